@@ -1,0 +1,56 @@
+//! What can be audited: a closed list.
+
+macro_rules! actions {
+    ($($variant:ident = $text:literal),+ $(,)?) => {
+        /// What happened.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[allow(missing_docs, reason = "the names are the log's and say it all")]
+        pub enum Action { $($variant),+ }
+
+        impl Action {
+            /// Every action.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// Returns the name in the log.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+        }
+    };
+}
+
+actions!(
+    HcvConnectionCreated = "HCV_CONNECTION_CREATED",
+    HcvConnectionUpdated = "HCV_CONNECTION_UPDATED",
+    HcvConnectionDeleted = "HCV_CONNECTION_DELETED",
+    HcvConnectionTested = "HCV_CONNECTION_TESTED",
+    HcvSecretIdRotated = "HCV_SECRET_ID_ROTATED",
+    HcvSyncStarted = "HCV_SYNC_STARTED",
+    HcvSyncFinished = "HCV_SYNC_FINISHED",
+    HcvSyncHalted = "HCV_SYNC_HALTED",
+    HcvSecretSynced = "HCV_SECRET_SYNCED",
+    HcvConflictDetected = "HCV_CONFLICT_DETECTED",
+    HcvConflictResolved = "HCV_CONFLICT_RESOLVED",
+    HcvConflictRevealed = "HCV_CONFLICT_REVEALED",
+    RecordCreated = "RECORD_CREATED",
+    RecordUpdated = "RECORD_UPDATED",
+    RecordDeleted = "RECORD_DELETED",
+    RecordRestored = "RECORD_RESTORED",
+    RecordRevealed = "RECORD_REVEALED",
+    CollectionCreated = "COLLECTION_CREATED",
+    CollectionUpdated = "COLLECTION_UPDATED",
+    CollectionDeleted = "COLLECTION_DELETED",
+    MemberGranted = "MEMBER_GRANTED",
+    MemberRevoked = "MEMBER_REVOKED",
+    UserCreated = "USER_CREATED",
+    UserUpdated = "USER_UPDATED",
+    UserDeleted = "USER_DELETED",
+    LoginSucceeded = "LOGIN_SUCCEEDED",
+    LoginFailed = "LOGIN_FAILED",
+    LoggedOut = "LOGGED_OUT",
+    AccessDenied = "ACCESS_DENIED",
+    ApiTokenCreated = "API_TOKEN_CREATED",
+    ApiTokenRevoked = "API_TOKEN_REVOKED",
+    AuditExported = "AUDIT_EXPORTED",
+);

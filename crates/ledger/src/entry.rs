@@ -1,0 +1,119 @@
+//! One entry: what is recorded, and its bytes.
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+use crate::Action;
+
+/// Who did it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ActorKind {
+    /// A person with a login.
+    User,
+    /// A program with an API token.
+    Token,
+    /// VaultTerm itself (the scheduler).
+    System,
+    /// Nobody known (a failed login).
+    Anonymous,
+}
+
+/// Who did it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Actor {
+    /// What kind of actor.
+    pub kind: ActorKind,
+    /// The user behind it, nil for system and anonymous.
+    pub id: Uuid,
+    /// A name for people: the e-mail address, the token's name, `scheduler`.
+    pub name: String,
+}
+
+/// What it was done to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectRef {
+    /// `record`, `connection`, `collection`, `user`, `token`, `run`, `conflict`, `plan`.
+    pub kind: &'static str,
+    /// Its id.
+    pub id: Uuid,
+    /// Its path or name at that time.
+    pub name: Option<String>,
+}
+
+/// How it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Done.
+    Success,
+    /// Refused for want of a right.
+    Denied,
+    /// Tried and failed.
+    Failure,
+}
+
+/// The remote side of a synchronized secret.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RemoteRef {
+    /// Cluster id.
+    pub cluster: Option<String>,
+    /// Full path: mount and path below it.
+    pub path: String,
+    /// KV v2 version.
+    pub version: Option<u64>,
+    /// Vault's request id.
+    pub request_id: Option<String>,
+}
+
+/// What the code that acts says about it; the store adds sequence, previous hash and log id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    /// Microseconds since the Unix epoch.
+    pub time_us: i64,
+    /// Who.
+    pub actor: Actor,
+    /// Where the request came from.
+    pub source_ip: Option<String>,
+    /// VaultTerm's own request id.
+    pub request_id: Option<String>,
+    /// What.
+    pub action: Action,
+    /// To what; the first is the main one.
+    pub objects: Vec<ObjectRef>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The remote side, for synchronized secrets.
+    pub remote: Option<RemoteRef>,
+    /// Further facts (direction, revision, counts, reason): never a value.
+    pub detail: BTreeMap<String, String>,
+}
+
+/// An entry in its place in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The log.
+    pub log_id: Uuid,
+    /// Place, from 1, without gaps.
+    pub seq: u64,
+    /// Hash of the entry before, zeros for the first.
+    pub previous: [u8; 32],
+    /// What happened.
+    pub draft: Draft,
+}
+
+/// An entry's bytes, as stored and hashed, and their leaf hash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedEntry {
+    /// The deterministic encoding.
+    pub bytes: Vec<u8>,
+    /// SHA-256(0x00 ‖ bytes), RFC 6962 §2.1.
+    pub hash: [u8; 32],
+}
+
+impl Entry {
+    /// Encodes the entry: the same entry always gives the same bytes.
+    #[must_use]
+    pub fn encode(&self) -> SealedEntry {
+        todo!()
+    }
+}

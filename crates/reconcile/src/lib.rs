@@ -1,0 +1,42 @@
+//! What should happen: VaultTerm's planner, as one pure function.
+//!
+//! [`plan()`] takes the base (what both sides agreed on last), the local and the
+//! remote snapshot and the options of a connection, and answers with a [`Plan`]:
+//! the steps, conflicts, skips and halts, sorted. It cannot fail; whatever is wrong
+//! is data in the plan.
+//!
+//! This crate does no IO, reads no clock, draws no random number and never sees a
+//! value in plaintext: contents arrive as keyed digests per field ([`Content`]).
+//!
+//! Start reading at `planner.rs`, or at `tests/table.rs`, which is the specification.
+
+mod base;
+mod content;
+mod guard;
+mod inquiry;
+mod merge;
+mod options;
+mod path;
+mod plan;
+mod planner;
+mod record_type;
+mod snapshot;
+mod stamp;
+
+pub use base::{BaseEntry, Link};
+pub use content::{Content, FieldDigest};
+pub use guard::{Halt, HaltKind};
+pub use inquiry::{Inquiries, inquiries};
+pub use merge::{Side, merge};
+pub use options::{DeletionPolicy, DriftPolicy, ExpiryPolicy, InitialPolicy, MergePolicy, Mode, Options};
+pub use path::{PathError, SecretPath};
+pub use plan::{
+    Action, Change, Conflict, ConflictKind, Counts, Expect, FieldChange, LocalExpect, Plan, Reason, RemoteExpect, Skip,
+    Step,
+};
+pub use planner::{Input, plan};
+pub use record_type::{RecordType, UnknownRecordType};
+pub use snapshot::{
+    Annotation, LocalEntry, LocalSnapshot, RecordId, RemoteEntry, RemoteHead, RemoteSight, RemoteSnapshot,
+};
+pub use stamp::{RemoteStamp, Revision, UnixNanos, Version};

@@ -1,0 +1,129 @@
+//! What a person chose for a connection.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! choice {
+    ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum $name { $($(#[$vmeta])* $variant),+ }
+
+        impl $name {
+            /// Every choice, in the order of the documentation.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// Returns the name used in the API and on the command line.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+        }
+    };
+}
+
+choice!(
+    /// Which way credentials travel.
+    Mode {
+        /// VaultTerm is authoritative.
+        Push = "push",
+        /// Vault is authoritative.
+        Pull = "pull",
+        /// Both sides are kept in step.
+        Bidirectional = "bidirectional",
+    }
+);
+choice!(
+    /// Whether edits of different fields are merged.
+    MergePolicy {
+        /// Three-way per field, with atomic groups.
+        Field = "field",
+        /// Any change on both sides is a conflict.
+        Secret = "secret",
+    }
+);
+choice!(
+    /// What a deletion on one side does to the other.
+    DeletionPolicy {
+        /// Drop the link, leave the other side alone.
+        Retain = "retain",
+        /// Delete on the other side too (recoverably).
+        Propagate = "propagate",
+    }
+);
+choice!(
+    /// What a passed `deletion_time` (`delete_version_after`) does.
+    ExpiryPolicy {
+        /// Nothing: the record stays.
+        Ignore = "ignore",
+        /// Counts as a deletion.
+        Propagate = "propagate",
+    }
+);
+choice!(
+    /// What happens when both sides hold a path at the first sync, with different content.
+    InitialPolicy {
+        /// A person decides.
+        Conflict = "conflict",
+        /// The record wins; the remote value is kept as a revision.
+        PreferLocal = "prefer_local",
+        /// The secret wins; the record's value stays in its history.
+        PreferRemote = "prefer_remote",
+    }
+);
+choice!(
+    /// What happens to an edit on the side that is not authoritative.
+    DriftPolicy {
+        /// A person decides.
+        Conflict = "conflict",
+        /// The authoritative side wins; the other value is kept as a revision.
+        Overwrite = "overwrite",
+    }
+);
+
+/// The options of a connection that the planner looks at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Which way credentials travel.
+    pub mode: Mode,
+    /// Field merge or whole-secret conflicts.
+    pub merge: MergePolicy,
+    /// What deletions do.
+    pub deletions: DeletionPolicy,
+    /// What expiry does.
+    pub expired: ExpiryPolicy,
+    /// The first sync of a path.
+    pub initial: InitialPolicy,
+    /// Edits against the direction.
+    pub on_drift: DriftPolicy,
+    /// Whether remote secrets are marked as managed by this instance.
+    pub annotate: bool,
+    /// Halt when one side would lose more than this share of its base, in percent …
+    pub max_delete_percent: u32,
+    /// … and more than this many secrets.
+    pub max_delete_count: u32,
+    /// The id of this instance, as written to `vaultterm-instance`.
+    pub instance: String,
+}
+
+impl Options {
+    /// Returns the defaults for a mode: `deletions` is `propagate` only in both directions.
+    #[must_use]
+    pub fn defaults(mode: Mode, instance: impl Into<String>) -> Self {
+        Self {
+            mode,
+            merge: MergePolicy::Field,
+            deletions: match mode {
+                Mode::Bidirectional => DeletionPolicy::Propagate,
+                Mode::Push | Mode::Pull => DeletionPolicy::Retain,
+            },
+            expired: ExpiryPolicy::Ignore,
+            initial: InitialPolicy::Conflict,
+            on_drift: DriftPolicy::Conflict,
+            annotate: true,
+            max_delete_percent: 25,
+            max_delete_count: 10,
+            instance: instance.into(),
+        }
+    }
+}

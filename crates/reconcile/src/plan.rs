@@ -1,0 +1,271 @@
+//! The plan: what a run will do, in the words of the specification, without values.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    BaseEntry, Content, Halt, RecordId, RecordType, RemoteStamp, Revision, SecretPath, Side, UnixNanos, Version,
+};
+
+/// What a run will do. Sorted by path; the same input gives the same plan, byte for byte.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// What to carry out, at most one step per path.
+    pub steps: Vec<Step>,
+    /// What a person has to decide. A conflict freezes its path, nothing else.
+    pub conflicts: Vec<Conflict>,
+    /// What was left alone, and why.
+    pub skips: Vec<Skip>,
+    /// What stops the whole run until a person acknowledges it.
+    pub halts: Vec<Halt>,
+    /// Paths in step on both sides.
+    pub unchanged: u64,
+    /// Set when the base did not count (first sync after the scope or the remote changed):
+    /// applying the plan starts by forgetting it.
+    pub base_set_aside: bool,
+}
+
+/// How many paths of each kind a plan or a run has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the names are the API's and say it all")]
+pub struct Counts {
+    pub created_remote: u64,
+    pub updated_remote: u64,
+    pub deleted_remote: u64,
+    pub created_local: u64,
+    pub updated_local: u64,
+    pub deleted_local: u64,
+    pub adopted: u64,
+    pub unchanged: u64,
+    pub conflicts: u64,
+    pub skipped: u64,
+    pub failed: u64,
+    pub stale: u64,
+}
+
+/// One thing to do at one path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// Where (for a move: the new path).
+    pub path: SecretPath,
+    /// What.
+    pub action: Action,
+    /// Why.
+    pub reason: Reason,
+    /// What must still hold when the step is carried out; else it is stale.
+    pub expect: Expect,
+    /// Which fields change, where that is known before values are read.
+    pub fields: Vec<FieldChange>,
+}
+
+/// What a step does. Nothing is left to decide at execution.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+pub enum Action {
+    /// Write the record to a path that holds no live version.
+    CreateRemote {
+        /// 0, or the version of a deleted head.
+        cas: Version,
+        /// The key's metadata `created_time`, when it has metadata already.
+        key_created: Option<UnixNanos>,
+    },
+    /// Write the record over the live remote version.
+    UpdateRemote {
+        /// The version that was planned on.
+        cas: Version,
+        /// Whether the remote value must first be kept as a revision of the record,
+        /// because local history does not hold it.
+        archive: bool,
+    },
+    /// Soft-delete exactly this remote version.
+    DeleteRemote {
+        /// The version that was seen.
+        version: Version,
+    },
+    /// The record's path changed: write it at the new path, then soft-delete the old one.
+    MoveRemote {
+        /// The old path.
+        from: SecretPath,
+        /// The base at the old path; its version is the one to delete.
+        from_base: BaseEntry,
+        /// `cas` at the new path.
+        cas: Version,
+        /// The new key's metadata `created_time`, when it has metadata already.
+        key_created: Option<UnixNanos>,
+    },
+    /// Import the remote version as a record.
+    CreateLocal {
+        /// The trashed record that comes back with this value, if one stood at this path.
+        restores: Option<RecordId>,
+        /// The type to give it, when the annotation names one; else it is inferred.
+        record_type: Option<RecordType>,
+    },
+    /// Write the remote version as the record's next revision.
+    UpdateLocal {
+        /// The type to give it, when it changes.
+        record_type: Option<RecordType>,
+    },
+    /// Move the record to the trash.
+    DeleteLocal,
+    /// Write a field-by-field merge to both sides.
+    Merge {
+        /// Which side each field of the result comes from. A field that is not named is
+        /// in neither.
+        fields: BTreeMap<String, Side>,
+        /// The type of the result.
+        record_type: RecordType,
+        /// The version that was planned on.
+        cas: Version,
+    },
+    /// The two sides are equal: only the base moves.
+    Adopt {
+        /// Whether the remote secret must (also) be marked as managed by this instance,
+        /// with the record's type.
+        annotate: bool,
+        /// The type the record takes on from the annotation, when it changes.
+        record_type: Option<RecordType>,
+    },
+    /// Both sides are gone (or the one that was left alone is): the base is forgotten.
+    Forget,
+    /// One side is gone and the other is left alone: the link is dropped.
+    Unlink,
+}
+
+/// What a step was planned on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expect {
+    /// The local side.
+    pub local: LocalExpect,
+    /// The remote side.
+    pub remote: RemoteExpect,
+}
+
+/// The local state a step or conflict was planned on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum LocalExpect {
+    /// No live record at the path.
+    Absent,
+    /// This record, at this revision.
+    Live {
+        /// The record.
+        record_id: RecordId,
+        /// Its revision.
+        revision: Revision,
+    },
+}
+
+/// The remote state a step or conflict was planned on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum RemoteExpect {
+    /// No metadata at the path, or metadata without a version.
+    Absent,
+    /// This version is the newest and deleted, expired or destroyed.
+    Deleted {
+        /// The version.
+        stamp: RemoteStamp,
+    },
+    /// This version is the newest and live.
+    Live {
+        /// The version.
+        stamp: RemoteStamp,
+        /// Its `deletion_time`, when that lies in the future.
+        expires: Option<UnixNanos>,
+    },
+}
+
+/// Why a step is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "each name is its own explanation; the sentences are in `Reason::sentence`")]
+pub enum Reason {
+    NewLocally,
+    NewRemotely,
+    ChangedLocally,
+    ChangedRemotely,
+    ChangedOnBothSidesApart,
+    EqualOnBothSides,
+    DeletedLocally,
+    DeletedRemotely,
+    DeletedOnBothSides,
+    Expired,
+    Renamed,
+    TypeChanged,
+    DriftOverwritten,
+    InitialPreference,
+    /// A person decided a conflict.
+    Resolved,
+}
+
+/// How one field changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldChange {
+    /// The field's name.
+    pub name: String,
+    /// What happens to it.
+    pub change: Change,
+}
+
+/// What happens to a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the names say it all")]
+pub enum Change {
+    Added,
+    Changed,
+    Removed,
+}
+
+/// Something a person has to decide.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conflict {
+    /// Where.
+    pub path: SecretPath,
+    /// What kind.
+    pub kind: ConflictKind,
+    /// The two states a decision is taken on.
+    pub expect: Expect,
+    /// The record, where one is known (live, or the one the base names).
+    pub record_id: Option<RecordId>,
+    /// What the base held, when there is a base.
+    pub base: Option<Content>,
+    /// What the record holds, when it is live.
+    pub local: Option<Content>,
+    /// What the secret holds, when it is live.
+    pub remote: Option<Content>,
+    /// The fields on which the sides diverged, sorted.
+    pub diverged: Vec<String>,
+}
+
+/// The kinds of conflict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConflictKind {
+    /// Both sides changed the same field (or group, or anything with `merge = secret`).
+    BothChanged,
+    /// Deleted locally, changed remotely.
+    LocalDeleted,
+    /// Deleted remotely, changed locally.
+    RemoteDeleted,
+    /// Both sides hold the path, differently, and were never in step.
+    NoBase,
+    /// The side that is not authoritative changed.
+    Drift,
+    /// The remote version went backwards.
+    Rewound,
+    /// The secret is marked as managed by another VaultTerm.
+    ForeignOwner,
+    /// The type was changed on both sides, differently.
+    TypeChanged,
+}
+
+/// A path that was left alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skip {
+    /// The path, or the listed name that cannot be one.
+    pub path: String,
+    /// Why, for people; never a value.
+    pub reason: String,
+}

@@ -1,0 +1,25 @@
+//! Keyed digests: comparing values without seeing them.
+
+/// The key of the comparison digests (HMAC-SHA-256).
+pub struct DigestKey(aws_lc_rs::hmac::Key);
+
+impl DigestKey {
+    /// Makes a digest key from 32 bytes.
+    #[must_use]
+    pub fn new(bytes: &[u8; 32]) -> Self {
+        Self(aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, bytes))
+    }
+
+    /// Digests bytes.
+    #[must_use]
+    pub fn digest(&self, bytes: &[u8]) -> [u8; 32] {
+        let tag = aws_lc_rs::hmac::sign(&self.0, bytes);
+        tag.as_ref().try_into().expect("an HMAC-SHA-256 tag has 32 bytes")
+    }
+}
+
+/// Shortens a digest to what is shown beside a mask: 8 hex characters.
+#[must_use]
+pub fn short(digest: &[u8; 32]) -> String {
+    hex::encode(&digest[..4])
+}

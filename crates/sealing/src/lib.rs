@@ -1,0 +1,21 @@
+//! The only crate that touches keys: secret values, envelopes, the keyring, digests.
+//!
+//! Records are sealed with a fresh data key per revision, which is wrapped under a key
+//! of the keyring, which is wrapped under the root key. Start reading at `keyring.rs`.
+//!
+//! It does no IO but reading and writing the local root key file, and knows neither SQL
+//! nor HTTP. Every cipher, hash and comparison comes from aws-lc-rs.
+
+mod digest;
+mod envelope;
+mod fields;
+mod keyring;
+mod root;
+mod secret;
+
+pub use digest::{DigestKey, short};
+pub use envelope::{Place, Purpose, Sealed};
+pub use fields::{FieldsError, SecretFields};
+pub use keyring::{InstanceId, KeyPurpose, KeyState, Keyring, KeyringRow, SealingError};
+pub use root::{RootKey, RootKeyError};
+pub use secret::{SecretBytes, SecretText};

@@ -1,0 +1,2 @@
+//! vaultterm
+fn main() {}
