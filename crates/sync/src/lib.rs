@@ -1,1 +1,30 @@
-//! sync
+//! The sync engine: observe → plan → guard → apply → record.
+//!
+//! It talks to three traits and to nothing else: [`Remote`] (one KV v2 scope, opened by a
+//! [`Connector`]), [`Journal`] (the database) and [`Clock`]. It knows no SQL, no HTTP and no
+//! route. What should happen is decided by `vaultterm-reconcile`; here it is carried out.
+//!
+//! Start reading at `engine.rs`.
+
+mod clock;
+mod conflict;
+mod connection;
+mod engine;
+mod ids;
+mod journal;
+mod progress;
+mod remote;
+mod run;
+
+pub use clock::Clock;
+pub use conflict::{ConflictStatus, Decision, FieldChoice, Resolution, StoredConflict};
+pub use connection::{Connection, ConnectionSecrets, Credential, RemoteIdentity, Schedule, Tls};
+pub use engine::{Begun, Engine, EngineError, ResolvedBy, RunRequest};
+pub use ids::{CollectionId, ConflictId, ConnectionId, PlanId, RunId};
+pub use journal::{
+    Archive, BaseChange, Committed, Journal, JournalError, Lease, LocalChange, Origin, Outcome, StoredFields,
+    SyncedAudit,
+};
+pub use progress::{Event, Phase, Progress};
+pub use remote::{Connected, Connector, FaultClass, Remote, RemoteFault, SecretRead, WriteReceipt, head};
+pub use run::{Problem, ProblemClass, Run, RunState, StoredPlan, Trigger};

@@ -1,0 +1,60 @@
+//! What a run tells while it goes on.
+
+use vaultterm_reconcile::Step;
+
+use crate::{Problem, Run};
+
+/// Where a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it all")]
+pub enum Phase {
+    Connect,
+    Observe,
+    Plan,
+    Apply,
+    Record,
+}
+
+impl Phase {
+    /// Returns the name used in events.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Observe => "observe",
+            Self::Plan => "plan",
+            Self::Apply => "apply",
+            Self::Record => "record",
+        }
+    }
+}
+
+/// One piece of news.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// How far it is.
+    Progress {
+        /// Steps done.
+        done: u64,
+        /// Steps in all.
+        total: u64,
+        /// Where it is.
+        phase: Phase,
+    },
+    /// A step was carried out and recorded.
+    Step(&'a Step),
+    /// A path was not done.
+    Problem(&'a Problem),
+    /// The run ended.
+    Finished(&'a Run),
+}
+
+/// Who listens.
+pub trait Progress: Send + Sync {
+    /// Takes one piece of news. Must not block.
+    fn tell(&self, event: Event<'_>);
+}
+
+impl Progress for () {
+    fn tell(&self, _: Event<'_>) {}
+}
