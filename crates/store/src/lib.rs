@@ -1,1 +1,32 @@
-//! store
+//! The only crate that knows SQL: migrations, and one module per table group.
+//!
+//! A [`Database`] is the file (or server) with its migrations; unlocked with the root key it
+//! becomes a [`Store`]. Every change takes a [`Context`] and writes its audit entry in the
+//! same transaction. Roles are not checked here: that is the server's one place.
+//!
+//! Start reading at `database.rs`.
+
+mod audit;
+mod collections;
+mod conflicts;
+mod connections;
+mod context;
+mod database;
+mod error;
+mod idempotency;
+mod records;
+mod runs;
+mod tokens;
+mod users;
+
+pub use audit::{AuditEvent, AuditFilter};
+pub use collections::{Collection, CollectionRole, Member};
+pub use conflicts::ConflictFilter;
+pub use connections::{ConnectionSummary, ConnectionUpdate, NewConnection};
+pub use context::{Context, Page, Paged};
+pub use database::{Database, Initialised, Store};
+pub use error::{ErrorClass, StoreError};
+pub use idempotency::{IdempotencyKey, SavedAnswer};
+pub use records::{NewRecord, Record, RecordFilter, RecordPatch, RecordState, RecordSync, RevisionInfo};
+pub use tokens::{Caller, NewToken, Scope, TokenInfo, TokenKind};
+pub use users::{InstanceRole, LoginRow, NewUser, User, UserUpdate};
