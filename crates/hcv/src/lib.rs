@@ -1,1 +1,20 @@
-//! hcv
+//! The client for HashiCorp Vault and OpenBao: the only crate that knows their wire format.
+//!
+//! [`VaultConnector`] opens sessions on one KV v2 scope (the engine's `Connector` and `Remote`),
+//! runs the checks behind `connection test`, and [`policy()`] writes the least-privilege policy
+//! for a mode. One attempt per call: waiting and repeating is the engine's business. Nothing here
+//! reads the environment, and no value, `SecretID` or token gets into a message or a URL.
+//!
+//! Start reading at `connector.rs` (how a session is opened), then `kv2.rs` and `observe.rs`.
+
+mod address;
+mod check;
+mod connector;
+mod policy;
+mod remote;
+
+pub use address::{AddressError, VaultAddress};
+pub use check::{Check, Server, TestReport};
+pub use connector::{ConnectorOptions, Listing, VaultConnector};
+pub use policy::{Flavor, PolicyRequest, PolicyText, policy};
+pub use remote::VaultRemote;
