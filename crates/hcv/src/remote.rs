@@ -23,12 +23,7 @@ impl Remote for VaultRemote {
         todo!()
     }
 
-    async fn write(
-        &self,
-        path: &SecretPath,
-        fields: &SecretFields,
-        cas: Version,
-    ) -> Result<WriteReceipt, RemoteFault> {
+    async fn write(&self, path: &SecretPath, fields: &SecretFields, cas: Version) -> Result<WriteReceipt, RemoteFault> {
         let _ = (path, fields, cas);
         todo!()
     }
