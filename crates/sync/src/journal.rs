@@ -1,10 +1,14 @@
 //! The local side as the engine sees it: records, base, conflicts, plans, runs, leases.
 
-use std::{collections::BTreeMap, future::Future, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::Future,
+    time::Duration,
+};
 
 use uuid::Uuid;
 use vaultterm_ledger::RemoteRef;
-use vaultterm_reconcile::{BaseEntry, LocalSnapshot, RecordId, RecordType, Revision, SecretPath};
+use vaultterm_reconcile::{BaseEntry, Conflict, LocalSnapshot, RecordId, RecordType, Revision, SecretPath, UnixNanos};
 use vaultterm_sealing::{DigestKey, SecretFields, SecretText};
 
 use crate::{
@@ -70,6 +74,19 @@ pub struct Outcome {
     pub base_removed: Option<SecretPath>,
     /// What the audit says (`HCV_SECRET_SYNCED`); `None` for a base that merely moved.
     pub audit: Option<SyncedAudit>,
+    /// The conflict that this outcome settles as a person decided; closed and audited
+    /// (`HCV_CONFLICT_RESOLVED`) in the same transaction. One that is no longer open makes the
+    /// outcome stale.
+    pub resolves: Option<Resolved>,
+}
+
+/// A conflict and the decision that closes it.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// The conflict.
+    pub id: ConflictId,
+    /// The decision, for the audit.
+    pub decision: Decision,
 }
 
 /// The facts of `HCV_SECRET_SYNCED`.
@@ -85,10 +102,12 @@ pub struct SyncedAudit {
     pub remote: RemoteRef,
 }
 
-/// A guarded local change. A guard that does not hold makes the path stale.
+/// A guarded local change. A guard that does not hold makes the path stale. Where a guard
+/// names a revision, it also asks that the record still lives at the path of the outcome: a
+/// record that was renamed meanwhile is another path's business.
 #[derive(Debug)]
 pub enum LocalChange {
-    /// Nothing changes; the revision that the base names must still exist.
+    /// Nothing changes; the revision that a base to be set names must exist.
     None,
     /// A new record, if no live record stands at the path.
     Create {
@@ -110,6 +129,26 @@ pub enum LocalChange {
         /// The values.
         fields: SecretFields,
         /// Where they come from.
+        origin: Origin,
+    },
+    /// Two revisions at once, if `expect` is the record's current one: first the remote value
+    /// ([`Origin::Archive`]), then what the record holds on top of it.
+    ///
+    /// Together with a base that names the first of the two, this turns "both sides differ"
+    /// into "changed locally" in one transaction: no remote value is overwritten before local
+    /// history holds it, and whatever happens afterwards, the next run has a true base.
+    Rebase {
+        /// The record.
+        record_id: RecordId,
+        /// The guard; the remote value becomes the revision after it, `fields` the next.
+        expect: Revision,
+        /// The remote value.
+        remote: SecretFields,
+        /// The type, of both revisions.
+        record_type: RecordType,
+        /// What the record holds then: what it held before, or a merge.
+        fields: SecretFields,
+        /// Where `fields` come from.
         origin: Origin,
     },
     /// A trashed record comes back with a new revision, if no live record stands at the path.
@@ -135,8 +174,8 @@ pub enum LocalChange {
 pub enum BaseChange {
     /// It stays.
     Keep,
-    /// It becomes this. When `local` creates or restores a record, the store puts the revision
-    /// it assigned in place of the one given.
+    /// It becomes this. When `local` creates or restores a record, the revision that was
+    /// assigned is put in place of the one given.
     Set(BaseEntry),
     /// It is forgotten.
     Remove,
@@ -151,18 +190,17 @@ pub enum Committed {
     Stale,
 }
 
-/// A remote value to keep before it is overwritten: it becomes the record's next revision, and
-/// the present content the one after.
-#[derive(Debug)]
-pub struct Archive {
-    /// The record.
-    pub record_id: RecordId,
-    /// The guard.
-    pub expect: Revision,
-    /// The remote value.
-    pub fields: SecretFields,
-    /// The remote version it was.
-    pub version: u64,
+/// What becomes of the open conflicts that were not found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OtherConflicts {
+    /// The whole scope was judged: they converged, but for those at paths that could not be
+    /// judged (skipped, unreadable).
+    Converged {
+        /// The paths that could not be judged.
+        but: BTreeSet<SecretPath>,
+    },
+    /// Only some paths were judged: they stay as they are.
+    Stay,
 }
 
 /// The database, as far as the engine needs it. Every method is one transaction.
@@ -176,10 +214,12 @@ pub trait Journal: Send + Sync {
         id: ConnectionId,
     ) -> impl Future<Output = Result<Option<(Connection, ConnectionSecrets)>, JournalError>> + Send;
 
-    /// Stores the `SecretID` that a wrapping token held, in its place.
+    /// Stores the `SecretID` that a wrapping token held in place of that token, unless the
+    /// credential was replaced meanwhile.
     fn store_unwrapped(
         &self,
         id: ConnectionId,
+        spent: &SecretText,
         secret_id: &SecretText,
     ) -> impl Future<Output = Result<(), JournalError>> + Send;
 
@@ -228,45 +268,36 @@ pub trait Journal: Send + Sync {
         outcomes: Vec<Outcome>,
     ) -> impl Future<Output = Result<Vec<Committed>, JournalError>> + Send;
 
-    /// Keeps a remote value in the record's history. Answers the record's revision now, or
-    /// `None` when the guard did not hold. A value that the history already holds (at or after
-    /// the base revision) is not stored again.
-    fn archive(
+    /// Forgets the whole base of a connection, records what answers there now and clears
+    /// `scope_changed`.
+    fn set_base_aside(
         &self,
         lease: Lease,
-        archive: Archive,
-    ) -> impl Future<Output = Result<Option<Revision>, JournalError>> + Send;
+        identity: &RemoteIdentity,
+    ) -> impl Future<Output = Result<(), JournalError>> + Send;
 
-    /// Forgets the whole base of a connection and records what answers there now.
-    fn set_base_aside(&self, lease: Lease) -> impl Future<Output = Result<(), JournalError>> + Send;
-
-    /// Records what answers at the address, and clears `scope_changed`.
+    /// Records what answered at the address, that it answered now, and when the `SecretID`
+    /// expires (`None` leaves what was known).
     fn record_identity(
         &self,
         lease: Lease,
         identity: &RemoteIdentity,
-        secret_id_expires_us: Option<i64>,
+        secret_id_expires: Option<UnixNanos>,
     ) -> impl Future<Output = Result<(), JournalError>> + Send;
 
-    /// Makes the stored conflicts of a connection equal to the plan's: new ones are opened (and
-    /// audited), known ones seen again, the others closed. Answers how many are open.
+    /// Records conflicts: new ones are opened (`HCV_CONFLICT_DETECTED`), known ones (same
+    /// path, open) take on what was found and are marked as seen. Answers how many are open
+    /// afterwards.
     fn record_conflicts(
         &self,
         lease: Lease,
         run_id: RunId,
-        conflicts: &[vaultterm_reconcile::Conflict],
+        found: &[Conflict],
+        others: &OtherConflicts,
     ) -> impl Future<Output = Result<u64, JournalError>> + Send;
 
     /// Loads a conflict.
     fn conflict(&self, id: ConflictId) -> impl Future<Output = Result<Option<StoredConflict>, JournalError>> + Send;
-
-    /// Closes a conflict as decided, audited with actor and reason.
-    fn record_resolution(
-        &self,
-        lease: Lease,
-        id: ConflictId,
-        decision: &Decision,
-    ) -> impl Future<Output = Result<(), JournalError>> + Send;
 
     /// Stores a plan.
     fn store_plan(&self, plan: &StoredPlan) -> impl Future<Output = Result<(), JournalError>> + Send;
@@ -274,12 +305,16 @@ pub trait Journal: Send + Sync {
     /// Loads a plan. `None` when there is none such or it expired.
     fn plan(&self, id: PlanId) -> impl Future<Output = Result<Option<StoredPlan>, JournalError>> + Send;
 
-    /// Records that a run began (audited).
+    /// Records that a run began (`HCV_SYNC_STARTED`). Older runs of the connection that are
+    /// still recorded as running lost their lease: they are closed as failed. A run that a
+    /// person started ([`crate::Trigger::Manual`]) also sets the connection's `started`.
     fn begin_run(&self, lease: Lease, run: &Run) -> impl Future<Output = Result<(), JournalError>> + Send;
 
     /// Records counts and problems while a run goes on.
     fn update_run(&self, lease: Lease, run: &Run) -> impl Future<Output = Result<(), JournalError>> + Send;
 
-    /// Records how a run ended (audited; a halt too).
-    fn finish_run(&self, lease: Lease, run: &Run) -> impl Future<Output = Result<(), JournalError>> + Send;
+    /// Records how a run ended (`HCV_SYNC_FINISHED`, or `HCV_SYNC_HALTED`). Not fenced, since it
+    /// touches nothing but the run's own row: a run that lost its lease still says so. A run
+    /// that another one has closed already stays as it is.
+    fn finish_run(&self, run: &Run) -> impl Future<Output = Result<(), JournalError>> + Send;
 }

@@ -22,8 +22,8 @@ pub use connection::{Connection, ConnectionSecrets, Credential, RemoteIdentity, 
 pub use engine::{Begun, Engine, EngineError, ResolvedBy, RunRequest};
 pub use ids::{CollectionId, ConflictId, ConnectionId, PlanId, RunId};
 pub use journal::{
-    Archive, BaseChange, Committed, Journal, JournalError, Lease, LocalChange, Origin, Outcome, StoredFields,
-    SyncedAudit,
+    BaseChange, Committed, Journal, JournalError, Lease, LocalChange, Origin, OtherConflicts, Outcome, Resolved,
+    StoredFields, SyncedAudit,
 };
 pub use progress::{Event, Phase, Progress};
 pub use remote::{Connected, Connector, FaultClass, Remote, RemoteFault, SecretRead, WriteReceipt, head};
