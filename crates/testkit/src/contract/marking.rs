@@ -1,0 +1,72 @@
+//! Annotations: who manages a secret.
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+use vaultterm_reconcile::{Annotation, RecordId, RecordType, RemoteSight, Version};
+use vaultterm_sync::Remote;
+
+use super::{data, head, path, write};
+use crate::{Backdoor, Metadata};
+
+async fn mark(remote: &impl Remote, at: &str) -> RecordId {
+    let record_id = RecordId(Uuid::now_v7());
+    remote.annotate(&path(at), record_id, RecordType::ApiKey).await.expect("marking succeeds");
+    record_id
+}
+
+async fn annotation(remote: &impl Remote, at: &str) -> Annotation {
+    match remote.look(&path(at)).await.expect("looking succeeds") {
+        RemoteSight::Seen(entry) => entry.annotation,
+        other => panic!("expected a key, found {other:?}"),
+    }
+}
+
+/// Looking, listing and reading tell the same.
+pub async fn a_mark_is_seen_by_every_kind_of_look<R: Remote, B: Backdoor>(remote: &R, _: &B) {
+    write(remote, "key", "1", 0).await;
+    assert_eq!(annotation(remote, "key").await, Annotation::default());
+    let record_id = mark(remote, "key").await;
+
+    let looked = annotation(remote, "key").await;
+    assert!(looked.instance.is_some());
+    assert_eq!((looked.record_id, looked.record_type), (Some(record_id), Some(RecordType::ApiKey)));
+    let snapshot = remote.observe().await.expect("the scope can be observed");
+    let Some(RemoteSight::Seen(listed)) = snapshot.sights.get(&path("key")) else { panic!("the key is listed") };
+    assert_eq!(listed.annotation, looked);
+    let read = remote.read(&path("key"), Version(1)).await.expect("the read succeeds").expect("live");
+    assert_eq!(read.annotation, looked);
+}
+
+/// PATCH, not POST.
+pub async fn a_mark_leaves_other_keys_alone_and_makes_no_version<R: Remote, B: Backdoor>(remote: &R, backdoor: &B) {
+    let custom = BTreeMap::from([("owner".to_owned(), "the billing team".to_owned())]);
+    backdoor.put_metadata("key", Metadata { custom, ..Metadata::default() }).await;
+    backdoor.put("key", data("1")).await;
+    let before = head(remote, "key").await;
+    mark(remote, "key").await;
+    assert_eq!(head(remote, "key").await, before);
+    let custom = backdoor.custom_metadata("key").await;
+    assert_eq!(custom.get("owner").map(String::as_str), Some("the billing team"));
+    assert_eq!(custom.get("managed-by").map(String::as_str), Some("vaultterm"));
+}
+
+/// Metadata belong to the key, not to a version.
+pub async fn a_mark_survives_a_write<R: Remote, B: Backdoor>(remote: &R, _: &B) {
+    write(remote, "key", "1", 0).await;
+    mark(remote, "key").await;
+    let before = annotation(remote, "key").await;
+    write(remote, "key", "2", 1).await;
+    assert_eq!(annotation(remote, "key").await, before);
+}
+
+/// Whose it is, and of what type, comes from the keys that another instance set. A type that
+/// nobody knows is no type.
+pub async fn a_foreign_mark_is_shown<R: Remote, B: Backdoor>(remote: &R, backdoor: &B) {
+    let marks = [("managed-by", "vaultterm"), ("vaultterm-instance", "another"), ("vaultterm-type", "PASSPORT")];
+    let custom = marks.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    backdoor.put("key", data("1")).await;
+    backdoor.put_metadata("key", Metadata { custom: BTreeMap::from(custom), ..Metadata::default() }).await;
+    let expected = Annotation { instance: Some("another".to_owned()), record_id: None, record_type: None };
+    assert_eq!(annotation(remote, "key").await, expected);
+}

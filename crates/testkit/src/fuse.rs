@@ -1,0 +1,79 @@
+//! Crashes on purpose: a fuse that burns at every await of a fake and blows at a chosen one.
+//!
+//! Once it is blown nothing that holds it has any further effect or answers; the driver sees
+//! it and drops the future, which is what a killed process looks like from outside.
+
+use std::{
+    future::{pending, poll_fn},
+    sync::{Arc, Mutex, PoisonError},
+    task::Poll,
+};
+
+/// Shared by everything that can be crashed together.
+#[derive(Clone, Debug, Default)]
+pub struct Fuse(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    burnt: u64,
+    blows_at: Option<u64>,
+    blown: bool,
+}
+
+impl Fuse {
+    /// Makes a fuse that never blows; it still counts.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Starts counting anew; the fuse blows at the `at`-th await from now (from 1).
+    pub fn set(&self, at: u64) {
+        *self.state() = State { burnt: 0, blows_at: Some(at), blown: false };
+    }
+
+    /// Starts counting anew and never blows.
+    pub fn disarm(&self) {
+        *self.state() = State::default();
+    }
+
+    /// Counts the awaits since the fuse was last set.
+    #[must_use]
+    pub fn burnt(&self) -> u64 {
+        self.state().burnt
+    }
+
+    /// Returns whether the crash has happened.
+    #[must_use]
+    pub fn blown(&self) -> bool {
+        self.state().blown
+    }
+
+    /// Lets other futures go first, once; never returns when the crash happens here or has
+    /// happened before.
+    pub async fn burn(&self) {
+        let mut yielded = false;
+        poll_fn(|context| {
+            if yielded {
+                return Poll::Ready(());
+            }
+            yielded = true;
+            context.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+        let blown = {
+            let mut state = self.state();
+            state.burnt += 1;
+            state.blown |= state.blows_at == Some(state.burnt);
+            state.blown
+        };
+        if blown {
+            pending::<()>().await;
+        }
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

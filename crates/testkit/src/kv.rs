@@ -1,0 +1,238 @@
+//! KV v2 as a model: what one mount remembers, with the exact rules of versions, deletions,
+//! expiry and pruning. No IO, no async; the time is a parameter, and no two events may share
+//! one. That the model is honest is held by the contract suite, which runs on it and on a real server.
+//!
+//! Start reading at [`KvMount::put`].
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde_json::Value;
+use vaultterm_reconcile::UnixNanos;
+
+/// The data of one version.
+pub type Data = BTreeMap<String, Value>;
+
+/// One KV v2 mount.
+#[derive(Clone, Debug)]
+pub struct KvMount {
+    keys: BTreeMap<String, KvKey>,
+    /// Versions kept, by the mount's setting; 0 for the server's default (10).
+    pub versions_max: u64,
+    /// `delete_version_after` of the mount.
+    pub delete_version_after: Option<Duration>,
+}
+
+/// One key: its metadata and versions.
+#[derive(Clone, Debug)]
+pub struct KvKey {
+    /// `created_time` of the metadata.
+    pub created: UnixNanos,
+    /// The newest version's number; 0 when there is none.
+    pub current: u64,
+    /// The versions that are still remembered.
+    pub versions: BTreeMap<u64, KvVersion>,
+    /// `custom_metadata`.
+    pub custom: BTreeMap<String, String>,
+    /// `max_versions` of the key; 0 for none.
+    pub versions_max: u64,
+    /// `delete_version_after` of the key.
+    pub delete_version_after: Option<Duration>,
+}
+
+/// One version.
+#[derive(Clone, Debug)]
+pub struct KvVersion {
+    /// `created_time`.
+    pub created: UnixNanos,
+    /// `deletion_time`, in the past or future.
+    pub deletion: Option<UnixNanos>,
+    /// Whether its data are gone for good.
+    pub destroyed: bool,
+    /// The data, as they come back after Vault's decoding of numbers.
+    pub data: Data,
+}
+
+impl KvVersion {
+    /// Returns whether the version can be read at a moment.
+    #[must_use]
+    pub fn is_live(&self, now: UnixNanos) -> bool {
+        !self.destroyed && self.deletion.is_none_or(|at| at > now)
+    }
+}
+
+impl KvKey {
+    /// Returns the newest version, if there is any.
+    #[must_use]
+    pub fn head(&self) -> Option<&KvVersion> {
+        self.versions.get(&self.current)
+    }
+}
+
+/// A write that the check-and-set refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("check-and-set parameter did not match the current version {current}")]
+pub struct CasMismatch {
+    /// The newest version's number.
+    pub current: u64,
+}
+
+impl Default for KvMount {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl KvMount {
+    /// Makes an empty mount with the server's defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { keys: BTreeMap::new(), versions_max: 0, delete_version_after: None }
+    }
+
+    /// Writes a version (`POST data/<path>`). Without `cas` it writes whatever is there.
+    ///
+    /// `cas` is compared with the newest version's number also when that version is deleted
+    /// or destroyed; 0 matches a key without versions, with metadata or without.
+    ///
+    /// # Errors
+    /// [`CasMismatch`]; nothing has changed then.
+    pub fn put(&mut self, path: &str, data: Data, cas: Option<u64>, now: UnixNanos) -> Result<u64, CasMismatch> {
+        let current = self.keys.get(path).map_or(0, |key| key.current);
+        if cas.is_some_and(|cas| cas != current) {
+            return Err(CasMismatch { current });
+        }
+        let key = self.keys.entry(path.to_owned()).or_insert_with(|| KvKey::new(now));
+        let deletion = deletion_after(self.delete_version_after, key.delete_version_after, now);
+        let data = data.into_iter().map(|(name, value)| (name, as_float64(value))).collect();
+        key.current += 1;
+        key.versions.insert(key.current, KvVersion { created: now, deletion, destroyed: false, data });
+        let kept = match self.versions_max.max(key.versions_max) {
+            0 => 10,
+            max => max,
+        };
+        let oldest = key.current.saturating_sub(kept);
+        key.versions.retain(|version, _| *version > oldest);
+        Ok(key.current)
+    }
+
+    /// Reads a key's metadata and versions.
+    #[must_use]
+    pub fn key(&self, path: &str) -> Option<&KvKey> {
+        self.keys.get(path)
+    }
+
+    /// Iterates over all keys, sorted by path. Deleted ones are listed too.
+    pub fn keys(&self) -> impl Iterator<Item = (&str, &KvKey)> {
+        self.keys.iter().map(|(path, key)| (path.as_str(), key))
+    }
+
+    /// Reads one version if it is live (`GET data/<path>?version=`).
+    #[must_use]
+    pub fn read(&self, path: &str, version: u64, now: UnixNanos) -> Option<&KvVersion> {
+        self.keys.get(path)?.versions.get(&version).filter(|version| version.is_live(now))
+    }
+
+    /// Soft-deletes one version (`POST delete/<path>`). Unknown, deleted and destroyed
+    /// versions stay as they are.
+    pub fn delete(&mut self, path: &str, version: u64, now: UnixNanos) {
+        if let Some(version) = self.version_mut(path, version)
+            && version.is_live(now)
+        {
+            version.deletion = Some(now);
+        }
+    }
+
+    /// Brings a soft-deleted version back (`POST undelete/<path>`). With
+    /// `delete_version_after` it gets a new deletion time.
+    pub fn undelete(&mut self, path: &str, version: u64, now: UnixNanos) {
+        let mount = self.delete_version_after;
+        let Some(key) = self.keys.get_mut(path) else { return };
+        let deletion = deletion_after(mount, key.delete_version_after, now);
+        if let Some(version) = key.versions.get_mut(&version)
+            && !version.destroyed
+        {
+            version.deletion = deletion;
+        }
+    }
+
+    /// Removes one version's data for good (`PUT destroy/<path>`).
+    pub fn destroy(&mut self, path: &str, version: u64) {
+        if let Some(version) = self.version_mut(path, version) {
+            version.destroyed = true;
+            version.data = Data::new();
+        }
+    }
+
+    /// Removes a key with all its versions (`DELETE metadata/<path>`): numbering restarts.
+    pub fn delete_metadata(&mut self, path: &str) {
+        self.keys.remove(path);
+    }
+
+    /// Replaces a key's settings and custom metadata (`POST metadata/<path>`); makes the key,
+    /// without a version, if there is none.
+    pub fn put_metadata(
+        &mut self,
+        path: &str,
+        custom: BTreeMap<String, String>,
+        delete_version_after: Option<Duration>,
+        versions_max: u64,
+        now: UnixNanos,
+    ) {
+        let key = self.keys.entry(path.to_owned()).or_insert_with(|| KvKey::new(now));
+        key.custom = custom;
+        key.delete_version_after = delete_version_after;
+        key.versions_max = versions_max;
+    }
+
+    /// Sets some custom metadata, leaving the rest alone (`PATCH metadata/<path>`). Answers
+    /// whether the key exists.
+    pub fn patch_custom(&mut self, path: &str, custom: impl IntoIterator<Item = (String, String)>) -> bool {
+        self.keys.get_mut(path).map(|key| key.custom.extend(custom)).is_some()
+    }
+
+    fn version_mut(&mut self, path: &str, version: u64) -> Option<&mut KvVersion> {
+        self.keys.get_mut(path)?.versions.get_mut(&version)
+    }
+}
+
+impl KvKey {
+    fn new(now: UnixNanos) -> Self {
+        Self {
+            created: now,
+            current: 0,
+            versions: BTreeMap::new(),
+            custom: BTreeMap::new(),
+            versions_max: 0,
+            delete_version_after: None,
+        }
+    }
+}
+
+/// The smaller of the mount's and the key's `delete_version_after` counts.
+fn deletion_after(mount: Option<Duration>, key: Option<Duration>, now: UnixNanos) -> Option<UnixNanos> {
+    let after = match (mount, key) {
+        (Some(mount), Some(key)) => Some(mount.min(key)),
+        (one, other) => one.or(other),
+    }?;
+    Some(UnixNanos(now.0 + i64::try_from(after.as_nanos()).expect("tests use durations below 292 years")))
+}
+
+/// Decodes numbers as 64-bit floats, as Vault does: 9007199254740993 comes back as …992.
+fn as_float64(value: Value) -> Value {
+    /// Beyond this, integers are printed as floats by `serde_json` as well.
+    const INTEGERS_BELOW: f64 = 9.2e18;
+    match value {
+        Value::Number(number) => {
+            let float = number.as_f64().expect("every JSON number has a nearest float");
+            if float.fract() == 0.0 && float.abs() < INTEGERS_BELOW {
+                #[allow(clippy::cast_possible_truncation, reason = "whole and within the range of i64")]
+                Value::from(float as i64)
+            } else {
+                Value::from(float)
+            }
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(as_float64).collect()),
+        Value::Object(map) => Value::Object(map.into_iter().map(|(name, value)| (name, as_float64(value))).collect()),
+        other => other,
+    }
+}
