@@ -69,13 +69,12 @@ impl VaultConnector {
         let _ = (connection, secrets, &self.options);
         todo!()
     }
+}
 
-    /// Takes the `SecretID` out of the wrapping token in `secrets`; `None` when they hold a
-    /// `SecretID` already. The token is spent: the answer must be stored in its place.
-    ///
-    /// # Errors
-    /// [`RemoteFault`]; a token that was used before is reported as possible interception.
-    pub async fn unwrap_secret_id(
+impl Connector for VaultConnector {
+    type Remote = VaultRemote;
+
+    async fn unwrap_secret_id(
         &self,
         connection: &Connection,
         secrets: &ConnectionSecrets,
@@ -83,10 +82,6 @@ impl VaultConnector {
         let _ = (connection, secrets);
         todo!()
     }
-}
-
-impl Connector for VaultConnector {
-    type Remote = VaultRemote;
 
     async fn connect(
         &self,

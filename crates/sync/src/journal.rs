@@ -22,6 +22,10 @@ pub enum JournalError {
     /// The lease is lost: another run holds the connection. Nothing was written.
     #[error("the lease of the connection was lost to another run")]
     LeaseLost,
+    /// One stored value does not open (it was changed, or its key is missing). Concerns that
+    /// value alone.
+    #[error("{0}")]
+    Unreadable(String),
     /// The database failed.
     #[error("the database could not be used")]
     Database(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -55,7 +59,7 @@ pub enum Origin {
     Person,
     /// Imported from this connection's remote.
     Remote(ConnectionId),
-    /// A merge of both.
+    /// A merge of both, or the record's side kept on top of an archived remote value.
     Merge(ConnectionId),
     /// A remote value kept before it is overwritten.
     Archive(ConnectionId),
@@ -70,7 +74,8 @@ pub struct Outcome {
     pub local: LocalChange,
     /// What happens to the base of `path`.
     pub base: BaseChange,
-    /// For a move: the old path, whose base is removed in the same transaction.
+    /// For a move: the old path, whose base is removed in the same transaction. (A move that
+    /// could not delete the old secret leaves both bases, which then name the same record.)
     pub base_removed: Option<SecretPath>,
     /// What the audit says (`HCV_SECRET_SYNCED`); `None` for a base that merely moved.
     pub audit: Option<SyncedAudit>,

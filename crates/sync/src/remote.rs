@@ -19,11 +19,24 @@ pub trait Connector: Send + Sync {
     /// A logged-in session.
     type Remote: Remote;
 
-    /// Logs in (unwrapping the `SecretID` first where it is wrapped) and checks what answers:
-    /// health, KV version, mount identity, the capabilities that the mode needs.
+    /// Takes the `SecretID` out of the wrapping token in `secrets`; `None` when they hold a
+    /// `SecretID` already. The token is spent: the engine stores the answer in its place
+    /// before anything else can fail.
     ///
     /// # Errors
-    /// [`RemoteFault`] with a message that says what to do.
+    /// [`RemoteFault`]; a token that was used before is reported as possible interception.
+    fn unwrap_secret_id(
+        &self,
+        connection: &Connection,
+        secrets: &ConnectionSecrets,
+    ) -> impl Future<Output = Result<Option<SecretText>, RemoteFault>> + Send;
+
+    /// Logs in with a `SecretID` and checks what answers: health, KV version, mount identity,
+    /// the capabilities that the mode needs.
+    ///
+    /// # Errors
+    /// [`RemoteFault`] with a message that says what to do; [`FaultClass::LoginRefused`] for
+    /// a credential that is still wrapped.
     fn connect(
         &self,
         connection: &Connection,
@@ -37,8 +50,6 @@ pub struct Connected<R> {
     pub remote: R,
     /// What answered.
     pub identity: RemoteIdentity,
-    /// The `SecretID` that a wrapping token held: must be stored, the token is spent.
-    pub unwrapped: Option<SecretText>,
     /// When the `SecretID` expires, where the role may know.
     pub secret_id_expires: Option<UnixNanos>,
 }

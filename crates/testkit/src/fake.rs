@@ -227,20 +227,27 @@ impl Inner {
         self.mount.key(path).map_or(RemoteSight::ProvenAbsent, |key| RemoteSight::Seen(entry(key, now)))
     }
 
-    fn login(&mut self, credential: &Credential) -> Result<Option<SecretText>, RemoteFault> {
-        let (secret_id, unwrapped) = match credential {
-            Credential::SecretId(secret_id) => (secret_id.expose().to_owned(), None),
-            Credential::WrappingToken(token) => {
-                let held = self.wrapped.remove(token.expose()).ok_or_else(|| fault(FaultClass::LoginRefused))?;
-                (held.clone(), Some(SecretText::new(held)))
-            }
-        };
-        if secret_id == self.secret_id { Ok(unwrapped) } else { Err(fault(FaultClass::LoginRefused)) }
+    fn accepts(&self, credential: &Credential) -> bool {
+        matches!(credential, Credential::SecretId(secret_id) if secret_id.expose() == self.secret_id)
     }
 }
 
 impl Connector for FakeKv {
     type Remote = FakeRemote;
+
+    async fn unwrap_secret_id(
+        &self,
+        _: &Connection,
+        secrets: &ConnectionSecrets,
+    ) -> Result<Option<SecretText>, RemoteFault> {
+        let Credential::WrappingToken(token) = &secrets.credential else { return Ok(None) };
+        let request = Request { operation: Operation::Unwrap, path: String::new(), version: None };
+        self.request(request, |inner, _| match inner.wrapped.remove(token.expose()) {
+            Some(held) => Ok(Some(SecretText::new(held))),
+            None => Err(fault(FaultClass::LoginRefused)),
+        })
+        .await
+    }
 
     async fn connect(
         &self,
@@ -248,10 +255,13 @@ impl Connector for FakeKv {
         secrets: &ConnectionSecrets,
     ) -> Result<Connected<FakeRemote>, RemoteFault> {
         let request = Request { operation: Operation::Connect, path: String::new(), version: None };
-        let login = |inner: &mut Inner, _| Ok((inner.login(&secrets.credential)?, inner.identity.clone()));
-        let (unwrapped, identity) = self.request(request, login).await?;
+        let login = |inner: &mut Inner, _| match inner.accepts(&secrets.credential) {
+            true => Ok(inner.identity.clone()),
+            false => Err(fault(FaultClass::LoginRefused)),
+        };
+        let identity = self.request(request, login).await?;
         let remote = self.session(&connection.path, &connection.options.instance);
-        Ok(Connected { remote, identity, unwrapped, secret_id_expires: None })
+        Ok(Connected { remote, identity, secret_id_expires: None })
     }
 }
 

@@ -6,6 +6,7 @@ use vaultterm_sync::{FaultClass, RemoteFault};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs, reason = "the names are those of the traits' methods")]
 pub enum Operation {
+    Unwrap,
     Connect,
     Observe,
     Look,
