@@ -2,6 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::{
+    Action, Plan,
+    classify::{Facts, LocalSince, RemoteSince},
+    planner::Input,
+};
+
 /// A reason to write nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Halt {
@@ -25,4 +31,111 @@ pub enum HaltKind {
     RemoteReplaced,
     /// Mount, path, namespace or address was edited.
     ScopeChanged,
+}
+
+impl HaltKind {
+    /// Every guard.
+    pub const ALL: [Self; 5] =
+        [Self::MassDeletion, Self::SideEmptied, Self::Rewound, Self::RemoteReplaced, Self::ScopeChanged];
+
+    /// Returns the name used in `acknowledge` and in the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::MassDeletion => "mass_deletion",
+            Self::SideEmptied => "side_emptied",
+            Self::Rewound => "rewound",
+            Self::RemoteReplaced => "remote_replaced",
+            Self::ScopeChanged => "scope_changed",
+        }
+    }
+}
+
+/// Base paths a side must have before "none left" is worth a halt.
+const EMPTIED_BASE_MIN: usize = 2;
+
+/// Raises the halts of a plan that nobody acknowledged yet, sorted by kind.
+pub(crate) fn guard(input: &Input<'_>, facts: &[Facts<'_>], plan: &Plan) -> Vec<Halt> {
+    let mut halts: Vec<Halt> = [
+        mass_deletion(input, facts, plan),
+        side_emptied(input, facts),
+        rewound(facts),
+        input.remote_replaced.as_ref().map(|found| Halt {
+            kind: HaltKind::RemoteReplaced,
+            detail: format!(
+                "another server or mount answers than the one this connection recorded: {found}. Acknowledging forgets what was in step and starts with a first sync"
+            ),
+        }),
+        input.scope_changed.then(|| Halt {
+            kind: HaltKind::ScopeChanged,
+            detail: "the address, namespace, mount or path of the connection was edited. Acknowledging forgets what was in step at the old place and starts with a first sync at the new one".to_owned(),
+        }),
+    ]
+    .into_iter()
+    .flatten()
+    .filter(|halt| !input.acknowledged.contains(&halt.kind))
+    .collect();
+    halts.sort_by_key(|halt| halt.kind);
+    halts
+}
+
+fn mass_deletion(input: &Input<'_>, facts: &[Facts<'_>], plan: &Plan) -> Option<Halt> {
+    let base = facts.iter().filter(|facts| facts.base.is_some()).count() as u64;
+    // A move deletes at the old path too, but the secret lives on: it does not count.
+    let remote = plan.steps.iter().filter(|step| matches!(step.action, Action::DeleteRemote { .. })).count() as u64;
+    let local = plan.steps.iter().filter(|step| matches!(step.action, Action::DeleteLocal)).count() as u64;
+    let percent = u64::from(input.options.max_delete_percent);
+    let count = u64::from(input.options.max_delete_count);
+    let too_many = |deletions: u64| deletions > count && deletions * 100 > percent * base;
+    let (side, deletions) = match (too_many(local), too_many(remote)) {
+        (false, false) => return None,
+        (true, _) => ("VaultTerm", local),
+        (false, true) => ("Vault", remote),
+    };
+    Some(Halt {
+        kind: HaltKind::MassDeletion,
+        detail: format!(
+            "{side} would lose {deletions} of {base} secrets, more than {percent} percent and more than {count}. Acknowledging deletes them (recoverably)"
+        ),
+    })
+}
+
+fn side_emptied(input: &Input<'_>, facts: &[Facts<'_>]) -> Option<Halt> {
+    let base = facts.iter().filter(|facts| facts.base.is_some()).count();
+    if base < EMPTIED_BASE_MIN {
+        return None;
+    }
+    let local = input.local.live.is_empty() && facts.iter().any(|facts| facts.local_since == LocalSince::Deleted);
+    let remote = facts.iter().all(|facts| facts.remote_live().is_none())
+        && facts.iter().any(|facts| {
+            matches!(facts.remote_since, RemoteSince::Deleted | RemoteSince::Unlisted) && facts.base.is_some()
+        });
+    let side = match (local, remote) {
+        (false, false) => return None,
+        (true, false) => "VaultTerm's collection",
+        (false, true) => "Vault's path",
+        (true, true) => "each side",
+    };
+    Some(Halt {
+        kind: HaltKind::SideEmptied,
+        detail: format!(
+            "{side} shows nothing, where {base} secrets were in step. Acknowledging takes that for deliberate"
+        ),
+    })
+}
+
+fn rewound(facts: &[Facts<'_>]) -> Option<Halt> {
+    let paths: Vec<&str> = facts
+        .iter()
+        .filter(|facts| facts.remote_since == RemoteSince::Rewound)
+        .map(|facts| facts.path.as_str())
+        .collect();
+    let first = paths.first()?;
+    Some(Halt {
+        kind: HaltKind::Rewound,
+        detail: format!(
+            "versions in Vault went backwards at {} path(s), for example `{first}`: a snapshot was restored, it seems. Acknowledging lists each that differs as a conflict",
+            paths.len()
+        ),
+    })
 }

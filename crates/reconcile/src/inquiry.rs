@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{BaseEntry, LocalSnapshot, Options, RemoteSnapshot, SecretPath};
+use crate::{
+    BaseEntry, LocalSnapshot, Mode, Options, RemoteSnapshot, SecretPath,
+    classify::{Facts, LocalSince, RemoteSince, paths},
+};
 
 /// What the planner needs to know beyond the stamps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,6 +23,10 @@ pub struct Inquiries {
 
 /// Decides what has to be looked up. Called twice: after the listing, and again once the
 /// `absences` are answered (they may ask for contents).
+///
+/// Nothing is asked for a path that neither side touched, nor for one that only one side
+/// knows: a first push and a first pull need no contents to be planned. When the base is to be
+/// set aside (scope changed, remote replaced), pass an empty one here as well.
 #[must_use]
 pub fn inquiries(
     base: &BTreeMap<SecretPath, BaseEntry>,
@@ -27,6 +34,40 @@ pub fn inquiries(
     remote: &RemoteSnapshot,
     options: &Options,
 ) -> Inquiries {
-    let _ = (base, local, remote, options);
-    todo!()
+    let mut inquiries = Inquiries::default();
+    for path in paths(base, local, remote) {
+        inquiries.add(&Facts::of(path, base, local, remote), options);
+    }
+    inquiries
+}
+
+impl Inquiries {
+    fn add(&mut self, facts: &Facts<'_>, options: &Options) {
+        let path = facts.path;
+        if facts.remote_since == RemoteSince::Unlisted {
+            self.absences.insert(path.clone());
+        }
+        let foreign = facts.foreign_matters(options);
+        if facts.is_untouched() && !foreign {
+            return;
+        }
+        if facts.base.is_some() {
+            self.base_contents.insert(path.clone());
+        }
+        let both_live = facts.local.is_some() && facts.remote_live().is_some();
+        if facts.local_since == LocalSince::Changed || (facts.local_since == LocalSince::New && (both_live || foreign))
+        {
+            self.local_contents.insert(path.clone());
+        }
+        let moved = match facts.remote_since {
+            RemoteSince::Changed | RemoteSince::Rewound => true,
+            RemoteSince::New => both_live || foreign,
+            _ => false,
+        };
+        // In push an untracked secret is nobody's business, however often it changes.
+        let ours = options.mode != Mode::Push || facts.base.is_some() || facts.local.is_some();
+        if moved && ours && facts.remote_live().is_some() {
+            self.remote_contents.insert(path.clone());
+        }
+    }
 }

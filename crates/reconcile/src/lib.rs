@@ -11,15 +11,20 @@
 //! Start reading at `planner.rs`, or at `tests/table.rs`, which is the specification.
 
 mod base;
+mod classify;
 mod content;
+mod decide;
 mod guard;
 mod inquiry;
+mod lint;
 mod merge;
+mod moves;
 mod options;
 mod path;
 mod plan;
 mod planner;
 mod record_type;
+mod resolution;
 mod snapshot;
 mod stamp;
 
@@ -27,6 +32,7 @@ pub use base::{BaseEntry, Link};
 pub use content::{Content, FieldDigest};
 pub use guard::{Halt, HaltKind};
 pub use inquiry::{Inquiries, inquiries};
+pub use lint::lint;
 pub use merge::{Side, merge};
 pub use options::{DeletionPolicy, DriftPolicy, ExpiryPolicy, InitialPolicy, MergePolicy, Mode, Options};
 pub use path::{PathError, SecretPath};
@@ -35,7 +41,8 @@ pub use plan::{
     Step,
 };
 pub use planner::{Input, plan};
-pub use record_type::{RecordType, UnknownRecordType};
+pub use record_type::{Group, RecordType, UnknownRecordType};
+pub use resolution::{Choice, NotResolvable, Resolving, resolution};
 pub use snapshot::{
     Annotation, LocalEntry, LocalSnapshot, RecordId, RemoteEntry, RemoteHead, RemoteSight, RemoteSnapshot,
 };

@@ -45,8 +45,31 @@ impl SecretPath {
     /// # Errors
     /// [`PathError`] says what to change.
     pub fn new(text: impl Into<String>) -> Result<Self, PathError> {
-        Ok(Self(text.into()))
+        let text = text.into();
+        if text.is_empty() {
+            return Err(PathError::Empty);
+        }
+        if text.len() > Self::BYTES_MAX {
+            return Err(PathError::TooLong { length: text.len(), max: Self::BYTES_MAX });
+        }
+        if let Some(odd) = text.chars().find(|c| !is_printable(*c)) {
+            return Err(PathError::NotPrintable(odd.into()));
+        }
+        if text.starts_with(' ') || text.ends_with(' ') {
+            return Err(PathError::OuterSpace);
+        }
+        for segment in text.split('/') {
+            match segment {
+                "" => return Err(PathError::EmptySegment),
+                "." | ".." => return Err(PathError::Relative),
+                _ => {}
+            }
+        }
+        Ok(Self(text))
     }
+
+    /// Bytes a path may have. Vault's storage allows more; people do not read more.
+    pub const BYTES_MAX: usize = 512;
 
     /// Returns the path as text.
     #[must_use]
@@ -93,5 +116,62 @@ impl TryFrom<String> for SecretPath {
 impl From<SecretPath> for String {
     fn from(path: SecretPath) -> Self {
         path.0
+    }
+}
+
+/// Says whether KV v2 accepts the character: Go's `unicode.IsPrint`, which is letters, marks,
+/// numbers, punctuation, symbols and the ASCII space.
+fn is_printable(c: char) -> bool {
+    use unicode_properties::{GeneralCategoryGroup as Group, UnicodeGeneralCategory};
+    c == ' '
+        || matches!(
+            c.general_category_group(),
+            Group::Letter | Group::Mark | Group::Number | Group::Punctuation | Group::Symbol
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PathError, SecretPath};
+
+    #[test]
+    fn odd_names_that_kv_v2_accepts_are_paths() {
+        for text in [
+            "foo",
+            "foo/bar",
+            "a b",
+            "50%",
+            "#1",
+            "what?",
+            "back\\slash",
+            "a+b*c",
+            "🔑/ключ",
+            "a  b",
+            "%2F",
+            "~",
+            "a /b",
+        ] {
+            assert_eq!(SecretPath::new(text).map(String::from).as_deref(), Ok(text));
+        }
+    }
+
+    #[test]
+    fn what_kv_v2_refuses_is_refused_with_the_reason() {
+        for (text, error) in [
+            ("", PathError::Empty),
+            ("/a", PathError::EmptySegment),
+            ("a/", PathError::EmptySegment),
+            ("a//b", PathError::EmptySegment),
+            ("a/../b", PathError::Relative),
+            (".", PathError::Relative),
+            (" a", PathError::OuterSpace),
+            ("a ", PathError::OuterSpace),
+            ("a\nb", PathError::NotPrintable(0x0A)),
+            ("a\u{200b}b", PathError::NotPrintable(0x200B)),
+            ("a\u{a0}b", PathError::NotPrintable(0xA0)),
+        ] {
+            assert_eq!(SecretPath::new(text), Err(error), "{text:?}");
+        }
+        assert!(matches!(SecretPath::new("x".repeat(513)), Err(PathError::TooLong { length: 513, max: 512 })));
     }
 }

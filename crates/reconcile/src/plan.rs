@@ -57,6 +57,9 @@ pub struct Step {
     pub expect: Expect,
     /// Which fields change, where that is known before values are read.
     pub fields: Vec<FieldChange>,
+    /// Whether the remote secret is then marked as managed by this instance, with the
+    /// record's type.
+    pub annotate: bool,
 }
 
 /// What a step does. Nothing is left to decide at execution.
@@ -120,9 +123,6 @@ pub enum Action {
     },
     /// The two sides are equal: only the base moves.
     Adopt {
-        /// Whether the remote secret must (also) be marked as managed by this instance,
-        /// with the record's type.
-        annotate: bool,
         /// The type the record takes on from the annotation, when it changes.
         record_type: Option<RecordType>,
     },
@@ -130,6 +130,15 @@ pub enum Action {
     Forget,
     /// One side is gone and the other is left alone: the link is dropped.
     Unlink,
+    /// A person accepted that the sides differ: the base moves to both present states, and the
+    /// remote value is kept as a revision of the record. Only a resolution plans this.
+    Accept,
+    /// The remote version at `from` becomes a new record at the step's path (`keep_both`). Only
+    /// a resolution plans this.
+    CopyLocal {
+        /// Where the remote version is.
+        from: SecretPath,
+    },
 }
 
 /// What a step was planned on.
@@ -268,4 +277,124 @@ pub struct Skip {
     pub path: String,
     /// Why, for people; never a value.
     pub reason: String,
+}
+
+impl Plan {
+    /// Counts the plan's steps the way a run that carries all of them out counts them.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts {
+            unchanged: self.unchanged,
+            conflicts: self.conflicts.len() as u64,
+            skipped: self.skips.len() as u64,
+            ..Counts::default()
+        };
+        for step in &self.steps {
+            counts.count(&step.action);
+        }
+        counts
+    }
+}
+
+impl Counts {
+    /// Counts one carried-out action. A merge counts on both sides; a move is an update.
+    pub const fn count(&mut self, action: &Action) {
+        match action {
+            Action::CreateRemote { .. } => self.created_remote += 1,
+            Action::UpdateRemote { .. } | Action::MoveRemote { .. } => self.updated_remote += 1,
+            Action::DeleteRemote { .. } => self.deleted_remote += 1,
+            Action::CreateLocal { .. } | Action::CopyLocal { .. } => self.created_local += 1,
+            Action::UpdateLocal { .. } => self.updated_local += 1,
+            Action::DeleteLocal => self.deleted_local += 1,
+            Action::Merge { .. } => {
+                self.updated_remote += 1;
+                self.updated_local += 1;
+            }
+            Action::Adopt { .. } | Action::Accept | Action::Forget | Action::Unlink => self.adopted += 1,
+        }
+    }
+}
+
+impl Action {
+    /// Returns the name used in the API.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::CreateRemote { .. } => "create_remote",
+            Self::UpdateRemote { .. } => "update_remote",
+            Self::DeleteRemote { .. } => "delete_remote",
+            Self::MoveRemote { .. } => "move_remote",
+            Self::CreateLocal { .. } => "create_local",
+            Self::UpdateLocal { .. } => "update_local",
+            Self::DeleteLocal => "delete_local",
+            Self::Merge { .. } => "merge",
+            Self::Adopt { .. } => "adopt",
+            Self::Forget => "forget",
+            Self::Unlink => "unlink",
+            Self::Accept => "accept",
+            Self::CopyLocal { .. } => "copy_local",
+        }
+    }
+
+    /// Says whether the action writes a value to Vault.
+    #[must_use]
+    pub const fn writes_remote(&self) -> bool {
+        matches!(
+            self,
+            Self::CreateRemote { .. } | Self::UpdateRemote { .. } | Self::MoveRemote { .. } | Self::Merge { .. }
+        )
+    }
+}
+
+impl Reason {
+    /// Says why, in a sentence for people.
+    #[must_use]
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::NewLocally => "the record is new",
+            Self::NewRemotely => "the secret is new",
+            Self::ChangedLocally => "the record changed",
+            Self::ChangedRemotely => "the secret changed",
+            Self::ChangedOnBothSidesApart => "both sides changed, in different fields",
+            Self::EqualOnBothSides => "both sides hold the same",
+            Self::DeletedLocally => "the record was deleted",
+            Self::DeletedRemotely => "the secret was deleted",
+            Self::DeletedOnBothSides => "both sides were deleted",
+            Self::Expired => "the secret expired",
+            Self::Renamed => "the record was renamed",
+            Self::TypeChanged => "the type changed",
+            Self::DriftOverwritten => "the side that is not authoritative changed, and on_drift is overwrite",
+            Self::InitialPreference => "both sides hold the path, and initial says which one counts",
+            Self::Resolved => "a person decided the conflict",
+        }
+    }
+}
+
+impl ConflictKind {
+    /// Every kind.
+    pub const ALL: [Self; 8] = [
+        Self::BothChanged,
+        Self::LocalDeleted,
+        Self::RemoteDeleted,
+        Self::NoBase,
+        Self::Drift,
+        Self::Rewound,
+        Self::ForeignOwner,
+        Self::TypeChanged,
+    ];
+
+    /// Returns the name used in the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BothChanged => "both_changed",
+            Self::LocalDeleted => "local_deleted",
+            Self::RemoteDeleted => "remote_deleted",
+            Self::NoBase => "no_base",
+            Self::Drift => "drift",
+            Self::Rewound => "rewound",
+            Self::ForeignOwner => "foreign_owner",
+            Self::TypeChanged => "type_changed",
+        }
+    }
 }

@@ -1,8 +1,17 @@
-//! The planner.
+//! The planner: from the facts of each path to one plan.
+//!
+//! What happens to a single path is decided in `decide.rs`; renames, which join two paths, in
+//! `moves.rs`; what stops everything in `guard.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{BaseEntry, Content, HaltKind, LocalSnapshot, Options, Plan, RemoteSnapshot, SecretPath, UnixNanos};
+use crate::{
+    BaseEntry, Content, HaltKind, LocalSnapshot, Options, Plan, RemoteSnapshot, SecretPath, Skip,
+    classify::{Facts, LocalSince, RemoteSince, paths},
+    decide::{Decision, decide},
+    guard::guard,
+    moves::{Move, moves},
+};
 
 /// Everything a plan follows from.
 #[derive(Clone, Debug)]
@@ -22,8 +31,6 @@ pub struct Input<'a> {
     /// Contents of the remote versions that [`crate::inquiries`] asked for; an error is the
     /// reason why one could not be read.
     pub remote_contents: &'a BTreeMap<SecretPath, Result<Content, String>>,
-    /// The moment of the observation.
-    pub now: UnixNanos,
     /// The scope was edited since the base was recorded.
     pub scope_changed: bool,
     /// Another cluster or mount answers than the one recorded; says which.
@@ -35,6 +42,71 @@ pub struct Input<'a> {
 /// Decides what a run will do.
 #[must_use]
 pub fn plan(input: &Input<'_>) -> Plan {
-    let _ = input;
-    todo!()
+    let nothing = BTreeMap::new();
+    let base_set_aside = input.scope_changed || input.remote_replaced.is_some();
+    let base = if base_set_aside { &nothing } else { input.base };
+    let facts: Vec<Facts<'_>> = paths(base, input.local, input.remote)
+        .into_iter()
+        .map(|path| Facts::of(path, base, input.local, input.remote))
+        .collect();
+    let moves = moves(&facts, input);
+    let twins = twins(&facts);
+
+    let mut plan = Plan { base_set_aside, ..Plan::default() };
+    for facts in &facts {
+        let decision = match (twins.get(facts.path.as_str()), moves.get(facts.path)) {
+            (Some(twin), _) => {
+                Decision::Skip(format!("looks the same as `{twin}` (Unicode normalization): rename one of them"))
+            }
+            (None, Some(Move::Step(step))) => Decision::Step(step.clone()),
+            // The old path of a rename: its base goes with the step at the new path.
+            (None, Some(Move::Source)) => Decision::Nothing,
+            (None, Some(Move::Waits(reason))) => Decision::Skip(reason.clone()),
+            (None, None) => decide(facts, input),
+        };
+        match decision {
+            Decision::Nothing => {}
+            Decision::Unchanged => plan.unchanged += 1,
+            Decision::Step(step) => plan.steps.push(*step),
+            Decision::Conflict(conflict) => plan.conflicts.push(*conflict),
+            Decision::Skip(reason) => plan.skips.push(Skip { path: facts.path.to_string(), reason }),
+        }
+    }
+    plan.skips
+        .extend(input.remote.refused.iter().map(|(name, reason)| Skip { path: name.clone(), reason: reason.clone() }));
+    plan.skips.sort_by(|one, other| one.path.cmp(&other.path));
+    plan.halts = guard(input, &facts, &plan);
+    plan
+}
+
+/// Finds live paths that are equal after NFC, each with one of its twins.
+fn twins<'a>(facts: &[Facts<'a>]) -> BTreeMap<&'a str, &'a str> {
+    let live: BTreeSet<&str> = facts
+        .iter()
+        .filter(|facts| {
+            facts.local_since != LocalSince::Absent && facts.local_since != LocalSince::Deleted
+                || facts.remote_live().is_some()
+                || matches!(facts.remote_since, RemoteSince::Unreadable(_))
+        })
+        .map(|facts| facts.path.as_str())
+        .collect();
+    let mut by_form: BTreeMap<String, Vec<&'a str>> = BTreeMap::new();
+    // Only a path with a non-ASCII character can differ from its normal form, so only those and
+    // what they fold to are grouped.
+    for facts in facts.iter().filter(|facts| !facts.path.as_str().is_ascii() && live.contains(facts.path.as_str())) {
+        by_form.entry(facts.path.normalized()).or_default().push(facts.path.as_str());
+    }
+    for facts in facts.iter().filter(|facts| facts.path.as_str().is_ascii() && live.contains(facts.path.as_str())) {
+        if let Some(group) = by_form.get_mut(facts.path.as_str()) {
+            group.push(facts.path.as_str());
+        }
+    }
+    by_form
+        .into_values()
+        .filter(|group| group.len() > 1)
+        .flat_map(|group| {
+            let (first, second) = (group[0], group[1]);
+            group.into_iter().map(move |path| (path, if path == first { second } else { first }))
+        })
+        .collect()
 }

@@ -1,6 +1,6 @@
 //! The types of record, their atomic groups, and how the type of an untyped secret is found.
 
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -61,20 +61,59 @@ impl RecordType {
         }
     }
 
-    /// Finds the type of an untyped secret from the names of its fields.
+    /// Finds the type of an untyped secret from the names of its fields; `KEY_VALUE` when in
+    /// doubt. The first rule that fits counts.
     #[must_use]
     pub fn infer<'a>(field_names: impl IntoIterator<Item = &'a str>) -> Self {
-        let _ = field_names.into_iter();
-        todo!()
+        let names: BTreeSet<&str> = field_names.into_iter().collect();
+        let has = |name: &str| names.contains(name);
+        let only = |name: &str| names.len() == 1 && has(name);
+        if has("credential_id") && (has("rp_id") || has("public_key")) {
+            Self::Passkey
+        } else if has("private_key") {
+            Self::SshKey
+        } else if has("otpauth_url") || has("totp_secret") {
+            Self::Totp
+        } else if has("card_number") {
+            Self::PaymentCard
+        } else if has("password") {
+            Self::Password
+        } else if has("api_key") || (has("key_id") && has("key")) {
+            Self::ApiKey
+        } else if has("first_name") && has("last_name") {
+            Self::Identity
+        } else if only("note") {
+            Self::SecureNote
+        } else if only("value") {
+            Self::EnvVar
+        } else {
+            Self::KeyValue
+        }
     }
 
-    /// Returns the group of fields that only make sense together with `field`, itself
-    /// included; `None` when the field stands alone.
+    /// Returns which fields change only together with `field`.
     #[must_use]
-    pub fn atomic_group(self, field: &str) -> Option<&'static [&'static str]> {
-        let _ = field;
-        todo!()
+    pub fn group(self, field: &str) -> Group {
+        let names: &[&str] = match self {
+            Self::Totp | Self::PaymentCard => return Group::All,
+            Self::Password => &["password", "username"],
+            Self::ApiKey => &["key", "key_id"],
+            Self::SshKey => &["passphrase", "private_key", "public_key"],
+            Self::EnvVar | Self::SecureNote | Self::Identity | Self::Passkey | Self::KeyValue => &[],
+        };
+        if names.contains(&field) { Group::Named } else { Group::Alone }
     }
+}
+
+/// How a field belongs with others: fields that only make sense together are merged together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Group {
+    /// With none.
+    Alone,
+    /// With the type's one named group (user name and password, key id and key …).
+    Named,
+    /// With every other field of the record.
+    All,
 }
 
 impl fmt::Display for RecordType {

@@ -1,0 +1,90 @@
+//! Renames: a record whose path changed is one step, not a deletion and a creation.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    Action, Expect, Link, Mode, Reason, RecordId, SecretPath, Step,
+    classify::{Facts, LocalSince, RemoteSince},
+    decide::marks,
+    planner::Input,
+};
+
+/// The part a path plays in a rename.
+#[derive(Clone, Debug)]
+pub(crate) enum Move {
+    /// The new path: the step stands here.
+    Step(Box<Step>),
+    /// The old path: dealt with by the step at the new one.
+    Source,
+    /// A rename that cannot be carried out yet; both copies stay where they are.
+    Waits(String),
+}
+
+/// Finds the renames. Only a connection that writes to Vault has any: for a pull a renamed record
+/// is drift at its old path.
+///
+/// A rename is recognised by the record's id, and only where nothing speaks against it: the old
+/// secret is exactly the base's, and the new path never was in step. A record that took over the
+/// path of another one (swapped names) is an edit at that path, and each value is in its record's
+/// history.
+pub(crate) fn moves(facts: &[Facts<'_>], input: &Input<'_>) -> BTreeMap<SecretPath, Move> {
+    let mut moves = BTreeMap::new();
+    if input.options.mode == Mode::Pull {
+        return moves;
+    }
+    let by_record: BTreeMap<RecordId, &Facts<'_>> = facts
+        .iter()
+        .filter_map(|facts| facts.local.map(|entry| (entry.record_id, facts)))
+        .filter(|(_, facts)| facts.base.is_none())
+        .collect();
+    for old in facts.iter().filter(|facts| facts.local_since == LocalSince::Deleted) {
+        let Some(base) = old.base else { continue };
+        let Some(new) = by_record.get(&base.record_id) else { continue };
+        if old.foreign_matters(input.options) || new.foreign_matters(input.options) {
+            continue;
+        }
+        match (old.remote_since, new.remote_since) {
+            (RemoteSince::Same, RemoteSince::Vacant) => {
+                moves.insert(new.path.clone(), Move::Step(Box::new(step(old, new, base, input))));
+                moves.insert(old.path.clone(), Move::Source);
+            }
+            (RemoteSince::Same, RemoteSince::New) => {
+                // The new path is decided as two sides that meet for the first time. Until that is
+                // done, the old secret stays.
+                let reason = format!(
+                    "renamed to `{}`, where Vault holds a secret already: it stays until that is settled",
+                    new.path
+                );
+                moves.insert(old.path.clone(), Move::Waits(reason));
+            }
+            (RemoteSince::Unlisted | RemoteSince::Unreadable(_), _) => {
+                let reason = format!("renamed from `{}`, which cannot be read in Vault", old.path);
+                moves.insert(new.path.clone(), Move::Waits(reason));
+            }
+            (_, RemoteSince::Unreadable(reason)) => {
+                moves.insert(old.path.clone(), Move::Waits(format!("renamed to `{}`: {reason}", new.path)));
+            }
+            // The old secret changed, went back or is gone: its path is decided as one whose record
+            // was deleted, the new path as a new record.
+            _ => {}
+        }
+    }
+    moves
+}
+
+fn step(old: &Facts<'_>, new: &Facts<'_>, base: &crate::BaseEntry, input: &Input<'_>) -> Step {
+    debug_assert_eq!(base.link, Link::Linked);
+    Step {
+        path: new.path.clone(),
+        action: Action::MoveRemote {
+            from: old.path.clone(),
+            from_base: base.clone(),
+            cas: new.cas(),
+            key_created: new.key_created(),
+        },
+        reason: Reason::Renamed,
+        expect: Expect { local: new.expect_local(), remote: new.expect_remote() },
+        fields: Vec::new(),
+        annotate: marks(input.options),
+    }
+}

@@ -1,0 +1,323 @@
+//! Two small sides and a base, with an executor for plans: what the tests plan on.
+//!
+//! The remote keeps a single version per key (`max_versions = 1`, the harshest setting): whatever
+//! a plan overwrites without keeping it first is gone, and `lost` finds it.
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use uuid::Uuid;
+use vaultterm_reconcile::{
+    Action, Annotation, BaseEntry, Content, FieldDigest, HaltKind, Input, Link, LocalEntry, LocalSnapshot, Options,
+    Plan, RecordId, RecordType, RemoteEntry, RemoteHead, RemoteSight, RemoteSnapshot, RemoteStamp, Revision,
+    SecretPath, Side, Step, UnixNanos, Version, inquiries, lint, plan,
+};
+
+pub const HERE: &str = "here";
+pub const ELSEWHERE: &str = "elsewhere";
+
+#[derive(Clone, Debug)]
+pub struct Record {
+    pub path: SecretPath,
+    pub revision: Revision,
+    pub record_type: RecordType,
+    pub trashed: bool,
+    pub history: BTreeMap<Revision, Content>,
+}
+
+impl Record {
+    pub fn content(&self) -> &Content {
+        &self.history[&self.revision]
+    }
+
+    fn push(&mut self, content: Content) {
+        self.revision = self.revision.next();
+        self.history.insert(self.revision, content);
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Key {
+    pub head: RemoteHead,
+    pub content: Option<Content>,
+    pub annotation: Annotation,
+}
+
+/// How a path shows itself when the key is not simply there or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Veil {
+    Unlisted,
+    Unreadable,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct World {
+    pub base: BTreeMap<SecretPath, BaseEntry>,
+    pub records: BTreeMap<RecordId, Record>,
+    pub keys: BTreeMap<SecretPath, Key>,
+    pub veils: BTreeMap<SecretPath, Veil>,
+    pub clock: i64,
+    /// Contents that were overwritten or erased in Vault.
+    pub erased: Vec<Content>,
+    /// KV versions written.
+    pub written: u64,
+}
+
+pub fn path(text: &str) -> SecretPath {
+    SecretPath::new(text).unwrap()
+}
+
+pub fn id(number: u128) -> RecordId {
+    RecordId(Uuid::from_u128(number))
+}
+
+/// A content of fields `a` and `b`, each with a number as its value.
+pub fn content(a: u8, b: u8) -> Content {
+    let field = |value: u8| FieldDigest { digest: [value; 32], length: 1 };
+    BTreeMap::from([("a".to_owned(), field(a)), ("b".to_owned(), field(b))])
+}
+
+impl World {
+    pub fn tick(&mut self) -> UnixNanos {
+        self.clock += 1;
+        UnixNanos(self.clock)
+    }
+
+    pub fn local(&self) -> LocalSnapshot {
+        let mut snapshot = LocalSnapshot::default();
+        for (record_id, record) in &self.records {
+            let side = if record.trashed { &mut snapshot.trashed } else { &mut snapshot.live };
+            let entry =
+                LocalEntry { record_id: *record_id, revision: record.revision, record_type: record.record_type };
+            side.insert(record.path.clone(), entry);
+        }
+        snapshot
+    }
+
+    pub fn remote(&self) -> RemoteSnapshot {
+        let mut sights = BTreeMap::new();
+        for path in self.keys.keys().chain(self.base.keys()).chain(self.veils.keys()) {
+            let sight = match (self.veils.get(path), self.keys.get(path)) {
+                (Some(Veil::Unlisted), _) => continue,
+                (Some(Veil::Unreadable), _) => RemoteSight::Unreadable("denied".to_owned()),
+                (None, None) => RemoteSight::ProvenAbsent,
+                (None, Some(key)) => {
+                    RemoteSight::Seen(RemoteEntry { head: key.head, annotation: key.annotation.clone() })
+                }
+            };
+            sights.insert(path.clone(), sight);
+        }
+        RemoteSnapshot { sights, refused: Vec::new() }
+    }
+
+    /// Asks, plans and lints as the engine would, with these halts acknowledged.
+    pub fn plan(&self, options: &Options, acknowledged: &BTreeSet<HaltKind>) -> Plan {
+        let (local, remote) = (self.local(), self.remote());
+        let asked = inquiries(&self.base, &local, &remote, options);
+        let current = |path: &SecretPath| {
+            let entry = &local.live[path];
+            (path.clone(), self.records[&entry.record_id].content().clone())
+        };
+        let before = |path: &SecretPath| {
+            let base = &self.base[path];
+            (path.clone(), self.records[&base.record_id].history[&base.revision].clone())
+        };
+        let there = |path: &SecretPath| (path.clone(), Ok(self.keys[path].content.clone().unwrap()));
+        let input = Input {
+            base: &self.base,
+            local: &local,
+            remote: &remote,
+            options,
+            base_contents: &asked.base_contents.iter().map(before).collect(),
+            local_contents: &asked.local_contents.iter().map(current).collect(),
+            remote_contents: &asked.remote_contents.iter().map(there).collect(),
+            scope_changed: false,
+            remote_replaced: None,
+            acknowledged,
+        };
+        let plan = plan(&input);
+        let findings = lint(&input, &plan);
+        assert!(findings.is_empty(), "{findings:?}\n{self:#?}\n{options:?}\n{plan:#?}");
+        plan
+    }
+
+    pub fn plan_all(&self, options: &Options) -> Plan {
+        self.plan(options, &HaltKind::ALL.into_iter().collect())
+    }
+
+    /// Every value of a field that can still be had: in local history, or in a live version.
+    pub fn reachable(&self) -> BTreeSet<(String, FieldDigest)> {
+        let local = self.records.values().flat_map(|record| record.history.values());
+        let live = self.keys.values().filter(|key| matches!(key.head, RemoteHead::Live { .. }));
+        let remote = live.filter_map(|key| key.content.as_ref());
+        local.chain(remote).flatten().map(|(name, value)| (name.clone(), *value)).collect()
+    }
+
+    /// Carries out a plan. With `record` off, the machine stops after the remote writes: nothing
+    /// of the base or the records is recorded (values kept for safety are).
+    pub fn apply(&mut self, plan: &Plan, options: &Options, record: bool) {
+        assert!(plan.halts.is_empty());
+        let deletes = |step: &&Step| matches!(step.action, Action::DeleteRemote { .. } | Action::DeleteLocal);
+        for step in plan.steps.iter().filter(|step| !deletes(step)).chain(plan.steps.iter().filter(deletes)) {
+            self.carry_out(step, options, record);
+        }
+    }
+
+    fn carry_out(&mut self, step: &Step, options: &Options, record: bool) {
+        let at = &step.path;
+        let local = self.local().live.get(at).map(|entry| entry.record_id);
+        match &step.action {
+            Action::CreateRemote { cas, .. } => self.write(at, local, *cas),
+            Action::UpdateRemote { cas, archive } => {
+                if *archive {
+                    let remote = self.keys[at].content.clone().unwrap();
+                    let record = self.records.get_mut(&local.unwrap()).unwrap();
+                    let now = record.content().clone();
+                    record.push(remote);
+                    record.push(now);
+                }
+                self.write(at, local, *cas);
+            }
+            Action::MoveRemote { from, from_base, cas, .. } => {
+                self.write(at, local, *cas);
+                self.delete(from, from_base.stamp.version);
+                if record {
+                    self.base.remove(from);
+                }
+            }
+            Action::Merge { fields, cas, record_type } => {
+                let mine = self.records[&local.unwrap()].content().clone();
+                let theirs = self.keys[at].content.clone().unwrap();
+                let merged: Content = fields
+                    .iter()
+                    .map(|(name, side)| (name.clone(), if *side == Side::Local { mine[name] } else { theirs[name] }))
+                    .collect();
+                self.write_content(at, merged.clone(), *cas);
+                if record {
+                    let entry = self.records.get_mut(&local.unwrap()).unwrap();
+                    entry.record_type = *record_type;
+                    entry.push(merged);
+                }
+            }
+            Action::DeleteRemote { version } => self.delete(at, *version),
+            Action::DeleteLocal if record => self.records.get_mut(&local.unwrap()).unwrap().trashed = true,
+            Action::CreateLocal { .. } | Action::UpdateLocal { .. } | Action::Adopt { .. } if record => {
+                self.import(step, local);
+            }
+            _ => {}
+        }
+        if step.annotate {
+            let record_type = self.local().live.get(at).map(|entry| entry.record_type);
+            self.keys.get_mut(at).unwrap().annotation = Annotation {
+                instance: Some(options.instance.clone()),
+                record_id: local,
+                record_type: record_type.or(Some(RecordType::KeyValue)),
+            };
+        }
+        if record {
+            self.record(step);
+        }
+    }
+
+    fn import(&mut self, step: &Step, local: Option<RecordId>) {
+        let remote = self.keys[&step.path].content.clone().unwrap();
+        match &step.action {
+            Action::CreateLocal { restores: Some(record_id), record_type } => {
+                let record = self.records.get_mut(record_id).unwrap();
+                record.trashed = false;
+                record.record_type = record_type.unwrap_or(record.record_type);
+                record.push(remote);
+            }
+            Action::CreateLocal { restores: None, record_type } => {
+                let record_id = id(1_000 + u128::from(self.tick().0.unsigned_abs()));
+                let record_type = record_type.unwrap_or(RecordType::KeyValue);
+                self.add(record_id, &step.path, record_type, remote);
+            }
+            Action::UpdateLocal { record_type } => {
+                let record = self.records.get_mut(&local.unwrap()).unwrap();
+                record.record_type = record_type.unwrap_or(record.record_type);
+                record.push(remote);
+            }
+            Action::Adopt { record_type: Some(record_type) } => {
+                let record = self.records.get_mut(&local.unwrap()).unwrap();
+                record.record_type = *record_type;
+                let same = record.content().clone();
+                record.push(same);
+            }
+            _ => {}
+        }
+    }
+
+    fn record(&mut self, step: &Step) {
+        match step.action {
+            Action::Forget | Action::DeleteLocal | Action::DeleteRemote { .. } => {
+                self.base.remove(&step.path);
+            }
+            Action::Unlink => {
+                let gone = if self.local().live.contains_key(&step.path) { Link::RemoteGone } else { Link::LocalGone };
+                self.base.get_mut(&step.path).unwrap().link = gone;
+            }
+            _ => self.set_base(&step.path),
+        }
+    }
+
+    /// Makes the present states of both sides the base of a path.
+    pub fn set_base(&mut self, path: &SecretPath) {
+        let entry = self.local().live[path].clone();
+        let RemoteHead::Live { stamp, expires } = self.keys[path].head else { panic!("no live version at {path}") };
+        let base = BaseEntry {
+            record_id: entry.record_id,
+            revision: entry.revision,
+            record_type: entry.record_type,
+            stamp,
+            expires,
+            link: Link::Linked,
+        };
+        self.base.insert(path.clone(), base);
+    }
+
+    pub fn add(&mut self, record_id: RecordId, path: &SecretPath, record_type: RecordType, content: Content) {
+        let history = BTreeMap::from([(Revision::FIRST, content)]);
+        let record = Record { path: path.clone(), revision: Revision::FIRST, record_type, trashed: false, history };
+        assert!(self.records.insert(record_id, record).is_none());
+    }
+
+    pub fn edit(&mut self, record_id: RecordId, content: Content) {
+        self.records.get_mut(&record_id).unwrap().push(content);
+    }
+
+    fn write(&mut self, path: &SecretPath, record_id: Option<RecordId>, cas: Version) {
+        let content = self.records[&record_id.unwrap()].content().clone();
+        self.write_content(path, content, cas);
+    }
+
+    /// Writes a version as KV v2 does, refusing another `cas` than the newest version.
+    pub fn write_content(&mut self, path: &SecretPath, content: Content, cas: Version) {
+        let now = self.tick();
+        self.written += 1;
+        self.veils.remove(path);
+        let before = self.keys.get(path).cloned();
+        assert_eq!(before.as_ref().map_or(Version::NONE, |key| key.head.cas()), cas, "check-and-set at {path}");
+        let key_created = match before.as_ref().map(|key| key.head) {
+            None => now,
+            Some(RemoteHead::Empty { key_created }) => key_created,
+            Some(RemoteHead::Live { stamp, .. } | RemoteHead::Deleted { stamp, .. }) => stamp.key_created,
+        };
+        self.erased.extend(before.as_ref().and_then(|key| key.content.clone()));
+        let stamp = RemoteStamp { key_created, version: cas.next(), version_created: now };
+        let annotation = before.map(|key| key.annotation).unwrap_or_default();
+        let key = Key { head: RemoteHead::Live { stamp, expires: None }, content: Some(content), annotation };
+        self.keys.insert(path.clone(), key);
+    }
+
+    /// Soft-deletes one version: its bytes can be had back.
+    pub fn delete(&mut self, path: &SecretPath, version: Version) {
+        let now = self.tick();
+        let key = self.keys.get_mut(path).unwrap();
+        if let RemoteHead::Live { stamp, .. } = key.head
+            && stamp.version == version
+        {
+            key.head = RemoteHead::Deleted { stamp, deleted: Some(now), destroyed: false };
+        }
+    }
+}
