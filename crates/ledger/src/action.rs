@@ -1,14 +1,14 @@
-//! What can be audited: a closed list.
+//! What can be audited, and what it can be done to: two closed lists.
 
-macro_rules! actions {
-    ($($variant:ident = $text:literal),+ $(,)?) => {
-        /// What happened.
+macro_rules! names {
+    ($(#[$meta:meta])* $name:ident: $($variant:ident = $text:literal),+ $(,)?) => {
+        $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[allow(missing_docs, reason = "the names are the log's and say it all")]
-        pub enum Action { $($variant),+ }
+        pub enum $name { $($variant),+ }
 
-        impl Action {
-            /// Every action.
+        impl $name {
+            /// Every one.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
             /// Returns the name in the log.
@@ -16,11 +16,31 @@ macro_rules! actions {
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text),+ }
             }
+
+            /// Finds the one with a name.
+            #[must_use]
+            pub fn from_name(name: &str) -> Option<Self> {
+                match name { $($text => Some(Self::$variant),)+ _ => None }
+            }
         }
     };
 }
 
-actions!(
+names!(
+    /// The kinds of object.
+    ObjectKind:
+    Record = "record",
+    Collection = "collection",
+    Connection = "connection",
+    Conflict = "conflict",
+    Plan = "plan",
+    Run = "run",
+    User = "user",
+    Token = "token",
+);
+names!(
+    /// What happened.
+    Action:
     HcvConnectionCreated = "HCV_CONNECTION_CREATED",
     HcvConnectionUpdated = "HCV_CONNECTION_UPDATED",
     HcvConnectionDeleted = "HCV_CONNECTION_DELETED",

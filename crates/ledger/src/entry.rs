@@ -1,22 +1,22 @@
-//! One entry: what is recorded, and its bytes.
+//! One entry: what is recorded. Its bytes are in `encoding.rs`.
 
 use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use crate::Action;
+use crate::{Action, ObjectKind};
 
 /// Who did it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ActorKind {
     /// A person with a login.
-    User,
+    User = 0,
     /// A program with an API token.
-    Token,
+    Token = 1,
     /// VaultTerm itself (the scheduler).
-    System,
+    System = 2,
     /// Nobody known (a failed login).
-    Anonymous,
+    Anonymous = 3,
 }
 
 /// Who did it.
@@ -33,8 +33,8 @@ pub struct Actor {
 /// What it was done to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectRef {
-    /// `record`, `connection`, `collection`, `user`, `token`, `run`, `conflict`, `plan`.
-    pub kind: &'static str,
+    /// What kind of object.
+    pub kind: ObjectKind,
     /// Its id.
     pub id: Uuid,
     /// Its path or name at that time.
@@ -45,11 +45,11 @@ pub struct ObjectRef {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Done.
-    Success,
+    Success = 0,
     /// Refused for want of a right.
-    Denied,
+    Denied = 1,
     /// Tried and failed.
-    Failure,
+    Failure = 2,
 }
 
 /// The remote side of a synchronized secret.
@@ -110,10 +110,14 @@ pub struct SealedEntry {
     pub hash: [u8; 32],
 }
 
-impl Entry {
-    /// Encodes the entry: the same entry always gives the same bytes.
-    #[must_use]
-    pub fn encode(&self) -> SealedEntry {
-        todo!()
+impl ActorKind {
+    pub(crate) fn from_byte(byte: u8) -> Option<Self> {
+        [Self::User, Self::Token, Self::System, Self::Anonymous].into_iter().find(|kind| *kind as u8 == byte)
+    }
+}
+
+impl Outcome {
+    pub(crate) fn from_byte(byte: u8) -> Option<Self> {
+        [Self::Success, Self::Denied, Self::Failure].into_iter().find(|outcome| *outcome as u8 == byte)
     }
 }

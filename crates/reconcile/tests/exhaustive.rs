@@ -4,6 +4,8 @@
 //! between the remote write and the record converges too, nobody's value is lost, and a pull
 //! writes nothing to Vault.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod world;
 
 use std::collections::BTreeSet;
@@ -83,7 +85,10 @@ fn stamp(key_created: i64, version: u64, version_created: i64) -> RemoteStamp {
     }
 }
 
-fn remotes() -> Vec<(Option<RemoteHead>, Option<(u8, u8)>, Option<Veil>)> {
+/// The head, its value, and how the path shows itself.
+type Remote = (Option<RemoteHead>, Option<(u8, u8)>, Option<Veil>);
+
+fn remotes() -> Vec<Remote> {
     let live = |stamp, expires| Some(RemoteHead::Live { stamp, expires });
     let dead = |stamp, deleted, destroyed| Some(RemoteHead::Deleted { stamp, deleted, destroyed });
     let changed = stamp(1, 3, 3);

@@ -2,8 +2,9 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use serde_json::Value;
-use vaultterm_reconcile::Content;
+use serde_json::{Number, Value, value::RawValue};
+use vaultterm_reconcile::{Content, FieldDigest};
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::{DigestKey, SecretBytes};
 
@@ -66,13 +67,24 @@ impl SecretFields {
     }
 
     /// Parses fields that a person or program wants to save. Numbers are judged by their
-    /// text, before any parser rounds them.
+    /// text, before any parser rounds them, and kept as Vault would answer them (`1.0` as 1).
     ///
     /// # Errors
     /// [`FieldsError`] names the field and what to change.
     pub fn parse(json: &[u8]) -> Result<Self, FieldsError> {
-        let _ = json;
-        todo!()
+        let raw: BTreeMap<String, Box<RawValue>> =
+            serde_json::from_slice(json).map_err(|_| FieldsError::NotAnObject)?;
+        let mut fields = Self::new();
+        for (name, text) in raw {
+            if !survives(text.get()) {
+                return Err(FieldsError::NumberWouldChange { field: name });
+            }
+            let mut value: Value = serde_json::from_str(text.get()).map_err(|_| FieldsError::NotAnObject)?;
+            normalize(&mut value);
+            fields.insert(name, value);
+        }
+        fields.check_limits()?;
+        Ok(fields)
     }
 
     /// Takes over fields that Vault answered or that were sealed before: already what Vault
@@ -87,8 +99,35 @@ impl SecretFields {
     /// # Errors
     /// [`FieldsError`] names the limit.
     pub fn check_limits(&self) -> Result<(), FieldsError> {
-        todo!()
+        if self.0.len() > Self::FIELDS_MAX {
+            return Err(FieldsError::TooManyFields { found: self.0.len(), max: Self::FIELDS_MAX });
+        }
+        for name in self.names() {
+            let length = name.chars().count();
+            if length == 0 || length > Self::NAME_CHARS_MAX || name.chars().any(char::is_control) {
+                let field = name.chars().filter(|c| !c.is_control()).take(Self::NAME_CHARS_MAX).collect();
+                return Err(FieldsError::FieldName { field, max: Self::NAME_CHARS_MAX });
+            }
+        }
+        let found = self.0.len() + self.0.values().map(strings).sum::<usize>();
+        if found > Self::STRINGS_MAX {
+            return Err(FieldsError::TooManyStrings { found, max: Self::STRINGS_MAX });
+        }
+        let found = self.to_json().expose().len();
+        if found > Self::BYTES_MAX {
+            return Err(FieldsError::TooLarge { found, max: Self::BYTES_MAX });
+        }
+        Ok(())
     }
+
+    /// Fields a record may have.
+    pub const FIELDS_MAX: usize = 400;
+    /// Characters of a field's name.
+    pub const NAME_CHARS_MAX: usize = 128;
+    /// JSON strings of a record: OpenBao refuses a request with more than 1,000.
+    pub const STRINGS_MAX: usize = 900;
+    /// Bytes of a record's JSON: a KV v2 version must fit one storage entry.
+    pub const BYTES_MAX: usize = 512 * 1024;
 
     /// Shows the fields to code that must have them.
     #[must_use]
@@ -124,11 +163,21 @@ impl SecretFields {
     }
 
     /// Digests every field. Equal values have equal digests however their JSON was spelled
-    /// (`1.0` and `1`, key order in objects).
+    /// (`1.0` and `1`, key order in objects), under whatever name they stand.
     #[must_use]
     pub fn content(&self, key: &DigestKey) -> Content {
-        let _ = key;
-        todo!()
+        self.0
+            .iter()
+            .map(|(name, value)| {
+                let mut canonical = Zeroizing::new(Vec::new());
+                canonicalize(value, &mut canonical);
+                let length = match value {
+                    Value::String(text) => text.chars().count() as u64,
+                    other => serde_json::to_vec(other).map_or(0, |json| Zeroizing::new(json).len() as u64),
+                };
+                (name.clone(), FieldDigest { digest: key.digest(&canonical), length })
+            })
+            .collect()
     }
 }
 
@@ -141,5 +190,234 @@ impl Default for SecretFields {
 impl fmt::Debug for SecretFields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SecretFields")
+    }
+}
+
+impl Drop for SecretFields {
+    fn drop(&mut self) {
+        self.0.values_mut().for_each(wipe);
+    }
+}
+
+fn wipe(value: &mut Value) {
+    match value {
+        Value::String(text) => text.zeroize(),
+        Value::Array(items) => items.iter_mut().for_each(wipe),
+        Value::Object(map) => map.values_mut().for_each(wipe),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// Counts the JSON strings in a value, names of nested objects included.
+fn strings(value: &Value) -> usize {
+    match value {
+        Value::String(_) => 1,
+        Value::Array(items) => items.iter().map(strings).sum(),
+        Value::Object(map) => map.len() + map.values().map(strings).sum::<usize>(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    }
+}
+
+/// Gives numbers the form in which Vault answers them: a whole number without a fraction.
+fn normalize(value: &mut Value) {
+    match value {
+        Value::Number(number) => {
+            if let Some(whole) = whole(number) {
+                *number = whole.into();
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(normalize),
+        Value::Object(map) => map.values_mut().for_each(normalize),
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
+    }
+}
+
+/// The whole number that a number is, as far as 64-bit floats hold whole numbers exactly.
+fn whole(number: &Number) -> Option<i64> {
+    const EXACT_MAX: i64 = 1 << 53;
+    let whole = number.as_i64().or_else(|| {
+        let float = number.as_f64()?;
+        #[allow(clippy::cast_possible_truncation, reason = "checked to be whole and small before it is used")]
+        let whole = float as i64;
+        #[allow(clippy::cast_precision_loss, reason = "exact below 2^53, and larger ones are refused next")]
+        (whole as f64).eq(&float).then_some(whole)
+    })?;
+    (-EXACT_MAX..=EXACT_MAX).contains(&whole).then_some(whole)
+}
+
+/// Encodes a value so that equal values, and only they, have equal bytes: a tag, then the content
+/// with its length.
+fn canonicalize(value: &Value, out: &mut Vec<u8>) {
+    let text = |tag: u8, bytes: &[u8], out: &mut Vec<u8>| {
+        out.push(tag);
+        out.extend((bytes.len() as u64).to_be_bytes());
+        out.extend(bytes);
+    };
+    match value {
+        Value::Null => out.push(b'n'),
+        Value::Bool(flag) => out.extend([b'b', u8::from(*flag)]),
+        Value::Number(number) => match whole(number) {
+            Some(whole) => text(b'i', &whole.to_be_bytes(), out),
+            None => text(b'f', &number.as_f64().unwrap_or(f64::NAN).to_be_bytes(), out),
+        },
+        Value::String(string) => text(b's', string.as_bytes(), out),
+        Value::Array(items) => {
+            text(b'a', &(items.len() as u64).to_be_bytes(), out);
+            items.iter().for_each(|item| canonicalize(item, out));
+        }
+        Value::Object(map) => {
+            text(b'o', &(map.len() as u64).to_be_bytes(), out);
+            let sorted: BTreeMap<&String, &Value> = map.iter().collect();
+            for (name, item) in sorted {
+                text(b'k', name.as_bytes(), out);
+                canonicalize(item, out);
+            }
+        }
+    }
+}
+
+/// Says whether every number in a JSON text denotes the same after a trip through a 64-bit float.
+fn survives(json: &str) -> bool {
+    let mut rest = json;
+    while let Some(at) = rest.find(['"', '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9']) {
+        rest = &rest[at..];
+        if let Some(string) = rest.strip_prefix('"') {
+            rest = after_string(string);
+            continue;
+        }
+        let end = rest.find(|c: char| !matches!(c, '0'..='9' | '+' | '-' | '.' | 'e' | 'E')).unwrap_or(rest.len());
+        let (number, after) = rest.split_at(end);
+        let float: f64 = number.parse().unwrap_or(f64::NAN);
+        if !float.is_finite() || decimal(number) != decimal(&format!("{float:e}")) {
+            return false;
+        }
+        rest = after;
+    }
+    true
+}
+
+fn after_string(text: &str) -> &str {
+    let mut escaped = false;
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => return &text[at + 1..],
+            _ => {}
+        }
+    }
+    ""
+}
+
+/// Splits a number's text into sign, significant digits and exponent: equal exactly when the
+/// numbers are.
+fn decimal(text: &str) -> (bool, String, i64) {
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let exponent: i64 = exponent.parse().unwrap_or(i64::MAX / 2);
+    let negative = mantissa.starts_with('-');
+    let (integer, fraction) =
+        mantissa.trim_start_matches('-').split_once('.').unwrap_or((mantissa.trim_start_matches('-'), ""));
+    let digits = format!("{integer}{fraction}");
+    let trimmed = digits.trim_end_matches('0');
+    let significant = trimmed.trim_start_matches('0');
+    if significant.is_empty() {
+        return (false, String::new(), 0);
+    }
+    let dropped = (digits.len() - trimmed.len()) as i64;
+    (negative, significant.to_owned(), exponent - fraction.len() as i64 + dropped)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FieldsError, SecretFields};
+    use crate::DigestKey;
+
+    fn parse(json: &str) -> Result<SecretFields, FieldsError> {
+        SecretFields::parse(json.as_bytes())
+    }
+
+    #[test]
+    fn a_number_that_would_change_on_its_way_is_refused() {
+        for number in [
+            "9007199254740993",
+            "18446744073709551617",
+            "0.12345678901234567890123",
+            "[{\"x\": 9007199254740993}]",
+            "1e400",
+        ] {
+            let error = parse(&format!(r#"{{"ok": "1", "pin": {number}}}"#)).unwrap_err();
+            assert_eq!(error, FieldsError::NumberWouldChange { field: "pin".to_owned() }, "{number}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_stays_the_same_is_kept_as_vault_answers_it() {
+        for (text, kept) in [
+            ("9007199254740992", "9007199254740992"),
+            ("1.10", "1.1"),
+            ("1e2", "100"),
+            ("1.0", "1"),
+            ("-0.5", "-0.5"),
+            ("0", "0"),
+            ("-0", "0"),
+            ("\"9007199254740993\"", "\"9007199254740993\""),
+            ("\"a \\\" 9007199254740993\"", "\"a \\\" 9007199254740993\""),
+        ] {
+            let fields = parse(&format!(r#"{{"x": {text}}}"#)).unwrap();
+            assert_eq!(serde_json::to_string(&fields.expose()["x"]).unwrap(), kept);
+        }
+    }
+
+    #[test]
+    fn limits_are_named() {
+        let many: Vec<String> = (0..401).map(|n| format!(r#""f{n}": 1"#)).collect();
+        let error = parse(&format!("{{{}}}", many.join(","))).unwrap_err();
+        assert_eq!(error, FieldsError::TooManyFields { found: 401, max: 400 });
+        let strings = vec!["\"x\""; 900].join(",");
+        let error = parse(&format!(r#"{{"list": [{strings}]}}"#)).unwrap_err();
+        assert_eq!(error, FieldsError::TooManyStrings { found: 901, max: 900 });
+        let error = parse(&format!(r#"{{"big": "{}"}}"#, "x".repeat(600_000))).unwrap_err();
+        assert!(matches!(error, FieldsError::TooLarge { .. }));
+        assert!(matches!(parse(r#"{"": 1}"#), Err(FieldsError::FieldName { .. })));
+        assert_eq!(parse("[1]").unwrap_err(), FieldsError::NotAnObject);
+        assert_eq!(parse(r#"{"a": }"#).unwrap_err(), FieldsError::NotAnObject);
+    }
+
+    #[test]
+    fn digests_are_equal_exactly_when_values_are() {
+        let key = DigestKey::new(&[1; 32]);
+        let digest = |json: &str| {
+            SecretFields::from_trusted([("x".to_owned(), serde_json::from_str(json).unwrap())].into()).content(&key)["x"].digest
+        };
+        assert_eq!(digest("1.0"), digest("1"));
+        assert_eq!(digest(r#"{"a": 1, "b": 2}"#), digest(r#"{"b": 2, "a": 1.0}"#));
+        let distinct = [
+            "null",
+            "false",
+            "0",
+            "\"\"",
+            "\"0\"",
+            "[]",
+            "{}",
+            "[0]",
+            "[[]]",
+            "[\"0\"]",
+            "{\"0\": 0}",
+            "0.5",
+            "\"null\"",
+        ];
+        for (at, one) in distinct.iter().enumerate() {
+            for other in &distinct[at + 1..] {
+                assert_ne!(digest(one), digest(other), "{one} and {other}");
+            }
+        }
+        let other = DigestKey::new(&[2; 32]);
+        assert_ne!(parse(r#"{"x": 1}"#).unwrap().content(&key), parse(r#"{"x": 1}"#).unwrap().content(&other));
+    }
+
+    #[test]
+    fn debug_shows_nothing() {
+        let fields = parse(r#"{"password": "canary"}"#).unwrap();
+        assert_eq!(format!("{fields:?} {:?}", fields.to_json()), "SecretFields SecretBytes");
     }
 }

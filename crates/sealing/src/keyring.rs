@@ -1,9 +1,15 @@
 //! The keyring: the keys below the root key, and sealing with them.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
-use crate::{DigestKey, Place, RootKey, Sealed, SecretBytes};
+use crate::{
+    DigestKey, Place, RootKey, Sealed, SecretBytes,
+    envelope::{SUITE, decrypt, encrypt, unwrap, wrap},
+};
 
 /// The id of an installation; part of every AAD.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -65,21 +71,64 @@ pub enum SealingError {
     /// The bytes have no known form.
     #[error("a stored value has an unknown form")]
     Malformed,
+    /// The system has no randomness.
+    #[error("the system provides no randomness")]
+    NoRandomness,
+}
+
+impl KeyPurpose {
+    /// Every purpose: an installation has an active key of each.
+    pub const ALL: [Self; 4] = [Self::Record, Self::Digest, Self::Audit, Self::Token];
+
+    /// Returns the name stored with the key.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Record => "record",
+            Self::Digest => "digest",
+            Self::Audit => "audit",
+            Self::Token => "token",
+        }
+    }
+}
+
+impl KeyState {
+    /// Returns the name stored with the key.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::DecryptOnly => "decrypt_only",
+        }
+    }
 }
 
 /// The opened keyring.
 pub struct Keyring {
     instance: InstanceId,
+    /// Record keys by id: the active one and those that only open.
+    record_keys: BTreeMap<Uuid, Zeroizing<[u8; 32]>>,
+    active: Uuid,
+    digest: DigestKey,
+    token: DigestKey,
 }
 
 impl Keyring {
     /// Draws the keys of a new installation.
     ///
     /// # Errors
-    /// Never in practice: only when the cipher refuses.
+    /// [`SealingError::NoRandomness`].
     pub fn create(root: &RootKey, instance: InstanceId) -> Result<(Self, Vec<KeyringRow>), SealingError> {
-        let _ = (root, instance);
-        todo!()
+        let mut rows = Vec::new();
+        for purpose in KeyPurpose::ALL {
+            let mut key = Zeroizing::new([0; 32]);
+            aws_lc_rs::rand::fill(key.as_mut_slice()).map_err(|_| SealingError::NoRandomness)?;
+            let mut row =
+                KeyringRow { id: Uuid::now_v7(), purpose, generation: 1, state: KeyState::Active, wrapped: Vec::new() };
+            row.wrapped = wrap(root.expose(), &row.aad(instance), &key)?;
+            rows.push(row);
+        }
+        Ok((Self::open(root, instance, &rows)?, rows))
     }
 
     /// Opens a stored keyring.
@@ -87,8 +136,28 @@ impl Keyring {
     /// # Errors
     /// [`SealingError::WrongRootKey`] when the root key is another one.
     pub fn open(root: &RootKey, instance: InstanceId, rows: &[KeyringRow]) -> Result<Self, SealingError> {
-        let _ = (root, instance, rows);
-        todo!()
+        let mut record_keys = BTreeMap::new();
+        let mut active = BTreeMap::new();
+        for row in rows {
+            let key = unwrap(root.expose(), &row.aad(instance), &row.wrapped).map_err(|error| match error {
+                SealingError::DoesNotOpen => SealingError::WrongRootKey,
+                other => other,
+            })?;
+            if row.state == KeyState::Active {
+                active.insert(row.purpose.as_str(), (row.id, key.clone()));
+            }
+            if row.purpose == KeyPurpose::Record {
+                record_keys.insert(row.id, key);
+            }
+        }
+        let key = |purpose: KeyPurpose| active.get(purpose.as_str()).ok_or(SealingError::NoActiveKey(purpose));
+        Ok(Self {
+            instance,
+            active: key(KeyPurpose::Record)?.0,
+            digest: DigestKey::new(&key(KeyPurpose::Digest)?.1),
+            token: DigestKey::new(&key(KeyPurpose::Token)?.1),
+            record_keys,
+        })
     }
 
     /// Returns the installation this keyring belongs to.
@@ -100,10 +169,17 @@ impl Keyring {
     /// Seals one message for one place under a fresh data key.
     ///
     /// # Errors
-    /// [`SealingError::NoActiveKey`].
+    /// [`SealingError::NoActiveKey`], [`SealingError::NoRandomness`].
     pub fn seal(&self, place: &Place, plaintext: &[u8]) -> Result<Sealed, SealingError> {
-        let _ = (place, plaintext);
-        todo!()
+        let wrapping = self.record_keys.get(&self.active).ok_or(SealingError::NoActiveKey(KeyPurpose::Record))?;
+        let aad = place.aad(self.instance, self.active);
+        let mut data_key = Zeroizing::new([0; 32]);
+        aws_lc_rs::rand::fill(data_key.as_mut_slice()).map_err(|_| SealingError::NoRandomness)?;
+        Ok(Sealed {
+            key_id: self.active,
+            wrapped_key: wrap(wrapping, &aad, &data_key)?,
+            ciphertext: encrypt(&data_key, &aad, plaintext)?,
+        })
     }
 
     /// Opens what was sealed for this place.
@@ -111,20 +187,124 @@ impl Keyring {
     /// # Errors
     /// [`SealingError::DoesNotOpen`] when it was sealed for any other place.
     pub fn unseal(&self, place: &Place, sealed: &Sealed) -> Result<SecretBytes, SealingError> {
-        let _ = (place, sealed);
-        todo!()
+        let wrapping = self.record_keys.get(&sealed.key_id).ok_or(SealingError::UnknownKey(sealed.key_id))?;
+        let aad = place.aad(self.instance, sealed.key_id);
+        let data_key = unwrap(wrapping, &aad, &sealed.wrapped_key)?;
+        decrypt(&data_key, &aad, &sealed.ciphertext)
     }
 
     /// Returns the key of the comparison digests.
     #[must_use]
     pub fn digest_key(&self) -> &DigestKey {
-        todo!()
+        &self.digest
     }
 
     /// Digests a token for look-up: what is stored in its place.
     #[must_use]
     pub fn token_digest(&self, token: &str) -> [u8; 32] {
-        let _ = token;
-        todo!()
+        self.token.digest(token.as_bytes())
+    }
+}
+
+impl KeyringRow {
+    /// Encodes what a wrapped key is bound to. The state is left out: it changes in a rotation
+    /// without the key being wrapped again.
+    fn aad(&self, instance: InstanceId) -> Vec<u8> {
+        let mut aad = vec![SUITE, 0];
+        aad.extend(instance.0.as_bytes());
+        aad.extend(self.id.as_bytes());
+        aad.push(u8::try_from(self.purpose.as_str().len()).expect("a purpose's name is short"));
+        aad.extend(self.purpose.as_str().as_bytes());
+        aad.extend(self.generation.to_be_bytes());
+        aad
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::{InstanceId, KeyPurpose, Keyring, SealingError};
+    use crate::{Place, Purpose, RootKey};
+
+    const INSTANCE: InstanceId = InstanceId(Uuid::from_u128(7));
+
+    fn place() -> Place {
+        Place {
+            purpose: Purpose::RecordFields,
+            collection: Uuid::from_u128(1),
+            object: Uuid::from_u128(2),
+            revision: 3,
+        }
+    }
+
+    #[test]
+    fn what_is_sealed_opens_at_its_own_place_only() {
+        let (keyring, _) = Keyring::create(&RootKey::generate(), INSTANCE).unwrap();
+        let sealed = keyring.seal(&place(), b"s3cret").unwrap();
+        assert_eq!(keyring.unseal(&place(), &sealed).unwrap().expose(), b"s3cret");
+        let elsewhere = [
+            Place { purpose: Purpose::ConflictCopy, ..place() },
+            Place { collection: Uuid::from_u128(9), ..place() },
+            Place { object: Uuid::from_u128(9), ..place() },
+            Place { revision: 4, ..place() },
+        ];
+        for other in elsewhere {
+            assert!(matches!(keyring.unseal(&other, &sealed), Err(SealingError::DoesNotOpen)), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_data_key_of_one_message_does_not_open_another() {
+        let (keyring, _) = Keyring::create(&RootKey::generate(), INSTANCE).unwrap();
+        let (mut one, two) = (keyring.seal(&place(), b"one").unwrap(), keyring.seal(&place(), b"two").unwrap());
+        assert_ne!(one.ciphertext[12..], two.ciphertext[12..]);
+        one.wrapped_key = two.wrapped_key;
+        assert!(matches!(keyring.unseal(&place(), &one), Err(SealingError::DoesNotOpen)));
+    }
+
+    #[test]
+    fn every_flipped_bit_is_found() {
+        let (keyring, _) = Keyring::create(&RootKey::generate(), INSTANCE).unwrap();
+        let sealed = keyring.seal(&place(), b"s3cret").unwrap();
+        for at in 0..sealed.wrapped_key.len() * 8 {
+            let mut bent = sealed.clone();
+            bent.wrapped_key[at / 8] ^= 1 << (at % 8);
+            assert!(keyring.unseal(&place(), &bent).is_err(), "bit {at} of the wrapped key");
+        }
+        for at in 0..sealed.ciphertext.len() * 8 {
+            let mut bent = sealed.clone();
+            bent.ciphertext[at / 8] ^= 1 << (at % 8);
+            assert!(keyring.unseal(&place(), &bent).is_err(), "bit {at} of the ciphertext");
+        }
+    }
+
+    #[test]
+    fn a_keyring_opens_with_its_own_root_key_and_instance_only() {
+        let root = RootKey::generate();
+        let (keyring, rows) = Keyring::create(&root, INSTANCE).unwrap();
+        let sealed = keyring.seal(&place(), b"s3cret").unwrap();
+        let again = Keyring::open(&root, INSTANCE, &rows).unwrap();
+        assert_eq!(again.unseal(&place(), &sealed).unwrap().expose(), b"s3cret");
+        assert_eq!(again.token_digest("t"), keyring.token_digest("t"));
+        assert!(matches!(Keyring::open(&RootKey::generate(), INSTANCE, &rows), Err(SealingError::WrongRootKey)));
+        assert!(matches!(Keyring::open(&root, InstanceId(Uuid::from_u128(8)), &rows), Err(SealingError::WrongRootKey)));
+    }
+
+    #[test]
+    fn keys_of_the_keyring_cannot_trade_places() {
+        let root = RootKey::generate();
+        let (_, mut rows) = Keyring::create(&root, INSTANCE).unwrap();
+        let (first, rest) = rows.split_first_mut().unwrap();
+        std::mem::swap(&mut first.wrapped, &mut rest[0].wrapped);
+        assert!(matches!(Keyring::open(&root, INSTANCE, &rows), Err(SealingError::WrongRootKey)));
+    }
+
+    #[test]
+    fn a_keyring_without_an_active_key_is_refused() {
+        let root = RootKey::generate();
+        let (_, rows) = Keyring::create(&root, INSTANCE).unwrap();
+        let without: Vec<_> = rows.into_iter().filter(|row| row.purpose != KeyPurpose::Digest).collect();
+        assert!(matches!(Keyring::open(&root, INSTANCE, &without), Err(SealingError::NoActiveKey(KeyPurpose::Digest))));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The remote keeps a single version per key (`max_versions = 1`, the harshest setting): whatever
 //! a plan overwrites without keeping it first is gone, and `lost` finds it.
-#![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
+#![allow(clippy::unwrap_used, dead_code, unreachable_pub, reason = "each test binary uses its part")]
 
 use std::collections::{BTreeMap, BTreeSet};
 
