@@ -1,15 +1,27 @@
-//! The engine.
+//! The engine: plans, runs and resolutions over one database and one way to reach Vaults.
+//!
+//! What happens inside is elsewhere: a run in `running.rs`, a plan in `observe.rs`, a
+//! resolution in `resolve.rs`.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 use vaultterm_ledger::Actor;
-use vaultterm_reconcile::{Expect, HaltKind};
+use vaultterm_reconcile::{Counts, Expect, HaltKind, UnixNanos};
 
 use crate::{
-    Clock, ConflictId, ConnectionId, Connector, Journal, JournalError, PlanId, Progress, RemoteFault, Resolution, Run,
-    RunId, StoredConflict, StoredPlan, Trigger,
+    Clock, ConflictId, Connection, ConnectionId, ConnectionSecrets, Connector, Journal, JournalError, Lease, PlanId,
+    Progress, Remote, RemoteFault, Resolution, Run, RunId, RunState, StoredConflict, StoredPlan, Trigger,
+    brake::{Brake, Stop},
+    lease,
+    retry::CallError,
+    running,
+    session::{Session, connect},
 };
+
+/// How long a stored plan may be applied.
+const PLAN_HOLDS: Duration = Duration::from_secs(15 * 60);
 
 /// Why the engine could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -52,69 +64,16 @@ pub struct RunRequest {
     pub actor: Actor,
 }
 
-/// The engine over one database and one way to reach Vaults.
-pub struct Engine<J, C, K> {
-    journal: J,
-    connector: C,
-    clock: K,
-}
-
-impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
-    /// Puts an engine together.
-    pub fn new(journal: J, connector: C, clock: K) -> Self {
-        Self { journal, connector, clock }
-    }
-
-    /// Makes a plan and stores it. Nothing else is written on either side.
-    ///
-    /// # Errors
-    /// [`EngineError::Remote`] when Vault could not be observed.
-    #[allow(clippy::unused_async)]
-    pub async fn plan(&self, connection_id: ConnectionId) -> Result<StoredPlan, EngineError> {
-        let _ = (connection_id, &self.journal, &self.connector, &self.clock);
-        todo!()
-    }
-
-    /// Takes the lease and records that a run began. The answer is to be given to
-    /// [`Self::run`] at once.
-    ///
-    /// # Errors
-    /// [`EngineError::RunInProgress`], [`EngineError::PlanNotApplicable`].
-    #[allow(clippy::unused_async)]
-    pub async fn begin(&self, connection_id: ConnectionId, request: RunRequest) -> Result<Begun, EngineError> {
-        let _ = (connection_id, request);
-        todo!()
-    }
-
-    /// Carries out a run to its end, whatever happens. Never fails: the run says how it ended.
-    #[allow(clippy::unused_async)]
-    pub async fn run(&self, begun: Begun, progress: &impl Progress, cancel: &CancellationToken) -> Run {
-        let _ = (begun, progress, cancel);
-        todo!()
-    }
-
-    /// Carries out a person's decision on a conflict at once.
-    ///
-    /// # Errors
-    /// [`EngineError::Stale`] when either side moved since the states in `expect`.
-    #[allow(clippy::unused_async)]
-    pub async fn resolve(
-        &self,
-        conflict_id: ConflictId,
-        resolution: Resolution,
-        expect: Option<Expect>,
-        by: &ResolvedBy,
-    ) -> Result<StoredConflict, EngineError> {
-        let _ = (conflict_id, resolution, expect, by);
-        todo!()
-    }
-}
-
 /// A run that holds its lease.
 #[derive(Debug)]
 pub struct Begun {
     /// The run as it was recorded.
     pub run: Run,
+    pub(crate) lease: Lease,
+    pub(crate) connection: Connection,
+    pub(crate) secrets: ConnectionSecrets,
+    pub(crate) plan: Option<StoredPlan>,
+    pub(crate) acknowledge: BTreeSet<HaltKind>,
 }
 
 /// Who decided, and why.
@@ -128,4 +87,150 @@ pub struct ResolvedBy {
     pub request_id: Option<String>,
     /// Where the request came from.
     pub source_ip: Option<String>,
+}
+
+/// The engine over one database and one way to reach Vaults.
+pub struct Engine<J, C, K> {
+    pub(crate) journal: J,
+    pub(crate) connector: C,
+    pub(crate) clock: K,
+}
+
+impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
+    /// Puts an engine together.
+    pub fn new(journal: J, connector: C, clock: K) -> Self {
+        Self { journal, connector, clock }
+    }
+
+    /// Makes a plan and stores it, for 15 minutes. Nothing else is written on either side, but
+    /// for a `SecretID` that came wrapped.
+    ///
+    /// # Errors
+    /// [`EngineError::Remote`] when Vault could not be observed.
+    pub async fn plan(&self, connection_id: ConnectionId) -> Result<StoredPlan, EngineError> {
+        let (connection, secrets) = self.load(connection_id).await?;
+        let brake = Brake::new(CancellationToken::new());
+        let id = PlanId(Uuid::now_v7());
+        match self.make_plan(id, &connection, secrets, &brake).await {
+            Ok(plan) => {
+                self.journal.store_plan(&plan).await?;
+                Ok(plan)
+            }
+            Err(error) => Err(unplanned(error, brake)),
+        }
+    }
+
+    async fn make_plan(
+        &self,
+        id: PlanId,
+        connection: &Connection,
+        secrets: ConnectionSecrets,
+        brake: &Brake,
+    ) -> Result<StoredPlan, CallError> {
+        let seed = id.0.as_u64_pair().1;
+        let connected =
+            connect((&self.journal, &self.connector, &self.clock), brake, connection, secrets, seed).await?;
+        let session = Session::new(&self.journal, &self.clock, brake, connection, &connected, seed);
+        let planned = session.plan(&BTreeSet::new()).await;
+        connected.remote.close().await;
+        let created = self.clock.now();
+        planned.map(|(plan, _)| StoredPlan {
+            id,
+            connection_id: connection.id,
+            connection_revision: connection.revision,
+            identity: connected.identity,
+            plan,
+            created,
+            expires: later(created, PLAN_HOLDS),
+        })
+    }
+
+    /// Takes the lease and records that a run began. The answer is to be given to
+    /// [`Self::run`] at once.
+    ///
+    /// # Errors
+    /// [`EngineError::RunInProgress`], [`EngineError::PlanNotApplicable`].
+    pub async fn begin(&self, connection_id: ConnectionId, request: RunRequest) -> Result<Begun, EngineError> {
+        if self.journal.connection(connection_id).await?.is_none() {
+            return Err(EngineError::NotFound("connection"));
+        }
+        let lease = self.journal.acquire_lease(connection_id, request.run_id.0, lease::TTL).await?;
+        let lease = lease.ok_or(EngineError::RunInProgress)?;
+        let begun = self.begin_under(lease, request).await;
+        if begun.is_err() {
+            self.give_back(lease).await;
+        }
+        begun
+    }
+
+    async fn begin_under(&self, lease: Lease, request: RunRequest) -> Result<Begun, EngineError> {
+        // Loaded under the lease: an edit that came before it counts.
+        let (connection, secrets) = self.load(lease.connection_id).await?;
+        let plan = match request.plan_id {
+            Some(id) => Some(self.applicable_plan(id, &connection).await?),
+            None => None,
+        };
+        let run = self.new_run(&connection, &request);
+        self.journal.begin_run(lease, &run).await?;
+        Ok(Begun { run, lease, connection, secrets, plan, acknowledge: request.acknowledge })
+    }
+
+    async fn applicable_plan(&self, id: PlanId, connection: &Connection) -> Result<StoredPlan, EngineError> {
+        let plan = self.journal.plan(id).await?.filter(|plan| plan.connection_id == connection.id);
+        let plan = plan.ok_or(EngineError::NotFound("plan"))?;
+        if plan.expires <= self.clock.now() {
+            return Err(EngineError::PlanNotApplicable("the plan has expired: make a new one".to_owned()));
+        }
+        if plan.connection_revision != connection.revision {
+            let why = "the connection was edited since the plan was made: make a new one";
+            return Err(EngineError::PlanNotApplicable(why.to_owned()));
+        }
+        Ok(plan)
+    }
+
+    /// Carries out a run to its end, whatever happens. Never fails: the run says how it ended.
+    pub async fn run(&self, begun: Begun, progress: &impl Progress, cancel: &CancellationToken) -> Run {
+        running::carry_out((&self.journal, &self.connector, &self.clock), begun, progress, cancel).await
+    }
+
+    pub(crate) async fn load(&self, id: ConnectionId) -> Result<(Connection, ConnectionSecrets), EngineError> {
+        self.journal.connection(id).await?.ok_or(EngineError::NotFound("connection"))
+    }
+
+    pub(crate) fn new_run(&self, connection: &Connection, request: &RunRequest) -> Run {
+        Run {
+            id: request.run_id,
+            connection_id: connection.id,
+            plan_id: request.plan_id,
+            state: RunState::Running,
+            trigger: request.trigger,
+            actor: request.actor.clone(),
+            counts: Counts::default(),
+            halts: Vec::new(),
+            problems: Vec::new(),
+            started: self.clock.now(),
+            finished: None,
+            requests: 0,
+        }
+    }
+
+    pub(crate) async fn give_back(&self, lease: Lease) {
+        if let Err(error) = self.journal.release_lease(lease).await {
+            tracing::warn!(%error, connection = %lease.connection_id, "a lease could not be given back; it expires");
+        }
+    }
+}
+
+/// Says why there is no plan.
+pub(crate) fn unplanned(error: CallError, brake: Brake) -> EngineError {
+    match (error, brake.into_reason()) {
+        (CallError::Fault(fault), _) | (CallError::Stopped, Some(Stop::Remote(fault))) => fault.into(),
+        (CallError::Stopped, Some(Stop::Journal(error))) => error.into(),
+        (CallError::Stopped, Some(Stop::LeaseLost) | None) => JournalError::LeaseLost.into(),
+    }
+}
+
+/// Returns a moment later by a duration.
+pub(crate) fn later(moment: UnixNanos, by: Duration) -> UnixNanos {
+    UnixNanos(moment.0.saturating_add(i64::try_from(by.as_nanos()).unwrap_or(i64::MAX)))
 }

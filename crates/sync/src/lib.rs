@@ -4,17 +4,30 @@
 //! [`Connector`]), [`Journal`] (the database) and [`Clock`]. It knows no SQL, no HTTP and no
 //! route. What should happen is decided by `vaultterm-reconcile`; here it is carried out.
 //!
-//! Start reading at `engine.rs`.
+//! Start reading at `engine.rs`, then `running.rs`.
 
+mod apply;
+mod brake;
 mod clock;
 mod conflict;
 mod connection;
 mod engine;
 mod ids;
 mod journal;
+mod lease;
+mod observe;
+mod pool;
+mod problem;
 mod progress;
+mod record;
 mod remote;
+mod retry;
 mod run;
+mod running;
+pub mod schedule;
+mod session;
+mod tally;
+mod throttle;
 
 pub use clock::Clock;
 pub use conflict::{ConflictStatus, Decision, FieldChoice, Resolution, StoredConflict};

@@ -10,6 +10,7 @@ pub mod contract;
 mod fake;
 mod fault;
 mod fuse;
+mod journal;
 mod kv;
 
 pub use backdoor::{Backdoor, FakeBackdoor, Metadata, fake_world};
@@ -17,4 +18,5 @@ pub use clock::ManualClock;
 pub use fake::{FakeKv, FakeRemote, SECRET_ID};
 pub use fault::{Operation, Request, Rule, Verdict, fault};
 pub use fuse::Fuse;
+pub use journal::{AuditLine, MemoryJournal, MemoryRecord, MemoryRevision};
 pub use kv::{CasMismatch, Data, KvKey, KvMount, KvVersion};

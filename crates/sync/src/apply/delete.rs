@@ -1,0 +1,56 @@
+//! Deleting remotely: softly, and exactly the version that was seen.
+//!
+//! KV v2 deletes by number alone, and says nothing about what else is there. So the secret is
+//! looked at before (a number may have been used again after a metadata delete) and after (a
+//! version written meanwhile stays alive; the base must stay too, or the next run would take
+//! that edit for a new secret rather than for a conflict with the deletion).
+//!
+//! **Cut off between the deletion and its record**, the next run finds both sides gone and
+//! forgets the base.
+
+use vaultterm_reconcile::{LocalExpect, RemoteExpect, RemoteStamp, SecretPath, Step, Version};
+
+use super::{Apply, holds, planned_version};
+use crate::{BaseChange, Clock, Journal, Outcome, Progress, Remote, problem::StepError};
+
+impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
+    pub(super) async fn delete_remote(&self, step: &Step, version: Version) -> Result<(), StepError> {
+        let (stamp, _) = planned_version(step)?;
+        if stamp.version != version {
+            return Err(StepError::Stale("the step deletes another version than it was planned on".to_owned()));
+        }
+        self.look_for(&step.path, stamp).await?;
+        let request_id = self.delete_exactly(&step.path, stamp).await?;
+        let record_id = self.base.get(&step.path).map(|base| base.record_id);
+        let record_id = record_id.or(match step.expect.local {
+            LocalExpect::Live { record_id, .. } => Some(record_id),
+            LocalExpect::Absent => None,
+        });
+        let audit = record_id
+            .map(|record_id| self.audit("deleted_remote", &step.path, record_id, None, (Some(version), request_id)));
+        self.record(Outcome { base: BaseChange::Remove, audit, ..self.outcome(&step.path) }).await.map(drop)
+    }
+
+    /// Makes sure that the very version is the newest and live.
+    pub(super) async fn look_for(&self, path: &SecretPath, stamp: RemoteStamp) -> Result<(), StepError> {
+        let sight = self.session.calls.look(path).await?;
+        if holds(&RemoteExpect::Live { stamp, expires: None }, &sight) {
+            return Ok(());
+        }
+        Err(StepError::Stale("the secret to delete was changed since it was listed".to_owned()))
+    }
+
+    /// Deletes one version, and makes sure that it was the newest.
+    pub(super) async fn delete_exactly(
+        &self,
+        path: &SecretPath,
+        stamp: RemoteStamp,
+    ) -> Result<Option<String>, StepError> {
+        let request_id = self.session.calls.delete(path, stamp.version).await?;
+        let sight = self.session.calls.look(path).await?;
+        if holds(&RemoteExpect::Deleted { stamp }, &sight) {
+            return Ok(request_id);
+        }
+        Err(StepError::Stale("the secret was written while it was deleted; what was written stays".to_owned()))
+    }
+}

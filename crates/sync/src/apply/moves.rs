@@ -1,0 +1,47 @@
+//! Moving a secret after its record: write the new path, delete the old one, record both.
+//!
+//! **Cut off after the write**, the next run finds the new path equal on both sides and adopts
+//! it, and the old path's record gone from there: it is deleted for the same reason as now.
+//! **Cut off after the deletion**, it adopts the new path and forgets the old base. Recording
+//! between the two instead would leave an old secret without a base, which a run in both
+//! directions would import again.
+
+use vaultterm_reconcile::{BaseEntry, SecretPath, Step, UnixNanos, Version};
+
+use super::{
+    Apply, linked, planned_record,
+    write::{Subject, Written},
+};
+use crate::{BaseChange, Clock, Journal, Outcome, Progress, Remote, problem::StepError};
+
+impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
+    pub(super) async fn move_remote(
+        &self,
+        step: &Step,
+        (from, from_base): (&SecretPath, &BaseEntry),
+        cas: Version,
+        key_created: Option<UnixNanos>,
+    ) -> Result<(), StepError> {
+        let (record_id, revision) = planned_record(step)?;
+        self.look_for(from, from_base.stamp).await?;
+        let stored = self.session.local_fields(record_id, revision).await?;
+        let subject = Subject { record_id, record_type: stored.record_type, fields: stored.fields };
+        let Written { stamp, expires, request_id } = self.put(&step.path, &subject.fields, cas, key_created).await?;
+        self.mark(&step.path, &subject, None).await;
+
+        // The new path is linked whatever becomes of the old one. If that was edited meanwhile,
+        // its base stays, and the next run shows the edit as a conflict with the move.
+        let deleted = self.delete_exactly(from, from_base.stamp).await;
+        let base_removed = deleted.is_ok().then(|| from.clone());
+        let audit =
+            self.audit("moved_remote", &step.path, record_id, Some(revision), (Some(stamp.version), request_id));
+        self.record(Outcome {
+            base: BaseChange::Set(linked(record_id, revision, subject.record_type, stamp, expires)),
+            base_removed,
+            audit: Some(audit),
+            ..self.outcome(&step.path)
+        })
+        .await?;
+        deleted.map(drop)
+    }
+}

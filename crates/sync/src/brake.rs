@@ -1,0 +1,92 @@
+//! What ends a run before its plan is done: a person cancels it, or something breaks that
+//! concerns every path. The first reason counts.
+//!
+//! Cancelling is gentle: nothing new is started, what is in flight is finished and recorded.
+//! Pulling the brake is not: no further request goes out.
+
+use std::sync::{Mutex, PoisonError};
+
+use futures_util::future::{Either, select};
+use tokio_util::sync::CancellationToken;
+
+use crate::{JournalError, RemoteFault};
+
+/// Why no path can go on.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// Another run may hold the connection by now.
+    LeaseLost,
+    /// Vault is not to be had: sealed or unreachable for good, login refused.
+    Remote(RemoteFault),
+    /// The database is not to be had.
+    Journal(JournalError),
+}
+
+/// The answer of whatever could not go on because the run was stopped. Why is in the [`Brake`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stopped;
+
+/// Shared by everything that a run does.
+pub(crate) struct Brake {
+    cancel: CancellationToken,
+    pulled: CancellationToken,
+    reason: Mutex<Option<Stop>>,
+}
+
+impl Brake {
+    pub(crate) fn new(cancel: CancellationToken) -> Self {
+        Self { cancel, pulled: CancellationToken::new(), reason: Mutex::new(None) }
+    }
+
+    /// Stops the run.
+    pub(crate) fn pull(&self, stop: Stop) -> Stopped {
+        self.reason.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(stop);
+        self.pulled.cancel();
+        Stopped
+    }
+
+    /// Stops the run because the database failed.
+    pub(crate) fn journal_failed(&self, error: JournalError) -> Stopped {
+        self.pull(match error {
+            JournalError::LeaseLost => Stop::LeaseLost,
+            other => Stop::Journal(other),
+        })
+    }
+
+    pub(crate) fn is_pulled(&self) -> bool {
+        self.pulled.is_cancelled()
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancel.is_cancelled()
+    }
+
+    /// Tells whether something new may be started.
+    pub(crate) fn is_free(&self) -> bool {
+        !self.is_pulled() && !self.is_cancelled()
+    }
+
+    /// Waits for a future, unless the brake is pulled first.
+    pub(crate) async fn unless_pulled<F: Future>(&self, future: F) -> Result<F::Output, Stopped> {
+        unless(future, self.pulled.cancelled()).await
+    }
+
+    /// Waits for a future, unless the run is stopped or cancelled first. For what may be
+    /// abandoned half-way: reading and waiting.
+    pub(crate) async fn unless_stopped<F: Future>(&self, future: F) -> Result<F::Output, Stopped> {
+        unless(unless(future, self.cancel.cancelled()), self.pulled.cancelled()).await?
+    }
+
+    /// Takes the reason, once everything has come to rest.
+    pub(crate) fn into_reason(self) -> Option<Stop> {
+        self.reason.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn unless<F: Future>(future: F, stop: impl Future<Output = ()>) -> Result<F::Output, Stopped> {
+    // The stop is polled first: a future that is always ready must not outrun it.
+    match select(std::pin::pin!(stop), std::pin::pin!(future)).await {
+        Either::Left(_) => Err(Stopped),
+        Either::Right((output, _)) => Ok(output),
+    }
+}

@@ -1,0 +1,195 @@
+//! Observing both sides, looking up what the planner asks for, and planning.
+//!
+//! Nothing is written here. Values are read only for paths whose stamp or revision moved.
+//! Start reading at [`Session::plan`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::future::join3;
+use vaultterm_reconcile::{
+    BaseEntry, Content, HaltKind, Input, Inquiries, LocalSnapshot, Plan, RecordId, RemoteHead, RemoteSight,
+    RemoteSnapshot, RemoteStamp, Revision, SecretPath, UnixNanos, inquiries, plan,
+};
+
+use crate::{
+    Clock, Journal, Remote,
+    brake::Stopped,
+    pool,
+    problem::StepError,
+    retry::CallError,
+    session::{Session, replaced},
+};
+
+/// Records read from the database at once.
+const LOCAL_READS_MAX: usize = 16;
+/// How often the planner may ask for absences; it needs one round.
+const ROUNDS_MAX: usize = 4;
+
+/// The stamps of both sides, and what they agreed on.
+pub(crate) struct Observation {
+    pub(crate) base: BTreeMap<SecretPath, BaseEntry>,
+    pub(crate) local: LocalSnapshot,
+    pub(crate) remote: RemoteSnapshot,
+    pub(crate) at: UnixNanos,
+}
+
+/// What the moved paths hold.
+#[derive(Default)]
+struct Contents {
+    base: BTreeMap<SecretPath, Content>,
+    local: BTreeMap<SecretPath, Content>,
+    remote: BTreeMap<SecretPath, Result<Content, String>>,
+}
+
+impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
+    /// Makes a plan of what both sides show now.
+    pub(crate) async fn plan(&self, acknowledged: &BTreeSet<HaltKind>) -> Result<(Plan, Observation), CallError> {
+        let mut observation = self.observe().await?;
+        let asked = self.prove_absences(&mut observation).await?;
+        let contents = self.look_up(&asked, &observation).await?;
+        let recorded = self.connection.identity.as_ref();
+        let plan = plan(&Input {
+            base: &observation.base,
+            local: &observation.local,
+            remote: &observation.remote,
+            options: &self.connection.options,
+            base_contents: &contents.base,
+            local_contents: &contents.local,
+            remote_contents: &contents.remote,
+            now: observation.at,
+            scope_changed: self.connection.scope_changed,
+            remote_replaced: recorded.and_then(|recorded| replaced(recorded, self.identity)),
+            acknowledged,
+        });
+        Ok((plan, observation))
+    }
+
+    /// Reads the base first and the remote last: whatever happens in between shows as a
+    /// change, never as a state older than the base.
+    async fn observe(&self) -> Result<Observation, CallError> {
+        let base = self.base().await?;
+        let local = self.local().await?;
+        let remote = self.brake.unless_stopped(self.calls.observe()).await??;
+        Ok(Observation { base, local, remote, at: self.clock.now() })
+    }
+
+    pub(crate) async fn base(&self) -> Result<BTreeMap<SecretPath, BaseEntry>, Stopped> {
+        self.journal.base(self.connection.id).await.map_err(|error| self.brake.journal_failed(error))
+    }
+
+    pub(crate) async fn local(&self) -> Result<LocalSnapshot, Stopped> {
+        let snapshot = self.journal.local_snapshot(self.connection.collection_id).await;
+        snapshot.map_err(|error| self.brake.journal_failed(error))
+    }
+
+    /// Asks for every path that a listing lacks and the base has, by name. What cannot be
+    /// learned is unreadable, never absent.
+    async fn prove_absences(&self, observation: &mut Observation) -> Result<Inquiries, CallError> {
+        let mut answered = BTreeSet::new();
+        for _ in 0..ROUNDS_MAX {
+            let Observation { base, local, remote, .. } = &*observation;
+            let asked = inquiries(base, local, remote, &self.connection.options);
+            let open: Vec<_> = asked.absences.difference(&answered).cloned().collect();
+            if open.is_empty() {
+                return Ok(asked);
+            }
+            let sights = &mut observation.remote.sights;
+            let looks = open.iter().map(|path| async move { (path, self.calls.look(path).await) });
+            let looking = pool::drive(looks, self.in_flight(), |(path, sight)| {
+                let sight = match sight {
+                    Ok(sight) => sight,
+                    Err(CallError::Fault(fault)) => RemoteSight::Unreadable(fault.message),
+                    Err(CallError::Stopped) => return,
+                };
+                sights.insert(path.clone(), sight);
+            });
+            self.brake.unless_stopped(looking).await?;
+            answered.extend(open);
+        }
+        let Observation { base, local, remote, .. } = &*observation;
+        Ok(inquiries(base, local, remote, &self.connection.options))
+    }
+
+    /// Reads what the planner wants to compare.
+    async fn look_up(&self, asked: &Inquiries, observation: &Observation) -> Result<Contents, CallError> {
+        let Observation { base, local, remote, .. } = observation;
+        let base_revisions = asked.base_contents.iter().filter_map(|path| {
+            let entry = base.get(path)?;
+            Some((path, entry.record_id, entry.revision))
+        });
+        let local_revisions = asked.local_contents.iter().filter_map(|path| {
+            let entry = local.live.get(path)?;
+            Some((path, entry.record_id, entry.revision))
+        });
+        let heads = asked.remote_contents.iter().filter_map(|path| Some((path, live_stamp(remote.sights.get(path)?)?)));
+
+        let mut contents = Contents::default();
+        let reading = join3(
+            self.read_local(base_revisions, &mut contents.base),
+            self.read_local(local_revisions, &mut contents.local),
+            self.read_remote(heads, &mut contents.remote),
+        );
+        self.brake.unless_stopped(reading).await?;
+        if self.brake.is_pulled() { Err(CallError::Stopped) } else { Ok(contents) }
+    }
+
+    /// Reads revisions. One that cannot be had is left out; the planner leaves its path alone.
+    async fn read_local<'p>(
+        &self,
+        revisions: impl Iterator<Item = (&'p SecretPath, RecordId, Revision)>,
+        contents: &mut BTreeMap<SecretPath, Content>,
+    ) {
+        let key = self.journal.digest_key();
+        let reads = revisions.map(|(path, record_id, revision)| async move {
+            (path, self.local_fields(record_id, revision).await.map(|stored| stored.fields.content(key)))
+        });
+        pool::drive(reads, LOCAL_READS_MAX, |(path, content)| {
+            contents.extend(content.ok().map(|content| (path.clone(), content)));
+        })
+        .await;
+    }
+
+    async fn read_remote<'p>(
+        &self,
+        heads: impl Iterator<Item = (&'p SecretPath, RemoteStamp)>,
+        contents: &mut BTreeMap<SecretPath, Result<Content, String>>,
+    ) {
+        let reads = heads.map(|(path, stamp)| async move { (path, self.read_one(path, stamp).await) });
+        pool::drive(reads, self.in_flight(), |(path, content)| {
+            contents.extend(content.map(|content| (path.clone(), content)));
+        })
+        .await;
+    }
+
+    /// Reads and keeps one remote value; `None` when the run was stopped.
+    async fn read_one(&self, path: &SecretPath, stamp: RemoteStamp) -> Option<Result<Content, String>> {
+        match self.remote_fields(path, &stamp).await {
+            Ok(read) => {
+                let content = read.fields.content(self.journal.digest_key());
+                self.values.keep(path.clone(), stamp, read, &content);
+                Some(Ok(content))
+            }
+            Err(StepError::Stale(reason) | StepError::Unreadable(reason)) => Some(Err(reason)),
+            Err(StepError::Fault(fault)) => Some(Err(fault.message)),
+            Err(StepError::Limits(error)) => Some(Err(error.to_string())),
+            Err(StepError::Stopped) => None,
+        }
+    }
+
+    /// Futures to have under way: more than requests, so that a request never waits for the
+    /// database to hand over its values.
+    pub(crate) fn in_flight(&self) -> usize {
+        usize::try_from(self.connection.concurrency_max).unwrap_or(usize::MAX).saturating_add(64)
+    }
+}
+
+/// Returns the stamp that can be read, when there is one.
+pub(crate) fn live_stamp(sight: &RemoteSight) -> Option<RemoteStamp> {
+    match sight {
+        RemoteSight::Seen(entry) => match entry.head {
+            RemoteHead::Live { stamp, .. } => Some(stamp),
+            RemoteHead::Empty { .. } | RemoteHead::Deleted { .. } => None,
+        },
+        RemoteSight::Unreadable(_) | RemoteSight::ProvenAbsent => None,
+    }
+}

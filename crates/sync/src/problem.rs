@@ -1,0 +1,105 @@
+//! What went wrong at a path, as it is told to people.
+
+use vaultterm_sealing::FieldsError;
+
+use crate::{
+    FaultClass, JournalError, Problem, ProblemClass, RemoteFault,
+    brake::{Stop, Stopped},
+    retry::CallError,
+};
+
+/// Why a step was not carried out.
+#[derive(Debug)]
+pub(crate) enum StepError {
+    /// A side is no longer in the state that was planned on; says which and how.
+    Stale(String),
+    /// Vault refused or did not answer.
+    Fault(RemoteFault),
+    /// The fields break a limit.
+    Limits(FieldsError),
+    /// A stored value does not open.
+    Unreadable(String),
+    /// The run was stopped.
+    Stopped,
+}
+
+impl From<Stopped> for StepError {
+    fn from(Stopped: Stopped) -> Self {
+        Self::Stopped
+    }
+}
+
+impl From<RemoteFault> for StepError {
+    fn from(fault: RemoteFault) -> Self {
+        match fault.class {
+            FaultClass::Stale => Self::Stale("the secret was written since it was listed".to_owned()),
+            _ => Self::Fault(fault),
+        }
+    }
+}
+
+impl From<CallError> for StepError {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Fault(fault) => fault.into(),
+            CallError::Stopped => Self::Stopped,
+        }
+    }
+}
+
+impl Problem {
+    fn new(path: impl Into<String>, class: &str, detail: impl Into<String>, hint: Option<String>) -> Self {
+        Self { path: path.into(), class: ProblemClass(class.to_owned()), detail: detail.into(), hint }
+    }
+
+    /// A path whose sides moved since they were looked at.
+    pub(crate) fn stale(path: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::new(path, "stale", detail, Some("the next run looks again".to_owned()))
+    }
+
+    /// A path that the plan left alone.
+    pub(crate) fn skipped(path: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::new(path, "skipped", reason, None)
+    }
+
+    /// A plan that cannot be applied any more.
+    pub(crate) fn plan_not_applicable(detail: impl Into<String>) -> Self {
+        Self::new("", "plan_not_applicable", detail, Some("make a new plan".to_owned()))
+    }
+
+    /// A request that failed for good.
+    pub(crate) fn fault(path: impl Into<String>, fault: &RemoteFault) -> Self {
+        Self::new(path, fault.class.as_str(), fault.message.clone(), fault.hint.clone())
+    }
+
+    /// A step that was not carried out; `None` when the run was stopped, which is told once.
+    pub(crate) fn step(path: &str, error: &StepError) -> Option<Self> {
+        Some(match error {
+            StepError::Stale(detail) => Self::stale(path, detail.clone()),
+            StepError::Fault(fault) => Self::fault(path, fault),
+            StepError::Limits(error) => Self::new(path, FaultClass::Invalid.as_str(), error.to_string(), None),
+            StepError::Unreadable(reason) => {
+                let hint = "restore the record from a backup, or save it anew";
+                Self::new(path, "unreadable", reason.clone(), Some(hint.to_owned()))
+            }
+            StepError::Stopped => return None,
+        })
+    }
+
+    /// What stopped the whole run.
+    pub(crate) fn stop(stop: &Stop) -> Self {
+        match stop {
+            Stop::Remote(fault) => Self::fault("", fault),
+            Stop::LeaseLost => Self::journal(&JournalError::LeaseLost),
+            Stop::Journal(error) => Self::journal(error),
+        }
+    }
+
+    fn journal(error: &JournalError) -> Self {
+        let (class, hint) = match error {
+            JournalError::LeaseLost => ("lease_lost", "another node took over; see its run"),
+            JournalError::Unreadable(_) | JournalError::Database(_) => ("database", "see the server's log"),
+        };
+        Self::new("", class, error.to_string(), Some(hint.to_owned()))
+    }
+}

@@ -1,0 +1,72 @@
+//! Recording: what steps did goes into the database in batches, one transaction each.
+//!
+//! While one batch is being committed the next one gathers, so a batch is as large as the
+//! database is slow, and a lone outcome never waits. Steps wait for their answer.
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{
+    Committed, Journal, Lease, Outcome, RunId,
+    brake::{Brake, Stopped},
+};
+
+/// Outcomes per transaction, at most.
+const BATCH_MAX: usize = 200;
+
+type Entry = (Outcome, oneshot::Sender<Committed>);
+
+/// Where steps hand in what they did.
+pub(crate) struct Recorder {
+    outcomes: mpsc::UnboundedSender<Entry>,
+}
+
+/// The other end: what was handed in and is not recorded yet. Bounded by the steps in flight.
+pub(crate) struct Pending {
+    outcomes: mpsc::UnboundedReceiver<Entry>,
+}
+
+/// Makes both ends.
+pub(crate) fn recorder() -> (Recorder, Pending) {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    (Recorder { outcomes: sender }, Pending { outcomes: receiver })
+}
+
+impl Recorder {
+    /// Records an outcome and waits until it is on disk.
+    pub(crate) async fn record(&self, outcome: Outcome) -> Result<Committed, Stopped> {
+        let (sender, answer) = oneshot::channel();
+        self.outcomes.send((outcome, sender)).map_err(|_| Stopped)?;
+        answer.await.map_err(|_| Stopped)
+    }
+}
+
+impl Pending {
+    /// Records until the recorder is dropped and nothing is pending, calling `after_each`
+    /// after each batch. Ends early when the database fails, pulling the brake.
+    pub(crate) async fn commit_all<J: Journal>(
+        mut self,
+        journal: &J,
+        lease: Lease,
+        run_id: RunId,
+        brake: &Brake,
+        after_each: impl AsyncFn(),
+    ) {
+        let mut entries = Vec::with_capacity(BATCH_MAX);
+        while self.outcomes.recv_many(&mut entries, BATCH_MAX).await > 0 {
+            let (outcomes, answers): (Vec<_>, Vec<_>) = entries.drain(..).unzip();
+            match journal.commit(lease, run_id, outcomes).await {
+                Ok(committed) => {
+                    for (answer, committed) in answers.into_iter().zip(committed) {
+                        // A step that gave up meanwhile does not want to know.
+                        let _ = answer.send(committed);
+                    }
+                }
+                Err(error) => {
+                    brake.journal_failed(error);
+                    return;
+                }
+            }
+            after_each().await;
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! One policy for every remote request: which faults are worth repeating, how often, and how
+//! long to wait; and what a fault means for the run.
+//!
+//! Start reading at [`Calls::call`]. The policy itself is [`attempts_max`] and [`delay`].
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use vaultterm_reconcile::{RecordId, RecordType, RemoteSight, RemoteSnapshot, SecretPath, Version};
+use vaultterm_sealing::SecretFields;
+
+use crate::{
+    Clock, FaultClass, Remote, RemoteFault, SecretRead, WriteReceipt,
+    brake::{Brake, Stop, Stopped},
+    throttle::{Permit, Throttle},
+};
+
+/// The first wait; each further one is twice as long.
+const DELAY_FIRST: Duration = Duration::from_millis(100);
+/// The longest wait by our own choice.
+const DELAY_MAX: Duration = Duration::from_secs(10);
+/// The longest wait that a server may ask for.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
+
+/// What repeating a request does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// It reads, or has the same effect once or twice.
+    Repeatable,
+    /// Every one that arrives makes a version: repeated only when it surely had no effect.
+    Once,
+    /// It may use up a `SecretID`, and somebody waits for the answer.
+    Login,
+}
+
+/// Tells how often a request is sent, in all, before a fault of this class is final.
+const fn attempts_max(class: FaultClass, effect: Effect) -> u32 {
+    use FaultClass::{RateLimited, Sealed, StaleReplica, Unavailable, Unknown};
+    match (class, effect) {
+        (RateLimited, Effect::Repeatable | Effect::Once) => 20,
+        (Unavailable | StaleReplica | Sealed, Effect::Repeatable | Effect::Once) | (Unknown, Effect::Repeatable) => 8,
+        (Unavailable | StaleReplica | Sealed | RateLimited, Effect::Login) => 3,
+        _ => 1,
+    }
+}
+
+/// Tells how long to wait after the `attempt`-th attempt (from 1). `fraction` (0 to 1) spreads
+/// requests that failed together; what the server asked for is honoured within bounds.
+fn delay(attempt: u32, retry_after: Option<Duration>, fraction: f64) -> Duration {
+    let doubled = DELAY_FIRST.saturating_mul(1 << attempt.saturating_sub(1).min(16)).min(DELAY_MAX);
+    doubled.mul_f64(0.5 + fraction / 2.0).max(retry_after.unwrap_or_default().min(RETRY_AFTER_MAX))
+}
+
+/// Tells whether a fault means that the server has too much to do, or nothing to do with.
+const fn pushes_back(class: FaultClass) -> bool {
+    use FaultClass::{RateLimited, Sealed, StaleReplica, Unavailable};
+    matches!(class, RateLimited | Sealed | StaleReplica | Unavailable)
+}
+
+/// Tells whether a fault holds for every path.
+const fn concerns_every_path(class: FaultClass) -> bool {
+    use FaultClass::{LoginRefused, Misconfigured, WrongMount};
+    matches!(class, LoginRefused | Misconfigured | WrongMount)
+}
+
+/// Fractions that differ between runs and calls but are the same when a run is replayed.
+pub(crate) struct Jitter(AtomicU64);
+
+impl Jitter {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(AtomicU64::new(seed))
+    }
+
+    /// Draws the next fraction, 0 to 1 (`SplitMix64`).
+    #[allow(clippy::cast_precision_loss, reason = "53 bits fit exactly")]
+    fn fraction(&self) -> f64 {
+        let mut z = self.0.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+/// Why a call did not succeed.
+#[derive(Debug)]
+pub(crate) enum CallError {
+    /// The server's last word.
+    Fault(RemoteFault),
+    /// The run was stopped.
+    Stopped,
+}
+
+impl From<Stopped> for CallError {
+    fn from(Stopped: Stopped) -> Self {
+        Self::Stopped
+    }
+}
+
+/// Waits before a request is repeated; `false` when it is not to be.
+async fn wait(
+    clock: &impl Clock,
+    brake: &Brake,
+    jitter: &Jitter,
+    effect: Effect,
+    attempt: u32,
+    fault: &RemoteFault,
+) -> bool {
+    if attempt >= attempts_max(fault.class, effect) {
+        return false;
+    }
+    let wait = delay(attempt, fault.retry_after, jitter.fraction());
+    tracing::debug!(class = fault.class.as_str(), attempt, wait_ms = wait.as_millis(), "a remote request is repeated");
+    brake.unless_stopped(clock.sleep(wait)).await.is_ok()
+}
+
+/// Repeats a login. One that is under way is waited for: its token is ours to revoke.
+pub(crate) async fn repeat_login<T, F>(
+    clock: &impl Clock,
+    brake: &Brake,
+    jitter: &Jitter,
+    attempt: impl Fn() -> F,
+) -> Result<T, CallError>
+where
+    F: Future<Output = Result<T, RemoteFault>>,
+{
+    let mut attempts = 0;
+    loop {
+        if !brake.is_free() {
+            return Err(CallError::Stopped);
+        }
+        attempts += 1;
+        match attempt().await {
+            Ok(answer) => return Ok(answer),
+            Err(fault) if wait(clock, brake, jitter, Effect::Login, attempts, &fault).await => {}
+            Err(fault) => return Err(CallError::Fault(fault)),
+        }
+    }
+}
+
+/// The remote side, with patience: every request of a session goes through here.
+pub(crate) struct Calls<'a, R, K> {
+    remote: &'a R,
+    clock: &'a K,
+    brake: &'a Brake,
+    throttle: Throttle,
+    jitter: Jitter,
+    /// Requests that the server answered, with a refusal or otherwise.
+    answers: AtomicU64,
+}
+
+impl<'a, R: Remote, K: Clock> Calls<'a, R, K> {
+    pub(crate) fn new(remote: &'a R, clock: &'a K, brake: &'a Brake, concurrency_max: u32, seed: u64) -> Self {
+        let throttle = Throttle::new(usize::try_from(concurrency_max).unwrap_or(usize::MAX));
+        Self { remote, clock, brake, throttle, jitter: Jitter::new(seed), answers: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn requests(&self) -> u64 {
+        self.remote.requests()
+    }
+
+    pub(crate) async fn observe(&self) -> Result<RemoteSnapshot, CallError> {
+        self.call(Effect::Repeatable, || self.remote.observe()).await
+    }
+
+    pub(crate) async fn look(&self, path: &SecretPath) -> Result<RemoteSight, CallError> {
+        self.call(Effect::Repeatable, || self.remote.look(path)).await
+    }
+
+    pub(crate) async fn read(&self, path: &SecretPath, version: Version) -> Result<Option<SecretRead>, CallError> {
+        self.call(Effect::Repeatable, || self.remote.read(path, version)).await
+    }
+
+    pub(crate) async fn write(
+        &self,
+        path: &SecretPath,
+        fields: &SecretFields,
+        cas: Version,
+    ) -> Result<WriteReceipt, CallError> {
+        self.call(Effect::Once, || self.remote.write(path, fields, cas)).await
+    }
+
+    pub(crate) async fn annotate(
+        &self,
+        path: &SecretPath,
+        record_id: RecordId,
+        record_type: RecordType,
+    ) -> Result<(), CallError> {
+        self.call(Effect::Repeatable, || self.remote.annotate(path, record_id, record_type)).await
+    }
+
+    pub(crate) async fn delete(&self, path: &SecretPath, version: Version) -> Result<Option<String>, CallError> {
+        self.call(Effect::Repeatable, || self.remote.delete(path, version)).await
+    }
+
+    /// Sends a request until it succeeds, or its fault is final. A request in flight is never
+    /// abandoned; waiting for the next attempt is.
+    async fn call<T, F>(&self, effect: Effect, attempt: impl Fn() -> F) -> Result<T, CallError>
+    where
+        F: Future<Output = Result<T, RemoteFault>>,
+    {
+        let answers_before = self.answers.load(Ordering::Relaxed);
+        let mut attempts = 0;
+        loop {
+            let permit = self.brake.unless_pulled(self.throttle.permit()).await?;
+            attempts += 1;
+            let fault = match attempt().await {
+                Ok(answer) => {
+                    self.answered(permit);
+                    return Ok(answer);
+                }
+                Err(fault) => fault,
+            };
+            if pushes_back(fault.class) {
+                self.throttle.pushed_back(permit);
+            } else {
+                self.answered(permit);
+            }
+            if !wait(self.clock, self.brake, &self.jitter, effect, attempts, &fault).await {
+                return Err(self.judge(fault, answers_before));
+            }
+        }
+    }
+
+    fn answered(&self, permit: Permit<'_>) {
+        self.throttle.answered(permit);
+        self.answers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Decides whether a final fault is this path's or everybody's: what concerns every path,
+    /// and a server that answered nobody all the while that this request was repeated, ends
+    /// the run, rather than failing path after path in the same way.
+    fn judge(&self, fault: RemoteFault, answers_before: u64) -> CallError {
+        let silent = pushes_back(fault.class) && self.answers.load(Ordering::Relaxed) == answers_before;
+        if concerns_every_path(fault.class) || (silent && self.brake.is_free()) {
+            self.brake.pull(Stop::Remote(fault));
+            return CallError::Stopped;
+        }
+        CallError::Fault(fault)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_a_bound_and_are_spread() {
+        assert_eq!(delay(1, None, 0.0), Duration::from_millis(50));
+        assert_eq!(delay(1, None, 1.0), Duration::from_millis(100));
+        assert_eq!(delay(4, None, 1.0), Duration::from_millis(800));
+        assert_eq!(delay(40, None, 1.0), DELAY_MAX);
+    }
+
+    #[test]
+    fn the_wait_that_a_server_asks_for_is_honoured_within_bounds() {
+        assert_eq!(delay(1, Some(Duration::from_secs(7)), 0.5), Duration::from_secs(7));
+        assert_eq!(delay(1, Some(Duration::from_secs(7_000)), 0.5), RETRY_AFTER_MAX);
+    }
+
+    #[test]
+    fn a_write_of_unknown_outcome_is_never_blindly_repeated() {
+        assert_eq!(attempts_max(FaultClass::Unknown, Effect::Once), 1);
+        assert_eq!(attempts_max(FaultClass::Unknown, Effect::Login), 1);
+    }
+
+    #[test]
+    fn a_refused_login_is_never_repeated() {
+        for effect in [Effect::Repeatable, Effect::Once, Effect::Login] {
+            assert_eq!(attempts_max(FaultClass::LoginRefused, effect), 1);
+        }
+    }
+
+    #[test]
+    fn fractions_lie_between_zero_and_one_and_differ() {
+        let jitter = Jitter::new(7);
+        let drawn: Vec<_> = (0..100).map(|_| jitter.fraction()).collect();
+        assert!(drawn.iter().all(|fraction| (0.0..1.0).contains(fraction)));
+        assert!(drawn.windows(2).all(|pair| pair[0] != pair[1]));
+    }
+}

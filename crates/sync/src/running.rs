@@ -1,0 +1,262 @@
+//! One run, from its first request to its last record.
+//!
+//! Start reading at [`carry_out`]. However it ends, the token is revoked, the run is recorded
+//! as finished and the lease is given back.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    pin::pin,
+    sync::atomic::{AtomicI64, Ordering},
+};
+
+use futures_util::future::{Either, join, select};
+use tokio_util::sync::CancellationToken;
+use vaultterm_reconcile::{BaseEntry, Conflict, Halt, HaltKind, LocalSnapshot, Plan, SecretPath, UnixNanos};
+
+use crate::{
+    Begun, Clock, Connection, ConnectionSecrets, Connector, Event, Journal, Lease, OtherConflicts, Phase, Problem,
+    Progress, Remote, Run, RunState, StoredPlan,
+    apply::Apply,
+    brake::{Brake, Stop, Stopped},
+    lease, pool,
+    record::recorder,
+    retry::CallError,
+    session::{Session, connect, replaced},
+    tally::Tally,
+};
+
+/// Between two records of how far a run is, in nanoseconds.
+const UPDATED_EVERY_NS: i64 = 1_000_000_000;
+
+/// How a run came to its end when nothing stopped it.
+enum Ending {
+    /// The plan was carried out, as far as its paths allowed.
+    Applied,
+    /// A guard forbids it.
+    Halted(Vec<Halt>),
+    /// The stored plan does not fit what was found.
+    PlanNotApplicable(String),
+}
+
+/// What a run has to do.
+struct Task {
+    connection: Connection,
+    plan: Option<StoredPlan>,
+    acknowledge: BTreeSet<HaltKind>,
+}
+
+/// Carries out a run to its end, whatever happens.
+pub(crate) async fn carry_out<J: Journal, C: Connector, K: Clock, P: Progress>(
+    (journal, connector, clock): (&J, &C, &K),
+    begun: Begun,
+    progress: &P,
+    cancel: &CancellationToken,
+) -> Run {
+    let Begun { mut run, lease, connection, secrets, plan, acknowledge } = begun;
+    let task = Task { connection, plan, acknowledge };
+    let brake = Brake::new(cancel.clone());
+    let tally = Tally::new(progress);
+    let ending = {
+        let work = open((journal, connector, clock), (&mut run, lease), &task, secrets, &brake, &tally);
+        match select(pin!(work), pin!(lease::keep(journal, clock, lease, &brake))).await {
+            Either::Left((ending, _)) => ending,
+            Either::Right((never, _)) => match never {},
+        }
+    };
+    conclude(&mut run, ending, brake, &tally);
+    run.finished = Some(clock.now());
+    progress.tell(Event::Finished(&run));
+    finish(journal, &run, lease).await;
+    run
+}
+
+/// Records the end and gives the lease back. What fails here heals by itself: the next run
+/// closes this one, and the lease expires.
+pub(crate) async fn finish<J: Journal>(journal: &J, run: &Run, lease: Lease) {
+    if let Err(error) = journal.finish_run(run).await {
+        tracing::error!(%error, run = %run.id, "the end of a run could not be recorded");
+    }
+    if let Err(error) = journal.release_lease(lease).await {
+        tracing::warn!(%error, run = %run.id, "a lease could not be given back");
+    }
+}
+
+/// Opens a session, lets the run happen in it, and closes it.
+async fn open<J: Journal, C: Connector, K: Clock, P: Progress>(
+    (journal, connector, clock): (&J, &C, &K),
+    (run, lease): (&mut Run, Lease),
+    task: &Task,
+    secrets: ConnectionSecrets,
+    brake: &Brake,
+    tally: &Tally<'_, P>,
+) -> Result<Ending, Stopped> {
+    tally.phase(Phase::Connect);
+    let seed = run.id.0.as_u64_pair().1;
+    let connected = connect((journal, connector, clock), brake, &task.connection, secrets, seed).await;
+    let connected = connected.map_err(|error| stopped(error, brake))?;
+    let session = Session::new(journal, clock, brake, &task.connection, &connected, seed);
+    let ending = plan_and_apply(&session, (run, lease), task, connected.secret_id_expires, tally).await;
+    connected.remote.close().await;
+    run.requests = connected.remote.requests();
+    ending
+}
+
+/// A fault that no path can be blamed for stops the run.
+fn stopped(error: CallError, brake: &Brake) -> Stopped {
+    match error {
+        CallError::Fault(fault) => brake.pull(Stop::Remote(fault)),
+        CallError::Stopped => Stopped,
+    }
+}
+
+async fn plan_and_apply<J: Journal, R: Remote, K: Clock, P: Progress>(
+    session: &Session<'_, J, R, K>,
+    (run, lease): (&mut Run, Lease),
+    task: &Task,
+    secret_id_expires: Option<UnixNanos>,
+    tally: &Tally<'_, P>,
+) -> Result<Ending, Stopped> {
+    tally.phase(Phase::Observe);
+    let (plan, mut base, local) = match &task.plan {
+        Some(stored) => {
+            if let Some(what) = replaced(&stored.identity, session.identity) {
+                return Ok(Ending::PlanNotApplicable(what));
+            }
+            (stored.plan.clone(), session.base().await?, session.local().await?)
+        }
+        None => {
+            let planned = session.plan(&task.acknowledge).await;
+            let (plan, observation) = planned.map_err(|error| stopped(error, session.brake))?;
+            (plan, observation.base, observation.local)
+        }
+    };
+    tally.phase(Phase::Plan);
+    let open: Vec<_> = plan.halts.iter().filter(|halt| !task.acknowledge.contains(&halt.kind)).cloned().collect();
+    if !open.is_empty() {
+        return Ok(Ending::Halted(open));
+    }
+    if !session.brake.is_free() {
+        return Err(Stopped);
+    }
+    accept(session, lease, &plan, secret_id_expires).await?;
+    if plan.base_set_aside {
+        base.clear();
+    }
+    apply(session, (run, lease), &plan, (&base, &local), task.plan.is_some(), tally).await
+}
+
+/// Records what answers at the address, and forgets a base that does not count any more.
+async fn accept<J: Journal, R: Remote, K: Clock>(
+    session: &Session<'_, J, R, K>,
+    lease: Lease,
+    plan: &Plan,
+    secret_id_expires: Option<UnixNanos>,
+) -> Result<(), Stopped> {
+    let Session { journal, identity, brake, .. } = session;
+    if plan.base_set_aside {
+        journal.set_base_aside(lease, identity).await.map_err(|error| brake.journal_failed(error))?;
+    }
+    let recorded = journal.record_identity(lease, identity, secret_id_expires).await;
+    recorded.map_err(|error| brake.journal_failed(error))
+}
+
+/// Carries out the plan, recording as it goes.
+async fn apply<J: Journal, R: Remote, K: Clock, P: Progress>(
+    session: &Session<'_, J, R, K>,
+    (run, lease): (&Run, Lease),
+    plan: &Plan,
+    (base, local): (&BTreeMap<SecretPath, BaseEntry>, &LocalSnapshot),
+    verify: bool,
+    tally: &Tally<'_, P>,
+) -> Result<Ending, Stopped> {
+    tally.planned(plan);
+    let (recorder, pending) = recorder();
+    let apply = Apply { session, recorder, tally, base, local, verify, decided: None };
+    record_conflicts(&apply, (run, lease), plan).await?;
+    tally.phase(Phase::Apply);
+    let updated = AtomicI64::new(session.clock.now().0);
+    let update = async || {
+        let now = session.clock.now().0;
+        if now - updated.load(Ordering::Relaxed) >= UPDATED_EVERY_NS {
+            updated.store(now, Ordering::Relaxed);
+            update_run(session, (run, lease), tally).await;
+        }
+    };
+    let work = async {
+        apply.carry_out(&plan.steps).await;
+        // Ends the recording, once it has caught up.
+        drop(apply);
+    };
+    join(work, pending.commit_all(session.journal, lease, run.id, session.brake, update)).await;
+    tally.phase(Phase::Record);
+    if session.brake.is_pulled() { Err(Stopped) } else { Ok(Ending::Applied) }
+}
+
+async fn update_run<J: Journal, R: Remote, K: Clock, P: Progress>(
+    session: &Session<'_, J, R, K>,
+    (run, lease): (&Run, Lease),
+    tally: &Tally<'_, P>,
+) {
+    let mut so_far = Run { requests: session.calls.requests(), ..run.clone() };
+    tally.write_to(&mut so_far);
+    if let Err(error) = session.journal.update_run(lease, &so_far).await {
+        // Commits are what counts; they fail by themselves.
+        tracing::debug!(%error, run = %run.id, "how far a run is could not be recorded");
+    }
+}
+
+/// Records the conflicts of the plan. A fresh plan has judged every path but the skipped ones;
+/// of a stored one only the conflicts count that are still as they were.
+async fn record_conflicts<J: Journal, R: Remote, K: Clock, P: Progress>(
+    apply: &Apply<'_, J, R, K, P>,
+    (run, lease): (&Run, Lease),
+    plan: &Plan,
+) -> Result<(), Stopped> {
+    let Apply { session, verify, .. } = *apply;
+    let mut still_open: Vec<Conflict> = Vec::new();
+    let others = if verify {
+        let checks = plan.conflicts.iter().map(|conflict| async move {
+            apply.still_holds(&conflict.path, &conflict.expect).await.is_ok().then(|| conflict.clone())
+        });
+        pool::drive(checks, session.in_flight(), |conflict| still_open.extend(conflict)).await;
+        still_open.sort_by(|one, other| one.path.cmp(&other.path));
+        OtherConflicts::Stay
+    } else {
+        still_open.clone_from(&plan.conflicts);
+        let but = plan.skips.iter().filter_map(|skip| SecretPath::new(skip.path.as_str()).ok()).collect();
+        OtherConflicts::Converged { but }
+    };
+    let recorded = session.journal.record_conflicts(lease, run.id, &still_open, &others).await;
+    recorded.map(drop).map_err(|error| session.brake.journal_failed(error))
+}
+
+/// Says how the run ended.
+fn conclude<P: Progress>(run: &mut Run, ending: Result<Ending, Stopped>, brake: Brake, tally: &Tally<'_, P>) {
+    let cancelled = brake.is_cancelled();
+    let applied = matches!(ending, Ok(Ending::Applied)) && tally.all_had_their_turn();
+    let stop = brake.into_reason();
+    run.state = match ending {
+        Ok(Ending::Halted(halts)) => {
+            run.halts = halts;
+            RunState::Halted
+        }
+        Ok(Ending::PlanNotApplicable(detail)) => {
+            tally.problem(Problem::plan_not_applicable(detail));
+            RunState::Failed
+        }
+        Ok(Ending::Applied) | Err(Stopped) => {
+            if let Some(stop) = &stop {
+                tally.problem(Problem::stop(stop));
+                if tally.anything_done() { RunState::Partial } else { RunState::Failed }
+            } else if cancelled && !applied {
+                RunState::Cancelled
+            } else if tally.anything_wrong() {
+                RunState::Partial
+            } else {
+                RunState::Succeeded
+            }
+        }
+    };
+    tally.write_to(run);
+    run.problems.sort_by(|one, other| one.path.cmp(&other.path));
+}

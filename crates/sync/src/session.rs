@@ -1,0 +1,194 @@
+//! What a plan, a run and a resolution share: the connection, the way to its remote, the
+//! journal, and the values that were read on the way.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
+use vaultterm_reconcile::{Content, RecordId, RemoteStamp, Revision, SecretPath};
+use vaultterm_sealing::SecretText;
+
+use crate::{
+    Clock, Connected, Connection, ConnectionId, ConnectionSecrets, Connector, Credential, FaultClass, Journal,
+    JournalError, Remote, RemoteFault, RemoteIdentity, SecretRead, StoredFields,
+    brake::Brake,
+    problem::StepError,
+    retry::{CallError, Calls, Jitter, repeat_login},
+};
+
+/// Remote values kept between planning and applying, at most (their content, not their
+/// overhead). What does not fit is read again.
+const VALUES_BYTES_MAX: u64 = 64 << 20;
+
+/// One logged-in session with everything that its work needs.
+pub(crate) struct Session<'a, J, R, K> {
+    pub(crate) journal: &'a J,
+    pub(crate) clock: &'a K,
+    pub(crate) brake: &'a Brake,
+    pub(crate) connection: &'a Connection,
+    /// What answers at the address.
+    pub(crate) identity: &'a RemoteIdentity,
+    pub(crate) calls: Calls<'a, R, K>,
+    pub(crate) values: Values,
+}
+
+impl<'a, J: Journal, R: Remote, K: Clock> Session<'a, J, R, K> {
+    pub(crate) fn new(
+        journal: &'a J,
+        clock: &'a K,
+        brake: &'a Brake,
+        connection: &'a Connection,
+        connected: &'a Connected<R>,
+        seed: u64,
+    ) -> Self {
+        let calls = Calls::new(&connected.remote, clock, brake, connection.concurrency_max, seed);
+        let values = Values::default();
+        Self { journal, clock, brake, connection, identity: &connected.identity, calls, values }
+    }
+
+    /// Reads one revision of a record. A value that does not open fails its path alone.
+    pub(crate) async fn local_fields(
+        &self,
+        record_id: RecordId,
+        revision: Revision,
+    ) -> Result<StoredFields, StepError> {
+        match self.journal.fields(record_id, revision).await {
+            Ok(Some(stored)) => Ok(stored),
+            Ok(None) => Err(StepError::Stale(format!("revision {} of the record is gone", revision.0))),
+            Err(JournalError::Unreadable(reason)) => Err(StepError::Unreadable(reason)),
+            Err(error) => Err(self.brake.journal_failed(error).into()),
+        }
+    }
+
+    /// Reads the very version that a stamp names; any other one under the same number is stale.
+    pub(crate) async fn remote_fields(&self, path: &SecretPath, stamp: &RemoteStamp) -> Result<SecretRead, StepError> {
+        let kept = self.values.take(path, stamp);
+        let read = match kept {
+            Some(read) => Some(read),
+            None => self.calls.read(path, stamp.version).await?,
+        };
+        match read {
+            Some(read) if read.version_created == stamp.version_created => Ok(read),
+            Some(_) => Err(StepError::Stale("the secret was replaced since it was listed".to_owned())),
+            None => Err(StepError::Stale("the version that was listed cannot be read any more".to_owned())),
+        }
+    }
+}
+
+/// Remote values that were read for planning: applying does not read them twice.
+#[derive(Default)]
+pub(crate) struct Values(Mutex<Kept>);
+
+#[derive(Default)]
+struct Kept {
+    bytes: u64,
+    reads: HashMap<(SecretPath, RemoteStamp), SecretRead>,
+}
+
+impl Values {
+    /// Keeps a value while there is room.
+    pub(crate) fn keep(&self, path: SecretPath, stamp: RemoteStamp, read: SecretRead, content: &Content) {
+        let bytes: u64 = content.iter().map(|(name, field)| name.len() as u64 + field.length).sum();
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.bytes + bytes <= VALUES_BYTES_MAX {
+            kept.bytes += bytes;
+            kept.reads.insert((path, stamp), read);
+        }
+    }
+
+    fn take(&self, path: &SecretPath, stamp: &RemoteStamp) -> Option<SecretRead> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).reads.remove(&(path.clone(), *stamp))
+    }
+}
+
+/// Logs in. A wrapped `SecretID` is unwrapped first and stored at once: its token is spent,
+/// and whatever fails afterwards must not lose it.
+pub(crate) async fn connect<J: Journal, C: Connector, K: Clock>(
+    (journal, connector, clock): (&J, &C, &K),
+    brake: &Brake,
+    connection: &Connection,
+    mut secrets: ConnectionSecrets,
+    seed: u64,
+) -> Result<Connected<C::Remote>, CallError> {
+    let jitter = Jitter::new(seed);
+    if let Credential::WrappingToken(token) = &secrets.credential {
+        let unwrap = || connector.unwrap_secret_id(connection, &secrets);
+        if let Some(secret_id) = repeat_login(clock, brake, &jitter, unwrap).await? {
+            store_unwrapped(journal, brake, connection.id, token, &secret_id).await?;
+            secrets.credential = Credential::SecretId(secret_id);
+        }
+    }
+    repeat_login(clock, brake, &jitter, || connector.connect(connection, &secrets)).await
+}
+
+async fn store_unwrapped<J: Journal>(
+    journal: &J,
+    brake: &Brake,
+    id: ConnectionId,
+    spent: &SecretText,
+    secret_id: &SecretText,
+) -> Result<(), CallError> {
+    let stored = journal.store_unwrapped(id, spent, secret_id).await;
+    stored.map_err(|error| brake.journal_failed(error).into())
+}
+
+/// Compares what answers with what answered before; says what differs. Upgrades are no
+/// difference.
+pub(crate) fn replaced(recorded: &RemoteIdentity, found: &RemoteIdentity) -> Option<String> {
+    let differ = |one: &Option<String>, other: &Option<String>| one.is_some() && other.is_some() && one != other;
+    let changed = [
+        ("cluster id", differ(&recorded.cluster_id, &found.cluster_id)),
+        ("mount accessor", recorded.mount_accessor != found.mount_accessor),
+        ("mount uuid", differ(&recorded.mount_uuid, &found.mount_uuid)),
+        ("KV version", recorded.kv_version != found.kv_version),
+    ];
+    let names: Vec<_> = changed.into_iter().filter_map(|(name, changed)| changed.then_some(name)).collect();
+    (!names.is_empty()).then(|| format!("another remote answers: different {}", names.join(", ")))
+}
+
+/// The fault of a remote that is not the one a plan or conflict was made for.
+pub(crate) fn replaced_fault(what: String) -> RemoteFault {
+    RemoteFault {
+        class: FaultClass::Misconfigured,
+        message: what,
+        hint: Some("run the connection: it halts and says what acknowledging does".to_owned()),
+        retry_after: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity() -> RemoteIdentity {
+        RemoteIdentity {
+            product: "OpenBao".to_owned(),
+            version: "2.7.2".to_owned(),
+            cluster_id: Some("a".to_owned()),
+            mount_accessor: "kv_1".to_owned(),
+            mount_uuid: None,
+            kv_version: 2,
+        }
+    }
+
+    #[test]
+    fn an_upgrade_is_the_same_remote() {
+        let upgraded = RemoteIdentity { version: "2.8.0".to_owned(), ..identity() };
+        assert_eq!(replaced(&identity(), &upgraded), None);
+    }
+
+    #[test]
+    fn what_one_side_does_not_tell_is_no_difference() {
+        let told = RemoteIdentity { mount_uuid: Some("u".to_owned()), cluster_id: None, ..identity() };
+        assert_eq!(replaced(&identity(), &told), None);
+    }
+
+    #[test]
+    fn another_cluster_or_mount_is_named() {
+        let other =
+            RemoteIdentity { cluster_id: Some("b".to_owned()), mount_accessor: "kv_2".to_owned(), ..identity() };
+        let found = replaced(&identity(), &other).expect("it differs");
+        assert!(found.contains("cluster id, mount accessor"), "{found}");
+    }
+}

@@ -1,0 +1,160 @@
+//! What a run has done so far: counts, problems, and who wants to hear of it.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use vaultterm_reconcile::{Action, Counts, Plan, Step};
+
+use crate::{Event, Phase, Problem, Progress, Run, problem::StepError};
+
+/// Problems kept per run; beyond, only counts tell.
+const PROBLEMS_MAX: usize = 1_000;
+
+/// Counts and tells.
+pub(crate) struct Tally<'a, P> {
+    progress: &'a P,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    counts: Counts,
+    problems: Vec<Problem>,
+    /// Problems told, the ones not kept included.
+    told: u64,
+    done: u64,
+    total: u64,
+}
+
+impl<'a, P: Progress> Tally<'a, P> {
+    pub(crate) fn new(progress: &'a P) -> Self {
+        Self { progress, state: Mutex::default() }
+    }
+
+    /// Tells that a phase begins.
+    pub(crate) fn phase(&self, phase: Phase) {
+        let (done, total) = {
+            let state = self.state();
+            (state.done, state.total)
+        };
+        self.progress.tell(Event::Progress { done, total, phase });
+    }
+
+    /// Takes over what the plan alone says.
+    pub(crate) fn planned(&self, plan: &Plan) {
+        let mut state = self.state();
+        state.counts.unchanged = plan.unchanged;
+        state.counts.conflicts = plan.conflicts.len() as u64;
+        state.counts.skipped = plan.skips.len() as u64;
+        state.total = plan.steps.len() as u64;
+        drop(state);
+        for skip in &plan.skips {
+            self.problem(Problem::skipped(skip.path.as_str(), skip.reason.as_str()));
+        }
+    }
+
+    /// Counts a step that was carried out and recorded.
+    pub(crate) fn done(&self, step: &Step) {
+        let (done, total) = {
+            let mut state = self.state();
+            count(&mut state.counts, &step.action);
+            state.done += 1;
+            (state.done, state.total)
+        };
+        self.progress.tell(Event::Step(step));
+        self.progress.tell(Event::Progress { done, total, phase: Phase::Apply });
+    }
+
+    /// Counts a step that was not carried out.
+    pub(crate) fn not_done(&self, step: &Step, error: &StepError) {
+        // A step that did not get its turn is neither done nor failed.
+        let Some(problem) = Problem::step(step.path.as_str(), error) else { return };
+        let (done, total) = {
+            let mut state = self.state();
+            match error {
+                StepError::Stale(_) => state.counts.stale += 1,
+                _ => state.counts.failed += 1,
+            }
+            state.done += 1;
+            (state.done, state.total)
+        };
+        self.problem(problem);
+        self.progress.tell(Event::Progress { done, total, phase: Phase::Apply });
+    }
+
+    /// Tells a problem, and keeps it while there is room.
+    pub(crate) fn problem(&self, problem: Problem) {
+        self.progress.tell(Event::Problem(&problem));
+        let mut state = self.state();
+        state.told += 1;
+        if state.problems.len() < PROBLEMS_MAX {
+            state.problems.push(problem);
+        }
+    }
+
+    /// Tells whether any step was carried out.
+    pub(crate) fn anything_done(&self) -> bool {
+        let Counts {
+            created_remote,
+            updated_remote,
+            deleted_remote,
+            created_local,
+            updated_local,
+            deleted_local,
+            adopted,
+            unchanged: _,
+            conflicts: _,
+            skipped: _,
+            failed: _,
+            stale: _,
+        } = self.state().counts;
+        let done =
+            [created_remote, updated_remote, deleted_remote, created_local, updated_local, deleted_local, adopted];
+        done.iter().any(|count| *count > 0)
+    }
+
+    /// Tells whether every step of the plan had its turn.
+    pub(crate) fn all_had_their_turn(&self) -> bool {
+        let state = self.state();
+        state.done == state.total
+    }
+
+    /// Tells whether something went wrong that was not planned: a skip is no such thing.
+    pub(crate) fn anything_wrong(&self) -> bool {
+        let state = self.state();
+        state.told > state.counts.skipped
+    }
+
+    /// Writes the counts and problems so far into a run.
+    pub(crate) fn write_to(&self, run: &mut Run) {
+        let state = self.state();
+        run.counts = state.counts;
+        run.problems.clone_from(&state.problems);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Counts one action by what it did to either side.
+fn count(counts: &mut Counts, action: &Action) {
+    match action {
+        Action::CreateRemote { .. } => counts.created_remote += 1,
+        Action::UpdateRemote { .. } => counts.updated_remote += 1,
+        Action::DeleteRemote { .. } => counts.deleted_remote += 1,
+        Action::MoveRemote { .. } => {
+            counts.created_remote += 1;
+            counts.deleted_remote += 1;
+        }
+        Action::CreateLocal { .. } => counts.created_local += 1,
+        Action::UpdateLocal { .. } => counts.updated_local += 1,
+        Action::DeleteLocal => counts.deleted_local += 1,
+        Action::Merge { .. } => {
+            counts.updated_local += 1;
+            counts.updated_remote += 1;
+        }
+        Action::Adopt { .. } => counts.adopted += 1,
+        // Neither side changed, and nothing is in step that was not before.
+        Action::Forget | Action::Unlink => {}
+    }
+}

@@ -1,0 +1,130 @@
+//! How many remote requests are in flight: as many as the connection allows while all goes
+//! well, half as many whenever the server pushes back, and slowly more again (AIMD).
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// Hands out permits.
+pub(crate) struct Throttle {
+    permits: Semaphore,
+    state: Mutex<State>,
+    max: usize,
+}
+
+struct State {
+    /// Requests allowed in flight.
+    limit: usize,
+    /// Permits to be withdrawn when they come back.
+    surplus: usize,
+    /// Answers since the limit last changed.
+    answered: usize,
+    /// Counts the cuts: of the requests that were in flight together, one cuts.
+    cuts: u64,
+}
+
+/// The right to have one request in flight.
+pub(crate) struct Permit<'a> {
+    permit: SemaphorePermit<'a>,
+    cuts: u64,
+}
+
+impl Throttle {
+    /// Allows up to `max` requests in flight, at least one.
+    pub(crate) fn new(max: usize) -> Self {
+        let max = max.max(1);
+        let state = State { limit: max, surplus: 0, answered: 0, cuts: 0 };
+        Self { permits: Semaphore::new(max), state: Mutex::new(state), max }
+    }
+
+    /// Waits for a permit. Dropping it gives it back.
+    pub(crate) async fn permit(&self) -> Permit<'_> {
+        let permit = self.permits.acquire().await.expect("the semaphore is never closed");
+        Permit { permit, cuts: self.state().cuts }
+    }
+
+    /// Gives a permit back after an answer.
+    pub(crate) fn answered(&self, permit: Permit<'_>) {
+        let mut state = self.state();
+        state.answered += 1;
+        if state.answered >= state.limit && state.limit < self.max {
+            state.limit += 1;
+            state.answered = 0;
+            if state.surplus > 0 {
+                state.surplus -= 1;
+            } else {
+                self.permits.add_permits(1);
+            }
+        }
+        self.give_back(state, permit);
+    }
+
+    /// Gives a permit back after the server pushed back, and halves the limit.
+    pub(crate) fn pushed_back(&self, permit: Permit<'_>) {
+        let mut state = self.state();
+        if permit.cuts == state.cuts {
+            let limit = (state.limit / 2).max(1);
+            state.surplus += state.limit - limit;
+            state.limit = limit;
+            state.answered = 0;
+            state.cuts += 1;
+        }
+        self.give_back(state, permit);
+    }
+
+    fn give_back(&self, mut state: MutexGuard<'_, State>, permit: Permit<'_>) {
+        if state.surplus > 0 {
+            state.surplus -= 1;
+            permit.permit.forget();
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    fn take_all(throttle: &Throttle) -> Vec<Permit<'_>> {
+        std::iter::from_fn(|| throttle.permit().now_or_never()).collect()
+    }
+
+    #[test]
+    fn requests_that_were_in_flight_together_cut_once() {
+        let throttle = Throttle::new(8);
+        for permit in take_all(&throttle) {
+            throttle.pushed_back(permit);
+        }
+        assert_eq!(take_all(&throttle).len(), 4);
+    }
+
+    #[test]
+    fn the_limit_never_falls_below_one() {
+        let throttle = Throttle::new(8);
+        for _ in 0..10 {
+            let permit = throttle.permit().now_or_never().expect("one is always allowed");
+            throttle.pushed_back(permit);
+            // The permits that nobody holds are withdrawn as they come by.
+            take_all(&throttle).into_iter().for_each(|permit| throttle.answered(permit));
+        }
+        assert_eq!(take_all(&throttle).len(), 1);
+    }
+
+    #[test]
+    fn answers_raise_the_limit_again_up_to_the_maximum() {
+        let throttle = Throttle::new(4);
+        for permit in take_all(&throttle) {
+            throttle.pushed_back(permit);
+        }
+        for _ in 0..100 {
+            let permit = throttle.permit().now_or_never().expect("one is always allowed");
+            throttle.answered(permit);
+        }
+        assert_eq!(take_all(&throttle).len(), 4);
+    }
+}

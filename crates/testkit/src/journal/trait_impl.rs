@@ -1,0 +1,272 @@
+//! The engine's [`Journal`], with an await before and after every transaction.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use uuid::Uuid;
+use vaultterm_ledger::Action;
+use vaultterm_reconcile::{BaseEntry, Conflict, LocalEntry, LocalSnapshot, RecordId, Revision, SecretPath, UnixNanos};
+use vaultterm_sealing::{DigestKey, SecretFields, SecretText};
+use vaultterm_sync::{
+    Clock, CollectionId, Committed, ConflictId, Connection, ConnectionId, ConnectionSecrets, Credential, Journal,
+    JournalError, Lease, OtherConflicts, Outcome, PlanId, RemoteIdentity, Run, RunId, RunState, StoredConflict,
+    StoredFields, StoredPlan, Trigger,
+};
+
+use super::{LeaseRow, MemoryJournal, State, StoredCredential, commit::Scope};
+
+impl MemoryJournal {
+    /// One transaction: nothing happens before it, and the answer may be lost after it.
+    async fn transaction<T>(
+        &self,
+        act: impl FnOnce(&mut State, UnixNanos) -> Result<T, JournalError>,
+    ) -> Result<T, JournalError> {
+        self.fuse.burn().await;
+        let answer = {
+            let now = self.clock.tick();
+            let mut state = self.state();
+            if state.broken {
+                Err(JournalError::Database("scripted failure of the database".into()))
+            } else {
+                act(&mut state, now)
+            }
+        };
+        self.fuse.burn().await;
+        answer
+    }
+
+    async fn fenced<T>(&self, lease: Lease, act: impl FnOnce(&mut State, Scope) -> T) -> Result<T, JournalError> {
+        self.transaction(|state, now| {
+            state.check(lease)?;
+            let connection_id = lease.connection_id;
+            let collection_id = state.connections.get(&connection_id).map(|(connection, _)| connection.collection_id);
+            let collection_id = collection_id.ok_or(JournalError::LeaseLost)?;
+            Ok(act(state, Scope { connection_id, collection_id, now }))
+        })
+        .await
+    }
+}
+
+impl State {
+    fn check(&self, lease: Lease) -> Result<(), JournalError> {
+        let row = self.leases.get(&lease.connection_id);
+        let ours = row.is_some_and(|row| row.fence == lease.fence && row.holder == lease.holder);
+        if ours { Ok(()) } else { Err(JournalError::LeaseLost) }
+    }
+
+    fn connection_mut(&mut self, id: ConnectionId) -> Option<&mut Connection> {
+        self.connections.get_mut(&id).map(|(connection, _)| connection)
+    }
+}
+
+impl Journal for MemoryJournal {
+    async fn connection(&self, id: ConnectionId) -> Result<Option<(Connection, ConnectionSecrets)>, JournalError> {
+        self.transaction(|state, _| {
+            Ok(state.connections.get(&id).map(|(connection, credential)| {
+                let credential = match credential {
+                    StoredCredential::SecretId(text) => Credential::SecretId(SecretText::new(text.clone())),
+                    StoredCredential::WrappingToken(text) => Credential::WrappingToken(SecretText::new(text.clone())),
+                };
+                (connection.clone(), ConnectionSecrets { credential, client_key_pem: None })
+            }))
+        })
+        .await
+    }
+
+    async fn store_unwrapped(
+        &self,
+        id: ConnectionId,
+        spent: &SecretText,
+        secret_id: &SecretText,
+    ) -> Result<(), JournalError> {
+        self.transaction(|state, _| {
+            if let Some((_, credential)) = state.connections.get_mut(&id)
+                && matches!(credential, StoredCredential::WrappingToken(token) if token == spent.expose())
+            {
+                *credential = StoredCredential::SecretId(secret_id.expose().to_owned());
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn acquire_lease(
+        &self,
+        id: ConnectionId,
+        holder: Uuid,
+        ttl: Duration,
+    ) -> Result<Option<Lease>, JournalError> {
+        self.transaction(|state, now| {
+            if state.leases.get(&id).is_some_and(|row| row.holder != holder && row.expires > now) {
+                return Ok(None);
+            }
+            state.fences += 1;
+            let fence = state.fences;
+            state.leases.insert(id, LeaseRow { holder, fence, expires: later(now, ttl) });
+            Ok(Some(Lease { connection_id: id, holder, fence }))
+        })
+        .await
+    }
+
+    async fn renew_lease(&self, lease: Lease, ttl: Duration) -> Result<(), JournalError> {
+        self.transaction(|state, now| {
+            state.check(lease)?;
+            if let Some(row) = state.leases.get_mut(&lease.connection_id) {
+                row.expires = later(now, ttl);
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn release_lease(&self, lease: Lease) -> Result<(), JournalError> {
+        self.transaction(|state, _| {
+            if state.check(lease).is_ok() {
+                state.leases.remove(&lease.connection_id);
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn base(&self, id: ConnectionId) -> Result<BTreeMap<SecretPath, BaseEntry>, JournalError> {
+        self.transaction(|state, _| Ok(state.base_of(id))).await
+    }
+
+    async fn local_snapshot(&self, id: CollectionId) -> Result<LocalSnapshot, JournalError> {
+        self.transaction(|state, _| {
+            let mut snapshot = LocalSnapshot::default();
+            let mut trashed_at = BTreeMap::new();
+            for (record_id, record) in state.records.iter().filter(|(_, record)| record.collection_id == id) {
+                let entry = LocalEntry {
+                    record_id: *record_id,
+                    revision: record.revision(),
+                    record_type: record.current().record_type,
+                };
+                match record.trashed {
+                    None => drop(snapshot.live.insert(record.path.clone(), entry)),
+                    Some(at) if trashed_at.get(&record.path).is_none_or(|newest| *newest < at) => {
+                        trashed_at.insert(record.path.clone(), at);
+                        snapshot.trashed.insert(record.path.clone(), entry);
+                    }
+                    Some(_) => {}
+                }
+            }
+            Ok(snapshot)
+        })
+        .await
+    }
+
+    async fn fields(&self, record_id: RecordId, revision: Revision) -> Result<Option<StoredFields>, JournalError> {
+        self.transaction(|state, _| {
+            let row = state.records.get(&record_id).and_then(|record| record.at(revision));
+            Ok(row.map(|row| StoredFields {
+                fields: SecretFields::from_trusted(row.data.clone()),
+                record_type: row.record_type,
+            }))
+        })
+        .await
+    }
+
+    fn digest_key(&self) -> &DigestKey {
+        &self.digest_key
+    }
+
+    async fn commit(&self, lease: Lease, _: RunId, outcomes: Vec<Outcome>) -> Result<Vec<Committed>, JournalError> {
+        let record = |state: &mut State, scope| -> Vec<_> {
+            outcomes.into_iter().map(|outcome| state.record(scope, outcome)).collect()
+        };
+        self.fenced(lease, record).await
+    }
+
+    async fn set_base_aside(&self, lease: Lease, identity: &RemoteIdentity) -> Result<(), JournalError> {
+        self.fenced(lease, |state, scope| {
+            state.base.retain(|(connection_id, _), _| *connection_id != scope.connection_id);
+            if let Some(connection) = state.connection_mut(scope.connection_id) {
+                connection.identity = Some(identity.clone());
+                connection.scope_changed = false;
+            }
+        })
+        .await
+    }
+
+    async fn record_identity(
+        &self,
+        lease: Lease,
+        identity: &RemoteIdentity,
+        _: Option<UnixNanos>,
+    ) -> Result<(), JournalError> {
+        self.fenced(lease, |state, scope| {
+            if let Some(connection) = state.connection_mut(scope.connection_id) {
+                connection.identity = Some(identity.clone());
+            }
+        })
+        .await
+    }
+
+    async fn record_conflicts(
+        &self,
+        lease: Lease,
+        _: RunId,
+        found: &[Conflict],
+        others: &OtherConflicts,
+    ) -> Result<u64, JournalError> {
+        self.fenced(lease, |state, scope| state.record_conflicts(scope, found, others)).await
+    }
+
+    async fn conflict(&self, id: ConflictId) -> Result<Option<StoredConflict>, JournalError> {
+        self.transaction(|state, _| Ok(state.conflicts.iter().find(|row| row.id == id).cloned())).await
+    }
+
+    async fn store_plan(&self, plan: &StoredPlan) -> Result<(), JournalError> {
+        self.transaction(|state, _| {
+            state.plans.insert(plan.id, plan.clone());
+            Ok(())
+        })
+        .await
+    }
+
+    async fn plan(&self, id: PlanId) -> Result<Option<StoredPlan>, JournalError> {
+        self.transaction(|state, now| Ok(state.plans.get(&id).filter(|plan| plan.expires > now).cloned())).await
+    }
+
+    async fn begin_run(&self, lease: Lease, run: &Run) -> Result<(), JournalError> {
+        self.fenced(lease, |state, scope| {
+            for older in state.runs.values_mut() {
+                if older.connection_id == scope.connection_id && older.state == RunState::Running {
+                    older.state = RunState::Failed;
+                    older.finished = Some(scope.now);
+                }
+            }
+            state.runs.insert(run.id, run.clone());
+            state.log(Action::HcvSyncStarted, format!("run {}", run.id));
+            if run.trigger == Trigger::Manual
+                && let Some(connection) = state.connection_mut(scope.connection_id)
+            {
+                connection.started = true;
+            }
+        })
+        .await
+    }
+
+    async fn update_run(&self, lease: Lease, run: &Run) -> Result<(), JournalError> {
+        self.fenced(lease, |state, _| drop(state.runs.insert(run.id, run.clone()))).await
+    }
+
+    async fn finish_run(&self, run: &Run) -> Result<(), JournalError> {
+        self.transaction(|state, _| {
+            let running = state.runs.get(&run.id).is_some_and(|row| row.state == RunState::Running);
+            if running {
+                state.runs.insert(run.id, run.clone());
+                let halted = run.state == RunState::Halted;
+                let action = if halted { Action::HcvSyncHalted } else { Action::HcvSyncFinished };
+                state.log(action, format!("run {} {:?}", run.id, run.state));
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+fn later(moment: UnixNanos, by: Duration) -> UnixNanos {
+    UnixNanos(moment.0 + i64::try_from(by.as_nanos()).expect("leases are short"))
+}
