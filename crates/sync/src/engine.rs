@@ -8,11 +8,11 @@ use std::{collections::BTreeSet, time::Duration};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use vaultterm_ledger::Actor;
-use vaultterm_reconcile::{Counts, Expect, HaltKind, UnixNanos};
+use vaultterm_reconcile::{Counts, HaltKind, UnixNanos};
 
 use crate::{
-    Clock, ConflictId, Connection, ConnectionId, ConnectionSecrets, Connector, Journal, JournalError, Lease, PlanId,
-    Progress, Remote, RemoteFault, Resolution, Run, RunId, RunState, StoredConflict, StoredPlan, Trigger,
+    Clock, Connection, ConnectionId, ConnectionSecrets, Connector, Journal, JournalError, Lease, PlanId, Progress,
+    Remote, RemoteFault, Run, RunId, RunState, StoredPlan, Trigger,
     brake::{Brake, Stop},
     lease,
     retry::CallError,

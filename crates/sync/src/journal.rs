@@ -99,8 +99,9 @@ pub struct Resolved {
 pub struct SyncedAudit {
     /// `created_remote`, `updated_local` … as in the run's counts.
     pub what: &'static str,
-    /// The record.
-    pub record_id: RecordId,
+    /// The record; `None` for a secret that never was one (a foreign one that a person had
+    /// deleted).
+    pub record_id: Option<RecordId>,
     /// Its revision afterwards, when it is live.
     pub revision: Option<Revision>,
     /// The remote side.

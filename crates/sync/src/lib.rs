@@ -21,6 +21,7 @@ mod problem;
 mod progress;
 mod record;
 mod remote;
+mod resolve;
 mod retry;
 mod run;
 mod running;
@@ -39,5 +40,5 @@ pub use journal::{
     StoredFields, SyncedAudit,
 };
 pub use progress::{Event, Phase, Progress};
-pub use remote::{Connected, Connector, FaultClass, Remote, RemoteFault, SecretRead, WriteReceipt, head};
+pub use remote::{Connected, Connector, FaultClass, Remote, RemoteFault, SecretRead, WriteReceipt};
 pub use run::{Problem, ProblemClass, Run, RunState, StoredPlan, Trigger};

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::future::join3;
 use vaultterm_reconcile::{
     BaseEntry, Content, HaltKind, Input, Inquiries, LocalSnapshot, Plan, RecordId, RemoteHead, RemoteSight,
-    RemoteSnapshot, RemoteStamp, Revision, SecretPath, UnixNanos, inquiries, plan,
+    RemoteSnapshot, RemoteStamp, Revision, SecretPath, inquiries, plan,
 };
 
 use crate::{
@@ -30,7 +30,6 @@ pub(crate) struct Observation {
     pub(crate) base: BTreeMap<SecretPath, BaseEntry>,
     pub(crate) local: LocalSnapshot,
     pub(crate) remote: RemoteSnapshot,
-    pub(crate) at: UnixNanos,
 }
 
 /// What the moved paths hold.
@@ -47,7 +46,6 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
         let mut observation = self.observe().await?;
         let asked = self.prove_absences(&mut observation).await?;
         let contents = self.look_up(&asked, &observation).await?;
-        let recorded = self.connection.identity.as_ref();
         let plan = plan(&Input {
             base: &observation.base,
             local: &observation.local,
@@ -56,9 +54,8 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
             base_contents: &contents.base,
             local_contents: &contents.local,
             remote_contents: &contents.remote,
-            now: observation.at,
             scope_changed: self.connection.scope_changed,
-            remote_replaced: recorded.and_then(|recorded| replaced(recorded, self.identity)),
+            remote_replaced: self.replaced(),
             acknowledged,
         });
         Ok((plan, observation))
@@ -70,7 +67,20 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
         let base = self.base().await?;
         let local = self.local().await?;
         let remote = self.brake.unless_stopped(self.calls.observe()).await??;
-        Ok(Observation { base, local, remote, at: self.clock.now() })
+        Ok(Observation { base, local, remote })
+    }
+
+    /// Says what is different about what answers, when it is not what answered before.
+    fn replaced(&self) -> Option<String> {
+        self.connection.identity.as_ref().and_then(|recorded| replaced(recorded, self.identity))
+    }
+
+    /// Asks the planner what it needs. A base that does not count is none.
+    fn inquiries(&self, observation: &Observation) -> Inquiries {
+        let Observation { base, local, remote } = observation;
+        let set_aside = self.connection.scope_changed || self.replaced().is_some();
+        let nothing = BTreeMap::new();
+        inquiries(if set_aside { &nothing } else { base }, local, remote, &self.connection.options)
     }
 
     pub(crate) async fn base(&self) -> Result<BTreeMap<SecretPath, BaseEntry>, Stopped> {
@@ -87,8 +97,7 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
     async fn prove_absences(&self, observation: &mut Observation) -> Result<Inquiries, CallError> {
         let mut answered = BTreeSet::new();
         for _ in 0..ROUNDS_MAX {
-            let Observation { base, local, remote, .. } = &*observation;
-            let asked = inquiries(base, local, remote, &self.connection.options);
+            let asked = self.inquiries(observation);
             let open: Vec<_> = asked.absences.difference(&answered).cloned().collect();
             if open.is_empty() {
                 return Ok(asked);
@@ -106,13 +115,12 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
             self.brake.unless_stopped(looking).await?;
             answered.extend(open);
         }
-        let Observation { base, local, remote, .. } = &*observation;
-        Ok(inquiries(base, local, remote, &self.connection.options))
+        Ok(self.inquiries(observation))
     }
 
     /// Reads what the planner wants to compare.
     async fn look_up(&self, asked: &Inquiries, observation: &Observation) -> Result<Contents, CallError> {
-        let Observation { base, local, remote, .. } = observation;
+        let Observation { base, local, remote } = observation;
         let base_revisions = asked.base_contents.iter().filter_map(|path| {
             let entry = base.get(path)?;
             Some((path, entry.record_id, entry.revision))

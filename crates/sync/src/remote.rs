@@ -7,8 +7,7 @@
 use std::future::Future;
 
 use vaultterm_reconcile::{
-    Annotation, RecordId, RecordType, RemoteHead, RemoteSight, RemoteSnapshot, RemoteStamp, SecretPath, UnixNanos,
-    Version,
+    Annotation, RecordId, RecordType, RemoteSight, RemoteSnapshot, RemoteStamp, SecretPath, UnixNanos, Version,
 };
 use vaultterm_sealing::{SecretFields, SecretText};
 
@@ -153,15 +152,6 @@ impl WriteReceipt {
             version: self.version,
             version_created: self.version_created,
         }
-    }
-}
-
-/// Returns the head a sight shows, when it shows one.
-#[must_use]
-pub fn head(sight: &RemoteSight) -> Option<RemoteHead> {
-    match sight {
-        RemoteSight::Seen(entry) => Some(entry.head),
-        RemoteSight::Unreadable(_) | RemoteSight::ProvenAbsent => None,
     }
 }
 

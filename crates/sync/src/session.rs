@@ -10,8 +10,8 @@ use vaultterm_reconcile::{Content, RecordId, RemoteStamp, Revision, SecretPath};
 use vaultterm_sealing::SecretText;
 
 use crate::{
-    Clock, Connected, Connection, ConnectionId, ConnectionSecrets, Connector, Credential, FaultClass, Journal,
-    JournalError, Remote, RemoteFault, RemoteIdentity, SecretRead, StoredFields,
+    Clock, Connected, Connection, ConnectionId, ConnectionSecrets, Connector, Credential, Journal, JournalError,
+    Remote, RemoteIdentity, SecretRead, StoredFields,
     brake::Brake,
     problem::StepError,
     retry::{CallError, Calls, Jitter, repeat_login},
@@ -145,16 +145,6 @@ pub(crate) fn replaced(recorded: &RemoteIdentity, found: &RemoteIdentity) -> Opt
     ];
     let names: Vec<_> = changed.into_iter().filter_map(|(name, changed)| changed.then_some(name)).collect();
     (!names.is_empty()).then(|| format!("another remote answers: different {}", names.join(", ")))
-}
-
-/// The fault of a remote that is not the one a plan or conflict was made for.
-pub(crate) fn replaced_fault(what: String) -> RemoteFault {
-    RemoteFault {
-        class: FaultClass::Misconfigured,
-        message: what,
-        hint: Some("run the connection: it halts and says what acknowledging does".to_owned()),
-        retry_after: None,
-    }
 }
 
 #[cfg(test)]

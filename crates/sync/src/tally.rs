@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use vaultterm_reconcile::{Action, Counts, Plan, Step};
+use vaultterm_reconcile::{Counts, Plan, Step};
 
 use crate::{Event, Phase, Problem, Progress, Run, problem::StepError};
 
@@ -56,7 +56,7 @@ impl<'a, P: Progress> Tally<'a, P> {
     pub(crate) fn done(&self, step: &Step) {
         let (done, total) = {
             let mut state = self.state();
-            count(&mut state.counts, &step.action);
+            state.counts.count(&step.action);
             state.done += 1;
             (state.done, state.total)
         };
@@ -133,28 +133,5 @@ impl<'a, P: Progress> Tally<'a, P> {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Counts one action by what it did to either side.
-fn count(counts: &mut Counts, action: &Action) {
-    match action {
-        Action::CreateRemote { .. } => counts.created_remote += 1,
-        Action::UpdateRemote { .. } => counts.updated_remote += 1,
-        Action::DeleteRemote { .. } => counts.deleted_remote += 1,
-        Action::MoveRemote { .. } => {
-            counts.created_remote += 1;
-            counts.deleted_remote += 1;
-        }
-        Action::CreateLocal { .. } => counts.created_local += 1,
-        Action::UpdateLocal { .. } => counts.updated_local += 1,
-        Action::DeleteLocal => counts.deleted_local += 1,
-        Action::Merge { .. } => {
-            counts.updated_local += 1;
-            counts.updated_remote += 1;
-        }
-        Action::Adopt { .. } => counts.adopted += 1,
-        // Neither side changed, and nothing is in step that was not before.
-        Action::Forget | Action::Unlink => {}
     }
 }

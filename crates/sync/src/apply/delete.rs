@@ -8,7 +8,7 @@
 //! **Cut off between the deletion and its record**, the next run finds both sides gone and
 //! forgets the base.
 
-use vaultterm_reconcile::{LocalExpect, RemoteExpect, RemoteStamp, SecretPath, Step, Version};
+use vaultterm_reconcile::{RemoteExpect, RemoteStamp, SecretPath, Step, Version};
 
 use super::{Apply, holds, planned_version};
 use crate::{BaseChange, Clock, Journal, Outcome, Progress, Remote, problem::StepError};
@@ -22,13 +22,8 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         self.look_for(&step.path, stamp).await?;
         let request_id = self.delete_exactly(&step.path, stamp).await?;
         let record_id = self.base.get(&step.path).map(|base| base.record_id);
-        let record_id = record_id.or(match step.expect.local {
-            LocalExpect::Live { record_id, .. } => Some(record_id),
-            LocalExpect::Absent => None,
-        });
-        let audit = record_id
-            .map(|record_id| self.audit("deleted_remote", &step.path, record_id, None, (Some(version), request_id)));
-        self.record(Outcome { base: BaseChange::Remove, audit, ..self.outcome(&step.path) }).await.map(drop)
+        let audit = self.audit("deleted_remote", &step.path, record_id, None, (Some(version), request_id));
+        self.record(Outcome { base: BaseChange::Remove, audit: Some(audit), ..self.outcome(&step.path) }).await
     }
 
     /// Makes sure that the very version is the newest and live.

@@ -1,12 +1,13 @@
 //! Writing locally: import, update, trash, and what moves only the base.
 //!
 //! Each is one transaction, guarded by the revision that was planned on: cut off before it,
-//! nothing has happened; after it, all has.
+//! nothing has happened; after it, all has. Marks are set before: cut off in between, the next
+//! run sets them again.
 
 use uuid::Uuid;
-use vaultterm_reconcile::{BaseEntry, Link, LocalExpect, RecordId, RecordType, Revision, Step};
+use vaultterm_reconcile::{BaseEntry, Link, LocalExpect, RecordId, RecordType, Revision, SecretPath, Step};
 
-use super::{Apply, linked, planned_record, planned_version, write::Subject};
+use super::{Apply, linked, planned_record, planned_version};
 use crate::{BaseChange, Clock, Journal, LocalChange, Origin, Outcome, Progress, Remote, problem::StepError};
 
 impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
@@ -17,13 +18,10 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         record_type: Option<RecordType>,
     ) -> Result<(), StepError> {
         let (stamp, expires) = planned_version(step)?;
-        let read = self.session.remote_fields(&step.path, &stamp).await?;
+        let fields = self.session.remote_fields(&step.path, &stamp).await?.fields;
+        let record_type = record_type.unwrap_or_else(|| RecordType::infer(fields.names()));
         let record_id = restores.unwrap_or_else(|| self.draw_record_id());
-        let record_type = record_type.unwrap_or_else(|| RecordType::infer(read.fields.names()));
-        let subject = Subject { record_id, record_type, fields: read.fields };
-        // Before the record: cut off in between, the next run marks again.
-        self.mark(&step.path, &subject, Some(&read.annotation)).await;
-        let Subject { fields, .. } = subject;
+        self.mark(step, record_id, record_type).await;
         let local = match restores {
             Some(record_id) => LocalChange::Restore { record_id, record_type, fields },
             None => LocalChange::Create { record_id, record_type, fields },
@@ -35,32 +33,39 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
             ..self.outcome(&step.path)
         })
         .await
-        .map(drop)
+    }
+
+    /// Makes a record of the remote copy that lost a conflict. It has no base: the next run
+    /// treats it like any new record.
+    pub(super) async fn copy_local(&self, step: &Step, from: &SecretPath) -> Result<(), StepError> {
+        let (stamp, _) = planned_version(step)?;
+        let read = self.session.remote_fields(from, &stamp).await?;
+        let inferred = || RecordType::infer(read.fields.names());
+        let record_type = read.annotation.record_type.unwrap_or_else(inferred);
+        let record_id = self.draw_record_id();
+        self.record(Outcome {
+            local: LocalChange::Create { record_id, record_type, fields: read.fields },
+            audit: Some(self.audit("created_local", from, record_id, None, (Some(stamp.version), None))),
+            ..self.outcome(&step.path)
+        })
+        .await
     }
 
     pub(super) async fn update_local(&self, step: &Step, record_type: Option<RecordType>) -> Result<(), StepError> {
         let (record_id, expect) = planned_record(step)?;
         let (stamp, expires) = planned_version(step)?;
-        let record_type = match record_type {
-            Some(record_type) => record_type,
-            None => self.session.local_fields(record_id, expect).await?.record_type,
-        };
-        let read = self.session.remote_fields(&step.path, &stamp).await?;
+        let record_type = record_type.map_or_else(|| self.record_type(step), Ok)?;
+        let fields = self.session.remote_fields(&step.path, &stamp).await?.fields;
+        self.mark(step, record_id, record_type).await;
         let (revision, origin) = (expect.next(), Origin::Remote(self.session.connection.id));
+        let audit = self.audit("updated_local", &step.path, record_id, Some(revision), (Some(stamp.version), None));
         self.record(Outcome {
-            local: LocalChange::Update { record_id, expect, record_type, fields: read.fields, origin },
+            local: LocalChange::Update { record_id, expect, record_type, fields, origin },
             base: BaseChange::Set(linked(record_id, revision, record_type, stamp, expires)),
-            audit: Some(self.audit(
-                "updated_local",
-                &step.path,
-                record_id,
-                Some(revision),
-                (Some(stamp.version), None),
-            )),
+            audit: Some(audit),
             ..self.outcome(&step.path)
         })
         .await
-        .map(drop)
     }
 
     /// Moves the record to the trash with all its revisions. That the secret is gone was
@@ -75,42 +80,50 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
             ..self.outcome(&step.path)
         })
         .await
-        .map(drop)
     }
 
     /// Takes two equal sides as agreed.
-    pub(super) async fn adopt(
-        &self,
-        step: &Step,
-        annotate: bool,
-        record_type: Option<RecordType>,
-    ) -> Result<(), StepError> {
+    pub(super) async fn adopt(&self, step: &Step, incoming: Option<RecordType>) -> Result<(), StepError> {
         let (record_id, expect) = planned_record(step)?;
         let (stamp, expires) = planned_version(step)?;
-        let stored = self.session.local_fields(record_id, expect).await?;
-        let subject =
-            Subject { record_id, record_type: record_type.unwrap_or(stored.record_type), fields: stored.fields };
-        if annotate {
-            self.mark(&step.path, &subject, None).await;
-        }
-        let Subject { record_type, fields, .. } = subject;
-        let origin = Origin::Remote(self.session.connection.id);
-        let (local, revision) = if record_type == stored.record_type {
+        let present = self.record_type(step)?;
+        let record_type = incoming.unwrap_or(present);
+        self.mark(step, record_id, record_type).await;
+        let (local, revision) = if record_type == present {
             (LocalChange::None, expect)
         } else {
+            let fields = self.session.local_fields(record_id, expect).await?.fields;
+            let origin = Origin::Remote(self.session.connection.id);
             (LocalChange::Update { record_id, expect, record_type, fields, origin }, expect.next())
         };
-        let news = annotate || revision != expect || !self.base.contains_key(&step.path);
-        let audit =
-            news.then(|| self.audit("adopted", &step.path, record_id, Some(revision), (Some(stamp.version), None)));
+        // A base that merely follows is no news.
+        let news = step.annotate || revision != expect || !self.base.contains_key(&step.path);
+        let audit = || self.audit("adopted", &step.path, record_id, Some(revision), (Some(stamp.version), None));
         self.record(Outcome {
             local,
             base: BaseChange::Set(linked(record_id, revision, record_type, stamp, expires)),
-            audit,
+            audit: news.then(audit),
             ..self.outcome(&step.path)
         })
         .await
-        .map(drop)
+    }
+
+    /// Takes two different sides as agreed, because a person said so. The remote value is kept
+    /// in local history, like any that loses.
+    pub(super) async fn accept(&self, step: &Step) -> Result<(), StepError> {
+        let (record_id, expect) = planned_record(step)?;
+        let (stamp, expires) = planned_version(step)?;
+        let stored = self.session.local_fields(record_id, expect).await?;
+        let remote = self.session.remote_fields(&step.path, &stamp).await?.fields;
+        let (record_type, revision) = (stored.record_type, expect.next().next());
+        let origin = Origin::Merge(self.session.connection.id);
+        self.record(Outcome {
+            local: LocalChange::Rebase { record_id, expect, remote, record_type, fields: stored.fields, origin },
+            base: BaseChange::Set(linked(record_id, revision, record_type, stamp, expires)),
+            audit: Some(self.audit("adopted", &step.path, record_id, Some(revision), (Some(stamp.version), None))),
+            ..self.outcome(&step.path)
+        })
+        .await
     }
 
     /// Drops the link of a path whose one side is gone and whose other side stays.
@@ -122,7 +135,18 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
             LocalExpect::Live { .. } => Link::RemoteGone,
         };
         let base = BaseChange::Set(BaseEntry { link, ..base.clone() });
-        self.record(Outcome { base, ..self.outcome(&step.path) }).await.map(drop)
+        self.record(Outcome { base, ..self.outcome(&step.path) }).await
+    }
+
+    /// Forgets the base of a path that both sides gave up.
+    pub(super) async fn forget(&self, step: &Step) -> Result<(), StepError> {
+        self.record(Outcome { base: BaseChange::Remove, ..self.outcome(&step.path) }).await
+    }
+
+    /// Tells the type of the record at a step's path.
+    fn record_type(&self, step: &Step) -> Result<RecordType, StepError> {
+        let entry = self.local.live.get(&step.path);
+        entry.map(|entry| entry.record_type).ok_or_else(|| StepError::Stale("the record is gone".to_owned()))
     }
 
     /// Draws the id of a new record, by the engine's clock.

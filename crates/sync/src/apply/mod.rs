@@ -25,10 +25,9 @@ use vaultterm_reconcile::{
     Action, BaseEntry, Expect, Link, LocalExpect, LocalSnapshot, RecordId, RecordType, RemoteExpect, RemoteHead,
     RemoteSight, RemoteStamp, Revision, SecretPath, Step, UnixNanos, Version,
 };
-use vaultterm_sealing::SecretFields;
 
 use crate::{
-    BaseChange, Clock, Committed, Journal, LocalChange, Origin, Outcome, Progress, Remote, Resolved, SyncedAudit, pool,
+    BaseChange, Clock, Committed, Journal, LocalChange, Outcome, Progress, Remote, Resolved, SyncedAudit, pool,
     problem::StepError, record::Recorder, session::Session, tally::Tally,
 };
 
@@ -98,21 +97,17 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
             Action::CreateLocal { restores, record_type } => self.create_local(step, *restores, *record_type).await,
             Action::UpdateLocal { record_type } => self.update_local(step, *record_type).await,
             Action::DeleteLocal => self.delete_local(step).await,
-            Action::Adopt { annotate, record_type } => self.adopt(step, *annotate, *record_type).await,
-            Action::Forget => {
-                self.record(Outcome { base: BaseChange::Remove, ..self.outcome(&step.path) }).await.map(drop)
-            }
+            Action::Adopt { record_type } => self.adopt(step, *record_type).await,
+            Action::Accept => self.accept(step).await,
+            Action::CopyLocal { from } => self.copy_local(step, from).await,
+            Action::Forget => self.forget(step).await,
             Action::Unlink => self.unlink(step).await,
         }
     }
 
     /// Compares both sides with what was planned on.
     pub(crate) async fn still_holds(&self, path: &SecretPath, expect: &Expect) -> Result<(), StepError> {
-        let local = match self.local.live.get(path) {
-            None => LocalExpect::Absent,
-            Some(entry) => LocalExpect::Live { record_id: entry.record_id, revision: entry.revision },
-        };
-        if local != expect.local {
+        if local_state(self.local, path) != expect.local {
             return Err(StepError::Stale("the record was changed since the plan was made".to_owned()));
         }
         let sight = self.session.calls.look(path).await?;
@@ -134,10 +129,10 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         }
     }
 
-    /// Records an outcome; answers the record's revision now.
-    async fn record(&self, outcome: Outcome) -> Result<Option<Revision>, StepError> {
+    /// Records an outcome.
+    async fn record(&self, outcome: Outcome) -> Result<(), StepError> {
         match self.recorder.record(outcome).await? {
-            Committed::Done(revision) => Ok(revision),
+            Committed::Done(_) => Ok(()),
             Committed::Stale => Err(StepError::Stale("the record was changed while it was synchronized".to_owned())),
         }
     }
@@ -147,7 +142,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         &self,
         what: &'static str,
         path: &SecretPath,
-        record_id: RecordId,
+        record_id: impl Into<Option<RecordId>>,
         revision: Option<Revision>,
         (version, request_id): (Option<Version>, Option<String>),
     ) -> SyncedAudit {
@@ -159,7 +154,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
             version: version.map(|version| version.0),
             request_id,
         };
-        SyncedAudit { what, record_id, revision, remote }
+        SyncedAudit { what, record_id: record_id.into(), revision, remote }
     }
 }
 
@@ -177,8 +172,16 @@ fn deletes(action: &Action) -> bool {
     matches!(action, Action::DeleteRemote { .. } | Action::DeleteLocal)
 }
 
+/// Tells what the local side holds at a path, as a step would expect it.
+pub(crate) fn local_state(local: &LocalSnapshot, path: &SecretPath) -> LocalExpect {
+    match local.live.get(path) {
+        None => LocalExpect::Absent,
+        Some(entry) => LocalExpect::Live { record_id: entry.record_id, revision: entry.revision },
+    }
+}
+
 /// Tells whether a sight shows what was expected.
-fn holds(expect: &RemoteExpect, sight: &RemoteSight) -> bool {
+pub(crate) fn holds(expect: &RemoteExpect, sight: &RemoteSight) -> bool {
     match (expect, sight) {
         (_, RemoteSight::Unreadable(_)) => false,
         (RemoteExpect::Absent, RemoteSight::ProvenAbsent) => true,

@@ -8,10 +8,7 @@
 
 use vaultterm_reconcile::{BaseEntry, SecretPath, Step, UnixNanos, Version};
 
-use super::{
-    Apply, linked, planned_record,
-    write::{Subject, Written},
-};
+use super::{Apply, linked, planned_record, write::Written};
 use crate::{BaseChange, Clock, Journal, Outcome, Progress, Remote, problem::StepError};
 
 impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
@@ -25,9 +22,9 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         let (record_id, revision) = planned_record(step)?;
         self.look_for(from, from_base.stamp).await?;
         let stored = self.session.local_fields(record_id, revision).await?;
-        let subject = Subject { record_id, record_type: stored.record_type, fields: stored.fields };
-        let Written { stamp, expires, request_id } = self.put(&step.path, &subject.fields, cas, key_created).await?;
-        self.mark(&step.path, &subject, None).await;
+        let record_type = stored.record_type;
+        let Written { stamp, expires, request_id } = self.put(&step.path, &stored.fields, cas, key_created).await?;
+        self.mark(step, record_id, record_type).await;
 
         // The new path is linked whatever becomes of the old one. If that was edited meanwhile,
         // its base stays, and the next run shows the edit as a conflict with the move.
@@ -36,7 +33,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         let audit =
             self.audit("moved_remote", &step.path, record_id, Some(revision), (Some(stamp.version), request_id));
         self.record(Outcome {
-            base: BaseChange::Set(linked(record_id, revision, subject.record_type, stamp, expires)),
+            base: BaseChange::Set(linked(record_id, revision, record_type, stamp, expires)),
             base_removed,
             audit: Some(audit),
             ..self.outcome(&step.path)

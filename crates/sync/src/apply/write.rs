@@ -16,14 +16,13 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use vaultterm_reconcile::{
-    Annotation, Mode, RecordId, RecordType, RemoteHead, RemoteSight, RemoteStamp, Revision, SecretPath, Side, Step,
-    UnixNanos, Version,
+    RecordId, RecordType, RemoteHead, RemoteSight, RemoteStamp, Revision, SecretPath, Side, Step, UnixNanos, Version,
 };
 use vaultterm_sealing::SecretFields;
 
 use super::{Apply, linked, planned_record, planned_version};
 use crate::{
-    BaseChange, Clock, FaultClass, Journal, LocalChange, Origin, Outcome, Problem, Progress, Remote, SecretRead,
+    BaseChange, Clock, FaultClass, Journal, LocalChange, Origin, Outcome, Problem, Progress, Remote, StoredFields,
     problem::StepError, retry::CallError,
 };
 
@@ -32,13 +31,6 @@ pub(super) struct Written {
     pub(super) stamp: RemoteStamp,
     pub(super) expires: Option<UnixNanos>,
     pub(super) request_id: Option<String>,
-}
-
-/// A record's side of what is to be written.
-pub(super) struct Subject {
-    pub(super) record_id: RecordId,
-    pub(super) record_type: RecordType,
-    pub(super) fields: SecretFields,
 }
 
 impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
@@ -50,23 +42,19 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
     ) -> Result<(), StepError> {
         let (record_id, revision) = planned_record(step)?;
         let stored = self.session.local_fields(record_id, revision).await?;
-        let subject = Subject { record_id, record_type: stored.record_type, fields: stored.fields };
-        let written = self.put(&step.path, &subject.fields, cas, key_created).await?;
-        self.mark(&step.path, &subject, None).await;
-        self.record_written(step, "created_remote", &subject, revision, written).await
+        let written = self.put(&step.path, &stored.fields, cas, key_created).await?;
+        self.mark(step, record_id, stored.record_type).await;
+        self.record_written(step, "created_remote", (revision, stored.record_type), written).await
     }
 
+    /// Writes the record over a remote value that local history holds.
     pub(super) async fn update_remote(&self, step: &Step, cas: Version) -> Result<(), StepError> {
         let (record_id, revision) = planned_record(step)?;
         let (stamp, _) = planned_version(step)?;
         let stored = self.session.local_fields(record_id, revision).await?;
-        let subject = Subject { record_id, record_type: stored.record_type, fields: stored.fields };
-        let written = self.put(&step.path, &subject.fields, cas, Some(stamp.key_created)).await?;
-        let carried = self.base.get(&step.path).map(|base| (base.record_id, base.record_type));
-        if carried != Some((record_id, subject.record_type)) {
-            self.mark(&step.path, &subject, None).await;
-        }
-        self.record_written(step, "updated_remote", &subject, revision, written).await
+        let written = self.put(&step.path, &stored.fields, cas, Some(stamp.key_created)).await?;
+        self.mark(step, record_id, stored.record_type).await;
+        self.record_written(step, "updated_remote", (revision, stored.record_type), written).await
     }
 
     /// Writes the record over a remote value that is kept as a revision first.
@@ -74,13 +62,12 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         let (record_id, revision) = planned_record(step)?;
         let (stamp, _) = planned_version(step)?;
         let stored = self.session.local_fields(record_id, revision).await?;
-        let read = self.session.remote_fields(&step.path, &stamp).await?;
-        let subject = Subject { record_id, record_type: stored.record_type, fields: stored.fields };
-        self.rebase_and_write(step, cas, read, subject).await
+        let remote = self.session.remote_fields(&step.path, &stamp).await?.fields;
+        self.rebase_and_write(step, cas, remote, stored).await
     }
 
-    /// Writes a field-by-field merge to both sides. A side that holds the result already is not
-    /// written.
+    /// Writes a field-by-field merge to both sides. A side that holds the result already (a
+    /// person may choose so) is not written.
     pub(super) async fn merge(
         &self,
         step: &Step,
@@ -88,34 +75,59 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         record_type: RecordType,
         cas: Version,
     ) -> Result<(), StepError> {
-        let (record_id, revision) = planned_record(step)?;
+        let (record_id, expect) = planned_record(step)?;
         let (stamp, expires) = planned_version(step)?;
-        let stored = self.session.local_fields(record_id, revision).await?;
-        let remote = self.session.remote_fields(&step.path, &stamp).await?;
+        let stored = self.session.local_fields(record_id, expect).await?;
+        let remote = self.session.remote_fields(&step.path, &stamp).await?.fields;
         let given = self.decided.as_ref().map(|decided| &decided.given);
-        let merged = assemble(sides, &stored.fields, &remote.fields, given);
-        merged.check_limits().map_err(StepError::Limits)?;
+        let fields = assemble(sides, &stored.fields, &remote, given);
+        fields.check_limits().map_err(StepError::Limits)?;
 
         let key = self.session.journal.digest_key();
-        let content = merged.content(key);
-        let subject = Subject { record_id, record_type, fields: merged };
-        if content != remote.fields.content(key) {
-            return self.rebase_and_write(step, cas, remote, subject).await;
+        let content = fields.content(key);
+        if content != remote.content(key) {
+            return self.rebase_and_write(step, cas, remote, StoredFields { fields, record_type }).await;
         }
-        self.mark(&step.path, &subject, Some(&remote.annotation)).await;
-        let local_as_is = record_type == stored.record_type && content == stored.fields.content(key);
-        let (local, revision) = if local_as_is {
-            (LocalChange::None, revision)
+        self.mark(step, record_id, record_type).await;
+        let (local, revision) = if record_type == stored.record_type && content == stored.fields.content(key) {
+            (LocalChange::None, expect)
         } else {
             let origin = Origin::Merge(self.session.connection.id);
-            (
-                LocalChange::Update { record_id, expect: revision, record_type, fields: subject.fields, origin },
-                revision.next(),
-            )
+            (LocalChange::Update { record_id, expect, record_type, fields, origin }, expect.next())
         };
+        let audit = self.audit("updated_local", &step.path, record_id, Some(revision), (Some(stamp.version), None));
         self.record(Outcome {
             local,
             base: BaseChange::Set(linked(record_id, revision, record_type, stamp, expires)),
+            audit: Some(audit),
+            ..self.outcome(&step.path)
+        })
+        .await
+    }
+
+    /// Keeps the remote value in local history with `on_top` above it, then writes that.
+    async fn rebase_and_write(
+        &self,
+        step: &Step,
+        cas: Version,
+        remote: SecretFields,
+        on_top: StoredFields,
+    ) -> Result<(), StepError> {
+        let (record_id, expect) = planned_record(step)?;
+        let (stamp, expires) = planned_version(step)?;
+        let StoredFields { fields, record_type } = on_top;
+        let (archived, revision) = (expect.next(), expect.next().next());
+        let local = LocalChange::Rebase {
+            record_id,
+            expect,
+            remote,
+            record_type,
+            fields: fields.duplicate(),
+            origin: Origin::Merge(self.session.connection.id),
+        };
+        self.record(Outcome {
+            local,
+            base: BaseChange::Set(linked(record_id, archived, record_type, stamp, expires)),
             audit: Some(self.audit(
                 "updated_local",
                 &step.path,
@@ -125,57 +137,21 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
             )),
             ..self.outcome(&step.path)
         })
-        .await
-        .map(drop)
-    }
-
-    /// Keeps the remote value in local history with the subject on top, then writes the subject.
-    async fn rebase_and_write(
-        &self,
-        step: &Step,
-        cas: Version,
-        remote: SecretRead,
-        subject: Subject,
-    ) -> Result<(), StepError> {
-        let (_, revision) = planned_record(step)?;
-        let (stamp, expires) = planned_version(step)?;
-        let Subject { record_id, record_type, .. } = subject;
-        let archived = revision.next();
-        self.record(Outcome {
-            local: LocalChange::Rebase {
-                record_id,
-                expect: revision,
-                remote: remote.fields,
-                record_type,
-                fields: subject.fields.duplicate(),
-                origin: Origin::Merge(self.session.connection.id),
-            },
-            base: BaseChange::Set(linked(record_id, archived, record_type, stamp, expires)),
-            audit: Some(self.audit(
-                "updated_local",
-                &step.path,
-                record_id,
-                Some(archived),
-                (Some(stamp.version), None),
-            )),
-            ..self.outcome(&step.path)
-        })
         .await?;
-        let written = self.put(&step.path, &subject.fields, cas, Some(stamp.key_created)).await?;
-        self.mark(&step.path, &subject, Some(&remote.annotation)).await;
-        self.record_written(step, "updated_remote", &subject, archived.next(), written).await
+        let written = self.put(&step.path, &fields, cas, Some(stamp.key_created)).await?;
+        self.mark(step, record_id, record_type).await;
+        self.record_written(step, "updated_remote", (revision, record_type), written).await
     }
 
     async fn record_written(
         &self,
         step: &Step,
         what: &'static str,
-        subject: &Subject,
-        revision: Revision,
+        (revision, record_type): (Revision, RecordType),
         written: Written,
     ) -> Result<(), StepError> {
+        let (record_id, _) = planned_record(step)?;
         let Written { stamp, expires, request_id } = written;
-        let Subject { record_id, record_type, .. } = *subject;
         let audit = self.audit(what, &step.path, record_id, Some(revision), (Some(stamp.version), request_id));
         self.record(Outcome {
             base: BaseChange::Set(linked(record_id, revision, record_type, stamp, expires)),
@@ -183,7 +159,6 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
             ..self.outcome(&step.path)
         })
         .await
-        .map(drop)
     }
 
     /// Writes fields as the version after `cas`. When the outcome of a write is not known, the
@@ -249,21 +224,14 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         Err(other())
     }
 
-    /// Marks a secret as managed by this instance, unless it is known to be. A mark that fails
-    /// is a problem of its own: the value has travelled, and is recorded.
-    pub(super) async fn mark(&self, path: &SecretPath, subject: &Subject, known: Option<&Annotation>) {
-        let options = &self.session.connection.options;
-        let marked = known.is_some_and(|known| {
-            known.instance.as_ref() == Some(&options.instance)
-                && known.record_id == Some(subject.record_id)
-                && known.record_type == Some(subject.record_type)
-        });
-        if marked || !options.annotate || options.mode == Mode::Pull {
+    /// Marks a secret as managed by this instance, where the step says so. A mark that fails is
+    /// a problem of its own: the value has travelled, and is recorded; the next run marks again.
+    pub(super) async fn mark(&self, step: &Step, record_id: RecordId, record_type: RecordType) {
+        if !step.annotate {
             return;
         }
-        let marking = self.session.calls.annotate(path, subject.record_id, subject.record_type);
-        if let Err(CallError::Fault(fault)) = marking.await {
-            self.tally.problem(Problem::fault(path.as_str(), &fault));
+        if let Err(CallError::Fault(fault)) = self.session.calls.annotate(&step.path, record_id, record_type).await {
+            self.tally.problem(Problem::fault(step.path.as_str(), &fault));
         }
     }
 }
@@ -281,6 +249,7 @@ fn assemble(
         let value = match side {
             Side::Local => local.expose().get(name),
             Side::Remote => remote.expose().get(name),
+            Side::Given => given.and_then(|given| given.get(name)),
         };
         if let Some(value) = value {
             merged.insert(name.clone(), value.clone());

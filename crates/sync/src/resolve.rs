@@ -1,0 +1,419 @@
+//! Carrying out a person's decision on a conflict, at once and through the same code as a run.
+//!
+//! A decision holds for the two states it was taken on. Both sides are looked at again first;
+//! if either moved, nothing happens. What follows is guarded like any step, so that a side that
+//! moves in the last moment is not overwritten either. The conflict is closed, and the decision
+//! audited, in the same transaction as the first thing it changes at its path.
+//!
+//! Start reading at [`Engine::resolve`].
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    pin::pin,
+    sync::Mutex,
+    time::Duration,
+};
+
+use futures_util::future::{Either, join, select};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+use vaultterm_reconcile::{
+    BaseEntry, Choice, Conflict, Content, Expect, LocalSnapshot, RecordType, RemoteSight, Resolving, SecretPath, Side,
+    Step, resolution,
+};
+
+use crate::{
+    Clock, ConflictId, ConflictStatus, Connection, ConnectionSecrets, Connector, Decision, Engine, EngineError,
+    FieldChoice, Journal, Lease, Problem, Remote, Resolution, Resolved, ResolvedBy, Run, RunId, RunRequest, RunState,
+    StoredConflict, Trigger,
+    apply::{Apply, Decided, holds, local_state},
+    brake::Brake,
+    engine::unplanned,
+    lease,
+    problem::StepError,
+    record::recorder,
+    retry::CallError,
+    running,
+    session::{Session, connect, replaced},
+    tally::Tally,
+};
+
+/// How long a decision waits for a run to end.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Names tried for the record that `keep_both` makes.
+const COPIES_MAX: u32 = 20;
+
+impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
+    /// Carries out a person's decision on a conflict at once. Waits up to 10 seconds for a run
+    /// that holds the connection.
+    ///
+    /// # Errors
+    /// [`EngineError::Stale`] when either side moved since the states in `expect`: nothing has
+    /// happened then. [`EngineError::Remote`] when Vault failed; its hint says so if the
+    /// decision was recorded before, and is completed by the next run.
+    pub async fn resolve(
+        &self,
+        conflict_id: ConflictId,
+        resolution: Resolution,
+        expect: Option<Expect>,
+        by: &ResolvedBy,
+    ) -> Result<StoredConflict, EngineError> {
+        let conflict = self.open_conflict(conflict_id, expect.as_ref()).await?;
+        let run_id = RunId(Uuid::now_v7());
+        let id = conflict.connection_id;
+        let lease = lease::wait_for(&self.journal, &self.clock, id, run_id.0, PATIENCE).await?;
+        let lease = lease.ok_or(EngineError::RunInProgress)?;
+        let resolving = Deciding { conflict, resolution, by, run_id };
+        match self.resolve_under(lease, resolving).await {
+            Ok(()) => {}
+            Err(error) => return Err(self.with_what_was_recorded(conflict_id, error).await),
+        }
+        self.journal.conflict(conflict_id).await?.ok_or(EngineError::NotFound("conflict"))
+    }
+
+    /// Loads a conflict that can be decided on these states.
+    async fn open_conflict(&self, id: ConflictId, expect: Option<&Expect>) -> Result<StoredConflict, EngineError> {
+        let conflict = self.journal.conflict(id).await?.ok_or(EngineError::NotFound("conflict"))?;
+        if conflict.status != ConflictStatus::Open {
+            return Err(EngineError::NotResolvable("the conflict is closed already".to_owned()));
+        }
+        if expect.is_some_and(|expect| *expect != conflict.conflict.expect) {
+            return Err(stale("the conflict"));
+        }
+        Ok(conflict)
+    }
+
+    async fn resolve_under(&self, lease: Lease, mut deciding: Deciding<'_>) -> Result<(), EngineError> {
+        let prepared = self.prepare(lease, &mut deciding).await;
+        let (connection, secrets, mut run) = match prepared {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                self.give_back(lease).await;
+                return Err(error);
+            }
+        };
+        let brake = Brake::new(CancellationToken::new());
+        let tally = Tally::new(&());
+        let ended = {
+            let work = self.decide(&connection, secrets, (&mut run, lease), &deciding, &brake, &tally);
+            match select(pin!(work), pin!(lease::keep(&self.journal, &self.clock, lease, &brake))).await {
+                Either::Left((ended, _)) => ended,
+                Either::Right((never, _)) => match never {},
+            }
+        };
+        run.state = if ended.is_ok() { RunState::Succeeded } else { RunState::Failed };
+        let ended = ended.map_err(|undone| undone.tell(&deciding.conflict.conflict.path, brake, &tally));
+        tally.write_to(&mut run);
+        run.finished = Some(self.clock.now());
+        running::finish(&self.journal, &run, lease).await;
+        ended
+    }
+
+    /// Loads everything again under the lease, and records that a run began.
+    async fn prepare(
+        &self,
+        lease: Lease,
+        deciding: &mut Deciding<'_>,
+    ) -> Result<(Connection, ConnectionSecrets, Run), EngineError> {
+        let expect = deciding.conflict.conflict.expect;
+        deciding.conflict = self.open_conflict(deciding.conflict.id, Some(&expect)).await?;
+        let (connection, secrets) = self.load(lease.connection_id).await?;
+        if connection.scope_changed {
+            let why = "the connection points elsewhere since the conflict was found: run it first";
+            return Err(EngineError::NotResolvable(why.to_owned()));
+        }
+        let request = RunRequest {
+            run_id: deciding.run_id,
+            plan_id: None,
+            acknowledge: BTreeSet::new(),
+            trigger: Trigger::Resolution,
+            actor: deciding.by.actor.clone(),
+        };
+        let run = self.new_run(&connection, &request);
+        self.journal.begin_run(lease, &run).await?;
+        Ok((connection, secrets, run))
+    }
+
+    async fn decide(
+        &self,
+        connection: &Connection,
+        secrets: ConnectionSecrets,
+        (run, lease): (&mut Run, Lease),
+        deciding: &Deciding<'_>,
+        brake: &Brake,
+        tally: &Tally<'_, ()>,
+    ) -> Result<(), Undone> {
+        let seed = run.id.0.as_u64_pair().1;
+        let connected =
+            connect((&self.journal, &self.connector, &self.clock), brake, connection, secrets, seed).await?;
+        let session = Session::new(&self.journal, &self.clock, brake, connection, &connected, seed);
+        let ended = deciding.carry_out(&session, lease, tally).await;
+        connected.remote.close().await;
+        run.requests = connected.remote.requests();
+        ended
+    }
+
+    /// Adds to a fault of Vault that the decision stands, when it does.
+    async fn with_what_was_recorded(&self, id: ConflictId, error: EngineError) -> EngineError {
+        let EngineError::Remote(mut fault) = error else { return error };
+        if let Ok(Some(row)) = self.journal.conflict(id).await
+            && row.status == ConflictStatus::Resolved
+        {
+            fault.hint = Some("the decision is recorded; the next run completes it".to_owned());
+        }
+        EngineError::Remote(fault)
+    }
+}
+
+/// A decision on its way.
+struct Deciding<'a> {
+    conflict: StoredConflict,
+    resolution: Resolution,
+    by: &'a ResolvedBy,
+    run_id: RunId,
+}
+
+/// Why a decision was not carried out.
+enum Undone {
+    Refused(EngineError),
+    Call(CallError),
+    Step(StepError),
+}
+
+impl From<CallError> for Undone {
+    fn from(error: CallError) -> Self {
+        Self::Call(error)
+    }
+}
+
+impl From<StepError> for Undone {
+    fn from(error: StepError) -> Self {
+        Self::Step(error)
+    }
+}
+
+impl From<EngineError> for Undone {
+    fn from(error: EngineError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl Undone {
+    /// Writes the reason into the run, and answers it.
+    fn tell(self, path: &SecretPath, brake: Brake, tally: &Tally<'_, ()>) -> EngineError {
+        let problem = match &self {
+            Self::Refused(error) => Some(Problem::stale(path.as_str(), error.to_string())),
+            Self::Call(CallError::Fault(fault)) => Some(Problem::fault(path.as_str(), fault)),
+            Self::Step(error) => Problem::step(path.as_str(), error),
+            Self::Call(CallError::Stopped) => None,
+        };
+        problem.into_iter().for_each(|problem| tally.problem(problem));
+        match self {
+            Self::Refused(error) => error,
+            Self::Call(error) => unplanned(error, brake),
+            Self::Step(StepError::Fault(fault)) => fault.into(),
+            Self::Step(StepError::Stale(why)) => EngineError::Stale(why),
+            Self::Step(StepError::Limits(error)) => EngineError::NotResolvable(error.to_string()),
+            Self::Step(StepError::Unreadable(why)) => EngineError::NotResolvable(why),
+            Self::Step(StepError::Stopped) => unplanned(CallError::Stopped, brake),
+        }
+    }
+}
+
+impl Deciding<'_> {
+    async fn carry_out<J: Journal, R: Remote, K: Clock>(
+        &self,
+        session: &Session<'_, J, R, K>,
+        lease: Lease,
+        tally: &Tally<'_, ()>,
+    ) -> Result<(), Undone> {
+        if let Some(what) = session.connection.identity.as_ref().and_then(|known| replaced(known, session.identity)) {
+            return Err(EngineError::NotResolvable(format!("{what}: run the connection first")).into());
+        }
+        let base = session.base().await.map_err(CallError::from)?;
+        let local = session.local().await.map_err(CallError::from)?;
+        let sight = self.look_again(session, &local).await?;
+        let steps = self.steps(session, &base, &local, &sight).await?;
+
+        let (recorder, pending) = recorder();
+        let decided = Decided {
+            path: self.path().clone(),
+            resolved: Mutex::new(Some(Resolved { id: self.conflict.id, decision: self.decision() })),
+            given: self.given(),
+        };
+        let (base, local) = (&base, &local);
+        let apply = Apply { session, recorder, tally, base, local, verify: false, decided: Some(decided) };
+        let work = async {
+            let carried_out = in_order(&apply, &steps).await;
+            drop(apply);
+            carried_out
+        };
+        let recording = pending.commit_all(session.journal, lease, self.run_id, session.brake, async || {});
+        let (carried_out, ()) = join(work, recording).await;
+        carried_out.map_err(Undone::from)
+    }
+
+    fn path(&self) -> &SecretPath {
+        &self.conflict.conflict.path
+    }
+
+    /// Makes sure that both sides are as the person saw them.
+    async fn look_again<J: Journal, R: Remote, K: Clock>(
+        &self,
+        session: &Session<'_, J, R, K>,
+        local: &LocalSnapshot,
+    ) -> Result<RemoteSight, Undone> {
+        let Conflict { path, expect, .. } = &self.conflict.conflict;
+        if local_state(local, path) != expect.local {
+            return Err(stale("the record").into());
+        }
+        let sight = session.calls.look(path).await?;
+        if holds(&expect.remote, &sight) { Ok(sight) } else { Err(stale("the secret").into()) }
+    }
+
+    /// Asks the planner for the steps.
+    async fn steps<J: Journal, R: Remote, K: Clock>(
+        &self,
+        session: &Session<'_, J, R, K>,
+        base: &BTreeMap<SecretPath, BaseEntry>,
+        local: &LocalSnapshot,
+        sight: &RemoteSight,
+    ) -> Result<Vec<Step>, Undone> {
+        let path = self.path();
+        let choice = match &self.resolution {
+            Resolution::KeepLocal => Choice::KeepLocal,
+            Resolution::KeepRemote => Choice::KeepRemote,
+            Resolution::KeepBoth => Choice::KeepBoth(free_path(session, path, base, local).await?),
+            Resolution::Merge(fields) => Choice::Merge(complete(&self.conflict.conflict, fields)?),
+        };
+        let remote_type = match sight {
+            RemoteSight::Seen(entry) => entry.annotation.record_type,
+            RemoteSight::Unreadable(_) | RemoteSight::ProvenAbsent => None,
+        };
+        let local_type = local.live.get(path).map(|entry| entry.record_type);
+        let record_type = local_type.or(base.get(path).map(|base| base.record_type)).or(remote_type);
+        let resolving = Resolving {
+            conflict: &self.conflict.conflict,
+            options: &session.connection.options,
+            record_type: record_type.unwrap_or(RecordType::KeyValue),
+            remote_type,
+        };
+        let steps = resolution(&resolving, &choice);
+        steps.map_err(|error| EngineError::NotResolvable(error.to_string()).into())
+    }
+
+    fn given(&self) -> BTreeMap<String, Value> {
+        let Resolution::Merge(fields) = &self.resolution else { return BTreeMap::new() };
+        let given = fields.iter().filter_map(|(name, choice)| match choice {
+            FieldChoice::Value(value) => Some((name.clone(), value.clone())),
+            FieldChoice::Take(_) => None,
+        });
+        given.collect()
+    }
+
+    fn decision(&self) -> Decision {
+        let (resolution, fields) = match &self.resolution {
+            Resolution::KeepLocal => ("keep_local", BTreeMap::new()),
+            Resolution::KeepRemote => ("keep_remote", BTreeMap::new()),
+            Resolution::KeepBoth => ("keep_both", BTreeMap::new()),
+            Resolution::Merge(fields) => {
+                let sides = fields.iter().map(|(name, choice)| (name.clone(), choice.as_str()));
+                ("merge", sides.collect())
+            }
+        };
+        Decision {
+            resolution,
+            fields,
+            reason: self.by.reason.clone(),
+            actor: self.by.actor.clone(),
+            expect: self.conflict.conflict.expect,
+            run_id: self.run_id,
+            request_id: self.by.request_id.clone(),
+            source_ip: self.by.source_ip.clone(),
+        }
+    }
+}
+
+impl FieldChoice {
+    fn as_str(&self) -> &'static str {
+        match self {
+            Self::Take(Side::Local) => "local",
+            Self::Take(Side::Remote) => "remote",
+            Self::Take(Side::Given) | Self::Value(_) => "given",
+        }
+    }
+}
+
+/// Carries out steps one after the other; the first that fails is the last.
+async fn in_order<J: Journal, R: Remote, K: Clock>(
+    apply: &Apply<'_, J, R, K, ()>,
+    steps: &[Step],
+) -> Result<(), StepError> {
+    for step in steps {
+        if let Err(error) = apply.step(step).await {
+            return Err(error);
+        }
+        apply.tally.done(step);
+    }
+    Ok(())
+}
+
+/// Finds a path beside another one that neither side knows.
+async fn free_path<J: Journal, R: Remote, K: Clock>(
+    session: &Session<'_, J, R, K>,
+    path: &SecretPath,
+    base: &BTreeMap<SecretPath, BaseEntry>,
+    local: &LocalSnapshot,
+) -> Result<SecretPath, Undone> {
+    for n in 1..=COPIES_MAX {
+        let suffix = if n == 1 { "-remote".to_owned() } else { format!("-remote-{n}") };
+        let Ok(free) = SecretPath::new(format!("{path}{suffix}")) else { break };
+        let known = local.live.contains_key(&free) || base.contains_key(&free);
+        if !known && session.calls.look(&free).await? == RemoteSight::ProvenAbsent {
+            return Ok(free);
+        }
+    }
+    let why = format!("no path beside `{path}` is free for the remote copy: move it by hand");
+    Err(EngineError::NotResolvable(why).into())
+}
+
+/// Completes a choice of fields: what a person did not name is taken where it is clear (equal
+/// on both sides, or touched by one side only), and asked for where it is not.
+fn complete(
+    conflict: &Conflict,
+    chosen: &BTreeMap<String, FieldChoice>,
+) -> Result<BTreeMap<String, Side>, EngineError> {
+    let nothing = Content::new();
+    let local = conflict.local.as_ref().unwrap_or(&nothing);
+    let remote = conflict.remote.as_ref().unwrap_or(&nothing);
+    let mut sides: BTreeMap<String, Side> = chosen
+        .iter()
+        .map(|(name, choice)| match choice {
+            FieldChoice::Take(side) => (name.clone(), *side),
+            FieldChoice::Value(_) => (name.clone(), Side::Given),
+        })
+        .collect();
+    let mut open = BTreeSet::new();
+    for name in local.keys().chain(remote.keys()).filter(|name| !chosen.contains_key(*name)) {
+        let base = conflict.base.as_ref().map(|base| base.get(name));
+        let side = if local.get(name) == remote.get(name) || base == Some(remote.get(name)) {
+            Side::Local
+        } else if base == Some(local.get(name)) {
+            Side::Remote
+        } else {
+            open.insert(name.as_str());
+            continue;
+        };
+        sides.insert(name.clone(), side);
+    }
+    if open.is_empty() {
+        return Ok(sides);
+    }
+    let names: Vec<_> = open.into_iter().collect();
+    Err(EngineError::NotResolvable(format!("choose a side or a value for: {}", names.join(", "))))
+}
+
+fn stale(what: &str) -> EngineError {
+    EngineError::Stale(format!("{what} changed since the decision was taken: look again"))
+}
