@@ -351,9 +351,7 @@ async fn in_order<J: Journal, R: Remote, K: Clock>(
     steps: &[Step],
 ) -> Result<(), StepError> {
     for step in steps {
-        if let Err(error) = apply.step(step).await {
-            return Err(error);
-        }
+        apply.step(step).await?;
         apply.tally.done(step);
     }
     Ok(())

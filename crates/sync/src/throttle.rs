@@ -107,10 +107,7 @@ mod tests {
     fn the_limit_never_falls_below_one() {
         let throttle = Throttle::new(8);
         for _ in 0..10 {
-            let permit = throttle.permit().now_or_never().expect("one is always allowed");
-            throttle.pushed_back(permit);
-            // The permits that nobody holds are withdrawn as they come by.
-            take_all(&throttle).into_iter().for_each(|permit| throttle.answered(permit));
+            take_all(&throttle).into_iter().for_each(|permit| throttle.pushed_back(permit));
         }
         assert_eq!(take_all(&throttle).len(), 1);
     }

@@ -12,6 +12,7 @@ mod fault;
 mod fuse;
 mod journal;
 mod kv;
+pub mod world;
 
 pub use backdoor::{Backdoor, FakeBackdoor, Metadata, fake_world};
 pub use clock::ManualClock;
@@ -20,3 +21,4 @@ pub use fault::{Operation, Request, Rule, Verdict, fault};
 pub use fuse::Fuse;
 pub use journal::{AuditLine, MemoryJournal, MemoryRecord, MemoryRevision};
 pub use kv::{CasMismatch, Data, KvKey, KvMount, KvVersion};
+pub use world::World;

@@ -7,7 +7,7 @@ use vaultterm_ledger::Action;
 use vaultterm_reconcile::{BaseEntry, Conflict, LocalEntry, LocalSnapshot, RecordId, Revision, SecretPath, UnixNanos};
 use vaultterm_sealing::{DigestKey, SecretFields, SecretText};
 use vaultterm_sync::{
-    Clock, CollectionId, Committed, ConflictId, Connection, ConnectionId, ConnectionSecrets, Credential, Journal,
+    CollectionId, Committed, ConflictId, Connection, ConnectionId, ConnectionSecrets, Credential, Journal,
     JournalError, Lease, OtherConflicts, Outcome, PlanId, RemoteIdentity, Run, RunId, RunState, StoredConflict,
     StoredFields, StoredPlan, Trigger,
 };

@@ -1,0 +1,306 @@
+//! A whole world for the engine: one connection between a collection in memory and a fake
+//! Vault, on a clock that stands still.
+//!
+//! Start reading at [`World::new`] and [`World::run`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+use vaultterm_ledger::{Actor, ActorKind};
+use vaultterm_reconcile::{HaltKind, Mode, Options, RecordType, SecretPath};
+use vaultterm_sync::{
+    CollectionId, ConflictStatus, Connection, ConnectionId, Engine, EngineError, PlanId, Resolution, ResolvedBy, Run,
+    RunId, RunRequest, Schedule, StoredConflict, Tls, Trigger,
+};
+
+use crate::{Data, FakeKv, Fuse, ManualClock, MemoryJournal, SECRET_ID};
+
+/// The instance that the world's connection marks secrets with.
+pub const INSTANCE: &str = "instance-1";
+/// The path prefix of the world's connection.
+pub const PREFIX: &str = "team/app";
+
+/// One connection with both its sides.
+#[derive(Clone)]
+pub struct World {
+    /// The time.
+    pub clock: ManualClock,
+    /// Blows when the test wants a crash.
+    pub fuse: Fuse,
+    /// The remote side.
+    pub kv: FakeKv,
+    /// The local side.
+    pub journal: MemoryJournal,
+    /// The connection.
+    pub id: ConnectionId,
+    /// Its collection.
+    pub collection_id: CollectionId,
+}
+
+/// What a run is asked for, beyond the ordinary.
+#[derive(Clone, Debug, Default)]
+pub struct Ask {
+    /// A stored plan to apply.
+    pub plan_id: Option<PlanId>,
+    /// Halts to acknowledge.
+    pub acknowledge: BTreeSet<HaltKind>,
+}
+
+impl World {
+    /// Makes an empty world with the default options of a mode.
+    #[must_use]
+    pub fn new(mode: Mode) -> Self {
+        let clock = ManualClock::new();
+        let fuse = Fuse::new();
+        let kv = FakeKv::new(clock.clone(), fuse.clone());
+        let journal = MemoryJournal::new(clock.clone(), fuse.clone());
+        let id = ConnectionId(Uuid::from_u128(0xC0));
+        let collection_id = CollectionId(Uuid::from_u128(0xC1));
+        journal.add_connection(connection(id, collection_id, mode), SECRET_ID);
+        Self { clock, fuse, kv, journal, id, collection_id }
+    }
+
+    /// Makes an empty world with other options.
+    #[must_use]
+    pub fn with(mode: Mode, change: impl FnOnce(&mut Options)) -> Self {
+        let world = Self::new(mode);
+        world.journal.edit_connection(world.id, |connection| change(&mut connection.options));
+        world
+    }
+
+    /// Makes an engine over both sides.
+    #[must_use]
+    pub fn engine(&self) -> Engine<MemoryJournal, FakeKv, ManualClock> {
+        Engine::new(self.journal.clone(), self.kv.clone(), self.clock.clone())
+    }
+
+    // ---- the two sides ---------------------------------------------------------------------
+
+    /// Saves a record, as a person would.
+    pub fn save(&self, path: &str, fields: Value) {
+        let data = data(fields);
+        let record_type = match self.journal.live(self.collection_id, &at(path)) {
+            Some((_, record)) => record.current().record_type,
+            None => RecordType::infer(data.keys().map(String::as_str)),
+        };
+        self.journal.save(self.collection_id, &at(path), record_type, data);
+    }
+
+    /// Gives a record another type.
+    ///
+    /// # Panics
+    /// When there is no record.
+    pub fn retype(&self, path: &str, record_type: RecordType) {
+        let data = self.record(path).expect("a record to give another type");
+        self.journal.save(self.collection_id, &at(path), record_type, data);
+    }
+
+    /// Moves a record to the trash.
+    pub fn trash(&self, path: &str) {
+        self.journal.trash(self.collection_id, &at(path));
+    }
+
+    /// Renames a record.
+    pub fn rename(&self, from: &str, to: &str) {
+        self.journal.rename(self.collection_id, &at(from), &at(to));
+    }
+
+    /// Returns what the live record at a path holds.
+    #[must_use]
+    pub fn record(&self, path: &str) -> Option<Data> {
+        self.journal.live(self.collection_id, &at(path)).map(|(_, record)| record.current().data.clone())
+    }
+
+    /// Returns the type of the live record at a path.
+    #[must_use]
+    pub fn record_type(&self, path: &str) -> Option<RecordType> {
+        self.journal.live(self.collection_id, &at(path)).map(|(_, record)| record.current().record_type)
+    }
+
+    /// Writes a secret, as somebody else would.
+    ///
+    /// # Panics
+    /// Never: a write without `cas` succeeds.
+    pub fn put(&self, path: &str, fields: Value) -> u64 {
+        let written = self.kv.mount(|mount, now| mount.put(&full(path), data(fields), None, now));
+        written.expect("a write without cas succeeds")
+    }
+
+    /// Soft-deletes the newest version of a secret.
+    pub fn delete(&self, path: &str) {
+        self.kv.mount(|mount, now| {
+            let current = mount.key(&full(path)).map_or(0, |key| key.current);
+            mount.delete(&full(path), current, now);
+        });
+    }
+
+    /// Removes a secret with its metadata.
+    pub fn delete_metadata(&self, path: &str) {
+        self.kv.mount(|mount, _| mount.delete_metadata(&full(path)));
+    }
+
+    /// Returns what the newest version of a secret holds, if it is live.
+    #[must_use]
+    pub fn secret(&self, path: &str) -> Option<Data> {
+        self.kv.mount(|mount, now| {
+            let current = mount.key(&full(path))?.current;
+            mount.read(&full(path), current, now).map(|version| version.data.clone())
+        })
+    }
+
+    /// Returns the newest version's number; 0 for none.
+    #[must_use]
+    pub fn version(&self, path: &str) -> u64 {
+        self.kv.mount(|mount, _| mount.key(&full(path)).map_or(0, |key| key.current))
+    }
+
+    /// Returns the custom metadata of a secret.
+    #[must_use]
+    pub fn marks(&self, path: &str) -> BTreeMap<String, String> {
+        self.kv.mount(|mount, _| mount.key(&full(path)).map(|key| key.custom.clone())).unwrap_or_default()
+    }
+
+    // ---- what people ask of the engine -----------------------------------------------------
+
+    /// Runs the connection to the end.
+    ///
+    /// # Panics
+    /// When the run cannot begin.
+    pub fn run(&self) -> Run {
+        self.run_as(Ask::default()).expect("the run begins")
+    }
+
+    /// Runs the connection with halts acknowledged.
+    ///
+    /// # Panics
+    /// When the run cannot begin.
+    pub fn run_acknowledging(&self, halts: &[HaltKind]) -> Run {
+        self.run_as(Ask { acknowledge: halts.iter().copied().collect(), ..Ask::default() }).expect("the run begins")
+    }
+
+    /// Runs the connection as asked.
+    ///
+    /// # Errors
+    /// Those of [`Engine::begin`].
+    pub fn run_as(&self, ask: Ask) -> Result<Run, EngineError> {
+        self.clock.drive(self.running(ask, CancellationToken::new()))
+    }
+
+    /// The future of a whole run, for tests that drive it themselves.
+    ///
+    /// # Errors
+    /// Those of [`Engine::begin`].
+    pub async fn running(&self, ask: Ask, cancel: CancellationToken) -> Result<Run, EngineError> {
+        let engine = self.engine();
+        let begun = engine.begin(self.id, self.request(ask)).await?;
+        Ok(engine.run(begun, &(), &cancel).await)
+    }
+
+    /// Makes a request for a run.
+    #[must_use]
+    pub fn request(&self, ask: Ask) -> RunRequest {
+        RunRequest {
+            run_id: RunId(Uuid::now_v7()),
+            plan_id: ask.plan_id,
+            acknowledge: ask.acknowledge,
+            trigger: Trigger::Manual,
+            actor: actor(),
+        }
+    }
+
+    /// Returns the open conflicts, in the order in which they were found.
+    #[must_use]
+    pub fn open_conflicts(&self) -> Vec<StoredConflict> {
+        self.journal.conflict_rows().into_iter().filter(|row| row.status == ConflictStatus::Open).collect()
+    }
+
+    /// Returns the only open conflict.
+    ///
+    /// # Panics
+    /// When there is another number of them.
+    #[must_use]
+    pub fn open_conflict(&self) -> StoredConflict {
+        let mut open = self.open_conflicts();
+        assert_eq!(open.len(), 1, "one open conflict is expected: {open:#?}");
+        open.remove(0)
+    }
+
+    /// Decides a conflict on the states that it shows.
+    ///
+    /// # Errors
+    /// Those of [`Engine::resolve`].
+    pub fn resolve(&self, conflict: &StoredConflict, resolution: Resolution) -> Result<StoredConflict, EngineError> {
+        self.clock.drive(self.resolving(conflict, resolution))
+    }
+
+    /// The future of a decision, for tests that drive it themselves.
+    ///
+    /// # Errors
+    /// Those of [`Engine::resolve`].
+    pub async fn resolving(
+        &self,
+        conflict: &StoredConflict,
+        resolution: Resolution,
+    ) -> Result<StoredConflict, EngineError> {
+        let by = ResolvedBy { actor: actor(), reason: Some("because".to_owned()), request_id: None, source_ip: None };
+        self.engine().resolve(conflict.id, resolution, Some(conflict.conflict.expect), &by).await
+    }
+}
+
+/// Parses a path.
+///
+/// # Panics
+/// When the path is not one.
+#[must_use]
+pub fn at(path: &str) -> SecretPath {
+    SecretPath::new(path).expect("tests use good paths")
+}
+
+/// Makes data of a JSON object.
+///
+/// # Panics
+/// When the value is no object.
+#[must_use]
+pub fn data(fields: Value) -> Data {
+    match fields {
+        Value::Object(fields) => fields.into_iter().collect(),
+        other => panic!("fields are a JSON object, not {other}"),
+    }
+}
+
+fn full(path: &str) -> String {
+    format!("{PREFIX}/{path}")
+}
+
+/// The person who does everything in tests.
+#[must_use]
+pub fn actor() -> Actor {
+    Actor { kind: ActorKind::User, id: Uuid::from_u128(0xAC), name: "ada@example.com".to_owned() }
+}
+
+/// A connection at [`PREFIX`], started and not paused.
+#[must_use]
+pub fn connection(id: ConnectionId, collection_id: CollectionId, mode: Mode) -> Connection {
+    Connection {
+        id,
+        name: "prod".to_owned(),
+        collection_id,
+        address: "https://vault.example.com:8200".to_owned(),
+        namespace: None,
+        tls: Tls::default(),
+        auth_mount: "approle".to_owned(),
+        role_id: "the-role-id".to_owned(),
+        mount: "secret".to_owned(),
+        path: PREFIX.to_owned(),
+        options: Options::defaults(mode, INSTANCE),
+        schedule: Schedule { interval_seconds: 300, on_change: true },
+        concurrency_max: 8,
+        paused: false,
+        started: true,
+        scope_changed: false,
+        identity: None,
+        revision: 1,
+    }
+}
