@@ -14,7 +14,7 @@ use vaultterm_reconcile::{
 use crate::{
     Clock, Journal, Remote,
     brake::Stopped,
-    pool,
+    pool::Pool,
     problem::StepError,
     retry::CallError,
     session::{Session, replaced},
@@ -33,7 +33,6 @@ pub(crate) struct Observation {
 }
 
 /// What the moved paths hold.
-#[derive(Default)]
 struct Contents {
     base: BTreeMap<SecretPath, Content>,
     local: BTreeMap<SecretPath, Content>,
@@ -102,86 +101,104 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
             if open.is_empty() {
                 return Ok(asked);
             }
-            let sights = &mut observation.remote.sights;
-            let looks = open.iter().map(|path| async move { (path, self.calls.look(path).await) });
-            let looking = pool::drive(looks, self.in_flight(), |(path, sight)| {
-                let sight = match sight {
-                    Ok(sight) => sight,
-                    Err(CallError::Fault(fault)) => RemoteSight::Unreadable(fault.message),
-                    Err(CallError::Stopped) => return,
-                };
-                sights.insert(path.clone(), sight);
-            });
-            self.brake.unless_stopped(looking).await?;
+            self.brake.unless_stopped(self.look_for_all(&open, &mut observation.remote)).await?;
             answered.extend(open);
         }
         Ok(self.inquiries(observation))
     }
 
+    async fn look_for_all(&self, paths: &[SecretPath], remote: &mut RemoteSnapshot) {
+        let mut pool = Pool::new(self.in_flight());
+        for path in paths {
+            let ended = pool.add(self.look_for(path)).await;
+            remote.sights.extend(ended.flatten());
+        }
+        while let Some(ended) = pool.next().await {
+            remote.sights.extend(ended);
+        }
+    }
+
+    /// Looks for one path; `None` when the run was stopped.
+    async fn look_for(&self, path: &SecretPath) -> Option<(SecretPath, RemoteSight)> {
+        match self.calls.look(path).await {
+            Ok(sight) => Some((path.clone(), sight)),
+            Err(CallError::Fault(fault)) => Some((path.clone(), RemoteSight::Unreadable(fault.message))),
+            Err(CallError::Stopped) => None,
+        }
+    }
+
     /// Reads what the planner wants to compare.
     async fn look_up(&self, asked: &Inquiries, observation: &Observation) -> Result<Contents, CallError> {
         let Observation { base, local, remote } = observation;
-        let base_revisions = asked.base_contents.iter().filter_map(|path| {
-            let entry = base.get(path)?;
-            Some((path, entry.record_id, entry.revision))
-        });
-        let local_revisions = asked.local_contents.iter().filter_map(|path| {
-            let entry = local.live.get(path)?;
-            Some((path, entry.record_id, entry.revision))
-        });
-        let heads = asked.remote_contents.iter().filter_map(|path| Some((path, live_stamp(remote.sights.get(path)?)?)));
-
-        let mut contents = Contents::default();
-        let reading = join3(
-            self.read_local(base_revisions, &mut contents.base),
-            self.read_local(local_revisions, &mut contents.local),
-            self.read_remote(heads, &mut contents.remote),
-        );
-        self.brake.unless_stopped(reading).await?;
-        if self.brake.is_pulled() { Err(CallError::Stopped) } else { Ok(contents) }
+        let (mut base_revisions, mut local_revisions, mut heads) = (Vec::new(), Vec::new(), Vec::new());
+        for path in &asked.base_contents {
+            base_revisions.extend(base.get(path).map(|entry| (path, entry.record_id, entry.revision)));
+        }
+        for path in &asked.local_contents {
+            local_revisions.extend(local.live.get(path).map(|entry| (path, entry.record_id, entry.revision)));
+        }
+        for path in &asked.remote_contents {
+            heads.extend(remote.sights.get(path).and_then(live_stamp).map(|stamp| (path, stamp)));
+        }
+        let reading = join3(self.read_local(base_revisions), self.read_local(local_revisions), self.read_remote(heads));
+        let (base, local, remote) = self.brake.unless_stopped(reading).await?;
+        if self.brake.is_pulled() { Err(CallError::Stopped) } else { Ok(Contents { base, local, remote }) }
     }
 
     /// Reads revisions. One that cannot be had is left out; the planner leaves its path alone.
-    async fn read_local<'p>(
-        &self,
-        revisions: impl Iterator<Item = (&'p SecretPath, RecordId, Revision)>,
-        contents: &mut BTreeMap<SecretPath, Content>,
-    ) {
-        let key = self.journal.digest_key();
-        let reads = revisions.map(|(path, record_id, revision)| async move {
-            (path, self.local_fields(record_id, revision).await.map(|stored| stored.fields.content(key)))
-        });
-        pool::drive(reads, LOCAL_READS_MAX, |(path, content)| {
-            contents.extend(content.ok().map(|content| (path.clone(), content)));
-        })
-        .await;
+    async fn read_local(&self, revisions: Vec<(&SecretPath, RecordId, Revision)>) -> BTreeMap<SecretPath, Content> {
+        let mut contents = BTreeMap::new();
+        let mut pool = Pool::new(LOCAL_READS_MAX);
+        for (path, record_id, revision) in revisions {
+            let ended = pool.add(self.read_revision(path, record_id, revision)).await;
+            contents.extend(ended.flatten());
+        }
+        while let Some(ended) = pool.next().await {
+            contents.extend(ended);
+        }
+        contents
     }
 
-    async fn read_remote<'p>(
+    async fn read_revision(
         &self,
-        heads: impl Iterator<Item = (&'p SecretPath, RemoteStamp)>,
-        contents: &mut BTreeMap<SecretPath, Result<Content, String>>,
-    ) {
-        let reads = heads.map(|(path, stamp)| async move { (path, self.read_one(path, stamp).await) });
-        pool::drive(reads, self.in_flight(), |(path, content)| {
-            contents.extend(content.map(|content| (path.clone(), content)));
-        })
-        .await;
+        path: &SecretPath,
+        record_id: RecordId,
+        revision: Revision,
+    ) -> Option<(SecretPath, Content)> {
+        let stored = self.local_fields(record_id, revision).await.ok()?;
+        Some((path.clone(), stored.fields.content(self.journal.digest_key())))
+    }
+
+    async fn read_remote(
+        &self,
+        heads: Vec<(&SecretPath, RemoteStamp)>,
+    ) -> BTreeMap<SecretPath, Result<Content, String>> {
+        let mut contents = BTreeMap::new();
+        let mut pool = Pool::new(self.in_flight());
+        for (path, stamp) in heads {
+            let ended = pool.add(self.read_head(path, stamp)).await;
+            contents.extend(ended.flatten());
+        }
+        while let Some(ended) = pool.next().await {
+            contents.extend(ended);
+        }
+        contents
     }
 
     /// Reads and keeps one remote value; `None` when the run was stopped.
-    async fn read_one(&self, path: &SecretPath, stamp: RemoteStamp) -> Option<Result<Content, String>> {
-        match self.remote_fields(path, &stamp).await {
+    async fn read_head(&self, path: &SecretPath, stamp: RemoteStamp) -> Option<(SecretPath, Result<Content, String>)> {
+        let content = match self.remote_fields(path, &stamp).await {
             Ok(read) => {
                 let content = read.fields.content(self.journal.digest_key());
                 self.values.keep(path.clone(), stamp, read, &content);
-                Some(Ok(content))
+                Ok(content)
             }
-            Err(StepError::Stale(reason) | StepError::Unreadable(reason)) => Some(Err(reason)),
-            Err(StepError::Fault(fault)) => Some(Err(fault.message)),
-            Err(StepError::Limits(error)) => Some(Err(error.to_string())),
-            Err(StepError::Stopped) => None,
-        }
+            Err(StepError::Stale(reason) | StepError::Unreadable(reason)) => Err(reason),
+            Err(StepError::Fault(fault)) => Err(fault.message),
+            Err(StepError::Limits(error)) => Err(error.to_string()),
+            Err(StepError::Stopped) => return None,
+        };
+        Some((path.clone(), content))
     }
 
     /// Futures to have under way: more than requests, so that a request never waits for the

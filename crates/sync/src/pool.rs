@@ -2,25 +2,27 @@
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 
-/// Drives futures, at most `max` at once, and hands over what comes out of them as it comes.
-/// The iterator is asked for the next one only when there is room.
-pub(crate) async fn drive<F: Future>(
-    futures: impl IntoIterator<Item = F>,
+/// Drives futures of one kind together, at most `max` of them.
+pub(crate) struct Pool<F> {
+    going: FuturesUnordered<F>,
     max: usize,
-    mut take: impl FnMut(F::Output),
-) {
-    let mut waiting = futures.into_iter();
-    let mut going = FuturesUnordered::new();
-    loop {
-        while going.len() < max.max(1) {
-            match waiting.next() {
-                Some(future) => going.push(future),
-                None => break,
-            }
-        }
-        match going.next().await {
-            Some(output) => take(output),
-            None => return,
-        }
+}
+
+impl<F: Future> Pool<F> {
+    pub(crate) fn new(max: usize) -> Self {
+        Self { going: FuturesUnordered::new(), max: max.max(1) }
+    }
+
+    /// Adds a future. When the pool is full, waits until another one has ended, and answers
+    /// what came out of it.
+    pub(crate) async fn add(&mut self, future: F) -> Option<F::Output> {
+        let ended = if self.going.len() < self.max { None } else { self.going.next().await };
+        self.going.push(future);
+        ended
+    }
+
+    /// Waits for any future to end; `None` when none is left.
+    pub(crate) async fn next(&mut self) -> Option<F::Output> {
+        self.going.next().await
     }
 }

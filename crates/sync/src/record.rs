@@ -41,32 +41,36 @@ impl Recorder {
 }
 
 impl Pending {
-    /// Records until the recorder is dropped and nothing is pending, calling `after_each`
-    /// after each batch. Ends early when the database fails, pulling the brake.
-    pub(crate) async fn commit_all<J: Journal>(
-        mut self,
+    /// Waits for something to record, and records all there is by then. Answers `false` when
+    /// the recorder is gone and nothing is left, or when the database failed (the brake is
+    /// pulled then).
+    pub(crate) async fn commit_next<J: Journal>(
+        &mut self,
         journal: &J,
         lease: Lease,
         run_id: RunId,
         brake: &Brake,
-        after_each: impl AsyncFn(),
-    ) {
-        let mut entries = Vec::with_capacity(BATCH_MAX);
-        while self.outcomes.recv_many(&mut entries, BATCH_MAX).await > 0 {
-            let (outcomes, answers): (Vec<_>, Vec<_>) = entries.drain(..).unzip();
-            match journal.commit(lease, run_id, outcomes).await {
-                Ok(committed) => {
-                    for (answer, committed) in answers.into_iter().zip(committed) {
-                        // A step that gave up meanwhile does not want to know.
-                        let _ = answer.send(committed);
-                    }
+    ) -> bool {
+        let mut entries = Vec::new();
+        if self.outcomes.recv_many(&mut entries, BATCH_MAX).await == 0 {
+            return false;
+        }
+        let (outcomes, answers): (Vec<_>, Vec<_>) = entries.into_iter().unzip();
+        match journal.commit(lease, run_id, outcomes).await {
+            Ok(committed) => {
+                for (answer, committed) in answers.into_iter().zip(committed) {
+                    // A step that gave up meanwhile does not want to know.
+                    let _ = answer.send(committed);
                 }
-                Err(error) => {
-                    brake.journal_failed(error);
-                    return;
-                }
+                true
             }
-            after_each().await;
+            Err(error) => {
+                brake.journal_failed(error);
+                // Whoever waits for its record, or still wants one, learns that it is too late.
+                self.outcomes.close();
+                while self.outcomes.try_recv().is_ok() {}
+                false
+            }
         }
     }
 }

@@ -236,7 +236,7 @@ impl Deciding<'_> {
         let sight = self.look_again(session, &local).await?;
         let steps = self.steps(session, &base, &local, &sight).await?;
 
-        let (recorder, pending) = recorder();
+        let (recorder, mut pending) = recorder();
         let decided = Decided {
             path: self.path().clone(),
             resolved: Mutex::new(Some(Resolved { id: self.conflict.id, decision: self.decision() })),
@@ -249,7 +249,8 @@ impl Deciding<'_> {
             drop(apply);
             carried_out
         };
-        let recording = pending.commit_all(session.journal, lease, self.run_id, session.brake, async || {});
+        let recording =
+            async { while pending.commit_next(session.journal, lease, self.run_id, session.brake).await {} };
         let (carried_out, ()) = join(work, recording).await;
         carried_out.map_err(Undone::from)
     }

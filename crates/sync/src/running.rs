@@ -6,7 +6,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     pin::pin,
-    sync::atomic::{AtomicI64, Ordering},
 };
 
 use futures_util::future::{Either, join, select};
@@ -18,8 +17,9 @@ use crate::{
     Progress, Remote, Run, RunState, StoredPlan,
     apply::Apply,
     brake::{Brake, Stop, Stopped},
-    lease, pool,
-    record::recorder,
+    lease,
+    pool::Pool,
+    record::{Pending, recorder},
     retry::CallError,
     session::{Session, connect, replaced},
     tally::Tally,
@@ -174,22 +174,31 @@ async fn apply<J: Journal, R: Remote, K: Clock, P: Progress>(
     let apply = Apply { session, recorder, tally, base, local, verify, decided: None };
     record_conflicts(&apply, (run, lease), plan).await?;
     tally.phase(Phase::Apply);
-    let updated = AtomicI64::new(session.clock.now().0);
-    let update = async || {
-        let now = session.clock.now().0;
-        if now - updated.load(Ordering::Relaxed) >= UPDATED_EVERY_NS {
-            updated.store(now, Ordering::Relaxed);
-            update_run(session, (run, lease), tally).await;
-        }
-    };
     let work = async {
         apply.carry_out(&plan.steps).await;
         // Ends the recording, once it has caught up.
         drop(apply);
     };
-    join(work, pending.commit_all(session.journal, lease, run.id, session.brake, update)).await;
+    join(work, record(session, (run, lease), pending, tally)).await;
     tally.phase(Phase::Record);
     if session.brake.is_pulled() { Err(Stopped) } else { Ok(Ending::Applied) }
+}
+
+/// Records what steps did, and now and then how far the run is.
+async fn record<J: Journal, R: Remote, K: Clock, P: Progress>(
+    session: &Session<'_, J, R, K>,
+    (run, lease): (&Run, Lease),
+    mut pending: Pending,
+    tally: &Tally<'_, P>,
+) {
+    let mut updated = session.clock.now().0;
+    while pending.commit_next(session.journal, lease, run.id, session.brake).await {
+        let now = session.clock.now().0;
+        if now - updated >= UPDATED_EVERY_NS {
+            updated = now;
+            update_run(session, (run, lease), tally).await;
+        }
+    }
 }
 
 async fn update_run<J: Journal, R: Remote, K: Clock, P: Progress>(
@@ -215,10 +224,14 @@ async fn record_conflicts<J: Journal, R: Remote, K: Clock, P: Progress>(
     let Apply { session, verify, .. } = *apply;
     let mut still_open: Vec<Conflict> = Vec::new();
     let others = if verify {
-        let checks = plan.conflicts.iter().map(|conflict| async move {
-            apply.still_holds(&conflict.path, &conflict.expect).await.is_ok().then(|| conflict.clone())
-        });
-        pool::drive(checks, session.in_flight(), |conflict| still_open.extend(conflict)).await;
+        let mut pool = Pool::new(session.in_flight());
+        for conflict in &plan.conflicts {
+            let ended = pool.add(still_open_conflict(apply, conflict)).await;
+            still_open.extend(ended.flatten());
+        }
+        while let Some(ended) = pool.next().await {
+            still_open.extend(ended);
+        }
         still_open.sort_by(|one, other| one.path.cmp(&other.path));
         OtherConflicts::Stay
     } else {
@@ -228,6 +241,13 @@ async fn record_conflicts<J: Journal, R: Remote, K: Clock, P: Progress>(
     };
     let recorded = session.journal.record_conflicts(lease, run.id, &still_open, &others).await;
     recorded.map(drop).map_err(|error| session.brake.journal_failed(error))
+}
+
+async fn still_open_conflict<J: Journal, R: Remote, K: Clock, P: Progress>(
+    apply: &Apply<'_, J, R, K, P>,
+    conflict: &Conflict,
+) -> Option<Conflict> {
+    apply.still_holds(&conflict.path, &conflict.expect).await.is_ok().then(|| conflict.clone())
 }
 
 /// Says how the run ended.

@@ -1,13 +1,39 @@
 //! The three modes, end to end: what travels, in which direction, and what stays.
 
 use serde_json::json;
-use vaultterm_reconcile::{Mode, RecordType};
-use vaultterm_sync::{Run, RunState};
-use vaultterm_testkit::{World, world::data};
+use vaultterm_reconcile::{ConflictKind, DriftPolicy, InitialPolicy, Mode, RecordType};
+use vaultterm_sync::{Origin, Run, RunState};
+use vaultterm_testkit::{
+    Operation, World,
+    world::{at, data},
+};
 
-fn succeeded(run: &Run) {
+/// A run without any problem.
+fn succeed(world: &World) -> Run {
+    let run = world.run();
     assert_eq!(run.state, RunState::Succeeded, "{run:#?}");
     assert!(run.problems.is_empty(), "{:?}", run.problems);
+    run
+}
+
+/// A run that finds nothing to do: it writes nothing and asks for hardly anything.
+fn nothing_to_do(world: &World, unchanged: u64) {
+    drop(world.kv.take_log());
+    let run = succeed(world);
+    assert_eq!(run.counts, vaultterm_reconcile::Counts { unchanged, ..Default::default() });
+    let log: Vec<_> = world.kv.take_log().into_iter().map(|request| request.operation).collect();
+    assert_eq!(log, [Operation::Connect, Operation::Observe, Operation::Close]);
+}
+
+/// A world in step on `paths`, each holding `{"a": "0", "b": "0"}`.
+fn in_step(mode: Mode, paths: &[&str]) -> World {
+    let world = World::new(mode);
+    for path in paths {
+        world.save(path, json!({"a": "0", "b": "0"}));
+        world.put(path, json!({"a": "0", "b": "0"}));
+    }
+    succeed(&world);
+    world
 }
 
 #[test]
@@ -15,13 +41,13 @@ fn a_first_push_writes_every_record_and_marks_it() {
     let world = World::new(Mode::Push);
     world.save("db/main", json!({"username": "app", "password": "p1"}));
     world.save("note", json!({"note": "hello"}));
-    let run = world.run();
-    succeeded(&run);
+    let run = succeed(&world);
     assert_eq!(run.counts.created_remote, 2);
     assert_eq!(world.secret("db/main"), Some(data(json!({"username": "app", "password": "p1"}))));
     assert_eq!(world.marks("db/main").get("vaultterm-type").map(String::as_str), Some("PASSWORD"));
     assert_eq!(world.kv.sessions_open(), 0, "the token is revoked");
     assert!(!world.journal.is_leased(world.id), "the lease is given back");
+    nothing_to_do(&world, 2);
 }
 
 #[test]
@@ -29,11 +55,214 @@ fn a_first_pull_imports_every_secret_and_infers_types() {
     let world = World::new(Mode::Pull);
     world.put("db/main", json!({"username": "app", "password": "p1"}));
     world.put("odd", json!({"nested": {"a": [1, null]}}));
-    let run = world.run();
-    succeeded(&run);
+    let run = succeed(&world);
     assert_eq!(run.counts.created_local, 2);
     assert_eq!(world.record("odd"), Some(data(json!({"nested": {"a": [1, null]}}))));
     assert_eq!(world.record_type("db/main"), Some(RecordType::Password));
     assert_eq!(world.record_type("odd"), Some(RecordType::KeyValue));
     assert!(world.marks("db/main").is_empty(), "a pull writes nothing to Vault");
+    nothing_to_do(&world, 2);
+}
+
+#[test]
+fn a_first_sync_in_both_directions_adopts_what_is_equal_without_a_new_version() {
+    let world = World::new(Mode::Bidirectional);
+    world.save("same", json!({"value": "1"}));
+    world.put("same", json!({"value": "1"}));
+    world.save("here", json!({"value": "2"}));
+    world.put("there", json!({"value": "3"}));
+    let run = succeed(&world);
+    assert_eq!((run.counts.adopted, run.counts.created_remote, run.counts.created_local), (1, 1, 1));
+    assert_eq!(world.version("same"), 1);
+    assert_eq!(world.secret("here"), Some(data(json!({"value": "2"}))));
+    assert_eq!(world.record("there"), Some(data(json!({"value": "3"}))));
+    nothing_to_do(&world, 3);
+}
+
+#[test]
+fn a_thousand_secrets_in_step_cost_three_requests() {
+    let world = World::new(Mode::Push);
+    for n in 0..1_000 {
+        world.save(&format!("folder-{}/{n}", n % 10), json!({"value": n.to_string()}));
+    }
+    assert_eq!(succeed(&world).counts.created_remote, 1_000);
+    nothing_to_do(&world, 1_000);
+}
+
+#[test]
+fn an_edit_travels_either_way() {
+    let world = in_step(Mode::Bidirectional, &["x", "y"]);
+    world.save("x", json!({"a": "1", "b": "0"}));
+    world.put("y", json!({"a": "0", "b": "1"}));
+    let run = succeed(&world);
+    assert_eq!((run.counts.updated_remote, run.counts.updated_local), (1, 1));
+    assert_eq!(world.secret("x"), Some(data(json!({"a": "1", "b": "0"}))));
+    assert_eq!(world.record("y"), Some(data(json!({"a": "0", "b": "1"}))));
+    assert_eq!((world.version("x"), world.version("y")), (2, 2));
+    nothing_to_do(&world, 2);
+}
+
+#[test]
+fn edits_of_different_fields_are_merged_to_both_sides_and_the_remote_value_is_kept() {
+    let world = in_step(Mode::Bidirectional, &["x"]);
+    world.save("x", json!({"a": "here", "b": "0"}));
+    world.put("x", json!({"a": "0", "b": "there", "c": "new"}));
+    let run = succeed(&world);
+    assert_eq!((run.counts.updated_remote, run.counts.updated_local), (1, 1));
+    let merged = data(json!({"a": "here", "b": "there", "c": "new"}));
+    assert_eq!((world.record("x"), world.secret("x")), (Some(merged.clone()), Some(merged.clone())));
+
+    let (_, record) = world.journal.live(world.collection_id, &at("x")).expect("the record lives");
+    let revisions: Vec<_> = record.revisions.iter().map(|revision| (&revision.data, revision.origin)).collect();
+    let archived = data(json!({"a": "0", "b": "there", "c": "new"}));
+    assert_eq!(revisions[2], (&archived, Origin::Archive(world.id)));
+    assert_eq!(revisions[3], (&merged, Origin::Merge(world.id)));
+    nothing_to_do(&world, 1);
+}
+
+#[test]
+fn the_same_edit_on_both_sides_is_adopted_without_a_new_version() {
+    let world = in_step(Mode::Bidirectional, &["x"]);
+    world.save("x", json!({"a": "1", "b": "0"}));
+    world.put("x", json!({"a": "1", "b": "0"}));
+    assert_eq!(succeed(&world).counts.adopted, 1);
+    assert_eq!(world.version("x"), 2);
+    nothing_to_do(&world, 1);
+}
+
+#[test]
+fn a_type_that_changed_here_travels_in_the_mark_and_makes_no_version() {
+    let world = in_step(Mode::Bidirectional, &["x"]);
+    world.retype("x", RecordType::EnvVar);
+    succeed(&world);
+    assert_eq!(world.marks("x").get("vaultterm-type").map(String::as_str), Some("ENV_VAR"));
+    assert_eq!(world.version("x"), 1);
+    nothing_to_do(&world, 1);
+}
+
+#[test]
+fn a_type_that_changed_in_vault_is_taken_on() {
+    let world = in_step(Mode::Bidirectional, &["x"]);
+    world.kv.mount(|mount, _| {
+        mount.patch_custom("team/app/x", [("vaultterm-type".to_owned(), "IDENTITY".to_owned())]);
+    });
+    succeed(&world);
+    assert_eq!(world.record_type("x"), Some(RecordType::Identity));
+    nothing_to_do(&world, 1);
+}
+
+#[test]
+fn a_push_leaves_alone_what_only_vault_holds() {
+    let world = in_step(Mode::Push, &["x"]);
+    world.put("theirs", json!({"value": "1"}));
+    succeed(&world);
+    assert_eq!(world.record("theirs"), None);
+    assert_eq!(world.version("theirs"), 1);
+}
+
+#[test]
+fn a_push_calls_a_remote_edit_drift_and_waits_for_a_person() {
+    let world = in_step(Mode::Push, &["x"]);
+    world.put("x", json!({"a": "drifted", "b": "0"}));
+    let run = succeed(&world);
+    assert_eq!(run.counts.conflicts, 1);
+    assert_eq!(world.open_conflict().conflict.kind, ConflictKind::Drift);
+    assert_eq!(world.version("x"), 2);
+}
+
+#[test]
+fn a_push_that_overwrites_drift_keeps_the_remote_value_in_history() {
+    let world = in_step(Mode::Push, &["x"]);
+    world.journal.edit_connection(world.id, |connection| connection.options.on_drift = DriftPolicy::Overwrite);
+    world.put("x", json!({"a": "drifted", "b": "0"}));
+    assert_eq!(succeed(&world).counts.updated_remote, 1);
+    let pushed = data(json!({"a": "0", "b": "0"}));
+    assert_eq!((world.secret("x"), world.record("x")), (Some(pushed.clone()), Some(pushed)));
+    let (_, record) = world.journal.live(world.collection_id, &at("x")).expect("the record lives");
+    let drifted = data(json!({"a": "drifted", "b": "0"}));
+    assert!(record.revisions.iter().any(|revision| revision.data == drifted));
+    nothing_to_do(&world, 1);
+}
+
+#[test]
+fn a_pull_that_overwrites_drift_restores_what_vault_holds() {
+    let world = in_step(Mode::Pull, &["x", "gone"]);
+    world.journal.edit_connection(world.id, |connection| connection.options.on_drift = DriftPolicy::Overwrite);
+    world.save("x", json!({"a": "drifted", "b": "0"}));
+    world.trash("gone");
+    let run = succeed(&world);
+    assert_eq!((run.counts.updated_local, run.counts.created_local), (1, 1));
+    assert_eq!(world.record("x"), Some(data(json!({"a": "0", "b": "0"}))));
+    assert_eq!(world.journal.records().len(), 2, "the trashed record came back, no other was made");
+    nothing_to_do(&world, 2);
+}
+
+#[test]
+fn a_push_never_overwrites_a_secret_that_it_never_held() {
+    let world = World::new(Mode::Push);
+    world.save("x", json!({"value": "mine"}));
+    world.put("x", json!({"value": "theirs"}));
+    succeed(&world);
+    assert_eq!(world.open_conflict().conflict.kind, ConflictKind::NoBase);
+    assert_eq!(world.version("x"), 1);
+}
+
+#[test]
+fn an_initial_preference_decides_a_first_sync_and_keeps_what_loses() {
+    for (initial, kept) in [(InitialPolicy::PreferLocal, "mine"), (InitialPolicy::PreferRemote, "theirs")] {
+        let world = World::with(Mode::Bidirectional, |options| options.initial = initial);
+        world.save("x", json!({"value": "mine"}));
+        world.put("x", json!({"value": "theirs"}));
+        succeed(&world);
+        let kept = data(json!({ "value": kept }));
+        assert_eq!((world.record("x"), world.secret("x")), (Some(kept.clone()), Some(kept)));
+        let (_, record) = world.journal.live(world.collection_id, &at("x")).expect("the record lives");
+        for value in ["mine", "theirs"] {
+            let value = data(json!({ "value": value }));
+            assert!(record.revisions.iter().any(|revision| revision.data == value), "{initial:?}");
+        }
+        nothing_to_do(&world, 1);
+    }
+}
+
+#[test]
+fn a_foreign_secret_is_a_conflict_and_stays_as_it_is() {
+    let world = World::new(Mode::Bidirectional);
+    world.put("x", json!({"value": "theirs"}));
+    world.kv.mount(|mount, _| {
+        mount.patch_custom("team/app/x", [("vaultterm-instance".to_owned(), "another".to_owned())]);
+    });
+    succeed(&world);
+    assert_eq!(world.open_conflict().conflict.kind, ConflictKind::ForeignOwner);
+    assert_eq!(world.record("x"), None);
+}
+
+#[test]
+fn a_secret_that_cannot_be_read_is_skipped_with_the_reason_and_stops_nobody() {
+    let world = in_step(Mode::Bidirectional, &["denied", "fine"]);
+    world.kv.forbid("team/app/denied");
+    world.save("fine", json!({"a": "1", "b": "0"}));
+    let run = world.run();
+    assert_eq!(run.state, RunState::Succeeded);
+    assert_eq!((run.counts.skipped, run.counts.updated_remote), (1, 1));
+    assert_eq!(run.problems[0].path, "denied");
+    assert_eq!(run.problems[0].detail, "permission denied");
+    assert!(world.record("denied").is_some());
+}
+
+#[test]
+fn every_secret_that_travelled_is_audited_once() {
+    let world = in_step(Mode::Bidirectional, &["x", "y"]);
+    let before = world.journal.audit().len();
+    world.save("x", json!({"a": "1", "b": "0"}));
+    world.put("y", json!({"a": "0", "b": "1"}));
+    succeed(&world);
+    let audit = world.journal.audit().split_off(before);
+    let synced: Vec<_> = audit
+        .iter()
+        .filter(|line| line.action.as_str() == "HCV_SECRET_SYNCED")
+        .map(|line| line.detail.as_str())
+        .collect();
+    assert_eq!(synced.len(), 2, "{audit:#?}");
+    assert!(synced.contains(&"updated_remote x") && synced.contains(&"updated_local y"));
 }

@@ -27,7 +27,7 @@ use vaultterm_reconcile::{
 };
 
 use crate::{
-    BaseChange, Clock, Committed, Journal, LocalChange, Outcome, Progress, Remote, Resolved, SyncedAudit, pool,
+    BaseChange, Clock, Committed, Journal, LocalChange, Outcome, Progress, Remote, Resolved, SyncedAudit, pool::Pool,
     problem::StepError, record::Recorder, session::Session, tally::Tally,
 };
 
@@ -63,9 +63,14 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
     pub(crate) async fn carry_out(&self, steps: &[Step]) {
         let (deletes, writes): (Vec<_>, Vec<_>) = steps.iter().partition(|step| deletes(&step.action));
         for phase in [writes, deletes] {
-            let brake = self.session.brake;
-            let steps = phase.into_iter().take_while(|_| brake.is_free()).map(|step| self.carry_out_one(step));
-            pool::drive(steps, self.session.in_flight(), |()| {}).await;
+            let mut pool = Pool::new(self.session.in_flight());
+            for step in phase {
+                if !self.session.brake.is_free() {
+                    break;
+                }
+                pool.add(self.carry_out_one(step)).await;
+            }
+            while pool.next().await.is_some() {}
         }
     }
 

@@ -1,0 +1,288 @@
+//! Conflicts and the four ways to resolve them.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use vaultterm_reconcile::{ConflictKind, DriftPolicy, Mode, Side};
+use vaultterm_sync::{ConflictStatus, EngineError, FaultClass, FieldChoice, Resolution, Run, RunState};
+use vaultterm_testkit::{
+    Data, Operation, Rule, Verdict, World, fault,
+    world::{at, data},
+};
+
+fn succeed(world: &World) -> Run {
+    let run = world.run();
+    assert_eq!(run.state, RunState::Succeeded, "{run:#?}");
+    run
+}
+
+/// A world where both sides edited the same field of `x`.
+fn torn() -> World {
+    let world = World::new(Mode::Bidirectional);
+    world.save("x", json!({"a": "0", "b": "0"}));
+    world.save("other", json!({"value": "0"}));
+    succeed(&world);
+    world.save("x", json!({"a": "here", "b": "0"}));
+    world.put("x", json!({"a": "there", "b": "0"}));
+    world.save("other", json!({"value": "1"}));
+    let run = succeed(&world);
+    assert_eq!((run.counts.conflicts, run.counts.updated_remote), (1, 1), "a conflict freezes its path only");
+    world
+}
+
+fn both(world: &World, path: &str) -> (Option<Data>, Option<Data>) {
+    (world.record(path), world.secret(path))
+}
+
+/// Every value that the record at a path ever held.
+fn history(world: &World, path: &str) -> Vec<Data> {
+    let (_, record) = world.journal.live(world.collection_id, &at(path)).expect("the record lives");
+    record.revisions.into_iter().map(|revision| revision.data).collect()
+}
+
+fn in_step(world: &World, path: &str, value: Value) {
+    let expected = data(value);
+    assert_eq!(both(world, path), (Some(expected.clone()), Some(expected)));
+    assert!(world.open_conflicts().is_empty());
+    let versions = world.version(path);
+    let run = succeed(world);
+    assert_eq!(run.counts.conflicts, 0);
+    assert_eq!(world.version(path), versions, "a further run changes nothing");
+}
+
+#[test]
+fn a_conflict_is_seen_again_and_not_opened_twice() {
+    let world = torn();
+    let first = world.open_conflict();
+    succeed(&world);
+    let again = world.open_conflict();
+    assert_eq!((first.id, first.first_seen), (again.id, again.first_seen));
+    assert!(again.last_seen > first.last_seen);
+    assert_eq!(again.conflict.diverged, ["a"]);
+}
+
+#[test]
+fn a_conflict_closes_by_itself_when_the_sides_converge() {
+    let world = torn();
+    let conflict = world.open_conflict();
+    world.save("x", json!({"a": "there", "b": "0"}));
+    succeed(&world);
+    let row = world.journal.conflict_rows().into_iter().find(|row| row.id == conflict.id);
+    assert_eq!(row.map(|row| row.status), Some(ConflictStatus::Converged));
+}
+
+#[test]
+fn a_conflict_at_a_path_that_cannot_be_read_now_stays_open() {
+    let world = torn();
+    world.kv.forbid("team/app/x");
+    succeed(&world);
+    assert_eq!(world.open_conflict().conflict.path, at("x"));
+}
+
+#[test]
+fn keep_local_writes_the_record_and_keeps_the_remote_value_in_history() {
+    let world = torn();
+    let row = world.resolve(&world.open_conflict(), Resolution::KeepLocal).expect("resolved");
+    assert_eq!(row.status, ConflictStatus::Resolved);
+    assert!(history(&world, "x").contains(&data(json!({"a": "there", "b": "0"}))));
+    in_step(&world, "x", json!({"a": "here", "b": "0"}));
+}
+
+#[test]
+fn keep_remote_writes_the_secret_and_keeps_the_local_value_in_history() {
+    let world = torn();
+    world.resolve(&world.open_conflict(), Resolution::KeepRemote).expect("resolved");
+    assert!(history(&world, "x").contains(&data(json!({"a": "here", "b": "0"}))));
+    assert_eq!(world.version("x"), 2, "Vault is not written");
+    in_step(&world, "x", json!({"a": "there", "b": "0"}));
+}
+
+#[test]
+fn keep_both_makes_a_record_of_the_remote_copy_at_a_free_path() {
+    let world = torn();
+    world.save("x-remote", json!({"value": "taken"}));
+    world.put("x-remote-2", json!({"value": "taken"}));
+    let conflict = world.open_conflict();
+    world.resolve(&conflict, Resolution::KeepBoth).expect("resolved");
+    assert_eq!(world.record("x-remote-3"), Some(data(json!({"a": "there", "b": "0"}))));
+    in_step(&world, "x", json!({"a": "here", "b": "0"}));
+    in_step(&world, "x-remote-3", json!({"a": "there", "b": "0"}));
+}
+
+#[test]
+fn merge_takes_each_field_from_where_a_person_says() {
+    let world = torn();
+    let fields = BTreeMap::from([
+        ("a".to_owned(), FieldChoice::Take(Side::Remote)),
+        ("b".to_owned(), FieldChoice::Value(json!("given"))),
+        ("new".to_owned(), FieldChoice::Value(json!({"nested": true}))),
+    ]);
+    world.resolve(&world.open_conflict(), Resolution::Merge(fields)).expect("resolved");
+    assert!(history(&world, "x").contains(&data(json!({"a": "here", "b": "0"}))));
+    assert!(history(&world, "x").contains(&data(json!({"a": "there", "b": "0"}))));
+    in_step(&world, "x", json!({"a": "there", "b": "given", "new": {"nested": true}}));
+}
+
+#[test]
+fn merge_completes_what_is_clear_and_asks_for_what_is_not() {
+    let world = torn();
+    let refused = world.resolve(&world.open_conflict(), Resolution::Merge(BTreeMap::new()));
+    match refused {
+        Err(EngineError::NotResolvable(why)) => assert!(why.ends_with(": a"), "{why}"),
+        other => panic!("expected a refusal, got {other:?}"),
+    }
+    let fields = BTreeMap::from([("a".to_owned(), FieldChoice::Value(json!("agreed")))]);
+    world.resolve(&world.open_conflict(), Resolution::Merge(fields)).expect("resolved");
+    in_step(&world, "x", json!({"a": "agreed", "b": "0"}));
+}
+
+#[test]
+fn a_merge_that_equals_the_secret_makes_no_version() {
+    let world = torn();
+    let fields = BTreeMap::from([("a".to_owned(), FieldChoice::Take(Side::Remote))]);
+    world.resolve(&world.open_conflict(), Resolution::Merge(fields)).expect("resolved");
+    assert_eq!(world.version("x"), 2);
+    in_step(&world, "x", json!({"a": "there", "b": "0"}));
+}
+
+#[test]
+fn a_decision_is_refused_when_either_side_moved_since() {
+    for moves in [
+        (|world: &World| world.save("x", json!({"a": "here again", "b": "0"}))) as fn(&World),
+        |world| assert_eq!(world.put("x", json!({"a": "there again", "b": "0"})), 3),
+        |world| world.delete("x"),
+        |world| world.trash("x"),
+    ] {
+        let world = torn();
+        let conflict = world.open_conflict();
+        moves(&world);
+        let before = both(&world, "x");
+        let refused = world.resolve(&conflict, Resolution::KeepLocal);
+        assert!(matches!(refused, Err(EngineError::Stale(_))), "{refused:?}");
+        assert_eq!(both(&world, "x"), before);
+        assert_eq!(world.open_conflict().id, conflict.id);
+    }
+}
+
+#[test]
+fn a_decision_on_other_states_than_the_conflict_shows_is_refused() {
+    let world = torn();
+    let old = world.open_conflict();
+    world.save("x", json!({"a": "here again", "b": "0"}));
+    succeed(&world);
+    assert_eq!(world.open_conflict().id, old.id);
+    let refused = world.resolve(&old, Resolution::KeepRemote);
+    assert!(matches!(refused, Err(EngineError::Stale(_))), "{refused:?}");
+}
+
+#[test]
+fn a_side_that_moves_in_the_last_moment_is_not_overwritten() {
+    let world = torn();
+    world.kv.before_each_request(|request, mount| {
+        if request.operation == Operation::Write {
+            let late = data(json!({"a": "late", "b": "0"}));
+            mount.put("team/app/x", late, None, vaultterm_reconcile::UnixNanos(1)).expect("a write without cas");
+        }
+    });
+    let refused = world.resolve(&world.open_conflict(), Resolution::KeepLocal);
+    assert!(matches!(refused, Err(EngineError::Stale(_))), "{refused:?}");
+    world.kv.heal();
+    assert_eq!(world.secret("x"), Some(data(json!({"a": "late", "b": "0"}))));
+    succeed(&world);
+    assert_eq!(world.open_conflict().conflict.kind, ConflictKind::BothChanged);
+}
+
+#[test]
+fn a_decision_that_vault_could_not_take_is_recorded_and_completed_by_the_next_run() {
+    let world = torn();
+    let conflict = world.open_conflict();
+    world.kv.script(Rule::next(Operation::Write, Verdict::FailBefore(fault(FaultClass::Denied))));
+    match world.resolve(&conflict, Resolution::KeepLocal) {
+        Err(EngineError::Remote(fault)) => assert!(fault.hint.is_some_and(|hint| hint.contains("next run"))),
+        other => panic!("expected Vault's fault, got {other:?}"),
+    }
+    assert_eq!(succeed(&world).counts.updated_remote, 1);
+    in_step(&world, "x", json!({"a": "here", "b": "0"}));
+}
+
+#[test]
+fn a_decision_waits_for_a_run_only_so_long() {
+    let world = torn();
+    let conflict = world.open_conflict();
+    world.journal.steal_lease(world.id);
+    let refused = world.resolve(&conflict, Resolution::KeepLocal);
+    assert!(matches!(refused, Err(EngineError::RunInProgress)), "{refused:?}");
+    world.journal.clear_leases();
+    world.resolve(&conflict, Resolution::KeepLocal).expect("resolved");
+}
+
+#[test]
+fn a_closed_conflict_is_not_resolved_again() {
+    let world = torn();
+    let conflict = world.open_conflict();
+    world.resolve(&conflict, Resolution::KeepLocal).expect("resolved");
+    let refused = world.resolve(&conflict, Resolution::KeepRemote);
+    assert!(matches!(refused, Err(EngineError::NotResolvable(_))), "{refused:?}");
+}
+
+#[test]
+fn a_decision_is_audited_with_actor_and_reason_and_leaves_no_session_or_lease() {
+    let world = torn();
+    world.resolve(&world.open_conflict(), Resolution::KeepLocal).expect("resolved");
+    let audit = world.journal.audit();
+    let decided = audit.iter().find(|line| line.action.as_str() == "HCV_CONFLICT_RESOLVED").expect("audited");
+    assert_eq!(decided.detail, "keep_local by ada@example.com: because");
+    assert_eq!(world.kv.sessions_open(), 0);
+    assert!(!world.journal.is_leased(world.id));
+}
+
+#[test]
+fn a_deletion_against_an_edit_is_decided_either_way() {
+    for (resolution, survives) in [(Resolution::KeepLocal, false), (Resolution::KeepRemote, true)] {
+        let world = World::new(Mode::Bidirectional);
+        world.save("x", json!({"value": "0"}));
+        world.save("other", json!({"value": "0"}));
+        succeed(&world);
+        world.trash("x");
+        world.put("x", json!({"value": "edited"}));
+        succeed(&world);
+        world.resolve(&world.open_conflict(), resolution).expect("resolved");
+        let expected = survives.then(|| data(json!({"value": "edited"})));
+        assert_eq!(both(&world, "x"), (expected.clone(), expected));
+        assert_eq!(succeed(&world).counts.conflicts, 0);
+    }
+}
+
+#[test]
+fn a_pull_accepts_a_difference_without_writing_to_vault() {
+    let world = World::new(Mode::Pull);
+    world.put("x", json!({"value": "0"}));
+    succeed(&world);
+    world.save("x", json!({"value": "mine"}));
+    succeed(&world);
+    assert_eq!(world.open_conflict().conflict.kind, ConflictKind::Drift);
+    world.resolve(&world.open_conflict(), Resolution::KeepLocal).expect("resolved");
+    assert_eq!((world.version("x"), world.record("x")), (1, Some(data(json!({"value": "mine"})))));
+    assert_eq!(succeed(&world).counts.conflicts, 0, "the difference is accepted");
+
+    world.journal.edit_connection(world.id, |connection| connection.options.on_drift = DriftPolicy::Overwrite);
+    world.put("x", json!({"value": "1"}));
+    succeed(&world);
+    assert_eq!(world.record("x"), Some(data(json!({"value": "1"}))), "until Vault changes again");
+}
+
+#[test]
+fn a_foreign_secret_may_be_taken_over_or_deleted_by_decision() {
+    for (resolution, survives) in [(Resolution::KeepRemote, true), (Resolution::KeepLocal, false)] {
+        let world = World::new(Mode::Bidirectional);
+        world.put("x", json!({"value": "theirs"}));
+        world.kv.mount(|mount, _| {
+            mount.patch_custom("team/app/x", [("vaultterm-instance".to_owned(), "another".to_owned())]);
+        });
+        succeed(&world);
+        world.resolve(&world.open_conflict(), resolution).expect("resolved");
+        let expected = survives.then(|| data(json!({"value": "theirs"})));
+        assert_eq!(both(&world, "x"), (expected.clone(), expected));
+        assert_eq!(succeed(&world).counts.conflicts, 0);
+    }
+}

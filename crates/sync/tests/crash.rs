@@ -1,0 +1,267 @@
+//! A crash at every await of a run, and of every kind of decision: the next runs end where the
+//! uninterrupted one ends, without a conflict, without a second version, without a lost value.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+use vaultterm_reconcile::{DeletionPolicy, DriftPolicy, Mode, RecordType};
+use vaultterm_sync::{Resolution, RunState};
+use vaultterm_testkit::{Data, World, world::Ask};
+
+/// What both sides hold and what Vault numbered, without ids, times and history.
+#[derive(Debug, PartialEq, Eq)]
+struct Settled {
+    records: BTreeMap<String, (Data, RecordType)>,
+    secrets: BTreeMap<String, (Option<Data>, u64, Option<String>)>,
+    linked: BTreeSet<String>,
+    conflicts: usize,
+}
+
+fn settled(world: &World) -> Settled {
+    let live = world.journal.records().into_iter().filter(|(_, record)| record.trashed.is_none());
+    let records = live.map(|(_, record)| {
+        let current = record.current();
+        (record.path.to_string(), (current.data.clone(), current.record_type))
+    });
+    let secrets = world.kv.mount(|mount, now| {
+        let keys = mount.keys().map(|(path, key)| {
+            let value = mount.read(path, key.current, now).map(|version| version.data.clone());
+            (path.to_owned(), (value, key.current, key.custom.get("vaultterm-type").cloned()))
+        });
+        keys.collect()
+    });
+    Settled {
+        records: records.collect(),
+        secrets,
+        linked: world.journal.base_rows(world.id).into_keys().map(|path| path.to_string()).collect(),
+        conflicts: world.open_conflicts().len(),
+    }
+}
+
+/// Every value that can still be reached: in any revision, or in a version that is not
+/// destroyed.
+fn reachable(world: &World) -> BTreeSet<String> {
+    let local = world.journal.records().into_iter().flat_map(|(_, record)| record.revisions);
+    let mut values: BTreeSet<String> = local.map(|revision| json!(revision.data).to_string()).collect();
+    world.kv.mount(|mount, _| {
+        for (_, key) in mount.keys() {
+            let versions = key.versions.values().filter(|version| !version.destroyed);
+            values.extend(versions.map(|version| json!(version.data).to_string()));
+        }
+    });
+    values
+}
+
+/// Runs until a run finds nothing to do.
+fn settle(world: &World) {
+    for _ in 0..5 {
+        let run = world.run();
+        assert_eq!(run.state, RunState::Succeeded, "{run:#?}");
+        let counts = run.counts;
+        let idle = vaultterm_reconcile::Counts {
+            unchanged: counts.unchanged,
+            conflicts: counts.conflicts,
+            ..vaultterm_reconcile::Counts::default()
+        };
+        if counts == idle {
+            return;
+        }
+    }
+    panic!("five runs did not come to rest");
+}
+
+/// Crashes `act` at its first, second, third … await, until it gets through.
+fn crash_everywhere<T>(make: impl Fn() -> World, act: impl AsyncFn(&World) -> T) {
+    let uninterrupted = make();
+    let before = reachable(&uninterrupted);
+    uninterrupted.clock.drive(act(&uninterrupted));
+    settle(&uninterrupted);
+    let expected = settled(&uninterrupted);
+
+    let mut points = 0;
+    for at in 1.. {
+        assert!(at < 10_000, "the run never gets through");
+        let world = make();
+        world.fuse.set(at);
+        let survived = world.clock.drive_with_fuse(&world.fuse, act(&world)).is_some();
+        world.fuse.disarm();
+        if survived {
+            break;
+        }
+        points = at;
+        // The lease of a dead process expires.
+        world.clock.advance(Duration::from_secs(61));
+        settle(&world);
+        assert_eq!(settled(&world), expected, "after a crash at await {at}");
+        let lost: Vec<_> = before.difference(&reachable(&world)).cloned().collect();
+        assert!(lost.is_empty(), "after a crash at await {at}: {lost:?}");
+    }
+    assert!(points > 20, "only {points} awaits were crashed: the test tests nothing");
+}
+
+async fn run(world: &World) {
+    let run = world.running(Ask::default(), CancellationToken::new()).await.expect("the run begins");
+    assert_eq!(run.state, RunState::Succeeded, "{run:#?}");
+}
+
+/// Every kind of change at once, from a world in step.
+fn busy(mode: Mode) -> World {
+    let world = World::new(mode);
+    for n in 0..8 {
+        let value = json!({"a": n.to_string(), "b": n.to_string()});
+        world.save(&format!("key-{n}"), value.clone());
+        world.put(&format!("key-{n}"), value);
+    }
+    settle(&world);
+    world
+}
+
+#[test]
+fn a_run_in_both_directions_may_crash_anywhere() {
+    crash_everywhere(
+        || {
+            let world = busy(Mode::Bidirectional);
+            world.save("key-0", json!({"a": "edited", "b": "0"}));
+            world.put("key-1", json!({"a": "edited", "b": "1"}));
+            world.save("key-2", json!({"a": "here", "b": "2"}));
+            world.put("key-2", json!({"a": "2", "b": "there"}));
+            world.trash("key-3");
+            world.delete("key-4");
+            world.save("new-here", json!({"value": "here"}));
+            world.put("new-there", json!({"value": "there"}));
+            world.retype("key-5", RecordType::Identity);
+            world
+        },
+        run,
+    );
+}
+
+#[test]
+fn a_first_sync_may_crash_anywhere() {
+    crash_everywhere(
+        || {
+            let world = World::new(Mode::Bidirectional);
+            for n in 0..3 {
+                world.save(&format!("here-{n}"), json!({"value": n.to_string()}));
+                world.put(&format!("there-{n}"), json!({"value": n.to_string()}));
+                world.save(&format!("both-{n}"), json!({"value": n.to_string()}));
+                world.put(&format!("both-{n}"), json!({"value": n.to_string()}));
+            }
+            world
+        },
+        run,
+    );
+}
+
+#[test]
+fn a_move_may_crash_anywhere() {
+    for (mode, deletions) in [
+        (Mode::Bidirectional, DeletionPolicy::Propagate),
+        (Mode::Bidirectional, DeletionPolicy::Retain),
+        (Mode::Push, DeletionPolicy::Retain),
+    ] {
+        crash_everywhere(
+            || {
+                let world = busy(mode);
+                world.journal.edit_connection(world.id, |connection| connection.options.deletions = deletions);
+                world.rename("key-0", "moved/key-0");
+                world
+            },
+            run,
+        );
+    }
+}
+
+#[test]
+fn overwriting_drift_may_crash_anywhere() {
+    crash_everywhere(
+        || {
+            let world = busy(Mode::Push);
+            world.journal.edit_connection(world.id, |connection| connection.options.on_drift = DriftPolicy::Overwrite);
+            world.put("key-0", json!({"a": "drifted", "b": "0"}));
+            world.delete("key-1");
+            world
+        },
+        run,
+    );
+}
+
+#[test]
+fn a_pull_may_crash_anywhere() {
+    crash_everywhere(
+        || {
+            let world = busy(Mode::Pull);
+            world.put("key-0", json!({"a": "edited", "b": "0"}));
+            world.put("new", json!({"value": "1"}));
+            world.delete("key-1");
+            world
+        },
+        run,
+    );
+}
+
+#[test]
+fn applying_a_stored_plan_may_crash_anywhere() {
+    crash_everywhere(
+        || {
+            let world = busy(Mode::Bidirectional);
+            world.save("key-0", json!({"a": "edited", "b": "0"}));
+            world.put("key-1", json!({"a": "edited", "b": "1"}));
+            world.trash("key-2");
+            world
+        },
+        async |world| {
+            let plan = world.engine().plan(world.id).await.expect("a plan can be made");
+            let ask = Ask { plan_id: Some(plan.id), ..Ask::default() };
+            let run = world.running(ask, CancellationToken::new()).await.expect("the run begins");
+            assert_eq!(run.state, RunState::Succeeded, "{run:#?}");
+        },
+    );
+}
+
+/// A decision is either carried out, now or by the next run, or it was never taken.
+#[test]
+fn a_decision_may_crash_anywhere() {
+    for resolution in [|| Resolution::KeepLocal, || Resolution::KeepRemote, || Resolution::KeepBoth] {
+        let make = || {
+            let world = busy(Mode::Bidirectional);
+            world.save("key-0", json!({"a": "here", "b": "0"}));
+            world.put("key-0", json!({"a": "there", "b": "0"}));
+            settle(&world);
+            world
+        };
+        let undecided = settled(&make());
+        let decided = make();
+        let conflict = decided.open_conflict();
+        decided.resolve(&conflict, resolution()).expect("resolved");
+        settle(&decided);
+        let decided = settled(&decided);
+        assert_ne!(decided, undecided);
+
+        let (mut never_taken, mut taken) = (0, 0);
+        for at in 1.. {
+            let world = make();
+            let conflict = world.open_conflict();
+            world.fuse.set(at);
+            let resolving = world.resolving(&conflict, resolution());
+            let survived = world.clock.drive_with_fuse(&world.fuse, resolving).is_some();
+            world.fuse.disarm();
+            if survived {
+                break;
+            }
+            world.clock.advance(Duration::from_secs(61));
+            settle(&world);
+            let found = settled(&world);
+            if found == decided {
+                taken += 1;
+            } else if found.conflicts == 1 {
+                never_taken += 1;
+            } else {
+                panic!("after a crash at await {at}, neither taken nor not: {found:#?}");
+            }
+        }
+        assert!(never_taken > 5 && taken > 2, "{never_taken} {taken}");
+    }
+}

@@ -1,0 +1,421 @@
+//! Faults of the remote, the database and the lease; cancelling.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+use vaultterm_reconcile::Mode;
+use vaultterm_sync::{EngineError, FaultClass, RemoteFault, Run, RunState};
+use vaultterm_testkit::{
+    Operation, Rule, Verdict, World, fault,
+    world::{Ask, data},
+};
+
+/// A world with new records to push.
+fn records(count: usize) -> World {
+    let world = World::new(Mode::Bidirectional);
+    for n in 0..count {
+        world.save(&format!("key-{n}"), json!({"value": n.to_string()}));
+    }
+    world
+}
+
+fn fails(operation: Operation, class: FaultClass) -> Rule {
+    Rule::next(operation, Verdict::FailBefore(fault(class)))
+}
+
+fn count(world: &World, operation: Operation) -> usize {
+    world.kv.take_log().iter().filter(|request| request.operation == operation).count()
+}
+
+fn in_step(world: &World, secrets: u64) {
+    world.kv.heal();
+    let run = world.run();
+    assert_eq!((run.state, run.counts.unchanged), (RunState::Succeeded, secrets), "{run:#?}");
+}
+
+// ---- retries -------------------------------------------------------------------------------
+
+#[test]
+fn what_heals_by_waiting_is_repeated() {
+    use FaultClass::{RateLimited, Sealed, StaleReplica, Unavailable};
+    for class in [Unavailable, StaleReplica, RateLimited, Sealed] {
+        for operation in [Operation::Connect, Operation::Observe, Operation::Write, Operation::Annotate] {
+            let world = records(1);
+            world.kv.script(fails(operation, class).times(2));
+            let run = world.run();
+            assert_eq!(run.state, RunState::Succeeded, "{class:?} at {operation:?}: {run:#?}");
+            assert_eq!(world.version("key-0"), 1);
+        }
+    }
+}
+
+#[test]
+fn what_does_not_heal_by_waiting_is_asked_once() {
+    use FaultClass::{Denied, Invalid, Protocol, Redirected};
+    for class in [Denied, Invalid, Protocol, Redirected] {
+        let world = records(1);
+        world.kv.script(fails(Operation::Write, class).always());
+        let run = world.run();
+        assert_eq!((run.state, run.counts.failed), (RunState::Partial, 1), "{class:?}");
+        assert_eq!((run.problems[0].path.as_str(), run.problems[0].class.0.as_str()), ("key-0", class.as_str()));
+        assert_eq!(count(&world, Operation::Write), 1, "{class:?}");
+        in_step_after_one_more_run(&world);
+    }
+}
+
+fn in_step_after_one_more_run(world: &World) {
+    world.kv.heal();
+    assert_eq!(world.run().state, RunState::Succeeded);
+    in_step(world, 1);
+}
+
+#[test]
+fn a_server_is_given_the_time_it_asks_for() {
+    let world = records(1);
+    let wait = Duration::from_secs(17);
+    let limited = RemoteFault { retry_after: Some(wait), ..fault(FaultClass::RateLimited) };
+    world.kv.script(Rule::next(Operation::Write, Verdict::FailBefore(limited)));
+    let run = world.run();
+    let took = run.finished.expect("finished").0 - run.started.0;
+    assert!(u128::try_from(took).expect("time goes forward") >= wait.as_nanos());
+    assert_eq!(run.state, RunState::Succeeded);
+}
+
+#[test]
+fn one_failing_path_never_stops_the_others() {
+    let world = records(50);
+    world.kv.script(fails(Operation::Write, FaultClass::Unavailable).at("key-7").always());
+    world.kv.script(fails(Operation::Write, FaultClass::Invalid).at("key-8").always());
+    let run = world.run();
+    assert_eq!((run.state, run.counts.created_remote, run.counts.failed), (RunState::Partial, 48, 2), "{run:#?}");
+    let failed: Vec<_> = run.problems.iter().map(|problem| problem.path.as_str()).collect();
+    assert_eq!(failed, ["key-7", "key-8"]);
+    world.kv.heal();
+    assert_eq!(world.run().counts.created_remote, 2);
+    in_step(&world, 50);
+}
+
+#[test]
+fn a_server_that_is_gone_for_good_ends_the_run_rather_than_every_path() {
+    for class in [FaultClass::Sealed, FaultClass::Unavailable] {
+        let world = records(500);
+        world.kv.script(fails(Operation::Write, class).always());
+        let run = world.run();
+        assert_eq!(run.state, RunState::Failed, "{class:?}");
+        assert_eq!((run.problems.len(), run.problems[0].path.as_str()), (1, ""), "{:?}", run.problems);
+        assert_eq!(run.problems[0].class.0, class.as_str());
+        let writes = count(&world, Operation::Write);
+        assert!(writes < 100, "{writes} writes were tried");
+    }
+}
+
+#[test]
+fn a_server_that_seals_in_the_middle_leaves_a_partial_run_that_the_next_one_completes() {
+    let world = records(100);
+    let mut left = 60;
+    let kv = world.kv.clone();
+    // Sealed from the inside of a request: it takes effect with the next one.
+    let sealing = CancellationToken::new();
+    let sealed = sealing.clone();
+    world.kv.before_each_request(move |request, _| {
+        left -= i32::from(request.operation == Operation::Write);
+        if left == 0 {
+            sealed.cancel();
+        }
+    });
+    let run = world.clock.drive(async {
+        let run = world.running(Ask::default(), CancellationToken::new());
+        let seal = async {
+            sealing.cancelled().await;
+            kv.set_sealed(true);
+        };
+        futures_util::future::join(run, seal).await.0.expect("the run begins")
+    });
+    assert_eq!(run.state, RunState::Partial, "{run:#?}");
+    assert_eq!(run.problems.last().map(|problem| problem.class.0.as_str()), Some("remote_sealed"));
+    world.kv.heal();
+    world.kv.set_sealed(false);
+    assert_eq!(world.run().state, RunState::Succeeded);
+    in_step(&world, 100);
+    assert!((0..100).all(|n| world.version(&format!("key-{n}")) == 1), "no second version");
+}
+
+#[test]
+fn a_refused_login_is_tried_once_and_said_once() {
+    let world = records(3);
+    world.kv.set_secret_id("another");
+    let run = world.run();
+    assert_eq!((run.state, run.problems[0].class.0.as_str()), (RunState::Failed, "login_refused"));
+    assert_eq!(count(&world, Operation::Connect), 1);
+    let planned = world.clock.drive(world.engine().plan(world.id));
+    assert!(matches!(planned, Err(EngineError::Remote(fault)) if fault.class == FaultClass::LoginRefused));
+}
+
+#[test]
+fn a_login_that_is_refused_in_the_middle_ends_the_run() {
+    let world = records(300);
+    world.kv.script(fails(Operation::Write, FaultClass::LoginRefused).always());
+    let run = world.run();
+    assert_eq!((run.state, run.problems.len()), (RunState::Failed, 1), "{run:#?}");
+    assert!(count(&world, Operation::Write) <= 8, "no more than were in flight");
+}
+
+#[test]
+fn a_mark_that_is_refused_is_a_problem_and_the_value_travels() {
+    let world = records(1);
+    world.kv.script(fails(Operation::Annotate, FaultClass::Denied));
+    let run = world.run();
+    assert_eq!((run.state, run.counts.created_remote), (RunState::Partial, 1));
+    assert_eq!(run.problems[0].class.0, "denied");
+    assert_eq!(world.run().state, RunState::Succeeded);
+    assert!(world.marks("key-0").contains_key("vaultterm-instance"), "the next run marks it");
+    in_step(&world, 1);
+}
+
+// ---- unknown outcomes ----------------------------------------------------------------------
+
+#[test]
+fn a_write_whose_answer_was_lost_is_recognised_and_not_sent_again() {
+    let world = records(1);
+    world.kv.script(Rule::next(Operation::Write, Verdict::FailAfter(fault(FaultClass::Unknown))));
+    let run = world.run();
+    assert_eq!((run.state, run.counts.created_remote), (RunState::Succeeded, 1), "{run:#?}");
+    assert_eq!(count(&world, Operation::Write), 1);
+    assert_eq!(world.version("key-0"), 1);
+    in_step(&world, 1);
+}
+
+#[test]
+fn a_write_that_never_arrived_is_sent_once_more() {
+    let world = records(1);
+    world.kv.script(fails(Operation::Write, FaultClass::Unknown));
+    let run = world.run();
+    assert_eq!((run.state, run.counts.created_remote), (RunState::Succeeded, 1), "{run:#?}");
+    assert_eq!(count(&world, Operation::Write), 2);
+    in_step(&world, 1);
+}
+
+#[test]
+fn a_write_that_never_arrives_is_not_sent_for_ever() {
+    let world = records(1);
+    world.kv.script(fails(Operation::Write, FaultClass::Unknown).always());
+    let run = world.run();
+    assert_eq!((run.state, run.counts.failed), (RunState::Partial, 1), "{run:#?}");
+    assert_eq!(count(&world, Operation::Write), 2);
+}
+
+#[test]
+fn a_write_that_arrives_late_is_recognised_by_the_second_one() {
+    let world = records(1);
+    world.kv.script(fails(Operation::Write, FaultClass::Unknown));
+    let mut writes = 0;
+    world.kv.before_each_request(move |request, mount| {
+        writes += i32::from(request.operation == Operation::Write);
+        if request.operation == Operation::Write && writes == 2 {
+            let late = data(json!({"value": "0"}));
+            mount.put("team/app/key-0", late, None, vaultterm_reconcile::UnixNanos(1)).expect("a write without cas");
+        }
+    });
+    let run = world.run();
+    assert_eq!((run.state, run.counts.created_remote), (RunState::Succeeded, 1), "{run:#?}");
+    assert_eq!(world.version("key-0"), 1);
+    in_step(&world, 1);
+}
+
+#[test]
+fn a_write_in_doubt_that_somebody_else_beat_is_stale() {
+    let world = records(1);
+    world.kv.script(fails(Operation::Write, FaultClass::Unknown));
+    world.kv.before_each_request(|request, mount| {
+        if request.operation == Operation::Look && mount.key("team/app/key-0").is_none() {
+            let theirs = data(json!({"value": "theirs"}));
+            mount.put("team/app/key-0", theirs, None, vaultterm_reconcile::UnixNanos(1)).expect("a write without cas");
+        }
+    });
+    let run = world.run();
+    assert_eq!((run.state, run.counts.stale), (RunState::Partial, 1), "{run:#?}");
+    assert_eq!((world.version("key-0"), world.secret("key-0")), (1, Some(data(json!({"value": "theirs"})))));
+}
+
+#[test]
+fn answers_lost_on_the_way_back_do_no_harm_anywhere() {
+    use Operation::{Annotate, Connect, Delete, Look, Observe, Read, Write};
+    for operation in [Connect, Observe, Look, Read, Write, Annotate, Delete] {
+        let world = records(10);
+        assert_eq!(world.run().state, RunState::Succeeded);
+        world.save("key-0", json!({"value": "edited"}));
+        world.put("key-1", json!({"value": "edited"}));
+        world.trash("key-2");
+        world.delete("key-3");
+        world.save("new", json!({"value": "new"}));
+        let class = if operation == Write { FaultClass::Unknown } else { FaultClass::Unavailable };
+        world.kv.script(Rule::next(operation, Verdict::FailAfter(fault(class))).times(2));
+        let run = world.run();
+        assert_eq!(run.state, RunState::Succeeded, "{operation:?}: {run:#?}");
+        assert_eq!((world.version("key-0"), world.version("new")), (2, 1), "{operation:?}");
+        in_step(&world, 9);
+    }
+}
+
+// ---- a wrapped SecretID --------------------------------------------------------------------
+
+#[test]
+fn a_wrapped_secret_id_is_unwrapped_once_and_stored_before_anything_can_fail() {
+    let world = records(1);
+    world.kv.wrap_secret_id("wrapping-token");
+    world.journal.set_wrapping_token(world.id, "wrapping-token");
+    world.kv.script(fails(Operation::Connect, FaultClass::Denied));
+    assert_eq!(world.run().state, RunState::Failed);
+    assert!(world.journal.secret_id(world.id).is_some(), "the SecretID is stored although the login failed");
+    assert_eq!(world.run().state, RunState::Succeeded);
+}
+
+#[test]
+fn a_wrapping_token_that_was_used_before_is_refused() {
+    let world = records(1);
+    world.journal.set_wrapping_token(world.id, "used");
+    let run = world.run();
+    assert_eq!((run.state, run.problems[0].class.0.as_str()), (RunState::Failed, "login_refused"));
+}
+
+// ---- leases, the database, cancelling ------------------------------------------------------
+
+#[test]
+fn one_run_at_a_time_holds_a_connection() {
+    let world = records(1);
+    let engine = world.engine();
+    let begun = world.clock.drive(engine.begin(world.id, world.request(Ask::default()))).expect("the first run begins");
+    let refused = world.run_as(Ask::default());
+    assert!(matches!(refused, Err(EngineError::RunInProgress)), "{refused:?}");
+    let run = world.clock.drive(engine.run(begun, &(), &CancellationToken::new()));
+    assert_eq!(run.state, RunState::Succeeded);
+    assert_eq!(world.run().state, RunState::Succeeded);
+}
+
+#[test]
+fn a_run_that_lost_its_lease_stops_writing_and_says_so() {
+    let world = records(200);
+    let journal = world.journal.clone();
+    let id = world.id;
+    let mut writes = 0;
+    world.kv.before_each_request(move |request, _| {
+        writes += i32::from(request.operation == Operation::Write);
+        if request.operation == Operation::Write && writes == 50 {
+            journal.steal_lease(id);
+        }
+    });
+    let run = world.run();
+    assert_eq!(run.problems.last().map(|problem| problem.class.0.as_str()), Some("lease_lost"), "{run:#?}");
+    let written = (0..200).filter(|n| world.version(&format!("key-{n}")) > 0).count();
+    assert!(written < 150, "{written} secrets were written");
+    assert_eq!(world.journal.run_row(run.id).map(|row| row.state), Some(run.state), "the run says how it ended");
+    assert!(world.journal.is_leased(world.id), "the other holder keeps the lease");
+
+    world.journal.clear_leases();
+    world.kv.heal();
+    assert_eq!(world.run().state, RunState::Succeeded);
+    in_step(&world, 200);
+    assert!((0..200).all(|n| world.version(&format!("key-{n}")) == 1), "no second version");
+}
+
+#[test]
+fn a_long_run_renews_its_lease() {
+    let world = records(1);
+    let limited = RemoteFault { retry_after: Some(Duration::from_secs(50)), ..fault(FaultClass::RateLimited) };
+    world.kv.script(Rule::next(Operation::Write, Verdict::FailBefore(limited)).times(5));
+    let run = world.run();
+    let took = run.finished.expect("finished").0 - run.started.0;
+    assert!(took > 240_000_000_000, "the run took longer than a lease holds");
+    assert_eq!(run.state, RunState::Succeeded);
+}
+
+#[test]
+fn a_run_that_was_left_behind_is_closed_by_the_next_one() {
+    let world = records(1);
+    let begun = world.clock.drive(world.engine().begin(world.id, world.request(Ask::default()))).expect("begins");
+    let left = begun.run.id;
+    drop(begun);
+    world.clock.advance(Duration::from_secs(61));
+    assert_eq!(world.run().state, RunState::Succeeded);
+    assert_eq!(world.journal.run_row(left).map(|row| row.state), Some(RunState::Failed));
+}
+
+#[test]
+fn a_database_that_fails_ends_the_run_and_nothing_is_written_twice() {
+    let world = records(100);
+    let journal = world.journal.clone();
+    let mut writes = 0;
+    world.kv.before_each_request(move |request, _| {
+        writes += i32::from(request.operation == Operation::Write);
+        if writes == 30 {
+            journal.set_broken(true);
+        }
+    });
+    let run = world.run();
+    assert_eq!(run.problems.last().map(|problem| problem.class.0.as_str()), Some("database"), "{run:#?}");
+    assert_eq!(world.kv.sessions_open(), 0, "the token is revoked");
+    world.journal.set_broken(false);
+    world.kv.heal();
+    world.clock.advance(Duration::from_secs(61));
+    assert_eq!(world.run().state, RunState::Succeeded);
+    in_step(&world, 100);
+    assert!((0..100).all(|n| world.version(&format!("key-{n}")) == 1), "no second version");
+}
+
+#[test]
+fn a_cancelled_run_finishes_what_is_in_flight_and_records_it() {
+    let world = records(500);
+    let cancel = CancellationToken::new();
+    let pressed = cancel.clone();
+    let mut writes = 0;
+    world.kv.before_each_request(move |request, _| {
+        writes += i32::from(request.operation == Operation::Write);
+        if writes == 20 {
+            pressed.cancel();
+        }
+    });
+    let run: Run = world.clock.drive(world.running(Ask::default(), cancel)).expect("the run begins");
+    assert_eq!(run.state, RunState::Cancelled);
+    let written = (0..500).filter(|n| world.version(&format!("key-{n}")) > 0).count();
+    assert!((20..200).contains(&written), "{written}");
+    assert_eq!(run.counts.created_remote, written as u64);
+    assert_eq!(world.journal.base_rows(world.id).len(), written, "all that was written is recorded");
+    assert_eq!(world.kv.sessions_open(), 0);
+    world.kv.heal();
+    assert_eq!(world.run().counts.created_remote, 500 - written as u64);
+}
+
+#[test]
+fn a_run_that_is_cancelled_while_it_waits_does_not_wait_on() {
+    let world = records(1);
+    let cancel = CancellationToken::new();
+    let pressed = cancel.clone();
+    world.kv.script(fails(Operation::Observe, FaultClass::Sealed).always());
+    world.kv.before_each_request(move |request, _| {
+        if request.operation == Operation::Observe {
+            pressed.cancel();
+        }
+    });
+    let run = world.clock.drive(world.running(Ask::default(), cancel)).expect("the run begins");
+    assert_eq!(run.state, RunState::Cancelled);
+    assert_eq!(count(&world, Operation::Observe), 1);
+}
+
+/// A server spawns runs on a runtime with several threads.
+#[test]
+fn the_futures_of_the_engine_may_move_between_threads() {
+    fn movable<T: Send>(_: &T) {}
+    let world = records(1);
+    movable(&world.running(Ask::default(), CancellationToken::new()));
+    let engine = world.engine();
+    movable(&engine.plan(world.id));
+    let conflict = vaultterm_sync::ConflictId(uuid::Uuid::nil());
+    let by = vaultterm_sync::ResolvedBy {
+        actor: vaultterm_testkit::world::actor(),
+        reason: None,
+        request_id: None,
+        source_ip: None,
+    };
+    movable(&engine.resolve(conflict, vaultterm_sync::Resolution::KeepLocal, None, &by));
+}
