@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Action, Plan,
+    Action, Plan, Reason, Step,
     classify::{Facts, LocalSince, RemoteSince},
     planner::Input,
 };
@@ -81,8 +81,10 @@ pub(crate) fn guard(input: &Input<'_>, facts: &[Facts<'_>], plan: &Plan) -> Vec<
 
 fn mass_deletion(input: &Input<'_>, facts: &[Facts<'_>], plan: &Plan) -> Option<Halt> {
     let base = facts.iter().filter(|facts| facts.base.is_some()).count() as u64;
-    // A move deletes at the old path too, but the secret lives on: it does not count.
-    let remote = plan.steps.iter().filter(|step| matches!(step.action, Action::DeleteRemote { .. })).count() as u64;
+    // A move deletes at the old path too, but the secret lives on: it does not count, even when
+    // only that deletion is left of it.
+    let deletes = |step: &&Step| matches!(step.action, Action::DeleteRemote { .. }) && step.reason != Reason::Renamed;
+    let remote = plan.steps.iter().filter(deletes).count() as u64;
     let local = plan.steps.iter().filter(|step| matches!(step.action, Action::DeleteLocal)).count() as u64;
     let percent = u64::from(input.options.max_delete_percent);
     let count = u64::from(input.options.max_delete_count);

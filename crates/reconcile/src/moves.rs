@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    Action, Expect, Link, Mode, Reason, RecordId, SecretPath, Step,
+    Action, BaseEntry, Expect, Link, Mode, Reason, RecordId, SecretPath, Step,
     classify::{Facts, LocalSince, RemoteSince},
     decide::marks,
     planner::Input,
@@ -27,20 +27,27 @@ pub(crate) enum Move {
 /// secret is exactly the base's, and the new path never was in step. A record that took over the
 /// path of another one (swapped names) is an edit at that path, and each value is in its record's
 /// history.
+///
+/// A rename that was cut off, or had to wait, leaves the new path in step and a base at the old
+/// one that names the same record: then only the old secret is left to delete. That is the rename's
+/// business, not a deletion that `retain` forbids.
 pub(crate) fn moves(facts: &[Facts<'_>], input: &Input<'_>) -> BTreeMap<SecretPath, Move> {
     let mut moves = BTreeMap::new();
     if input.options.mode == Mode::Pull {
         return moves;
     }
-    let by_record: BTreeMap<RecordId, &Facts<'_>> = facts
-        .iter()
-        .filter_map(|facts| facts.local.map(|entry| (entry.record_id, facts)))
-        .filter(|(_, facts)| facts.base.is_none())
-        .collect();
+    let by_record: BTreeMap<RecordId, &Facts<'_>> =
+        facts.iter().filter_map(|facts| facts.local.map(|entry| (entry.record_id, facts))).collect();
     for old in facts.iter().filter(|facts| facts.local_since == LocalSince::Deleted) {
         let Some(base) = old.base else { continue };
         let Some(new) = by_record.get(&base.record_id) else { continue };
         if old.foreign_matters(input.options) || new.foreign_matters(input.options) {
+            continue;
+        }
+        if let Some(settled) = new.base {
+            if settled.record_id == base.record_id && old.remote_since == RemoteSince::Same {
+                moves.insert(old.path.clone(), Move::Step(Box::new(leftover(old, base))));
+            }
             continue;
         }
         match (old.remote_since, new.remote_since) {
@@ -72,7 +79,20 @@ pub(crate) fn moves(facts: &[Facts<'_>], input: &Input<'_>) -> BTreeMap<SecretPa
     moves
 }
 
-fn step(old: &Facts<'_>, new: &Facts<'_>, base: &crate::BaseEntry, input: &Input<'_>) -> Step {
+/// Right because the secret is exactly what both sides agreed on, and its record is in step at
+/// another path; only the version seen is deleted, recoverably.
+fn leftover(old: &Facts<'_>, base: &BaseEntry) -> Step {
+    Step {
+        path: old.path.clone(),
+        action: Action::DeleteRemote { version: base.stamp.version },
+        reason: Reason::Renamed,
+        expect: Expect { local: old.expect_local(), remote: old.expect_remote() },
+        fields: Vec::new(),
+        annotate: false,
+    }
+}
+
+fn step(old: &Facts<'_>, new: &Facts<'_>, base: &BaseEntry, input: &Input<'_>) -> Step {
     debug_assert_eq!(base.link, Link::Linked);
     Step {
         path: new.path.clone(),
