@@ -4,7 +4,7 @@
 //! Start reading at [`Calls::call`]. The policy itself is [`attempts_max`] and [`delay`].
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicI64, AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -14,6 +14,7 @@ use vaultterm_sealing::SecretFields;
 use crate::{
     Clock, FaultClass, Remote, RemoteFault, SecretRead, WriteReceipt,
     brake::{Brake, Stop, Stopped},
+    engine::later,
     throttle::{Permit, Throttle},
 };
 
@@ -98,7 +99,16 @@ impl From<Stopped> for CallError {
     }
 }
 
-/// Waits before a request is repeated; `false` when it is not to be.
+/// What comes after a fault.
+enum Next {
+    Repeat,
+    /// The fault is the last word.
+    Final,
+    /// The run was stopped or cancelled; nobody knows what another attempt would have said.
+    Stop,
+}
+
+/// Waits before a request is repeated, if it is to be.
 async fn wait(
     clock: &impl Clock,
     brake: &Brake,
@@ -106,13 +116,16 @@ async fn wait(
     effect: Effect,
     attempt: u32,
     fault: &RemoteFault,
-) -> bool {
+) -> Next {
     if attempt >= attempts_max(fault.class, effect) {
-        return false;
+        return Next::Final;
     }
     let wait = delay(attempt, fault.retry_after, jitter.fraction());
     tracing::debug!(class = fault.class.as_str(), attempt, wait_ms = wait.as_millis(), "a remote request is repeated");
-    brake.unless_stopped(clock.sleep(wait)).await.is_ok()
+    match brake.unless_stopped(clock.sleep(wait)).await {
+        Ok(()) => Next::Repeat,
+        Err(Stopped) => Next::Stop,
+    }
 }
 
 /// Repeats a login. One that is under way is waited for: its token is ours to revoke.
@@ -131,10 +144,14 @@ where
             return Err(CallError::Stopped);
         }
         attempts += 1;
-        match attempt().await {
+        let fault = match attempt().await {
             Ok(answer) => return Ok(answer),
-            Err(fault) if wait(clock, brake, jitter, Effect::Login, attempts, &fault).await => {}
-            Err(fault) => return Err(CallError::Fault(fault)),
+            Err(fault) => fault,
+        };
+        match wait(clock, brake, jitter, Effect::Login, attempts, &fault).await {
+            Next::Repeat => {}
+            Next::Final => return Err(CallError::Fault(fault)),
+            Next::Stop => return Err(CallError::Stopped),
         }
     }
 }
@@ -146,14 +163,15 @@ pub(crate) struct Calls<'a, R, K> {
     brake: &'a Brake,
     throttle: Throttle,
     jitter: Jitter,
-    /// Requests that the server answered, with a refusal or otherwise.
-    answers: AtomicU64,
+    /// Nobody sends anything before this moment (nanoseconds): a server that pushed one
+    /// request back is not to be asked by all the others at once.
+    quiet_until: AtomicI64,
 }
 
 impl<'a, R: Remote, K: Clock> Calls<'a, R, K> {
     pub(crate) fn new(remote: &'a R, clock: &'a K, brake: &'a Brake, concurrency_max: u32, seed: u64) -> Self {
         let throttle = Throttle::new(usize::try_from(concurrency_max).unwrap_or(usize::MAX));
-        Self { remote, clock, brake, throttle, jitter: Jitter::new(seed), answers: AtomicU64::new(0) }
+        Self { remote, clock, brake, throttle, jitter: Jitter::new(seed), quiet_until: AtomicI64::new(0) }
     }
 
     pub(crate) fn requests(&self) -> u64 {
@@ -200,44 +218,53 @@ impl<'a, R: Remote, K: Clock> Calls<'a, R, K> {
     where
         F: Future<Output = Result<T, RemoteFault>>,
     {
-        let answers_before = self.answers.load(Ordering::Relaxed);
         let mut attempts = 0;
         loop {
-            let permit = self.brake.unless_pulled(self.throttle.permit()).await?;
+            let permit = self.permit().await?;
             attempts += 1;
             let fault = match attempt().await {
                 Ok(answer) => {
-                    self.answered(permit);
+                    self.throttle.answered(permit);
                     return Ok(answer);
                 }
                 Err(fault) => fault,
             };
-            if pushes_back(fault.class) {
-                self.throttle.pushed_back(permit);
-            } else {
-                self.answered(permit);
+            if self.concerns_every_path(&fault, permit) {
+                self.brake.pull(Stop::Remote(fault));
+                return Err(CallError::Stopped);
             }
-            if !wait(self.clock, self.brake, &self.jitter, effect, attempts, &fault).await {
-                return Err(self.judge(fault, answers_before));
+            match wait(self.clock, self.brake, &self.jitter, effect, attempts, &fault).await {
+                Next::Repeat => {}
+                Next::Final => return Err(CallError::Fault(fault)),
+                Next::Stop => return Err(CallError::Stopped),
             }
         }
     }
 
-    fn answered(&self, permit: Permit<'_>) {
-        self.throttle.answered(permit);
-        self.answers.fetch_add(1, Ordering::Relaxed);
+    /// Waits for the right to send a request.
+    async fn permit(&self) -> Result<Permit<'_>, Stopped> {
+        let permit = self.brake.unless_pulled(self.throttle.permit()).await?;
+        loop {
+            let quiet = self.quiet_until.load(Ordering::Relaxed).saturating_sub(self.clock.now().0);
+            match u64::try_from(quiet) {
+                Ok(0) | Err(_) => return Ok(permit),
+                Ok(nanos) => self.brake.unless_stopped(self.clock.sleep(Duration::from_nanos(nanos))).await?,
+            }
+        }
     }
 
-    /// Decides whether a final fault is this path's or everybody's: what concerns every path,
-    /// and a server that answered nobody all the while that this request was repeated, ends
-    /// the run, rather than failing path after path in the same way.
-    fn judge(&self, fault: RemoteFault, answers_before: u64) -> CallError {
-        let silent = pushes_back(fault.class) && self.answers.load(Ordering::Relaxed) == answers_before;
-        if concerns_every_path(fault.class) || (silent && self.brake.is_free()) {
-            self.brake.pull(Stop::Remote(fault));
-            return CallError::Stopped;
+    /// Decides whether a fault is this path's or everybody's: what holds for every path, and a
+    /// server that answered nobody for as long as a request is repeated, ends the run, rather
+    /// than failing path after path in the same way. Gives the permit back.
+    fn concerns_every_path(&self, fault: &RemoteFault, permit: Permit<'_>) -> bool {
+        if !pushes_back(fault.class) {
+            self.throttle.answered(permit);
+            return concerns_every_path(fault.class);
         }
-        CallError::Fault(fault)
+        let silent = self.throttle.pushed_back(permit);
+        let quiet = delay(silent, fault.retry_after, self.jitter.fraction());
+        self.quiet_until.fetch_max(later(self.clock.now(), quiet).0, Ordering::Relaxed);
+        silent >= attempts_max(fault.class, Effect::Repeatable)
     }
 }
 

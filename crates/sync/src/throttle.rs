@@ -21,6 +21,8 @@ struct State {
     answered: usize,
     /// Counts the cuts: of the requests that were in flight together, one cuts.
     cuts: u64,
+    /// Cuts since the last answer.
+    silent: u32,
 }
 
 /// The right to have one request in flight.
@@ -33,7 +35,7 @@ impl Throttle {
     /// Allows up to `max` requests in flight, at least one.
     pub(crate) fn new(max: usize) -> Self {
         let max = max.max(1);
-        let state = State { limit: max, surplus: 0, answered: 0, cuts: 0 };
+        let state = State { limit: max, surplus: 0, answered: 0, cuts: 0, silent: 0 };
         Self { permits: Semaphore::new(max), state: Mutex::new(state), max }
     }
 
@@ -46,6 +48,7 @@ impl Throttle {
     /// Gives a permit back after an answer.
     pub(crate) fn answered(&self, permit: Permit<'_>) {
         let mut state = self.state();
+        state.silent = 0;
         state.answered += 1;
         if state.answered >= state.limit && state.limit < self.max {
             state.limit += 1;
@@ -59,8 +62,9 @@ impl Throttle {
         self.give_back(state, permit);
     }
 
-    /// Gives a permit back after the server pushed back, and halves the limit.
-    pub(crate) fn pushed_back(&self, permit: Permit<'_>) {
+    /// Gives a permit back after the server pushed back, and halves the limit. Answers how often
+    /// in a row that happened without a single answer in between.
+    pub(crate) fn pushed_back(&self, permit: Permit<'_>) -> u32 {
         let mut state = self.state();
         if permit.cuts == state.cuts {
             let limit = (state.limit / 2).max(1);
@@ -68,8 +72,11 @@ impl Throttle {
             state.limit = limit;
             state.answered = 0;
             state.cuts += 1;
+            state.silent += 1;
         }
+        let silent = state.silent;
         self.give_back(state, permit);
+        silent
     }
 
     fn give_back(&self, mut state: MutexGuard<'_, State>, permit: Permit<'_>) {
@@ -98,7 +105,7 @@ mod tests {
     fn requests_that_were_in_flight_together_cut_once() {
         let throttle = Throttle::new(8);
         for permit in take_all(&throttle) {
-            throttle.pushed_back(permit);
+            assert_eq!(throttle.pushed_back(permit), 1);
         }
         assert_eq!(take_all(&throttle).len(), 4);
     }
@@ -107,9 +114,20 @@ mod tests {
     fn the_limit_never_falls_below_one() {
         let throttle = Throttle::new(8);
         for _ in 0..10 {
-            take_all(&throttle).into_iter().for_each(|permit| throttle.pushed_back(permit));
+            for permit in take_all(&throttle) {
+                throttle.pushed_back(permit);
+            }
         }
         assert_eq!(take_all(&throttle).len(), 1);
+    }
+
+    #[test]
+    fn one_answer_breaks_the_silence() {
+        let throttle = Throttle::new(2);
+        let permit = || throttle.permit().now_or_never().expect("one is allowed");
+        assert_eq!((throttle.pushed_back(permit()), throttle.pushed_back(permit())), (1, 2));
+        throttle.answered(permit());
+        assert_eq!(throttle.pushed_back(permit()), 1);
     }
 
     #[test]

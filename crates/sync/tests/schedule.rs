@@ -1,0 +1,125 @@
+//! When runs start by themselves.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+use vaultterm_reconcile::{Counts, Mode, UnixNanos};
+use vaultterm_sync::{
+    CollectionId, Connection, ConnectionId, Run, RunId, RunState, Trigger,
+    schedule::{BACKOFF_FIRST, BACKOFF_MAX, DEBOUNCE, Standing, due, next},
+};
+use vaultterm_testkit::world::{actor, connection};
+
+const NOW: UnixNanos = UnixNanos(1_767_225_600_000_000_000);
+const SECOND: i64 = 1_000_000_000;
+
+fn ago(seconds: i64) -> UnixNanos {
+    UnixNanos(NOW.0 - seconds * SECOND)
+}
+
+/// A connection with an interval of 300 seconds and `on_change`.
+fn scheduled() -> Connection {
+    connection(ConnectionId(Uuid::nil()), CollectionId(Uuid::nil()), Mode::Bidirectional)
+}
+
+fn run(state: RunState, finished: Option<UnixNanos>) -> Run {
+    Run {
+        id: RunId(Uuid::nil()),
+        connection_id: ConnectionId(Uuid::nil()),
+        plan_id: None,
+        state,
+        trigger: Trigger::Interval,
+        actor: actor(),
+        counts: Counts::default(),
+        halts: Vec::new(),
+        problems: Vec::new(),
+        started: ago(1_000),
+        finished,
+        requests: 0,
+    }
+}
+
+fn due_after(connection: &Connection, run: Option<&Run>, failures: u32, changed: Option<UnixNanos>) -> Option<Trigger> {
+    due(&Standing { connection, last_run: run, failures, changed }, NOW)
+}
+
+#[test]
+fn the_interval_counts_from_the_end_of_the_last_run() {
+    let connection = scheduled();
+    for (finished, expected) in [(299, None), (300, Some(Trigger::Interval)), (9_000, Some(Trigger::Interval))] {
+        let last = run(RunState::Succeeded, Some(ago(finished)));
+        assert_eq!(due_after(&connection, Some(&last), 0, None), expected, "{finished}");
+    }
+    let last = run(RunState::Partial, Some(ago(100)));
+    let standing = Standing { connection: &connection, last_run: Some(&last), failures: 0, changed: None };
+    assert_eq!(next(&standing), Some((UnixNanos(NOW.0 + 200 * SECOND), Trigger::Interval)));
+}
+
+#[test]
+fn an_interval_of_zero_is_none() {
+    let mut connection = scheduled();
+    connection.schedule.interval_seconds = 0;
+    let last = run(RunState::Succeeded, Some(ago(9_000)));
+    assert_eq!(due_after(&connection, Some(&last), 0, None), None);
+    assert_eq!(due_after(&connection, Some(&last), 0, Some(ago(5))), Some(Trigger::Change));
+}
+
+#[test]
+fn a_change_starts_a_run_once_no_other_followed_for_two_seconds() {
+    let connection = scheduled();
+    let last = run(RunState::Succeeded, Some(ago(60)));
+    assert_eq!(DEBOUNCE, Duration::from_secs(2));
+    assert_eq!(due_after(&connection, Some(&last), 0, Some(ago(1))), None);
+    assert_eq!(due_after(&connection, Some(&last), 0, Some(ago(2))), Some(Trigger::Change));
+}
+
+#[test]
+fn a_change_starts_nothing_when_on_change_is_off() {
+    let mut connection = scheduled();
+    connection.schedule.on_change = false;
+    let last = run(RunState::Succeeded, Some(ago(60)));
+    assert_eq!(due_after(&connection, Some(&last), 0, Some(ago(60))), None);
+}
+
+#[test]
+fn a_connection_that_nobody_ran_or_somebody_paused_does_not_run() {
+    for change in
+        [(|connection| connection.paused = true) as fn(&mut Connection), |connection| connection.started = false]
+    {
+        let mut connection = scheduled();
+        change(&mut connection);
+        let last = run(RunState::Succeeded, Some(ago(9_000)));
+        assert_eq!(due_after(&connection, Some(&last), 0, Some(ago(9_000))), None);
+        assert_eq!(due_after(&connection, None, 0, None), None);
+    }
+}
+
+#[test]
+fn a_halted_or_running_connection_waits() {
+    let connection = scheduled();
+    for last in [run(RunState::Halted, Some(ago(9_000))), run(RunState::Running, None)] {
+        assert_eq!(due_after(&connection, Some(&last), 0, Some(ago(9_000))), None, "{:?}", last.state);
+    }
+}
+
+#[test]
+fn failed_runs_are_repeated_ever_more_rarely_up_to_a_bound() {
+    let mut connection = scheduled();
+    connection.schedule.interval_seconds = 1;
+    let last = run(RunState::Failed, Some(NOW));
+    let waits: Vec<_> = [1, 2, 3, 20, u32::MAX]
+        .into_iter()
+        .map(|failures| {
+            let standing =
+                Standing { connection: &connection, last_run: Some(&last), failures, changed: Some(ago(60)) };
+            let (at, _) = next(&standing).expect("it is repeated");
+            Duration::from_nanos(u64::try_from(at.0 - NOW.0).expect("later"))
+        })
+        .collect();
+    assert_eq!(waits, [BACKOFF_FIRST, BACKOFF_FIRST * 2, BACKOFF_FIRST * 4, BACKOFF_MAX, BACKOFF_MAX]);
+}
+
+#[test]
+fn a_started_connection_without_a_run_is_due_at_once() {
+    assert_eq!(due_after(&scheduled(), None, 0, None), Some(Trigger::Interval));
+}
