@@ -49,15 +49,17 @@ pub(crate) fn check(root: &Path) -> Result<()> {
 
 fn manifest(path: &Path, room: &str, allowed: &[&str], findings: &mut Vec<String>) -> Result<()> {
     let text = fs::read_to_string(path)?;
-    let mut section = "";
+    let (mut section, mut before) = ("", "");
     for line in text.lines() {
+        let reason = line.contains(" # ") || before.starts_with('#');
+        before = line;
         if line.starts_with('[') {
             section = line;
+        }
+        if section != "[dependencies]" || line.starts_with(['#', '[']) {
             continue;
         }
-        let Some((name, _)) = line.split_once(['.', ' ', '=']).filter(|_| section == "[dependencies]") else {
-            continue;
-        };
+        let Some((name, _)) = line.split_once(['.', ' ', '=']) else { continue };
         if let Some(ours) = name.strip_prefix("vaultterm-")
             && !allowed.contains(&ours)
         {
