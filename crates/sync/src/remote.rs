@@ -114,6 +114,13 @@ pub trait Remote: Send + Sync {
     /// Counts the HTTP requests made so far, the login included.
     fn requests(&self) -> u64;
 
+    /// Says whether reads are never older than what this session saw or wrote. Where they may be
+    /// (a cluster whose standbys answer by themselves and know no `X-Vault-Index`), absence
+    /// counts only when it was seen in two runs.
+    fn consistent(&self) -> bool {
+        true
+    }
+
     /// Revokes the token. Best effort: a failure is logged by the implementation.
     fn close(&self) -> impl Future<Output = ()> + Send;
 }
