@@ -1,4 +1,10 @@
 //! The policy a role needs, and the script that sets it up. Pure text.
+//!
+//! Least privilege: a test on a real server shows that every mode works with exactly this, and
+//! that without any one capability of it something needed fails. `needs.rs` checks the same
+//! capabilities before a run.
+
+use std::fmt::Write;
 
 use vaultterm_reconcile::Mode;
 
@@ -9,6 +15,16 @@ pub enum Flavor {
     Vault,
     /// OpenBao: `bao`.
     OpenBao,
+}
+
+impl Flavor {
+    /// Returns the command and the prefix of its environment variables.
+    const fn command(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Vault => ("vault", "VAULT"),
+            Self::OpenBao => ("bao", "BAO"),
+        }
+    }
 }
 
 /// What a policy is for.
@@ -35,13 +51,241 @@ pub struct PolicyRequest<'a> {
 pub struct PolicyText {
     /// The policy, in HCL.
     pub hcl: String,
-    /// A POSIX shell script that writes the policy, creates the role and prints RoleID and `SecretID`.
+    /// A POSIX shell script that writes the policy, creates the role and prints RoleID and
+    /// `SecretID`.
     pub script: String,
 }
 
 /// Writes the least-privilege policy for a mode.
 #[must_use]
 pub fn policy(request: &PolicyRequest<'_>) -> PolicyText {
-    let _ = request;
-    todo!()
+    let hcl = hcl(request);
+    let script = script(request, &hcl);
+    PolicyText { hcl, script }
+}
+
+/// One `path` block: why, path, capabilities.
+struct Block {
+    why: &'static str,
+    path: String,
+    capabilities: Vec<&'static str>,
+}
+
+fn blocks(request: &PolicyRequest<'_>) -> Vec<Block> {
+    let writes = matches!(request.mode, Mode::Push | Mode::Bidirectional);
+    let openbao = request.flavor == Flavor::OpenBao;
+    let below = |api: &str| format!("{}*", scope(request, api));
+    let block = |why, path, capabilities: &[(&'static str, bool)]| Block {
+        why,
+        path,
+        capabilities: capabilities.iter().filter(|(_, needed)| *needed).map(|(name, _)| *name).collect(),
+    };
+    let mut blocks = vec![block(
+        if writes { "The values: read and written, always with check-and-set." } else { "The values." },
+        below("data"),
+        &[("create", writes), ("read", true), ("update", writes)],
+    )];
+    if writes {
+        let why = "Deletion of a version that was seen. It can be undone; nothing is ever destroyed.";
+        blocks.push(block(why, below("delete"), &[("update", true)]));
+    }
+    blocks.push(block(
+        if writes && request.annotate {
+            "Versions and times without values: the proof that a secret is gone; `patch` marks what VaultTerm manages."
+        } else {
+            "Versions and times without values: the proof that a secret is gone."
+        },
+        below("metadata"),
+        // OpenBao lists `detailed-metadata` instead.
+        &[("list", !openbao), ("read", true), ("patch", writes && request.annotate)],
+    ));
+    if openbao {
+        let why = "The same for many secrets in one answer: `scan` for small scopes, `list` for large ones.";
+        blocks.push(block(why, below("detailed-metadata"), &[("list", true), ("scan", true)]));
+    }
+    let why = "What is missing is named before a run, and an expired token is told from a denial.";
+    blocks.push(block(why, "sys/capabilities-self".to_owned(), &[("update", true)]));
+    let why = "The token is revoked at the end of every run.";
+    blocks.push(block(why, "auth/token/revoke-self".to_owned(), &[("update", true)]));
+    blocks
+}
+
+fn hcl(request: &PolicyRequest<'_>) -> String {
+    let (mount, path) = (trimmed(request.mount), trimmed(request.path));
+    let below = if path.is_empty() { format!("all of `{mount}/`") } else { format!("`{path}/` in `{mount}/`") };
+    let direction = match request.mode {
+        Mode::Push => "VaultTerm writes",
+        Mode::Pull => "VaultTerm reads",
+        Mode::Bidirectional => "VaultTerm reads and writes",
+    };
+    let mut text = format!("# {direction} {below} ({}). Nothing here can be left out.\n", request.mode.as_str());
+    if path.split('/').chain(mount.split('/')).any(|segment| segment == "+") || path.contains("{{") {
+        text.push_str(
+            "# NOTE: `+` as a whole name and `{{` have a meaning in policies that cannot be taken from them:\n",
+        );
+        text.push_str("# check that this grants what it should.\n");
+    }
+    for Block { why, path, capabilities } in blocks(request) {
+        let capabilities = capabilities.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
+        let path = quoted(&path);
+        let _ = write!(text, "\n# {why}\npath {path} {{\n  capabilities = [{capabilities}]\n}}\n");
+    }
+    let lookup = format!("auth/{}/role/{}/secret-id/lookup", trimmed(request.auth_mount), request.role);
+    let lookup = quoted(&lookup);
+    let _ = write!(
+        text,
+        "\n# Optional: VaultTerm can then show when its SecretID expires.\n\
+         # path {lookup} {{\n#   capabilities = [\"update\"]\n# }}\n\
+         \n# Not needed: the mount's version is read from sys/internal/ui/mounts, which every token may.\n"
+    );
+    text
+}
+
+fn script(request: &PolicyRequest<'_>, hcl: &str) -> String {
+    let (command, prefix) = request.flavor.command();
+    let auth_mount = trimmed(request.auth_mount);
+    let role = shell(request.role);
+    let role_path = shell(&format!("auth/{auth_mount}/role/{}", request.role));
+    let role_id_path = shell(&format!("auth/{auth_mount}/role/{}/role-id", request.role));
+    let secret_id_path = shell(&format!("auth/{auth_mount}/role/{}/secret-id", request.role));
+    let listed = shell(&format!("\"{auth_mount}/\":"));
+    let enabled = shell(&format!("-path={auth_mount}"));
+    format!(
+        r#"#!/bin/sh
+# Sets up a role for VaultTerm: its policy, the AppRole role, and a SecretID.
+# Needs {prefix}_ADDR and a token that may do this. Run it again to change the policy or to get
+# another SecretID; nothing else changes.
+set -eu
+
+{command} policy write {role} - >&2 <<'VAULTTERM_POLICY'
+{hcl}VAULTTERM_POLICY
+
+if ! {command} auth list -format=json | grep -qF {listed}; then
+  {command} auth enable {enabled} approle >&2
+fi
+
+# Short-lived tokens with this policy and nothing else. VaultTerm logs in again when one expires.
+# To have SecretIDs expire, add for example: secret_id_ttl=720h
+{command} write {role_path} \
+  token_policies={role} token_no_default_policy=true token_ttl=20m token_max_ttl=1h >&2
+
+echo "role_id: $({command} read -field=role_id {role_id_path})"
+# To hand the SecretID over unseen, wrap it: add -wrap-ttl=10m, use -field=wrapping_token, and
+# give VaultTerm the wrapping token.
+echo "secret_id: $({command} write -force -field=secret_id {secret_id_path})"
+"#
+    )
+}
+
+/// Returns where a part of the API lies below the mount, ending with `/`.
+fn scope(request: &PolicyRequest<'_>, api: &str) -> String {
+    let (mount, path) = (trimmed(request.mount), trimmed(request.path));
+    if path.is_empty() { format!("{mount}/{api}/") } else { format!("{mount}/{api}/{path}/") }
+}
+
+fn trimmed(path: &str) -> &str {
+    path.trim_matches('/')
+}
+
+/// Quotes a text for HCL.
+fn quoted(text: &str) -> String {
+    let escaped = text.replace('\\', "\\\\").replace('"', "\\\"").replace("${", "$${");
+    format!("\"{escaped}\"")
+}
+
+/// Quotes a text for a POSIX shell.
+fn shell(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(mode: Mode, flavor: Flavor) -> PolicyRequest<'static> {
+        PolicyRequest {
+            mount: "kv",
+            path: "team/app",
+            mode,
+            flavor,
+            annotate: true,
+            role: "vaultterm",
+            auth_mount: "approle",
+        }
+    }
+
+    /// Every capability granted, as `capability path`.
+    fn grants(request: &PolicyRequest<'_>) -> Vec<String> {
+        let grant = |block: Block| {
+            let path = block.path;
+            block.capabilities.into_iter().map(move |capability| format!("{capability} {path}")).collect::<Vec<_>>()
+        };
+        blocks(request).into_iter().flat_map(grant).collect()
+    }
+
+    #[test]
+    fn pull_is_granted_nothing_that_changes_a_secret() {
+        let grants = grants(&request(Mode::Pull, Flavor::Vault));
+        assert_eq!(
+            grants,
+            [
+                "read kv/data/team/app/*",
+                "list kv/metadata/team/app/*",
+                "read kv/metadata/team/app/*",
+                "update sys/capabilities-self",
+                "update auth/token/revoke-self",
+            ]
+        );
+    }
+
+    #[test]
+    fn push_is_granted_writing_deleting_and_marking() {
+        let grants = grants(&request(Mode::Push, Flavor::OpenBao));
+        assert_eq!(
+            grants,
+            [
+                "create kv/data/team/app/*",
+                "read kv/data/team/app/*",
+                "update kv/data/team/app/*",
+                "update kv/delete/team/app/*",
+                "read kv/metadata/team/app/*",
+                "patch kv/metadata/team/app/*",
+                "list kv/detailed-metadata/team/app/*",
+                "scan kv/detailed-metadata/team/app/*",
+                "update sys/capabilities-self",
+                "update auth/token/revoke-self",
+            ]
+        );
+        let unmarked = PolicyRequest { annotate: false, ..request(Mode::Push, Flavor::OpenBao) };
+        assert!(!super::tests::grants(&unmarked).iter().any(|grant| grant.starts_with("patch")));
+    }
+
+    #[test]
+    fn the_vault_flavor_knows_no_scan() {
+        for mode in Mode::ALL {
+            let text = policy(&request(*mode, Flavor::Vault));
+            assert!(!text.hcl.contains("scan") && !text.hcl.contains("detailed"), "{}", text.hcl);
+            assert!(text.script.contains("vault policy write vaultterm") && !text.script.contains("bao "));
+        }
+    }
+
+    #[test]
+    fn a_whole_mount_is_granted_without_a_double_slash() {
+        let whole = PolicyRequest { path: "", mount: "/a/kv/", ..request(Mode::Pull, Flavor::OpenBao) };
+        let text = policy(&whole).hcl;
+        assert!(text.contains("path \"a/kv/data/*\"") && !text.contains("//"), "{text}");
+    }
+
+    #[test]
+    fn odd_names_are_quoted_for_hcl_and_shell() {
+        assert_eq!(quoted(r#"a"b\c${d}"#), r#""a\"b\\c$${d}""#);
+        assert_eq!(shell("auth/approle/role/x"), "auth/approle/role/x");
+        assert_eq!(shell("it's $(x)"), r"'it'\''s $(x)'");
+        assert_eq!(shell(""), "''");
+    }
 }
