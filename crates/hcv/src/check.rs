@@ -1,12 +1,13 @@
 //! The report behind `POST /connections/{id}/test`.
 
 use vaultterm_reconcile::UnixNanos;
-use vaultterm_sealing::SecretText;
+use vaultterm_sync::RemoteFault;
 
 /// One thing that was checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
-    /// What: `address`, `tls`, `health`, `login`, `mount`, or `capability: read on kv/data/team/*`.
+    /// What: `address`, `tls`, `health`, `login`, `mount`, or a capability and its path, as in
+    /// `read on kv/data/team/*`.
     pub name: String,
     /// Whether it is as it must be.
     pub ok: bool,
@@ -27,7 +28,7 @@ pub struct Server {
 
 /// What a test of a connection found, in the order it was found. It ends at the first check
 /// without which later ones make no sense.
-#[derive(Debug)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TestReport {
     /// Whether every check passed.
     pub ok: bool,
@@ -37,7 +38,17 @@ pub struct TestReport {
     pub server: Option<Server>,
     /// When the `SecretID` expires, where the role may know.
     pub secret_id_expires: Option<UnixNanos>,
-    /// The `SecretID` that a wrapping token held: must be stored, the token is spent. May be
-    /// there although a later check failed.
-    pub unwrapped: Option<SecretText>,
+}
+
+impl TestReport {
+    /// Notes that something is as it must be.
+    pub(crate) fn pass(&mut self, name: impl Into<String>, detail: impl Into<String>) {
+        self.checks.push(Check { name: name.into(), ok: true, detail: detail.into(), hint: None });
+    }
+
+    /// Notes that something is not as it must be.
+    pub(crate) fn fail(&mut self, name: impl Into<String>, fault: &RemoteFault) {
+        let (detail, hint) = (fault.message.clone(), fault.hint.clone());
+        self.checks.push(Check { name: name.into(), ok: false, detail, hint });
+    }
 }

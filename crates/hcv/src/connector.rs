@@ -1,11 +1,29 @@
-//! How a session is opened: address, TLS, health, login, mount, capabilities.
+//! How a session is opened: address, TLS, health, login; then `preflight.rs` looks around.
+//!
+//! [`VaultConnector::test`] goes the same way and keeps its notes, so that a test passes exactly
+//! when a run could begin.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use reqwest::header::HeaderValue;
+use vaultterm_reconcile::UnixNanos;
 use vaultterm_sealing::SecretText;
-use vaultterm_sync::{Connected, Connection, ConnectionSecrets, Connector, RemoteFault};
+use vaultterm_sync::{
+    Connected, Connection, ConnectionSecrets, Connector, Credential, FaultClass, Remote, RemoteFault, RemoteIdentity,
+};
 
-use crate::{TestReport, VaultRemote};
+use crate::{
+    TestReport, VaultAddress, VaultRemote, approle,
+    check::Server,
+    fault::{self, Stage},
+    http::Transport,
+    preflight::{Findings, Preflight},
+    remote::LargeScopes,
+    route::Scope,
+    session::Session,
+    sys::Health,
+    tls,
+};
 
 /// How the stamps of a scope are listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -55,20 +73,147 @@ impl Default for ConnectorOptions {
 #[derive(Debug)]
 pub struct VaultConnector {
     options: ConnectorOptions,
+    large: Arc<LargeScopes>,
 }
 
 impl VaultConnector {
-    /// Makes a connector.
+    /// Makes a connector. One per process: it remembers which scopes are too large to be scanned.
     #[must_use]
     pub fn new(options: ConnectorOptions) -> Self {
-        Self { options }
+        Self { options, large: Arc::default() }
     }
 
-    /// Checks everything a run would need, changes nothing, and revokes its token.
+    /// Checks everything a run would need, changes nothing, and revokes its token. The
+    /// credential must be unwrapped.
     pub async fn test(&self, connection: &Connection, secrets: &ConnectionSecrets) -> TestReport {
-        let _ = (connection, secrets, &self.options);
-        todo!()
+        let mut report = TestReport::default();
+        match self.open(connection, secrets, &mut report).await {
+            Ok(opened) => opened.remote.close().await,
+            Err(fault) if report.checks.iter().all(|check| check.ok) => report.fail("answers", &fault),
+            Err(_) => {}
+        }
+        report.ok = report.checks.iter().all(|check| check.ok);
+        report
     }
+
+    /// Makes the way to the server and asks what answers.
+    async fn reach(
+        &self,
+        connection: &Connection,
+        secrets: &ConnectionSecrets,
+        report: &mut TestReport,
+    ) -> Result<(Transport, Health), RemoteFault> {
+        let address = VaultAddress::parse(&connection.address, self.options.allow_plaintext).map_err(|error| {
+            let hint = "write it as https://host:8200; plain http is for loopback addresses";
+            failed(report, "address", fault::hinted(FaultClass::Misconfigured, error.to_string(), hint))
+        })?;
+        let client = tls::client(&address, &connection.tls, secrets.client_key_pem.as_ref(), &self.options);
+        let client = client.map_err(|error| {
+            let hint = error.hint().map(str::to_owned);
+            let fault = fault::new(FaultClass::Misconfigured, error.to_string());
+            failed(report, "tls", RemoteFault { hint, ..fault })
+        })?;
+        let namespace = namespace(connection).map_err(|fault| failed(report, "address", fault))?;
+        let transport = Transport::new(client, address.base(connection.tls.server_name.as_deref()), namespace);
+
+        let request = Health::request();
+        let answer = transport.send(&request, None).await.map_err(|error| {
+            let fault = error.fault(&request);
+            let stage = match error.stage() {
+                Stage::Address => "address",
+                Stage::Tls => "tls",
+                Stage::Answer => "health",
+            };
+            if stage != "address" {
+                report.pass("address", format!("{} answers", address.origin()));
+            }
+            failed(report, stage, fault)
+        })?;
+        report.pass("address", format!("{} answers", address.origin()));
+        match (address.is_plaintext(), &connection.tls.ca_pem) {
+            (true, _) => report.pass("tls", "plain http"),
+            (false, Some(_)) => report.pass("tls", "the certificate is signed by the connection's CA"),
+            (false, None) => report.pass("tls", "the certificate is signed by a CA that this machine trusts"),
+        }
+        let health = Health::read(&request, &answer).map_err(|fault| failed(report, "health", fault))?;
+        let server = Server { product: health.product().as_str().to_owned(), version: health.version.clone() };
+        report.pass("health", format!("{} {}, unsealed", server.product, server.version));
+        report.server = Some(server);
+        Ok((transport, health))
+    }
+
+    /// Goes all the way, noting each step. Whatever fails after the login, the token is revoked.
+    async fn open(
+        &self,
+        connection: &Connection,
+        secrets: &ConnectionSecrets,
+        report: &mut TestReport,
+    ) -> Result<Opened, RemoteFault> {
+        let scope = Scope::new(&connection.mount, &connection.path).map_err(|reason| {
+            let hint = "mount and path are names divided by `/`";
+            failed(report, "mount", fault::hinted(FaultClass::Misconfigured, reason, hint))
+        })?;
+        let (transport, health) = self.reach(connection, secrets, report).await?;
+        let Credential::SecretId(secret_id) = &secrets.credential else {
+            let hint = "unwrap it first: the SecretID is then stored in its place";
+            let fault = fault::hinted(FaultClass::LoginRefused, "the SecretID is still wrapped", hint);
+            return Err(failed(report, "login", fault));
+        };
+        let login = Session::open(transport, &connection.auth_mount, &connection.role_id, secret_id.duplicate());
+        let (session, role) = login.await.map_err(|fault| failed(report, "login", fault))?;
+        let of_role = role.as_ref().map_or_else(String::new, |role| format!(" with the role `{role}`"));
+        report.pass("login", format!("AppRole at auth/{}{of_role}", connection.auth_mount));
+
+        let found = Preflight { connection, scope: &scope, session: &session, product: health.product(), role };
+        match found.look_around(self.options.listing, report).await {
+            Ok(findings) => Ok(self.opened(connection, scope, session, health, findings)),
+            Err(fault) => {
+                session.close().await;
+                Err(fault)
+            }
+        }
+    }
+
+    fn opened(
+        &self,
+        connection: &Connection,
+        scope: Scope,
+        session: Session,
+        health: Health,
+        findings: Findings,
+    ) -> Opened {
+        let identity = RemoteIdentity {
+            product: health.product().as_str().to_owned(),
+            version: health.version,
+            cluster_id: health.cluster_id,
+            mount_accessor: findings.mount.accessor.clone(),
+            mount_uuid: findings.mount.uuid.clone(),
+            kv_version: findings.kv_version,
+        };
+        let namespace = connection.namespace.as_deref().unwrap_or_default();
+        let large_key = format!("{}\n{namespace}\n{}", connection.address, scope.folder("data", ""));
+        let remote = VaultRemote {
+            session,
+            scope,
+            mount: findings.mount,
+            instance: connection.options.instance.clone(),
+            ways: findings.ways,
+            page_size: self.options.page_size.max(1),
+            listing_concurrency: self.options.listing_concurrency.max(1),
+            large: Arc::clone(&self.large),
+            large_key,
+            consistent: findings.consistent,
+            mount_proven: tokio::sync::Mutex::new(None),
+        };
+        Opened { remote, identity, secret_id_expires: findings.secret_id_expires }
+    }
+}
+
+/// A session, and what was learned by opening it.
+struct Opened {
+    remote: VaultRemote,
+    identity: RemoteIdentity,
+    secret_id_expires: Option<UnixNanos>,
 }
 
 impl Connector for VaultConnector {
@@ -79,8 +224,9 @@ impl Connector for VaultConnector {
         connection: &Connection,
         secrets: &ConnectionSecrets,
     ) -> Result<Option<SecretText>, RemoteFault> {
-        let _ = (connection, secrets);
-        todo!()
+        let Credential::WrappingToken(token) = &secrets.credential else { return Ok(None) };
+        let (transport, _) = self.reach(connection, secrets, &mut TestReport::default()).await?;
+        approle::unwrap(&transport, &connection.auth_mount, token).await.map(Some)
     }
 
     async fn connect(
@@ -88,7 +234,25 @@ impl Connector for VaultConnector {
         connection: &Connection,
         secrets: &ConnectionSecrets,
     ) -> Result<Connected<VaultRemote>, RemoteFault> {
-        let _ = (connection, secrets);
-        todo!()
+        let Opened { remote, identity, secret_id_expires } =
+            self.open(connection, secrets, &mut TestReport::default()).await?;
+        Ok(Connected { remote, identity, secret_id_expires })
     }
+}
+
+/// Notes a fault and hands it on.
+pub(crate) fn failed(report: &mut TestReport, name: &str, fault: RemoteFault) -> RemoteFault {
+    report.fail(name, &fault);
+    fault
+}
+
+fn namespace(connection: &Connection) -> Result<Option<HeaderValue>, RemoteFault> {
+    let Some(namespace) = connection.namespace.as_deref().map(|text| text.trim_matches('/')) else { return Ok(None) };
+    if namespace.is_empty() || namespace == "root" {
+        return Ok(None);
+    }
+    HeaderValue::from_str(namespace).map(Some).map_err(|_| {
+        let message = "the namespace holds characters that no header can carry";
+        fault::hinted(FaultClass::Misconfigured, message, "check the namespace of the connection")
+    })
 }

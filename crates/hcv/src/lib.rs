@@ -8,10 +8,24 @@
 //! Start reading at `connector.rs` (how a session is opened), then `kv2.rs` and `observe.rs`.
 
 mod address;
+mod approle;
 mod check;
 mod connector;
+mod fault;
+mod http;
+mod index;
+mod kv2;
+mod needs;
+mod observe;
 mod policy;
+mod preflight;
 mod remote;
+mod resolver;
+mod route;
+mod session;
+mod sys;
+mod tls;
+mod wire;
 
 pub use address::{AddressError, VaultAddress};
 pub use check::{Check, Server, TestReport};

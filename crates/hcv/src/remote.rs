@@ -1,31 +1,149 @@
-//! The engine's `Remote` on a logged-in session.
+//! The engine's `Remote` on a logged-in session: one KV v2 scope.
 
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+
+use reqwest::StatusCode;
 use vaultterm_reconcile::{RecordId, RecordType, RemoteSight, RemoteSnapshot, SecretPath, Version};
 use vaultterm_sealing::SecretFields;
-use vaultterm_sync::{Remote, RemoteFault, SecretRead, WriteReceipt};
+use vaultterm_sync::{FaultClass, Remote, RemoteFault, SecretRead, WriteReceipt};
+
+use crate::{
+    fault::{self, Absence},
+    kv2,
+    needs::Ways,
+    route::Scope,
+    session::Session,
+    sys::{Capabilities, Mount},
+};
+
+/// Scopes that proved too large for one `SCAN`, as long as the process lives.
+#[derive(Debug, Default)]
+pub(crate) struct LargeScopes(Mutex<HashSet<String>>);
+
+impl LargeScopes {
+    pub(crate) fn contains(&self, key: &str) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(key)
+    }
+
+    pub(crate) fn insert(&self, key: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned());
+    }
+}
 
 /// One KV v2 scope of a Vault or OpenBao server, logged in.
 #[derive(Debug)]
-pub struct VaultRemote {}
+pub struct VaultRemote {
+    pub(crate) session: Session,
+    pub(crate) scope: Scope,
+    /// The mount as it was when the session began.
+    pub(crate) mount: Mount,
+    /// Written to `vaultterm-instance`.
+    pub(crate) instance: String,
+    pub(crate) ways: Ways,
+    pub(crate) page_size: u32,
+    pub(crate) listing_concurrency: usize,
+    pub(crate) large: Arc<LargeScopes>,
+    /// This scope's key in `large`.
+    pub(crate) large_key: String,
+    /// Whether reads are never older than what this session saw or wrote.
+    pub(crate) consistent: bool,
+    /// When the newest successful look at the mount began.
+    pub(crate) mount_proven: tokio::sync::Mutex<Option<Instant>>,
+}
+
+impl VaultRemote {
+    /// Asks for one key's metadata. `proof`: whether a missing key must be proven to be missing
+    /// from the very mount that the session began with.
+    pub(crate) async fn look_at(&self, path: &SecretPath, proof: bool) -> Result<RemoteSight, RemoteFault> {
+        let request = kv2::look_request(&self.scope, path);
+        let answer = match self.session.call(&request).await {
+            Ok(answer) => answer,
+            Err(fault) if fault.class == FaultClass::Denied => return Ok(RemoteSight::Unreadable(fault.message)),
+            Err(fault) => return Err(fault),
+        };
+        if answer.status != StatusCode::NOT_FOUND {
+            return kv2::read_look(&request, &answer);
+        }
+        match fault::absence(&answer) {
+            Absence::Nothing => {
+                if proof {
+                    self.prove_mount().await?;
+                }
+                Ok(RemoteSight::ProvenAbsent)
+            }
+            _ => Err(fault::not_found(&request, &answer, self.scope.mount())),
+        }
+    }
+
+    /// Makes sure that the KV v2 engine of the session's beginning still answers at the mount: a
+    /// KV v1 engine in its place says "nothing there" about every path in the same words.
+    ///
+    /// Only a look that began after the caller's own answer proves anything; callers that wait
+    /// for one share it.
+    pub(crate) async fn prove_mount(&self) -> Result<(), RemoteFault> {
+        let since = Instant::now();
+        let mut proven = self.mount_proven.lock().await;
+        if proven.is_some_and(|began| began >= since) {
+            return Ok(());
+        }
+        let began = Instant::now();
+        let request = Mount::request(&self.scope);
+        let mut answer = self.session.once(&request).await?;
+        if answer.status == StatusCode::FORBIDDEN {
+            // The token may have expired; asking for capabilities renews it. 403 again is final.
+            let paths = std::iter::once(self.scope.glob("data")).collect();
+            self.session.call(&Capabilities::request(&paths)).await?;
+            answer = self.session.once(&request).await?;
+        }
+        let gone = || {
+            fault::hinted(
+                FaultClass::WrongMount,
+                format!("the secrets engine at `{}/` is not the one the run began with", self.scope.mount()),
+                "it was disabled or replaced meanwhile, or the role lost its grants",
+            )
+        };
+        match answer.status {
+            StatusCode::OK => {}
+            StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => return Err(gone()),
+            _ => return Err(fault::refused(&request, &answer)),
+        }
+        let mount = Mount::read(&request, &answer)?;
+        mount.kv_version(&self.scope)?;
+        if (&mount.accessor, &mount.uuid) != (&self.mount.accessor, &self.mount.uuid) {
+            return Err(gone());
+        }
+        *proven = Some(began);
+        Ok(())
+    }
+}
 
 impl Remote for VaultRemote {
     async fn observe(&self) -> Result<RemoteSnapshot, RemoteFault> {
-        todo!()
+        self.observe_scope().await
     }
 
     async fn look(&self, path: &SecretPath) -> Result<RemoteSight, RemoteFault> {
-        let _ = path;
-        todo!()
+        self.look_at(path, true).await
     }
 
     async fn read(&self, path: &SecretPath, version: Version) -> Result<Option<SecretRead>, RemoteFault> {
-        let _ = (path, version);
-        todo!()
+        if version == Version::NONE {
+            // The server would take 0 for "the newest".
+            return Ok(None);
+        }
+        let request = kv2::read_request(&self.scope, path, version);
+        let answer = self.session.call(&request).await?;
+        kv2::read_version(&request, &answer, version, self.scope.mount())
     }
 
     async fn write(&self, path: &SecretPath, fields: &SecretFields, cas: Version) -> Result<WriteReceipt, RemoteFault> {
-        let _ = (path, fields, cas);
-        todo!()
+        let request = kv2::write_request(&self.scope, path, fields, cas);
+        let answer = self.session.call(&request).await?;
+        kv2::read_write(&request, &answer, cas, self.scope.mount())
     }
 
     async fn annotate(
@@ -34,18 +152,34 @@ impl Remote for VaultRemote {
         record_id: RecordId,
         record_type: RecordType,
     ) -> Result<(), RemoteFault> {
-        let _ = (path, record_id, record_type);
-        todo!()
+        let request = kv2::annotate_request(&self.scope, path, &self.instance, record_id, record_type);
+        let answer = self.session.call(&request).await?;
+        if answer.status == StatusCode::NOT_FOUND {
+            return Err(kv2::vanished(&request, &answer, self.scope.mount()));
+        }
+        Ok(())
     }
 
     async fn delete(&self, path: &SecretPath, version: Version) -> Result<Option<String>, RemoteFault> {
-        let _ = (path, version);
-        todo!()
+        let request = kv2::delete_request(&self.scope, path, version);
+        let answer = self.session.call(&request).await?;
+        if answer.status == StatusCode::NOT_FOUND {
+            return Err(kv2::vanished(&request, &answer, self.scope.mount()));
+        }
+        // Success is 204, or 200 with warnings and an id.
+        let id = serde_json::from_slice::<crate::wire::Envelope<serde::de::IgnoredAny>>(&answer.body).ok();
+        Ok(id.and_then(|envelope| envelope.request_id))
     }
 
     fn requests(&self) -> u64 {
-        0
+        self.session.transport.requests()
     }
 
-    async fn close(&self) {}
+    fn consistent(&self) -> bool {
+        self.consistent
+    }
+
+    async fn close(&self) {
+        self.session.close().await;
+    }
 }

@@ -1,0 +1,256 @@
+//! AppRole: login, wrapped `SecretID`s, how long a `SecretID` lasts.
+
+use serde::{Deserialize, Serialize};
+use vaultterm_reconcile::UnixNanos;
+use vaultterm_sealing::SecretText;
+use vaultterm_sync::{FaultClass, RemoteFault};
+use zeroize::Zeroizing;
+
+use crate::{
+    fault::{self, Absence, TransportError},
+    http::{Answer, Effect, Request, Transport},
+    route::Route,
+    wire::{self, Envelope},
+};
+
+/// What a login gave.
+#[derive(Debug)]
+pub(crate) struct Login {
+    pub(crate) token: SecretText,
+    /// Name of the role, from the token's metadata.
+    pub(crate) role: Option<String>,
+}
+
+/// Logs in.
+///
+/// # Errors
+/// [`FaultClass::LoginRefused`] says what can be known; a token of the root policy is revoked
+/// and refused.
+pub(crate) async fn login(
+    transport: &Transport,
+    auth_mount: &str,
+    role_id: &str,
+    secret_id: &SecretText,
+) -> Result<Login, RemoteFault> {
+    #[derive(Deserialize)]
+    struct Body {
+        auth: Option<Auth>,
+    }
+    #[derive(Deserialize)]
+    struct Auth {
+        client_token: String,
+        #[serde(default)]
+        policies: Vec<String>,
+        #[serde(default)]
+        metadata: Option<std::collections::BTreeMap<String, String>>,
+    }
+    let request = login_request(auth_mount, role_id, secret_id);
+    let answer = transport.send(&request, None).await.map_err(|error| lost_login(&request, &error))?;
+    if !answer.status.is_success() {
+        return Err(refused_login(&request, &answer, auth_mount));
+    }
+    let Some(mut auth) = answer.parse::<Body>(&request.doing)?.auth else {
+        return Err(fault::new(FaultClass::Protocol, format!("{}: the answer holds no token", request.doing)));
+    };
+    let login = Login {
+        token: SecretText::new(std::mem::take(&mut auth.client_token)),
+        role: auth.metadata.and_then(|mut metadata| metadata.remove("role_name")),
+    };
+    if auth.policies.iter().any(|policy| policy == "root") {
+        revoke(transport, &login.token).await;
+        return Err(fault::hinted(
+            FaultClass::LoginRefused,
+            "the role's tokens have the root policy, which VaultTerm refuses to use",
+            "give the role the policy that `vaultterm connection policy` prints",
+        ));
+    }
+    Ok(login)
+}
+
+fn login_request(auth_mount: &str, role_id: &str, secret_id: &SecretText) -> Request {
+    #[derive(Serialize)]
+    struct Credentials<'a> {
+        role_id: &'a str,
+        secret_id: &'a str,
+    }
+    let json = serde_json::to_vec(&Credentials { role_id, secret_id: secret_id.expose() });
+    let json = Zeroizing::new(json.expect("two texts always encode"));
+    let route = Route::new(format!("auth/{}/login", auth_mount.trim_matches('/')));
+    Request::post(route, "logging in at", &[], Effect::Repeatable, json)
+}
+
+/// A login may be repeated, but a lost one may have used up a use of the `SecretID`.
+fn lost_login(request: &Request, error: &TransportError) -> RemoteFault {
+    let mut fault = error.fault(request);
+    if matches!(error, TransportError::Timeout { connecting: false } | TransportError::Broken(_)) {
+        fault.hint = Some("if the SecretID has a limited number of uses, this login may have taken one".to_owned());
+    }
+    fault
+}
+
+fn refused_login(request: &Request, answer: &Answer, auth_mount: &str) -> RemoteFault {
+    let fault = fault::refused(request, answer);
+    let no_such_mount = || {
+        fault::hinted(
+            FaultClass::LoginRefused,
+            format!("{}: there is no auth method at `auth/{}/`", request.doing, auth_mount.trim_matches('/')),
+            "check the AppRole mount and the namespace of the connection",
+        )
+    };
+    match answer.status.as_u16() {
+        // The server tells nobody which of these it is.
+        400 if fault.message.contains("invalid role") || fault.message.contains("invalid secret") => fault::hinted(
+            FaultClass::LoginRefused,
+            "login refused: the RoleID is unknown, or the SecretID is wrong, expired, used up or not valid from this address (the server does not say which)",
+            "check the RoleID; issue a new SecretID and store it (`vaultterm connection rotate-secret-id`)",
+        ),
+        400 => RemoteFault { class: FaultClass::LoginRefused, ..fault },
+        403 => no_such_mount(),
+        404 if fault::absence(answer) == Absence::NoNamespace => fault::hinted(
+            FaultClass::LoginRefused,
+            format!("{}: the namespace does not exist", request.doing),
+            "check the namespace of the connection",
+        ),
+        404 => no_such_mount(),
+        _ => fault,
+    }
+}
+
+/// Takes the `SecretID` out of a wrapping token, once: whoever unwraps first has it.
+///
+/// # Errors
+/// [`FaultClass::LoginRefused`] when the token does not wrap a `SecretID` of this AppRole mount,
+/// or was used before, which may mean that somebody else has the `SecretID`.
+pub(crate) async fn unwrap(
+    transport: &Transport,
+    auth_mount: &str,
+    token: &SecretText,
+) -> Result<SecretText, RemoteFault> {
+    #[derive(Serialize)]
+    struct Lookup<'a> {
+        token: &'a str,
+    }
+    #[derive(Deserialize)]
+    struct Wrapped {
+        creation_path: String,
+    }
+    #[derive(Deserialize)]
+    struct Issued {
+        secret_id: String,
+    }
+    // Looking at the token's origin first costs no use: a token that wraps something else is not
+    // spent, and nothing forged is taken for a SecretID.
+    let json = serde_json::to_vec(&Lookup { token: token.expose() }).expect("a text always encodes");
+    let route = Route::new("sys/wrapping/lookup");
+    let request = Request::post(route, "looking at the wrapping token,", &[], Effect::Repeatable, Zeroizing::new(json));
+    let answer = transport.send(&request, None).await.map_err(|error| error.fault(&request))?;
+    if !answer.status.is_success() {
+        return Err(refused_unwrap(&request, &answer));
+    }
+    let path = answer.parse::<Envelope<Wrapped>>(&request.doing)?.data.creation_path;
+    if !wraps_secret_id(&path, auth_mount) {
+        return Err(fault::hinted(
+            FaultClass::LoginRefused,
+            format!(
+                "the wrapping token does not hold a SecretID of auth/{auth_mount}: it was made at `{}`",
+                wire::printable(&path)
+            ),
+            "wrap the answer of auth/<mount>/role/<role>/secret-id; if this token was handed to you as one, find out who made it",
+        ));
+    }
+    let route = Route::new("sys/wrapping/unwrap");
+    let request = Request::post(route, "unwrapping the SecretID,", &[], Effect::Once, Zeroizing::default());
+    let answer = transport.send(&request, Some(token)).await.map_err(|error| error.fault(&request))?;
+    if !answer.status.is_success() {
+        return Err(refused_unwrap(&request, &answer));
+    }
+    Ok(SecretText::new(answer.parse::<Envelope<Issued>>(&request.doing)?.data.secret_id))
+}
+
+fn refused_unwrap(request: &Request, answer: &Answer) -> RemoteFault {
+    let fault = fault::refused(request, answer);
+    if !matches!(answer.status.as_u16(), 400 | 403) {
+        return fault;
+    }
+    fault::hinted(
+        FaultClass::LoginRefused,
+        "the wrapping token is not valid: it has expired, or it was used before. If nobody of yours used it, the SecretID was intercepted",
+        "destroy the SecretID by its accessor, look into Vault's audit log who unwrapped it, and wrap a new one",
+    )
+}
+
+/// Says whether a wrapping token was made by issuing a `SecretID` at an AppRole mount.
+fn wraps_secret_id(creation_path: &str, auth_mount: &str) -> bool {
+    let role = creation_path
+        .strip_prefix("auth/")
+        .and_then(|rest| rest.strip_prefix(auth_mount.trim_matches('/')))
+        .and_then(|rest| rest.strip_prefix("/role/"))
+        .and_then(|rest| rest.strip_suffix("/secret-id").or_else(|| rest.strip_suffix("/custom-secret-id")));
+    role.is_some_and(|role| !role.is_empty() && !role.contains('/'))
+}
+
+/// Returns the path at which a role may ask how long its `SecretID` lasts.
+pub(crate) fn lookup_path(auth_mount: &str, role: &str) -> String {
+    format!("auth/{}/role/{role}/secret-id/lookup", auth_mount.trim_matches('/'))
+}
+
+/// Builds the request for when a `SecretID` expires. The server caps the time silently, so what
+/// was asked for at its issue is no answer.
+pub(crate) fn expiry_request(auth_mount: &str, role: &str, secret_id: &SecretText) -> Request {
+    #[derive(Serialize)]
+    struct Lookup<'a> {
+        secret_id: &'a str,
+    }
+    let json = serde_json::to_vec(&Lookup { secret_id: secret_id.expose() }).expect("a text always encodes");
+    let route = Route::new(lookup_path(auth_mount, role));
+    Request::post(route, "asking", &["update"], Effect::Repeatable, Zeroizing::new(json))
+}
+
+/// Reads when a `SecretID` expires; `None` for never.
+pub(crate) fn read_expiry(request: &Request, answer: &Answer) -> Result<Option<UnixNanos>, RemoteFault> {
+    #[derive(Deserialize)]
+    struct Issued {
+        expiration_time: String,
+    }
+    let issued = answer.parse::<Envelope<Issued>>(&request.doing)?.data;
+    wire::time(&issued.expiration_time)
+        .map_err(|reason| fault::new(FaultClass::Protocol, format!("{}: {reason}", request.doing)))
+}
+
+/// Revokes a token. Best effort: it expires by itself soon.
+pub(crate) async fn revoke(transport: &Transport, token: &SecretText) {
+    let route = Route::new("auth/token/revoke-self");
+    let request = Request {
+        timeout: Some(std::time::Duration::from_secs(5)),
+        ..Request::post(route, "revoking the token,", &["update"], Effect::Repeatable, Zeroizing::default())
+    };
+    match transport.send(&request, Some(token)).await {
+        Ok(answer) if answer.status.is_success() => {}
+        Ok(answer) => tracing::warn!(status = answer.status.as_u16(), "the token could not be revoked"),
+        Err(error) => tracing::warn!(%error, "the token could not be revoked"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_secret_id_of_the_very_mount_is_unwrapped() {
+        for path in ["auth/approle/role/r1/secret-id", "auth/approle/role/r1/custom-secret-id"] {
+            assert!(wraps_secret_id(path, "approle"), "{path}");
+        }
+        assert!(wraps_secret_id("auth/team/approle/role/r1/secret-id", "team/approle"));
+        for path in [
+            "auth/other/role/r1/secret-id",
+            "auth/approle/role//secret-id",
+            "auth/approle/role/a/b/secret-id",
+            "auth/approle/role/r1/secret-id/lookup",
+            "secret/data/auth/approle/role/r1/secret-id",
+            "sys/wrapping/wrap",
+            "cubbyhole/x",
+        ] {
+            assert!(!wraps_secret_id(path, "approle"), "{path}");
+        }
+    }
+}

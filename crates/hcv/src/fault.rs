@@ -1,0 +1,331 @@
+//! What went wrong, by class: the table "Remote faults" of the synchronization's specification.
+//!
+//! Two sources: no whole answer came ([`TransportError`]), or one came with a status that says
+//! no ([`judge`]). 404 is left to callers, who know what its kinds mean ([`absence`]), and 403 to
+//! the session, which finds out whether the token or a capability is missing.
+
+use std::{error::Error, io};
+
+use reqwest::StatusCode;
+use rustls::{AlertDescription, CertificateError, InvalidMessage};
+use vaultterm_sync::{FaultClass, RemoteFault};
+
+use crate::{
+    address::AddressError,
+    http::{Answer, Effect, Request},
+    wire::{Refusal, printable},
+};
+
+/// Makes a fault without a hint.
+pub(crate) fn new(class: FaultClass, message: impl Into<String>) -> RemoteFault {
+    RemoteFault { class, message: message.into(), hint: None, retry_after: None }
+}
+
+/// Makes a fault with a hint.
+pub(crate) fn hinted(class: FaultClass, message: impl Into<String>, hint: impl Into<String>) -> RemoteFault {
+    RemoteFault { hint: Some(hint.into()), ..new(class, message) }
+}
+
+/// Why no whole answer came.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum TransportError {
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    #[error("the host name cannot be resolved: {0}")]
+    Dns(String),
+    #[error("the connection cannot be opened: {0}")]
+    Connect(String),
+    #[error("{message}")]
+    Tls { message: String, hint: Option<&'static str>, lasting: bool },
+    #[error("no answer came in time")]
+    Timeout { connecting: bool },
+    #[error("the connection broke: {0}")]
+    Broken(String),
+    #[error("the answer has more than {bytes_max} bytes")]
+    TooLarge { bytes_max: usize },
+    #[error("the token holds characters that no header can carry")]
+    TokenShape,
+}
+
+/// Where on the way to a server it went wrong, for `connection test`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    Address,
+    Tls,
+    Answer,
+}
+
+impl TransportError {
+    /// Judges an error from before the answer's head.
+    pub(crate) fn sending(error: &reqwest::Error) -> Self {
+        if let Some(address) = find::<AddressError>(error) {
+            return Self::Address(address.clone());
+        }
+        if let Some(tls) = find::<rustls::Error>(error) {
+            return Self::tls(tls);
+        }
+        if error.is_timeout() {
+            return Self::Timeout { connecting: error.is_connect() };
+        }
+        if error.is_dns() {
+            return Self::Dns(root_cause(error));
+        }
+        if error.is_connect() { Self::Connect(root_cause(error)) } else { Self::Broken(root_cause(error)) }
+    }
+
+    /// Judges an error from inside the answer's body.
+    pub(crate) fn receiving(error: &reqwest::Error) -> Self {
+        if let Some(tls) = find::<rustls::Error>(error) {
+            return Self::tls(tls);
+        }
+        if error.is_timeout() { Self::Timeout { connecting: false } } else { Self::Broken(root_cause(error)) }
+    }
+
+    /// Says which check of TLS failed.
+    fn tls(error: &rustls::Error) -> Self {
+        use rustls::Error as E;
+        let (message, hint, lasting) = match error {
+            E::InvalidCertificate(reason) => return Self::certificate(reason),
+            E::InvalidMessage(InvalidMessage::InvalidContentType) => (
+                "TLS: the server does not speak TLS on this port".to_owned(),
+                Some("it may be a plain http port: check scheme and port of the address"),
+                true,
+            ),
+            E::AlertReceived(AlertDescription::CertificateRequired | AlertDescription::BadCertificate) => (
+                format!("TLS: the server asks for a client certificate ({error})"),
+                Some("give the connection a client certificate and key that the server's CA signed (mTLS)"),
+                true,
+            ),
+            E::AlertReceived(AlertDescription::UnknownCA) => (
+                "TLS: the server does not trust the client certificate (unknown CA)".to_owned(),
+                Some("give a client certificate that is signed by the CA the server trusts"),
+                true,
+            ),
+            E::AlertReceived(AlertDescription::ProtocolVersion | AlertDescription::HandshakeFailure) => (
+                format!("TLS: no common version or cipher ({error})"),
+                Some("the server must offer TLS 1.2 or 1.3"),
+                true,
+            ),
+            E::AlertReceived(alert) => (format!("TLS: the server broke off ({alert:?})"), None, false),
+            other => (format!("TLS: {other}"), None, false),
+        };
+        Self::Tls { message, hint, lasting }
+    }
+
+    fn certificate(reason: &CertificateError) -> Self {
+        use CertificateError as C;
+        let (what, hint) = match reason {
+            C::UnknownIssuer => (
+                "it is signed by a CA that is not trusted here".to_owned(),
+                "give the connection the CA of the server (--ca-cert)",
+            ),
+            C::NotValidForName | C::NotValidForNameContext { .. } => {
+                let names = match reason {
+                    C::NotValidForNameContext { expected, presented } => {
+                        format!(": expected {}, found {}", expected.to_str(), presented.join(", "))
+                    }
+                    _ => String::new(),
+                };
+                (
+                    format!("it is for another name{}", printable(&names)),
+                    "use the name in the certificate as address, or give it as server name",
+                )
+            }
+            C::Expired | C::ExpiredContext { .. } => {
+                ("it has expired".to_owned(), "renew the server's certificate, or set this machine's clock")
+            }
+            C::NotValidYet | C::NotValidYetContext { .. } => {
+                ("it is not valid yet".to_owned(), "check the clocks of this machine and of the server")
+            }
+            C::Revoked => ("it was revoked".to_owned(), "the server needs a new certificate"),
+            other => (other.to_string(), "check the server's certificate and the CA given"),
+        };
+        Self::Tls {
+            message: format!("TLS: the server's certificate is not accepted: {what}"),
+            hint: Some(hint),
+            lasting: true,
+        }
+    }
+
+    /// Says where on the way it went wrong.
+    pub(crate) fn stage(&self) -> Stage {
+        match self {
+            Self::Address(_) | Self::Dns(_) | Self::Connect(_) | Self::Timeout { connecting: true } => Stage::Address,
+            Self::Tls { .. } => Stage::Tls,
+            _ => Stage::Answer,
+        }
+    }
+
+    /// Turns it into a fault of a request.
+    pub(crate) fn fault(&self, request: &Request) -> RemoteFault {
+        let message = format!("{}: {self}", request.doing);
+        match self {
+            Self::Address(_) => hinted(FaultClass::Misconfigured, message, "check the address of the connection"),
+            Self::Tls { hint, lasting: true, .. } => {
+                RemoteFault { hint: hint.map(str::to_owned), ..new(FaultClass::Misconfigured, message) }
+            }
+            Self::Dns(_) => hinted(FaultClass::Unavailable, message, "check the host name and this machine's DNS"),
+            Self::Connect(_) | Self::Timeout { connecting: true } => {
+                hinted(FaultClass::Unavailable, message, "check address and port, and that the server is up")
+            }
+            Self::TokenShape => new(FaultClass::Protocol, message),
+            Self::TooLarge { .. } if request.effect == Effect::Repeatable => new(FaultClass::Protocol, message),
+            Self::Timeout { .. } | Self::Broken(_) | Self::Tls { .. } if request.effect == Effect::Repeatable => {
+                new(FaultClass::Unavailable, message)
+            }
+            Self::Timeout { .. } | Self::Broken(_) | Self::Tls { .. } | Self::TooLarge { .. } => {
+                new(FaultClass::Unknown, format!("{message}; it may or may not have happened"))
+            }
+        }
+    }
+}
+
+/// Judges an answer: success and 404 pass, everything else is a fault. 403 is denied, as far as
+/// one answer can tell.
+pub(crate) fn judge(request: &Request, answer: Answer) -> Result<Answer, RemoteFault> {
+    match answer.status {
+        StatusCode::OK | StatusCode::NO_CONTENT | StatusCode::NOT_FOUND => Ok(answer),
+        _ => Err(refused(request, &answer)),
+    }
+}
+
+/// Turns an answer that says no into a fault.
+pub(crate) fn refused(request: &Request, answer: &Answer) -> RemoteFault {
+    let status = answer.status.as_u16();
+    let refusal: Option<Refusal> = serde_json::from_slice(&answer.body).ok();
+    let said = refusal.as_ref().and_then(|refusal| refusal.errors.as_ref()).map(|errors| errors.join("; "));
+    let from_vault = said.is_some();
+    let said = printable(said.as_deref().unwrap_or_default());
+    let message = if said.is_empty() {
+        format!("{}: HTTP {status}", request.doing)
+    } else {
+        format!("{}: HTTP {status}: {said}", request.doing)
+    };
+    let mut fault = match status {
+        400 if plain_http_on_tls_port(&answer.body) => hinted(
+            FaultClass::Misconfigured,
+            format!("{}: plain http was sent to an https port", request.doing),
+            "write the address with https://",
+        ),
+        400 if said.contains("did not match the current version") => new(FaultClass::Stale, message),
+        400 if said.contains("Upgrading from non-versioned to versioned") => {
+            hinted(FaultClass::Unavailable, message, "the mount is being upgraded to KV version 2: wait")
+        }
+        400 | 405 | 413 | 415 | 422 if from_vault => new(FaultClass::Invalid, message),
+        413 => new(FaultClass::Invalid, message),
+        403 => new(FaultClass::Denied, message),
+        404 => new(FaultClass::WrongMount, message),
+        412 => new(FaultClass::StaleReplica, message),
+        429 if said.is_empty() && answer.retry_after.is_some() => new(FaultClass::StaleReplica, message),
+        429 => new(FaultClass::RateLimited, message),
+        300..400 => hinted(
+            FaultClass::Redirected,
+            message,
+            "redirects are never followed: the address is a standby that does not forward (use the active node's), or something in between rewrites paths",
+        ),
+        472 | 473 | 501 => new(FaultClass::Sealed, message),
+        // A gateway's 503 says nothing about what happened behind it; Vault's own does.
+        503 if from_vault => hinted(FaultClass::Sealed, message, "unseal the server"),
+        500.. if request.effect == Effect::Once => {
+            new(FaultClass::Unknown, format!("{message}; it may or may not have happened"))
+        }
+        500.. => new(FaultClass::Unavailable, message),
+        _ => new(FaultClass::Protocol, message),
+    };
+    fault.retry_after = answer.retry_after;
+    fault
+}
+
+/// The kinds of 404.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Absence {
+    /// Nothing was ever there, or its metadata was deleted; an empty listing.
+    Nothing,
+    /// The version is deleted or destroyed: the answer holds its metadata.
+    Deleted,
+    /// No mount answers at this path.
+    NoMount,
+    /// The server (or its KV engine) does not know this part of the API.
+    NoSuchApi,
+    /// The namespace does not exist.
+    NoNamespace,
+    /// Something else: a proxy, or a message not known here. Proves nothing.
+    Unclear,
+}
+
+/// Tells the kinds of 404 apart.
+pub(crate) fn absence(answer: &Answer) -> Absence {
+    let Ok(refusal) = serde_json::from_slice::<Refusal>(&answer.body) else { return Absence::Unclear };
+    match refusal.errors.as_deref() {
+        Some([]) => Absence::Nothing,
+        Some([error, ..]) if error.contains("no handler for route") => Absence::NoMount,
+        Some([error, ..]) if error.contains("namespace not found") => Absence::NoNamespace,
+        Some([error, ..]) if error.contains("unsupported path") => Absence::NoSuchApi,
+        Some(_) => Absence::Unclear,
+        None if refusal.data.is_some() => Absence::Deleted,
+        None if refusal.warnings.is_some() => Absence::NoSuchApi,
+        None => Absence::Unclear,
+    }
+}
+
+/// Turns a 404 that proves nothing about a secret into a fault.
+pub(crate) fn not_found(request: &Request, answer: &Answer, mount: &str) -> RemoteFault {
+    match absence(answer) {
+        Absence::NoMount => hinted(
+            FaultClass::WrongMount,
+            format!("{}: there is no secrets engine at `{mount}/` (any more)", request.doing),
+            "check mount and namespace of the connection",
+        ),
+        Absence::NoNamespace => hinted(
+            FaultClass::WrongMount,
+            format!("{}: the namespace does not exist (any more)", request.doing),
+            "check the namespace of the connection",
+        ),
+        Absence::NoSuchApi => new(
+            FaultClass::WrongMount,
+            format!("{}: the server does not offer this: no KV version 2 engine, or an old one", request.doing),
+        ),
+        Absence::Unclear => {
+            new(FaultClass::Protocol, format!("{}: HTTP 404 that does not come from a KV engine", request.doing))
+        }
+        Absence::Nothing | Absence::Deleted => new(FaultClass::Protocol, format!("{}: HTTP 404", request.doing)),
+    }
+}
+
+/// What Go's TLS listener answers to plain http.
+fn plain_http_on_tls_port(body: &[u8]) -> bool {
+    body.starts_with(b"Client sent an HTTP request to an HTTPS server")
+}
+
+/// Finds an error of a type in the chain. `io::Error` hides what it wraps from `source()`.
+fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    let mut next = Some(error);
+    // Chains are short; the bound is there because they are foreign.
+    for _ in 0..32 {
+        let error = next?;
+        if let Some(found) = error.downcast_ref::<T>() {
+            return Some(found);
+        }
+        next = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    None
+}
+
+/// Returns the innermost message. Outer ones repeat the URL and say "error sending request".
+fn root_cause(error: &(dyn Error + 'static)) -> String {
+    let mut cause: &(dyn Error + 'static) = error;
+    for _ in 0..32 {
+        let inner = match cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(inner) => Some(inner as &(dyn Error + 'static)),
+            None => cause.source(),
+        };
+        match inner {
+            Some(inner) => cause = inner,
+            None => break,
+        }
+    }
+    printable(&cause.to_string())
+}

@@ -1,0 +1,243 @@
+//! One request, one attempt, one answer: headers, limits, the session's newest index, the count.
+//!
+//! It knows nothing of tokens' lives (`session.rs`) and judges no status (`fault.rs`).
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use reqwest::{
+    Client, Method, Response, StatusCode,
+    header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
+};
+use serde::Deserialize;
+use vaultterm_reconcile::UnixNanos;
+use vaultterm_sealing::SecretText;
+use vaultterm_sync::{FaultClass, RemoteFault};
+use zeroize::Zeroizing;
+
+use crate::{
+    fault::{self, TransportError},
+    index::NewestIndex,
+    route::Route,
+    wire,
+};
+
+const TOKEN: HeaderName = HeaderName::from_static("x-vault-token");
+const NAMESPACE: HeaderName = HeaderName::from_static("x-vault-namespace");
+const REQUEST: HeaderName = HeaderName::from_static("x-vault-request");
+const INDEX: HeaderName = HeaderName::from_static("x-vault-index");
+const INCONSISTENT: HeaderName = HeaderName::from_static("x-vault-inconsistent");
+
+/// Bytes of an answer that is not a listing, at most: one KV version fits one storage entry
+/// (1 MiB by default), JSON escapes can make six bytes of one.
+pub(crate) const ANSWER_BYTES_MAX: usize = 16 << 20;
+
+/// What happens when the answer to a request is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// Nothing: it changes nothing, or the same thing again.
+    Repeatable,
+    /// The server's state is not known.
+    Once,
+}
+
+/// One request.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) method: Method,
+    pub(crate) route: Route,
+    /// Encoded; empty for none.
+    pub(crate) query: String,
+    /// Content type and body. Bodies with secrets are wiped when the last copy is dropped.
+    pub(crate) body: Option<(&'static str, Bytes)>,
+    pub(crate) effect: Effect,
+    /// What it does, for people: `reading kv/data/team/a`.
+    pub(crate) doing: String,
+    /// The capabilities it needs, to be named when they are missing.
+    pub(crate) needs: &'static [&'static str],
+    /// Some `sys/` paths exist in the root namespace only.
+    pub(crate) in_namespace: bool,
+    /// Bytes of the answer, at most.
+    pub(crate) bytes_max: usize,
+    /// Another time limit than the session's.
+    pub(crate) timeout: Option<Duration>,
+}
+
+impl Request {
+    /// Makes a request that changes nothing.
+    pub(crate) fn get(route: Route, doing: &str, needs: &'static [&'static str]) -> Self {
+        let doing = format!("{doing} {route}");
+        Self {
+            method: Method::GET,
+            route,
+            query: String::new(),
+            body: None,
+            effect: Effect::Repeatable,
+            doing,
+            needs,
+            in_namespace: true,
+            bytes_max: ANSWER_BYTES_MAX,
+            timeout: None,
+        }
+    }
+
+    /// Makes a request with a JSON body.
+    pub(crate) fn post(
+        route: Route,
+        doing: &str,
+        needs: &'static [&'static str],
+        effect: Effect,
+        json: Zeroizing<Vec<u8>>,
+    ) -> Self {
+        Self {
+            method: Method::POST,
+            body: Some(("application/json", Bytes::from_owner(json))),
+            effect,
+            ..Self::get(route, doing, needs)
+        }
+    }
+
+    /// Sets the query, which must be encoded.
+    pub(crate) fn query(mut self, query: String) -> Self {
+        self.query = query;
+        self
+    }
+}
+
+/// One answer, whatever its status.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    /// How long the server asked to wait.
+    pub(crate) retry_after: Option<Duration>,
+    /// The server's time, which decides whether a `deletion_time` has passed.
+    pub(crate) server_time: UnixNanos,
+    pub(crate) body: Zeroizing<Vec<u8>>,
+}
+
+impl Answer {
+    /// Parses the body.
+    ///
+    /// # Errors
+    /// [`FaultClass::Protocol`]. Says where, never what: the body may hold values.
+    pub(crate) fn parse<'a, T: Deserialize<'a>>(&'a self, doing: &str) -> Result<T, RemoteFault> {
+        serde_json::from_slice(&self.body).map_err(|error| {
+            let what = if self.body.trim_ascii_start().first() == Some(&b'<') {
+                "is HTML, not JSON: something other than Vault answered".to_owned()
+            } else {
+                format!("is not the JSON that was expected (line {}, column {})", error.line(), error.column())
+            };
+            fault::new(FaultClass::Protocol, format!("{doing}: the answer (HTTP {}) {what}", self.status.as_u16()))
+        })
+    }
+}
+
+/// The way to one server.
+#[derive(Debug)]
+pub(crate) struct Transport {
+    client: Client,
+    /// `https://host:port`.
+    base: String,
+    namespace: Option<HeaderValue>,
+    index: NewestIndex,
+    requests: AtomicU64,
+}
+
+impl Transport {
+    /// Makes the way to a server.
+    pub(crate) fn new(client: Client, base: String, namespace: Option<HeaderValue>) -> Self {
+        Self { client, base, namespace, index: NewestIndex::default(), requests: AtomicU64::new(0) }
+    }
+
+    /// Counts the requests made so far.
+    pub(crate) fn requests(&self) -> u64 {
+        self.requests.load(Relaxed)
+    }
+
+    /// Says whether the server told a state index: then reads are never older than what this
+    /// session saw.
+    pub(crate) fn knows_index(&self) -> bool {
+        self.index.newest().is_some()
+    }
+
+    /// Makes one attempt.
+    ///
+    /// # Errors
+    /// [`TransportError`] when no whole answer came. Any status is an answer.
+    pub(crate) async fn send(&self, request: &Request, token: Option<&SecretText>) -> Result<Answer, TransportError> {
+        let mut url = format!("{}/v1/{}", self.base, request.route.encoded());
+        if !request.query.is_empty() {
+            url.push('?');
+            url.push_str(&request.query);
+        }
+        let mut call = self.client.request(request.method.clone(), url).headers(self.headers(request, token)?);
+        if let Some((content_type, body)) = &request.body {
+            call = call.header(CONTENT_TYPE, *content_type).body(body.clone());
+        }
+        if let Some(timeout) = request.timeout {
+            call = call.timeout(timeout);
+        }
+        self.requests.fetch_add(1, Relaxed);
+        let response = call.send().await.map_err(|error| TransportError::sending(&error))?;
+        if let Some(index) = response.headers().get(INDEX) {
+            self.index.see(index);
+        }
+        let status = response.status();
+        tracing::trace!(doing = request.doing, status = status.as_u16(), "vault answered");
+        let retry_after = seconds(response.headers());
+        let server_time = server_time(response.headers());
+        let body = bounded(response, request.bytes_max).await?;
+        Ok(Answer { status, retry_after, server_time, body })
+    }
+
+    fn headers(&self, request: &Request, token: Option<&SecretText>) -> Result<HeaderMap, TransportError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(REQUEST, HeaderValue::from_static("true"));
+        // Without an index the server has nothing to compare with and serves as usual.
+        headers.insert(INCONSISTENT, HeaderValue::from_static("forward-active-node"));
+        if let Some(index) = self.index.newest() {
+            headers.insert(INDEX, index);
+        }
+        if let (true, Some(namespace)) = (request.in_namespace, &self.namespace) {
+            headers.insert(NAMESPACE, namespace.clone());
+        }
+        if let Some(token) = token {
+            let mut value = HeaderValue::from_str(token.expose()).map_err(|_| TransportError::TokenShape)?;
+            value.set_sensitive(true);
+            headers.insert(TOKEN, value);
+        }
+        Ok(headers)
+    }
+}
+
+async fn bounded(mut response: Response, bytes_max: usize) -> Result<Zeroizing<Vec<u8>>, TransportError> {
+    let announced = response.content_length().unwrap_or(0);
+    if announced > bytes_max as u64 {
+        return Err(TransportError::TooLarge { bytes_max });
+    }
+    // Reserved at once where the server says how much comes: growing would leave copies behind.
+    let mut body = Zeroizing::new(Vec::with_capacity(usize::try_from(announced).unwrap_or(0)));
+    while let Some(chunk) = response.chunk().await.map_err(|error| TransportError::receiving(&error))? {
+        if body.len() + chunk.len() > bytes_max {
+            return Err(TransportError::TooLarge { bytes_max });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+fn seconds(headers: &HeaderMap) -> Option<Duration> {
+    let seconds: u64 = headers.get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    // A server that asks for more than ten minutes gets a next run, not a longer wait.
+    Some(Duration::from_secs(seconds.min(600)))
+}
+
+/// Reads the server's clock. `Date` is cut to whole seconds, so one is added: a deletion that
+/// just happened must not look like one to come.
+fn server_time(headers: &HeaderMap) -> UnixNanos {
+    let told = headers.get(DATE).and_then(|date| date.to_str().ok()).and_then(wire::http_date);
+    let told = told.unwrap_or_else(|| UnixNanos(wire::nanos(jiff::Timestamp::now())));
+    UnixNanos(told.0.saturating_add(1_000_000_000))
+}

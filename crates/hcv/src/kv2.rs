@@ -1,0 +1,264 @@
+//! KV v2: one secret at a time. Requests and the shapes of their answers.
+//!
+//! Source: Vault's and OpenBao's API page "KV version 2"; what the pages leave open was tried on
+//! OpenBao 2.7.2.
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use reqwest::{Method, StatusCode};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use vaultterm_reconcile::{
+    Annotation, RecordId, RecordType, RemoteEntry, RemoteHead, RemoteSight, RemoteStamp, SecretPath, UnixNanos, Version,
+};
+use vaultterm_sealing::SecretFields;
+use vaultterm_sync::{FaultClass, RemoteFault, SecretRead, WriteReceipt};
+use zeroize::Zeroizing;
+
+use crate::{
+    fault::{self, Absence},
+    http::{Answer, Effect, Request},
+    route::Scope,
+    wire::{self, Envelope},
+};
+
+/// A key's metadata, as `metadata/` and `detailed-metadata/` answer it. Everything but the newest
+/// version is skipped as it is parsed into nothing that is kept.
+#[derive(Debug, Deserialize)]
+pub(crate) struct KeyMetadata<'a> {
+    #[serde(borrow)]
+    created_time: Cow<'a, str>,
+    current_version: u64,
+    #[serde(default)]
+    custom_metadata: Option<BTreeMap<String, String>>,
+    #[serde(borrow, default)]
+    versions: BTreeMap<u64, VersionMetadata<'a>>,
+}
+
+/// One version's metadata.
+#[derive(Debug, Deserialize)]
+struct VersionMetadata<'a> {
+    #[serde(borrow)]
+    created_time: Cow<'a, str>,
+    #[serde(borrow, default)]
+    deletion_time: Cow<'a, str>,
+    #[serde(default)]
+    destroyed: bool,
+}
+
+impl KeyMetadata<'_> {
+    /// Turns metadata into what the planner knows. What makes no sense is unreadable, with the
+    /// reason: it never counts as deleted.
+    pub(crate) fn sight(&self, now: UnixNanos) -> RemoteSight {
+        match self.head(now) {
+            Ok(head) => RemoteSight::Seen(RemoteEntry { head, annotation: annotation(self.custom_metadata.as_ref()) }),
+            Err(reason) => RemoteSight::Unreadable(format!("its metadata makes no sense: {reason}")),
+        }
+    }
+
+    fn head(&self, now: UnixNanos) -> Result<RemoteHead, String> {
+        let created = |text: &str| wire::time(text).map(|time| time.unwrap_or(UnixNanos(0)));
+        let key_created = created(&self.created_time)?;
+        if self.current_version == 0 {
+            return Ok(RemoteHead::Empty { key_created });
+        }
+        let Some(newest) = self.versions.get(&self.current_version) else {
+            return Err(format!("version {} is the newest, but is not there", self.current_version));
+        };
+        let stamp = RemoteStamp {
+            key_created,
+            version: Version(self.current_version),
+            version_created: created(&newest.created_time)?,
+        };
+        let deletion = wire::time(&newest.deletion_time)?;
+        if newest.destroyed {
+            return Ok(RemoteHead::Deleted { stamp, deleted: deletion.filter(|time| *time <= now), destroyed: true });
+        }
+        Ok(match deletion {
+            Some(time) if time <= now => RemoteHead::Deleted { stamp, deleted: Some(time), destroyed: false },
+            expires => RemoteHead::Live { stamp, expires },
+        })
+    }
+}
+
+const MANAGED_BY: &str = "managed-by";
+const OURS: &str = "vaultterm";
+const INSTANCE: &str = "vaultterm-instance";
+const RECORD: &str = "vaultterm-record";
+const TYPE: &str = "vaultterm-type";
+
+/// Reads who manages a secret.
+fn annotation(custom_metadata: Option<&BTreeMap<String, String>>) -> Annotation {
+    let told = |key: &str| custom_metadata.and_then(|metadata| metadata.get(key));
+    if told(MANAGED_BY).is_none_or(|manager| manager != OURS) {
+        return Annotation::default();
+    }
+    Annotation {
+        instance: told(INSTANCE).cloned(),
+        record_id: told(RECORD).and_then(|id| id.parse().ok()).map(RecordId),
+        record_type: told(TYPE).and_then(|name| name.parse().ok()),
+    }
+}
+
+/// Asks for a key's metadata.
+pub(crate) fn look_request(scope: &Scope, path: &SecretPath) -> Request {
+    Request::get(scope.secret("metadata", path), "looking at", &["read"])
+}
+
+/// Reads a 200.
+pub(crate) fn read_look(request: &Request, answer: &Answer) -> Result<RemoteSight, RemoteFault> {
+    Ok(answer.parse::<Envelope<KeyMetadata<'_>>>(&request.doing)?.data.sight(answer.server_time))
+}
+
+/// Asks for one version.
+pub(crate) fn read_request(scope: &Scope, path: &SecretPath, version: Version) -> Request {
+    Request::get(scope.secret("data", path), "reading", &["read"]).query(format!("version={}", version.0))
+}
+
+/// Reads a 200 or 404.
+pub(crate) fn read_version(
+    request: &Request,
+    answer: &Answer,
+    version: Version,
+    mount: &str,
+) -> Result<Option<SecretRead>, RemoteFault> {
+    #[derive(Deserialize)]
+    struct Secret<'a> {
+        // `null` is what a write of `"data": null` reads as.
+        data: Option<BTreeMap<String, Value>>,
+        #[serde(borrow)]
+        metadata: Metadata<'a>,
+    }
+    #[derive(Deserialize)]
+    struct Metadata<'a> {
+        #[serde(borrow)]
+        created_time: Cow<'a, str>,
+        #[serde(default)]
+        custom_metadata: Option<BTreeMap<String, String>>,
+        version: u64,
+    }
+    if answer.status == StatusCode::NOT_FOUND {
+        return match fault::absence(answer) {
+            Absence::Nothing | Absence::Deleted => Ok(None),
+            _ => Err(fault::not_found(request, answer, mount)),
+        };
+    }
+    let secret = answer.parse::<Envelope<Secret<'_>>>(&request.doing)?.data;
+    if secret.metadata.version != version.0 {
+        let said = secret.metadata.version;
+        let message = format!("{}: asked for version {}, got {said}", request.doing, version.0);
+        return Err(fault::new(FaultClass::Protocol, message));
+    }
+    Ok(Some(SecretRead {
+        fields: SecretFields::from_trusted(secret.data.unwrap_or_default()),
+        version_created: created(request, &secret.metadata.created_time)?,
+        annotation: annotation(secret.metadata.custom_metadata.as_ref()),
+    }))
+}
+
+fn created(request: &Request, text: &str) -> Result<UnixNanos, RemoteFault> {
+    match wire::time(text) {
+        Ok(time) => Ok(time.unwrap_or(UnixNanos(0))),
+        Err(reason) => Err(fault::new(FaultClass::Protocol, format!("{}: {reason}", request.doing))),
+    }
+}
+
+/// Writes a version with check-and-set.
+pub(crate) fn write_request(scope: &Scope, path: &SecretPath, fields: &SecretFields, cas: Version) -> Request {
+    let data = fields.to_json();
+    let head = format!(r#"{{"options":{{"cas":{}}},"data":"#, cas.0);
+    // At its full size from the start: growing would leave copies of values behind.
+    let mut json = Zeroizing::new(Vec::with_capacity(head.len() + data.expose().len() + 1));
+    json.extend_from_slice(head.as_bytes());
+    json.extend_from_slice(data.expose());
+    json.push(b'}');
+    // A key that never had a version needs `create`, any other one `update`.
+    let needs: &[&str] = if cas == Version::NONE { &["create"] } else { &["update"] };
+    Request::post(scope.secret("data", path), "writing", needs, Effect::Once, json)
+}
+
+/// Reads a success. Whatever is odd about it, the write may have happened.
+pub(crate) fn read_write(
+    request: &Request,
+    answer: &Answer,
+    cas: Version,
+    mount: &str,
+) -> Result<WriteReceipt, RemoteFault> {
+    #[derive(Deserialize)]
+    struct Written<'a> {
+        #[serde(borrow)]
+        created_time: Cow<'a, str>,
+        #[serde(borrow, default)]
+        deletion_time: Cow<'a, str>,
+        version: u64,
+    }
+    let unknown = |fault: RemoteFault| RemoteFault { class: FaultClass::Unknown, ..fault };
+    match answer.status {
+        StatusCode::NOT_FOUND => return Err(fault::not_found(request, answer, mount)),
+        StatusCode::NO_CONTENT => {
+            return Err(fault::hinted(
+                FaultClass::WrongMount,
+                format!("{}: answered as a KV version 1 engine does, which ignores check-and-set", request.doing),
+                "the mount was replaced while the run went on: look at it before the next run",
+            ));
+        }
+        _ => {}
+    }
+    let envelope: Envelope<Written<'_>> = answer.parse(&request.doing).map_err(unknown)?;
+    let written = envelope.data;
+    if written.version <= cas.0 {
+        let message = format!("{}: made version {} on {}", request.doing, written.version, cas.0);
+        return Err(fault::new(FaultClass::Unknown, message));
+    }
+    let expires = wire::time(&written.deletion_time)
+        .map_err(|reason| fault::new(FaultClass::Unknown, format!("{}: {reason}", request.doing)))?;
+    Ok(WriteReceipt {
+        version: Version(written.version),
+        version_created: created(request, &written.created_time).map_err(unknown)?,
+        expires,
+        request_id: envelope.request_id,
+    })
+}
+
+/// Marks a secret as ours, leaving every other key of `custom_metadata` alone.
+pub(crate) fn annotate_request(
+    scope: &Scope,
+    path: &SecretPath,
+    instance: &str,
+    record_id: RecordId,
+    record_type: RecordType,
+) -> Request {
+    #[derive(Serialize)]
+    struct Patch<'a> {
+        custom_metadata: BTreeMap<&'a str, &'a str>,
+    }
+    let record = record_id.0.to_string();
+    let custom_metadata =
+        BTreeMap::from([(MANAGED_BY, OURS), (INSTANCE, instance), (RECORD, &record), (TYPE, record_type.as_str())]);
+    let json = serde_json::to_vec(&Patch { custom_metadata }).expect("a map of texts always encodes");
+    let route = scope.secret("metadata", path);
+    // Marking twice is marking once.
+    let request = Request::post(route, "marking", &["patch"], Effect::Repeatable, Zeroizing::new(json));
+    let body = request.body.map(|(_, json)| ("application/merge-patch+json", json));
+    Request { method: Method::PATCH, body, ..request }
+}
+
+/// Soft-deletes exactly one version: one that was written meanwhile stays alive.
+pub(crate) fn delete_request(scope: &Scope, path: &SecretPath, version: Version) -> Request {
+    let json = Zeroizing::new(format!(r#"{{"versions":[{}]}}"#, version.0).into_bytes());
+    // Not repeatable blindly: an undelete may come in between.
+    Request::post(scope.secret("delete", path), "deleting", &["update"], Effect::Once, json)
+}
+
+/// Turns a 404 to a change of an existing key into a fault.
+pub(crate) fn vanished(request: &Request, answer: &Answer, mount: &str) -> RemoteFault {
+    match fault::absence(answer) {
+        Absence::Nothing | Absence::Deleted => {
+            fault::new(FaultClass::Stale, format!("{}: the key is not there any more", request.doing))
+        }
+        _ if answer.body.is_empty() => {
+            fault::new(FaultClass::Stale, format!("{}: the key is not there any more", request.doing))
+        }
+        _ => fault::not_found(request, answer, mount),
+    }
+}

@@ -1,0 +1,122 @@
+//! Which capabilities a mode needs, and where. `policy.rs` writes the same as HCL; a test on a
+//! real server holds the two together.
+
+use std::collections::BTreeSet;
+
+use vaultterm_reconcile::Mode;
+
+use crate::{Listing, approle, route::Scope, sys::Capabilities, sys::Product};
+
+/// One capability on one path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Need {
+    pub(crate) capability: &'static str,
+    /// As a policy would name it.
+    pub(crate) path: String,
+}
+
+/// Returns what a mode needs apart from listing.
+pub(crate) fn needs(scope: &Scope, mode: Mode, annotate: bool) -> Vec<Need> {
+    let need = |capability, api| Need { capability, path: scope.glob(api) };
+    let mut needs = vec![need("read", "data"), need("read", "metadata")];
+    if matches!(mode, Mode::Push | Mode::Bidirectional) {
+        // `delete` even where deletions are retained: a record that moves leaves its old path.
+        needs.extend([need("create", "data"), need("update", "data"), need("update", "delete")]);
+        if annotate {
+            needs.push(need("patch", "metadata"));
+        }
+    }
+    needs
+}
+
+/// Returns every path to ask about, in one request.
+pub(crate) fn paths(scope: &Scope, needs: &[Need], auth_mount: &str, role: Option<&str>) -> BTreeSet<String> {
+    let mut paths: BTreeSet<_> = needs.iter().map(|need| need.path.clone()).collect();
+    paths.extend(["metadata", "detailed-metadata"].map(|api| folder(scope, api)));
+    paths.extend(role.map(|role| approle::lookup_path(auth_mount, role)));
+    paths
+}
+
+fn folder(scope: &Scope, api: &str) -> String {
+    scope.folder(api, "").as_str().to_owned()
+}
+
+/// The ways of listing that are open, in the order in which they are tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ways(pub(crate) Vec<Listing>);
+
+impl Ways {
+    /// Finds the open ways. Without knowing the capabilities every way is tried.
+    pub(crate) fn open(wanted: Listing, product: Product, capabilities: Option<&Capabilities>, scope: &Scope) -> Self {
+        if wanted != Listing::Auto {
+            return Self(vec![wanted]);
+        }
+        let allowed = |api: &str, capability: &str| {
+            capabilities.is_none_or(|capabilities| capabilities.allows(&folder(scope, api), capability))
+        };
+        let openbao = product == Product::OpenBao;
+        let mut ways = Vec::new();
+        if openbao && allowed("detailed-metadata", "scan") {
+            ways.push(Listing::Scan);
+        }
+        if openbao && allowed("detailed-metadata", "list") {
+            ways.push(Listing::DetailedList);
+        }
+        if allowed("metadata", "list") {
+            ways.push(Listing::PerKey);
+        }
+        Self(ways)
+    }
+
+    /// Says how the scope will be listed, for people.
+    pub(crate) fn describe(&self) -> &'static str {
+        match self.0.first() {
+            Some(Listing::Auto | Listing::Scan) => "the whole scope at once (SCAN)",
+            Some(Listing::DetailedList) => "folder by folder, with all stamps (LIST detailed-metadata)",
+            Some(Listing::PerKey) => "folder by folder, and one request per secret (LIST metadata)",
+            None => "not possible",
+        }
+    }
+
+    /// Returns what is missing when no way is open.
+    pub(crate) fn missing(&self, product: Product, scope: &Scope) -> Option<Need> {
+        if !self.0.is_empty() {
+            return None;
+        }
+        let api = if product == Product::OpenBao { "detailed-metadata" } else { "metadata" };
+        Some(Need { capability: "list", path: scope.glob(api) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scope() -> Scope {
+        Scope::new("kv", "team").expect("a scope")
+    }
+
+    #[test]
+    fn pull_needs_no_capability_that_changes_anything() {
+        for need in needs(&scope(), Mode::Pull, true) {
+            assert_eq!(need.capability, "read", "{need:?}");
+        }
+    }
+
+    #[test]
+    fn the_ways_of_listing_follow_product_and_grants() {
+        let auto = |product, capabilities| Ways::open(Listing::Auto, product, capabilities, &scope()).0;
+        assert_eq!(auto(Product::Vault, None), [Listing::PerKey]);
+        assert_eq!(auto(Product::OpenBao, None), [Listing::Scan, Listing::DetailedList, Listing::PerKey]);
+        assert_eq!(auto(Product::OpenBao, Some(&Capabilities::default())), []);
+        let none = Ways(Vec::new());
+        assert_eq!(none.missing(Product::Vault, &scope()).expect("missing").path, "kv/metadata/team/*");
+        assert_eq!(none.missing(Product::OpenBao, &scope()).expect("missing").path, "kv/detailed-metadata/team/*");
+    }
+
+    #[test]
+    fn a_forced_way_is_the_only_one() {
+        let ways = Ways::open(Listing::PerKey, Product::OpenBao, None, &scope());
+        assert_eq!(ways.0, [Listing::PerKey]);
+    }
+}

@@ -1,0 +1,306 @@
+//! The stamps of a whole scope, in as few requests as the server and the role allow.
+//!
+//! Three ways give the same snapshot: one `SCAN detailed-metadata` (OpenBao), `LIST
+//! detailed-metadata` folder by folder in pages (OpenBao), and `LIST metadata` with a metadata
+//! request per key (every server). `SCAN` has no pages and costs the server memory, so it is for
+//! small scopes: an answer beyond [`SCAN_BYTES_MAX`] is dropped, remembered, and the scope is
+//! listed by folder from then on.
+//!
+//! A scope seen in part is never returned: every error but a passing one ends the observation.
+//! Passing ones are waited out a few times here, because repeating thousands of requests for one
+//! rate limit would never end.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
+
+use backon::{ExponentialBuilder, Retryable};
+use futures_util::{StreamExt, TryStreamExt, stream, stream::FuturesUnordered};
+use reqwest::StatusCode;
+use serde::Deserialize;
+use vaultterm_reconcile::{RemoteSight, RemoteSnapshot, SecretPath};
+use vaultterm_sync::{FaultClass, RemoteFault};
+
+use crate::{
+    Listing,
+    fault::{self, Absence, TransportError},
+    http::{Answer, Request},
+    kv2::KeyMetadata,
+    remote::VaultRemote,
+    route::encode,
+    session::CallError,
+    wire::Envelope,
+};
+
+/// Bytes of a `SCAN`'s answer, at most: about 19,000 secrets with one version each.
+const SCAN_BYTES_MAX: usize = 8 << 20;
+/// Bytes of one page or folder, at most.
+const LIST_BYTES_MAX: usize = 64 << 20;
+/// Secrets in a scope, at most.
+const SECRETS_MAX: usize = 1_000_000;
+
+/// What one listing answers, with or without the keys' metadata.
+#[derive(Debug, Default, Deserialize)]
+struct Listed<'a> {
+    #[serde(borrow, default)]
+    keys: Vec<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    key_info: BTreeMap<Cow<'a, str>, KeyMetadata<'a>>,
+}
+
+/// Why one way of listing did not lead to a snapshot.
+enum Obstacle {
+    /// Another way may do.
+    Way(RemoteFault),
+    /// No way will.
+    Fault(RemoteFault),
+}
+
+impl From<RemoteFault> for Obstacle {
+    fn from(fault: RemoteFault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// What one folder holds.
+#[derive(Default)]
+struct Folder {
+    /// Folders below it, as prefixes that end with `/`.
+    folders: Vec<String>,
+    snapshot: RemoteSnapshot,
+}
+
+impl VaultRemote {
+    /// Observes the scope, by the first open way that works.
+    pub(crate) async fn observe_scope(&self) -> Result<RemoteSnapshot, RemoteFault> {
+        let mut obstacle = None;
+        for way in &self.ways.0 {
+            let result = match way {
+                Listing::Scan if self.large.contains(&self.large_key) && self.ways.0.len() > 1 => continue,
+                Listing::Auto | Listing::Scan => self.scan().await,
+                Listing::DetailedList => self.walk(true).await,
+                Listing::PerKey => self.walk(false).await,
+            };
+            match result {
+                Ok(snapshot) => {
+                    if snapshot.sights.is_empty() && snapshot.refused.is_empty() {
+                        // An empty answer is also what a mount of another kind gives.
+                        self.prove_mount().await?;
+                    }
+                    return Ok(snapshot);
+                }
+                Err(Obstacle::Fault(fault)) => return Err(fault),
+                Err(Obstacle::Way(fault)) => {
+                    tracing::debug!(?way, %fault, "this way of listing is closed");
+                    obstacle = Some(fault);
+                }
+            }
+        }
+        Err(obstacle.unwrap_or_else(|| {
+            fault::new(FaultClass::Denied, format!("the role may not list {}", self.scope.glob("metadata")))
+        }))
+    }
+
+    /// Everything in one answer.
+    async fn scan(&self) -> Result<RemoteSnapshot, Obstacle> {
+        let route = self.scope.folder("detailed-metadata", "");
+        let mut request = Request::get(route, "scanning", &["scan"]).query("scan=true".to_owned());
+        if self.ways.0.len() > 1 {
+            request.bytes_max = SCAN_BYTES_MAX;
+            request.timeout = Some(Duration::from_secs(10));
+        } else {
+            request.bytes_max = LIST_BYTES_MAX;
+        }
+        let answer = match self.patient(&request).await {
+            Ok(answer) => answer,
+            Err(CallError::Transport(
+                error @ (TransportError::TooLarge { .. } | TransportError::Timeout { connecting: false }),
+            )) => {
+                self.large.insert(&self.large_key);
+                return Err(Obstacle::Way(error.fault(&request)));
+            }
+            Err(error) => return Err(way_or_fault(error.fault(&request))),
+        };
+        let Some(listed) = self.listed(&request, &answer)? else { return Ok(RemoteSnapshot::default()) };
+        let found = self.sort("", listed, &answer, true).await?;
+        // A scan goes into every folder by itself and names none of them.
+        if let Some(folder) = found.folders.first() {
+            let message = format!("{}: it lists the folder `{folder}`, as no scan does", request.doing);
+            return Err(fault::new(FaultClass::Protocol, message).into());
+        }
+        Ok(found.snapshot)
+    }
+
+    /// Folder by folder, several at a time.
+    async fn walk(&self, detailed: bool) -> Result<RemoteSnapshot, Obstacle> {
+        let mut snapshot = RemoteSnapshot::default();
+        let mut waiting = VecDeque::from([String::new()]);
+        let mut listing = FuturesUnordered::new();
+        loop {
+            while listing.len() < self.listing_concurrency
+                && let Some(folder) = waiting.pop_front()
+            {
+                listing.push(self.list_folder(folder, detailed));
+            }
+            let Some(folder) = listing.next().await else { return Ok(snapshot) };
+            let folder = folder?;
+            waiting.extend(folder.folders);
+            snapshot.sights.extend(folder.snapshot.sights);
+            snapshot.refused.extend(folder.snapshot.refused);
+            if snapshot.sights.len() + waiting.len() > SECRETS_MAX {
+                let message = format!("the scope holds more than {SECRETS_MAX} secrets and folders");
+                return Err(fault::hinted(FaultClass::Invalid, message, "give the connection a narrower path").into());
+            }
+        }
+    }
+
+    /// All pages of one folder.
+    async fn list_folder(&self, folder: String, detailed: bool) -> Result<Folder, Obstacle> {
+        let (api, page_size) = if detailed { ("detailed-metadata", self.page_size) } else { ("metadata", 0) };
+        let mut whole = Folder::default();
+        let mut after = String::new();
+        loop {
+            let mut query = "list=true".to_owned();
+            if page_size > 0 {
+                query.push_str(&format!("&limit={page_size}"));
+            }
+            if !after.is_empty() {
+                query.push_str(&format!("&after={}", encode(&after)));
+            }
+            let mut request = Request::get(self.scope.folder(api, &folder), "listing", &["list"]).query(query);
+            request.bytes_max = LIST_BYTES_MAX;
+            let answer = match self.patient(&request).await {
+                Ok(answer) => answer,
+                // Only the first folder may be closed to a way: afterwards the way works, and a
+                // denied folder is a part that cannot be seen.
+                Err(error) if folder.is_empty() && after.is_empty() => {
+                    return Err(way_or_fault(error.fault(&request)));
+                }
+                Err(error) => return Err(error.fault(&request).into()),
+            };
+            let Some(listed) = self.listed(&request, &answer)? else { return Ok(whole) };
+            let count = listed.keys.len();
+            let last = listed.keys.last().map(|key| key.clone().into_owned()).unwrap_or_default();
+            if !after.is_empty() && listed.keys.iter().any(|key| **key <= *after) {
+                let message = format!("{}: the next page goes back before `{after}`", request.doing);
+                return Err(fault::new(FaultClass::Protocol, message).into());
+            }
+            let page = self.sort(&folder, listed, &answer, detailed).await?;
+            whole.folders.extend(page.folders);
+            whole.snapshot.sights.extend(page.snapshot.sights);
+            whole.snapshot.refused.extend(page.snapshot.refused);
+            // A page of another size is the last one, or the server has no pages.
+            if page_size == 0 || count != page_size as usize {
+                return Ok(whole);
+            }
+            after = last;
+        }
+    }
+
+    /// Reads a listing. `None` when there is nothing to list.
+    fn listed<'a>(&self, request: &Request, answer: &'a Answer) -> Result<Option<Listed<'a>>, Obstacle> {
+        if answer.status != StatusCode::NOT_FOUND {
+            return Ok(Some(answer.parse::<Envelope<Listed<'a>>>(&request.doing)?.data));
+        }
+        match fault::absence(answer) {
+            Absence::Nothing => Ok(None),
+            Absence::NoSuchApi => Err(Obstacle::Way(fault::not_found(request, answer, self.scope.mount()))),
+            _ => Err(fault::not_found(request, answer, self.scope.mount()).into()),
+        }
+    }
+
+    /// Sorts what was listed in a folder into folders, sights and names that cannot be used.
+    async fn sort(
+        &self,
+        folder: &str,
+        listed: Listed<'_>,
+        answer: &Answer,
+        detailed: bool,
+    ) -> Result<Folder, RemoteFault> {
+        let mut sorted = Folder::default();
+        let mut unseen = Vec::new();
+        for key in &listed.keys {
+            let full = format!("{folder}{key}");
+            if let Some(name) = full.strip_suffix('/') {
+                if is_safe(name) {
+                    sorted.folders.push(full);
+                } else {
+                    sorted.snapshot.refused.push((full, "the folder's name cannot stand in a URL".to_owned()));
+                }
+                continue;
+            }
+            match (SecretPath::new(full.as_str()), listed.key_info.get(key)) {
+                (Err(reason), _) => sorted.snapshot.refused.push((full, reason.to_string())),
+                (Ok(path), Some(metadata)) if detailed => {
+                    sorted.snapshot.sights.insert(path, metadata.sight(answer.server_time));
+                }
+                (Ok(path), _) => unseen.push(path),
+            }
+        }
+        let looks = stream::iter(unseen)
+            .map(|path| async move {
+                let sight = self.look_patiently(&path).await?;
+                Ok::<_, RemoteFault>((path, sight))
+            })
+            .buffer_unordered(self.listing_concurrency);
+        let looked: Vec<_> = looks.try_collect().await?;
+        // A key that went away between listing and look was not there.
+        let there = looked.into_iter().filter(|(_, sight)| *sight != RemoteSight::ProvenAbsent);
+        sorted.snapshot.sights.extend(there);
+        Ok(sorted)
+    }
+
+    async fn look_patiently(&self, path: &SecretPath) -> Result<RemoteSight, RemoteFault> {
+        (|| self.look_at(path, false)).retry(patience()).when(passes).adjust(as_asked).await
+    }
+
+    /// Makes a request that changes nothing, waiting out what passes.
+    async fn patient(&self, request: &Request) -> Result<Answer, CallError> {
+        // A timeout is not waited out: the next way may be lighter on the server.
+        let passes = |error: &CallError| match error {
+            CallError::Transport(TransportError::TooLarge { .. } | TransportError::Timeout { .. }) => false,
+            CallError::Transport(error) => passes(&error.fault(request)),
+            CallError::Refused(fault) => passes(fault),
+        };
+        let as_asked = |error: &CallError, delay| match error {
+            CallError::Transport(_) => delay,
+            CallError::Refused(fault) => as_asked(fault, delay),
+        };
+        (|| self.session.try_call(request)).retry(patience()).when(passes).adjust(as_asked).await
+    }
+}
+
+/// Says whether a listed folder can be asked for: a `..` would lead elsewhere. Names that are
+/// merely no record path are followed, so that each secret below is refused by its own name.
+fn is_safe(folder: &str) -> bool {
+    const BYTES_MAX: usize = 4096;
+    folder.len() <= BYTES_MAX && folder.split('/').all(|segment| !matches!(segment, "" | "." | ".."))
+}
+
+/// A denial or an API that the server lacks closes a way; the rest is the same on every way.
+fn way_or_fault(fault: RemoteFault) -> Obstacle {
+    if matches!(fault.class, FaultClass::Denied | FaultClass::Invalid) {
+        Obstacle::Way(fault)
+    } else {
+        Obstacle::Fault(fault)
+    }
+}
+
+fn patience() -> ExponentialBuilder {
+    ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(100))
+        .with_max_delay(Duration::from_secs(5))
+        .with_max_times(3)
+        .with_jitter()
+}
+
+fn passes(fault: &RemoteFault) -> bool {
+    matches!(fault.class, FaultClass::Unavailable | FaultClass::StaleReplica | FaultClass::RateLimited)
+}
+
+fn as_asked(fault: &RemoteFault, delay: Option<Duration>) -> Option<Duration> {
+    // No delay means that patience is at its end.
+    delay.map(|delay| fault.retry_after.map_or(delay, |asked| asked.max(delay)))
+}

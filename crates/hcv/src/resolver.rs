@@ -1,0 +1,87 @@
+//! DNS, filtered: a host name never leads to an address that its literal would be refused for.
+//!
+//! The check is made on the very addresses that are dialed next, so a name that changes between
+//! check and connect (DNS rebinding) gains nothing. Literals never get here: the URL's parser
+//! and [`VaultAddress::parse`](crate::VaultAddress::parse) judge them.
+
+use std::{io, net::SocketAddr};
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+use crate::address::{AddressError, canonical, check_ip};
+
+/// Resolves one host, whatever name is asked for: the name in a request's URL is the one TLS
+/// verifies, the host is where the connection goes.
+#[derive(Debug)]
+pub(crate) struct Resolver {
+    /// The host of the connection's address, a name or a literal.
+    pub(crate) host: String,
+    /// Plain http must stay on this machine whatever `localhost` is made to mean.
+    pub(crate) loopback_only: bool,
+}
+
+impl Resolve for Resolver {
+    fn resolve(&self, _: Name) -> Resolving {
+        let (host, loopback_only) = (self.host.clone(), self.loopback_only);
+        Box::pin(async move {
+            // Port 0 stands for the port of the URL.
+            let found = tokio::net::lookup_host((host.as_str(), 0)).await?;
+            let allowed = filter(found, loopback_only)?;
+            Ok(Box::new(allowed.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// Keeps the addresses that may be dialed.
+///
+/// # Errors
+/// The reason for the last refusal, when none is left.
+fn filter(
+    found: impl Iterator<Item = SocketAddr>,
+    loopback_only: bool,
+) -> Result<Vec<SocketAddr>, Box<dyn std::error::Error + Send + Sync>> {
+    let mut refusal = None;
+    let mut allowed = Vec::new();
+    for address in found {
+        match check_ip(address.ip()) {
+            Err(error) => refusal = Some(error),
+            Ok(()) if loopback_only && !canonical(address.ip()).is_loopback() => {
+                refusal = Some(AddressError::Plaintext);
+            }
+            Ok(()) => allowed.push(address),
+        }
+    }
+    match refusal {
+        Some(error) if allowed.is_empty() => Err(error.into()),
+        None if allowed.is_empty() => Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address").into()),
+        _ => Ok(allowed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addresses(texts: &[&str]) -> std::vec::IntoIter<SocketAddr> {
+        texts.iter().map(|text| text.parse().expect("an address")).collect::<Vec<_>>().into_iter()
+    }
+
+    #[test]
+    fn a_name_that_resolves_to_a_metadata_service_is_refused() {
+        let error = filter(addresses(&["169.254.169.254:0"]), false).expect_err("refused");
+        assert!(matches!(error.downcast_ref(), Some(AddressError::Forbidden { .. })), "{error}");
+    }
+
+    #[test]
+    fn forbidden_addresses_are_left_out_and_others_stay() {
+        let allowed = filter(addresses(&["[fe80::1]:0", "10.0.0.1:0"]), false).expect("one is left");
+        assert_eq!(allowed, addresses(&["10.0.0.1:0"]).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn plain_http_follows_no_name_off_the_machine() {
+        let error = filter(addresses(&["10.0.0.1:0"]), true).expect_err("refused");
+        assert_eq!(error.downcast_ref(), Some(&AddressError::Plaintext));
+        assert!(filter(addresses(&["127.0.0.1:0", "[::1]:0"]), true).is_ok());
+    }
+}

@@ -1,0 +1,123 @@
+//! The HTTP client of one session: trust, client certificate, resolver, limits.
+//!
+//! Redirects are never followed (the token header would follow them), proxies of the environment
+//! are not used (they would see tokens, and the address check would judge the wrong host), and
+//! `reqwest` repeats nothing by itself.
+
+use std::sync::Arc;
+
+use reqwest::{Client, redirect, retry};
+use rustls::{
+    ClientConfig, RootCertStore,
+    crypto::aws_lc_rs,
+    pki_types::{CertificateDer, DnsName, PrivateKeyDer, pem::PemObject},
+};
+use vaultterm_sealing::SecretText;
+use vaultterm_sync::Tls;
+
+use crate::{ConnectorOptions, VaultAddress, resolver::Resolver};
+
+/// Why no client can be made for a connection. All of these are for a person to mend.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TlsError {
+    #[error("the CA certificate cannot be read: {0}")]
+    Ca(String),
+    #[error("this machine has no CA certificates")]
+    NoSystemCa,
+    #[error("the client certificate cannot be read: {0}")]
+    ClientCertificate(String),
+    #[error("the client key cannot be read, or does not belong to the certificate")]
+    ClientKey,
+    #[error("a client certificate and its key must be given together")]
+    HalfIdentity,
+    #[error("the server name `{0}` is no DNS name")]
+    ServerName(String),
+    #[error("the HTTP client cannot be set up: {0}")]
+    Client(String),
+}
+
+impl TlsError {
+    /// Returns what to do about it.
+    pub(crate) fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Ca(_) => Some("give the CA as PEM: one or more CERTIFICATE blocks"),
+            Self::NoSystemCa => Some("give the connection the CA of the server (--ca-cert)"),
+            Self::ServerName(_) => Some("give the DNS name that stands in the server's certificate"),
+            _ => None,
+        }
+    }
+}
+
+/// Makes the client of one session.
+pub(crate) fn client(
+    address: &VaultAddress,
+    tls: &Tls,
+    client_key_pem: Option<&SecretText>,
+    options: &ConnectorOptions,
+) -> Result<Client, TlsError> {
+    if let Some(name) = &tls.server_name {
+        // An IP here would be dialed as it stands in the URL, past the address check.
+        if name.parse::<std::net::IpAddr>().is_ok() || DnsName::try_from(name.as_str()).is_err() {
+            return Err(TlsError::ServerName(name.clone()));
+        }
+    }
+    let resolver = Resolver { host: address.host(), loopback_only: address.is_plaintext() && !options.allow_plaintext };
+    Client::builder()
+        .tls_backend_preconfigured(config(address, tls, client_key_pem)?)
+        .dns_resolver(resolver)
+        .redirect(redirect::Policy::none())
+        .retry(retry::never())
+        .no_proxy()
+        .referer(false)
+        .connect_timeout(options.connect_timeout)
+        .timeout(options.request_timeout)
+        .user_agent(concat!("vaultterm/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|error| TlsError::Client(error.to_string()))
+}
+
+fn config(address: &VaultAddress, tls: &Tls, client_key_pem: Option<&SecretText>) -> Result<ClientConfig, TlsError> {
+    let roots = match &tls.ca_pem {
+        Some(pem) => given_roots(pem)?,
+        // Plain http on loopback must work on a machine without CA certificates.
+        None if address.is_plaintext() => RootCertStore::empty(),
+        None => system_roots()?,
+    };
+    let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| TlsError::Client(error.to_string()))?
+        .with_root_certificates(roots);
+    let mut config = match (&tls.client_cert_pem, client_key_pem) {
+        (None, None) => builder.with_no_client_auth(),
+        (Some(chain), Some(key)) => {
+            let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes()).map_err(|_| TlsError::ClientKey)?;
+            builder
+                .with_client_auth_cert(certificates(chain).map_err(TlsError::ClientCertificate)?, key)
+                .map_err(|_| TlsError::ClientKey)?
+        }
+        _ => return Err(TlsError::HalfIdentity),
+    };
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+fn given_roots(pem: &str) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(pem).map_err(TlsError::Ca)? {
+        roots.add(certificate).map_err(|error| TlsError::Ca(error.to_string()))?;
+    }
+    Ok(roots)
+}
+
+fn system_roots() -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    // Single unreadable certificates are common on real machines: what is left decides.
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if roots.is_empty() { Err(TlsError::NoSystemCa) } else { Ok(roots) }
+}
+
+fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, String> {
+    let found: Vec<_> =
+        CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+    if found.is_empty() { Err("it holds no CERTIFICATE block".to_owned()) } else { Ok(found) }
+}

@@ -1,0 +1,93 @@
+//! Shapes that every answer of Vault shares: envelope, errors, times.
+
+use jiff::{Timestamp, fmt::rfc2822};
+use serde::Deserialize;
+use vaultterm_reconcile::UnixNanos;
+
+/// What wraps every successful answer.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Envelope<T> {
+    /// Vault's id of the request, as in its audit log.
+    #[serde(default)]
+    pub(crate) request_id: Option<String>,
+    pub(crate) data: T,
+}
+
+/// What an unsuccessful answer holds. `errors` may be there and empty, which is not the same as
+/// missing.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Refusal {
+    pub(crate) errors: Option<Vec<String>>,
+    #[serde(default)]
+    pub(crate) warnings: Option<Vec<String>>,
+    /// A 404 of a soft-deleted or destroyed version holds its metadata.
+    #[serde(default)]
+    pub(crate) data: Option<serde::de::IgnoredAny>,
+}
+
+/// Reads a time of Vault (RFC 3339, nanoseconds). `None` for an empty text and for Go's zero
+/// time: both mean "none".
+///
+/// # Errors
+/// The text, when it is no time.
+pub(crate) fn time(text: &str) -> Result<Option<UnixNanos>, String> {
+    if text.is_empty() || text.starts_with("0001-01-01T00:00:00") {
+        return Ok(None);
+    }
+    let time: Timestamp = text.parse().map_err(|_| format!("`{text}` is no time"))?;
+    Ok(Some(UnixNanos(nanos(time))))
+}
+
+/// Returns nanoseconds since the epoch; times beyond the years 1677 to 2262 end at those.
+pub(crate) fn nanos(time: Timestamp) -> i64 {
+    let nanos = time.as_nanosecond();
+    i64::try_from(nanos).unwrap_or(if nanos < 0 { i64::MIN } else { i64::MAX })
+}
+
+/// Reads the `Date` of an answer (RFC 9110: `Mon, 23 Nov 2026 19:20:16 GMT`).
+pub(crate) fn http_date(text: &str) -> Option<UnixNanos> {
+    rfc2822::DateTimeParser::new().parse_timestamp(text).ok().map(|time| UnixNanos(nanos(time)))
+}
+
+/// Makes a text from outside fit for a message: one line, printable, not too long.
+pub(crate) fn printable(text: &str) -> String {
+    const CHARACTERS_MAX: usize = 300;
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+    let mut line = words.collect::<Vec<_>>().join(" ");
+    if let Some((end, _)) = line.char_indices().nth(CHARACTERS_MAX) {
+        line.truncate(end);
+        line.push('…');
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_keep_their_nanoseconds() {
+        assert_eq!(time("2026-11-23T19:20:16.731496182Z"), Ok(Some(UnixNanos(1_795_461_616_731_496_182))));
+        assert_eq!(time("2026-11-23T20:20:16.7+01:00"), Ok(Some(UnixNanos(1_795_461_616_700_000_000))));
+    }
+
+    #[test]
+    fn no_time_is_none_and_nonsense_is_an_error() {
+        assert_eq!(time(""), Ok(None));
+        assert_eq!(time("0001-01-01T00:00:00Z"), Ok(None));
+        assert!(time("yesterday").is_err());
+    }
+
+    #[test]
+    fn the_date_of_an_answer_is_understood() {
+        assert_eq!(http_date("Mon, 23 Nov 2026 19:20:16 GMT"), Some(UnixNanos(1_795_461_616_000_000_000)));
+        assert_eq!(http_date("yesterday"), None);
+    }
+
+    #[test]
+    fn foreign_texts_become_one_bounded_line() {
+        assert_eq!(printable("1 error occurred:\n\t* permission denied\n\n"), "1 error occurred: * permission denied");
+        assert_eq!(printable(&"ü".repeat(1000)).chars().count(), 301);
+        assert_eq!(printable("a\u{1b}[31mb"), "a [31mb");
+    }
+}
