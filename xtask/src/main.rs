@@ -1,2 +1,54 @@
-//! xtask
-fn main() {}
+//! What a person runs: `cargo xtask setup | test | tidy`.
+//!
+//! Needs Rust and Python 3. Everything else it brings itself, into `target/tools`.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is for the person who runs it")]
+
+mod openbao;
+mod steps;
+mod tidy;
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(about = "Set-up, tests and tidiness of VaultTerm")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Clone, Copy, Subcommand)]
+enum Task {
+    /// Installs what the tests need into target/tools: a real OpenBao, by pinned hash
+    Setup,
+    /// Runs everything that must hold: formatting, lints, all tests, docs, tidiness
+    Test,
+    /// Checks the rules that no compiler checks
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    let root = root();
+    let done = match Arguments::parse().task {
+        Task::Setup => openbao::install(&root).map(|path| println!("{}", path.display())),
+        Task::Test => steps::test(&root),
+        Task::Tidy => tidy::check(&root),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().expect("xtask lies in the workspace").to_owned()
+}

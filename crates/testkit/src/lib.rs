@@ -1,8 +1,9 @@
 //! What tests need: a fake KV v2 with scripted faults, an in-memory journal, a clock that
-//! stands still, crashes on purpose, builders, and the contract that fake and real servers
-//! both keep. Never a normal dependency.
+//! stands still, crashes on purpose, builders, and the two contracts that fakes and real
+//! implementations both keep. Never a normal dependency.
 //!
-//! Start reading at `fake.rs` (the remote side) and `contract/mod.rs`.
+//! Start reading at `world.rs` (both sides together), `contract/mod.rs` (the remote) and
+//! `journal_contract/mod.rs` (the database).
 
 mod backdoor;
 mod clock;
@@ -11,6 +12,7 @@ mod fake;
 mod fault;
 mod fuse;
 mod journal;
+pub mod journal_contract;
 mod kv;
 pub mod world;
 
@@ -19,6 +21,6 @@ pub use clock::ManualClock;
 pub use fake::{FakeKv, FakeRemote, SECRET_ID};
 pub use fault::{Operation, Request, Rule, Verdict, fault};
 pub use fuse::Fuse;
-pub use journal::{AuditLine, MemoryJournal, MemoryRecord, MemoryRevision};
+pub use journal::{AuditLine, MemoryDesk, MemoryJournal, MemoryRecord, MemoryRevision, memory_world};
 pub use kv::{CasMismatch, Data, KvKey, KvMount, KvVersion};
 pub use world::World;

@@ -5,8 +5,11 @@
 //! the trait.
 
 mod commit;
+mod desk;
 mod records;
 mod trait_impl;
+
+pub use desk::{MemoryDesk, memory_world};
 
 use std::{
     collections::BTreeMap,

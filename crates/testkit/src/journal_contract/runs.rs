@@ -1,0 +1,138 @@
+//! Runs, plans, identities, credentials.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+use vaultterm_reconcile::{Plan, RecordType, UnixNanos};
+use vaultterm_sealing::SecretText;
+use vaultterm_sync::{
+    BaseChange, Connection, Credential, Journal, Outcome, PlanId, RemoteIdentity, Run, RunId, RunState, StoredPlan,
+    Trigger,
+};
+
+use super::{Desk, TTL, base, base_of, begin, commit, is_lost, outcome, run, value};
+use crate::world::at;
+
+fn identity() -> RemoteIdentity {
+    RemoteIdentity {
+        product: "OpenBao".to_owned(),
+        version: "2.7.2".to_owned(),
+        cluster_id: None,
+        mount_accessor: "kv_1".to_owned(),
+        mount_uuid: Some("uuid".to_owned()),
+        kv_version: 2,
+    }
+}
+
+async fn connection<J: Journal, D: Desk>(journal: &J, desk: &D) -> Connection {
+    journal.connection(desk.connection_id()).await.expect("the journal answers").expect("the connection exists").0
+}
+
+/// All three in one transaction.
+pub async fn a_base_set_aside_is_forgotten_and_the_new_identity_recorded<J: Journal, D: Desk>(journal: &J, desk: &D) {
+    let record_id = desk.save(&at("x"), RecordType::KeyValue, value("1")).await;
+    let first = begin(journal, desk).await;
+    commit(journal, first, Outcome { base: BaseChange::Set(base(record_id, 1)), ..outcome("x") }).await;
+    journal.release_lease(first.0).await.expect("given back");
+    desk.change_scope().await;
+    assert!(connection(journal, desk).await.scope_changed);
+    let (lease, _) = begin(journal, desk).await;
+    journal.set_base_aside(lease, &identity()).await.expect("recorded");
+    assert_eq!(base_of(journal, desk, "x").await, None);
+    let found = connection(journal, desk).await;
+    assert_eq!((found.identity, found.scope_changed), (Some(identity()), false));
+}
+
+/// Every run does so.
+pub async fn an_identity_is_recorded_without_touching_the_base<J: Journal, D: Desk>(journal: &J, desk: &D) {
+    let record_id = desk.save(&at("x"), RecordType::KeyValue, value("1")).await;
+    let run = begin(journal, desk).await;
+    commit(journal, run, Outcome { base: BaseChange::Set(base(record_id, 1)), ..outcome("x") }).await;
+    let before = connection(journal, desk).await.revision;
+    journal.record_identity(run.0, &identity(), Some(UnixNanos(1_893_456_000_000_000_000))).await.expect("recorded");
+    let found = connection(journal, desk).await;
+    assert_eq!((found.identity, found.revision), (Some(identity()), before), "plans stay applicable");
+    assert!(base_of(journal, desk, "x").await.is_some());
+}
+
+/// With everything in it.
+pub async fn a_plan_is_found_until_it_expires<J: Journal, D: Desk>(journal: &J, desk: &D) {
+    let found = connection(journal, desk).await;
+    let now = now();
+    let plan = StoredPlan {
+        id: PlanId(Uuid::now_v7()),
+        connection_id: found.id,
+        connection_revision: found.revision,
+        identity: identity(),
+        plan: Plan { unchanged: 7, base_set_aside: true, ..Plan::default() },
+        created: now,
+        expires: UnixNanos(now.0 + 900_000_000_000),
+    };
+    journal.store_plan(&plan).await.expect("stored");
+    let loaded = journal.plan(plan.id).await.expect("the journal answers").expect("the plan is found");
+    assert_eq!(
+        (loaded.plan, loaded.identity, loaded.expires),
+        (plan.plan.clone(), plan.identity.clone(), plan.expires)
+    );
+    assert_eq!(loaded.connection_revision, plan.connection_revision);
+    assert!(journal.plan(PlanId(Uuid::now_v7())).await.expect("the journal answers").is_none());
+
+    let expired = StoredPlan { id: PlanId(Uuid::now_v7()), expires: UnixNanos(1), ..plan };
+    journal.store_plan(&expired).await.expect("stored");
+    assert!(journal.plan(expired.id).await.expect("the journal answers").is_none());
+}
+
+/// A clock that both a fake and a real database agree with: far enough in the future for
+/// either.
+fn now() -> UnixNanos {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    UnixNanos(i64::try_from(since.as_nanos()).expect("before 2262"))
+}
+
+/// Only then its schedule counts.
+pub async fn a_run_that_a_person_begins_starts_the_connection<J: Journal, D: Desk>(journal: &J, desk: &D) {
+    let id = RunId(Uuid::now_v7());
+    let lease = journal.acquire_lease(desk.connection_id(), id.0, TTL).await.expect("answers").expect("free");
+    journal.begin_run(lease, &run(desk, id, Trigger::Manual)).await.expect("recorded");
+    assert!(connection(journal, desk).await.started);
+    assert_eq!(desk.run_state(id).await, Some(RunState::Running));
+}
+
+/// Its process died.
+pub async fn a_run_left_behind_is_closed_by_the_next<J: Journal, D: Desk>(journal: &J, desk: &D) {
+    let (_, left) = begin(journal, desk).await;
+    desk.let_pass(TTL + Duration::from_secs(1)).await;
+    let (_, next) = begin(journal, desk).await;
+    assert_eq!(desk.run_state(left).await, Some(RunState::Failed));
+    assert_eq!(desk.run_state(next).await, Some(RunState::Running));
+
+    let late = Run { state: RunState::Succeeded, finished: Some(now()), ..run(desk, left, Trigger::Interval) };
+    journal.finish_run(&late).await.expect("nothing happens");
+    assert_eq!(desk.run_state(left).await, Some(RunState::Failed), "what was closed stays closed");
+}
+
+/// It touches nothing but its own row.
+pub async fn a_run_says_how_it_ended_even_without_its_lease<J: Journal, D: Desk>(journal: &J, desk: &D) {
+    let (lease, id) = begin(journal, desk).await;
+    journal.release_lease(lease).await.expect("given back");
+    let ended = Run { state: RunState::Partial, finished: Some(now()), ..run(desk, id, Trigger::Interval) };
+    is_lost(&journal.update_run(lease, &ended).await);
+    journal.finish_run(&ended).await.expect("recorded");
+    assert_eq!(desk.run_state(id).await, Some(RunState::Partial));
+}
+
+/// A credential that a person replaced meanwhile stays.
+pub async fn a_spent_wrapping_token_gives_way_to_its_secret_id_and_nothing_else_does<J: Journal, D: Desk>(
+    journal: &J,
+    desk: &D,
+) {
+    let text = |text: &str| SecretText::new(text.to_owned());
+    desk.wrap_credential("token").await;
+    journal.store_unwrapped(desk.connection_id(), &text("another token"), &text("wrong")).await.expect("answers");
+    let (_, secrets) = journal.connection(desk.connection_id()).await.expect("answers").expect("exists");
+    assert!(matches!(secrets.credential, Credential::WrappingToken(token) if token.expose() == "token"));
+
+    journal.store_unwrapped(desk.connection_id(), &text("token"), &text("the secret id")).await.expect("answers");
+    let (_, secrets) = journal.connection(desk.connection_id()).await.expect("answers").expect("exists");
+    assert!(matches!(secrets.credential, Credential::SecretId(secret) if secret.expose() == "the secret id"));
+}

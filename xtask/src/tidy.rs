@@ -1,0 +1,125 @@
+//! The rules that no compiler checks.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail};
+
+/// Which rooms a room may use. What is not listed may be used by none of ours.
+const ROOMS: [(&str, &[&str]); 8] = [
+    ("reconcile", &[]),
+    ("ledger", &[]),
+    ("sealing", &["reconcile"]),
+    ("sync", &["ledger", "reconcile", "sealing"]),
+    ("hcv", &["reconcile", "sealing", "sync"]),
+    ("store", &["ledger", "reconcile", "sealing", "sync"]),
+    ("server", &["hcv", "ledger", "reconcile", "sealing", "store", "sync"]),
+    ("vaultterm", &["hcv", "ledger", "reconcile", "sealing", "server", "store", "sync"]),
+];
+
+/// What the planner must never be able to reach.
+const IMPURE: [&str; 5] = ["tokio", "sqlx", "reqwest", "aws-lc-rs", "rand"];
+
+const NAMES_REFUSED: [&str; 5] = ["utils", "helpers", "common", "misc", "manager"];
+
+/// Checks all rules and names every finding.
+pub(crate) fn check(root: &Path) -> Result<()> {
+    let mut findings = Vec::new();
+    for (room, allowed) in ROOMS {
+        let path = root.join("crates").join(room).join("Cargo.toml");
+        if path.exists() {
+            manifest(&path, room, allowed, &mut findings)?;
+        }
+    }
+    for folder in ["crates", "xtask"] {
+        sources(&root.join(folder), &mut findings)?;
+    }
+    links(root, &root.join("README.md"), &mut findings)?;
+    for path in files(&root.join("docs"), "md")? {
+        links(root, &path, &mut findings)?;
+    }
+    if findings.is_empty() {
+        return Ok(());
+    }
+    findings.iter().for_each(|finding| eprintln!("tidy: {finding}"));
+    bail!("{} finding(s)", findings.len());
+}
+
+fn manifest(path: &Path, room: &str, allowed: &[&str], findings: &mut Vec<String>) -> Result<()> {
+    let text = fs::read_to_string(path)?;
+    let (mut section, mut before) = ("", "");
+    for line in text.lines() {
+        let reason = line.contains(" # ") || before.starts_with('#');
+        before = line;
+        if line.starts_with('[') {
+            section = line;
+        }
+        if section != "[dependencies]" || line.starts_with(['#', '[']) {
+            continue;
+        }
+        let Some((name, _)) = line.split_once(['.', ' ', '=']) else { continue };
+        if let Some(ours) = name.strip_prefix("vaultterm-")
+            && !allowed.contains(&ours)
+        {
+            findings.push(format!("crates/{room} must not use {name}"));
+        }
+        if room == "reconcile" && IMPURE.contains(&name) {
+            findings.push(format!("the planner is pure: it must not use {name}"));
+        }
+        if !name.starts_with("vaultterm-") && !reason {
+            findings.push(format!("crates/{room}: say beside `{name}` what it is for"));
+        }
+    }
+    Ok(())
+}
+
+fn sources(folder: &Path, findings: &mut Vec<String>) -> Result<()> {
+    for path in files(folder, "rs")? {
+        let text = fs::read_to_string(&path)?;
+        let shown = path.display();
+        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        if NAMES_REFUSED.contains(&stem) {
+            findings.push(format!("{shown}: name a module for what it does"));
+        }
+        if !text.starts_with("//!") && !text.starts_with("#!") {
+            findings.push(format!("{shown}: a module opens with what it is"));
+        }
+        let marks = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("todo", "!("), concat!("unimplemented", "!(")];
+        for mark in marks.iter().filter(|mark| text.contains(**mark)) {
+            findings.push(format!("{shown}: `{mark}` marks unfinished work"));
+        }
+    }
+    Ok(())
+}
+
+/// Checks that relative links lead somewhere.
+fn links(root: &Path, page: &Path, findings: &mut Vec<String>) -> Result<()> {
+    let text = fs::read_to_string(page).with_context(|| format!("cannot read {}", page.display()))?;
+    for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+        let file = target.split('#').next().unwrap_or_default();
+        if file.is_empty() || file.contains("://") {
+            continue;
+        }
+        if !page.parent().unwrap_or(root).join(file).exists() {
+            findings.push(format!("{}: the link to {file} leads nowhere", page.display()));
+        }
+    }
+    Ok(())
+}
+
+fn files(folder: &Path, ending: &str) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let Ok(entries) = fs::read_dir(folder) else { return Ok(found) };
+    for entry in entries {
+        let path = entry?.path();
+        if path.is_dir() {
+            found.extend(files(&path, ending)?);
+        } else if path.extension().is_some_and(|extension| extension == ending) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
