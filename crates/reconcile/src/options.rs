@@ -82,7 +82,7 @@ choice!(
 );
 
 /// The options of a connection that the planner looks at.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Options {
     /// Which way credentials travel.
     pub mode: Mode,

@@ -26,6 +26,8 @@ pub enum Purpose {
     ConflictCopy = 5,
     /// The stored answer of an idempotent request.
     IdempotentAnswer = 6,
+    /// A stored plan: no values, but digests of them.
+    Plan = 7,
 }
 
 /// Where a ciphertext lives. A ciphertext copied to any other place does not open.

@@ -1,22 +1,13 @@
-//! Collections and who may use them.
+//! Collections.
 
 use uuid::Uuid;
+use vaultterm_ledger::{Action, ObjectKind};
 use vaultterm_sync::CollectionId;
 
-use crate::{Context, Page, Paged, Store, StoreError};
-
-/// What a person may do in one collection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum CollectionRole {
-    /// Read.
-    Viewer,
-    /// Write.
-    Editor,
-    /// Delete records, manage members and connections.
-    Admin,
-    /// Delete the collection.
-    Owner,
-}
+use crate::{
+    Context, Page, Paged, Store, StoreError,
+    sql::{Row, args, taken},
+};
 
 /// A collection.
 #[derive(Clone, Debug)]
@@ -35,17 +26,6 @@ pub struct Collection {
     pub updated_us: i64,
 }
 
-/// A person in a collection.
-#[derive(Clone, Debug)]
-pub struct Member {
-    /// The person.
-    pub user_id: Uuid,
-    /// Their address.
-    pub email: String,
-    /// Their role here.
-    pub role: CollectionRole,
-}
-
 impl Store {
     /// Creates a collection owned by a person (`COLLECTION_CREATED`).
     ///
@@ -57,8 +37,20 @@ impl Store {
         name: &str,
         owner: Uuid,
     ) -> Result<Collection, StoreError> {
-        let _ = (context, name, owner);
-        todo!()
+        let id = CollectionId(Uuid::now_v7());
+        let mut tx = self.db.write().await?;
+        tx.run(
+            "INSERT INTO collections (id, name, created_us, updated_us) VALUES ($1, $2, $3, $3)",
+            args![id.0, name, context.now_us],
+        )
+        .await
+        .map_err(|error| taken(error, "collection", name))?;
+        tx.run("INSERT INTO members (collection_id, user_id, role) VALUES ($1, $2, 'owner')", args![id.0, owner])
+            .await?;
+        let draft = context.draft(Action::CollectionCreated, ObjectKind::Collection, id.0, Some(name));
+        self.log.append(&mut tx, [draft]).await?;
+        tx.commit().await?;
+        self.collection(id).await?.ok_or(StoreError::NotFound("collection"))
     }
 
     /// Lists the collections a person is a member of (everyone's with `None`), by name.
@@ -66,70 +58,45 @@ impl Store {
     /// # Errors
     /// [`StoreError`], as everywhere here.
     pub async fn collections(&self, member: Option<Uuid>, page: &Page) -> Result<Paged<Collection>, StoreError> {
-        let _ = (member, page);
-        todo!()
+        let sql = format!(
+            "{SELECT} WHERE c.name > $1
+               AND ($2 IS NULL OR EXISTS (SELECT 1 FROM members m WHERE m.collection_id = c.id AND m.user_id = $2))
+             ORDER BY c.name LIMIT $3"
+        );
+        let rows = self.db.all(&sql, args![page.after(), member, page.fetch()]).await?;
+        page.cut(rows, read, |collection| collection.name.clone())
     }
 
     /// Finds a collection.
+    ///
+    /// # Errors
+    /// [`StoreError`].
     pub async fn collection(&self, id: CollectionId) -> Result<Option<Collection>, StoreError> {
-        let _ = id;
-        todo!()
+        let row = self.db.one(&format!("{SELECT} WHERE c.id = $1"), args![id.0]).await?;
+        row.map(|row| read(&row)).transpose()
     }
 
     /// Finds a collection by name.
-    pub async fn collection_by_name(&self, name: &str) -> Result<Option<Collection>, StoreError> {
-        let _ = name;
-        todo!()
-    }
-
-    /// Renames a collection (`COLLECTION_UPDATED`).
-    pub async fn rename_collection(
-        &self,
-        context: &Context,
-        id: CollectionId,
-        expect: u64,
-        name: &str,
-    ) -> Result<Collection, StoreError> {
-        let _ = (context, id, expect, name);
-        todo!()
-    }
-
-    /// Deletes an empty collection (`COLLECTION_DELETED`).
     ///
     /// # Errors
-    /// [`StoreError::Refused`] while it holds live records or a connection uses it.
-    pub async fn delete_collection(&self, context: &Context, id: CollectionId) -> Result<(), StoreError> {
-        let _ = (context, id);
-        todo!()
+    /// [`StoreError`].
+    pub async fn collection_by_name(&self, name: &str) -> Result<Option<Collection>, StoreError> {
+        let row = self.db.one(&format!("{SELECT} WHERE c.name = $1"), args![name]).await?;
+        row.map(|row| read(&row)).transpose()
     }
+}
 
-    /// Finds a person's role in a collection.
-    pub async fn collection_role(&self, id: CollectionId, user_id: Uuid) -> Result<Option<CollectionRole>, StoreError> {
-        let _ = (id, user_id);
-        todo!()
-    }
+const SELECT: &str = "SELECT c.id, c.name, c.revision, c.created_us, c.updated_us,
+    (SELECT COUNT(*) FROM records r WHERE r.collection_id = c.id AND r.deleted_us IS NULL) AS records
+    FROM collections c";
 
-    /// Lists the members.
-    pub async fn members(&self, id: CollectionId, page: &Page) -> Result<Paged<Member>, StoreError> {
-        let _ = (id, page);
-        todo!()
-    }
-
-    /// Sets a person's role (`MEMBER_GRANTED`). The last owner keeps the role.
-    pub async fn grant(
-        &self,
-        context: &Context,
-        id: CollectionId,
-        user_id: Uuid,
-        role: CollectionRole,
-    ) -> Result<Member, StoreError> {
-        let _ = (context, id, user_id, role);
-        todo!()
-    }
-
-    /// Removes a person (`MEMBER_REVOKED`). Never the last owner.
-    pub async fn revoke(&self, context: &Context, id: CollectionId, user_id: Uuid) -> Result<(), StoreError> {
-        let _ = (context, id, user_id);
-        todo!()
-    }
+fn read(row: &Row) -> Result<Collection, StoreError> {
+    Ok(Collection {
+        id: CollectionId(row.id("id")?),
+        name: row.text("name")?,
+        revision: row.count("revision")?,
+        records: row.count("records")?,
+        created_us: row.int("created_us")?,
+        updated_us: row.int("updated_us")?,
+    })
 }

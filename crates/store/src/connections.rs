@@ -1,10 +1,16 @@
 //! Connections and their secrets.
 
-use vaultterm_reconcile::Options;
-use vaultterm_sealing::SecretText;
-use vaultterm_sync::{CollectionId, Connection, ConnectionId, ConnectionSecrets, Credential, Run, Schedule, Tls};
+use uuid::Uuid;
+use vaultterm_ledger::{Action, ObjectKind};
+use vaultterm_sealing::{Place, Purpose, Sealed, SecretText};
+use vaultterm_sync::{CollectionId, Connection, ConnectionId, ConnectionSecrets, Credential};
 
-use crate::{Context, Page, Paged, Store, StoreError};
+use crate::{
+    Context, Store, StoreError,
+    audit::about,
+    revisions::sealed,
+    sql::{Row, Tx, args, json, taken},
+};
 
 /// A connection to create.
 #[derive(Debug)]
@@ -16,137 +22,170 @@ pub struct NewConnection {
     pub secrets: ConnectionSecrets,
 }
 
-/// What to change; `None` stays. Another address, namespace, mount or path sets
-/// `scope_changed`.
-#[derive(Debug, Default)]
-#[allow(missing_docs, reason = "the names are the connection's")]
-pub struct ConnectionUpdate {
-    pub name: Option<String>,
-    pub address: Option<String>,
-    pub namespace: Option<Option<String>>,
-    pub tls: Option<Tls>,
-    pub client_key_pem: Option<Option<SecretText>>,
-    pub auth_mount: Option<String>,
-    pub role_id: Option<String>,
-    pub mount: Option<String>,
-    pub path: Option<String>,
-    pub options: Option<Options>,
-    pub schedule: Option<Schedule>,
-    pub concurrency_max: Option<u32>,
-    pub paused: Option<bool>,
-}
-
-/// A connection and how it stands.
-#[derive(Clone, Debug)]
-pub struct ConnectionSummary {
-    /// The connection.
-    pub connection: Connection,
-    /// Its newest run.
-    pub last_run: Option<Run>,
-    /// A run holds the lease now.
-    pub running: bool,
-    /// Conflicts that wait for a person.
-    pub open_conflicts: u64,
-    /// When a test or run last succeeded in talking to the server, microseconds.
-    pub last_verified_us: Option<i64>,
-    /// When the `SecretID` expires, microseconds, where the role may know.
-    pub secret_id_expires_us: Option<i64>,
-    /// Microseconds.
-    pub created_us: i64,
-    /// Microseconds.
-    pub updated_us: i64,
-}
-
 impl Store {
     /// Creates a connection (`HCV_CONNECTION_CREATED`).
     ///
     /// # Errors
-    /// [`StoreError::Exists`] for the name; [`StoreError::Refused`] when another connection
-    /// that writes covers an overlapping remote scope.
+    /// [`StoreError::Exists`] for the name.
     pub async fn create_connection(&self, context: &Context, new: NewConnection) -> Result<Connection, StoreError> {
-        let _ = (context, new);
-        todo!()
-    }
-
-    /// Finds a connection and how it stands.
-    ///
-    /// # Errors
-    /// [`StoreError`], as everywhere here.
-    pub async fn connection_summary(&self, id: ConnectionId) -> Result<Option<ConnectionSummary>, StoreError> {
-        let _ = id;
-        todo!()
+        let id = ConnectionId(Uuid::now_v7());
+        let NewConnection { connection, secrets } = new;
+        let (kind, credential) = self.seal_credential(id, &secrets.credential)?;
+        let client_key = secrets.client_key_pem.as_ref().map(|key| self.seal_client_key(id, key)).transpose()?;
+        let mut tx = self.db.write().await?;
+        tx.run(
+            "INSERT INTO connections (id, name, collection_id, address, namespace, tls, auth_mount, role_id, mount, path,
+                 options, schedule, concurrency_max, created_us, updated_us,
+                 credential_kind, credential_key_id, credential_wrapped_key, credential_ciphertext,
+                 client_key_key_id, client_key_wrapped_key, client_key_ciphertext)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14, $15, $16, $17, $18, $19, $20, $21)",
+            args![
+                id.0,
+                connection.name.as_str(),
+                connection.collection_id.0,
+                connection.address.as_str(),
+                connection.namespace.clone(),
+                json(&connection.tls),
+                connection.auth_mount.as_str(),
+                connection.role_id.as_str(),
+                connection.mount.as_str(),
+                connection.path.as_str(),
+                json(&connection.options),
+                json(&connection.schedule),
+                connection.concurrency_max,
+                context.now_us,
+                kind,
+                credential.key_id,
+                credential.wrapped_key,
+                credential.ciphertext,
+                client_key.as_ref().map(|key| key.key_id),
+                client_key.as_ref().map(|key| key.wrapped_key.clone()),
+                client_key.map(|key| key.ciphertext),
+            ],
+        )
+        .await
+        .map_err(|error| taken(error, "connection", &connection.name))?;
+        let draft = context.draft(Action::HcvConnectionCreated, ObjectKind::Connection, id.0, Some(&connection.name));
+        self.log.append(&mut tx, [about(draft, ObjectKind::Collection, connection.collection_id.0)]).await?;
+        tx.commit().await?;
+        self.connection_with_secrets(id).await?.map(|(made, _)| made).ok_or(StoreError::NotFound("connection"))
     }
 
     /// Finds a connection by name.
+    ///
+    /// # Errors
+    /// [`StoreError`], as everywhere here.
     pub async fn connection_by_name(&self, name: &str) -> Result<Option<Connection>, StoreError> {
-        let _ = name;
-        todo!()
-    }
-
-    /// Lists connections by name: of the given collections, or all with `None`.
-    pub async fn connection_summaries(
-        &self,
-        collections: Option<&[CollectionId]>,
-        page: &Page,
-    ) -> Result<Paged<ConnectionSummary>, StoreError> {
-        let _ = (collections, page);
-        todo!()
+        let row = self.db.one("SELECT * FROM connections WHERE name = $1", args![name]).await?;
+        row.map(|row| read(&row)).transpose()
     }
 
     /// Loads a connection's secrets.
+    ///
+    /// # Errors
+    /// [`StoreError`].
     pub async fn connection_secrets(&self, id: ConnectionId) -> Result<Option<ConnectionSecrets>, StoreError> {
-        let _ = id;
-        todo!()
-    }
-
-    /// Changes a connection (`HCV_CONNECTION_UPDATED`).
-    pub async fn update_connection(
-        &self,
-        context: &Context,
-        id: ConnectionId,
-        expect: u64,
-        update: ConnectionUpdate,
-    ) -> Result<Connection, StoreError> {
-        let _ = (context, id, expect, update);
-        todo!()
+        Ok(self.connection_with_secrets(id).await?.map(|(_, secrets)| secrets))
     }
 
     /// Replaces the credential (`HCV_SECRET_ID_ROTATED`).
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
     pub async fn rotate_secret_id(
         &self,
         context: &Context,
         id: ConnectionId,
         credential: &Credential,
     ) -> Result<(), StoreError> {
-        let _ = (context, id, credential);
-        todo!()
+        let mut tx = self.db.write().await?;
+        if self.set_credential(&mut tx, id, credential).await? == 0 {
+            return Err(StoreError::NotFound("connection"));
+        }
+        self.log
+            .append(&mut tx, [context.draft(Action::HcvSecretIdRotated, ObjectKind::Connection, id.0, None)])
+            .await?;
+        tx.commit().await
     }
 
-    /// Records that a test ran (`HCV_CONNECTION_TESTED`).
-    pub async fn record_connection_test(
+    pub(crate) async fn set_credential(
         &self,
-        context: &Context,
+        tx: &mut Tx,
         id: ConnectionId,
-        ok: bool,
-        secret_id_expires_us: Option<i64>,
-    ) -> Result<(), StoreError> {
-        let _ = (context, id, ok, secret_id_expires_us);
-        todo!()
+        credential: &Credential,
+    ) -> Result<u64, StoreError> {
+        let (kind, sealed) = self.seal_credential(id, credential)?;
+        tx.run(
+            "UPDATE connections SET credential_kind = $2, credential_key_id = $3, credential_wrapped_key = $4,
+                 credential_ciphertext = $5, secret_id_expires_us = NULL WHERE id = $1",
+            args![id.0, kind, sealed.key_id, sealed.wrapped_key, sealed.ciphertext],
+        )
+        .await
     }
 
-    /// Deletes a connection with base, plans, runs and conflicts (`HCV_CONNECTION_DELETED`);
-    /// records and secrets stay.
-    ///
-    /// # Errors
-    /// [`StoreError::Refused`] while a run holds the lease.
-    pub async fn delete_connection(&self, context: &Context, id: ConnectionId) -> Result<(), StoreError> {
-        let _ = (context, id);
-        todo!()
+    pub(crate) async fn connection_with_secrets(
+        &self,
+        id: ConnectionId,
+    ) -> Result<Option<(Connection, ConnectionSecrets)>, StoreError> {
+        let Some(row) = self.db.one("SELECT * FROM connections WHERE id = $1", args![id.0]).await? else {
+            return Ok(None);
+        };
+        let text = self.open_text(Purpose::ConnectionSecretId, id, &sealed(&row, "credential_")?)?;
+        let credential = match row.text("credential_kind")?.as_str() {
+            "secret_id" => Credential::SecretId(text),
+            "wrapping_token" => Credential::WrappingToken(text),
+            _ => return Err(StoreError::Malformed("credential kind")),
+        };
+        let client_key_pem = match row.maybe_text("client_key_key_id")? {
+            Some(_) => Some(self.open_text(Purpose::ConnectionTlsKey, id, &sealed(&row, "client_key_")?)?),
+            None => None,
+        };
+        Ok(Some((read(&row)?, ConnectionSecrets { credential, client_key_pem })))
     }
 
-    /// Lists what the scheduler needs: every connection that is started and not paused, with
-    /// its newest run, and whether its collection changed since that run began.
-    pub async fn schedulable(&self) -> Result<Vec<(ConnectionSummary, bool)>, StoreError> {
-        todo!()
+    fn seal_credential(&self, id: ConnectionId, credential: &Credential) -> Result<(&'static str, Sealed), StoreError> {
+        let (kind, text) = match credential {
+            Credential::SecretId(text) => ("secret_id", text),
+            Credential::WrappingToken(text) => ("wrapping_token", text),
+        };
+        Ok((kind, self.keyring.seal(&place(Purpose::ConnectionSecretId, id), text.expose().as_bytes())?))
     }
+
+    fn seal_client_key(&self, id: ConnectionId, key: &SecretText) -> Result<Sealed, StoreError> {
+        Ok(self.keyring.seal(&place(Purpose::ConnectionTlsKey, id), key.expose().as_bytes())?)
+    }
+
+    fn open_text(&self, purpose: Purpose, id: ConnectionId, sealed: &Sealed) -> Result<SecretText, StoreError> {
+        let bytes = self.keyring.unseal(&place(purpose, id), sealed)?;
+        let text = std::str::from_utf8(bytes.expose()).map_err(|_| StoreError::Malformed("credential"))?;
+        Ok(SecretText::new(text.to_owned()))
+    }
+}
+
+const fn place(purpose: Purpose, id: ConnectionId) -> Place {
+    Place { purpose, collection: Uuid::nil(), object: id.0, revision: 0 }
+}
+
+fn read(row: &Row) -> Result<Connection, StoreError> {
+    let identity = row.maybe_text("identity")?.map(|text| serde_json::from_str(&text)).transpose();
+    Ok(Connection {
+        id: ConnectionId(row.id("id")?),
+        name: row.text("name")?,
+        collection_id: CollectionId(row.id("collection_id")?),
+        address: row.text("address")?,
+        namespace: row.maybe_text("namespace")?,
+        tls: row.json("tls")?,
+        auth_mount: row.text("auth_mount")?,
+        role_id: row.text("role_id")?,
+        mount: row.text("mount")?,
+        path: row.text("path")?,
+        options: row.json("options")?,
+        schedule: row.json("schedule")?,
+        concurrency_max: u32::try_from(row.int("concurrency_max")?).unwrap_or(u32::MAX),
+        paused: row.flag("paused")?,
+        started: row.flag("started")?,
+        scope_changed: row.flag("scope_changed")?,
+        identity: identity.map_err(|_| StoreError::Malformed("identity"))?,
+        revision: row.count("revision")?,
+    })
 }

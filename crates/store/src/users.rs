@@ -1,8 +1,13 @@
 //! People.
 
 use uuid::Uuid;
+use vaultterm_ledger::{Action, ObjectKind};
 
-use crate::{Context, Page, Paged, Store, StoreError};
+use crate::{
+    Context, Store, StoreError,
+    audit::{Log, with},
+    sql::{Row, Tx, args, taken},
+};
 
 /// What a person may do on the installation as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,6 +18,18 @@ pub enum InstanceRole {
     Admin,
     /// Everything; at least one owner always remains.
     Owner,
+}
+
+impl InstanceRole {
+    /// Returns the name in the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Member => "member",
+            Self::Admin => "admin",
+            Self::Owner => "owner",
+        }
+    }
 }
 
 /// A person.
@@ -49,40 +66,16 @@ pub struct NewUser {
     pub password_hash: Option<String>,
 }
 
-/// What to change of a person; `None` stays.
-#[derive(Clone, Debug, Default)]
-pub struct UserUpdate {
-    /// New name.
-    pub name: Option<String>,
-    /// New role.
-    pub role: Option<InstanceRole>,
-    /// New password hash; revokes all sessions.
-    pub password_hash: Option<String>,
-    /// Disable or enable.
-    pub disabled: Option<bool>,
-}
-
-/// What a login needs to know.
-#[derive(Clone, Debug)]
-pub struct LoginRow {
-    /// The person.
-    pub user: User,
-    /// PHC string.
-    pub password_hash: Option<String>,
-    /// Failures in a row.
-    pub failures: u32,
-    /// No attempt counts before this moment (back-off), microseconds.
-    pub locked_until_us: i64,
-}
-
 impl Store {
     /// Creates a person (`USER_CREATED`).
     ///
     /// # Errors
     /// [`StoreError::Exists`].
     pub async fn create_user(&self, context: &Context, new: NewUser) -> Result<User, StoreError> {
-        let _ = (context, new);
-        todo!()
+        let mut tx = self.db.write().await?;
+        let id = insert_user(&mut tx, self.log, context, new).await?;
+        tx.commit().await?;
+        self.user(id).await?.ok_or(StoreError::NotFound("user"))
     }
 
     /// Finds a person.
@@ -90,69 +83,47 @@ impl Store {
     /// # Errors
     /// [`StoreError`], as everywhere here.
     pub async fn user(&self, id: Uuid) -> Result<Option<User>, StoreError> {
-        let _ = id;
-        todo!()
+        self.db.one("SELECT * FROM users WHERE id = $1", args![id]).await?.map(|row| read(&row)).transpose()
     }
 
     /// Finds a person by e-mail address, case-insensitively.
-    pub async fn user_by_email(&self, email: &str) -> Result<Option<User>, StoreError> {
-        let _ = email;
-        todo!()
-    }
-
-    /// Lists people by e-mail address.
-    pub async fn users(&self, page: &Page) -> Result<Paged<User>, StoreError> {
-        let _ = page;
-        todo!()
-    }
-
-    /// Changes a person (`USER_UPDATED`). The last owner keeps the role and stays enabled.
-    pub async fn update_user(
-        &self,
-        context: &Context,
-        id: Uuid,
-        expect: u64,
-        update: UserUpdate,
-    ) -> Result<User, StoreError> {
-        let _ = (context, id, expect, update);
-        todo!()
-    }
-
-    /// Deletes a person with sessions, tokens and memberships (`USER_DELETED`). Never the last owner.
-    pub async fn delete_user(&self, context: &Context, id: Uuid) -> Result<(), StoreError> {
-        let _ = (context, id);
-        todo!()
-    }
-
-    /// Finds what a login with this address needs.
-    pub async fn login_row(&self, email: &str) -> Result<Option<LoginRow>, StoreError> {
-        let _ = email;
-        todo!()
-    }
-
-    /// Records a failed login (`LOGIN_FAILED`), and the back-off when the address is known.
-    pub async fn record_login_failure(
-        &self,
-        context: &Context,
-        email: &str,
-        locked_until_us: i64,
-    ) -> Result<(), StoreError> {
-        let _ = (context, email, locked_until_us);
-        todo!()
-    }
-
-    /// Stores the digest of a single-use set-up link, replacing an older one.
-    pub async fn store_setup_link(&self, token: &str, expires_us: i64) -> Result<(), StoreError> {
-        let _ = (token, expires_us);
-        todo!()
-    }
-
-    /// Spends the set-up link and creates the first owner, in one transaction.
     ///
     /// # Errors
-    /// [`StoreError::Refused`] when the link is wrong, spent or expired, or an owner exists.
-    pub async fn spend_setup_link(&self, context: &Context, token: &str, owner: NewUser) -> Result<User, StoreError> {
-        let _ = (context, token, owner);
-        todo!()
+    /// [`StoreError`].
+    pub async fn user_by_email(&self, email: &str) -> Result<Option<User>, StoreError> {
+        let row = self.db.one("SELECT * FROM users WHERE email = $1", args![email.to_lowercase()]).await?;
+        row.map(|row| read(&row)).transpose()
     }
+}
+
+pub(crate) async fn insert_user(tx: &mut Tx, log: Log, context: &Context, new: NewUser) -> Result<Uuid, StoreError> {
+    let id = Uuid::now_v7();
+    let email = new.email.to_lowercase();
+    tx.run(
+        "INSERT INTO users (id, email, name, role, password_hash, created_us, updated_us)
+         VALUES ($1, $2, $3, $4, $5, $6, $6)",
+        args![id, &email, new.name, new.role.as_str(), new.password_hash, context.now_us],
+    )
+    .await
+    .map_err(|error| taken(error, "user", &email))?;
+    let draft = context.draft(Action::UserCreated, ObjectKind::User, id, Some(&email));
+    log.append(tx, [with(draft, "role", new.role.as_str())]).await?;
+    Ok(id)
+}
+
+fn read(row: &Row) -> Result<User, StoreError> {
+    let role = row.text("role")?;
+    Ok(User {
+        id: row.id("id")?,
+        email: row.text("email")?,
+        name: row.text("name")?,
+        role: [InstanceRole::Member, InstanceRole::Admin, InstanceRole::Owner]
+            .into_iter()
+            .find(|one| one.as_str() == role)
+            .ok_or(StoreError::Malformed("role"))?,
+        disabled: row.flag("disabled")?,
+        revision: row.count("revision")?,
+        created_us: row.int("created_us")?,
+        updated_us: row.int("updated_us")?,
+    })
 }
