@@ -91,6 +91,10 @@ impl Row {
         Ok(self.0.try_get(column)?)
     }
 
+    pub(crate) fn id(&self, column: &str) -> Result<Uuid, StoreError> {
+        self.parsed(column)
+    }
+
     /// A text that is the name of something.
     pub(crate) fn parsed<T: FromStr>(&self, column: &str) -> Result<T, StoreError> {
         self.text(column)?.parse().map_err(|_| StoreError::Malformed(std::any::type_name::<T>()))
