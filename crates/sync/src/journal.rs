@@ -157,7 +157,8 @@ pub enum LocalChange {
         /// Where `fields` come from.
         origin: Origin,
     },
-    /// A trashed record comes back with a new revision, if no live record stands at the path.
+    /// A trashed record comes back with a new revision, if the path of the outcome is the one it
+    /// was trashed at and no live record stands there.
     Restore {
         /// The record.
         record_id: RecordId,

@@ -294,8 +294,11 @@ impl Deciding<'_> {
         };
         let local_type = local.live.get(path).map(|entry| entry.record_type);
         let record_type = local_type.or(base.get(path).map(|base| base.record_type)).or(remote_type);
+        // A record comes back only where it was trashed; one that lives on elsewhere does not.
+        let restores = local.trashed.get(path).map(|entry| entry.record_id);
+        let conflict = Conflict { record_id: restores, ..self.conflict.conflict.clone() };
         let resolving = Resolving {
-            conflict: &self.conflict.conflict,
+            conflict: &conflict,
             options: &session.connection.options,
             record_type: record_type.unwrap_or(RecordType::KeyValue),
             remote_type,

@@ -254,6 +254,20 @@ fn a_deletion_against_an_edit_is_decided_either_way() {
 }
 
 #[test]
+fn a_secret_whose_record_was_renamed_away_is_imported_as_another_record() {
+    let world = World::new(Mode::Bidirectional);
+    world.save("x", json!({"value": "0"}));
+    world.save("other", json!({"value": "0"}));
+    succeed(&world);
+    world.rename("x", "y");
+    world.put("x", json!({"value": "edited"}));
+    succeed(&world);
+    world.resolve(&world.open_conflict(), Resolution::KeepRemote).expect("resolved");
+    in_step(&world, "x", json!({"value": "edited"}));
+    in_step(&world, "y", json!({"value": "0"}));
+}
+
+#[test]
 fn a_pull_accepts_a_difference_without_writing_to_vault() {
     let world = World::new(Mode::Pull);
     world.put("x", json!({"value": "0"}));

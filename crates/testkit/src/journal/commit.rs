@@ -93,7 +93,7 @@ impl State {
                 if self.live_at(scope.collection_id, path).is_some() {
                     return None;
                 }
-                let record = self.records.get_mut(&record_id)?;
+                let record = self.records.get_mut(&record_id).filter(|record| record.path == *path)?;
                 record.trashed.take()?;
                 let origin = Origin::Remote(scope.connection_id);
                 record.revisions.push(MemoryRevision { data: fields.expose().clone(), record_type, origin });

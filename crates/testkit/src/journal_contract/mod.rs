@@ -89,6 +89,7 @@ macro_rules! journal_contract {
             a_rebase_makes_two_revisions_and_the_base_names_the_first,
             a_trashed_record_keeps_its_revisions_and_comes_back,
             a_record_does_not_come_back_where_another_lives,
+            a_record_comes_back_only_from_the_trash_and_only_at_its_path,
             a_base_names_a_revision_that_exists,
             a_base_of_what_was_written_remotely_survives_a_later_edit,
             a_move_changes_both_bases_at_once,

@@ -149,6 +149,22 @@ pub async fn a_record_does_not_come_back_where_another_lives<J: Journal, D: Desk
     assert_eq!(live(journal, desk, "x").await, Some((other, 1)));
 }
 
+/// Nor one that was never there, or is not in the trash.
+pub async fn a_record_comes_back_only_from_the_trash_and_only_at_its_path<J: Journal, D: Desk>(journal: &J, desk: &D) {
+    let run = begin(journal, desk).await;
+    let record_id = desk.save(&at("x"), RecordType::KeyValue, value("1")).await;
+    let restore = |path| Outcome {
+        local: LocalChange::Restore { record_id, record_type: RecordType::KeyValue, fields: fields("back") },
+        base: BaseChange::Set(base(record_id, 1)),
+        ..outcome(path)
+    };
+    assert_eq!(commit(journal, run, restore("y")).await, Committed::Stale, "it lives");
+    desk.trash(&at("x")).await;
+    assert_eq!(commit(journal, run, restore("y")).await, Committed::Stale, "it was trashed elsewhere");
+    assert_eq!(live(journal, desk, "x").await.or(live(journal, desk, "y").await), None);
+    assert!(matches!(commit(journal, run, restore("x")).await, Committed::Done(_)));
+}
+
 /// Or nothing is recorded.
 pub async fn a_base_names_a_revision_that_exists<J: Journal, D: Desk>(journal: &J, desk: &D) {
     let run = begin(journal, desk).await;
