@@ -47,6 +47,8 @@ impl Brake {
 
     /// Stops the run because the database failed.
     pub(crate) fn journal_failed(&self, error: JournalError) -> Stopped {
+        // The run tells people that the database failed; the cause is the operator's business.
+        tracing::error!(error = &error as &(dyn std::error::Error + 'static), "a run cannot use the database any more");
         self.pull(match error {
             JournalError::LeaseLost => Stop::LeaseLost,
             other => Stop::Journal(other),

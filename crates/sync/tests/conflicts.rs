@@ -165,6 +165,22 @@ fn a_decision_is_refused_when_either_side_moved_since() {
 }
 
 #[test]
+fn a_decision_to_delete_is_refused_when_the_record_came_back() {
+    let world = World::new(Mode::Bidirectional);
+    world.save("x", json!({"value": "0"}));
+    world.save("other", json!({"value": "0"}));
+    succeed(&world);
+    world.trash("x");
+    world.put("x", json!({"value": "edited"}));
+    succeed(&world);
+    let conflict = world.open_conflict();
+    world.journal.untrash(world.collection_id, &at("x"));
+    let refused = world.resolve(&conflict, Resolution::KeepLocal);
+    assert!(matches!(refused, Err(EngineError::Stale(_))), "{refused:?}");
+    assert_eq!(world.secret("x"), Some(data(json!({"value": "edited"}))));
+}
+
+#[test]
 fn a_decision_on_other_states_than_the_conflict_shows_is_refused() {
     let world = torn();
     let old = world.open_conflict();

@@ -215,6 +215,40 @@ fn an_old_secret_that_is_edited_during_its_move_stays_and_becomes_a_conflict() {
 }
 
 #[test]
+fn an_old_secret_that_changed_before_its_move_began_is_left_alone_and_so_is_the_new_path() {
+    let world = in_step(Mode::Bidirectional);
+    world.rename("key-3", "moved");
+    world.kv.before_each_request(|request, mount| {
+        let reused = mount.key("team/app/key-3").is_some_and(|key| key.created.0 == 7);
+        if request.operation == Operation::Look && !reused {
+            mount.delete_metadata("team/app/key-3");
+            mount
+                .put("team/app/key-3", data(json!({"value": "new"})), None, vaultterm_reconcile::UnixNanos(7))
+                .expect("a write without cas");
+        }
+    });
+    let run = world.run();
+    assert_eq!((run.state, run.counts.stale), (RunState::Partial, 1), "{run:#?}");
+    assert_eq!(world.secret("key-3"), Some(data(json!({"value": "new"}))));
+    assert_eq!(world.version("moved"), 0);
+}
+
+#[test]
+fn nothing_is_deleted_before_everything_is_written() {
+    let world = in_step(Mode::Bidirectional);
+    world.trash("key-0");
+    for n in 0..40 {
+        world.save(&format!("new-{n}"), json!({"value": n.to_string()}));
+    }
+    drop(world.kv.take_log());
+    succeed(&world);
+    let log = world.kv.take_log();
+    let last_write = log.iter().rposition(|request| request.operation == Operation::Write);
+    let first_delete = log.iter().position(|request| request.operation == Operation::Delete);
+    assert!(last_write < first_delete, "{log:?}");
+}
+
+#[test]
 fn a_move_whose_deletion_is_refused_keeps_the_new_secret_and_says_so() {
     let world = in_step(Mode::Bidirectional);
     world.rename("key-3", "moved");

@@ -239,6 +239,24 @@ fn a_write_in_doubt_that_somebody_else_beat_is_stale() {
 }
 
 #[test]
+fn a_write_in_doubt_that_others_wrote_over_is_stale_even_when_the_value_is_the_same() {
+    let world = records(1);
+    world.kv.script(Rule::next(Operation::Write, Verdict::FailAfter(fault(FaultClass::Unknown))));
+    world.kv.before_each_request(|request, mount| {
+        if request.operation == Operation::Look && mount.key("team/app/key-0").is_some_and(|key| key.current == 1) {
+            for value in ["another", "0"] {
+                let theirs = data(json!({ "value": value }));
+                mount.put("team/app/key-0", theirs, None, vaultterm_reconcile::UnixNanos(1)).expect("no cas");
+            }
+        }
+    });
+    assert_eq!(world.run().counts.stale, 1);
+    world.kv.heal();
+    assert_eq!(world.run().counts.adopted, 1);
+    in_step(&world, 1);
+}
+
+#[test]
 fn answers_lost_on_the_way_back_do_no_harm_anywhere() {
     use Operation::{Annotate, Connect, Delete, Look, Observe, Read, Write};
     for operation in [Connect, Observe, Look, Read, Write, Annotate, Delete] {

@@ -121,6 +121,8 @@ fn an_edited_scope_halts_and_then_is_a_first_sync() {
     let run = world.run_acknowledging(&[HaltKind::ScopeChanged]);
     assert_eq!((run.counts.adopted, run.counts.created_remote, run.counts.deleted_local), (2, 1, 0), "{run:#?}");
     assert!(!world.journal.connection_row(world.id).scope_changed);
+    let adopted = world.journal.audit().into_iter().filter(|line| line.detail.starts_with("adopted ")).count();
+    assert_eq!(adopted, 2, "secrets that come in step anew are audited");
     succeed(&world);
 }
 

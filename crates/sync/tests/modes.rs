@@ -250,6 +250,56 @@ fn a_secret_that_cannot_be_read_is_skipped_with_the_reason_and_stops_nobody() {
     assert!(world.record("denied").is_some());
 }
 
+/// Its number alone would match.
+#[test]
+fn a_secret_that_is_made_anew_between_listing_and_reading_is_not_taken_for_the_listed_one() {
+    let world = in_step(Mode::Bidirectional, &["known", "fine"]);
+    world.put("known", json!({"a": "1", "b": "1"}));
+    world.put("new", json!({"value": "listed"}));
+    world.kv.before_each_request(|request, mount| {
+        let full = format!("team/app/{}", request.path);
+        let listed = mount.key(&full).map_or(0, |key| key.current);
+        if request.operation == Operation::Read && mount.key(&full).is_some_and(|key| key.created.0 != 7) {
+            mount.delete_metadata(&full);
+            for _ in 0..listed {
+                let unseen = data(json!({"value": "unseen"}));
+                mount.put(&full, unseen, None, vaultterm_reconcile::UnixNanos(7)).expect("no cas");
+            }
+        }
+    });
+    let run = world.run();
+    assert_eq!((run.counts.stale, run.counts.skipped), (1, 1), "{run:#?}");
+    assert_eq!(world.record("new"), None);
+    assert_eq!(world.record("known"), Some(data(json!({"a": "0", "b": "0"}))));
+    world.kv.heal();
+    succeed(&world);
+    assert_eq!(world.record("new"), Some(data(json!({"value": "unseen"}))));
+}
+
+#[test]
+fn a_secret_that_is_made_anew_just_before_it_is_written_is_not_overwritten() {
+    let world = in_step(Mode::Bidirectional, &["live", "deleted"]);
+    world.trash("deleted");
+    world.delete("deleted");
+    succeed(&world);
+    world.save("live", json!({"a": "1", "b": "1"}));
+    world.journal.untrash(world.collection_id, &at("deleted"));
+    world.kv.before_each_request(|request, mount| {
+        let full = format!("team/app/{}", request.path);
+        if request.operation == Operation::Look && mount.key(&full).is_some_and(|key| key.created.0 != 7) {
+            mount.delete_metadata(&full);
+            mount
+                .put(&full, data(json!({"value": "unseen"})), None, vaultterm_reconcile::UnixNanos(7))
+                .expect("no cas");
+        }
+    });
+    let run = world.run();
+    assert_eq!((run.counts.stale, run.counts.updated_remote, run.counts.created_remote), (2, 0, 0), "{run:#?}");
+    for path in ["live", "deleted"] {
+        assert_eq!((world.version(path), world.secret(path)), (1, Some(data(json!({"value": "unseen"})))));
+    }
+}
+
 #[test]
 fn every_secret_that_travelled_is_audited_once() {
     let world = in_step(Mode::Bidirectional, &["x", "y"]);

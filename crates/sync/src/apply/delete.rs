@@ -1,9 +1,9 @@
 //! Deleting remotely: softly, and exactly the version that was seen.
 //!
 //! KV v2 deletes by number alone, and says nothing about what else is there. So the secret is
-//! looked at before (a number may have been used again after a metadata delete) and after (a
-//! version written meanwhile stays alive; the base must stay too, or the next run would take
-//! that edit for a new secret rather than for a conflict with the deletion).
+//! looked at before, like for any step that names a version, and after: a version written
+//! meanwhile stays alive, and then the base must stay too, or the next run would take that edit
+//! for a new secret rather than for a conflict with the deletion.
 //!
 //! **Cut off between the deletion and its record**, the next run finds both sides gone and
 //! forgets the base.
@@ -19,20 +19,10 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         if stamp.version != version {
             return Err(StepError::Stale("the step deletes another version than it was planned on".to_owned()));
         }
-        self.look_for(&step.path, stamp).await?;
         let request_id = self.delete_exactly(&step.path, stamp).await?;
         let record_id = self.base.get(&step.path).map(|base| base.record_id);
         let audit = self.audit("deleted_remote", &step.path, record_id, None, (Some(version), request_id));
         self.record(Outcome { base: BaseChange::Remove, audit: Some(audit), ..self.outcome(&step.path) }).await
-    }
-
-    /// Makes sure that the very version is the newest and live.
-    pub(super) async fn look_for(&self, path: &SecretPath, stamp: RemoteStamp) -> Result<(), StepError> {
-        let sight = self.session.calls.look(path).await?;
-        if holds(&RemoteExpect::Live { stamp, expires: None }, &sight) {
-            return Ok(());
-        }
-        Err(StepError::Stale("the secret to delete was changed since it was listed".to_owned()))
     }
 
     /// Deletes one version, and makes sure that it was the newest.

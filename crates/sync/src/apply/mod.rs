@@ -1,8 +1,10 @@
 //! Applying: carrying out steps exactly as planned. Nothing is decided here.
 //!
 //! Each step checks what it was planned on as late as it can: remote writes by `cas`, remote
-//! reads by version and creation time, deletions by looking before and after, local changes by
-//! the journal's guards. What moved is stale and waits for the next run.
+//! reads by version and creation time, deletions by looking once more afterwards, local changes
+//! by the journal's guards. A number is no identity (it is used again after a metadata delete),
+//! so whatever names one is also looked at just before. What moved is stale and waits for the
+//! next run.
 //!
 //! Every step is safe to be cut off at any await: see the comments in `write.rs`, `moves.rs`
 //! and `delete.rs` for why the next run ends up at the same place.
@@ -89,6 +91,8 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
     pub(crate) async fn step(&self, step: &Step) -> Result<(), StepError> {
         if self.verify {
             self.still_holds(&step.path, &step.expect).await?;
+        } else if names_a_version(&step.action) {
+            self.remote_still_holds(&step.path, &step.expect.remote).await?;
         }
         match &step.action {
             Action::CreateRemote { cas, key_created } => self.create_remote(step, *cas, *key_created).await,
@@ -115,8 +119,12 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         if local_state(self.local, path) != expect.local {
             return Err(StepError::Stale("the record was changed since the plan was made".to_owned()));
         }
+        self.remote_still_holds(path, &expect.remote).await
+    }
+
+    async fn remote_still_holds(&self, path: &SecretPath, expect: &RemoteExpect) -> Result<(), StepError> {
         let sight = self.session.calls.look(path).await?;
-        if holds(&expect.remote, &sight) {
+        if holds(expect, &sight) {
             return Ok(());
         }
         Err(StepError::Stale("the secret was changed since the plan was made".to_owned()))
@@ -175,6 +183,15 @@ impl Decided {
 /// A step that removes something without writing something else.
 fn deletes(action: &Action) -> bool {
     matches!(action, Action::DeleteRemote { .. } | Action::DeleteLocal)
+}
+
+/// A step that tells Vault the number of a version that it was planned on.
+fn names_a_version(action: &Action) -> bool {
+    match action {
+        Action::UpdateRemote { .. } | Action::Merge { .. } | Action::DeleteRemote { .. } => true,
+        Action::CreateRemote { cas, .. } | Action::MoveRemote { cas, .. } => *cas != Version::NONE,
+        _ => false,
+    }
 }
 
 /// Tells what the local side holds at a path, as a step would expect it.

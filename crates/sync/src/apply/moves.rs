@@ -6,7 +6,7 @@
 //! between the two instead would leave an old secret without a base, which a run in both
 //! directions would import again.
 
-use vaultterm_reconcile::{BaseEntry, SecretPath, Step, UnixNanos, Version};
+use vaultterm_reconcile::{BaseEntry, RemoteExpect, SecretPath, Step, UnixNanos, Version};
 
 use super::{Apply, linked, planned_record, write::Written};
 use crate::{BaseChange, Clock, Journal, Outcome, Progress, Remote, problem::StepError};
@@ -20,7 +20,8 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         key_created: Option<UnixNanos>,
     ) -> Result<(), StepError> {
         let (record_id, revision) = planned_record(step)?;
-        self.look_for(from, from_base.stamp).await?;
+        let as_agreed = RemoteExpect::Live { stamp: from_base.stamp, expires: None };
+        self.remote_still_holds(from, &as_agreed).await?;
         let stored = self.session.local_fields(record_id, revision).await?;
         let record_type = stored.record_type;
         let Written { stamp, expires, request_id } = self.put(&step.path, &stored.fields, cas, key_created).await?;

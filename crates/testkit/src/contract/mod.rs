@@ -1,8 +1,8 @@
-//! The contract: everything the engine relies on a [`Remote`](vaultterm_sync::Remote) for, one
+//! The contract: everything the engine relies on a [`Remote`] for, one
 //! sentence each. It runs on the fake, and on a real server through the Vault client, so that
 //! the fake is known to be honest.
 //!
-//! [`contract!`](crate::contract) makes one test of every sentence.
+//! [`contract!`](macro@crate::contract) makes one test of every sentence.
 
 mod deleting;
 mod looking;

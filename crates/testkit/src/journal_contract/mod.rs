@@ -1,8 +1,8 @@
-//! The other contract: everything the engine relies on a [`Journal`](vaultterm_sync::Journal)
+//! The other contract: everything the engine relies on a [`Journal`]
 //! for, one sentence each. It runs on the journal in memory and on the store with each of its
 //! databases, so that what the engine's tests prove holds for the real thing.
 //!
-//! [`journal_contract!`](crate::journal_contract) makes one test of every sentence.
+//! [`journal_contract!`](macro@crate::journal_contract) makes one test of every sentence.
 
 mod conflicts;
 mod leases;
