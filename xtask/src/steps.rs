@@ -8,17 +8,58 @@ use crate::{openbao, tidy};
 
 /// Runs everything that must hold, and stops at the first thing that does not.
 pub(crate) fn test(root: &Path) -> Result<()> {
+    let start = Instant::now();
     step("tidiness", || tidy::check(root))?;
     step("formatting", || cargo(root, &["fmt", "--all", "--check"], &[]))?;
     step("lints", || {
         cargo(root, &["clippy", "--workspace", "--all-targets", "--locked", "--quiet", "--", "-D", "warnings"], &[])
     })?;
-    let bao = openbao::install(root)?.display().to_string();
-    step("tests", || cargo(root, &["test", "--workspace", "--locked"], &[("VAULTTERM_BAO", &bao)]))?;
+    let mut bao = String::new();
+    step("set-up", || {
+        bao = openbao::install(root)?.display().to_string();
+        println!("OpenBao: {bao}");
+        Ok(())
+    })?;
+    step("tests", || tests(root, &bao))?;
     step("documentation", || {
         let arguments = ["doc", "--workspace", "--no-deps", "--locked", "--quiet"];
         cargo(root, &arguments, &[("RUSTDOCFLAGS", "-D warnings")])
-    })
+    })?;
+    let denied = dependencies(root)?;
+    println!("── all steps ok, {:.0} s", start.elapsed().as_secs_f64());
+    if !denied {
+        println!("── not checked: licenses and sources of the dependencies (needs `cargo deny`)");
+    }
+    Ok(())
+}
+
+/// Runs all tests: with nextest where it is installed, else with Cargo's own runner.
+fn tests(root: &Path, bao: &str) -> Result<()> {
+    let env = [("VAULTTERM_BAO", bao)];
+    if there_is("nextest") {
+        // Nextest runs no documentation tests.
+        cargo(root, &["test", "--workspace", "--locked", "--quiet", "--doc"], &env)?;
+        cargo(root, &["nextest", "run", "--workspace", "--locked", "--no-fail-fast"], &env)
+    } else {
+        cargo(root, &["test", "--workspace", "--locked", "--no-fail-fast"], &env)
+    }
+}
+
+/// Checks what the dependencies may be, where `cargo deny` is installed. Its database of
+/// advisories is left out: it is fetched from elsewhere, and a test must not depend on the day.
+fn dependencies(root: &Path) -> Result<bool> {
+    let there = there_is("deny");
+    if there {
+        let arguments = ["deny", "--all-features", "--offline", "check", "bans", "licenses", "sources"];
+        step("dependencies", || cargo(root, &arguments, &[]))?;
+    }
+    Ok(there)
+}
+
+/// Says whether Cargo has a subcommand.
+fn there_is(subcommand: &str) -> bool {
+    let run = Command::new(env!("CARGO")).args([subcommand, "--version"]).output();
+    run.is_ok_and(|output| output.status.success())
 }
 
 fn step(name: &str, run: impl FnOnce() -> Result<()>) -> Result<()> {
@@ -34,7 +75,7 @@ fn cargo(root: &Path, arguments: &[&str], env: &[(&str, &str)]) -> Result<()> {
     command.current_dir(root).args(arguments).envs(env.iter().copied());
     let status = command.status().context("cannot start cargo")?;
     if !status.success() {
-        bail!("cargo {} ended with {status}", arguments.join(" "));
+        bail!("`cargo {}` ended with {status}", arguments.join(" "));
     }
     Ok(())
 }
