@@ -1,2 +1,0 @@
-//! vaultterm
-fn main() {}
