@@ -1,6 +1,9 @@
 //! The engine's journal on the database.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use uuid::Uuid;
 use vaultterm_ledger::{Action, Draft, ObjectKind};
@@ -168,6 +171,22 @@ impl Journal for Store {
                 ],
             )
             .await?;
+            tx.commit().await
+        };
+        work.await.map_err(failed)
+    }
+
+    async fn suspicions(&self, id: ConnectionId) -> Result<BTreeSet<SecretPath>, JournalError> {
+        let row = self.db.one("SELECT suspicions FROM connections WHERE id = $1", args![id.0]).await.map_err(failed)?;
+        row.map_or(Ok(BTreeSet::new()), |row| row.json("suspicions")).map_err(failed)
+    }
+
+    async fn record_suspicions(&self, lease: Lease, paths: &BTreeSet<SecretPath>) -> Result<(), JournalError> {
+        let mut tx = self.db.write().await.map_err(failed)?;
+        fenced(&mut tx, lease).await?;
+        let work = async {
+            let sql = "UPDATE connections SET suspicions = $2 WHERE id = $1";
+            tx.run(sql, args![lease.connection_id.0, json(paths)]).await?;
             tx.commit().await
         };
         work.await.map_err(failed)

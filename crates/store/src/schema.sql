@@ -100,6 +100,7 @@ CREATE TABLE connections (
     identity TEXT,
     last_verified_us BIGINT,
     secret_id_expires_us BIGINT,
+    suspicions TEXT NOT NULL DEFAULT '[]',
     revision BIGINT NOT NULL DEFAULT 1,
     created_us BIGINT NOT NULL,
     updated_us BIGINT NOT NULL,

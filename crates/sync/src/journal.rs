@@ -292,6 +292,17 @@ pub trait Journal: Send + Sync {
         secret_id_expires: Option<UnixNanos>,
     ) -> impl Future<Output = Result<(), JournalError>> + Send;
 
+    /// Reads which paths the last run found gone at a remote whose reads may be stale.
+    fn suspicions(&self, id: ConnectionId) -> impl Future<Output = Result<BTreeSet<SecretPath>, JournalError>> + Send;
+
+    /// Records which paths this run found gone at a remote whose reads may be stale, in place
+    /// of what the last one found.
+    fn record_suspicions(
+        &self,
+        lease: Lease,
+        paths: &BTreeSet<SecretPath>,
+    ) -> impl Future<Output = Result<(), JournalError>> + Send;
+
     /// Records conflicts: new ones are opened (`HCV_CONFLICT_DETECTED`), known ones (same
     /// path, open) take on what was found and are marked as seen. Answers how many are open
     /// afterwards.

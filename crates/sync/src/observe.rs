@@ -30,6 +30,8 @@ pub(crate) struct Observation {
     pub(crate) base: BTreeMap<SecretPath, BaseEntry>,
     pub(crate) local: LocalSnapshot,
     pub(crate) remote: RemoteSnapshot,
+    /// Paths with a base that were found gone, where reads may be stale: to be remembered.
+    pub(crate) suspicions: Option<BTreeSet<SecretPath>>,
 }
 
 /// What the moved paths hold.
@@ -43,7 +45,11 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
     /// Makes a plan of what both sides show now.
     pub(crate) async fn plan(&self, acknowledged: &BTreeSet<HaltKind>) -> Result<(Plan, Observation), CallError> {
         let mut observation = self.observe().await?;
-        let asked = self.prove_absences(&mut observation).await?;
+        let mut asked = self.prove_absences(&mut observation).await?;
+        if !self.calls.consistent() {
+            self.suspect(&mut observation).await?;
+            asked = self.inquiries(&observation);
+        }
         let contents = self.look_up(&asked, &observation).await?;
         let plan = plan(&Input {
             base: &observation.base,
@@ -66,7 +72,7 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
         let base = self.base().await?;
         let local = self.local().await?;
         let remote = self.brake.unless_stopped(self.calls.observe()).await??;
-        Ok(Observation { base, local, remote })
+        Ok(Observation { base, local, remote, suspicions: None })
     }
 
     /// Says what is different about what answers, when it is not what answered before.
@@ -76,7 +82,7 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
 
     /// Asks the planner what it needs. A base that does not count is none.
     fn inquiries(&self, observation: &Observation) -> Inquiries {
-        let Observation { base, local, remote } = observation;
+        let Observation { base, local, remote, .. } = observation;
         let set_aside = self.connection.scope_changed || self.replaced().is_some();
         let nothing = BTreeMap::new();
         inquiries(if set_aside { &nothing } else { base }, local, remote, &self.connection.options)
@@ -107,6 +113,28 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
         Ok(self.inquiries(observation))
     }
 
+    /// Where reads may be stale, what looks gone may only be not there yet: it counts once the
+    /// run before saw the same, and is left alone until then.
+    async fn suspect(&self, observation: &mut Observation) -> Result<(), CallError> {
+        let before = self.journal.suspicions(self.connection.id).await;
+        let before = before.map_err(|error| self.brake.journal_failed(error))?;
+        let Observation { base, remote, .. } = &mut *observation;
+        let mut gone = BTreeSet::new();
+        for path in base.keys() {
+            let Some(sight) = remote.sights.get_mut(path) else { continue };
+            if live_stamp(sight).is_some() || matches!(sight, RemoteSight::Unreadable(_)) {
+                continue;
+            }
+            gone.insert(path.clone());
+            if !before.contains(path) {
+                let why = "gone, but this server's answers may be stale: it counts if the next run finds the same";
+                *sight = RemoteSight::Unreadable(why.to_owned());
+            }
+        }
+        observation.suspicions = Some(gone);
+        Ok(())
+    }
+
     async fn look_for_all(&self, paths: &[SecretPath], remote: &mut RemoteSnapshot) {
         let mut pool = Pool::new(self.in_flight());
         for path in paths {
@@ -129,7 +157,7 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
 
     /// Reads what the planner wants to compare.
     async fn look_up(&self, asked: &Inquiries, observation: &Observation) -> Result<Contents, CallError> {
-        let Observation { base, local, remote } = observation;
+        let Observation { base, local, remote, .. } = observation;
         let (mut base_revisions, mut local_revisions, mut heads) = (Vec::new(), Vec::new(), Vec::new());
         for path in &asked.base_contents {
             base_revisions.extend(base.get(path).map(|entry| (path, entry.record_id, entry.revision)));

@@ -178,6 +178,10 @@ impl<'a, R: Remote, K: Clock> Calls<'a, R, K> {
         self.remote.requests()
     }
 
+    pub(crate) fn consistent(&self) -> bool {
+        self.remote.consistent()
+    }
+
     pub(crate) async fn observe(&self) -> Result<RemoteSnapshot, CallError> {
         self.call(Effect::Repeatable, || self.remote.observe()).await
     }

@@ -117,20 +117,24 @@ async fn plan_and_apply<J: Journal, R: Remote, K: Clock, P: Progress>(
     tally: &Tally<'_, P>,
 ) -> Result<Ending, Stopped> {
     tally.phase(Phase::Observe);
-    let (plan, mut base, local) = match &task.plan {
+    let (plan, mut base, local, suspicions) = match &task.plan {
         Some(stored) => {
             if let Some(what) = replaced(&stored.identity, session.identity) {
                 return Ok(Ending::PlanNotApplicable(what));
             }
-            (stored.plan.clone(), session.base().await?, session.local().await?)
+            (stored.plan.clone(), session.base().await?, session.local().await?, None)
         }
         None => {
             let planned = session.plan(&task.acknowledge).await;
             let (plan, observation) = planned.map_err(|error| stopped(error, session.brake))?;
-            (plan, observation.base, observation.local)
+            (plan, observation.base, observation.local, observation.suspicions)
         }
     };
     tally.phase(Phase::Plan);
+    if let Some(suspicions) = suspicions {
+        let remembered = session.journal.record_suspicions(lease, &suspicions).await;
+        remembered.map_err(|error| session.brake.journal_failed(error))?;
+    }
     let open: Vec<_> = plan.halts.iter().filter(|halt| !task.acknowledge.contains(&halt.kind)).cloned().collect();
     if !open.is_empty() {
         return Ok(Ending::Halted(open));

@@ -150,6 +150,25 @@ fn an_absence_that_cannot_be_proven_is_skipped() {
 }
 
 #[test]
+fn where_answers_may_be_stale_absence_counts_once_two_runs_in_a_row_saw_it() {
+    let world = in_step(Mode::Bidirectional);
+    world.kv.set_stale_reads(true);
+    world.delete_metadata("key-3");
+    world.delete("key-4");
+    let run = succeed(&world);
+    assert_eq!((run.counts.skipped, run.counts.deleted_local), (2, 0), "{run:#?}");
+
+    world.kv.mount(|mount, now| mount.undelete("team/app/key-4", 1, now));
+    let run = succeed(&world);
+    assert_eq!((run.counts.skipped, run.counts.deleted_local), (0, 1), "{run:#?}");
+    assert!(world.record("key-3").is_none() && world.record("key-4").is_some());
+
+    world.delete("key-4");
+    assert_eq!(succeed(&world).counts.deleted_local, 0, "what came back in between is a new suspicion");
+    assert_eq!(succeed(&world).counts.deleted_local, 1);
+}
+
+#[test]
 fn an_edit_is_never_lost_to_a_deletion() {
     let world = in_step(Mode::Bidirectional);
     world.trash("key-3");

@@ -47,6 +47,8 @@ struct Inner {
     /// Wrapping tokens that were not used yet, with what they hold.
     wrapped: BTreeMap<String, String>,
     sealed: bool,
+    /// Whether answers may be stale, as far as the server tells.
+    stale_reads: bool,
     /// Full paths that this role may not read.
     forbidden: BTreeSet<String>,
     /// Full paths that a filtering policy keeps out of listings.
@@ -74,6 +76,7 @@ impl FakeKv {
             secret_id: SECRET_ID.to_owned(),
             wrapped: BTreeMap::new(),
             sealed: false,
+            stale_reads: false,
             forbidden: BTreeSet::new(),
             hidden: BTreeSet::new(),
             rules: Vec::new(),
@@ -122,6 +125,11 @@ impl FakeKv {
     /// Seals or unseals the fake.
     pub fn set_sealed(&self, sealed: bool) {
         self.inner().sealed = sealed;
+    }
+
+    /// Makes the fake one whose answers may be stale, as far as it tells.
+    pub fn set_stale_reads(&self, stale_reads: bool) {
+        self.inner().stale_reads = stale_reads;
     }
 
     /// Makes the fake answer as another cluster, mount or version.
@@ -377,6 +385,10 @@ impl Remote for FakeRemote {
             Ok(Some(format!("request-{}", inner.log.len())))
         })
         .await
+    }
+
+    fn consistent(&self) -> bool {
+        !self.kv.inner().stale_reads
     }
 
     fn requests(&self) -> u64 {

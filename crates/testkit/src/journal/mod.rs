@@ -12,7 +12,7 @@ mod trait_impl;
 pub use desk::{MemoryDesk, memory_world};
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -41,6 +41,7 @@ struct State {
     fences: u64,
     records: BTreeMap<RecordId, MemoryRecord>,
     base: BTreeMap<(ConnectionId, SecretPath), BaseEntry>,
+    suspicions: BTreeMap<ConnectionId, BTreeSet<SecretPath>>,
     conflicts: Vec<StoredConflict>,
     plans: BTreeMap<PlanId, StoredPlan>,
     runs: BTreeMap<RunId, Run>,

@@ -1,6 +1,9 @@
 //! The engine's [`Journal`], with an await before and after every transaction.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use uuid::Uuid;
 use vaultterm_ledger::Action;
@@ -201,6 +204,15 @@ impl Journal for MemoryJournal {
             }
         })
         .await
+    }
+
+    async fn suspicions(&self, id: ConnectionId) -> Result<BTreeSet<SecretPath>, JournalError> {
+        self.transaction(|state, _| Ok(state.suspicions.get(&id).cloned().unwrap_or_default())).await
+    }
+
+    async fn record_suspicions(&self, lease: Lease, paths: &BTreeSet<SecretPath>) -> Result<(), JournalError> {
+        let connection_id = lease.connection_id;
+        self.fenced(lease, |state, _| drop(state.suspicions.insert(connection_id, paths.clone()))).await
     }
 
     async fn record_conflicts(

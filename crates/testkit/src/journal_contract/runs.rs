@@ -55,6 +55,18 @@ pub async fn an_identity_is_recorded_without_touching_the_base<J: Journal, D: De
     assert!(base_of(journal, desk, "x").await.is_some());
 }
 
+/// Only what the last run found counts.
+pub async fn what_was_found_gone_is_remembered_until_the_next_run<J: Journal, D: Desk>(journal: &J, desk: &D) {
+    let (lease, _) = begin(journal, desk).await;
+    let found = async || journal.suspicions(desk.connection_id()).await.expect("the journal answers");
+    assert!(found().await.is_empty());
+    for paths in [vec![at("a"), at("b c/é")], vec![at("d")], vec![]] {
+        let paths = paths.into_iter().collect();
+        journal.record_suspicions(lease, &paths).await.expect("recorded");
+        assert_eq!(found().await, paths);
+    }
+}
+
 /// With everything in it.
 pub async fn a_plan_is_found_until_it_expires<J: Journal, D: Desk>(journal: &J, desk: &D) {
     let found = connection(journal, desk).await;
