@@ -328,7 +328,8 @@ impl Store {
             }
             LocalChange::Restore { record_id, record_type, fields } => {
                 let record = locked(tx, *record_id).await?;
-                if record.deleted_us.is_none() || is_taken(tx, batch.collection_id, &outcome.path).await? {
+                let elsewhere = record.deleted_us.is_none() || record.path != outcome.path;
+                if elsewhere || is_taken(tx, batch.collection_id, &outcome.path).await? {
                     return Ok(None);
                 }
                 self.push_revision(tx, &record, &made(*record_type, imported), fields).await.map(|now| Some(Some(now)))
