@@ -29,7 +29,7 @@ impl MemoryJournal {
         id
     }
 
-    /// Renames the record at a path. Its revision stays.
+    /// Renames the record at a path: a new revision with the same values, as in the store.
     ///
     /// # Panics
     /// When there is none, or the new path is taken.
@@ -39,6 +39,8 @@ impl MemoryJournal {
         let id = state.live_at(collection_id, from).expect("a record to rename");
         let record = state.records.get_mut(&id).expect("the record was just found");
         record.path = to.clone();
+        let again = record.current().clone();
+        record.revisions.push(again);
     }
 
     /// Moves the record at a path to the trash.
