@@ -1,0 +1,162 @@
+//! `field=value` and its relatives: how the command line names a field and where its value
+//! comes from.
+//!
+//! | written | value |
+//! |---|---|
+//! | `field=-` | the text on stdin |
+//! | `field=@file` | the text of a file |
+//! | `field` or `field=?` | asked for on the terminal |
+//! | `field=value` | the text itself, which warns: others may see it |
+//! | `field:=json` | any JSON value; also `field:=@file` and `field:=-` |
+
+use std::{fmt, path::PathBuf, str::FromStr};
+
+use serde_json::value::{RawValue, to_raw_value};
+use zeroize::Zeroizing;
+
+use crate::{failure::Failure, input, private_file};
+
+/// A field and where its value comes from.
+#[derive(Clone)]
+pub(crate) struct Assignment {
+    /// The field.
+    pub(crate) name: String,
+    source: Source,
+    json: bool,
+}
+
+/// Where a value comes from.
+#[derive(Clone)]
+enum Source {
+    Given(Zeroizing<String>),
+    File(PathBuf),
+    Stdin,
+    Terminal,
+}
+
+impl Assignment {
+    /// Says whether the value stood on the command line.
+    pub(crate) fn is_given(&self) -> bool {
+        matches!(self.source, Source::Given(_))
+    }
+
+    /// Says whether the value comes from stdin, which can be read once.
+    pub(crate) fn is_stdin(&self) -> bool {
+        matches!(self.source, Source::Stdin)
+    }
+
+    /// Reads the value, as JSON text: numbers keep their spelling, for the server to judge.
+    pub(crate) fn value(&self) -> Result<Box<RawValue>, Failure> {
+        let what = format!("the value of `{}`", self.name);
+        let text = match &self.source {
+            Source::Given(text) => text.clone(),
+            Source::File(path) => private_file::read_secret(path, &what)?,
+            Source::Stdin => private_file::read_secret("-".as_ref(), &what)?,
+            Source::Terminal => {
+                let instead = format!("{0}=- (stdin) or {0}=@FILE", self.name);
+                input::ask_secret(&self.name, &instead)?
+            }
+        };
+        if self.json { parse_json(&self.name, &text) } else { Ok(json_text(&text)) }
+    }
+}
+
+/// Encodes a text as JSON.
+pub(crate) fn json_text(text: &str) -> Box<RawValue> {
+    to_raw_value(text).expect("a text always encodes")
+}
+
+fn parse_json(name: &str, text: &str) -> Result<Box<RawValue>, Failure> {
+    // The position only: an excerpt would show the value.
+    serde_json::from_str(text).map_err(|error| {
+        Failure::local(format!("the value of `{name}` is not JSON"))
+            .because_of(format!("unexpected text at line {}, column {}", error.line(), error.column()))
+            .hint(format!("for plain text use `{name}=…` without the colon"))
+    })
+}
+
+impl FromStr for Assignment {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (name, value) = match text.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (text, None),
+        };
+        let (name, json) = match (name.strip_suffix(':'), value) {
+            (Some(name), Some(_)) => (name, true),
+            _ => (name, false),
+        };
+        if name.is_empty() {
+            return Err("a field needs a name: field=value".to_owned());
+        }
+        let source = match value {
+            None | Some("?") => Source::Terminal,
+            Some("-") => Source::Stdin,
+            Some(value) => match value.strip_prefix('@') {
+                Some("") => return Err(format!("`{name}=@` names no file")),
+                Some(path) => Source::File(path.into()),
+                None => Source::Given(Zeroizing::new(value.to_owned())),
+            },
+        };
+        Ok(Self { name: name.to_owned(), source, json })
+    }
+}
+
+/// Never the value.
+impl fmt::Debug for Assignment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Assignment").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Assignment {
+        text.parse().expect("an assignment")
+    }
+
+    #[test]
+    fn each_spelling_has_its_source() {
+        assert!(parse("password").source_is_terminal());
+        assert!(parse("password=?").source_is_terminal());
+        assert!(parse("password=-").is_stdin());
+        assert!(parse("password=hunter2").is_given());
+        assert!(matches!(parse("key=@id_ed25519").source, Source::File(path) if path.as_os_str() == "id_ed25519"));
+        for bad in ["", "=x", ":=1", "key=@"] {
+            assert!(bad.parse::<Assignment>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_value_keeps_every_character_after_the_first_equals_sign() {
+        assert_eq!(parse("url=postgres://a?b=c").value().expect("read").get(), r#""postgres://a?b=c""#);
+        assert_eq!(parse("empty=").value().expect("read").get(), r#""""#);
+    }
+
+    #[test]
+    fn json_keeps_the_spelling_of_numbers_for_the_server_to_judge() {
+        assert_eq!(parse("n:=9007199254740993").value().expect("read").get(), "9007199254740993");
+        assert_eq!(parse("n:=1.10").value().expect("read").get(), "1.10");
+        assert_eq!(parse(r#"n:={"a":[null]}"#).value().expect("read").get(), r#"{"a":[null]}"#);
+    }
+
+    #[test]
+    fn broken_json_is_refused_without_showing_it() {
+        let failure = parse("n:={hunter2").value().expect_err("refused");
+        assert!(!format!("{failure:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn debug_shows_no_value() {
+        assert!(!format!("{:?}", parse("password=hunter2")).contains("hunter2"));
+    }
+
+    impl Assignment {
+        fn source_is_terminal(&self) -> bool {
+            matches!(self.source, Source::Terminal)
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The commands, and how one is run from arguments to exit code.
+
+use clap::{Parser, Subcommand, error::ErrorKind};
+
+use crate::{
+    app::App,
+    commands::{audit, collection, completions, conflict, connection, login, read, record, sync, token, user, version},
+    console::{self, Console, Format},
+    failure::{Exit, Failure},
+    settings::{GlobalArgs, Settings},
+};
+
+/// Self-hosted credential vault that stays in two-way sync with `HashiCorp` Vault and `OpenBao`
+#[derive(Parser, Debug)]
+#[command(
+    name = "vaultterm",
+    version,
+    about = "Self-hosted credential vault that stays in two-way sync with HashiCorp Vault and OpenBao",
+    disable_help_subcommand = true,
+    max_term_width = 100,
+    after_help = "\
+Exit codes: 0 done, or nothing to do · 1 wrong usage, or an error on this machine · 2 the server or
+Vault refused or failed · 3 the plan has changes (with --detailed-exitcode) · 4 conflicts wait for a
+person · 5 halted by a guard · 6 some paths were not done · 130 interrupted"
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    global: GlobalArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Log in and keep the token for this address
+    Login(login::Args),
+    /// Revoke the kept token and forget it
+    Logout,
+    /// Show who the token belongs to and what it may do
+    Whoami,
+    /// Collections of records, and who may use them
+    #[command(subcommand)]
+    Collection(collection::Command),
+    /// Records: credentials with all their revisions
+    #[command(subcommand)]
+    Record(record::Command),
+    /// Connections: a collection kept in step with a place in Vault
+    #[command(subcommand)]
+    Connection(connection::Command),
+    /// Plan, run and follow synchronization
+    #[command(subcommand)]
+    Sync(sync::Command),
+    /// Conflicts that wait for a person
+    #[command(subcommand)]
+    Conflict(conflict::Command),
+    /// The audit log
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// People
+    #[command(subcommand)]
+    User(user::Command),
+    /// API tokens for programs
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Print one field: vt://collection/path/field
+    Read(read::Args),
+    /// Print a completion script
+    Completions(completions::Args),
+    /// Print the version
+    Version,
+}
+
+/// Runs the command line of this process.
+pub(crate) fn main() -> Exit {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let settings = match Settings::load(cli.global) {
+        Ok(settings) => settings,
+        Err(failure) => return Console::new(Format::Table).failure(&failure),
+    };
+    let app = App { console: Console::new(settings.format), settings };
+    // The one cryptography library of the house; installing it twice is no error worth telling.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let result = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime.block_on(run(cli.command, &app)),
+        Err(error) => Err(Failure::local("cannot start").because(&error)),
+    };
+    match result {
+        Ok(exit) => exit,
+        Err(failure) => app.console.failure(&failure),
+    }
+}
+
+async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
+    match command {
+        Command::Login(args) => login::login(args, app).await,
+        Command::Logout => login::logout(app).await,
+        Command::Whoami => login::whoami(app).await,
+        Command::Collection(command) => collection::run(command, app).await,
+        Command::Record(command) => record::run(command, app).await,
+        Command::Connection(command) => connection::run(command, app).await,
+        Command::Sync(command) => sync::run(command, app).await,
+        Command::Conflict(command) => conflict::run(command, app).await,
+        Command::Audit(command) => audit::run(command, app).await,
+        Command::User(command) => user::run(command, app).await,
+        Command::Token(command) => token::run(command, app).await,
+        Command::Read(args) => read::run(args, app).await,
+        Command::Completions(args) => completions::run(&args),
+        Command::Version => version::run(app),
+    }
+}
+
+/// Shows help on stdout, usage errors on stderr. Clap's exit code 2 is ours for server errors.
+fn usage(error: &clap::Error) -> Exit {
+    let wanted = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    if wanted {
+        // The text is our own; a reader that went away is no error.
+        let _ = console::write_data(error.render().to_string().as_bytes());
+        return Exit::Done;
+    }
+    Console::new(Format::Table).usage(&error.render().to_string());
+    Exit::Local
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_of_the_commands_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,303 @@
+//! The HTTP API as the command line speaks it: one request per call, no retries, typed answers.
+//!
+//! An answer keeps its JSON beside the typed value, because `--format json` prints exactly what
+//! the API said. Names are turned into ids in `lookup.rs`, event streams are read in `events.rs`.
+
+use std::time::Duration;
+
+use reqwest::{Method, RequestBuilder, Response, redirect, tls::Certificate};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use crate::{address::Address, events::EventStream, failure::Failure, settings::Settings};
+
+/// Where the API begins.
+const BASE: &str = "/api/v1";
+/// How long a connection may take to open.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an ordinary request may take.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a request may take that talks to a Vault about a whole scope.
+const VAULT_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+/// Items asked for per page; the API's maximum.
+const PAGE: usize = 500;
+/// Pages of one list, so that a wrong server cannot keep us for ever.
+const PAGES_MAX: usize = 10_000;
+
+/// A connection to one server.
+pub(crate) struct Client {
+    http: reqwest::Client,
+    address: Address,
+    token: Option<Zeroizing<String>>,
+}
+
+/// An answer: its JSON as it came, and what it means.
+#[derive(Debug)]
+pub(crate) struct Reply<T> {
+    /// As the server said it.
+    pub(crate) json: Value,
+    /// Read.
+    pub(crate) data: T,
+}
+
+impl<T> Reply<Vec<T>> {
+    /// Takes a list apart.
+    pub(crate) fn into_items(mut self) -> impl Iterator<Item = Reply<T>> {
+        let items = self.json.get_mut("items").map(Value::take);
+        let json = if let Some(Value::Array(items)) = items { items } else { Vec::new() };
+        json.into_iter().zip(self.data).map(|(json, data)| Reply { json, data })
+    }
+}
+
+/// How long a request may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// The server answers by itself.
+    Usual,
+    /// The server asks a Vault first.
+    Vault,
+}
+
+impl Client {
+    /// Makes a client from the settings; opens no connection yet.
+    pub(crate) fn new(settings: &Settings) -> Result<Self, Failure> {
+        let address = settings.address()?;
+        let token = settings.token(&address)?;
+        let http = http_client(&address, settings.ca_pem()?)?;
+        Ok(Self { http, address, token })
+    }
+
+    /// Makes the same client without a token, for logging in.
+    pub(crate) fn without_token(settings: &Settings) -> Result<Self, Failure> {
+        let address = settings.address()?;
+        let http = http_client(&address, settings.ca_pem()?)?;
+        Ok(Self { http, address, token: None })
+    }
+
+    /// Returns the server's address.
+    pub(crate) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// `GET`.
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Reply<T>, Failure> {
+        self.read(self.request(Method::GET, path)).await
+    }
+
+    /// `GET` with a query.
+    pub(crate) async fn query<T: DeserializeOwned>(&self, path: &str, query: &Query) -> Result<Reply<T>, Failure> {
+        self.read(self.request_with(Method::GET, path, query)).await
+    }
+
+    /// `POST`.
+    pub(crate) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+        patience: Patience,
+    ) -> Result<Reply<T>, Failure> {
+        let request = self.request(Method::POST, path).json(body);
+        self.read(match patience {
+            Patience::Usual => request,
+            Patience::Vault => request.timeout(VAULT_TIMEOUT),
+        })
+        .await
+    }
+
+    /// `POST` whose answer has no body.
+    pub(crate) async fn post_only(&self, path: &str, body: &impl Serialize) -> Result<(), Failure> {
+        self.send(self.request(Method::POST, path).json(body)).await.map(drop)
+    }
+
+    /// `PATCH` of what was read at this revision.
+    pub(crate) async fn patch<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        revision: u64,
+        body: &impl Serialize,
+    ) -> Result<Reply<T>, Failure> {
+        self.read(self.request(Method::PATCH, path).header("if-match", etag(revision)).json(body)).await
+    }
+
+    /// `PUT` whose answer does not matter.
+    pub(crate) async fn put(&self, path: &str, body: &impl Serialize) -> Result<Value, Failure> {
+        let response = self.send(self.request(Method::PUT, path).json(body)).await?;
+        let bytes = self.body(response).await?;
+        Ok(serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+    }
+
+    /// `DELETE` of what was read at this revision.
+    pub(crate) async fn delete(&self, path: &str, revision: Option<u64>) -> Result<(), Failure> {
+        let request = self.request(Method::DELETE, path);
+        let request = match revision {
+            Some(revision) => request.header("if-match", etag(revision)),
+            None => request,
+        };
+        self.send(request).await.map(drop)
+    }
+
+    /// Reads a list to its end, or up to `limit` items. The JSON is one page with all of them.
+    pub(crate) async fn list<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &Query,
+        limit: Option<usize>,
+    ) -> Result<Reply<Vec<T>>, Failure> {
+        let mut items: Vec<Value> = Vec::new();
+        let mut cursor = None;
+        for _ in 0..PAGES_MAX {
+            let wanted = limit.map_or(PAGE, |limit| PAGE.min(limit - items.len()));
+            let query = query.clone().with("limit", wanted).with_some("cursor", cursor.as_ref());
+            let mut page: Reply<Page> = self.query(path, &query).await?;
+            items.append(&mut page.data.items);
+            let full = limit.is_some_and(|limit| items.len() >= limit);
+            if full || page.data.next_cursor.is_none() || page.data.next_cursor == cursor {
+                let json = json!({ "items": items, "next_cursor": page.data.next_cursor });
+                let data = items.into_iter().map(serde_json::from_value).collect::<Result<_, _>>();
+                return data.map(|data| Reply { json, data }).map_err(|error| foreign_answer(&error));
+            }
+            cursor = page.data.next_cursor;
+        }
+        Err(Failure::server("the list does not end").hint("narrow it down, or ask for fewer with --limit"))
+    }
+
+    /// Opens an event stream, from after an event where one was read already.
+    pub(crate) async fn events(&self, path: &str, last_event_id: Option<&str>) -> Result<EventStream, Failure> {
+        let request = self.request(Method::GET, path).header("accept", "text/event-stream").timeout(VAULT_TIMEOUT);
+        let request = match last_event_id {
+            Some(id) => request.header("last-event-id", id),
+            None => request,
+        };
+        Ok(EventStream::new(self.send(request).await?))
+    }
+
+    /// Downloads an answer piece by piece.
+    pub(crate) async fn download(&self, path: &str, query: &Query) -> Result<Response, Failure> {
+        self.send(self.request_with(Method::GET, path, query).timeout(VAULT_TIMEOUT)).await
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.request_with(method, path, &Query::default())
+    }
+
+    fn request_with(&self, method: Method, path: &str, query: &Query) -> RequestBuilder {
+        let mut url = self.address.join(&format!("{BASE}{path}"));
+        if !query.0.is_empty() {
+            url.query_pairs_mut().extend_pairs(&query.0);
+        }
+        let request = self.http.request(method, url);
+        match &self.token {
+            Some(token) => request.bearer_auth(token.as_str()),
+            None => request,
+        }
+    }
+
+    async fn read<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<Reply<T>, Failure> {
+        let response = self.send(request).await?;
+        let bytes = Zeroizing::new(self.body(response).await?);
+        let json: Value = serde_json::from_slice(&bytes).map_err(|error| foreign_answer(&error))?;
+        let data = serde_json::from_slice(&bytes).map_err(|error| foreign_answer(&error))?;
+        Ok(Reply { json, data })
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Response, Failure> {
+        let response = request.send().await.map_err(|error| self.unreachable(error))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let body = self.body(response).await?;
+        Err(Failure::from_answer(status.as_u16(), &body))
+    }
+
+    async fn body(&self, response: Response) -> Result<Vec<u8>, Failure> {
+        response.bytes().await.map(Into::into).map_err(|error| self.unreachable(error))
+    }
+
+    /// One clear error for a server that does not answer.
+    pub(crate) fn unreachable(&self, error: reqwest::Error) -> Failure {
+        // URLs of ours hold no secret, but they add nothing either.
+        let error = error.without_url();
+        if error.is_timeout() && !error.is_connect() {
+            return Failure::server(format!("the server at {} did not answer in time", self.address)).because(&error);
+        }
+        let failure = Failure::server(format!("cannot reach the server at {}", self.address)).because(&error);
+        let certificate = failure.causes.iter().any(|cause| cause.to_lowercase().contains("certificate"));
+        if certificate {
+            failure.hint("if a private CA signed it, name that CA with VAULTTERM_CACERT (or --cacert)")
+        } else if self.address.is_loopback() {
+            failure.hint("start it with `vaultterm serve`, or set VAULTTERM_ADDR to where it runs")
+        } else {
+            failure.hint("check VAULTTERM_ADDR, and that the server runs (`vaultterm serve`)")
+        }
+    }
+}
+
+/// Builds the HTTP client. Redirects are never followed: the token would follow them.
+fn http_client(address: &Address, ca_pem: Option<Vec<u8>>) -> Result<reqwest::Client, Failure> {
+    let mut builder = reqwest::Client::builder()
+        .user_agent(concat!("vaultterm/", env!("CARGO_PKG_VERSION")))
+        .redirect(redirect::Policy::none())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(REQUEST_TIMEOUT);
+    if address.is_loopback() {
+        // A proxy on the way to this machine could only listen in.
+        builder = builder.no_proxy();
+    }
+    builder = match ca_pem {
+        Some(pem) => builder.tls_certs_only(certificates(&pem)?),
+        // No certificate is needed, so a machine without a CA bundle will do.
+        None if !address.is_https() => builder.tls_certs_only([]),
+        None => builder,
+    };
+    builder.build().map_err(|error| {
+        Failure::local("cannot set up TLS")
+            .because(&error)
+            .hint("without a system CA bundle, name the CA with VAULTTERM_CACERT (or --cacert)")
+    })
+}
+
+fn certificates(pem: &[u8]) -> Result<Vec<Certificate>, Failure> {
+    let unusable = || Failure::local("the file of VAULTTERM_CACERT (or --cacert) holds no PEM certificate");
+    let certificates = Certificate::from_pem_bundle(pem).map_err(|error| unusable().because(&error))?;
+    if certificates.is_empty() { Err(unusable()) } else { Ok(certificates) }
+}
+
+fn etag(revision: u64) -> String {
+    format!("\"{revision}\"")
+}
+
+/// The answer is not what this version of the command line understands. Never shows it.
+fn foreign_answer(error: &serde_json::Error) -> Failure {
+    Failure::server("the server's answer is not understood")
+        .because_of(format!("unexpected JSON at line {}, column {}", error.line(), error.column()))
+        .hint("check that VAULTTERM_ADDR is a VaultTerm server of this version (`vaultterm version`)")
+}
+
+/// One page of any list.
+#[derive(serde::Deserialize)]
+struct Page {
+    items: Vec<Value>,
+    next_cursor: Option<String>,
+}
+
+/// The query of a request.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Query(Vec<(&'static str, String)>);
+
+impl Query {
+    /// Adds a parameter.
+    pub(crate) fn with(mut self, name: &'static str, value: impl ToString) -> Self {
+        self.0.push((name, value.to_string()));
+        self
+    }
+
+    /// Adds a parameter that is there.
+    pub(crate) fn with_some(self, name: &'static str, value: Option<impl ToString>) -> Self {
+        match value {
+            Some(value) => self.with(name, value),
+            None => self,
+        }
+    }
+}

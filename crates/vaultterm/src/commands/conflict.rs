@@ -1,0 +1,286 @@
+//! `vaultterm conflict …`.
+
+use std::{collections::BTreeMap, path::PathBuf, str::FromStr};
+
+use clap::{ArgGroup, Subcommand};
+use serde::Serialize;
+use serde_json::{Value, value::RawValue};
+use uuid::Uuid;
+
+use crate::{
+    api::{Conflict, Masked, RevealedConflict},
+    app::App,
+    assignment::json_text,
+    client::{Client, Patience, Query, Reply},
+    commands::read::plain,
+    failure::{Exit, Failure},
+    input, private_file, shell,
+    table::{MASK, Table, moment},
+};
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// List conflicts
+    Ls {
+        /// Only of this connection, by name or id
+        #[arg(long)]
+        connection: Option<String>,
+        /// Which ones
+        #[arg(long, default_value = "open", value_parser = ["open", "resolved", "all"])]
+        status: String,
+    },
+    /// Show base, local and remote beside one another, values masked
+    Show {
+        /// Id of the conflict
+        id: Uuid,
+        /// Show values, which the audit log records
+        #[arg(long)]
+        reveal: bool,
+    },
+    /// Decide a conflict; refused when a side moved since
+    Resolve(ResolveArgs),
+}
+
+#[derive(clap::Args, Debug)]
+#[command(group = ArgGroup::new("decision").required(true).args(["keep_local", "keep_remote", "keep_both", "fields"]))]
+pub(crate) struct ResolveArgs {
+    /// Id of the conflict
+    id: Uuid,
+    /// The record wins
+    #[arg(long)]
+    keep_local: bool,
+    /// The secret in Vault wins
+    #[arg(long)]
+    keep_remote: bool,
+    /// The secret in Vault becomes a new record beside the old one, which wins
+    #[arg(long)]
+    keep_both: bool,
+    /// One field: NAME=local, NAME=remote, NAME=@FILE, NAME=- (stdin) or NAME=? (asked for); repeat
+    #[arg(long = "field", value_name = "NAME=…")]
+    fields: Vec<Choice>,
+    /// Why, for the audit log
+    #[arg(long)]
+    reason: Option<String>,
+    /// The record's revision the decision was taken on [default: as it is now]
+    #[arg(long, value_name = "N")]
+    local_revision: Option<u64>,
+    /// The secret's version the decision was taken on [default: as it is now]
+    #[arg(long, value_name = "N")]
+    remote_version: Option<u64>,
+}
+
+/// What a field becomes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Choice {
+    name: String,
+    from: From,
+}
+
+/// Where a field's value comes from. A value itself never stands on the command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum From {
+    Local,
+    Remote,
+    File(PathBuf),
+    Terminal,
+}
+
+impl FromStr for Choice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const FORM: &str = "a field is decided with NAME=local, NAME=remote, NAME=@FILE, NAME=- or NAME=?";
+        let (name, from) = text.rsplit_once('=').filter(|(name, _)| !name.is_empty()).ok_or(FORM)?;
+        let from = match from {
+            "local" => From::Local,
+            "remote" => From::Remote,
+            "-" => From::File("-".into()),
+            "?" => From::Terminal,
+            other => From::File(other.strip_prefix('@').filter(|path| !path.is_empty()).ok_or(FORM)?.into()),
+        };
+        Ok(Self { name: name.to_owned(), from })
+    }
+}
+
+/// The body of `POST /conflicts/{id}/resolve`.
+#[derive(Serialize)]
+struct Resolve<'a> {
+    resolution: &'static str,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    fields: BTreeMap<String, FieldChoice>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    expect: Expect,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum FieldChoice {
+    Take(&'static str),
+    Value(Box<RawValue>),
+}
+
+/// The states the decision was taken on.
+#[derive(Serialize)]
+struct Expect {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    local_revision: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remote_version: Option<u64>,
+}
+
+/// Runs the command.
+pub(crate) async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
+    let client = app.client()?;
+    match command {
+        Command::Ls { connection, status } => list(&client, app, connection.as_deref(), &status).await,
+        Command::Show { id, reveal } => show(&client, app, id, reveal).await,
+        Command::Resolve(args) => resolve(&client, app, args).await,
+    }
+}
+
+async fn list(client: &Client, app: &App, connection: Option<&str>, status: &str) -> Result<Exit, Failure> {
+    let connection_id = match connection {
+        Some(name) => Some(client.connection(name).await?.data.id),
+        None => None,
+    };
+    let query = Query::default()
+        .with_some("connection_id", connection_id)
+        .with_some("status", (status != "all").then_some(status));
+    let list: Reply<Vec<Conflict>> = client.list("/conflicts", &query, None).await?;
+    app.console.answer(&list.json, || {
+        let table = Table::new(&["PATH", "KIND", "FIELDS", "LAST SEEN", "STATUS", "ID"], "no conflicts");
+        list.data.iter().fold(table, |table, conflict| {
+            let fields: Vec<_> = conflict.fields.iter().map(|field| field.name.as_str()).collect();
+            table.row([
+                conflict.path.clone(),
+                conflict.kind.clone(),
+                fields.join(" "),
+                moment(&conflict.last_seen_at),
+                conflict.status.clone(),
+                conflict.id.to_string(),
+            ])
+        })
+    })?;
+    if let Some(conflict) = list.data.iter().find(|conflict| conflict.status == "open") {
+        app.console.next(&format!("vaultterm conflict show {}", conflict.id));
+    }
+    Ok(Exit::Done)
+}
+
+async fn show(client: &Client, app: &App, id: Uuid, reveal: bool) -> Result<Exit, Failure> {
+    let conflict: Reply<Conflict> = client.get(&format!("/conflicts/{id}")).await?;
+    if reveal {
+        let path = format!("/conflicts/{id}/reveal");
+        let revealed: Reply<RevealedConflict> = client.post(&path, &serde_json::json!({}), Patience::Vault).await?;
+        app.console.answer(&revealed.json, || revealed_table(&revealed.data))?;
+    } else {
+        app.console.answer_text(&conflict.json, || {
+            format!("{}\n{}", facts(&conflict.data).render(false), masked_table(&conflict.data).render(false))
+        })?;
+    }
+    if conflict.data.status == "open" {
+        let Conflict { local_revision, remote_version, .. } = &conflict.data;
+        let seen: String = [("--local-revision", local_revision), ("--remote-version", remote_version)]
+            .into_iter()
+            .filter_map(|(flag, number)| number.map(|number| format!(" {flag} {number}")))
+            .collect();
+        app.console.next(&format!(
+            "vaultterm conflict resolve {id} --keep-local{seen} (or --keep-remote, --keep-both, --field NAME=…)"
+        ));
+    }
+    Ok(Exit::Done)
+}
+
+async fn resolve(client: &Client, app: &App, args: ResolveArgs) -> Result<Exit, Failure> {
+    let path = format!("/conflicts/{}", args.id);
+    let shown: Conflict = client.get::<Conflict>(&path).await?.data;
+    let body = Resolve {
+        resolution: match (args.keep_local, args.keep_remote, args.keep_both) {
+            (true, ..) => "keep_local",
+            (_, true, _) => "keep_remote",
+            (.., true) => "keep_both",
+            _ => "merge",
+        },
+        fields: choices(&args.fields)?,
+        reason: args.reason.as_deref(),
+        expect: Expect {
+            local_revision: args.local_revision.or(shown.local_revision),
+            remote_version: args.remote_version.or(shown.remote_version),
+        },
+    };
+    let resolved: Reply<Conflict> = client.post(&format!("{path}/resolve"), &body, Patience::Vault).await?;
+    app.console.answer(&resolved.json, || facts(&resolved.data))?;
+    app.console.next(&format!("vaultterm sync plan {}", shell::word(&resolved.data.connection_id.to_string())));
+    Ok(Exit::Done)
+}
+
+fn choices(fields: &[Choice]) -> Result<BTreeMap<String, FieldChoice>, Failure> {
+    let stdin_reads = fields.iter().filter(|choice| choice.from == From::File("-".into())).count();
+    if stdin_reads > 1 {
+        return Err(Failure::local("stdin can be read only once").hint("put the other values into files: NAME=@FILE"));
+    }
+    let mut chosen = BTreeMap::new();
+    for Choice { name, from } in fields {
+        let what = format!("the value of `{name}`");
+        let choice = match from {
+            From::Local => FieldChoice::Take("local"),
+            From::Remote => FieldChoice::Take("remote"),
+            From::File(path) => FieldChoice::Value(json_text(&private_file::read_secret(path, &what)?)),
+            From::Terminal => FieldChoice::Value(json_text(&input::ask_secret(name, &format!("{name}=@FILE"))?)),
+        };
+        if chosen.insert(name.clone(), choice).is_some() {
+            return Err(Failure::local(format!("the field `{name}` is decided twice")));
+        }
+    }
+    Ok(chosen)
+}
+
+fn facts(conflict: &Conflict) -> Table {
+    Table::of_facts()
+        .fact("path", &conflict.path)
+        .fact("kind", &conflict.kind)
+        .fact("status", &conflict.status)
+        .fact("id", conflict.id.to_string())
+        .fact("connection", conflict.connection_id.to_string())
+        .fact_if("record", conflict.record_id.map(|id| id.to_string()))
+        .fact_if("local revision", conflict.local_revision.map(|number| number.to_string()))
+        .fact_if("remote version", conflict.remote_version.map(|number| number.to_string()))
+        .fact("first seen", moment(&conflict.first_seen_at))
+        .fact("last seen", moment(&conflict.last_seen_at))
+}
+
+fn masked_table(conflict: &Conflict) -> Table {
+    let cell = |masked: &Option<Masked>| {
+        masked.as_ref().map_or("absent".into(), |masked| format!("{MASK} {} ({} bytes)", masked.digest, masked.length))
+    };
+    let table = Table::new(&["FIELD", "BASE", "LOCAL", "REMOTE"], "no field differs");
+    conflict.fields.iter().fold(table, |table, field| {
+        table.row([field.name.clone(), cell(&field.base), cell(&field.local), cell(&field.remote)])
+    })
+}
+
+fn revealed_table(revealed: &RevealedConflict) -> Table {
+    let cell = |value: &Option<Value>| value.as_ref().map_or("absent".into(), plain);
+    let table = Table::new(&["FIELD", "BASE", "LOCAL", "REMOTE"], "no field differs");
+    revealed.fields.iter().fold(table, |table, field| {
+        table.row([field.name.clone(), cell(&field.base), cell(&field.local), cell(&field.remote)])
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_decided_by_side_or_by_a_value_from_elsewhere() {
+        let choice = |name: &str, from| Ok(Choice { name: name.into(), from });
+        assert_eq!("password=local".parse(), choice("password", From::Local));
+        assert_eq!("a=b=remote".parse(), choice("a=b", From::Remote));
+        assert_eq!("password=@new.txt".parse(), choice("password", From::File("new.txt".into())));
+        assert_eq!("password=?".parse(), choice("password", From::Terminal));
+        for bad in ["password", "=local", "password=hunter2", "password=@"] {
+            assert!(bad.parse::<Choice>().is_err(), "{bad}");
+        }
+    }
+}

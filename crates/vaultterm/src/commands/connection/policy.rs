@@ -1,0 +1,95 @@
+//! `vaultterm connection policy`: for a connection, or before there is one, without a server.
+
+use clap::{ArgGroup, ValueEnum};
+use serde_json::json;
+use vaultterm_hcv::{Flavor, PolicyRequest, policy};
+use vaultterm_reconcile::Mode;
+
+use crate::{
+    api::Policy,
+    app::App,
+    client::Reply,
+    failure::{Exit, Failure},
+};
+
+#[derive(clap::Args, Debug)]
+#[command(group = ArgGroup::new("subject").required(true).args(["connection", "mount"]))]
+pub(crate) struct Args {
+    /// An existing connection, by name or id; else name --mount, --path and --mode
+    connection: Option<String>,
+    /// The KV v2 mount
+    #[arg(long, requires = "mode")]
+    mount: Option<String>,
+    /// The path prefix below the mount [default: the whole mount]
+    #[arg(long, default_value = "", conflicts_with = "connection")]
+    path: String,
+    /// Which way credentials travel
+    #[arg(long, value_parser = mode, conflicts_with = "connection")]
+    mode: Option<Mode>,
+    /// Name of the AppRole role and of the policy
+    #[arg(long, default_value = "vaultterm", value_name = "NAME", conflicts_with = "connection")]
+    role: String,
+    /// Whose command line and capabilities
+    #[arg(long, value_enum, default_value = "vault", conflicts_with = "connection")]
+    flavor: FlavorName,
+    /// Where AppRole is mounted
+    #[arg(long, default_value = "approle", value_name = "MOUNT", conflicts_with = "connection")]
+    auth_mount: String,
+    /// Without the rights to mark secrets as managed by VaultTerm (`annotate=false`)
+    #[arg(long, conflicts_with = "connection")]
+    no_annotate: bool,
+    /// Print the shell script that sets the policy up, instead of the policy
+    #[arg(long)]
+    script: bool,
+}
+
+/// Names of the flavors.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum FlavorName {
+    /// HashiCorp Vault
+    Vault,
+    /// OpenBao
+    #[value(name = "openbao")]
+    OpenBao,
+}
+
+/// Prints the policy or the script.
+pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
+    let answer = match (&args.connection, &args.mount, args.mode) {
+        (Some(name), ..) => {
+            let client = app.client()?;
+            let found = client.connection(name).await?.data;
+            client.get(&format!("/connections/{}/policy", found.id)).await?
+        }
+        (None, Some(mount), Some(mode)) => written(&args, mount, mode),
+        (None, ..) => return Err(Failure::local("--mount and --mode are missing")),
+    };
+    let Policy { hcl, script } = &answer.data;
+    app.console.answer_text(&answer.json, || if args.script { script } else { hcl }.clone())?;
+    if args.script {
+        app.console.next("run the script with a token that may write policies, then `vaultterm connection create`");
+    }
+    Ok(Exit::Done)
+}
+
+fn written(args: &Args, mount: &str, mode: Mode) -> Reply<Policy> {
+    let text = policy(&PolicyRequest {
+        mount: mount.trim_matches('/'),
+        path: args.path.trim_matches('/'),
+        mode,
+        flavor: match args.flavor {
+            FlavorName::Vault => Flavor::Vault,
+            FlavorName::OpenBao => Flavor::OpenBao,
+        },
+        annotate: !args.no_annotate,
+        role: &args.role,
+        auth_mount: args.auth_mount.trim_matches('/'),
+    });
+    let json = json!({ "hcl": text.hcl, "script": text.script });
+    Reply { json, data: Policy { hcl: text.hcl, script: text.script } }
+}
+
+fn mode(text: &str) -> Result<Mode, String> {
+    let names = || Mode::ALL.iter().map(|mode| mode.as_str()).collect::<Vec<_>>().join(", ");
+    Mode::ALL.iter().copied().find(|mode| mode.as_str() == text).ok_or_else(|| format!("use one of {}", names()))
+}

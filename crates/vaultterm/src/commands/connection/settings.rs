@@ -1,0 +1,242 @@
+//! `vaultterm connection create` and `update`: from flags to the API's connection.
+
+use std::{fs, path::PathBuf};
+
+use serde_json::{Map, Value, json};
+
+use super::{CredentialArgs, facts};
+use crate::{
+    api::Connection,
+    app::App,
+    client::{Patience, Reply},
+    failure::{Exit, Failure},
+    private_file,
+    settings::variable,
+    shell,
+};
+
+/// Which way credentials travel.
+const MODES: [&str; 3] = ["push", "pull", "bidirectional"];
+
+#[derive(clap::Args, Debug)]
+pub(crate) struct CreateArgs {
+    /// Its name
+    name: String,
+    /// The collection, by name or id
+    #[arg(long)]
+    collection: String,
+    /// Address of Vault, https://host:port [default: VAULT_ADDR, then BAO_ADDR]
+    #[arg(long, value_name = "URL")]
+    address: Option<String>,
+    /// Namespace [default: VAULT_NAMESPACE, then BAO_NAMESPACE]
+    #[arg(long)]
+    namespace: Option<String>,
+    /// CA certificates (PEM) to trust [default: VAULT_CACERT, then BAO_CACERT, then the system's]
+    #[arg(long, value_name = "FILE")]
+    ca_cert: Option<PathBuf>,
+    #[command(flatten)]
+    tls: TlsArgs,
+    /// The KV v2 mount
+    #[arg(long)]
+    mount: String,
+    /// The path prefix below the mount [default: the whole mount]
+    #[arg(long, default_value = "")]
+    path: String,
+    /// Which way credentials travel
+    #[arg(long, value_parser = MODES)]
+    mode: String,
+    /// The RoleID
+    #[arg(long)]
+    role_id: String,
+    #[command(flatten)]
+    credential: CredentialArgs,
+    /// Where AppRole is mounted
+    #[arg(long, default_value = "approle", value_name = "MOUNT")]
+    auth_mount: String,
+    #[command(flatten)]
+    options: OptionArgs,
+}
+
+#[derive(clap::Args, Debug)]
+pub(crate) struct UpdateArgs {
+    /// Name or id
+    connection: String,
+    /// New name
+    #[arg(long)]
+    name: Option<String>,
+    /// New address of Vault
+    #[arg(long, value_name = "URL")]
+    address: Option<String>,
+    /// New namespace; empty for none
+    #[arg(long)]
+    namespace: Option<String>,
+    /// CA certificates (PEM) to trust from now on; empty for the system's
+    #[arg(long, value_name = "FILE")]
+    ca_cert: Option<PathBuf>,
+    #[command(flatten)]
+    tls: TlsArgs,
+    /// New KV v2 mount
+    #[arg(long)]
+    mount: Option<String>,
+    /// New path prefix
+    #[arg(long)]
+    path: Option<String>,
+    /// New mode
+    #[arg(long, value_parser = MODES)]
+    mode: Option<String>,
+    /// New RoleID
+    #[arg(long)]
+    role_id: Option<String>,
+    /// New mount of AppRole
+    #[arg(long, value_name = "MOUNT")]
+    auth_mount: Option<String>,
+    #[command(flatten)]
+    options: OptionArgs,
+}
+
+/// How both sides show themselves, beyond the CA.
+#[derive(clap::Args, Debug)]
+struct TlsArgs {
+    /// Name to expect in the server's certificate
+    #[arg(long, value_name = "NAME")]
+    tls_server_name: Option<String>,
+    /// Client certificate chain (PEM) for mutual TLS
+    #[arg(long, value_name = "FILE")]
+    client_cert: Option<PathBuf>,
+    /// Private key (PEM) of the client certificate
+    #[arg(long, value_name = "FILE")]
+    client_key_file: Option<PathBuf>,
+}
+
+#[derive(clap::Args, Debug)]
+struct OptionArgs {
+    /// merge, deletions, expired, initial, on_drift, annotate, interval_seconds, on_change,
+    /// max_delete_percent, max_delete_count or concurrency_max; repeat for several
+    #[arg(long = "option", value_name = "KEY=VALUE", value_parser = option)]
+    options: Vec<(String, Value)>,
+}
+
+/// Creates a connection.
+pub(crate) async fn create(args: CreateArgs, app: &App) -> Result<Exit, Failure> {
+    let address = offered(app, "--address", args.address, ["VAULT_ADDR", "BAO_ADDR"]).ok_or_else(|| {
+        Failure::local("the address of Vault is missing").hint("pass --address https://host:port, or set VAULT_ADDR")
+    })?;
+    let namespace = offered(app, "--namespace", args.namespace, ["VAULT_NAMESPACE", "BAO_NAMESPACE"]);
+    let ca_cert = args.ca_cert.map(|path| path.to_string_lossy().into_owned());
+    let ca_cert = offered(app, "--ca-cert", ca_cert, ["VAULT_CACERT", "BAO_CACERT"]);
+
+    let client = app.client()?;
+    let collection = client.collection(&args.collection).await?.data;
+    let (credential, secret) = args.credential.read()?;
+    let mut body = json!({
+        "name": args.name,
+        "collection_id": collection.id,
+        "address": address,
+        "namespace": namespace,
+        "auth": { "method": "approle", "mount": args.auth_mount, "role_id": args.role_id, (credential): secret.as_str() },
+        "mount": args.mount,
+        "path": args.path,
+        "mode": args.mode,
+    });
+    let tls = tls(ca_cert.as_deref(), &args.tls)?;
+    if !tls.is_empty() {
+        body["tls"] = tls.into();
+    }
+    if !args.options.options.is_empty() {
+        body["options"] = args.options.options.into_iter().collect::<Map<_, _>>().into();
+    }
+    let created: Reply<Connection> = client.post("/connections", &body, Patience::Vault).await?;
+    app.console.answer(&created.json, || facts(&created.data))?;
+    let name = shell::word(&created.data.name);
+    app.console.next(&format!("vaultterm connection test {name}, then vaultterm sync plan {name}"));
+    Ok(Exit::Done)
+}
+
+/// Changes a connection.
+pub(crate) async fn update(args: UpdateArgs, app: &App) -> Result<Exit, Failure> {
+    let mut body = Map::new();
+    let mut set = |key: &str, value: Option<Value>| body.extend(value.map(|value| (key.to_owned(), value)));
+    let empty_is_none = |text: String| if text.is_empty() { Value::Null } else { text.into() };
+    set("name", args.name.map(Value::from));
+    set("address", args.address.map(Value::from));
+    set("namespace", args.namespace.map(empty_is_none));
+    set("mount", args.mount.map(Value::from));
+    set("path", args.path.map(Value::from));
+    set("mode", args.mode.map(Value::from));
+    let mut auth = Map::new();
+    auth.extend(args.role_id.map(|role_id| ("role_id".to_owned(), role_id.into())));
+    auth.extend(args.auth_mount.map(|mount| ("mount".to_owned(), mount.into())));
+    set("auth", (!auth.is_empty()).then_some(auth.into()));
+    let tls = tls(args.ca_cert.map(|path| path.to_string_lossy().into_owned()).as_deref(), &args.tls)?;
+    set("tls", (!tls.is_empty()).then_some(tls.into()));
+    let options: Map<_, _> = args.options.options.into_iter().collect();
+    set("options", (!options.is_empty()).then_some(options.into()));
+    if body.is_empty() {
+        return Err(Failure::local("nothing to change was named").hint("see `vaultterm connection update --help`"));
+    }
+    let client = app.client()?;
+    let found = client.connection(&args.connection).await?.data;
+    let path = format!("/connections/{}", found.id);
+    let changed: Reply<Connection> = client.patch(&path, found.revision, &body).await?;
+    app.console.answer(&changed.json, || facts(&changed.data))?;
+    app.console.next(&format!("vaultterm sync plan {}", shell::word(&changed.data.name)));
+    Ok(Exit::Done)
+}
+
+/// Takes what a flag says, else what Vault's own variables say, and tells so.
+fn offered(app: &App, flag: &str, given: Option<String>, variables: [&str; 2]) -> Option<String> {
+    if given.is_some() {
+        return given.filter(|text| !text.is_empty());
+    }
+    let (name, value) = variables.into_iter().find_map(|name| variable(name).map(|value| (name, value)))?;
+    app.console.note(&format!("using {name}={value} ({flag} was not given)"));
+    Some(value)
+}
+
+/// Reads the TLS files. What is not named is left out.
+fn tls(ca_cert: Option<&str>, args: &TlsArgs) -> Result<Map<String, Value>, Failure> {
+    let read = |path: &std::path::Path| {
+        fs::read_to_string(path)
+            .map_err(|error| Failure::local(format!("cannot read {}", path.display())).because(&error))
+    };
+    let mut tls = Map::new();
+    if let Some(path) = ca_cert {
+        let pem = if path.is_empty() { Value::Null } else { read(path.as_ref())?.into() };
+        tls.insert("ca_pem".to_owned(), pem);
+    }
+    if let Some(name) = &args.tls_server_name {
+        tls.insert("server_name".to_owned(), name.as_str().into());
+    }
+    if let Some(path) = &args.client_cert {
+        tls.insert("client_cert_pem".to_owned(), read(path)?.into());
+    }
+    if let Some(path) = &args.client_key_file {
+        let key = private_file::read_text(path, "the client key")?;
+        tls.insert("client_key_pem".to_owned(), key.into());
+    }
+    Ok(tls)
+}
+
+/// Reads `key=value`; numbers, `true` and `false` are JSON, anything else is a text. The server
+/// says which keys and values there are.
+fn option(text: &str) -> Result<(String, Value), String> {
+    let (key, value) = text.split_once('=').ok_or("an option is written KEY=VALUE")?;
+    let value = match serde_json::from_str(value) {
+        Ok(value @ (Value::Bool(_) | Value::Number(_))) => value,
+        _ => value.into(),
+    };
+    Ok((key.to_owned(), value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_numbers_truths_or_texts() {
+        assert_eq!(option("interval_seconds=300"), Ok(("interval_seconds".into(), json!(300))));
+        assert_eq!(option("annotate=false"), Ok(("annotate".into(), json!(false))));
+        assert_eq!(option("merge=secret"), Ok(("merge".into(), json!("secret"))));
+        assert!(option("merge").is_err());
+    }
+}

@@ -1,0 +1,55 @@
+//! `vaultterm connection test`: the checks, one a line, with what to do where one failed.
+
+use serde_json::json;
+
+use crate::{
+    api::{Check, TestReport},
+    app::App,
+    client::{Patience, Reply},
+    console::Console,
+    failure::{Exit, Failure},
+    shell,
+    table::{Table, moment},
+};
+
+/// Tests a connection. A failed check is an error of Vault's side.
+pub(crate) async fn run(name: &str, app: &App) -> Result<Exit, Failure> {
+    let client = app.client()?;
+    let found = client.connection(name).await?.data;
+    let path = format!("/connections/{}/test", found.id);
+    let report: Reply<TestReport> = client.post(&path, &json!({}), Patience::Vault).await?;
+    app.console.answer(&report.json, || checks_table(&report.data.checks))?;
+    if let Some(server) = &report.data.server {
+        app.console.note(&format!("{} {} at {}", server.product, server.version, found.address));
+    }
+    if let Some(time) = &report.data.secret_id_expires_at {
+        app.console.note(&format!("the SecretID ends {}", moment(time)));
+    }
+    if !report.data.ok {
+        tell_hints(&app.console, &report.data.checks);
+        let failed = report.data.checks.iter().filter(|check| !check.ok).count();
+        return Err(Failure::server(format!("{failed} of {} checks failed", report.data.checks.len())).hint(format!(
+            "vaultterm connection policy {} prints the policy that the role needs",
+            shell::word(&found.name)
+        )));
+    }
+    app.console.next(&format!("vaultterm sync plan {}", shell::word(&found.name)));
+    Ok(Exit::Done)
+}
+
+/// What was needed beside what was found.
+pub(crate) fn checks_table(checks: &[Check]) -> Table {
+    checks.iter().fold(Table::new(&["", "CHECK", "FOUND"], "nothing was checked"), |table, check| {
+        let mark = if check.ok { "ok" } else { "FAILED" };
+        table.row([mark.to_owned(), check.name.clone(), check.detail.clone()])
+    })
+}
+
+/// What to do about the checks that failed.
+pub(crate) fn tell_hints(console: &Console, checks: &[Check]) {
+    for check in checks.iter().filter(|check| !check.ok) {
+        if let Some(hint) = &check.hint {
+            console.note(&format!("{}: {hint}", check.name));
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! `vaultterm login`, `logout` and `whoami`.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use crate::{
+    api::{Login, Me},
+    app::App,
+    client::{Client, Patience, Reply},
+    failure::{Exit, Failure},
+    input, private_file,
+    table::{Table, moment},
+};
+
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// E-mail address
+    #[arg(long)]
+    email: String,
+    /// File that holds the password; `-` for stdin [default: asked for]
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+    /// Code of the second factor
+    #[arg(long, value_name = "CODE")]
+    otp: Option<String>,
+}
+
+/// Logs in and keeps the token. It is not printed: a program takes a token of its own
+/// (`vaultterm token create`).
+pub(crate) async fn login(args: Args, app: &App) -> Result<Exit, Failure> {
+    let client = Client::without_token(&app.settings)?;
+    let logins = app.settings.logins()?;
+    let password = match &args.password_file {
+        Some(path) => private_file::read_secret(path, "the password")?,
+        None => input::ask_secret("Password", "--password-file FILE (or -)")?,
+    };
+    let mut body = json!({ "email": args.email, "password": password.as_str() });
+    if let Some(code) = args.otp {
+        body["otp"] = code.into();
+    }
+    let login: Reply<Login> = client.post("/auth/login", &body, Patience::Usual).await?;
+    logins.keep(client.address(), &login.data.token)?;
+    let answer =
+        json!({ "address": client.address().to_string(), "email": args.email, "expires_at": login.data.expires_at });
+    app.console.answer(&answer, || {
+        Table::of_facts()
+            .fact("address", client.address().to_string())
+            .fact("email", &args.email)
+            .fact("expires", moment(&login.data.expires_at))
+    })?;
+    if let Some(name) = app.settings.token_override() {
+        app.console.warn(&format!("{name} is set and wins over this login"));
+    }
+    app.console.next("vaultterm collection ls");
+    Ok(Exit::Done)
+}
+
+/// Revokes the kept token and forgets it.
+pub(crate) async fn logout(app: &App) -> Result<Exit, Failure> {
+    let address = app.settings.address()?;
+    let client = app.client()?;
+    let revoked = client.post_only("/auth/logout", &json!({})).await;
+    // Forgotten even when the server cannot be reached; the error is told all the same.
+    app.settings.logins()?.forget(&address)?;
+    match revoked {
+        // The token is not valid any more: nothing is left to revoke.
+        Err(failure) if failure.status == Some(401) => {}
+        Err(failure) => return Err(failure.because_of("the token was forgotten here, but may still be valid")),
+        Ok(()) => {}
+    }
+    app.console.note(&format!("logged out of {address}"));
+    Ok(Exit::Done)
+}
+
+/// Shows who the token belongs to.
+pub(crate) async fn whoami(app: &App) -> Result<Exit, Failure> {
+    let client = app.client()?;
+    let me: Reply<Me> = client.get("/auth/me").await?;
+    app.console.answer(&me.json, || {
+        let Me { user, token } = &me.data;
+        Table::of_facts()
+            .fact("email", &user.email)
+            .fact("name", &user.name)
+            .fact("role", &user.role)
+            .fact("token", &token.name)
+            .fact("scopes", token.scopes.join(" "))
+            .fact("expires", token.expires_at.as_deref().map_or("never".into(), moment))
+            .fact("address", client.address().to_string())
+    })?;
+    Ok(Exit::Done)
+}

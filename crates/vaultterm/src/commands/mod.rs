@@ -1,0 +1,15 @@
+//! One file (or folder) per command. Each reads its arguments, makes its requests and prints;
+//! none of them knows exit codes beyond returning one.
+
+pub(crate) mod audit;
+pub(crate) mod collection;
+pub(crate) mod completions;
+pub(crate) mod conflict;
+pub(crate) mod connection;
+pub(crate) mod login;
+pub(crate) mod read;
+pub(crate) mod record;
+pub(crate) mod sync;
+pub(crate) mod token;
+pub(crate) mod user;
+pub(crate) mod version;

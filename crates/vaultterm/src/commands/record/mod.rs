@@ -1,0 +1,239 @@
+//! `vaultterm record …`. Values are masked unless `--reveal` is given, which the audit records.
+
+mod edit;
+mod generate;
+mod get;
+mod set;
+
+use clap::Subcommand;
+use serde_json::json;
+
+use crate::{
+    api::{Record, Revision},
+    app::App,
+    client::{Client, Patience, Query, Reply},
+    failure::{Exit, Failure},
+    lookup::{RecordRef, Standing, no_record},
+    shell,
+    table::{Table, moment},
+};
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// List the records of a collection
+    Ls(ListArgs),
+    /// Show a record, its values masked
+    Get(get::Args),
+    /// Create a record or change its fields
+    Set(set::Args),
+    /// Edit the fields of a record as JSON in $EDITOR
+    Edit(edit::Args),
+    /// Give a record another path in its collection
+    Mv {
+        /// COLLECTION/PATH or id
+        #[arg(value_parser = RecordRef::parse)]
+        record: RecordRef,
+        /// COLLECTION/NEW-PATH, or NEW-PATH alone
+        new_path: String,
+    },
+    /// Move a record to the trash; all its revisions stay
+    Rm {
+        /// COLLECTION/PATH or id
+        #[arg(value_parser = RecordRef::parse)]
+        record: RecordRef,
+    },
+    /// List the revisions of a record
+    History {
+        /// COLLECTION/PATH or id
+        #[arg(value_parser = RecordRef::parse)]
+        record: RecordRef,
+    },
+    /// Bring an old revision back as the newest, or a record out of the trash
+    Restore {
+        /// COLLECTION/PATH or id
+        #[arg(value_parser = RecordRef::parse)]
+        record: RecordRef,
+        /// The revision [default: the newest, out of the trash]
+        #[arg(long, value_name = "N")]
+        revision: Option<u64>,
+    },
+    /// Generate a password: print it, or put it into a record unseen
+    Generate(generate::Args),
+}
+
+#[derive(clap::Args, Debug)]
+pub(crate) struct ListArgs {
+    /// COLLECTION, or COLLECTION/PREFIX
+    #[arg(value_name = "COLLECTION[/PREFIX]")]
+    place: String,
+    /// Only paths that contain this
+    #[arg(long, value_name = "TEXT")]
+    query: Option<String>,
+    /// Only this type, for example PASSWORD
+    #[arg(long = "type", value_name = "TYPE")]
+    record_type: Option<String>,
+    /// Only with this label
+    #[arg(long)]
+    tag: Option<String>,
+    /// List the trash
+    #[arg(long)]
+    trash: bool,
+}
+
+/// Runs the command.
+pub(crate) async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
+    match command {
+        Command::Ls(args) => list(args, app).await,
+        Command::Get(args) => get::run(args, app).await,
+        Command::Set(args) => set::run(args, app).await,
+        Command::Edit(args) => edit::run(args, app).await,
+        Command::Mv { record, new_path } => rename(&app.client()?, app, &record, &new_path).await,
+        Command::Rm { record } => remove(&app.client()?, app, &record).await,
+        Command::History { record } => history(&app.client()?, app, &record).await,
+        Command::Restore { record, revision } => restore(&app.client()?, app, &record, revision).await,
+        Command::Generate(args) => generate::run(args, app).await,
+    }
+}
+
+async fn list(args: ListArgs, app: &App) -> Result<Exit, Failure> {
+    let client = app.client()?;
+    let (name, prefix) = match args.place.split_once('/') {
+        Some((name, prefix)) => (name, Some(prefix)),
+        None => (args.place.as_str(), None),
+    };
+    let collection = client.collection(name).await?.data;
+    let query = Query::default()
+        .with_some("prefix", prefix.filter(|prefix| !prefix.is_empty()))
+        .with_some("q", args.query)
+        .with_some("type", args.record_type)
+        .with_some("tag", args.tag)
+        .with("state", if args.trash { "trash" } else { "live" });
+    let list: Reply<Vec<Record>> =
+        client.list(&format!("/collections/{}/records", collection.id), &query, None).await?;
+    app.console.answer(&list.json, || {
+        let time = if args.trash { "DELETED" } else { "UPDATED" };
+        let table = Table::new(&["PATH", "TYPE", "REVISION", time, "SYNC"], "no records");
+        list.data.iter().fold(table, |table, record| {
+            table.row([
+                record.path.clone(),
+                record.record_type.clone(),
+                record.revision.to_string(),
+                moment(record.deleted_at.as_deref().unwrap_or(&record.updated_at)),
+                sync_states(record),
+            ])
+        })
+    })?;
+    Ok(Exit::Done)
+}
+
+async fn rename(client: &Client, app: &App, reference: &RecordRef, new_path: &str) -> Result<Exit, Failure> {
+    let record = client.record(reference).await?.data;
+    let path = match (reference, new_path.split_once('/')) {
+        (RecordRef::Place { collection, .. }, Some((first, rest))) if first == collection => rest,
+        (RecordRef::Place { collection, .. }, Some((first, _))) => {
+            refuse_other_collection(client, collection, first).await?;
+            new_path
+        }
+        _ => new_path,
+    };
+    let body = json!({ "path": path });
+    let moved: Reply<Record> = client.patch(&format!("/records/{}", record.id), record.revision, &body).await?;
+    app.console.answer(&moved.json, || facts(&moved.data))?;
+    app.console.note(&format!("renamed `{}` to `{}`", record.path, moved.data.path));
+    Ok(Exit::Done)
+}
+
+/// A new path that begins with another collection's name is most likely meant to go there.
+async fn refuse_other_collection(client: &Client, own: &str, first: &str) -> Result<(), Failure> {
+    match client.collection(first).await {
+        Ok(other) => Err(Failure::local(format!("`{first}` is another collection, and a record stays in its own"))
+            .hint(format!("for a folder of that name write {}", shell::word(&format!("{own}/{}/…", other.data.name))))),
+        Err(failure) if failure.exit == Exit::Server => Ok(()),
+        Err(failure) => Err(failure),
+    }
+}
+
+async fn remove(client: &Client, app: &App, reference: &RecordRef) -> Result<Exit, Failure> {
+    let record = client.record(reference).await?.data;
+    client.delete(&format!("/records/{}", record.id), Some(record.revision)).await?;
+    app.console.note(&format!("moved `{}` to the trash", record.path));
+    app.console.next(&format!("vaultterm record restore {}, to take it back", name_of(reference, &record)));
+    Ok(Exit::Done)
+}
+
+async fn history(client: &Client, app: &App, reference: &RecordRef) -> Result<Exit, Failure> {
+    let record = standing_or_trashed(client, reference).await?.data;
+    let path = format!("/records/{}/revisions", record.id);
+    let list: Reply<Vec<Revision>> = client.list(&path, &Query::default(), None).await?;
+    app.console.answer(&list.json, || {
+        let table = Table::new(&["REVISION", "TIME", "ORIGIN", "BY", "TYPE", "PATH", "FIELDS"], "no revisions");
+        list.data.iter().fold(table, |table, revision| {
+            table.row([
+                revision.revision.to_string(),
+                moment(&revision.created_at),
+                revision.origin.clone(),
+                revision.actor.clone(),
+                revision.record_type.clone(),
+                revision.path.clone(),
+                revision.field_names.join(" "),
+            ])
+        })
+    })?;
+    Ok(Exit::Done)
+}
+
+async fn restore(client: &Client, app: &App, reference: &RecordRef, revision: Option<u64>) -> Result<Exit, Failure> {
+    let record = standing_or_trashed(client, reference).await?.data;
+    if record.deleted_at.is_none() && revision.is_none() {
+        return Err(Failure::local(format!("`{}` is not in the trash", record.path))
+            .hint("to bring an old revision back, name it: --revision N (see `vaultterm record history`)"));
+    }
+    let body = revision.map_or_else(|| json!({}), |revision| json!({ "revision": revision }));
+    let path = format!("/records/{}/restore", record.id);
+    let restored: Reply<Record> = client.post(&path, &body, Patience::Usual).await?;
+    app.console.answer(&restored.json, || facts(&restored.data))?;
+    Ok(Exit::Done)
+}
+
+/// Finds a live record, else one in the trash.
+async fn standing_or_trashed(client: &Client, reference: &RecordRef) -> Result<Reply<Record>, Failure> {
+    let RecordRef::Place { collection, path } = reference else { return client.record(reference).await };
+    let found = client.collection(collection).await?.data;
+    for standing in [Standing::Live, Standing::Trashed] {
+        if let Some(record) = client.record_at(found.id, path, standing).await? {
+            return Ok(record);
+        }
+    }
+    Err(no_record(collection, path))
+}
+
+/// Names a record in a command that is suggested.
+fn name_of(reference: &RecordRef, record: &Record) -> String {
+    match reference {
+        RecordRef::Id(id) => id.to_string(),
+        RecordRef::Place { collection, .. } => shell::word(&format!("{collection}/{}", record.path)).into_owned(),
+    }
+}
+
+fn sync_states(record: &Record) -> String {
+    record.sync.iter().map(|sync| sync.state.as_str()).collect::<Vec<_>>().join(" ")
+}
+
+/// A record without its values, for people.
+fn facts(record: &Record) -> Table {
+    let table = Table::of_facts()
+        .fact("path", &record.path)
+        .fact("id", record.id.to_string())
+        .fact("collection", record.collection_id.to_string())
+        .fact("type", &record.record_type)
+        .fact("revision", record.revision.to_string())
+        .fact("created", moment(&record.created_at))
+        .fact("updated", moment(&record.updated_at))
+        .fact_if("deleted", record.deleted_at.as_deref().map(moment))
+        .fact_if("tags", (!record.tags.is_empty()).then(|| record.tags.join(" ")))
+        .fact_if("inject only", record.inject_only.then_some("yes"));
+    record.sync.iter().fold(table, |table, sync| {
+        let version = sync.remote_version.map_or(String::new(), |version| format!(", version {version} in Vault"));
+        table.fact("sync", format!("{}{version} (connection {})", sync.state, sync.connection_id))
+    })
+}

@@ -1,0 +1,184 @@
+//! `vaultterm record set`: creates a record or changes its fields.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use vaultterm_reconcile::RecordType;
+
+use super::{facts, name_of};
+use crate::{
+    api::Record,
+    app::App,
+    assignment::Assignment,
+    client::{Client, Patience, Reply},
+    failure::{Exit, Failure},
+    lookup::{RecordRef, Standing},
+    private_file,
+};
+
+/// Fields as they are sent: name → JSON text.
+pub(crate) type Fields = BTreeMap<String, Box<RawValue>>;
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Where a value comes from:
+  field=-          stdin
+  field=@FILE      a file
+  field, field=?   asked for on the terminal
+  field=value      the command line, which others may see: warns
+  field:=json      any JSON value; also field:=@FILE and field:=-
+Text of one line loses its line end; text of several lines is kept to the byte.")]
+pub(crate) struct Args {
+    /// COLLECTION/PATH or id
+    #[arg(value_parser = RecordRef::parse)]
+    record: RecordRef,
+    /// Fields to set
+    #[arg(value_name = "FIELD=…")]
+    assignments: Vec<Assignment>,
+    /// File with a JSON object of fields to set; `-` for stdin
+    #[arg(long, value_name = "FILE")]
+    fields: Option<PathBuf>,
+    /// Field to remove; repeat for several
+    #[arg(long, value_name = "FIELD")]
+    remove: Vec<String>,
+    /// Type of the record [default when creating: told by the field names]
+    #[arg(long = "type", value_name = "TYPE")]
+    record_type: Option<RecordType>,
+    /// Label; repeat for several. Replaces all labels
+    #[arg(long)]
+    tag: Vec<String>,
+    /// Only change the record when it is at this revision; 0: only create it
+    #[arg(long, value_name = "N")]
+    if_revision: Option<u64>,
+}
+
+/// The body of `POST /collections/{id}/records`.
+#[derive(Serialize)]
+struct NewRecord<'a> {
+    path: &'a str,
+    r#type: &'static str,
+    fields: &'a Fields,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    tags: &'a [String],
+}
+
+/// The body of `PATCH /records/{id}`.
+#[derive(Default, Serialize)]
+pub(super) struct RecordPatch<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) r#type: Option<&'static str>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) fields: Fields,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    pub(super) remove_fields: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) tags: Option<&'a [String]>,
+}
+
+/// Creates or changes the record.
+pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
+    let client = app.client()?;
+    let fields = read_fields(&args, app)?;
+    let saved = save(&client, &args.record, args.if_revision, |existing| Change {
+        record_type: args.record_type.or_else(|| existing.is_none().then(|| infer(&fields))),
+        fields,
+        remove: args.remove.clone(),
+        tags: args.tag.clone(),
+    })
+    .await?;
+    app.console.answer(&saved.json, || facts(&saved.data))?;
+    app.console.next(&format!("vaultterm record get {}", name_of(&args.record, &saved.data)));
+    Ok(Exit::Done)
+}
+
+/// What is to become of a record.
+pub(super) struct Change {
+    pub(super) record_type: Option<RecordType>,
+    pub(super) fields: Fields,
+    pub(super) remove: Vec<String>,
+    pub(super) tags: Vec<String>,
+}
+
+/// Creates the record, or changes it at the revision that was read.
+pub(super) async fn save(
+    client: &Client,
+    reference: &RecordRef,
+    if_revision: Option<u64>,
+    change: impl FnOnce(Option<&Record>) -> Change,
+) -> Result<Reply<Record>, Failure> {
+    let (collection, path, existing) = match reference {
+        RecordRef::Id(_) => (None, "", Some(client.record(reference).await?.data)),
+        RecordRef::Place { collection, path } => {
+            let found = client.collection(collection).await?.data;
+            let existing = client.record_at(found.id, path, Standing::Live).await?.map(|reply| reply.data);
+            (Some(found.id), path.as_str(), existing)
+        }
+    };
+    let change = change(existing.as_ref());
+    let record_type = change.record_type.map(RecordType::as_str);
+    match (existing, collection, if_revision) {
+        (Some(record), _, expected) if expected != Some(0) => {
+            let body = RecordPatch {
+                r#type: record_type,
+                fields: change.fields,
+                remove_fields: &change.remove,
+                tags: (!change.tags.is_empty()).then_some(change.tags.as_slice()),
+            };
+            client.patch(&format!("/records/{}", record.id), expected.unwrap_or(record.revision), &body).await
+        }
+        (Some(record), ..) => Err(Failure::server(format!("the record `{}` exists already", record.path))
+            .hint("leave out --if-revision 0 to change it")),
+        (None, Some(id), None | Some(0)) => {
+            let record_type = record_type.unwrap_or(RecordType::KeyValue.as_str());
+            let body = NewRecord { path, r#type: record_type, fields: &change.fields, tags: &change.tags };
+            client.post(&format!("/collections/{id}/records"), &body, Patience::Usual).await
+        }
+        (None, ..) => Err(Failure::server(format!("there is no record `{path}` to change"))
+            .hint("leave out --if-revision to create it")),
+    }
+}
+
+/// Finds the type for a new record from the names of its fields.
+pub(super) fn infer(fields: &Fields) -> RecordType {
+    RecordType::infer(fields.keys().map(String::as_str))
+}
+
+fn read_fields(args: &Args, app: &App) -> Result<Fields, Failure> {
+    let stdin_reads = args.assignments.iter().filter(|assignment| assignment.is_stdin()).count()
+        + usize::from(args.fields.as_deref().is_some_and(|path| path == "-"));
+    if stdin_reads > 1 {
+        return Err(Failure::local("stdin can be read only once").hint("put the other values into files: field=@FILE"));
+    }
+    let mut fields = match &args.fields {
+        Some(path) => parse_object(&private_file::read_text(path, "the fields")?)?,
+        None => Fields::new(),
+    };
+    for assignment in &args.assignments {
+        if assignment.is_given() {
+            app.console.warn(&format!(
+                "the value of `{0}` stood on the command line, where others may see it: use {0}=- or {0}=@FILE",
+                assignment.name
+            ));
+        }
+        if fields.insert(assignment.name.clone(), assignment.value()?).is_some() {
+            return Err(Failure::local(format!("the field `{}` is set twice", assignment.name)));
+        }
+    }
+    let nothing = fields.is_empty() && args.remove.is_empty() && args.record_type.is_none() && args.tag.is_empty();
+    if nothing && args.fields.is_none() {
+        return Err(Failure::local("nothing to set was named").hint("for example: password=- (see --help)"));
+    }
+    Ok(fields)
+}
+
+/// Reads a JSON object of fields. Errors tell the position, never the text.
+pub(super) fn parse_object(text: &str) -> Result<Fields, Failure> {
+    serde_json::from_str(text).map_err(|error| {
+        Failure::local("the fields are not a JSON object of names and values").because_of(format!(
+            "unexpected text at line {}, column {}",
+            error.line(),
+            error.column()
+        ))
+    })
+}

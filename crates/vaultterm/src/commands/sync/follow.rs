@@ -1,0 +1,178 @@
+//! Following a run to its end: events as they come, Ctrl-C as a request to cancel.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::picture;
+use crate::{
+    api::{Problem, Progress, Run, Step},
+    app::App,
+    client::{Client, Patience, Reply},
+    console::{Console, printable},
+    events::{Event, EventStream},
+    failure::{Exit, Failure},
+};
+
+/// How often a broken event stream is taken up again before we give up following.
+const RESUMES_MAX: u32 = 5;
+/// How long to wait before taking it up again.
+const RESUME_PAUSE: Duration = Duration::from_secs(1);
+
+/// A run that came to its end.
+pub(super) struct Ended {
+    /// The run.
+    pub(super) run: Reply<Run>,
+    /// Ctrl-C was pressed while it went on.
+    pub(super) interrupted: bool,
+}
+
+/// What the wait brought.
+enum News {
+    Event(Option<Event>),
+    CtrlC,
+}
+
+/// Follows a run to its end. The first Ctrl-C asks the server to cancel and goes on following;
+/// the second leaves at once.
+pub(super) async fn follow(client: &Client, app: &App, id: Uuid) -> Result<Ended, Failure> {
+    let show = Show::new(app.console);
+    let path = format!("/runs/{id}/events");
+    let mut stream = client.events(&path, None).await?;
+    let mut last_id: Option<String> = None;
+    let mut interrupted = false;
+    let mut resumes = 0;
+    loop {
+        match news(&mut stream).await? {
+            News::Event(Some(event)) => {
+                if event.id.is_some() {
+                    last_id.clone_from(&event.id);
+                }
+                if show.event(&event) {
+                    break;
+                }
+            }
+            News::Event(None) => {
+                // Ended without `finished`: the connection broke, or the server is going down.
+                if client.get::<Run>(&format!("/runs/{id}")).await?.data.state != "running" {
+                    break;
+                }
+                resumes += 1;
+                if resumes > RESUMES_MAX {
+                    return Err(Failure::server("the run's events broke off, the run itself may go on")
+                        .hint(format!("look at it with `vaultterm sync show {id}`")));
+                }
+                tokio::time::sleep(RESUME_PAUSE).await;
+                stream = client.events(&path, last_id.as_deref()).await?;
+            }
+            News::CtrlC if interrupted => {
+                show.line(&format!("left; the run is being cancelled: vaultterm sync show {id}"));
+                return Err(Failure::silent(Exit::Interrupted));
+            }
+            News::CtrlC => {
+                interrupted = true;
+                show.line("cancelling; press Ctrl-C again to leave at once");
+                cancel(client, id).await?;
+            }
+        }
+    }
+    show.done();
+    let run = client.get(&format!("/runs/{id}")).await?;
+    Ok(Ended { run, interrupted })
+}
+
+async fn news(stream: &mut EventStream) -> Result<News, Failure> {
+    tokio::select! {
+        event = stream.next() => event.map(News::Event),
+        pressed = tokio::signal::ctrl_c() => match pressed {
+            Ok(()) => Ok(News::CtrlC),
+            Err(error) => Err(Failure::local("cannot wait for Ctrl-C").because(&error)),
+        },
+    }
+}
+
+async fn cancel(client: &Client, id: Uuid) -> Result<(), Failure> {
+    match client.post::<Run>(&format!("/runs/{id}/cancel"), &json!({}), Patience::Usual).await {
+        // It ended meanwhile.
+        Err(failure) if failure.status == Some(409) => Ok(()),
+        other => other.map(drop),
+    }
+}
+
+/// What is shown meanwhile: a bar on a terminal, plain lines elsewhere.
+struct Show {
+    console: Console,
+    bar: Option<ProgressBar>,
+}
+
+impl Show {
+    fn new(console: Console) -> Self {
+        let bar = console.is_live().then(|| {
+            let style = ProgressStyle::with_template("{spinner} {msg} {bar:30} {pos}/{len}")
+                .unwrap_or_else(|_| ProgressStyle::default_bar());
+            let bar = ProgressBar::new(0).with_style(style);
+            bar.enable_steady_tick(Duration::from_millis(120));
+            bar
+        });
+        Self { console, bar }
+    }
+
+    /// Shows an event and says whether it is the last.
+    fn event(&self, event: &Event) -> bool {
+        match event.name.as_str() {
+            "progress" => {
+                if let Ok(progress) = serde_json::from_str::<Progress>(&event.data) {
+                    self.progress(&progress);
+                }
+            }
+            "step" => {
+                if let Ok(step) = serde_json::from_str::<Step>(&event.data) {
+                    self.line(&picture::step(&self.console, &step));
+                }
+            }
+            "problem" => {
+                if let Ok(problem) = serde_json::from_str::<Problem>(&event.data) {
+                    self.line(&format!("! {}", picture::problem_line(&problem)));
+                }
+            }
+            "finished" => return true,
+            // Later versions may tell more.
+            _ => {}
+        }
+        false
+    }
+
+    fn progress(&self, progress: &Progress) {
+        match &self.bar {
+            Some(bar) => {
+                bar.set_message(printable(&progress.phase).into_owned());
+                bar.set_length(progress.total);
+                bar.set_position(progress.done);
+            }
+            // Where lines are kept, only the beginning of each phase is worth one.
+            None if progress.done == 0 => self.line(&progress.phase),
+            None => {}
+        }
+    }
+
+    fn line(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| self.console.note(text)),
+            None => self.console.note(text),
+        }
+    }
+
+    fn done(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Drop for Show {
+    fn drop(&mut self) {
+        self.done();
+    }
+}

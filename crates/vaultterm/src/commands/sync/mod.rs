@@ -1,0 +1,275 @@
+//! `vaultterm sync …`.
+
+mod follow;
+mod picture;
+
+use clap::Subcommand;
+use serde_json::json;
+
+use crate::{
+    api::{Connection, Plan, Run},
+    app::App,
+    client::{Client, Patience, Query, Reply},
+    failure::{Exit, Failure},
+    shell,
+    table::{Table, moment},
+};
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Show what a run would do, and store it as a plan; writes nothing on either side
+    Plan {
+        /// Name or id of the connection
+        connection: String,
+        /// Exit with 3 when the plan has changes (else 5 for a halt, 4 for conflicts only)
+        #[arg(long)]
+        detailed_exitcode: bool,
+    },
+    /// Carry out a stored plan exactly as shown
+    Apply {
+        /// Id of the plan
+        plan: uuid::Uuid,
+        #[command(flatten)]
+        how: RunArgs,
+    },
+    /// Plan and carry out, and follow to the end
+    Run {
+        /// Name or id of the connection
+        connection: String,
+        #[command(flatten)]
+        how: RunArgs,
+    },
+    /// Show how every connection stands
+    Status {
+        /// Only this connection, by name or id
+        connection: Option<String>,
+    },
+    /// List the runs of a connection, newest first
+    Runs {
+        /// Name or id of the connection
+        connection: String,
+        /// How many at most
+        #[arg(long, default_value_t = 20)]
+        limit: usize,
+    },
+    /// Show a run, or a stored plan
+    Show {
+        /// Id of the run or plan
+        id: uuid::Uuid,
+    },
+    /// Ask a run to stop; what it did stays
+    Cancel {
+        /// Id of the run, or name of the connection that it runs on
+        run: String,
+    },
+}
+
+#[derive(clap::Args, Debug)]
+pub(crate) struct RunArgs {
+    /// A halt that you looked into and accept, for example mass_deletion; repeat for several
+    #[arg(long, value_name = "HALT", value_delimiter = ',')]
+    acknowledge: Vec<String>,
+    /// Do not wait for the end
+    #[arg(long)]
+    no_wait: bool,
+}
+
+/// Runs the command.
+pub(crate) async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
+    let client = app.client()?;
+    match command {
+        Command::Plan { connection, detailed_exitcode } => plan(&client, app, &connection, detailed_exitcode).await,
+        Command::Apply { plan, how } => {
+            let stored: Reply<Plan> = client.get(&format!("/plans/{plan}")).await?;
+            start(&client, app, stored.data.connection_id, Some(plan), &how).await
+        }
+        Command::Run { connection, how } => {
+            let found = client.connection(&connection).await?.data;
+            start(&client, app, found.id, None, &how).await
+        }
+        Command::Status { connection } => status(&client, app, connection.as_deref()).await,
+        Command::Runs { connection, limit } => runs(&client, app, &connection, limit).await,
+        Command::Show { id } => show(&client, app, id).await,
+        Command::Cancel { run } => cancel(&client, app, &run).await,
+    }
+}
+
+async fn plan(client: &Client, app: &App, name: &str, detailed: bool) -> Result<Exit, Failure> {
+    let connection = client.connection(name).await?.data;
+    let path = format!("/connections/{}/plans", connection.id);
+    let plan: Reply<Plan> = client.post(&path, &json!({}), Patience::Vault).await?;
+    app.console.answer_text(&plan.json, || picture::plan(&app.console, &plan.data))?;
+    let Plan { id, steps, conflicts, halts, .. } = &plan.data;
+    if !steps.is_empty() {
+        let acknowledge: String = halts.iter().map(|halt| format!(" --acknowledge {}", halt.kind)).collect();
+        app.console.next(&format!("vaultterm sync apply {id}{acknowledge}"));
+    } else if !conflicts.is_empty() {
+        app.console.next(&format!("vaultterm sync run {}, to store the conflicts", shell::word(name)));
+    }
+    Ok(match (detailed, steps.is_empty(), halts.is_empty(), conflicts.is_empty()) {
+        (false, ..) | (true, true, true, true) => Exit::Done,
+        (true, false, ..) => Exit::PlanHasChanges,
+        (true, true, false, _) => Exit::Halted,
+        (true, true, true, false) => Exit::Conflicts,
+    })
+}
+
+async fn start(
+    client: &Client,
+    app: &App,
+    connection_id: uuid::Uuid,
+    plan_id: Option<uuid::Uuid>,
+    how: &RunArgs,
+) -> Result<Exit, Failure> {
+    let mut body = json!({});
+    if let Some(plan_id) = plan_id {
+        body["plan_id"] = json!(plan_id);
+    }
+    if !how.acknowledge.is_empty() {
+        body["acknowledge"] = json!(how.acknowledge);
+    }
+    let path = format!("/connections/{connection_id}/runs");
+    let run: Reply<Run> = client.post(&path, &body, Patience::Usual).await?;
+    if how.no_wait {
+        app.console.answer_text(&run.json, || format!("{}\n", run.data.id))?;
+        app.console.next(&format!("vaultterm sync show {}", run.data.id));
+        return Ok(Exit::Done);
+    }
+    let ended = follow::follow(client, app, run.data.id).await?;
+    app.console.answer_text(&ended.run.json, || picture::run(&app.console, &ended.run.data))?;
+    tell_next(app, &ended.run.data);
+    Ok(if ended.interrupted { Exit::Interrupted } else { exit_of(&ended.run.data) })
+}
+
+/// What a finished run means to a script. What needs a person most comes first.
+fn exit_of(run: &Run) -> Exit {
+    match run.state.as_str() {
+        "halted" => Exit::Halted,
+        "failed" => Exit::Server,
+        "cancelled" => Exit::Interrupted,
+        "partial" => Exit::Partial,
+        _ if run.counts.conflicts > 0 => Exit::Conflicts,
+        _ => Exit::Done,
+    }
+}
+
+fn tell_next(app: &App, run: &Run) {
+    if run.state == "halted" {
+        let kinds: String = run.halts.iter().map(|halt| format!(" --acknowledge {}", halt.kind)).collect();
+        let connection = run.connection_id;
+        app.console.next(&format!("vaultterm sync plan {connection}, then vaultterm sync run {connection}{kinds}"));
+    } else if run.counts.conflicts > 0 {
+        app.console.next(&format!("vaultterm conflict ls --connection {}", run.connection_id));
+    } else if matches!(run.state.as_str(), "partial" | "cancelled") {
+        app.console.next(&format!("vaultterm sync run {}, to do what is left", run.connection_id));
+    }
+}
+
+async fn status(client: &Client, app: &App, name: Option<&str>) -> Result<Exit, Failure> {
+    if let Some(name) = name {
+        let found = client.connection(name).await?;
+        app.console.answer(&found.json, || status_table(std::slice::from_ref(&found.data)))?;
+        return Ok(Exit::Done);
+    }
+    let list: Reply<Vec<Connection>> = client.list("/connections", &Query::default(), None).await?;
+    app.console.answer(&list.json, || status_table(&list.data))?;
+    Ok(Exit::Done)
+}
+
+fn status_table(connections: &[Connection]) -> Table {
+    let table = Table::new(&["CONNECTION", "MODE", "STATE", "LAST RUN", "CONFLICTS", "DETAIL"], "no connections");
+    connections.iter().fold(table, |table, connection| {
+        let last_run = connection.last_run.as_ref();
+        table.row([
+            connection.name.clone(),
+            connection.mode.clone(),
+            connection.state.clone(),
+            last_run.map_or("never".into(), |run| format!("{} {}", run.state, moment(&run.started_at))),
+            connection.open_conflicts.to_string(),
+            connection.state_detail.clone().unwrap_or_default(),
+        ])
+    })
+}
+
+async fn runs(client: &Client, app: &App, name: &str, limit: usize) -> Result<Exit, Failure> {
+    let connection = client.connection(name).await?.data;
+    let path = format!("/connections/{}/runs", connection.id);
+    let list: Reply<Vec<Run>> = client.list(&path, &Query::default(), Some(limit)).await?;
+    app.console.answer(&list.json, || {
+        let table = Table::new(&["STARTED", "STATE", "TRIGGER", "DONE", "REQUESTS", "ID"], "no runs");
+        list.data.iter().fold(table, |table, run| {
+            table.row([
+                moment(&run.started_at),
+                run.state.clone(),
+                run.trigger.clone(),
+                picture::counts(&run.counts),
+                run.requests.to_string(),
+                run.id.to_string(),
+            ])
+        })
+    })?;
+    Ok(Exit::Done)
+}
+
+async fn show(client: &Client, app: &App, id: uuid::Uuid) -> Result<Exit, Failure> {
+    match client.get::<Run>(&format!("/runs/{id}")).await {
+        Ok(run) => app.console.answer_text(&run.json, || picture::run(&app.console, &run.data))?,
+        Err(failure) if failure.status == Some(404) => {
+            let plan: Reply<Plan> = client.get(&format!("/plans/{id}")).await.map_err(|failure| {
+                if failure.status == Some(404) {
+                    Failure::server(format!("there is no run and no plan {id}"))
+                } else {
+                    failure
+                }
+            })?;
+            app.console.answer_text(&plan.json, || picture::plan(&app.console, &plan.data))?;
+        }
+        Err(failure) => return Err(failure),
+    }
+    Ok(Exit::Done)
+}
+
+async fn cancel(client: &Client, app: &App, wanted: &str) -> Result<Exit, Failure> {
+    let id = match uuid::Uuid::parse_str(wanted) {
+        Ok(id) => id,
+        Err(_) => running(client, wanted).await?,
+    };
+    let run: Reply<Run> = client.post(&format!("/runs/{id}/cancel"), &json!({}), Patience::Usual).await?;
+    app.console.answer_text(&run.json, || picture::run(&app.console, &run.data))?;
+    app.console.next(&format!("vaultterm sync show {id}"));
+    Ok(Exit::Done)
+}
+
+/// Finds the run that goes on on a connection.
+async fn running(client: &Client, name: &str) -> Result<uuid::Uuid, Failure> {
+    let connection = client.connection(name).await?.data;
+    let path = format!("/connections/{}/runs", connection.id);
+    let list: Reply<Vec<Run>> = client.list(&path, &Query::default(), Some(1)).await?;
+    match list.data.first() {
+        Some(run) if run.state == "running" => Ok(run.id),
+        _ => Err(Failure::server(format!("no run goes on on the connection `{}`", connection.name))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(state: &str, conflicts: u64) -> Run {
+        serde_json::from_value(json!({
+            "id": uuid::Uuid::nil(), "connection_id": uuid::Uuid::nil(), "state": state, "trigger": "manual",
+            "counts": { "conflicts": conflicts }, "halts": [], "problems": [], "started_at": "", "requests": 0,
+        }))
+        .expect("a run")
+    }
+
+    #[test]
+    fn the_exit_code_tells_how_a_run_ended() {
+        assert_eq!(exit_of(&run("succeeded", 0)), Exit::Done);
+        assert_eq!(exit_of(&run("succeeded", 2)), Exit::Conflicts);
+        assert_eq!(exit_of(&run("partial", 2)), Exit::Partial);
+        assert_eq!(exit_of(&run("halted", 2)), Exit::Halted);
+        assert_eq!(exit_of(&run("failed", 0)), Exit::Server);
+        assert_eq!(exit_of(&run("cancelled", 0)), Exit::Interrupted);
+    }
+}

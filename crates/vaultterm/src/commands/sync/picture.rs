@@ -1,0 +1,183 @@
+//! Plans and runs for people: what happens where, why, and the counts.
+
+use std::fmt::Write;
+
+use crate::{
+    api::{Counts, Halt, Plan, Problem, Run, Step},
+    console::{Console, Ink, printable},
+    table::moment,
+};
+
+/// The parts of a plan: where something is written, and the actions that write there. The last
+/// takes all others, so that nothing of a plan is left out.
+const PARTS: [(&str, &[&str]); 4] = [
+    ("In Vault", &["create_remote", "update_remote", "delete_remote", "move_remote"]),
+    ("In VaultTerm", &["create_local", "update_local", "delete_local", "copy_local"]),
+    ("On both sides", &["merge"]),
+    ("On neither side: only the link changes", &[]),
+];
+
+/// Draws a plan.
+pub(super) fn plan(console: &Console, plan: &Plan) -> String {
+    let mut out = format!("Plan {} (may be applied until {})\n", plan.id, moment(&plan.expires_at));
+    let mut left: Vec<_> = plan.steps.iter().collect();
+    for (title, actions) in PARTS {
+        let here = |step: &&Step| actions.is_empty() || actions.contains(&step.action.as_str());
+        let (steps, others): (Vec<_>, Vec<_>) = left.into_iter().partition(here);
+        left = others;
+        if steps.is_empty() {
+            continue;
+        }
+        let _ = writeln!(out, "\n{}", console.ink(Ink::Bold, title));
+        for step in steps {
+            line_of_step(console, &mut out, step);
+        }
+    }
+    let conflicts = plan.conflicts.iter().map(|conflict| (conflict.path.as_str(), conflict.kind.as_str()));
+    section(console, &mut out, "Conflicts, for a person to decide", "!", Ink::Yellow, conflicts);
+    let skips = plan.skips.iter().map(|skip| (skip.path.as_str(), skip.reason.as_str()));
+    section(console, &mut out, "Left alone", "?", Ink::Yellow, skips);
+    halts(console, &mut out, &plan.halts);
+    let _ = writeln!(out, "\n{} {}", console.ink(Ink::Bold, "Plan:"), counts(&plan.counts));
+    out
+}
+
+/// Draws a run.
+pub(super) fn run(console: &Console, run: &Run) -> String {
+    let ink = match run.state.as_str() {
+        "succeeded" => Ink::Green,
+        "running" => Ink::Bold,
+        "partial" | "halted" | "cancelled" => Ink::Yellow,
+        _ => Ink::Red,
+    };
+    let mut out = String::new();
+    halts(console, &mut out, &run.halts);
+    problems(console, &mut out, &run.problems);
+    if !out.is_empty() {
+        out.push('\n');
+        out.remove(0);
+    }
+    let ended = run.finished_at.as_deref().map_or(String::new(), |time| format!(", ended {}", moment(time)));
+    let _ = writeln!(
+        out,
+        "Run {}: {} ({}, started {}{ended}, {} requests)\n{}",
+        run.id,
+        console.ink(ink, &printable(&run.state)),
+        printable(&run.trigger),
+        moment(&run.started_at),
+        run.requests,
+        counts(&run.counts),
+    );
+    out
+}
+
+/// Says the counts in words; what is zero is left out.
+pub(super) fn counts(counts: &Counts) -> String {
+    let side = |created: u64, updated: u64, deleted: u64, place: &str| {
+        let parts: Vec<_> = [(created, "created"), (updated, "changed"), (deleted, "deleted")]
+            .into_iter()
+            .filter(|(number, _)| *number > 0)
+            .map(|(number, word)| format!("{number} {word}"))
+            .collect();
+        (!parts.is_empty()).then(|| format!("{} in {place}", parts.join(", ")))
+    };
+    let rest = [
+        (counts.adopted, "adopted"),
+        (counts.conflicts, if counts.conflicts == 1 { "conflict" } else { "conflicts" }),
+        (counts.skipped, "left alone"),
+        (counts.failed, "failed"),
+        (counts.stale, "stale"),
+        (counts.unchanged, "unchanged"),
+    ];
+    let parts: Vec<_> = [
+        side(counts.created_remote, counts.updated_remote, counts.deleted_remote, "Vault"),
+        side(counts.created_local, counts.updated_local, counts.deleted_local, "VaultTerm"),
+    ]
+    .into_iter()
+    .flatten()
+    .chain(rest.into_iter().filter(|(number, _)| *number > 0).map(|(number, word)| format!("{number} {word}")))
+    .collect();
+    if parts.is_empty() { "nothing to do".to_owned() } else { parts.join(" · ") }
+}
+
+/// Draws one step, also while a run goes on.
+pub(super) fn step(console: &Console, step: &Step) -> String {
+    let (mark, ink) = match step.action.as_str() {
+        "create_remote" | "create_local" | "copy_local" => ("+", Ink::Green),
+        "update_remote" | "update_local" | "merge" => ("~", Ink::Yellow),
+        "delete_remote" | "delete_local" => ("-", Ink::Red),
+        "move_remote" => (">", Ink::Yellow),
+        _ => ("=", Ink::Dim),
+    };
+    let from = step.from.as_deref().map_or(String::new(), |from| format!(" (was {})", printable(from)));
+    format!("{} {}{from}", console.ink(ink, mark), printable(&step.path))
+}
+
+fn line_of_step(console: &Console, out: &mut String, planned: &Step) {
+    let fields: Vec<_> = planned
+        .fields
+        .iter()
+        .map(|field| {
+            let mark = match field.change.as_str() {
+                "added" => "+",
+                "removed" => "-",
+                _ => "~",
+            };
+            format!("{mark}{}", printable(&field.name))
+        })
+        .collect();
+    let fields = if fields.is_empty() { String::new() } else { format!(": {}", fields.join(" ")) };
+    let reason = printable(&planned.reason).replace('_', " ");
+    let _ = writeln!(out, "  {}  {}", step(console, planned), console.ink(Ink::Dim, &format!("{reason}{fields}")));
+}
+
+fn halts(console: &Console, out: &mut String, halts: &[Halt]) {
+    let lines = halts.iter().map(|halt| (halt.kind.as_str(), halt.detail.as_str()));
+    section(console, out, "Halted: nothing is written until a person acknowledges", "x", Ink::Red, lines);
+}
+
+fn problems(console: &Console, out: &mut String, problems: &[Problem]) {
+    if problems.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\n{}", console.ink(Ink::Bold, "Not done"));
+    for problem in problems {
+        let _ = writeln!(out, "  {}", problem_line(problem));
+    }
+}
+
+/// Says what went wrong at a path, and what to do.
+pub(super) fn problem_line(problem: &Problem) -> String {
+    let place = if problem.path.is_empty() { "the whole run".into() } else { printable(&problem.path) };
+    let hint = problem.hint.as_deref().map_or(String::new(), |hint| format!(" ({})", printable(hint)));
+    format!("{place}: {}{hint} [{}]", printable(&problem.detail), printable(&problem.class))
+}
+
+fn section<'a>(
+    console: &Console,
+    out: &mut String,
+    title: &str,
+    mark: &str,
+    ink: Ink,
+    lines: impl Iterator<Item = (&'a str, &'a str)>,
+) {
+    let mut lines = lines.peekable();
+    if lines.peek().is_some() {
+        let _ = writeln!(out, "\n{}", console.ink(Ink::Bold, title));
+    }
+    for (name, detail) in lines {
+        let _ = writeln!(out, "  {} {}: {}", console.ink(ink, mark), printable(name), printable(detail));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_leave_out_what_is_zero() {
+        assert_eq!(counts(&Counts::default()), "nothing to do");
+        let some = Counts { created_remote: 2, deleted_remote: 1, updated_local: 3, conflicts: 1, ..Counts::default() };
+        assert_eq!(counts(&some), "2 created, 1 deleted in Vault · 3 changed in VaultTerm · 1 conflict");
+    }
+}

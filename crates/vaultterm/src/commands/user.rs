@@ -1,0 +1,158 @@
+//! `vaultterm user …`.
+
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    api::User,
+    app::App,
+    client::{Client, Patience, Query, Reply},
+    failure::{Exit, Failure},
+    input, private_file, shell,
+    table::{Table, moment},
+};
+
+/// Roles on the installation.
+const ROLES: [&str; 3] = ["member", "admin", "owner"];
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// List people
+    Ls,
+    /// Create a person
+    Create {
+        /// E-mail address, to log in with
+        email: String,
+        /// Name for people [default: the e-mail address]
+        #[arg(long)]
+        name: Option<String>,
+        /// What they may do on the installation as a whole
+        #[arg(long, default_value = "member", value_parser = ROLES)]
+        role: String,
+        /// File that holds the password; `-` for stdin [default: asked for]
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
+    },
+    /// Show a person
+    Show {
+        /// E-mail address or id
+        user: String,
+    },
+    /// Change a person
+    Update {
+        /// E-mail address or id
+        user: String,
+        /// New name for people
+        #[arg(long)]
+        name: Option<String>,
+        /// New role on the installation
+        #[arg(long, value_parser = ROLES)]
+        role: Option<String>,
+        /// File that holds a new password; `-` for stdin
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
+        /// Logins and tokens stop working
+        #[arg(long, conflicts_with = "enable")]
+        disable: bool,
+        /// Logins and tokens work again
+        #[arg(long)]
+        enable: bool,
+    },
+    /// Delete a person with their logins, tokens and memberships
+    Delete {
+        /// E-mail address or id
+        user: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// Runs the command.
+pub(crate) async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
+    let client = app.client()?;
+    match command {
+        Command::Ls => list(&client, app).await,
+        Command::Create { email, name, role, password_file } => {
+            create(&client, app, &email, name.as_deref(), &role, password_file.as_deref()).await
+        }
+        Command::Show { user } => {
+            let found = client.user(&user).await?;
+            app.console.answer(&found.json, || facts(&found.data))?;
+            Ok(Exit::Done)
+        }
+        Command::Update { user, name, role, password_file, disable, enable } => {
+            let mut body = Map::new();
+            let mut change = |key: &str, value: Option<Value>| body.extend(value.map(|value| (key.to_owned(), value)));
+            change("name", name.map(Value::from));
+            change("role", role.map(Value::from));
+            change("disabled", (disable || enable).then_some(disable.into()));
+            if let Some(path) = password_file {
+                change("password", Some(private_file::read_secret(&path, "the password")?.as_str().into()));
+            }
+            update(&client, app, &user, body).await
+        }
+        Command::Delete { user, yes } => delete(&client, app, &user, yes).await,
+    }
+}
+
+async fn list(client: &Client, app: &App) -> Result<Exit, Failure> {
+    let list: Reply<Vec<User>> = client.list("/users", &Query::default(), None).await?;
+    app.console.answer(&list.json, || {
+        let table = Table::new(&["EMAIL", "NAME", "ROLE", "STATE", "ID"], "no users");
+        list.data.iter().fold(table, |table, user| {
+            let state = if user.disabled { "disabled" } else { "enabled" };
+            table.row([user.email.clone(), user.name.clone(), user.role.clone(), state.into(), user.id.to_string()])
+        })
+    })?;
+    Ok(Exit::Done)
+}
+
+async fn create(
+    client: &Client,
+    app: &App,
+    email: &str,
+    name: Option<&str>,
+    role: &str,
+    password_file: Option<&Path>,
+) -> Result<Exit, Failure> {
+    let password = match password_file {
+        Some(path) => private_file::read_secret(path, "the password")?,
+        None => input::ask_new_password("--password-file FILE (or -)")?,
+    };
+    let body = json!({ "email": email, "name": name.unwrap_or(email), "role": role, "password": password.as_str() });
+    let created: Reply<User> = client.post("/users", &body, Patience::Usual).await?;
+    app.console.answer(&created.json, || facts(&created.data))?;
+    app.console.next(&format!("vaultterm collection grant COLLECTION {} --role viewer", shell::word(email)));
+    Ok(Exit::Done)
+}
+
+async fn update(client: &Client, app: &App, user: &str, body: Map<String, Value>) -> Result<Exit, Failure> {
+    if body.is_empty() {
+        return Err(Failure::local("nothing to change was named").hint("see `vaultterm user update --help`"));
+    }
+    let found = client.user(user).await?.data;
+    let updated: Reply<User> = client.patch(&format!("/users/{}", found.id), found.revision, &body).await?;
+    app.console.answer(&updated.json, || facts(&updated.data))?;
+    Ok(Exit::Done)
+}
+
+async fn delete(client: &Client, app: &App, user: &str, yes: bool) -> Result<Exit, Failure> {
+    let found = client.user(user).await?.data;
+    input::confirm(&format!("Delete `{}` with all logins and tokens?", found.email), yes)?;
+    client.delete(&format!("/users/{}", found.id), Some(found.revision)).await?;
+    app.console.note(&format!("deleted `{}`", found.email));
+    Ok(Exit::Done)
+}
+
+fn facts(user: &User) -> Table {
+    Table::of_facts()
+        .fact("email", &user.email)
+        .fact("name", &user.name)
+        .fact("id", user.id.to_string())
+        .fact("role", &user.role)
+        .fact("state", if user.disabled { "disabled" } else { "enabled" })
+        .fact("created", moment(&user.created_at))
+}

@@ -1,0 +1,227 @@
+//! The only place that prints: data on stdout, everything else on stderr.
+//!
+//! Text that came from elsewhere (paths, names, messages, values) may hold control characters;
+//! none of them reaches a terminal, so that nobody's record name moves the cursor.
+
+use std::{
+    borrow::Cow,
+    io::{self, IsTerminal, Write},
+};
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+use crate::{failure::Exit, failure::Failure, table::Table};
+
+/// How data is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    #[default]
+    Table,
+    /// For programs: the API's JSON.
+    Json,
+}
+
+/// The two output streams and what they are connected to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Console {
+    format: Format,
+    stdout_terminal: bool,
+    stderr_terminal: bool,
+    colour: bool,
+}
+
+/// How a word on stdout or stderr stands out, where colour is allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ink {
+    /// Created, passed.
+    Green,
+    /// Changed, wants attention.
+    Yellow,
+    /// Deleted, failed.
+    Red,
+    /// Headings.
+    Bold,
+    /// Less important.
+    Dim,
+}
+
+impl Console {
+    /// Looks at what the streams are connected to and at `NO_COLOR`.
+    pub(crate) fn new(format: Format) -> Self {
+        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        Self {
+            format,
+            stdout_terminal: io::stdout().is_terminal(),
+            stderr_terminal: io::stderr().is_terminal(),
+            colour: !no_color && !dumb,
+        }
+    }
+
+    /// Returns how data is printed.
+    pub(crate) fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Says whether messages go to a terminal (only then is there live progress).
+    pub(crate) fn is_live(&self) -> bool {
+        self.stderr_terminal
+    }
+
+    /// Prints an answer: its JSON, or what `table` makes of it.
+    pub(crate) fn answer(&self, json: &impl Serialize, table: impl FnOnce() -> Table) -> Result<(), Failure> {
+        match self.format {
+            Format::Json => self.json(json),
+            Format::Table => self.table(&table()),
+        }
+    }
+
+    /// Prints an answer: its JSON, or the text for people.
+    pub(crate) fn answer_text(&self, json: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), Failure> {
+        match self.format {
+            Format::Json => self.json(json),
+            Format::Table => write_data(text().as_bytes()),
+        }
+    }
+
+    /// Prints JSON.
+    pub(crate) fn json(&self, json: &impl Serialize) -> Result<(), Failure> {
+        let mut text = serde_json::to_string_pretty(json)
+            .map_err(|error| Failure::local("the answer cannot be printed as JSON").because(&error))?;
+        text.push('\n');
+        write_data(text.as_bytes())
+    }
+
+    /// Prints a table.
+    fn table(&self, table: &Table) -> Result<(), Failure> {
+        write_data(table.render(self.stdout_terminal).as_bytes())
+    }
+
+    /// Prints a value as it is; on a terminal without its control characters.
+    pub(crate) fn value(&self, value: &str, newline: bool) -> Result<(), Failure> {
+        let mut text = if self.stdout_terminal { printable_lines(value) } else { Cow::Borrowed(value) }.into_owned();
+        if newline {
+            text.push('\n');
+        }
+        let written = write_data(text.as_bytes());
+        zeroize::Zeroize::zeroize(&mut text);
+        written
+    }
+
+    /// Tells something on stderr.
+    pub(crate) fn note(&self, message: &str) {
+        self.line(None, message);
+    }
+
+    /// Warns on stderr.
+    pub(crate) fn warn(&self, message: &str) {
+        self.line(Some(("warning:", Ink::Yellow)), message);
+    }
+
+    /// Suggests the next useful command on stderr.
+    pub(crate) fn next(&self, command: &str) {
+        self.line(Some(("next:", Ink::Dim)), command);
+    }
+
+    /// Shows an error and returns the code to exit with.
+    pub(crate) fn failure(&self, failure: &Failure) -> Exit {
+        if !failure.silent {
+            self.line(Some(("error:", Ink::Red)), &failure.message);
+            for cause in &failure.causes {
+                self.line(Some(("caused by:", Ink::Red)), cause);
+            }
+            for hint in &failure.hints {
+                self.line(Some(("hint:", Ink::Green)), hint);
+            }
+        }
+        failure.exit
+    }
+
+    /// Shows a usage error as clap wrote it.
+    pub(crate) fn usage(&self, text: &str) {
+        let _ = write!(io::stderr().lock(), "{}", printable_lines(text));
+    }
+
+    /// Colours a word for stdout, where that is a terminal.
+    pub(crate) fn ink(&self, ink: Ink, word: &str) -> String {
+        if self.stdout_terminal { self.paint(ink, word) } else { word.to_owned() }
+    }
+
+    fn line(&self, label: Option<(&str, Ink)>, message: &str) {
+        let message = printable_lines(message);
+        let mut stderr = io::stderr().lock();
+        // A closed stderr leaves nobody to tell.
+        let _ = match label {
+            Some((label, ink)) if self.stderr_terminal => {
+                writeln!(stderr, "{} {message}", self.paint(ink, label))
+            }
+            Some((label, _)) => writeln!(stderr, "{label} {message}"),
+            None => writeln!(stderr, "{message}"),
+        };
+    }
+
+    fn paint(&self, ink: Ink, word: &str) -> String {
+        let code = match ink {
+            Ink::Green => "32",
+            Ink::Yellow => "33",
+            Ink::Red => "31",
+            Ink::Bold => "1",
+            Ink::Dim => "2",
+        };
+        if self.colour { format!("\u{1b}[{code}m{word}\u{1b}[0m") } else { word.to_owned() }
+    }
+}
+
+/// Writes to stdout. A reader that went away (`| head`) ends the command quietly.
+pub(crate) fn write_data(bytes: &[u8]) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => Failure::silent(Exit::Done),
+        _ => Failure::local("cannot write to stdout").because(&error),
+    })
+}
+
+/// Escapes every control character.
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
+    escape(text, |_| false)
+}
+
+/// Escapes control characters other than line ends and tabs.
+fn printable_lines(text: &str) -> Cow<'_, str> {
+    escape(text, |c| c == '\n' || c == '\t')
+}
+
+fn escape(text: &str, allowed: impl Fn(char) -> bool) -> Cow<'_, str> {
+    let odd = |c: char| (c.is_control() || is_bidi_control(c)) && !allowed(c);
+    if !text.contains(odd) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
+        if odd(c) {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+        out
+    }))
+}
+
+/// Characters that reorder what is shown, so that a name could pose as another.
+const fn is_bidi_control(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_shown_not_obeyed() {
+        assert_eq!(printable("a\u{1b}[2Jb"), "a\\u{1b}[2Jb");
+        assert_eq!(printable("a\nb"), "a\\nb");
+        assert_eq!(printable_lines("a\nb\u{202e}c"), "a\nb\\u{202e}c");
+        assert!(matches!(printable("Grüße 🔑"), Cow::Borrowed(_)));
+    }
+}

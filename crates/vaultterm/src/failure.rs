@@ -1,0 +1,202 @@
+//! What went wrong, for the person at the terminal, and the exit code that scripts see.
+//!
+//! The one place in the binary that decides how an error reads (`error:`, `caused by:`,
+//! `hint:`) and which of the exit codes it ends with. It prints nothing: `console.rs` does.
+
+use std::error::Error;
+
+use serde::Deserialize;
+
+/// The exit codes of the contract. `run -- CMD` aside, no other number leaves this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Done, or nothing to do.
+    Done = 0,
+    /// Wrong usage, or an error on this machine.
+    Local = 1,
+    /// The server or Vault refused or failed.
+    Server = 2,
+    /// The plan has changes (only with `--detailed-exitcode`).
+    PlanHasChanges = 3,
+    /// Conflicts wait for a person.
+    Conflicts = 4,
+    /// A guard halted the run.
+    Halted = 5,
+    /// Some paths were not done.
+    Partial = 6,
+    /// Interrupted.
+    Interrupted = 130,
+}
+
+impl Exit {
+    /// Returns the number the process ends with.
+    pub(crate) const fn code(self) -> u8 {
+        self as u8
+    }
+}
+
+/// An error as it is shown: what, why, and what to do.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// The code to exit with.
+    pub(crate) exit: Exit,
+    /// What went wrong, one sentence without a full stop.
+    pub(crate) message: String,
+    /// Why, outermost first.
+    pub(crate) causes: Vec<String>,
+    /// What to do.
+    pub(crate) hints: Vec<String>,
+    /// Nothing is printed: the reader of our output went away, or all was said already.
+    pub(crate) silent: bool,
+    /// The HTTP status behind it, when the server answered.
+    pub(crate) status: Option<u16>,
+}
+
+impl Failure {
+    fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), causes: Vec::new(), hints: Vec::new(), silent: false, status: None }
+    }
+
+    /// Wrong usage, or something on this machine.
+    pub(crate) fn local(message: impl Into<String>) -> Self {
+        Self::new(Exit::Local, message)
+    }
+
+    /// The server, or a Vault behind it.
+    pub(crate) fn server(message: impl Into<String>) -> Self {
+        Self::new(Exit::Server, message)
+    }
+
+    /// A person pressed Ctrl-C.
+    pub(crate) fn interrupted() -> Self {
+        Self::new(Exit::Interrupted, "interrupted")
+    }
+
+    /// Ends with a code without a word: what there was to say is said.
+    pub(crate) fn silent(exit: Exit) -> Self {
+        Self { silent: true, ..Self::new(exit, "") }
+    }
+
+    /// Adds an error and everything behind it as causes. A source whose text its parent
+    /// already ends with is not repeated.
+    pub(crate) fn because(mut self, error: &(dyn Error + 'static)) -> Self {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            let text = error.to_string();
+            if !self.causes.last().is_some_and(|last| last.contains(&text)) {
+                self.causes.push(text);
+            }
+            next = error.source();
+        }
+        self
+    }
+
+    /// Adds a cause in words.
+    pub(crate) fn because_of(mut self, cause: impl Into<String>) -> Self {
+        self.causes.push(cause.into());
+        self
+    }
+
+    /// Adds what to do.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// Reads the server's answer to a refused or failed request.
+    pub(crate) fn from_answer(status: u16, body: &[u8]) -> Self {
+        let mut failure = match serde_json::from_slice::<Problem>(body) {
+            Ok(problem) => problem.into_failure(status),
+            // Not a problem document: something else answers at this address.
+            Err(_) => Self::server(format!("the server answered {status} without saying why"))
+                .hint("check that VAULTTERM_ADDR is the address of a VaultTerm server"),
+        };
+        failure.status = Some(status);
+        if failure.hints.is_empty()
+            && let Some(hint) = general_hint(status)
+        {
+            failure.hints.push(hint.to_owned());
+        }
+        failure
+    }
+}
+
+/// What to do about a status when the server gave no better advice.
+const fn general_hint(status: u16) -> Option<&'static str> {
+    match status {
+        401 => Some("log in with `vaultterm login`, or set VAULTTERM_TOKEN"),
+        412 | 428 => Some("it changed since it was read: look at it again, then repeat the command"),
+        _ => None,
+    }
+}
+
+/// `application/problem+json` (RFC 9457) as the API answers it.
+#[derive(Deserialize)]
+struct Problem {
+    title: String,
+    detail: Option<String>,
+    instance: Option<String>,
+    #[serde(default)]
+    errors: Vec<FieldProblem>,
+    hint: Option<String>,
+}
+
+/// One field of the request that is wrong.
+#[derive(Deserialize)]
+struct FieldProblem {
+    field: String,
+    message: String,
+}
+
+impl Problem {
+    fn into_failure(self, status: u16) -> Failure {
+        let mut failure = Failure::server(self.detail.unwrap_or(self.title));
+        for error in self.errors {
+            failure = failure.because_of(format!("`{}`: {}", error.field, error.message));
+        }
+        if let Some(hint) = self.hint {
+            failure = failure.hint(hint);
+        }
+        // Only for what the operator must look up in the server's log.
+        if let (500.., Some(request)) = (status, self.instance) {
+            failure = failure.because_of(format!("request {request}"));
+        }
+        failure
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_document_becomes_message_causes_and_hint() {
+        let body = br#"{"type":"about:blank","title":"Invalid","status":422,"detail":"the record is not valid",
+            "instance":"0193","errors":[{"field":"path","message":"a path segment cannot be `.` or `..`"}],
+            "hint":"choose another path","retryable":false}"#;
+        let failure = Failure::from_answer(422, body);
+        assert_eq!(failure.exit, Exit::Server);
+        assert_eq!(failure.message, "the record is not valid");
+        assert_eq!(failure.causes, ["`path`: a path segment cannot be `.` or `..`"]);
+        assert_eq!(failure.hints, ["choose another path"]);
+    }
+
+    #[test]
+    fn a_page_that_is_no_problem_document_names_the_address_as_suspect() {
+        let failure = Failure::from_answer(404, b"<html>not here</html>");
+        assert!(failure.hints[0].contains("VAULTTERM_ADDR"), "{failure:?}");
+    }
+
+    #[test]
+    fn a_server_error_names_the_request_for_the_log() {
+        let failure = Failure::from_answer(500, br#"{"title":"Internal error","instance":"0193"}"#);
+        assert_eq!(failure.causes, ["request 0193"]);
+    }
+
+    #[test]
+    fn a_source_that_its_parent_already_tells_is_not_repeated() {
+        let inner = std::io::Error::other("disk full");
+        let outer = std::io::Error::other(inner);
+        assert_eq!(Failure::local("x").because(&outer).causes, ["disk full"]);
+    }
+}

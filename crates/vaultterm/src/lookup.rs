@@ -1,0 +1,151 @@
+//! Names to ids: collections, connections, people by name, records by `COLLECTION/PATH`.
+//! Everywhere an id works as well.
+
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+use crate::{
+    api::{Collection, Connection, Record, User},
+    client::{Client, Query, Reply},
+    failure::Failure,
+};
+
+/// Which record is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum RecordRef {
+    /// This one.
+    Id(Uuid),
+    /// The one at a path of a collection.
+    Place {
+        /// Name (or id) of the collection.
+        collection: String,
+        /// Path in it.
+        path: String,
+    },
+}
+
+impl RecordRef {
+    /// Reads `COLLECTION/PATH` or an id.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        match text.split_once('/') {
+            Some((collection, path)) if !collection.is_empty() && !path.is_empty() => {
+                Ok(Self::Place { collection: collection.to_owned(), path: path.to_owned() })
+            }
+            None if Uuid::parse_str(text).is_ok() => {
+                Uuid::parse_str(text).map(Self::Id).map_err(|error| error.to_string())
+            }
+            _ => Err("a record is named COLLECTION/PATH (or by its id)".to_owned()),
+        }
+    }
+}
+
+/// Whether a live or a trashed record is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Live.
+    Live,
+    /// In the trash.
+    Trashed,
+}
+
+impl Client {
+    /// Finds a collection.
+    pub(crate) async fn collection(&self, name: &str) -> Result<Reply<Collection>, Failure> {
+        self.named("collection", "/collections", name, |collection: &Collection| &collection.name).await
+    }
+
+    /// Finds a connection.
+    pub(crate) async fn connection(&self, name: &str) -> Result<Reply<Connection>, Failure> {
+        self.named("connection", "/connections", name, |connection: &Connection| &connection.name).await
+    }
+
+    /// Finds a person by e-mail address.
+    pub(crate) async fn user(&self, email: &str) -> Result<Reply<User>, Failure> {
+        self.named("user", "/users", &email.to_lowercase(), |user: &User| &user.email).await
+    }
+
+    /// Finds a person to share a collection with.
+    pub(crate) async fn person(&self, email: &str) -> Result<User, Failure> {
+        self.user(email).await.map(|found| found.data)
+    }
+
+    /// Finds a live record, or says that there is none.
+    pub(crate) async fn record(&self, reference: &RecordRef) -> Result<Reply<Record>, Failure> {
+        match reference {
+            RecordRef::Id(id) => self.get(&format!("/records/{id}")).await,
+            RecordRef::Place { collection, path } => {
+                let found = self.collection(collection).await?.data;
+                self.record_at(found.id, path, Standing::Live).await?.ok_or_else(|| no_record(collection, path))
+            }
+        }
+    }
+
+    /// Finds the record at a path, if there is one; the newest, if several are in the trash.
+    pub(crate) async fn record_at(
+        &self,
+        collection_id: Uuid,
+        path: &str,
+        standing: Standing,
+    ) -> Result<Option<Reply<Record>>, Failure> {
+        let state = match standing {
+            Standing::Live => "live",
+            Standing::Trashed => "trash",
+        };
+        let query = Query::default().with("prefix", path).with("state", state);
+        let found: Reply<Vec<Record>> =
+            self.list(&format!("/collections/{collection_id}/records"), &query, None).await?;
+        let mut at_path: Vec<_> = found.data.into_iter().filter(|record| record.path == path).collect();
+        at_path.sort_by(|a, b| a.deleted_at.cmp(&b.deleted_at));
+        match at_path.pop() {
+            Some(record) => self.get(&format!("/records/{}", record.id)).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn named<T: DeserializeOwned>(
+        &self,
+        what: &str,
+        path: &str,
+        name: &str,
+        name_of: impl Fn(&T) -> &String,
+    ) -> Result<Reply<T>, Failure> {
+        if let Ok(id) = Uuid::parse_str(name) {
+            match self.get(&format!("{path}/{id}")).await {
+                Err(failure) if failure.status == Some(404) => {}
+                found_or_failed => return found_or_failed,
+            }
+        }
+        let list: Reply<Vec<T>> = self.list(path, &Query::default(), None).await?;
+        list.into_items().find(|reply| name_of(&reply.data) == name).ok_or_else(|| not_found(what, name))
+    }
+}
+
+fn not_found(what: &str, name: &str) -> Failure {
+    Failure::server(format!("there is no {what} `{name}`, or you may not see it"))
+        .hint(format!("list them with `vaultterm {what} ls`"))
+}
+
+/// The error for a path without a live record.
+pub(crate) fn no_record(collection: &str, path: &str) -> Failure {
+    Failure::server(format!("there is no record `{path}` in the collection `{collection}`"))
+        .hint(format!("list them with `vaultterm record ls {collection}` (and `--trash`)"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_named_by_place_or_id() {
+        let place =
+            |collection: &str, path: &str| RecordRef::Place { collection: collection.into(), path: path.into() };
+        assert_eq!(RecordRef::parse("app/db/main"), Ok(place("app", "db/main")));
+        // What a path may be is the server's to say.
+        assert_eq!(RecordRef::parse("app/../x"), Ok(place("app", "../x")));
+        let id = Uuid::now_v7();
+        assert_eq!(RecordRef::parse(&id.to_string()), Ok(RecordRef::Id(id)));
+        for bad in ["app", "app/", "/db", ""] {
+            assert!(RecordRef::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! The `vaultterm` binary: the command line over the HTTP API.
+//!
+//! The only crate that reads the environment, prints and exits. It decides nothing about
+//! credentials: every command but `connection policy` and those about the binary itself is a
+//! request to a server.
+//!
+//! Start reading at `cli.rs` (the commands), then `app.rs` and `client.rs` (what they share);
+//! each command is a file of `commands/`. Every error becomes a [`failure::Failure`], every
+//! output goes through [`console::Console`].
+
+mod address;
+mod api;
+mod app;
+mod assignment;
+mod cli;
+mod client;
+mod commands;
+mod console;
+mod events;
+mod failure;
+mod input;
+mod login_store;
+mod lookup;
+mod private_file;
+#[cfg(test)]
+mod reference;
+mod settings;
+mod shell;
+mod table;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(cli::main().code())
+}

@@ -1,0 +1,162 @@
+//! Files that only their owner may read: written whole or not at all, refused when others can
+//! read them.
+
+use std::{
+    fs, io,
+    io::Write,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use zeroize::Zeroizing;
+
+use crate::failure::Failure;
+
+/// What a secret read from a file or stdin may measure, in bytes.
+const SECRET_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// Creates a directory, and its parents, with mode 0700 where they do not exist.
+pub(crate) fn create_directory(path: &Path) -> Result<(), Failure> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|error| Failure::local(format!("cannot create the directory {}", path.display())).because(&error))
+}
+
+/// A file with mode 0600 that takes another's place only once it is whole.
+pub(crate) struct Replacement {
+    target: PathBuf,
+    beside: PathBuf,
+    file: fs::File,
+}
+
+impl Replacement {
+    /// Begins the file that will stand at `target`.
+    pub(crate) fn create(target: &Path) -> Result<Self, Failure> {
+        let mut name = target.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".{}.new", uuid::Uuid::now_v7()));
+        let beside = target.with_file_name(name);
+        let file = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&beside)
+            .map_err(|error| unwritable(target, &error))?;
+        Ok(Self { target: target.to_owned(), beside, file })
+    }
+
+    /// Adds to it.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.file.write_all(bytes).map_err(|error| unwritable(&self.target, &error))
+    }
+
+    /// Puts it in its place.
+    pub(crate) fn finish(self) -> Result<(), Failure> {
+        let moved = self.file.sync_all().and_then(|()| fs::rename(&self.beside, &self.target));
+        moved.map_err(|error| unwritable(&self.target, &error))
+    }
+}
+
+impl Drop for Replacement {
+    fn drop(&mut self) {
+        // After `finish` there is nothing left to remove.
+        let _ = fs::remove_file(&self.beside);
+    }
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Failure {
+    Failure::local(format!("cannot write {}", path.display())).because(error)
+}
+
+/// Writes a file with mode 0600, whole or not at all.
+pub(crate) fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {
+    let mut file = Replacement::create(path)?;
+    file.write(content)?;
+    file.finish()
+}
+
+/// Refuses a file that others than its owner may read.
+pub(crate) fn check_mode(path: &Path) -> Result<(), Failure> {
+    let metadata = fs::metadata(path)
+        .map_err(|error| Failure::local(format!("cannot read {}", path.display())).because(&error))?;
+    let mode = metadata.permissions().mode() & 0o777;
+    if metadata.is_file() && mode & 0o077 != 0 {
+        return Err(Failure::local(format!("{} can be read by others (mode {mode:o})", path.display()))
+            .hint(format!("run: chmod 600 {}", path.display())));
+    }
+    Ok(())
+}
+
+/// Reads a secret from a file or, for `-`, from stdin. `what` names it in errors.
+///
+/// One line loses its line end, so that `echo` and editors do no harm; text of several lines
+/// (a private key) is kept to the byte.
+pub(crate) fn read_secret(source: &Path, what: &str) -> Result<Zeroizing<String>, Failure> {
+    let text = Zeroizing::new(read_text(source, what)?);
+    Ok(Zeroizing::new(without_line_end(&text).to_owned()))
+}
+
+/// Reads a text from a file or, for `-`, from stdin, to the byte.
+pub(crate) fn read_text(source: &Path, what: &str) -> Result<String, Failure> {
+    use io::Read;
+    let mut bytes = Vec::new();
+    let read = if source == Path::new("-") {
+        io::stdin().lock().take(SECRET_BYTES_MAX + 1).read_to_end(&mut bytes)
+    } else {
+        fs::File::open(source).and_then(|file| file.take(SECRET_BYTES_MAX + 1).read_to_end(&mut bytes))
+    };
+    let from = if source == Path::new("-") { "stdin".to_owned() } else { source.display().to_string() };
+    read.map_err(|error| Failure::local(format!("cannot read {what} from {from}")).because(&error))?;
+    if bytes.len() as u64 > SECRET_BYTES_MAX {
+        return Err(Failure::local(format!("{what} in {from} is larger than {SECRET_BYTES_MAX} bytes")));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        zeroize::Zeroize::zeroize(&mut error.into_bytes());
+        Failure::local(format!("{what} in {from} is not UTF-8 text"))
+            .hint("values are JSON texts: encode binary data, for example with base64")
+    })
+}
+
+/// Takes the line end off a text of one line.
+fn without_line_end(text: &str) -> &str {
+    let Some(line) = text.strip_suffix('\n') else { return text };
+    if line.contains('\n') { text } else { line.strip_suffix('\r').unwrap_or(line) }
+}
+
+/// Finds a directory of the XDG base directory specification: `$variable`, else `~/fallback`.
+pub(crate) fn xdg_directory(variable: &str, fallback: &str) -> Result<PathBuf, Failure> {
+    // The specification: a relative path in the variable is to be ignored.
+    let set = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+    set.or_else(|| std::env::home_dir().filter(|home| home.is_absolute()).map(|home| home.join(fallback)))
+        .map(|directory| directory.join("vaultterm"))
+        .ok_or_else(|| Failure::local(format!("neither {variable} nor HOME names a directory")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_loses_its_line_end_and_a_key_keeps_it() {
+        assert_eq!(without_line_end("hunter2\n"), "hunter2");
+        assert_eq!(without_line_end("hunter2\r\n"), "hunter2");
+        assert_eq!(without_line_end("hunter2"), "hunter2");
+        assert_eq!(without_line_end("-----BEGIN\nabc\n"), "-----BEGIN\nabc\n");
+        assert_eq!(without_line_end("\n"), "");
+    }
+
+    #[test]
+    fn a_written_file_is_private_and_replaces_the_old_one_whole() {
+        let directory = tempfile::tempdir().expect("temporary directory");
+        let path = directory.path().join("token");
+        write(&path, b"one").expect("written");
+        write(&path, b"two").expect("written");
+        assert_eq!(fs::read(&path).expect("read"), b"two");
+        assert_eq!(fs::metadata(&path).expect("metadata").permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(directory.path()).expect("listed").count(), 1);
+        check_mode(&path).expect("private");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("chmod");
+        assert!(check_mode(&path).expect_err("refused").hints[0].contains("chmod 600"));
+    }
+}

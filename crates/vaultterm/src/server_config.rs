@@ -1,0 +1,359 @@
+//! The server's configuration: flag → environment → `vaultterm.toml` → default.
+//!
+//! [`VARIABLES`] is the one list of what there is: it is looked up here, and the reference page
+//! is generated from it. Secrets are never in `vaultterm.toml` or in a flag: they are in files,
+//! whose paths are, or among systemd's credentials.
+
+use std::{
+    ffi::OsString,
+    fs, io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use vaultterm_sealing::RootKey;
+use zeroize::Zeroizing;
+
+use crate::{failure::Failure, private_file};
+
+/// One thing that can be configured.
+#[derive(Debug)]
+pub(crate) struct Variable {
+    /// The environment variable.
+    pub(crate) name: &'static str,
+    /// The key in `vaultterm.toml`, where it may stand there.
+    pub(crate) key: Option<&'static str>,
+    /// The flag, where there is one.
+    pub(crate) flag: Option<&'static str>,
+    /// What holds when nothing is said, for the reference.
+    pub(crate) default: &'static str,
+    /// What it is for.
+    pub(crate) meaning: &'static str,
+}
+
+macro_rules! variables {
+    ($($constant:ident = $name:literal, $key:expr, $flag:expr, $default:literal, $meaning:literal;)+) => {
+        $(const $constant: &Variable =
+            &Variable { name: $name, key: $key, flag: $flag, default: $default, meaning: $meaning };)+
+
+        /// Everything that can be configured, in the order of the reference.
+        pub(crate) const VARIABLES: &[&Variable] = &[$($constant),+];
+    };
+}
+
+variables! {
+    CONFIG = "VAULTTERM_CONFIG", None, Some("--config"), "`<data>/vaultterm.toml`, if it exists",
+        "The configuration file.";
+    DATA_DIR = "VAULTTERM_DATA_DIR", Some("data_dir"), Some("--data-dir"), "`$XDG_DATA_HOME/vaultterm`",
+        "The data directory (0700): SQLite file and local master key.";
+    DATABASE_URL = "DATABASE_URL", Some("database_url"), None, "`sqlite:<data>/vaultterm.db`",
+        "The database: `sqlite:PATH`. Also `DATABASE_URL_FILE` and the credential `DATABASE_URL`.";
+    LISTEN = "VAULTTERM_LISTEN", Some("listen"), Some("--listen"), "`127.0.0.1:8250`",
+        "Address and port of the API. Port 0 takes a free one.";
+    TLS_CERT = "VAULTTERM_TLS_CERT", Some("tls_cert"), None, "none",
+        "Certificate chain of the server (PEM).";
+    TLS_KEY = "VAULTTERM_TLS_KEY", Some("tls_key"), None, "none",
+        "File with the private key of the certificate (PEM); private to its owner.";
+    ALLOW_PLAINTEXT = "VAULTTERM_ALLOW_PLAINTEXT", Some("allow_plaintext"), None, "`0`",
+        "`1` serves plain HTTP on other addresses than loopback, for a proxy that speaks TLS.";
+    ALLOW_PLAINTEXT_VAULT = "VAULTTERM_ALLOW_PLAINTEXT_VAULT", Some("allow_plaintext_vault"), None, "`0`",
+        "`1` allows connections to a Vault over plain HTTP on another machine.";
+    KEY_PROVIDER = "KEY_PROVIDER", Some("key_provider"), None, "`local`",
+        "Who keeps the root key: `local`.";
+    MASTER_KEY_FILE = "MASTER_KEY_FILE", Some("master_key_file"), None, "`<data>/master.key`",
+        "File with the root key (64 hexadecimal digits, mode 0600). Also the credential `MASTER_KEY`.";
+    DEV_MASTER_KEY = "DEV_MASTER_KEY", None, None, "none",
+        "The root key itself, for tests only: others can read a process's environment.";
+    LOG = "VAULTTERM_LOG", Some("log"), None, "`info`",
+        "What is logged: a level, or `tracing` directives such as `vaultterm_sync=debug,info`.";
+    LOG_FORMAT = "VAULTTERM_LOG_FORMAT", Some("log_format"), None, "`text`",
+        "`text` or `json`.";
+}
+
+/// The flags of the commands that work on the data directory.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub(crate) struct ConfigArgs {
+    /// The configuration file [env: VAULTTERM_CONFIG] [default: vaultterm.toml in the data directory]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The data directory [env: VAULTTERM_DATA_DIR] [default: $XDG_DATA_HOME/vaultterm]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+/// Where the root key is.
+pub(crate) enum MasterKey {
+    /// In a file that may still have to be made.
+    File(PathBuf),
+    /// In the environment, for tests.
+    Given(Zeroizing<String>),
+}
+
+/// What the server goes by.
+pub(crate) struct ServerConfig {
+    pub(crate) data_dir: PathBuf,
+    pub(crate) database: PathBuf,
+    pub(crate) listen: SocketAddr,
+    pub(crate) tls: Option<TlsFiles>,
+    pub(crate) allow_plaintext_vault: bool,
+    pub(crate) master_key: MasterKey,
+    pub(crate) log: String,
+    pub(crate) log_format: LogFormat,
+}
+
+/// Certificate and key of the server.
+#[derive(Clone, Debug)]
+pub(crate) struct TlsFiles {
+    pub(crate) cert: PathBuf,
+    pub(crate) key: PathBuf,
+}
+
+impl ServerConfig {
+    /// Puts the sources together and checks what can be checked without a database.
+    pub(crate) fn load(args: &ConfigArgs, listen: Option<SocketAddr>) -> Result<Self, Failure> {
+        Self::load_from(args, listen, |name| std::env::var_os(name))
+    }
+
+    fn load_from(
+        args: &ConfigArgs,
+        listen: Option<SocketAddr>,
+        environment: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Self, Failure> {
+        let mut sources = Sources { environment, file: toml::Table::new() };
+        let named = args.config.clone().or_else(|| sources.path(CONFIG));
+        if let Some(path) = &named {
+            sources.file = read_file(path)?;
+        }
+        let data_dir = match args.data_dir.clone().or_else(|| sources.path(DATA_DIR)) {
+            Some(directory) => directory,
+            None => private_file::xdg_directory("XDG_DATA_HOME", ".local/share")?,
+        };
+        let beside_data = data_dir.join("vaultterm.toml");
+        if named.is_none() && beside_data.exists() {
+            sources.file = read_file(&beside_data)?;
+            if sources.file.contains_key("data_dir") {
+                return Err(Failure::local(format!("{} cannot move the data directory it stands in", beside_data.display()))
+                    .hint("name the file with --config, or the directory with VAULTTERM_DATA_DIR"));
+            }
+        }
+        let config = Self {
+            database: sources.database(&data_dir)?,
+            listen: match listen {
+                Some(listen) => listen,
+                None => sources.parsed(LISTEN, "127.0.0.1:8250", "an address and port, for example 127.0.0.1:8250")?,
+            },
+            tls: sources.tls()?,
+            allow_plaintext_vault: sources.truth(ALLOW_PLAINTEXT_VAULT)?,
+            master_key: sources.master_key(&data_dir)?,
+            log: sources.text(LOG)?.unwrap_or_else(|| "info".to_owned()),
+            log_format: match sources.text(LOG_FORMAT)?.as_deref() {
+                None | Some("text") => LogFormat::Text,
+                Some("json") => LogFormat::Json,
+                Some(other) => return Err(unusable(LOG_FORMAT, other, "text or json")),
+            },
+            data_dir,
+        };
+        if config.tls.is_none() && !config.listen.ip().is_loopback() && !sources.truth(ALLOW_PLAINTEXT)? {
+            return Err(Failure::local(format!("{} would be served without TLS to other machines", config.listen))
+                .hint("set VAULTTERM_TLS_CERT and VAULTTERM_TLS_KEY, or listen on a loopback address")
+                .hint("behind a proxy that speaks TLS set VAULTTERM_ALLOW_PLAINTEXT=1"));
+        }
+        Ok(config)
+    }
+
+    /// Reads the root key, which must exist.
+    pub(crate) fn root_key(&self) -> Result<RootKey, Failure> {
+        let read = match &self.master_key {
+            MasterKey::File(path) if !path.exists() => {
+                return Err(Failure::local(format!("there is no master key at {}", path.display()))
+                    .hint("run `vaultterm init` first; after a move, bring the key file along (MASTER_KEY_FILE)"));
+            }
+            MasterKey::File(path) => RootKey::read(path),
+            MasterKey::Given(text) => RootKey::from_hex(text, DEV_MASTER_KEY.name),
+        };
+        read.map_err(|error| Failure::local("the master key cannot be used").because(&error))
+    }
+}
+
+/// The environment and the file.
+struct Sources<E> {
+    environment: E,
+    file: toml::Table,
+}
+
+impl<E: Fn(&str) -> Option<OsString>> Sources<E> {
+    fn variable(&self, name: &str) -> Option<OsString> {
+        (self.environment)(name).filter(|value| !value.is_empty())
+    }
+
+    fn path(&self, variable: &Variable) -> Option<PathBuf> {
+        let in_file = || variable.key.and_then(|key| self.file.get(key)).and_then(toml::Value::as_str);
+        self.variable(variable.name).map(PathBuf::from).or_else(|| in_file().map(PathBuf::from))
+    }
+
+    fn text(&self, variable: &Variable) -> Result<Option<String>, Failure> {
+        if let Some(value) = self.variable(variable.name) {
+            return match value.into_string() {
+                Ok(text) => Ok(Some(text)),
+                Err(_) => Err(Failure::local(format!("{} is not UTF-8 text", variable.name))),
+            };
+        }
+        Ok(variable.key.and_then(|key| self.file.get(key)).map(|value| match value {
+            toml::Value::String(text) => text.clone(),
+            other => other.to_string(),
+        }))
+    }
+
+    fn parsed<T: std::str::FromStr>(&self, variable: &Variable, default: &str, form: &str) -> Result<T, Failure> {
+        let text = self.text(variable)?.unwrap_or_else(|| default.to_owned());
+        text.parse().map_err(|_| unusable(variable, &text, form))
+    }
+
+    fn truth(&self, variable: &Variable) -> Result<bool, Failure> {
+        match self.text(variable)?.as_deref() {
+            None | Some("0" | "false") => Ok(false),
+            Some("1" | "true") => Ok(true),
+            Some(other) => Err(unusable(variable, other, "1 or 0")),
+        }
+    }
+
+    /// A secret: itself, in the file that `NAME_FILE` names, or a systemd credential.
+    fn secret(&self, variable: &Variable) -> Result<Option<Zeroizing<String>>, Failure> {
+        if let Some(text) = self.text(variable)? {
+            return Ok(Some(Zeroizing::new(text)));
+        }
+        let named = self.variable(&format!("{}_FILE", variable.name)).map(PathBuf::from);
+        match named.or_else(|| self.credential(variable.name)) {
+            Some(path) => private_file::read_secret(&path, variable.name).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Finds a systemd credential, if it was passed.
+    fn credential(&self, name: &str) -> Option<PathBuf> {
+        let path = PathBuf::from(self.variable("CREDENTIALS_DIRECTORY")?).join(name);
+        path.exists().then_some(path)
+    }
+
+    fn database(&self, data_dir: &Path) -> Result<PathBuf, Failure> {
+        let Some(url) = self.secret(DATABASE_URL)? else { return Ok(data_dir.join("vaultterm.db")) };
+        match url.strip_prefix("sqlite:") {
+            Some(path) => Ok(PathBuf::from(path.strip_prefix("//").unwrap_or(path))),
+            // The URL itself may hold a password.
+            None => Err(Failure::local("DATABASE_URL names a database that this version does not support")
+                .hint("use sqlite:PATH, or leave it out for SQLite in the data directory")),
+        }
+    }
+
+    fn tls(&self) -> Result<Option<TlsFiles>, Failure> {
+        match (self.path(TLS_CERT), self.path(TLS_KEY)) {
+            (Some(cert), Some(key)) => Ok(Some(TlsFiles { cert, key })),
+            (None, None) => Ok(None),
+            _ => Err(Failure::local("VAULTTERM_TLS_CERT and VAULTTERM_TLS_KEY need one another").hint("set both")),
+        }
+    }
+
+    fn master_key(&self, data_dir: &Path) -> Result<MasterKey, Failure> {
+        if let Some(other) = self.text(KEY_PROVIDER)?.filter(|provider| provider != "local") {
+            return Err(unusable(KEY_PROVIDER, &other, "local"));
+        }
+        if let Some(text) = self.text(DEV_MASTER_KEY)? {
+            return Ok(MasterKey::Given(Zeroizing::new(text)));
+        }
+        let file = self.path(MASTER_KEY_FILE).or_else(|| self.credential("MASTER_KEY"));
+        Ok(MasterKey::File(file.unwrap_or_else(|| data_dir.join("master.key"))))
+    }
+}
+
+fn unusable(variable: &Variable, value: &str, form: &str) -> Failure {
+    Failure::local(format!("{} cannot be `{value}`", variable.name)).hint(format!("use {form}"))
+}
+
+fn read_file(path: &Path) -> Result<toml::Table, Failure> {
+    let text = fs::read_to_string(path).map_err(|error: io::Error| {
+        Failure::local(format!("cannot read the configuration {}", path.display())).because(&error)
+    })?;
+    let table: toml::Table = toml::from_str(&text)
+        .map_err(|error| Failure::local(format!("{} is not valid", path.display())).because_of(error.message()))?;
+    let known = |key: &str| VARIABLES.iter().any(|variable| variable.key == Some(key));
+    if let Some(key) = table.keys().find(|key| !known(key)) {
+        return Err(Failure::local(format!("{}: there is nothing named `{key}` to configure", path.display()))
+            .hint("the reference of the configuration lists what there is"));
+    }
+    Ok(table)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(args: &ConfigArgs, variables: &[(&str, &str)]) -> Result<ServerConfig, Failure> {
+        let find = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into());
+        ServerConfig::load_from(args, None, find)
+    }
+
+    fn in_directory(directory: &Path) -> ConfigArgs {
+        ConfigArgs { config: None, data_dir: Some(directory.to_owned()) }
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file_and_the_file_over_the_default() {
+        let directory = tempfile::tempdir().expect("temporary directory");
+        fs::write(directory.path().join("vaultterm.toml"), "listen = \"127.0.0.1:1\"\nlog = \"debug\"").expect("written");
+        let args = in_directory(directory.path());
+        let config = load(&args, &[("VAULTTERM_LISTEN", "127.0.0.1:2"), ("VAULTTERM_LOG", "")]).expect("valid");
+        assert_eq!(config.listen.port(), 2);
+        assert_eq!(config.log, "debug");
+        assert_eq!(config.database, directory.path().join("vaultterm.db"));
+        assert!(matches!(config.master_key, MasterKey::File(path) if path == directory.path().join("master.key")));
+    }
+
+    #[test]
+    fn an_unknown_key_is_named() {
+        let directory = tempfile::tempdir().expect("temporary directory");
+        fs::write(directory.path().join("vaultterm.toml"), "lisen = \"127.0.0.1:1\"").expect("written");
+        let failure = load(&in_directory(directory.path()), &[]).err().expect("refused");
+        assert!(failure.message.contains("`lisen`"), "{failure:?}");
+    }
+
+    #[test]
+    fn nothing_is_served_to_other_machines_in_plain_text_by_accident() {
+        let directory = tempfile::tempdir().expect("temporary directory");
+        let args = in_directory(directory.path());
+        let open = ("VAULTTERM_LISTEN", "0.0.0.0:8250");
+        assert!(load(&args, &[open]).is_err());
+        assert!(load(&args, &[open, ("VAULTTERM_ALLOW_PLAINTEXT", "1")]).is_ok());
+        assert!(load(&args, &[open, ("VAULTTERM_TLS_CERT", "c.pem"), ("VAULTTERM_TLS_KEY", "k.pem")]).is_ok());
+        assert!(load(&args, &[("VAULTTERM_TLS_CERT", "c.pem")]).is_err());
+    }
+
+    #[test]
+    fn what_this_version_cannot_do_is_refused_rather_than_ignored() {
+        let directory = tempfile::tempdir().expect("temporary directory");
+        let args = in_directory(directory.path());
+        assert!(load(&args, &[("KEY_PROVIDER", "hcv-transit")]).is_err());
+        let failure = load(&args, &[("DATABASE_URL", "postgres://u:hunter2@db/x")]).err().expect("refused");
+        assert!(!format!("{failure:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_secret_may_stand_in_a_file_or_be_a_credential() {
+        let directory = tempfile::tempdir().expect("temporary directory");
+        let args = in_directory(directory.path());
+        let file = directory.path().join("DATABASE_URL");
+        fs::write(&file, "sqlite:/elsewhere/x.db\n").expect("written");
+        let file = file.to_str().expect("UTF-8");
+        let config = load(&args, &[("DATABASE_URL_FILE", file)]).expect("valid");
+        assert_eq!(config.database, PathBuf::from("/elsewhere/x.db"));
+        let credentials = directory.path().to_str().expect("UTF-8");
+        let config = load(&args, &[("CREDENTIALS_DIRECTORY", credentials)]).expect("valid");
+        assert_eq!(config.database, PathBuf::from("/elsewhere/x.db"));
+    }
+}

@@ -1,0 +1,152 @@
+//! What the command line as a client is told: flag → environment → `config.toml` → default.
+//!
+//! `~/.vault-token` is never read.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use crate::{
+    address::{self, Address},
+    console::Format,
+    failure::Failure,
+    login_store::LoginStore,
+    private_file,
+};
+
+/// The flags of every command.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct GlobalArgs {
+    /// How data is printed; JSON is the API's
+    #[arg(long, global = true, value_enum, env = "VAULTTERM_FORMAT", hide_env_values = true)]
+    pub(crate) format: Option<Format>,
+    /// Address of the server [default: http://127.0.0.1:8250]
+    #[arg(long, global = true, value_name = "URL", env = "VAULTTERM_ADDR", hide_env_values = true)]
+    pub(crate) addr: Option<String>,
+    /// CA certificates (PEM) to trust instead of the system's
+    #[arg(long, global = true, value_name = "FILE", env = "VAULTTERM_CACERT", hide_env_values = true)]
+    pub(crate) cacert: Option<PathBuf>,
+    /// File that holds the token [env: VAULTTERM_TOKEN, VAULTTERM_TOKEN_FILE]
+    // Without clap's `env`: VAULTTERM_TOKEN comes between the flag and VAULTTERM_TOKEN_FILE.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+}
+
+/// `config.toml` of the client.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConfigFile {
+    addr: Option<String>,
+    cacert: Option<PathBuf>,
+    token_file: Option<PathBuf>,
+    format: Option<String>,
+}
+
+/// What the client goes by.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// How data is printed.
+    pub(crate) format: Format,
+    flags: GlobalArgs,
+    file: ConfigFile,
+    configuration: Option<PathBuf>,
+}
+
+impl Settings {
+    /// Puts the sources together.
+    pub(crate) fn load(flags: GlobalArgs) -> Result<Self, Failure> {
+        // Without a home directory there is no file to read, and only `login` misses it.
+        let configuration = private_file::xdg_directory("XDG_CONFIG_HOME", ".config").ok();
+        let file = match &configuration {
+            Some(directory) => read_config(&directory.join("config.toml"))?,
+            None => ConfigFile::default(),
+        };
+        let format = match (flags.format, file.format.as_deref()) {
+            (Some(format), _) => format,
+            (None, None | Some("table")) => Format::Table,
+            (None, Some("json")) => Format::Json,
+            (None, Some(other)) => {
+                return Err(Failure::local(format!("config.toml: `{other}` is no format")).hint("use table or json"));
+            }
+        };
+        Ok(Self { format, flags, file, configuration })
+    }
+
+    /// Returns the server's address.
+    pub(crate) fn address(&self) -> Result<Address, Failure> {
+        let flag = self.flags.addr.as_deref().filter(|addr| !addr.is_empty());
+        Address::parse(flag.or(self.file.addr.as_deref()).unwrap_or(address::DEFAULT))
+    }
+
+    /// Reads the CA certificates to trust, if any are named.
+    pub(crate) fn ca_pem(&self) -> Result<Option<Vec<u8>>, Failure> {
+        let flag = self.flags.cacert.as_ref().filter(|path| !path.as_os_str().is_empty());
+        let Some(path) = flag.or(self.file.cacert.as_ref()) else { return Ok(None) };
+        fs::read(path).map(Some).map_err(|error| {
+            Failure::local(format!("cannot read the CA certificates in {}", path.display()))
+                .because(&error)
+                .hint("VAULTTERM_CACERT (or --cacert) names a PEM file")
+        })
+    }
+
+    /// Finds the token: `--token-file`, `VAULTTERM_TOKEN`, `VAULTTERM_TOKEN_FILE`, `config.toml`,
+    /// the stored login.
+    pub(crate) fn token(&self, address: &Address) -> Result<Option<Zeroizing<String>>, Failure> {
+        if let Some(path) = &self.flags.token_file {
+            return private_file::read_secret(path, "the token").map(Some);
+        }
+        if let Some(token) = variable("VAULTTERM_TOKEN") {
+            return Ok(Some(Zeroizing::new(token)));
+        }
+        let file = variable("VAULTTERM_TOKEN_FILE").map(PathBuf::from).or_else(|| self.file.token_file.clone());
+        if let Some(path) = file {
+            return private_file::read_secret(&path, "the token").map(Some);
+        }
+        match &self.configuration {
+            Some(directory) => LoginStore::new(directory).token(address),
+            None => Ok(None),
+        }
+    }
+
+    /// Says whether a token is set that a stored login would not replace.
+    pub(crate) fn token_override(&self) -> Option<&'static str> {
+        if self.flags.token_file.is_some() {
+            Some("--token-file")
+        } else if variable("VAULTTERM_TOKEN").is_some() {
+            Some("VAULTTERM_TOKEN")
+        } else if variable("VAULTTERM_TOKEN_FILE").is_some() {
+            Some("VAULTTERM_TOKEN_FILE")
+        } else {
+            self.file.token_file.is_some().then_some("token_file in config.toml")
+        }
+    }
+
+    /// Opens the stored logins.
+    pub(crate) fn logins(&self) -> Result<LoginStore, Failure> {
+        self.configuration.as_deref().map(LoginStore::new).ok_or_else(|| {
+            Failure::local("there is no place to keep the login")
+                .hint("set XDG_CONFIG_HOME or HOME, or use VAULTTERM_TOKEN")
+        })
+    }
+}
+
+/// Reads a variable; an empty one counts as not set.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn read_config(path: &Path) -> Result<ConfigFile, Failure> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(ConfigFile::default()),
+        Err(error) => return Err(Failure::local(format!("cannot read {}", path.display())).because(&error)),
+    };
+    toml::from_str(&text)
+        .map_err(|error| Failure::local(format!("{} is not valid", path.display())).because_of(error.message()))
+}

@@ -1,0 +1,166 @@
+//! Situations on the command line, one file each in `tests/cmd`: what is typed, and what a
+//! person or script then sees.
+//!
+//! A file has a title, the requests that are made with their answers (`answers/mod.rs`; none:
+//! no server), and steps. A step says what is run (words as a shell would split them), with
+//! which environment and stdin, and which exit code, output and messages follow. `{dir}` is the
+//! situation's own directory, which is also its home; `{server}` the address of the answers.
+
+mod answers;
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::Write,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use answers::{Answer, Answers};
+use serde::Deserialize;
+
+/// One file of `tests/cmd`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Situation {
+    /// What it shows.
+    #[allow(dead_code, reason = "for the reader of the file")]
+    title: String,
+    /// Files to lay out in the home first.
+    #[serde(default)]
+    files: BTreeMap<String, String>,
+    /// Requests and their answers; each exactly once.
+    #[serde(default)]
+    answer: Vec<Answer>,
+    step: Vec<Step>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Step {
+    run: String,
+    #[serde(default)]
+    env: BTreeMap<String, String>,
+    #[serde(default)]
+    stdin: String,
+    exit: i32,
+    /// Pieces that stdout holds, in this order; exactly nothing without any.
+    #[serde(default)]
+    stdout: Vec<String>,
+    /// Pieces that stderr holds, in this order; exactly nothing without any.
+    #[serde(default)]
+    stderr: Vec<String>,
+    /// What neither holds.
+    #[serde(default)]
+    never: Vec<String>,
+}
+
+fn play(name: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cmd").join(format!("{name}.toml"));
+    let text = fs::read_to_string(&path).expect("the situation's file");
+    let situation: Situation = toml::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let home = tempfile::tempdir().expect("temporary directory");
+    let directory = home.path().to_str().expect("UTF-8");
+    for (file, content) in &situation.files {
+        let path = home.path().join(file);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("directory");
+        fs::write(path, content).expect("written");
+    }
+    let answers = Answers::start(situation.answer);
+    for step in &situation.step {
+        play_step(name, step, directory, answers.address());
+    }
+    answers.check(name);
+}
+
+fn play_step(name: &str, step: &Step, directory: &str, server: &str) {
+    let fill = |text: &str| text.replace("{dir}", directory).replace("{server}", server);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_vaultterm"))
+        .args(words(&fill(&step.run)))
+        .env_clear()
+        .env("HOME", directory)
+        .env("VAULTTERM_ADDR", server)
+        .envs(step.env.iter().map(|(name, value)| (name, fill(value))))
+        .current_dir(directory)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("started");
+    // A command that refuses early may never read it.
+    let _ = child.stdin.take().expect("stdin").write_all(step.stdin.as_bytes());
+    let output = child.wait_with_output().expect("ended");
+    let stdout = String::from_utf8(output.stdout).expect("UTF-8");
+    let stderr = String::from_utf8(output.stderr).expect("UTF-8");
+    let told = format!("{name}: vaultterm {}\n--- stdout\n{stdout}\n--- stderr\n{stderr}", step.run);
+    assert_eq!(output.status.code(), Some(step.exit), "{told}");
+    for (found, wanted) in [(&stdout, &step.stdout), (&stderr, &step.stderr)] {
+        assert!(!wanted.is_empty() || found.is_empty(), "silence was expected\n{told}");
+        let mut rest = found.as_str();
+        for piece in wanted {
+            let piece = fill(piece);
+            let at = rest.find(&piece).unwrap_or_else(|| panic!("`{piece}` is missing (or out of order)\n{told}"));
+            rest = &rest[at + piece.len()..];
+        }
+    }
+    for piece in &step.never {
+        assert!(!stdout.contains(piece) && !stderr.contains(piece), "`{piece}` appears\n{told}");
+    }
+}
+
+/// Splits words as a shell would, single quotes included.
+fn words(line: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut quoted = false;
+    for c in line.chars() {
+        match c {
+            '\'' => quoted = !quoted,
+            ' ' if !quoted => words.push(String::new()),
+            c => words.last_mut().expect("a word").push(c),
+        }
+    }
+    words
+}
+
+macro_rules! situations {
+    ($($name:ident)+) => {
+        $(#[test] fn $name() { play(stringify!($name)); })+
+
+        #[test]
+        fn every_situation_is_played() {
+            let files = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cmd")).expect("listed");
+            let mut found: Vec<_> = files
+                .map(|file| file.expect("listed").path().file_stem().expect("a name").to_string_lossy().into_owned())
+                .collect();
+            found.sort();
+            assert_eq!(found, [$(stringify!($name)),+]);
+        }
+    };
+}
+
+situations! {
+    a_broken_client_configuration_is_named
+    a_conflict_is_shown_masked_and_resolved_as_shown
+    a_connection_is_created_from_vaults_own_variables
+    a_failed_test_of_a_connection_says_what_is_missing
+    a_field_without_a_terminal_says_what_to_pass
+    a_flag_wins_over_the_environment_and_the_environment_over_the_file
+    a_halted_run_exits_with_5_and_says_how_to_go_on
+    a_list_is_read_to_its_end_and_printed_as_one
+    a_login_is_kept_for_its_address_only
+    a_plan_is_drawn_and_its_exit_code_tells_of_changes
+    a_policy_needs_no_server
+    a_record_is_created_then_changed_at_the_revision_that_was_read
+    a_revealed_value_is_printed_alone
+    a_run_is_followed_over_a_broken_stream
+    a_server_that_is_none_is_named_as_suspect
+    a_token_file_that_is_not_there
+    a_token_is_shown_once
+    a_usage_error_exits_with_1
+    a_value_on_the_command_line_warns
+    completions_and_version_need_no_server
+    help_goes_to_stdout
+    no_server_is_running
+    plain_http_to_another_machine_is_refused
+    stdin_is_read_once
+}
