@@ -8,7 +8,7 @@
 //! This crate does no IO, reads no clock, draws no random number and never sees a
 //! value in plaintext: contents arrive as keyed digests per field ([`Content`]).
 //!
-//! Start reading at `planner.rs`, or at `tests/table.rs`, which is the specification.
+//! Start reading at `planner.rs`; `decide.rs` is the table of the three modes, and `tests/exhaustive.rs` holds every small state to it.
 
 mod base;
 mod classify;
