@@ -4,6 +4,8 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
+use crate::SealingError;
+
 /// A secret text (a `SecretID`, a password, a token). Wiped on drop; `Debug` prints nothing.
 pub struct SecretText(Zeroizing<String>);
 
@@ -12,6 +14,19 @@ impl SecretText {
     #[must_use]
     pub fn new(text: String) -> Self {
         Self(Zeroizing::new(text))
+    }
+
+    /// Draws a token: the prefix and 256 random bits in hexadecimal.
+    ///
+    /// # Errors
+    /// [`SealingError::NoRandomness`].
+    pub fn draw(prefix: &str) -> Result<Self, SealingError> {
+        let mut bits = Zeroizing::new([0; 32]);
+        aws_lc_rs::rand::fill(bits.as_mut_slice()).map_err(|_| SealingError::NoRandomness)?;
+        let mut text = Zeroizing::new(String::with_capacity(prefix.len() + 2 * bits.len()));
+        text.push_str(prefix);
+        text.push_str(&Zeroizing::new(hex::encode(bits.as_slice())));
+        Ok(Self(text))
     }
 
     /// Shows the secret to code that must have it.
