@@ -1,13 +1,13 @@
-//! The audit log.
+//! The audit log: appended to in the transaction of what it reports, listed, verified.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
-use vaultterm_ledger::{Action, Draft, Entry, ObjectKind, ObjectRef, Outcome};
+use vaultterm_ledger::{Action, BrokenChain, Draft, Entry, ObjectKind, ObjectRef, Outcome, verify_chain};
 
 use crate::{
     Context, Page, Paged, Store, StoreError,
-    sql::{Row, Tx, args},
+    sql::{Arg, Row, Select, Tx, args},
 };
 
 /// One entry, for people and programs.
@@ -40,75 +40,71 @@ pub struct AuditFilter {
     pub to_us: Option<i64>,
 }
 
-/// The log of an installation.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Log {
-    pub(crate) id: Uuid,
+/// The log, checked from its first entry to its last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditVerdict {
+    /// How many entries stand in an unbroken chain.
+    pub entries: u64,
+    /// The leaf hash of the last of them.
+    pub head: [u8; 32],
+    /// What is wrong with the next one, if anything is.
+    pub broken: Option<String>,
 }
 
-impl Log {
-    /// Appends entries in the transaction of what they report. One look-up of the last entry per
-    /// call, so that batches are cheap.
-    pub(crate) async fn append(self, tx: &mut Tx, drafts: impl IntoIterator<Item = Draft>) -> Result<(), StoreError> {
-        let mut drafts = drafts.into_iter().peekable();
-        if drafts.peek().is_none() {
-            return Ok(());
-        }
-        let last = tx.one("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1", args![]).await?;
-        let (mut seq, mut previous) = match last {
-            Some(row) => (row.count("seq")?, hash(&row)?),
-            None => (0, [0; 32]),
-        };
-        for draft in drafts {
-            seq += 1;
-            let entry = Entry { log_id: self.id, seq, previous, draft };
-            let sealed = entry.encode();
-            previous = sealed.hash;
-            let draft = &entry.draft;
-            tx.run(
-                "INSERT INTO audit (seq, time_us, actor_id, action, hash, bytes) VALUES ($1, $2, $3, $4, $5, $6)",
-                args![seq, draft.time_us, draft.actor.id, draft.action.as_str(), sealed.hash, sealed.bytes],
-            )
-            .await?;
-            let mut seen = Vec::new();
-            for object in draft.objects.iter().filter(|object| !object.id.is_nil()) {
-                if !seen.contains(&object.id) {
-                    seen.push(object.id);
-                    tx.run("INSERT INTO audit_objects (object_id, seq) VALUES ($1, $2)", args![object.id, seq]).await?;
-                }
-            }
-        }
-        Ok(())
+/// Rows that one statement inserts: fewer statements, and few different ones to prepare.
+const ROWS_AT_ONCE: usize = 32;
+
+/// Appends entries in the transaction of what they report.
+pub(crate) async fn append(tx: &mut Tx, drafts: Vec<Draft>) -> Result<(), StoreError> {
+    if drafts.is_empty() {
+        return Ok(());
     }
-}
-
-impl Context {
-    /// Drafts an entry about one object.
-    pub(crate) fn draft(&self, action: Action, kind: ObjectKind, id: Uuid, name: Option<&str>) -> Draft {
-        Draft {
-            time_us: self.now_us,
-            actor: self.actor.clone(),
-            source_ip: self.source_ip.clone(),
-            request_id: self.request_id.clone(),
-            action,
-            objects: vec![ObjectRef { kind, id, name: name.map(str::to_owned) }],
-            outcome: Outcome::Success,
-            remote: None,
-            detail: BTreeMap::new(),
-        }
+    // Moving the head locks it, so that on every engine entries follow one another.
+    let head = tx.one("UPDATE audit_head SET seq = seq RETURNING log_id, seq, hash", args![]).await?;
+    let head = head.ok_or(StoreError::Malformed("audit log"))?;
+    let (log_id, mut seq, mut previous) = (head.id("log_id")?, head.count("seq")?, head.hash("hash")?);
+    let (mut entries, mut objects) = (Vec::new(), Vec::new());
+    for draft in drafts {
+        seq += 1;
+        let entry = Entry { log_id, seq, previous, draft };
+        let sealed = entry.encode();
+        previous = sealed.hash;
+        let draft = entry.draft;
+        let ids: BTreeSet<Uuid> = draft.objects.iter().map(|object| object.id).filter(|id| !id.is_nil()).collect();
+        objects.extend(ids.into_iter().map(|id| args![id, seq]));
+        entries.push(args![
+            seq,
+            draft.time_us,
+            draft.actor.id,
+            draft.action.as_str(),
+            draft.outcome as u32,
+            sealed.hash,
+            sealed.bytes,
+        ]);
     }
+    insert(tx, "INSERT INTO audit (seq, time_us, actor_id, action, outcome, hash, bytes) VALUES", entries).await?;
+    insert(tx, "INSERT INTO audit_objects (object_id, seq) VALUES", objects).await?;
+    tx.run("UPDATE audit_head SET seq = $1, hash = $2", args![seq, previous]).await?;
+    Ok(())
 }
 
-/// Adds a fact to a draft.
-pub(crate) fn with(mut draft: Draft, name: &str, value: impl ToString) -> Draft {
-    draft.detail.insert(name.to_owned(), value.to_string());
-    draft
-}
-
-/// Adds an object to a draft.
-pub(crate) fn about(mut draft: Draft, kind: ObjectKind, id: Uuid) -> Draft {
-    draft.objects.push(ObjectRef { kind, id, name: None });
-    draft
+async fn insert(tx: &mut Tx, into: &str, rows: Vec<Vec<Arg>>) -> Result<(), StoreError> {
+    let width = rows.first().map_or(0, Vec::len);
+    let mut rows = rows.into_iter().peekable();
+    while rows.peek().is_some() {
+        let left = rows.len();
+        // Only two texts per table: a full statement, or a single row.
+        let count = if left >= ROWS_AT_ONCE { ROWS_AT_ONCE } else { 1 };
+        let places: Vec<String> = (0..count)
+            .map(|row| {
+                let numbers: Vec<String> = (1..=width).map(|column| format!("${}", row * width + column)).collect();
+                format!("({})", numbers.join(", "))
+            })
+            .collect();
+        let args = rows.by_ref().take(count).flatten().collect();
+        tx.run(&format!("{into} {}", places.join(", ")), args).await?;
+    }
+    Ok(())
 }
 
 impl Store {
@@ -117,34 +113,18 @@ impl Store {
     /// # Errors
     /// [`StoreError`], as everywhere here.
     pub async fn audit_events(&self, filter: &AuditFilter, page: &Page) -> Result<Paged<AuditEvent>, StoreError> {
-        let after = match &page.cursor {
-            Some(cursor) => {
-                cursor.parse().map_err(|_| StoreError::Refused("the cursor is not one of this list".to_owned()))?
-            }
-            None => filter.after.unwrap_or(0),
+        let after = match page.number()? {
+            Some(after) => Arg::from(after),
+            None => Arg::from(filter.after.unwrap_or(0)),
         };
-        let rows = self
-            .db
-            .all(
-                "SELECT a.seq, a.hash, a.bytes FROM audit a
-                 WHERE a.seq > $1
-                   AND ($2 IS NULL OR a.action = $2)
-                   AND ($3 IS NULL OR a.actor_id = $3)
-                   AND ($4 IS NULL OR EXISTS (SELECT 1 FROM audit_objects o WHERE o.object_id = $4 AND o.seq = a.seq))
-                   AND ($5 IS NULL OR a.time_us >= $5)
-                   AND ($6 IS NULL OR a.time_us < $6)
-                 ORDER BY a.seq LIMIT $7",
-                args![
-                    after,
-                    filter.action.map(Action::as_str),
-                    filter.actor,
-                    filter.object,
-                    filter.from_us,
-                    filter.to_us,
-                    page.fetch(),
-                ],
-            )
-            .await?;
+        let mut select = Select::new("SELECT a.seq, a.hash, a.bytes FROM audit a WHERE a.seq > $1", vec![after]);
+        select.and_maybe("a.action = ?", filter.action.map(Action::as_str));
+        select.and_maybe("a.actor_id = ?", filter.actor);
+        let object = "EXISTS (SELECT 1 FROM audit_objects o WHERE o.object_id = ? AND o.seq = a.seq)";
+        select.and_maybe(object, filter.object);
+        select.and_maybe("a.time_us >= ?", filter.from_us);
+        select.and_maybe("a.time_us < ?", filter.to_us);
+        let rows = self.db.select(select.order("a.seq", page.fetch())).await?;
         page.cut(rows, event, |event| event.seq.to_string())
     }
 
@@ -160,22 +140,158 @@ impl Store {
         outcome: Outcome,
         detail: BTreeMap<String, String>,
     ) -> Result<(), StoreError> {
-        let mut draft = context.draft(action, ObjectKind::User, Uuid::nil(), None);
-        draft.objects = objects;
-        draft.outcome = outcome;
-        draft.detail = detail;
+        let draft = context.draft(action, ObjectKind::User, Uuid::nil(), None);
         let mut tx = self.db.write().await?;
-        self.log.append(&mut tx, [draft]).await?;
+        tx.audit(Draft { objects, outcome, detail, ..draft });
         tx.commit().await
+    }
+
+    /// Checks every entry, every link, the columns that repeat parts of an entry, and that the
+    /// log ends where it says it ends. What a person who can write the file rewrote from some
+    /// entry to the end is found by checkpoints outside of it only.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails; a broken log is an answer.
+    pub async fn verify_audit(&self) -> Result<AuditVerdict, StoreError> {
+        const AT_ONCE: u64 = 1_000;
+        let head = self.db.one("SELECT log_id, seq, hash FROM audit_head", args![]).await?;
+        let head = head.ok_or(StoreError::Malformed("audit log"))?;
+        let (log_id, last, end) = (head.id("log_id")?, head.count("seq")?, head.hash("hash")?);
+        let mut verdict = AuditVerdict { entries: 0, head: [0; 32], broken: None };
+        loop {
+            let sql = "SELECT seq, time_us, actor_id, action, outcome, hash, bytes FROM audit
+                       WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT $3";
+            let rows = self.db.all(sql, args![verdict.entries, last, AT_ONCE]).await?;
+            if rows.is_empty() {
+                break;
+            }
+            for row in &rows {
+                let bytes = row.bytes("bytes")?;
+                let link = verify_chain([bytes.as_slice()], verdict.entries, verdict.head);
+                let broken = match link {
+                    Ok((seq, hash)) if repeats(row, &bytes, log_id, hash)? => {
+                        (verdict.entries, verdict.head) = (seq, hash);
+                        continue;
+                    }
+                    Ok((seq, _)) => format!("the columns beside entry {seq} say something else than the entry"),
+                    Err(BrokenChain::Malformed { seq, source }) => format!("entry {seq} is malformed: {source}"),
+                    Err(other) => other.to_string(),
+                };
+                return Ok(AuditVerdict { broken: Some(broken), ..verdict });
+            }
+        }
+        if (verdict.entries, verdict.head) != (last, end) {
+            verdict.broken = Some(format!("the log ends after entry {}, but had {last} entries", verdict.entries));
+        }
+        Ok(verdict)
     }
 }
 
-fn hash(row: &Row) -> Result<[u8; 32], StoreError> {
-    row.bytes("hash")?.try_into().map_err(|_| StoreError::Malformed("audit hash"))
+/// Tells whether the columns repeat what the entry says.
+fn repeats(row: &Row, bytes: &[u8], log_id: Uuid, hash: [u8; 32]) -> Result<bool, StoreError> {
+    let entry = Entry::decode(bytes).map_err(|_| StoreError::Malformed("audit entry"))?;
+    Ok(entry.log_id == log_id
+        && row.count("seq")? == entry.seq
+        && row.int("time_us")? == entry.draft.time_us
+        && row.text("actor_id")? == entry.draft.actor.id.to_string()
+        && row.text("action")? == entry.draft.action.as_str()
+        && row.int("outcome")? == i64::from(entry.draft.outcome as u8)
+        && row.hash("hash")? == hash)
 }
 
 fn event(row: &Row) -> Result<AuditEvent, StoreError> {
     let bytes = row.bytes("bytes")?;
     let entry = Entry::decode(&bytes).map_err(|_| StoreError::Malformed("audit entry"))?;
-    Ok(AuditEvent { seq: row.count("seq")?, entry, hash: hash(row)?, bytes })
+    Ok(AuditEvent { seq: row.count("seq")?, entry, hash: row.hash("hash")?, bytes })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use vaultterm_ledger::Action;
+
+    use super::AuditFilter;
+    use crate::{
+        Page,
+        sql::args,
+        testing::{House, NOW_US},
+    };
+
+    #[tokio::test]
+    async fn the_log_is_an_unbroken_chain() {
+        let house = House::new().await;
+        for n in 0..40 {
+            house.save(&format!("r{n}"), json!({"x": n})).await.unwrap();
+        }
+        let verdict = house.store.verify_audit().await.unwrap();
+        assert_eq!((verdict.entries, verdict.broken), (42, None));
+    }
+
+    #[tokio::test]
+    async fn every_kind_of_edit_of_the_log_is_found() {
+        let edits = [
+            ("UPDATE audit SET bytes = (SELECT bytes FROM audit WHERE seq = 3) WHERE seq = 4", "entry 4 is missing"),
+            ("UPDATE audit SET action = 'LOGGED_OUT' WHERE seq = 4", "the columns beside entry 4"),
+            ("UPDATE audit SET time_us = time_us + 1 WHERE seq = 4", "the columns beside entry 4"),
+            ("DELETE FROM audit_objects", ""),
+            ("PRAGMA defer_foreign_keys = ON; DELETE FROM audit WHERE seq = 6", "the log ends after entry 5"),
+            ("UPDATE audit SET bytes = zeroblob(40) WHERE seq = 2", "entry 2 is malformed"),
+            ("UPDATE audit_head SET seq = 5", "the log ends after entry 5"),
+        ];
+        for (edit, found) in edits {
+            let house = House::new().await;
+            for n in 0..4 {
+                house.save(&format!("r{n}"), json!({"x": n})).await.unwrap();
+            }
+            let mut tx = house.store.db.write().await.unwrap();
+            tx.run("DELETE FROM audit_objects", args![]).await.unwrap();
+            for statement in edit.split("; ") {
+                tx.run(statement, args![]).await.unwrap();
+            }
+            tx.commit().await.unwrap();
+            let broken = house.store.verify_audit().await.unwrap().broken.unwrap_or_default();
+            assert!(broken.starts_with(found) && broken.is_empty() == found.is_empty(), "{edit}: {broken}");
+        }
+    }
+
+    #[tokio::test]
+    async fn entries_are_found_by_what_they_are_about() {
+        let house = House::new().await;
+        let record = house.save("a", json!({"x": 1})).await.unwrap();
+        house.pass(10);
+        house.store.trash_record(&house.ann(), record.id, None).await.unwrap();
+        let find = async |filter: AuditFilter| -> Vec<Action> {
+            let events = house.store.audit_events(&filter, &Page::default()).await.unwrap().items;
+            events.into_iter().map(|event| event.entry.draft.action).collect()
+        };
+        let none = AuditFilter::default;
+        assert_eq!(
+            find(AuditFilter { object: Some(record.id.0), ..none() }).await,
+            [Action::RecordCreated, Action::RecordDeleted]
+        );
+        assert_eq!(find(AuditFilter { from_us: Some(NOW_US + 1), ..none() }).await, [Action::RecordDeleted]);
+        assert_eq!(find(AuditFilter { to_us: Some(NOW_US), ..none() }).await, []);
+        assert_eq!(find(AuditFilter { action: Some(Action::RecordCreated), ..none() }).await, [Action::RecordCreated]);
+        assert_eq!(
+            find(AuditFilter { actor: Some(house.owner.id), after: Some(3), ..none() }).await,
+            [Action::RecordDeleted]
+        );
+        assert_eq!(
+            house.audited().await,
+            [Action::UserCreated, Action::CollectionCreated, Action::RecordCreated, Action::RecordDeleted]
+        );
+    }
+
+    #[tokio::test]
+    async fn an_entry_names_who_from_where_and_what() {
+        let house = House::new().await;
+        house.save("team/db", json!({"x": 1})).await.unwrap();
+        let page = Page { limit: 1, cursor: Some("2".to_owned()) };
+        let events = house.store.audit_events(&AuditFilter::default(), &page).await.unwrap();
+        let draft = &events.items[0].entry.draft;
+        assert_eq!((draft.actor.name.as_str(), draft.source_ip.as_deref()), ("ann@example.com", Some("127.0.0.1")));
+        assert_eq!(draft.objects[0].name.as_deref(), Some("team/db"));
+        assert_eq!(draft.request_id.as_deref(), Some("req-1"));
+        assert_eq!(draft.time_us, NOW_US);
+    }
 }

@@ -1,4 +1,4 @@
-//! Collections.
+//! Collections and who may use them.
 
 use uuid::Uuid;
 use vaultterm_ledger::{Action, ObjectKind};
@@ -6,8 +6,44 @@ use vaultterm_sync::CollectionId;
 
 use crate::{
     Context, Page, Paged, Store, StoreError,
-    sql::{Row, args, taken},
+    context::Facts as _,
+    sql::{Row, Select, Tx, args, taken},
 };
+
+/// What a person may do in one collection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CollectionRole {
+    /// Read.
+    Viewer,
+    /// Write.
+    Editor,
+    /// Delete records, manage members and connections.
+    Admin,
+    /// Delete the collection.
+    Owner,
+}
+
+impl CollectionRole {
+    /// Every role, the least first.
+    pub const ALL: [Self; 4] = [Self::Viewer, Self::Editor, Self::Admin, Self::Owner];
+
+    /// Returns the name in the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Editor => "editor",
+            Self::Admin => "admin",
+            Self::Owner => "owner",
+        }
+    }
+
+    /// Finds the role with a name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == name)
+    }
+}
 
 /// A collection.
 #[derive(Clone, Debug)]
@@ -26,6 +62,22 @@ pub struct Collection {
     pub updated_us: i64,
 }
 
+/// A person in a collection.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// The person.
+    pub user_id: Uuid,
+    /// Their address.
+    pub email: String,
+    /// Their role here.
+    pub role: CollectionRole,
+}
+
+/// A collection with the number of its live records.
+const COLLECTION: &str = "SELECT c.*, (SELECT COUNT(*) FROM records r
+                                       WHERE r.collection_id = c.id AND r.deleted_us IS NULL) AS live
+                          FROM collections c";
+
 impl Store {
     /// Creates a collection owned by a person (`COLLECTION_CREATED`).
     ///
@@ -37,20 +89,17 @@ impl Store {
         name: &str,
         owner: Uuid,
     ) -> Result<Collection, StoreError> {
+        let now_us = context.now_us;
         let id = CollectionId(Uuid::now_v7());
         let mut tx = self.db.write().await?;
-        tx.run(
-            "INSERT INTO collections (id, name, created_us, updated_us) VALUES ($1, $2, $3, $3)",
-            args![id.0, name, context.now_us],
-        )
-        .await
-        .map_err(|error| taken(error, "collection", name))?;
-        tx.run("INSERT INTO members (collection_id, user_id, role) VALUES ($1, $2, 'owner')", args![id.0, owner])
-            .await?;
+        let sql = "INSERT INTO collections (id, name, revision, created_us, updated_us) VALUES ($1, $2, 1, $3, $3)";
+        let inserted = tx.run(sql, args![id, name, now_us]).await;
+        inserted.map_err(|error| taken(error, "collection", name))?;
+        set_role(&mut tx, id, owner, CollectionRole::Owner).await?;
         let draft = context.draft(Action::CollectionCreated, ObjectKind::Collection, id.0, Some(name));
-        self.log.append(&mut tx, [draft]).await?;
+        tx.audit(draft.about(ObjectKind::User, owner));
         tx.commit().await?;
-        self.collection(id).await?.ok_or(StoreError::NotFound("collection"))
+        Ok(Collection { id, name: name.to_owned(), revision: 1, records: 0, created_us: now_us, updated_us: now_us })
     }
 
     /// Lists the collections a person is a member of (everyone's with `None`), by name.
@@ -58,45 +107,252 @@ impl Store {
     /// # Errors
     /// [`StoreError`], as everywhere here.
     pub async fn collections(&self, member: Option<Uuid>, page: &Page) -> Result<Paged<Collection>, StoreError> {
-        let sql = format!(
-            "{SELECT} WHERE c.name > $1
-               AND ($2 IS NULL OR EXISTS (SELECT 1 FROM members m WHERE m.collection_id = c.id AND m.user_id = $2))
-             ORDER BY c.name LIMIT $3"
-        );
-        let rows = self.db.all(&sql, args![page.after(), member, page.fetch()]).await?;
-        page.cut(rows, read, |collection| collection.name.clone())
+        let mut select = Select::new(&format!("{COLLECTION} WHERE 1 = 1"), args![]);
+        let membership = "EXISTS (SELECT 1 FROM members m WHERE m.collection_id = c.id AND m.user_id = ?)";
+        select.and_maybe(membership, member);
+        select.and_maybe("c.name > ?", page.cursor.as_deref());
+        let rows = self.db.select(select.order("c.name", page.fetch())).await?;
+        page.cut(rows, collection, |collection| collection.name.clone())
     }
 
     /// Finds a collection.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`], as everywhere here.
     pub async fn collection(&self, id: CollectionId) -> Result<Option<Collection>, StoreError> {
-        let row = self.db.one(&format!("{SELECT} WHERE c.id = $1"), args![id.0]).await?;
-        row.map(|row| read(&row)).transpose()
+        let row = self.db.one(&format!("{COLLECTION} WHERE c.id = $1"), args![id]).await?;
+        row.map(|row| collection(&row)).transpose()
     }
 
     /// Finds a collection by name.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`], as everywhere here.
     pub async fn collection_by_name(&self, name: &str) -> Result<Option<Collection>, StoreError> {
-        let row = self.db.one(&format!("{SELECT} WHERE c.name = $1"), args![name]).await?;
-        row.map(|row| read(&row)).transpose()
+        let row = self.db.one(&format!("{COLLECTION} WHERE c.name = $1"), args![name]).await?;
+        row.map(|row| collection(&row)).transpose()
+    }
+
+    /// Renames a collection (`COLLECTION_UPDATED`).
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`], [`StoreError::Exists`].
+    pub async fn rename_collection(
+        &self,
+        context: &Context,
+        id: CollectionId,
+        expect: u64,
+        name: &str,
+    ) -> Result<Collection, StoreError> {
+        let mut tx = self.db.write().await?;
+        let before = locked(&mut tx, id).await?;
+        if before.revision != expect {
+            return Err(StoreError::Stale { what: "collection", current: before.revision, expected: expect });
+        }
+        let sql = "UPDATE collections SET name = $2, revision = revision + 1, updated_us = $3 WHERE id = $1";
+        let renamed = tx.run(sql, args![id, name, context.now_us]).await;
+        renamed.map_err(|error| taken(error, "collection", name))?;
+        let draft = context.draft(Action::CollectionUpdated, ObjectKind::Collection, id.0, Some(name));
+        tx.audit(draft.with("renamed_from", &before.name));
+        tx.commit().await?;
+        Ok(Collection { name: name.to_owned(), revision: expect + 1, updated_us: context.now_us, ..before })
+    }
+
+    /// Deletes an empty collection (`COLLECTION_DELETED`), with what is in its trash.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] while it holds live records or a connection uses it.
+    pub async fn delete_collection(&self, context: &Context, id: CollectionId) -> Result<(), StoreError> {
+        let mut tx = self.db.write().await?;
+        let collection = locked(&mut tx, id).await?;
+        if collection.records > 0 {
+            let why = format!("the collection holds {} records: delete them first", collection.records);
+            return Err(StoreError::Refused(why));
+        }
+        let sql = "SELECT name FROM connections WHERE collection_id = $1 LIMIT 1";
+        if let Some(row) = tx.one(sql, args![id]).await? {
+            let why = format!("the connection `{}` uses the collection: delete it first", row.text("name")?);
+            return Err(StoreError::Refused(why));
+        }
+        let trashed = tx.run("DELETE FROM records WHERE collection_id = $1", args![id]).await?;
+        tx.run("DELETE FROM collections WHERE id = $1", args![id]).await?;
+        let draft = context.draft(Action::CollectionDeleted, ObjectKind::Collection, id.0, Some(&collection.name));
+        tx.audit(draft.with("trashed_records", trashed));
+        tx.commit().await
+    }
+
+    /// Finds a person's role in a collection.
+    ///
+    /// # Errors
+    /// [`StoreError`], as everywhere here.
+    pub async fn collection_role(&self, id: CollectionId, user_id: Uuid) -> Result<Option<CollectionRole>, StoreError> {
+        let sql = "SELECT role FROM members WHERE collection_id = $1 AND user_id = $2";
+        let row = self.db.one(sql, args![id, user_id]).await?;
+        row.map(|row| role(&row)).transpose()
+    }
+
+    /// Lists the members, by e-mail address.
+    ///
+    /// # Errors
+    /// [`StoreError`], as everywhere here.
+    pub async fn members(&self, id: CollectionId, page: &Page) -> Result<Paged<Member>, StoreError> {
+        let sql = "SELECT m.user_id, m.role, u.email FROM members m JOIN users u ON u.id = m.user_id
+                   WHERE m.collection_id = $1";
+        let mut select = Select::new(sql, args![id]);
+        select.and_maybe("u.email > ?", page.cursor.as_deref());
+        let rows = self.db.select(select.order("u.email", page.fetch())).await?;
+        let member =
+            |row: &Row| Ok(Member { user_id: row.id("user_id")?, email: row.text("email")?, role: role(row)? });
+        page.cut(rows, member, |member| member.email.clone())
+    }
+
+    /// Sets a person's role (`MEMBER_GRANTED`). The last owner keeps the role.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::Refused`] for the last owner.
+    pub async fn grant(
+        &self,
+        context: &Context,
+        id: CollectionId,
+        user_id: Uuid,
+        role: CollectionRole,
+    ) -> Result<Member, StoreError> {
+        let mut tx = self.db.write().await?;
+        let collection = locked(&mut tx, id).await?;
+        let user = tx.one("SELECT email FROM users WHERE id = $1", args![user_id]).await?;
+        let email = user.ok_or(StoreError::NotFound("user"))?.text("email")?;
+        if role != CollectionRole::Owner {
+            refuse_last_owner(&mut tx, id, user_id).await?;
+        }
+        set_role(&mut tx, id, user_id, role).await?;
+        let draft = context.draft(Action::MemberGranted, ObjectKind::Collection, id.0, Some(&collection.name));
+        tx.audit(draft.about(ObjectKind::User, user_id).with("member", &email).with("role", role.as_str()));
+        tx.commit().await?;
+        Ok(Member { user_id, email, role })
+    }
+
+    /// Removes a person (`MEMBER_REVOKED`). Never the last owner.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::Refused`] for the last owner.
+    pub async fn revoke(&self, context: &Context, id: CollectionId, user_id: Uuid) -> Result<(), StoreError> {
+        let mut tx = self.db.write().await?;
+        let collection = locked(&mut tx, id).await?;
+        refuse_last_owner(&mut tx, id, user_id).await?;
+        let sql = "DELETE FROM members WHERE collection_id = $1 AND user_id = $2";
+        if tx.run(sql, args![id, user_id]).await? == 0 {
+            return Err(StoreError::NotFound("member"));
+        }
+        let draft = context.draft(Action::MemberRevoked, ObjectKind::Collection, id.0, Some(&collection.name));
+        tx.audit(draft.about(ObjectKind::User, user_id));
+        tx.commit().await
     }
 }
 
-const SELECT: &str = "SELECT c.id, c.name, c.revision, c.created_us, c.updated_us,
-    (SELECT COUNT(*) FROM records r WHERE r.collection_id = c.id AND r.deleted_us IS NULL) AS records
-    FROM collections c";
+/// Finds a collection to change.
+async fn locked(tx: &mut Tx, id: CollectionId) -> Result<Collection, StoreError> {
+    let row = tx.one(&format!("{COLLECTION} WHERE c.id = $1"), args![id]).await?;
+    collection(&row.ok_or(StoreError::NotFound("collection"))?)
+}
 
-fn read(row: &Row) -> Result<Collection, StoreError> {
+async fn set_role(tx: &mut Tx, id: CollectionId, user_id: Uuid, role: CollectionRole) -> Result<(), StoreError> {
+    let sql = "INSERT INTO members (collection_id, user_id, role) VALUES ($1, $2, $3)
+               ON CONFLICT (collection_id, user_id) DO UPDATE SET role = excluded.role";
+    tx.run(sql, args![id, user_id, role.as_str()]).await.map(drop)
+}
+
+/// Refuses when the person is the only owner.
+async fn refuse_last_owner(tx: &mut Tx, id: CollectionId, user_id: Uuid) -> Result<(), StoreError> {
+    let rows = tx.all("SELECT user_id FROM members WHERE collection_id = $1 AND role = 'owner'", args![id]).await?;
+    let owners = rows.iter().map(|row| row.id("user_id")).collect::<Result<Vec<_>, _>>()?;
+    if owners == [user_id] {
+        let why = "this is the collection's last owner: make somebody else an owner first";
+        return Err(StoreError::Refused(why.to_owned()));
+    }
+    Ok(())
+}
+
+fn role(row: &Row) -> Result<CollectionRole, StoreError> {
+    row.named("role", "role", CollectionRole::from_name)
+}
+
+fn collection(row: &Row) -> Result<Collection, StoreError> {
     Ok(Collection {
         id: CollectionId(row.id("id")?),
         name: row.text("name")?,
         revision: row.count("revision")?,
-        records: row.count("records")?,
+        records: row.count("live")?,
         created_us: row.int("created_us")?,
         updated_us: row.int("updated_us")?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::CollectionRole;
+    use crate::{
+        ErrorClass, InstanceRole, Page,
+        testing::{House, new_user},
+    };
+
+    #[tokio::test]
+    async fn a_collection_with_records_is_not_deleted() {
+        let house = House::new().await;
+        let record = house.save("a", json!({"x": 1})).await.unwrap();
+        let refused = house.store.delete_collection(&house.ann(), house.collection).await.unwrap_err();
+        assert_eq!(refused.to_string(), "the collection holds 1 records: delete them first");
+        house.store.trash_record(&house.ann(), record.id, None).await.unwrap();
+        house.store.delete_collection(&house.ann(), house.collection).await.unwrap();
+        assert!(house.store.collection(house.collection).await.unwrap().is_none());
+        assert!(house.store.record(record.id).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_collection_keeps_its_last_owner() {
+        let house = House::new().await;
+        let (store, id) = (&house.store, house.collection);
+        let bob = store.create_user(&house.ann(), new_user("bob@example.com", InstanceRole::Member)).await.unwrap();
+        for refused in [
+            store.grant(&house.ann(), id, house.owner.id, CollectionRole::Admin).await.map(drop),
+            store.revoke(&house.ann(), id, house.owner.id).await,
+        ] {
+            assert_eq!(refused.unwrap_err().class(), ErrorClass::Refused);
+        }
+        store.grant(&house.ann(), id, bob.id, CollectionRole::Owner).await.unwrap();
+        store.grant(&house.ann(), id, house.owner.id, CollectionRole::Viewer).await.unwrap();
+        assert_eq!(store.collection_role(id, house.owner.id).await.unwrap(), Some(CollectionRole::Viewer));
+        let members = store.members(id, &Page::default()).await.unwrap().items;
+        let roles: Vec<_> = members.iter().map(|member| (member.email.as_str(), member.role)).collect();
+        assert_eq!(roles, [("ann@example.com", CollectionRole::Viewer), ("bob@example.com", CollectionRole::Owner)]);
+    }
+
+    #[tokio::test]
+    async fn people_see_the_collections_they_belong_to() {
+        let house = House::new().await;
+        let store = &house.store;
+        let bob = store.create_user(&house.ann(), new_user("bob@example.com", InstanceRole::Member)).await.unwrap();
+        let web = store.create_collection(&house.ann(), "web", bob.id).await.unwrap();
+        let names = |listed: crate::Paged<super::Collection>| -> Vec<String> {
+            listed.items.into_iter().map(|collection| collection.name).collect()
+        };
+        assert_eq!(names(store.collections(None, &Page::default()).await.unwrap()), ["infra", "web"]);
+        assert_eq!(names(store.collections(Some(bob.id), &Page::default()).await.unwrap()), ["web"]);
+        store.revoke(&house.ann(), web.id, bob.id).await.unwrap_err();
+        assert_eq!(store.collection_role(house.collection, bob.id).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn names_are_unique_and_renaming_is_guarded() {
+        let house = House::new().await;
+        let store = &house.store;
+        let taken = store.create_collection(&house.ann(), "infra", house.owner.id).await.unwrap_err();
+        assert_eq!(taken.to_string(), "collection `infra` exists already");
+        let renamed = store.rename_collection(&house.ann(), house.collection, 1, "platform").await.unwrap();
+        assert_eq!((renamed.name.as_str(), renamed.revision), ("platform", 2));
+        let stale = store.rename_collection(&house.ann(), house.collection, 1, "again").await.unwrap_err();
+        assert_eq!(stale.class(), ErrorClass::Stale);
+        assert!(store.collection_by_name("platform").await.unwrap().is_some());
+    }
 }

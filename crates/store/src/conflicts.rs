@@ -1,18 +1,22 @@
 //! Conflicts.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use uuid::Uuid;
-use vaultterm_ledger::{Action, ObjectKind};
-use vaultterm_reconcile::{Conflict, UnixNanos};
-use vaultterm_sealing::{Place, Purpose};
-use vaultterm_sync::{ConflictId, ConflictStatus, ConnectionId, OtherConflicts, StoredConflict};
+use vaultterm_ledger::{Action, Draft, ObjectKind};
+use vaultterm_reconcile::{Conflict, LocalExpect, SecretPath, UnixNanos};
+use vaultterm_sealing::{Place, Purpose, SecretFields};
+use vaultterm_sync::{
+    CollectionId, ConflictId, ConflictStatus, ConnectionId, OtherConflicts, Resolved, StoredConflict,
+};
 
 use crate::{
-    Context, Page, Paged, Store, StoreError,
-    audit::{about, with},
-    revisions::sealed,
-    sql::{Row, Tx, args, json},
+    Context, Page, Paged, Store, StoreError, base,
+    commit::Batch,
+    context::Facts as _,
+    revisions,
+    sealed::{open_json, seal_json},
+    sql::{Row, Select, Tx, args},
 };
 
 /// Which conflicts to list.
@@ -20,127 +24,214 @@ use crate::{
 pub struct ConflictFilter {
     /// Of one connection.
     pub connection_id: Option<ConnectionId>,
+    /// Of the connections of these collections.
+    pub collections: Option<Vec<CollectionId>>,
     /// In one state.
     pub status: Option<ConflictStatus>,
 }
 
 impl Store {
-    /// Lists conflicts, oldest first.
+    /// Lists conflicts by path.
     ///
     /// # Errors
     /// [`StoreError`], as everywhere here.
     pub async fn conflicts(&self, filter: &ConflictFilter, page: &Page) -> Result<Paged<StoredConflict>, StoreError> {
-        let rows = self
-            .db
-            .all(
-                "SELECT * FROM conflicts WHERE id > $1 AND ($2 IS NULL OR connection_id = $2)
-                   AND ($3 IS NULL OR status = $3) ORDER BY id LIMIT $4",
-                args![page.after(), filter.connection_id.map(|id| id.0), filter.status.map(status), page.fetch()],
-            )
-            .await?;
-        page.cut(rows, |row| self.read_conflict(row), |conflict| conflict.id.to_string())
+        let mut select = Select::new("SELECT * FROM conflicts WHERE 1 = 1", args![]);
+        select.and_maybe("connection_id = ?", filter.connection_id);
+        if let Some(collections) = &filter.collections {
+            let rows = self.db.select(of_collections(collections)).await?;
+            let connections = rows.iter().map(|row| row.id("id")).collect::<Result<Vec<_>, _>>()?;
+            select.and_any("connection_id", connections);
+        }
+        select.and_maybe("status = ?", filter.status.map(status_name));
+        if let Some((id, path)) = page.id_and_text()? {
+            select.and("path >= ?", path);
+            select.and_either(("path > ?", path), ("id > ?", id));
+        }
+        let rows = self.db.select(select.order("path, id", page.fetch())).await?;
+        let key = |row: &StoredConflict| format!("{}:{}", row.id, row.conflict.path);
+        page.cut(rows, |row| self.conflict_row(row), key)
     }
 
     /// Finds a conflict.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`], as everywhere here.
     pub async fn stored_conflict(&self, id: ConflictId) -> Result<Option<StoredConflict>, StoreError> {
-        let row = self.db.one("SELECT * FROM conflicts WHERE id = $1", args![id.0]).await?;
-        row.map(|row| self.read_conflict(&row)).transpose()
+        let row = self.db.one("SELECT * FROM conflicts WHERE id = $1", args![id]).await?;
+        row.map(|row| self.conflict_row(&row)).transpose()
     }
 
-    pub(crate) async fn store_conflicts(
+    /// Reads the local values of a conflict (at the base, and in the state a decision is taken
+    /// on) and audits that both sides are shown (`HCV_CONFLICT_REVEALED`), committed before the
+    /// answer.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn reveal_conflict(
+        &self,
+        context: &Context,
+        id: ConflictId,
+    ) -> Result<(Option<SecretFields>, Option<SecretFields>), StoreError> {
+        let stored = self.stored_conflict(id).await?.ok_or(StoreError::NotFound("conflict"))?;
+        let conflict = &stored.conflict;
+        let base = base::at(&self.db, stored.connection_id, &conflict.path).await?;
+        let base = base.map(|base| (base.record_id, base.revision));
+        let local = match conflict.expect.local {
+            LocalExpect::Live { record_id, revision } => Some((record_id, revision)),
+            LocalExpect::Absent => None,
+        };
+        let mut shown = [None, None];
+        for (shown, place) in shown.iter_mut().zip([base, local]) {
+            if let Some((record_id, revision)) = place {
+                let row = self.db.one(revisions::REVISION, args![record_id, revision]).await?;
+                *shown = row.map(|row| revisions::open(&self.keyring, &row)).transpose()?;
+            }
+        }
+        let mut tx = self.db.write().await?;
+        tx.audit(about(context, Action::HcvConflictRevealed, &stored));
+        tx.commit().await?;
+        let [base, local] = shown;
+        Ok((base, local))
+    }
+
+    /// Records what a plan found; answers how many conflicts are open afterwards.
+    pub(crate) async fn record_found(
         &self,
         tx: &mut Tx,
-        connection_id: ConnectionId,
-        context: &Context,
+        batch: &Batch,
         found: &[Conflict],
         others: &OtherConflicts,
     ) -> Result<u64, StoreError> {
         let sql = "SELECT id, path FROM conflicts WHERE connection_id = $1 AND status = 'open'";
-        let open = tx.all(sql, args![connection_id.0]).await?;
-        let open =
-            open.iter().map(|row| Ok((row.text("path")?, row.id("id")?))).collect::<Result<Vec<_>, StoreError>>()?;
-        let mut drafts = Vec::new();
+        let rows = tx.all(sql, args![batch.connection_id]).await?;
+        let mut open: BTreeMap<SecretPath, ConflictId> = rows
+            .iter()
+            .map(|row| Ok((row.path("path")?, ConflictId(row.id("id")?))))
+            .collect::<Result<_, StoreError>>()?;
+        let mut count = open.len() + found.len();
         for conflict in found {
-            let known = open.iter().find(|(path, _)| path == conflict.path.as_str()).map(|(_, id)| *id);
-            let id = known.unwrap_or_else(Uuid::now_v7);
-            self.write_conflict(tx, connection_id, id, conflict, context.now_us).await?;
-            if known.is_none() {
-                let path = conflict.path.as_str();
-                let draft = context.draft(Action::HcvConflictDetected, ObjectKind::Conflict, id, Some(path));
-                let draft = about(draft, ObjectKind::Connection, connection_id.0);
-                drafts.push(with(draft, "kind", conflict.kind.as_str()));
-            }
+            let known = open.remove(&conflict.path);
+            count -= usize::from(known.is_some());
+            self.record_one(tx, batch, known, conflict).await?;
         }
-        self.log.append(tx, drafts).await?;
         if let OtherConflicts::Converged { but } = others {
-            let judged = |path: &str| !but.iter().any(|one| one.as_str() == path);
-            let still: BTreeSet<&str> = found.iter().map(|conflict| conflict.path.as_str()).collect();
-            for (path, id) in open.iter().filter(|(path, _)| !still.contains(path.as_str()) && judged(path)) {
-                tracing::debug!(path, "a conflict converged");
-                tx.run("UPDATE conflicts SET status = 'converged' WHERE id = $1", args![*id]).await?;
+            for (path, id) in open.into_iter().filter(|(path, _)| !but.contains(path)) {
+                count -= 1;
+                tx.run("UPDATE conflicts SET status = 'converged' WHERE id = $1", args![id]).await?;
+                let draft =
+                    batch.context.draft(Action::HcvConflictResolved, ObjectKind::Conflict, id.0, Some(path.as_str()));
+                let draft = draft.about(ObjectKind::Connection, batch.connection_id.0);
+                tx.audit(draft.with("resolution", "converged").with("run", batch.run_id));
             }
         }
-        let sql = "SELECT COUNT(*) AS open FROM conflicts WHERE connection_id = $1 AND status = 'open'";
-        tx.one(sql, args![connection_id.0]).await?.map_or(Ok(0), |row| row.count("open"))
+        Ok(count as u64)
     }
 
-    async fn write_conflict(
+    async fn record_one(
         &self,
         tx: &mut Tx,
-        connection_id: ConnectionId,
-        id: Uuid,
+        batch: &Batch,
+        known: Option<ConflictId>,
         conflict: &Conflict,
-        now_us: i64,
     ) -> Result<(), StoreError> {
-        let sealed = self.keyring.seal(&place(id), json(conflict).as_bytes())?;
+        let id = known.unwrap_or_else(|| ConflictId(Uuid::now_v7()));
+        let [key_id, wrapped_key, ciphertext] = seal_json(&self.keyring, &place(id), conflict)?;
+        if known.is_some() {
+            let sql = "UPDATE conflicts SET kind = $2, last_seen = $3, key_id = $4, wrapped_key = $5, ciphertext = $6
+                       WHERE id = $1";
+            let args = args![id, conflict.kind.as_str(), batch.now, key_id, wrapped_key, ciphertext];
+            return tx.run(sql, args).await.map(drop);
+        }
         tx.run(
-            "INSERT INTO conflicts (id, connection_id, path, kind, status, first_seen, last_seen, key_id, wrapped_key, ciphertext)
-             VALUES ($1, $2, $3, $4, 'open', $5, $5, $6, $7, $8)
-             ON CONFLICT (id) DO UPDATE SET kind = $4, last_seen = $5, key_id = $6, wrapped_key = $7, ciphertext = $8",
+            "INSERT INTO conflicts (id, connection_id, path, kind, status, first_seen, last_seen, key_id, wrapped_key,
+                                    ciphertext)
+             VALUES ($1, $2, $3, $4, 'open', $5, $5, $6, $7, $8)",
             args![
                 id,
-                connection_id.0,
-                conflict.path.as_str(),
+                batch.connection_id,
+                &conflict.path,
                 conflict.kind.as_str(),
-                now_us * 1_000,
-                sealed.key_id,
-                sealed.wrapped_key,
-                sealed.ciphertext,
+                batch.now,
+                key_id,
+                wrapped_key,
+                ciphertext,
             ],
         )
         .await?;
+        let path = conflict.path.as_str();
+        let draft = batch.context.draft(Action::HcvConflictDetected, ObjectKind::Conflict, id.0, Some(path));
+        let draft = draft.about(ObjectKind::Connection, batch.connection_id.0).with("kind", conflict.kind.as_str());
+        tx.audit(draft.with("diverged", conflict.diverged.join(" ")).with("run", batch.run_id));
         Ok(())
     }
 
-    fn read_conflict(&self, row: &Row) -> Result<StoredConflict, StoreError> {
-        let id = row.id("id")?;
-        let body = self.keyring.unseal(&place(id), &sealed(row, "")?)?;
-        let name = row.text("status")?;
+    fn conflict_row(&self, row: &Row) -> Result<StoredConflict, StoreError> {
+        let id = ConflictId(row.id("id")?);
+        let status = |text: &str| STATUSES.iter().find(|(_, name)| *name == text).map(|(status, _)| *status);
         Ok(StoredConflict {
-            id: ConflictId(id),
+            id,
             connection_id: ConnectionId(row.id("connection_id")?),
-            conflict: serde_json::from_slice(body.expose()).map_err(|_| StoreError::Malformed("conflict"))?,
-            status: [ConflictStatus::Open, ConflictStatus::Resolved, ConflictStatus::Converged]
-                .into_iter()
-                .find(|one| status(*one) == name)
-                .ok_or(StoreError::Malformed("conflict status"))?,
-            first_seen: UnixNanos(row.int("first_seen")?),
-            last_seen: UnixNanos(row.int("last_seen")?),
+            conflict: open_json(&self.keyring, &place(id), row, "conflict")?,
+            status: row.named("status", "conflict status", status)?,
+            first_seen: row.nanos("first_seen")?,
+            last_seen: row.nanos("last_seen")?,
         })
     }
 }
 
-const fn place(id: Uuid) -> Place {
-    Place { purpose: Purpose::ConflictCopy, collection: Uuid::nil(), object: id, revision: 0 }
+/// Tells whether a decision can still close its conflict.
+pub(crate) async fn is_open(tx: &mut Tx, connection_id: ConnectionId, resolved: &Resolved) -> Result<bool, StoreError> {
+    let sql = "SELECT id FROM conflicts WHERE id = $1 AND connection_id = $2 AND status = 'open'";
+    Ok(tx.one(sql, args![resolved.id, connection_id]).await?.is_some())
 }
 
-const fn status(status: ConflictStatus) -> &'static str {
-    match status {
-        ConflictStatus::Open => "open",
-        ConflictStatus::Resolved => "resolved",
-        ConflictStatus::Converged => "converged",
-    }
+/// Closes a conflict as a person decided (`HCV_CONFLICT_RESOLVED`).
+pub(crate) async fn close(
+    tx: &mut Tx,
+    connection_id: ConnectionId,
+    path: &SecretPath,
+    resolved: &Resolved,
+    now: UnixNanos,
+) -> Result<(), StoreError> {
+    tx.run("UPDATE conflicts SET status = 'resolved' WHERE id = $1", args![resolved.id]).await?;
+    let decision = &resolved.decision;
+    let context = Context {
+        actor: decision.actor.clone(),
+        source_ip: decision.source_ip.clone(),
+        request_id: decision.request_id.clone(),
+        now_us: now.0 / 1_000,
+    };
+    let draft = context
+        .draft(Action::HcvConflictResolved, ObjectKind::Conflict, resolved.id.0, Some(path.as_str()))
+        .about(ObjectKind::Connection, connection_id.0)
+        .about(ObjectKind::Run, decision.run_id.0)
+        .with("resolution", decision.resolution)
+        .with_maybe("reason", decision.reason.as_deref());
+    let fields = decision.fields.iter().map(|(name, side)| (format!("field {name}"), side));
+    tx.audit(fields.fold(draft, |draft, (name, side)| draft.with(&name, side)));
+    Ok(())
+}
+
+fn of_collections(collections: &[CollectionId]) -> Select {
+    let mut select = Select::new("SELECT id FROM connections WHERE 1 = 1", args![]);
+    select.and_any("collection_id", collections.iter().copied());
+    select.all()
+}
+
+fn about(context: &Context, action: Action, stored: &StoredConflict) -> Draft {
+    context
+        .draft(action, ObjectKind::Conflict, stored.id.0, Some(stored.conflict.path.as_str()))
+        .about(ObjectKind::Connection, stored.connection_id.0)
+}
+
+const fn place(id: ConflictId) -> Place {
+    Place { purpose: Purpose::ConflictCopy, collection: Uuid::nil(), object: id.0, revision: 0 }
+}
+
+const STATUSES: [(ConflictStatus, &str); 3] =
+    [(ConflictStatus::Open, "open"), (ConflictStatus::Resolved, "resolved"), (ConflictStatus::Converged, "converged")];
+
+fn status_name(status: ConflictStatus) -> &'static str {
+    STATUSES.iter().find(|(one, _)| *one == status).map_or("open", |(_, name)| name)
 }

@@ -1,15 +1,17 @@
-//! Connections and their secrets.
+//! Connections: creating, changing, finding them. Their rows and secrets are read in
+//! `connection_rows.rs`.
 
 use uuid::Uuid;
-use vaultterm_ledger::{Action, ObjectKind};
-use vaultterm_sealing::{Place, Purpose, Sealed, SecretText};
-use vaultterm_sync::{CollectionId, Connection, ConnectionId, ConnectionSecrets, Credential};
+use vaultterm_ledger::{Action, Draft, ObjectKind, Outcome};
+use vaultterm_reconcile::{Mode, Options};
+use vaultterm_sealing::SecretText;
+use vaultterm_sync::{CollectionId, Connection, ConnectionId, ConnectionSecrets, Credential, Run, Schedule, Tls};
 
 use crate::{
-    Context, Store, StoreError,
-    audit::about,
-    revisions::sealed,
-    sql::{Row, Tx, args, json, taken},
+    Context, Page, Paged, Store, StoreError,
+    context::Facts as _,
+    leases,
+    sql::{Select, Tx, args, json, taken},
 };
 
 /// A connection to create.
@@ -22,29 +24,91 @@ pub struct NewConnection {
     pub secrets: ConnectionSecrets,
 }
 
+/// What to change; `None` stays. Another address, namespace, mount or path sets
+/// `scope_changed`.
+#[derive(Debug, Default)]
+#[allow(missing_docs, reason = "the names are the connection's")]
+pub struct ConnectionUpdate {
+    pub name: Option<String>,
+    pub address: Option<String>,
+    pub namespace: Option<Option<String>>,
+    pub tls: Option<Tls>,
+    pub client_key_pem: Option<Option<SecretText>>,
+    pub auth_mount: Option<String>,
+    pub role_id: Option<String>,
+    pub mount: Option<String>,
+    pub path: Option<String>,
+    pub options: Option<Options>,
+    pub schedule: Option<Schedule>,
+    pub concurrency_max: Option<u32>,
+    pub paused: Option<bool>,
+}
+
+/// A connection and how it stands.
+#[derive(Clone, Debug)]
+pub struct ConnectionSummary {
+    /// The connection.
+    pub connection: Connection,
+    /// Its newest run; resolutions are none.
+    pub last_run: Option<Run>,
+    /// A run holds the lease now.
+    pub running: bool,
+    /// Conflicts that wait for a person.
+    pub open_conflicts: u64,
+    /// When a test or run last succeeded in talking to the server, microseconds.
+    pub last_verified_us: Option<i64>,
+    /// When the `SecretID` expires, microseconds, where the role may know.
+    pub secret_id_expires_us: Option<i64>,
+    /// Microseconds.
+    pub created_us: i64,
+    /// Microseconds.
+    pub updated_us: i64,
+}
+
+/// A connection with what its summary adds.
+const SUMMARY: &str = "SELECT c.*,
+        (SELECT COUNT(*) FROM conflicts f WHERE f.connection_id = c.id AND f.status = 'open') AS open_conflicts,
+        (SELECT l.expires FROM leases l WHERE l.connection_id = c.id AND l.holder IS NOT NULL) AS leased_until,
+        (SELECT r.id FROM runs r WHERE r.connection_id = c.id AND r.cause <> 'resolution'
+         ORDER BY r.id DESC LIMIT 1) AS last_run_id
+    FROM connections c";
+
 impl Store {
     /// Creates a connection (`HCV_CONNECTION_CREATED`).
     ///
     /// # Errors
-    /// [`StoreError::Exists`] for the name.
+    /// [`StoreError::Exists`] for the name; [`StoreError::Refused`] when another connection
+    /// that writes covers an overlapping remote scope.
     pub async fn create_connection(&self, context: &Context, new: NewConnection) -> Result<Connection, StoreError> {
-        let id = ConnectionId(Uuid::now_v7());
         let NewConnection { connection, secrets } = new;
-        let (kind, credential) = self.seal_credential(id, &secrets.credential)?;
-        let client_key = secrets.client_key_pem.as_ref().map(|key| self.seal_client_key(id, key)).transpose()?;
+        let connection = Connection {
+            id: ConnectionId(Uuid::now_v7()),
+            paused: false,
+            started: false,
+            scope_changed: false,
+            identity: None,
+            revision: 1,
+            ..connection
+        };
+        let (kind, [key_id, wrapped_key, ciphertext]) = self.sealed_credential(&connection, &secrets.credential)?;
+        let [tls_key_id, tls_wrapped_key, tls_ciphertext] =
+            self.sealed_tls_key(&connection, secrets.client_key_pem.as_ref())?;
         let mut tx = self.db.write().await?;
+        self.refuse_overlap(&mut tx, &connection).await?;
         tx.run(
-            "INSERT INTO connections (id, name, collection_id, address, namespace, tls, auth_mount, role_id, mount, path,
-                 options, schedule, concurrency_max, created_us, updated_us,
-                 credential_kind, credential_key_id, credential_wrapped_key, credential_ciphertext,
-                 client_key_key_id, client_key_wrapped_key, client_key_ciphertext)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14, $15, $16, $17, $18, $19, $20, $21)",
+            "INSERT INTO connections (id, name, collection_id, address, namespace, tls, auth_mount, role_id, mount,
+                                      path, options, schedule, concurrency_max, paused, started, scope_changed,
+                                      identity, last_verified_us, secret_id_expires_us, revision, created_us,
+                                      updated_us, credential_kind, key_id, wrapped_key, ciphertext, tls_key_id,
+                                      tls_wrapped_key, tls_ciphertext)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, 0, 0, NULL, NULL, NULL, 1, $14, $14,
+                     $15, $16, $17, $18, $19, $20, $21)",
             args![
-                id.0,
+                connection.id,
                 connection.name.as_str(),
-                connection.collection_id.0,
+                connection.collection_id,
                 connection.address.as_str(),
-                connection.namespace.clone(),
+                connection.namespace.as_deref(),
                 json(&connection.tls),
                 connection.auth_mount.as_str(),
                 connection.role_id.as_str(),
@@ -55,20 +119,35 @@ impl Store {
                 connection.concurrency_max,
                 context.now_us,
                 kind,
-                credential.key_id,
-                credential.wrapped_key,
-                credential.ciphertext,
-                client_key.as_ref().map(|key| key.key_id),
-                client_key.as_ref().map(|key| key.wrapped_key.clone()),
-                client_key.map(|key| key.ciphertext),
+                key_id,
+                wrapped_key,
+                ciphertext,
+                tls_key_id,
+                tls_wrapped_key,
+                tls_ciphertext,
             ],
         )
         .await
         .map_err(|error| taken(error, "connection", &connection.name))?;
-        let draft = context.draft(Action::HcvConnectionCreated, ObjectKind::Connection, id.0, Some(&connection.name));
-        self.log.append(&mut tx, [about(draft, ObjectKind::Collection, connection.collection_id.0)]).await?;
+        let draft = about(context, Action::HcvConnectionCreated, connection.id, &connection.name);
+        tx.audit(
+            draft
+                .about(ObjectKind::Collection, connection.collection_id.0)
+                .with("address", &connection.address)
+                .with("mode", connection.options.mode.as_str())
+                .with("scope", scope(&connection).join("/")),
+        );
         tx.commit().await?;
-        self.connection_with_secrets(id).await?.map(|(made, _)| made).ok_or(StoreError::NotFound("connection"))
+        Ok(self.as_read(connection))
+    }
+
+    /// Finds a connection and how it stands.
+    ///
+    /// # Errors
+    /// [`StoreError`], as everywhere here.
+    pub async fn connection_summary(&self, id: ConnectionId) -> Result<Option<ConnectionSummary>, StoreError> {
+        let rows = self.db.all(&format!("{SUMMARY} WHERE c.id = $1"), args![id]).await?;
+        Ok(self.summaries(&rows).await?.pop())
     }
 
     /// Finds a connection by name.
@@ -77,15 +156,85 @@ impl Store {
     /// [`StoreError`], as everywhere here.
     pub async fn connection_by_name(&self, name: &str) -> Result<Option<Connection>, StoreError> {
         let row = self.db.one("SELECT * FROM connections WHERE name = $1", args![name]).await?;
-        row.map(|row| read(&row)).transpose()
+        row.map(|row| self.connection_row(&row)).transpose()
+    }
+
+    /// Lists connections by name: of the given collections, or all with `None`.
+    ///
+    /// # Errors
+    /// [`StoreError`], as everywhere here.
+    pub async fn connection_summaries(
+        &self,
+        collections: Option<&[CollectionId]>,
+        page: &Page,
+    ) -> Result<Paged<ConnectionSummary>, StoreError> {
+        let mut select = Select::new(&format!("{SUMMARY} WHERE 1 = 1"), args![]);
+        if let Some(collections) = collections {
+            select.and_any("c.collection_id", collections.iter().copied());
+        }
+        select.and_maybe("c.name > ?", page.cursor.as_deref());
+        let rows = self.db.select(select.order("c.name", page.fetch())).await?;
+        let mut found = self.summaries(&rows).await?.into_iter();
+        let next = || found.next().ok_or(StoreError::Malformed("connection"));
+        let mut next = next;
+        page.cut(rows, |_| next(), |summary| summary.connection.name.clone())
     }
 
     /// Loads a connection's secrets.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`], as everywhere here.
     pub async fn connection_secrets(&self, id: ConnectionId) -> Result<Option<ConnectionSecrets>, StoreError> {
-        Ok(self.connection_with_secrets(id).await?.map(|(_, secrets)| secrets))
+        let row = self.db.one("SELECT * FROM connections WHERE id = $1", args![id]).await?;
+        row.map(|row| self.secrets_row(&row)).transpose()
+    }
+
+    /// Changes a connection (`HCV_CONNECTION_UPDATED`).
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`], [`StoreError::Exists`]; [`StoreError::Refused`] when the new scope
+    /// overlaps that of another connection that writes, or is edited during a run.
+    pub async fn update_connection(
+        &self,
+        context: &Context,
+        id: ConnectionId,
+        expect: u64,
+        update: ConnectionUpdate,
+    ) -> Result<Connection, StoreError> {
+        let mut tx = self.db.write().await?;
+        let before = self.locked_connection(&mut tx, id).await?;
+        if before.revision != expect {
+            return Err(StoreError::Stale { what: "connection", current: before.revision, expected: expect });
+        }
+        let client_key = update.client_key_pem.as_ref().map(Option::as_ref);
+        let client_key = client_key.map(|key| self.sealed_tls_key(&before, key)).transpose()?;
+        let mut after = edited(&before, update);
+        let mut changed = differences(&before, &after);
+        if client_key.is_some() {
+            changed.push("client_key_pem");
+        }
+        if changed.is_empty() {
+            return Ok(before);
+        }
+        if scope_differs(&before, &after) {
+            if leases::is_held(&mut tx, id, self.now()).await? {
+                let why = "a run is in progress: edit address, namespace, mount and path when it has ended";
+                return Err(StoreError::Refused(why.to_owned()));
+            }
+            self.move_scope(&mut tx, &mut after).await?;
+        }
+        self.refuse_overlap(&mut tx, &after).await?;
+        after.revision = expect + 1;
+        self.write_connection(&mut tx, context, &after).await?;
+        if let Some([key_id, wrapped_key, ciphertext]) = client_key {
+            let sql = "UPDATE connections SET tls_key_id = $2, tls_wrapped_key = $3, tls_ciphertext = $4 WHERE id = $1";
+            tx.run(sql, args![id, key_id, wrapped_key, ciphertext]).await?;
+        }
+        let draft = about(context, Action::HcvConnectionUpdated, id, &after.name).with("changed", changed.join(" "));
+        let address = (after.address != before.address).then_some(&after.address);
+        tx.audit(draft.with_maybe("address", address).with("mode", after.options.mode.as_str()));
+        tx.commit().await?;
+        Ok(after)
     }
 
     /// Replaces the credential (`HCV_SECRET_ID_ROTATED`).
@@ -99,93 +248,166 @@ impl Store {
         credential: &Credential,
     ) -> Result<(), StoreError> {
         let mut tx = self.db.write().await?;
-        if self.set_credential(&mut tx, id, credential).await? == 0 {
-            return Err(StoreError::NotFound("connection"));
-        }
-        self.log
-            .append(&mut tx, [context.draft(Action::HcvSecretIdRotated, ObjectKind::Connection, id.0, None)])
-            .await?;
+        let connection = self.locked_connection(&mut tx, id).await?;
+        let kind = self.set_credential(&mut tx, &connection, credential).await?;
+        tx.audit(about(context, Action::HcvSecretIdRotated, id, &connection.name).with("kind", kind));
         tx.commit().await
     }
 
-    pub(crate) async fn set_credential(
+    /// Records that a test ran (`HCV_CONNECTION_TESTED`).
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn record_connection_test(
         &self,
-        tx: &mut Tx,
+        context: &Context,
         id: ConnectionId,
-        credential: &Credential,
-    ) -> Result<u64, StoreError> {
-        let (kind, sealed) = self.seal_credential(id, credential)?;
-        tx.run(
-            "UPDATE connections SET credential_kind = $2, credential_key_id = $3, credential_wrapped_key = $4,
-                 credential_ciphertext = $5, secret_id_expires_us = NULL WHERE id = $1",
-            args![id.0, kind, sealed.key_id, sealed.wrapped_key, sealed.ciphertext],
-        )
-        .await
+        ok: bool,
+        secret_id_expires_us: Option<i64>,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.db.write().await?;
+        let connection = self.locked_connection(&mut tx, id).await?;
+        let sql = "UPDATE connections SET last_verified_us = COALESCE($2, last_verified_us),
+                                          secret_id_expires_us = COALESCE($3, secret_id_expires_us)
+                   WHERE id = $1";
+        tx.run(sql, args![id, ok.then_some(context.now_us), secret_id_expires_us]).await?;
+        let draft = about(context, Action::HcvConnectionTested, id, &connection.name);
+        tx.audit(Draft { outcome: if ok { Outcome::Success } else { Outcome::Failure }, ..draft });
+        tx.commit().await
     }
 
-    pub(crate) async fn connection_with_secrets(
-        &self,
-        id: ConnectionId,
-    ) -> Result<Option<(Connection, ConnectionSecrets)>, StoreError> {
-        let Some(row) = self.db.one("SELECT * FROM connections WHERE id = $1", args![id.0]).await? else {
-            return Ok(None);
-        };
-        let text = self.open_text(Purpose::ConnectionSecretId, id, &sealed(&row, "credential_")?)?;
-        let credential = match row.text("credential_kind")?.as_str() {
-            "secret_id" => Credential::SecretId(text),
-            "wrapping_token" => Credential::WrappingToken(text),
-            _ => return Err(StoreError::Malformed("credential kind")),
-        };
-        let client_key_pem = match row.maybe_text("client_key_key_id")? {
-            Some(_) => Some(self.open_text(Purpose::ConnectionTlsKey, id, &sealed(&row, "client_key_")?)?),
-            None => None,
-        };
-        Ok(Some((read(&row)?, ConnectionSecrets { credential, client_key_pem })))
+    /// Deletes a connection with base, plans, runs and conflicts (`HCV_CONNECTION_DELETED`);
+    /// records and secrets stay.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] while a run holds the lease.
+    pub async fn delete_connection(&self, context: &Context, id: ConnectionId) -> Result<(), StoreError> {
+        let mut tx = self.db.write().await?;
+        let connection = self.locked_connection(&mut tx, id).await?;
+        if leases::is_held(&mut tx, id, self.now()).await? {
+            let why = "a run is in progress: cancel it, or delete the connection when it has ended";
+            return Err(StoreError::Refused(why.to_owned()));
+        }
+        tx.run("DELETE FROM connections WHERE id = $1", args![id]).await?;
+        let draft = about(context, Action::HcvConnectionDeleted, id, &connection.name);
+        tx.audit(draft.about(ObjectKind::Collection, connection.collection_id.0));
+        tx.commit().await
     }
 
-    fn seal_credential(&self, id: ConnectionId, credential: &Credential) -> Result<(&'static str, Sealed), StoreError> {
-        let (kind, text) = match credential {
-            Credential::SecretId(text) => ("secret_id", text),
-            Credential::WrappingToken(text) => ("wrapping_token", text),
-        };
-        Ok((kind, self.keyring.seal(&place(Purpose::ConnectionSecretId, id), text.expose().as_bytes())?))
+    /// Refuses a connection that writes where another one does.
+    async fn refuse_overlap(&self, tx: &mut Tx, connection: &Connection) -> Result<(), StoreError> {
+        if connection.options.mode == Mode::Pull {
+            return Ok(());
+        }
+        let rows = tx.all("SELECT * FROM connections WHERE id <> $1", args![connection.id]).await?;
+        for row in rows {
+            let other = self.connection_row(&row)?;
+            if other.options.mode != Mode::Pull && overlap(connection, &other) {
+                let why = format!(
+                    "the connection `{}` already writes at `{}`: two that write may not overlap",
+                    other.name,
+                    scope(&other).join("/")
+                );
+                return Err(StoreError::Refused(why));
+            }
+        }
+        Ok(())
     }
 
-    fn seal_client_key(&self, id: ConnectionId, key: &SecretText) -> Result<Sealed, StoreError> {
-        Ok(self.keyring.seal(&place(Purpose::ConnectionTlsKey, id), key.expose().as_bytes())?)
+    /// The connection points elsewhere now. What it knows of the old place waits for a person's
+    /// word; where it knows nothing yet, there is nothing to ask.
+    async fn move_scope(&self, tx: &mut Tx, after: &mut Connection) -> Result<(), StoreError> {
+        let based = tx.one("SELECT path FROM base WHERE connection_id = $1 LIMIT 1", args![after.id]).await?;
+        match based {
+            Some(_) => after.scope_changed = true,
+            None => after.identity = None,
+        }
+        tx.run("DELETE FROM suspicions WHERE connection_id = $1", args![after.id]).await?;
+        Ok(())
     }
 
-    fn open_text(&self, purpose: Purpose, id: ConnectionId, sealed: &Sealed) -> Result<SecretText, StoreError> {
-        let bytes = self.keyring.unseal(&place(purpose, id), sealed)?;
-        let text = std::str::from_utf8(bytes.expose()).map_err(|_| StoreError::Malformed("credential"))?;
-        Ok(SecretText::new(text.to_owned()))
+    async fn write_connection(&self, tx: &mut Tx, context: &Context, after: &Connection) -> Result<(), StoreError> {
+        let written = tx.run(
+            "UPDATE connections SET name = $2, address = $3, namespace = $4, tls = $5, auth_mount = $6, role_id = $7,
+                                    mount = $8, path = $9, options = $10, schedule = $11, concurrency_max = $12,
+                                    paused = $13, scope_changed = $14, identity = $15, revision = $16, updated_us = $17
+             WHERE id = $1",
+            args![
+                after.id,
+                after.name.as_str(),
+                after.address.as_str(),
+                after.namespace.as_deref(),
+                json(&after.tls),
+                after.auth_mount.as_str(),
+                after.role_id.as_str(),
+                after.mount.as_str(),
+                after.path.as_str(),
+                json(&after.options),
+                json(&after.schedule),
+                after.concurrency_max,
+                after.paused,
+                after.scope_changed,
+                after.identity.as_ref().map(json),
+                after.revision,
+                context.now_us,
+            ],
+        );
+        written.await.map(drop).map_err(|error| taken(error, "connection", &after.name))
+    }
+
+    /// Finds a connection to change.
+    pub(crate) async fn locked_connection(&self, tx: &mut Tx, id: ConnectionId) -> Result<Connection, StoreError> {
+        let row = tx.one("SELECT * FROM connections WHERE id = $1", args![id]).await?;
+        self.connection_row(&row.ok_or(StoreError::NotFound("connection"))?)
     }
 }
 
-const fn place(purpose: Purpose, id: ConnectionId) -> Place {
-    Place { purpose, collection: Uuid::nil(), object: id.0, revision: 0 }
+fn about(context: &Context, action: Action, id: ConnectionId, name: &str) -> Draft {
+    context.draft(action, ObjectKind::Connection, id.0, Some(name))
 }
 
-fn read(row: &Row) -> Result<Connection, StoreError> {
-    let identity = row.maybe_text("identity")?.map(|text| serde_json::from_str(&text)).transpose();
-    Ok(Connection {
-        id: ConnectionId(row.id("id")?),
-        name: row.text("name")?,
-        collection_id: CollectionId(row.id("collection_id")?),
-        address: row.text("address")?,
-        namespace: row.maybe_text("namespace")?,
-        tls: row.json("tls")?,
-        auth_mount: row.text("auth_mount")?,
-        role_id: row.text("role_id")?,
-        mount: row.text("mount")?,
-        path: row.text("path")?,
-        options: row.json("options")?,
-        schedule: row.json("schedule")?,
-        concurrency_max: u32::try_from(row.int("concurrency_max")?).unwrap_or(u32::MAX),
-        paused: row.flag("paused")?,
-        started: row.flag("started")?,
-        scope_changed: row.flag("scope_changed")?,
-        identity: identity.map_err(|_| StoreError::Malformed("identity"))?,
-        revision: row.count("revision")?,
-    })
+/// Applies what is asked for.
+fn edited(before: &Connection, update: ConnectionUpdate) -> Connection {
+    let mut after = before.clone();
+    macro_rules! take {
+        ($($field:ident),+) => { $(if let Some(value) = update.$field { after.$field = value; })+ };
+    }
+    take!(name, address, namespace, tls, auth_mount, role_id, mount, path, options, schedule, concurrency_max, paused);
+    after.options.instance.clone_from(&before.options.instance);
+    after
+}
+
+/// Names what differs, for the audit.
+fn differences(before: &Connection, after: &Connection) -> Vec<&'static str> {
+    let differs = [
+        ("name", before.name != after.name),
+        ("address", before.address != after.address),
+        ("namespace", before.namespace != after.namespace),
+        ("tls", json(&before.tls) != json(&after.tls)),
+        ("auth_mount", before.auth_mount != after.auth_mount),
+        ("role_id", before.role_id != after.role_id),
+        ("mount", before.mount != after.mount),
+        ("path", before.path != after.path),
+        ("options", before.options != after.options),
+        ("schedule", before.schedule != after.schedule),
+        ("concurrency_max", before.concurrency_max != after.concurrency_max),
+        ("paused", before.paused != after.paused),
+    ];
+    differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
+}
+
+fn scope_differs(one: &Connection, other: &Connection) -> bool {
+    one.address != other.address || scope(one) != scope(other)
+}
+
+/// The segments of a connection's remote scope. Namespaces, mounts and paths are one tree: Vault
+/// takes a namespace as a header or as the beginning of the path.
+fn scope(connection: &Connection) -> Vec<&str> {
+    let parts = [connection.namespace.as_deref().unwrap_or_default(), &connection.mount, &connection.path];
+    parts.into_iter().flat_map(|part| part.split('/')).filter(|segment| !segment.is_empty()).collect()
+}
+
+fn overlap(one: &Connection, other: &Connection) -> bool {
+    let (a, b) = (scope(one), scope(other));
+    one.address == other.address && (a.starts_with(&b) || b.starts_with(&a))
 }

@@ -1,28 +1,37 @@
 //! The database file, its migrations, and unlocking it.
 
-use std::{borrow::Cow, os::unix::fs::OpenOptionsExt as _, path::Path, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    fmt, fs,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    path::Path,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use sqlx::{
+    AssertSqlSafe, SqlSafeStr as _,
     migrate::{Migration, MigrationType, Migrator},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use uuid::Uuid;
+use vaultterm_reconcile::UnixNanos;
 use vaultterm_sealing::{InstanceId, KeyPurpose, KeyState, Keyring, KeyringRow, RootKey};
 
 use crate::{
     Context, NewUser, StoreError,
-    audit::Log,
     sql::{Db, Row, args},
+    users,
 };
 
-/// Tells the time, in microseconds since the Unix epoch.
-pub type Clock = fn() -> i64;
+/// Tells the time where no [`Context`] does: in runs.
+pub type Clock = Arc<dyn Fn() -> UnixNanos + Send + Sync>;
 
 /// An opened, migrated database whose keyring is still locked.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Database {
-    pub(crate) db: Db,
-    pub(crate) now_us: Clock,
+    db: Db,
+    clock: Clock,
 }
 
 /// What initialising made.
@@ -37,36 +46,52 @@ pub struct Initialised {
 pub struct Store {
     pub(crate) db: Db,
     pub(crate) keyring: Arc<Keyring>,
-    pub(crate) log: Log,
-    pub(crate) now_us: Clock,
+    pub(crate) clock: Clock,
 }
 
+/// Connections that read. They hold no lock, so a few serve many requests.
 const READERS_MAX: u32 = 4;
+/// How long another process (a backup) may hold the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a request waits for its turn to write.
+const TURN_TIMEOUT: Duration = Duration::from_secs(30);
+/// What the write-ahead log shrinks to after a large change.
+const WAL_BYTES: &str = "67108864";
+/// More than there are statements in this crate: each is prepared once.
+const STATEMENTS_MAX: usize = 256;
 
 impl Database {
-    /// Opens (or creates, readable by the owner only) the SQLite file and brings it to the newest
-    /// migration.
+    /// Opens (or creates) the SQLite file, readable by its owner only, and brings it to the
+    /// newest migration.
     ///
     /// # Errors
     /// [`StoreError::Database`], [`StoreError::Migration`].
-    pub async fn open_sqlite(path: &Path, now_us: Clock) -> Result<Self, StoreError> {
-        let created = std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
-        created.map_err(|error| StoreError::Database(sqlx::Error::Io(error)))?;
-        // FULL: a committed change survives a power cut. A vault that forgets the last write after
-        // Vault has it would only converge, but one that forgets an audit entry would lie.
+    pub async fn open_sqlite(path: &Path) -> Result<Self, StoreError> {
+        make_private(path).map_err(|error| StoreError::Database(sqlx::Error::Io(error)))?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .journal_mode(SqliteJournalMode::Wal)
+            // A commit is on disk when it is answered: Vault may have been told already, and an
+            // audit entry that a power cut takes back would be a lie.
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT)
+            .statement_cache_capacity(STATEMENTS_MAX)
+            .pragma("journal_size_limit", WAL_BYTES)
+            // What is replaced (a credential) is overwritten, not left in a free page.
             .pragma("secure_delete", "ON");
-        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+        let writer = SqlitePoolOptions::new().max_connections(1).acquire_timeout(TURN_TIMEOUT);
+        let writer = writer.connect_with(options.clone()).await?;
         migrator().run(&writer).await?;
-        let readers =
-            SqlitePoolOptions::new().max_connections(READERS_MAX).connect_with(options.read_only(true)).await?;
-        Ok(Self { db: Db { writer, readers }, now_us })
+        let readers = SqlitePoolOptions::new().max_connections(READERS_MAX).acquire_timeout(TURN_TIMEOUT);
+        let readers = readers.connect_with(options.read_only(true)).await?;
+        Ok(Self { db: Db { writer, readers }, clock: Arc::new(system_time) })
+    }
+
+    /// Takes the time from elsewhere: for tests.
+    #[must_use]
+    pub fn with_clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
     }
 
     /// Says whether `init` ran on this database.
@@ -88,17 +113,15 @@ impl Database {
         owner: Option<NewUser>,
     ) -> Result<Initialised, StoreError> {
         let instance = InstanceId(Uuid::now_v7());
-        let log = Log { id: Uuid::now_v7() };
         let (_, rows) = Keyring::create(root, instance)?;
         let mut tx = self.db.write().await?;
         if tx.one("SELECT id FROM instance", args![]).await?.is_some() {
             return Err(StoreError::Refused("the database is initialised already".to_owned()));
         }
-        tx.run(
-            "INSERT INTO instance (only, id, log_id, created_us) VALUES (1, $1, $2, $3)",
-            args![instance.0, log.id, context.now_us],
-        )
-        .await?;
+        let sql = "INSERT INTO instance (only, id, created_us) VALUES (1, $1, $2)";
+        tx.run(sql, args![instance.0, context.now_us]).await?;
+        let sql = "INSERT INTO audit_head (only, log_id, seq, hash) VALUES (1, $1, 0, $2)";
+        tx.run(sql, args![Uuid::now_v7(), [0; 32]]).await?;
         for row in rows {
             tx.run(
                 "INSERT INTO keyring (id, purpose, generation, state, wrapped) VALUES ($1, $2, $3, $4, $5)",
@@ -107,7 +130,7 @@ impl Database {
             .await?;
         }
         if let Some(owner) = owner {
-            crate::users::insert_user(&mut tx, log, context, owner).await?;
+            users::insert(&mut tx, context, owner).await?;
         }
         tx.commit().await?;
         Ok(Initialised { instance })
@@ -119,15 +142,19 @@ impl Database {
     /// [`StoreError::Sealing`] when the root key is another installation's;
     /// [`StoreError::Refused`] when the database is not initialised.
     pub async fn unlock(&self, root: &RootKey) -> Result<Store, StoreError> {
-        let row = self.db.one("SELECT id, log_id FROM instance", args![]).await?.ok_or_else(|| {
+        let row = self.db.one("SELECT id FROM instance", args![]).await?;
+        let row = row.ok_or_else(|| {
             StoreError::Refused("the database is not initialised: run `vaultterm init` first".to_owned())
         })?;
-        let instance = InstanceId(row.id("id")?);
         let rows = self.db.all("SELECT id, purpose, generation, state, wrapped FROM keyring", args![]).await?;
         let rows = rows.iter().map(keyring_row).collect::<Result<Vec<_>, _>>()?;
-        let keyring = Keyring::open(root, instance, &rows)?;
-        let log = Log { id: row.id("log_id")? };
-        Ok(Store { db: self.db.clone(), keyring: Arc::new(keyring), log, now_us: self.now_us })
+        let keyring = Keyring::open(root, InstanceId(row.id("id")?), &rows)?;
+        Ok(Store { db: self.db.clone(), keyring: Arc::new(keyring), clock: self.clock.clone() })
+    }
+
+    /// Closes the pools of a database that was not unlocked (or of all its stores).
+    pub async fn close(&self) {
+        self.db.close().await;
     }
 }
 
@@ -149,39 +176,156 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn ping(&self) -> Result<(), StoreError> {
-        self.db.one("SELECT id FROM instance", args![]).await.map(|_| ())
+        self.db.one("SELECT id FROM instance", args![]).await.map(drop)
     }
 
-    /// Closes the pools; SQLite folds its write-ahead log into the file.
+    /// Closes the pools. SQLite folds its write-ahead log into the file.
     pub async fn close(&self) {
-        self.db.readers.close().await;
-        self.db.writer.close().await;
+        self.db.close().await;
+    }
+
+    /// The context of what VaultTerm does by itself at this moment.
+    pub(crate) fn context(&self, actor: &vaultterm_ledger::Actor) -> Context {
+        Context { actor: actor.clone(), source_ip: None, request_id: None, now_us: self.now_us() }
+    }
+
+    pub(crate) fn now(&self) -> UnixNanos {
+        (self.clock)()
+    }
+
+    pub(crate) fn now_us(&self) -> i64 {
+        self.now().0 / 1_000
     }
 }
 
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Database")
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Store")
+    }
+}
+
+/// Creates the file for its owner's eyes only, in a folder (created if need be) for its owner
+/// only, before SQLite does: its write-ahead log and shared memory take over the mode.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    let file = fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    if file.metadata()?.permissions().mode() & 0o077 != 0 {
+        tracing::warn!(path = %path.display(), "the database could be read by others; its mode is 0600 now");
+        file.set_permissions(fs::Permissions::from_mode(0o600))?;
+    }
+    Ok(())
+}
+
+fn system_time() -> UnixNanos {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    UnixNanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}
+
 fn keyring_row(row: &Row) -> Result<KeyringRow, StoreError> {
-    let (purpose, state) = (row.text("purpose")?, row.text("state")?);
-    let named = |name: &'static str| StoreError::Malformed(name);
+    let purpose = |text: &str| KeyPurpose::ALL.into_iter().find(|one| one.as_str() == text);
+    let state = |text: &str| [KeyState::Active, KeyState::DecryptOnly].into_iter().find(|one| one.as_str() == text);
     Ok(KeyringRow {
         id: row.id("id")?,
-        purpose: KeyPurpose::ALL.into_iter().find(|one| one.as_str() == purpose).ok_or(named("key purpose"))?,
-        generation: u32::try_from(row.int("generation")?).map_err(|_| named("key generation"))?,
-        state: [KeyState::Active, KeyState::DecryptOnly]
-            .into_iter()
-            .find(|one| one.as_str() == state)
-            .ok_or(named("key state"))?,
+        purpose: row.named("purpose", "key purpose", purpose)?,
+        generation: row.small("generation")?,
+        state: row.named("state", "key state", state)?,
         wrapped: row.bytes("wrapped")?,
     })
 }
 
+/// The migrations, oldest first. A released one never changes.
+const MIGRATIONS: [(&str, &str); 1] = [("first", include_str!("../migrations/0001_first.sql"))];
+
+/// What differs between engines, in the words of SQLite.
+const TOKENS: [(&str, &str); 3] = [("@BYTES", "BLOB"), ("@PATH", "TEXT"), ("@WITHOUT_ROWID", "WITHOUT ROWID")];
+
 fn migrator() -> Migrator {
-    let text = include_str!("schema.sql").replace("@BYTES", "BLOB");
-    let first = Migration::new(
-        1,
-        Cow::Borrowed("the first shape"),
-        MigrationType::Simple,
-        sqlx::SqlStr::from_static(Box::leak(text.into_boxed_str())),
-        false,
-    );
-    Migrator::with_migrations(vec![first])
+    let migrations = (1..).zip(MIGRATIONS).map(|(version, (name, text))| {
+        let sql = TOKENS.iter().fold(text.to_owned(), |sql, (token, word)| sql.replace(token, word));
+        let sql = AssertSqlSafe(sql).into_sql_str();
+        Migration::new(version, Cow::Borrowed(name), MigrationType::Simple, sql, false)
+    });
+    Migrator::with_migrations(migrations.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt as _};
+
+    use serde_json::json;
+    use vaultterm_sealing::{RootKey, SealingError};
+
+    use super::Database;
+    use crate::{
+        ErrorClass, StoreError,
+        testing::{House, somebody},
+    };
+
+    #[tokio::test]
+    async fn files_are_for_their_owner_only() {
+        let house = House::new().await;
+        house.save("a", json!({"x": 1})).await.unwrap();
+        let data = house.folder.path().join("data");
+        let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&data), 0o700);
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&data).unwrap() {
+            let entry = entry.unwrap();
+            assert_eq!(mode(&entry.path()), 0o600, "{:?}", entry.file_name());
+            names.push(entry.file_name().into_string().unwrap());
+        }
+        names.sort();
+        assert_eq!(names, ["vaultterm.db", "vaultterm.db-shm", "vaultterm.db-wal"]);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_others_could_read_is_closed_to_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("vaultterm.db");
+        fs::write(&path, "").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        Database::open_sqlite(&path).await.unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[tokio::test]
+    async fn a_database_is_initialised_once_and_opens_with_its_own_key_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("vaultterm.db");
+        let root = RootKey::generate();
+        let database = Database::open_sqlite(&path).await.unwrap();
+        assert!(!database.is_initialised().await.unwrap());
+        assert_eq!(database.unlock(&root).await.unwrap_err().class(), ErrorClass::Refused);
+        let made = database.initialise(&somebody(), &root, None).await.unwrap();
+        assert_eq!(database.initialise(&somebody(), &root, None).await.unwrap_err().class(), ErrorClass::Refused);
+        database.close().await;
+
+        let database = Database::open_sqlite(&path).await.unwrap();
+        assert!(database.is_initialised().await.unwrap());
+        let error = database.unlock(&RootKey::generate()).await.unwrap_err();
+        assert!(matches!(error, StoreError::Sealing(SealingError::WrongRootKey)));
+        let store = database.unlock(&root).await.unwrap();
+        store.ping().await.unwrap();
+        assert_eq!(store.instance(), made.instance);
+    }
+
+    #[tokio::test]
+    async fn a_store_survives_being_closed_and_opened() {
+        let house = House::new().await;
+        let record = house.save("a", json!({"x": 1})).await.unwrap();
+        house.store.close().await;
+        let database = Database::open_sqlite(&house.folder.path().join("data/vaultterm.db")).await.unwrap();
+        let store = database.unlock(&house.root).await.unwrap();
+        let shown = store.reveal_record(&somebody(), record.id, None, None, None).await.unwrap();
+        assert_eq!(shown.to_json().expose(), br#"{"x":1}"#);
+        assert_eq!(store.verify_audit().await.unwrap().broken, None);
+    }
 }

@@ -42,6 +42,9 @@ pub enum StoreError {
     /// Not allowed in this state; the text says why and what to do.
     #[error("{0}")]
     Refused(String),
+    /// The record that would come of a change breaks a limit.
+    #[error(transparent)]
+    Fields(#[from] vaultterm_sealing::FieldsError),
     /// A key or ciphertext failed.
     #[error("a stored value could not be opened")]
     Sealing(#[from] vaultterm_sealing::SealingError),
@@ -64,7 +67,7 @@ impl StoreError {
             Self::Exists { .. } => ErrorClass::Exists,
             Self::Stale { .. } => ErrorClass::Stale,
             Self::NotFound(_) => ErrorClass::NotFound,
-            Self::Refused(_) => ErrorClass::Refused,
+            Self::Refused(_) | Self::Fields(_) => ErrorClass::Refused,
             Self::Sealing(_) | Self::Malformed(_) | Self::Database(_) | Self::Migration(_) => ErrorClass::Internal,
         }
     }

@@ -1,9 +1,10 @@
-//! The right to run on a connection, with a fencing number.
+//! The right to run on a connection: one holder at a time, with a fencing number.
 
 use std::time::Duration;
 
 use uuid::Uuid;
-use vaultterm_sync::{ConnectionId, JournalError, Lease};
+use vaultterm_reconcile::UnixNanos;
+use vaultterm_sync::{ConnectionId, Lease};
 
 use crate::{
     Store, StoreError,
@@ -11,69 +12,60 @@ use crate::{
 };
 
 impl Store {
+    /// Takes the lease, unless another holder's is still valid.
     pub(crate) async fn take_lease(
         &self,
         id: ConnectionId,
         holder: Uuid,
         ttl: Duration,
     ) -> Result<Option<Lease>, StoreError> {
-        let now = (self.now_us)();
         let mut tx = self.db.write().await?;
-        let row = tx.one("SELECT holder, fence, expires_us FROM leases WHERE connection_id = $1", args![id.0]).await?;
-        let mut fence = 1;
-        if let Some(row) = &row {
-            let held = !row.text("holder")?.is_empty() && row.int("expires_us")? > now;
-            if held && row.text("holder")? != holder.to_string() {
-                return Ok(None);
-            }
-            fence = row.count("fence")? + 1;
-        }
-        tx.run(
-            "INSERT INTO leases (connection_id, holder, fence, expires_us) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (connection_id) DO UPDATE SET holder = $2, fence = $3, expires_us = $4",
-            args![id.0, holder, fence, now + micros(ttl)],
-        )
-        .await?;
+        let now = self.now();
+        let sql = "INSERT INTO leases (connection_id, holder, fence, expires) VALUES ($1, $2, 1, $3)
+                   ON CONFLICT (connection_id) DO UPDATE
+                       SET holder = excluded.holder, fence = leases.fence + 1, expires = excluded.expires
+                       WHERE leases.holder IS NULL OR leases.holder = excluded.holder OR leases.expires <= $4
+                   RETURNING fence";
+        let row = tx.one(sql, args![id, holder, later(now, ttl), now]).await?;
+        let fence = row.map(|row| row.count("fence")).transpose()?;
         tx.commit().await?;
-        Ok(Some(Lease { connection_id: id, holder, fence }))
+        Ok(fence.map(|fence| Lease { connection_id: id, holder, fence }))
     }
 
+    /// Prolongs a lease; answers whether it is still held. One that ran out and that nobody took
+    /// meanwhile is.
     pub(crate) async fn prolong_lease(&self, lease: Lease, ttl: Duration) -> Result<bool, StoreError> {
         let mut tx = self.db.write().await?;
-        let rows = tx
-            .run(
-                "UPDATE leases SET expires_us = $4 WHERE connection_id = $1 AND holder = $2 AND fence = $3",
-                args![lease.connection_id.0, lease.holder, lease.fence, (self.now_us)() + micros(ttl)],
-            )
-            .await?;
+        let sql = "UPDATE leases SET expires = $4 WHERE connection_id = $1 AND holder = $2 AND fence = $3";
+        let args = args![lease.connection_id, lease.holder, lease.fence, later(self.now(), ttl)];
+        let held = tx.run(sql, args).await? == 1;
         tx.commit().await?;
-        Ok(rows == 1)
+        Ok(held)
     }
 
-    /// The row stays with its fence: the next lease must have a higher one.
+    /// Gives a lease back. Its row stays: the next one must have a higher fence.
     pub(crate) async fn give_lease_back(&self, lease: Lease) -> Result<(), StoreError> {
         let mut tx = self.db.write().await?;
-        tx.run(
-            "UPDATE leases SET holder = '', expires_us = 0 WHERE connection_id = $1 AND holder = $2 AND fence = $3",
-            args![lease.connection_id.0, lease.holder, lease.fence],
-        )
-        .await?;
+        let sql = "UPDATE leases SET holder = NULL, expires = 0
+                   WHERE connection_id = $1 AND holder = $2 AND fence = $3";
+        tx.run(sql, args![lease.connection_id, lease.holder, lease.fence]).await?;
         tx.commit().await
     }
 }
 
-/// Checks inside a change that the lease is still ours.
-pub(crate) async fn fenced(tx: &mut Tx, lease: Lease) -> Result<(), JournalError> {
-    let row = tx
-        .one(
-            "SELECT fence FROM leases WHERE connection_id = $1 AND holder = $2 AND fence = $3",
-            args![lease.connection_id.0, lease.holder, lease.fence],
-        )
-        .await
-        .map_err(crate::journal::failed)?;
-    row.map(|_| ()).ok_or(JournalError::LeaseLost)
+/// Makes sure, for the rest of the transaction, that the lease is held: touching its row keeps
+/// everybody else from taking it before the commit, on every engine.
+pub(crate) async fn hold(tx: &mut Tx, lease: Lease) -> Result<bool, StoreError> {
+    let sql = "UPDATE leases SET fence = fence WHERE connection_id = $1 AND holder = $2 AND fence = $3";
+    Ok(tx.run(sql, args![lease.connection_id, lease.holder, lease.fence]).await? == 1)
 }
 
-fn micros(duration: Duration) -> i64 {
-    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX / 2)
+/// Tells whether anybody holds a valid lease.
+pub(crate) async fn is_held(tx: &mut Tx, id: ConnectionId, now: UnixNanos) -> Result<bool, StoreError> {
+    let sql = "SELECT fence FROM leases WHERE connection_id = $1 AND holder IS NOT NULL AND expires > $2";
+    Ok(tx.one(sql, args![id, now]).await?.is_some())
+}
+
+fn later(moment: UnixNanos, by: Duration) -> UnixNanos {
+    UnixNanos(moment.0.saturating_add(i64::try_from(by.as_nanos()).unwrap_or(i64::MAX)))
 }

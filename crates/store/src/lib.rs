@@ -4,29 +4,43 @@
 //! becomes a [`Store`]. Every change takes a [`Context`] and writes its audit entry in the
 //! same transaction. Roles are not checked here: that is the server's one place.
 //!
-//! Start reading at `database.rs`.
+//! Start reading at `database.rs`, then `records.rs`; `journal.rs` is what the engine sees.
 
 mod audit;
+mod base;
 mod collections;
+mod commit;
 mod conflicts;
+mod connection_rows;
 mod connections;
 mod context;
 mod database;
 mod error;
+mod idempotency;
 mod journal;
 mod leases;
+mod record_changes;
 mod records;
 mod revisions;
 mod runs;
+mod schedule;
+mod sealed;
 mod sql;
+#[cfg(test)]
+mod testing;
+mod tokens;
 mod users;
 
-pub use audit::{AuditEvent, AuditFilter};
-pub use collections::Collection;
+pub use audit::{AuditEvent, AuditFilter, AuditVerdict};
+pub use collections::{Collection, CollectionRole, Member};
 pub use conflicts::ConflictFilter;
-pub use connections::NewConnection;
+pub use connections::{ConnectionSummary, ConnectionUpdate, NewConnection};
 pub use context::{Context, Page, Paged};
 pub use database::{Clock, Database, Initialised, Store};
 pub use error::{ErrorClass, StoreError};
-pub use records::{NewRecord, Record, RecordFilter, RecordPatch, RecordState, RecordSync, RevisionInfo};
-pub use users::{InstanceRole, NewUser, User};
+pub use idempotency::{IdempotencyKey, SavedAnswer};
+pub use records::{NewRecord, Record, RecordFilter, RecordPatch, RecordState, RecordSync};
+pub use revisions::RevisionInfo;
+pub use schedule::Scheduled;
+pub use tokens::{Caller, NewToken, Scope, TokenInfo, TokenKind};
+pub use users::{InstanceRole, LoginRow, NewUser, User, UserUpdate};

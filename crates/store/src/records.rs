@@ -1,16 +1,14 @@
-//! Records and their revisions.
+//! Records: what they are, finding and listing them. Changing them is in `record_changes.rs`.
 
-use uuid::Uuid;
-use vaultterm_ledger::{Action, ObjectKind};
+use std::collections::BTreeSet;
+
 use vaultterm_reconcile::{RecordId, RecordType, Revision, SecretPath};
 use vaultterm_sealing::SecretFields;
-use vaultterm_sync::{CollectionId, ConnectionId, Origin};
+use vaultterm_sync::{CollectionId, ConnectionId};
 
 use crate::{
-    Context, Page, Paged, Store, StoreError,
-    audit::{about, with},
-    revisions::Made,
-    sql::{Row, Tx, args},
+    Page, Paged, Store, StoreError, base,
+    sql::{Row, Select, args},
 };
 
 /// A record without its values.
@@ -111,346 +109,160 @@ pub struct RecordFilter {
     pub state: RecordState,
 }
 
-/// One revision without its values.
-#[derive(Clone, Debug)]
-pub struct RevisionInfo {
-    /// Number.
-    pub revision: Revision,
-    /// The path then.
-    pub path: SecretPath,
-    /// The type then.
-    pub record_type: RecordType,
-    /// Names of the fields then.
-    pub field_names: Vec<String>,
-    /// `person`, `remote`, `merge`, `archive`.
-    pub origin: &'static str,
-    /// The connection, when it came from or through one.
-    pub connection_id: Option<ConnectionId>,
-    /// Who.
-    pub actor: String,
-    /// Microseconds.
-    pub created_us: i64,
-}
-
 impl Store {
-    /// Creates a record (`RECORD_CREATED`).
-    ///
-    /// # Errors
-    /// [`StoreError::Exists`] when the path is taken.
-    pub async fn create_record(
-        &self,
-        context: &Context,
-        collection_id: CollectionId,
-        new: NewRecord,
-    ) -> Result<Record, StoreError> {
-        let id = RecordId(Uuid::now_v7());
-        let mut tx = self.db.write().await?;
-        let made = Made {
-            path: &new.path,
-            record_type: new.record_type,
-            origin: Origin::Person,
-            actor: &context.actor.name,
-            now_us: context.now_us,
-        };
-        self.insert_record(&mut tx, collection_id, id, &made, &new.fields).await?;
-        tx.run(
-            "UPDATE records SET tags = $2, inject_only = $3 WHERE id = $1",
-            args![id.0, tags_text(&new.tags), new.inject_only],
-        )
-        .await?;
-        let draft = context.draft(Action::RecordCreated, ObjectKind::Record, id.0, Some(new.path.as_str()));
-        self.log.append(&mut tx, [about(draft, ObjectKind::Collection, collection_id.0)]).await?;
-        tx.commit().await?;
-        self.record(id).await?.ok_or(StoreError::NotFound("record"))
-    }
-
     /// Finds a record, live or trashed.
     ///
     /// # Errors
     /// [`StoreError`], as everywhere here.
     pub async fn record(&self, id: RecordId) -> Result<Option<Record>, StoreError> {
-        let Some(row) = self.db.one(&format!("SELECT {COLUMNS} FROM records WHERE id = $1"), args![id.0]).await? else {
-            return Ok(None);
-        };
-        self.with_sync(read(&row)?).await.map(Some)
+        self.found(self.db.one("SELECT * FROM records WHERE id = $1", args![id]).await?).await
     }
 
     /// Finds a live record by path.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`], as everywhere here.
     pub async fn record_by_path(
         &self,
         collection_id: CollectionId,
         path: &SecretPath,
     ) -> Result<Option<Record>, StoreError> {
-        let sql =
-            format!("SELECT {COLUMNS} FROM records WHERE collection_id = $1 AND path = $2 AND deleted_us IS NULL");
-        let Some(row) = self.db.one(&sql, args![collection_id.0, path.as_str()]).await? else { return Ok(None) };
-        self.with_sync(read(&row)?).await.map(Some)
+        let sql = "SELECT * FROM records WHERE collection_id = $1 AND path = $2 AND deleted_us IS NULL";
+        self.found(self.db.one(sql, args![collection_id, path]).await?).await
     }
 
     /// Lists records by path.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`], as everywhere here.
     pub async fn records(
         &self,
         collection_id: CollectionId,
         filter: &RecordFilter,
         page: &Page,
     ) -> Result<Paged<Record>, StoreError> {
-        // The cursor is path and id: several trashed records may have had one path.
-        let (path, id) = page.after().rsplit_once('\n').unwrap_or_default();
-        let sql = format!(
-            "SELECT {COLUMNS} FROM records
-             WHERE collection_id = $1 AND (deleted_us IS NULL) = ($2 = 1)
-               AND (path > $3 OR (path = $3 AND id > $4))
-               AND ($5 IS NULL OR substr(path, 1, length($5)) = $5)
-               AND ($6 IS NULL OR replace(lower(path), lower($6), '') <> lower(path))
-               AND ($7 IS NULL OR record_type = $7)
-               AND ($8 IS NULL OR replace(tags, $8, '') <> tags)
-             ORDER BY path, id LIMIT $9"
-        );
-        let rows = self
-            .db
-            .all(
-                &sql,
-                args![
-                    collection_id.0,
-                    filter.state == RecordState::Live,
-                    path,
-                    id,
-                    filter.prefix.clone(),
-                    filter.query.clone().filter(|query| !query.is_empty()),
-                    filter.record_type.map(RecordType::as_str),
-                    filter.tag.as_ref().map(|tag| format!("\n{tag}\n")),
-                    page.fetch(),
-                ],
-            )
-            .await?;
-        let mut paged = page.cut(rows, read, |record| format!("{}\n{}", record.path, record.id.0))?;
-        for record in &mut paged.items {
-            record.sync = self.sync_states(record).await?;
+        let state = match filter.state {
+            RecordState::Live => "IS NULL",
+            RecordState::Trash => "IS NOT NULL",
+        };
+        let sql = format!("SELECT * FROM records WHERE collection_id = $1 AND deleted_us {state}");
+        let mut select = Select::new(&sql, args![collection_id]);
+        if let Some(prefix) = filter.prefix.as_deref() {
+            select.and("path >= ?", prefix);
+            select.and_maybe("path < ?", after_prefix(prefix));
         }
+        select.and_maybe("path_folded LIKE ? ESCAPE '\\'", filter.query.as_deref().map(pattern));
+        select.and_maybe("record_type = ?", filter.record_type);
+        // Text functions differ between engines; this one does not, nor does it fold case.
+        let tag = filter.tag.as_deref().map(|tag| format!("\n{tag}\n"));
+        select.and_maybe("REPLACE(tags, ?, '') <> tags", tag);
+        if let Some((id, path)) = page.id_and_text()? {
+            select.and("path >= ?", path);
+            select.and_either(("path > ?", path), ("id > ?", id));
+        }
+        let rows = self.db.select(select.order("path, id", page.fetch())).await?;
+        let mut paged = page.cut(rows, record, |record| format!("{}:{}", record.id.0, record.path))?;
+        self.add_sync(&mut paged.items).await?;
         Ok(paged)
     }
 
-    /// Changes a record (`RECORD_UPDATED`): one new revision, or none when nothing changes.
-    ///
-    /// # Errors
-    /// [`StoreError::Stale`], [`StoreError::Exists`]; [`StoreError::Refused`] for a trashed record.
-    pub async fn update_record(
-        &self,
-        context: &Context,
-        id: RecordId,
-        expect: Revision,
-        patch: RecordPatch,
-    ) -> Result<Record, StoreError> {
-        let mut tx = self.db.write().await?;
-        let record = locked(&mut tx, id).await?;
-        if record.deleted_us.is_some() {
-            return Err(StoreError::Refused("the record is in the trash: restore it first".to_owned()));
-        }
-        guard(&record, expect)?;
-        let stored = self.open_revision(&mut tx, &record, record.revision).await?;
-        let mut fields = stored.fields.duplicate();
-        for name in &patch.remove_fields {
-            fields.remove(name);
-        }
-        for (name, value) in patch.fields.iter().flat_map(SecretFields::expose) {
-            fields.insert(name.clone(), value.clone());
-        }
-        fields.check_limits().map_err(|error| StoreError::Refused(error.to_string()))?;
-        let path = patch.path.unwrap_or_else(|| record.path.clone());
-        let record_type = patch.record_type.unwrap_or(record.record_type);
-        let tags = tags_text(patch.tags.as_ref().unwrap_or(&record.tags));
-        let inject_only = patch.inject_only.unwrap_or(record.inject_only);
-        let same = fields.expose() == stored.fields.expose()
-            && path == record.path
-            && record_type == record.record_type
-            && tags == tags_text(&record.tags)
-            && inject_only == record.inject_only;
-        if !same {
-            let made = Made {
-                path: &path,
-                record_type,
-                origin: Origin::Person,
-                actor: &context.actor.name,
-                now_us: context.now_us,
-            };
-            let revision = self.push_revision(&mut tx, &record, &made, &fields).await?;
-            tx.run("UPDATE records SET tags = $2, inject_only = $3 WHERE id = $1", args![id.0, tags, inject_only])
-                .await?;
-            let draft = context.draft(Action::RecordUpdated, ObjectKind::Record, id.0, Some(path.as_str()));
-            self.log.append(&mut tx, [with(draft, "revision", revision.0)]).await?;
-            tx.commit().await?;
-        }
-        self.record(id).await?.ok_or(StoreError::NotFound("record"))
+    async fn found(&self, row: Option<Row>) -> Result<Option<Record>, StoreError> {
+        let Some(row) = row else { return Ok(None) };
+        self.with_sync(record(&row)?).await.map(Some)
     }
 
-    /// Moves a record to the trash (`RECORD_DELETED`).
-    ///
-    /// # Errors
-    /// [`StoreError::Stale`].
-    pub async fn trash_record(
-        &self,
-        context: &Context,
-        id: RecordId,
-        expect: Option<Revision>,
-    ) -> Result<Record, StoreError> {
-        let mut tx = self.db.write().await?;
-        let record = locked(&mut tx, id).await?;
-        if let Some(expect) = expect {
-            guard(&record, expect)?;
-        }
-        if record.deleted_us.is_none() {
-            tx.run("UPDATE records SET deleted_us = $2, updated_us = $2 WHERE id = $1", args![id.0, context.now_us])
-                .await?;
-            let draft = context.draft(Action::RecordDeleted, ObjectKind::Record, id.0, Some(record.path.as_str()));
-            self.log.append(&mut tx, [with(draft, "revision", record.revision.0)]).await?;
-            tx.commit().await?;
-        }
-        self.record(id).await?.ok_or(StoreError::NotFound("record"))
-    }
-
-    /// Makes an old revision (the newest, without one) the next one, out of the trash if
-    /// need be (`RECORD_RESTORED`). A live record keeps its path.
-    ///
-    /// # Errors
-    /// [`StoreError::Exists`] when the path is taken by another record.
-    pub async fn restore_record(
-        &self,
-        context: &Context,
-        id: RecordId,
-        revision: Option<Revision>,
-    ) -> Result<Record, StoreError> {
-        let mut tx = self.db.write().await?;
-        let record = locked(&mut tx, id).await?;
-        let stored = self.open_revision(&mut tx, &record, revision.unwrap_or(record.revision)).await?;
-        let made = Made {
-            path: &record.path,
-            record_type: stored.record_type,
-            origin: Origin::Person,
-            actor: &context.actor.name,
-            now_us: context.now_us,
-        };
-        let now = self.push_revision(&mut tx, &record, &made, &stored.fields).await?;
-        let draft = context.draft(Action::RecordRestored, ObjectKind::Record, id.0, Some(record.path.as_str()));
-        let draft = with(draft, "from_revision", revision.unwrap_or(record.revision).0);
-        self.log.append(&mut tx, [with(draft, "revision", now.0)]).await?;
-        tx.commit().await?;
-        self.record(id).await?.ok_or(StoreError::NotFound("record"))
-    }
-
-    /// Shows values (`RECORD_REVEALED`, committed before the answer). Names in `fields` that the
-    /// revision lacks are an error, so that nothing is half shown.
-    ///
-    /// # Errors
-    /// [`StoreError::Refused`] for a record that may only be injected.
-    pub async fn reveal_record(
-        &self,
-        context: &Context,
-        id: RecordId,
-        revision: Option<Revision>,
-        fields: Option<&[String]>,
-        reason: Option<&str>,
-    ) -> Result<SecretFields, StoreError> {
-        let mut tx = self.db.write().await?;
-        let record = locked(&mut tx, id).await?;
-        if record.inject_only {
-            return Err(StoreError::Refused("the values of this record may be injected, never shown".to_owned()));
-        }
-        let revision = revision.unwrap_or(record.revision);
-        let mut stored = self.open_revision(&mut tx, &record, revision).await?.fields;
-        if let Some(wanted) = fields {
-            let names: Vec<String> = stored.names().map(str::to_owned).collect();
-            if let Some(missing) = wanted.iter().find(|name| !names.contains(name)) {
-                return Err(StoreError::Refused(format!("revision {} has no field `{missing}`", revision.0)));
-            }
-            for name in names.iter().filter(|name| !wanted.contains(name)) {
-                stored.remove(name);
-            }
-        }
-        let shown: Vec<&str> = stored.names().collect();
-        let draft = context.draft(Action::RecordRevealed, ObjectKind::Record, id.0, Some(record.path.as_str()));
-        let mut draft = with(with(draft, "revision", revision.0), "fields", shown.join(", "));
-        if let Some(reason) = reason {
-            draft = with(draft, "reason", reason);
-        }
-        self.log.append(&mut tx, [draft]).await?;
-        tx.commit().await?;
-        Ok(stored)
-    }
-
-    /// Lists the revisions, newest first.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn revisions(&self, id: RecordId, page: &Page) -> Result<Paged<RevisionInfo>, StoreError> {
-        let before = page.cursor.as_deref().and_then(|cursor| cursor.parse().ok()).unwrap_or(i64::MAX);
-        let rows = self
-            .db
-            .all(
-                "SELECT revision, path, record_type, field_names, origin, connection_id, actor, created_us FROM revisions
-                 WHERE record_id = $1 AND revision < $2 ORDER BY revision DESC LIMIT $3",
-                args![id.0, before, page.fetch()],
-            )
-            .await?;
-        page.cut(rows, revision_info, |info| info.revision.0.to_string())
-    }
-
-    async fn with_sync(&self, mut record: Record) -> Result<Record, StoreError> {
-        record.sync = self.sync_states(&record).await?;
+    /// Adds how a record stands with its connections.
+    pub(crate) async fn with_sync(&self, record: Record) -> Result<Record, StoreError> {
+        let mut records = [record];
+        self.add_sync(&mut records).await?;
+        let [record] = records;
         Ok(record)
     }
 
-    async fn sync_states(&self, record: &Record) -> Result<Vec<RecordSync>, StoreError> {
-        let rows = self
-            .db
-            .all(
-                "SELECT c.id, b.link, b.revision, b.version, b.path,
-                        (SELECT COUNT(*) FROM conflicts k
-                         WHERE k.connection_id = c.id AND k.path = $3 AND k.status = 'open') AS conflicts
-                 FROM connections c LEFT JOIN base b ON b.connection_id = c.id AND b.record_id = $2
-                 WHERE c.collection_id = $1 ORDER BY c.id",
-                args![record.collection_id.0, record.id.0, record.path.as_str()],
-            )
-            .await?;
-        rows.iter()
-            .map(|row| {
-                let revision = row.maybe_int("revision")?;
-                let link = row.maybe_text("link")?;
-                let here = row.maybe_text("path")?.as_deref() == Some(record.path.as_str());
-                let state = match (row.int("conflicts")?, link.as_deref(), revision) {
-                    (1.., ..) => "conflict",
-                    (_, None, _) => "new",
-                    (_, Some("linked"), Some(revision))
-                        if here && Revision(revision.unsigned_abs()) == record.revision =>
-                    {
-                        "in_step"
-                    }
-                    (_, Some("linked"), _) => "changed",
-                    _ => "unlinked",
-                };
-                let remote_version = row.maybe_int("version")?.map(i64::unsigned_abs);
-                Ok(RecordSync { connection_id: ConnectionId(row.id("id")?), state, remote_version })
-            })
-            .collect()
+    /// Adds how records of one collection stand with its connections.
+    async fn add_sync(&self, records: &mut [Record]) -> Result<(), StoreError> {
+        let Some(collection_id) = records.first().map(|record| record.collection_id) else { return Ok(()) };
+        let sql = "SELECT id FROM connections WHERE collection_id = $1 ORDER BY id";
+        let connections = self.db.all(sql, args![collection_id]).await?;
+        let connections =
+            connections.iter().map(|row| row.id("id").map(ConnectionId)).collect::<Result<Vec<_>, _>>()?;
+        if connections.is_empty() {
+            return Ok(());
+        }
+        let mut select = Select::new(
+            "SELECT connection_id, path, record_id, revision, version, link FROM base WHERE 1 = 1",
+            args![],
+        );
+        select.and_any("record_id", records.iter().map(|record| record.id));
+        let based = self.db.select(select.all()).await?.iter().map(based).collect::<Result<Vec<_>, _>>()?;
+        let mut select = Select::new("SELECT connection_id, path FROM conflicts WHERE status = 'open'", args![]);
+        select.and_any("connection_id", connections.iter().copied());
+        select.and_any("path", records.iter().map(|record| &record.path));
+        let conflicts = self.db.select(select.all()).await?;
+        let conflicts: BTreeSet<(ConnectionId, String)> = conflicts
+            .iter()
+            .map(|row| Ok((ConnectionId(row.id("connection_id")?), row.text("path")?)))
+            .collect::<Result<_, StoreError>>()?;
+        for record in records {
+            let stands = |connection_id: &ConnectionId| {
+                let conflict = conflicts.contains(&(*connection_id, record.path.as_str().to_owned()));
+                let of = |base: &&Based| base.connection_id == *connection_id && base.record_id == record.id;
+                // After a move that was cut off two paths name the record: its own counts.
+                let base = based.iter().filter(of).max_by_key(|base| base.path == record.path.as_str());
+                sync_state(record, conflict, base).map(|state| RecordSync {
+                    connection_id: *connection_id,
+                    state,
+                    remote_version: base.map(|base| base.version),
+                })
+            };
+            record.sync = connections.iter().filter_map(stands).collect();
+        }
+        Ok(())
     }
 }
 
-const COLUMNS: &str = "id, collection_id, path, record_type, field_names, tags, inject_only, revision, created_us, updated_us, deleted_us";
+/// A base row, as far as it tells how a record stands.
+struct Based {
+    connection_id: ConnectionId,
+    path: String,
+    record_id: RecordId,
+    revision: Revision,
+    version: u64,
+    linked: bool,
+}
 
-fn read(row: &Row) -> Result<Record, StoreError> {
+fn based(row: &Row) -> Result<Based, StoreError> {
+    Ok(Based {
+        connection_id: ConnectionId(row.id("connection_id")?),
+        path: row.text("path")?,
+        record_id: RecordId(row.id("record_id")?),
+        revision: row.revision("revision")?,
+        version: row.count("version")?,
+        linked: row.text("link")? == base::LINKED,
+    })
+}
+
+fn sync_state(record: &Record, conflict: bool, base: Option<&Based>) -> Option<&'static str> {
+    let live = record.deleted_us.is_none();
+    match base {
+        _ if conflict => Some("conflict"),
+        Some(base) if !base.linked => Some("unlinked"),
+        Some(base) if live && base.revision == record.revision && base.path == record.path.as_str() => Some("in_step"),
+        Some(_) => Some("changed"),
+        None if live => Some("new"),
+        None => None,
+    }
+}
+
+pub(crate) fn record(row: &Row) -> Result<Record, StoreError> {
     Ok(Record {
         id: RecordId(row.id("id")?),
         collection_id: CollectionId(row.id("collection_id")?),
-        path: row.parsed("path")?,
-        record_type: row.parsed("record_type")?,
+        path: row.path("path")?,
+        record_type: row.record_type()?,
         field_names: row.json("field_names")?,
         tags: row.text("tags")?.split('\n').filter(|tag| !tag.is_empty()).map(str::to_owned).collect(),
-        revision: Revision(row.count("revision")?),
+        revision: row.revision("revision")?,
         inject_only: row.flag("inject_only")?,
         created_us: row.int("created_us")?,
         updated_us: row.int("updated_us")?,
@@ -459,43 +271,113 @@ fn read(row: &Row) -> Result<Record, StoreError> {
     })
 }
 
-fn revision_info(row: &Row) -> Result<RevisionInfo, StoreError> {
-    let origin = row.text("origin")?;
-    let origins = ["person", "remote", "merge", "archive"];
-    Ok(RevisionInfo {
-        revision: Revision(row.count("revision")?),
-        path: row.parsed("path")?,
-        record_type: row.parsed("record_type")?,
-        field_names: row.json("field_names")?,
-        origin: origins.into_iter().find(|one| *one == origin).ok_or(StoreError::Malformed("origin"))?,
-        connection_id: row
-            .maybe_text("connection_id")?
-            .map(|id| id.parse().map(ConnectionId).map_err(|_| StoreError::Malformed("connection id")))
-            .transpose()?,
-        actor: row.text("actor")?,
-        created_us: row.int("created_us")?,
-    })
-}
-
-/// Labels as they are stored: each between line breaks, sorted, so that one can be found whole.
-fn tags_text(tags: &[String]) -> String {
-    let sorted: std::collections::BTreeSet<&str> = tags.iter().map(String::as_str).collect();
-    if sorted.is_empty() {
-        String::new()
-    } else {
-        format!("\n{}\n", sorted.into_iter().collect::<Vec<_>>().join("\n\n"))
+/// The least text that is greater than every text with the prefix; none when there is none.
+fn after_prefix(prefix: &str) -> Option<String> {
+    let mut chars: Vec<char> = prefix.chars().collect();
+    while let Some(last) = chars.pop() {
+        // The characters between the two halves are no characters.
+        let next = if last == '\u{D7FF}' { Some('\u{E000}') } else { char::from_u32(u32::from(last) + 1) };
+        if let Some(next) = next {
+            chars.push(next);
+            return Some(chars.into_iter().collect());
+        }
     }
+    None
 }
 
-/// Reads a record inside a change.
-pub(crate) async fn locked(tx: &mut Tx, id: RecordId) -> Result<Record, StoreError> {
-    let row = tx.one(&format!("SELECT {COLUMNS} FROM records WHERE id = $1"), args![id.0]).await?;
-    read(&row.ok_or(StoreError::NotFound("record"))?)
-}
-
-fn guard(record: &Record, expect: Revision) -> Result<(), StoreError> {
-    if record.revision == expect {
-        return Ok(());
+/// The pattern that finds a text anywhere, whatever its case.
+fn pattern(query: &str) -> String {
+    let mut pattern = String::from("%");
+    for character in folded(query).chars() {
+        if matches!(character, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(character);
     }
-    Err(StoreError::Stale { what: "record", current: record.revision.0, expected: expect.0 })
+    pattern.push('%');
+    pattern
+}
+
+/// A path as it is searched: without regard to case.
+pub(crate) fn folded(text: &str) -> String {
+    text.to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{RecordFilter, RecordState, after_prefix};
+    use crate::{
+        NewRecord, Page,
+        testing::{House, new_record},
+    };
+
+    async fn paths(house: &House, filter: RecordFilter) -> Vec<String> {
+        let listed = house.store.records(house.collection, &filter, &Page::default()).await.unwrap();
+        listed.items.into_iter().map(|record| record.path.into()).collect()
+    }
+
+    async fn three() -> House {
+        let house = House::new().await;
+        for (path, tag) in [("Team/DB", "prod"), ("team/100%", "PROD"), ("team/é_x", ",")] {
+            let new = NewRecord { tags: vec![tag.to_owned(), "all".to_owned()], ..new_record(path, json!({"x": 1})) };
+            house.store.create_record(&house.ann(), house.collection, new).await.unwrap();
+        }
+        house
+    }
+
+    #[tokio::test]
+    async fn records_are_found_by_prefix_part_and_label() {
+        let house = three().await;
+        let all = ["Team/DB", "team/100%", "team/é_x"];
+        let found = |filter| paths(&house, filter);
+        assert_eq!(found(RecordFilter::default()).await, all);
+        let by_prefix = |prefix: &str| RecordFilter { prefix: Some(prefix.to_owned()), ..RecordFilter::default() };
+        assert_eq!(found(by_prefix("team/")).await, all[1..]);
+        assert_eq!(found(by_prefix("team/é_")).await, all[2..]);
+        assert_eq!(found(by_prefix("")).await, all);
+        let by_query = |query: &str| RecordFilter { query: Some(query.to_owned()), ..RecordFilter::default() };
+        assert_eq!(found(by_query("TEAM/d")).await, all[..1]);
+        assert_eq!(found(by_query("É_")).await, all[2..]);
+        assert_eq!(found(by_query("%")).await, all[1..2], "a wildcard is only a character");
+        assert_eq!(found(by_query("_")).await, all[2..]);
+        let by_tag = |tag: &str| RecordFilter { tag: Some(tag.to_owned()), ..RecordFilter::default() };
+        assert_eq!(found(by_tag("prod")).await, all[..1]);
+        assert_eq!(found(by_tag("all")).await, all);
+        assert_eq!(found(by_tag(",")).await, all[2..]);
+        assert_eq!(found(by_tag("al")).await, [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn records_of_one_path_in_the_trash_are_all_listed() {
+        let house = House::new().await;
+        for _ in 0..5 {
+            let record = house.save("a", json!({"x": 1})).await.unwrap();
+            house.store.trash_record(&house.ann(), record.id, None).await.unwrap();
+        }
+        let filter = RecordFilter { state: RecordState::Trash, ..RecordFilter::default() };
+        let mut page = Page { limit: 2, cursor: None };
+        let mut seen = Vec::new();
+        loop {
+            let listed = house.store.records(house.collection, &filter, &page).await.unwrap();
+            seen.extend(listed.items.iter().map(|record| record.id));
+            page.cursor = listed.next_cursor;
+            if page.cursor.is_none() {
+                break;
+            }
+        }
+        seen.dedup();
+        assert_eq!(seen.len(), 5);
+        assert_eq!(paths(&house, RecordFilter::default()).await, [""; 0]);
+    }
+
+    #[test]
+    fn what_follows_a_prefix_is_greater_than_all_that_begin_with_it() {
+        assert_eq!(after_prefix("a/").as_deref(), Some("a0"));
+        assert_eq!(after_prefix("a\u{10FFFF}").as_deref(), Some("b"));
+        assert_eq!(after_prefix("\u{D7FF}").as_deref(), Some("\u{E000}"));
+        assert_eq!(after_prefix("\u{10FFFF}"), None);
+        assert_eq!(after_prefix(""), None);
+    }
 }

@@ -1,151 +1,137 @@
-//! Revisions: sealed, numbered without gaps, never changed.
+//! Revisions: what a record held at one time, sealed for that record, collection and number.
 
-use uuid::Uuid;
 use vaultterm_reconcile::{RecordId, RecordType, Revision, SecretPath};
-use vaultterm_sealing::{Place, Purpose, Sealed, SecretFields};
-use vaultterm_sync::{CollectionId, Origin, StoredFields};
+use vaultterm_sealing::{Keyring, Place, Purpose, SecretFields};
+use vaultterm_sync::{CollectionId, ConnectionId, Origin};
 
 use crate::{
-    Record, Store, StoreError,
-    sql::{Row, Tx, args, json, taken},
+    Page, Paged, Store, StoreError,
+    sealed::seal,
+    sql::{Row, Select, Tx, args, json},
 };
 
-/// What a new revision is, besides its values.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Made<'a> {
+/// One revision without its values.
+#[derive(Clone, Debug)]
+pub struct RevisionInfo {
+    /// Number.
+    pub revision: Revision,
+    /// The path then.
+    pub path: SecretPath,
+    /// The type then.
+    pub record_type: RecordType,
+    /// Names of the fields then.
+    pub field_names: Vec<String>,
+    /// `person`, `remote`, `merge`, `archive`.
+    pub origin: &'static str,
+    /// The connection, when it came from or through one.
+    pub connection_id: Option<ConnectionId>,
+    /// Who.
+    pub actor: String,
+    /// Microseconds.
+    pub created_us: i64,
+}
+
+impl Store {
+    /// Lists the revisions, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`], as everywhere here.
+    pub async fn revisions(&self, id: RecordId, page: &Page) -> Result<Paged<RevisionInfo>, StoreError> {
+        let sql = "SELECT revision, path, record_type, field_names, origin, connection_id, actor, created_us
+                   FROM revisions WHERE record_id = $1";
+        let mut select = Select::new(sql, args![id]);
+        select.and_maybe("revision < ?", page.number()?);
+        let rows = self.db.select(select.order("revision DESC", page.fetch())).await?;
+        page.cut(rows, revision_info, |info| info.revision.0.to_string())
+    }
+}
+
+/// A revision to store.
+pub(crate) struct NewRevision<'a> {
+    pub(crate) collection_id: CollectionId,
+    pub(crate) record_id: RecordId,
+    pub(crate) revision: Revision,
     pub(crate) path: &'a SecretPath,
     pub(crate) record_type: RecordType,
+    pub(crate) fields: &'a SecretFields,
     pub(crate) origin: Origin,
     pub(crate) actor: &'a str,
     pub(crate) now_us: i64,
 }
 
-impl Store {
-    /// Inserts a record with its first revision.
-    pub(crate) async fn insert_record(
-        &self,
-        tx: &mut Tx,
-        collection_id: CollectionId,
-        id: RecordId,
-        made: &Made<'_>,
-        fields: &SecretFields,
-    ) -> Result<(), StoreError> {
-        let names: Vec<&str> = fields.names().collect();
+impl NewRevision<'_> {
+    pub(crate) async fn insert(&self, tx: &mut Tx, keyring: &Keyring) -> Result<(), StoreError> {
+        let place = place(self.collection_id, self.record_id, self.revision);
+        let [key_id, wrapped_key, ciphertext] = seal(keyring, &place, self.fields.to_json().expose())?;
+        let (origin, connection_id) = origin(self.origin);
         tx.run(
-            "INSERT INTO records (id, collection_id, path, record_type, field_names, tags, revision, created_us, updated_us)
-             VALUES ($1, $2, $3, $4, $5, '', 1, $6, $6)",
-            args![id.0, collection_id.0, made.path.as_str(), made.record_type.as_str(), json(&names), made.now_us],
-        )
-        .await
-        .map_err(|error| taken(error, "record", made.path.as_str()))?;
-        self.insert_revision(tx, collection_id, id, Revision::FIRST, made, fields).await
-    }
-
-    /// Appends a revision and makes it the current one, out of the trash if need be.
-    pub(crate) async fn push_revision(
-        &self,
-        tx: &mut Tx,
-        record: &Record,
-        made: &Made<'_>,
-        fields: &SecretFields,
-    ) -> Result<Revision, StoreError> {
-        let next = record.revision.next();
-        self.insert_revision(tx, record.collection_id, record.id, next, made, fields).await?;
-        let names: Vec<&str> = fields.names().collect();
-        tx.run(
-            "UPDATE records SET path = $2, record_type = $3, field_names = $4, revision = $5, updated_us = $6, deleted_us = NULL
-             WHERE id = $1",
-            args![record.id.0, made.path.as_str(), made.record_type.as_str(), json(&names), next.0, made.now_us],
-        )
-        .await
-        .map_err(|error| taken(error, "record", made.path.as_str()))?;
-        Ok(next)
-    }
-
-    async fn insert_revision(
-        &self,
-        tx: &mut Tx,
-        collection_id: CollectionId,
-        id: RecordId,
-        revision: Revision,
-        made: &Made<'_>,
-        fields: &SecretFields,
-    ) -> Result<(), StoreError> {
-        let sealed = self.keyring.seal(&place(collection_id, id, revision), fields.to_json().expose())?;
-        let names: Vec<&str> = fields.names().collect();
-        let (origin, connection_id) = origin(made.origin);
-        tx.run(
-            "INSERT INTO revisions (record_id, revision, path, record_type, field_names, origin, connection_id, actor, created_us, key_id, wrapped_key, ciphertext)
+            "INSERT INTO revisions (record_id, revision, path, record_type, field_names, origin, connection_id, actor,
+                                    created_us, key_id, wrapped_key, ciphertext)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
             args![
-                id.0,
-                revision.0,
-                made.path.as_str(),
-                made.record_type.as_str(),
-                json(&names),
+                self.record_id,
+                self.revision,
+                self.path,
+                self.record_type,
+                field_names(self.fields),
                 origin,
                 connection_id,
-                made.actor,
-                made.now_us,
-                sealed.key_id,
-                sealed.wrapped_key,
-                sealed.ciphertext,
+                self.actor,
+                self.now_us,
+                key_id,
+                wrapped_key,
+                ciphertext,
             ],
         )
-        .await?;
-        Ok(())
-    }
-
-    /// Opens one revision inside a change.
-    pub(crate) async fn open_revision(
-        &self,
-        tx: &mut Tx,
-        record: &Record,
-        revision: Revision,
-    ) -> Result<StoredFields, StoreError> {
-        let row = tx.one(ONE, args![record.id.0, revision.0]).await?.ok_or(StoreError::NotFound("revision"))?;
-        self.opened(&row, record.id, revision)
-    }
-
-    /// Opens one revision.
-    pub(crate) async fn read_revision(
-        &self,
-        id: RecordId,
-        revision: Revision,
-    ) -> Result<Option<StoredFields>, StoreError> {
-        let row = self.db.one(ONE, args![id.0, revision.0]).await?;
-        row.map(|row| self.opened(&row, id, revision)).transpose()
-    }
-
-    fn opened(&self, row: &Row, id: RecordId, revision: Revision) -> Result<StoredFields, StoreError> {
-        let collection_id = CollectionId(row.id("collection_id")?);
-        let plain = self.keyring.unseal(&place(collection_id, id, revision), &sealed(row, "")?)?;
-        let fields = serde_json::from_slice(plain.expose()).map_err(|_| StoreError::Malformed("revision"))?;
-        Ok(StoredFields { fields: SecretFields::from_trusted(fields), record_type: row.parsed("record_type")? })
+        .await
+        .map(drop)
     }
 }
 
-const ONE: &str = "SELECT v.record_type, v.key_id, v.wrapped_key, v.ciphertext, r.collection_id
-                   FROM revisions v JOIN records r ON r.id = v.record_id WHERE v.record_id = $1 AND v.revision = $2";
+/// What opening one revision needs: its record (`$1`) and number (`$2`).
+pub(crate) const REVISION: &str = "SELECT r.collection_id, v.record_id, v.revision, v.record_type, v.key_id,
+                                          v.wrapped_key, v.ciphertext
+                                   FROM revisions v JOIN records r ON r.id = v.record_id
+                                   WHERE v.record_id = $1 AND v.revision = $2";
 
-/// Reads the three columns of a sealed value.
-pub(crate) fn sealed(row: &Row, prefix: &str) -> Result<Sealed, StoreError> {
-    Ok(Sealed {
-        key_id: row.id(&format!("{prefix}key_id"))?,
-        wrapped_key: row.bytes(&format!("{prefix}wrapped_key"))?,
-        ciphertext: row.bytes(&format!("{prefix}ciphertext"))?,
-    })
+/// Opens a row of [`REVISION`].
+pub(crate) fn open(keyring: &Keyring, row: &Row) -> Result<SecretFields, StoreError> {
+    let place =
+        place(CollectionId(row.id("collection_id")?), RecordId(row.id("record_id")?), row.revision("revision")?);
+    let opened = keyring.unseal(&place, &row.sealed()?)?;
+    let fields = serde_json::from_slice(opened.expose()).map_err(|_| StoreError::Malformed("revision"))?;
+    Ok(SecretFields::from_trusted(fields))
 }
 
-fn place(collection_id: CollectionId, id: RecordId, revision: Revision) -> Place {
-    Place { purpose: Purpose::RecordFields, collection: collection_id.0, object: id.0, revision: revision.0 }
+/// Encodes the names of fields, for lists.
+pub(crate) fn field_names(fields: &SecretFields) -> String {
+    json(&fields.names().collect::<Vec<_>>())
 }
 
-fn origin(origin: Origin) -> (&'static str, Option<Uuid>) {
+fn place(collection_id: CollectionId, record_id: RecordId, revision: Revision) -> Place {
+    Place { purpose: Purpose::RecordFields, collection: collection_id.0, object: record_id.0, revision: revision.0 }
+}
+
+const ORIGINS: [&str; 4] = ["person", "remote", "merge", "archive"];
+
+fn origin(origin: Origin) -> (&'static str, Option<ConnectionId>) {
     match origin {
         Origin::Person => ("person", None),
-        Origin::Remote(id) => ("remote", Some(id.0)),
-        Origin::Merge(id) => ("merge", Some(id.0)),
-        Origin::Archive(id) => ("archive", Some(id.0)),
+        Origin::Remote(id) => ("remote", Some(id)),
+        Origin::Merge(id) => ("merge", Some(id)),
+        Origin::Archive(id) => ("archive", Some(id)),
     }
+}
+
+fn revision_info(row: &Row) -> Result<RevisionInfo, StoreError> {
+    Ok(RevisionInfo {
+        revision: row.revision("revision")?,
+        path: row.path("path")?,
+        record_type: row.record_type()?,
+        field_names: row.json("field_names")?,
+        origin: row.named("origin", "origin", |text| ORIGINS.into_iter().find(|one| *one == text))?,
+        connection_id: row.maybe_id("connection_id")?.map(ConnectionId),
+        actor: row.text("actor")?,
+        created_us: row.int("created_us")?,
+    })
 }

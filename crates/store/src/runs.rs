@@ -1,16 +1,16 @@
 //! Plans and runs.
 
 use uuid::Uuid;
-use vaultterm_ledger::{Action, Actor, ActorKind, ObjectKind, Outcome};
+use vaultterm_ledger::{Action, Actor, ActorKind, Draft, ObjectKind, Outcome};
 use vaultterm_reconcile::UnixNanos;
 use vaultterm_sealing::{Place, Purpose};
-use vaultterm_sync::{ConnectionId, PlanId, Run, RunId, RunState, StoredPlan, Trigger};
+use vaultterm_sync::{ConnectionId, PlanId, Problem, ProblemClass, Run, RunId, RunState, StoredPlan, Trigger};
 
 use crate::{
     Context, Page, Paged, Store, StoreError,
-    audit::{about, with},
-    revisions::sealed,
-    sql::{Row, Tx, args, json},
+    context::Facts as _,
+    sealed::{open_json, seal_json},
+    sql::{Row, Select, Tx, args, json},
 };
 
 impl Store {
@@ -19,198 +19,203 @@ impl Store {
     /// # Errors
     /// [`StoreError`], as everywhere here.
     pub async fn run(&self, id: RunId) -> Result<Option<Run>, StoreError> {
-        self.db.one("SELECT * FROM runs WHERE id = $1", args![id.0]).await?.map(|row| read(&row)).transpose()
+        let row = self.db.one("SELECT * FROM runs WHERE id = $1", args![id]).await?;
+        row.map(|row| run(&row)).transpose()
     }
 
     /// Lists the runs of a connection, newest first.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`], as everywhere here.
     pub async fn runs(&self, connection_id: ConnectionId, page: &Page) -> Result<Paged<Run>, StoreError> {
-        let before = page.cursor.clone().unwrap_or_else(|| "~".to_owned());
-        let sql = "SELECT * FROM runs WHERE connection_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
-        let rows = self.db.all(sql, args![connection_id.0, before, page.fetch()]).await?;
-        page.cut(rows, read, |run| run.id.to_string())
+        let mut select = Select::new("SELECT * FROM runs WHERE connection_id = $1", args![connection_id]);
+        select.and_maybe("id < ?", page.id()?);
+        let rows = self.db.select(select.order("id DESC", page.fetch())).await?;
+        page.cut(rows, run, |run| run.id.to_string())
     }
 
     /// Finds a plan, expired or not.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`], as everywhere here.
     pub async fn stored_plan(&self, id: PlanId) -> Result<Option<StoredPlan>, StoreError> {
-        let Some(row) = self.db.one("SELECT * FROM plans WHERE id = $1", args![id.0]).await? else { return Ok(None) };
-        let body = self.keyring.unseal(&place(id), &sealed(&row, "")?)?;
-        serde_json::from_slice(body.expose()).map(Some).map_err(|_| StoreError::Malformed("plan"))
+        let row = self.db.one("SELECT * FROM plans WHERE id = $1", args![id]).await?;
+        row.map(|row| open_json(&self.keyring, &plan_place(id), &row, "plan")).transpose()
     }
 
-    /// Stores a plan and drops those of the connection that expired.
+    /// Marks runs that a crash left `running` (their lease is over) as failed. Answers how many.
+    ///
+    /// # Errors
+    /// [`StoreError`], as everywhere here.
+    pub async fn fail_abandoned_runs(&self, actor: &Actor, now_us: i64) -> Result<u64, StoreError> {
+        let mut tx = self.db.write().await?;
+        // A run holds its lease by its own id.
+        let sql = "SELECT r.* FROM runs r
+                   LEFT JOIN leases l ON l.connection_id = r.connection_id AND l.holder = r.id AND l.expires > $1
+                   WHERE r.state = 'running' AND l.fence IS NULL";
+        let rows = tx.all(sql, args![now_us.saturating_mul(1_000)]).await?;
+        let context = Context { actor: actor.clone(), source_ip: None, request_id: None, now_us };
+        fail(&mut tx, &context, &rows).await?;
+        let failed = rows.len() as u64;
+        tx.commit().await?;
+        Ok(failed)
+    }
+
+    /// Stores a plan. Plans that nobody can apply any more go.
     pub(crate) async fn insert_plan(&self, plan: &StoredPlan) -> Result<(), StoreError> {
-        let sealed = self.keyring.seal(&place(plan.id), json(plan).as_bytes())?;
+        let [key_id, wrapped_key, ciphertext] = seal_json(&self.keyring, &plan_place(plan.id), plan)?;
         let mut tx = self.db.write().await?;
-        tx.run(
-            "DELETE FROM plans WHERE connection_id = $1 AND expires < $2",
-            args![plan.connection_id.0, plan.created.0],
-        )
-        .await?;
-        tx.run(
-            "INSERT INTO plans (id, connection_id, created, expires, key_id, wrapped_key, ciphertext)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
-            args![
-                plan.id.0,
-                plan.connection_id.0,
-                plan.created.0,
-                plan.expires.0,
-                sealed.key_id,
-                sealed.wrapped_key,
-                sealed.ciphertext,
-            ],
-        )
-        .await?;
-        tx.commit().await
-    }
-
-    pub(crate) async fn insert_run(&self, tx: &mut Tx, run: &Run) -> Result<(), StoreError> {
-        tx.run(
-            "UPDATE runs SET state = 'failed', finished = $2 WHERE connection_id = $1 AND state = 'running'",
-            args![run.connection_id.0, run.started.0],
-        )
-        .await?;
-        tx.run(
-            "INSERT INTO runs (id, connection_id, plan_id, state, trigger_kind, actor_kind, actor_id, actor_name, counts, halts, problems, requests, started)
-             VALUES ($1, $2, $3, 'running', $4, $5, $6, $7, $8, '[]', '[]', 0, $9)",
-            args![
-                run.id.0,
-                run.connection_id.0,
-                run.plan_id.map(|id| id.0),
-                trigger(run.trigger),
-                actor_kind(run.actor.kind),
-                run.actor.id,
-                run.actor.name.as_str(),
-                json(&run.counts),
-                run.started.0,
-            ],
-        )
-        .await?;
-        if run.trigger == Trigger::Manual {
-            tx.run("UPDATE connections SET started = 1 WHERE id = $1", args![run.connection_id.0]).await?;
-        }
-        let context = context(run, run.started);
-        let draft = context.draft(Action::HcvSyncStarted, ObjectKind::Run, run.id.0, None);
-        let draft = about(draft, ObjectKind::Connection, run.connection_id.0);
-        self.log.append(tx, [with(draft, "trigger", trigger(run.trigger))]).await
-    }
-
-    /// Writes what a run did so far, or how it ended. Says whether it was still recorded as running.
-    pub(crate) async fn write_run(&self, tx: &mut Tx, run: &Run) -> Result<bool, StoreError> {
-        let rows = tx
-            .run(
-                "UPDATE runs SET state = $2, counts = $3, halts = $4, problems = $5, requests = $6, finished = $7
-                 WHERE id = $1 AND state = 'running'",
-                args![
-                    run.id.0,
-                    state(run.state),
-                    json(&run.counts),
-                    json(&run.halts),
-                    json(&run.problems),
-                    run.requests,
-                    run.finished.map(|nanos| nanos.0),
-                ],
-            )
-            .await?;
-        Ok(rows == 1)
-    }
-
-    pub(crate) async fn close_run(&self, run: &Run) -> Result<(), StoreError> {
-        let mut tx = self.db.write().await?;
-        if !self.write_run(&mut tx, run).await? {
-            return Ok(());
-        }
-        let context = context(run, run.finished.unwrap_or(run.started));
-        let action = if run.state == RunState::Halted { Action::HcvSyncHalted } else { Action::HcvSyncFinished };
-        let draft = context.draft(action, ObjectKind::Run, run.id.0, None);
-        let mut draft = about(draft, ObjectKind::Connection, run.connection_id.0);
-        if run.state == RunState::Failed {
-            draft.outcome = Outcome::Failure;
-        }
-        let draft = with(with(draft, "state", state(run.state)), "counts", json(&run.counts));
-        self.log.append(&mut tx, [draft]).await?;
+        // Kept a day longer than it may be applied, so that a late look says what it was.
+        let kept = plan.created.0.saturating_sub(PLAN_KEPT_NS);
+        tx.run("DELETE FROM plans WHERE expires < $1", args![kept]).await?;
+        let sql = "INSERT INTO plans (id, connection_id, expires, key_id, wrapped_key, ciphertext)
+                   VALUES ($1, $2, $3, $4, $5, $6)";
+        let args = args![plan.id, plan.connection_id, plan.expires, key_id, wrapped_key, ciphertext];
+        tx.run(sql, args).await?;
         tx.commit().await
     }
 }
 
-fn context(run: &Run, at: UnixNanos) -> Context {
-    Context { actor: run.actor.clone(), source_ip: None, request_id: None, now_us: at.0 / 1_000 }
+const PLAN_KEPT_NS: i64 = 24 * 3_600 * 1_000_000_000;
+
+/// Records that a run began, and that older ones of its connection which lost their lease failed.
+pub(crate) async fn begin(tx: &mut Tx, context: &Context, run: &Run) -> Result<(), StoreError> {
+    let sql = "SELECT * FROM runs WHERE connection_id = $1 AND state = 'running'";
+    let older = tx.all(sql, args![run.connection_id]).await?;
+    fail(tx, context, &older).await?;
+    tx.run(
+        "INSERT INTO runs (id, connection_id, plan_id, state, cause, actor_kind, actor_id, actor_name, counts, halts,
+                           problems, requests, started, finished)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+        args![
+            run.id,
+            run.connection_id,
+            run.plan_id,
+            state_name(run.state),
+            cause_name(run.trigger),
+            run.actor.kind as u32,
+            run.actor.id,
+            run.actor.name.as_str(),
+            json(&run.counts),
+            json(&run.halts),
+            json(&run.problems),
+            run.requests,
+            run.started,
+            run.finished,
+        ],
+    )
+    .await?;
+    if run.trigger == Trigger::Manual {
+        tx.run("UPDATE connections SET started = 1 WHERE id = $1", args![run.connection_id]).await?;
+    }
+    let draft = about(context, Action::HcvSyncStarted, run).with("trigger", cause_name(run.trigger));
+    tx.audit(draft.with_maybe("plan", run.plan_id));
+    Ok(())
 }
 
-const fn place(id: PlanId) -> Place {
+/// Records how far a run is, if it is still recorded as running; answers whether it was.
+pub(crate) async fn write(tx: &mut Tx, run: &Run) -> Result<bool, StoreError> {
+    let sql = "UPDATE runs SET state = $2, counts = $3, halts = $4, problems = $5, requests = $6, finished = $7
+               WHERE id = $1 AND state = 'running'";
+    let args = args![
+        run.id,
+        state_name(run.state),
+        json(&run.counts),
+        json(&run.halts),
+        json(&run.problems),
+        run.requests,
+        run.finished,
+    ];
+    Ok(tx.run(sql, args).await? == 1)
+}
+
+/// Records how a run ended, unless another one has closed it already.
+pub(crate) async fn finish(tx: &mut Tx, context: &Context, run: &Run) -> Result<(), StoreError> {
+    if !write(tx, run).await? {
+        return Ok(());
+    }
+    let action = if run.state == RunState::Halted { Action::HcvSyncHalted } else { Action::HcvSyncFinished };
+    let halts: Vec<&str> = run.halts.iter().map(|halt| halt.kind.as_str()).collect();
+    let draft = about(context, action, run).with("state", state_name(run.state)).with("counts", json(&run.counts));
+    let draft = draft.with_maybe("halts", (!halts.is_empty()).then(|| halts.join(" ")));
+    let outcome = if run.state == RunState::Failed { Outcome::Failure } else { Outcome::Success };
+    tx.audit(Draft { outcome, ..draft });
+    Ok(())
+}
+
+/// Closes runs that were cut off.
+async fn fail(tx: &mut Tx, context: &Context, rows: &[Row]) -> Result<(), StoreError> {
+    for row in rows {
+        let mut run = run(row)?;
+        run.state = RunState::Failed;
+        run.finished = Some(UnixNanos(context.now_us.saturating_mul(1_000)));
+        run.problems.push(Problem {
+            path: String::new(),
+            class: ProblemClass("lease_lost".to_owned()),
+            detail: "the run was cut off: the server that carried it out stopped or lost the database".to_owned(),
+            hint: Some("the next run continues where it ended".to_owned()),
+        });
+        finish(tx, context, &run).await?;
+    }
+    Ok(())
+}
+
+fn about(context: &Context, action: Action, run: &Run) -> Draft {
+    context.draft(action, ObjectKind::Run, run.id.0, None).about(ObjectKind::Connection, run.connection_id.0)
+}
+
+const fn plan_place(id: PlanId) -> Place {
     Place { purpose: Purpose::Plan, collection: Uuid::nil(), object: id.0, revision: 0 }
 }
 
-const fn state(state: RunState) -> &'static str {
-    match state {
-        RunState::Running => "running",
-        RunState::Succeeded => "succeeded",
-        RunState::Partial => "partial",
-        RunState::Halted => "halted",
-        RunState::Failed => "failed",
-        RunState::Cancelled => "cancelled",
-    }
+const STATES: [(RunState, &str); 6] = [
+    (RunState::Running, "running"),
+    (RunState::Succeeded, "succeeded"),
+    (RunState::Partial, "partial"),
+    (RunState::Halted, "halted"),
+    (RunState::Failed, "failed"),
+    (RunState::Cancelled, "cancelled"),
+];
+
+fn state_name(state: RunState) -> &'static str {
+    STATES.iter().find(|(one, _)| *one == state).map_or("running", |(_, name)| name)
 }
 
-const fn trigger(trigger: Trigger) -> &'static str {
-    match trigger {
-        Trigger::Manual => "manual",
-        Trigger::Interval => "interval",
-        Trigger::Change => "change",
-        Trigger::Resolution => "resolution",
-    }
+const CAUSES: [(Trigger, &str); 4] = [
+    (Trigger::Manual, "manual"),
+    (Trigger::Interval, "interval"),
+    (Trigger::Change, "change"),
+    (Trigger::Resolution, "resolution"),
+];
+
+fn cause_name(trigger: Trigger) -> &'static str {
+    CAUSES.iter().find(|(one, _)| *one == trigger).map_or("manual", |(_, name)| name)
 }
 
 const ACTORS: [ActorKind; 4] = [ActorKind::User, ActorKind::Token, ActorKind::System, ActorKind::Anonymous];
 
-const fn actor_kind(kind: ActorKind) -> &'static str {
-    match kind {
-        ActorKind::User => "user",
-        ActorKind::Token => "token",
-        ActorKind::System => "system",
-        ActorKind::Anonymous => "anonymous",
-    }
-}
-
+/// Reads who started a run.
 pub(crate) fn actor(row: &Row) -> Result<Actor, StoreError> {
-    let kind = row.text("actor_kind")?;
-    let kind = ACTORS.into_iter().find(|one| actor_kind(*one) == kind).ok_or(StoreError::Malformed("actor"))?;
+    let kind = row.int("actor_kind")?;
+    let kind = ACTORS.into_iter().find(|one| *one as i64 == kind).ok_or(StoreError::Malformed("actor"))?;
     Ok(Actor { kind, id: row.id("actor_id")?, name: row.text("actor_name")? })
 }
 
-/// `VaultTerm` itself.
-pub(crate) fn system() -> Actor {
-    Actor { kind: ActorKind::System, id: Uuid::nil(), name: "vaultterm".to_owned() }
-}
-
-pub(crate) fn read(row: &Row) -> Result<Run, StoreError> {
-    let (kind, name) = (row.text("trigger_kind")?, row.text("state")?);
-    let triggers = [Trigger::Manual, Trigger::Interval, Trigger::Change, Trigger::Resolution];
-    let states = [
-        RunState::Running,
-        RunState::Succeeded,
-        RunState::Partial,
-        RunState::Halted,
-        RunState::Failed,
-        RunState::Cancelled,
-    ];
-    let plan_id = row.maybe_text("plan_id")?.map(|id| id.parse().map(PlanId)).transpose();
+/// Reads a run.
+pub(crate) fn run(row: &Row) -> Result<Run, StoreError> {
+    let state = |text: &str| STATES.iter().find(|(_, name)| *name == text).map(|(state, _)| *state);
+    let cause = |text: &str| CAUSES.iter().find(|(_, name)| *name == text).map(|(cause, _)| *cause);
     Ok(Run {
         id: RunId(row.id("id")?),
         connection_id: ConnectionId(row.id("connection_id")?),
-        plan_id: plan_id.map_err(|_| StoreError::Malformed("plan id"))?,
-        state: states.into_iter().find(|one| state(*one) == name).ok_or(StoreError::Malformed("run state"))?,
-        trigger: triggers.into_iter().find(|one| trigger(*one) == kind).ok_or(StoreError::Malformed("trigger"))?,
+        plan_id: row.maybe_id("plan_id")?.map(PlanId),
+        state: row.named("state", "run state", state)?,
+        trigger: row.named("cause", "run trigger", cause)?,
         actor: actor(row)?,
         counts: row.json("counts")?,
         halts: row.json("halts")?,
         problems: row.json("problems")?,
-        started: UnixNanos(row.int("started")?),
+        started: row.nanos("started")?,
         finished: row.maybe_int("finished")?.map(UnixNanos),
         requests: row.count("requests")?,
     })

@@ -1,7 +1,8 @@
 //! One SQL text, whatever the engine: a thin layer over sqlx.
 //!
-//! Statements are written once, with `$1` placeholders and TEXT, BIGINT and BLOB columns only, so
-//! that PostgreSQL can be added here without a second copy of any query.
+//! Statements are written once, with `$1` placeholders and columns of text, 64-bit integers and
+//! bytes only, so that PostgreSQL can be added in this file without a second copy of any query.
+//! Nothing outside it names SQLite, but for opening the file in `database.rs`.
 
 use std::str::FromStr;
 
@@ -11,53 +12,141 @@ use sqlx::{
     sqlite::{SqliteArguments, SqliteRow},
 };
 use uuid::Uuid;
+use vaultterm_ledger::Draft;
+use vaultterm_reconcile::{RecordId, RecordType, Revision, SecretPath, UnixNanos, Version};
+use vaultterm_sync::{CollectionId, ConflictId, ConnectionId, PlanId, RunId};
 
 use crate::StoreError;
 
-/// One argument of a statement.
+/// One argument of a statement. Nothing is typed, too: PostgreSQL wants to know.
 #[derive(Clone, Debug)]
 pub(crate) enum Arg {
-    Text(String),
-    Int(i64),
-    Bytes(Vec<u8>),
-    NoText,
-    NoInt,
-    NoBytes,
+    Text(Option<String>),
+    Int(Option<i64>),
+    Bytes(Option<Vec<u8>>),
 }
 
 macro_rules! into_arg {
-    ($($type:ty => |$value:ident| $arg:expr),+ $(,)?) => {$(
+    ($($type:ty => |$value:ident| $variant:ident($arg:expr)),+ $(,)?) => {$(
         impl From<$type> for Arg {
             fn from($value: $type) -> Self {
-                $arg
+                Self::$variant(Some($arg))
+            }
+        }
+
+        impl From<Option<$type>> for Arg {
+            fn from(value: Option<$type>) -> Self {
+                Self::$variant(value.map(|$value| $arg))
             }
         }
     )+};
 }
 
 into_arg!(
-    &str => |text| Self::Text(text.to_owned()),
-    String => |text| Self::Text(text),
-    &String => |text| Self::Text(text.clone()),
-    i64 => |number| Self::Int(number),
-    u32 => |number| Self::Int(number.into()),
-    u64 => |number| Self::Int(i64::try_from(number).unwrap_or(i64::MAX)),
-    bool => |flag| Self::Int(flag.into()),
-    Vec<u8> => |bytes| Self::Bytes(bytes),
-    [u8; 32] => |bytes| Self::Bytes(bytes.to_vec()),
-    Uuid => |id| Self::Text(id.to_string()),
-    Option<&str> => |text| text.map_or(Self::NoText, |text| Self::Text(text.to_owned())),
-    Option<String> => |text| text.map_or(Self::NoText, Self::Text),
-    Option<i64> => |number| number.map_or(Self::NoInt, Self::Int),
-    Option<Vec<u8>> => |bytes| bytes.map_or(Self::NoBytes, Self::Bytes),
-    Option<Uuid> => |id| id.map_or(Self::NoText, |id| Self::Text(id.to_string())),
+    &str => |text| Text(text.to_owned()),
+    String => |text| Text(text),
+    &SecretPath => |path| Text(path.as_str().to_owned()),
+    RecordType => |kind| Text(kind.as_str().to_owned()),
+    Uuid => |id| Text(id.to_string()),
+    RecordId => |id| Text(id.0.to_string()),
+    CollectionId => |id| Text(id.to_string()),
+    ConnectionId => |id| Text(id.to_string()),
+    ConflictId => |id| Text(id.to_string()),
+    PlanId => |id| Text(id.to_string()),
+    RunId => |id| Text(id.to_string()),
+    i64 => |number| Int(number),
+    u32 => |number| Int(number.into()),
+    u64 => |number| Int(stored(number)),
+    Revision => |revision| Int(stored(revision.0)),
+    Version => |version| Int(stored(version.0)),
+    UnixNanos => |moment| Int(moment.0),
+    bool => |flag| Int(flag.into()),
+    Vec<u8> => |bytes| Bytes(bytes),
+    [u8; 32] => |bytes| Bytes(bytes.to_vec()),
 );
+
+/// Counts, versions and revisions are far from 2⁶³; one that is not can only have been made up,
+/// and then matches nothing.
+fn stored(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
 
 /// Arguments, in the order of the placeholders.
 macro_rules! args {
     ($($value:expr),* $(,)?) => { vec![$($crate::sql::Arg::from($value)),*] };
 }
 pub(crate) use args;
+
+/// A statement whose conditions depend on what is asked for.
+#[derive(Debug)]
+pub(crate) struct Select {
+    sql: String,
+    args: Vec<Arg>,
+}
+
+impl Select {
+    /// Begins with a text that ends in a condition, and its arguments.
+    pub(crate) fn new(sql: &str, args: Vec<Arg>) -> Self {
+        Self { sql: sql.to_owned(), args }
+    }
+
+    /// Adds a condition; every `?` in it stands for the value.
+    pub(crate) fn and(&mut self, condition: &str, value: impl Into<Arg>) {
+        self.args.push(value.into());
+        self.add(" AND ", condition);
+    }
+
+    /// Adds a condition when there is a value.
+    pub(crate) fn and_maybe(&mut self, condition: &str, value: Option<impl Into<Arg>>) {
+        if let Some(value) = value {
+            self.and(condition, value);
+        }
+    }
+
+    /// Adds the condition that a column is one of several values.
+    pub(crate) fn and_any(&mut self, column: &str, values: impl IntoIterator<Item = impl Into<Arg>>) {
+        let mut places = Vec::new();
+        for value in values {
+            self.args.push(value.into());
+            places.push(format!("${}", self.args.len()));
+        }
+        // An empty list is no SQL, and no row is in it.
+        let condition =
+            if places.is_empty() { "1 = 0".to_owned() } else { format!("{column} IN ({})", places.join(", ")) };
+        self.sql.push_str(" AND ");
+        self.sql.push_str(&condition);
+    }
+
+    /// Adds two conditions of which one has to hold.
+    pub(crate) fn and_either(
+        &mut self,
+        (one, value): (&str, impl Into<Arg>),
+        (other, other_value): (&str, impl Into<Arg>),
+    ) {
+        self.args.push(value.into());
+        self.add(" AND (", one);
+        self.args.push(other_value.into());
+        self.add(" OR ", other);
+        self.sql.push(')');
+    }
+
+    /// Ends the statement: every row, in no order.
+    pub(crate) const fn all(self) -> Self {
+        self
+    }
+
+    /// Ends the statement: the order, and how many rows at most.
+    pub(crate) fn order(mut self, order: &str, limit: u64) -> Self {
+        self.args.push(limit.into());
+        self.add(" ORDER BY ", &format!("{order} LIMIT ?"));
+        self
+    }
+
+    fn add(&mut self, before: &str, text: &str) {
+        self.sql.push_str(before);
+        self.sql.push_str(&text.replace('?', &format!("${}", self.args.len())));
+    }
+}
 
 /// One row, read by column name.
 pub(crate) struct Row(SqliteRow);
@@ -83,6 +172,18 @@ impl Row {
         u64::try_from(self.int(column)?).map_err(|_| StoreError::Malformed("number"))
     }
 
+    pub(crate) fn small(&self, column: &str) -> Result<u32, StoreError> {
+        u32::try_from(self.int(column)?).map_err(|_| StoreError::Malformed("number"))
+    }
+
+    pub(crate) fn revision(&self, column: &str) -> Result<Revision, StoreError> {
+        self.count(column).map(Revision)
+    }
+
+    pub(crate) fn nanos(&self, column: &str) -> Result<UnixNanos, StoreError> {
+        self.int(column).map(UnixNanos)
+    }
+
     pub(crate) fn flag(&self, column: &str) -> Result<bool, StoreError> {
         Ok(self.int(column)? != 0)
     }
@@ -91,23 +192,49 @@ impl Row {
         Ok(self.0.try_get(column)?)
     }
 
+    pub(crate) fn hash(&self, column: &str) -> Result<[u8; 32], StoreError> {
+        self.bytes(column)?.try_into().map_err(|_| StoreError::Malformed("hash"))
+    }
+
     pub(crate) fn id(&self, column: &str) -> Result<Uuid, StoreError> {
-        self.parsed(column)
+        self.parsed(column, "id")
     }
 
-    /// A text that is the name of something.
-    pub(crate) fn parsed<T: FromStr>(&self, column: &str) -> Result<T, StoreError> {
-        self.text(column)?.parse().map_err(|_| StoreError::Malformed(std::any::type_name::<T>()))
+    pub(crate) fn maybe_id(&self, column: &str) -> Result<Option<Uuid>, StoreError> {
+        let text = self.maybe_text(column)?;
+        text.map(|text| text.parse().map_err(|_| StoreError::Malformed("id"))).transpose()
     }
 
-    /// A text that is JSON.
-    pub(crate) fn json<T: serde::de::DeserializeOwned>(&self, column: &str) -> Result<T, StoreError> {
-        serde_json::from_str(&self.text(column)?).map_err(|_| StoreError::Malformed(std::any::type_name::<T>()))
+    pub(crate) fn path(&self, column: &str) -> Result<SecretPath, StoreError> {
+        self.parsed(column, "path")
+    }
+
+    pub(crate) fn record_type(&self) -> Result<RecordType, StoreError> {
+        self.parsed("record_type", "record type")
+    }
+
+    fn parsed<T: FromStr>(&self, column: &str, what: &'static str) -> Result<T, StoreError> {
+        self.text(column)?.parse().map_err(|_| StoreError::Malformed(what))
+    }
+
+    /// Reads a text that is the name of one of several.
+    pub(crate) fn named<T>(
+        &self,
+        column: &str,
+        what: &'static str,
+        find: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<T, StoreError> {
+        find(&self.text(column)?).ok_or(StoreError::Malformed(what))
+    }
+
+    /// Reads a text that is JSON.
+    pub(crate) fn json<T: serde::de::DeserializeOwned>(&self, column: &'static str) -> Result<T, StoreError> {
+        serde_json::from_str(&self.text(column)?).map_err(|_| StoreError::Malformed(column))
     }
 }
 
 /// Encodes what is kept as JSON.
-pub(crate) fn json(value: &impl serde::Serialize) -> String {
+pub(crate) fn json(value: &(impl serde::Serialize + ?Sized)) -> String {
     serde_json::to_string(value).expect("what is stored as JSON has only text keys")
 }
 
@@ -119,9 +246,6 @@ fn bound(sql: &str, args: Vec<Arg>) -> Query<'static, Sqlite, SqliteArguments> {
             Arg::Text(text) => query.bind(text),
             Arg::Int(number) => query.bind(number),
             Arg::Bytes(bytes) => query.bind(bytes),
-            Arg::NoText => query.bind(None::<String>),
-            Arg::NoInt => query.bind(None::<i64>),
-            Arg::NoBytes => query.bind(None::<Vec<u8>>),
         };
     }
     query
@@ -135,10 +259,10 @@ pub(crate) struct Db {
 }
 
 impl Db {
-    /// Begins a change. SQLite has one writer at a time, so it waits for its turn here, and never
-    /// fails half-way because of another one.
+    /// Begins a change. SQLite has one writer at a time: whoever changes something waits for its
+    /// turn here, and never fails half-way because of somebody else.
     pub(crate) async fn write(&self) -> Result<Tx, StoreError> {
-        Ok(Tx(self.writer.begin_with("BEGIN IMMEDIATE").await?))
+        Ok(Tx { inner: self.writer.begin_with("BEGIN IMMEDIATE").await?, drafts: Vec::new() })
     }
 
     pub(crate) async fn all(&self, sql: &str, args: Vec<Arg>) -> Result<Vec<Row>, StoreError> {
@@ -148,31 +272,55 @@ impl Db {
     pub(crate) async fn one(&self, sql: &str, args: Vec<Arg>) -> Result<Option<Row>, StoreError> {
         Ok(bound(sql, args).fetch_optional(&self.readers).await?.map(Row))
     }
+
+    /// Closes every connection, once whoever uses one is done.
+    pub(crate) async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+
+    pub(crate) async fn select(&self, select: Select) -> Result<Vec<Row>, StoreError> {
+        self.all(&select.sql, select.args).await
+    }
 }
 
-/// A change that is not committed yet; dropped, nothing of it happened.
-pub(crate) struct Tx(Transaction<'static, Sqlite>);
+/// A change that is not committed yet. Dropped, nothing of it has happened.
+pub(crate) struct Tx {
+    inner: Transaction<'static, Sqlite>,
+    /// What the audit log will say of it.
+    drafts: Vec<Draft>,
+}
 
 impl Tx {
+    /// Carries out a statement and answers how many rows it touched.
     pub(crate) async fn run(&mut self, sql: &str, args: Vec<Arg>) -> Result<u64, StoreError> {
-        Ok(bound(sql, args).execute(&mut *self.0).await?.rows_affected())
+        Ok(bound(sql, args).execute(&mut *self.inner).await?.rows_affected())
     }
 
     pub(crate) async fn all(&mut self, sql: &str, args: Vec<Arg>) -> Result<Vec<Row>, StoreError> {
-        Ok(bound(sql, args).fetch_all(&mut *self.0).await?.into_iter().map(Row).collect())
+        Ok(bound(sql, args).fetch_all(&mut *self.inner).await?.into_iter().map(Row).collect())
     }
 
     pub(crate) async fn one(&mut self, sql: &str, args: Vec<Arg>) -> Result<Option<Row>, StoreError> {
-        Ok(bound(sql, args).fetch_optional(&mut *self.0).await?.map(Row))
+        Ok(bound(sql, args).fetch_optional(&mut *self.inner).await?.map(Row))
     }
 
-    pub(crate) async fn commit(self) -> Result<(), StoreError> {
-        Ok(self.0.commit().await?)
+    /// Reports the change in the audit log. The entry is written when the change is committed,
+    /// in the same transaction.
+    pub(crate) fn audit(&mut self, draft: Draft) {
+        self.drafts.push(draft);
+    }
+
+    /// Writes the audit entries and commits.
+    pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
+        let drafts = std::mem::take(&mut self.drafts);
+        crate::audit::append(&mut self, drafts).await?;
+        Ok(self.inner.commit().await?)
     }
 }
 
 /// Says whether a failure means that a unique name or path is taken.
-pub(crate) fn is_taken(error: &StoreError) -> bool {
+fn is_taken(error: &StoreError) -> bool {
     matches!(error, StoreError::Database(sqlx::Error::Database(error)) if error.is_unique_violation())
 }
 

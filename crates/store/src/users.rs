@@ -1,12 +1,12 @@
 //! People.
 
 use uuid::Uuid;
-use vaultterm_ledger::{Action, ObjectKind};
+use vaultterm_ledger::{Action, ObjectKind, Outcome};
 
 use crate::{
-    Context, Store, StoreError,
-    audit::{Log, with},
-    sql::{Row, Tx, args, taken},
+    Context, Page, Paged, Store, StoreError,
+    context::Facts as _,
+    sql::{Row, Select, Tx, args, taken},
 };
 
 /// What a person may do on the installation as a whole.
@@ -21,6 +21,9 @@ pub enum InstanceRole {
 }
 
 impl InstanceRole {
+    /// Every role, the least first.
+    pub const ALL: [Self; 3] = [Self::Member, Self::Admin, Self::Owner];
+
     /// Returns the name in the API.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -29,6 +32,12 @@ impl InstanceRole {
             Self::Admin => "admin",
             Self::Owner => "owner",
         }
+    }
+
+    /// Finds the role with a name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == name)
     }
 }
 
@@ -66,6 +75,32 @@ pub struct NewUser {
     pub password_hash: Option<String>,
 }
 
+/// What to change of a person; `None` stays.
+#[derive(Clone, Debug, Default)]
+pub struct UserUpdate {
+    /// New name.
+    pub name: Option<String>,
+    /// New role.
+    pub role: Option<InstanceRole>,
+    /// New password hash; revokes all sessions.
+    pub password_hash: Option<String>,
+    /// Disable or enable.
+    pub disabled: Option<bool>,
+}
+
+/// What a login needs to know.
+#[derive(Clone, Debug)]
+pub struct LoginRow {
+    /// The person.
+    pub user: User,
+    /// PHC string.
+    pub password_hash: Option<String>,
+    /// Failures in a row.
+    pub failures: u32,
+    /// No attempt counts before this moment (back-off), microseconds.
+    pub locked_until_us: i64,
+}
+
 impl Store {
     /// Creates a person (`USER_CREATED`).
     ///
@@ -73,9 +108,9 @@ impl Store {
     /// [`StoreError::Exists`].
     pub async fn create_user(&self, context: &Context, new: NewUser) -> Result<User, StoreError> {
         let mut tx = self.db.write().await?;
-        let id = insert_user(&mut tx, self.log, context, new).await?;
+        let user = insert(&mut tx, context, new).await?;
         tx.commit().await?;
-        self.user(id).await?.ok_or(StoreError::NotFound("user"))
+        Ok(user)
     }
 
     /// Finds a person.
@@ -83,47 +118,362 @@ impl Store {
     /// # Errors
     /// [`StoreError`], as everywhere here.
     pub async fn user(&self, id: Uuid) -> Result<Option<User>, StoreError> {
-        self.db.one("SELECT * FROM users WHERE id = $1", args![id]).await?.map(|row| read(&row)).transpose()
+        let row = self.db.one("SELECT * FROM users WHERE id = $1", args![id]).await?;
+        row.map(|row| user(&row)).transpose()
     }
 
     /// Finds a person by e-mail address, case-insensitively.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`], as everywhere here.
     pub async fn user_by_email(&self, email: &str) -> Result<Option<User>, StoreError> {
-        let row = self.db.one("SELECT * FROM users WHERE email = $1", args![email.to_lowercase()]).await?;
-        row.map(|row| read(&row)).transpose()
+        let row = self.db.one("SELECT * FROM users WHERE email = $1", args![folded(email)]).await?;
+        row.map(|row| user(&row)).transpose()
+    }
+
+    /// Lists people by e-mail address.
+    ///
+    /// # Errors
+    /// [`StoreError`], as everywhere here.
+    pub async fn users(&self, page: &Page) -> Result<Paged<User>, StoreError> {
+        let mut select = Select::new("SELECT * FROM users WHERE 1 = 1", args![]);
+        select.and_maybe("email > ?", page.cursor.as_deref());
+        let rows = self.db.select(select.order("email", page.fetch())).await?;
+        page.cut(rows, user, |user| user.email.clone())
+    }
+
+    /// Changes a person (`USER_UPDATED`). The last owner keeps the role and stays enabled.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`], [`StoreError::Refused`] for the last owner.
+    pub async fn update_user(
+        &self,
+        context: &Context,
+        id: Uuid,
+        expect: u64,
+        update: UserUpdate,
+    ) -> Result<User, StoreError> {
+        let mut tx = self.db.write().await?;
+        let before = locked(&mut tx, id).await?;
+        if before.revision != expect {
+            return Err(StoreError::Stale { what: "user", current: before.revision, expected: expect });
+        }
+        let after = User {
+            name: update.name.unwrap_or_else(|| before.name.clone()),
+            role: update.role.unwrap_or(before.role),
+            disabled: update.disabled.unwrap_or(before.disabled),
+            revision: expect + 1,
+            updated_us: context.now_us,
+            ..before.clone()
+        };
+        if before.rules() && !after.rules() {
+            refuse_last_owner(&mut tx, id).await?;
+        }
+        tx.run(
+            "UPDATE users SET name = $2, role = $3, disabled = $4, revision = $5, updated_us = $6 WHERE id = $1",
+            args![id, after.name.as_str(), after.role.as_str(), after.disabled, after.revision, after.updated_us],
+        )
+        .await?;
+        let new_password = update.password_hash.is_some();
+        if let Some(hash) = update.password_hash {
+            tx.run("UPDATE users SET password_hash = $2 WHERE id = $1", args![id, hash]).await?;
+            // Whoever knew the old password is out.
+            tx.run("DELETE FROM tokens WHERE user_id = $1 AND kind = 'login'", args![id]).await?;
+        }
+        let draft = context.draft(Action::UserUpdated, ObjectKind::User, id, Some(&after.email));
+        let changed = |changed: bool, value: &'static str| changed.then_some(value);
+        tx.audit(
+            draft
+                .with_maybe("role", changed(after.role != before.role, after.role.as_str()))
+                .with_maybe("disabled", (after.disabled != before.disabled).then_some(after.disabled))
+                .with_maybe("name", changed(after.name != before.name, "changed"))
+                .with_maybe("password", changed(new_password, "changed")),
+        );
+        tx.commit().await?;
+        Ok(after)
+    }
+
+    /// Deletes a person with sessions, tokens and memberships (`USER_DELETED`). Never the last owner.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] for the last owner.
+    pub async fn delete_user(&self, context: &Context, id: Uuid) -> Result<(), StoreError> {
+        let mut tx = self.db.write().await?;
+        let user = locked(&mut tx, id).await?;
+        if user.rules() {
+            refuse_last_owner(&mut tx, id).await?;
+        }
+        tx.run("DELETE FROM users WHERE id = $1", args![id]).await?;
+        tx.audit(context.draft(Action::UserDeleted, ObjectKind::User, id, Some(&user.email)));
+        tx.commit().await
+    }
+
+    /// Finds what a login with this address needs.
+    ///
+    /// # Errors
+    /// [`StoreError`], as everywhere here.
+    pub async fn login_row(&self, email: &str) -> Result<Option<LoginRow>, StoreError> {
+        let Some(row) = self.db.one("SELECT * FROM users WHERE email = $1", args![folded(email)]).await? else {
+            return Ok(None);
+        };
+        Ok(Some(LoginRow {
+            user: user(&row)?,
+            password_hash: row.maybe_text("password_hash")?,
+            failures: row.small("failures")?,
+            locked_until_us: row.int("locked_until_us")?,
+        }))
+    }
+
+    /// Records a failed login (`LOGIN_FAILED`), and the back-off when the address is known.
+    ///
+    /// An unknown address is not recorded: it may be a password that somebody typed into the
+    /// wrong field.
+    ///
+    /// # Errors
+    /// [`StoreError`], as everywhere here.
+    pub async fn record_login_failure(
+        &self,
+        context: &Context,
+        email: &str,
+        locked_until_us: i64,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.db.write().await?;
+        let sql = "UPDATE users SET failures = failures + 1, locked_until_us = $2 WHERE email = $1
+                   RETURNING id, email, failures";
+        let known = tx.one(sql, args![folded(email), locked_until_us]).await?;
+        let (id, email) = match &known {
+            Some(row) => (row.id("id")?, Some(row.text("email")?)),
+            None => (Uuid::nil(), None),
+        };
+        let mut draft = context.draft(Action::LoginFailed, ObjectKind::User, id, email.as_deref());
+        draft.outcome = Outcome::Failure;
+        if let Some(row) = known {
+            draft = draft.with("failures", row.count("failures")?);
+        }
+        tx.audit(draft);
+        tx.commit().await
+    }
+
+    /// Stores the digest of a single-use set-up link, replacing an older one.
+    ///
+    /// # Errors
+    /// [`StoreError`], as everywhere here.
+    pub async fn store_setup_link(&self, token: &str, expires_us: i64) -> Result<(), StoreError> {
+        let sql = "INSERT INTO setup_link (only, digest, expires_us) VALUES (1, $1, $2)
+                   ON CONFLICT (only) DO UPDATE SET digest = excluded.digest, expires_us = excluded.expires_us";
+        let mut tx = self.db.write().await?;
+        tx.run(sql, args![self.keyring.token_digest(token), expires_us]).await?;
+        tx.commit().await
+    }
+
+    /// Spends the set-up link and creates the first owner, in one transaction.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] when the link is wrong, spent or expired, or an owner exists.
+    pub async fn spend_setup_link(&self, context: &Context, token: &str, owner: NewUser) -> Result<User, StoreError> {
+        let refused = |why: &str| StoreError::Refused(format!("{why}: run `vaultterm init` for what to do next"));
+        let mut tx = self.db.write().await?;
+        let sql = "DELETE FROM setup_link WHERE digest = $1 RETURNING expires_us";
+        let spent = tx.one(sql, args![self.keyring.token_digest(token)]).await?;
+        let spent = spent.ok_or_else(|| refused("the set-up link is wrong or was used already"))?;
+        if spent.int("expires_us")? <= context.now_us {
+            return Err(refused("the set-up link has expired"));
+        }
+        if tx.one("SELECT id FROM users WHERE role = 'owner' LIMIT 1", args![]).await?.is_some() {
+            return Err(refused("an owner exists already"));
+        }
+        let user = insert(&mut tx, context, NewUser { role: InstanceRole::Owner, ..owner }).await?;
+        tx.commit().await?;
+        Ok(user)
     }
 }
 
-pub(crate) async fn insert_user(tx: &mut Tx, log: Log, context: &Context, new: NewUser) -> Result<Uuid, StoreError> {
-    let id = Uuid::now_v7();
-    let email = new.email.to_lowercase();
-    tx.run(
-        "INSERT INTO users (id, email, name, role, password_hash, created_us, updated_us)
-         VALUES ($1, $2, $3, $4, $5, $6, $6)",
-        args![id, &email, new.name, new.role.as_str(), new.password_hash, context.now_us],
-    )
-    .await
-    .map_err(|error| taken(error, "user", &email))?;
-    let draft = context.draft(Action::UserCreated, ObjectKind::User, id, Some(&email));
-    log.append(tx, [with(draft, "role", new.role.as_str())]).await?;
-    Ok(id)
+impl User {
+    /// Tells whether the person is an owner who can log in.
+    fn rules(&self) -> bool {
+        self.role == InstanceRole::Owner && !self.disabled
+    }
 }
 
-fn read(row: &Row) -> Result<User, StoreError> {
-    let role = row.text("role")?;
+/// Creates a person in a transaction that does more.
+pub(crate) async fn insert(tx: &mut Tx, context: &Context, new: NewUser) -> Result<User, StoreError> {
+    let user = User {
+        id: Uuid::now_v7(),
+        email: folded(&new.email),
+        name: new.name,
+        role: new.role,
+        disabled: false,
+        revision: 1,
+        created_us: context.now_us,
+        updated_us: context.now_us,
+    };
+    tx.run(
+        "INSERT INTO users (id, email, name, role, password_hash, disabled, failures, locked_until_us, revision,
+                            created_us, updated_us)
+         VALUES ($1, $2, $3, $4, $5, 0, 0, 0, 1, $6, $6)",
+        args![user.id, user.email.as_str(), user.name.as_str(), user.role.as_str(), new.password_hash, context.now_us],
+    )
+    .await
+    .map_err(|error| taken(error, "user", &user.email))?;
+    let draft = context.draft(Action::UserCreated, ObjectKind::User, user.id, Some(&user.email));
+    tx.audit(draft.with("role", user.role.as_str()));
+    Ok(user)
+}
+
+/// Finds a person to change.
+async fn locked(tx: &mut Tx, id: Uuid) -> Result<User, StoreError> {
+    let row = tx.one("SELECT * FROM users WHERE id = $1", args![id]).await?;
+    user(&row.ok_or(StoreError::NotFound("user"))?)
+}
+
+async fn refuse_last_owner(tx: &mut Tx, id: Uuid) -> Result<(), StoreError> {
+    let sql = "SELECT id FROM users WHERE role = 'owner' AND disabled = 0 AND id <> $1 LIMIT 1";
+    match tx.one(sql, args![id]).await? {
+        Some(_) => Ok(()),
+        None => Err(StoreError::Refused("this is the last owner: make somebody else an owner first".to_owned())),
+    }
+}
+
+pub(crate) fn user(row: &Row) -> Result<User, StoreError> {
     Ok(User {
         id: row.id("id")?,
         email: row.text("email")?,
         name: row.text("name")?,
-        role: [InstanceRole::Member, InstanceRole::Admin, InstanceRole::Owner]
-            .into_iter()
-            .find(|one| one.as_str() == role)
-            .ok_or(StoreError::Malformed("role"))?,
+        role: row.named("role", "role", InstanceRole::from_name)?,
         disabled: row.flag("disabled")?,
         revision: row.count("revision")?,
         created_us: row.int("created_us")?,
         updated_us: row.int("updated_us")?,
     })
+}
+
+/// Addresses are compared without regard to case.
+fn folded(email: &str) -> String {
+    email.trim().to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use vaultterm_ledger::Action;
+
+    use crate::{
+        ErrorClass, InstanceRole, NewToken, Page, TokenKind, UserUpdate,
+        testing::{House, NOW_US, new_user, somebody},
+    };
+
+    #[tokio::test]
+    async fn addresses_are_unique_whatever_their_case() {
+        let house = House::new().await;
+        let error = house.store.create_user(&house.ann(), new_user("Ann@Example.com", InstanceRole::Member)).await;
+        assert_eq!(error.unwrap_err().class(), ErrorClass::Exists);
+        let ann = house.store.user_by_email(" ANN@example.com").await.unwrap().unwrap();
+        assert_eq!(ann.id, house.owner.id);
+    }
+
+    #[tokio::test]
+    async fn the_last_owner_stays_owner() {
+        let house = House::new().await;
+        let (store, ann) = (&house.store, &house.owner);
+        for update in [
+            UserUpdate { role: Some(InstanceRole::Admin), ..UserUpdate::default() },
+            UserUpdate { disabled: Some(true), ..UserUpdate::default() },
+        ] {
+            let refused = store.update_user(&house.ann(), ann.id, ann.revision, update).await.unwrap_err();
+            assert_eq!(refused.class(), ErrorClass::Refused);
+        }
+        assert_eq!(store.delete_user(&house.ann(), ann.id).await.unwrap_err().class(), ErrorClass::Refused);
+
+        let bob = store.create_user(&house.ann(), new_user("bob@example.com", InstanceRole::Owner)).await.unwrap();
+        let update = UserUpdate { role: Some(InstanceRole::Member), ..UserUpdate::default() };
+        let ann = store.update_user(&house.ann(), ann.id, ann.revision, update).await.unwrap();
+        assert_eq!((ann.role, ann.revision), (InstanceRole::Member, 2));
+        assert_eq!(store.delete_user(&house.ann(), bob.id).await.unwrap_err().class(), ErrorClass::Refused);
+        store.delete_user(&house.ann(), ann.id).await.unwrap();
+        assert!(store.user(ann.id).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn an_update_on_an_old_revision_is_stale() {
+        let house = House::new().await;
+        let update = || UserUpdate { name: Some("Ann".to_owned()), ..UserUpdate::default() };
+        let ann = house.store.update_user(&house.ann(), house.owner.id, 1, update()).await.unwrap();
+        assert_eq!(ann.name, "Ann");
+        let stale = house.store.update_user(&house.ann(), house.owner.id, 1, update()).await.unwrap_err();
+        assert_eq!(stale.class(), ErrorClass::Stale);
+    }
+
+    #[tokio::test]
+    async fn a_new_password_ends_every_login() {
+        let house = House::new().await;
+        let token = |kind| NewToken {
+            user_id: house.owner.id,
+            kind,
+            name: "t".to_owned(),
+            scopes: Vec::new(),
+            expires_us: None,
+        };
+        let (_, login) = house.store.issue_token(&house.ann(), token(TokenKind::Login)).await.unwrap();
+        let (_, api) = house.store.issue_token(&house.ann(), token(TokenKind::Api)).await.unwrap();
+        let update = UserUpdate { password_hash: Some("$argon2id$y".to_owned()), ..UserUpdate::default() };
+        house.store.update_user(&house.ann(), house.owner.id, 1, update).await.unwrap();
+        assert!(house.store.authenticate(login.expose(), NOW_US).await.unwrap().is_none());
+        assert!(house.store.authenticate(api.expose(), NOW_US).await.unwrap().is_some());
+        let row = house.store.login_row("ann@example.com").await.unwrap().unwrap();
+        assert_eq!(row.password_hash.as_deref(), Some("$argon2id$y"));
+    }
+
+    #[tokio::test]
+    async fn failures_count_until_a_login_succeeds() {
+        let house = House::new().await;
+        let store = &house.store;
+        for _ in 0..3 {
+            store.record_login_failure(&somebody(), "ann@example.com", NOW_US + 5).await.unwrap();
+        }
+        store.record_login_failure(&somebody(), "hunter2-typed-into-the-wrong-field", 0).await.unwrap();
+        let row = store.login_row("ann@example.com").await.unwrap().unwrap();
+        assert_eq!((row.failures, row.locked_until_us), (3, NOW_US + 5));
+        let audited = house.audited().await;
+        assert_eq!(audited.iter().filter(|action| **action == Action::LoginFailed).count(), 4);
+
+        let new = NewToken {
+            user_id: house.owner.id,
+            kind: TokenKind::Login,
+            name: "login".to_owned(),
+            scopes: Vec::new(),
+            expires_us: None,
+        };
+        store.issue_token(&house.ann(), new).await.unwrap();
+        let row = store.login_row("ann@example.com").await.unwrap().unwrap();
+        assert_eq!((row.failures, row.locked_until_us), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn a_set_up_link_makes_one_owner_once() {
+        let house = House::new().await;
+        let store = &house.store;
+        store.store_setup_link("old", NOW_US + 10).await.unwrap();
+        store.store_setup_link("link", NOW_US + 10).await.unwrap();
+        let new = || new_user("eve@example.com", InstanceRole::Owner);
+        assert!(store.spend_setup_link(&somebody(), "old", new()).await.is_err());
+        // An owner exists: the link makes none, and stays unspent.
+        assert!(store.spend_setup_link(&somebody(), "link", new()).await.is_err());
+        let people = store.users(&Page::default()).await.unwrap().items;
+        assert_eq!(people.iter().map(|user| user.email.as_str()).collect::<Vec<_>>(), ["ann@example.com"]);
+    }
+
+    #[tokio::test]
+    async fn people_are_listed_in_pages() {
+        let house = House::new().await;
+        for name in ["b", "d", "c"] {
+            let new = new_user(&format!("{name}@example.com"), InstanceRole::Member);
+            house.store.create_user(&house.ann(), new).await.unwrap();
+        }
+        let mut page = Page { limit: 3, cursor: None };
+        let first = house.store.users(&page).await.unwrap();
+        page.cursor = first.next_cursor;
+        let second = house.store.users(&page).await.unwrap();
+        let emails: Vec<_> = first.items.iter().chain(&second.items).map(|user| user.email.as_str()).collect();
+        assert_eq!(emails, ["ann@example.com", "b@example.com", "c@example.com", "d@example.com"]);
+        assert_eq!((first.items.len(), second.next_cursor), (3, None));
+    }
 }

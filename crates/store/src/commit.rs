@@ -1,0 +1,332 @@
+//! What runs record: outcomes in batches, each guarded, all in one transaction.
+//!
+//! An outcome whose guard does not hold leaves no trace, and its neighbours stand. So whatever
+//! decides comes first: the conflict it settles (looked at), then the one guarded statement that
+//! changes the record, or the base where no record changes. What follows cannot fail but with the
+//! whole batch.
+
+use vaultterm_ledger::{Action, ObjectKind};
+use vaultterm_reconcile::{BaseEntry, RecordId, RecordType, Revision, SecretPath, UnixNanos};
+use vaultterm_sealing::SecretFields;
+use vaultterm_sync::{
+    BaseChange, CollectionId, Committed, ConnectionId, LocalChange, Origin, Outcome, RunId, SyncedAudit,
+};
+
+use crate::{
+    Context, Store, StoreError, base, conflicts,
+    context::Facts as _,
+    records::folded,
+    revisions::{NewRevision, field_names},
+    runs,
+    sql::{Arg, Tx, args},
+};
+
+/// What the outcomes of one transaction share.
+pub(crate) struct Batch {
+    pub(crate) connection_id: ConnectionId,
+    pub(crate) collection_id: CollectionId,
+    pub(crate) run_id: RunId,
+    pub(crate) now: UnixNanos,
+    /// Whoever started the run.
+    pub(crate) context: Context,
+}
+
+/// What became of a record.
+struct Changed {
+    action: Action,
+    record_id: RecordId,
+    /// The newest revision; none for a record that went to the trash.
+    revision: Option<Revision>,
+}
+
+/// A new revision of a record, as an outcome brings it.
+struct Incoming<'a> {
+    record_id: RecordId,
+    revision: Revision,
+    record_type: RecordType,
+    fields: &'a SecretFields,
+    origin: Origin,
+}
+
+impl Store {
+    /// Loads what a batch shares.
+    pub(crate) async fn batch(
+        &self,
+        tx: &mut Tx,
+        connection_id: ConnectionId,
+        run_id: RunId,
+    ) -> Result<Batch, StoreError> {
+        let sql = "SELECT c.collection_id, r.actor_kind, r.actor_id, r.actor_name
+                   FROM connections c JOIN runs r ON r.connection_id = c.id
+                   WHERE c.id = $1 AND r.id = $2";
+        let row = tx.one(sql, args![connection_id, run_id]).await?.ok_or(StoreError::NotFound("run"))?;
+        let now = self.now();
+        let context = Context { now_us: now.0 / 1_000, ..self.context(&runs::actor(&row)?) };
+        Ok(Batch { connection_id, collection_id: CollectionId(row.id("collection_id")?), run_id, now, context })
+    }
+
+    /// Records one outcome, or nothing of it.
+    pub(crate) async fn record_outcome(
+        &self,
+        tx: &mut Tx,
+        batch: &Batch,
+        outcome: &Outcome,
+    ) -> Result<Committed, StoreError> {
+        if let Some(resolved) = &outcome.resolves
+            && !conflicts::is_open(tx, batch.connection_id, resolved).await?
+        {
+            return Ok(Committed::Stale);
+        }
+        let changed = match &outcome.local {
+            LocalChange::None => None,
+            local => match self.change_record(tx, batch, &outcome.path, local).await? {
+                Some(changed) => Some(changed),
+                None => return Ok(Committed::Stale),
+            },
+        };
+        if !change_base(tx, batch, outcome, changed.as_ref()).await? {
+            return match changed {
+                None => Ok(Committed::Stale),
+                // The record changed already: the engine named a revision that it does not make.
+                Some(_) => Err(StoreError::Malformed("base of a changed record")),
+            };
+        }
+        if let Some(removed) = &outcome.base_removed {
+            base::remove(tx, batch.connection_id, removed).await?;
+        }
+        if let Some(changed) = &changed {
+            audit_change(tx, batch, &outcome.path, changed);
+        }
+        let revision = changed.and_then(|changed| changed.revision);
+        if let Some(synced) = &outcome.audit {
+            audit_synced(tx, batch, &outcome.path, synced, revision);
+        }
+        if let Some(resolved) = &outcome.resolves {
+            conflicts::close(tx, batch.connection_id, &outcome.path, resolved, batch.now).await?;
+        }
+        Ok(Committed::Done(revision))
+    }
+
+    /// Makes the local change, if its guard holds.
+    async fn change_record(
+        &self,
+        tx: &mut Tx,
+        batch: &Batch,
+        path: &SecretPath,
+        local: &LocalChange,
+    ) -> Result<Option<Changed>, StoreError> {
+        let imported = Origin::Remote(batch.connection_id);
+        let (action, record_id, revision) = match local {
+            LocalChange::None => return Ok(None),
+            LocalChange::Create { record_id, record_type, fields } => {
+                let (record_id, record_type, revision) = (*record_id, *record_type, Revision::FIRST);
+                let new = Incoming { record_id, revision, record_type, fields, origin: imported };
+                if !insert(tx, batch, path, &new).await? {
+                    return Ok(None);
+                }
+                self.insert_revision_of(tx, batch, path, &new).await?;
+                (Action::RecordCreated, record_id, Some(revision))
+            }
+            LocalChange::Restore { record_id, record_type, fields } => {
+                let (record_id, record_type) = (*record_id, *record_type);
+                let restored = restore(tx, batch, path, (record_id, record_type, fields)).await?;
+                let Some(revision) = restored else { return Ok(None) };
+                let new = Incoming { record_id, revision, record_type, fields, origin: imported };
+                self.insert_revision_of(tx, batch, path, &new).await?;
+                (Action::RecordRestored, record_id, Some(revision))
+            }
+            LocalChange::Update { record_id, expect, record_type, fields, origin } => {
+                let (record_id, record_type, revision) = (*record_id, *record_type, expect.next());
+                let new = Incoming { record_id, revision, record_type, fields, origin: *origin };
+                if !update(tx, batch, path, *expect, &new).await? {
+                    return Ok(None);
+                }
+                self.insert_revision_of(tx, batch, path, &new).await?;
+                (Action::RecordUpdated, record_id, Some(revision))
+            }
+            LocalChange::Rebase { record_id, expect, remote, record_type, fields, origin } => {
+                let (record_id, record_type, revision) = (*record_id, *record_type, expect.next().next());
+                let new = Incoming { record_id, revision, record_type, fields, origin: *origin };
+                if !update(tx, batch, path, *expect, &new).await? {
+                    return Ok(None);
+                }
+                let (revision, archive) = (expect.next(), Origin::Archive(batch.connection_id));
+                let archived = Incoming { record_id, revision, record_type, fields: remote, origin: archive };
+                self.insert_revision_of(tx, batch, path, &archived).await?;
+                self.insert_revision_of(tx, batch, path, &new).await?;
+                (Action::RecordUpdated, record_id, Some(new.revision))
+            }
+            LocalChange::Trash { record_id, expect } => {
+                if !trash(tx, batch, path, *record_id, *expect).await? {
+                    return Ok(None);
+                }
+                (Action::RecordDeleted, *record_id, None)
+            }
+        };
+        Ok(Some(Changed { action, record_id, revision }))
+    }
+
+    async fn insert_revision_of(
+        &self,
+        tx: &mut Tx,
+        batch: &Batch,
+        path: &SecretPath,
+        new: &Incoming<'_>,
+    ) -> Result<(), StoreError> {
+        let revision = NewRevision {
+            collection_id: batch.collection_id,
+            record_id: new.record_id,
+            revision: new.revision,
+            path,
+            record_type: new.record_type,
+            fields: new.fields,
+            origin: new.origin,
+            actor: &batch.context.actor.name,
+            now_us: batch.context.now_us,
+        };
+        revision.insert(tx, &self.keyring).await
+    }
+}
+
+/// Creates a record, if no live one stands at the path.
+async fn insert(tx: &mut Tx, batch: &Batch, path: &SecretPath, new: &Incoming<'_>) -> Result<bool, StoreError> {
+    let sql = "INSERT INTO records (id, collection_id, path, path_folded, record_type, field_names, tags, inject_only,
+                                    revision, created_us, updated_us, updated_by, deleted_us)
+               VALUES ($1, $2, $3, $4, $5, $6, '', 0, $7, $8, $8, $9, NULL)
+               ON CONFLICT DO NOTHING";
+    let args = args![
+        new.record_id,
+        batch.collection_id,
+        path,
+        folded(path.as_str()),
+        new.record_type,
+        field_names(new.fields),
+        new.revision,
+        batch.context.now_us,
+        batch.connection_id,
+    ];
+    Ok(tx.run(sql, args).await? == 1)
+}
+
+/// Takes a record out of the trash, if it was trashed at the path and no live one stands there;
+/// answers its new revision.
+async fn restore(
+    tx: &mut Tx,
+    batch: &Batch,
+    path: &SecretPath,
+    (record_id, record_type, fields): (RecordId, RecordType, &SecretFields),
+) -> Result<Option<Revision>, StoreError> {
+    let sql = "UPDATE records SET revision = revision + 1, record_type = $4, field_names = $5, updated_us = $6,
+                                  updated_by = $7, deleted_us = NULL
+               WHERE id = $1 AND collection_id = $2 AND path = $3 AND deleted_us IS NOT NULL
+                 AND NOT EXISTS (SELECT 1 FROM records o
+                                 WHERE o.collection_id = $2 AND o.path = $3 AND o.deleted_us IS NULL)
+               RETURNING revision";
+    let args = args![
+        record_id,
+        batch.collection_id,
+        path,
+        record_type,
+        field_names(fields),
+        batch.context.now_us,
+        batch.connection_id,
+    ];
+    tx.one(sql, args).await?.map(|row| row.revision("revision")).transpose()
+}
+
+/// What a guard asks of a record: that it lives in this collection, at this path and revision.
+const GUARD: &str = "id = $1 AND collection_id = $2 AND path = $3 AND revision = $4 AND deleted_us IS NULL";
+
+fn guard(batch: &Batch, path: &SecretPath, record_id: RecordId, expect: Revision) -> Vec<Arg> {
+    args![record_id, batch.collection_id, path, expect, batch.context.now_us, batch.connection_id]
+}
+
+/// Moves a record on to a new revision, if its guard holds.
+async fn update(
+    tx: &mut Tx,
+    batch: &Batch,
+    path: &SecretPath,
+    expect: Revision,
+    new: &Incoming<'_>,
+) -> Result<bool, StoreError> {
+    let sql = format!(
+        "UPDATE records SET revision = $7, record_type = $8, field_names = $9, updated_us = $5, updated_by = $6
+         WHERE {GUARD}"
+    );
+    let mut args = guard(batch, path, new.record_id, expect);
+    args.extend(args![new.revision, new.record_type, field_names(new.fields)]);
+    Ok(tx.run(&sql, args).await? == 1)
+}
+
+/// Moves a record to the trash, if its guard holds.
+async fn trash(
+    tx: &mut Tx,
+    batch: &Batch,
+    path: &SecretPath,
+    record_id: RecordId,
+    expect: Revision,
+) -> Result<bool, StoreError> {
+    let sql = format!("UPDATE records SET deleted_us = $5, updated_us = $5, updated_by = $6 WHERE {GUARD}");
+    Ok(tx.run(&sql, guard(batch, path, record_id, expect)).await? == 1)
+}
+
+/// Moves the base of the outcome's path; answers whether the revision that it names exists.
+async fn change_base(
+    tx: &mut Tx,
+    batch: &Batch,
+    outcome: &Outcome,
+    changed: Option<&Changed>,
+) -> Result<bool, StoreError> {
+    match &outcome.base {
+        BaseChange::Keep => Ok(true),
+        BaseChange::Remove => base::remove(tx, batch.connection_id, &outcome.path).await.map(|()| true),
+        BaseChange::Set(entry) => {
+            let assigned = changed
+                .filter(|changed| matches!(changed.action, Action::RecordCreated | Action::RecordRestored))
+                .and_then(|changed| changed.revision);
+            let entry = BaseEntry { revision: assigned.unwrap_or(entry.revision), ..entry.clone() };
+            base::set(tx, batch.connection_id, &outcome.path, &entry).await
+        }
+    }
+}
+
+/// `RECORD_…`: what became of the record.
+fn audit_change(tx: &mut Tx, batch: &Batch, path: &SecretPath, changed: &Changed) {
+    let draft = batch
+        .context
+        .draft(changed.action, ObjectKind::Record, changed.record_id.0, Some(path.as_str()))
+        .about(ObjectKind::Connection, batch.connection_id.0)
+        .with("run", batch.run_id);
+    tx.audit(draft.with_maybe("revision", changed.revision.map(|revision| revision.0)));
+}
+
+/// `HCV_SECRET_SYNCED`: what travelled, and where it came to lie.
+fn audit_synced(tx: &mut Tx, batch: &Batch, path: &SecretPath, synced: &SyncedAudit, revision: Option<Revision>) {
+    let revision = synced.revision.or(revision);
+    let context = &batch.context;
+    let mut draft = match synced.record_id {
+        Some(id) => context
+            .draft(Action::HcvSecretSynced, ObjectKind::Record, id.0, Some(path.as_str()))
+            .about(ObjectKind::Connection, batch.connection_id.0),
+        None => context
+            .draft(Action::HcvSecretSynced, ObjectKind::Connection, batch.connection_id.0, None)
+            .with("path", path),
+    }
+    .about(ObjectKind::Run, batch.run_id.0)
+    .with("what", synced.what)
+    .with("direction", direction(synced.what))
+    .with_maybe("revision", revision.map(|revision| revision.0));
+    draft.remote = Some(synced.remote.clone());
+    tx.audit(draft);
+}
+
+/// Which way a secret travelled.
+fn direction(what: &str) -> &'static str {
+    if what.ends_with("_remote") {
+        "push"
+    } else if what.ends_with("_local") {
+        "pull"
+    } else {
+        "both"
+    }
+}

@@ -1,0 +1,138 @@
+//! Rows of connections: reading them, their sealed secrets, and how they stand.
+
+use std::collections::BTreeMap;
+
+use vaultterm_sealing::{Place, Purpose, SecretText};
+use vaultterm_sync::{CollectionId, Connection, ConnectionId, ConnectionSecrets, Credential, Run, RunId};
+
+use crate::{
+    ConnectionSummary, Store, StoreError, runs,
+    sealed::seal,
+    sql::{Arg, Row, Select, Tx, args},
+};
+
+impl Store {
+    /// Reads a connection.
+    pub(crate) fn connection_row(&self, row: &Row) -> Result<Connection, StoreError> {
+        let identity = row.maybe_text("identity")?.map(|_| row.json("identity")).transpose()?;
+        Ok(self.as_read(Connection {
+            id: ConnectionId(row.id("id")?),
+            name: row.text("name")?,
+            collection_id: CollectionId(row.id("collection_id")?),
+            address: row.text("address")?,
+            namespace: row.maybe_text("namespace")?,
+            tls: row.json("tls")?,
+            auth_mount: row.text("auth_mount")?,
+            role_id: row.text("role_id")?,
+            mount: row.text("mount")?,
+            path: row.text("path")?,
+            options: row.json("options")?,
+            schedule: row.json("schedule")?,
+            concurrency_max: row.small("concurrency_max")?,
+            paused: row.flag("paused")?,
+            started: row.flag("started")?,
+            scope_changed: row.flag("scope_changed")?,
+            identity,
+            revision: row.count("revision")?,
+        }))
+    }
+
+    /// The instance that marks remote secrets is this one, whatever was stored.
+    pub(crate) fn as_read(&self, mut connection: Connection) -> Connection {
+        connection.options.instance = self.instance().0.to_string();
+        connection
+    }
+
+    /// Opens a connection's secrets.
+    pub(crate) fn secrets_row(&self, row: &Row) -> Result<ConnectionSecrets, StoreError> {
+        let place = |purpose| Ok::<_, StoreError>(place(purpose, row.id("collection_id")?, row.id("id")?));
+        let open = |purpose, prefix| {
+            let opened = self.keyring.unseal(&place(purpose)?, &row.sealed_as(prefix)?)?;
+            let text = std::str::from_utf8(opened.expose()).map_err(|_| StoreError::Malformed("credential"))?;
+            Ok::<_, StoreError>(SecretText::new(text.to_owned()))
+        };
+        let credential = open(Purpose::ConnectionSecretId, "")?;
+        let credential = match row.text("credential_kind")?.as_str() {
+            SECRET_ID => Credential::SecretId(credential),
+            WRAPPING_TOKEN => Credential::WrappingToken(credential),
+            _ => return Err(StoreError::Malformed("credential kind")),
+        };
+        let has_key = row.maybe_text("tls_key_id")?.is_some();
+        let client_key_pem = if has_key { Some(open(Purpose::ConnectionTlsKey, "tls_")?) } else { None };
+        Ok(ConnectionSecrets { credential, client_key_pem })
+    }
+
+    /// Seals a credential: the name of its kind, and the three columns.
+    pub(crate) fn sealed_credential(
+        &self,
+        connection: &Connection,
+        credential: &Credential,
+    ) -> Result<(&'static str, [Arg; 3]), StoreError> {
+        let (kind, text) = match credential {
+            Credential::SecretId(text) => (SECRET_ID, text),
+            Credential::WrappingToken(text) => (WRAPPING_TOKEN, text),
+        };
+        let place = place(Purpose::ConnectionSecretId, connection.collection_id.0, connection.id.0);
+        Ok((kind, seal(&self.keyring, &place, text.expose().as_bytes())?))
+    }
+
+    /// Seals a client key: the three columns, empty without one.
+    pub(crate) fn sealed_tls_key(
+        &self,
+        connection: &Connection,
+        key: Option<&SecretText>,
+    ) -> Result<[Arg; 3], StoreError> {
+        let place = place(Purpose::ConnectionTlsKey, connection.collection_id.0, connection.id.0);
+        match key {
+            Some(key) => seal(&self.keyring, &place, key.expose().as_bytes()),
+            None => Ok([Arg::Text(None), Arg::Bytes(None), Arg::Bytes(None)]),
+        }
+    }
+
+    /// Puts a credential in place of the one before; answers the name of its kind.
+    pub(crate) async fn set_credential(
+        &self,
+        tx: &mut Tx,
+        connection: &Connection,
+        credential: &Credential,
+    ) -> Result<&'static str, StoreError> {
+        let (kind, [key_id, wrapped_key, ciphertext]) = self.sealed_credential(connection, credential)?;
+        // When the one before expires says nothing about this one.
+        let sql = "UPDATE connections SET credential_kind = $2, key_id = $3, wrapped_key = $4, ciphertext = $5,
+                                          secret_id_expires_us = NULL
+                   WHERE id = $1";
+        tx.run(sql, args![connection.id, kind, key_id, wrapped_key, ciphertext]).await?;
+        Ok(kind)
+    }
+
+    /// Reads connections and how they stand.
+    pub(crate) async fn summaries(&self, rows: &[Row]) -> Result<Vec<ConnectionSummary>, StoreError> {
+        let last_runs = rows.iter().map(|row| row.maybe_id("last_run_id")).collect::<Result<Vec<_>, _>>()?;
+        let mut select = Select::new("SELECT * FROM runs WHERE 1 = 1", args![]);
+        select.and_any("id", last_runs.iter().flatten().copied());
+        let runs = self.db.select(select.all()).await?;
+        let runs = runs.iter().map(|row| runs::run(row).map(|run| (run.id, run)));
+        let mut runs: BTreeMap<RunId, Run> = runs.collect::<Result<_, _>>()?;
+        let now = self.now();
+        let summary = |(row, last_run): (&Row, Option<uuid::Uuid>)| {
+            Ok(ConnectionSummary {
+                connection: self.connection_row(row)?,
+                last_run: last_run.and_then(|id| runs.remove(&RunId(id))),
+                running: row.maybe_int("leased_until")?.is_some_and(|until| until > now.0),
+                open_conflicts: row.count("open_conflicts")?,
+                last_verified_us: row.maybe_int("last_verified_us")?,
+                secret_id_expires_us: row.maybe_int("secret_id_expires_us")?,
+                created_us: row.int("created_us")?,
+                updated_us: row.int("updated_us")?,
+            })
+        };
+        rows.iter().zip(last_runs).map(summary).collect()
+    }
+}
+
+const SECRET_ID: &str = "secret_id";
+const WRAPPING_TOKEN: &str = "wrapping_token";
+
+const fn place(purpose: Purpose, collection: uuid::Uuid, object: uuid::Uuid) -> Place {
+    Place { purpose, collection, object, revision: 0 }
+}

@@ -1,0 +1,103 @@
+//! Answers kept for `Idempotency-Key`, sealed (they may hold a token shown once).
+
+use uuid::Uuid;
+use vaultterm_sealing::{Place, Purpose};
+
+use crate::{Store, StoreError, sealed::seal, sql::args};
+
+/// Whose key, for what.
+#[derive(Clone, Debug)]
+pub struct IdempotencyKey {
+    /// The person.
+    pub user_id: Uuid,
+    /// The header.
+    pub key: String,
+    /// Keyed digest of method, path and body: the same key with another request is refused.
+    pub request: [u8; 32],
+}
+
+/// The first answer.
+#[derive(Clone, Debug)]
+pub struct SavedAnswer {
+    /// HTTP status.
+    pub status: u16,
+    /// Body, verbatim.
+    pub body: Vec<u8>,
+}
+
+/// How long an answer is kept.
+const KEPT_US: i64 = 24 * 3_600 * 1_000_000;
+/// How long a request may take. One that was cut off frees its key then.
+const ANSWERED_WITHIN_US: i64 = 5 * 60 * 1_000_000;
+
+impl Store {
+    /// Claims a key: `Ok(None)` when this request is the first (it must be completed or
+    /// abandoned), the first answer when it was completed.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] when the key was used for another request, or the first one is
+    /// still being answered.
+    pub async fn claim_idempotency(
+        &self,
+        key: &IdempotencyKey,
+        now_us: i64,
+    ) -> Result<Option<SavedAnswer>, StoreError> {
+        let mut tx = self.db.write().await?;
+        let sql = "DELETE FROM idempotency WHERE created_us <= $1 OR (status IS NULL AND created_us <= $2)";
+        tx.run(sql, args![now_us - KEPT_US, now_us - ANSWERED_WITHIN_US]).await?;
+        let sql = "INSERT INTO idempotency (user_id, idempotency_key, request, created_us) VALUES ($1, $2, $3, $4)
+                   ON CONFLICT DO NOTHING";
+        let first = tx.run(sql, args![key.user_id, key.key.as_str(), key.request, now_us]).await? == 1;
+        let sql = "SELECT * FROM idempotency WHERE user_id = $1 AND idempotency_key = $2";
+        let row = tx.one(sql, args![key.user_id, key.key.as_str()]).await?;
+        tx.commit().await?;
+        if first {
+            return Ok(None);
+        }
+        let row = row.ok_or(StoreError::NotFound("idempotency key"))?;
+        if row.hash("request")? != key.request {
+            return Err(StoreError::Refused("this Idempotency-Key was used for another request".to_owned()));
+        }
+        let Some(status) = row.maybe_int("status")? else {
+            let why = "the first request with this Idempotency-Key is still being answered: try again in a moment";
+            return Err(StoreError::Refused(why.to_owned()));
+        };
+        let opened = self.keyring.unseal(&self.answer_place(key), &row.sealed()?)?;
+        let status = u16::try_from(status).map_err(|_| StoreError::Malformed("status"))?;
+        Ok(Some(SavedAnswer { status, body: opened.expose().to_vec() }))
+    }
+
+    /// Keeps the answer for 24 hours.
+    ///
+    /// # Errors
+    /// [`StoreError`], as everywhere here.
+    pub async fn complete_idempotency(&self, key: &IdempotencyKey, answer: &SavedAnswer) -> Result<(), StoreError> {
+        let [key_id, wrapped_key, ciphertext] = seal(&self.keyring, &self.answer_place(key), &answer.body)?;
+        let mut tx = self.db.write().await?;
+        let sql = "UPDATE idempotency SET status = $3, key_id = $4, wrapped_key = $5, ciphertext = $6
+                   WHERE user_id = $1 AND idempotency_key = $2 AND status IS NULL";
+        let status = u32::from(answer.status);
+        tx.run(sql, args![key.user_id, key.key.as_str(), status, key_id, wrapped_key, ciphertext]).await?;
+        tx.commit().await
+    }
+
+    /// Frees a key whose request failed without effect.
+    ///
+    /// # Errors
+    /// [`StoreError`], as everywhere here.
+    pub async fn abandon_idempotency(&self, key: &IdempotencyKey) -> Result<(), StoreError> {
+        let mut tx = self.db.write().await?;
+        let sql = "DELETE FROM idempotency WHERE user_id = $1 AND idempotency_key = $2 AND status IS NULL";
+        tx.run(sql, args![key.user_id, key.key.as_str()]).await?;
+        tx.commit().await
+    }
+
+    /// An answer belongs to one person's one key and request: a digest of the three is its place.
+    fn answer_place(&self, key: &IdempotencyKey) -> Place {
+        let bound = [key.request.as_slice(), key.user_id.as_bytes(), key.key.as_bytes()].concat();
+        let digest = self.keyring.digest_key().digest(&bound);
+        let (object, _) = digest.split_at(16);
+        let object = Uuid::from_slice(object).expect("a UUID has 16 bytes");
+        Place { purpose: Purpose::IdempotentAnswer, collection: key.user_id, object, revision: 0 }
+    }
+}

@@ -1,0 +1,343 @@
+//! Login tokens and API tokens: 256 bit, stored only as keyed digests.
+
+use uuid::Uuid;
+use vaultterm_ledger::{Action, ObjectKind};
+use vaultterm_sealing::SecretText;
+
+use crate::{
+    Context, Page, Paged, Store, StoreError, User,
+    context::Facts as _,
+    sql::{Row, Select, args, json},
+    users,
+};
+
+/// What a token may do. A login token holds all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs, reason = "the names are the API's")]
+pub enum Scope {
+    RecordsRead,
+    RecordsReveal,
+    RecordsWrite,
+    ConnectionsWrite,
+    SyncPlan,
+    SyncRun,
+    ConflictsResolve,
+    AuditRead,
+    Admin,
+}
+
+impl Scope {
+    /// Every scope.
+    pub const ALL: [Self; 9] = [
+        Self::RecordsRead,
+        Self::RecordsReveal,
+        Self::RecordsWrite,
+        Self::ConnectionsWrite,
+        Self::SyncPlan,
+        Self::SyncRun,
+        Self::ConflictsResolve,
+        Self::AuditRead,
+        Self::Admin,
+    ];
+
+    /// Returns the name in the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RecordsRead => "records:read",
+            Self::RecordsReveal => "records:reveal",
+            Self::RecordsWrite => "records:write",
+            Self::ConnectionsWrite => "connections:write",
+            Self::SyncPlan => "sync:plan",
+            Self::SyncRun => "sync:run",
+            Self::ConflictsResolve => "conflicts:resolve",
+            Self::AuditRead => "audit:read",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// Finds the scope with a name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.as_str() == name)
+    }
+}
+
+/// What made a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenKind {
+    /// A login.
+    Login,
+    /// A person, for a program.
+    Api,
+}
+
+impl TokenKind {
+    const ALL: [Self; 2] = [Self::Login, Self::Api];
+
+    /// Returns the name in the database.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Login => "login",
+            Self::Api => "api",
+        }
+    }
+}
+
+/// A token to issue.
+#[derive(Clone, Debug)]
+pub struct NewToken {
+    /// Whose.
+    pub user_id: Uuid,
+    /// What made it.
+    pub kind: TokenKind,
+    /// Name for people.
+    pub name: String,
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+    /// When it ends, microseconds; `None`: never.
+    pub expires_us: Option<i64>,
+}
+
+/// A token as listed.
+#[derive(Clone, Debug)]
+pub struct TokenInfo {
+    /// Id.
+    pub id: Uuid,
+    /// Whose.
+    pub user_id: Uuid,
+    /// What made it.
+    pub kind: TokenKind,
+    /// Name for people.
+    pub name: String,
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+    /// Microseconds.
+    pub created_us: i64,
+    /// Microseconds.
+    pub expires_us: Option<i64>,
+    /// Microseconds; coarse (written at most once a minute).
+    pub last_used_us: Option<i64>,
+}
+
+/// Who is asking.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The person.
+    pub user: User,
+    /// The token used.
+    pub token: TokenInfo,
+}
+
+/// How old a recorded use may be before it is recorded again.
+const USED_EVERY_US: i64 = 60_000_000;
+
+impl Store {
+    /// Issues a token; the text is not stored (`LOGIN_SUCCEEDED`, which also clears the
+    /// back-off, or `API_TOKEN_CREATED`).
+    ///
+    /// # Errors
+    /// [`StoreError`], as everywhere here.
+    pub async fn issue_token(&self, context: &Context, new: NewToken) -> Result<(TokenInfo, SecretText), StoreError> {
+        let text = SecretText::draw("vtt_")?;
+        let mut scopes = new.scopes;
+        scopes.sort_unstable();
+        scopes.dedup();
+        let token = TokenInfo {
+            id: Uuid::now_v7(),
+            user_id: new.user_id,
+            kind: new.kind,
+            name: new.name,
+            scopes,
+            created_us: context.now_us,
+            expires_us: new.expires_us,
+            last_used_us: None,
+        };
+        let names: Vec<&str> = token.scopes.iter().map(|scope| scope.as_str()).collect();
+        let mut tx = self.db.write().await?;
+        let sql = "SELECT email FROM users WHERE id = $1";
+        let user = tx.one(sql, args![token.user_id]).await?.ok_or(StoreError::NotFound("user"))?;
+        let email = user.text("email")?;
+        // A person's ended tokens go when a new one comes, so that they do not pile up.
+        let sql = "DELETE FROM tokens WHERE user_id = $1 AND expires_us <= $2";
+        tx.run(sql, args![token.user_id, context.now_us]).await?;
+        tx.run(
+            "INSERT INTO tokens (id, user_id, kind, name, scopes, digest, created_us, expires_us, last_used_us)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, NULL)",
+            args![
+                token.id,
+                token.user_id,
+                token.kind.as_str(),
+                token.name.as_str(),
+                json(&names),
+                self.keyring.token_digest(text.expose()),
+                token.created_us,
+                token.expires_us,
+            ],
+        )
+        .await?;
+        let draft = match token.kind {
+            TokenKind::Login => {
+                let sql = "UPDATE users SET failures = 0, locked_until_us = 0 WHERE id = $1";
+                tx.run(sql, args![token.user_id]).await?;
+                context.draft(Action::LoginSucceeded, ObjectKind::User, token.user_id, Some(&email))
+            }
+            TokenKind::Api => context
+                .draft(Action::ApiTokenCreated, ObjectKind::Token, token.id, Some(&token.name))
+                .about(ObjectKind::User, token.user_id)
+                .with("scopes", names.join(" ")),
+        };
+        tx.audit(draft);
+        tx.commit().await?;
+        Ok((token, text))
+    }
+
+    /// Finds who a token belongs to. `None` when it is unknown, expired, revoked, or its
+    /// person disabled.
+    ///
+    /// # Errors
+    /// [`StoreError`], as everywhere here.
+    pub async fn authenticate(&self, token: &str, now_us: i64) -> Result<Option<Caller>, StoreError> {
+        let digest = self.keyring.token_digest(token);
+        let sql = "SELECT * FROM tokens WHERE digest = $1 AND (expires_us IS NULL OR expires_us > $2)";
+        let Some(row) = self.db.one(sql, args![digest, now_us]).await? else { return Ok(None) };
+        let mut token = token_info(&row)?;
+        let sql = "SELECT * FROM users WHERE id = $1 AND disabled = 0";
+        let Some(row) = self.db.one(sql, args![token.user_id]).await? else { return Ok(None) };
+        let user = users::user(&row)?;
+        let before = now_us - USED_EVERY_US;
+        if token.last_used_us.is_none_or(|used| used < before) {
+            // Not audited: what the token is used for is.
+            let mut tx = self.db.write().await?;
+            tx.run("UPDATE tokens SET last_used_us = $2 WHERE id = $1", args![token.id, now_us]).await?;
+            tx.commit().await?;
+            token.last_used_us = Some(now_us);
+        }
+        Ok(Some(Caller { user, token }))
+    }
+
+    /// Lists a person's tokens, newest first; everybody's with `None`.
+    ///
+    /// # Errors
+    /// [`StoreError`], as everywhere here.
+    pub async fn tokens(&self, user_id: Option<Uuid>, page: &Page) -> Result<Paged<TokenInfo>, StoreError> {
+        let mut select = Select::new("SELECT * FROM tokens WHERE 1 = 1", args![]);
+        select.and_maybe("user_id = ?", user_id);
+        select.and_maybe("id < ?", page.id()?);
+        let rows = self.db.select(select.order("id DESC", page.fetch())).await?;
+        page.cut(rows, token_info, |token| token.id.to_string())
+    }
+
+    /// Finds a token.
+    ///
+    /// # Errors
+    /// [`StoreError`], as everywhere here.
+    pub async fn token(&self, id: Uuid) -> Result<Option<TokenInfo>, StoreError> {
+        let row = self.db.one("SELECT * FROM tokens WHERE id = $1", args![id]).await?;
+        row.map(|row| token_info(&row)).transpose()
+    }
+
+    /// Revokes a token (`API_TOKEN_REVOKED`, `LOGGED_OUT`).
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn revoke_token(&self, context: &Context, id: Uuid) -> Result<(), StoreError> {
+        let mut tx = self.db.write().await?;
+        let row = tx.one("DELETE FROM tokens WHERE id = $1 RETURNING *", args![id]).await?;
+        let token = token_info(&row.ok_or(StoreError::NotFound("token"))?)?;
+        let action = match token.kind {
+            TokenKind::Login => Action::LoggedOut,
+            TokenKind::Api => Action::ApiTokenRevoked,
+        };
+        let draft = context.draft(action, ObjectKind::Token, id, Some(&token.name));
+        tx.audit(draft.about(ObjectKind::User, token.user_id));
+        tx.commit().await
+    }
+}
+
+fn token_info(row: &Row) -> Result<TokenInfo, StoreError> {
+    let names: Vec<String> = row.json("scopes")?;
+    let scopes = names.iter().map(|name| Scope::from_name(name).ok_or(StoreError::Malformed("scope")));
+    let kind = |text: &str| TokenKind::ALL.into_iter().find(|kind| kind.as_str() == text);
+    Ok(TokenInfo {
+        id: row.id("id")?,
+        user_id: row.id("user_id")?,
+        kind: row.named("kind", "token kind", kind)?,
+        name: row.text("name")?,
+        scopes: scopes.collect::<Result<_, _>>()?,
+        created_us: row.int("created_us")?,
+        expires_us: row.maybe_int("expires_us")?,
+        last_used_us: row.maybe_int("last_used_us")?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{NewToken, Scope, TokenKind};
+    use crate::{
+        InstanceRole, Page, UserUpdate,
+        testing::{House, NOW_US, new_user},
+    };
+
+    fn new_token(house: &House, expires_us: Option<i64>) -> NewToken {
+        NewToken {
+            user_id: house.owner.id,
+            kind: TokenKind::Api,
+            name: "ci".to_owned(),
+            scopes: vec![Scope::SyncRun, Scope::RecordsRead, Scope::SyncRun],
+            expires_us,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_token_opens_until_it_expires_or_is_revoked() {
+        let house = House::new().await;
+        let store = &house.store;
+        let (token, text) = store.issue_token(&house.ann(), new_token(&house, Some(NOW_US + 10))).await.unwrap();
+        assert_eq!(text.expose().len(), 4 + 64);
+        let caller = store.authenticate(text.expose(), NOW_US).await.unwrap().unwrap();
+        assert_eq!((caller.user.id, caller.token.id), (house.owner.id, token.id));
+        assert_eq!(caller.token.scopes, [Scope::RecordsRead, Scope::SyncRun]);
+        assert!(store.authenticate(text.expose(), NOW_US + 10).await.unwrap().is_none());
+        assert!(store.authenticate(&text.expose()[..67], NOW_US).await.unwrap().is_none());
+        store.revoke_token(&house.ann(), token.id).await.unwrap();
+        assert!(store.authenticate(text.expose(), NOW_US).await.unwrap().is_none());
+        assert!(store.revoke_token(&house.ann(), token.id).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_disabled_person_has_no_tokens_that_work() {
+        let house = House::new().await;
+        let store = &house.store;
+        let bob = store.create_user(&house.ann(), new_user("bob@example.com", InstanceRole::Member)).await.unwrap();
+        let new = NewToken { user_id: bob.id, ..new_token(&house, None) };
+        let (_, text) = store.issue_token(&house.ann(), new).await.unwrap();
+        let disable = UserUpdate { disabled: Some(true), ..UserUpdate::default() };
+        store.update_user(&house.ann(), bob.id, 1, disable).await.unwrap();
+        assert!(store.authenticate(text.expose(), NOW_US).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn the_last_use_is_recorded_once_a_minute() {
+        let house = House::new().await;
+        let (token, text) = house.store.issue_token(&house.ann(), new_token(&house, None)).await.unwrap();
+        for (seconds, recorded) in [(0, 0), (30, 0), (60, 0), (61, 61)] {
+            house.store.authenticate(text.expose(), NOW_US + seconds * 1_000_000).await.unwrap().unwrap();
+            let used = house.store.token(token.id).await.unwrap().unwrap().last_used_us;
+            assert_eq!(used, Some(NOW_US + recorded * 1_000_000), "after {seconds} s");
+        }
+    }
+
+    #[tokio::test]
+    async fn ended_tokens_go_when_a_new_one_comes() {
+        let house = House::new().await;
+        let store = &house.store;
+        store.issue_token(&house.ann(), new_token(&house, Some(NOW_US + 1))).await.unwrap();
+        house.pass(1);
+        let (kept, _) = store.issue_token(&house.ann(), new_token(&house, None)).await.unwrap();
+        let (newest, _) = store.issue_token(&house.ann(), new_token(&house, None)).await.unwrap();
+        let listed = store.tokens(Some(house.owner.id), &Page::default()).await.unwrap().items;
+        assert_eq!(listed.iter().map(|token| token.id).collect::<Vec<_>>(), [newest.id, kept.id]);
+    }
+}
