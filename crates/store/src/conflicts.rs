@@ -235,3 +235,89 @@ const STATUSES: [(ConflictStatus, &str); 3] =
 fn status_name(status: ConflictStatus) -> &'static str {
     STATUSES.iter().find(|(one, _)| *one == status).map_or("open", |(_, name)| name)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use vaultterm_ledger::Action;
+    use vaultterm_reconcile::{
+        Conflict, ConflictKind, Expect, LocalExpect, Mode, RecordId, RemoteExpect, RemoteStamp, Revision, UnixNanos,
+        Version,
+    };
+    use vaultterm_sync::{ConflictStatus, Journal as _, Lease, OtherConflicts, Run, Trigger};
+
+    use super::ConflictFilter;
+    use crate::{
+        Page, RecordPatch,
+        testing::{House, at, fields},
+    };
+
+    fn conflict(path: &str, record_id: RecordId, revision: u64) -> Conflict {
+        let stamp = RemoteStamp { key_created: UnixNanos(1), version: Version(8), version_created: UnixNanos(3) };
+        Conflict {
+            path: at(path),
+            kind: ConflictKind::BothChanged,
+            expect: Expect {
+                local: LocalExpect::Live { record_id, revision: Revision(revision) },
+                remote: RemoteExpect::Live { stamp, expires: None },
+            },
+            record_id: Some(record_id),
+            base: None,
+            local: None,
+            remote: None,
+            diverged: vec!["x".to_owned()],
+        }
+    }
+
+    async fn record(house: &House, (lease, run): &(Lease, Run), found: &[Conflict]) -> u64 {
+        let others = OtherConflicts::Converged { but: [at("frozen")].into() };
+        house.store.record_conflicts(*lease, run.id, found, &others).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn both_local_states_are_revealed_and_audited() {
+        let house = House::new().await;
+        let made = house.connect("prod", Mode::Bidirectional, "team").await.unwrap();
+        let run = house.begin(made.id, Trigger::Manual).await;
+        let id = house.import(&run, "db", json!({"x": "base"})).await;
+        let patch = RecordPatch { fields: Some(fields(json!({"x": "local"}))), ..RecordPatch::default() };
+        house.store.update_record(&house.ann(), id, Revision(1), patch).await.unwrap();
+        assert_eq!(record(&house, &run, &[conflict("db", id, 2)]).await, 1);
+        let listed = house.store.conflicts(&ConflictFilter::default(), &Page::default()).await.unwrap().items;
+        let (base, local) = house.store.reveal_conflict(&house.ann(), listed[0].id).await.unwrap();
+        assert_eq!(base.unwrap().to_json().expose(), br#"{"x":"base"}"#);
+        assert_eq!(local.unwrap().to_json().expose(), br#"{"x":"local"}"#);
+        assert_eq!(house.audited().await.last(), Some(&Action::HcvConflictRevealed));
+        let state = house.store.record(id).await.unwrap().unwrap().sync[0].state;
+        assert_eq!(state, "conflict");
+    }
+
+    #[tokio::test]
+    async fn conflicts_are_found_by_connection_collection_and_status() {
+        let house = House::new().await;
+        let made = house.connect("prod", Mode::Bidirectional, "team").await.unwrap();
+        let run = house.begin(made.id, Trigger::Manual).await;
+        let id = house.import(&run, "b", json!({"x": 1})).await;
+        let found = [conflict("b", id, 1), conflict("a", id, 1), conflict("frozen", id, 1)];
+        assert_eq!(record(&house, &run, &found).await, 3);
+        assert_eq!(record(&house, &run, &found[..1]).await, 2);
+        let paths = async |filter: ConflictFilter| -> Vec<String> {
+            let listed = house.store.conflicts(&filter, &Page::default()).await.unwrap().items;
+            listed.into_iter().map(|row| row.conflict.path.into()).collect()
+        };
+        let none = ConflictFilter::default;
+        assert_eq!(paths(none()).await, ["a", "b", "frozen"]);
+        let open = Some(ConflictStatus::Open);
+        assert_eq!(paths(ConflictFilter { status: open, ..none() }).await, ["b", "frozen"]);
+        let converged = Some(ConflictStatus::Converged);
+        assert_eq!(paths(ConflictFilter { status: converged, ..none() }).await, ["a"]);
+        let connection_id = Some(made.id);
+        let collections = Some(vec![house.collection]);
+        assert_eq!(paths(ConflictFilter { connection_id, collections, status: open }).await, ["b", "frozen"]);
+        assert_eq!(paths(ConflictFilter { collections: Some(Vec::new()), ..none() }).await, [""; 0]);
+        let page = Page { limit: 2, cursor: None };
+        let first = house.store.conflicts(&none(), &page).await.unwrap();
+        let second = house.store.conflicts(&none(), &Page { cursor: first.next_cursor, ..page }).await.unwrap();
+        assert_eq!((second.items[0].conflict.path.as_str(), second.items.len()), ("frozen", 1));
+    }
+}

@@ -101,3 +101,49 @@ impl Store {
         Place { purpose: Purpose::IdempotentAnswer, collection: key.user_id, object, revision: 0 }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{ANSWERED_WITHIN_US, IdempotencyKey, KEPT_US, SavedAnswer};
+    use crate::testing::{House, NOW_US};
+
+    fn key(house: &House, request: u8) -> IdempotencyKey {
+        IdempotencyKey { user_id: house.owner.id, key: "k".to_owned(), request: [request; 32] }
+    }
+
+    #[tokio::test]
+    async fn a_repeated_request_gets_the_first_answer() {
+        let house = House::new().await;
+        let claim = async |request, now_us| house.store.claim_idempotency(&key(&house, request), now_us).await;
+        assert!(claim(1, NOW_US).await.unwrap().is_none());
+        assert!(claim(1, NOW_US).await.unwrap_err().to_string().contains("still being answered"));
+        let answer = SavedAnswer { status: 201, body: b"{\"token\": \"shown once\"}".to_vec() };
+        house.store.complete_idempotency(&key(&house, 1), &answer).await.unwrap();
+        let again = claim(1, NOW_US + 1).await.unwrap().unwrap();
+        assert_eq!((again.status, again.body), (201, answer.body));
+        assert!(claim(2, NOW_US + 1).await.unwrap_err().to_string().contains("another request"));
+        assert!(claim(2, NOW_US + KEPT_US).await.unwrap().is_none(), "a day later the key is free");
+    }
+
+    #[tokio::test]
+    async fn a_request_that_failed_or_was_cut_off_frees_its_key() {
+        let house = House::new().await;
+        let key = key(&house, 1);
+        assert!(house.store.claim_idempotency(&key, NOW_US).await.unwrap().is_none());
+        house.store.abandon_idempotency(&key).await.unwrap();
+        assert!(house.store.claim_idempotency(&key, NOW_US).await.unwrap().is_none());
+        let later = NOW_US + ANSWERED_WITHIN_US;
+        assert!(house.store.claim_idempotency(&key, later).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_not_given_away_by_abandoning() {
+        let house = House::new().await;
+        let key = key(&house, 1);
+        house.store.claim_idempotency(&key, NOW_US).await.unwrap();
+        let answer = SavedAnswer { status: 200, body: Vec::new() };
+        house.store.complete_idempotency(&key, &answer).await.unwrap();
+        house.store.abandon_idempotency(&key).await.unwrap();
+        assert_eq!(house.store.claim_idempotency(&key, NOW_US).await.unwrap().unwrap().status, 200);
+    }
+}

@@ -220,3 +220,47 @@ pub(crate) fn run(row: &Row) -> Result<Run, StoreError> {
         requests: row.count("requests")?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+    use vaultterm_ledger::{Action, Actor, ActorKind};
+    use vaultterm_reconcile::Mode;
+    use vaultterm_sync::{RunState, Trigger};
+
+    use crate::{Page, testing::House};
+
+    #[tokio::test]
+    async fn a_run_is_abandoned_when_its_lease_is_over_and_only_then() {
+        let house = House::new().await;
+        let made = house.connect("prod", Mode::Push, "team").await.unwrap();
+        let (_, run) = house.begin(made.id, Trigger::Interval).await;
+        let vaultterm = Actor { kind: ActorKind::System, id: Uuid::nil(), name: "vaultterm".to_owned() };
+        let fail = async || house.store.fail_abandoned_runs(&vaultterm, house.ann().now_us).await.unwrap();
+        assert_eq!(fail().await, 0);
+        house.pass(60);
+        assert_eq!(fail().await, 1);
+        let closed = house.store.run(run.id).await.unwrap().unwrap();
+        assert_eq!((closed.state, closed.problems[0].class.0.as_str()), (RunState::Failed, "lease_lost"));
+        assert_eq!(fail().await, 0);
+        assert_eq!(house.audited().await.last(), Some(&Action::HcvSyncFinished));
+    }
+
+    #[tokio::test]
+    async fn runs_are_listed_newest_first() {
+        let house = House::new().await;
+        let made = house.connect("prod", Mode::Push, "team").await.unwrap();
+        let mut begun = Vec::new();
+        for state in [RunState::Succeeded, RunState::Halted, RunState::Cancelled] {
+            let run = house.begin(made.id, Trigger::Manual).await;
+            begun.insert(0, run.1.id);
+            house.end(run, state).await;
+        }
+        let first = house.store.runs(made.id, &Page { limit: 2, cursor: None }).await.unwrap();
+        let page = Page { limit: 2, cursor: first.next_cursor.clone() };
+        let second = house.store.runs(made.id, &page).await.unwrap();
+        let listed: Vec<_> = first.items.iter().chain(&second.items).map(|run| run.id).collect();
+        assert_eq!((listed, second.next_cursor), (begun, None));
+        assert_eq!(house.audited().await.iter().filter(|action| **action == Action::HcvSyncHalted).count(), 1);
+    }
+}

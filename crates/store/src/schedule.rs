@@ -53,7 +53,8 @@ impl Store {
         let sql = "SELECT state FROM runs WHERE connection_id = $1 AND cause <> 'resolution' ORDER BY id DESC LIMIT 20";
         let states = self.db.all(sql, args![connection.id]).await?;
         let states = states.iter().map(|row| row.text("state")).collect::<Result<Vec<_>, _>>()?;
-        let failures = (0..).zip(states).find(|(_, state)| state != "failed").map_or(20, |(count, _)| count);
+        let failures =
+            (1..).zip(states).take_while(|(_, state)| state == "failed").last().map_or(0, |(count, _)| count);
         // What changed within the microsecond in which the run began counts: one run too many
         // does nothing, one too few would leave a change behind.
         let since_us = last_run.as_ref().map_or(0, |run| run.started.0 / 1_000);
@@ -64,5 +65,77 @@ impl Store {
         let changed = changed.map(|row| row.int("updated_us")).transpose()?;
         let changed = changed.map(|us| UnixNanos(us.saturating_mul(1_000)));
         Ok(Scheduled { connection, last_run, failures, changed })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use vaultterm_reconcile::{Mode, UnixNanos};
+    use vaultterm_sync::{RunState, Trigger};
+
+    use super::Scheduled;
+    use crate::{
+        ConnectionUpdate,
+        testing::{House, NOW_US},
+    };
+
+    async fn only(house: &House) -> Scheduled {
+        house.store.schedulable().await.unwrap().pop().unwrap()
+    }
+
+    #[tokio::test]
+    async fn only_what_a_person_started_and_nobody_paused_runs_by_itself() {
+        let house = House::new().await;
+        let made = house.connect("prod", Mode::Push, "team").await.unwrap();
+        assert!(house.store.schedulable().await.unwrap().is_empty());
+        let run = house.begin(made.id, Trigger::Manual).await;
+        house.end(run, RunState::Succeeded).await;
+        assert_eq!(only(&house).await.connection.id, made.id);
+        let pause = ConnectionUpdate { paused: Some(true), ..ConnectionUpdate::default() };
+        house.store.update_connection(&house.ann(), made.id, 1, pause).await.unwrap();
+        assert!(house.store.schedulable().await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn failures_in_a_row_are_counted_and_resolutions_are_not() {
+        let house = House::new().await;
+        let made = house.connect("prod", Mode::Push, "team").await.unwrap();
+        for (trigger, state, failures) in [
+            (Trigger::Manual, RunState::Failed, 1),
+            (Trigger::Interval, RunState::Succeeded, 0),
+            (Trigger::Interval, RunState::Failed, 1),
+            (Trigger::Interval, RunState::Failed, 2),
+            (Trigger::Resolution, RunState::Succeeded, 2),
+            (Trigger::Interval, RunState::Partial, 0),
+        ] {
+            let run = house.begin(made.id, trigger).await;
+            house.end(run, state).await;
+            let scheduled = only(&house).await;
+            assert_eq!(scheduled.failures, failures, "{state:?}");
+            assert_ne!(scheduled.last_run.unwrap().trigger, Trigger::Resolution);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_change_counts_unless_the_connection_made_it_itself() {
+        let house = House::new().await;
+        let made = house.connect("prod", Mode::Bidirectional, "team").await.unwrap();
+        let run = house.begin(made.id, Trigger::Manual).await;
+        house.pass(1);
+        house.import(&run, "imported", json!({"x": 1})).await;
+        assert_eq!(only(&house).await.changed, None);
+        house.end(run, RunState::Succeeded).await;
+        house.pass(1);
+        let record = house.save("saved", json!({"x": 1})).await.unwrap();
+        assert_eq!(only(&house).await.changed, Some(UnixNanos((NOW_US + 2_000_000) * 1_000)));
+        house.pass(1);
+        house.store.trash_record(&house.ann(), record.id, None).await.unwrap();
+        let changed = only(&house).await.changed;
+        assert_eq!(changed, Some(UnixNanos((NOW_US + 3_000_000) * 1_000)), "a deletion is a change");
+        house.pass(1);
+        let run = house.begin(made.id, Trigger::Change).await;
+        assert_eq!(only(&house).await.changed, None);
+        house.end(run, RunState::Succeeded).await;
     }
 }

@@ -1,20 +1,31 @@
 //! What the tests of this crate share: a store in a temporary folder, with a clock that moves
 //! when it is told to.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
 };
 
 use serde_json::Value;
 use tempfile::TempDir;
 use uuid::Uuid;
 use vaultterm_ledger::{Action, Actor, ActorKind};
-use vaultterm_reconcile::{RecordType, SecretPath, UnixNanos};
-use vaultterm_sealing::{RootKey, SecretFields};
-use vaultterm_sync::CollectionId;
+use vaultterm_reconcile::{
+    BaseEntry, Counts, Link, Mode, RecordId, RecordType, RemoteStamp, Revision, SecretPath, UnixNanos, Version,
+};
+use vaultterm_sealing::{RootKey, SecretFields, SecretText};
+use vaultterm_sync::{
+    BaseChange, CollectionId, Committed, Connection, ConnectionId, ConnectionSecrets, Credential, Journal as _, Lease,
+    LocalChange, Outcome, Run, RunId, RunState, Trigger,
+};
 
-use crate::{AuditFilter, Context, Database, InstanceRole, NewRecord, NewUser, Page, Record, Store, StoreError, User};
+use crate::{
+    AuditFilter, Context, Database, InstanceRole, NewConnection, NewRecord, NewUser, Page, Record, Store, StoreError,
+    User,
+};
 
 /// A moment at which tests begin, in microseconds.
 pub(crate) const NOW_US: i64 = 1_800_000_000_000_000;
@@ -59,6 +70,59 @@ impl House {
         self.store.create_record(&self.ann(), self.collection, new_record(path, fields)).await
     }
 
+    /// Connects the collection with the mount `secret`.
+    pub(crate) async fn connect(&self, name: &str, mode: Mode, path: &str) -> Result<Connection, StoreError> {
+        let connection = vaultterm_testkit::world::connection(ConnectionId(Uuid::nil()), self.collection, mode);
+        let connection = Connection { name: name.to_owned(), path: path.to_owned(), ..connection };
+        let credential = Credential::SecretId(SecretText::new(format!("secret id of {name}")));
+        let client_key_pem = Some(SecretText::new(format!("client key of {name}")));
+        let secrets = ConnectionSecrets { credential, client_key_pem };
+        self.store.create_connection(&self.ann(), NewConnection { connection, secrets }).await
+    }
+
+    /// Begins a run that holds the lease for a minute.
+    pub(crate) async fn begin(&self, id: ConnectionId, trigger: Trigger) -> (Lease, Run) {
+        let run_id = RunId(Uuid::now_v7());
+        let lease = self.store.acquire_lease(id, run_id.0, Duration::from_secs(60)).await.unwrap().unwrap();
+        let run = Run {
+            id: run_id,
+            connection_id: id,
+            plan_id: None,
+            state: RunState::Running,
+            trigger,
+            actor: self.ann().actor,
+            counts: Counts::default(),
+            halts: Vec::new(),
+            problems: Vec::new(),
+            started: UnixNanos(self.now.load(Ordering::Relaxed)),
+            finished: None,
+            requests: 0,
+        };
+        self.store.begin_run(lease, &run).await.unwrap();
+        (lease, run)
+    }
+
+    /// Ends a run and gives its lease back.
+    pub(crate) async fn end(&self, (lease, run): (Lease, Run), state: RunState) {
+        let finished = Some(UnixNanos(self.now.load(Ordering::Relaxed)));
+        self.store.finish_run(&Run { state, finished, ..run }).await.unwrap();
+        self.store.release_lease(lease).await.unwrap();
+    }
+
+    /// Imports a secret, as a run does.
+    pub(crate) async fn import(&self, (lease, run): &(Lease, Run), path: &str, values: Value) -> RecordId {
+        let record_id = RecordId(Uuid::now_v7());
+        let record_type = RecordType::KeyValue;
+        let outcome = Outcome {
+            local: LocalChange::Create { record_id, record_type, fields: fields(values) },
+            base: BaseChange::Set(base(record_id, 1)),
+            ..outcome(path)
+        };
+        let committed = self.store.commit(*lease, run.id, vec![outcome]).await.unwrap();
+        assert_eq!(committed, [Committed::Done(Some(Revision::FIRST))]);
+        record_id
+    }
+
     /// Every audited action, oldest first.
     pub(crate) async fn audited(&self) -> Vec<Action> {
         let page = Page { limit: 500, cursor: None };
@@ -89,6 +153,25 @@ pub(crate) fn new_record(path: &str, values: Value) -> NewRecord {
         tags: Vec::new(),
         inject_only: false,
     }
+}
+
+/// An outcome that changes nothing.
+pub(crate) fn outcome(path: &str) -> Outcome {
+    Outcome {
+        path: at(path),
+        local: LocalChange::None,
+        base: BaseChange::Keep,
+        base_removed: None,
+        audit: None,
+        resolves: None,
+    }
+}
+
+/// A base that links a record's revision with version 7.
+pub(crate) fn base(record_id: RecordId, revision: u64) -> BaseEntry {
+    let stamp = RemoteStamp { key_created: UnixNanos(1), version: Version(7), version_created: UnixNanos(2) };
+    let (revision, record_type) = (Revision(revision), RecordType::KeyValue);
+    BaseEntry { record_id, revision, record_type, stamp, expires: None, link: Link::Linked }
 }
 
 pub(crate) fn at(path: &str) -> SecretPath {

@@ -1,0 +1,265 @@
+//! A marked value goes through everything the store keeps; the files of the database (write-ahead
+//! log included) and every column of every table are then searched for it.
+
+use std::{fs, path::Path};
+
+use serde_json::json;
+use sqlx::{Column as _, Row as _, ValueRef as _};
+use uuid::Uuid;
+use vaultterm_ledger::RemoteRef;
+use vaultterm_reconcile::{
+    Conflict, ConflictKind, Expect, LocalExpect, Mode, Plan, RecordId, RecordType, RemoteExpect, Revision, SecretPath,
+    UnixNanos,
+};
+use vaultterm_sealing::{RootKey, SecretFields, SecretText, short};
+use vaultterm_store::{
+    Context, Database, IdempotencyKey, InstanceRole, NewConnection, NewRecord, NewToken, NewUser, RecordPatch,
+    SavedAnswer, Store, TokenKind,
+};
+use vaultterm_sync::{
+    BaseChange, ConnectionId, ConnectionSecrets, Credential, Journal as _, LocalChange, Origin, OtherConflicts,
+    Outcome, PlanId, RemoteIdentity, Run, RunId, RunState, StoredPlan, SyncedAudit, Trigger,
+};
+use vaultterm_testkit::world::{actor, connection};
+
+/// What every secret of this test begins with.
+const CANARY: &str = "c4n4ry-4f1e-in-the-coal-mine";
+
+/// The name of the collection: no secret.
+const COLLECTION: &str = "shaft-7";
+
+fn canary(of: &str) -> String {
+    format!("{CANARY}-{of}")
+}
+
+fn marked(of: &str) -> SecretFields {
+    SecretFields::parse(json!({ "value": canary(of), "nested": {"deep": [canary(of)]} }).to_string().as_bytes())
+        .expect("fields")
+}
+
+fn context() -> Context {
+    Context { actor: actor(), source_ip: None, request_id: None, now_us: 1_800_000_000_000_000 }
+}
+
+#[tokio::test]
+async fn no_secret_stands_in_any_file_or_column_in_plaintext() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("vaultterm.db");
+    let database = Database::open_sqlite(&file).await.expect("the database opens");
+    let root = RootKey::generate();
+    database.initialise(&context(), &root, None).await.expect("initialised");
+    let store = database.unlock(&root).await.expect("unlocked");
+    let mut secrets = fill(&store).await;
+    secrets.push(CANARY.to_owned());
+
+    let mut needles: Vec<(String, Vec<u8>)> = Vec::new();
+    for secret in secrets {
+        needles.push((format!("{secret} in hexadecimal"), hex(secret.as_bytes()).into_bytes()));
+        needles.push((secret.clone(), secret.into_bytes()));
+    }
+    needles.push(("the root key".to_owned(), root.expose().to_vec()));
+    // What compares values without showing them must not be shown to whoever has the file either.
+    let digest = marked("record").content(store.digest_key())["value"].digest;
+    needles.push(("a comparison digest".to_owned(), digest.to_vec()));
+    needles.push(("a comparison digest as JSON".to_owned(), json!(digest).to_string().into_bytes()));
+
+    // Each search must find what is no secret, or it would be blind.
+    let found = search_files(folder.path(), &needles);
+    assert!(found.contains(&"vaultterm.db-wal".to_owned()), "{found:?}");
+    let found = search_columns(&file, &needles).await;
+    assert_eq!(found, ["collections.name", "audit.bytes"]);
+    store.close().await;
+    search_files(folder.path(), &needles);
+}
+
+/// Stores a marked secret everywhere one can be stored; answers those that the store drew.
+async fn fill(store: &Store) -> Vec<String> {
+    let owner = NewUser {
+        email: "ann@example.com".to_owned(),
+        name: "Ann".to_owned(),
+        role: InstanceRole::Owner,
+        password_hash: None,
+    };
+    let owner = store.create_user(&context(), owner).await.expect("an owner");
+    let collection = store.create_collection(&context(), COLLECTION, owner.id).await.expect("a collection").id;
+    let new = NewRecord {
+        path: SecretPath::new("record").expect("a path"),
+        record_type: RecordType::KeyValue,
+        fields: marked("record"),
+        tags: Vec::new(),
+        inject_only: false,
+    };
+    let record = store.create_record(&context(), collection, new).await.expect("a record");
+    let patch = RecordPatch { fields: Some(marked("patch")), ..RecordPatch::default() };
+    store.update_record(&context(), record.id, Revision(1), patch).await.expect("updated");
+    store.reveal_record(&context(), record.id, None, None, Some("looking")).await.expect("revealed");
+    store.trash_record(&context(), record.id, None).await.expect("trashed");
+    store.restore_record(&context(), record.id, Some(Revision(1))).await.expect("restored");
+
+    let secrets = ConnectionSecrets {
+        credential: Credential::WrappingToken(SecretText::new(canary("wrapping-token"))),
+        client_key_pem: Some(SecretText::new(canary("client-key"))),
+    };
+    let connection = connection(ConnectionId(Uuid::nil()), collection, Mode::Bidirectional);
+    let connection = store.create_connection(&context(), NewConnection { connection, secrets }).await;
+    let id = connection.expect("a connection").id;
+    let (spent, secret_id) = (SecretText::new(canary("wrapping-token")), SecretText::new(canary("secret-id")));
+    store.store_unwrapped(id, &spent, &secret_id).await.expect("unwrapped");
+    let rotated = Credential::SecretId(SecretText::new(canary("rotated")));
+    store.rotate_secret_id(&context(), id, &rotated).await.expect("rotated");
+    run(store, id).await;
+
+    let new = |kind| NewToken { user_id: owner.id, kind, name: "t".to_owned(), scopes: Vec::new(), expires_us: None };
+    let (_, login) = store.issue_token(&context(), new(TokenKind::Login)).await.expect("a token");
+    let (_, api) = store.issue_token(&context(), new(TokenKind::Api)).await.expect("a token");
+    store.authenticate(api.expose(), context().now_us).await.expect("authenticated").expect("known");
+    store.store_setup_link(&canary("setup-link"), i64::MAX).await.expect("stored");
+    store.record_login_failure(&context(), &canary("typed-into-the-wrong-field"), 0).await.expect("recorded");
+    let key = IdempotencyKey { user_id: owner.id, key: "k".to_owned(), request: [7; 32] };
+    store.claim_idempotency(&key, context().now_us).await.expect("claimed");
+    let answer = SavedAnswer { status: 201, body: canary("answer").into_bytes() };
+    store.complete_idempotency(&key, &answer).await.expect("completed");
+    vec![login.expose().to_owned(), api.expose().to_owned()]
+}
+
+/// Lets a run record imports, updates, archives, a conflict and a plan.
+async fn run(store: &Store, id: ConnectionId) {
+    let run_id = RunId(Uuid::now_v7());
+    let lease = store.acquire_lease(id, run_id.0, std::time::Duration::from_secs(60)).await.expect("asked");
+    let lease = lease.expect("a lease");
+    let run = Run {
+        id: run_id,
+        connection_id: id,
+        plan_id: None,
+        state: RunState::Running,
+        trigger: Trigger::Manual,
+        actor: actor(),
+        counts: vaultterm_reconcile::Counts::default(),
+        halts: Vec::new(),
+        problems: Vec::new(),
+        started: UnixNanos(1),
+        finished: None,
+        requests: 0,
+    };
+    store.begin_run(lease, &run).await.expect("begun");
+    let (record_id, record_type, path) =
+        (RecordId(Uuid::now_v7()), RecordType::KeyValue, SecretPath::new("imported").expect("a path"));
+    let origin = Origin::Remote(id);
+    let changes = [
+        LocalChange::Create { record_id, record_type, fields: marked("import") },
+        LocalChange::Update { record_id, expect: Revision(1), record_type, fields: marked("update"), origin },
+        LocalChange::Rebase {
+            record_id,
+            expect: Revision(2),
+            remote: marked("archive"),
+            record_type,
+            fields: marked("rebase"),
+            origin: Origin::Merge(id),
+        },
+        LocalChange::Trash { record_id, expect: Revision(4) },
+        LocalChange::Restore { record_id, record_type, fields: marked("restore") },
+    ];
+    let outcomes = changes.map(|local| Outcome {
+        path: path.clone(),
+        local,
+        base: BaseChange::Keep,
+        base_removed: None,
+        audit: Some(SyncedAudit {
+            what: "updated_local",
+            record_id: Some(record_id),
+            revision: None,
+            remote: RemoteRef { path: "secret/imported".to_owned(), ..RemoteRef::default() },
+        }),
+        resolves: None,
+    });
+    let committed = store.commit(lease, run_id, outcomes.into()).await.expect("committed");
+    assert!(committed.iter().all(|one| matches!(one, vaultterm_sync::Committed::Done(_))), "{committed:?}");
+
+    let conflict = Conflict {
+        path,
+        kind: ConflictKind::BothChanged,
+        expect: Expect { local: LocalExpect::Live { record_id, revision: Revision(5) }, remote: RemoteExpect::Absent },
+        record_id: Some(record_id),
+        base: Some(marked("record").content(store.digest_key())),
+        local: Some(marked("record").content(store.digest_key())),
+        remote: None,
+        diverged: vec!["value".to_owned()],
+    };
+    let shown = short(&conflict.base.as_ref().expect("a base")["value"].digest);
+    assert_eq!(shown.len(), 8);
+    store.record_conflicts(lease, run_id, std::slice::from_ref(&conflict), &OtherConflicts::Stay).await.expect("found");
+    let identity = RemoteIdentity {
+        product: "OpenBao".to_owned(),
+        version: "2.7.2".to_owned(),
+        cluster_id: None,
+        mount_accessor: "kv_1".to_owned(),
+        mount_uuid: None,
+        kv_version: 2,
+    };
+    let plan = StoredPlan {
+        id: PlanId(Uuid::now_v7()),
+        connection_id: id,
+        connection_revision: 1,
+        identity,
+        plan: Plan { conflicts: vec![conflict], ..Plan::default() },
+        created: UnixNanos(1),
+        expires: UnixNanos(2),
+    };
+    store.store_plan(&plan).await.expect("a plan");
+}
+
+/// Searches every file of a folder, byte by byte; answers which hold the name that is no secret.
+fn search_files(folder: &Path, needles: &[(String, Vec<u8>)]) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let entry = entry.expect("a file");
+        let name = entry.file_name().into_string().expect("a name");
+        if look(&name, &fs::read(entry.path()).expect("readable"), needles) {
+            found.push(name);
+        }
+    }
+    found
+}
+
+/// Searches every cell of every table; answers which columns hold the name that is no secret.
+async fn search_columns(file: &Path, needles: &[(String, Vec<u8>)]) -> Vec<String> {
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file).read_only(true);
+    let pool = sqlx::SqlitePool::connect_with(options).await.expect("opens");
+    let tables: Vec<String> = sqlx::query_scalar("SELECT name FROM sqlite_schema WHERE type = 'table'")
+        .fetch_all(&pool)
+        .await
+        .expect("tables");
+    let mut found = Vec::new();
+    for table in tables {
+        let sql = sqlx::AssertSqlSafe(format!("SELECT * FROM {table}"));
+        for row in sqlx::query(sql).fetch_all(&pool).await.expect("rows") {
+            for column in row.columns() {
+                let value = row.try_get_raw(column.ordinal()).expect("a value");
+                if value.is_null() {
+                    continue;
+                }
+                // As bytes, whatever the column's type.
+                let bytes: Vec<u8> = row.try_get_unchecked(column.ordinal()).expect("bytes");
+                let at = format!("{table}.{}", column.name());
+                if look(&at, &bytes, needles) {
+                    found.push(at);
+                }
+            }
+        }
+    }
+    pool.close().await;
+    found
+}
+
+/// Fails when a secret is there; answers whether the name that is no secret is.
+fn look(at: &str, hay: &[u8], needles: &[(String, Vec<u8>)]) -> bool {
+    let holds = |needle: &[u8]| hay.windows(needle.len()).any(|window| window == needle);
+    for (name, needle) in needles {
+        assert!(!holds(needle), "{name} stands in {at}");
+    }
+    holds(COLLECTION.as_bytes())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
