@@ -234,10 +234,35 @@ fn seconds(headers: &HeaderMap) -> Option<Duration> {
     Some(Duration::from_secs(seconds.min(600)))
 }
 
-/// Reads the server's clock. `Date` is cut to whole seconds, so one is added: a deletion that
-/// just happened must not look like one to come.
+/// Tells the server's time when it answered.
 fn server_time(headers: &HeaderMap) -> UnixNanos {
+    let here = wire::nanos(jiff::Timestamp::now());
     let told = headers.get(DATE).and_then(|date| date.to_str().ok()).and_then(wire::http_date);
-    let told = told.unwrap_or_else(|| UnixNanos(wire::nanos(jiff::Timestamp::now())));
-    UnixNanos(told.0.saturating_add(1_000_000_000))
+    UnixNanos(told.map_or(here, |told| within_second(told.0, here)))
+}
+
+/// `Date` is cut to whole seconds. Inside the second that it names, this machine's clock tells
+/// the rest; one that is further off leaves the end of the second, so that a deletion that just
+/// happened does not look like one to come.
+///
+/// What remains: if this clock lags behind the server's by less than a second, a deletion seen
+/// within that lag looks like an expiry to come. No value is lost, but the deletion is then taken
+/// for an expiry, which is not propagated by default.
+fn within_second(told: i64, here: i64) -> i64 {
+    let end = told.saturating_add(999_999_999);
+    if (told..=end).contains(&here) { here } else { end }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::within_second;
+
+    #[test]
+    fn the_servers_clock_counts_and_ours_only_within_its_second() {
+        let second = 1_000_000_000;
+        assert_eq!(within_second(5 * second, 5 * second + 7), 5 * second + 7);
+        for wrong in [0, 4 * second, 6 * second, 60 * second] {
+            assert_eq!(within_second(5 * second, wrong), 6 * second - 1);
+        }
+    }
 }

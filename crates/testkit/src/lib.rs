@@ -14,6 +14,7 @@ mod fuse;
 mod journal;
 pub mod journal_contract;
 mod kv;
+pub mod openbao;
 pub mod world;
 
 pub use backdoor::{Backdoor, FakeBackdoor, Metadata, fake_world};

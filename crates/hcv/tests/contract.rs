@@ -1,0 +1,28 @@
+//! The client on a real OpenBao keeps the contract that the engine relies on, however it lists.
+
+#[path = "openbao/world.rs"]
+#[allow(dead_code, reason = "shared with the other tests")]
+mod world;
+
+use vaultterm_hcv::{Listing, VaultRemote};
+use vaultterm_reconcile::Mode;
+use vaultterm_testkit::openbao::OpenBaoBackdoor;
+use world::{MOUNT, PREFIX, World};
+
+async fn real_world(listing: Listing) -> (VaultRemote, OpenBaoBackdoor) {
+    let world = World::new(Mode::Bidirectional).await;
+    if listing == Listing::PerKey {
+        // What a policy for HashiCorp Vault grants.
+        world.set_policy(&world::vault_hcl(Mode::Bidirectional)).await;
+    }
+    (world.connect_listing(listing, 7).await, world.server.backdoor(MOUNT, PREFIX))
+}
+
+mod as_openbao_allows {
+    vaultterm_testkit::contract!(super::real_world(vaultterm_hcv::Listing::Auto).await);
+}
+
+/// The way of every server without `SCAN` and `detailed-metadata`.
+mod key_by_key {
+    vaultterm_testkit::contract!(super::real_world(vaultterm_hcv::Listing::PerKey).await);
+}

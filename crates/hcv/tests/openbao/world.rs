@@ -1,0 +1,144 @@
+//! A connection to a real server: mount, role with exactly the policy that the product prints,
+//! connector.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use uuid::Uuid;
+use vaultterm_hcv::{
+    ConnectorOptions, Flavor, Listing, PolicyRequest, PolicyText, VaultConnector, VaultRemote, policy,
+};
+use vaultterm_reconcile::{Mode, Options, SecretPath};
+use vaultterm_sealing::{SecretFields, SecretText};
+use vaultterm_sync::{
+    CollectionId, Connected, Connection, ConnectionId, ConnectionSecrets, Connector, Credential, RemoteFault, Schedule,
+    Tls,
+};
+use vaultterm_testkit::openbao::{AppRole, Credentials, OpenBao};
+
+pub(crate) const MOUNT: &str = "kv";
+pub(crate) const PREFIX: &str = "team/app";
+pub(crate) const ROLE: &str = "vaultterm";
+
+/// A server and a connection to it.
+pub(crate) struct World {
+    pub(crate) server: Arc<OpenBao>,
+    pub(crate) connection: Connection,
+    pub(crate) secret_id: String,
+    pub(crate) options: ConnectorOptions,
+}
+
+impl World {
+    /// Starts a server with an empty mount, and a role with the policy of a mode.
+    pub(crate) async fn new(mode: Mode) -> Self {
+        Self::on(OpenBao::start().await, mode).await
+    }
+
+    /// The same on a given server.
+    pub(crate) async fn on(server: OpenBao, mode: Mode) -> Self {
+        let root = server.root();
+        root.mount_kv(MOUNT, 2).await;
+        let Credentials { role_id, secret_id } =
+            root.make_role(AppRole { name: ROLE, policy: &hcl(mode), more: Value::Null }).await;
+        let connection = connection(&server, mode, &role_id);
+        Self { server: Arc::new(server), connection, secret_id, options: ConnectorOptions::default() }
+    }
+
+    pub(crate) fn secrets(&self) -> ConnectionSecrets {
+        secrets(&self.secret_id)
+    }
+
+    pub(crate) fn connector(&self) -> VaultConnector {
+        VaultConnector::new(self.options.clone())
+    }
+
+    pub(crate) async fn try_connect(&self) -> Result<Connected<VaultRemote>, RemoteFault> {
+        self.connector().connect(&self.connection, &self.secrets()).await
+    }
+
+    /// Opens a session.
+    pub(crate) async fn connect(&self) -> VaultRemote {
+        match self.try_connect().await {
+            Ok(connected) => connected.remote,
+            Err(fault) => panic!("{fault:?}"),
+        }
+    }
+
+    /// Opens a session that lists in one way only.
+    pub(crate) async fn connect_listing(&self, listing: Listing, page_size: u32) -> VaultRemote {
+        let options = ConnectorOptions { listing, page_size, ..self.options.clone() };
+        let connected = VaultConnector::new(options).connect(&self.connection, &self.secrets()).await;
+        connected.map_err(|fault| format!("{fault:?}")).expect("the connection opens").remote
+    }
+
+    /// Replaces the role's policy.
+    pub(crate) async fn set_policy(&self, hcl: &str) {
+        self.server.root().write_policy(ROLE, hcl).await;
+    }
+
+    /// Why the connection does not open.
+    pub(crate) async fn refusal(&self) -> RemoteFault {
+        match self.try_connect().await {
+            Ok(_) => panic!("the connection opens"),
+            Err(fault) => fault,
+        }
+    }
+}
+
+/// The policy of a mode for the usual scope.
+pub(crate) fn hcl(mode: Mode) -> String {
+    text(mode, Flavor::OpenBao).hcl
+}
+
+/// The policy of a mode as it is for HashiCorp Vault.
+pub(crate) fn vault_hcl(mode: Mode) -> String {
+    text(mode, Flavor::Vault).hcl
+}
+
+/// Policy and script for the usual scope.
+pub(crate) fn text(mode: Mode, flavor: Flavor) -> PolicyText {
+    policy(&PolicyRequest {
+        mount: MOUNT,
+        path: PREFIX,
+        mode,
+        flavor,
+        annotate: true,
+        role: ROLE,
+        auth_mount: "approle",
+    })
+}
+
+pub(crate) fn connection(server: &OpenBao, mode: Mode, role_id: &str) -> Connection {
+    Connection {
+        id: ConnectionId(Uuid::from_u128(1)),
+        name: "test".to_owned(),
+        collection_id: CollectionId(Uuid::from_u128(2)),
+        address: server.address(),
+        namespace: None,
+        tls: Tls::default(),
+        auth_mount: "approle".to_owned(),
+        role_id: role_id.to_owned(),
+        mount: MOUNT.to_owned(),
+        path: PREFIX.to_owned(),
+        options: Options::defaults(mode, "instance-1"),
+        schedule: Schedule { interval_seconds: 0, on_change: false },
+        concurrency_max: 32,
+        paused: false,
+        started: true,
+        scope_changed: false,
+        identity: None,
+        revision: 1,
+    }
+}
+
+pub(crate) fn secrets(secret_id: &str) -> ConnectionSecrets {
+    ConnectionSecrets { credential: Credential::SecretId(SecretText::new(secret_id.to_owned())), client_key_pem: None }
+}
+
+pub(crate) fn path(text: &str) -> SecretPath {
+    SecretPath::new(text).expect("a good path")
+}
+
+pub(crate) fn fields(text: &str) -> SecretFields {
+    SecretFields::from_trusted([("value".to_owned(), Value::from(text))].into())
+}

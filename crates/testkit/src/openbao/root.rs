@@ -1,0 +1,167 @@
+//! The administrator of a test's server. Panics when the server does not do as it is told: a test
+//! cannot go on then.
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::OpenBao;
+
+/// The administrator, in one namespace.
+#[derive(Clone, Debug)]
+pub struct Root<'a> {
+    server: &'a OpenBao,
+    /// Empty for the root namespace.
+    namespace: String,
+}
+
+/// An AppRole role to be made. The defaults are what `connection policy`'s script sets.
+#[derive(Clone, Debug)]
+pub struct AppRole<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its policy, HCL.
+    pub policy: &'a str,
+    /// Anything else that the role is to have (`token_ttl` …), by the API's names.
+    pub more: Value,
+}
+
+/// What logs in.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// The `RoleID`.
+    pub role_id: String,
+    /// The `SecretID`.
+    pub secret_id: String,
+}
+
+impl<'a> Root<'a> {
+    pub(super) fn new(server: &'a OpenBao, namespace: String) -> Self {
+        Self { server, namespace }
+    }
+
+    /// Asks for anything and expects success. `path` is encoded already. Answers `data` where
+    /// there is some, else the whole answer.
+    pub async fn call(&self, method: &str, path: &str, body: Option<Value>) -> Value {
+        let (status, answer) = self.try_call(method, path, body).await;
+        assert!(status.is_success(), "{method} {path}: HTTP {status}: {answer}");
+        match answer.get("data") {
+            Some(Value::Null) | None => answer,
+            Some(data) => data.clone(),
+        }
+    }
+
+    /// Asks for anything.
+    pub async fn try_call(&self, method: &str, path: &str, body: Option<Value>) -> (StatusCode, Value) {
+        self.send(method, path, body, None).await
+    }
+
+    async fn send(&self, method: &str, path: &str, body: Option<Value>, wrap: Option<&str>) -> (StatusCode, Value) {
+        let method = Method::from_bytes(method.as_bytes()).expect("a method");
+        let url = format!("{}/v1/{path}", self.server.address());
+        let mut request =
+            self.server.http.request(method.clone(), url).header("X-Vault-Token", self.server.root_token());
+        if !self.namespace.is_empty() {
+            request = request.header("X-Vault-Namespace", &self.namespace);
+        }
+        if let Some(ttl) = wrap {
+            request = request.header("X-Vault-Wrap-TTL", ttl);
+        }
+        if let Some(body) = body {
+            let kind = if method == Method::PATCH { "application/merge-patch+json" } else { "application/json" };
+            request = request.header("Content-Type", kind).body(body.to_string());
+        }
+        let answer = request.send().await.expect("the server answers");
+        let status = answer.status();
+        let text = answer.text().await.expect("the answer comes whole");
+        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    }
+
+    /// Makes a namespace.
+    pub async fn make_namespace(&self, name: &str) {
+        self.call("POST", &format!("sys/namespaces/{name}"), None).await;
+    }
+
+    /// Mounts a KV engine.
+    pub async fn mount_kv(&self, mount: &str, version: u32) {
+        let body = json!({"type": "kv", "options": {"version": version.to_string()}});
+        self.call("POST", &format!("sys/mounts/{mount}"), Some(body)).await;
+        if version == 2 {
+            self.wait_for_upgrade(mount).await;
+        }
+    }
+
+    /// A fresh v2 mount refuses requests for a moment, until it has upgraded itself.
+    async fn wait_for_upgrade(&self, mount: &str) {
+        let began = std::time::Instant::now();
+        while began.elapsed() < super::PATIENCE {
+            if self.try_call("GET", &format!("{mount}/config"), None).await.0.is_success() {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        panic!("the mount {mount} did not become ready");
+    }
+
+    /// Unmounts an engine with all it holds.
+    pub async fn unmount(&self, mount: &str) {
+        self.call("DELETE", &format!("sys/mounts/{mount}"), None).await;
+    }
+
+    /// Writes a version. `path` is below the mount, encoded.
+    pub async fn put(&self, mount: &str, path: &str, data: Value) -> u64 {
+        let answer = self.call("POST", &format!("{mount}/data/{path}"), Some(json!({ "data": data }))).await;
+        answer["version"].as_u64().expect("a write answers its version")
+    }
+
+    /// Reads the newest version; `None` when it is not live.
+    pub async fn value(&self, mount: &str, path: &str) -> Option<Value> {
+        let (status, answer) = self.try_call("GET", &format!("{mount}/data/{path}"), None).await;
+        status.is_success().then(|| answer["data"]["data"].clone())
+    }
+
+    /// Reads a key's metadata; `None` when there are none.
+    pub async fn metadata(&self, mount: &str, path: &str) -> Option<Value> {
+        let (status, answer) = self.try_call("GET", &format!("{mount}/metadata/{path}"), None).await;
+        status.is_success().then(|| answer["data"].clone())
+    }
+
+    /// Writes a policy.
+    pub async fn write_policy(&self, name: &str, hcl: &str) {
+        self.call("PUT", &format!("sys/policies/acl/{name}"), Some(json!({ "policy": hcl }))).await;
+    }
+
+    /// Makes a role with a policy of the same name and nothing else, and a `SecretID`. Mounts
+    /// AppRole at `approle` when it is not there yet.
+    pub async fn make_role(&self, role: AppRole<'_>) -> Credentials {
+        let (status, answer) = self.try_call("POST", "sys/auth/approle", Some(json!({"type": "approle"}))).await;
+        let there = answer.to_string().contains("path is already in use");
+        assert!(status.is_success() || there, "AppRole cannot be mounted: HTTP {status}: {answer}");
+        self.write_policy(role.name, role.policy).await;
+        let mut body = json!({"token_policies": [role.name], "token_no_default_policy": true, "token_ttl": "20m"});
+        let fields = body.as_object_mut().expect("the literal is an object");
+        fields.extend(role.more.as_object().cloned().unwrap_or_default());
+        let path = format!("auth/approle/role/{}", role.name);
+        self.call("POST", &path, Some(body)).await;
+        let role_id = self.call("GET", &format!("{path}/role-id"), None).await;
+        let role_id = role_id["role_id"].as_str().expect("a RoleID").to_owned();
+        Credentials { role_id, secret_id: self.issue_secret_id(role.name).await }
+    }
+
+    /// Issues another `SecretID`.
+    pub async fn issue_secret_id(&self, role: &str) -> String {
+        let answer = self.call("POST", &format!("auth/approle/role/{role}/secret-id"), None).await;
+        answer["secret_id"].as_str().expect("a SecretID").to_owned()
+    }
+
+    /// Issues a `SecretID` in a wrapping token.
+    pub async fn wrap_secret_id(&self, role: &str) -> String {
+        self.wrapped("POST", &format!("auth/approle/role/{role}/secret-id")).await
+    }
+
+    /// Wraps the answer to any request.
+    pub async fn wrapped(&self, method: &str, path: &str) -> String {
+        let (status, answer) = self.send(method, path, None, Some("5m")).await;
+        assert!(status.is_success(), "{method} {path}: HTTP {status}: {answer}");
+        answer["wrap_info"]["token"].as_str().expect("a wrapping token").to_owned()
+    }
+}
