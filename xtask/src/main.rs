@@ -9,10 +9,12 @@ mod steps;
 mod tidy;
 
 use std::{
+    env,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
@@ -33,12 +35,12 @@ enum Task {
 }
 
 fn main() -> ExitCode {
-    let root = root();
-    let done = match Arguments::parse().task {
+    let task = Arguments::parse().task;
+    let done = root().and_then(|root| match task {
         Task::Setup => openbao::install(&root).map(|path| println!("{}", path.display())),
         Task::Test => steps::test(&root),
         Task::Tidy => tidy::check(&root),
-    };
+    });
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -48,7 +50,9 @@ fn main() -> ExitCode {
     }
 }
 
-fn root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().expect("xtask lies in the workspace").to_owned()
+/// Finds the checkout that cargo was called in. The path that this binary was compiled with would
+/// be another one's where two checkouts share a target folder.
+fn root() -> Result<PathBuf> {
+    let here = env::var_os("CARGO_MANIFEST_DIR").context("run this as `cargo xtask`")?;
+    Ok(Path::new(&here).parent().context("xtask lies in the workspace")?.to_owned())
 }
