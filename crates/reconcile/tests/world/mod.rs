@@ -282,6 +282,14 @@ impl World {
         assert!(self.records.insert(record_id, record).is_none());
     }
 
+    /// Renames a record: one more revision, with the same content.
+    pub fn rename(&mut self, record_id: RecordId, path: &SecretPath) {
+        let record = self.records.get_mut(&record_id).unwrap();
+        record.path = path.clone();
+        let same = record.content().clone();
+        record.push(same);
+    }
+
     pub fn edit(&mut self, record_id: RecordId, content: Content) {
         self.records.get_mut(&record_id).unwrap().push(content);
     }
