@@ -56,6 +56,10 @@ pub struct World {
     pub records: BTreeMap<RecordId, Record>,
     pub keys: BTreeMap<SecretPath, Key>,
     pub veils: BTreeMap<SecretPath, Veil>,
+    /// The scope was edited since the base was recorded.
+    pub scope_changed: bool,
+    /// Another server or mount answers than the one recorded; says which.
+    pub remote_replaced: Option<String>,
     pub clock: i64,
     /// Contents that were overwritten or erased in Vault.
     pub erased: Vec<Content>,
@@ -113,7 +117,9 @@ impl World {
     /// Asks, plans and lints as the engine would, with these halts acknowledged.
     pub fn plan(&self, options: &Options, acknowledged: &BTreeSet<HaltKind>) -> Plan {
         let (local, remote) = (self.local(), self.remote());
-        let asked = inquiries(&self.base, &local, &remote, options);
+        let nothing = BTreeMap::new();
+        let set_aside = self.scope_changed || self.remote_replaced.is_some();
+        let asked = inquiries(if set_aside { &nothing } else { &self.base }, &local, &remote, options);
         let current = |path: &SecretPath| {
             let entry = &local.live[path];
             (path.clone(), self.records[&entry.record_id].content().clone())
@@ -131,8 +137,8 @@ impl World {
             base_contents: &asked.base_contents.iter().map(before).collect(),
             local_contents: &asked.local_contents.iter().map(current).collect(),
             remote_contents: &asked.remote_contents.iter().map(there).collect(),
-            scope_changed: false,
-            remote_replaced: None,
+            scope_changed: self.scope_changed,
+            remote_replaced: self.remote_replaced.clone(),
             acknowledged,
         };
         let plan = plan(&input);

@@ -1,0 +1,402 @@
+//! The notation of the table: from the words of a row to two sides and a base, and from a plan
+//! back to words.
+//!
+//! It decides nothing and knows no rule: what the words mean is told on the page that
+//! `page.rs` prints. Start at [`Row::check`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use vaultterm_reconcile::{
+    Action, Annotation, BaseEntry, Content, FieldDigest, HaltKind, Link, Mode, Options, Plan, RecordId, RecordType,
+    RemoteHead, RemoteStamp, Revision, SecretPath, Side, UnixNanos, Version,
+};
+
+use crate::world::{ELSEWHERE, HERE, Key, Veil, World, id, path};
+
+/// When a version that expires does so.
+const EXPIRY: UnixNanos = UnixNanos(50);
+/// What a base was recorded with: version 2 of its key.
+const BASE_STAMP: RemoteStamp = stamp(1, 2, 2);
+
+/// One named case.
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) name: &'static str,
+    pub(crate) options: &'static str,
+    /// `path | base | local | remote | plan`, the path left out where there is only one; or
+    /// `halt | kind`.
+    pub(crate) lines: &'static [&'static str],
+}
+
+/// One path of a case.
+#[derive(Debug)]
+pub(crate) struct Line {
+    /// As written, with `×N` for as many paths of the same kind.
+    pub(crate) path: &'static str,
+    pub(crate) base: &'static str,
+    pub(crate) local: &'static str,
+    pub(crate) remote: &'static str,
+    pub(crate) planned: &'static str,
+}
+
+impl Row {
+    /// The paths.
+    pub(crate) fn lines(&self) -> Vec<Line> {
+        let lines = self.lines.iter().filter_map(|line| match cells(line)[..] {
+            [base, local, remote, planned] => Some(Line { path: "p", base, local, remote, planned }),
+            [path, base, local, remote, planned] => Some(Line { path, base, local, remote, planned }),
+            [_, _] => None,
+            _ => panic!("{}: `{line}` has neither four nor five cells", self.name),
+        });
+        lines.collect()
+    }
+
+    /// The halts that the plan must have.
+    pub(crate) fn halts(&self) -> Vec<&'static str> {
+        let halts = self.lines.iter().filter_map(|line| match cells(line)[..] {
+            ["halt", kind] => Some(kind),
+            _ => None,
+        });
+        halts.collect()
+    }
+
+    /// Plans the case in each of its modes and compares.
+    pub(crate) fn check(&self, section: &str) {
+        let choices = Choices::of(&format!("{section} {}", self.options));
+        for mode in &choices.modes {
+            let options = choices.options(*mode);
+            let (world, expected) = self.build(&options, &choices);
+            let plan = world.plan(&options, &choices.acknowledged);
+            let found = outcomes(&plan, expected.keys());
+            assert_eq!(found, expected, "{}, {mode:?}\n{world:#?}\n{plan:#?}", self.name);
+            let halts: Vec<_> = plan.halts.iter().map(|halt| halt.kind.as_str()).collect();
+            assert_eq!(halts, self.halts(), "{}, {mode:?}", self.name);
+        }
+    }
+
+    /// Builds the two sides and the base, and what the plan must say of each path.
+    fn build(&self, options: &Options, choices: &Choices) -> (World, BTreeMap<SecretPath, String>) {
+        let mut world = World {
+            clock: 1_000,
+            scope_changed: choices.scope_changed,
+            remote_replaced: choices.remote_replaced.then(|| "another cluster".to_owned()),
+            ..World::default()
+        };
+        let mut expected = BTreeMap::new();
+        for line in self.lines() {
+            let (name, count) = line.path.split_once('×').unwrap_or((line.path, "1"));
+            for number in 1..=count.parse::<usize>().expect("a count follows ×") {
+                let at = if count == "1" { path(name) } else { path(&format!("{name}{number}")) };
+                let record = id(1 + expected.len() as u128);
+                Site { world: &mut world, at: &at, record, options }.set(&line);
+                expected.insert(at, line.planned.to_owned());
+            }
+        }
+        (world, expected)
+    }
+}
+
+/// The options of a row.
+struct Choices {
+    modes: Vec<Mode>,
+    named: BTreeMap<String, String>,
+    acknowledged: BTreeSet<HaltKind>,
+    scope_changed: bool,
+    remote_replaced: bool,
+}
+
+impl Choices {
+    /// Reads them; a mode that is named later counts.
+    fn of(text: &str) -> Self {
+        let mut choices = Self {
+            modes: Vec::new(),
+            named: BTreeMap::new(),
+            acknowledged: BTreeSet::new(),
+            scope_changed: false,
+            remote_replaced: false,
+        };
+        for word in text.split_whitespace() {
+            match word.split_once('=') {
+                Some(("acknowledge", kind)) => {
+                    let kind = HaltKind::ALL.into_iter().find(|known| known.as_str() == kind);
+                    choices.acknowledged.insert(kind.expect("a halt"));
+                }
+                Some((name, value)) => {
+                    choices.named.insert(name.to_owned(), value.to_owned());
+                }
+                None if word == "any" => choices.modes = Mode::ALL.to_vec(),
+                None if word == "edited_scope" => choices.scope_changed = true,
+                None if word == "other_server" => choices.remote_replaced = true,
+                None => choices.modes = vec![one_of(Mode::ALL, word)],
+            }
+        }
+        choices
+    }
+
+    fn options(&self, mode: Mode) -> Options {
+        let mut options = Options::defaults(mode, HERE);
+        for (name, value) in &self.named {
+            match name.as_str() {
+                "merge" => options.merge = one_of(vaultterm_reconcile::MergePolicy::ALL, value),
+                "deletions" => options.deletions = one_of(vaultterm_reconcile::DeletionPolicy::ALL, value),
+                "expired" => options.expired = one_of(vaultterm_reconcile::ExpiryPolicy::ALL, value),
+                "initial" => options.initial = one_of(vaultterm_reconcile::InitialPolicy::ALL, value),
+                "on_drift" => options.on_drift = one_of(vaultterm_reconcile::DriftPolicy::ALL, value),
+                "annotate" => options.annotate = value == "true",
+                "max_delete_percent" => options.max_delete_percent = value.parse().expect("a number"),
+                "max_delete_count" => options.max_delete_count = value.parse().expect("a number"),
+                other => panic!("no option `{other}`"),
+            }
+        }
+        options
+    }
+}
+
+/// Finds a choice by the name that the API gives it.
+fn one_of<T: Copy + serde::Serialize>(all: &[T], name: &str) -> T {
+    let named = |choice: &&T| serde_json::to_value(**choice).is_ok_and(|value| value == name);
+    *all.iter().find(named).unwrap_or_else(|| panic!("no choice `{name}`"))
+}
+
+/// One path of the world under construction.
+struct Site<'a> {
+    world: &'a mut World,
+    at: &'a SecretPath,
+    record: RecordId,
+    options: &'a Options,
+}
+
+impl Site<'_> {
+    fn set(&mut self, line: &Line) {
+        let base = self.set_base(line.base);
+        match &base {
+            Some((record_type, _)) => self.set_record(line.local, *record_type),
+            None => self.set_new_record(line.local),
+        }
+        self.set_secret(line.remote, base);
+    }
+
+    /// Records what both sides agreed on, and the record and secret as they were then.
+    fn set_base(&mut self, text: &str) -> Option<(RecordType, Content)> {
+        if text == "-" {
+            return None;
+        }
+        let (text, note) = noted(text);
+        let (record_type, content) = typed(text);
+        let entry = BaseEntry {
+            record_id: self.record,
+            revision: Revision::FIRST,
+            record_type,
+            stamp: BASE_STAMP,
+            expires: (note == "expires").then_some(EXPIRY),
+            link: match note {
+                "record gone" => Link::LocalGone,
+                "secret gone" => Link::RemoteGone,
+                _ => Link::Linked,
+            },
+        };
+        self.world.base.insert(self.at.clone(), entry);
+        self.world.add(self.record, self.at, record_type, content.clone());
+        Some((record_type, content))
+    }
+
+    /// What became of the record that the base names.
+    fn set_record(&mut self, text: &str, base_type: RecordType) {
+        match text {
+            "same" => {}
+            "trash" => self.trash(),
+            _ if text.starts_with("renamed to ") => {
+                self.world.rename(self.record, &path(&text["renamed to ".len()..]));
+            }
+            _ if text.starts_with("another record ") => {
+                self.trash();
+                let (record_type, content) = typed(&text["another record ".len()..]);
+                let other = id(self.record.0.as_u128() + 1_000);
+                self.world.add(other, self.at, record_type, content);
+            }
+            edits => {
+                for edit in edits.split(" → ") {
+                    let (record_type, content) = typed_or(edit, base_type);
+                    self.world.edit(self.record, content);
+                    self.world.records.get_mut(&self.record).unwrap().record_type = record_type;
+                }
+            }
+        }
+    }
+
+    fn trash(&mut self) {
+        self.world.records.get_mut(&self.record).unwrap().trashed = true;
+    }
+
+    fn veil(&mut self, veil: Veil) {
+        self.world.veils.insert(self.at.clone(), veil);
+    }
+
+    fn set_new_record(&mut self, text: &str) {
+        // A record that was renamed to here is set where it came from.
+        if text == "-" || text.ends_with("'s record") {
+            return;
+        }
+        let content = text.strip_prefix("trash ").unwrap_or(text);
+        let (record_type, content) = typed(content);
+        self.world.add(self.record, self.at, record_type, content);
+        if text.starts_with("trash ") {
+            self.trash();
+        }
+    }
+
+    fn set_secret(&mut self, text: &str, base: Option<(RecordType, Content)>) {
+        let (text, note) = noted(text);
+        let marks = self.options.annotate && self.options.mode != Mode::Pull;
+        let of = |instance: &str, record_type| Annotation {
+            instance: Some(instance.to_owned()),
+            record_id: Some(self.record),
+            record_type: Some(record_type),
+        };
+        let annotation = match (note, &base) {
+            ("marked elsewhere", _) => of(ELSEWHERE, RecordType::KeyValue),
+            (note, _) if note.starts_with("marked ") => of(HERE, kind(&note["marked ".len()..])),
+            ("unmarked", _) | (_, None) => Annotation::default(),
+            (_, Some((record_type, _))) if marks => of(HERE, *record_type),
+            _ => Annotation::default(),
+        };
+        let expires = (note == "expires").then_some(EXPIRY);
+        let (head, content) = if let Some((_, content)) = base {
+            match text {
+                "unlisted" => return self.veil(Veil::Unlisted),
+                "denied" => return self.veil(Veil::Unreadable),
+                "gone" => return,
+                "same" => (RemoteHead::Live { stamp: BASE_STAMP, expires }, Some(content)),
+                "deleted" => (deleted(BASE_STAMP, 20), Some(content)),
+                "expired" => (deleted(BASE_STAMP, EXPIRY.0), Some(content)),
+                "destroyed" => (RemoteHead::Deleted { stamp: BASE_STAMP, deleted: None, destroyed: true }, None),
+                "emptied" => (RemoteHead::Empty { key_created: UnixNanos(9) }, None),
+                _ if text.ends_with(", deleted") => {
+                    (deleted(stamp(1, 3, 3), 20), Some(fields(&text[..text.len() - 9])))
+                }
+                _ if text.starts_with("made anew ") => live(stamp(9, 1, 9), expires, &text["made anew ".len()..]),
+                _ if text.starts_with("v1 ") => live(stamp(1, 1, 1), expires, &text["v1 ".len()..]),
+                _ if text.starts_with("v2 again ") => live(stamp(1, 2, 7), expires, &text["v2 again ".len()..]),
+                edited => live(stamp(1, 3, 3), expires, edited),
+            }
+        } else {
+            match text {
+                "-" => return,
+                "denied" => return self.veil(Veil::Unreadable),
+                "deleted" => (deleted(stamp(9, 1, 9), 20), None),
+                "no version" => (RemoteHead::Empty { key_created: UnixNanos(9) }, None),
+                new => live(stamp(9, 1, 9), expires, new),
+            }
+        };
+        self.world.keys.insert(self.at.clone(), Key { head, content, annotation });
+    }
+}
+
+const fn stamp(key_created: i64, version: u64, version_created: i64) -> RemoteStamp {
+    RemoteStamp {
+        key_created: UnixNanos(key_created),
+        version: Version(version),
+        version_created: UnixNanos(version_created),
+    }
+}
+
+fn live(stamp: RemoteStamp, expires: Option<UnixNanos>, text: &str) -> (RemoteHead, Option<Content>) {
+    (RemoteHead::Live { stamp, expires }, Some(fields(text)))
+}
+
+fn deleted(stamp: RemoteStamp, at: i64) -> RemoteHead {
+    RemoteHead::Deleted { stamp, deleted: Some(UnixNanos(at)), destroyed: false }
+}
+
+fn cells(line: &'static str) -> Vec<&'static str> {
+    line.split('|').map(str::trim).collect()
+}
+
+/// Splits `a=1 (note)`.
+fn noted(text: &str) -> (&str, &str) {
+    match text.split_once(" (") {
+        Some((text, note)) => (text, note.trim_end_matches(')')),
+        None => (text, ""),
+    }
+}
+
+fn typed(text: &str) -> (RecordType, Content) {
+    typed_or(text, RecordType::KeyValue)
+}
+
+/// Splits `PASSWORD username=1`; without a type it is `otherwise`.
+fn typed_or(text: &str, otherwise: RecordType) -> (RecordType, Content) {
+    match text.split_once(' ') {
+        Some((name, rest)) if !name.contains('=') => (kind(name), fields(rest)),
+        _ => (otherwise, fields(text)),
+    }
+}
+
+fn kind(name: &str) -> RecordType {
+    name.parse().expect("a record type")
+}
+
+/// Reads `a=1 b=2`; the numbers stand for values.
+fn fields(text: &str) -> Content {
+    let field = |word: &str| {
+        let (name, value) = word.split_once('=').unwrap_or_else(|| panic!("`{word}` is no field"));
+        (name.to_owned(), FieldDigest { digest: [value.parse().expect("a small number"); 32], length: 1 })
+    };
+    text.split_whitespace().map(field).collect()
+}
+
+/// Says what a plan does at each of these paths. It does nothing anywhere else.
+fn outcomes<'a>(plan: &Plan, paths: impl Iterator<Item = &'a SecretPath>) -> BTreeMap<SecretPath, String> {
+    let mut told: BTreeMap<SecretPath, String> = BTreeMap::new();
+    let mut say = |at: &SecretPath, what: String| assert_eq!(told.insert(at.clone(), what), None, "twice at {at}");
+    for step in &plan.steps {
+        say(&step.path, action(&step.action) + if step.annotate { ", mark" } else { "" });
+        if let Action::MoveRemote { from, .. } = &step.action {
+            say(from, format!("moved to {}", step.path));
+        }
+    }
+    for conflict in &plan.conflicts {
+        let fields = conflict.diverged.iter().map(|name| format!(" {name}")).collect::<String>();
+        say(&conflict.path, format!("conflict {}{fields}", conflict.kind.as_str()));
+    }
+    for skip in &plan.skips {
+        say(&path(&skip.path), format!("skip: {}", skip.reason));
+    }
+    let silent: Vec<_> = paths.filter(|at| !told.contains_key(*at)).collect();
+    let word = match plan.unchanged {
+        0 => "nothing",
+        all if all == silent.len() as u64 => "in step",
+        some => panic!("{some} of {silent:?} are in step: the notation cannot tell which"),
+    };
+    told.extend(silent.into_iter().map(|at| (at.clone(), word.to_owned())));
+    told
+}
+
+fn action(action: &Action) -> String {
+    let name = action.as_str();
+    let retyped = |kind: &Option<RecordType>| kind.map_or_else(String::new, |kind| format!(" as {kind}"));
+    match action {
+        Action::CreateRemote { cas, .. } => format!("{name} cas={}", cas.0),
+        Action::UpdateRemote { cas, archive: false } => format!("{name} cas={}", cas.0),
+        Action::UpdateRemote { cas, archive: true } => format!("{name} cas={0}, v{0} kept", cas.0),
+        Action::DeleteRemote { version } => format!("{name} v{}", version.0),
+        Action::MoveRemote { from, from_base, cas, .. } => {
+            format!("{name} cas={} from {from} v{}", cas.0, from_base.stamp.version.0)
+        }
+        Action::CreateLocal { restores, record_type } => {
+            let restored = if restores.is_some() { " from the trash" } else { "" };
+            format!("{name}{restored}{}", retyped(record_type))
+        }
+        Action::UpdateLocal { record_type } | Action::Adopt { record_type } => {
+            format!("{name}{}", retyped(record_type))
+        }
+        Action::Merge { fields, cas, .. } => {
+            let side = |side| if side == Side::Remote { "remote" } else { "local" };
+            let fields = fields.iter().map(|(name, from)| format!(" {name}:{}", side(*from))).collect::<String>();
+            format!("{name} cas={}{fields}", cas.0)
+        }
+        Action::DeleteLocal | Action::Forget | Action::Unlink | Action::Accept | Action::CopyLocal { .. } => {
+            name.to_owned()
+        }
+    }
+}
