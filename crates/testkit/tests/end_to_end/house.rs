@@ -1,0 +1,388 @@
+//! One installation with one collection, one OpenBao, and a connection between them.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+use vaultterm_hcv::{ConnectorOptions, Flavor, PolicyRequest, VaultConnector, policy};
+use vaultterm_ledger::Action;
+use vaultterm_reconcile::{HaltKind, Mode, Options, RecordId, RecordType, Revision, UnixNanos};
+use vaultterm_sealing::{FieldsError, RootKey, SecretFields, SecretText};
+use vaultterm_store::{
+    AuditFilter, ConflictFilter, Context, Database, InstanceRole, NewConnection, NewRecord, NewUser, Page, Record,
+    RecordFilter, RecordPatch, RecordState, Store,
+};
+use vaultterm_sync::{
+    Clock, CollectionId, ConflictStatus, Connection, ConnectionId, ConnectionSecrets, Credential, Engine, EngineError,
+    Resolution, ResolvedBy, Run, RunId, RunRequest, RunState, StoredConflict, Trigger,
+};
+use vaultterm_testkit::{
+    Backdoor, Data,
+    openbao::{AppRole, AuditedRequest, Credentials, OpenBao, OpenBaoBackdoor},
+    world::{actor, at, connection, data},
+};
+
+const MOUNT: &str = "kv";
+const PREFIX: &str = "team/app";
+const ROLE: &str = "vaultterm";
+
+/// The machine's time.
+struct MachineClock;
+
+impl Clock for MachineClock {
+    fn now(&self) -> UnixNanos {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
+        UnixNanos(i64::try_from(since.as_nanos()).expect("before 2262"))
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}
+
+/// Both sides, and the engine between them.
+pub(crate) struct House {
+    pub(crate) store: Store,
+    pub(crate) vault: OpenBaoBackdoor,
+    server: Arc<OpenBao>,
+    engine: Engine<Store, VaultConnector, MachineClock>,
+    connection: ConnectionId,
+    collection: CollectionId,
+    _folder: TempDir,
+}
+
+/// The newest version of a key in Vault, as the administrator sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct Head {
+    #[serde(rename = "current_version")]
+    pub(crate) version: u64,
+    /// Moves when metadata do.
+    updated_time: String,
+    #[serde(default)]
+    custom_metadata: Option<BTreeMap<String, String>>,
+    versions: BTreeMap<u64, VersionHead>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+struct VersionHead {
+    created_time: String,
+    deletion_time: String,
+    destroyed: bool,
+}
+
+impl Head {
+    /// Says whether the newest version can be read.
+    pub(crate) fn is_live(&self) -> bool {
+        self.versions.get(&self.version).is_some_and(|head| head.deletion_time.is_empty() && !head.destroyed)
+    }
+
+    /// Returns one mark.
+    pub(crate) fn mark(&self, name: &str) -> Option<&str> {
+        self.custom_metadata.as_ref()?.get(name).map(String::as_str)
+    }
+}
+
+/// Everything that a run could have changed, without values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Print {
+    vault: BTreeMap<String, Head>,
+    records: Vec<String>,
+    synced: usize,
+}
+
+impl House {
+    /// Makes an empty house with the default options of a mode.
+    pub(crate) async fn new(mode: Mode) -> Self {
+        Self::with(mode, |_| {}).await
+    }
+
+    /// Makes an empty house with other options.
+    pub(crate) async fn with(mode: Mode, change: impl FnOnce(&mut Options)) -> Self {
+        let server = Arc::new(OpenBao::start().await);
+        let credentials = prepare(&server, mode).await;
+        let folder = tempfile::tempdir().unwrap();
+        let store = open_store(&folder).await;
+        let owner = NewUser {
+            email: "ada@example.com".to_owned(),
+            name: "Ada".to_owned(),
+            role: InstanceRole::Owner,
+            password_hash: None,
+        };
+        let owner = store.create_user(&context(), owner).await.unwrap();
+        let collection = store.create_collection(&context(), "team", owner.id).await.unwrap().id;
+        let mut wanted = Connection {
+            address: server.address(),
+            role_id: credentials.role_id,
+            mount: MOUNT.to_owned(),
+            path: PREFIX.to_owned(),
+            ..connection(ConnectionId(Uuid::nil()), collection, mode)
+        };
+        change(&mut wanted.options);
+        let credential = Credential::SecretId(SecretText::new(credentials.secret_id));
+        let secrets = ConnectionSecrets { credential, client_key_pem: None };
+        let new = NewConnection { connection: wanted, secrets };
+        let made = store.create_connection(&context(), new).await.unwrap();
+        let engine = Engine::new(store.clone(), VaultConnector::new(ConnectorOptions::default()), MachineClock);
+        let vault = server.backdoor(MOUNT, PREFIX);
+        Self { store, vault, server, engine, connection: made.id, collection, _folder: folder }
+    }
+
+    // ---- VaultTerm's side ------------------------------------------------------------------
+
+    /// Saves a record as a person would, from JSON.
+    pub(crate) async fn try_save(&self, path: &str, json: &str) -> Result<Record, FieldsError> {
+        let fields = SecretFields::parse(json.as_bytes())?;
+        let record_type = RecordType::infer(fields.names());
+        let Some(record) = self.found(path).await else {
+            let new = NewRecord { path: at(path), record_type, fields, tags: Vec::new(), inject_only: false };
+            return Ok(self.store.create_record(&context(), self.collection, new).await.unwrap());
+        };
+        let remove_fields = record.field_names.iter().filter(|name| !fields.names().any(|new| new == *name));
+        let patch = RecordPatch {
+            remove_fields: remove_fields.cloned().collect(),
+            fields: Some(fields),
+            ..RecordPatch::default()
+        };
+        Ok(self.store.update_record(&context(), record.id, record.revision, patch).await.unwrap())
+    }
+
+    /// Saves a record.
+    pub(crate) async fn save(&self, path: &str, fields: Value) -> Record {
+        self.try_save(path, &fields.to_string()).await.unwrap()
+    }
+
+    /// Creates a record of a type.
+    pub(crate) async fn save_as(&self, record_type: RecordType, path: &str, fields: Value) {
+        let record = self.save(path, fields).await;
+        let patch = RecordPatch { record_type: Some(record_type), ..RecordPatch::default() };
+        self.store.update_record(&context(), record.id, record.revision, patch).await.unwrap();
+    }
+
+    pub(crate) async fn rename(&self, from: &str, to: &str) {
+        let record = self.found(from).await.expect("a record to rename");
+        let patch = RecordPatch { path: Some(at(to)), ..RecordPatch::default() };
+        self.store.update_record(&context(), record.id, record.revision, patch).await.unwrap();
+    }
+
+    pub(crate) async fn trash(&self, path: &str) -> RecordId {
+        let record = self.found(path).await.expect("a record to trash");
+        self.store.trash_record(&context(), record.id, None).await.unwrap().id
+    }
+
+    pub(crate) async fn restore(&self, id: RecordId) {
+        self.store.restore_record(&context(), id, None).await.unwrap();
+    }
+
+    /// Returns the live record at a path.
+    pub(crate) async fn found(&self, path: &str) -> Option<Record> {
+        self.store.record_by_path(self.collection, &at(path)).await.unwrap()
+    }
+
+    /// Returns what the live record at a path holds.
+    pub(crate) async fn record(&self, path: &str) -> Option<Data> {
+        let record = self.found(path).await?;
+        Some(self.revision(record.id, record.revision).await)
+    }
+
+    /// Returns every value that a record ever held, oldest first.
+    pub(crate) async fn history(&self, id: RecordId) -> Vec<Data> {
+        let newest = self.store.record(id).await.unwrap().expect("the record").revision;
+        let mut history = Vec::new();
+        for number in 1..=newest.0 {
+            history.push(self.revision(id, Revision(number)).await);
+        }
+        history
+    }
+
+    async fn revision(&self, id: RecordId, revision: Revision) -> Data {
+        let shown = self.store.reveal_record(&context(), id, Some(revision), None, None).await.unwrap();
+        shown.expose().clone()
+    }
+
+    /// Returns the paths in the trash.
+    pub(crate) async fn trashed(&self) -> Vec<String> {
+        self.records(RecordState::Trash).await.into_iter().map(|record| record.path.to_string()).collect()
+    }
+
+    /// Returns every record in a state.
+    pub(crate) async fn records(&self, state: RecordState) -> Vec<Record> {
+        let filter = RecordFilter { state, ..RecordFilter::default() };
+        let mut page = Page { limit: 500, cursor: None };
+        let mut all = Vec::new();
+        loop {
+            let paged = self.store.records(self.collection, &filter, &page).await.unwrap();
+            all.extend(paged.items);
+            page.cursor = paged.next_cursor;
+            if page.cursor.is_none() {
+                return all;
+            }
+        }
+    }
+
+    /// Counts the audit entries of an action.
+    pub(crate) async fn audited(&self, action: Action) -> usize {
+        let filter = AuditFilter { action: Some(action), ..AuditFilter::default() };
+        let mut page = Page { limit: 500, cursor: None };
+        let mut count = 0;
+        loop {
+            let paged = self.store.audit_events(&filter, &page).await.unwrap();
+            count += paged.items.len();
+            page.cursor = paged.next_cursor;
+            if page.cursor.is_none() {
+                return count;
+            }
+        }
+    }
+
+    // ---- Vault's side ----------------------------------------------------------------------
+
+    /// Writes a secret, as somebody else would.
+    pub(crate) async fn put(&self, path: &str, fields: Value) -> u64 {
+        self.vault.put(path, data(fields)).await
+    }
+
+    /// Soft-deletes the newest version of a secret.
+    pub(crate) async fn delete(&self, path: &str) {
+        self.vault.delete(path, self.head(path).await.version).await;
+    }
+
+    /// Returns what the newest version of a secret holds, if it is live.
+    pub(crate) async fn secret(&self, path: &str) -> Option<Data> {
+        let head = self.heads().await.remove(path)?;
+        self.vault.get(path, head.version).await
+    }
+
+    /// Returns the newest version of a key.
+    pub(crate) async fn head(&self, path: &str) -> Head {
+        self.heads().await.remove(path).unwrap_or_else(|| panic!("no key at {path}"))
+    }
+
+    /// Returns every key below the connection's path.
+    pub(crate) async fn heads(&self) -> BTreeMap<String, Head> {
+        let path = format!("{MOUNT}/detailed-metadata/{PREFIX}/?scan=true");
+        let (_, mut answer) = self.server.root().try_call("GET", &path, None).await;
+        // Nothing to list is 404, or an answer without keys.
+        serde_json::from_value::<Option<_>>(answer["data"]["key_info"].take())
+            .expect("metadata by path")
+            .unwrap_or_default()
+    }
+
+    /// Returns what OpenBao's audit log has since a number of entries, whoever asked.
+    pub(crate) fn asked_since(&self, entries: usize) -> Vec<AuditedRequest> {
+        self.server.audited().into_iter().skip(entries).collect()
+    }
+
+    /// Counts the entries of OpenBao's audit log.
+    pub(crate) fn asked(&self) -> usize {
+        self.server.audited().len()
+    }
+
+    // ---- runs ------------------------------------------------------------------------------
+
+    /// Runs the connection with halts acknowledged.
+    pub(crate) async fn run(&self, acknowledge: &[HaltKind]) -> Run {
+        let request = RunRequest {
+            run_id: RunId(Uuid::now_v7()),
+            plan_id: None,
+            acknowledge: acknowledge.iter().copied().collect(),
+            trigger: Trigger::Manual,
+            actor: actor(),
+        };
+        let begun = self.engine.begin(self.connection, request).await.unwrap();
+        self.engine.run(begun, &(), &CancellationToken::new()).await
+    }
+
+    /// Runs the connection and expects it to succeed.
+    pub(crate) async fn succeed(&self) -> Run {
+        let run = self.run(&[]).await;
+        assert_eq!(run.state, RunState::Succeeded, "{run:#?}");
+        run
+    }
+
+    /// Runs the connection again and expects that nothing at all changes on either side.
+    pub(crate) async fn rests(&self) {
+        let (before, entries) = (self.print().await, self.asked());
+        let run = self.succeed().await;
+        let asked = self.asked_since(entries);
+        assert_eq!(writes(&asked), Vec::<String>::new());
+        assert_eq!(self.print().await, before, "{run:#?}");
+    }
+
+    /// Returns everything that a run could change.
+    pub(crate) async fn print(&self) -> Print {
+        let mut records = self.records(RecordState::Live).await;
+        records.extend(self.records(RecordState::Trash).await);
+        Print {
+            vault: self.heads().await,
+            records: records.iter().map(|record| format!("{record:?}")).collect(),
+            synced: self.audited(Action::HcvSecretSynced).await,
+        }
+    }
+
+    /// Expects a path to hold the same on both sides.
+    pub(crate) async fn in_step(&self, path: &str, fields: Value) {
+        let expected = Some(data(fields));
+        assert_eq!((self.record(path).await, self.secret(path).await), (expected.clone(), expected), "{path}");
+    }
+
+    // ---- conflicts -------------------------------------------------------------------------
+
+    /// Returns the open conflicts.
+    pub(crate) async fn conflicts(&self) -> Vec<StoredConflict> {
+        let filter = ConflictFilter { status: Some(ConflictStatus::Open), ..ConflictFilter::default() };
+        self.store.conflicts(&filter, &Page::default()).await.unwrap().items
+    }
+
+    /// Decides a conflict on the states that it shows.
+    pub(crate) async fn resolve(
+        &self,
+        conflict: &StoredConflict,
+        how: Resolution,
+    ) -> Result<StoredConflict, EngineError> {
+        let by = ResolvedBy { actor: actor(), reason: Some("because".to_owned()), request_id: None, source_ip: None };
+        self.engine.resolve(conflict.id, how, Some(conflict.conflict.expect), &by).await
+    }
+}
+
+/// The connection's requests that change a secret or its metadata.
+pub(crate) fn writes(asked: &[AuditedRequest]) -> Vec<String> {
+    let changes = |request: &&AuditedRequest| {
+        let reads = matches!(request.operation.as_str(), "read" | "list" | "scan" | "help");
+        request.role == ROLE && request.path.starts_with(&format!("{MOUNT}/")) && !reads
+    };
+    asked.iter().filter(changes).map(|request| format!("{} {}", request.operation, request.path)).collect()
+}
+
+/// Mounts KV v2 and makes the role, with exactly the policy that the product prints.
+async fn prepare(server: &OpenBao, mode: Mode) -> Credentials {
+    let root = server.root();
+    root.mount_kv(MOUNT, 2).await;
+    let text = policy(&PolicyRequest {
+        mount: MOUNT,
+        path: PREFIX,
+        mode,
+        flavor: Flavor::OpenBao,
+        annotate: true,
+        role: ROLE,
+        auth_mount: "approle",
+    });
+    root.make_role(AppRole { name: ROLE, policy: &text.hcl, more: json!({}) }).await
+}
+
+async fn open_store(folder: &TempDir) -> Store {
+    let database = Database::open_sqlite(&folder.path().join("vault.db")).await.unwrap();
+    let root = RootKey::generate();
+    database.initialise(&context(), &root, None).await.unwrap();
+    database.unlock(&root).await.unwrap()
+}
+
+fn context() -> Context {
+    Context { actor: actor(), source_ip: None, request_id: None, now_us: MachineClock.now().0 / 1_000 }
+}

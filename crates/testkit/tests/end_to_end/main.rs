@@ -1,0 +1,13 @@
+//! Engine, SQLite store and Vault client together, on a real OpenBao: what people see on both
+//! sides, with only the HTTP server missing.
+//!
+//! The connection's role has exactly the policy that the product prints. What stands in Vault is
+//! always read by the administrator, never through the client under test. Start at `house.rs`.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod conflicts;
+mod deletions;
+mod house;
+mod modes;
+mod odd;
+mod quiet;
