@@ -112,7 +112,9 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     /// How long the server asked to wait.
     pub(crate) retry_after: Option<Duration>,
-    /// The server's time, which decides whether a `deletion_time` has passed.
+    /// When it was made, by the clock of what answered: a `deletion_time` up to here has passed.
+    /// Less than a second early, and as wrong as that clock is against the one that sets
+    /// deletion times: another node's, where a standby or a proxy answered.
     pub(crate) server_time: UnixNanos,
     pub(crate) body: Zeroizing<Vec<u8>>,
 }
@@ -234,35 +236,9 @@ fn seconds(headers: &HeaderMap) -> Option<Duration> {
     Some(Duration::from_secs(seconds.min(600)))
 }
 
-/// Tells the server's time when it answered.
+/// Tells the time as the answer does, cut to whole seconds; this machine's clock stands in for an
+/// answer that does not.
 fn server_time(headers: &HeaderMap) -> UnixNanos {
-    let here = wire::nanos(jiff::Timestamp::now());
     let told = headers.get(DATE).and_then(|date| date.to_str().ok()).and_then(wire::http_date);
-    UnixNanos(told.map_or(here, |told| within_second(told.0, here)))
-}
-
-/// `Date` is cut to whole seconds. Inside the second that it names, this machine's clock tells
-/// the rest; one that is further off leaves the end of the second, so that a deletion that just
-/// happened does not look like one to come.
-///
-/// What remains: if this clock lags behind the server's by less than a second, a deletion seen
-/// within that lag looks like an expiry to come. No value is lost, but the deletion is then taken
-/// for an expiry, which is not propagated by default.
-fn within_second(told: i64, here: i64) -> i64 {
-    let end = told.saturating_add(999_999_999);
-    if (told..=end).contains(&here) { here } else { end }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::within_second;
-
-    #[test]
-    fn the_servers_clock_counts_and_ours_only_within_its_second() {
-        let second = 1_000_000_000;
-        assert_eq!(within_second(5 * second, 5 * second + 7), 5 * second + 7);
-        for wrong in [0, 4 * second, 6 * second, 60 * second] {
-            assert_eq!(within_second(5 * second, wrong), 6 * second - 1);
-        }
-    }
+    told.unwrap_or_else(|| UnixNanos(wire::nanos(jiff::Timestamp::now())))
 }

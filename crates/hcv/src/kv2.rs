@@ -46,14 +46,54 @@ struct VersionMetadata<'a> {
     destroyed: bool,
 }
 
+/// How far behind the clock that told an answer's time may be, against the clock that sets
+/// deletion times. A `deletion_time` that is to come by less is settled by reading the version,
+/// for on this rests whether a deletion is taken for an expiry, which nobody asked for. A clock
+/// that leads needs no such care: what it declares expired too early is about to expire.
+const CLOCK_LAG_MAX_NS: i64 = 60_000_000_000;
+
+/// What a key's metadata show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// As far as the clock of what answered is right.
+    pub(crate) sight: RemoteSight,
+    /// The newest version, when its `deletion_time` is so near that only reading it tells whether
+    /// it is live, as `sight` says, or was just deleted.
+    pub(crate) doubtful: Option<Version>,
+}
+
+impl Seen {
+    /// Returns the sight when reading said that the newest version is deleted.
+    pub(crate) fn deleted(&self) -> RemoteSight {
+        let mut sight = self.sight.clone();
+        if let RemoteSight::Seen(entry) = &mut sight
+            && let RemoteHead::Live { stamp, expires } = entry.head
+        {
+            entry.head = RemoteHead::Deleted { stamp, deleted: expires, destroyed: false };
+        }
+        sight
+    }
+}
+
 impl KeyMetadata<'_> {
     /// Turns metadata into what the planner knows. What makes no sense is unreadable, with the
     /// reason: it never counts as deleted.
-    pub(crate) fn sight(&self, now: UnixNanos) -> RemoteSight {
-        match self.head(now) {
-            Ok(head) => RemoteSight::Seen(RemoteEntry { head, annotation: annotation(self.custom_metadata.as_ref()) }),
-            Err(reason) => RemoteSight::Unreadable(format!("its metadata makes no sense: {reason}")),
-        }
+    pub(crate) fn seen(&self, now: UnixNanos) -> Seen {
+        let head = match self.head(now) {
+            Ok(head) => head,
+            Err(reason) => {
+                let sight = RemoteSight::Unreadable(format!("its metadata makes no sense: {reason}"));
+                return Seen { sight, doubtful: None };
+            }
+        };
+        let doubtful = match head {
+            RemoteHead::Live { stamp, expires: Some(expires) } => {
+                (expires.0 <= now.0.saturating_add(CLOCK_LAG_MAX_NS)).then_some(stamp.version)
+            }
+            _ => None,
+        };
+        let annotation = annotation(self.custom_metadata.as_ref());
+        Seen { sight: RemoteSight::Seen(RemoteEntry { head, annotation }), doubtful }
     }
 
     fn head(&self, now: UnixNanos) -> Result<RemoteHead, String> {
@@ -106,8 +146,8 @@ pub(crate) fn look_request(scope: &Scope, path: &SecretPath) -> Request {
 }
 
 /// Reads a 200.
-pub(crate) fn read_look(request: &Request, answer: &Answer) -> Result<RemoteSight, RemoteFault> {
-    Ok(answer.parse::<Envelope<KeyMetadata<'_>>>(&request.doing)?.data.sight(answer.server_time))
+pub(crate) fn read_look(request: &Request, answer: &Answer) -> Result<Seen, RemoteFault> {
+    Ok(answer.parse::<Envelope<KeyMetadata<'_>>>(&request.doing)?.data.seen(answer.server_time))
 }
 
 /// Asks for one version.
@@ -260,5 +300,56 @@ pub(crate) fn vanished(request: &Request, answer: &Answer, mount: &str) -> Remot
             fault::new(FaultClass::Stale, format!("{}: the key is not there any more", request.doing))
         }
         _ => fault::not_found(request, answer, mount),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CREATED: &str = "2026-11-23T19:20:16.5Z";
+
+    fn seen(deletion_time: &str, now: &str) -> Seen {
+        // The shape is recorded from OpenBao 2.7.2.
+        let json = format!(
+            r#"{{"cas_required":false,"created_time":"{CREATED}","current_version":1,"custom_metadata":null,
+                "versions":{{"1":{{"created_time":"{CREATED}","deletion_time":"{deletion_time}","destroyed":false}}}}}}"#
+        );
+        let metadata: KeyMetadata<'_> = serde_json::from_str(&json).expect("metadata");
+        metadata.seen(wire::time(now).expect("a time").expect("a moment"))
+    }
+
+    fn head(sight: &RemoteSight) -> RemoteHead {
+        match sight {
+            RemoteSight::Seen(entry) => entry.head,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_deletion_time_that_has_passed_or_is_far_away_needs_no_reading() {
+        for (deletion, now, live) in [
+            ("", "2026-11-23T19:20:16Z", true),
+            ("2026-11-23T19:20:16Z", "2026-11-23T19:20:16Z", false),
+            ("2026-11-23T19:20:16Z", "2026-11-23T19:20:17Z", false),
+            ("2026-11-23T19:21:17Z", "2026-11-23T19:20:16Z", true),
+        ] {
+            let seen = seen(deletion, now);
+            assert_eq!(seen.doubtful, None, "{deletion}");
+            assert_eq!(matches!(head(&seen.sight), RemoteHead::Live { .. }), live, "{deletion}");
+        }
+    }
+
+    #[test]
+    fn a_deletion_time_within_the_second_or_minute_to_come_must_be_settled_by_reading() {
+        for deletion in ["2026-11-23T19:20:16.7Z", "2026-11-23T19:20:45Z"] {
+            let seen = seen(deletion, "2026-11-23T19:20:16Z");
+            assert_eq!(seen.doubtful, Some(Version(1)), "{deletion}");
+            let at = wire::time(deletion).expect("a time");
+            assert!(matches!(head(&seen.sight), RemoteHead::Live { expires, .. } if expires == at));
+            assert!(
+                matches!(head(&seen.deleted()), RemoteHead::Deleted { deleted, destroyed: false, .. } if deleted == at)
+            );
+        }
     }
 }

@@ -27,7 +27,7 @@ use crate::{
     Listing,
     fault::{self, Absence, TransportError},
     http::{Answer, Request},
-    kv2::KeyMetadata,
+    kv2::{KeyMetadata, Seen},
     remote::VaultRemote,
     route::encode,
     session::CallError,
@@ -220,7 +220,7 @@ impl VaultRemote {
         detailed: bool,
     ) -> Result<Folder, RemoteFault> {
         let mut sorted = Folder::default();
-        let mut unseen = Vec::new();
+        let mut unsettled = Vec::new();
         for key in &listed.keys {
             let full = format!("{folder}{key}");
             if let Some(name) = full.strip_suffix('/') {
@@ -233,15 +233,16 @@ impl VaultRemote {
             }
             match (SecretPath::new(full.as_str()), listed.key_info.get(key)) {
                 (Err(reason), _) => sorted.snapshot.refused.push((full, reason.to_string())),
-                (Ok(path), Some(metadata)) if detailed => {
-                    sorted.snapshot.sights.insert(path, metadata.sight(answer.server_time));
-                }
-                (Ok(path), _) => unseen.push(path),
+                (Ok(path), Some(metadata)) if detailed => match metadata.seen(answer.server_time) {
+                    Seen { sight, doubtful: None } => drop(sorted.snapshot.sights.insert(path, sight)),
+                    doubtful => unsettled.push((path, Some(doubtful))),
+                },
+                (Ok(path), _) => unsettled.push((path, None)),
             }
         }
-        let looks = stream::iter(unseen)
-            .map(|path| async move {
-                let sight = self.look_patiently(&path).await?;
+        let looks = stream::iter(unsettled)
+            .map(|(path, seen)| async move {
+                let sight = self.look_patiently(&path, seen.as_ref()).await?;
                 Ok::<_, RemoteFault>((path, sight))
             })
             .buffer_unordered(self.listing_concurrency);
@@ -252,8 +253,15 @@ impl VaultRemote {
         Ok(sorted)
     }
 
-    async fn look_patiently(&self, path: &SecretPath) -> Result<RemoteSight, RemoteFault> {
-        (|| self.look_at(path, false)).retry(patience()).when(passes).adjust(as_asked).await
+    /// Looks at a key, or only settles what its metadata in the listing left open.
+    async fn look_patiently(&self, path: &SecretPath, seen: Option<&Seen>) -> Result<RemoteSight, RemoteFault> {
+        let look = || async {
+            match seen {
+                Some(seen) => self.settle(path, seen).await,
+                None => self.look_at(path, false).await,
+            }
+        };
+        look.retry(patience()).when(passes).adjust(as_asked).await
     }
 
     /// Makes a request that changes nothing, waiting out what passes.

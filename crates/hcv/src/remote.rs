@@ -13,7 +13,7 @@ use vaultterm_sync::{FaultClass, Remote, RemoteFault, SecretRead, WriteReceipt};
 
 use crate::{
     fault::{self, Absence},
-    kv2,
+    kv2::{self, Seen},
     needs::Ways,
     route::Scope,
     session::Session,
@@ -66,7 +66,7 @@ impl VaultRemote {
             Err(fault) => return Err(fault),
         };
         if answer.status != StatusCode::NOT_FOUND {
-            return kv2::read_look(&request, &answer);
+            return self.settle(path, &kv2::read_look(&request, &answer)?).await;
         }
         match fault::absence(&answer) {
             Absence::Nothing => {
@@ -75,6 +75,25 @@ impl VaultRemote {
                 }
                 Ok(RemoteSight::ProvenAbsent)
             }
+            _ => Err(fault::not_found(&request, &answer, self.scope.mount())),
+        }
+    }
+
+    /// Reads the newest version where clocks cannot tell whether it is live. Its value goes nowhere.
+    pub(crate) async fn settle(&self, path: &SecretPath, seen: &Seen) -> Result<RemoteSight, RemoteFault> {
+        let Some(version) = seen.doubtful else { return Ok(seen.sight.clone()) };
+        let request = kv2::read_request(&self.scope, path, version);
+        let answer = match self.session.call(&request).await {
+            Ok(answer) => answer,
+            Err(fault) if fault.class == FaultClass::Denied => return Ok(RemoteSight::Unreadable(fault.message)),
+            Err(fault) => return Err(fault),
+        };
+        if answer.status != StatusCode::NOT_FOUND {
+            return Ok(seen.sight.clone());
+        }
+        match fault::absence(&answer) {
+            Absence::Deleted => Ok(seen.deleted()),
+            Absence::Nothing => Ok(RemoteSight::Unreadable("it went away while it was looked at".to_owned())),
             _ => Err(fault::not_found(&request, &answer, self.scope.mount())),
         }
     }

@@ -1,0 +1,72 @@
+//! Clocks that disagree: a deletion is never taken for an expiry, nor an expiry to come for a
+//! deletion.
+
+#[path = "openbao/world.rs"]
+#[allow(dead_code, reason = "shared with the other tests")]
+mod world;
+#[path = "openbao/wrong_clock.rs"]
+mod wrong_clock;
+
+use std::time::Duration;
+
+use vaultterm_hcv::{Listing, VaultRemote};
+use vaultterm_reconcile::{Mode, RemoteEntry, RemoteHead, RemoteSight};
+use vaultterm_sync::Remote;
+use vaultterm_testkit::{Backdoor, Metadata};
+use world::{MOUNT, PREFIX, World, path};
+use wrong_clock::through_a_clock_off_by;
+
+/// Seconds by which what answers may be wrong.
+const LAGS: [i64; 4] = [-30, -1, 0, 1];
+
+/// The head of a key, as a look and as a listing show it.
+async fn heads(remote: &VaultRemote, key: &str) -> [RemoteHead; 2] {
+    let look = remote.look(&path(key)).await.expect("looking succeeds");
+    let listed = remote.observe().await.expect("the scope can be observed").sights.remove(&path(key));
+    [look, listed.expect("the key is listed")].map(|sight| match sight {
+        RemoteSight::Seen(RemoteEntry { head, .. }) => head,
+        other => panic!("expected a key, found {other:?}"),
+    })
+}
+
+#[tokio::test]
+async fn a_deletion_just_made_is_no_expiry_to_come_however_wrong_the_clock_of_what_answers() {
+    for listing in [Listing::Auto, Listing::DetailedList, Listing::PerKey] {
+        let mut world = World::new(Mode::Bidirectional).await;
+        if listing == Listing::PerKey {
+            world.set_policy(&world::vault_hcl(Mode::Bidirectional)).await;
+        }
+        let backdoor = world.server.backdoor(MOUNT, PREFIX);
+        for seconds in LAGS {
+            world.connection.address = through_a_clock_off_by(seconds, world.server.port()).await;
+            let remote = world.connect_listing(listing, 7).await;
+            let key = format!("key{seconds}");
+            let version = backdoor.put(&key, world::fields("1").expose().clone()).await;
+            backdoor.delete(&key, version).await;
+            for head in heads(&remote, &key).await {
+                assert!(matches!(head, RemoteHead::Deleted { .. }), "{listing:?}, {seconds} s off: {head:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_expiry_to_come_is_live_though_the_clock_of_what_answers_lags() {
+    let mut world = World::new(Mode::Bidirectional).await;
+    let backdoor = world.server.backdoor(MOUNT, PREFIX);
+    let soon = Metadata { delete_version_after: Some(Duration::from_secs(40)), ..Metadata::default() };
+    let later = Metadata { delete_version_after: Some(Duration::from_secs(3_600)), ..Metadata::default() };
+    for (key, metadata) in [("soon", soon), ("later", later)] {
+        backdoor.put_metadata(key, metadata).await;
+        backdoor.put(key, world::fields("1").expose().clone()).await;
+    }
+    for seconds in LAGS {
+        world.connection.address = through_a_clock_off_by(seconds, world.server.port()).await;
+        let remote = world.connect().await;
+        for key in ["soon", "later"] {
+            for head in heads(&remote, key).await {
+                assert!(matches!(head, RemoteHead::Live { expires: Some(_), .. }), "{key}, {seconds} s off: {head:?}");
+            }
+        }
+    }
+}
