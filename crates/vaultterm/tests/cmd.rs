@@ -11,9 +11,9 @@ mod answers;
 use std::{
     collections::BTreeMap,
     fs,
-    io::Write,
+    io::{BufRead, BufReader, Write},
     path::Path,
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
 };
 
 use answers::{Answer, Answers};
@@ -43,6 +43,9 @@ struct Step {
     env: BTreeMap<String, String>,
     #[serde(default)]
     stdin: String,
+    /// Ctrl-C is pressed once stderr has said this.
+    #[serde(default)]
+    interrupt_after: Option<String>,
     exit: i32,
     /// Pieces that stdout holds, in this order; exactly nothing without any.
     #[serde(default)]
@@ -89,9 +92,9 @@ fn play_step(name: &str, step: &Step, directory: &str, server: &str) {
         .expect("started");
     // A command that refuses early may never read it.
     let _ = child.stdin.take().expect("stdin").write_all(step.stdin.as_bytes());
+    let stderr = read_messages(&mut child, step.interrupt_after.as_deref());
     let output = child.wait_with_output().expect("ended");
     let stdout = String::from_utf8(output.stdout).expect("UTF-8");
-    let stderr = String::from_utf8(output.stderr).expect("UTF-8");
     let told = format!("{name}: vaultterm {}\n--- stdout\n{stdout}\n--- stderr\n{stderr}", step.run);
     assert_eq!(output.status.code(), Some(step.exit), "{told}");
     for (found, wanted) in [(&stdout, &step.stdout), (&stderr, &step.stderr)] {
@@ -106,6 +109,21 @@ fn play_step(name: &str, step: &Step, directory: &str, server: &str) {
     for piece in &step.never {
         assert!(!stdout.contains(piece) && !stderr.contains(piece), "`{piece}` appears\n{told}");
     }
+}
+
+/// Reads stderr to its end, and presses Ctrl-C once it has said something.
+fn read_messages(child: &mut Child, interrupt_after: Option<&str>) -> String {
+    let mut messages = String::new();
+    let mut pressed = false;
+    let mut reader = BufReader::new(child.stderr.take().expect("stderr"));
+    while reader.read_line(&mut messages).expect("UTF-8") > 0 {
+        if !pressed && interrupt_after.is_some_and(|text| messages.contains(text)) {
+            pressed = true;
+            let id = child.id().to_string();
+            assert!(Command::new("kill").args(["-INT", &id]).status().expect("kill runs").success());
+        }
+    }
+    messages
 }
 
 /// Splits words as a shell would, single quotes included.
@@ -159,6 +177,7 @@ situations! {
     a_usage_error_exits_with_1
     a_value_on_the_command_line_warns
     completions_and_version_need_no_server
+    ctrl_c_cancels_the_run_and_exits_with_130
     help_goes_to_stdout
     no_server_is_running
     plain_http_to_another_machine_is_refused

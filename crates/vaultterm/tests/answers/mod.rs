@@ -8,12 +8,16 @@ use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
-    sync::{Arc, Mutex},
+    sync::{Arc, Condvar, Mutex},
     thread,
+    time::Duration,
 };
 
 use serde::Deserialize;
 use serde_json::Value;
+
+/// How long a body may be held back.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One request that is expected, and its answer.
 #[derive(Clone, Debug, Deserialize)]
@@ -31,6 +35,9 @@ pub(crate) struct Answer {
     status: u16,
     #[serde(default)]
     body: String,
+    /// The request that must have been answered before the body comes.
+    #[serde(default)]
+    after: Option<String>,
     /// The answer's media type.
     #[serde(default = "json", rename = "type")]
     kind: String,
@@ -47,13 +54,14 @@ fn json() -> String {
 #[derive(Default)]
 struct Ledger {
     open: Vec<Answer>,
+    given: Vec<String>,
     surprises: Vec<String>,
 }
 
 /// The server. Its threads end with the process of the test.
 pub(crate) struct Answers {
     address: String,
-    ledger: Arc<Mutex<Ledger>>,
+    ledger: Arc<(Mutex<Ledger>, Condvar)>,
 }
 
 impl Answers {
@@ -61,12 +69,13 @@ impl Answers {
     pub(crate) fn start(answers: Vec<Answer>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
         let address = format!("http://{}", listener.local_addr().expect("bound"));
-        let ledger = Arc::new(Mutex::new(Ledger { open: answers, surprises: Vec::new() }));
+        let ledger = Arc::new((Mutex::new(Ledger { open: answers, ..Ledger::default() }), Condvar::new()));
         let shared = Arc::clone(&ledger);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
+                let shared = Arc::clone(&shared);
                 // One request per connection: no keep-alive to keep track of.
-                let _ = respond(stream, &shared);
+                thread::spawn(move || respond(stream, &shared.0, &shared.1));
             }
         });
         Self { address, ledger }
@@ -79,14 +88,14 @@ impl Answers {
 
     /// Checks that everything expected was asked, and nothing else.
     pub(crate) fn check(&self, situation: &str) {
-        let ledger = self.ledger.lock().expect("no panic while it was held");
+        let ledger = self.ledger.0.lock().expect("no panic while it was held");
         assert!(ledger.surprises.is_empty(), "{situation}: unexpected requests: {:#?}", ledger.surprises);
         let unasked: Vec<_> = ledger.open.iter().map(|answer| &answer.to).collect();
         assert!(unasked.is_empty(), "{situation}: never asked: {unasked:#?}");
     }
 }
 
-fn respond(mut stream: TcpStream, ledger: &Mutex<Ledger>) -> std::io::Result<()> {
+fn respond(mut stream: TcpStream, ledger: &Mutex<Ledger>, given: &Condvar) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut first = String::new();
     reader.read_line(&mut first)?;
@@ -109,9 +118,17 @@ fn respond(mut stream: TcpStream, ledger: &Mutex<Ledger>) -> std::io::Result<()>
     };
     write!(
         stream,
-        "HTTP/1.1 {status} -\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        "HTTP/1.1 {status} -\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
         body.len()
-    )
+    )?;
+    if let Some(after) = answer.as_ref().and_then(|answer| answer.after.as_ref()) {
+        let ledger = ledger.lock().expect("no panic while it was held");
+        drop(given.wait_timeout_while(ledger, PATIENCE, |ledger| !ledger.given.contains(after)));
+    }
+    stream.write_all(body.as_bytes())?;
+    ledger.lock().expect("no panic while it was held").given.push(target);
+    given.notify_all();
+    Ok(())
 }
 
 fn find(ledger: &Mutex<Ledger>, target: &str, headers: &BTreeMap<String, String>, body: &[u8]) -> Option<Answer> {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use uuid::Uuid;
 
 use super::picture;
@@ -38,14 +39,18 @@ enum News {
 /// Follows a run to its end. The first Ctrl-C asks the server to cancel and goes on following;
 /// the second leaves at once.
 pub(super) async fn follow(client: &Client, app: &App, id: Uuid) -> Result<Ended, Failure> {
+    // Listening before anything is said: whoever reads that a run goes on may press Ctrl-C.
+    let mut interrupts =
+        signal(SignalKind::interrupt()).map_err(|error| Failure::local("cannot listen for Ctrl-C").because(&error))?;
     let show = Show::new(app.console);
+    show.line(&format!("run {id}; Ctrl-C cancels it"));
     let path = format!("/runs/{id}/events");
     let mut stream = client.events(&path, None).await?;
     let mut last_id: Option<String> = None;
     let mut interrupted = false;
     let mut resumes = 0;
     loop {
-        match news(&mut stream).await? {
+        match news(&mut stream, &mut interrupts).await? {
             News::Event(Some(event)) => {
                 if event.id.is_some() {
                     last_id.clone_from(&event.id);
@@ -83,13 +88,10 @@ pub(super) async fn follow(client: &Client, app: &App, id: Uuid) -> Result<Ended
     Ok(Ended { run, interrupted })
 }
 
-async fn news(stream: &mut EventStream) -> Result<News, Failure> {
+async fn news(stream: &mut EventStream, interrupts: &mut Signal) -> Result<News, Failure> {
     tokio::select! {
         event = stream.next() => event.map(News::Event),
-        pressed = tokio::signal::ctrl_c() => match pressed {
-            Ok(()) => Ok(News::CtrlC),
-            Err(error) => Err(Failure::local("cannot wait for Ctrl-C").because(&error)),
-        },
+        _ = interrupts.recv() => Ok(News::CtrlC),
     }
 }
 
