@@ -69,8 +69,8 @@ impl Default for ConnectorOptions {
     }
 }
 
-/// Opens sessions with Vault and OpenBao servers.
-#[derive(Debug)]
+/// Opens sessions with Vault and OpenBao servers. Clones share what was learned.
+#[derive(Clone, Debug)]
 pub struct VaultConnector {
     options: ConnectorOptions,
     large: Arc<LargeScopes>,

@@ -16,6 +16,7 @@ mod ids;
 mod journal;
 mod lease;
 mod observe;
+mod peek;
 mod pool;
 mod problem;
 mod progress;

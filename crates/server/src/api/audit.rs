@@ -1,0 +1,260 @@
+//! The audit log: listed, exported, verified.
+
+use axum::{
+    Json,
+    body::{Body as HttpBody, Bytes},
+    extract::State,
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+use vaultterm_ledger::{Action, ActorKind, Outcome};
+use vaultterm_store::{AuditEvent, AuditFilter, InstanceRole, Page, Scope, StoreError};
+
+use super::{
+    list::{ListView, listed, page},
+    plans::Nothing,
+};
+use crate::{
+    app::App,
+    caller::Caller,
+    moment,
+    problem::Problem,
+    request::{Body, Parameters},
+};
+
+/// One entry of the log.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct EventView {
+    /// Place in the log, from 1, without gaps.
+    seq: u64,
+    time: String,
+    /// Who, in words.
+    actor: String,
+    actor_id: Uuid,
+    /// `user`, `token`, `system` or `anonymous`.
+    actor_kind: &'static str,
+    source_ip: Option<String>,
+    request_id: Option<String>,
+    action: &'static str,
+    /// The first object, in words.
+    object: Option<String>,
+    objects: Vec<ObjectView>,
+    /// `success`, `denied` or `failure`.
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remote: Option<RemoteView>,
+    /// Facts about it. Never a value.
+    detail: BTreeMap<String, String>,
+    /// Hash of the entry's bytes, hexadecimal.
+    hash: String,
+}
+
+/// What something was done to.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ObjectView {
+    kind: &'static str,
+    id: Uuid,
+    name: Option<String>,
+}
+
+/// Where in Vault.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RemoteView {
+    cluster: Option<String>,
+    path: String,
+    version: Option<u64>,
+    /// Vault's request id: the same as in Vault's own audit log.
+    request_id: Option<String>,
+}
+
+impl EventView {
+    fn of(event: &AuditEvent) -> Self {
+        let draft = &event.entry.draft;
+        let objects = draft.objects.iter();
+        let first = draft.objects.first();
+        Self {
+            seq: event.seq,
+            time: moment::of_us(draft.time_us),
+            actor: draft.actor.name.clone(),
+            actor_id: draft.actor.id,
+            actor_kind: match draft.actor.kind {
+                ActorKind::User => "user",
+                ActorKind::Token => "token",
+                ActorKind::System => "system",
+                ActorKind::Anonymous => "anonymous",
+            },
+            source_ip: draft.source_ip.clone(),
+            request_id: draft.request_id.clone(),
+            action: draft.action.as_str(),
+            object: first.map(|object| object.name.clone().unwrap_or_else(|| object.id.to_string())),
+            objects: objects
+                .map(|object| ObjectView { kind: object.kind.as_str(), id: object.id, name: object.name.clone() })
+                .collect(),
+            outcome: match draft.outcome {
+                Outcome::Success => "success",
+                Outcome::Denied => "denied",
+                Outcome::Failure => "failure",
+            },
+            remote: draft.remote.as_ref().map(|remote| RemoteView {
+                cluster: remote.cluster.clone(),
+                path: remote.path.clone(),
+                version: remote.version,
+                request_id: remote.request_id.clone(),
+            }),
+            detail: draft.detail.clone(),
+            hash: hex(&event.hash),
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct AuditQuery {
+    /// Only after this place.
+    after: Option<u64>,
+    /// Only this action, for example `RECORD_REVEALED`.
+    action: Option<String>,
+    /// Only by this person, by id.
+    actor: Option<Uuid>,
+    /// Only about this object, by id.
+    object: Option<Uuid>,
+    /// From this moment on, RFC 3339.
+    from: Option<String>,
+    /// Before this moment, RFC 3339.
+    to: Option<String>,
+    limit: Option<u32>,
+    cursor: Option<String>,
+}
+
+impl AuditQuery {
+    fn parts(self) -> Result<(AuditFilter, Page), Problem> {
+        let moment = |field: &'static str, text: Option<String>| match text {
+            None => Ok(None),
+            Some(text) => moment::parse_us(&text)
+                .map(Some)
+                .ok_or_else(|| Problem::field(field, "expected a time such as 2026-01-31T12:00:00Z")),
+        };
+        let action = match self.action.as_deref() {
+            None => None,
+            Some(name) => {
+                let found = Action::from_name(name);
+                Some(found.ok_or_else(|| Problem::field("action", "there is no such action"))?)
+            }
+        };
+        let filter = AuditFilter {
+            after: self.after,
+            action,
+            actor: self.actor,
+            object: self.object,
+            from_us: moment("from", self.from)?,
+            to_us: moment("to", self.to)?,
+        };
+        Ok((filter, page(self.limit, self.cursor)?))
+    }
+}
+
+async fn may_read(app: &App, caller: &Caller) -> Result<(), Problem> {
+    app.need_scope(caller, Scope::AuditRead).await?;
+    app.need_instance(caller, InstanceRole::Admin).await
+}
+
+/// Lists entries, the oldest first.
+#[utoipa::path(get, path = "/audit/events", tag = "audit", params(AuditQuery),
+    responses((status = 200, body = ListView<EventView>)))]
+pub(crate) async fn events(
+    State(app): State<App>,
+    caller: Caller,
+    Parameters(query): Parameters<AuditQuery>,
+) -> Result<Json<ListView<EventView>>, Problem> {
+    may_read(&app, &caller).await?;
+    let (filter, page) = query.parts()?;
+    Ok(listed(app.store.audit_events(&filter, &page).await?, EventView::of))
+}
+
+/// Writes the log as JSON lines; audited. `bytes` is each entry as it is hashed, base16.
+#[utoipa::path(get, path = "/audit/export", tag = "audit", params(AuditQuery),
+    responses((status = 200, description = "JSON lines", content_type = "application/jsonl", body = String)))]
+pub(crate) async fn export(
+    State(app): State<App>,
+    caller: Caller,
+    Parameters(query): Parameters<AuditQuery>,
+) -> Result<Response, Problem> {
+    may_read(&app, &caller).await?;
+    let (filter, _) = query.parts()?;
+    app.store
+        .audit(&caller.context(&app), Action::AuditExported, Vec::new(), Outcome::Success, BTreeMap::new())
+        .await?;
+    let first = Page { limit: 500, cursor: None };
+    let pages = stream::try_unfold(Some(first), move |page| {
+        let (app, filter) = (app.clone(), filter.clone());
+        async move {
+            let Some(page) = page else { return Ok(None) };
+            let found = app.store.audit_events(&filter, &page).await?;
+            let next = found.next_cursor.map(|cursor| Page { limit: page.limit, cursor: Some(cursor) });
+            Ok::<_, StoreError>(Some((lines(&found.items), next)))
+        }
+    });
+    let pages = pages.inspect_err(|error| tracing::error!(%error, "an export of the audit log broke off")).boxed();
+    let mut response = HttpBody::from_stream(pages).into_response();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/jsonl"));
+    Ok(response)
+}
+
+/// One entry as it is exported: what it says, and the bytes that were hashed.
+#[derive(Serialize)]
+struct ExportedLine {
+    #[serde(flatten)]
+    event: EventView,
+    bytes: String,
+}
+
+fn lines(events: &[AuditEvent]) -> Bytes {
+    let mut text = Vec::new();
+    for event in events {
+        let line = ExportedLine { event: EventView::of(event), bytes: hex(&event.bytes) };
+        if serde_json::to_writer(&mut text, &line).is_ok() {
+            text.push(b'\n');
+        }
+    }
+    text.into()
+}
+
+/// What a check of the whole log found.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct VerdictView {
+    ok: bool,
+    /// Entries in an unbroken chain.
+    entries: u64,
+    /// Hash of the last of them, hexadecimal.
+    head: String,
+    /// What is wrong with the next one.
+    broken: Option<String>,
+}
+
+/// Checks every entry and every link of the log.
+#[utoipa::path(post, path = "/audit/verify", tag = "audit", request_body = Nothing,
+    responses((status = 200, body = VerdictView)))]
+pub(crate) async fn verify(
+    State(app): State<App>,
+    caller: Caller,
+    Body(Nothing {}): Body<Nothing>,
+) -> Result<Json<VerdictView>, Problem> {
+    may_read(&app, &caller).await?;
+    let verdict = app.store.verify_audit().await?;
+    Ok(Json(VerdictView {
+        ok: verdict.broken.is_none(),
+        entries: verdict.entries,
+        head: hex(&verdict.head),
+        broken: verdict.broken,
+    }))
+}

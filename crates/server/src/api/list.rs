@@ -1,0 +1,50 @@
+//! Lists in pages: `?limit=&cursor=` → `{"items": […], "next_cursor": …}`.
+
+use axum::Json;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use vaultterm_store::{Page, Paged};
+
+use crate::problem::Problem;
+
+const LIMIT_MAX: u32 = 500;
+
+/// Which part of a list. Flattened queries cannot be strict, so each list repeats these two.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct PageQuery {
+    /// How many items at most; 100 unless told, 500 at most.
+    limit: Option<u32>,
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+impl PageQuery {
+    pub(crate) fn page(self) -> Result<Page, Problem> {
+        page(self.limit, self.cursor)
+    }
+}
+
+/// Checks which part of a list is asked for.
+pub(crate) fn page(limit: Option<u32>, cursor: Option<String>) -> Result<Page, Problem> {
+    match limit {
+        Some(limit) if !(1..=LIMIT_MAX).contains(&limit) => {
+            Err(Problem::field("limit", format!("a page has 1 to {LIMIT_MAX} items")))
+        }
+        limit => Ok(Page { limit: limit.unwrap_or_default(), cursor }),
+    }
+}
+
+/// One part of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ListView<T> {
+    items: Vec<T>,
+    /// Where the next part begins; null at the end.
+    next_cursor: Option<String>,
+}
+
+/// A page as it is answered.
+pub(crate) fn listed<T, V>(paged: Paged<T>, view: impl Fn(&T) -> V) -> Json<ListView<V>> {
+    Json(ListView { items: paged.items.iter().map(view).collect(), next_cursor: paged.next_cursor })
+}

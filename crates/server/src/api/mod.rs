@@ -1,0 +1,129 @@
+//! The routes, one file a resource. Each handler carries its own description, from which the
+//! OpenAPI document is made.
+
+mod audit;
+mod auth;
+mod collections;
+mod conflicts;
+mod connections;
+mod health;
+mod list;
+mod members;
+pub(crate) mod plans;
+mod policy;
+mod records;
+pub(crate) mod runs;
+pub(crate) mod setup;
+mod tokens;
+mod users;
+
+use axum::{Json, Router, extract::DefaultBodyLimit, middleware, routing::get};
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::{
+    Modify, OpenApi,
+    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{app::App, gate, idempotency, problem::Problem, web};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "VaultTerm",
+        description = "Self-hosted credential vault in two-way sync with HashiCorp Vault and OpenBao. \
+                       Errors are problem documents (RFC 9457). Updates need `If-Match: \"<revision>\"`. \
+                       `POST` accepts `Idempotency-Key`.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    modifiers(&BearerToken),
+    components(schemas(Problem)),
+    security(("bearer" = [])),
+)]
+struct Description;
+
+struct BearerToken;
+
+impl Modify for BearerToken {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let components = openapi.components.get_or_insert_default();
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        components.add_security_scheme("bearer", SecurityScheme::Http(scheme));
+    }
+}
+
+/// What needs no token.
+fn open_routes() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(auth::login))
+        .routes(routes!(setup::spend))
+        .routes(routes!(health::livez))
+        .routes(routes!(health::readyz))
+}
+
+/// What does.
+fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(auth::logout))
+        .routes(routes!(auth::me))
+        .routes(routes!(users::list, users::create))
+        .routes(routes!(users::show, users::update, users::delete))
+        .routes(routes!(tokens::list, tokens::create))
+        .routes(routes!(tokens::revoke))
+        .routes(routes!(collections::list, collections::create))
+        .routes(routes!(collections::show, collections::update, collections::delete))
+        .routes(routes!(members::list))
+        .routes(routes!(members::show, members::grant, members::revoke))
+        .routes(routes!(records::list, records::create))
+        .routes(routes!(records::show, records::update, records::trash))
+        .routes(routes!(records::reveal))
+        .routes(routes!(records::revisions))
+        .routes(routes!(records::restore))
+        .routes(routes!(records::otp))
+        .routes(routes!(connections::list, connections::create))
+        .routes(routes!(connections::show, connections::update, connections::delete))
+        .routes(routes!(connections::test))
+        .routes(routes!(connections::rotate_secret_id))
+        .routes(routes!(connections::pause))
+        .routes(routes!(connections::resume))
+        .routes(routes!(policy::of_connection))
+        .routes(routes!(policy::of_scope))
+        .routes(routes!(plans::create))
+        .routes(routes!(plans::show))
+        .routes(routes!(runs::list, runs::start))
+        .routes(routes!(runs::show))
+        .routes(routes!(runs::cancel))
+        .routes(routes!(runs::events))
+        .routes(routes!(conflicts::list))
+        .routes(routes!(conflicts::show))
+        .routes(routes!(conflicts::reveal))
+        .routes(routes!(conflicts::resolve))
+        .routes(routes!(audit::events))
+        .routes(routes!(audit::export))
+        .routes(routes!(audit::verify))
+        .routes(routes!(health::health))
+}
+
+/// Describes the API: OpenAPI 3.1, from the handlers themselves.
+#[must_use]
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    let nested = OpenApiRouter::with_openapi(Description::openapi());
+    nested.nest("/api/v1", open_routes().merge(routes())).into_openapi()
+}
+
+/// Puts all routes together.
+pub(crate) fn router(app: App) -> Router {
+    let document = openapi();
+    let protected = routes().layer(middleware::from_fn_with_state(app.clone(), idempotency::once));
+    let (api, _) = OpenApiRouter::new().nest("/api/v1", open_routes().merge(protected)).split_for_parts();
+    api.route("/api/v1/openapi.json", get(move || async move { Json(document) }))
+        // Where orchestrators look for them.
+        .route("/livez", get(health::livez))
+        .route("/readyz", get(health::readyz))
+        .route("/setup", get(web::form).post(web::submit))
+        .fallback(gate::nothing_here)
+        .layer(DefaultBodyLimit::max(gate::BODY_BYTES_MAX))
+        .layer(CatchPanicLayer::new())
+        .layer(middleware::from_fn(gate::pass))
+        .with_state(app)
+}

@@ -1,0 +1,225 @@
+//! Plans: what a run would do, stored so that it can be applied exactly as shown. No values.
+
+use axum::{Json, extract::State, http::StatusCode};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+use vaultterm_reconcile::{Action, Change, Conflict, Counts, Expect, Halt, LocalExpect, RemoteExpect, Skip, Step};
+use vaultterm_store::{CollectionRole, Scope};
+use vaultterm_sync::{PlanId, StoredPlan};
+
+use crate::{
+    app::App,
+    caller::Caller,
+    moment,
+    problem::Problem,
+    request::{Body, Id},
+};
+
+/// A stored plan.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PlanView {
+    id: Uuid,
+    connection_id: Uuid,
+    counts: CountsView,
+    steps: Vec<StepView>,
+    conflicts: Vec<PlannedConflictView>,
+    skips: Vec<SkipView>,
+    halts: Vec<HaltView>,
+    created_at: String,
+    /// Until when it may be applied.
+    expires_at: String,
+}
+
+/// How much of everything.
+#[derive(Debug, Serialize, ToSchema)]
+#[allow(missing_docs, reason = "the names say it all")]
+pub(crate) struct CountsView {
+    created_remote: u64,
+    updated_remote: u64,
+    deleted_remote: u64,
+    created_local: u64,
+    updated_local: u64,
+    deleted_local: u64,
+    adopted: u64,
+    unchanged: u64,
+    conflicts: u64,
+    skipped: u64,
+    failed: u64,
+    stale: u64,
+}
+
+impl CountsView {
+    pub(crate) fn of(counts: &Counts) -> Self {
+        Self {
+            created_remote: counts.created_remote,
+            updated_remote: counts.updated_remote,
+            deleted_remote: counts.deleted_remote,
+            created_local: counts.created_local,
+            updated_local: counts.updated_local,
+            deleted_local: counts.deleted_local,
+            adopted: counts.adopted,
+            unchanged: counts.unchanged,
+            conflicts: counts.conflicts,
+            skipped: counts.skipped,
+            failed: counts.failed,
+            stale: counts.stale,
+        }
+    }
+}
+
+/// One thing to do at one path.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct StepView {
+    path: String,
+    /// `create_remote`, `update_remote`, `delete_remote`, `move_remote`, `create_local`, …
+    action: &'static str,
+    /// Why, in a sentence.
+    reason: &'static str,
+    /// The path before, of a rename.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<String>,
+    fields: Vec<FieldChangeView>,
+    expect: ExpectView,
+}
+
+/// A field that a step changes.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct FieldChangeView {
+    name: String,
+    /// `added`, `changed` or `removed`.
+    change: &'static str,
+}
+
+/// The states that a step or a decision holds for.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ExpectView {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    local_revision: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remote_version: Option<u64>,
+}
+
+impl StepView {
+    pub(crate) fn of(step: &Step) -> Self {
+        let from = match &step.action {
+            Action::MoveRemote { from, .. } | Action::CopyLocal { from } => Some(from.as_str().to_owned()),
+            _ => None,
+        };
+        let change = |change: Change| match change {
+            Change::Added => "added",
+            Change::Changed => "changed",
+            Change::Removed => "removed",
+        };
+        let fields = step.fields.iter();
+        Self {
+            path: step.path.as_str().to_owned(),
+            action: step.action.as_str(),
+            reason: step.reason.sentence(),
+            from,
+            fields: fields.map(|f| FieldChangeView { name: f.name.clone(), change: change(f.change) }).collect(),
+            expect: ExpectView {
+                local_revision: local_revision(&step.expect),
+                remote_version: remote_version(&step.expect),
+            },
+        }
+    }
+}
+
+/// The revision that is expected locally.
+pub(crate) fn local_revision(expect: &Expect) -> Option<u64> {
+    match expect.local {
+        LocalExpect::Absent => None,
+        LocalExpect::Live { revision, .. } => Some(revision.0),
+    }
+}
+
+/// The version that is expected in Vault: of a deleted secret, the deleted one.
+pub(crate) fn remote_version(expect: &Expect) -> Option<u64> {
+    match expect.remote {
+        RemoteExpect::Absent => None,
+        RemoteExpect::Deleted { stamp } | RemoteExpect::Live { stamp, .. } => Some(stamp.version.0),
+    }
+}
+
+/// A path that a person has to decide on.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PlannedConflictView {
+    path: String,
+    kind: &'static str,
+    fields: Vec<String>,
+}
+
+/// A path that is left alone, and why.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SkipView {
+    path: String,
+    reason: String,
+}
+
+/// Why nothing is written until a person acknowledged it.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct HaltView {
+    /// `mass_deletion`, `side_emptied`, `rewound`, `remote_replaced` or `scope_changed`.
+    kind: &'static str,
+    detail: String,
+}
+
+impl HaltView {
+    pub(crate) fn of(halt: &Halt) -> Self {
+        Self { kind: halt.kind.as_str(), detail: halt.detail.clone() }
+    }
+}
+
+impl PlanView {
+    fn of(stored: &StoredPlan) -> Self {
+        let plan = &stored.plan;
+        let conflict = |conflict: &Conflict| PlannedConflictView {
+            path: conflict.path.as_str().to_owned(),
+            kind: conflict.kind.as_str(),
+            fields: conflict.diverged.clone(),
+        };
+        let skip = |skip: &Skip| SkipView { path: skip.path.clone(), reason: skip.reason.clone() };
+        Self {
+            id: stored.id.0,
+            connection_id: stored.connection_id.0,
+            counts: CountsView::of(&plan.counts()),
+            steps: plan.steps.iter().map(StepView::of).collect(),
+            conflicts: plan.conflicts.iter().map(conflict).collect(),
+            skips: plan.skips.iter().map(skip).collect(),
+            halts: plan.halts.iter().map(HaltView::of).collect(),
+            created_at: moment::of(stored.created),
+            expires_at: moment::of(stored.expires),
+        }
+    }
+}
+
+/// A body without fields.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Nothing {}
+
+/// Looks at both sides and stores what a run would do. Writes nothing on either side.
+#[utoipa::path(post, path = "/connections/{id}/plans", tag = "sync", request_body = Nothing,
+    params(("id" = Uuid, Path)), responses((status = 201, body = PlanView), (status = 502, body = Problem)))]
+pub(crate) async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    Id(id): Id,
+    Body(Nothing {}): Body<Nothing>,
+) -> Result<(StatusCode, Json<PlanView>), Problem> {
+    app.need_any_scope(&caller, &[Scope::SyncPlan, Scope::SyncRun]).await?;
+    let summary = app.connection_for(&caller, id, CollectionRole::Editor).await?;
+    let plan = app.engine.plan(summary.connection.id).await?;
+    Ok((StatusCode::CREATED, Json(PlanView::of(&plan))))
+}
+
+/// Shows a stored plan.
+#[utoipa::path(get, path = "/plans/{id}", tag = "sync", params(("id" = Uuid, Path)),
+    responses((status = 200, body = PlanView), (status = 404, body = Problem)))]
+pub(crate) async fn show(State(app): State<App>, caller: Caller, Id(id): Id) -> Result<Json<PlanView>, Problem> {
+    app.need_any_scope(&caller, &[Scope::SyncPlan, Scope::SyncRun]).await?;
+    let plan = app.store.stored_plan(PlanId(id)).await?.ok_or_else(|| Problem::not_found("plan"))?;
+    app.owner_of(&caller, plan.connection_id, CollectionRole::Viewer, "plan").await?;
+    Ok(Json(PlanView::of(&plan)))
+}

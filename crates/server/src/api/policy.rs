@@ -1,0 +1,119 @@
+//! The least-privilege policy for Vault, and the script that sets it up.
+
+use axum::{Json, extract::State};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use vaultterm_hcv::{Flavor, PolicyRequest, PolicyText, policy};
+use vaultterm_reconcile::Mode;
+use vaultterm_store::{CollectionRole, Scope};
+
+use crate::{
+    app::App,
+    caller::Caller,
+    problem::Problem,
+    request::{Body, Id, Parameters},
+};
+
+/// Role and policy are named so unless told.
+const ROLE: &str = "vaultterm";
+
+/// A policy, and the script that sets it up.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PolicyView {
+    hcl: String,
+    script: String,
+}
+
+impl From<PolicyText> for PolicyView {
+    fn from(PolicyText { hcl, script }: PolicyText) -> Self {
+        Self { hcl, script }
+    }
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct PolicyQuery {
+    /// `vault` or `openbao`; unless told, what the connection found, else `vault`.
+    flavor: Option<String>,
+    /// Name of the role and the policy; `vaultterm` unless told.
+    role: Option<String>,
+}
+
+/// Writes the policy that a connection needs.
+#[utoipa::path(get, path = "/connections/{id}/policy", tag = "connections",
+    params(("id" = Uuid, Path), PolicyQuery), responses((status = 200, body = PolicyView)))]
+pub(crate) async fn of_connection(
+    State(app): State<App>,
+    caller: Caller,
+    Id(id): Id,
+    Parameters(query): Parameters<PolicyQuery>,
+) -> Result<Json<PolicyView>, Problem> {
+    app.need_any_scope(&caller, &[Scope::ConnectionsWrite, Scope::RecordsRead]).await?;
+    let connection = app.connection_for(&caller, id, CollectionRole::Viewer).await?.connection;
+    let found = connection.identity.as_ref().map(|identity| identity.product.as_str());
+    let flavor = match (query.flavor.as_deref(), found) {
+        (Some(name), _) => flavor(name)?,
+        (None, Some("OpenBao")) => Flavor::OpenBao,
+        (None, _) => Flavor::Vault,
+    };
+    let text = policy(&PolicyRequest {
+        mount: &connection.mount,
+        path: &connection.path,
+        mode: connection.options.mode,
+        flavor,
+        annotate: connection.options.annotate,
+        role: query.role.as_deref().unwrap_or(ROLE),
+        auth_mount: &connection.auth_mount,
+    });
+    Ok(Json(text.into()))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PolicyScope {
+    mount: String,
+    #[serde(default)]
+    path: String,
+    /// `push`, `pull` or `bidirectional`.
+    mode: String,
+    /// `vault` (unless told) or `openbao`.
+    flavor: Option<String>,
+    role: Option<String>,
+    auth_mount: Option<String>,
+    annotate: Option<bool>,
+}
+
+/// Writes the policy for a scope, before there is a connection.
+#[utoipa::path(post, path = "/connections/policy", tag = "connections", request_body = PolicyScope,
+    responses((status = 200, body = PolicyView)))]
+pub(crate) async fn of_scope(
+    State(_app): State<App>,
+    _caller: Caller,
+    Body(body): Body<PolicyScope>,
+) -> Result<Json<PolicyView>, Problem> {
+    let text = policy(&PolicyRequest {
+        mount: super::connections::place("mount", &body.mount)?,
+        path: body.path.trim_matches('/'),
+        mode: mode(&body.mode)?,
+        flavor: body.flavor.as_deref().map_or(Ok(Flavor::Vault), flavor)?,
+        annotate: body.annotate.unwrap_or(true),
+        role: body.role.as_deref().unwrap_or(ROLE),
+        auth_mount: body.auth_mount.as_deref().unwrap_or("approle").trim_matches('/'),
+    });
+    Ok(Json(text.into()))
+}
+
+/// Finds a mode by name.
+pub(crate) fn mode(name: &str) -> Result<Mode, Problem> {
+    let found = Mode::ALL.iter().copied().find(|mode| mode.as_str() == name);
+    found.ok_or_else(|| Problem::field("mode", "expected one of `push`, `pull`, `bidirectional`"))
+}
+
+fn flavor(name: &str) -> Result<Flavor, Problem> {
+    match name {
+        "vault" => Ok(Flavor::Vault),
+        "openbao" => Ok(Flavor::OpenBao),
+        _ => Err(Problem::field("flavor", "expected `vault` or `openbao`")),
+    }
+}

@@ -1,0 +1,59 @@
+//! What every handler shares.
+
+use std::sync::Arc;
+
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use vaultterm_hcv::VaultConnector;
+use vaultterm_store::Store;
+use vaultterm_sync::{Clock as _, Engine};
+
+use crate::{clock::SystemClock, live::LiveRuns, password::Passwords, throttle::Throttle};
+
+/// The engine as the server runs it.
+pub(crate) type ServerEngine = Engine<Store, VaultConnector, SystemClock>;
+
+/// How the server behaves.
+#[derive(Clone, Debug)]
+pub struct AppOptions {
+    /// Plain HTTP to a Vault on another machine is allowed.
+    pub allow_plaintext_vault: bool,
+}
+
+/// The state of the server. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    pub(crate) store: Store,
+    pub(crate) engine: Arc<ServerEngine>,
+    pub(crate) connector: VaultConnector,
+    pub(crate) options: AppOptions,
+    pub(crate) live: Arc<LiveRuns>,
+    pub(crate) passwords: Arc<Passwords>,
+    pub(crate) throttle: Arc<Throttle>,
+    /// Cancelled when the server shuts down.
+    pub(crate) closing: CancellationToken,
+    /// Runs and the scheduler: a shutdown waits for them.
+    pub(crate) tasks: TaskTracker,
+}
+
+impl App {
+    /// Puts the server together. Hashes one password, so takes a moment.
+    #[must_use]
+    pub fn new(store: Store, connector: VaultConnector, options: AppOptions) -> Self {
+        Self {
+            engine: Arc::new(Engine::new(store.clone(), connector.clone(), SystemClock)),
+            store,
+            connector,
+            options,
+            live: Arc::default(),
+            passwords: Arc::new(Passwords::new()),
+            throttle: Arc::new(Throttle::new()),
+            closing: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        }
+    }
+
+    /// Tells the time, in microseconds since the Unix epoch.
+    pub(crate) fn now_us(&self) -> i64 {
+        SystemClock.now().0 / 1_000
+    }
+}

@@ -1,0 +1,90 @@
+//! What every request passes: its id, its line in the log, the headers of every answer, and
+//! problem documents in one form, those of the framework included.
+
+use std::{net::SocketAddr, time::Instant};
+
+use axum::{
+    extract::{ConnectInfo, MatchedPath, Request},
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use uuid::Uuid;
+
+use crate::{
+    problem::{Kind, Problem},
+    request::{Origin, too_large},
+};
+
+/// The largest body, in bytes. A record has at most 1 MiB, and JSON may double that.
+pub(crate) const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// The headers of every answer, unless a handler set its own.
+const HEADERS: [(HeaderName, &str); 7] = [
+    (header::CACHE_CONTROL, "no-store"),
+    (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+];
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The outermost layer.
+pub(crate) async fn pass(mut request: Request, next: Next) -> Response {
+    let start = Instant::now();
+    let request_id = Uuid::now_v7().to_string();
+    let source_ip = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let method = request.method().clone();
+    // The route, never the path or the query: they hold names, and of a set-up link the token.
+    let route = request.extensions().get::<MatchedPath>().map_or("-".to_owned(), |path| path.as_str().to_owned());
+    request.extensions_mut().insert(Origin { request_id: request_id.clone(), source_ip });
+
+    let response = next.run(request).await;
+    let mut response = in_one_form(response, &request_id);
+    let status = response.status().as_u16();
+    let ms = start.elapsed().as_millis();
+    tracing::info!(%method, route, status, ms, request = request_id, "request");
+    let headers = response.headers_mut();
+    for (name, value) in HEADERS {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    if let Ok(value) = HeaderValue::from_str(&request_id) {
+        headers.insert(REQUEST_ID, value);
+    }
+    response
+}
+
+/// Turns every refusal into a problem document with the request's id.
+fn in_one_form(mut response: Response, request_id: &str) -> Response {
+    let problem = response.extensions_mut().remove::<Problem>();
+    let problem = problem.or_else(|| {
+        let is_ours = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind != "text/plain; charset=utf-8");
+        match response.status() {
+            StatusCode::METHOD_NOT_ALLOWED => Some(Problem::new(Kind::MethodNotAllowed, "this path has other methods")),
+            StatusCode::PAYLOAD_TOO_LARGE => Some(too_large()),
+            status if status.is_client_error() && !is_ours => {
+                Some(Problem::new(Kind::Malformed, "the request is not understood"))
+            }
+            status if status.is_server_error() && !is_ours => {
+                Some(Problem::new(Kind::Internal, "the server's log has the details under this request's id"))
+            }
+            _ => None,
+        }
+    });
+    let Some(problem) = problem else { return response };
+    let allowed = response.headers_mut().remove(header::ALLOW);
+    let mut rendered = problem.render(request_id);
+    if let Some(allowed) = allowed {
+        rendered.headers_mut().insert(header::ALLOW, allowed);
+    }
+    rendered
+}
+
+/// Nothing is at this path.
+pub(crate) async fn nothing_here() -> Response {
+    Problem::new(Kind::NotFound, "there is nothing at this path")
+        .hint("the API begins at /api/v1; its description is /api/v1/openapi.json")
+        .into_response()
+}

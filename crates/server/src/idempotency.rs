@@ -1,0 +1,89 @@
+//! `Idempotency-Key`: the same POST sent twice is done once and answered twice alike.
+//!
+//! An answer is kept, sealed, for 24 hours. A request that failed inside frees its key.
+
+use axum::{
+    body::{Body, Bytes, to_bytes},
+    extract::{FromRequestParts, Request, State},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use vaultterm_store::{IdempotencyKey, SavedAnswer};
+
+use crate::{
+    app::App,
+    caller::Caller,
+    gate::BODY_BYTES_MAX,
+    problem::{Kind, Problem},
+    request::too_large,
+};
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// Says that an answer is the first one again.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+const KEY_CHARS_MAX: usize = 255;
+
+/// The layer around every route that needs a token.
+pub(crate) async fn once(State(app): State<App>, request: Request, next: Next) -> Response {
+    if request.method() != Method::POST || !request.headers().contains_key(IDEMPOTENCY_KEY) {
+        return next.run(request).await;
+    }
+    match answer_once(&app, request, next).await {
+        Ok(response) => response,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn answer_once(app: &App, request: Request, next: Next) -> Result<Response, Problem> {
+    let (mut parts, body) = request.into_parts();
+    let caller = Caller::from_request_parts(&mut parts, app).await?;
+    let text = parts.headers.get(IDEMPOTENCY_KEY).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if text.is_empty() || text.len() > KEY_CHARS_MAX {
+        let why = format!("Idempotency-Key has 1 to {KEY_CHARS_MAX} visible ASCII characters");
+        return Err(Problem::new(Kind::Malformed, why));
+    }
+    let bytes = to_bytes(body, BODY_BYTES_MAX).await.map_err(|_| too_large())?;
+    let key = IdempotencyKey {
+        user_id: caller.user.id,
+        key: text.to_owned(),
+        request: fingerprint(app, parts.method.as_str(), parts.uri.path(), &bytes),
+    };
+    if let Some(answer) = app.store.claim_idempotency(&key, app.now_us()).await? {
+        return Ok(replay(answer));
+    }
+    let response = next.run(Request::from_parts(parts, Body::from(bytes))).await;
+    keep(app, &key, response).await
+}
+
+/// Digests a request: another one under the same key is refused.
+fn fingerprint(app: &App, method: &str, path: &str, body: &Bytes) -> [u8; 32] {
+    let mut bytes = Vec::with_capacity(method.len() + path.len() + body.len() + 2);
+    for part in [method.as_bytes(), path.as_bytes(), body] {
+        bytes.extend_from_slice(part);
+        // No method and no path holds this byte, so the parts cannot run into one another.
+        bytes.push(0);
+    }
+    app.store.keyring().digest_key().digest(&bytes)
+}
+
+async fn keep(app: &App, key: &IdempotencyKey, response: Response) -> Result<Response, Problem> {
+    // A refusal changed nothing: the corrected request may use the key again.
+    if !response.status().is_success() {
+        app.store.abandon_idempotency(key).await?;
+        return Ok(response);
+    }
+    let (parts, body) = response.into_parts();
+    let bytes = to_bytes(body, usize::MAX).await.map_err(|error| Problem::internal(&error))?;
+    let answer = SavedAnswer { status: parts.status.as_u16(), body: bytes.to_vec() };
+    app.store.complete_idempotency(key, &answer).await?;
+    Ok(Response::from_parts(parts, Body::from(bytes)))
+}
+
+fn replay(answer: SavedAnswer) -> Response {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
+    let mut response = (status, answer.body).into_response();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    response
+}

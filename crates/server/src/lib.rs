@@ -1,0 +1,31 @@
+//! The HTTP API, who may do what, and what runs by itself. The only crate that knows routes.
+//!
+//! It decides nothing about synchronization (the engine does) and writes no SQL (the store does).
+//! A request passes `gate.rs` (request id, headers, problems), then an extractor of `request.rs`
+//! or `caller.rs`, then one handler of `api/`, which asks `access.rs` whether the caller may.
+//!
+//! Start reading at [`App`] in `app.rs`, then any file of `api/`.
+
+mod access;
+mod api;
+mod app;
+mod caller;
+mod clock;
+mod gate;
+mod idempotency;
+mod listen;
+mod live;
+mod moment;
+mod password;
+mod problem;
+mod request;
+mod runner;
+mod scheduler;
+mod throttle;
+mod web;
+
+pub use api::openapi;
+pub use app::{App, AppOptions};
+pub use clock::SystemClock;
+pub use listen::{ListenError, Server, TlsPem};
+pub use password::{PasswordError, hash as hash_password};

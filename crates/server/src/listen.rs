@@ -1,0 +1,141 @@
+//! The listener: plain or TLS, with a limit on how long a client may take, and a shutdown that
+//! lets requests and runs end.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
+use axum_server::{Handle, tls_rustls::RustlsConfig};
+use hyper_util::rt::TokioTimer;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+
+use crate::{api, app::App, scheduler};
+
+/// How long the head of a request may take, against connections that send nothing.
+const HEADERS_WITHIN: Duration = Duration::from_secs(10);
+const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
+/// How long open requests and runs may take to end.
+const SHUTDOWN_WITHIN: Duration = Duration::from_secs(10);
+
+/// Certificate chain and private key, PEM.
+pub struct TlsPem {
+    /// The chain, the server's own certificate first.
+    pub certificates: Vec<u8>,
+    /// The key.
+    pub key: Vec<u8>,
+}
+
+/// Why the server cannot listen.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// The address.
+    #[error("cannot listen on {address}")]
+    Bind {
+        /// Which address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The certificate or key cannot be read.
+    #[error("the {0} is not PEM")]
+    Pem(&'static str),
+    /// The two do not fit, or are of a kind that is not supported.
+    #[error("certificate and key cannot be used")]
+    Tls(#[from] rustls::Error),
+    /// The listener failed.
+    #[error("the listener failed")]
+    Serve(#[source] std::io::Error),
+}
+
+/// A bound listener that serves nothing yet.
+pub struct Server {
+    app: App,
+    listener: std::net::TcpListener,
+    address: SocketAddr,
+    tls: Option<RustlsConfig>,
+}
+
+impl Server {
+    /// Binds an address; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// [`ListenError`].
+    pub fn bind(app: App, address: SocketAddr, tls: Option<TlsPem>) -> Result<Self, ListenError> {
+        let tls = tls.map(|pem| config(&pem)).transpose()?;
+        let failed = |source| ListenError::Bind { address, source };
+        let listener = std::net::TcpListener::bind(address).map_err(failed)?;
+        listener.set_nonblocking(true).map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        Ok(Self { app, listener, address, tls })
+    }
+
+    /// Returns where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `shutdown` ends; then stops listening, cancels runs, and waits for both.
+    ///
+    /// # Errors
+    /// [`ListenError::Serve`].
+    pub async fn serve(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), ListenError> {
+        let Self { app, listener, tls, .. } = self;
+        let service = api::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
+        app.tasks.spawn(scheduler::run(app.clone()));
+        let handle = Handle::new();
+        let serving = tokio::spawn(listen(listener, tls, handle.clone(), service));
+        let mut serving = std::pin::pin!(serving);
+        tokio::select! {
+            ended = &mut serving => return joined(ended),
+            () = shutdown => {}
+        }
+        app.closing.cancel();
+        app.tasks.close();
+        handle.graceful_shutdown(Some(SHUTDOWN_WITHIN));
+        if tokio::time::timeout(SHUTDOWN_WITHIN, app.tasks.wait()).await.is_err() {
+            tracing::warn!("runs did not end in time; the next ones continue them");
+        }
+        let ended = serving.await;
+        app.store.close().await;
+        joined(ended)
+    }
+}
+
+fn joined(ended: Result<std::io::Result<()>, tokio::task::JoinError>) -> Result<(), ListenError> {
+    ended.map_err(std::io::Error::other).and_then(|served| served).map_err(ListenError::Serve)
+}
+
+async fn listen(
+    listener: std::net::TcpListener,
+    tls: Option<RustlsConfig>,
+    handle: Handle<SocketAddr>,
+    service: IntoMakeServiceWithConnectInfo<axum::Router, SocketAddr>,
+) -> std::io::Result<()> {
+    match tls {
+        Some(config) => {
+            let acceptor = axum_server::tls_rustls::RustlsAcceptor::new(config).handshake_timeout(HANDSHAKE_WITHIN);
+            let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle);
+            server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN);
+            server.serve(service).await
+        }
+        None => {
+            let mut server = axum_server::from_tcp(listener)?.handle(handle);
+            server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN);
+            server.serve(service).await
+        }
+    }
+}
+
+fn config(pem: &TlsPem) -> Result<RustlsConfig, ListenError> {
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem.certificates).collect();
+    let certificates = certificates.ok().filter(|found| !found.is_empty());
+    let certificates = certificates.ok_or(ListenError::Pem("certificate"))?;
+    let key = PrivateKeyDer::from_pem_slice(&pem.key).map_err(|_| ListenError::Pem("private key"))?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(certificates, key)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(RustlsConfig::from_config(Arc::new(config)))
+}

@@ -1,0 +1,298 @@
+//! Every error of the API as a problem document (RFC 9457). The one place that decides which
+//! status and which words an error gets.
+//!
+//! What failed inside is logged here and not told: the answer names the request instead.
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+use vaultterm_hcv::AddressError;
+use vaultterm_sealing::FieldsError;
+use vaultterm_store::StoreError;
+use vaultterm_sync::{EngineError, FaultClass, JournalError, RemoteFault};
+
+/// What every `type` begins with.
+const TYPE: &str = "urn:vaultterm:problem:";
+
+/// The kinds of problem that are not Vault's: a closed list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Malformed,
+    Unauthenticated,
+    LoginRefused,
+    Forbidden,
+    NotFound,
+    MethodNotAllowed,
+    Exists,
+    Refused,
+    RunInProgress,
+    Paused,
+    PlanNotApplicable,
+    Stale,
+    PreconditionFailed,
+    TooLarge,
+    UnsupportedMediaType,
+    Invalid,
+    PreconditionRequired,
+    RateLimited,
+    Internal,
+    Unavailable,
+}
+
+impl Kind {
+    const fn parts(self) -> (u16, &'static str, &'static str) {
+        match self {
+            Self::Malformed => (400, "malformed-request", "The request is not understood"),
+            Self::Unauthenticated => (401, "unauthenticated", "A valid token is needed"),
+            Self::LoginRefused => (401, "login-refused", "The login was refused"),
+            Self::Forbidden => (403, "forbidden", "Not allowed"),
+            Self::NotFound => (404, "not-found", "Not found"),
+            Self::MethodNotAllowed => (405, "method-not-allowed", "The path has no such method"),
+            Self::Exists => (409, "exists", "It exists already"),
+            Self::Refused => (409, "refused", "Not possible in this state"),
+            Self::RunInProgress => (409, "run-in-progress", "A run is in progress"),
+            Self::Paused => (409, "paused", "The connection is paused"),
+            Self::PlanNotApplicable => (409, "plan-not-applicable", "The plan can no longer be applied"),
+            Self::Stale => (409, "stale", "It changed meanwhile"),
+            Self::PreconditionFailed => (412, "precondition-failed", "It changed since it was read"),
+            Self::TooLarge => (413, "too-large", "The request is too large"),
+            Self::UnsupportedMediaType => (415, "unsupported-media-type", "The body must be JSON"),
+            Self::Invalid => (422, "invalid", "The request is not valid"),
+            Self::PreconditionRequired => (428, "precondition-required", "If-Match is missing"),
+            Self::RateLimited => (429, "rate-limited", "Too many attempts"),
+            Self::Internal => (500, "internal", "Something failed inside"),
+            Self::Unavailable => (503, "unavailable", "Not ready"),
+        }
+    }
+}
+
+/// A problem: what every handler answers when it cannot do what it was asked.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(transparent)]
+pub(crate) struct Problem(Box<Document>);
+
+/// A problem document (RFC 9457).
+#[derive(Clone, Debug, Serialize, ToSchema)]
+struct Document {
+    /// Which kind: `urn:vaultterm:problem:…`, a closed list.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The kind in words.
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// What happened this time. Never a secret.
+    detail: String,
+    /// The request's id, as in the log.
+    instance: String,
+    /// Fields of the request that are wrong.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldError>,
+    /// What to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+    /// Whether the same request may succeed later.
+    retryable: bool,
+    /// Seconds to wait, for `Retry-After`.
+    #[serde(skip)]
+    retry_after: Option<u64>,
+}
+
+/// One field that is wrong.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+struct FieldError {
+    /// Its name in the body, dotted.
+    field: String,
+    /// What is wrong with it. Never its value.
+    message: String,
+}
+
+impl Problem {
+    /// What happened, in words.
+    pub(crate) fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
+    pub(crate) fn new(kind: Kind, detail: impl Into<String>) -> Self {
+        let (status, slug, title) = kind.parts();
+        Self(Box::new(Document {
+            kind: format!("{TYPE}{slug}"),
+            title,
+            status,
+            detail: detail.into(),
+            instance: String::new(),
+            errors: Vec::new(),
+            hint: None,
+            retryable: matches!(kind, Kind::RunInProgress | Kind::RateLimited | Kind::Unavailable),
+            retry_after: None,
+        }))
+    }
+
+    /// One field of the request is wrong.
+    pub(crate) fn field(field: impl Into<String>, message: impl Into<String>) -> Self {
+        let (field, message) = (field.into(), message.into());
+        let mut problem = Self::new(Kind::Invalid, format!("`{field}`: {message}"));
+        problem.0.errors.push(FieldError { field, message });
+        problem
+    }
+
+    /// There is nothing of this name, or the caller may not know of it.
+    pub(crate) fn not_found(what: &str) -> Self {
+        Self::new(Kind::NotFound, format!("there is no such {what}, or you may not see it"))
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
+    pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
+        self.0.retry_after = Some(seconds);
+        self
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// Something inside failed: logged in full, told only by the request's id.
+    pub(crate) fn internal(error: &dyn std::error::Error) -> Self {
+        let mut causes = vec![error.to_string()];
+        let mut next = error.source();
+        while let Some(source) = next {
+            causes.push(source.to_string());
+            next = source.source();
+        }
+        tracing::error!(error = causes.join(": "), "a request failed inside");
+        Self::new(Kind::Internal, "the server's log has the details under this request's id")
+    }
+
+    /// Writes the document, with the request's id.
+    pub(crate) fn render(mut self, request_id: &str) -> Response {
+        request_id.clone_into(&mut self.0.instance);
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let mut response = (self.status(), body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = self.0.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.0.status == 401 {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+impl IntoResponse for Problem {
+    /// Leaves the document to the gate, which knows the request's id.
+    fn into_response(self) -> Response {
+        let mut response = self.status().into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Exists { .. } => Self::new(Kind::Exists, error.to_string()).hint("choose another name"),
+            StoreError::Stale { .. } => Self::new(Kind::PreconditionFailed, error.to_string())
+                .hint("read it again, then repeat the change with its revision"),
+            StoreError::NotFound(what) => Self::not_found(what),
+            StoreError::Refused(why) => Self::new(Kind::Refused, why),
+            StoreError::Fields(error) => error.into(),
+            StoreError::Sealing(_)
+            | StoreError::Malformed(_)
+            | StoreError::Database(_)
+            | StoreError::Migration(_) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<FieldsError> for Problem {
+    fn from(error: FieldsError) -> Self {
+        match &error {
+            FieldsError::NumberWouldChange { field } | FieldsError::FieldName { field, .. } => {
+                Self::field(format!("fields.{field}"), error.to_string())
+            }
+            _ => Self::field("fields", error.to_string()),
+        }
+    }
+}
+
+impl From<AddressError> for Problem {
+    fn from(error: AddressError) -> Self {
+        let problem = Self::field("address", error.to_string());
+        match error {
+            AddressError::Plaintext => problem
+                .hint("use https, or start the server with VAULTTERM_ALLOW_PLAINTEXT_VAULT=1 if the network is yours"),
+            AddressError::Malformed(_) => problem.hint("write it as https://host:8200"),
+            AddressError::Forbidden { .. } => problem.hint("name the address of a Vault server"),
+        }
+    }
+}
+
+impl From<RemoteFault> for Problem {
+    /// What Vault answered, or that it did not: `vault-…`, one kind for each class.
+    fn from(fault: RemoteFault) -> Self {
+        let (status, title, retryable) = match fault.class {
+            FaultClass::Unavailable => (502, "Vault cannot be reached", true),
+            FaultClass::Misconfigured => (422, "The connection is not set up right", false),
+            FaultClass::LoginRefused => (502, "Vault refused the login", false),
+            FaultClass::Stale => (409, "The secret changed meanwhile", true),
+            FaultClass::Invalid => (502, "Vault refused the request", false),
+            FaultClass::Denied => (502, "Vault denied the request", false),
+            FaultClass::WrongMount => (502, "The mount is not KV v2", false),
+            FaultClass::StaleReplica => (502, "Vault's replica is behind", true),
+            FaultClass::RateLimited => (503, "Vault limits the rate", true),
+            FaultClass::Redirected => (502, "Vault redirects", false),
+            FaultClass::Sealed => (503, "Vault is sealed or standing by", true),
+            FaultClass::Unknown => (504, "Vault did not answer in time", true),
+            FaultClass::Protocol => (502, "The answer is not Vault's", false),
+        };
+        Self(Box::new(Document {
+            kind: format!("{TYPE}vault-{}", fault.class.as_str().replace('_', "-")),
+            title,
+            status,
+            detail: fault.message,
+            instance: String::new(),
+            errors: Vec::new(),
+            hint: fault.hint,
+            retryable,
+            retry_after: fault.retry_after.map(|wait| wait.as_secs().max(1)),
+        }))
+    }
+}
+
+impl From<EngineError> for Problem {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::NotFound(what) => Self::not_found(what),
+            EngineError::RunInProgress => {
+                Self::new(Kind::RunInProgress, error.to_string()).hint("wait for it to end, or cancel it")
+            }
+            EngineError::PlanNotApplicable(why) => Self::new(Kind::PlanNotApplicable, why),
+            EngineError::Stale(why) => {
+                Self::new(Kind::Stale, why).hint("look at the conflict again, then decide on what it shows now")
+            }
+            EngineError::NotResolvable(why) => Self::new(Kind::Refused, why),
+            EngineError::Remote(fault) => fault.into(),
+            EngineError::Journal(error) => error.into(),
+        }
+    }
+}
+
+impl From<JournalError> for Problem {
+    fn from(error: JournalError) -> Self {
+        match error {
+            JournalError::LeaseLost => {
+                Self::new(Kind::RunInProgress, "another run took over the connection; nothing was lost")
+            }
+            JournalError::Unreadable(_) | JournalError::Database(_) => Self::internal(&error),
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! Reading the remote value that a conflict is about, for a person who looks at it. Writes
+//! nothing but a `SecretID` that came wrapped, and takes no lease.
+
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+use vaultterm_reconcile::RemoteExpect;
+use vaultterm_sealing::SecretFields;
+
+use crate::{
+    Clock, ConflictId, Connector, Engine, EngineError, Journal, Remote,
+    brake::Brake,
+    engine::unplanned,
+    problem::StepError,
+    retry::CallError,
+    session::{Session, connect},
+};
+
+impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
+    /// Reads the very version of the secret that a conflict is about; `None` where the conflict
+    /// is about a secret that is absent or deleted.
+    ///
+    /// # Errors
+    /// [`EngineError::Stale`] when that version cannot be read any more.
+    pub async fn remote_of(&self, id: ConflictId) -> Result<Option<SecretFields>, EngineError> {
+        let stored = self.journal.conflict(id).await?.ok_or(EngineError::NotFound("conflict"))?;
+        let RemoteExpect::Live { stamp, .. } = stored.conflict.expect.remote else { return Ok(None) };
+        let (connection, secrets) = self.load(stored.connection_id).await?;
+        let brake = Brake::new(CancellationToken::new());
+        let seed = Uuid::now_v7().as_u64_pair().1;
+        let shell = (&self.journal, &self.connector, &self.clock);
+        let connected = match connect(shell, &brake, &connection, secrets, seed).await {
+            Ok(connected) => connected,
+            Err(error) => return Err(unplanned(error, brake)),
+        };
+        let session = Session::new(&self.journal, &self.clock, &brake, &connection, &connected, seed);
+        let read = session.remote_fields(&stored.conflict.path, &stamp).await;
+        connected.remote.close().await;
+        match read {
+            Ok(read) => Ok(Some(read.fields)),
+            Err(StepError::Fault(fault)) => Err(fault.into()),
+            Err(StepError::Stale(why) | StepError::Unreadable(why)) => Err(EngineError::Stale(why)),
+            Err(StepError::Limits(error)) => Err(EngineError::NotResolvable(error.to_string())),
+            Err(StepError::Stopped) => Err(unplanned(CallError::Stopped, brake)),
+        }
+    }
+}
