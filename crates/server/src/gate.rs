@@ -22,7 +22,10 @@ pub(crate) const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The headers of every answer, unless a handler set its own.
 const HEADERS: [(HeaderName, &str); 7] = [
     (header::CACHE_CONTROL, "no-store"),
-    (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+    ),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "no-referrer"),
     (header::X_FRAME_OPTIONS, "DENY"),
@@ -60,7 +63,8 @@ pub(crate) async fn pass(mut request: Request, next: Next) -> Response {
 fn in_one_form(mut response: Response, request_id: &str) -> Response {
     let problem = response.extensions_mut().remove::<Problem>();
     let problem = problem.or_else(|| {
-        let is_ours = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind != "text/plain; charset=utf-8");
+        let is_ours =
+            response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind != "text/plain; charset=utf-8");
         match response.status() {
             StatusCode::METHOD_NOT_ALLOWED => Some(Problem::new(Kind::MethodNotAllowed, "this path has other methods")),
             StatusCode::PAYLOAD_TOO_LARGE => Some(too_large()),

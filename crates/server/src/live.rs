@@ -13,8 +13,8 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use vaultterm_sync::{Event, Progress, RunId};
 
-use crate::api::runs::{ProblemView, RunView};
 use crate::api::plans::StepView;
+use crate::api::runs::{ProblemView, RunView};
 
 /// Events kept of one run. Who falls further behind misses the oldest.
 const EVENTS_MAX: usize = 10_000;

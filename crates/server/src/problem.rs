@@ -205,10 +205,9 @@ impl From<StoreError> for Problem {
             StoreError::NotFound(what) => Self::not_found(what),
             StoreError::Refused(why) => Self::new(Kind::Refused, why),
             StoreError::Fields(error) => error.into(),
-            StoreError::Sealing(_)
-            | StoreError::Malformed(_)
-            | StoreError::Database(_)
-            | StoreError::Migration(_) => Self::internal(&error),
+            StoreError::Sealing(_) | StoreError::Malformed(_) | StoreError::Database(_) | StoreError::Migration(_) => {
+                Self::internal(&error)
+            }
         }
     }
 }

@@ -111,7 +111,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let Path(text) = <Path<String> as FromRequestParts<S>>::from_request_parts(parts, state).await.map_err(|_| no_id())?;
+        let Path(text) =
+            <Path<String> as FromRequestParts<S>>::from_request_parts(parts, state).await.map_err(|_| no_id())?;
         text.parse().map(Self).map_err(|_| no_id())
     }
 }
@@ -123,7 +124,9 @@ impl<S: Send + Sync> FromRequestParts<S> for IdPair {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let Path((one, two)) = <Path<(String, String)> as FromRequestParts<S>>::from_request_parts(parts, state).await.map_err(|_| no_id())?;
+        let Path((one, two)) = <Path<(String, String)> as FromRequestParts<S>>::from_request_parts(parts, state)
+            .await
+            .map_err(|_| no_id())?;
         match (one.parse(), two.parse()) {
             (Ok(one), Ok(two)) => Ok(Self(one, two)),
             _ => Err(no_id()),

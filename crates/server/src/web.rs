@@ -53,7 +53,8 @@ pub(crate) async fn submit(State(app): State<App>, origin: Origin, Form(filled):
 }
 
 fn page(token: &str, problem: Option<&Problem>) -> Response {
-    let refused = problem.map_or(String::new(), |problem| format!("<p><strong>{}</strong></p>", escaped(problem.detail())));
+    let refused =
+        problem.map_or(String::new(), |problem| format!("<p><strong>{}</strong></p>", escaped(problem.detail())));
     let body = format!(
         "<h1>Set up VaultTerm</h1>{refused}<form method=\"post\" action=\"/setup\">\
          <input type=\"hidden\" name=\"token\" value=\"{}\">\

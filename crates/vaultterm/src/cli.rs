@@ -4,7 +4,10 @@ use clap::{Parser, Subcommand, error::ErrorKind};
 
 use crate::{
     app::App,
-    commands::{audit, collection, completions, conflict, connection, login, read, record, sync, token, user, version},
+    commands::{
+        audit, collection, completions, conflict, connection, doctor, init, login, openapi, read, record, serve, sync,
+        token, user, version,
+    },
     console::{self, Console, Format},
     failure::{Exit, Failure},
     settings::{GlobalArgs, Settings},
@@ -32,6 +35,10 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// Set up a server: data directory, master key, database, first owner
+    Init(init::Args),
+    /// Run the server: API and scheduler
+    Serve(serve::Args),
     /// Log in and keep the token for this address
     Login(login::Args),
     /// Revoke the kept token and forget it
@@ -64,6 +71,10 @@ enum Command {
     Token(token::Command),
     /// Print one field: vt://collection/path/field
     Read(read::Args),
+    /// Check a server's installation, without changing it
+    Doctor(doctor::Args),
+    /// Print the description of the HTTP API (OpenAPI 3.1)
+    Openapi,
     /// Print a completion script
     Completions(completions::Args),
     /// Print the version
@@ -95,6 +106,8 @@ pub(crate) fn main() -> Exit {
 
 async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
     match command {
+        Command::Init(args) => init::run(args, app).await,
+        Command::Serve(args) => serve::run(args, app).await,
         Command::Login(args) => login::login(args, app).await,
         Command::Logout => login::logout(app).await,
         Command::Whoami => login::whoami(app).await,
@@ -107,6 +120,8 @@ async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
         Command::User(command) => user::run(command, app).await,
         Command::Token(command) => token::run(command, app).await,
         Command::Read(args) => read::run(args, app).await,
+        Command::Doctor(args) => doctor::run(args, app).await,
+        Command::Openapi => openapi::run(app),
         Command::Completions(args) => completions::run(&args),
         Command::Version => version::run(app),
     }

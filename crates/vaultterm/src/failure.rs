@@ -152,7 +152,11 @@ impl Problem {
     fn into_failure(self, status: u16) -> Failure {
         let mut failure = Failure::server(self.detail.unwrap_or(self.title));
         for error in self.errors {
-            failure = failure.because_of(format!("`{}`: {}", error.field, error.message));
+            let cause = format!("`{}`: {}", error.field, error.message);
+            // A single wrong field is all that the detail says.
+            if cause != failure.message {
+                failure = failure.because_of(cause);
+            }
         }
         if let Some(hint) = self.hint {
             failure = failure.hint(hint);

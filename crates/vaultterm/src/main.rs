@@ -1,8 +1,8 @@
-//! The `vaultterm` binary: the command line over the HTTP API.
+//! The `vaultterm` binary: the server, and the command line over its HTTP API.
 //!
 //! The only crate that reads the environment, prints and exits. It decides nothing about
-//! credentials: every command but `connection policy` and those about the binary itself is a
-//! request to a server.
+//! credentials: `init`, `serve` and `doctor` work on a data directory, nearly every other command
+//! is a request to a server.
 //!
 //! Start reading at `cli.rs` (the commands), then `app.rs` and `client.rs` (what they share);
 //! each command is a file of `commands/`. Every error becomes a [`failure::Failure`], every
@@ -19,11 +19,13 @@ mod console;
 mod events;
 mod failure;
 mod input;
+mod installation;
 mod login_store;
 mod lookup;
 mod private_file;
 #[cfg(test)]
 mod reference;
+mod server_config;
 mod settings;
 mod shell;
 mod table;

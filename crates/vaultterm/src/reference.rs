@@ -5,7 +5,7 @@ use std::{fmt::Write, fs, path::PathBuf};
 
 use clap::{Arg, Command, CommandFactory};
 
-use crate::cli::Cli;
+use crate::{cli::Cli, server_config::VARIABLES};
 
 /// Compares a page with what it must be, or rewrites it.
 fn hold(name: &str, wanted: &str) {
@@ -57,6 +57,24 @@ fn the_page_about_the_configuration_is_up_to_date() {
          | `VAULT_ADDR`, `VAULT_NAMESPACE`, `VAULT_CACERT`, then `BAO_…` | | | | Offered as defaults by `connection create`, which says so. |\n\n\
          `vaultterm login` keeps one token per server address in `$XDG_CONFIG_HOME/vaultterm/tokens` (0600).\n";
     hold("configuration.md", page);
+}
+
+#[test]
+fn the_page_about_the_configuration_of_the_server_is_up_to_date() {
+    let mut page = String::from(
+        "# Configuration of the server\n\n\
+         Generated from the code: `UPDATE_DOCS=1 cargo test -p vaultterm reference` rewrites it.\n\n\
+         For `vaultterm init`, `serve` and `doctor`. A flag wins over the environment, which wins over \
+         `vaultterm.toml`, which wins over the default.\n\n\
+         | variable | in `vaultterm.toml` | flag | default | meaning |\n|---|---|---|---|---|\n",
+    );
+    for variable in VARIABLES {
+        let code = |text: Option<&str>| text.map_or(String::new(), |text| format!("`{text}`"));
+        let (key, flag) = (code(variable.key), code(variable.flag));
+        let _ =
+            writeln!(page, "| `{}` | {key} | {flag} | {} | {} |", variable.name, variable.default, variable.meaning);
+    }
+    hold("server-configuration.md", &page);
 }
 
 fn section(page: &mut String, command: &Command, parent: &str, level: usize) {

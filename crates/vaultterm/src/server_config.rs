@@ -23,11 +23,14 @@ pub(crate) struct Variable {
     pub(crate) name: &'static str,
     /// The key in `vaultterm.toml`, where it may stand there.
     pub(crate) key: Option<&'static str>,
-    /// The flag, where there is one.
+    /// The flag, where there is one. This and what follows is for the reference page alone.
+    #[cfg_attr(not(test), expect(dead_code, reason = "read by the test that holds the reference page"))]
     pub(crate) flag: Option<&'static str>,
-    /// What holds when nothing is said, for the reference.
+    /// What holds when nothing is said.
+    #[cfg_attr(not(test), expect(dead_code, reason = "read by the test that holds the reference page"))]
     pub(crate) default: &'static str,
     /// What it is for.
+    #[cfg_attr(not(test), expect(dead_code, reason = "read by the test that holds the reference page"))]
     pub(crate) meaning: &'static str,
 }
 
@@ -139,8 +142,11 @@ impl ServerConfig {
         if named.is_none() && beside_data.exists() {
             sources.file = read_file(&beside_data)?;
             if sources.file.contains_key("data_dir") {
-                return Err(Failure::local(format!("{} cannot move the data directory it stands in", beside_data.display()))
-                    .hint("name the file with --config, or the directory with VAULTTERM_DATA_DIR"));
+                return Err(Failure::local(format!(
+                    "{} cannot move the data directory it stands in",
+                    beside_data.display()
+                ))
+                .hint("name the file with --config, or the directory with VAULTTERM_DATA_DIR"));
             }
         }
         let config = Self {
@@ -306,7 +312,8 @@ mod tests {
     #[test]
     fn the_environment_wins_over_the_file_and_the_file_over_the_default() {
         let directory = tempfile::tempdir().expect("temporary directory");
-        fs::write(directory.path().join("vaultterm.toml"), "listen = \"127.0.0.1:1\"\nlog = \"debug\"").expect("written");
+        fs::write(directory.path().join("vaultterm.toml"), "listen = \"127.0.0.1:1\"\nlog = \"debug\"")
+            .expect("written");
         let args = in_directory(directory.path());
         let config = load(&args, &[("VAULTTERM_LISTEN", "127.0.0.1:2"), ("VAULTTERM_LOG", "")]).expect("valid");
         assert_eq!(config.listen.port(), 2);

@@ -54,8 +54,9 @@ pub(crate) async fn login(
     let now_us = app.now_us();
     if let Some(row) = row.as_ref().filter(|row| row.locked_until_us > now_us) {
         let seconds = u64::try_from((row.locked_until_us - now_us) / 1_000_000).unwrap_or(0) + 1;
-        return Err(Problem::new(Kind::RateLimited, "too many wrong passwords: wait before the next one")
-            .retry_after(seconds));
+        return Err(
+            Problem::new(Kind::RateLimited, "too many wrong passwords: wait before the next one").retry_after(seconds)
+        );
     }
     let phc = row.as_ref().and_then(|row| row.password_hash.clone());
     let fits = app.passwords.verify(login.password, phc).await?;
@@ -71,13 +72,16 @@ pub(crate) async fn login(
     let expires_us = now_us + LOGIN_HOLDS_US;
     let (_, token) = app
         .store
-        .issue_token(&context, NewToken {
-            user_id: row.user.id,
-            kind: TokenKind::Login,
-            name: "login".to_owned(),
-            scopes: Scope::ALL.to_vec(),
-            expires_us: Some(expires_us),
-        })
+        .issue_token(
+            &context,
+            NewToken {
+                user_id: row.user.id,
+                kind: TokenKind::Login,
+                name: "login".to_owned(),
+                scopes: Scope::ALL.to_vec(),
+                expires_us: Some(expires_us),
+            },
+        )
         .await?;
     Ok(Json(LoginView { token: token.expose().to_owned(), expires_at: moment::of_us(expires_us) }))
 }

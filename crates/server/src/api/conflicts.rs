@@ -287,9 +287,6 @@ fn choice(name: &str, decision: FieldDecision) -> Result<FieldChoice, Problem> {
             let parsed = SecretFields::parse(format!("{{{quoted}:{}}}", raw.get()).as_bytes())?;
             Ok(FieldChoice::Value(parsed.expose().get(name).cloned().unwrap_or_default()))
         }
-        _ => Err(Problem::field(
-            format!("fields.{name}"),
-            "expected either `take` (`local` or `remote`) or `value`",
-        )),
+        _ => Err(Problem::field(format!("fields.{name}"), "expected either `take` (`local` or `remote`) or `value`")),
     }
 }

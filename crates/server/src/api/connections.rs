@@ -259,8 +259,6 @@ fn credential(field: &str, secret_id: Option<&str>, wrapping_token: Option<&str>
         (None, Some(text)) => secret(&format!("{field}wrapping_token"), text).map(Credential::WrappingToken),
         (None, None) => Err(Problem::field(format!("{field}secret_id"), "is missing")
             .hint("create one in Vault: `vault write -f auth/approle/role/<role>/secret-id`")),
-        (Some(_), Some(_)) => {
-            Err(Problem::new(Kind::Invalid, "send either `secret_id` or `wrapping_token`, not both"))
-        }
+        (Some(_), Some(_)) => Err(Problem::new(Kind::Invalid, "send either `secret_id` or `wrapping_token`, not both")),
     }
 }

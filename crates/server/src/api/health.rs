@@ -58,11 +58,7 @@ pub(crate) struct ComponentView {
 pub(crate) async fn health(State(app): State<App>, _caller: Caller) -> Json<HealthView> {
     let database = app.store.ping().await;
     let components = vec![
-        ComponentView {
-            name: "database",
-            ok: database.is_ok(),
-            detail: database.err().map(|error| error.to_string()),
-        },
+        ComponentView { name: "database", ok: database.is_ok(), detail: database.err().map(|error| error.to_string()) },
         ComponentView { name: "keys", ok: true, detail: Some("local root key".to_owned()) },
         ComponentView { name: "scheduler", ok: !app.closing.is_cancelled(), detail: None },
     ];

@@ -13,9 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 use vaultterm_reconcile::{RecordType, Revision, SecretPath, UnknownRecordType};
 use vaultterm_sealing::SecretFields;
-use vaultterm_store::{
-    CollectionRole, NewRecord, Record, RecordFilter, RecordPatch, RecordState, RevisionInfo, Scope,
-};
+use vaultterm_store::{CollectionRole, NewRecord, Record, RecordFilter, RecordPatch, RecordState, RevisionInfo, Scope};
 
 use super::{
     collections::etag,
@@ -339,8 +337,7 @@ pub(crate) struct Restore {
 pub(crate) async fn restore(State(app): State<App>, caller: Caller, Id(id): Id, Body(body): Body<Restore>) -> Answer {
     app.need_scope(&caller, Scope::RecordsWrite).await?;
     let record = app.record_for(&caller, id, CollectionRole::Editor).await?;
-    let restored =
-        app.store.restore_record(&caller.context(&app), record.id, body.revision.map(Revision)).await?;
+    let restored = app.store.restore_record(&caller.context(&app), record.id, body.revision.map(Revision)).await?;
     Ok(answer(&restored))
 }
 
@@ -358,7 +355,8 @@ pub(crate) async fn otp(State(app): State<App>, caller: Caller, Id(id): Id) -> R
     app.need_scope(&caller, Scope::RecordsReveal).await?;
     let record = app.record_for(&caller, id, CollectionRole::Viewer).await?;
     may_be_seen(&app, &caller, &record).await?;
-    let name = ["otpauth_url", "totp_secret"].into_iter().find(|name| record.field_names.iter().any(|held| held == name));
+    let name =
+        ["otpauth_url", "totp_secret"].into_iter().find(|name| record.field_names.iter().any(|held| held == name));
     let Some(name) = name else {
         return Err(Problem::new(Kind::Invalid, "the record has no field `otpauth_url` or `totp_secret`"));
     };

@@ -105,8 +105,7 @@ pub(crate) async fn create(
     };
     let new = NewToken { user_id: caller.user.id, kind: TokenKind::Api, name, scopes, expires_us };
     let (info, token) = app.store.issue_token(&caller.context(&app), new).await?;
-    let view =
-        IssuedView { id: info.id, token: token.expose().to_owned(), expires_at: expires_us.map(moment::of_us) };
+    let view = IssuedView { id: info.id, token: token.expose().to_owned(), expires_at: expires_us.map(moment::of_us) };
     Ok((StatusCode::CREATED, Json(view)))
 }
 

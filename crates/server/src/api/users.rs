@@ -148,9 +148,9 @@ pub(crate) async fn update(
         app.need_instance(&caller, needed).await?;
     }
     if own && body.password.is_some() {
-        let current = body.current_password.ok_or_else(|| {
-            Problem::field("current_password", "is needed to change your own password")
-        })?;
+        let current = body
+            .current_password
+            .ok_or_else(|| Problem::field("current_password", "is needed to change your own password"))?;
         let phc = app.store.login_row(&before.email).await?.and_then(|row| row.password_hash);
         if !app.passwords.verify(current, phc).await? {
             return Err(Problem::new(Kind::Forbidden, "the current password is wrong"));

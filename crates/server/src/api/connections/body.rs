@@ -10,9 +10,7 @@ use vaultterm_reconcile::{
 };
 use vaultterm_sealing::SecretText;
 use vaultterm_store::{ConnectionUpdate, NewConnection};
-use vaultterm_sync::{
-    CollectionId, Connection, ConnectionId, ConnectionSecrets, Credential, Schedule, Tls,
-};
+use vaultterm_sync::{CollectionId, Connection, ConnectionId, ConnectionSecrets, Credential, Schedule, Tls};
 use zeroize::Zeroizing;
 
 use super::{approle, credential, secret};
@@ -309,8 +307,7 @@ impl ConnectionPatch {
 fn switched(before: Options, mode: Option<Mode>) -> Options {
     let Some(mode) = mode.filter(|mode| *mode != before.mode) else { return before };
     let by_default = |mode| Options::defaults(mode, String::new()).deletions;
-    let deletions =
-        if before.deletions == by_default(before.mode) { by_default(mode) } else { before.deletions };
+    let deletions = if before.deletions == by_default(before.mode) { by_default(mode) } else { before.deletions };
     Options { mode, deletions, ..before }
 }
 

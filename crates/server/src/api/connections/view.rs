@@ -140,9 +140,7 @@ fn standing(summary: &ConnectionSummary) -> (&'static str, Option<String>) {
         RunState::Running => ("running", None),
         RunState::Halted => ("halted", run.halts.first().map(|halt| halt.detail.clone())),
         RunState::Failed => failed(run),
-        _ if summary.open_conflicts > 0 => {
-            ("conflicts", Some(format!("{} wait for a person", summary.open_conflicts)))
-        }
+        _ if summary.open_conflicts > 0 => ("conflicts", Some(format!("{} wait for a person", summary.open_conflicts))),
         RunState::Partial => {
             ("partial", run.problems.first().map(|problem| format!("{}: {}", problem.path, problem.detail)))
         }

@@ -2,7 +2,7 @@
 
 mod policy;
 mod settings;
-mod test;
+pub(crate) mod test;
 
 use std::path::PathBuf;
 

@@ -1,0 +1,129 @@
+//! `vaultterm init`: data directory, root key, database, and the way to the first owner.
+//!
+//! May be called again: what is there stays. Without an owner it prints a new set-up link.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+use vaultterm_sealing::{RootKey, SecretText};
+use vaultterm_store::{InstanceRole, NewUser, Store};
+
+use crate::{
+    app::App,
+    failure::{Exit, Failure},
+    installation::{self, Locked, broken},
+    private_file,
+    server_config::{ConfigArgs, MasterKey, ServerConfig},
+    shell,
+    table::{Table, moment},
+};
+
+/// How long a set-up link holds.
+const LINK_HOLDS_US: i64 = 24 * 3_600 * 1_000_000;
+
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// E-mail address of the first owner; without it, a single-use set-up link is printed
+    #[arg(long, value_name = "EMAIL", requires = "owner_password_file")]
+    owner_email: Option<String>,
+    /// Name of the first owner [default: the address]
+    #[arg(long, value_name = "NAME", requires = "owner_email")]
+    owner_name: Option<String>,
+    /// File that holds the first owner's password; `-` for stdin
+    #[arg(long, value_name = "FILE", requires = "owner_email")]
+    owner_password_file: Option<PathBuf>,
+}
+
+/// Sets up the installation.
+pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
+    let config = ServerConfig::load(&args.config, None)?;
+    let owner = owner(&args)?;
+    private_file::create_directory(&config.data_dir)?;
+    let Locked::ByUs(_lock) = installation::lock(&config)? else {
+        return Err(Failure::local(format!("a server runs on {}", config.database.display()))
+            .hint("stop it first; it is set up already"));
+    };
+    let database = installation::open(&config).await?;
+    let fresh = !database.is_initialised().await.map_err(|error| broken(&error))?;
+    let store = if fresh {
+        let root = new_root_key(&config, app)?;
+        let context = installation::operator();
+        database.initialise(&context, &root, None).await.map_err(|error| broken(&error))?;
+        app.console.note(&format!("made the database {}", config.database.display()));
+        database.unlock(&root).await.map_err(|error| broken(&error))?
+    } else {
+        installation::unlock(&config, &database).await?
+    };
+    if installation::has_owner(&store).await.map_err(|error| broken(&error))? {
+        return Err(Failure::local(format!("{} is set up already; nothing was changed", config.data_dir.display()))
+            .hint("start it with `vaultterm serve`, then `vaultterm login`"));
+    }
+    match owner {
+        Some(owner) => create_owner(&store, owner, &config, app).await?,
+        None => print_link(&store, &config, app).await?,
+    }
+    store.close().await;
+    app.console.next("vaultterm serve");
+    Ok(Exit::Done)
+}
+
+/// Reads and checks the owner before anything is made.
+fn owner(args: &Args) -> Result<Option<NewUser>, Failure> {
+    let (Some(email), Some(file)) = (&args.owner_email, &args.owner_password_file) else { return Ok(None) };
+    let email = email.trim().to_owned();
+    if !email.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty()) {
+        return Err(Failure::local(format!("`{email}` is not an e-mail address")));
+    }
+    let password = private_file::read_secret(file, "the password")?;
+    let hash = vaultterm_server::hash_password(&password)
+        .map_err(|error| Failure::local("the password cannot be used").because(&error))?;
+    let name = args.owner_name.clone().unwrap_or_else(|| email.clone());
+    Ok(Some(NewUser { email, name, role: InstanceRole::Owner, password_hash: Some(hash) }))
+}
+
+/// Takes the root key there is, or makes one.
+fn new_root_key(config: &ServerConfig, app: &App) -> Result<RootKey, Failure> {
+    match &config.master_key {
+        MasterKey::File(path) if !path.exists() => {
+            let root = RootKey::generate();
+            root.write_new(path).map_err(|error| Failure::local("cannot make the master key").because(&error))?;
+            app.console.note(&format!("made the master key {}: back it up, apart from the database", path.display()));
+            Ok(root)
+        }
+        MasterKey::File(_) | MasterKey::Given(_) => config.root_key(),
+    }
+}
+
+async fn create_owner(store: &Store, owner: NewUser, config: &ServerConfig, app: &App) -> Result<(), Failure> {
+    let user = store.create_user(&installation::operator(), owner).await.map_err(|error| broken(&error))?;
+    let directory = config.data_dir.display().to_string();
+    let answer = json!({ "data_dir": directory, "owner": user.email });
+    app.console
+        .answer(&answer, || Table::of_facts().fact("data directory", directory.as_str()).fact("owner", &user.email))
+}
+
+async fn print_link(store: &Store, config: &ServerConfig, app: &App) -> Result<(), Failure> {
+    let token =
+        SecretText::draw("vts_").map_err(|error| Failure::local("the system gives no randomness").because(&error))?;
+    let expires_us = installation::operator().now_us + LINK_HOLDS_US;
+    store.store_setup_link(token.expose(), expires_us).await.map_err(|error| broken(&error))?;
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    let link = format!("{scheme}://{}/setup?token={}", config.listen, token.expose());
+    let expires_at = jiff::Timestamp::from_microsecond(expires_us).unwrap_or(jiff::Timestamp::MAX).to_string();
+    let directory = config.data_dir.display().to_string();
+    let answer = json!({ "data_dir": directory, "setup_link": link, "expires_at": expires_at });
+    app.console.answer(&answer, || {
+        Table::of_facts()
+            .fact("data directory", directory.as_str())
+            .fact("set-up link", link.as_str())
+            .fact("holds until", moment(&expires_at))
+    })?;
+    app.console.note("open the link, once, when the server runs: it makes the first owner");
+    app.console.note(&format!(
+        "or say who it is now: vaultterm init --data-dir {} --owner-email EMAIL --owner-password-file -",
+        shell::word(&directory)
+    ));
+    Ok(())
+}

@@ -1,0 +1,113 @@
+//! The data directory of a server: its database, its lock, its root key. What `init`, `serve` and
+//! `doctor` share.
+
+use std::{
+    fs::{self, File, TryLockError},
+    path::PathBuf,
+};
+
+use uuid::Uuid;
+use vaultterm_ledger::{Actor, ActorKind};
+use vaultterm_server::SystemClock;
+use vaultterm_store::{Context, Database, InstanceRole, Page, Store, StoreError};
+use vaultterm_sync::Clock as _;
+
+use crate::{failure::Failure, server_config::ServerConfig};
+
+/// Held by the one process that may use the database. Freed when the process ends, however.
+pub(crate) struct Lock(#[allow(dead_code, reason = "held, not read")] File);
+
+/// Whether another process holds the lock.
+pub(crate) enum Locked {
+    /// Nobody did: it is ours now.
+    ByUs(Lock),
+    /// A server runs on this database.
+    ByAnother,
+}
+
+/// Tries to take the lock beside the database.
+pub(crate) fn lock(config: &ServerConfig) -> Result<Locked, Failure> {
+    let path = lock_path(config);
+    let failed = |error: &std::io::Error| Failure::local(format!("cannot write {}", path.display())).because(error);
+    let file = File::create(&path).map_err(|error| failed(&error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Locked::ByUs(Lock(file))),
+        Err(TryLockError::WouldBlock) => Ok(Locked::ByAnother),
+        Err(TryLockError::Error(error)) => Err(failed(&error)),
+    }
+}
+
+fn lock_path(config: &ServerConfig) -> PathBuf {
+    let mut name = config.database.clone().into_os_string();
+    name.push(".lock");
+    name.into()
+}
+
+/// Opens the database that `init` made.
+pub(crate) async fn open_existing(config: &ServerConfig) -> Result<Database, Failure> {
+    let uninitialised = || {
+        Failure::local(format!("there is no initialised database at {}", config.database.display()))
+            .hint("run `vaultterm init` first, or name the right place with VAULTTERM_DATA_DIR")
+    };
+    if !config.database.exists() {
+        return Err(uninitialised());
+    }
+    let database = open(config).await?;
+    if database.is_initialised().await.map_err(|error| broken(&error))? { Ok(database) } else { Err(uninitialised()) }
+}
+
+/// Opens the database, or makes an empty one.
+pub(crate) async fn open(config: &ServerConfig) -> Result<Database, Failure> {
+    Database::open_sqlite(&config.database).await.map_err(|error| {
+        Failure::local(format!("cannot open the database {}", config.database.display())).because(&error)
+    })
+}
+
+/// Opens the keyring with the root key.
+pub(crate) async fn unlock(config: &ServerConfig, database: &Database) -> Result<Store, Failure> {
+    let root = config.root_key()?;
+    database.unlock(&root).await.map_err(|error| match error {
+        StoreError::Sealing(_) => Failure::local("the master key does not open this database")
+            .because(&error)
+            .hint("use the key that was made together with it (MASTER_KEY_FILE)"),
+        error => broken(&error),
+    })
+}
+
+/// The database failed.
+pub(crate) fn broken(error: &StoreError) -> Failure {
+    Failure::local("the database cannot be used").because(error)
+}
+
+/// Says whether somebody can log in as owner.
+pub(crate) async fn has_owner(store: &Store) -> Result<bool, StoreError> {
+    let mut page = Page { limit: 500, cursor: None };
+    loop {
+        let users = store.users(&page).await?;
+        if users.items.iter().any(|user| user.role == InstanceRole::Owner) {
+            return Ok(true);
+        }
+        match users.next_cursor {
+            Some(cursor) => page.cursor = Some(cursor),
+            None => return Ok(false),
+        }
+    }
+}
+
+/// Whoever may run this binary on the data directory: the operator.
+pub(crate) fn operator() -> Context {
+    let name = "operator".to_owned();
+    Context {
+        actor: Actor { kind: ActorKind::System, id: Uuid::nil(), name },
+        source_ip: None,
+        request_id: None,
+        now_us: SystemClock.now().0 / 1_000,
+    }
+}
+
+/// Says whether others than the owner may look into the data directory.
+pub(crate) fn open_to_others(config: &ServerConfig) -> Option<u32> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = fs::metadata(&config.data_dir).ok()?.permissions().mode() & 0o777;
+    (mode & 0o077 != 0).then_some(mode)
+}
