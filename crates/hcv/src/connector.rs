@@ -108,7 +108,7 @@ impl VaultConnector {
             failed(report, "address", fault::hinted(FaultClass::Misconfigured, error.to_string(), hint))
         })?;
         let client = tls::client(&address, &connection.tls, secrets.client_key_pem.as_ref(), &self.options);
-        let client = client.map_err(|error| {
+        let (client, certificate_asked) = client.map_err(|error| {
             let hint = error.hint().map(str::to_owned);
             let fault = fault::new(FaultClass::Misconfigured, error.to_string());
             failed(report, "tls", RemoteFault { hint, ..fault })
@@ -117,7 +117,10 @@ impl VaultConnector {
         let transport = Transport::new(client, address.base(connection.tls.server_name.as_deref()), namespace);
 
         let request = Health::request();
-        let answer = transport.send(&request, None).await.map_err(|error| {
+        let answer = transport.send(&request, None).await.map_err(|mut error| {
+            if certificate_asked.yes() {
+                error = error.after_certificate_request(connection.tls.client_cert_pem.is_some());
+            }
             let fault = error.fault(&request);
             let stage = match error.stage() {
                 Stage::Address => "address",

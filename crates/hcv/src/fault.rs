@@ -112,12 +112,34 @@ impl TransportError {
         Self::Tls { message, hint, lasting }
     }
 
+    /// Judges an error of the first request of a connection on which the server had asked for a
+    /// client certificate: when it is broken off, that is the likeliest reason.
+    pub(crate) fn after_certificate_request(self, shown: bool) -> Self {
+        let Self::Broken(how) = self else { return self };
+        let (message, hint) = if shown {
+            (
+                format!("TLS: the server broke off after it was shown the client certificate ({how})"),
+                "give a client certificate that is signed by the CA the server trusts and has not expired",
+            )
+        } else {
+            (
+                format!("TLS: the server asks for a client certificate and broke off without one ({how})"),
+                "give the connection a client certificate and key that the server's CA signed (mTLS)",
+            )
+        };
+        Self::Tls { message, hint: Some(hint), lasting: false }
+    }
+
     fn certificate(reason: &CertificateError) -> Self {
         use CertificateError as C;
         let (what, hint) = match reason {
             C::UnknownIssuer => (
                 "it is signed by a CA that is not trusted here".to_owned(),
                 "give the connection the CA of the server (--ca-cert)",
+            ),
+            C::BadSignature => (
+                "its signature is not by the CA trusted here, though the CA's name is the same".to_owned(),
+                "give the connection the CA that the server uses now (--ca-cert); if it did not change, somebody pretends to be the server",
             ),
             C::NotValidForName | C::NotValidForNameContext { .. } => {
                 let names = match reason {
@@ -170,7 +192,10 @@ impl TransportError {
             }
             Self::TokenShape => new(FaultClass::Protocol, message),
             Self::TooLarge { .. } if request.effect == Effect::Repeatable => new(FaultClass::Protocol, message),
-            Self::Timeout { .. } | Self::Broken(_) | Self::Tls { .. } if request.effect == Effect::Repeatable => {
+            Self::Tls { hint, .. } if request.effect == Effect::Repeatable => {
+                RemoteFault { hint: hint.map(str::to_owned), ..new(FaultClass::Unavailable, message) }
+            }
+            Self::Timeout { .. } | Self::Broken(_) if request.effect == Effect::Repeatable => {
                 new(FaultClass::Unavailable, message)
             }
             Self::Timeout { .. } | Self::Broken(_) | Self::Tls { .. } | Self::TooLarge { .. } => {

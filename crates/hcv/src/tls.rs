@@ -4,13 +4,18 @@
 //! are not used (they would see tokens, and the address check would judge the wrong host), and
 //! `reqwest` repeats nothing by itself.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering::Relaxed},
+};
 
 use reqwest::{Client, redirect, retry};
 use rustls::{
-    ClientConfig, RootCertStore,
+    ClientConfig, RootCertStore, SignatureScheme,
+    client::ResolvesClientCert,
     crypto::aws_lc_rs,
     pki_types::{CertificateDer, DnsName, PrivateKeyDer, pem::PemObject},
+    sign::CertifiedKey,
 };
 use vaultterm_sealing::SecretText;
 use vaultterm_sync::Tls;
@@ -48,13 +53,42 @@ impl TlsError {
     }
 }
 
+/// Whether the server asked for a client certificate. In TLS 1.3 it judges the answer after the
+/// handshake, and what it says then is often lost with the connection that it closes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CertificateAsked(Arc<AtomicBool>);
+
+impl CertificateAsked {
+    pub(crate) fn yes(&self) -> bool {
+        self.0.load(Relaxed)
+    }
+}
+
+/// Shows what another resolver has, and takes notice of the question.
+#[derive(Debug)]
+struct Noticing {
+    inner: Arc<dyn ResolvesClientCert>,
+    asked: CertificateAsked,
+}
+
+impl ResolvesClientCert for Noticing {
+    fn resolve(&self, root_hints: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.asked.0.store(true, Relaxed);
+        self.inner.resolve(root_hints, schemes)
+    }
+
+    fn has_certs(&self) -> bool {
+        self.inner.has_certs()
+    }
+}
+
 /// Makes the client of one session.
 pub(crate) fn client(
     address: &VaultAddress,
     tls: &Tls,
     client_key_pem: Option<&SecretText>,
     options: &ConnectorOptions,
-) -> Result<Client, TlsError> {
+) -> Result<(Client, CertificateAsked), TlsError> {
     if let Some(name) = &tls.server_name {
         // An IP here would be dialed as it stands in the URL, past the address check.
         if name.parse::<std::net::IpAddr>().is_ok() || DnsName::try_from(name.as_str()).is_err() {
@@ -62,8 +96,12 @@ pub(crate) fn client(
         }
     }
     let resolver = Resolver { host: address.host(), loopback_only: address.is_plaintext() && !options.allow_plaintext };
-    Client::builder()
-        .tls_backend_preconfigured(config(address, tls, client_key_pem)?)
+    let mut config = config(address, tls, client_key_pem)?;
+    let asked = CertificateAsked::default();
+    let inner = Arc::clone(&config.client_auth_cert_resolver);
+    config.client_auth_cert_resolver = Arc::new(Noticing { inner, asked: asked.clone() });
+    let client = Client::builder()
+        .tls_backend_preconfigured(config)
         .dns_resolver(resolver)
         .redirect(redirect::Policy::none())
         .retry(retry::never())
@@ -72,8 +110,8 @@ pub(crate) fn client(
         .connect_timeout(options.connect_timeout)
         .timeout(options.request_timeout)
         .user_agent(concat!("vaultterm/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(|error| TlsError::Client(error.to_string()))
+        .build();
+    Ok((client.map_err(|error| TlsError::Client(error.to_string()))?, asked))
 }
 
 fn config(address: &VaultAddress, tls: &Tls, client_key_pem: Option<&SecretText>) -> Result<ClientConfig, TlsError> {
