@@ -1,0 +1,228 @@
+//! The printed policy is enough for every mode, and each capability of it is needed: taken away,
+//! the test of the connection names it, and so does whatever a run does with it.
+
+#[path = "openbao/world.rs"]
+#[allow(dead_code, reason = "shared with the other tests")]
+mod world;
+
+use serde_json::json;
+use vaultterm_hcv::{Listing, VaultRemote};
+use vaultterm_reconcile::{Mode, RecordId, RecordType, RemoteSight, Version};
+use vaultterm_sync::{FaultClass, Remote, RemoteFault};
+use world::{MOUNT, World, fields, hcl, path, vault_hcl};
+
+/// One capability of a policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Grant {
+    path: String,
+    capability: String,
+}
+
+impl Grant {
+    fn is(&self, capability: &str, api: &str) -> bool {
+        self.capability == capability && self.path == format!("{MOUNT}/{api}/team/app/*")
+    }
+
+    fn lists(&self) -> bool {
+        matches!(self.capability.as_str(), "list" | "scan")
+    }
+}
+
+/// Reads the grants of a printed policy.
+fn grants(hcl: &str) -> Vec<Grant> {
+    let mut grants = Vec::new();
+    let mut path = "";
+    for line in hcl.lines().filter(|line| !line.starts_with('#')) {
+        let quoted = line.split('"').skip(1).step_by(2);
+        if line.starts_with("path ") {
+            path = quoted.last().expect("a path in quotes");
+        } else if line.contains("capabilities = ") {
+            grants.extend(quoted.map(|name| Grant { path: path.to_owned(), capability: name.to_owned() }));
+        }
+    }
+    grants
+}
+
+/// Writes a policy of these grants.
+fn policy(grants: &[Grant]) -> String {
+    let mut paths: Vec<&str> = grants.iter().map(|grant| grant.path.as_str()).collect();
+    paths.dedup();
+    let block = |path: &&str| {
+        let here = grants.iter().filter(|grant| grant.path == **path);
+        let names: Vec<String> = here.map(|grant| format!("{:?}", grant.capability)).collect();
+        format!("path \"{path}\" {{ capabilities = [{}] }}\n", names.join(", "))
+    };
+    paths.iter().map(block).collect()
+}
+
+fn without(grants: &[Grant], taken: impl Fn(&Grant) -> bool) -> String {
+    policy(&grants.iter().filter(|grant| !taken(grant)).cloned().collect::<Vec<_>>())
+}
+
+/// Does everything that a run in a mode may do.
+async fn everything(world: &World, mode: Mode) {
+    let remote = world.connect().await;
+    remote.observe().await.expect("observed");
+    assert_eq!(remote.look(&path("none")).await.expect("looked at"), RemoteSight::ProvenAbsent);
+    assert!(remote.read(&path("there"), Version(1)).await.expect("read").is_some());
+    if mode != Mode::Pull {
+        let id = RecordId(uuid::Uuid::from_u128(7));
+        remote.write(&path("new"), &fields("1"), Version::NONE).await.expect("created");
+        remote.write(&path("new"), &fields("2"), Version(1)).await.expect("updated");
+        remote.annotate(&path("new"), id, RecordType::KeyValue).await.expect("marked");
+        remote.delete(&path("new"), Version(2)).await.expect("deleted");
+    }
+    remote.close().await;
+}
+
+async fn with_a_secret(mode: Mode) -> World {
+    let world = World::new(mode).await;
+    world.server.root().put(MOUNT, "team/app/there", json!({"value": "1"})).await;
+    world
+}
+
+#[tokio::test]
+async fn the_printed_policy_is_enough_for_everything_a_mode_does() {
+    for mode in Mode::ALL {
+        for policy in [hcl(*mode), vault_hcl(*mode)] {
+            let world = with_a_secret(*mode).await;
+            world.set_policy(&policy).await;
+            let report = world.connector().test(&world.connection, &world.secrets()).await;
+            assert!(report.ok, "{mode:?}: {report:#?}");
+            everything(&world, *mode).await;
+            let refused: Vec<_> = world.server.audited().into_iter().filter(|request| request.failed).collect();
+            let refused: Vec<_> = refused.iter().filter(|request| request.role == world::ROLE).collect();
+            assert!(refused.is_empty(), "{mode:?}: {refused:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_test_and_a_run_name_each_capability_that_is_missing_before_anything_is_written() {
+    for mode in Mode::ALL {
+        let world = with_a_secret(*mode).await;
+        let all = grants(&hcl(*mode));
+        let of_secrets = all.iter().filter(|grant| grant.path.starts_with(MOUNT) && !grant.lists());
+        let mut seen = 0;
+        for grant in of_secrets {
+            world.set_policy(&without(&all, |other| other == grant)).await;
+            let name = format!("{} on {}", grant.capability, grant.path);
+            let report = world.connector().test(&world.connection, &world.secrets()).await;
+            let failed: Vec<_> = report.checks.iter().filter(|check| !check.ok).collect();
+            assert_eq!(failed.iter().map(|check| check.name.as_str()).collect::<Vec<_>>(), [name.as_str()], "{mode:?}");
+            assert!(failed[0].hint.as_deref().unwrap_or_default().contains("connection policy"), "{failed:?}");
+            let fault = world.refusal().await;
+            assert_eq!(fault.class, FaultClass::Denied);
+            let said = format!("the role lacks `{}` on {}", grant.capability, grant.path);
+            assert!(fault.message.contains(&said), "{mode:?}: {fault:?}");
+            seen += 1;
+        }
+        assert_eq!(seen, if *mode == Mode::Pull { 2 } else { 6 }, "{mode:?}");
+    }
+}
+
+#[tokio::test]
+async fn all_that_is_missing_is_named_at_once() {
+    let world = with_a_secret(Mode::Bidirectional).await;
+    let all = grants(&hcl(Mode::Bidirectional));
+    world.set_policy(&without(&all, |grant| grant.is("patch", "metadata") || grant.is("update", "data"))).await;
+    let fault = world.refusal().await;
+    for said in ["`update` on kv/data/team/app/*", "`patch` on kv/metadata/team/app/*"] {
+        assert!(fault.message.contains(said), "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn one_way_of_listing_is_enough_and_without_any_it_is_named() {
+    let world = with_a_secret(Mode::Pull).await;
+    let all = grants(&hcl(Mode::Pull));
+    for way in ["list", "scan"] {
+        world.set_policy(&without(&all, |grant| grant.lists() && grant.capability != way)).await;
+        let remote = world.connect().await;
+        assert_eq!(remote.observe().await.expect("observed").sights.len(), 1, "{way}");
+        remote.close().await;
+    }
+    world.set_policy(&without(&all, Grant::lists)).await;
+    let fault = world.refusal().await;
+    assert!(fault.message.contains("`list` on kv/detailed-metadata/team/app/*"), "{fault:?}");
+    let report = world.connector().test(&world.connection, &world.secrets()).await;
+    let failed: Vec<_> = report.checks.iter().filter(|check| !check.ok).map(|check| check.name.as_str()).collect();
+    assert_eq!(failed, ["list on kv/detailed-metadata/team/app/*"]);
+}
+
+/// Does the one thing that a capability is for.
+async fn use_of(grant: &Grant, remote: &VaultRemote) -> Result<(), RemoteFault> {
+    let (there, new) = (path("there"), path("new"));
+    if grant.is("read", "data") {
+        remote.read(&there, Version(1)).await.map(drop)
+    } else if grant.is("create", "data") {
+        remote.write(&new, &fields("1"), Version::NONE).await.map(drop)
+    } else if grant.is("update", "data") {
+        remote.write(&there, &fields("2"), Version(1)).await.map(drop)
+    } else if grant.is("update", "delete") {
+        remote.delete(&there, Version(1)).await.map(drop)
+    } else if grant.is("patch", "metadata") {
+        remote.annotate(&there, RecordId(uuid::Uuid::from_u128(7)), RecordType::KeyValue).await
+    } else if grant.is("read", "metadata") {
+        // Unreadable is an answer, with the reason: it never counts as deleted.
+        match remote.look(&there).await? {
+            RemoteSight::Unreadable(message) => {
+                Err(RemoteFault { class: FaultClass::Denied, message, hint: None, retry_after: None })
+            }
+            other => panic!("{other:?}"),
+        }
+    } else {
+        remote.observe().await.map(drop)
+    }
+}
+
+#[tokio::test]
+async fn a_capability_that_is_taken_away_mid_run_is_named_by_what_needed_it() {
+    let mode = Mode::Bidirectional;
+    let world = with_a_secret(mode).await;
+    let all = grants(&hcl(mode));
+    for grant in all.iter().filter(|grant| grant.path.starts_with(MOUNT)) {
+        world.set_policy(&hcl(mode)).await;
+        let listing = match grant.capability.as_str() {
+            "scan" => Listing::Scan,
+            "list" => Listing::DetailedList,
+            _ => Listing::Auto,
+        };
+        let remote = world.connect_listing(listing, 7).await;
+        world.set_policy(&without(&all, |other| other == grant)).await;
+        let fault = use_of(grant, &remote).await.expect_err("it was taken away");
+        assert_eq!(fault.class, FaultClass::Denied, "{grant:?}: {fault:?}");
+        let said = format!("the role lacks `{}` on {}", grant.capability, grant.path.trim_end_matches('*'));
+        assert!(fault.message.contains(&said), "{grant:?}: {fault:?}");
+        remote.close().await;
+    }
+    let there = world.server.root().metadata(MOUNT, "team/app/there").await.expect("metadata");
+    assert_eq!(there["current_version"], json!(1), "nothing was written meanwhile");
+}
+
+#[tokio::test]
+async fn a_role_that_may_not_ask_still_works_and_a_denial_says_where() {
+    let world = with_a_secret(Mode::Bidirectional).await;
+    let all = grants(&hcl(Mode::Bidirectional));
+    let asks = |grant: &Grant| grant.path == "sys/capabilities-self";
+    world.set_policy(&without(&all, asks)).await;
+    let report = world.connector().test(&world.connection, &world.secrets()).await;
+    assert!(report.ok, "{report:#?}");
+    assert!(report.checks.iter().any(|check| check.detail.contains("the role may not ask")), "{report:#?}");
+    everything(&world, Mode::Bidirectional).await;
+
+    world.set_policy(&without(&all, |grant| asks(grant) || grant.is("update", "data"))).await;
+    let remote = world.connect().await;
+    let fault = remote.write(&path("there"), &fields("2"), Version(1)).await.expect_err("denied");
+    assert_eq!(fault.class, FaultClass::Denied);
+    assert!(fault.message.contains("writing kv/data/team/app/there"), "{fault:?}");
+    remote.close().await;
+}
+
+#[tokio::test]
+async fn without_the_right_to_revoke_everything_else_still_works() {
+    let world = with_a_secret(Mode::Bidirectional).await;
+    let all = grants(&hcl(Mode::Bidirectional));
+    world.set_policy(&without(&all, |grant| grant.path == "auth/token/revoke-self")).await;
+    everything(&world, Mode::Bidirectional).await;
+}
