@@ -19,6 +19,8 @@ pub(crate) struct Login {
     pub(crate) token: SecretText,
     /// Name of the role, from the token's metadata.
     pub(crate) role: Option<String>,
+    /// How many requests the token is good for; `None` for any number.
+    pub(crate) uses: Option<u64>,
 }
 
 /// Logs in.
@@ -43,6 +45,8 @@ pub(crate) async fn login(
         policies: Vec<String>,
         #[serde(default)]
         metadata: Option<std::collections::BTreeMap<String, String>>,
+        #[serde(default)]
+        num_uses: u64,
     }
     let request = login_request(auth_mount, role_id, secret_id);
     let answer = transport.send(&request, None).await.map_err(|error| lost_login(&request, &error))?;
@@ -55,6 +59,7 @@ pub(crate) async fn login(
     let login = Login {
         token: SecretText::new(std::mem::take(&mut auth.client_token)),
         role: auth.metadata.and_then(|mut metadata| metadata.remove("role_name")),
+        uses: (auth.num_uses > 0).then_some(auth.num_uses),
     };
     if auth.policies.iter().any(|policy| policy == "root") {
         revoke(transport, &login.token).await;

@@ -21,7 +21,7 @@ use crate::{
     remote::LargeScopes,
     route::Scope,
     session::Session,
-    sys::Health,
+    sys::{Health, Mount},
     tls,
 };
 
@@ -162,7 +162,9 @@ impl VaultConnector {
             let fault = fault::hinted(FaultClass::LoginRefused, "the SecretID is still wrapped", hint);
             return Err(failed(report, "login", fault));
         };
-        let login = Session::open(transport, &connection.auth_mount, &connection.role_id, secret_id.duplicate());
+        let sign_of_life = Mount::request(&scope);
+        let login =
+            Session::open(transport, &connection.auth_mount, &connection.role_id, secret_id.duplicate(), sign_of_life);
         let (session, role) = login.await.map_err(|fault| failed(report, "login", fault))?;
         let of_role = role.as_ref().map_or_else(String::new, |role| format!(" with the role `{role}`"));
         report.pass("login", format!("AppRole at auth/{}{of_role}", connection.auth_mount));

@@ -317,6 +317,13 @@ pub(crate) fn not_found(request: &Request, answer: &Answer, mount: &str) -> Remo
     }
 }
 
+/// Says whether a 400 is about the token, which elsewhere is 403.
+pub(crate) fn is_invalid_token(answer: &Answer) -> bool {
+    let refusal: Option<Refusal> = serde_json::from_slice(&answer.body).ok();
+    let errors = refusal.and_then(|refusal| refusal.errors).unwrap_or_default();
+    errors.iter().any(|error| error.contains("invalid token"))
+}
+
 /// What Go's TLS listener answers to plain http.
 fn plain_http_on_tls_port(body: &[u8]) -> bool {
     body.starts_with(b"Client sent an HTTP request to an HTTPS server")

@@ -53,6 +53,8 @@ impl Preflight<'_> {
         let capabilities = match capabilities.map_err(|fault| failed(report, "capabilities", fault))? {
             // A role without the default policy may be unable to ask. Then the run finds out.
             answer if answer.status == StatusCode::FORBIDDEN => None,
+            // A token's last use is gone before the question is answered.
+            answer if fault::is_invalid_token(&answer) => None,
             answer if answer.status.is_success() => Some(Capabilities::read(&question, &answer)?),
             answer => return Err(failed(report, "capabilities", fault::refused(&question, &answer))),
         };

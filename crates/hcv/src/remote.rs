@@ -17,7 +17,7 @@ use crate::{
     needs::Ways,
     route::Scope,
     session::Session,
-    sys::{Capabilities, Mount},
+    sys::Mount,
 };
 
 /// Scopes that proved too large for one `SCAN`, as long as the process lives.
@@ -111,13 +111,6 @@ impl VaultRemote {
         }
         let began = Instant::now();
         let request = Mount::request(&self.scope);
-        let mut answer = self.session.once(&request).await?;
-        if answer.status == StatusCode::FORBIDDEN {
-            // The token may have expired; asking for capabilities renews it. 403 again is final.
-            let paths = std::iter::once(self.scope.glob("data")).collect();
-            self.session.call(&Capabilities::request(&paths)).await?;
-            answer = self.session.once(&request).await?;
-        }
         let gone = || {
             fault::hinted(
                 FaultClass::WrongMount,
@@ -125,11 +118,12 @@ impl VaultRemote {
                 "it was disabled or replaced meanwhile, or the role lost its grants",
             )
         };
-        match answer.status {
-            StatusCode::OK => {}
-            StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => return Err(gone()),
-            _ => return Err(fault::refused(&request, &answer)),
-        }
+        let answer = match self.session.call(&request).await {
+            Ok(answer) if answer.status == StatusCode::OK => answer,
+            Ok(_) => return Err(gone()),
+            Err(fault) if fault.class == FaultClass::Denied => return Err(gone()),
+            Err(fault) => return Err(fault),
+        };
         let mount = Mount::read(&request, &answer)?;
         mount.kv_version(&self.scope)?;
         if (&mount.accessor, &mount.uuid) != (&self.mount.accessor, &self.mount.uuid) {

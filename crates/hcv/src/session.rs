@@ -2,13 +2,17 @@
 //!
 //! Vault answers 403 to an expired token and to a missing capability alike. Asking for one's own
 //! capabilities on the path tells: a live token is told what it may do there, a dead one gets
-//! 403 again. One question, and both answers are needed.
+//! 403 again. A role that may not ask is told apart by the one thing that every token may which
+//! has any grant below the mount: read what the mount is.
+//!
+//! A token with a limited number of uses is counted down here and replaced before it is used up,
+//! so that of many requests at once none goes out with a dead one.
 
 use std::{
     collections::BTreeSet,
     sync::{
         Arc, RwLock,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
 
@@ -60,6 +64,31 @@ impl From<RemoteFault> for CallError {
 struct Token {
     text: SecretText,
     generation: u64,
+    /// Requests it is still good for. What the server does not count is counted too: then some
+    /// are left over, and end with the token's time.
+    uses: AtomicU64,
+}
+
+impl Token {
+    fn new(login: Login, generation: u64) -> Arc<Self> {
+        let uses = login.uses.unwrap_or(u64::MAX);
+        Arc::new(Self { text: login.token, generation, uses: AtomicU64::new(uses) })
+    }
+
+    /// Takes one use; `false` when none is left.
+    fn take_use(&self) -> bool {
+        self.uses.try_update(Relaxed, Relaxed, |uses| uses.checked_sub(1)).is_ok()
+    }
+}
+
+/// Why a token got 403, as far as it can be learned.
+enum Forbidden {
+    /// It lives, and the path needs more than this.
+    Lacks(Capabilities),
+    /// It lives, and may not ask what it may do.
+    MayNotAsk,
+    /// It does not live, or may nothing at all.
+    Dead,
 }
 
 /// A logged-in session. The token is nowhere but in here.
@@ -69,11 +98,14 @@ pub(crate) struct Session {
     auth_mount: String,
     role_id: String,
     secret_id: SecretText,
+    /// A request that every live token of the role may make.
+    sign_of_life: Request,
     token: RwLock<Arc<Token>>,
     /// One login at a time, however many requests found the token expired.
     login: Mutex<()>,
-    /// The role may not ask for its capabilities: then 403 after a fresh login is a denial.
-    may_not_ask: AtomicBool,
+    /// The generation of the token that was refused everything straight after its login: another
+    /// login would change nothing. 0 for none, as the first token is always given another try.
+    refused_fresh: AtomicU64,
 }
 
 impl Session {
@@ -86,16 +118,19 @@ impl Session {
         auth_mount: &str,
         role_id: &str,
         secret_id: SecretText,
+        sign_of_life: Request,
     ) -> Result<(Self, Option<String>), RemoteFault> {
-        let Login { token, role } = approle::login(&transport, auth_mount, role_id, &secret_id).await?;
+        let mut login = approle::login(&transport, auth_mount, role_id, &secret_id).await?;
+        let role = login.role.take();
         let session = Self {
             transport,
             auth_mount: auth_mount.to_owned(),
             role_id: role_id.to_owned(),
             secret_id,
-            token: RwLock::new(Arc::new(Token { text: token, generation: 0 })),
+            sign_of_life,
+            token: RwLock::new(Token::new(login, 0)),
             login: Mutex::new(()),
-            may_not_ask: AtomicBool::new(false),
+            refused_fresh: AtomicU64::new(0),
         };
         Ok((session, role))
     }
@@ -115,39 +150,42 @@ impl Session {
     /// # Errors
     /// [`CallError`] tells a request without an answer from one that was refused.
     pub(crate) async fn try_call(&self, request: &Request) -> Result<Answer, CallError> {
-        let token = self.token();
+        let token = self.usable().await?;
         let answer = self.attempt(request, &token).await?;
         if answer.status != StatusCode::FORBIDDEN {
             return Ok(fault::judge(request, answer)?);
         }
-        match self.capabilities(request, &token).await? {
-            Some(capabilities) => return Err(denied(request, &capabilities).into()),
-            None if token.generation > 0 && self.may_not_ask.load(Relaxed) => {
+        match self.forbidden(request, &token).await? {
+            Forbidden::Lacks(capabilities) => return Err(denied(request, &capabilities).into()),
+            Forbidden::MayNotAsk => return Err(fault::refused(request, &answer).into()),
+            Forbidden::Dead if token.generation > 0 && self.refused_fresh.load(Relaxed) == token.generation => {
                 return Err(fault::refused(request, &answer).into());
             }
-            None => {}
+            Forbidden::Dead => {}
         }
         // Refused before it did anything: sending it again cannot do it twice.
-        let token = self.login_again(&token).await?;
+        let token = self.renewed(&token).await?;
         let answer = self.attempt(request, &token).await?;
         if answer.status != StatusCode::FORBIDDEN {
             return Ok(fault::judge(request, answer)?);
         }
-        match self.capabilities(request, &token).await? {
-            Some(capabilities) => Err(denied(request, &capabilities).into()),
-            None => {
-                self.may_not_ask.store(true, Relaxed);
+        match self.forbidden(request, &token).await? {
+            Forbidden::Lacks(capabilities) => Err(denied(request, &capabilities).into()),
+            Forbidden::MayNotAsk => Err(fault::refused(request, &answer).into()),
+            Forbidden::Dead => {
+                self.refused_fresh.store(token.generation, Relaxed);
                 Err(fault::refused(request, &answer).into())
             }
         }
     }
 
-    /// Makes a request once, with the token as it is, and hands back any answer.
+    /// Makes a request once and hands back any answer.
     ///
     /// # Errors
     /// [`RemoteFault`] when no whole answer came.
     pub(crate) async fn once(&self, request: &Request) -> Result<Answer, RemoteFault> {
-        self.attempt(request, &self.token()).await.map_err(|error| error.fault(request))
+        let token = self.usable().await?;
+        self.attempt(request, &token).await.map_err(|error| error.fault(request))
     }
 
     /// Returns the `SecretID` in use.
@@ -155,40 +193,61 @@ impl Session {
         &self.secret_id
     }
 
-    /// Revokes the token, best effort.
+    /// Revokes the token, best effort. One that is used up is gone already.
     pub(crate) async fn close(&self) {
-        approle::revoke(&self.transport, &self.token().text).await;
+        let token = self.token();
+        if token.take_use() {
+            approle::revoke(&self.transport, &token.text).await;
+        }
     }
 
     fn token(&self) -> Arc<Token> {
         self.token.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
+    /// Returns a token with one of its uses taken.
+    async fn usable(&self) -> Result<Arc<Token>, RemoteFault> {
+        let token = self.token();
+        if token.take_use() { Ok(token) } else { self.renewed(&token).await }
+    }
+
     async fn attempt(&self, request: &Request, token: &Token) -> Result<Answer, TransportError> {
         self.transport.send(request, Some(&token.text)).await
     }
 
-    /// Asks what the token may do at the request's path. `None` when the question is refused.
-    async fn capabilities(&self, request: &Request, token: &Token) -> Result<Option<Capabilities>, RemoteFault> {
+    /// Finds out why a token got 403.
+    async fn forbidden(&self, request: &Request, token: &Token) -> Result<Forbidden, RemoteFault> {
         let question = Capabilities::request(&BTreeSet::from([request.route.as_str().to_owned()]));
+        if !token.take_use() {
+            return Ok(Forbidden::Dead);
+        }
         let answer = self.attempt(&question, token).await.map_err(|error| error.fault(&question))?;
         match answer.status {
-            StatusCode::FORBIDDEN => Ok(None),
-            status if status.is_success() => Capabilities::read(&question, &answer).map(Some),
-            _ => Err(fault::refused(&question, &answer)),
+            status if status.is_success() => return Capabilities::read(&question, &answer).map(Forbidden::Lacks),
+            StatusCode::FORBIDDEN => {}
+            // What a token that ended between check and answer gets.
+            StatusCode::BAD_REQUEST if fault::is_invalid_token(&answer) => return Ok(Forbidden::Dead),
+            _ => return Err(fault::refused(&question, &answer)),
         }
+        if !token.take_use() {
+            return Ok(Forbidden::Dead);
+        }
+        let answer = self.attempt(&self.sign_of_life, token).await.map_err(|error| error.fault(&self.sign_of_life))?;
+        Ok(if answer.status.is_success() { Forbidden::MayNotAsk } else { Forbidden::Dead })
     }
 
-    /// Logs in again, unless another request did so since `expired` was in use.
-    async fn login_again(&self, expired: &Token) -> Result<Arc<Token>, RemoteFault> {
+    /// Logs in again, unless another request did so since `spent` was in use. One use of the
+    /// token is taken.
+    async fn renewed(&self, spent: &Token) -> Result<Arc<Token>, RemoteFault> {
         let _one_at_a_time = self.login.lock().await;
         let current = self.token();
-        if current.generation > expired.generation {
+        if current.generation > spent.generation && current.take_use() {
             return Ok(current);
         }
         tracing::info!("the Vault token is not valid any more: logging in again");
         let login = approle::login(&self.transport, &self.auth_mount, &self.role_id, &self.secret_id).await?;
-        let token = Arc::new(Token { text: login.token, generation: expired.generation + 1 });
+        let token = Token::new(login, current.generation + 1);
+        token.take_use();
         *self.token.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::clone(&token);
         Ok(token)
     }

@@ -241,6 +241,47 @@ async fn a_token_that_expires_mid_run_is_replaced_once_however_many_requests_fin
 }
 
 #[tokio::test]
+async fn tokens_with_few_uses_are_replaced_in_time_and_no_request_is_refused() {
+    for uses in [1, 3] {
+        let world = with_role(json!({ "token_num_uses": uses })).await;
+        let remote = world.connect().await;
+        let paths: Vec<_> = (0..30).map(|number| path(&format!("key{number}"))).collect();
+        let value = fields("1");
+        for written in join_all(paths.iter().map(|path| remote.write(path, &value, Version::NONE))).await {
+            assert_eq!(written.expect("written").version, Version(1));
+        }
+        assert_eq!(remote.observe().await.expect("observed").sights.len(), 30);
+        remote.close().await;
+        // The server takes a token's last use before it answers what the token may do.
+        let question = "sys/capabilities-self";
+        let mut asked = world.server.audited().into_iter().filter(|request| request.role == ROLE);
+        assert_eq!(asked.find(|request| request.failed && request.path != question), None);
+        assert!(logins(&world) >= 30 / uses, "{} logins", logins(&world));
+    }
+}
+
+#[tokio::test]
+async fn a_role_that_may_not_ask_is_told_apart_from_a_dead_token_every_time() {
+    let world = World::new(Mode::Bidirectional).await;
+    world.connect().await.write(&path("there"), &fields("1"), Version::NONE).await.expect("written");
+    let mute = hcl(Mode::Bidirectional).replace("sys/capabilities-self", "sys/elsewhere");
+    world.set_policy(&mute.replace("\"create\", \"read\", \"update\"", "\"create\", \"read\"")).await;
+    let remote = world.connect().await;
+    for _ in 0..3 {
+        let before = logins(&world);
+        for _ in 0..3 {
+            let denied = remote.write(&path("there"), &fields("2"), Version(1)).await.expect_err("denied");
+            assert_eq!(denied.class, FaultClass::Denied);
+        }
+        assert_eq!(logins(&world), before, "a denial is no reason to log in again");
+        revoke_all(&world.server).await;
+        assert!(remote.read(&path("there"), Version(1)).await.expect("read with a new token").is_some());
+        assert_eq!(logins(&world), before + 1);
+    }
+    remote.close().await;
+}
+
+#[tokio::test]
 async fn every_kind_of_request_survives_the_end_of_its_token() {
     let world = World::new(Mode::Bidirectional).await;
     for listing in [Listing::Scan, Listing::DetailedList] {
