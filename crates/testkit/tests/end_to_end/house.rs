@@ -21,7 +21,7 @@ use vaultterm_store::{
 };
 use vaultterm_sync::{
     Clock, CollectionId, ConflictStatus, Connection, ConnectionId, ConnectionSecrets, Credential, Engine, EngineError,
-    Resolution, ResolvedBy, Run, RunId, RunRequest, RunState, StoredConflict, Trigger,
+    PlanId, Resolution, ResolvedBy, Run, RunId, RunRequest, RunState, StoredConflict, StoredPlan, Trigger,
 };
 use vaultterm_testkit::{
     Backdoor, Data,
@@ -274,6 +274,32 @@ impl House {
             .unwrap_or_default()
     }
 
+    /// Returns the policy of the connection's role, as the product prints it.
+    pub(crate) fn printed_policy(mode: Mode) -> String {
+        let request = PolicyRequest {
+            mount: MOUNT,
+            path: PREFIX,
+            mode,
+            flavor: Flavor::OpenBao,
+            annotate: true,
+            role: ROLE,
+            auth_mount: "approle",
+        };
+        policy(&request).hcl
+    }
+
+    /// Makes the connection's role anew, with another policy or more settings.
+    pub(crate) async fn make_role(&self, policy: &str, more: Value) {
+        self.server.root().make_role(AppRole { name: ROLE, policy, more }).await;
+    }
+
+    /// Gives the connection a `SecretID` that is still wrapped.
+    pub(crate) async fn wrap_secret_id(&self) {
+        let token = self.server.root().wrap_secret_id(ROLE).await;
+        let credential = Credential::WrappingToken(SecretText::new(token));
+        self.store.rotate_secret_id(&context(), self.connection, &credential).await.unwrap();
+    }
+
     /// Returns what OpenBao's audit log has since a number of entries, whoever asked.
     pub(crate) fn asked_since(&self, entries: usize) -> Vec<AuditedRequest> {
         self.server.audited().into_iter().skip(entries).collect()
@@ -288,9 +314,23 @@ impl House {
 
     /// Runs the connection with halts acknowledged.
     pub(crate) async fn run(&self, acknowledge: &[HaltKind]) -> Run {
+        self.run_as(None, acknowledge).await
+    }
+
+    /// Makes a plan and stores it.
+    pub(crate) async fn plan(&self) -> StoredPlan {
+        self.engine.plan(self.connection).await.unwrap()
+    }
+
+    /// Applies a stored plan.
+    pub(crate) async fn apply(&self, plan: PlanId) -> Run {
+        self.run_as(Some(plan), &[]).await
+    }
+
+    async fn run_as(&self, plan_id: Option<PlanId>, acknowledge: &[HaltKind]) -> Run {
         let request = RunRequest {
             run_id: RunId(Uuid::now_v7()),
-            plan_id: None,
+            plan_id,
             acknowledge: acknowledge.iter().copied().collect(),
             trigger: Trigger::Manual,
             actor: actor(),
@@ -364,16 +404,7 @@ pub(crate) fn writes(asked: &[AuditedRequest]) -> Vec<String> {
 async fn prepare(server: &OpenBao, mode: Mode) -> Credentials {
     let root = server.root();
     root.mount_kv(MOUNT, 2).await;
-    let text = policy(&PolicyRequest {
-        mount: MOUNT,
-        path: PREFIX,
-        mode,
-        flavor: Flavor::OpenBao,
-        annotate: true,
-        role: ROLE,
-        auth_mount: "approle",
-    });
-    root.make_role(AppRole { name: ROLE, policy: &text.hcl, more: json!({}) }).await
+    root.make_role(AppRole { name: ROLE, policy: &House::printed_policy(mode), more: json!({}) }).await
 }
 
 async fn open_store(folder: &TempDir) -> Store {

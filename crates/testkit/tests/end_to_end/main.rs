@@ -7,7 +7,9 @@
 
 mod conflicts;
 mod deletions;
+mod faults;
 mod house;
 mod modes;
 mod odd;
+mod plans;
 mod quiet;

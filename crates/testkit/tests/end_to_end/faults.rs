@@ -1,0 +1,79 @@
+//! What goes wrong is named, costs nothing on either side, and heals when it is mended.
+
+use serde_json::json;
+use vaultterm_ledger::Action;
+use vaultterm_reconcile::Mode;
+use vaultterm_sync::RunState;
+use vaultterm_testkit::world::data;
+
+use crate::house::{House, writes};
+
+/// A run that wrote nothing on either side, with the one problem that it tells.
+async fn fails(house: &House, class: &str, said: &str) {
+    let (before, entries) = (house.print().await, house.asked());
+    let run = house.run(&[]).await;
+    assert_eq!(run.state, RunState::Failed, "{run:#?}");
+    let [problem] = run.problems.as_slice() else { panic!("one problem is expected: {run:#?}") };
+    assert_eq!((problem.path.as_str(), problem.class.0.as_str()), ("", class), "{run:#?}");
+    assert!(problem.detail.contains(said), "{problem:?}");
+    assert!(problem.hint.is_some(), "{problem:?}");
+    assert_eq!(writes(&house.asked_since(entries)), Vec::<String>::new());
+    assert_eq!(house.print().await, before);
+}
+
+#[tokio::test]
+async fn a_run_names_the_capability_that_its_role_lacks_and_writes_nothing() {
+    let mode = Mode::Bidirectional;
+    let house = House::new(mode).await;
+    house.save("here", json!({"value": "1"})).await;
+    house.put("there", json!({"value": "1"})).await;
+    let whole = House::printed_policy(mode);
+    for (grants, less, lacks) in [
+        (r#"["create", "read", "update"]"#, r#"["read", "update"]"#, "`create` on kv/data/team/app/*"),
+        (r#"["create", "read", "update"]"#, r#"["create", "update"]"#, "`read` on kv/data/team/app/*"),
+        (r#"["create", "read", "update"]"#, r#"["create", "read"]"#, "`update` on kv/data/team/app/*"),
+        (r#"["read", "patch"]"#, r#"["read"]"#, "`patch` on kv/metadata/team/app/*"),
+        (r#"["read", "patch"]"#, r#"["patch"]"#, "`read` on kv/metadata/team/app/*"),
+        (r#"["list", "scan"]"#, r#"["deny"]"#, "`list` on kv/detailed-metadata/team/app/*"),
+        ("kv/delete/team/app/", "kv/delete/elsewhere/", "`update` on kv/delete/team/app/*"),
+    ] {
+        assert!(whole.contains(grants), "{grants} in {whole}");
+        house.make_role(&whole.replace(grants, less), json!({})).await;
+        fails(&house, "denied", &format!("the role lacks {lacks}")).await;
+    }
+    house.make_role(&whole, json!({})).await;
+    let run = house.succeed().await;
+    assert_eq!((run.counts.created_remote, run.counts.created_local), (1, 1));
+    house.rests().await;
+}
+
+#[tokio::test]
+async fn a_run_outlives_its_tokens() {
+    let house = House::new(Mode::Bidirectional).await;
+    // Every token is good for 10 requests, and the run makes hundreds.
+    house.make_role(&House::printed_policy(Mode::Bidirectional), json!({"token_num_uses": 10})).await;
+    for number in 0..100 {
+        house.save(&format!("here/{number}"), json!({"value": number})).await;
+        house.put(&format!("there/{number}"), json!({"value": number})).await;
+    }
+    let entries = house.asked();
+    let run = house.succeed().await;
+    assert_eq!((run.counts.created_remote, run.counts.created_local), (100, 100));
+    let logins = house.asked_since(entries).into_iter().filter(|request| request.path == "auth/approle/login").count();
+    assert!(logins > 30, "{logins} logins");
+    assert!(house.heads().await.values().all(|head| head.version == 1), "nothing was written twice");
+    house.rests().await;
+}
+
+#[tokio::test]
+async fn a_wrapped_secret_id_is_unwrapped_by_the_first_run_and_kept() {
+    let house = House::new(Mode::Push).await;
+    house.save("x", json!({"value": "1"})).await;
+    house.wrap_secret_id().await;
+    house.succeed().await;
+    assert_eq!(house.secret("x").await, Some(data(json!({"value": "1"}))));
+    house.rests().await;
+    let unwraps = house.asked_since(0).into_iter().filter(|request| request.path == "sys/wrapping/unwrap").count();
+    assert_eq!(unwraps, 1);
+    assert_eq!(house.audited(Action::HcvSecretIdRotated).await, 2, "given wrapped, then unwrapped");
+}
