@@ -180,6 +180,10 @@ impl Problem {
         if let Some(seconds) = self.0.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        if self.0.status == 413 {
+            // The rest of the body is not read: the next request needs another connection.
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         if self.0.status == 401 {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
@@ -202,7 +206,7 @@ impl From<StoreError> for Problem {
             StoreError::Exists { .. } => Self::new(Kind::Exists, error.to_string()).hint("choose another name"),
             StoreError::Stale { .. } => Self::new(Kind::PreconditionFailed, error.to_string())
                 .hint("read it again, then repeat the change with its revision"),
-            StoreError::NotFound(what) => Self::not_found(what),
+            StoreError::NotFound(what) => Self::new(Kind::NotFound, format!("there is no such {what}")),
             StoreError::Refused(why) => Self::new(Kind::Refused, why),
             StoreError::Fields(error) => error.into(),
             StoreError::Sealing(_) | StoreError::Malformed(_) | StoreError::Database(_) | StoreError::Migration(_) => {

@@ -134,6 +134,9 @@ pub(crate) async fn finish(tx: &mut Tx, context: &Context, run: &Run) -> Result<
     if !write(tx, run).await? {
         return Ok(());
     }
+    // Whoever sees that the run ended can begin the next one.
+    let sql = "UPDATE leases SET holder = NULL, expires = 0 WHERE connection_id = $1 AND holder = $2";
+    tx.run(sql, args![run.connection_id, run.id]).await?;
     let action = if run.state == RunState::Halted { Action::HcvSyncHalted } else { Action::HcvSyncFinished };
     let halts: Vec<&str> = run.halts.iter().map(|halt| halt.kind.as_str()).collect();
     let draft = about(context, action, run).with("state", state_name(run.state)).with("counts", json(&run.counts));

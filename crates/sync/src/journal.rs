@@ -331,8 +331,9 @@ pub trait Journal: Send + Sync {
     /// Records counts and problems while a run goes on.
     fn update_run(&self, lease: Lease, run: &Run) -> impl Future<Output = Result<(), JournalError>> + Send;
 
-    /// Records how a run ended (`HCV_SYNC_FINISHED`, or `HCV_SYNC_HALTED`). Not fenced, since it
-    /// touches nothing but the run's own row: a run that lost its lease still says so. A run
-    /// that another one has closed already stays as it is.
+    /// Records how a run ended (`HCV_SYNC_FINISHED`, or `HCV_SYNC_HALTED`) and gives its lease
+    /// back, if it still has it. Not fenced, since it touches nothing but what is the run's own:
+    /// a run that lost its lease still says so. A run that another one has closed already stays
+    /// as it is.
     fn finish_run(&self, run: &Run) -> impl Future<Output = Result<(), JournalError>> + Send;
 }

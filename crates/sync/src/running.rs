@@ -65,8 +65,9 @@ pub(crate) async fn carry_out<J: Journal, C: Connector, K: Clock, P: Progress>(
     };
     conclude(&mut run, ending, brake, &tally);
     run.finished = Some(clock.now());
-    progress.tell(Event::Finished(&run));
     finish(journal, &run, lease).await;
+    // Told when it is recorded: whoever hears of the end and looks finds it.
+    progress.tell(Event::Finished(&run));
     run
 }
 

@@ -56,7 +56,7 @@ pub(crate) async fn show(
     app.need_scope(&caller, Scope::RecordsRead).await?;
     let collection = app.collection_for(&caller, id, CollectionRole::Viewer).await?;
     let member = member(&app, collection.id, user).await?;
-    Ok(Json(MemberView::of(&member.ok_or_else(|| Problem::not_found("member"))?)))
+    Ok(Json(MemberView::of(&member.ok_or_else(no_member)?)))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -100,15 +100,19 @@ pub(crate) async fn revoke(
     IdPair(id, user): IdPair,
 ) -> Result<StatusCode, Problem> {
     app.need_scope(&caller, Scope::RecordsWrite).await?;
-    let collection = app.collection_for(&caller, id, CollectionRole::Viewer).await?;
-    let Some(member) = member(&app, collection.id, user).await? else {
-        return Err(Problem::new(Kind::NotFound, "there is no such member"));
-    };
-    if user != caller.user.id {
-        app.collection_for(&caller, id, member.role.max(CollectionRole::Admin)).await?;
+    let own = user == caller.user.id;
+    let least = if own { CollectionRole::Viewer } else { CollectionRole::Admin };
+    let collection = app.collection_for(&caller, id, least).await?;
+    let member = member(&app, collection.id, user).await?.ok_or_else(no_member)?;
+    if !own {
+        app.collection_for(&caller, id, member.role.max(least)).await?;
     }
     app.store.revoke(&caller.context(&app), collection.id, user).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+fn no_member() -> Problem {
+    Problem::new(Kind::NotFound, "the collection has no such member")
 }
 
 /// Finds a member.

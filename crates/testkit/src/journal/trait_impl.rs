@@ -269,6 +269,9 @@ impl Journal for MemoryJournal {
             let running = state.runs.get(&run.id).is_some_and(|row| row.state == RunState::Running);
             if running {
                 state.runs.insert(run.id, run.clone());
+                if state.leases.get(&run.connection_id).is_some_and(|row| row.holder == run.id.0) {
+                    state.leases.remove(&run.connection_id);
+                }
                 let halted = run.state == RunState::Halted;
                 let action = if halted { Action::HcvSyncHalted } else { Action::HcvSyncFinished };
                 state.log(action, format!("run {} {:?}", run.id, run.state));

@@ -105,6 +105,7 @@ macro_rules! journal_contract {
             a_plan_is_found_until_it_expires,
             a_run_that_a_person_begins_starts_the_connection,
             a_run_left_behind_is_closed_by_the_next,
+            a_run_that_ended_leaves_the_connection_to_the_next,
             a_run_says_how_it_ended_even_without_its_lease,
             a_spent_wrapping_token_gives_way_to_its_secret_id_and_nothing_else_does,
         );

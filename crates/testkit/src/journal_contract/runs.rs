@@ -123,7 +123,19 @@ pub async fn a_run_left_behind_is_closed_by_the_next<J: Journal, D: Desk>(journa
     assert_eq!(desk.run_state(left).await, Some(RunState::Failed), "what was closed stays closed");
 }
 
-/// It touches nothing but its own row.
+/// In one transaction: nobody sees an ended run that still keeps others away.
+pub async fn a_run_that_ended_leaves_the_connection_to_the_next<J: Journal, D: Desk>(journal: &J, desk: &D) {
+    let (first, id) = begin(journal, desk).await;
+    let ended = Run { state: RunState::Succeeded, finished: Some(now()), ..run(desk, id, Trigger::Interval) };
+    journal.finish_run(&ended).await.expect("recorded");
+    let (second, _) = begin(journal, desk).await;
+    is_lost(&journal.update_run(first, &ended).await);
+    // What the first one gives back late is not the second one's lease.
+    journal.release_lease(first).await.expect("nothing happens");
+    journal.renew_lease(second, TTL).await.expect("still held");
+}
+
+/// It touches nothing but what is its own.
 pub async fn a_run_says_how_it_ended_even_without_its_lease<J: Journal, D: Desk>(journal: &J, desk: &D) {
     let (lease, id) = begin(journal, desk).await;
     journal.release_lease(lease).await.expect("given back");

@@ -1,0 +1,372 @@
+//! A server with its data directory and its owner.
+
+use std::{
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use reqwest::{Client, Method, Response};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+pub(crate) const OWNER: &str = "ann@example.com";
+pub(crate) const PASSWORD: &str = "correct horse battery";
+/// How long anything that is waited for may take. Generous: tests run on busy machines.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Starts the server and waits for the end of standard input, which the kernel closes however
+/// the test dies: a server cannot outlive its test. `term` on it asks the server to stop.
+const LEASH: &str = r#"
+trap '' INT TERM HUP
+"$1" serve --listen 127.0.0.1:0 </dev/null >"$2/address" 2>>"$2/log" &
+server=$!
+read -r word
+[ "$word" = term ] && kill -TERM "$server" || kill -9 "$server" 2>/dev/null
+wait "$server" 2>/dev/null
+"#;
+
+/// A running server.
+pub(crate) struct House {
+    folder: TempDir,
+    shell: Child,
+    leash: Option<ChildStdin>,
+    pub(crate) address: String,
+    /// The owner, logged in.
+    pub(crate) owner: Guest,
+}
+
+/// Somebody who asks over HTTP.
+#[derive(Clone)]
+pub(crate) struct Guest {
+    http: Client,
+    address: String,
+    token: Option<String>,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: reqwest::header::HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl House {
+    /// Sets a server up as the manual says, and logs its owner in.
+    pub(crate) async fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        fs::write(folder.path().join("password"), format!("{PASSWORD}\n")).expect("written");
+        let made = command(folder.path(), "")
+            .args(["init", "--owner-email", OWNER, "--owner-password-file"])
+            .arg(folder.path().join("password"))
+            .output()
+            .expect("the binary runs");
+        assert!(made.status.success(), "{made:?}");
+        let (shell, leash, address) = start(folder.path());
+        let owner = Guest::new(&address, None).login(OWNER, PASSWORD).await;
+        Self { folder, shell, leash: Some(leash), address, owner }
+    }
+
+    /// Starts a server on a data directory that was set up already. Nobody is logged in.
+    pub(crate) fn in_folder(folder: TempDir) -> Self {
+        let (shell, leash, address) = start(folder.path());
+        let owner = Guest::new(&address, None);
+        Self { folder, shell, leash: Some(leash), address, owner }
+    }
+
+    /// Kills the server (-9) and starts it again. Logins hold.
+    pub(crate) fn kill_and_restart(&mut self) {
+        self.end("kill");
+        self.start_again();
+    }
+
+    /// Asks the server to stop, waits until it did, and starts it again.
+    pub(crate) fn stop_and_restart(&mut self) {
+        self.end("term");
+        self.start_again();
+    }
+
+    fn end(&mut self, word: &str) {
+        if let Some(mut leash) = self.leash.take() {
+            let _ = writeln!(leash, "{word}");
+            drop(leash);
+            let _ = self.shell.wait();
+        }
+    }
+
+    fn start_again(&mut self) {
+        let (shell, leash, address) = start(self.folder.path());
+        self.owner.address.clone_from(&address);
+        (self.shell, self.leash, self.address) = (shell, Some(leash), address);
+    }
+
+    /// Somebody without a token.
+    pub(crate) fn stranger(&self) -> Guest {
+        Guest::new(&self.address, None)
+    }
+
+    /// Creates a person with a role on the installation, and logs them in.
+    pub(crate) async fn person(&self, email: &str, role: &str) -> Guest {
+        let body = json!({"email": email, "role": role, "password": PASSWORD});
+        self.owner.post("/users", body).await.expect(201);
+        self.stranger().login(email, PASSWORD).await
+    }
+
+    /// Runs a command as the owner; stdin is `input`.
+    pub(crate) fn cli_with(&self, input: &str, arguments: &[&str]) -> Output {
+        let mut command = command(self.folder.path(), &self.address);
+        command.args(arguments).env("VAULTTERM_TOKEN", self.owner.token.as_deref().unwrap_or_default());
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary runs");
+        child.stdin.take().expect("piped").write_all(input.as_bytes()).expect("it reads");
+        child.wait_with_output().expect("it ends")
+    }
+
+    /// Runs a command as the owner, without input.
+    pub(crate) fn cli(&self, arguments: &[&str]) -> Output {
+        self.cli_with("", arguments)
+    }
+
+    /// The same, with JSON as the answer. Fails unless it exits with 0.
+    pub(crate) fn cli_json(&self, arguments: &[&str]) -> Value {
+        let output = self.cli(&[&["--format", "json"], arguments].concat());
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        serde_json::from_slice(&output.stdout).expect("JSON")
+    }
+
+    /// A file in the house's folder.
+    pub(crate) fn file(&self, name: &str, content: &str) -> String {
+        let path = self.folder.path().join(name);
+        fs::write(&path, content).expect("written");
+        path.to_str().expect("UTF-8").to_owned()
+    }
+
+    /// Where the server keeps its data.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// What the server logged.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    /// Creates a collection; answers its id.
+    pub(crate) async fn collection(&self, name: &str) -> String {
+        self.owner.post("/collections", json!({ "name": name })).await.expect(201).id()
+    }
+
+    /// Creates a record; answers its id.
+    pub(crate) async fn record(&self, collection: &str, path: &str, fields: Value) -> String {
+        let body = json!({"path": path, "type": "KEY_VALUE", "fields": fields});
+        self.owner.post(&format!("/collections/{collection}/records"), body).await.expect(201).id()
+    }
+
+    /// Changes fields of a record at the revision it has.
+    pub(crate) async fn change(&self, id: &str, fields: Value) {
+        let revision = self.owner.get(&format!("/records/{id}")).await.body["revision"].clone();
+        self.owner.patch(&format!("/records/{id}"), &revision, json!({ "fields": fields })).await.expect(200);
+    }
+
+    /// Moves a record to the trash.
+    pub(crate) async fn trash(&self, id: &str) {
+        self.owner.delete(&format!("/records/{id}")).await.expect(204);
+    }
+
+    /// The live records of a collection: path to fields.
+    pub(crate) async fn values(&self, collection: &str) -> serde_json::Map<String, Value> {
+        let mut values = serde_json::Map::new();
+        for record in self.owner.items(&format!("/collections/{collection}/records?limit=500")).await {
+            let id = record["id"].as_str().expect("an id");
+            let revealed = self.owner.post(&format!("/records/{id}/reveal"), json!({})).await.expect(200);
+            values.insert(record["path"].as_str().expect("a path").to_owned(), revealed.body["fields"].clone());
+        }
+        values
+    }
+
+    /// Waits until a question has an answer.
+    pub(crate) async fn until<T>(&self, what: &str, mut question: impl AsyncFnMut() -> Option<T>) -> T {
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE {
+            if let Some(answer) = question().await {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("waited in vain for: {what}\n{}", self.log());
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        self.end("kill");
+        if std::thread::panicking() {
+            eprintln!("the server's log:\n{}", self.log());
+        }
+    }
+}
+
+/// The binary, with nothing of a developer's own settings.
+fn command(folder: &Path, address: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vaultterm"));
+    command
+        .env_clear()
+        .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
+        .env("HOME", folder)
+        .env("VAULTTERM_DATA_DIR", folder.join("data"))
+        .env("VAULTTERM_ADDR", address);
+    command
+}
+
+fn start(folder: &Path) -> (Child, ChildStdin, String) {
+    let address = folder.join("address");
+    let _ = fs::remove_file(&address);
+    let mut shell = Command::new("sh")
+        .args(["-c", LEASH, "leash", env!("CARGO_BIN_EXE_vaultterm")])
+        .arg(folder)
+        .env_clear()
+        .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
+        .env("HOME", folder)
+        .env("VAULTTERM_DATA_DIR", folder.join("data"))
+        .env("VAULTTERM_LOG", "debug")
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("a shell can be started");
+    let leash = shell.stdin.take().expect("piped");
+    let began = Instant::now();
+    while began.elapsed() < PATIENCE {
+        let said = fs::read_to_string(&address).unwrap_or_default();
+        if let Some(line) = said.strip_suffix('\n') {
+            return (shell, leash, line.to_owned());
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    drop(leash);
+    let _ = shell.wait();
+    panic!("the server did not start: {}", fs::read_to_string(folder.join("log")).unwrap_or_default());
+}
+
+impl Guest {
+    pub(crate) fn new(address: &str, token: Option<String>) -> Self {
+        // Installing it twice is no error worth telling.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let http = Client::builder().no_proxy().tls_certs_only([]).build().expect("an HTTP client");
+        Self { http, address: address.to_owned(), token }
+    }
+
+    /// The same house, with another token.
+    pub(crate) fn with_token(&self, token: &str) -> Self {
+        Self { token: Some(token.to_owned()), ..self.clone() }
+    }
+
+    pub(crate) async fn login(&self, email: &str, password: &str) -> Self {
+        let answer = self.post("/auth/login", json!({"email": email, "password": password})).await.expect(200);
+        self.with_token(answer.body["token"].as_str().expect("a token"))
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path, &[], None).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
+        self.send(Method::POST, path, &[], Some(body.to_string())).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: Value) -> Answer {
+        self.send(Method::PUT, path, &[], Some(body.to_string())).await
+    }
+
+    /// Changes what has this revision.
+    pub(crate) async fn patch(&self, path: &str, revision: &Value, body: Value) -> Answer {
+        let if_match = format!("\"{revision}\"");
+        self.send(Method::PATCH, path, &[("if-match", &if_match)], Some(body.to_string())).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        self.send(Method::DELETE, path, &[], None).await
+    }
+
+    /// The items of a list, from all its pages.
+    pub(crate) async fn items(&self, path: &str) -> Vec<Value> {
+        let mut items = Vec::new();
+        let mut next = path.to_owned();
+        loop {
+            let mut page = self.get(&next).await.expect(200).body;
+            items.append(page["items"].as_array_mut().expect("items"));
+            let Some(cursor) = page["next_cursor"].as_str() else { return items };
+            let mut url = reqwest::Url::parse("http://x").expect("valid").join(path).expect("valid");
+            url.query_pairs_mut().append_pair("cursor", cursor);
+            next = format!("{}?{}", url.path(), url.query().unwrap_or_default());
+        }
+    }
+
+    /// Asks anything. A path that does not begin with `/` is taken as it is, else it is below
+    /// `/api/v1`.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<String>,
+    ) -> Answer {
+        let response = self.open(method, path, headers, body).await;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let text = response.text().await.expect("the answer comes whole");
+        Answer { status, headers, body: serde_json::from_str(&text).unwrap_or(Value::String(text)) }
+    }
+
+    /// Asks, and leaves the body to be read.
+    pub(crate) async fn open(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<String>,
+    ) -> Response {
+        let url = match path.strip_prefix('/') {
+            Some(path) => format!("{}/api/v1/{path}", self.address),
+            None => format!("{}/{path}", self.address),
+        };
+        let mut request = self.http.request(method, url);
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body);
+        }
+        request.send().await.expect("the server answers")
+    }
+}
+
+impl Answer {
+    /// Fails unless the answer has this status.
+    pub(crate) fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{}", self.body);
+        self
+    }
+
+    /// The id of what was answered.
+    pub(crate) fn id(&self) -> String {
+        self.body["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// Fails unless it is a problem document of this kind; answers what it says in all.
+    pub(crate) fn problem(self, status: u16, kind: &str) -> String {
+        assert_eq!(self.status, status, "{}", self.body);
+        assert_eq!(self.headers["content-type"], "application/problem+json", "{}", self.body);
+        assert_eq!(self.body["type"], format!("urn:vaultterm:problem:{kind}"), "{}", self.body);
+        assert_eq!(self.body["status"], status);
+        assert_eq!(self.body["instance"], self.headers["x-request-id"].to_str().expect("ASCII"));
+        self.body.to_string()
+    }
+}

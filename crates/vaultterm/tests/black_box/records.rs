@@ -1,0 +1,191 @@
+//! Collections and records: what is kept, what is refused, and how it is said.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::house::House;
+
+#[tokio::test]
+async fn a_record_keeps_every_revision_and_comes_back_from_the_trash() {
+    let house = House::new().await;
+    let collection = house.collection("app").await;
+    let id = house.record(&collection, "db/main", json!({"password": "one", "username": "app"})).await;
+    house.change(&id, json!({"password": "two"})).await;
+    let owner = &house.owner;
+    let record = owner.get(&format!("/records/{id}")).await.expect(200);
+    assert_eq!(record.headers["etag"], "\"2\"");
+    assert_eq!(record.body["field_names"], json!(["password", "username"]));
+    let reveal = async |body: Value| owner.post(&format!("/records/{id}/reveal"), body).await;
+    assert_eq!(reveal(json!({})).await.expect(200).body["fields"], json!({"password": "two", "username": "app"}));
+    let old = reveal(json!({"revision": 1, "fields": ["password"], "reason": "incident 7"})).await.expect(200);
+    assert_eq!(old.body["fields"], json!({"password": "one"}));
+    house.trash(&id).await;
+    assert!(owner.items(&format!("/collections/{collection}/records")).await.is_empty());
+    assert_eq!(owner.items(&format!("/collections/{collection}/records?state=trash")).await.len(), 1);
+    owner.post(&format!("/records/{id}/restore"), json!({"revision": 1})).await.expect(200);
+    assert_eq!(house.values(&collection).await["db/main"]["password"], "one");
+    let revisions = owner.items(&format!("/records/{id}/revisions")).await;
+    let numbers: Vec<_> = revisions.iter().map(|revision| revision["revision"].as_u64()).collect();
+    assert_eq!(numbers, [Some(3), Some(2), Some(1)]);
+    let actions: Vec<_> = owner.items(&format!("/audit/events?object={id}")).await;
+    let actions: Vec<_> = actions.iter().map(|event| event["action"].as_str().expect("a name")).collect();
+    let wanted = [
+        "RECORD_CREATED",
+        "RECORD_UPDATED",
+        "RECORD_REVEALED",
+        "RECORD_REVEALED",
+        "RECORD_DELETED",
+        "RECORD_RESTORED",
+        "RECORD_REVEALED",
+    ];
+    assert_eq!(actions, wanted);
+}
+
+#[tokio::test]
+async fn a_list_is_cut_into_pages_and_filtered() {
+    let house = House::new().await;
+    let collection = house.collection("app").await;
+    for n in 0..7 {
+        house.record(&collection, &format!("team/{n}"), json!({"n": n})).await;
+    }
+    house.record(&collection, "Other", json!({"n": 1})).await;
+    let list = async |query: &str| house.owner.items(&format!("/collections/{collection}/records?{query}")).await.len();
+    assert_eq!(list("limit=3").await, 8, "pages of three, one after the other");
+    assert_eq!(list("prefix=team/").await, 7);
+    assert_eq!(list("q=OTH").await, 1);
+    assert_eq!(list("type=PASSWORD").await, 0);
+    let page = |query: &str| format!("/collections/{collection}/records?{query}");
+    assert_eq!(house.owner.get(&page("limit=3")).await.expect(200).body["items"].as_array().map(Vec::len), Some(3));
+    house.owner.get(&page("limit=501")).await.problem(422, "invalid");
+    let unknown = house.owner.get(&page("colour=red")).await.problem(422, "invalid");
+    assert!(unknown.contains("colour"), "{unknown}");
+}
+
+#[tokio::test]
+async fn an_update_needs_the_revision_that_it_changes() {
+    let house = House::new().await;
+    let collection = house.collection("app").await;
+    let id = house.record(&collection, "a", json!({"x": 1})).await;
+    let path = format!("/records/{id}");
+    let patch = |headers: Vec<(&'static str, &'static str)>| {
+        let (owner, path) = (house.owner.clone(), path.clone());
+        async move { owner.send(Method::PATCH, &path, &headers, Some(r#"{"fields":{"x":2}}"#.to_owned())).await }
+    };
+    patch(vec![]).await.problem(428, "precondition-required");
+    patch(vec![("if-match", "1")]).await.problem(400, "malformed-request");
+    patch(vec![("if-match", "\"1\"")]).await.expect(200);
+    let stale = patch(vec![("if-match", "\"1\"")]).await.problem(412, "precondition-failed");
+    assert!(stale.contains("revision 2"), "{stale}");
+    assert_eq!(house.values(&collection).await["a"], json!({"x": 2}));
+    let stale = house.owner.send(Method::DELETE, &path, &[("if-match", "\"1\"")], None).await;
+    stale.problem(412, "precondition-failed");
+}
+
+#[tokio::test]
+async fn the_same_post_with_a_key_is_done_once() {
+    let house = House::new().await;
+    let collection = house.collection("app").await;
+    let path = format!("/collections/{collection}/records");
+    let post = async |key: &str, body: Value| {
+        house.owner.send(Method::POST, &path, &[("idempotency-key", key)], Some(body.to_string())).await
+    };
+    let body = json!({"path": "a", "fields": {"x": "hunter2"}});
+    let first = post("k1", body.clone()).await.expect(201);
+    let again = post("k1", body.clone()).await.expect(201);
+    assert_eq!(first.body, again.body);
+    assert_eq!(again.headers["idempotent-replayed"], "true");
+    post("k1", json!({"path": "b", "fields": {}})).await.problem(409, "refused");
+    post("k2", body.clone()).await.problem(409, "exists");
+    // A refusal changed nothing: the key is free for the corrected request.
+    post("k2", json!({"path": "c", "fields": {}})).await.expect(201);
+    assert_eq!(house.values(&collection).await.len(), 2);
+}
+
+#[tokio::test]
+async fn what_a_record_cannot_be_is_refused_by_name_and_nothing_is_written() {
+    let house = House::new().await;
+    let collection = house.collection("app").await;
+    let cases = [
+        (r#"{"path":"../etc","fields":{}}"#, "invalid", 422, "path"),
+        (r#"{"path":"a//b","fields":{}}"#, "invalid", 422, "path"),
+        (r#"{"path":" a","fields":{}}"#, "invalid", 422, "path"),
+        (r#"{"path":"a","fields":{},"colour":"hunter2"}"#, "invalid", 422, "colour"),
+        (r#"{"path":"a"}"#, "invalid", 422, "fields"),
+        (r#"{"path":"a","fields":["hunter2"]}"#, "invalid", 422, "fields"),
+        (r#"{"path":"a","fields":{"n":9007199254740993}}"#, "invalid", 422, "quote it"),
+        (r#"{"path":"a","fields":{},"type":"SECRET"}"#, "invalid", 422, "KEY_VALUE"),
+        (r#"{"path":7,"fields":{}}"#, "invalid", 422, "path"),
+        (r#"{"path":"a","fields":{"x":"hunter2""#, "malformed-request", 400, "not JSON"),
+        (r#"{"path":"a","fields":{}} hunter2"#, "malformed-request", 400, "follows"),
+    ];
+    let path = format!("/collections/{collection}/records");
+    for (body, kind, status, says) in cases {
+        let answer = house.owner.send(Method::POST, &path, &[], Some(body.to_owned())).await;
+        let problem = answer.problem(status, kind);
+        assert!(problem.contains(says), "{body}: {problem}");
+        assert!(!problem.contains("hunter2"), "{problem}");
+    }
+    let big = format!(r#"{{"path":"a","fields":{{"x":"{}"}}}}"#, "y".repeat(5 << 20));
+    house.owner.send(Method::POST, &path, &[], Some(big)).await.problem(413, "too-large");
+    assert!(house.values(&collection).await.is_empty());
+    let created = house.owner.items("/audit/events?action=RECORD_CREATED").await;
+    assert!(created.is_empty());
+}
+
+#[tokio::test]
+async fn every_wrong_address_of_the_api_answers_a_problem_document() {
+    let house = House::new().await;
+    house.owner.get("/nothing").await.problem(404, "not-found");
+    house.owner.get("/records/not-an-id").await.problem(404, "not-found");
+    house.owner.delete("/auth/login").await.problem(405, "method-not-allowed");
+    let text = [("content-type", "text/plain")];
+    let answer = house.owner.open(Method::POST, "/collections", &text, None).await;
+    assert_eq!(answer.status(), 422, "an empty body is an empty object");
+    let answer = house.owner.get("/auth/me").await;
+    assert_eq!(answer.headers["cache-control"], "no-store");
+    assert_eq!(answer.headers["x-content-type-options"], "nosniff");
+}
+
+#[tokio::test]
+async fn an_inject_only_record_is_never_shown_and_a_totp_record_gives_codes() {
+    let house = House::new().await;
+    let collection = house.collection("app").await;
+    let path = format!("/collections/{collection}/records");
+    let hidden = json!({"path": "hidden", "fields": {"x": "hunter2"}, "inject_only": true});
+    let hidden = house.owner.post(&path, hidden).await.expect(201).id();
+    house.owner.post(&format!("/records/{hidden}/reveal"), json!({})).await.problem(403, "forbidden");
+    let totp = json!({"path": "otp", "type": "TOTP", "fields": {"totp_secret": "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"}});
+    let totp = house.owner.post(&path, totp).await.expect(201).id();
+    let code = house.owner.get(&format!("/records/{totp}/otp")).await.expect(200).body;
+    assert!(code["code"].as_str().is_some_and(|code| code.len() == 6 && code.bytes().all(|b| b.is_ascii_digit())));
+    assert!((1..=30).contains(&code["expires_in_seconds"].as_u64().expect("a number")));
+    assert!(!house.owner.items(&format!("/audit/events?object={totp}&action=RECORD_REVEALED")).await.is_empty());
+}
+
+#[tokio::test]
+async fn the_command_line_does_what_the_api_does() {
+    let house = House::new().await;
+    let run = |input: &str, arguments: &[&str]| {
+        let output = house.cli_with(input, arguments);
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    run("", &["collection", "create", "app"]);
+    run("hunter2\n", &["record", "set", "app/db", "--type", "PASSWORD", "password=-"]);
+    assert!(!run("", &["record", "get", "app/db"]).contains("hunter2"));
+    assert_eq!(run("", &["record", "get", "app/db", "--field", "password", "--reveal"]).trim(), "hunter2");
+    assert_eq!(run("", &["read", "vt://app/db/password"]).trim(), "hunter2");
+    run("", &["record", "mv", "app/db", "db/main"]);
+    run("", &["record", "rm", "app/db/main"]);
+    run("", &["record", "restore", "app/db/main"]);
+    assert_eq!(house.cli_json(&["record", "history", "app/db/main"])["items"].as_array().map(Vec::len), Some(3));
+    run("", &["user", "create", "bob@example.com", "--password-file", &house.file("pw", "a good long password")]);
+    run("", &["collection", "grant", "app", "bob@example.com", "--role", "viewer"]);
+    let token = run("", &["token", "create", "ci", "--scope", "records:read"]);
+    assert!(token.starts_with("vtt_"));
+    run("", &["token", "revoke", "ci"]);
+    assert!(run("", &["audit", "ls"]).contains("MEMBER_GRANTED"));
+    assert!(run("", &["doctor"]).contains("unbroken chain"));
+    let described: Value = serde_json::from_str(&run("", &["openapi"])).expect("JSON");
+    assert_eq!(described, house.stranger().get("/openapi.json").await.body);
+}

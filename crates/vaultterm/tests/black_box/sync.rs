@@ -1,0 +1,196 @@
+//! Credentials travelling, in the three modes.
+
+use serde_json::{Value, json};
+
+use crate::town::{Town, did};
+
+#[tokio::test]
+async fn push_writes_what_people_keep_and_nothing_a_second_time() {
+    let town = Town::new("push").await;
+    let id = town.house.record(&town.collection, "db/main", json!({"password": "one"})).await;
+    town.house.record(&town.collection, "db", json!({"nested": {"a": [1, null, ""]}})).await;
+    did(&town.run().await, "succeeded", &[("created_remote", 2)]);
+    assert_eq!(town.value("db/main").await, Some(json!({"password": "one"})));
+    assert_eq!(town.value("db").await, Some(json!({"nested": {"a": [1, null, ""]}})));
+    did(&town.run().await, "succeeded", &[]);
+    assert_eq!(town.version("db/main").await, 1);
+    town.house.change(&id, json!({"password": "two"})).await;
+    did(&town.run().await, "succeeded", &[("updated_remote", 1)]);
+    assert_eq!(town.version("db/main").await, 2);
+    // Somebody changed it in Vault: not overwritten, but told.
+    town.put("db/main", json!({"password": "by hand"})).await;
+    did(&town.run().await, "succeeded", &[("conflicts", 1)]);
+    assert_eq!(town.conflict().await["kind"], "drift");
+    assert_eq!(town.value("db/main").await, Some(json!({"password": "by hand"})));
+    // A deletion stays on its side.
+    town.house.trash(&id).await;
+    town.run().await;
+    assert_eq!(town.value("db/main").await, Some(json!({"password": "by hand"})));
+}
+
+#[tokio::test]
+async fn pull_imports_a_tree_and_writes_nothing_to_vault() {
+    let town = Town::new("pull").await;
+    town.put("web/login", json!({"username": "app", "password": "s"})).await;
+    town.put("any", json!({"whatever": {"deep": true}})).await;
+    did(&town.run().await, "succeeded", &[("created_local", 2)]);
+    let values = town.house.values(&town.collection).await;
+    assert_eq!(values["web/login"], json!({"username": "app", "password": "s"}));
+    assert_eq!(values["any"], json!({"whatever": {"deep": true}}));
+    let records = town.house.owner.items(&format!("/collections/{}/records", town.collection)).await;
+    let types: Vec<_> = records.iter().map(|record| record["type"].as_str().expect("a type")).collect();
+    assert_eq!(types, ["KEY_VALUE", "PASSWORD"], "the type follows from the names of the fields");
+    town.put("web/login", json!({"username": "app", "password": "t"})).await;
+    did(&town.run().await, "succeeded", &[("updated_local", 1)]);
+    assert_eq!(town.version("web/login").await, 2);
+    did(&town.run().await, "succeeded", &[]);
+}
+
+#[tokio::test]
+async fn both_sides_meet_and_apart_edits_of_one_secret_are_merged() {
+    let town = Town::new("bidirectional").await;
+    let mine = town.house.record(&town.collection, "mine", json!({"a": "1", "b": "1"})).await;
+    town.put("theirs", json!({"x": "1"})).await;
+    did(&town.run().await, "succeeded", &[("created_remote", 1), ("created_local", 1)]);
+    town.house.change(&mine, json!({"a": "2"})).await;
+    town.put("mine", json!({"a": "1", "b": "3"})).await;
+    let run = town.run().await;
+    assert_eq!(run["state"], "succeeded", "{run:#}");
+    let merged = json!({"a": "2", "b": "3"});
+    assert_eq!(town.value("mine").await, Some(merged.clone()));
+    assert_eq!(town.house.values(&town.collection).await["mine"], merged);
+    did(&town.run().await, "succeeded", &[]);
+}
+
+#[tokio::test]
+async fn deletions_restores_and_renames_travel_both_ways() {
+    let town = Town::new("bidirectional").await;
+    let (owner, collection) = (&town.house.owner, &town.collection);
+    let one = town.house.record(collection, "one", json!({"v": "1"})).await;
+    let two = town.house.record(collection, "two", json!({"v": "2"})).await;
+    for n in 0..10 {
+        town.house.record(collection, &format!("more/{n}"), json!({"v": n})).await;
+    }
+    did(&town.run().await, "succeeded", &[("created_remote", 12)]);
+    town.house.trash(&one).await;
+    town.delete("two").await;
+    did(&town.run().await, "succeeded", &[("deleted_remote", 1), ("deleted_local", 1)]);
+    assert_eq!(town.value("one").await, None);
+    assert!(!owner.get(&format!("/records/{two}")).await.body["deleted_at"].is_null());
+    // Deleted, not destroyed: what machines had can be had again.
+    owner.post(&format!("/records/{one}/restore"), json!({})).await.expect(200);
+    town.root().call("POST", "kv/undelete/team/app/two", Some(json!({"versions": [1]}))).await;
+    let run = town.run().await;
+    assert_eq!(run["state"], "succeeded", "{run:#}");
+    assert_eq!(town.value("one").await, Some(json!({"v": "1"})));
+    assert_eq!(town.house.values(collection).await["two"], json!({"v": "2"}));
+    let revision = owner.get(&format!("/records/{one}")).await.body["revision"].clone();
+    owner.patch(&format!("/records/{one}"), &revision, json!({"path": "uno"})).await.expect(200);
+    let run = town.run().await;
+    assert_eq!(run["state"], "succeeded", "{run:#}");
+    assert_eq!((town.value("one").await, town.value("uno").await), (None, Some(json!({"v": "1"}))));
+    did(&town.run().await, "succeeded", &[]);
+}
+
+#[tokio::test]
+async fn odd_names_and_values_travel_both_ways() {
+    let town = Town::new("bidirectional").await;
+    let names = ["foo", "foo/bar", "a b", "100%", "a#b", "a?b", "a\\b", "a+b", "a*b", "snow ☃ and 🔑", "ünï/cödé"];
+    let values = [
+        json!({"v": {"nested": [1, 2.5, {"x": null}]}}),
+        json!({"v": null}),
+        json!({}),
+        json!({"v": ""}),
+        json!({"v": true}),
+        json!({"-": "-", "🔑": "ключ"}),
+        json!({"v": "line\nbreak\u{0}"}),
+    ];
+    let pairs = || names.iter().zip(values.iter().cycle());
+    for (name, value) in pairs() {
+        town.house.record(&town.collection, &format!("local/{name}"), value.clone()).await;
+        town.put(&format!("remote/{}", encoded(name)), value.clone()).await;
+    }
+    let count = names.len() as u64;
+    did(&town.run().await, "succeeded", &[("created_remote", count), ("created_local", count)]);
+    let local = town.house.values(&town.collection).await;
+    for (name, value) in pairs() {
+        assert_eq!(town.value(&format!("local/{}", encoded(name))).await.as_ref(), Some(value), "{name}");
+        assert_eq!(local[&format!("remote/{name}")], *value, "{name}");
+    }
+    did(&town.run().await, "succeeded", &[]);
+}
+
+/// A path as a URL has it.
+fn encoded(path: &str) -> String {
+    let keep = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'/';
+    path.bytes().map(|byte| if keep(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
+#[tokio::test]
+async fn a_plan_shows_everything_and_is_applied_exactly_as_shown() {
+    let town = Town::new("bidirectional").await;
+    let one = town.house.record(&town.collection, "one", json!({"v": "hunter2"})).await;
+    town.put("two", json!({"v": "hunter2"})).await;
+    let plan = town.plan().await;
+    assert!(!plan.to_string().contains("hunter2"), "a plan holds no values");
+    let steps: Vec<_> = plan["steps"].as_array().expect("steps").iter().map(|step| &step["action"]).collect();
+    assert_eq!(steps, ["create_remote", "create_local"]);
+    assert_eq!(town.value("one").await, None, "a plan writes nothing");
+    // What moved since is stale, what came since is not in the plan.
+    town.house.change(&one, json!({"v": "later"})).await;
+    town.house.record(&town.collection, "three", json!({"v": "3"})).await;
+    let run = town.run_with(json!({"plan_id": plan["id"]})).await;
+    did(&run, "partial", &[("created_local", 1), ("stale", 1)]);
+    assert_eq!((town.value("one").await, town.value("three").await), (None, None));
+    did(&town.run().await, "succeeded", &[("created_remote", 2)]);
+    assert_eq!(town.value("one").await, Some(json!({"v": "later"})));
+}
+
+#[tokio::test]
+async fn the_audit_names_both_sides_of_everything_that_travelled() {
+    let town = Town::new("push").await;
+    let id = town.house.record(&town.collection, "db/main", json!({"password": "one"})).await;
+    town.run().await;
+    let events = town.house.owner.items(&format!("/audit/events?action=HCV_SECRET_SYNCED&object={id}")).await;
+    let [event] = events.as_slice() else { panic!("{events:?}") };
+    assert!(event["remote"]["path"].as_str().is_some_and(|path| path.ends_with("team/app/db/main")), "{event:#}");
+    assert_eq!(event["remote"]["version"], 1);
+    assert_eq!(event["detail"]["revision"], "1");
+    // The same id stands in Vault's own log.
+    assert!(event["remote"]["request_id"].is_string(), "{event:#}");
+    let verdict = town.house.owner.post("/audit/verify", json!({})).await.expect(200).body;
+    assert_eq!(verdict["ok"], true);
+    let export = town.house.owner.get("/audit/export").await.expect(200).body;
+    let lines: Vec<Value> =
+        export.as_str().expect("text").lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let numbers: Vec<_> = lines.iter().map(|line| line["seq"].as_u64().expect("a number")).collect();
+    assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>());
+    assert!(lines.iter().all(|line| line["bytes"].is_string() && line["hash"].is_string()));
+}
+
+#[tokio::test]
+async fn the_command_line_plans_runs_and_tells_by_its_exit_code() {
+    let town = Town::new("bidirectional").await;
+    let house = &town.house;
+    let code = |arguments: &[&str]| house.cli(arguments).status.code();
+    assert_eq!(code(&["sync", "plan", "prod", "--detailed-exitcode"]), Some(0));
+    let id = house.record(&town.collection, "one", json!({"v": "1"})).await;
+    assert_eq!(code(&["sync", "plan", "prod", "--detailed-exitcode"]), Some(3));
+    let plan = house.cli_json(&["sync", "plan", "prod"]);
+    assert_eq!(code(&["sync", "apply", plan["id"].as_str().expect("an id")]), Some(0));
+    assert_eq!(town.value("one").await, Some(json!({"v": "1"})));
+    house.change(&id, json!({"v": "2"})).await;
+    town.put("one", json!({"v": "3"})).await;
+    let run = house.cli(&["sync", "run", "prod"]);
+    assert_eq!(run.status.code(), Some(4), "{run:?}");
+    let conflict = town.conflict().await;
+    let conflict = conflict["id"].as_str().expect("an id");
+    assert_eq!(code(&["conflict", "resolve", conflict, "--keep-local", "--reason", "ours is newer"]), Some(0));
+    assert_eq!(town.value("one").await, Some(json!({"v": "2"})));
+    assert_eq!(code(&["sync", "run", "prod"]), Some(0));
+    let test = house.cli(&["connection", "test", "prod"]);
+    assert_eq!(test.status.code(), Some(0));
+    assert!(String::from_utf8_lossy(&test.stdout).contains("granted"));
+    assert_eq!(code(&["connection", "pause", "prod"]), Some(0));
+    assert_eq!(code(&["sync", "run", "prod"]), Some(2), "paused");
+}
