@@ -296,11 +296,12 @@ fn way_or_fault(fault: RemoteFault) -> Obstacle {
     }
 }
 
+/// Three seconds at least, in all: a rate limit's window is usually one.
 fn patience() -> ExponentialBuilder {
     ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(100))
         .with_max_delay(Duration::from_secs(5))
-        .with_max_times(3)
+        .with_max_times(5)
         .with_jitter()
 }
 
