@@ -290,6 +290,23 @@ pub(crate) fn delete_request(scope: &Scope, path: &SecretPath, version: Version)
     Request::post(scope.secret("delete", path), "deleting", &["update"], Effect::Once, json)
 }
 
+/// Reads the success of a change that answers no data: 204, or 200 with warnings and an id. What
+/// else calls itself a success was not said by Vault, and nobody knows what happened.
+pub(crate) fn read_change(request: &Request, answer: &Answer) -> Result<Option<String>, RemoteFault> {
+    #[derive(Deserialize)]
+    struct Changed {
+        request_id: String,
+    }
+    if answer.status == StatusCode::NO_CONTENT {
+        return Ok(None);
+    }
+    match answer.parse::<Changed>(&request.doing) {
+        Ok(Changed { request_id }) => Ok(Some(request_id)),
+        Err(fault) if request.effect == Effect::Once => Err(RemoteFault { class: FaultClass::Unknown, ..fault }),
+        Err(fault) => Err(fault),
+    }
+}
+
 /// Turns a 404 to a change of an existing key into a fault.
 pub(crate) fn vanished(request: &Request, answer: &Answer, mount: &str) -> RemoteFault {
     match fault::absence(answer) {

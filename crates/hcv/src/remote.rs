@@ -170,7 +170,7 @@ impl Remote for VaultRemote {
         if answer.status == StatusCode::NOT_FOUND {
             return Err(kv2::vanished(&request, &answer, self.scope.mount()));
         }
-        Ok(())
+        kv2::read_change(&request, &answer).map(drop)
     }
 
     async fn delete(&self, path: &SecretPath, version: Version) -> Result<Option<String>, RemoteFault> {
@@ -179,9 +179,7 @@ impl Remote for VaultRemote {
         if answer.status == StatusCode::NOT_FOUND {
             return Err(kv2::vanished(&request, &answer, self.scope.mount()));
         }
-        // Success is 204, or 200 with warnings and an id.
-        let id = serde_json::from_slice::<crate::wire::Envelope<serde::de::IgnoredAny>>(&answer.body).ok();
-        Ok(id.and_then(|envelope| envelope.request_id))
+        kv2::read_change(&request, &answer)
     }
 
     fn requests(&self) -> u64 {

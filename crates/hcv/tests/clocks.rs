@@ -1,20 +1,21 @@
 //! Clocks that disagree: a deletion is never taken for an expiry, nor an expiry to come for a
 //! deletion.
 
+#[path = "openbao/between.rs"]
+#[allow(dead_code, reason = "shared with the other tests")]
+mod between;
 #[path = "openbao/world.rs"]
 #[allow(dead_code, reason = "shared with the other tests")]
 mod world;
-#[path = "openbao/wrong_clock.rs"]
-mod wrong_clock;
 
 use std::time::Duration;
 
+use between::{Between, Meddling};
 use vaultterm_hcv::{Listing, VaultRemote};
 use vaultterm_reconcile::{Mode, RemoteEntry, RemoteHead, RemoteSight};
 use vaultterm_sync::Remote;
 use vaultterm_testkit::{Backdoor, Metadata};
 use world::{MOUNT, PREFIX, World, path};
-use wrong_clock::through_a_clock_off_by;
 
 /// Seconds by which what answers may be wrong.
 const LAGS: [i64; 4] = [-30, -1, 0, 1];
@@ -37,8 +38,10 @@ async fn a_deletion_just_made_is_no_expiry_to_come_however_wrong_the_clock_of_wh
             world.set_policy(&world::vault_hcl(Mode::Bidirectional)).await;
         }
         let backdoor = world.server.backdoor(MOUNT, PREFIX);
+        let between = Between::new(world.server.port()).await;
+        world.connection.address.clone_from(&between.address);
         for seconds in LAGS {
-            world.connection.address = through_a_clock_off_by(seconds, world.server.port()).await;
+            between.meddle("", Meddling::Date(seconds));
             let remote = world.connect_listing(listing, 7).await;
             let key = format!("key{seconds}");
             let version = backdoor.put(&key, world::fields("1").expose().clone()).await;
@@ -54,6 +57,8 @@ async fn a_deletion_just_made_is_no_expiry_to_come_however_wrong_the_clock_of_wh
 async fn an_expiry_to_come_is_live_though_the_clock_of_what_answers_lags() {
     let mut world = World::new(Mode::Bidirectional).await;
     let backdoor = world.server.backdoor(MOUNT, PREFIX);
+    let between = Between::new(world.server.port()).await;
+    world.connection.address.clone_from(&between.address);
     let soon = Metadata { delete_version_after: Some(Duration::from_secs(40)), ..Metadata::default() };
     let later = Metadata { delete_version_after: Some(Duration::from_secs(3_600)), ..Metadata::default() };
     for (key, metadata) in [("soon", soon), ("later", later)] {
@@ -61,7 +66,7 @@ async fn an_expiry_to_come_is_live_though_the_clock_of_what_answers_lags() {
         backdoor.put(key, world::fields("1").expose().clone()).await;
     }
     for seconds in LAGS {
-        world.connection.address = through_a_clock_off_by(seconds, world.server.port()).await;
+        between.meddle("", Meddling::Date(seconds));
         let remote = world.connect().await;
         for key in ["soon", "later"] {
             for head in heads(&remote, key).await {
