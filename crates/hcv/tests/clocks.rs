@@ -75,3 +75,23 @@ async fn an_expiry_to_come_is_live_though_the_clock_of_what_answers_lags() {
         }
     }
 }
+
+/// This is how the planner tells a version that ran out unseen from one that somebody deleted.
+#[tokio::test]
+async fn a_version_that_ran_out_was_deleted_whole_seconds_after_it_was_created() {
+    let world = World::new(Mode::Pull).await;
+    let backdoor = world.server.backdoor(MOUNT, PREFIX);
+    let brief = Metadata { delete_version_after: Some(Duration::from_secs(1)), ..Metadata::default() };
+    backdoor.put_metadata("key", brief).await;
+    backdoor.put("key", world::fields("1").expose().clone()).await;
+    let remote = world.connect().await;
+    let ran_out = async {
+        loop {
+            if let RemoteHead::Deleted { stamp, deleted, .. } = heads(&remote, "key").await[0] {
+                return deleted.expect("a time").0 - stamp.version_created.0;
+            }
+        }
+    };
+    let lived = tokio::time::timeout(Duration::from_secs(20), ran_out).await.expect("it runs out");
+    assert_eq!(lived, 1_000_000_000, "nanoseconds");
+}

@@ -37,7 +37,8 @@ pub(crate) enum RemoteSince<'a> {
     Rewound,
     /// No live version where the base names one: proven, not merely unlisted.
     Deleted,
-    /// The base's version passed the `deletion_time` that the base recorded.
+    /// The base's version passed the `deletion_time` that the base recorded, or a version ran out
+    /// before it was ever seen.
     Expired,
     /// Not listed, and not proven absent.
     Unlisted,
@@ -202,10 +203,20 @@ fn remote_since<'a>(
             }
         }
         (Some(base), Some(RemoteHead::Deleted { stamp, deleted, destroyed })) => {
-            let expired = stamp == base.stamp && !destroyed && deleted.is_some() && deleted == base.expires;
-            if expired { RemoteSince::Expired } else { RemoteSince::Deleted }
+            let expired =
+                deleted.is_some_and(|at| (stamp == base.stamp && deleted == base.expires) || ran_out(&stamp, at));
+            if expired && !destroyed { RemoteSince::Expired } else { RemoteSince::Deleted }
         }
     }
+}
+
+/// Whether a version's time was up: `delete_version_after` counts in whole seconds, and Vault adds
+/// it to the creation time, which has nanoseconds. A deletion by hand falls on such a moment once in
+/// a thousand million times, and is then not propagated by default.
+fn ran_out(stamp: &RemoteStamp, deleted: UnixNanos) -> bool {
+    const SECOND_NS: i64 = 1_000_000_000;
+    let lived = deleted.0.saturating_sub(stamp.version_created.0);
+    lived > 0 && lived % SECOND_NS == 0
 }
 
 /// Whether `now` cannot follow `then` under the same key metadata: a lower number, or the same

@@ -112,6 +112,7 @@ fn remotes() -> Vec<Remote> {
         (dead(BASE_STAMP, Some(EXPIRY), false), Some((0, 0)), None),
         (dead(BASE_STAMP, None, true), None, None),
         (dead(changed, Some(UnixNanos(20)), false), Some((0, 1)), None),
+        (dead(changed, Some(UnixNanos(30_000_000_003)), false), Some((0, 1)), None),
     ]
 }
 

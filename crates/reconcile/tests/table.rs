@@ -209,6 +209,10 @@ section! { expiry, "Expiry", "bidirectional",
     expired_propagated_and_changed_here         ["expired=propagate"]       "a=1 (expires) | a=2   | expired        | conflict remote_deleted";
     expired_and_deleted_here                    ["any"]                     "a=1 (expires) | trash | expired        | forget";
     deleted_by_hand_before_it_expired           []                          "a=1 (expires) | same  | deleted        | delete_local";
+    run_out_before_any_run_saw_it               ["any"]                     "a=1           | same  | a=2, run out   | in step";
+    run_out_unseen_and_propagated               ["expired=propagate"]       "a=1           | same  | a=2, run out   | delete_local";
+    run_out_unseen_and_changed_here             []                          "a=1           | a=3   | a=2, run out   | create_remote cas=3, mark";
+    run_out_unseen_and_deleted_here             ["any"]                     "a=1           | trash | a=2, run out   | forget";
     a_new_expiry_on_the_same_version            ["any"]                     "a=1           | same  | same (expires) | adopt";
     an_expiry_that_was_taken_off                ["any"]                     "a=1 (expires) | same  | same           | adopt";
     drift_by_expiry_in_a_push                   ["push expired=propagate"]  "a=1 (expires) | same  | expired        | conflict remote_deleted";

@@ -15,6 +15,8 @@ use crate::world::{ELSEWHERE, HERE, Key, Veil, World, id, path};
 
 /// When a version that expires does so.
 const EXPIRY: UnixNanos = UnixNanos(50);
+/// How long a version lives that runs out before any run sees it.
+const BRIEFLY_NS: i64 = 30_000_000_000;
 /// What a base was recorded with: version 2 of its key.
 const BASE_STAMP: RemoteStamp = stamp(1, 2, 2);
 
@@ -271,6 +273,10 @@ impl Site<'_> {
                 "expired" => (deleted(BASE_STAMP, EXPIRY.0), Some(content)),
                 "destroyed" => (RemoteHead::Deleted { stamp: BASE_STAMP, deleted: None, destroyed: true }, None),
                 "emptied" => (RemoteHead::Empty { key_created: UnixNanos(9) }, None),
+                _ if text.ends_with(", run out") => {
+                    let content = fields(text.trim_end_matches(", run out"));
+                    (deleted(stamp(1, 3, 3), 3 + BRIEFLY_NS), Some(content))
+                }
                 _ if text.ends_with(", deleted") => {
                     (deleted(stamp(1, 3, 3), 20), Some(fields(&text[..text.len() - 9])))
                 }

@@ -31,6 +31,7 @@ what is planned. Options that are not named have their defaults.
 | `denied` | cannot be read |
 | `(expires)` | its `deletion_time` lies in the future |
 | `expired` | that `deletion_time` has passed |
+| `a=2, run out` | written once more, to expire, and expired before any run saw it: deleted whole seconds after it was created |
 | `(marked elsewhere)`, `(marked API_KEY)`, `(unmarked)` | what the secret's `custom_metadata` says; else this installation's mark, with the base's type |
 | `(record gone)`, `(secret gone)` | a dropped link: the record, or the secret, was deleted and the other side kept |
 | `p×11` | eleven such paths |

@@ -1,10 +1,12 @@
 //! Deletion, restore and rename on both sides: nothing is destroyed, and nothing is deleted that
 //! was not proven or decided.
 
+use std::time::Duration;
+
 use serde_json::json;
 use vaultterm_reconcile::{HaltKind, Mode};
 use vaultterm_sync::RunState;
-use vaultterm_testkit::{Backdoor, world::data};
+use vaultterm_testkit::{Backdoor, Metadata, world::data};
 
 use crate::house::House;
 
@@ -111,6 +113,23 @@ async fn a_rename_rests_after_one_run_and_keeps_the_record() {
     house.rests().await;
     assert_eq!(house.found("new").await.unwrap().id, record);
     assert!(house.trashed().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_version_that_ran_out_before_any_run_saw_it_is_no_deletion() {
+    let house = with(Mode::Bidirectional, &["x", "y", "z"]).await;
+    let brief = Metadata { delete_version_after: Some(Duration::from_secs(1)), ..Metadata::default() };
+    house.vault.put_metadata("x", brief).await;
+    let version = house.put("x", json!({"value": "brief"})).await;
+    let ran_out = async { while house.vault.get("x", version).await.is_some() {} };
+    tokio::time::timeout(Duration::from_secs(20), ran_out).await.expect("it runs out");
+    assert_eq!(house.succeed().await.counts.deleted_local, 0);
+    assert_eq!(house.record("x").await, Some(data(json!({"value": "x"}))));
+    house.rests().await;
+
+    house.save("x", json!({"value": "lives on"})).await;
+    assert_eq!(house.succeed().await.counts.created_remote, 1);
+    assert_eq!(house.head("x").await.version, version + 1);
 }
 
 #[tokio::test]
