@@ -18,6 +18,8 @@ mod live;
 mod moment;
 mod password;
 mod problem;
+#[cfg(test)]
+mod reference;
 mod request;
 mod runner;
 mod scheduler;

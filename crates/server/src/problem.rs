@@ -14,6 +14,8 @@ use vaultterm_sealing::FieldsError;
 use vaultterm_store::StoreError;
 use vaultterm_sync::{EngineError, FaultClass, JournalError, RemoteFault};
 
+/// The media type of a problem document.
+pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
 /// What every `type` begins with.
 const TYPE: &str = "urn:vaultterm:problem:";
 
@@ -43,6 +45,31 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// Every kind, by status.
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 20] = [
+        Self::Malformed,
+        Self::Unauthenticated,
+        Self::LoginRefused,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::Exists,
+        Self::Refused,
+        Self::RunInProgress,
+        Self::Paused,
+        Self::PlanNotApplicable,
+        Self::Stale,
+        Self::PreconditionFailed,
+        Self::TooLarge,
+        Self::UnsupportedMediaType,
+        Self::Invalid,
+        Self::PreconditionRequired,
+        Self::RateLimited,
+        Self::Internal,
+        Self::Unavailable,
+    ];
+
     const fn parts(self) -> (u16, &'static str, &'static str) {
         match self {
             Self::Malformed => (400, "malformed-request", "The request is not understood"),
@@ -176,7 +203,7 @@ impl Problem {
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let mut response = (self.status(), body).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         if let Some(seconds) = self.0.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

@@ -195,6 +195,23 @@ pub enum FaultClass {
 }
 
 impl FaultClass {
+    /// Every class.
+    pub const ALL: [Self; 13] = [
+        Self::Unavailable,
+        Self::Misconfigured,
+        Self::LoginRefused,
+        Self::Stale,
+        Self::Invalid,
+        Self::Denied,
+        Self::WrongMount,
+        Self::StaleReplica,
+        Self::RateLimited,
+        Self::Redirected,
+        Self::Sealed,
+        Self::Unknown,
+        Self::Protocol,
+    ];
+
     /// Returns the name used in problems, logs and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

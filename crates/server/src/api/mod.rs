@@ -21,11 +21,19 @@ use axum::{Json, Router, extract::DefaultBodyLimit, middleware, routing::get};
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::{
     Modify, OpenApi,
-    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    openapi::{
+        ContentBuilder, PathItem, Ref, RefOr, ResponseBuilder, Responses,
+        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    },
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{app::App, gate, idempotency, problem::Problem, web};
+use crate::{
+    app::App,
+    gate, idempotency,
+    problem::{MEDIA_TYPE as PROBLEM, Problem},
+    web,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -108,7 +116,26 @@ fn routes() -> OpenApiRouter<App> {
 #[must_use]
 pub fn openapi() -> utoipa::openapi::OpenApi {
     let nested = OpenApiRouter::with_openapi(Description::openapi());
-    nested.nest("/api/v1", open_routes().merge(routes())).into_openapi()
+    let mut described = nested.nest("/api/v1", open_routes().merge(routes())).into_openapi();
+    for item in described.paths.paths.values_mut() {
+        let PathItem { get, put, post, delete, patch, .. } = item;
+        for operation in [get, put, post, delete, patch].into_iter().flatten() {
+            describe_problems(&mut operation.responses);
+        }
+    }
+    described
+}
+
+/// Every refusal is a problem document, whether a handler names its status or not.
+fn describe_problems(responses: &mut Responses) {
+    let document = || ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    let answer = || ResponseBuilder::new().description("A problem").content(PROBLEM, document()).build();
+    for (status, response) in &mut responses.responses {
+        if status.starts_with(['4', '5']) {
+            *response = RefOr::T(answer());
+        }
+    }
+    responses.responses.insert("default".to_owned(), RefOr::T(answer()));
 }
 
 /// Puts all routes together.
