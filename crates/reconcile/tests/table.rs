@@ -13,6 +13,7 @@ mod page;
 mod world;
 
 use notation::Row;
+use vaultterm_reconcile::Inquiries;
 
 /// Rows that share a heading, and the options that hold for all of them.
 #[derive(Debug)]
@@ -373,6 +374,31 @@ const SECTIONS: [&Section; 11] = [
     &halts::SECTION,
     &names::SECTION,
 ];
+
+/// Values are read only for paths that moved, and not even then where only one side has the path.
+#[test]
+fn what_neither_side_touched_and_what_only_one_side_has_is_planned_without_a_look() {
+    let mut found = 0;
+    for (section, shared) in [
+        (&both_directions::SECTION, "bidirectional"),
+        (&push::SECTION, "push"),
+        (&pull::SECTION, "pull"),
+        (&deletion::SECTION, "bidirectional"),
+        (&expiry::SECTION, "bidirectional"),
+    ] {
+        let untouched =
+            |line: &notation::Line| (line.local, line.remote) == ("same", "same") && line.planned == "in step";
+        let one_sided = |line: &notation::Line| line.base == "-" && (line.local == "-" || line.remote == "-");
+        let free = section.rows.iter().filter(|row| row.lines().iter().all(|line| untouched(line) || one_sided(line)));
+        for row in free {
+            for asked in row.asked(shared) {
+                assert_eq!(asked, Inquiries::default(), "{}", row.name);
+                found += 1;
+            }
+        }
+    }
+    assert!(found >= 8, "{found} such rows");
+}
 
 #[test]
 fn the_page_of_the_documentation_shows_this_table() {

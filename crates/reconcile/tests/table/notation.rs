@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use vaultterm_reconcile::{
-    Action, Annotation, BaseEntry, Content, FieldDigest, HaltKind, Link, Mode, Options, Plan, RecordId, RecordType,
-    RemoteHead, RemoteStamp, Revision, SecretPath, Side, UnixNanos, Version,
+    Action, Annotation, BaseEntry, Content, FieldDigest, HaltKind, Inquiries, Link, Mode, Options, Plan, RecordId,
+    RecordType, RemoteHead, RemoteStamp, Revision, SecretPath, Side, UnixNanos, Version,
 };
 
 use crate::world::{ELSEWHERE, HERE, Key, Veil, World, id, path};
@@ -74,6 +74,16 @@ impl Row {
             let halts: Vec<_> = plan.halts.iter().map(|halt| halt.kind.as_str()).collect();
             assert_eq!(halts, self.halts(), "{}, {mode:?}", self.name);
         }
+    }
+
+    /// Returns what has to be looked up before the case is planned, in each of its modes.
+    pub(crate) fn asked(&self, section: &str) -> Vec<Inquiries> {
+        let choices = Choices::of(&format!("{section} {}", self.options));
+        let asked = |mode: &Mode| {
+            let options = choices.options(*mode);
+            self.build(&options, &choices).0.asked(&options)
+        };
+        choices.modes.iter().map(asked).collect()
     }
 
     /// Builds the two sides and the base, and what the plan must say of each path.

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 use vaultterm_reconcile::{
-    Action, Annotation, BaseEntry, Content, FieldDigest, HaltKind, Input, Link, LocalEntry, LocalSnapshot, Options,
-    Plan, RecordId, RecordType, RemoteEntry, RemoteHead, RemoteSight, RemoteSnapshot, RemoteStamp, Revision,
+    Action, Annotation, BaseEntry, Content, FieldDigest, HaltKind, Input, Inquiries, Link, LocalEntry, LocalSnapshot,
+    Options, Plan, RecordId, RecordType, RemoteEntry, RemoteHead, RemoteSight, RemoteSnapshot, RemoteStamp, Revision,
     SecretPath, Side, Step, UnixNanos, Version, inquiries, lint, plan,
 };
 
@@ -116,10 +116,7 @@ impl World {
 
     /// Asks, plans and lints as the engine would, with these halts acknowledged.
     pub fn plan(&self, options: &Options, acknowledged: &BTreeSet<HaltKind>) -> Plan {
-        let (local, remote) = (self.local(), self.remote());
-        let nothing = BTreeMap::new();
-        let set_aside = self.scope_changed || self.remote_replaced.is_some();
-        let asked = inquiries(if set_aside { &nothing } else { &self.base }, &local, &remote, options);
+        let (local, remote, asked) = (self.local(), self.remote(), self.asked(options));
         let current = |path: &SecretPath| {
             let entry = &local.live[path];
             (path.clone(), self.records[&entry.record_id].content().clone())
@@ -145,6 +142,13 @@ impl World {
         let findings = lint(&input, &plan);
         assert!(findings.is_empty(), "{findings:?}\n{self:#?}\n{options:?}\n{plan:#?}");
         plan
+    }
+
+    /// What has to be looked up before planning.
+    pub fn asked(&self, options: &Options) -> Inquiries {
+        let nothing = BTreeMap::new();
+        let set_aside = self.scope_changed || self.remote_replaced.is_some();
+        inquiries(if set_aside { &nothing } else { &self.base }, &self.local(), &self.remote(), options)
     }
 
     pub fn plan_all(&self, options: &Options) -> Plan {
