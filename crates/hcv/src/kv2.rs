@@ -26,9 +26,11 @@ use crate::{
 /// version is skipped as it is parsed into nothing that is kept.
 #[derive(Debug, Deserialize)]
 pub(crate) struct KeyMetadata<'a> {
-    #[serde(borrow)]
-    created_time: Cow<'a, str>,
-    current_version: u64,
+    // Missing for a folder, of which a listing says `{}`. A key always has both.
+    #[serde(borrow, default)]
+    created_time: Option<Cow<'a, str>>,
+    #[serde(default)]
+    current_version: Option<u64>,
     #[serde(default)]
     custom_metadata: Option<BTreeMap<String, String>>,
     #[serde(borrow, default)]
@@ -98,18 +100,18 @@ impl KeyMetadata<'_> {
 
     fn head(&self, now: UnixNanos) -> Result<RemoteHead, String> {
         let created = |text: &str| wire::time(text).map(|time| time.unwrap_or(UnixNanos(0)));
-        let key_created = created(&self.created_time)?;
-        if self.current_version == 0 {
+        let (Some(key_created), Some(current)) = (&self.created_time, self.current_version) else {
+            return Err("it has no creation time, or no current version".to_owned());
+        };
+        let key_created = created(key_created)?;
+        if current == 0 {
             return Ok(RemoteHead::Empty { key_created });
         }
-        let Some(newest) = self.versions.get(&self.current_version) else {
-            return Err(format!("version {} is the newest, but is not there", self.current_version));
+        let Some(newest) = self.versions.get(&current) else {
+            return Err(format!("version {current} is the newest, but is not there"));
         };
-        let stamp = RemoteStamp {
-            key_created,
-            version: Version(self.current_version),
-            version_created: created(&newest.created_time)?,
-        };
+        let stamp =
+            RemoteStamp { key_created, version: Version(current), version_created: created(&newest.created_time)? };
         let deletion = wire::time(&newest.deletion_time)?;
         if newest.destroyed {
             return Ok(RemoteHead::Deleted { stamp, deleted: deletion.filter(|time| *time <= now), destroyed: true });
@@ -340,6 +342,15 @@ mod tests {
         match sight {
             RemoteSight::Seen(entry) => entry.head,
             other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn metadata_that_lack_what_every_key_has_are_unreadable_and_no_empty_key() {
+        for json in ["{}", r#"{"current_version":0}"#, r#"{"created_time":"2026-11-23T19:20:16.5Z"}"#] {
+            let metadata: KeyMetadata<'_> = serde_json::from_str(json).expect("metadata");
+            let seen = metadata.seen(UnixNanos(0));
+            assert!(matches!(seen.sight, RemoteSight::Unreadable(_)), "{json}: {seen:?}");
         }
     }
 

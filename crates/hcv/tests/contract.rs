@@ -22,6 +22,11 @@ mod as_openbao_allows {
     vaultterm_testkit::contract!(super::real_world(vaultterm_hcv::Listing::Auto).await);
 }
 
+/// The way of scopes that are too large for one `SCAN`.
+mod folder_by_folder {
+    vaultterm_testkit::contract!(super::real_world(vaultterm_hcv::Listing::DetailedList).await);
+}
+
 /// The way of every server without `SCAN` and `detailed-metadata`.
 mod key_by_key {
     vaultterm_testkit::contract!(super::real_world(vaultterm_hcv::Listing::PerKey).await);

@@ -1,0 +1,54 @@
+//! A scope whose stamps do not fit one answer.
+
+#[path = "openbao/world.rs"]
+#[allow(dead_code, reason = "shared with the other tests")]
+mod world;
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+use vaultterm_hcv::VaultConnector;
+use vaultterm_reconcile::{Mode, RemoteSight, RemoteSnapshot};
+use vaultterm_sync::{Connector, Remote};
+use world::{MOUNT, ROLE, World};
+
+/// Keys whose metadata fill an answer: each may hold 64 notes of 512 bytes.
+const KEYS: usize = 280;
+
+async fn observe(world: &World, connector: &VaultConnector) -> (RemoteSnapshot, Vec<String>) {
+    let before = world.server.audited().len();
+    let connected = connector.connect(&world.connection, &world.secrets()).await;
+    let remote = connected.map_err(|fault| format!("{fault:?}")).expect("the connection opens").remote;
+    let snapshot = remote.observe().await.expect("observed");
+    remote.close().await;
+    let asked = world.server.audited().into_iter().skip(before).filter(|request| request.role == ROLE);
+    let listings = asked.filter(|request| request.path.contains("metadata/"));
+    (snapshot, listings.map(|request| format!("{} {}", request.operation, request.path)).collect())
+}
+
+#[tokio::test]
+async fn a_scope_too_large_for_one_scan_is_listed_by_folder_and_scanned_no_more() {
+    let world = World::new(Mode::Pull).await;
+    let root = world.server.root();
+    let notes: BTreeMap<String, String> = (0..64).map(|number| (format!("note-{number}"), "n".repeat(512))).collect();
+    for number in 0..KEYS {
+        let path = format!("team/app/folder-{}/key-{number}", number % 3);
+        root.call("POST", &format!("{MOUNT}/metadata/{path}"), Some(json!({ "custom_metadata": notes }))).await;
+        root.put(MOUNT, &path, json!({"value": "1"})).await;
+    }
+    let connector = world.connector();
+    let by_folder: Vec<String> = ["", "folder-0/", "folder-1/", "folder-2/"]
+        .map(|folder| format!("list {MOUNT}/detailed-metadata/team/app/{folder}"))
+        .into();
+
+    let (first, mut asked) = observe(&world, &connector).await;
+    assert_eq!(asked.remove(0), format!("scan {MOUNT}/detailed-metadata/team/app/"));
+    asked.sort();
+    assert_eq!(asked, by_folder);
+    assert_eq!(first.sights.len(), KEYS);
+    assert!(first.sights.values().all(|sight| matches!(sight, RemoteSight::Seen(_))));
+
+    let (second, mut asked) = observe(&world, &connector).await;
+    asked.sort();
+    assert_eq!((second, asked), (first, by_folder));
+}
