@@ -1,27 +1,24 @@
 //! What comes back is not always Vault's answer. Whatever it is, it has its class, it never counts
 //! as an absence or as a write that was made, and it repeats no value.
 
-#[path = "openbao/between.rs"]
-#[allow(dead_code, reason = "shared with the other tests")]
-mod between;
 #[path = "openbao/world.rs"]
 #[allow(dead_code, reason = "shared with the other tests")]
 mod world;
 
 use std::time::Duration;
 
-use between::{Between, Meddling};
 use serde_json::json;
 use vaultterm_hcv::VaultRemote;
 use vaultterm_reconcile::{Mode, RecordId, RecordType, RemoteSight, Version};
 use vaultterm_sync::{FaultClass, Remote, RemoteFault};
+use vaultterm_testkit::openbao::{Between, Meddling};
 use world::{MOUNT, World, fields, path};
 
 /// A session through something in between, and a secret to ask for.
 async fn through() -> (World, VaultRemote, Between) {
     let mut world = World::new(Mode::Bidirectional).await;
     let between = Between::new(world.server.port()).await;
-    world.connection.address.clone_from(&between.address);
+    world.connection.address = between.address().to_owned();
     world.server.root().put(MOUNT, "team/app/there", json!({"value": "a-value-to-be-found"})).await;
     let remote = world.connect().await;
     (world, remote, between)
@@ -152,7 +149,7 @@ async fn a_denied_look_is_unreadable_and_no_absence() {
 async fn what_answers_without_being_vault_is_said_to_be_none() {
     let mut world = World::new(Mode::Push).await;
     let between = Between::new(world.server.port()).await;
-    world.connection.address.clone_from(&between.address);
+    world.connection.address = between.address().to_owned();
     between.meddle("", Meddling::Instead(answer!("200 OK", "", "<html>It works!</html>")));
     let fault = world.refusal().await;
     assert_eq!(fault.class, FaultClass::Protocol);

@@ -1,20 +1,19 @@
 //! Clocks that disagree: a deletion is never taken for an expiry, nor an expiry to come for a
 //! deletion.
 
-#[path = "openbao/between.rs"]
-#[allow(dead_code, reason = "shared with the other tests")]
-mod between;
 #[path = "openbao/world.rs"]
 #[allow(dead_code, reason = "shared with the other tests")]
 mod world;
 
 use std::time::Duration;
 
-use between::{Between, Meddling};
 use vaultterm_hcv::{Listing, VaultRemote};
 use vaultterm_reconcile::{Mode, RemoteEntry, RemoteHead, RemoteSight};
 use vaultterm_sync::Remote;
-use vaultterm_testkit::{Backdoor, Metadata};
+use vaultterm_testkit::{
+    Backdoor, Metadata,
+    openbao::{Between, Meddling},
+};
 use world::{MOUNT, PREFIX, World, path};
 
 /// Seconds by which what answers may be wrong.
@@ -39,7 +38,7 @@ async fn a_deletion_just_made_is_no_expiry_to_come_however_wrong_the_clock_of_wh
         }
         let backdoor = world.server.backdoor(MOUNT, PREFIX);
         let between = Between::new(world.server.port()).await;
-        world.connection.address.clone_from(&between.address);
+        world.connection.address = between.address().to_owned();
         for seconds in LAGS {
             between.meddle("", Meddling::Date(seconds));
             let remote = world.connect_listing(listing, 7).await;
@@ -58,7 +57,7 @@ async fn an_expiry_to_come_is_live_though_the_clock_of_what_answers_lags() {
     let mut world = World::new(Mode::Bidirectional).await;
     let backdoor = world.server.backdoor(MOUNT, PREFIX);
     let between = Between::new(world.server.port()).await;
-    world.connection.address.clone_from(&between.address);
+    world.connection.address = between.address().to_owned();
     let soon = Metadata { delete_version_after: Some(Duration::from_secs(40)), ..Metadata::default() };
     let later = Metadata { delete_version_after: Some(Duration::from_secs(3_600)), ..Metadata::default() };
     for (key, metadata) in [("soon", soon), ("later", later)] {

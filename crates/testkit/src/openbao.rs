@@ -13,6 +13,7 @@
 
 mod audit;
 mod backdoor;
+mod between;
 mod certificates;
 mod keeper;
 mod root;
@@ -30,6 +31,7 @@ use serde_json::{Value, json};
 
 pub use audit::AuditedRequest;
 pub use backdoor::OpenBaoBackdoor;
+pub use between::{Between, Meddling};
 pub use certificates::{Authority, Leaf};
 pub use root::{AppRole, Credentials, Root};
 

@@ -4,7 +4,7 @@ use serde_json::json;
 use vaultterm_ledger::Action;
 use vaultterm_reconcile::Mode;
 use vaultterm_sync::RunState;
-use vaultterm_testkit::world::data;
+use vaultterm_testkit::{openbao::Meddling, world::data};
 
 use crate::house::{House, writes};
 
@@ -76,4 +76,66 @@ async fn a_wrapped_secret_id_is_unwrapped_by_the_first_run_and_kept() {
     let unwraps = house.asked_since(0).into_iter().filter(|request| request.path == "sys/wrapping/unwrap").count();
     assert_eq!(unwraps, 1);
     assert_eq!(house.audited(Action::HcvSecretIdRotated).await, 2, "given wrapped, then unwrapped");
+}
+
+#[tokio::test]
+async fn a_write_whose_answer_is_lost_is_recognised_and_not_made_twice() {
+    let house = House::new(Mode::Bidirectional).await;
+    house.save("new", json!({"value": "1"})).await;
+    house.save("changed", json!({"value": "0"})).await;
+    house.between.meddle("POST /v1/kv/data/team/app/new", Meddling::Lost);
+    house.succeed().await;
+    house.save("changed", json!({"value": "1"})).await;
+    house.between.meddle("POST /v1/kv/data/team/app/changed", Meddling::Cut(10));
+    house.succeed().await;
+    house.between.meddle("", Meddling::Pass);
+    for (path, version) in [("new", 1), ("changed", 2)] {
+        house.in_step(path, json!({"value": "1"})).await;
+        assert_eq!(house.head(path).await.version, version, "{path}");
+    }
+    house.rests().await;
+}
+
+#[tokio::test]
+async fn a_deletion_whose_answer_is_lost_is_made_once_and_rests() {
+    let house = House::new(Mode::Bidirectional).await;
+    for path in ["x", "y", "z"] {
+        house.save(path, json!({"value": "1"})).await;
+    }
+    house.succeed().await;
+    house.trash("x").await;
+    house.between.meddle("POST /v1/kv/delete/", Meddling::Lost);
+    house.run(&[]).await;
+    house.between.meddle("", Meddling::Pass);
+    house.run(&[]).await;
+    assert!(!house.head("x").await.is_live());
+    assert_eq!(house.trashed().await, ["x"], "it does not come back");
+    house.rests().await;
+}
+
+#[tokio::test]
+async fn a_page_that_is_no_listing_deletes_nothing() {
+    let house = House::new(Mode::Bidirectional).await;
+    for path in ["x", "y", "z"] {
+        house.save(path, json!({"value": "1"})).await;
+    }
+    house.succeed().await;
+    for answer in [
+        "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n<html>Please log in</html>",
+        "HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n<html>Nothing here</html>",
+        "HTTP/1.1 307 Temporary Redirect\r\nConnection: close\r\nLocation: /elsewhere\r\n\r\n",
+    ] {
+        house.between.meddle("/v1/kv/detailed-metadata/", Meddling::Instead(answer));
+        let before = house.print().await;
+        let run = house.run(&[]).await;
+        assert_eq!(run.state, RunState::Failed, "{run:#?}");
+        assert_eq!(house.print().await, before);
+    }
+    // An empty listing that looks right is a suspicion: each path is asked for.
+    let empty = "HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n{\"errors\":[]}";
+    house.between.meddle("/v1/kv/detailed-metadata/", Meddling::Instead(empty));
+    let before = house.print().await;
+    let run = house.run(&[]).await;
+    assert_eq!((run.counts.deleted_local, run.counts.unchanged), (0, 3), "{run:#?}");
+    assert_eq!(house.print().await, before);
 }

@@ -16,8 +16,8 @@ use vaultterm_ledger::Action;
 use vaultterm_reconcile::{HaltKind, Mode, Options, RecordId, RecordType, Revision, UnixNanos};
 use vaultterm_sealing::{FieldsError, RootKey, SecretFields, SecretText};
 use vaultterm_store::{
-    AuditFilter, ConflictFilter, Context, Database, InstanceRole, NewConnection, NewRecord, NewUser, Page, Record,
-    RecordFilter, RecordPatch, RecordState, Store,
+    AuditEvent, AuditFilter, ConflictFilter, Context, Database, InstanceRole, NewConnection, NewRecord, NewUser, Page,
+    Record, RecordFilter, RecordPatch, RecordState, Store,
 };
 use vaultterm_sync::{
     Clock, CollectionId, ConflictStatus, Connection, ConnectionId, ConnectionSecrets, Credential, Engine, EngineError,
@@ -25,7 +25,7 @@ use vaultterm_sync::{
 };
 use vaultterm_testkit::{
     Backdoor, Data,
-    openbao::{AppRole, AuditedRequest, Credentials, OpenBao, OpenBaoBackdoor},
+    openbao::{AppRole, AuditedRequest, Between, Credentials, OpenBao, OpenBaoBackdoor},
     world::{actor, at, connection, data},
 };
 
@@ -53,9 +53,11 @@ pub(crate) struct House {
     pub(crate) vault: OpenBaoBackdoor,
     server: Arc<OpenBao>,
     engine: Engine<Store, VaultConnector, MachineClock>,
+    /// What stands between the connection and the server; passes everything until told otherwise.
+    pub(crate) between: Between,
     connection: ConnectionId,
     collection: CollectionId,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// The newest version of a key in Vault, as the administrator sees it.
@@ -105,7 +107,13 @@ impl House {
 
     /// Makes an empty house with other options.
     pub(crate) async fn with(mode: Mode, change: impl FnOnce(&mut Options)) -> Self {
+        Self::listing(mode, ConnectorOptions::default(), change).await
+    }
+
+    /// Makes an empty house that lists in another way.
+    pub(crate) async fn listing(mode: Mode, ways: ConnectorOptions, change: impl FnOnce(&mut Options)) -> Self {
         let server = Arc::new(OpenBao::start().await);
+        let between = Between::new(server.port()).await;
         let credentials = prepare(&server, mode).await;
         let folder = tempfile::tempdir().unwrap();
         let store = open_store(&folder).await;
@@ -118,7 +126,7 @@ impl House {
         let owner = store.create_user(&context(), owner).await.unwrap();
         let collection = store.create_collection(&context(), "team", owner.id).await.unwrap().id;
         let mut wanted = Connection {
-            address: server.address(),
+            address: between.address().to_owned(),
             role_id: credentials.role_id,
             mount: MOUNT.to_owned(),
             path: PREFIX.to_owned(),
@@ -129,9 +137,9 @@ impl House {
         let secrets = ConnectionSecrets { credential, client_key_pem: None };
         let new = NewConnection { connection: wanted, secrets };
         let made = store.create_connection(&context(), new).await.unwrap();
-        let engine = Engine::new(store.clone(), VaultConnector::new(ConnectorOptions::default()), MachineClock);
+        let engine = Engine::new(store.clone(), VaultConnector::new(ways), MachineClock);
         let vault = server.backdoor(MOUNT, PREFIX);
-        Self { store, vault, server, engine, connection: made.id, collection, _folder: folder }
+        Self { store, vault, server, engine, between, connection: made.id, collection, folder }
     }
 
     // ---- VaultTerm's side ------------------------------------------------------------------
@@ -226,17 +234,32 @@ impl House {
         }
     }
 
+    /// Returns the bytes of every file that VaultTerm keeps.
+    pub(crate) fn files(&self) -> Vec<(String, Vec<u8>)> {
+        let entries = std::fs::read_dir(self.folder.path()).unwrap();
+        let read = |entry: std::io::Result<std::fs::DirEntry>| {
+            let path = entry.unwrap().path();
+            (path.display().to_string(), std::fs::read(&path).unwrap())
+        };
+        entries.map(read).collect()
+    }
+
     /// Counts the audit entries of an action.
     pub(crate) async fn audited(&self, action: Action) -> usize {
         let filter = AuditFilter { action: Some(action), ..AuditFilter::default() };
+        self.audit(&filter).await.len()
+    }
+
+    /// Returns the audit entries that a filter lets through.
+    pub(crate) async fn audit(&self, filter: &AuditFilter) -> Vec<AuditEvent> {
         let mut page = Page { limit: 500, cursor: None };
-        let mut count = 0;
+        let mut all = Vec::new();
         loop {
-            let paged = self.store.audit_events(&filter, &page).await.unwrap();
-            count += paged.items.len();
+            let paged = self.store.audit_events(filter, &page).await.unwrap();
+            all.extend(paged.items);
             page.cursor = paged.next_cursor;
             if page.cursor.is_none() {
-                return count;
+                return all;
             }
         }
     }
@@ -319,7 +342,12 @@ impl House {
 
     /// Makes a plan and stores it.
     pub(crate) async fn plan(&self) -> StoredPlan {
-        self.engine.plan(self.connection).await.unwrap()
+        self.plan_or_fault().await.unwrap()
+    }
+
+    /// Makes a plan and stores it, if it can be made.
+    pub(crate) async fn plan_or_fault(&self) -> Result<StoredPlan, EngineError> {
+        self.engine.plan(self.connection).await
     }
 
     /// Applies a stored plan.

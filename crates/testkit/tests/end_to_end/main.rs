@@ -5,10 +5,12 @@
 //! always read by the administrator, never through the client under test. Start at `house.rs`.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod canary;
 mod conflicts;
 mod deletions;
 mod faults;
 mod house;
+mod listings;
 mod modes;
 mod odd;
 mod plans;

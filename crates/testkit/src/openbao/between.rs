@@ -17,7 +17,7 @@ const HEAD_BYTES_MAX: usize = 64 * 1024;
 
 /// What is done to an answer.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Meddling {
+pub enum Meddling {
     /// Nothing.
     Pass,
     /// Its `Date` is off by this many seconds.
@@ -32,16 +32,19 @@ pub(crate) enum Meddling {
 
 /// The way through it. Closed with the test's runtime.
 #[derive(Clone, Debug)]
-pub(crate) struct Between {
+pub struct Between {
     /// What is done to answers whose request line holds the text.
     rule: Arc<Mutex<(&'static str, Meddling)>>,
-    pub(crate) address: String,
+    address: String,
     seen: Arc<Mutex<Vec<String>>>,
 }
 
 impl Between {
     /// Opens a way to a server on this machine that passes everything.
-    pub(crate) async fn new(server_port: u16) -> Self {
+    ///
+    /// # Panics
+    /// When loopback has no free port.
+    pub async fn new(server_port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
         let address = format!("http://{}", listener.local_addr().expect("a bound listener has an address"));
         let between = Self { rule: Arc::new(Mutex::new(("", Meddling::Pass))), address, seen: Arc::default() };
@@ -58,13 +61,26 @@ impl Between {
         between
     }
 
+    /// Returns the address of the way.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     /// Does this, from now on, to the answers of requests whose first line holds a text.
-    pub(crate) fn meddle(&self, with: &'static str, meddling: Meddling) {
+    ///
+    /// # Panics
+    /// Never: nothing panics while it holds the lock.
+    pub fn meddle(&self, with: &'static str, meddling: Meddling) {
         *self.rule.lock().expect("no test panics in here") = (with, meddling);
     }
 
     /// Returns the first lines of all requests so far.
-    pub(crate) fn seen(&self) -> Vec<String> {
+    ///
+    /// # Panics
+    /// Never: nothing panics while it holds the lock.
+    #[must_use]
+    pub fn seen(&self) -> Vec<String> {
         self.seen.lock().expect("no test panics in here").clone()
     }
 
