@@ -187,9 +187,10 @@ fn trimmed(path: &str) -> &str {
     path.trim_matches('/')
 }
 
-/// Quotes a text for HCL.
+/// Quotes a text for HCL 1, the language of policies: `${` begins something there that no `$`
+/// escapes.
 fn quoted(text: &str) -> String {
-    let escaped = text.replace('\\', "\\\\").replace('"', "\\\"").replace("${", "$${");
+    let escaped = text.replace('\\', "\\\\").replace('"', "\\\"").replace("${", "\\u0024{");
     format!("\"{escaped}\"")
 }
 
@@ -283,7 +284,7 @@ mod tests {
 
     #[test]
     fn odd_names_are_quoted_for_hcl_and_shell() {
-        assert_eq!(quoted(r#"a"b\c${d}"#), r#""a\"b\\c$${d}""#);
+        assert_eq!(quoted(r#"a"b\c${d}"#), r#""a\"b\\c\u0024{d}""#);
         assert_eq!(shell("auth/approle/role/x"), "auth/approle/role/x");
         assert_eq!(shell("it's $(x)"), r"'it'\''s $(x)'");
         assert_eq!(shell(""), "''");

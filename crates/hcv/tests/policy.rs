@@ -6,9 +6,10 @@
 mod world;
 
 use serde_json::json;
-use vaultterm_hcv::{Listing, VaultRemote};
+use vaultterm_hcv::{Flavor, Listing, PolicyRequest, VaultRemote};
 use vaultterm_reconcile::{Mode, RecordId, RecordType, RemoteSight, Version};
 use vaultterm_sync::{FaultClass, Remote, RemoteFault};
+use vaultterm_testkit::Backdoor;
 use world::{MOUNT, World, fields, hcl, path, vault_hcl};
 
 /// One capability of a policy.
@@ -94,6 +95,37 @@ async fn the_printed_policy_is_enough_for_everything_a_mode_does() {
             let refused: Vec<_> = refused.iter().filter(|request| request.role == world::ROLE).collect();
             assert!(refused.is_empty(), "{mode:?}: {refused:?}");
         }
+    }
+}
+
+#[tokio::test]
+async fn the_printed_policy_fits_paths_with_odd_names() {
+    let mut world = World::new(Mode::Bidirectional).await;
+    for prefix in [
+        "",
+        "inner space/100%/a#b?c",
+        "back\\slash/quote\"d/it's",
+        "star*inside/plus+inside",
+        "${dollar}/{brace}",
+        "emoji-🔑/ключ",
+        "a+b/+/c",
+    ] {
+        world.connection.path = prefix.to_owned();
+        let request = PolicyRequest {
+            mount: MOUNT,
+            path: prefix,
+            mode: Mode::Bidirectional,
+            flavor: Flavor::OpenBao,
+            annotate: true,
+            role: world::ROLE,
+            auth_mount: "approle",
+        };
+        world.set_policy(&vaultterm_hcv::policy(&request).hcl).await;
+        let backdoor = world.server.backdoor(MOUNT, prefix.trim_matches('/'));
+        backdoor.put("there", fields("1").expose().clone()).await;
+        let report = world.connector().test(&world.connection, &world.secrets()).await;
+        assert!(report.ok, "{prefix}: {report:#?}");
+        everything(&world, Mode::Bidirectional).await;
     }
 }
 
