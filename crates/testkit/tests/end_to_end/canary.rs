@@ -1,7 +1,7 @@
 //! Values that are easy to find, and that must be found nowhere but where they belong.
 
 use serde_json::json;
-use vaultterm_reconcile::{DriftPolicy, Mode};
+use vaultterm_reconcile::Mode;
 use vaultterm_store::AuditFilter;
 use vaultterm_sync::Resolution;
 use vaultterm_testkit::openbao::Meddling;
@@ -22,7 +22,7 @@ async fn no_value_is_told_by_plans_runs_conflicts_faults_audit_or_files() {
     assert!(finds(format!("x{CANARY}y").as_bytes()));
     let mut told = String::new();
     for mode in Mode::ALL {
-        let house = House::with(*mode, |options| options.on_drift = DriftPolicy::Conflict).await;
+        let house = House::meddled(*mode).await;
         let value = |name: &str| json!({"value": format!("{CANARY}-{name}"), "nested": {"deep": [CANARY]}});
         for path in ["x", "y", "z"] {
             house.save(path, value("0")).await;

@@ -80,7 +80,7 @@ async fn a_wrapped_secret_id_is_unwrapped_by_the_first_run_and_kept() {
 
 #[tokio::test]
 async fn a_write_whose_answer_is_lost_is_recognised_and_not_made_twice() {
-    let house = House::new(Mode::Bidirectional).await;
+    let house = House::meddled(Mode::Bidirectional).await;
     house.save("new", json!({"value": "1"})).await;
     house.save("changed", json!({"value": "0"})).await;
     house.between.meddle("POST /v1/kv/data/team/app/new", Meddling::Lost);
@@ -98,7 +98,7 @@ async fn a_write_whose_answer_is_lost_is_recognised_and_not_made_twice() {
 
 #[tokio::test]
 async fn a_deletion_whose_answer_is_lost_is_made_once_and_rests() {
-    let house = House::new(Mode::Bidirectional).await;
+    let house = House::meddled(Mode::Bidirectional).await;
     for path in ["x", "y", "z"] {
         house.save(path, json!({"value": "1"})).await;
     }
@@ -115,7 +115,7 @@ async fn a_deletion_whose_answer_is_lost_is_made_once_and_rests() {
 
 #[tokio::test]
 async fn a_page_that_is_no_listing_deletes_nothing() {
-    let house = House::new(Mode::Bidirectional).await;
+    let house = House::meddled(Mode::Bidirectional).await;
     for path in ["x", "y", "z"] {
         house.save(path, json!({"value": "1"})).await;
     }

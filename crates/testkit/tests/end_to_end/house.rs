@@ -53,7 +53,7 @@ pub(crate) struct House {
     pub(crate) vault: OpenBaoBackdoor,
     server: Arc<OpenBao>,
     engine: Engine<Store, VaultConnector, MachineClock>,
-    /// What stands between the connection and the server; passes everything until told otherwise.
+    /// What may stand between the connection and the server; passes everything until told otherwise.
     pub(crate) between: Between,
     connection: ConnectionId,
     collection: CollectionId,
@@ -107,11 +107,22 @@ impl House {
 
     /// Makes an empty house with other options.
     pub(crate) async fn with(mode: Mode, change: impl FnOnce(&mut Options)) -> Self {
-        Self::listing(mode, ConnectorOptions::default(), change).await
+        Self::build(mode, ConnectorOptions::default(), |connection, _| change(&mut connection.options)).await
     }
 
     /// Makes an empty house that lists in another way.
-    pub(crate) async fn listing(mode: Mode, ways: ConnectorOptions, change: impl FnOnce(&mut Options)) -> Self {
+    pub(crate) async fn listing(mode: Mode, ways: ConnectorOptions) -> Self {
+        Self::build(mode, ways, |_, _| {}).await
+    }
+
+    /// Makes an empty house whose connection goes through `between`.
+    pub(crate) async fn meddled(mode: Mode) -> Self {
+        let through =
+            |connection: &mut Connection, between: &Between| between.address().clone_into(&mut connection.address);
+        Self::build(mode, ConnectorOptions::default(), through).await
+    }
+
+    async fn build(mode: Mode, ways: ConnectorOptions, change: impl FnOnce(&mut Connection, &Between)) -> Self {
         let server = Arc::new(OpenBao::start().await);
         let between = Between::new(server.port()).await;
         let credentials = prepare(&server, mode).await;
@@ -126,13 +137,13 @@ impl House {
         let owner = store.create_user(&context(), owner).await.unwrap();
         let collection = store.create_collection(&context(), "team", owner.id).await.unwrap().id;
         let mut wanted = Connection {
-            address: between.address().to_owned(),
+            address: server.address(),
             role_id: credentials.role_id,
             mount: MOUNT.to_owned(),
             path: PREFIX.to_owned(),
             ..connection(ConnectionId(Uuid::nil()), collection, mode)
         };
-        change(&mut wanted.options);
+        change(&mut wanted, &between);
         let credential = Credential::SecretId(SecretText::new(credentials.secret_id));
         let secrets = ConnectionSecrets { credential, client_key_pem: None };
         let new = NewConnection { connection: wanted, secrets };

@@ -21,7 +21,7 @@ fn grants() -> String {
 async fn every_way_of_listing_leads_to_the_same_sync() {
     for listing in [Listing::Scan, Listing::DetailedList, Listing::PerKey] {
         let ways = ConnectorOptions { listing, page_size: 3, ..ConnectorOptions::default() };
-        let house = House::listing(Mode::Bidirectional, ways, |_| {}).await;
+        let house = House::listing(Mode::Bidirectional, ways).await;
         house.make_role(&grants(), json!({})).await;
         for number in 0..10 {
             house.save(&format!("a/b/here-{number}"), json!({"value": number})).await;
