@@ -1,5 +1,8 @@
 //! The policy a role needs, and the script that sets it up. Pure text.
 //!
+//! An operator runs what is printed here with a token that may do anything, and the names in it come
+//! from other people: none of them may leave its quotes, its comment or its line.
+//!
 //! Least privilege: a test on a real server shows that every mode works with exactly this, and
 //! that without any one capability of it something needed fails. `needs.rs` checks the same
 //! capabilities before a run.
@@ -112,7 +115,12 @@ fn blocks(request: &PolicyRequest<'_>) -> Vec<Block> {
 
 fn hcl(request: &PolicyRequest<'_>) -> String {
     let (mount, path) = (trimmed(request.mount), trimmed(request.path));
-    let below = if path.is_empty() { format!("all of `{mount}/`") } else { format!("`{path}/` in `{mount}/`") };
+    let (shown_mount, shown_path) = (one_line(mount), one_line(path));
+    let below = if path.is_empty() {
+        format!("all of `{shown_mount}/`")
+    } else {
+        format!("`{shown_path}/` in `{shown_mount}/`")
+    };
     let direction = match request.mode {
         Mode::Push => "VaultTerm writes",
         Mode::Pull => "VaultTerm reads",
@@ -191,7 +199,19 @@ fn trimmed(path: &str) -> &str {
 /// escapes.
 fn quoted(text: &str) -> String {
     let escaped = text.replace('\\', "\\\\").replace('"', "\\\"").replace("${", "\\u0024{");
-    format!("\"{escaped}\"")
+    let escape = |c: char| if breaks_line(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
+    format!("\"{}\"", escaped.chars().map(escape).collect::<String>())
+}
+
+/// Makes a text fit for a comment.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if breaks_line(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// Says whether a character ends a line for anybody. None of them may stand in a path, and here
+/// nobody checked.
+fn breaks_line(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 /// Quotes a text for a POSIX shell.
@@ -280,6 +300,27 @@ mod tests {
         let whole = PolicyRequest { path: "", mount: "/a/kv/", ..request(Mode::Pull, Flavor::OpenBao) };
         let text = policy(&whole).hcl;
         assert!(text.contains("path \"a/kv/data/*\"") && !text.contains("//"), "{text}");
+    }
+
+    #[test]
+    fn no_name_leaves_its_quotes_its_comment_or_its_line() {
+        let evil = "x\"\n}\npath \"*\" {\n  capabilities = [\"sudo\"]\n}\r\nVAULTTERM_POLICY\nrm -rf / # '$(id)`id`";
+        let plain = policy(&request(Mode::Push, Flavor::OpenBao));
+        let heads = |text: &str| text.lines().map(|line| line.chars().take(5).collect()).collect::<Vec<String>>();
+        for change in [
+            |request: &mut PolicyRequest<'_>, evil| request.mount = evil,
+            |request: &mut PolicyRequest<'_>, evil| request.path = evil,
+            |request: &mut PolicyRequest<'_>, evil| request.role = evil,
+            |request: &mut PolicyRequest<'_>, evil| request.auth_mount = evil,
+        ] {
+            let mut request = request(Mode::Push, Flavor::OpenBao);
+            change(&mut request, evil);
+            let text = policy(&request);
+            assert_eq!(heads(&text.hcl), heads(&plain.hcl), "{}", text.hcl);
+            let (_, after) = text.script.split_once("<<'VAULTTERM_POLICY'\n").expect("a document begins");
+            let (document, _) = after.split_once("\nVAULTTERM_POLICY\n").expect("and ends");
+            assert_eq!(format!("{document}\n"), text.hcl, "it ends where it should");
+        }
     }
 
     #[test]
