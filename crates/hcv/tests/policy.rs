@@ -5,6 +5,8 @@
 #[allow(dead_code, reason = "shared with the other tests")]
 mod world;
 
+use std::process::Command;
+
 use serde_json::json;
 use vaultterm_hcv::{Flavor, Listing, PolicyRequest, VaultRemote};
 use vaultterm_reconcile::{Mode, RecordId, RecordType, RemoteSight, Version};
@@ -180,6 +182,57 @@ async fn one_way_of_listing_is_enough_and_without_any_it_is_named() {
     let report = world.connector().test(&world.connection, &world.secrets()).await;
     let failed: Vec<_> = report.checks.iter().filter(|check| !check.ok).map(|check| check.name.as_str()).collect();
     assert_eq!(failed, ["list on kv/detailed-metadata/team/app/*"]);
+}
+
+/// Runs a printed script as an operator would, with the command line under the name it expects.
+fn run_script(world: &World, script: &str, command: &str, variables: &str) -> (String, String) {
+    let tools = tempfile::tempdir().expect("a folder can be made");
+    std::os::unix::fs::symlink(vaultterm_testkit::openbao::binary(), tools.path().join(command)).expect("linked");
+    let path = std::env::var("PATH").expect("there is a PATH");
+    let output = Command::new("sh")
+        .args(["-c", script])
+        .env_clear()
+        .env("PATH", format!("{}:{path}", tools.path().display()))
+        .env("HOME", tools.path())
+        .env(format!("{variables}_ADDR"), world.server.address())
+        .env(format!("{variables}_TOKEN"), world.server.root_token())
+        .output()
+        .expect("a shell can be started");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let printed = String::from_utf8(output.stdout).expect("text");
+    let value = |name: &str| {
+        let line = printed.lines().find_map(|line| line.strip_prefix(&format!("{name}: ")));
+        line.unwrap_or_else(|| panic!("no {name} in {printed}")).to_owned()
+    };
+    (value("role_id"), value("secret_id"))
+}
+
+#[tokio::test]
+async fn the_printed_script_sets_up_a_role_that_works_and_may_be_run_again() {
+    for (flavor, command, variables) in [(Flavor::OpenBao, "bao", "BAO"), (Flavor::Vault, "vault", "VAULT")] {
+        let mut world = with_a_secret(Mode::Bidirectional).await;
+        let request = PolicyRequest {
+            mount: MOUNT,
+            path: world::PREFIX,
+            mode: Mode::Bidirectional,
+            flavor,
+            annotate: true,
+            role: "our-role.2",
+            auth_mount: "machines/approle",
+        };
+        let script = vaultterm_hcv::policy(&request).script;
+        world.connection.auth_mount = "machines/approle".to_owned();
+        let mut secret_ids = Vec::new();
+        for _ in 0..2 {
+            (world.connection.role_id, world.secret_id) = run_script(&world, &script, command, variables);
+            secret_ids.push(world.secret_id.clone());
+            let report = world.connector().test(&world.connection, &world.secrets()).await;
+            assert!(report.ok, "{command}: {report:#?}");
+        }
+        everything(&world, Mode::Bidirectional).await;
+        assert_ne!(secret_ids[0], secret_ids[1], "each run issues another SecretID");
+    }
 }
 
 /// Does the one thing that a capability is for.

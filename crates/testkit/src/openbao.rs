@@ -260,7 +260,11 @@ fn administrator(setup: &Setup) -> Client {
 }
 
 /// Finds the binary.
-fn binary() -> PathBuf {
+///
+/// # Panics
+/// When there is none; says how to get it.
+#[must_use]
+pub fn binary() -> PathBuf {
     if let Some(path) = std::env::var_os("VAULTTERM_BAO") {
         return path.into();
     }
