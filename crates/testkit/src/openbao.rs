@@ -56,6 +56,8 @@ pub struct Setup {
 pub struct OpenBao {
     setup: Setup,
     folder: PathBuf,
+    /// The nodes of a cluster must agree on it, and so write the same.
+    audit_log: PathBuf,
     port: u16,
     keeper: Keeper,
     unseal_key: String,
@@ -77,10 +79,11 @@ impl OpenBao {
         // Removed by the keeper, who outlives this process.
         let folder = tempfile::Builder::new().prefix("vaultterm-openbao-").tempdir().expect("a folder can be made");
         let folder = folder.keep();
-        let (port, keeper) = launch(&setup, &folder);
+        let audit_log = folder.join("audit.log");
+        let (port, keeper) = launch(&setup, &folder, &audit_log);
         let http = administrator(&setup);
-        let mut server =
-            Self { setup, folder, port, keeper, unseal_key: String::new(), root_token: String::new(), http };
+        let (unseal_key, root_token) = (String::new(), String::new());
+        let mut server = Self { setup, folder, audit_log, port, keeper, unseal_key, root_token, http };
         server.wait_for_health(|_| true).await;
         let init =
             server.root().call("PUT", "sys/init", Some(json!({"secret_shares": 1, "secret_threshold": 1}))).await;
@@ -88,6 +91,40 @@ impl OpenBao {
         server.root_token = init["root_token"].as_str().expect("init answers a token").to_owned();
         server.unseal().await;
         server
+    }
+
+    /// Starts a second node of a server's cluster. It becomes a standby that answers reads by
+    /// itself.
+    ///
+    /// # Panics
+    /// When it does not join; and when the server is not on raft, as only raft has standbys.
+    pub async fn start_standby(leader: &Self) -> Self {
+        assert!(leader.setup.raft, "only raft has standbys");
+        let folder = tempfile::Builder::new().prefix("vaultterm-openbao-").tempdir().expect("a folder can be made");
+        let folder = folder.keep();
+        let setup = leader.setup.clone();
+        let audit_log = leader.audit_log.clone();
+        let (port, keeper) = launch(&setup, &folder, &audit_log);
+        let http = administrator(&setup);
+        let (unseal_key, root_token) = (leader.unseal_key.clone(), leader.root_token.clone());
+        let server = Self { setup, folder, audit_log, port, keeper, unseal_key, root_token, http };
+        server.wait_for_health(|_| true).await;
+        let join = json!({"leader_api_addr": leader.address()});
+        server.root().call("PUT", "sys/storage/raft/join", Some(join)).await;
+        server.root().call("PUT", "sys/unseal", Some(json!({"key": server.unseal_key}))).await;
+        server.wait_for_health(|health| health["sealed"] == false && health["standby"] == true).await;
+        server.wait_for_log("post-unseal setup complete").await;
+        server
+    }
+
+    /// Waits until the server's log says something.
+    async fn wait_for_log(&self, text: &str) {
+        let began = Instant::now();
+        let log = || fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+        while !log().contains(text) {
+            assert!(began.elapsed() < PATIENCE, "OpenBao did not say `{text}` within {PATIENCE:?}:\n{}", log());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// Returns the address, with `127.0.0.1` as host.
@@ -156,7 +193,7 @@ impl OpenBao {
     /// Reads the audit log: every request that was answered so far.
     #[must_use]
     pub fn audited(&self) -> Vec<AuditedRequest> {
-        audit::read(&self.folder.join("audit.log"))
+        audit::read(&self.audit_log)
     }
 
     /// Waits until the server's health is as wanted.
@@ -186,11 +223,12 @@ impl Drop for OpenBao {
 }
 
 /// Starts a server on a free port. Another process may take the port first, so it is tried again.
-fn launch(setup: &Setup, folder: &Path) -> (u16, Keeper) {
+fn launch(setup: &Setup, folder: &Path, audit_log: &Path) -> (u16, Keeper) {
     let binary = binary();
     for _ in 0..5 {
         let port = free_port();
-        fs::write(folder.join("config.hcl"), config(setup, folder, port)).expect("the folder can be written to");
+        fs::write(folder.join("config.hcl"), config(setup, folder, audit_log, port))
+            .expect("the folder can be written to");
         let mut keeper = Keeper::start(&binary, folder);
         if keeper.listens_on(port, &folder.join("log"), PATIENCE) {
             return (port, keeper);
@@ -205,17 +243,20 @@ fn free_port() -> u16 {
     listener.local_addr().expect("a bound listener has an address").port()
 }
 
-fn config(setup: &Setup, folder: &Path, port: u16) -> String {
-    let folder = folder.display();
-    let storage = if setup.raft {
+fn config(setup: &Setup, folder: &Path, audit_log: &Path, port: u16) -> String {
+    let (folder, audit_log) = (folder.display(), audit_log.display());
+    // A standby says only at this level that it now answers by itself.
+    let level = if setup.raft { "info" } else { "warn" };
+    let (storage, cluster) = if setup.raft {
         fs::create_dir_all(format!("{folder}/raft")).expect("the folder can be written to");
-        let cluster = free_port();
-        format!(
-            "storage \"raft\" {{\n  path = \"{folder}/raft\"\n  node_id = \"one\"\n  performance_multiplier = 1\n}}\n\
-             api_addr = \"http://127.0.0.1:{port}\"\ncluster_addr = \"https://127.0.0.1:{cluster}\"\n"
-        )
+        let cluster = format!("127.0.0.1:{}", free_port());
+        let storage = format!(
+            "storage \"raft\" {{\n  path = \"{folder}/raft\"\n  node_id = \"{port}\"\n  performance_multiplier = 1\n}}\n\
+             api_addr = \"http://127.0.0.1:{port}\"\ncluster_addr = \"https://{cluster}\"\n"
+        );
+        (storage, format!("\n  cluster_address = \"{cluster}\""))
     } else {
-        "storage \"inmem\" {}\n".to_owned()
+        ("storage \"inmem\" {}\n".to_owned(), String::new())
     };
     let tls = match &setup.tls {
         None => "tls_disable = true".to_owned(),
@@ -237,8 +278,8 @@ fn config(setup: &Setup, folder: &Path, port: u16) -> String {
         }
     };
     format!(
-        "{storage}listener \"tcp\" {{\n  address = \"127.0.0.1:{port}\"\n  {tls}\n}}\n\
-         audit \"file\" \"audit\" {{\n  options = {{\n    file_path = \"{folder}/audit.log\"\n  }}\n}}\nlog_level = \"warn\"\n"
+        "{storage}listener \"tcp\" {{\n  address = \"127.0.0.1:{port}\"{cluster}\n  {tls}\n}}\n\
+         audit \"file\" \"audit\" {{\n  options = {{\n    file_path = \"{audit_log}\"\n  }}\n}}\nlog_level = \"{level}\"\n"
     )
 }
 

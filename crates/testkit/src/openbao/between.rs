@@ -45,6 +45,15 @@ impl Between {
     /// # Panics
     /// When loopback has no free port.
     pub async fn new(server_port: u16) -> Self {
+        Self::balancing(server_port, server_port).await
+    }
+
+    /// Opens a way to a cluster on this machine: a balancer that sends `GET` to one node and all
+    /// else to another.
+    ///
+    /// # Panics
+    /// When loopback has no free port.
+    pub async fn balancing(server_port: u16, reads_port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
         let address = format!("http://{}", listener.local_addr().expect("a bound listener has an address"));
         let between = Self { rule: Arc::new(Mutex::new(("", Meddling::Pass))), address, seen: Arc::default() };
@@ -54,7 +63,7 @@ impl Between {
                 let here = here.clone();
                 tokio::spawn(async move {
                     // A client that goes away is none of a test's business.
-                    let _ = here.serve(client, server_port).await;
+                    let _ = here.serve(client, server_port, reads_port).await;
                 });
             }
         });
@@ -84,7 +93,7 @@ impl Between {
         self.seen.lock().expect("no test panics in here").clone()
     }
 
-    async fn serve(&self, client: TcpStream, server_port: u16) -> std::io::Result<()> {
+    async fn serve(&self, client: TcpStream, server_port: u16, reads_port: u16) -> std::io::Result<()> {
         let mut client = BufReader::new(client);
         let head = read_head(&mut client).await?;
         let line = head.split("\r\n").next().unwrap_or_default().to_owned();
@@ -92,12 +101,13 @@ impl Between {
         client.read_exact(&mut body).await?;
         let (with, meddling) = *self.rule.lock().expect("no test panics in here");
         let meddling = if line.contains(with) { meddling } else { Meddling::Pass };
+        let port = if line.starts_with("GET ") { reads_port } else { server_port };
         self.seen.lock().expect("no test panics in here").push(line);
         if let Meddling::Instead(answer) = meddling {
             return client.write_all(answer.as_bytes()).await;
         }
 
-        let mut server = BufReader::new(TcpStream::connect(("127.0.0.1", server_port)).await?);
+        let mut server = BufReader::new(TcpStream::connect(("127.0.0.1", port)).await?);
         server.write_all(head.replacen("\r\n", "\r\nConnection: close\r\n", 1).as_bytes()).await?;
         server.write_all(&body).await?;
         let head = read_head(&mut server).await?;
