@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is for the person who runs it")]
 
 mod openbao;
+mod planted;
 mod steps;
 mod tidy;
 
@@ -30,6 +31,8 @@ enum Task {
     Setup,
     /// Runs everything that must hold: formatting, lints, all tests, docs, tidiness
     Test,
+    /// Plants deliberate faults in a copy of the sources: the fast tests must catch every one
+    Planted,
     /// Checks the rules that no compiler checks
     Tidy,
 }
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
     let done = root().and_then(|root| match task {
         Task::Setup => openbao::install(&root).map(|path| println!("{}", path.display())),
         Task::Test => steps::test(&root),
+        Task::Planted => planted::check(&root),
         Task::Tidy => tidy::check(&root),
     });
     match done {
