@@ -67,3 +67,48 @@ fn units<'a>(
     }
     units.into_values()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::FieldDigest;
+
+    fn content(fields: &[(&str, u8)]) -> Content {
+        let field = |(name, value): &(&str, u8)| ((*name).to_owned(), FieldDigest { digest: [*value; 32], length: 1 });
+        fields.iter().map(field).collect()
+    }
+
+    fn merged(
+        base: &[(&str, u8)],
+        local: &[(&str, u8)],
+        remote: &[(&str, u8)],
+    ) -> Result<Vec<(String, Side)>, Vec<String>> {
+        let merged = merge(&content(base), &content(local), &content(remote), RecordType::KeyValue);
+        merged.map(|fields| fields.into_iter().collect())
+    }
+
+    #[test]
+    fn a_field_that_one_side_removed_stays_removed_whatever_the_other_side_did_elsewhere() {
+        let base = [("kept", 0), ("gone", 0)];
+        let edited = [("kept", 1), ("gone", 0)];
+        let removed = [("kept", 0)];
+        assert_eq!(merged(&base, &edited, &removed), Ok(vec![("kept".to_owned(), Side::Local)]));
+        assert_eq!(merged(&base, &removed, &edited), Ok(vec![("kept".to_owned(), Side::Remote)]));
+    }
+
+    #[test]
+    fn a_field_that_one_side_removed_and_the_other_changed_is_a_conflict() {
+        let base = [("x", 0), ("y", 0)];
+        let diverged = Err(vec!["x".to_owned()]);
+        assert_eq!(merged(&base, &[("x", 1), ("y", 0)], &[("y", 0)]), diverged);
+        assert_eq!(merged(&base, &[("y", 0)], &[("x", 1), ("y", 0)]), diverged);
+    }
+
+    #[test]
+    fn fields_added_on_either_side_are_all_kept() {
+        let all = merged(&[], &[("a", 1)], &[("b", 2)]);
+        assert_eq!(all, Ok(vec![("a".to_owned(), Side::Local), ("b".to_owned(), Side::Remote)]));
+        assert_eq!(merged(&[], &[("a", 1)], &[("a", 2)]), Err(vec!["a".to_owned()]));
+        assert_eq!(merged(&[], &[("a", 1)], &[("a", 1)]), Ok(vec![("a".to_owned(), Side::Local)]));
+    }
+}

@@ -66,7 +66,10 @@ fn hold(wanted: &str) {
         fs::write(&path, wanted).expect("written");
     }
     let found = fs::read_to_string(&path).unwrap_or_default();
-    assert!(found == wanted, "docs/reference/api.md is not up to date: UPDATE_DOCS=1 cargo test -p vaultterm-server reference");
+    assert!(
+        found == wanted,
+        "docs/reference/api.md is not up to date: UPDATE_DOCS=1 cargo test -p vaultterm-server reference"
+    );
 }
 
 #[test]

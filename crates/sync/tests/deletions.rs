@@ -50,10 +50,15 @@ fn a_record_in_the_trash_soft_deletes_exactly_the_version_that_was_seen() {
 fn a_version_written_while_its_secret_is_deleted_stays_alive_and_becomes_a_conflict() {
     let world = in_step(Mode::Bidirectional);
     world.trash("key-3");
-    world.kv.before_each_request(|request, mount| {
-        if request.operation == Operation::Delete {
-            mount.put("team/app/key-3", data(json!({"value": "edited"})), None, vaultterm_reconcile::UnixNanos(1)).ok();
+    // The last moment that counts: the secret was looked at once more, and was as planned.
+    let mut looked = false;
+    world.kv.before_each_request(move |request, mount| {
+        if looked {
+            mount
+                .put("team/app/key-3", data(json!({"value": "edited"})), Some(1), vaultterm_reconcile::UnixNanos(1))
+                .ok();
         }
+        looked |= request.operation == Operation::Look;
     });
     let run = world.run();
     assert_eq!((run.state, run.counts.stale, run.counts.deleted_remote), (RunState::Partial, 1, 0));

@@ -338,6 +338,20 @@ fn a_run_that_lost_its_lease_stops_writing_and_says_so() {
 }
 
 #[test]
+fn a_run_that_waits_for_an_answer_ends_when_its_lease_is_taken() {
+    let world = records(1);
+    let (journal, id) = (world.journal.clone(), world.id);
+    world.kv.before_each_request(move |request, _| {
+        if request.operation == Operation::Observe {
+            journal.steal_lease(id);
+        }
+    });
+    world.kv.script(Rule::next(Operation::Observe, Verdict::Hang));
+    let run = world.run();
+    assert_eq!(run.problems.last().map(|problem| problem.class.0.as_str()), Some("lease_lost"), "{run:#?}");
+}
+
+#[test]
 fn a_long_run_renews_its_lease() {
     let world = records(1);
     let limited = RemoteFault { retry_after: Some(Duration::from_secs(50)), ..fault(FaultClass::RateLimited) };
