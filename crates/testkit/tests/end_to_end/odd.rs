@@ -1,8 +1,8 @@
 //! Names and values that break careless programs, through all three parts and both ways.
 
 use serde_json::{Value, json};
-use vaultterm_reconcile::Mode;
-use vaultterm_sealing::FieldsError;
+use vaultterm_reconcile::{Mode, SecretPath};
+use vaultterm_sealing::{FieldsError, SecretFields};
 use vaultterm_testkit::world::data;
 
 use crate::house::House;
@@ -128,4 +128,54 @@ async fn a_number_that_vault_would_change_is_refused_when_it_is_saved() {
     house.try_save("x", r#"{"id": "9007199254740993"}"#).await.unwrap();
     house.succeed().await;
     assert_eq!(house.secret("x").await, Some(data(json!({"id": "9007199254740993"}))));
+}
+
+/// Fields up to each limit at once: their number, the JSON strings, the bytes, the length of a name.
+fn largest() -> Value {
+    let mut fields: serde_json::Map<String, Value> =
+        (0..398).map(|number| (format!("field-{number}"), json!("v"))).collect();
+    fields.insert("名".repeat(SecretFields::NAME_CHARS_MAX), json!((0..101).map(|_| "in a list").collect::<Vec<_>>()));
+    fields.insert("long".to_owned(), json!("x".repeat(500_000)));
+    Value::Object(fields)
+}
+
+#[tokio::test]
+async fn the_largest_record_at_the_longest_path_travels_both_ways() {
+    let house = House::new(Mode::Bidirectional).await;
+    let path = |first: &str| format!("{first}/{}", "segment/".repeat(64))[..SecretPath::BYTES_MAX - 1].to_owned() + "z";
+    house.save(&path("here"), largest()).await;
+    house.put(&path("there"), largest()).await;
+    house.succeed().await;
+    house.in_step(&path("here"), largest()).await;
+    house.in_step(&path("there"), largest()).await;
+    house.rests().await;
+}
+
+#[tokio::test]
+async fn a_record_beyond_a_limit_is_refused_with_the_limit() {
+    let house = House::new(Mode::Push).await;
+    let fields = |count: usize| {
+        let fields: serde_json::Map<_, _> = (0..count).map(|number| (number.to_string(), json!("v"))).collect();
+        Value::Object(fields).to_string()
+    };
+    for (json, said) in [
+        (fields(401), "at most 400 fields"),
+        (json!({"list": vec!["v"; 900]}).to_string(), "at most 900 JSON strings"),
+        (json!({"long": "x".repeat(600_000)}).to_string(), "at most 524288 bytes"),
+        (json!({"n".repeat(129): "v"}).to_string(), "1 to 128 printable characters"),
+        ("[]".to_owned(), "JSON object"),
+    ] {
+        let refused = house.try_save("x", &json).await.unwrap_err().to_string();
+        assert!(refused.contains(said), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn a_secret_wider_than_a_person_may_save_is_pulled_whole() {
+    let house = House::new(Mode::Bidirectional).await;
+    let fields: serde_json::Map<_, _> = (0..450).map(|number| (number.to_string(), json!("v"))).collect();
+    house.put("wide", Value::Object(fields.clone())).await;
+    house.succeed().await;
+    house.in_step("wide", Value::Object(fields)).await;
+    house.rests().await;
 }
