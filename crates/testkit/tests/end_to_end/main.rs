@@ -9,6 +9,7 @@ mod canary;
 mod conflicts;
 mod deletions;
 mod faults;
+mod histories;
 mod house;
 mod listings;
 mod modes;
