@@ -1,4 +1,4 @@
-//! A scope whose stamps do not fit one answer.
+//! Scopes that cannot be seen in one answer, or not whole.
 
 #[path = "openbao/world.rs"]
 #[allow(dead_code, reason = "shared with the other tests")]
@@ -7,10 +7,10 @@ mod world;
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use vaultterm_hcv::VaultConnector;
+use vaultterm_hcv::{Listing, VaultConnector};
 use vaultterm_reconcile::{Mode, RemoteSight, RemoteSnapshot};
-use vaultterm_sync::{Connector, Remote};
-use world::{MOUNT, ROLE, World};
+use vaultterm_sync::{Connector, FaultClass, Remote};
+use world::{MOUNT, ROLE, World, vault_hcl};
 
 /// Keys whose metadata fill an answer: each may hold 64 notes of 512 bytes.
 const KEYS: usize = 280;
@@ -51,4 +51,27 @@ async fn a_scope_too_large_for_one_scan_is_listed_by_folder_and_scanned_no_more(
     let (second, mut asked) = observe(&world, &connector).await;
     asked.sort();
     assert_eq!((second, asked), (first, by_folder));
+}
+
+/// What is missing in a part that could not be seen would look deleted.
+#[tokio::test]
+async fn a_folder_that_may_not_be_listed_ends_the_observation() {
+    let world = World::new(Mode::Pull).await;
+    for name in ["open/a", "closed/b", "c"] {
+        world.server.root().put(MOUNT, &format!("team/app/{name}"), json!({"value": "1"})).await;
+    }
+    let closed = |api: &str| format!("\npath \"{MOUNT}/{api}/team/app/closed/*\" {{ capabilities = [\"deny\"] }}\n");
+    for (listing, api, hcl) in [
+        (Listing::DetailedList, "detailed-metadata", world::hcl(Mode::Pull)),
+        (Listing::PerKey, "metadata", vault_hcl(Mode::Pull)),
+    ] {
+        world.set_policy(&hcl).await;
+        let remote = world.connect_listing(listing, 2).await;
+        assert_eq!(remote.observe().await.expect("observed").sights.len(), 3, "{listing:?}");
+        world.set_policy(&(hcl + &closed(api))).await;
+        let fault = remote.observe().await.expect_err("a part cannot be seen");
+        assert_eq!(fault.class, FaultClass::Denied, "{listing:?}: {fault:?}");
+        assert!(fault.message.contains("team/app/closed/"), "{fault:?}");
+        remote.close().await;
+    }
 }
