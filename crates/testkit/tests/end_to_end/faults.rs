@@ -6,7 +6,7 @@ use vaultterm_reconcile::Mode;
 use vaultterm_sync::RunState;
 use vaultterm_testkit::{openbao::Meddling, world::data};
 
-use crate::house::{House, writes};
+use crate::{house::House, vault_side::writes};
 
 /// A run that wrote nothing on either side, with the one problem that it tells.
 async fn fails(house: &House, class: &str, said: &str) {

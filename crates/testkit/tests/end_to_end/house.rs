@@ -1,4 +1,5 @@
-//! One installation with one collection, one OpenBao, and a connection between them.
+//! One installation with one collection, one OpenBao, and a connection between them. Vault's side
+//! is in `vault_side.rs`.
 
 use std::{
     collections::BTreeMap,
@@ -6,12 +7,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-use vaultterm_hcv::{ConnectorOptions, Flavor, PolicyRequest, VaultConnector, policy};
+use vaultterm_hcv::{ConnectorOptions, VaultConnector};
 use vaultterm_ledger::Action;
 use vaultterm_reconcile::{HaltKind, Mode, Options, RecordId, RecordType, Revision, UnixNanos};
 use vaultterm_sealing::{FieldsError, RootKey, SecretFields, SecretText};
@@ -24,14 +24,16 @@ use vaultterm_sync::{
     PlanId, Resolution, ResolvedBy, Run, RunId, RunRequest, RunState, StoredConflict, StoredPlan, Trigger,
 };
 use vaultterm_testkit::{
-    Backdoor, Data,
-    openbao::{AppRole, AuditedRequest, Between, Credentials, OpenBao, OpenBaoBackdoor},
+    Data,
+    openbao::{AppRole, Between, Credentials, OpenBao, OpenBaoBackdoor},
     world::{actor, at, connection, data},
 };
 
-const MOUNT: &str = "kv";
-const PREFIX: &str = "team/app";
-const ROLE: &str = "vaultterm";
+use crate::vault_side::{Head, writes};
+
+pub(crate) const MOUNT: &str = "kv";
+pub(crate) const PREFIX: &str = "team/app";
+pub(crate) const ROLE: &str = "vaultterm";
 
 /// The machine's time.
 struct MachineClock;
@@ -51,44 +53,13 @@ impl Clock for MachineClock {
 pub(crate) struct House {
     pub(crate) store: Store,
     pub(crate) vault: OpenBaoBackdoor,
-    server: Arc<OpenBao>,
+    pub(crate) server: Arc<OpenBao>,
     engine: Engine<Store, VaultConnector, MachineClock>,
     /// What may stand between the connection and the server; passes everything until told otherwise.
     pub(crate) between: Between,
-    connection: ConnectionId,
+    pub(crate) connection: ConnectionId,
     collection: CollectionId,
     folder: TempDir,
-}
-
-/// The newest version of a key in Vault, as the administrator sees it.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub(crate) struct Head {
-    #[serde(rename = "current_version")]
-    pub(crate) version: u64,
-    /// Moves when metadata do.
-    updated_time: String,
-    #[serde(default)]
-    custom_metadata: Option<BTreeMap<String, String>>,
-    versions: BTreeMap<u64, VersionHead>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-struct VersionHead {
-    created_time: String,
-    deletion_time: String,
-    destroyed: bool,
-}
-
-impl Head {
-    /// Says whether the newest version can be read.
-    pub(crate) fn is_live(&self) -> bool {
-        self.versions.get(&self.version).is_some_and(|head| head.deletion_time.is_empty() && !head.destroyed)
-    }
-
-    /// Returns one mark.
-    pub(crate) fn mark(&self, name: &str) -> Option<&str> {
-        self.custom_metadata.as_ref()?.get(name).map(String::as_str)
-    }
 }
 
 /// Everything that a run could have changed, without values.
@@ -275,75 +246,6 @@ impl House {
         }
     }
 
-    // ---- Vault's side ----------------------------------------------------------------------
-
-    /// Writes a secret, as somebody else would.
-    pub(crate) async fn put(&self, path: &str, fields: Value) -> u64 {
-        self.vault.put(path, data(fields)).await
-    }
-
-    /// Soft-deletes the newest version of a secret.
-    pub(crate) async fn delete(&self, path: &str) {
-        self.vault.delete(path, self.head(path).await.version).await;
-    }
-
-    /// Returns what the newest version of a secret holds, if it is live.
-    pub(crate) async fn secret(&self, path: &str) -> Option<Data> {
-        let head = self.heads().await.remove(path)?;
-        self.vault.get(path, head.version).await
-    }
-
-    /// Returns the newest version of a key.
-    pub(crate) async fn head(&self, path: &str) -> Head {
-        self.heads().await.remove(path).unwrap_or_else(|| panic!("no key at {path}"))
-    }
-
-    /// Returns every key below the connection's path.
-    pub(crate) async fn heads(&self) -> BTreeMap<String, Head> {
-        let path = format!("{MOUNT}/detailed-metadata/{PREFIX}/?scan=true");
-        let (_, mut answer) = self.server.root().try_call("GET", &path, None).await;
-        // Nothing to list is 404, or an answer without keys.
-        serde_json::from_value::<Option<_>>(answer["data"]["key_info"].take())
-            .expect("metadata by path")
-            .unwrap_or_default()
-    }
-
-    /// Returns the policy of the connection's role, as the product prints it.
-    pub(crate) fn printed_policy(mode: Mode) -> String {
-        let request = PolicyRequest {
-            mount: MOUNT,
-            path: PREFIX,
-            mode,
-            flavor: Flavor::OpenBao,
-            annotate: true,
-            role: ROLE,
-            auth_mount: "approle",
-        };
-        policy(&request).hcl
-    }
-
-    /// Makes the connection's role anew, with another policy or more settings.
-    pub(crate) async fn make_role(&self, policy: &str, more: Value) {
-        self.server.root().make_role(AppRole { name: ROLE, policy, more }).await;
-    }
-
-    /// Gives the connection a `SecretID` that is still wrapped.
-    pub(crate) async fn wrap_secret_id(&self) {
-        let token = self.server.root().wrap_secret_id(ROLE).await;
-        let credential = Credential::WrappingToken(SecretText::new(token));
-        self.store.rotate_secret_id(&context(), self.connection, &credential).await.unwrap();
-    }
-
-    /// Returns what OpenBao's audit log has since a number of entries, whoever asked.
-    pub(crate) fn asked_since(&self, entries: usize) -> Vec<AuditedRequest> {
-        self.server.audited().into_iter().skip(entries).collect()
-    }
-
-    /// Counts the entries of OpenBao's audit log.
-    pub(crate) fn asked(&self) -> usize {
-        self.server.audited().len()
-    }
-
     // ---- runs ------------------------------------------------------------------------------
 
     /// Runs the connection with halts acknowledged.
@@ -430,15 +332,6 @@ impl House {
     }
 }
 
-/// The connection's requests that change a secret or its metadata.
-pub(crate) fn writes(asked: &[AuditedRequest]) -> Vec<String> {
-    let changes = |request: &&AuditedRequest| {
-        let reads = matches!(request.operation.as_str(), "read" | "list" | "scan" | "help");
-        request.role == ROLE && request.path.starts_with(&format!("{MOUNT}/")) && !reads
-    };
-    asked.iter().filter(changes).map(|request| format!("{} {}", request.operation, request.path)).collect()
-}
-
 /// Mounts KV v2 and makes the role, with exactly the policy that the product prints.
 async fn prepare(server: &OpenBao, mode: Mode) -> Credentials {
     let root = server.root();
@@ -453,6 +346,6 @@ async fn open_store(folder: &TempDir) -> Store {
     database.unlock(&root).await.unwrap()
 }
 
-fn context() -> Context {
+pub(crate) fn context() -> Context {
     Context { actor: actor(), source_ip: None, request_id: None, now_us: MachineClock.now().0 / 1_000 }
 }

@@ -16,3 +16,4 @@ mod modes;
 mod odd;
 mod plans;
 mod quiet;
+mod vault_side;

@@ -5,7 +5,7 @@ use vaultterm_ledger::Action;
 use vaultterm_reconcile::{ConflictKind, DriftPolicy, InitialPolicy, Mode, RecordType};
 use vaultterm_testkit::world::data;
 
-use crate::house::{House, writes};
+use crate::{house::House, vault_side::writes};
 
 /// A record of every type.
 fn of_every_type() -> [(RecordType, &'static str, Value); 10] {

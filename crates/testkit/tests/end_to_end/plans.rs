@@ -5,7 +5,7 @@ use vaultterm_reconcile::{Action, Mode};
 use vaultterm_sync::RunState;
 use vaultterm_testkit::world::data;
 
-use crate::house::{House, writes};
+use crate::{house::House, vault_side::writes};
 
 async fn prepared() -> House {
     let house = House::new(Mode::Bidirectional).await;

@@ -1,0 +1,127 @@
+//! Vault's side of a house: what somebody else does there, and what really stands and was asked
+//! there.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+use vaultterm_hcv::{Flavor, PolicyRequest, policy};
+use vaultterm_reconcile::Mode;
+use vaultterm_sealing::SecretText;
+use vaultterm_sync::Credential;
+use vaultterm_testkit::{
+    Backdoor, Data,
+    openbao::{AppRole, AuditedRequest},
+    world::data,
+};
+
+use crate::house::{House, MOUNT, PREFIX, ROLE, context};
+
+/// The newest version of a key in Vault, as the administrator sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct Head {
+    #[serde(rename = "current_version")]
+    pub(crate) version: u64,
+    /// Moves when metadata do.
+    updated_time: String,
+    #[serde(default)]
+    custom_metadata: Option<BTreeMap<String, String>>,
+    versions: BTreeMap<u64, VersionHead>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+struct VersionHead {
+    created_time: String,
+    deletion_time: String,
+    destroyed: bool,
+}
+
+impl Head {
+    /// Says whether the newest version can be read.
+    pub(crate) fn is_live(&self) -> bool {
+        self.versions.get(&self.version).is_some_and(|head| head.deletion_time.is_empty() && !head.destroyed)
+    }
+
+    /// Returns one mark.
+    pub(crate) fn mark(&self, name: &str) -> Option<&str> {
+        self.custom_metadata.as_ref()?.get(name).map(String::as_str)
+    }
+}
+
+impl House {
+    /// Writes a secret, as somebody else would.
+    pub(crate) async fn put(&self, path: &str, fields: Value) -> u64 {
+        self.vault.put(path, data(fields)).await
+    }
+
+    /// Soft-deletes the newest version of a secret.
+    pub(crate) async fn delete(&self, path: &str) {
+        self.vault.delete(path, self.head(path).await.version).await;
+    }
+
+    /// Returns what the newest version of a secret holds, if it is live.
+    pub(crate) async fn secret(&self, path: &str) -> Option<Data> {
+        let head = self.heads().await.remove(path)?;
+        self.vault.get(path, head.version).await
+    }
+
+    /// Returns the newest version of a key.
+    pub(crate) async fn head(&self, path: &str) -> Head {
+        self.heads().await.remove(path).unwrap_or_else(|| panic!("no key at {path}"))
+    }
+
+    /// Returns every key below the connection's path.
+    pub(crate) async fn heads(&self) -> BTreeMap<String, Head> {
+        let path = format!("{MOUNT}/detailed-metadata/{PREFIX}/?scan=true");
+        let (_, mut answer) = self.server.root().try_call("GET", &path, None).await;
+        // Nothing to list is 404, or an answer without keys.
+        serde_json::from_value::<Option<_>>(answer["data"]["key_info"].take())
+            .expect("metadata by path")
+            .unwrap_or_default()
+    }
+
+    /// Returns the policy of the connection's role, as the product prints it.
+    pub(crate) fn printed_policy(mode: Mode) -> String {
+        let request = PolicyRequest {
+            mount: MOUNT,
+            path: PREFIX,
+            mode,
+            flavor: Flavor::OpenBao,
+            annotate: true,
+            role: ROLE,
+            auth_mount: "approle",
+        };
+        policy(&request).hcl
+    }
+
+    /// Makes the connection's role anew, with another policy or more settings.
+    pub(crate) async fn make_role(&self, policy: &str, more: Value) {
+        self.server.root().make_role(AppRole { name: ROLE, policy, more }).await;
+    }
+
+    /// Gives the connection a `SecretID` that is still wrapped.
+    pub(crate) async fn wrap_secret_id(&self) {
+        let token = self.server.root().wrap_secret_id(ROLE).await;
+        let credential = Credential::WrappingToken(SecretText::new(token));
+        self.store.rotate_secret_id(&context(), self.connection, &credential).await.unwrap();
+    }
+
+    /// Returns what OpenBao's audit log has since a number of entries, whoever asked.
+    pub(crate) fn asked_since(&self, entries: usize) -> Vec<AuditedRequest> {
+        self.server.audited().into_iter().skip(entries).collect()
+    }
+
+    /// Counts the entries of OpenBao's audit log.
+    pub(crate) fn asked(&self) -> usize {
+        self.server.audited().len()
+    }
+}
+
+/// The connection's requests that change a secret or its metadata.
+pub(crate) fn writes(asked: &[AuditedRequest]) -> Vec<String> {
+    let changes = |request: &&AuditedRequest| {
+        let reads = matches!(request.operation.as_str(), "read" | "list" | "scan" | "help");
+        request.role == ROLE && request.path.starts_with(&format!("{MOUNT}/")) && !reads
+    };
+    asked.iter().filter(changes).map(|request| format!("{} {}", request.operation, request.path)).collect()
+}
