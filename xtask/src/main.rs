@@ -1,9 +1,10 @@
-//! What a person runs: `cargo xtask setup | test | tidy`.
+//! What a person runs: `cargo xtask setup | demo | test | planted | tidy`.
 //!
 //! Needs Rust and Python 3. Everything else it brings itself, into `target/tools`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is for the person who runs it")]
 
+mod demo;
 mod openbao;
 mod planted;
 mod steps;
@@ -29,6 +30,12 @@ struct Arguments {
 enum Task {
     /// Installs what the tests need into target/tools: a real OpenBao, by pinned hash
     Setup,
+    /// Starts a real OpenBao and VaultTerm, and shows credentials travelling, checked at every step
+    Demo {
+        /// Leave both servers up afterwards, until Ctrl-C
+        #[arg(long)]
+        keep: bool,
+    },
     /// Runs everything that must hold: formatting, lints, all tests, docs, tidiness
     Test,
     /// Plants deliberate faults in a copy of the sources: the fast tests must catch every one
@@ -41,6 +48,7 @@ fn main() -> ExitCode {
     let task = Arguments::parse().task;
     let done = root().and_then(|root| match task {
         Task::Setup => openbao::install(&root).map(|path| println!("{}", path.display())),
+        Task::Demo { keep } => demo::run(&root, keep),
         Task::Test => steps::test(&root),
         Task::Planted => planted::check(&root),
         Task::Tidy => tidy::check(&root),

@@ -1,0 +1,77 @@
+//! A further run that changes nothing, and the audit of all that happened.
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+use crate::demo::{check::same, servers::any_file_contains, world::World};
+
+/// Values of the story, in every form they had: none of them may be in a log or in the database.
+const VALUES: [&str; 6] = [
+    "tulip-4417-anchor",
+    "sk_demo_9f1c27",
+    "cobalt-7751-heron",
+    "password-of-ann",
+    "password-of-the-program",
+    "Two short",
+];
+
+/// Tells of the run that changes nothing.
+pub(super) fn tell(world: &World) -> Result<()> {
+    let shell = &world.shell;
+    shell.narrator.say("Everything is in step. A further run asks Vault a few questions and writes nothing.");
+    let before = world.vault().everything()?;
+    for connection in ["shop", "mail", "team"] {
+        shell.show(&format!("vaultterm sync run {connection}"))?;
+        world.records().last_run_did(connection, &[])?;
+    }
+    let after = world.vault().everything()?;
+    same("everything in Vault", &json!(before), &json!(after))?;
+    shell
+        .narrator
+        .checked(&format!("bao kv metadata get: not one of {} secrets has a new version or mark", after.len()));
+    Ok(())
+}
+
+/// Tells of the audit.
+pub(super) fn tell_of_the_audit(world: &World) -> Result<()> {
+    let shell = &world.shell;
+    shell
+        .narrator
+        .say("Every step is in a log whose entries are chained by their hashes. The decision of the conflict:");
+    shell.show("vaultterm audit ls --action HCV_CONFLICT_RESOLVED")?;
+    let resolved = shell.items("vaultterm audit ls --action HCV_CONFLICT_RESOLVED")?;
+    same("the number of resolved conflicts in the audit", &json!(1), &json!(resolved.len()))?;
+    same("the reason in the audit", &json!("rotated on purpose"), &resolved[0]["detail"]["reason"])?;
+
+    shell.narrator.say("Its last ten entries:");
+    let events = shell.items("vaultterm audit ls --limit 1000")?;
+    let last = events.iter().filter_map(|event| event["seq"].as_u64()).max().context("the log has entries")?;
+    shell.show(&format!("vaultterm audit ls --after {}", last.saturating_sub(10)))?;
+    same("the number of entries", &json!(last), &json!(events.len()))?;
+    for action in ["RECORD_CREATED", "HCV_CONNECTION_CREATED", "HCV_SECRET_SYNCED", "HCV_CONFLICT_DETECTED"] {
+        let found = events.iter().any(|event| event["action"] == action);
+        same(&format!("whether the audit has {action}"), &json!(true), &json!(found))?;
+    }
+    let synced = events.iter().filter(|event| event["action"] == "HCV_SECRET_SYNCED").collect::<Vec<_>>();
+    let traced = synced.iter().all(|event| event["remote"]["path"].is_string());
+    same("whether the audit says where each secret went", &json!(true), &json!(traced))?;
+    shell.narrator.checked(&format!("{last} entries without a gap, {} of them a secret that travelled", synced.len()));
+
+    shell.show("vaultterm audit export -o audit.jsonl")?;
+    shell.show("vaultterm doctor")?;
+    no_value_leaked(world, &json!(events))
+}
+
+/// Fails when a value of the story can be read in the audit, the server's log or its database.
+fn no_value_leaked(world: &World, events: &Value) -> Result<()> {
+    let (events, log) = (events.to_string(), world.vaultterm.log());
+    let export = world.shell.quietly("cat audit.jsonl")?;
+    for value in VALUES {
+        for (place, text) in [("the audit", &events), ("the audit's export", &export), ("the server's log", &log)] {
+            ensure!(!text.contains(value), "{place} shows a value: {value}");
+        }
+        ensure!(!any_file_contains(&world.data, value)?, "a file of VaultTerm shows a value: {value}");
+    }
+    world.shell.narrator.checked("no value of this story is readable in audit, log or database files");
+    Ok(())
+}

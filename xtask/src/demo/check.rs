@@ -1,0 +1,174 @@
+//! Looking at both sides independently of what `VaultTerm` says it did: at Vault with OpenBao's
+//! own command line, as an administrator, and at `VaultTerm` by revealing records.
+//!
+//! Everything that differs is an error that says what was expected and what was found.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+
+use super::shell::{Shell, word};
+
+/// Fails unless two JSON values are equal.
+pub(super) fn same(what: &str, expected: &Value, found: &Value) -> Result<()> {
+    if expected == found {
+        return Ok(());
+    }
+    bail!("{what} is not as it must be\n  expected: {expected}\n  found:    {found}");
+}
+
+/// The Vault side, seen by its administrator.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Vault<'a> {
+    shell: &'a Shell,
+}
+
+impl<'a> Vault<'a> {
+    /// Looks through a shell.
+    pub(super) fn new(shell: &'a Shell) -> Self {
+        Self { shell }
+    }
+
+    /// Fails unless a secret is at this version and holds exactly these fields.
+    pub(super) fn holds(self, path: &str, version: u64, fields: &Value) -> Result<()> {
+        let answer = self.get(path)?;
+        same(&format!("what `bao kv get` finds at {path}"), fields, &answer["data"])?;
+        same(&format!("the version of {path} in Vault"), &json!(version), &answer["metadata"]["version"])?;
+        let count = fields.as_object().map_or(0, serde_json::Map::len);
+        let fields = if count == 1 { "field" } else { "fields" };
+        self.shell
+            .narrator
+            .checked(&format!("bao kv get {}: version {version}, {count} {fields}, all equal", word(path)));
+        Ok(())
+    }
+
+    /// Fails unless a secret is marked as managed by `VaultTerm`, with the type of its record.
+    pub(super) fn is_marked(self, path: &str, record_type: &str) -> Result<()> {
+        let marks = &self.metadata(path)?["custom_metadata"];
+        same(&format!("who manages {path}"), &json!("vaultterm"), &marks["managed-by"])?;
+        same(&format!("the type marked at {path}"), &json!(record_type), &marks["vaultterm-type"])
+    }
+
+    /// Fails unless a secret is as its administrator left it: one version, no marks.
+    pub(super) fn is_untouched(self, path: &str) -> Result<()> {
+        let metadata = self.metadata(path)?;
+        same(&format!("the version of {path} in Vault"), &json!(1), &metadata["current_version"])?;
+        same(&format!("the marks at {path}"), &Value::Null, &metadata["custom_metadata"])
+    }
+
+    /// Fails unless the newest version of a secret is this one, and is deleted but not destroyed.
+    pub(super) fn is_deleted(self, path: &str, version: u64) -> Result<()> {
+        same(&format!("what `bao kv get` finds at {path}"), &Value::Null, &self.get(path)?["data"])?;
+        let metadata = self.metadata(path)?;
+        same(&format!("the version of {path} in Vault"), &json!(version), &metadata["current_version"])?;
+        let state = &metadata["versions"][version.to_string()];
+        let when = state["deletion_time"].as_str().unwrap_or_default();
+        same(&format!("whether {path} was deleted"), &json!(true), &json!(!when.is_empty()))?;
+        same(&format!("whether {path} was destroyed"), &json!(false), &state["destroyed"])?;
+        self.shell.narrator.checked(&format!(
+            "bao kv metadata get {}: version {version} is deleted, not destroyed: it can be undeleted",
+            word(path)
+        ));
+        Ok(())
+    }
+
+    /// Fails unless a policy is this text.
+    pub(super) fn has_policy(self, name: &str, hcl: &str) -> Result<()> {
+        let found = self.shell.quietly(&format!("bao policy read {}", word(name)))?;
+        same(&format!("the policy `{name}`"), &json!(hcl.trim()), &json!(found.trim()))?;
+        self.shell.narrator.checked(&format!("bao policy read {}: exactly the policy that was printed", word(name)));
+        Ok(())
+    }
+
+    /// Reads the metadata of everything below the mount: path to versions, marks and times.
+    pub(super) fn everything(self) -> Result<BTreeMap<String, Value>> {
+        const FOLDERS_MAX: usize = 1_000;
+        let mut found = BTreeMap::new();
+        let mut folders = vec![String::new()];
+        for _ in 0..FOLDERS_MAX {
+            let Some(folder) = folders.pop() else { return Ok(found) };
+            let names = self.shell.json(&format!("bao kv list -format=json -mount=secret {}", word(&folder)))?;
+            for name in names.as_array().with_context(|| format!("`bao kv list` shows no list at {folder}"))? {
+                let path = format!("{folder}{}", name.as_str().context("a name is a text")?);
+                if path.ends_with('/') {
+                    folders.push(path);
+                } else {
+                    let metadata = self.metadata(&path)?;
+                    found.insert(path, metadata);
+                }
+            }
+        }
+        bail!("there are more than {FOLDERS_MAX} folders in Vault");
+    }
+
+    fn get(self, path: &str) -> Result<Value> {
+        let answer = self.shell.json(&format!("bao kv get -format=json -mount=secret {}", word(path)));
+        Ok(answer.with_context(|| format!("nothing was ever at {path} in Vault"))?["data"].take())
+    }
+
+    fn metadata(self, path: &str) -> Result<Value> {
+        let answer = self.shell.json(&format!("bao kv metadata get -format=json -mount=secret {}", word(path)));
+        Ok(answer.with_context(|| format!("nothing was ever at {path} in Vault"))?["data"].take())
+    }
+}
+
+/// The `VaultTerm` side.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Records<'a> {
+    shell: &'a Shell,
+}
+
+impl<'a> Records<'a> {
+    /// Looks through a shell.
+    pub(super) fn new(shell: &'a Shell) -> Self {
+        Self { shell }
+    }
+
+    /// Fails unless a record has this type and holds exactly these fields.
+    pub(super) fn hold(self, record: &str, record_type: &str, fields: &Value) -> Result<()> {
+        let (word, what) = (word(record), format!("the record {record}"));
+        let revealed = self.shell.json(&format!("vaultterm record get {word} --reveal --format json"))?;
+        same(&what, fields, &revealed["fields"])?;
+        let shown = self.shell.json(&format!("vaultterm record get {word} --format json"))?;
+        same(&format!("the type of {what}"), &json!(record_type), &shown["type"])?;
+        same(&format!("when {what} was deleted"), &Value::Null, &shown["deleted_at"])?;
+        self.shell.narrator.checked(&format!("vaultterm record get {word}: {record_type}, all fields equal"));
+        Ok(())
+    }
+
+    /// Fails unless a record is in the trash.
+    pub(super) fn trashed(self, record: &str) -> Result<()> {
+        let shown = self.shell.json(&format!("vaultterm record get {} --format json", word(record)))?;
+        same(&format!("whether {record} is in the trash"), &json!(true), &json!(shown["deleted_at"].is_string()))?;
+        self.shell.narrator.checked(&format!("vaultterm record get {record}: in the trash, with all its revisions"));
+        Ok(())
+    }
+
+    /// Fails unless the newest run of a connection succeeded and did exactly this: counts that are
+    /// not named are zero, but for `unchanged`. Answers the run.
+    pub(super) fn last_run_did(self, connection: &str, counts: &[(&str, u64)]) -> Result<Value> {
+        let line = format!("vaultterm sync runs {} --limit 1", word(connection));
+        let run = self.shell.items(&line)?.into_iter().next().with_context(|| format!("{connection} has no run"))?;
+        same(&format!("how the run of {connection} ended"), &json!("succeeded"), &run["state"])?;
+        for (name, found) in run["counts"].as_object().context("a run has counts")? {
+            let wanted = counts.iter().find(|(wanted, _)| wanted == name).map_or(0, |(_, count)| *count);
+            if name != "unchanged" {
+                same(&format!("`{name}` of the run of {connection}"), &json!(wanted), found)?;
+            }
+        }
+        Ok(run)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_is_told_with_both_sides() {
+        same("it", &json!({"a": 1}), &json!({"a": 1})).expect("equal");
+        let error = same("it", &json!({"a": 1}), &json!({"a": 2})).expect_err("different").to_string();
+        assert!(error.contains(r#"expected: {"a":1}"#) && error.contains(r#"found:    {"a":2}"#), "{error}");
+    }
+}

@@ -1,0 +1,146 @@
+//! The two servers of the demo: a real OpenBao in memory, and `VaultTerm` on SQLite.
+
+use std::{
+    ffi::OsStr,
+    fs,
+    net::{TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use super::leash::Server;
+
+/// How long a server may take to start. Generous: machines are busy.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How often another port is tried where somebody took it first.
+const PORTS_MAX: u32 = 5;
+
+/// A server that answers.
+#[derive(Debug)]
+pub(super) struct Running {
+    server: Server,
+    /// `http://127.0.0.1:PORT`.
+    pub(super) address: String,
+}
+
+impl Running {
+    /// Reads its whole log.
+    pub(super) fn log(&self) -> String {
+        self.server.logged()
+    }
+
+    /// Reads the last lines of its log.
+    pub(super) fn last_words(&self) -> String {
+        last_lines(&self.log())
+    }
+}
+
+/// Builds the binary and answers its path. Cargo says where: the target folder may be anywhere.
+pub(super) fn build(root: &Path) -> Result<PathBuf> {
+    let output = Command::new(env!("CARGO"))
+        .current_dir(root)
+        .args(["build", "--package", "vaultterm", "--bin", "vaultterm", "--locked", "--quiet"])
+        .arg("--message-format=json-render-diagnostics")
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cannot start cargo")?;
+    ensure!(output.status.success(), "`cargo build --package vaultterm` ended with {}", output.status);
+    let messages = String::from_utf8(output.stdout).context("cargo printed something other than text")?;
+    let binary = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).find_map(|message| {
+        let ours = message["target"]["name"] == "vaultterm";
+        message["executable"].as_str().filter(|_| ours).map(PathBuf::from)
+    });
+    binary.context("cargo did not say where the binary is")
+}
+
+/// Starts OpenBao in its development mode: in memory, unsealed, with a KV v2 mount at `secret/`.
+/// It keeps its root token where the command line looks for it, in `home`.
+pub(super) fn start_openbao(binary: &Path, folder: &Path, home: &Path) -> Result<Running> {
+    for _ in 0..PORTS_MAX {
+        let listen = format!("127.0.0.1:{}", free_port()?);
+        let flag = format!("-dev-listen-address={listen}");
+        let program = [binary.as_os_str(), OsStr::new("server"), OsStr::new("-dev"), OsStr::new(&flag)];
+        let server = Server::start(folder, "openbao", &program, [("HOME", home.as_os_str())])?;
+        let taken = || server.logged().contains("address already in use");
+        // The banner comes after the listeners: whoever listens before is somebody else.
+        let up = || server.printed().contains("server started!") && TcpStream::connect(&listen).is_ok();
+        if wait_until(|| up() || taken()) && !taken() {
+            return Ok(Running { server, address: format!("http://{listen}") });
+        }
+        ensure!(taken(), "OpenBao did not start:\n{}", last_lines(&server.logged()));
+    }
+    bail!("OpenBao found no free port in {PORTS_MAX} tries");
+}
+
+/// Starts `VaultTerm` on a data directory that `vaultterm init` made. It takes a free port itself
+/// and prints its address once it listens.
+pub(super) fn start_vaultterm(binary: &Path, folder: &Path, data: &Path) -> Result<Running> {
+    let program = [binary.as_os_str(), OsStr::new("serve")];
+    let env = [
+        ("HOME", folder.as_os_str()),
+        ("VAULTTERM_DATA_DIR", data.as_os_str()),
+        ("VAULTTERM_LISTEN", OsStr::new("127.0.0.1:0")),
+    ];
+    let server = Server::start(folder, "vaultterm", &program, env)?;
+    let ready = wait_until(|| server.printed().ends_with('\n'));
+    ensure!(ready, "VaultTerm did not start:\n{}", last_lines(&server.logged()));
+    let address = server.printed().trim().to_owned();
+    Ok(Running { server, address })
+}
+
+/// Says whether any file below a folder contains a text.
+pub(super) fn any_file_contains(folder: &Path, text: &str) -> Result<bool> {
+    for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
+        let path = entry?.path();
+        let found = if path.is_dir() {
+            any_file_contains(&path, text)?
+        } else {
+            let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            bytes.windows(text.len()).any(|window| window == text.as_bytes())
+        };
+        if found {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn wait_until(mut holds: impl FnMut() -> bool) -> bool {
+    let began = Instant::now();
+    while began.elapsed() < PATIENCE {
+        if holds() {
+            return true;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    false
+}
+
+fn free_port() -> Result<u16> {
+    let listener = TcpListener::bind("127.0.0.1:0").context("loopback has no free port")?;
+    Ok(listener.local_addr()?.port())
+}
+
+fn last_lines(text: &str) -> String {
+    const LINES_MAX: usize = 20;
+    let lines: Vec<_> = text.lines().collect();
+    lines[lines.len().saturating_sub(LINES_MAX)..].join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_end_of_a_long_log_is_shown() {
+        let long: Vec<_> = (0..100).map(|number| number.to_string()).collect();
+        let shown = last_lines(&long.join("\n"));
+        assert!(shown.starts_with("80\n") && shown.ends_with("\n99"), "{shown}");
+        assert_eq!(last_lines("one"), "one");
+    }
+}

@@ -1,0 +1,123 @@
+//! Everything the story happens in: a private folder, both servers, and a person's shell.
+
+use std::{
+    fs,
+    io::Write as _,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+
+use super::{
+    check::{Records, Vault},
+    leash::Folder,
+    narrator::Narrator,
+    servers::{self, Running},
+    shell::{Shell, word},
+};
+
+/// Who the story is about.
+pub(super) const OWNER: &str = "ann@example.com";
+
+/// The binaries of both tools.
+#[derive(Debug)]
+pub(super) struct Tools {
+    pub(super) bao: PathBuf,
+    pub(super) vaultterm: PathBuf,
+}
+
+/// The world. Dropped in this order: first the servers, then their folder.
+#[derive(Debug)]
+pub(super) struct World {
+    pub(super) shell: Shell,
+    pub(super) openbao: Running,
+    pub(super) vaultterm: Running,
+    pub(super) password: String,
+    /// Where `VaultTerm` keeps its data.
+    pub(super) data: PathBuf,
+    home: PathBuf,
+    _folder: Folder,
+}
+
+impl World {
+    /// Starts both servers, sets `VaultTerm` up and logs its owner in, telling it on the way.
+    pub(super) fn start(narrator: Narrator, tools: &Tools) -> Result<Self> {
+        let folder = Folder::make()?;
+        let home = folder.path().join("home");
+        fs::create_dir(&home).context("the folder can be written to")?;
+        let folders = [parent(&tools.vaultterm)?, parent(&tools.bao)?];
+        let mut shell = Shell::new(narrator, &home, folders)?;
+
+        let openbao = servers::start_openbao(&tools.bao, folder.path(), &home)?;
+        narrator.say(&format!(
+            "A real OpenBao runs in memory at {}. It stands for the Vault that your\n\
+             organisation has; programs read their secrets there. Ann administers it with `bao`.",
+            openbao.address
+        ));
+        shell.export("BAO_ADDR", &openbao.address);
+        shell.show("bao secrets list")?;
+
+        narrator.say("VaultTerm is where people keep credentials. Setting it up is two commands.");
+        let data = folder.path().join("data");
+        let password = shell.quietly("vaultterm record generate --no-ambiguous")?.trim().to_owned();
+        write_private(&home.join("password.txt"), &password)?;
+        shell.export("VAULTTERM_DATA_DIR", &data);
+        shell.show(&format!("vaultterm init --owner-email {OWNER} --owner-password-file password.txt"))?;
+        narrator.command("vaultterm serve &", None);
+        let vaultterm = servers::start_vaultterm(&tools.vaultterm, folder.path(), &data)?;
+        narrator.output(&vaultterm.address);
+        shell.export("VAULTTERM_ADDR", &vaultterm.address);
+        shell.show(&format!("vaultterm login --email {OWNER} --password-file password.txt"))?;
+        Ok(Self { shell, openbao, vaultterm, password, data, home, _folder: folder })
+    }
+
+    /// Looks at Vault.
+    pub(super) fn vault(&self) -> Vault<'_> {
+        Vault::new(&self.shell)
+    }
+
+    /// Looks at `VaultTerm`.
+    pub(super) fn records(&self) -> Records<'_> {
+        Records::new(&self.shell)
+    }
+
+    /// Connects a collection to the folder of the same name in Vault, with exactly the role that
+    /// `connection policy --script` prints. Nothing runs by itself: the story shows every step.
+    pub(super) fn connect(&self, name: &str, mode: &str) -> Result<()> {
+        let place = format!("--mount secret --path {name} --mode {mode}");
+        let policy = format!("vaultterm connection policy {place} --role {name} --flavor openbao");
+        let shell = &self.shell;
+        shell.tell(&format!("{policy} --script >{name}.sh"))?;
+        shell.tell(&format!("sh {name}.sh >{name}.role"))?;
+        self.vault().has_policy(name, &shell.quietly(&policy)?)?;
+        shell.tell(&format!("sed -n 's/^secret_id: //p' {name}.role >{name}.secret-id"))?;
+        shell.tell(&format!(
+            "vaultterm connection create {name} --collection {name} --address $BAO_ADDR {place} \
+             --role-id $(sed -n 's/^role_id: //p' {name}.role) --secret-id-file {name}.secret-id \
+             --option interval_seconds=0 --option on_change=false"
+        ))?;
+        Ok(())
+    }
+
+    /// Writes a secret as Vault's administrator.
+    pub(super) fn put(&self, path: &str, fields: &str) -> Result<()> {
+        self.shell.tell_with(&format!("bao kv put -mount=secret {} -", word(path)), fields)
+    }
+
+    /// Returns the root token of OpenBao, which its development mode keeps for the command line.
+    pub(super) fn root_token(&self) -> Result<String> {
+        let path = self.home.join(".vault-token");
+        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
+    }
+}
+
+fn parent(path: &Path) -> Result<&Path> {
+    path.parent().with_context(|| format!("{} is in no folder", path.display()))
+}
+
+fn write_private(path: &Path, text: &str) -> Result<()> {
+    let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    file.and_then(|mut file| file.write_all(text.as_bytes()))
+        .with_context(|| format!("cannot write {}", path.display()))
+}
