@@ -38,6 +38,15 @@ enum Task {
     },
     /// Runs everything that must hold: formatting, lints, all tests, docs, tidiness
     Test,
+    /// Runs simulated worlds, as many as are asked for
+    Sim {
+        /// How many
+        #[arg(long, default_value_t = 20_000)]
+        seeds: u64,
+        /// The first one
+        #[arg(long, default_value_t = 0)]
+        from: u64,
+    },
     /// Plants deliberate faults in a copy of the sources: the fast tests must catch every one
     Planted,
     /// Checks the rules that no compiler checks
@@ -50,6 +59,7 @@ fn main() -> ExitCode {
         Task::Setup => openbao::install(&root).map(|path| println!("{}", path.display())),
         Task::Demo { keep } => demo::run(&root, keep),
         Task::Test => steps::test(&root),
+        Task::Sim { seeds, from } => steps::simulate(&root, seeds, from),
         Task::Planted => planted::check(&root),
         Task::Tidy => tidy::check(&root),
     });

@@ -4,7 +4,7 @@ use std::{path::Path, process::Command, time::Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::{openbao, tidy};
+use crate::{openbao, planted, tidy};
 
 /// Runs everything that must hold, and stops at the first thing that does not.
 pub(crate) fn test(root: &Path) -> Result<()> {
@@ -21,6 +21,7 @@ pub(crate) fn test(root: &Path) -> Result<()> {
         Ok(())
     })?;
     step("tests", || tests(root, &bao))?;
+    step("planted faults", || planted::check(root))?;
     step("documentation", || {
         let arguments = ["doc", "--workspace", "--no-deps", "--locked", "--quiet"];
         cargo(root, &arguments, &[("RUSTDOCFLAGS", "-D warnings")])
@@ -43,6 +44,13 @@ fn tests(root: &Path, bao: &str) -> Result<()> {
     } else {
         cargo(root, &["test", "--workspace", "--locked", "--no-fail-fast"], &env)
     }
+}
+
+/// Runs simulated worlds with optimization, and says what they came across.
+pub(crate) fn simulate(root: &Path, seeds: u64, from: u64) -> Result<()> {
+    let mut arguments = vec!["test", "--release", "--locked", "--package", "vaultterm-sync", "--test", "simulation"];
+    arguments.extend(["--", "--ignored", "--nocapture"]);
+    cargo(root, &arguments, &[("SIM_SEEDS", &seeds.to_string()), ("SIM_FROM", &from.to_string())])
 }
 
 /// Checks what the dependencies may be, where `cargo deny` is installed. Its database of

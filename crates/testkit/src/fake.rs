@@ -56,6 +56,8 @@ struct Inner {
     rules: Vec<Rule>,
     hook: Option<Hook>,
     log: Vec<Request>,
+    /// Scripted faults that struck.
+    faults: u64,
     sessions_open: u64,
 }
 
@@ -82,6 +84,7 @@ impl FakeKv {
             rules: Vec::new(),
             hook: None,
             log: Vec::new(),
+            faults: 0,
             sessions_open: 0,
         };
         Self { inner: Arc::new(Mutex::new(inner)), clock, fuse }
@@ -170,6 +173,12 @@ impl FakeKv {
         std::mem::take(&mut self.inner().log)
     }
 
+    /// Counts the scripted faults that struck so far.
+    #[must_use]
+    pub fn faults(&self) -> u64 {
+        self.inner().faults
+    }
+
     /// Counts the sessions that were opened and not closed.
     #[must_use]
     pub fn sessions_open(&self) -> u64 {
@@ -215,6 +224,7 @@ impl Inner {
             rule.times -= 1;
             rule.verdict.clone()
         });
+        self.faults += u64::from(verdict.is_some());
         self.log.push(request);
         let answer = match verdict {
             Some(Verdict::FailBefore(_) | Verdict::Hang) => None,

@@ -1,12 +1,14 @@
 //! Crashes on purpose: a fuse that burns at every await of a fake and blows at a chosen one.
 //!
 //! Once it is blown nothing that holds it has any further effect or answers; the driver sees
-//! it and drops the future, which is what a killed process looks like from outside.
+//! it and drops the future, which is what a killed process looks like from outside. Or it keeps
+//! the future, disarms the fuse and goes on later: a process that was paused, and wakes up to a
+//! world that went on without it.
 
 use std::{
-    future::{pending, poll_fn},
+    future::poll_fn,
     sync::{Arc, Mutex, PoisonError},
-    task::Poll,
+    task::{Poll, Waker},
 };
 
 /// Shared by everything that can be crashed together.
@@ -18,6 +20,8 @@ struct State {
     burnt: u64,
     blows_at: Option<u64>,
     blown: bool,
+    /// Whoever waits for the fuse to be disarmed.
+    paused: Vec<Waker>,
 }
 
 impl Fuse {
@@ -29,12 +33,17 @@ impl Fuse {
 
     /// Starts counting anew; the fuse blows at the `at`-th await from now (from 1).
     pub fn set(&self, at: u64) {
-        *self.state() = State { burnt: 0, blows_at: Some(at), blown: false };
+        self.reset(Some(at));
     }
 
     /// Starts counting anew and never blows.
     pub fn disarm(&self) {
-        *self.state() = State::default();
+        self.reset(None);
+    }
+
+    fn reset(&self, blows_at: Option<u64>) {
+        let before = std::mem::replace(&mut *self.state(), State { blows_at, ..State::default() });
+        before.paused.into_iter().for_each(Waker::wake);
     }
 
     /// Counts the awaits since the fuse was last set.
@@ -49,8 +58,7 @@ impl Fuse {
         self.state().blown
     }
 
-    /// Lets other futures go first, once; never returns when the crash happens here or has
-    /// happened before.
+    /// Lets other futures go first, once; while the fuse is blown it does not return.
     pub async fn burn(&self) {
         let mut yielded = false;
         poll_fn(|context| {
@@ -62,15 +70,20 @@ impl Fuse {
             Poll::Pending
         })
         .await;
-        let blown = {
+        {
             let mut state = self.state();
             state.burnt += 1;
             state.blown |= state.blows_at == Some(state.burnt);
-            state.blown
-        };
-        if blown {
-            pending::<()>().await;
         }
+        poll_fn(|context| {
+            let mut state = self.state();
+            if !state.blown {
+                return Poll::Ready(());
+            }
+            state.paused.push(context.waker().clone());
+            Poll::Pending
+        })
+        .await;
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {

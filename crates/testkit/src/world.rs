@@ -3,7 +3,13 @@
 //!
 //! Start reading at [`World::new`] and [`World::run`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -37,6 +43,8 @@ pub struct World {
     pub id: ConnectionId,
     /// Its collection.
     pub collection_id: CollectionId,
+    /// Runs asked for so far: tests draw the same ids every time.
+    runs: Arc<AtomicU64>,
 }
 
 /// What a run is asked for, beyond the ordinary.
@@ -59,7 +67,7 @@ impl World {
         let id = ConnectionId(Uuid::from_u128(0xC0));
         let collection_id = CollectionId(Uuid::from_u128(0xC1));
         journal.add_connection(connection(id, collection_id, mode), SECRET_ID);
-        Self { clock, fuse, kv, journal, id, collection_id }
+        Self { clock, fuse, kv, journal, id, collection_id, runs: Arc::default() }
     }
 
     /// Makes an empty world with other options.
@@ -202,7 +210,7 @@ impl World {
     #[must_use]
     pub fn request(&self, ask: Ask) -> RunRequest {
         RunRequest {
-            run_id: RunId(Uuid::now_v7()),
+            run_id: RunId(Uuid::from_u64_pair(0xC2, self.runs.fetch_add(1, Ordering::Relaxed))),
             plan_id: ask.plan_id,
             acknowledge: ask.acknowledge,
             trigger: Trigger::Manual,

@@ -1,0 +1,82 @@
+//! Seeded worlds: people and programs edit both sides at random, before and during runs, while
+//! requests fail, answers get lost, processes die or pause, snapshots are restored and servers tell
+//! old news. Whatever happens: no value that can be reached before a run is out of reach after it,
+//! and once the faults stop, a few runs bring every path into step or list it as a conflict.
+//!
+//! A failure names its seed. `SIM_SEEDS=n SIM_FROM=s cargo test -p vaultterm-sync --test simulation
+//! -- --ignored` (`cargo xtask sim`) runs more worlds.
+//!
+//! Start reading at [`world::simulate`]; `people.rs` is what others do, `faults.rs` what goes wrong,
+//! `oracle.rs` what must hold.
+
+mod dice;
+mod faults;
+mod oracle;
+mod people;
+mod seen;
+mod world;
+
+use vaultterm_reconcile::Mode;
+
+use crate::{seen::Seen, world::simulate};
+
+/// Worlds of the fast tier.
+const WORLDS: u64 = 2_000;
+
+/// Which way the world of a seed synchronizes: half of them both ways.
+fn mode(seed: u64) -> Mode {
+    match seed % 4 {
+        0 | 1 => Mode::Bidirectional,
+        2 => Mode::Push,
+        _ => Mode::Pull,
+    }
+}
+
+fn worlds(seeds: impl Iterator<Item = u64>) -> Seen {
+    let mut seen = Seen::default();
+    for seed in seeds {
+        seen.add(simulate(seed, mode(seed)).1);
+    }
+    seen
+}
+
+#[test]
+fn two_thousand_worlds_lose_nothing_and_come_to_rest() {
+    let seen = worlds(0..WORLDS);
+    println!("{seen}");
+    seen.everything();
+}
+
+#[test]
+fn a_world_goes_the_same_way_every_time() {
+    for seed in 0..100 {
+        let (first, _) = simulate(seed, mode(seed));
+        let (again, _) = simulate(seed, mode(seed));
+        assert!(!first.is_empty());
+        assert_eq!(first, again, "seed {seed}");
+    }
+}
+
+#[test]
+#[ignore = "as many worlds as SIM_SEEDS says: `cargo xtask sim`"]
+fn worlds_by_command() {
+    let number = |name: &str, default: u64| {
+        std::env::var(name).map_or(default, |text| text.parse().expect("SIM_SEEDS and SIM_FROM are numbers"))
+    };
+    let from = number("SIM_FROM", 0);
+    let seeds = number("SIM_SEEDS", 10 * WORLDS);
+    let began = std::time::Instant::now();
+    let threads = std::thread::available_parallelism().map_or(1, usize::from) as u64;
+    let seen = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads)
+            .map(|worker| scope.spawn(move || worlds((from..from + seeds).filter(|seed| seed % threads == worker))))
+            .collect();
+        let mut seen = Seen::default();
+        for worker in workers {
+            seen.add(worker.join().expect("a world broke: its seed stands above"));
+        }
+        seen
+    });
+    println!("{seeds} worlds from seed {from}, {:.0} s\n{seen}", began.elapsed().as_secs_f64());
+    seen.everything();
+}

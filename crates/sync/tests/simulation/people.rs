@@ -1,0 +1,141 @@
+//! What people and programs do to both sides: edits, deletions, renames, and what administrators
+//! do, from an undelete to a restored snapshot.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+};
+
+use serde_json::json;
+use vaultterm_reconcile::RecordType;
+use vaultterm_testkit::{KvKey, KvMount, World, world::data};
+
+use crate::dice::Dice;
+
+pub(crate) const PATHS: [&str; 6] = ["a", "a/b", "c", "d", "e", "f"];
+
+/// Everybody but VaultTerm.
+pub(crate) struct People {
+    /// Everything they did has a number, so that every value is written once.
+    number: u32,
+    snapshot: Option<KvMount>,
+}
+
+impl People {
+    pub(crate) fn new() -> Self {
+        Self { number: 0, snapshot: None }
+    }
+
+    /// How much they did.
+    pub(crate) fn done(&self) -> u32 {
+        self.number
+    }
+
+    /// One thing that somebody does to either side.
+    pub(crate) fn meddle(&mut self, world: &World, dice: &mut Dice) {
+        self.number += 1;
+        let number = self.number;
+        let path = dice.pick(&PATHS);
+        let record = world.record(path);
+        match dice.roll(24) {
+            0..7 => {
+                let mut fields = record.unwrap_or_else(|| data(json!({"x": "0", "y": "0"})));
+                fields.insert(dice.pick(&["x", "y", "z"]).to_owned(), json!(format!("here-{number}")));
+                world.save(path, json!(fields));
+            }
+            7..14 => {
+                let mut fields = world.secret(path).unwrap_or_else(|| data(json!({"x": "0", "y": "0"})));
+                fields.insert(dice.pick(&["x", "y", "z"]).to_owned(), json!(format!("there-{number}")));
+                world.put(path, json!(fields));
+            }
+            14 | 15 if record.is_some() => world.trash(path),
+            16 | 17 => world.delete(path),
+            18 | 19 if record.is_some() => {
+                let to = dice.pick(&PATHS);
+                if world.record(to).is_none() {
+                    world.rename(path, to);
+                }
+            }
+            20 if record.is_some() => world.retype(path, dice.pick(&[RecordType::EnvVar, RecordType::Identity])),
+            // A field taken away, on either side.
+            21 if dice.once_in(2) => {
+                if let Some(mut fields) = record {
+                    fields.remove("y");
+                    world.save(path, json!(fields));
+                }
+            }
+            21 => {
+                if let Some(mut fields) = world.secret(path) {
+                    fields.remove("x");
+                    world.put(path, json!(fields));
+                }
+            }
+            _ => self.administer(world, dice, path),
+        }
+    }
+
+    /// What needs more rights than editing.
+    fn administer(&mut self, world: &World, dice: &mut Dice, path: &str) {
+        let full = format!("team/app/{path}");
+        match dice.roll(8) {
+            0 => world.delete_metadata(path),
+            1 => world.kv.mount(|mount, now| {
+                let current = mount.key(&full).map_or(0, |key| key.current);
+                mount.undelete(&full, current, now);
+            }),
+            2 => world.kv.mount(|mount, _| {
+                let current = mount.key(&full).map_or(0, |key| key.current);
+                mount.destroy(&full, current);
+            }),
+            // Deleted with its metadata and written again, up to the very number it had.
+            3 => {
+                let version = world.version(path);
+                world.delete_metadata(path);
+                for n in 0..version {
+                    world.put(path, json!({"x": format!("again-{}-{n}", self.number)}));
+                }
+            }
+            4 => self.snapshot = Some(world.kv.mount(|mount, _| mount.clone())),
+            5 => {
+                if let Some(snapshot) = self.snapshot.take() {
+                    world.kv.mount(|mount, _| *mount = snapshot);
+                }
+            }
+            6 => world.kv.set_identity(|identity| identity.cluster_id = Some(format!("cluster-{}", dice.roll(2)))),
+            _ => world.journal.edit_connection(world.id, |connection| connection.scope_changed = true),
+        }
+    }
+}
+
+/// Every value in local history.
+pub(crate) fn history(world: &World) -> BTreeSet<String> {
+    let revisions = world.journal.records().into_iter().flat_map(|(_, record)| record.revisions);
+    revisions.map(|revision| json!(revision.data).to_string()).collect()
+}
+
+/// Somebody edits while requests are on their way. What such an edit itself replaces in Vault
+/// leaves the ledger: that was their doing.
+pub(crate) fn meddle_during_the_run(world: &World, dice: &Dice, ledger: &Arc<Mutex<BTreeSet<String>>>) {
+    let (mut dice, ledger, local) = (dice.clone(), Arc::clone(ledger), world.clone());
+    let mut left = dice.roll(4);
+    world.kv.before_each_request(move |_, mount| {
+        if left == 0 || !dice.once_in(10) {
+            return;
+        }
+        left -= 1;
+        let path = dice.pick(&PATHS);
+        let value = json!({"x": format!("during-{left}-{}", dice.roll(1_000_000)), "y": path});
+        if dice.once_in(2) {
+            local.save(path, value.clone());
+        } else {
+            let (full, now) = (format!("team/app/{path}"), local.clock.tick());
+            if let Some(head) = mount.key(&full).and_then(KvKey::head)
+                && !history(&local).contains(&json!(head.data).to_string())
+            {
+                ledger.lock().expect("one thread").remove(&json!(head.data).to_string());
+            }
+            mount.put(&full, data(value.clone()), None, now).expect("no cas");
+        }
+        ledger.lock().expect("one thread").insert(value.to_string());
+    });
+}

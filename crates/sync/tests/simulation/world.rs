@@ -1,0 +1,199 @@
+//! One world from its beginning to its rest.
+
+use std::{
+    collections::BTreeSet,
+    pin::pin,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use tokio_util::sync::CancellationToken;
+use vaultterm_reconcile::{DeletionPolicy, DriftPolicy, HaltKind, InitialPolicy, MergePolicy, Mode};
+use vaultterm_sync::Resolution;
+use vaultterm_testkit::{World, world::Ask};
+
+use crate::{
+    dice::Dice,
+    faults,
+    oracle::{in_step_or_listed, ledger, reachable, settle},
+    people::{People, meddle_during_the_run},
+    seen::{Listener, Seen},
+};
+
+/// Every world has at least so many edits …
+const EDITS_MIN: u32 = 100;
+/// … and faults, crashes and pauses included, …
+const FAULTS_MIN: u64 = 5;
+/// … but ends after so many rounds.
+const ROUNDS_MAX: u32 = 60;
+/// Longer than a lease holds.
+const LEASE_OVER: Duration = Duration::from_secs(61);
+
+/// Lives through the world of a seed; answers its trace, and what was come across.
+pub(crate) fn simulate(seed: u64, mode: Mode) -> (Vec<String>, Seen) {
+    let mut dice = Dice(seed);
+    let world = World::with(mode, |options| {
+        options.merge = dice.pick(MergePolicy::ALL);
+        options.on_drift = dice.pick(DriftPolicy::ALL);
+        options.initial = dice.pick(InitialPolicy::ALL);
+        if mode != Mode::Bidirectional {
+            options.deletions = dice.pick(DeletionPolicy::ALL);
+        }
+        options.max_delete_count = dice.pick(&[1, 2, 10]);
+    });
+    // With a single version kept, whatever a run overwrites must be in local history.
+    world.kv.mount(|mount, _| mount.versions_max = dice.pick(&[1, 2, 1_000]));
+    let mut life = Life { world, people: People::new(), seen: Seen::default(), trace: Vec::new(), accidents: 0 };
+    let mut rounds = 0;
+    while life.people.done() < EDITS_MIN || life.accidents() < FAULTS_MIN {
+        rounds += 1;
+        assert!(rounds <= ROUNDS_MAX, "seed {seed}: too few faults struck");
+        life.round(&mut dice, seed);
+    }
+    life.end(mode, seed)
+}
+
+struct Life {
+    world: World,
+    people: People,
+    seen: Seen,
+    trace: Vec<String>,
+    /// Crashes and pauses.
+    accidents: u64,
+}
+
+impl Life {
+    fn accidents(&self) -> u64 {
+        self.accidents + self.world.kv.faults()
+    }
+
+    /// Some edits, then a run or a decision while things go wrong.
+    fn round(&mut self, dice: &mut Dice, seed: u64) {
+        for _ in 0..dice.roll(12) {
+            self.people.meddle(&self.world, dice);
+        }
+        let values = Arc::new(Mutex::new(ledger(&self.world)));
+        faults::script(&self.world, dice);
+        meddle_during_the_run(&self.world, dice, &values);
+        let undone = self.act(dice);
+        faults::heal(&self.world);
+        self.seen.conflicts(&self.world);
+        let requests = self.world.kv.take_log().into_iter();
+        self.trace.extend(requests.map(|r| format!("{:?} {} {:?}", r.operation, r.path, r.version)));
+        self.trace.push(format!("{} entries", self.world.journal.audit().len()));
+        // A decision against an edit may delete it, softly; runs by themselves never do.
+        if !undone {
+            let lost: Vec<_> =
+                values.lock().expect("one thread").difference(&reachable(&self.world)).cloned().collect();
+            assert!(lost.is_empty(), "seed {seed}: {lost:?} cannot be reached any more");
+        }
+    }
+
+    /// One run, or one decision, that may die or pause at any await. Answers whether a person
+    /// decided for a deletion.
+    fn act(&mut self, dice: &mut Dice) -> bool {
+        let conflicts = self.world.open_conflicts();
+        if !conflicts.is_empty() && dice.once_in(3) {
+            let (resolution, deletes) = match dice.roll(3) {
+                0 => (Resolution::KeepLocal, true),
+                1 => (Resolution::KeepRemote, true),
+                _ => (Resolution::KeepBoth, false),
+            };
+            if dice.once_in(3) {
+                self.world.fuse.set(1 + dice.roll(120) as u64);
+            }
+            let world = self.world.clone();
+            let decided = world.clock.drive_with_fuse(&world.fuse, world.resolving(&conflicts[0], resolution));
+            self.seen
+                .count(if matches!(decided, Some(Ok(_))) { "event decision" } else { "event decision refused" }, 1);
+            self.after(decided.is_some());
+            return deletes;
+        }
+        match dice.roll(6) {
+            0 | 1 => self.run_that_dies(dice),
+            2 => self.run_that_pauses(dice),
+            _ => self.run_to_the_end(dice),
+        }
+        false
+    }
+
+    fn ask(dice: &mut Dice) -> Ask {
+        let acknowledge = if dice.once_in(2) { HaltKind::ALL.into_iter().collect() } else { BTreeSet::new() };
+        Ask { acknowledge, plan_id: None }
+    }
+
+    fn run_to_the_end(&mut self, dice: &mut Dice) {
+        let listener = Listener::default();
+        let cancel = CancellationToken::new();
+        if dice.once_in(10) {
+            cancel.cancel();
+        }
+        let running = running(&self.world, Self::ask(dice), &listener, &cancel);
+        self.world.clock.drive(running);
+        self.seen.add(listener.take());
+    }
+
+    /// Killed at some await. The next one finds its lease taken until it expires.
+    fn run_that_dies(&mut self, dice: &mut Dice) {
+        let listener = Listener::default();
+        let cancel = CancellationToken::new();
+        self.world.fuse.set(1 + dice.roll(120) as u64);
+        let running = running(&self.world, Self::ask(dice), &listener, &cancel);
+        let survived = self.world.clock.drive_with_fuse(&self.world.fuse, running).is_some();
+        self.seen.add(listener.take());
+        self.after(survived);
+    }
+
+    fn after(&mut self, survived: bool) {
+        self.world.fuse.disarm();
+        if !survived {
+            self.accidents += 1;
+            self.seen.count("event crash", 1);
+            self.world.clock.advance(LEASE_OVER);
+        }
+    }
+
+    /// Paused at some await until its lease is over and another node did a whole run; then it
+    /// wakes up and goes on as if nothing had happened.
+    fn run_that_pauses(&mut self, dice: &mut Dice) {
+        let listener = Listener::default();
+        let cancel = CancellationToken::new();
+        self.world.fuse.set(1 + dice.roll(120) as u64);
+        let mut zombie = pin!(running(&self.world, Self::ask(dice), &listener, &cancel));
+        let ended = self.world.clock.drive_with_fuse(&self.world.fuse, zombie.as_mut()).is_some();
+        self.world.fuse.disarm();
+        if !ended {
+            self.accidents += 1;
+            self.seen.count("event pause", 1);
+            self.world.clock.advance(LEASE_OVER);
+            let other = Listener::default();
+            self.world.clock.drive(running(&self.world, Self::ask(dice), &other, &cancel));
+            self.seen.add(other.take());
+            self.world.clock.drive(zombie);
+        }
+        self.seen.add(listener.take());
+    }
+
+    /// The faults stop: whatever is left is done, and then there is nothing to do.
+    fn end(mut self, mode: Mode, seed: u64) -> (Vec<String>, Seen) {
+        self.world.clock.advance(LEASE_OVER);
+        let before = ledger(&self.world);
+        settle(&self.world, seed);
+        let lost: Vec<_> = before.difference(&reachable(&self.world)).cloned().collect();
+        assert!(lost.is_empty(), "seed {seed}: {lost:?} cannot be reached any more");
+        if mode == Mode::Bidirectional {
+            in_step_or_listed(&self.world, seed);
+        }
+        self.seen.count("event edit", self.people.done().into());
+        self.seen.count("event fault", self.world.kv.faults());
+        (self.trace, self.seen)
+    }
+}
+
+/// A whole run. Whoever finds the connection taken does nothing.
+async fn running(world: &World, ask: Ask, listener: &Listener, cancel: &CancellationToken) {
+    let engine = world.engine();
+    if let Ok(begun) = engine.begin(world.id, world.request(ask)).await {
+        engine.run(begun, listener, cancel).await;
+    }
+}
