@@ -48,19 +48,16 @@ struct VersionMetadata<'a> {
     destroyed: bool,
 }
 
-/// How far behind the clock that told an answer's time may be, against the clock that sets
-/// deletion times. A `deletion_time` that is to come by less is settled by reading the version,
-/// for on this rests whether a deletion is taken for an expiry, which nobody asked for. A clock
-/// that leads needs no such care: what it declares expired too early is about to expire.
-const CLOCK_LAG_MAX_NS: i64 = 60_000_000_000;
-
 /// What a key's metadata show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
     /// As far as the clock of what answered is right.
     pub(crate) sight: RemoteSight,
-    /// The newest version, when its `deletion_time` is so near that only reading it tells whether
-    /// it is live, as `sight` says, or was just deleted.
+    /// The newest version, when only reading it tells whether it is live, as `sight` says. Its
+    /// `deletion_time` is to come by the clock of what answered, and is not the one that its
+    /// creation gave it: it was deleted, and that clock lags, or it was undeleted for a time. On
+    /// this rests whether a deletion is taken for an expiry, which nobody asked for. A clock that
+    /// leads needs no such care: what it declares expired too early is about to expire.
     pub(crate) doubtful: Option<Version>,
 }
 
@@ -90,7 +87,7 @@ impl KeyMetadata<'_> {
         };
         let doubtful = match head {
             RemoteHead::Live { stamp, expires: Some(expires) } => {
-                (expires.0 <= now.0.saturating_add(CLOCK_LAG_MAX_NS)).then_some(stamp.version)
+                (!stamp.runs_out_at(expires)).then_some(stamp.version)
             }
             _ => None,
         };
@@ -355,12 +352,13 @@ mod tests {
     }
 
     #[test]
-    fn a_deletion_time_that_has_passed_or_is_far_away_needs_no_reading() {
+    fn a_deletion_time_that_has_passed_or_came_with_the_version_needs_no_reading() {
         for (deletion, now, live) in [
             ("", "2026-11-23T19:20:16Z", true),
             ("2026-11-23T19:20:16Z", "2026-11-23T19:20:16Z", false),
-            ("2026-11-23T19:20:16Z", "2026-11-23T19:20:17Z", false),
-            ("2026-11-23T19:21:17Z", "2026-11-23T19:20:16Z", true),
+            ("2026-11-23T19:20:16.7Z", "2026-11-23T19:20:17Z", false),
+            ("2026-11-23T19:20:17.5Z", "2026-11-23T19:20:17Z", true),
+            ("2026-11-24T19:20:16.5Z", "2026-11-23T19:20:16Z", true),
         ] {
             let seen = seen(deletion, now);
             assert_eq!(seen.doubtful, None, "{deletion}");
@@ -369,8 +367,8 @@ mod tests {
     }
 
     #[test]
-    fn a_deletion_time_within_the_second_or_minute_to_come_must_be_settled_by_reading() {
-        for deletion in ["2026-11-23T19:20:16.7Z", "2026-11-23T19:20:45Z"] {
+    fn any_other_deletion_time_to_come_must_be_settled_by_reading() {
+        for deletion in ["2026-11-23T19:20:16.7Z", "2026-11-23T21:20:45Z"] {
             let seen = seen(deletion, "2026-11-23T19:20:16Z");
             assert_eq!(seen.doubtful, Some(Version(1)), "{deletion}");
             let at = wire::time(deletion).expect("a time");

@@ -79,7 +79,8 @@ impl VaultRemote {
         }
     }
 
-    /// Reads the newest version where clocks cannot tell whether it is live. Its value goes nowhere.
+    /// Reads the newest version where its metadata cannot tell whether it is live. Its value goes
+    /// nowhere.
     pub(crate) async fn settle(&self, path: &SecretPath, seen: &Seen) -> Result<RemoteSight, RemoteFault> {
         let Some(version) = seen.doubtful else { return Ok(seen.sight.clone()) };
         let request = kv2::read_request(&self.scope, path, version);

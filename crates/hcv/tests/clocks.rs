@@ -17,7 +17,7 @@ use vaultterm_testkit::{
 use world::{MOUNT, PREFIX, World, path};
 
 /// Seconds by which what answers may be wrong.
-const LAGS: [i64; 4] = [-30, -1, 0, 1];
+const LAGS: [i64; 5] = [-3_600, -30, -1, 0, 1];
 
 /// The head of a key, as a look and as a listing show it.
 async fn heads(remote: &VaultRemote, key: &str) -> [RemoteHead; 2] {
@@ -60,14 +60,16 @@ async fn an_expiry_to_come_is_live_though_the_clock_of_what_answers_lags() {
     world.connection.address = between.address().to_owned();
     let soon = Metadata { delete_version_after: Some(Duration::from_secs(40)), ..Metadata::default() };
     let later = Metadata { delete_version_after: Some(Duration::from_secs(3_600)), ..Metadata::default() };
-    for (key, metadata) in [("soon", soon), ("later", later)] {
+    for (key, metadata) in [("soon", soon.clone()), ("later", later), ("undeleted", soon)] {
         backdoor.put_metadata(key, metadata).await;
         backdoor.put(key, world::fields("1").expose().clone()).await;
     }
+    backdoor.delete("undeleted", 1).await;
+    backdoor.undelete("undeleted", 1).await;
     for seconds in LAGS {
         between.meddle("", Meddling::Date(seconds));
         let remote = world.connect().await;
-        for key in ["soon", "later"] {
+        for key in ["soon", "later", "undeleted"] {
             for head in heads(&remote, key).await {
                 assert!(matches!(head, RemoteHead::Live { expires: Some(_), .. }), "{key}, {seconds} s off: {head:?}");
             }

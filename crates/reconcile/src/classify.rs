@@ -204,19 +204,10 @@ fn remote_since<'a>(
         }
         (Some(base), Some(RemoteHead::Deleted { stamp, deleted, destroyed })) => {
             let expired =
-                deleted.is_some_and(|at| (stamp == base.stamp && deleted == base.expires) || ran_out(&stamp, at));
+                deleted.is_some_and(|at| (stamp == base.stamp && deleted == base.expires) || stamp.runs_out_at(at));
             if expired && !destroyed { RemoteSince::Expired } else { RemoteSince::Deleted }
         }
     }
-}
-
-/// Whether a version's time was up: `delete_version_after` counts in whole seconds, and Vault adds
-/// it to the creation time, which has nanoseconds. A deletion by hand falls on such a moment once in
-/// a thousand million times, and is then not propagated by default.
-fn ran_out(stamp: &RemoteStamp, deleted: UnixNanos) -> bool {
-    const SECOND_NS: i64 = 1_000_000_000;
-    let lived = deleted.0.saturating_sub(stamp.version_created.0);
-    lived > 0 && lived % SECOND_NS == 0
 }
 
 /// Whether `now` cannot follow `then` under the same key metadata: a lower number, or the same

@@ -54,3 +54,17 @@ pub struct RemoteStamp {
     /// `created_time` of that version.
     pub version_created: UnixNanos,
 }
+
+impl RemoteStamp {
+    /// Says whether a `deletion_time` of this version is the end of its time, not a deletion by
+    /// hand. `delete_version_after` counts in whole seconds, and Vault adds it to the creation time,
+    /// which has nanoseconds: a deletion by hand falls on such a moment once in a thousand million
+    /// times. (The time that an undelete gives anew counts from the undelete, and is not
+    /// recognised.)
+    #[must_use]
+    pub const fn runs_out_at(&self, deletion: UnixNanos) -> bool {
+        const SECOND_NS: i64 = 1_000_000_000;
+        let lives = deletion.0.saturating_sub(self.version_created.0);
+        lives > 0 && lives % SECOND_NS == 0
+    }
+}
