@@ -38,6 +38,12 @@ enum Task {
     },
     /// Runs everything that must hold: formatting, lints, all tests, docs, tidiness
     Test,
+    /// Measures a sync on a real OpenBao, beside a bare client that makes the same requests
+    Bench {
+        /// Secrets in each scope
+        #[arg(long, default_value_t = 10_000)]
+        secrets: usize,
+    },
     /// Runs simulated worlds, as many as are asked for
     Sim {
         /// How many
@@ -59,6 +65,7 @@ fn main() -> ExitCode {
         Task::Setup => openbao::install(&root).map(|path| println!("{}", path.display())),
         Task::Demo { keep } => demo::run(&root, keep),
         Task::Test => steps::test(&root),
+        Task::Bench { secrets } => steps::bench(&root, secrets),
         Task::Sim { seeds, from } => steps::simulate(&root, seeds, from),
         Task::Planted => planted::check(&root),
         Task::Tidy => tidy::check(&root),

@@ -46,9 +46,19 @@ fn tests(root: &Path, bao: &str) -> Result<()> {
     }
 }
 
+/// Measures on a real OpenBao.
+pub(crate) fn bench(root: &Path, secrets: usize) -> Result<()> {
+    let bao = openbao::install(root)?.display().to_string();
+    let secrets = secrets.to_string();
+    let arguments =
+        ["run", "--profile", "measure", "--locked", "--package", "vaultterm-bench", "--", "--secrets", &secrets];
+    cargo(root, &arguments, &[("VAULTTERM_BAO", &bao)])
+}
+
 /// Runs simulated worlds with optimization, and says what they came across.
 pub(crate) fn simulate(root: &Path, seeds: u64, from: u64) -> Result<()> {
-    let mut arguments = vec!["test", "--release", "--locked", "--package", "vaultterm-sync", "--test", "simulation"];
+    let mut arguments =
+        vec!["test", "--profile", "measure", "--locked", "--package", "vaultterm-sync", "--test", "simulation"];
     arguments.extend(["--", "--ignored", "--nocapture"]);
     cargo(root, &arguments, &[("SIM_SEEDS", &seeds.to_string()), ("SIM_FROM", &from.to_string())])
 }

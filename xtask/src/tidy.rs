@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 /// Which rooms a room may use. What is not listed may be used by none of ours.
-const ROOMS: [(&str, &[&str]); 8] = [
+const ROOMS: [(&str, &[&str]); 9] = [
     ("reconcile", &[]),
     ("ledger", &[]),
     ("sealing", &["reconcile"]),
@@ -16,6 +16,8 @@ const ROOMS: [(&str, &[&str]); 8] = [
     ("hcv", &["reconcile", "sealing", "sync"]),
     ("store", &["ledger", "reconcile", "sealing", "sync"]),
     ("server", &["hcv", "ledger", "reconcile", "sealing", "store", "sync"]),
+    // Measures; nothing is built on it.
+    ("bench", &["hcv", "ledger", "reconcile", "sealing", "store", "sync", "testkit"]),
     ("vaultterm", &["hcv", "ledger", "reconcile", "sealing", "server", "store", "sync"]),
 ];
 

@@ -1,0 +1,162 @@
+//! What is measured: the engine over a SQLite file and the Vault client.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+use vaultterm_hcv::{ConnectorOptions, Flavor, PolicyRequest, VaultConnector, policy};
+use vaultterm_ledger::{Actor, ActorKind};
+use vaultterm_reconcile::{Mode, Options, UnixNanos};
+use vaultterm_sealing::{RootKey, SecretText};
+use vaultterm_store::{Context, Database, InstanceRole, NewConnection, NewUser, Store};
+use vaultterm_sync::{
+    Clock, CollectionId, Connection, ConnectionId, ConnectionSecrets, Credential, Engine, Run, RunId, RunRequest,
+    RunState, Schedule, Tls, Trigger,
+};
+use vaultterm_testkit::openbao::{AppRole, OpenBao};
+
+pub(crate) const MOUNT: &str = "kv";
+/// Requests at once, of the engine and of the bare client.
+pub(crate) const AT_ONCE: usize = 32;
+
+/// What every round shares: a mount and a role that may use all of it.
+pub(crate) struct Town {
+    pub(crate) role_id: String,
+    pub(crate) secret_id: String,
+}
+
+/// Mounts KV v2 and makes the role.
+pub(crate) async fn prepare(server: &OpenBao) -> Town {
+    let root = server.root();
+    root.mount_kv(MOUNT, 2).await;
+    let text = policy(&PolicyRequest {
+        mount: MOUNT,
+        path: "",
+        mode: Mode::Bidirectional,
+        flavor: Flavor::OpenBao,
+        annotate: true,
+        role: "bench",
+        auth_mount: "approle",
+    });
+    let made = root.make_role(AppRole { name: "bench", policy: &text.hcl, more: Value::Null }).await;
+    Town { role_id: made.role_id, secret_id: made.secret_id }
+}
+
+/// Where the secret with a number is: a hundred in a folder.
+pub(crate) fn path(n: usize) -> String {
+    format!("app-{}/secret-{n}", n / 100)
+}
+
+struct MachineClock;
+
+impl Clock for MachineClock {
+    fn now(&self) -> UnixNanos {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        UnixNanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}
+
+/// One installation with one collection.
+pub(crate) struct House {
+    store: Store,
+    engine: Engine<Store, VaultConnector, MachineClock>,
+    collection: CollectionId,
+    address: String,
+    role_id: String,
+    secret_id: String,
+    /// Removed with the database in it.
+    _folder: TempDir,
+}
+
+/// A run and how long it took.
+pub(crate) struct Timed {
+    pub(crate) run: Run,
+    pub(crate) took: Duration,
+}
+
+impl House {
+    pub(crate) async fn new(server: &OpenBao, town: &Town) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let database = Database::open_sqlite(&folder.path().join("vaultterm.db")).await?;
+        let root = RootKey::generate();
+        database.initialise(&context(), &root, None).await?;
+        let store = database.unlock(&root).await?;
+        let owner = NewUser {
+            email: "bench@example.com".to_owned(),
+            name: "Bench".to_owned(),
+            role: InstanceRole::Owner,
+            password_hash: None,
+        };
+        let owner = store.create_user(&context(), owner).await?;
+        let collection = store.create_collection(&context(), "bench", owner.id).await?.id;
+        let connector = VaultConnector::new(ConnectorOptions::default());
+        Ok(Self {
+            engine: Engine::new(store.clone(), connector, MachineClock),
+            store,
+            collection,
+            address: server.address(),
+            role_id: town.role_id.clone(),
+            secret_id: town.secret_id.clone(),
+            _folder: folder,
+        })
+    }
+
+    /// Connects the collection to a scope.
+    pub(crate) async fn connect(&self, mode: Mode, scope: &str) -> Result<ConnectionId> {
+        let connection = Connection {
+            id: ConnectionId(Uuid::nil()),
+            name: scope.to_owned(),
+            collection_id: self.collection,
+            address: self.address.clone(),
+            namespace: None,
+            tls: Tls::default(),
+            auth_mount: "approle".to_owned(),
+            role_id: self.role_id.clone(),
+            mount: MOUNT.to_owned(),
+            path: scope.to_owned(),
+            options: Options::defaults(mode, String::new()),
+            schedule: Schedule { interval_seconds: 0, on_change: false },
+            concurrency_max: u32::try_from(AT_ONCE)?,
+            paused: false,
+            started: true,
+            scope_changed: false,
+            identity: None,
+            revision: 1,
+        };
+        let credential = Credential::SecretId(SecretText::new(self.secret_id.clone()));
+        let secrets = ConnectionSecrets { credential, client_key_pem: None };
+        Ok(self.store.create_connection(&context(), NewConnection { connection, secrets }).await?.id)
+    }
+
+    /// Runs a connection to its end.
+    pub(crate) async fn run(&self, id: ConnectionId) -> Result<Timed> {
+        let request = RunRequest {
+            run_id: RunId(Uuid::now_v7()),
+            plan_id: None,
+            acknowledge: std::collections::BTreeSet::new(),
+            trigger: Trigger::Manual,
+            actor: actor(),
+        };
+        let began = Instant::now();
+        let begun = self.engine.begin(id, request).await.context("the run begins")?;
+        let run = self.engine.run(begun, &(), &CancellationToken::new()).await;
+        let took = began.elapsed();
+        ensure!(run.state == RunState::Succeeded, "{run:#?}");
+        Ok(Timed { run, took })
+    }
+}
+
+fn actor() -> Actor {
+    Actor { kind: ActorKind::System, id: Uuid::nil(), name: "bench".to_owned() }
+}
+
+fn context() -> Context {
+    Context { actor: actor(), source_ip: None, request_id: None, now_us: MachineClock.now().0 / 1_000 }
+}

@@ -1,0 +1,99 @@
+//! How fast a sync is: the engine with the SQLite store and the Vault client, beside a bare client
+//! that makes the same requests with the same token, as ratios within one run.
+//!
+//! A real OpenBao with raft on disk. Each round pushes, pulls and runs without a change, on fresh
+//! paths and a fresh database; engine and bare client take turns, so that what else the machine does
+//! falls on both. It fails when a result is wrong, never because it is slow.
+//!
+//! Start reading at [`round`]; `bare.rs` is what is compared with, `house.rs` what is measured.
+
+#![allow(clippy::print_stdout, reason = "its output is for the person who runs it")]
+
+mod bare;
+mod house;
+mod report;
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use clap::Parser;
+use vaultterm_reconcile::Mode;
+use vaultterm_testkit::openbao::{OpenBao, Setup};
+
+use crate::{
+    bare::Bare,
+    house::House,
+    report::{Measured, Report},
+};
+
+#[derive(Parser)]
+#[command(about = "Measures a sync beside a bare client that makes the same requests")]
+struct Arguments {
+    /// Secrets in each scope
+    #[arg(long, default_value_t = 10_000)]
+    secrets: usize,
+    /// Rounds; the median of the ratios counts
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let Arguments { secrets, rounds } = Arguments::parse();
+    ensure!(secrets > 0 && rounds > 0, "there is nothing to measure");
+    let server = OpenBao::start_with(Setup { raft: true, ..Setup::default() }).await;
+    let town = house::prepare(&server).await;
+    println!("{secrets} secrets, {rounds} rounds, OpenBao with raft on disk, {} at once", house::AT_ONCE);
+    let mut report = Report::default();
+    for number in 0..rounds {
+        let measured = round(&server, &town, number, secrets).await?;
+        println!("round {}: {measured}", number + 1);
+        report.add(measured);
+    }
+    println!("\n{report}");
+    Ok(())
+}
+
+/// One round on fresh paths. Whoever goes first changes from round to round.
+async fn round(server: &OpenBao, town: &house::Town, number: usize, secrets: usize) -> Result<Measured> {
+    let (source, target) = (format!("bare-{number}"), format!("engine-{number}"));
+    let bare = Bare::login(server, town).await?;
+    let house = House::new(server, town).await?;
+    let bare_push = bare.push(&source, secrets).await?;
+    let pull = house.connect(Mode::Pull, &source).await?;
+    let push = house.connect(Mode::Push, &target).await?;
+
+    let (engine_pull, bare_pull);
+    if number.is_multiple_of(2) {
+        engine_pull = house.run(pull).await?;
+        bare_pull = bare.pull(&source, secrets).await?;
+    } else {
+        bare_pull = bare.pull(&source, secrets).await?;
+        engine_pull = house.run(pull).await?;
+    }
+    ensure!(engine_pull.run.counts.created_local == secrets as u64, "pulled {:?}", engine_pull.run.counts);
+    let engine_push = house.run(push).await?;
+    ensure!(engine_push.run.counts.created_remote == secrets as u64, "pushed {:?}", engine_push.run.counts);
+    bare.check(&target, secrets).await?;
+
+    let (mut unchanged, mut listings) = (Vec::new(), Vec::new());
+    let mut requests = 0;
+    for _ in 0..5 {
+        let again = house.run(push).await?;
+        ensure!(again.run.counts.unchanged == secrets as u64, "no change: {:?}", again.run.counts);
+        requests = again.run.requests;
+        unchanged.push(again.took);
+        listings.push(bare.list(&target, secrets).await?);
+    }
+    Ok(Measured {
+        push: (engine_push.took, bare_push),
+        pull: (engine_pull.took, bare_pull),
+        unchanged: (median(unchanged), median(listings)),
+        requests: [engine_push.run.requests, engine_pull.run.requests, requests],
+    })
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times[times.len() / 2]
+}
