@@ -163,12 +163,54 @@ impl<'a> Records<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::demo::{leash::Folder, narrator::Narrator, servers::start_openbao};
 
     #[test]
     fn a_difference_is_told_with_both_sides() {
         same("it", &json!({"a": 1}), &json!({"a": 1})).expect("equal");
         let error = same("it", &json!({"a": 1}), &json!({"a": 2})).expect_err("different").to_string();
         assert!(error.contains(r#"expected: {"a":1}"#) && error.contains(r#"found:    {"a":2}"#), "{error}");
+    }
+
+    /// Fails unless a check failed and names what it found.
+    fn refused(check: Result<()>, found: &str) {
+        let error = format!("{:#}", check.expect_err("a difference is an error"));
+        assert!(error.contains(found), "{error}");
+    }
+
+    #[test]
+    fn each_look_at_a_real_vault_fails_when_it_differs() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace");
+        let bao = crate::openbao::install(root).expect("installed");
+        let folder = Folder::make().expect("made");
+        let running = start_openbao(&bao, folder.path(), folder.path()).expect("started");
+        let tools = bao.parent().expect("a binary is in a folder");
+        let mut shell = Shell::new(Narrator::new(), folder.path(), [tools, tools]).expect("opened");
+        shell.export("BAO_ADDR", &running.address);
+        let vault = Vault::new(&shell);
+
+        shell.tell_with("bao kv put -mount=secret 'a b/c' -", r#"{"v":"1"}"#).expect("written");
+        vault.holds("a b/c", 1, &json!({"v": "1"})).expect("it does");
+        vault.is_untouched("a b/c").expect("it is");
+        refused(vault.holds("a b/c", 1, &json!({"v": "2"})), r#"{"v":"1"}"#);
+        refused(vault.holds("a b/c", 2, &json!({"v": "1"})), "version of a b/c");
+        refused(vault.holds("a b", 1, &json!({"v": "1"})), "nothing was ever at a b");
+        refused(vault.is_deleted("a b/c", 1), r#"{"v":"1"}"#);
+        refused(vault.is_marked("a b/c", "ENV_VAR"), "who manages");
+        let before = vault.everything().expect("read");
+        assert_eq!(before.keys().collect::<Vec<_>>(), ["a b/c"]);
+
+        shell.tell("bao kv delete -mount=secret 'a b/c'").expect("deleted");
+        vault.is_deleted("a b/c", 1).expect("it is");
+        refused(vault.holds("a b/c", 1, &json!({"v": "1"})), "null");
+        assert_ne!(vault.everything().expect("read"), before, "a deletion shows");
+        shell.tell("bao kv destroy -mount=secret -versions=1 'a b/c'").expect("destroyed");
+        refused(vault.is_deleted("a b/c", 1), "destroyed");
+        shell.tell_with("bao policy write p -", "path \"x\" {}").expect("written");
+        vault.has_policy("p", "path \"x\" {}\n").expect("it does");
+        refused(vault.has_policy("p", "path \"y\" {}"), "path \\\"x\\\"");
     }
 }

@@ -60,7 +60,7 @@ impl World {
 
         narrator.say("VaultTerm is where people keep credentials. Setting it up is two commands.");
         let data = folder.path().join("data");
-        let password = shell.quietly("vaultterm record generate --no-ambiguous")?.trim().to_owned();
+        let password = shell.quietly("vaultterm record generate --no-symbols --no-ambiguous")?.trim().to_owned();
         write_private(&home.join("password.txt"), &password)?;
         shell.export("VAULTTERM_DATA_DIR", &data);
         shell.show(&format!("vaultterm init --owner-email {OWNER} --owner-password-file password.txt"))?;
