@@ -11,6 +11,7 @@ mod access;
 mod accounts;
 mod canary;
 mod conflicts;
+mod guide;
 mod house;
 mod records;
 mod refusals;
