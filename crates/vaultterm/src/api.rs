@@ -229,7 +229,6 @@ pub(crate) struct Halt {
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Run {
     pub(crate) id: Uuid,
-    pub(crate) connection_id: Uuid,
     pub(crate) state: String,
     pub(crate) trigger: String,
     pub(crate) counts: Counts,

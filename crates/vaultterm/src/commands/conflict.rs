@@ -14,7 +14,7 @@ use crate::{
     client::{Client, Patience, Query, Reply},
     commands::read::plain,
     failure::{Exit, Failure},
-    input, private_file, shell,
+    input, private_file,
     table::{MASK, Table, moment},
 };
 
@@ -211,7 +211,7 @@ async fn resolve(client: &Client, app: &App, args: ResolveArgs) -> Result<Exit, 
     };
     let resolved: Reply<Conflict> = client.post(&format!("{path}/resolve"), &body, Patience::Vault).await?;
     app.console.answer(&resolved.json, || facts(&resolved.data))?;
-    app.console.next(&format!("vaultterm sync plan {}", shell::word(&resolved.data.connection_id.to_string())));
+    app.console.next("vaultterm sync status");
     Ok(Exit::Done)
 }
 

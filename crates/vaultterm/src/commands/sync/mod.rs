@@ -81,11 +81,12 @@ pub(crate) async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
         Command::Plan { connection, detailed_exitcode } => plan(&client, app, &connection, detailed_exitcode).await,
         Command::Apply { plan, how } => {
             let stored: Reply<Plan> = client.get(&format!("/plans/{plan}")).await?;
-            start(&client, app, stored.data.connection_id, Some(plan), &how).await
+            let connection_id = stored.data.connection_id;
+            start(&client, app, connection_id, &connection_id.to_string(), Some(plan), &how).await
         }
         Command::Run { connection, how } => {
             let found = client.connection(&connection).await?.data;
-            start(&client, app, found.id, None, &how).await
+            start(&client, app, found.id, &found.name, None, &how).await
         }
         Command::Status { connection } => status(&client, app, connection.as_deref()).await,
         Command::Runs { connection, limit } => runs(&client, app, &connection, limit).await,
@@ -114,10 +115,12 @@ async fn plan(client: &Client, app: &App, name: &str, detailed: bool) -> Result<
     })
 }
 
+/// Starts a run and follows it. `name` is what suggested commands call the connection.
 async fn start(
     client: &Client,
     app: &App,
     connection_id: uuid::Uuid,
+    name: &str,
     plan_id: Option<uuid::Uuid>,
     how: &RunArgs,
 ) -> Result<Exit, Failure> {
@@ -137,7 +140,7 @@ async fn start(
     }
     let ended = follow::follow(client, app, run.data.id).await?;
     app.console.answer_text(&ended.run.json, || picture::run(&app.console, &ended.run.data))?;
-    tell_next(app, &ended.run.data);
+    tell_next(app, &ended.run.data, &shell::word(name));
     Ok(if ended.interrupted { Exit::Interrupted } else { exit_of(&ended.run.data) })
 }
 
@@ -153,15 +156,14 @@ fn exit_of(run: &Run) -> Exit {
     }
 }
 
-fn tell_next(app: &App, run: &Run) {
+fn tell_next(app: &App, run: &Run, connection: &str) {
     if run.state == "halted" {
         let kinds: String = run.halts.iter().map(|halt| format!(" --acknowledge {}", halt.kind)).collect();
-        let connection = run.connection_id;
         app.console.next(&format!("vaultterm sync plan {connection}, then vaultterm sync run {connection}{kinds}"));
     } else if run.counts.conflicts > 0 {
-        app.console.next(&format!("vaultterm conflict ls --connection {}", run.connection_id));
+        app.console.next(&format!("vaultterm conflict ls --connection {connection}"));
     } else if matches!(run.state.as_str(), "partial" | "cancelled") {
-        app.console.next(&format!("vaultterm sync run {}, to do what is left", run.connection_id));
+        app.console.next(&format!("vaultterm sync run {connection}, to do what is left"));
     }
 }
 
