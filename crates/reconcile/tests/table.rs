@@ -404,9 +404,9 @@ fn what_neither_side_touched_and_what_only_one_side_has_is_planned_without_a_loo
 fn the_page_of_the_documentation_shows_this_table() {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/sync-table.md");
     let page = page::page(&SECTIONS);
-    if std::env::var_os("VAULTTERM_BLESS").is_some() {
+    if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(&path, &page).unwrap();
     }
     let found = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(found == page, "VAULTTERM_BLESS=1 cargo test -p vaultterm-reconcile --test table rewrites the page");
+    assert!(found == page, "UPDATE_DOCS=1 cargo test -p vaultterm-reconcile --test table rewrites the page");
 }

@@ -6,7 +6,7 @@ use crate::{Section, notation::Row};
 
 const INTRODUCTION: &str = r"# The table of synchronization
 
-Generated from the tests: `VAULTTERM_BLESS=1 cargo test -p vaultterm-reconcile --test table` rewrites it,
+Generated from the tests: `UPDATE_DOCS=1 cargo test -p vaultterm-reconcile --test table` rewrites it,
 and the same command without the variable fails when a row does not hold or this page differs.
 
 Each row is one case: what both sides agreed on last (*base*), what is there now (*local*, *remote*), and

@@ -7,6 +7,7 @@ use vaultterm_hcv::{Flavor, PolicyRequest, PolicyText, policy};
 use vaultterm_reconcile::Mode;
 use vaultterm_store::{CollectionRole, Scope};
 
+use super::connections::place;
 use crate::{
     app::App,
     caller::Caller,
@@ -57,13 +58,14 @@ pub(crate) async fn of_connection(
         (None, Some("OpenBao")) => Flavor::OpenBao,
         (None, _) => Flavor::Vault,
     };
+    let role = name("role", query.role.as_deref().unwrap_or(ROLE))?;
     let text = policy(&PolicyRequest {
         mount: &connection.mount,
         path: &connection.path,
         mode: connection.options.mode,
         flavor,
         annotate: connection.options.annotate,
-        role: query.role.as_deref().unwrap_or(ROLE),
+        role,
         auth_mount: &connection.auth_mount,
     });
     Ok(Json(text.into()))
@@ -93,15 +95,23 @@ pub(crate) async fn of_scope(
     Body(body): Body<PolicyScope>,
 ) -> Result<Json<PolicyView>, Problem> {
     let text = policy(&PolicyRequest {
-        mount: super::connections::place("mount", &body.mount)?,
-        path: body.path.trim_matches('/'),
+        mount: place("mount", &body.mount)?,
+        path: if body.path.trim_matches('/').is_empty() { "" } else { place("path", &body.path)? },
         mode: mode(&body.mode)?,
         flavor: body.flavor.as_deref().map_or(Ok(Flavor::Vault), flavor)?,
         annotate: body.annotate.unwrap_or(true),
-        role: body.role.as_deref().unwrap_or(ROLE),
-        auth_mount: body.auth_mount.as_deref().unwrap_or("approle").trim_matches('/'),
+        role: name("role", body.role.as_deref().unwrap_or(ROLE))?,
+        auth_mount: place("auth_mount", body.auth_mount.as_deref().unwrap_or("approle"))?,
     });
     Ok(Json(text.into()))
+}
+
+/// A name of a role: one segment of a path.
+fn name<'a>(field: &str, text: &'a str) -> Result<&'a str, Problem> {
+    if text.contains('/') {
+        return Err(Problem::field(field, "is a name, without `/`"));
+    }
+    place(field, text)
 }
 
 /// Finds a mode by name.

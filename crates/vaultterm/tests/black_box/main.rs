@@ -13,6 +13,7 @@ mod canary;
 mod conflicts;
 mod guide;
 mod house;
+mod kills;
 mod records;
 mod refusals;
 mod running;

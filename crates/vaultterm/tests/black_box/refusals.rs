@@ -187,6 +187,12 @@ async fn what_no_connection_can_be_is_refused_by_name_and_nothing_is_written() {
         assert!(!problem.contains(&town.credentials.secret_id));
     }
     assert_eq!(town.house.owner.items("/connections").await.len(), 1);
+    for (field, value) in [("mount", "a/../b"), ("path", "a\nb"), ("role", "a/b"), ("auth_mount", " "), ("mode", "x")] {
+        let mut scope = json!({"mount": MOUNT, "path": PREFIX, "mode": "push"});
+        scope[field] = json!(value);
+        let problem = town.house.owner.post("/connections/policy", scope).await.problem(422, "invalid");
+        assert!(problem.contains(&format!("\"field\":\"{field}\"")), "{problem}");
+    }
 }
 
 #[tokio::test]
