@@ -68,7 +68,7 @@ pub(crate) fn simulate(root: &Path, seeds: u64, from: u64) -> Result<()> {
 fn dependencies(root: &Path) -> Result<bool> {
     let there = there_is("deny");
     if there {
-        let arguments = ["deny", "--all-features", "--offline", "check", "bans", "licenses", "sources"];
+        let arguments = ["deny", "--all-features", "--locked", "check", "bans", "licenses", "sources"];
         step("dependencies", || cargo(root, &arguments, &[]))?;
     }
     Ok(there)
