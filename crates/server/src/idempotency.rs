@@ -5,7 +5,7 @@
 use axum::{
     body::{Body, Bytes, to_bytes},
     extract::{FromRequestParts, Request, State},
-    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -47,7 +47,7 @@ async fn answer_once(app: &App, request: Request, next: Next) -> Result<Response
     let key = IdempotencyKey {
         user_id: caller.user.id,
         key: text.to_owned(),
-        request: fingerprint(app, parts.method.as_str(), parts.uri.path(), &bytes),
+        request: fingerprint(app, &caller, &parts, &bytes),
     };
     if let Some(answer) = app.store.claim_idempotency(&key, app.now_us()).await? {
         return Ok(replay(answer));
@@ -56,14 +56,13 @@ async fn answer_once(app: &App, request: Request, next: Next) -> Result<Response
     keep(app, &key, response).await
 }
 
-/// Digests a request: another one under the same key is refused.
-fn fingerprint(app: &App, method: &str, path: &str, body: &Bytes) -> [u8; 32] {
-    let mut bytes = Vec::with_capacity(method.len() + path.len() + body.len() + 2);
-    for part in [method.as_bytes(), path.as_bytes(), body] {
-        bytes.extend_from_slice(part);
-        // No method and no path holds this byte, so the parts cannot run into one another.
-        bytes.push(0);
-    }
+/// Digests a request: another one under the same key is refused. So is the same one with another
+/// token, which may be allowed less than the token that got the first answer.
+fn fingerprint(app: &App, caller: &Caller, parts: &Parts, body: &Bytes) -> [u8; 32] {
+    let (method, path) = (parts.method.as_str().as_bytes(), parts.uri.path().as_bytes());
+    // The id has a fixed length, and no method and no path holds a zero byte: the parts cannot
+    // run into one another.
+    let bytes = [caller.token.id.as_bytes(), method, &[0], path, &[0], body].concat();
     app.store.keyring().digest_key().digest(&bytes)
 }
 
