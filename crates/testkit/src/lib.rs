@@ -22,6 +22,6 @@ pub use clock::ManualClock;
 pub use fake::{FakeKv, FakeRemote, SECRET_ID};
 pub use fault::{Operation, Request, Rule, Verdict, fault};
 pub use fuse::Fuse;
-pub use journal::{AuditLine, MemoryDesk, MemoryJournal, MemoryRecord, MemoryRevision, memory_world};
+pub use journal::{AuditLine, MemoryBackup, MemoryDesk, MemoryJournal, MemoryRecord, MemoryRevision, memory_world};
 pub use kv::{CasMismatch, Data, KvKey, KvMount, KvVersion};
 pub use world::World;

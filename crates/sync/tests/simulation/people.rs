@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::json;
 use vaultterm_reconcile::RecordType;
-use vaultterm_testkit::{KvKey, KvMount, World, world::data};
+use vaultterm_testkit::{KvKey, KvMount, MemoryBackup, World, world::data};
 
 use crate::dice::Dice;
 
@@ -19,11 +19,12 @@ pub(crate) struct People {
     /// Everything they did has a number, so that every value is written once.
     number: u32,
     snapshot: Option<KvMount>,
+    backup: Option<MemoryBackup>,
 }
 
 impl People {
     pub(crate) fn new() -> Self {
-        Self { number: 0, snapshot: None }
+        Self { number: 0, snapshot: None, backup: None }
     }
 
     /// How much they did.
@@ -77,7 +78,7 @@ impl People {
     /// What needs more rights than editing.
     fn administer(&mut self, world: &World, dice: &mut Dice, path: &str) {
         let full = format!("team/app/{path}");
-        match dice.roll(8) {
+        match dice.roll(10) {
             0 => world.delete_metadata(path),
             1 => world.kv.mount(|mount, now| {
                 let current = mount.key(&full).map_or(0, |key| key.current);
@@ -101,7 +102,13 @@ impl People {
                     world.kv.mount(|mount, _| *mount = snapshot);
                 }
             }
-            6 => world.kv.set_identity(|identity| identity.cluster_id = Some(format!("cluster-{}", dice.roll(2)))),
+            6 => self.backup = Some(world.journal.back_up()),
+            7 => {
+                if let Some(backup) = self.backup.take() {
+                    world.journal.restore(&backup);
+                }
+            }
+            8 => world.kv.set_identity(|identity| identity.cluster_id = Some(format!("cluster-{}", dice.roll(2)))),
             _ => world.journal.edit_connection(world.id, |connection| connection.scope_changed = true),
         }
     }

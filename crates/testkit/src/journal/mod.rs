@@ -66,6 +66,10 @@ enum StoredCredential {
     WrappingToken(String),
 }
 
+/// A copy of a journal at one moment.
+#[derive(Clone)]
+pub struct MemoryBackup(State);
+
 /// One record with all its revisions.
 #[derive(Clone, Debug)]
 pub struct MemoryRecord {
@@ -185,6 +189,22 @@ impl MemoryJournal {
         let fence = state.fences;
         let expires = UnixNanos(i64::MAX);
         state.leases.insert(id, LeaseRow { holder: Uuid::from_u128(u128::MAX), fence, expires });
+    }
+
+    /// Copies everything, as a backup does.
+    #[must_use]
+    pub fn back_up(&self) -> MemoryBackup {
+        MemoryBackup(self.state().clone())
+    }
+
+    /// Goes back to a copy. Nobody holds a lease then, and ids that were drawn since are not drawn
+    /// again: real ones are random.
+    pub fn restore(&self, backup: &MemoryBackup) {
+        let mut state = self.state();
+        let drawn = state.drawn;
+        *state = backup.0.clone();
+        state.drawn = drawn;
+        state.leases.clear();
     }
 
     /// Takes every lease away.
