@@ -92,9 +92,12 @@ fn play_step(name: &str, step: &Step, directory: &str, server: &str) {
         .expect("started");
     // A command that refuses early may never read it.
     let _ = child.stdin.take().expect("stdin").write_all(step.stdin.as_bytes());
+    // Both are read at once: either may be more than a pipe holds.
+    let mut data = child.stdout.take().expect("stdout");
+    let data = std::thread::spawn(move || std::io::read_to_string(&mut data).expect("UTF-8"));
     let stderr = read_messages(&mut child, step.interrupt_after.as_deref());
+    let stdout = data.join().expect("read");
     let output = child.wait_with_output().expect("ended");
-    let stdout = String::from_utf8(output.stdout).expect("UTF-8");
     let told = format!("{name}: vaultterm {}\n--- stdout\n{stdout}\n--- stderr\n{stderr}", step.run);
     assert_eq!(output.status.code(), Some(step.exit), "{told}");
     for (found, wanted) in [(&stdout, &step.stdout), (&stderr, &step.stderr)] {

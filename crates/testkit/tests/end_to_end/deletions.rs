@@ -128,7 +128,10 @@ async fn a_version_that_ran_out_before_any_run_saw_it_is_no_deletion() {
     house.rests().await;
 
     house.save("x", json!({"value": "lives on"})).await;
-    assert_eq!(house.succeed().await.counts.created_remote, 1);
+    // Answers tell the time in whole seconds: just after its end the version may still count as
+    // live, and a run then skips the path, because it cannot be read.
+    let travels = async { while house.succeed().await.counts.created_remote == 0 {} };
+    tokio::time::timeout(Duration::from_secs(20), travels).await.expect("the edit travels");
     assert_eq!(house.head("x").await.version, version + 1);
 }
 
