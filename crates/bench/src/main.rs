@@ -2,7 +2,7 @@
 //! that makes the same requests with the same token, as ratios within one run.
 //!
 //! A real OpenBao with raft on disk. Each round pushes, pulls and runs without a change, on fresh
-//! paths and a fresh database; engine and bare client take turns, so that what else the machine does
+//! paths and a fresh database; one follows directly on the other, so that what else the machine does
 //! falls on both. It fails when a result is wrong, never because it is slow.
 //!
 //! Start reading at [`round`]; `bare.rs` is what is compared with, `house.rs` what is measured.
