@@ -61,17 +61,26 @@ const SALT_BYTES: usize = 32;
 const COMMITMENT_BYTES: usize = 32;
 
 impl Place {
-    /// Encodes what a ciphertext is bound to: fixed order, every part of fixed length.
-    pub(crate) fn aad(&self, instance: InstanceId, key_id: Uuid) -> Vec<u8> {
-        let mut aad = Vec::with_capacity(2 + 4 * 16 + 8);
+    /// Encodes what a ciphertext is bound to: fixed order, every part of fixed length. The key of
+    /// the keyring is left out: it changes in a rotation, and the data key is bound to it.
+    pub(crate) fn aad(&self, instance: InstanceId) -> Vec<u8> {
+        let mut aad = Vec::with_capacity(2 + 3 * 16 + 8);
         aad.extend([SUITE, self.purpose as u8]);
         aad.extend(instance.0.as_bytes());
         aad.extend(self.collection.as_bytes());
         aad.extend(self.object.as_bytes());
         aad.extend(self.revision.to_be_bytes());
-        aad.extend(key_id.as_bytes());
         aad
     }
+}
+
+/// Encodes what a wrapped data key is bound to: the installation and the key that wraps it. Its
+/// place is the ciphertext's business: a data key opens one ciphertext, at one place.
+pub(crate) fn data_key_aad(instance: InstanceId, key_id: Uuid) -> Vec<u8> {
+    let mut aad = vec![SUITE, u8::MAX];
+    aad.extend(instance.0.as_bytes());
+    aad.extend(key_id.as_bytes());
+    aad
 }
 
 /// Wraps 32 key bytes: suite ‖ salt ‖ commitment ‖ nonce ‖ ciphertext and tag.

@@ -8,7 +8,8 @@ use zeroize::Zeroizing;
 
 use crate::{
     DigestKey, Place, RootKey, Sealed, SecretBytes,
-    envelope::{SUITE, decrypt, encrypt, unwrap, wrap},
+    envelope::{SUITE, data_key_aad, decrypt, encrypt, unwrap, wrap},
+    locked::LockedKey,
 };
 
 /// The id of an installation; part of every AAD.
@@ -107,7 +108,7 @@ impl KeyState {
 pub struct Keyring {
     instance: InstanceId,
     /// Record keys by id: the active one and those that only open.
-    record_keys: BTreeMap<Uuid, Zeroizing<[u8; 32]>>,
+    record_keys: BTreeMap<Uuid, LockedKey>,
     active: Uuid,
     digest: DigestKey,
     token: DigestKey,
@@ -119,15 +120,8 @@ impl Keyring {
     /// # Errors
     /// [`SealingError::NoRandomness`].
     pub fn create(root: &RootKey, instance: InstanceId) -> Result<(Self, Vec<KeyringRow>), SealingError> {
-        let mut rows = Vec::new();
-        for purpose in KeyPurpose::ALL {
-            let mut key = Zeroizing::new([0; 32]);
-            aws_lc_rs::rand::fill(key.as_mut_slice()).map_err(|_| SealingError::NoRandomness)?;
-            let mut row =
-                KeyringRow { id: Uuid::now_v7(), purpose, generation: 1, state: KeyState::Active, wrapped: Vec::new() };
-            row.wrapped = wrap(root.expose(), &row.aad(instance), &key)?;
-            rows.push(row);
-        }
+        let rows = KeyPurpose::ALL.map(|purpose| KeyringRow::draw(root, instance, purpose, 1));
+        let rows = rows.into_iter().collect::<Result<Vec<_>, _>>()?;
         Ok((Self::open(root, instance, &rows)?, rows))
     }
 
@@ -139,15 +133,12 @@ impl Keyring {
         let mut record_keys = BTreeMap::new();
         let mut active = BTreeMap::new();
         for row in rows {
-            let key = unwrap(root.expose(), &row.aad(instance), &row.wrapped).map_err(|error| match error {
-                SealingError::DoesNotOpen => SealingError::WrongRootKey,
-                other => other,
-            })?;
-            if row.state == KeyState::Active {
-                active.insert(row.purpose.as_str(), (row.id, key.clone()));
-            }
+            let key = row.open(root, instance)?;
             if row.purpose == KeyPurpose::Record {
-                record_keys.insert(row.id, key);
+                record_keys.insert(row.id, LockedKey::of(&key));
+            }
+            if row.state == KeyState::Active {
+                active.insert(row.purpose.as_str(), (row.id, key));
             }
         }
         let key = |purpose: KeyPurpose| active.get(purpose.as_str()).ok_or(SealingError::NoActiveKey(purpose));
@@ -171,14 +162,12 @@ impl Keyring {
     /// # Errors
     /// [`SealingError::NoActiveKey`], [`SealingError::NoRandomness`].
     pub fn seal(&self, place: &Place, plaintext: &[u8]) -> Result<Sealed, SealingError> {
-        let wrapping = self.record_keys.get(&self.active).ok_or(SealingError::NoActiveKey(KeyPurpose::Record))?;
-        let aad = place.aad(self.instance, self.active);
         let mut data_key = Zeroizing::new([0; 32]);
         aws_lc_rs::rand::fill(data_key.as_mut_slice()).map_err(|_| SealingError::NoRandomness)?;
         Ok(Sealed {
             key_id: self.active,
-            wrapped_key: wrap(wrapping, &aad, &data_key)?,
-            ciphertext: encrypt(&data_key, &aad, plaintext)?,
+            wrapped_key: self.wrap(&data_key)?,
+            ciphertext: encrypt(&data_key, &place.aad(self.instance), plaintext)?,
         })
     }
 
@@ -187,10 +176,31 @@ impl Keyring {
     /// # Errors
     /// [`SealingError::DoesNotOpen`] when it was sealed for any other place.
     pub fn unseal(&self, place: &Place, sealed: &Sealed) -> Result<SecretBytes, SealingError> {
-        let wrapping = self.record_keys.get(&sealed.key_id).ok_or(SealingError::UnknownKey(sealed.key_id))?;
-        let aad = place.aad(self.instance, sealed.key_id);
-        let data_key = unwrap(wrapping, &aad, &sealed.wrapped_key)?;
-        decrypt(&data_key, &aad, &sealed.ciphertext)
+        let data_key = self.unwrap(sealed.key_id, &sealed.wrapped_key)?;
+        decrypt(&data_key, &place.aad(self.instance), &sealed.ciphertext)
+    }
+
+    /// Wraps a stored data key under the active record key, if it is not already: the new key id
+    /// and wrapped key. The ciphertext stays as it is.
+    ///
+    /// # Errors
+    /// As [`Self::unseal`].
+    pub fn rewrap(&self, key_id: Uuid, wrapped_key: &[u8]) -> Result<Option<(Uuid, Vec<u8>)>, SealingError> {
+        if key_id == self.active {
+            return Ok(None);
+        }
+        let data_key = self.unwrap(key_id, wrapped_key)?;
+        Ok(Some((self.active, self.wrap(&data_key)?)))
+    }
+
+    fn wrap(&self, data_key: &[u8; 32]) -> Result<Vec<u8>, SealingError> {
+        let wrapping = self.record_keys.get(&self.active).ok_or(SealingError::NoActiveKey(KeyPurpose::Record))?;
+        wrap(wrapping.expose(), &data_key_aad(self.instance, self.active), data_key)
+    }
+
+    fn unwrap(&self, key_id: Uuid, wrapped_key: &[u8]) -> Result<Zeroizing<[u8; 32]>, SealingError> {
+        let wrapping = self.record_keys.get(&key_id).ok_or(SealingError::UnknownKey(key_id))?;
+        unwrap(wrapping.expose(), &data_key_aad(self.instance, key_id), wrapped_key)
     }
 
     /// Returns the key of the comparison digests.
@@ -207,6 +217,43 @@ impl Keyring {
 }
 
 impl KeyringRow {
+    /// Draws a new, active key.
+    ///
+    /// # Errors
+    /// [`SealingError::NoRandomness`].
+    pub fn draw(
+        root: &RootKey,
+        instance: InstanceId,
+        purpose: KeyPurpose,
+        generation: u32,
+    ) -> Result<Self, SealingError> {
+        let mut key = Zeroizing::new([0; 32]);
+        aws_lc_rs::rand::fill(key.as_mut_slice()).map_err(|_| SealingError::NoRandomness)?;
+        let row = Self { id: Uuid::now_v7(), purpose, generation, state: KeyState::Active, wrapped: Vec::new() };
+        row.wrapped_under(root, instance, &key)
+    }
+
+    /// Wraps the key under another root key.
+    ///
+    /// # Errors
+    /// [`SealingError::WrongRootKey`] when `old` does not open it.
+    pub fn rewrap(self, old: &RootKey, new: &RootKey, instance: InstanceId) -> Result<Self, SealingError> {
+        let key = self.open(old, instance)?;
+        self.wrapped_under(new, instance, &key)
+    }
+
+    fn wrapped_under(self, root: &RootKey, instance: InstanceId, key: &[u8; 32]) -> Result<Self, SealingError> {
+        let wrapped = wrap(root.expose(), &self.aad(instance), key)?;
+        Ok(Self { wrapped, ..self })
+    }
+
+    fn open(&self, root: &RootKey, instance: InstanceId) -> Result<Zeroizing<[u8; 32]>, SealingError> {
+        unwrap(root.expose(), &self.aad(instance), &self.wrapped).map_err(|error| match error {
+            SealingError::DoesNotOpen => SealingError::WrongRootKey,
+            other => other,
+        })
+    }
+
     /// Encodes what a wrapped key is bound to. The state is left out: it changes in a rotation
     /// without the key being wrapped again.
     fn aad(&self, instance: InstanceId) -> Vec<u8> {
@@ -224,7 +271,7 @@ impl KeyringRow {
 mod tests {
     use uuid::Uuid;
 
-    use super::{InstanceId, KeyPurpose, Keyring, SealingError};
+    use super::{InstanceId, KeyPurpose, KeyState, Keyring, KeyringRow, SealingError};
     use crate::{Place, Purpose, RootKey};
 
     const INSTANCE: InstanceId = InstanceId(Uuid::from_u128(7));
@@ -289,6 +336,44 @@ mod tests {
         assert_eq!(again.token_digest("t"), keyring.token_digest("t"));
         assert!(matches!(Keyring::open(&RootKey::generate(), INSTANCE, &rows), Err(SealingError::WrongRootKey)));
         assert!(matches!(Keyring::open(&root, InstanceId(Uuid::from_u128(8)), &rows), Err(SealingError::WrongRootKey)));
+    }
+
+    #[test]
+    fn a_new_root_key_opens_what_the_old_one_did() {
+        let (old, new) = (RootKey::generate(), RootKey::generate());
+        let (keyring, rows) = Keyring::create(&old, INSTANCE).unwrap();
+        let sealed = keyring.seal(&place(), b"s3cret").unwrap();
+        let rows: Vec<_> = rows.into_iter().map(|row| row.rewrap(&old, &new, INSTANCE).unwrap()).collect();
+        assert_eq!(
+            Keyring::open(&new, INSTANCE, &rows).unwrap().unseal(&place(), &sealed).unwrap().expose(),
+            b"s3cret"
+        );
+        assert!(matches!(Keyring::open(&old, INSTANCE, &rows), Err(SealingError::WrongRootKey)));
+        let again = rows[0].clone().rewrap(&old, &new, INSTANCE);
+        assert!(matches!(again, Err(SealingError::WrongRootKey)));
+    }
+
+    #[test]
+    fn a_new_record_key_takes_over_data_keys_one_by_one() {
+        let root = RootKey::generate();
+        let (keyring, mut rows) = Keyring::create(&root, INSTANCE).unwrap();
+        let sealed = keyring.seal(&place(), b"s3cret").unwrap();
+        let retired = rows.iter_mut().find(|row| row.purpose == KeyPurpose::Record).unwrap();
+        retired.state = KeyState::DecryptOnly;
+        let retired = retired.id;
+        rows.push(KeyringRow::draw(&root, INSTANCE, KeyPurpose::Record, 2).unwrap());
+        let both = Keyring::open(&root, INSTANCE, &rows).unwrap();
+        assert_eq!(both.unseal(&place(), &sealed).unwrap().expose(), b"s3cret");
+        let (key_id, wrapped_key) = both.rewrap(sealed.key_id, &sealed.wrapped_key).unwrap().unwrap();
+        assert_eq!(both.rewrap(key_id, &wrapped_key).unwrap(), None);
+        let moved = crate::Sealed { key_id, wrapped_key, ciphertext: sealed.ciphertext.clone() };
+        rows.retain(|row| row.id != retired);
+        let new = Keyring::open(&root, INSTANCE, &rows).unwrap();
+        assert_eq!(new.unseal(&place(), &moved).unwrap().expose(), b"s3cret");
+        assert!(matches!(new.unseal(&place(), &sealed), Err(SealingError::UnknownKey(id)) if id == retired));
+        // The new key's name on the old key's wrapping opens nothing.
+        let renamed = crate::Sealed { key_id, ..sealed };
+        assert!(matches!(both.unseal(&place(), &renamed), Err(SealingError::DoesNotOpen)));
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod digest;
 mod envelope;
 mod fields;
 mod keyring;
+mod locked;
 mod root;
 mod secret;
 
@@ -17,5 +18,5 @@ pub use digest::{DigestKey, short};
 pub use envelope::{Place, Purpose, Sealed};
 pub use fields::{FieldsError, SecretFields};
 pub use keyring::{InstanceId, KeyPurpose, KeyState, Keyring, KeyringRow, SealingError};
-pub use root::{RootKey, RootKeyError};
+pub use root::{RootKey, RootKeyError, RootKeyId};
 pub use secret::{SecretBytes, SecretText};

@@ -1,4 +1,5 @@
-//! The root key: 32 bytes that wrap the keyring.
+//! The root key: 32 bytes that wrap the keyring. In a file, or sealed by somebody else in a form
+//! that says whose it is.
 
 use std::{
     fs::{File, OpenOptions},
@@ -7,10 +8,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
-/// The key at the top. Wiped on drop; `Debug` prints nothing.
-pub struct RootKey(Zeroizing<[u8; 32]>);
+use crate::{InstanceId, SecretBytes, locked::LockedKey};
+
+/// The key at the top. On a locked page, wiped on drop; `Debug` prints nothing.
+pub struct RootKey(LockedKey);
+
+/// Which root key: derived from it, and tells nothing of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RootKeyId(pub Uuid);
 
 /// Why a root key could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +46,13 @@ pub enum RootKeyError {
         /// Where it was read.
         origin: String,
     },
+    /// What was unsealed is no root key, or another installation's, or another one.
+    #[error("what was unsealed is not this installation's root key: {0}")]
+    Foreign(&'static str),
 }
+
+/// What a root key to be sealed begins with.
+const SEALED_MAGIC: &[u8; 8] = b"VTROOT\x00\x01";
 
 impl RootKey {
     /// Draws a new root key.
@@ -46,9 +61,8 @@ impl RootKey {
     /// When the system has no randomness: nothing safe can be done then.
     #[must_use]
     pub fn generate() -> Self {
-        let mut bytes = Zeroizing::new([0; 32]);
-        aws_lc_rs::rand::fill(bytes.as_mut_slice()).expect("the system provides randomness");
-        Self(bytes)
+        let drawn = LockedKey::new(|key| aws_lc_rs::rand::fill(key));
+        Self(drawn.expect("the system provides randomness"))
     }
 
     /// Parses 64 hexadecimal digits; `origin` is named in errors.
@@ -59,7 +73,69 @@ impl RootKey {
         let mut bytes = Zeroizing::new([0; 32]);
         hex::decode_to_slice(text.trim(), bytes.as_mut_slice())
             .map_err(|_| RootKeyError::Malformed { origin: origin.to_owned() })?;
-        Ok(Self(bytes))
+        Ok(Self(LockedKey::of(&bytes)))
+    }
+
+    /// Returns the key's id.
+    ///
+    /// # Panics
+    /// Never: HKDF gives 16 bytes to whoever asks.
+    #[must_use]
+    pub fn id(&self) -> RootKeyId {
+        struct Length;
+        impl KeyType for Length {
+            fn len(&self) -> usize {
+                16
+            }
+        }
+        let mut id = [0; 16];
+        Salt::new(HKDF_SHA256, &[])
+            .extract(self.expose())
+            .expand(&[b"vaultterm root key id v1"], Length)
+            .and_then(|okm| okm.fill(&mut id))
+            .expect("HKDF gives 16 bytes");
+        RootKeyId(Uuid::from_bytes(id))
+    }
+
+    /// Returns the key as it is handed to a seal: magic ‖ key id ‖ instance ‖ key. Whoever opens
+    /// it can tell whether it is what it should be ([`Self::from_sealed_form`]).
+    #[must_use]
+    pub fn to_sealed_form(&self, instance: InstanceId) -> SecretBytes {
+        let mut form = Vec::with_capacity(SEALED_MAGIC.len() + 16 + 16 + 32);
+        form.extend(SEALED_MAGIC);
+        form.extend(self.id().0.as_bytes());
+        form.extend(instance.0.as_bytes());
+        form.extend(self.expose());
+        SecretBytes::new(form)
+    }
+
+    /// Reads what a seal opened.
+    ///
+    /// # Errors
+    /// [`RootKeyError::Foreign`] when it is anything but a root key of this installation.
+    pub fn from_sealed_form(form: &SecretBytes, instance: InstanceId) -> Result<Self, RootKeyError> {
+        let rest = form.expose().strip_prefix(SEALED_MAGIC).ok_or(RootKeyError::Foreign("it is no root key"))?;
+        let cut = RootKeyError::Foreign("it has the wrong length");
+        let Some((id, rest)) = rest.split_first_chunk::<16>() else { return Err(cut) };
+        let Some((of, rest)) = rest.split_first_chunk::<16>() else { return Err(cut) };
+        let Ok(key) = <&[u8; 32]>::try_from(rest) else { return Err(cut) };
+        if of != instance.0.as_bytes() {
+            return Err(RootKeyError::Foreign("it belongs to another installation"));
+        }
+        let root = Self(LockedKey::of(key));
+        if root.id().0.as_bytes() != id {
+            return Err(RootKeyError::Foreign("it does not have the id that it says"));
+        }
+        Ok(root)
+    }
+
+    /// Returns what a sealed root key is bound to, for the seal's context or associated data.
+    #[must_use]
+    pub fn sealing_context(instance: InstanceId, id: RootKeyId) -> Vec<u8> {
+        let mut context = b"vaultterm root key v1".to_vec();
+        context.extend(instance.0.as_bytes());
+        context.extend(id.0.as_bytes());
+        context
     }
 
     /// Reads a key file. Refuses one that others may read.
@@ -85,7 +161,7 @@ impl RootKey {
     pub fn write_new(&self, path: &Path) -> Result<(), RootKeyError> {
         let failed = |source| RootKeyError::File { path: path.to_owned(), source };
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
-        let mut text = Zeroizing::new(hex::encode(self.0.as_slice()));
+        let mut text = Zeroizing::new(hex::encode(self.expose()));
         text.push('\n');
         file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
     }
@@ -93,7 +169,7 @@ impl RootKey {
     /// Shows the key to code that must have it.
     #[must_use]
     pub fn expose(&self) -> &[u8; 32] {
-        &self.0
+        self.0.expose()
     }
 
     /// More than a key file ever holds: a larger file is something else.
@@ -110,7 +186,10 @@ impl std::fmt::Debug for RootKey {
 mod tests {
     use std::{fs, os::unix::fs::PermissionsExt};
 
+    use uuid::Uuid;
+
     use super::{RootKey, RootKeyError};
+    use crate::{InstanceId, SecretBytes};
 
     #[test]
     fn a_written_key_is_read_back_and_never_overwritten() {
@@ -139,5 +218,29 @@ mod tests {
             let error = RootKey::from_hex(text, "DEV_MASTER_KEY").unwrap_err();
             assert_eq!(error.to_string(), "a master key is 64 hexadecimal digits; DEV_MASTER_KEY holds something else");
         }
+    }
+
+    #[test]
+    fn what_is_sealed_says_whose_it_is() {
+        let (root, instance) = (RootKey::generate(), InstanceId(Uuid::from_u128(7)));
+        let form = root.to_sealed_form(instance);
+        assert_eq!(RootKey::from_sealed_form(&form, instance).unwrap().expose(), root.expose());
+        let other = InstanceId(Uuid::from_u128(8));
+        assert!(matches!(RootKey::from_sealed_form(&form, other), Err(RootKeyError::Foreign(_))));
+        for at in 0..form.expose().len() {
+            let mut bent = form.expose().to_vec();
+            bent[at] ^= 1;
+            let bent = RootKey::from_sealed_form(&SecretBytes::new(bent), instance);
+            assert!(matches!(bent, Err(RootKeyError::Foreign(_))), "byte {at}");
+        }
+        let cut = SecretBytes::new(form.expose()[..form.expose().len() - 1].to_vec());
+        assert!(matches!(RootKey::from_sealed_form(&cut, instance), Err(RootKeyError::Foreign(_))));
+    }
+
+    #[test]
+    fn a_key_has_the_same_id_always_and_another_key_another() {
+        let key = RootKey::from_hex(&"ab".repeat(32), "a test").unwrap();
+        assert_eq!(key.id(), RootKey::from_hex(&"ab".repeat(32), "a test").unwrap().id());
+        assert_ne!(key.id(), RootKey::generate().id());
     }
 }
