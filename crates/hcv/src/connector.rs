@@ -113,7 +113,7 @@ impl VaultConnector {
             let fault = fault::new(FaultClass::Misconfigured, error.to_string());
             failed(report, "tls", RemoteFault { hint, ..fault })
         })?;
-        let namespace = namespace(connection).map_err(|fault| failed(report, "address", fault))?;
+        let namespace = namespace(connection.namespace.as_deref()).map_err(|fault| failed(report, "address", fault))?;
         let transport = Transport::new(client, address.base(connection.tls.server_name.as_deref()), namespace);
 
         let request = Health::request();
@@ -251,13 +251,14 @@ pub(crate) fn failed(report: &mut TestReport, name: &str, fault: RemoteFault) ->
     fault
 }
 
-fn namespace(connection: &Connection) -> Result<Option<HeaderValue>, RemoteFault> {
-    let Some(namespace) = connection.namespace.as_deref().map(|text| text.trim_matches('/')) else { return Ok(None) };
+/// Makes the header that names a namespace, where one is named.
+pub(crate) fn namespace(name: Option<&str>) -> Result<Option<HeaderValue>, RemoteFault> {
+    let Some(namespace) = name.map(|text| text.trim_matches('/')) else { return Ok(None) };
     if namespace.is_empty() || namespace == "root" {
         return Ok(None);
     }
     HeaderValue::from_str(namespace).map(Some).map_err(|_| {
         let message = "the namespace holds characters that no header can carry";
-        fault::hinted(FaultClass::Misconfigured, message, "check the namespace of the connection")
+        fault::hinted(FaultClass::Misconfigured, message, "check the namespace")
     })
 }

@@ -2,7 +2,7 @@
 //!
 //! [`VaultConnector`] opens sessions on one KV v2 scope (the engine's `Connector` and `Remote`),
 //! runs the checks behind `connection test`, and [`policy()`] writes the least-privilege policy
-//! for a mode. One attempt per call: waiting and repeating is the engine's business. Nothing here
+//! for a mode. [`Transit`] seals a root key. One attempt per call: waiting and repeating is the engine's business. Nothing here
 //! reads the environment, and no value, `SecretID` or token gets into a message or a URL.
 //!
 //! Start reading at `connector.rs` (how a session is opened), then `kv2.rs` and `observe.rs`.
@@ -25,6 +25,7 @@ mod route;
 mod session;
 mod sys;
 mod tls;
+mod transit;
 mod wire;
 
 pub use address::{AddressError, VaultAddress};
@@ -32,3 +33,4 @@ pub use check::{Check, Server, TestReport};
 pub use connector::{ConnectorOptions, Listing, VaultConnector};
 pub use policy::{Flavor, PolicyRequest, PolicyText, policy};
 pub use remote::VaultRemote;
+pub use transit::{Binding, Transit, TransitAuth, TransitCiphertext, TransitKeyFacts, TransitReport, TransitSettings};

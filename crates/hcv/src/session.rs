@@ -254,7 +254,7 @@ impl Session {
 }
 
 /// Names what is missing.
-fn denied(request: &Request, capabilities: &Capabilities) -> RemoteFault {
+pub(crate) fn denied(request: &Request, capabilities: &Capabilities) -> RemoteFault {
     let path = request.route.as_str();
     let missing: Vec<_> =
         request.needs.iter().filter(|need| !capabilities.allows(path, need)).map(|need| format!("`{need}`")).collect();

@@ -1,0 +1,441 @@
+//! Transit: a root key sealed under a key that never leaves Vault.
+//!
+//! The ciphertext is bound to what it is for. Under a derived key that is Transit's `context`,
+//! which is part of the key; under any other key it is `associated_data`, which `rewrap` does not
+//! know, so that one is opened and sealed again. `context` on a key that is not derived is
+//! silently ignored: that is why whatever is opened is also opened wrongly on purpose, and
+//! refused when that works.
+//!
+//! A key is never made here: `encrypt` would make a mistyped one where the policy allows it, so
+//! `decrypt`, which never does, is asked first whether there is one.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use serde::Deserialize;
+use vaultterm_sealing::{SecretBytes, SecretText};
+use vaultterm_sync::{FaultClass, RemoteFault, Tls};
+use zeroize::Zeroizing;
+
+use crate::{
+    ConnectorOptions, VaultAddress, approle, connector, fault,
+    http::{Answer, Effect, Request, Transport},
+    route::{Route, Scope},
+    session,
+    sys::{Capabilities, Health},
+    tls,
+    wire::Envelope,
+};
+
+/// Which Transit key, and how to get at it.
+#[derive(Debug)]
+pub struct TransitSettings {
+    /// `https://host:port`.
+    pub address: String,
+    /// The namespace, or none for the root namespace.
+    pub namespace: Option<String>,
+    /// CA certificates to trust instead of the system's, PEM.
+    pub ca_pem: Option<String>,
+    /// How to log in.
+    pub auth: TransitAuth,
+    /// Where the engine is mounted.
+    pub mount: String,
+    /// The key's name.
+    pub key: String,
+}
+
+/// How to log in.
+#[derive(Debug)]
+pub enum TransitAuth {
+    /// With a token that somebody else renews.
+    Token(SecretText),
+    /// With AppRole; the token is revoked after each use.
+    AppRole {
+        /// Where AppRole is mounted.
+        mount: String,
+        /// The `RoleID`.
+        role_id: String,
+        /// The `SecretID`.
+        secret_id: SecretText,
+    },
+}
+
+/// By which parameter a ciphertext is bound to what it is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Binding {
+    /// `context`, under a derived key.
+    Context,
+    /// `associated_data`, under any other key.
+    AssociatedData,
+}
+
+/// What Transit made of a plaintext.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransitCiphertext {
+    /// `vault:v1:…`.
+    pub text: String,
+    /// How it is bound.
+    pub binding: Binding,
+}
+
+/// What a Transit key says about itself.
+#[derive(Clone, Debug, Deserialize)]
+pub struct TransitKeyFacts {
+    /// The newest version: what is sealed now is sealed under it.
+    pub latest_version: u32,
+    /// Ciphertexts of older versions do not open.
+    pub min_decryption_version: u32,
+    /// Whether it is derived.
+    #[serde(default)]
+    pub derived: bool,
+    /// Whether somebody may take it out of Vault.
+    #[serde(default)]
+    pub exportable: bool,
+    /// The same, by way of a backup.
+    #[serde(default)]
+    pub allow_plaintext_backup: bool,
+    /// Whether it may be deleted, and every ciphertext with it.
+    #[serde(default)]
+    pub deletion_allowed: bool,
+}
+
+/// What can be learned about key and policy without changing anything.
+#[derive(Clone, Debug)]
+pub struct TransitReport {
+    /// The key's own words; `None` where the policy does not let them be read.
+    pub facts: Option<TransitKeyFacts>,
+    /// Whether the policy would let a mistyped key be made; `None` where it cannot be asked.
+    pub may_create: Option<bool>,
+}
+
+/// A Transit key. Cheap to clone; it holds no connection and no token.
+#[derive(Clone, Debug)]
+pub struct Transit {
+    settings: Arc<TransitSettings>,
+    options: ConnectorOptions,
+}
+
+impl Binding {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Context, Self::AssociatedData];
+
+    /// Returns the parameter's name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Context => "context",
+            Self::AssociatedData => "associated_data",
+        }
+    }
+}
+
+impl TransitCiphertext {
+    /// Returns the version of the key it is sealed under: the number in `vault:v1:…`.
+    #[must_use]
+    pub fn key_version(&self) -> Option<u32> {
+        self.text.strip_prefix("vault:v")?.split_once(':')?.0.parse().ok()
+    }
+}
+
+impl Transit {
+    /// Makes the way to a key. Nothing is asked yet.
+    #[must_use]
+    pub fn new(settings: TransitSettings, options: ConnectorOptions) -> Self {
+        Self { settings: Arc::new(settings), options }
+    }
+
+    /// Returns what it is sealed with, for people: `transit/keys/name at https://host:port`.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let TransitSettings { address, mount, key, .. } = &*self.settings;
+        format!("{mount}/keys/{key} at {address}")
+    }
+
+    /// Seals a plaintext and proves that it opens again, with its context and with no other.
+    ///
+    /// # Errors
+    /// [`RemoteFault`]; [`FaultClass::Misconfigured`] when there is no such key, or one that does
+    /// not bind ciphertexts to their context.
+    pub async fn seal(&self, plaintext: &SecretBytes, context: &[u8]) -> Result<TransitCiphertext, RemoteFault> {
+        let session = self.session().await?;
+        let sealed = session.seal_and_prove(plaintext, context).await;
+        session.close().await;
+        sealed
+    }
+
+    /// Opens a ciphertext, and proves that it does not open with another context.
+    ///
+    /// # Errors
+    /// [`RemoteFault`]; [`FaultClass::Misconfigured`] when the ciphertext is of another key or
+    /// context, or of a version that the key does not open any more.
+    pub async fn open(&self, sealed: &TransitCiphertext, context: &[u8]) -> Result<SecretBytes, RemoteFault> {
+        let session = self.session().await?;
+        let opened = session.open_and_prove(sealed, context).await;
+        session.close().await;
+        opened
+    }
+
+    /// Seals a ciphertext anew under the newest version of the key, and proves that it opens to
+    /// the same. Under a derived key the plaintext does not leave Vault for that.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn reseal(&self, sealed: &TransitCiphertext, context: &[u8]) -> Result<TransitCiphertext, RemoteFault> {
+        let session = self.session().await?;
+        let resealed = session.reseal(sealed, context).await;
+        session.close().await;
+        resealed
+    }
+
+    /// Asks what the key and the policy are like.
+    ///
+    /// # Errors
+    /// [`RemoteFault`] when nothing can be learned at all; [`FaultClass::Misconfigured`] when
+    /// there is no such key.
+    pub async fn examine(&self) -> Result<TransitReport, RemoteFault> {
+        let session = self.session().await?;
+        let report = session.examine().await;
+        session.close().await;
+        report
+    }
+
+    async fn session(&self) -> Result<TransitSession<'_>, RemoteFault> {
+        let TransitSettings { address, namespace, ca_pem, auth, mount, key } = &*self.settings;
+        let misconfigured = |message: String| fault::new(FaultClass::Misconfigured, message);
+        let scope = Scope::new(mount, key).map_err(misconfigured)?;
+        let address = VaultAddress::parse(address, self.options.allow_plaintext).map_err(|error| {
+            let hint = "write it as https://host:8200; plain http is for loopback addresses";
+            fault::hinted(FaultClass::Misconfigured, error.to_string(), hint)
+        })?;
+        let trust = Tls { ca_pem: ca_pem.clone(), ..Tls::default() };
+        let (client, _) = tls::client(&address, &trust, None, &self.options).map_err(|error| {
+            let hint = error.hint().map(str::to_owned);
+            RemoteFault { hint, ..misconfigured(error.to_string()) }
+        })?;
+        let transport = Transport::new(client, address.base(None), connector::namespace(namespace.as_deref())?);
+        let request = Health::request();
+        let answer = transport.send(&request, None).await.map_err(|error| error.fault(&request))?;
+        Health::read(&request, &answer)?;
+        let token = match auth {
+            TransitAuth::Token(token) => token.duplicate(),
+            TransitAuth::AppRole { mount, role_id, secret_id } => {
+                approle::login(&transport, mount, role_id, secret_id).await?.token
+            }
+        };
+        let revoke = matches!(auth, TransitAuth::AppRole { .. });
+        Ok(TransitSession { transport, scope, key, token, revoke })
+    }
+}
+
+/// A login, for as long as one operation takes.
+struct TransitSession<'a> {
+    transport: Transport,
+    scope: Scope,
+    key: &'a str,
+    token: SecretText,
+    revoke: bool,
+}
+
+impl TransitSession<'_> {
+    async fn seal_and_prove(&self, plaintext: &SecretBytes, context: &[u8]) -> Result<TransitCiphertext, RemoteFault> {
+        let binding = self.binding().await?;
+        let text = self.encrypt(plaintext, binding, context).await?;
+        let sealed = TransitCiphertext { text, binding };
+        let opened = self.open_and_prove(&sealed, context).await?;
+        if opened.expose() != plaintext.expose() {
+            return Err(self.misconfigured("opens to something else than what was sealed"));
+        }
+        Ok(sealed)
+    }
+
+    async fn open_and_prove(&self, sealed: &TransitCiphertext, context: &[u8]) -> Result<SecretBytes, RemoteFault> {
+        let opened = self.decrypt(sealed, context).await?;
+        let mut other = context.to_vec();
+        other.extend(b" of another installation");
+        match self.decrypt(sealed, &other).await {
+            Ok(_) => Err(self.misconfigured("does not bind ciphertexts to their context: it opens them with any")),
+            // Only the cipher's own no proves anything.
+            Err(fault) if fault.class == FaultClass::Misconfigured => Ok(opened),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    async fn reseal(&self, sealed: &TransitCiphertext, context: &[u8]) -> Result<TransitCiphertext, RemoteFault> {
+        let before = self.open_and_prove(sealed, context).await?;
+        let text = match sealed.binding {
+            Binding::Context => {
+                let body = serde_json::json!({ "ciphertext": sealed.text, "context": BASE64.encode(context) });
+                let answer = self.post("rewrap", "re-sealing with", body.to_string().into_bytes()).await?;
+                ciphertext(&answer)?
+            }
+            Binding::AssociatedData => self.encrypt(&before, sealed.binding, context).await?,
+        };
+        let resealed = TransitCiphertext { text, binding: sealed.binding };
+        let after = self.open_and_prove(&resealed, context).await?;
+        if before.expose() != after.expose() {
+            return Err(self.misconfigured("opens to something else after it was sealed anew"));
+        }
+        Ok(resealed)
+    }
+
+    /// Finds out how the key binds, and that it exists: a text that is no ciphertext of it is
+    /// refused in three ways.
+    async fn binding(&self) -> Result<Binding, RemoteFault> {
+        let nothing = TransitCiphertext {
+            text: format!("vault:v1:{}", BASE64.encode([0; 64])),
+            binding: Binding::AssociatedData,
+        };
+        match self.decrypt(&nothing, b"is there a key?").await {
+            Ok(_) => Err(self.misconfigured("opens what it never sealed")),
+            Err(fault) if fault.message.contains("missing 'context'") => Ok(Binding::Context),
+            Err(fault) if fault.class == FaultClass::Misconfigured && !is_missing_key(&fault.message) => {
+                Ok(Binding::AssociatedData)
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
+    async fn encrypt(&self, plaintext: &SecretBytes, binding: Binding, context: &[u8]) -> Result<String, RemoteFault> {
+        let plaintext = Zeroizing::new(BASE64.encode(plaintext.expose()));
+        let body = Zeroizing::new(format!(
+            r#"{{"plaintext":"{}","{}":"{}"}}"#,
+            *plaintext,
+            binding.as_str(),
+            BASE64.encode(context)
+        ));
+        ciphertext(&self.post("encrypt", "sealing with", body.as_bytes().to_vec()).await?)
+    }
+
+    async fn decrypt(&self, sealed: &TransitCiphertext, context: &[u8]) -> Result<SecretBytes, RemoteFault> {
+        #[derive(Deserialize)]
+        struct Opened<'a> {
+            #[serde(borrow)]
+            plaintext: &'a str,
+        }
+        let body = serde_json::json!({ "ciphertext": sealed.text, sealed.binding.as_str(): BASE64.encode(context) });
+        let answer = self.post("decrypt", "opening with", body.to_string().into_bytes()).await?;
+        // Base64 holds nothing that JSON escapes, so it is borrowed and not copied.
+        let opened = answer.parse::<Envelope<Opened<'_>>>("opening")?.data;
+        let plaintext = BASE64.decode(opened.plaintext);
+        plaintext
+            .map(SecretBytes::new)
+            .map_err(|_| fault::new(FaultClass::Protocol, "opening: the plaintext is not base64"))
+    }
+
+    async fn post(&self, operation: &str, doing: &str, json: Vec<u8>) -> Result<Answer, RemoteFault> {
+        let route = Route::new(format!("{}/{operation}/{}", self.scope.mount(), self.key));
+        let request = Request::post(route, doing, &["update"], Effect::Repeatable, Zeroizing::new(json));
+        let answer = self.send(&request).await?;
+        match answer.status.as_u16() {
+            200 => Ok(answer),
+            403 => Err(self.denied(&request, &answer).await),
+            400 => Err(explained(fault::refused(&request, &answer))),
+            404 => Err(fault::hinted(
+                FaultClass::Misconfigured,
+                format!("{}: there is no Transit engine at `{}/`", request.doing, self.scope.mount()),
+                "check KEY_HCV_TRANSIT_MOUNT and KEY_HCV_NAMESPACE",
+            )),
+            _ => Err(fault::refused(&request, &answer)),
+        }
+    }
+
+    /// Tells a missing capability from a token that does not live.
+    async fn denied(&self, request: &Request, answer: &Answer) -> RemoteFault {
+        let refused = fault::refused(request, answer);
+        match self.capabilities(request.route.as_str()).await {
+            Ok(Some(capabilities)) => fault::hinted(
+                FaultClass::Denied,
+                session::denied(request, &capabilities).message,
+                "add it to the policy, or check KEY_HCV_TRANSIT_KEY; `create` must stay away: it makes a key of a mistyped name",
+            ),
+            Ok(None) => fault::hinted(
+                FaultClass::Denied,
+                refused.message,
+                "check that the token is valid (KEY_HCV_TOKEN) and that its policy has `update` on this path",
+            ),
+            Err(fault) => fault,
+        }
+    }
+
+    /// Asks what the token may do at a path; `None` when it may not even ask.
+    async fn capabilities(&self, path: &str) -> Result<Option<Capabilities>, RemoteFault> {
+        let question = Capabilities::request(&BTreeSet::from([path.to_owned()]));
+        let answer = self.send(&question).await?;
+        if answer.status.is_success() { Capabilities::read(&question, &answer).map(Some) } else { Ok(None) }
+    }
+
+    async fn examine(&self) -> Result<TransitReport, RemoteFault> {
+        self.binding().await?;
+        let mount = self.scope.mount();
+        let request = Request::get(Route::new(format!("{mount}/keys/{}", self.key)), "reading", &["read"]);
+        let answer = self.send(&request).await?;
+        let facts = match answer.status.as_u16() {
+            200 => Some(answer.parse::<Envelope<TransitKeyFacts>>(&request.doing)?.data),
+            403 => None,
+            _ => return Err(fault::refused(&request, &answer)),
+        };
+        let path = format!("{mount}/encrypt/{}", self.key);
+        let may_create = self.capabilities(&path).await?.map(|granted| granted.allows(&path, "create"));
+        Ok(TransitReport { facts, may_create })
+    }
+
+    async fn send(&self, request: &Request) -> Result<Answer, RemoteFault> {
+        self.transport.send(request, Some(&self.token)).await.map_err(|error| error.fault(request))
+    }
+
+    async fn close(&self) {
+        if self.revoke {
+            approle::revoke(&self.transport, &self.token).await;
+        }
+    }
+
+    fn misconfigured(&self, what: &str) -> RemoteFault {
+        fault::hinted(
+            FaultClass::Misconfigured,
+            format!("the Transit key `{}` {what}", self.key),
+            "use an aes256-gcm96 key made with derived=true for VaultTerm alone",
+        )
+    }
+}
+
+fn ciphertext(answer: &Answer) -> Result<String, RemoteFault> {
+    #[derive(Deserialize)]
+    struct Sealed {
+        ciphertext: String,
+    }
+    Ok(answer.parse::<Envelope<Sealed>>("sealing")?.data.ciphertext)
+}
+
+fn is_missing_key(message: &str) -> bool {
+    message.contains("encryption key not found")
+}
+
+/// Says what Transit's refusals of a ciphertext mean for a root key.
+fn explained(fault: RemoteFault) -> RemoteFault {
+    let said = &fault.message;
+    let hint = if is_missing_key(said) {
+        "there is no Transit key of this name: check KEY_HCV_TRANSIT_KEY; if it was deleted, restore it from a Vault backup, or go on with the local copy of the root key"
+    } else if said.contains("too old") {
+        "lower min_decryption_version of the Transit key for a moment, then re-seal (`vaultterm key rotate transit`)"
+    } else if said.contains("message authentication failed") || said.contains("invalid ciphertext") {
+        "the sealed root key is of another Transit key or another installation: check KEY_HCV_TRANSIT_KEY and MASTER_KEY_CIPHERTEXT"
+    } else if said.contains("missing 'context'") {
+        "the Transit key is derived, the sealed root key is not of it: check KEY_HCV_TRANSIT_KEY"
+    } else {
+        return fault;
+    };
+    RemoteFault { class: FaultClass::Misconfigured, hint: Some(hint.to_owned()), ..fault }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Binding, TransitCiphertext};
+
+    #[test]
+    fn a_ciphertext_says_which_version_of_the_key_sealed_it() {
+        let version = |text: &str| TransitCiphertext { text: text.to_owned(), binding: Binding::Context }.key_version();
+        assert_eq!(version("vault:v12:abc="), Some(12));
+        assert_eq!(version("vault:vx:abc="), None);
+        assert_eq!(version("abc"), None);
+    }
+}
