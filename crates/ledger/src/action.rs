@@ -37,6 +37,7 @@ names!(
     Run = "run",
     User = "user",
     Token = "token",
+    Key = "key",
 );
 names!(
     /// What happened.
@@ -72,5 +73,8 @@ names!(
     AccessDenied = "ACCESS_DENIED",
     ApiTokenCreated = "API_TOKEN_CREATED",
     ApiTokenRevoked = "API_TOKEN_REVOKED",
+    KeySealed = "KEY_SEALED",
+    KeyUnsealed = "KEY_UNSEALED",
+    KeyRotated = "KEY_ROTATED",
     AuditExported = "AUDIT_EXPORTED",
 );

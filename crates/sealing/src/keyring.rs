@@ -1,6 +1,9 @@
 //! The keyring: the keys below the root key, and sealing with them.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
+};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -104,14 +107,18 @@ impl KeyState {
     }
 }
 
-/// The opened keyring.
+/// The opened keyring. It may take over newer record keys while it is in use.
 pub struct Keyring {
     instance: InstanceId,
-    /// Record keys by id: the active one and those that only open.
-    record_keys: BTreeMap<Uuid, LockedKey>,
-    active: Uuid,
+    records: RwLock<RecordKeys>,
     digest: DigestKey,
     token: DigestKey,
+}
+
+/// Record keys by id: the active one and those that only open.
+struct RecordKeys {
+    keys: BTreeMap<Uuid, Arc<LockedKey>>,
+    active: Uuid,
 }
 
 impl Keyring {
@@ -135,7 +142,7 @@ impl Keyring {
         for row in rows {
             let key = row.open(root, instance)?;
             if row.purpose == KeyPurpose::Record {
-                record_keys.insert(row.id, LockedKey::of(&key));
+                record_keys.insert(row.id, Arc::new(LockedKey::of(&key)));
             }
             if row.state == KeyState::Active {
                 active.insert(row.purpose.as_str(), (row.id, key));
@@ -144,10 +151,9 @@ impl Keyring {
         let key = |purpose: KeyPurpose| active.get(purpose.as_str()).ok_or(SealingError::NoActiveKey(purpose));
         Ok(Self {
             instance,
-            active: key(KeyPurpose::Record)?.0,
             digest: DigestKey::new(&key(KeyPurpose::Digest)?.1),
             token: DigestKey::new(&key(KeyPurpose::Token)?.1),
-            record_keys,
+            records: RwLock::new(RecordKeys { active: key(KeyPurpose::Record)?.0, keys: record_keys }),
         })
     }
 
@@ -164,11 +170,8 @@ impl Keyring {
     pub fn seal(&self, place: &Place, plaintext: &[u8]) -> Result<Sealed, SealingError> {
         let mut data_key = Zeroizing::new([0; 32]);
         aws_lc_rs::rand::fill(data_key.as_mut_slice()).map_err(|_| SealingError::NoRandomness)?;
-        Ok(Sealed {
-            key_id: self.active,
-            wrapped_key: self.wrap(&data_key)?,
-            ciphertext: encrypt(&data_key, &place.aad(self.instance), plaintext)?,
-        })
+        let (key_id, wrapped_key) = self.wrap(&data_key)?;
+        Ok(Sealed { key_id, wrapped_key, ciphertext: encrypt(&data_key, &place.aad(self.instance), plaintext)? })
     }
 
     /// Opens what was sealed for this place.
@@ -186,20 +189,36 @@ impl Keyring {
     /// # Errors
     /// As [`Self::unseal`].
     pub fn rewrap(&self, key_id: Uuid, wrapped_key: &[u8]) -> Result<Option<(Uuid, Vec<u8>)>, SealingError> {
-        if key_id == self.active {
+        if key_id == self.records().active {
             return Ok(None);
         }
         let data_key = self.unwrap(key_id, wrapped_key)?;
-        Ok(Some((self.active, self.wrap(&data_key)?)))
+        self.wrap(&data_key).map(Some)
     }
 
-    fn wrap(&self, data_key: &[u8; 32]) -> Result<Vec<u8>, SealingError> {
-        let wrapping = self.record_keys.get(&self.active).ok_or(SealingError::NoActiveKey(KeyPurpose::Record))?;
-        wrap(wrapping.expose(), &data_key_aad(self.instance, self.active), data_key)
+    /// Takes over the record keys of the same keyring as it is stored now: what is sealed from here
+    /// on is sealed under its active one. Keys that it has no more still open what was read before.
+    pub fn adopt(&self, newer: Self) {
+        let newer = newer.records.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut records = self.records.write().unwrap_or_else(PoisonError::into_inner);
+        records.keys.extend(newer.keys);
+        records.active = newer.active;
+    }
+
+    fn records(&self) -> RwLockReadGuard<'_, RecordKeys> {
+        self.records.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wraps a data key under the active record key.
+    fn wrap(&self, data_key: &[u8; 32]) -> Result<(Uuid, Vec<u8>), SealingError> {
+        let records = self.records();
+        let active = records.active;
+        let wrapping = records.keys.get(&active).ok_or(SealingError::NoActiveKey(KeyPurpose::Record))?;
+        Ok((active, wrap(wrapping.expose(), &data_key_aad(self.instance, active), data_key)?))
     }
 
     fn unwrap(&self, key_id: Uuid, wrapped_key: &[u8]) -> Result<Zeroizing<[u8; 32]>, SealingError> {
-        let wrapping = self.record_keys.get(&key_id).ok_or(SealingError::UnknownKey(key_id))?;
+        let wrapping = self.records().keys.get(&key_id).cloned().ok_or(SealingError::UnknownKey(key_id))?;
         unwrap(wrapping.expose(), &data_key_aad(self.instance, key_id), wrapped_key)
     }
 
@@ -358,6 +377,7 @@ mod tests {
         let root = RootKey::generate();
         let (keyring, mut rows) = Keyring::create(&root, INSTANCE).unwrap();
         let sealed = keyring.seal(&place(), b"s3cret").unwrap();
+        let before = rows.clone();
         let retired = rows.iter_mut().find(|row| row.purpose == KeyPurpose::Record).unwrap();
         retired.state = KeyState::DecryptOnly;
         let retired = retired.id;
@@ -371,6 +391,11 @@ mod tests {
         let new = Keyring::open(&root, INSTANCE, &rows).unwrap();
         assert_eq!(new.unseal(&place(), &moved).unwrap().expose(), b"s3cret");
         assert!(matches!(new.unseal(&place(), &sealed), Err(SealingError::UnknownKey(id)) if id == retired));
+        // A keyring in use takes the new key over, and still opens what was read before.
+        let in_use = Keyring::open(&root, INSTANCE, &before).unwrap();
+        in_use.adopt(new);
+        assert_eq!(in_use.seal(&place(), b"x").unwrap().key_id, key_id);
+        assert_eq!(in_use.unseal(&place(), &sealed).unwrap().expose(), b"s3cret");
         // The new key's name on the old key's wrapping opens nothing.
         let renamed = crate::Sealed { key_id, ..sealed };
         assert!(matches!(both.unseal(&place(), &renamed), Err(SealingError::DoesNotOpen)));

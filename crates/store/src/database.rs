@@ -16,11 +16,11 @@ use sqlx::{
 };
 use uuid::Uuid;
 use vaultterm_reconcile::UnixNanos;
-use vaultterm_sealing::{InstanceId, KeyPurpose, KeyState, Keyring, KeyringRow, RootKey};
+use vaultterm_sealing::{InstanceId, Keyring, RootKey};
 
 use crate::{
-    Context, NewUser, StoreError,
-    sql::{Db, Row, args},
+    Context, NewUser, SealedRoot, StoreError, keys,
+    sql::{Db, args},
     users,
 };
 
@@ -30,7 +30,7 @@ pub type Clock = Arc<dyn Fn() -> UnixNanos + Send + Sync>;
 /// An opened, migrated database whose keyring is still locked.
 #[derive(Clone)]
 pub struct Database {
-    db: Db,
+    pub(crate) db: Db,
     clock: Clock,
 }
 
@@ -112,22 +112,36 @@ impl Database {
         root: &RootKey,
         owner: Option<NewUser>,
     ) -> Result<Initialised, StoreError> {
-        let instance = InstanceId(Uuid::now_v7());
+        self.initialise_as(context, InstanceId(Uuid::now_v7()), root, None, owner).await
+    }
+
+    /// The same for an installation whose id was drawn before, because its root key is sealed by
+    /// somebody else.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] when it is initialised already.
+    pub async fn initialise_as(
+        &self,
+        context: &Context,
+        instance: InstanceId,
+        root: &RootKey,
+        sealed: Option<&SealedRoot>,
+        owner: Option<NewUser>,
+    ) -> Result<Initialised, StoreError> {
         let (_, rows) = Keyring::create(root, instance)?;
         let mut tx = self.db.write().await?;
         if tx.one("SELECT id FROM instance", args![]).await?.is_some() {
             return Err(StoreError::Refused("the database is initialised already".to_owned()));
         }
-        let sql = "INSERT INTO instance (only, id, created_us) VALUES (1, $1, $2)";
-        tx.run(sql, args![instance.0, context.now_us]).await?;
+        let sql = "INSERT INTO instance (only, id, created_us, root_id) VALUES (1, $1, $2, $3)";
+        tx.run(sql, args![instance.0, context.now_us, root.id().0]).await?;
         let sql = "INSERT INTO audit_head (only, log_id, seq, hash) VALUES (1, $1, 0, $2)";
         tx.run(sql, args![Uuid::now_v7(), [0; 32]]).await?;
-        for row in rows {
-            tx.run(
-                "INSERT INTO keyring (id, purpose, generation, state, wrapped) VALUES ($1, $2, $3, $4, $5)",
-                args![row.id, row.purpose.as_str(), row.generation, row.state.as_str(), row.wrapped],
-            )
-            .await?;
+        for row in &rows {
+            keys::insert(&mut tx, row).await?;
+        }
+        if let Some(sealed) = sealed {
+            keys::keep_sealed(&mut tx, context, sealed).await?;
         }
         if let Some(owner) = owner {
             users::insert(&mut tx, context, owner).await?;
@@ -142,13 +156,16 @@ impl Database {
     /// [`StoreError::Sealing`] when the root key is another installation's;
     /// [`StoreError::Refused`] when the database is not initialised.
     pub async fn unlock(&self, root: &RootKey) -> Result<Store, StoreError> {
-        let row = self.db.one("SELECT id FROM instance", args![]).await?;
-        let row = row.ok_or_else(|| {
-            StoreError::Refused("the database is not initialised: run `vaultterm init` first".to_owned())
-        })?;
-        let rows = self.db.all("SELECT id, purpose, generation, state, wrapped FROM keyring", args![]).await?;
-        let rows = rows.iter().map(keyring_row).collect::<Result<Vec<_>, _>>()?;
-        let keyring = Keyring::open(root, InstanceId(row.id("id")?), &rows)?;
+        let instance = self.instance().await?;
+        let rows = self.db.all("SELECT * FROM keyring", args![]).await?;
+        let rows = rows.iter().map(keys::keyring_row).collect::<Result<Vec<_>, _>>()?;
+        let keyring = Keyring::open(root, instance, &rows)?;
+        if self.root_id().await? != Some(root.id()) {
+            // A database from before root keys had ids.
+            let mut tx = self.db.write().await?;
+            tx.run("UPDATE instance SET root_id = $1", args![root.id().0]).await?;
+            tx.commit().await?;
+        }
         Ok(Store { db: self.db.clone(), keyring: Arc::new(keyring), clock: self.clock.clone() })
     }
 
@@ -229,20 +246,9 @@ fn system_time() -> UnixNanos {
     UnixNanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
-fn keyring_row(row: &Row) -> Result<KeyringRow, StoreError> {
-    let purpose = |text: &str| KeyPurpose::ALL.into_iter().find(|one| one.as_str() == text);
-    let state = |text: &str| [KeyState::Active, KeyState::DecryptOnly].into_iter().find(|one| one.as_str() == text);
-    Ok(KeyringRow {
-        id: row.id("id")?,
-        purpose: row.named("purpose", "key purpose", purpose)?,
-        generation: row.small("generation")?,
-        state: row.named("state", "key state", state)?,
-        wrapped: row.bytes("wrapped")?,
-    })
-}
-
 /// The migrations, oldest first. A released one never changes.
-const MIGRATIONS: [(&str, &str); 1] = [("first", include_str!("../migrations/0001_first.sql"))];
+const MIGRATIONS: [(&str, &str); 2] =
+    [("first", include_str!("../migrations/0001_first.sql")), ("keys", include_str!("../migrations/0002_keys.sql"))];
 
 /// What differs between engines, in the words of SQLite.
 const TOKENS: [(&str, &str); 3] = [("@BYTES", "BLOB"), ("@PATH", "TEXT"), ("@WITHOUT_ROWID", "WITHOUT ROWID")];

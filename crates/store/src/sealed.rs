@@ -50,3 +50,78 @@ pub(crate) fn seal(keyring: &Keyring, place: &Place, plaintext: &[u8]) -> Result
     let sealed = keyring.seal(place, plaintext)?;
     Ok([sealed.key_id.into(), sealed.wrapped_key.into(), sealed.ciphertext.into()])
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        keys::SEALED_COLUMNS,
+        sql::args,
+        testing::{House, Spot},
+    };
+
+    #[tokio::test]
+    async fn no_sealed_message_opens_in_any_other_place() {
+        let house = House::new().await;
+        let spots = house.gallery().await;
+        let mut tried = 0;
+        for to in &spots {
+            let own = house.triple(to).await;
+            for from in spots.iter().filter(|from| !std::ptr::eq(*from, to)) {
+                house.put(to, house.triple(from).await).await;
+                let opened = house.open(to).await;
+                assert!(opened.is_err(), "{to} opens what was sealed for {from}");
+                tried += 1;
+            }
+            house.put(to, own).await;
+            house.open(to).await.unwrap();
+        }
+        assert_eq!(tried, spots.len() * (spots.len() - 1));
+    }
+
+    #[tokio::test]
+    async fn no_part_of_a_sealed_message_opens_beside_parts_of_another() {
+        let house = House::new().await;
+        let spots = house.gallery().await;
+        for pair in spots.windows(2) {
+            let [from, to] = pair else { continue };
+            let (own, other) = (house.triple(to).await, house.triple(from).await);
+            for part in 1..own.len() {
+                let mut mixed = own.clone();
+                mixed[part] = other[part].clone();
+                house.put(to, mixed).await;
+                assert!(house.open(to).await.is_err(), "{to} opens with part {part} of {from}");
+            }
+            house.put(to, own).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_of_another_installation_opens() {
+        let (house, stranger) = (House::new().await, House::new().await);
+        let (spots, strange) = (house.gallery().await, stranger.gallery().await);
+        for (to, from) in spots.iter().zip(&strange) {
+            house.put(to, stranger.triple(from).await).await;
+            assert!(house.open(to).await.is_err(), "{to} opens what another installation sealed");
+        }
+    }
+
+    #[tokio::test]
+    async fn every_sealed_column_of_the_schema_is_known_and_in_the_gallery() {
+        let house = House::new().await;
+        let sql = "SELECT m.name AS t, c.name AS c FROM sqlite_master m, pragma_table_info(m.name) c
+                   WHERE m.type = 'table' AND c.name LIKE '%ciphertext' AND m.name <> 'sealed_roots' ORDER BY 1, 2";
+        let rows = house.store.db.all(sql, args![]).await.unwrap();
+        let schema: Vec<_> = rows.iter().map(|row| (row.text("t").unwrap(), row.text("c").unwrap())).collect();
+        let mut known: Vec<_> = SEALED_COLUMNS
+            .iter()
+            .map(|columns| (columns.table.to_owned(), format!("{}ciphertext", columns.prefix)))
+            .collect();
+        known.sort();
+        assert_eq!(schema, known);
+        let shown = house.gallery().await;
+        let shown = |(table, column): &(String, String)| {
+            shown.iter().any(|spot: &Spot| spot.table == table && format!("{}ciphertext", spot.prefix) == *column)
+        };
+        assert!(known.iter().all(shown));
+    }
+}

@@ -1,6 +1,8 @@
 //! What the tests of this crate share: a store in a temporary folder, with a clock that moves
 //! when it is told to.
 
+mod gallery;
+
 use std::{
     sync::{
         Arc,
@@ -26,6 +28,8 @@ use crate::{
     AuditFilter, Context, Database, InstanceRole, NewConnection, NewRecord, NewUser, Page, Record, Store, StoreError,
     User,
 };
+
+pub(crate) use gallery::Spot;
 
 /// A moment at which tests begin, in microseconds.
 pub(crate) const NOW_US: i64 = 1_800_000_000_000_000;

@@ -1,0 +1,484 @@
+//! The keyring's rows, sealed root keys, and rotations.
+//!
+//! A rotation may die anywhere. That of the root key is one transaction. That of the record key
+//! begins with one (the new key seals, the old one still opens), goes on in batches that each
+//! leave every row readable, and ends when nothing is wrapped under the old key: what is left to
+//! do stands in the rows themselves.
+
+use uuid::Uuid;
+use vaultterm_ledger::{Action, Draft, ObjectKind};
+use vaultterm_sealing::{InstanceId, KeyPurpose, KeyState, Keyring, KeyringRow, RootKey, RootKeyId};
+
+use crate::{
+    Context, Database, Store, StoreError,
+    context::Facts as _,
+    sql::{Db, Row, Tx, args},
+};
+
+/// A root key as a seal keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedRoot {
+    /// Which root key.
+    pub root_id: RootKeyId,
+    /// How the seal binds it to this installation, in the seal's words.
+    pub binding: String,
+    /// What the seal made of it. Opens nowhere but there.
+    pub ciphertext: String,
+    /// When it was kept, in microseconds.
+    pub created_us: i64,
+}
+
+/// One key of the keyring, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyInfo {
+    /// Its id.
+    pub id: Uuid,
+    /// What it does.
+    pub purpose: KeyPurpose,
+    /// Counts rotations, from 1.
+    pub generation: u32,
+    /// Whether it still seals.
+    pub state: KeyState,
+}
+
+/// How the keys are.
+#[derive(Clone, Debug)]
+pub struct KeyringStatus {
+    /// The root key that the keyring is wrapped under.
+    pub root_id: Option<RootKeyId>,
+    /// The keyring, by purpose, the oldest generation first.
+    pub keys: Vec<KeyInfo>,
+    /// Data keys that a rotation of the record key has still to wrap anew.
+    pub rewrap_pending: u64,
+    /// What the seal keeps, the newest first.
+    pub sealed: Vec<SealedRoot>,
+}
+
+/// Where a sealed message is stored: three columns, found by a text that the rows are ordered by.
+pub(crate) struct SealedColumns {
+    pub(crate) table: &'static str,
+    pub(crate) order: &'static str,
+    pub(crate) prefix: &'static str,
+}
+
+/// Every sealed column of the schema; a test holds it against the schema itself.
+pub(crate) const SEALED_COLUMNS: [SealedColumns; 6] = [
+    SealedColumns { table: "revisions", order: "record_id", prefix: "" },
+    SealedColumns { table: "connections", order: "id", prefix: "" },
+    SealedColumns { table: "connections", order: "id", prefix: "tls_" },
+    SealedColumns { table: "plans", order: "id", prefix: "" },
+    SealedColumns { table: "conflicts", order: "id", prefix: "" },
+    SealedColumns { table: "idempotency", order: "user_id", prefix: "" },
+];
+
+/// Sealed root keys that are kept: the one in use and the ones before it.
+const SEALED_ROOTS_KEPT: u32 = 5;
+
+impl Database {
+    /// Returns the root key that the keyring is wrapped under, as far as it was noted.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn root_id(&self) -> Result<Option<RootKeyId>, StoreError> {
+        root_id(&self.db).await
+    }
+
+    /// Returns the installation's id.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] when the database is not initialised.
+    pub async fn instance(&self) -> Result<InstanceId, StoreError> {
+        let row = self.db.one("SELECT id FROM instance", args![]).await?;
+        let row = row.ok_or_else(|| {
+            StoreError::Refused("the database is not initialised: run `vaultterm init` first".to_owned())
+        })?;
+        row.id("id").map(InstanceId)
+    }
+
+    /// Returns what the seal made of root keys, the newest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn sealed_roots(&self) -> Result<Vec<SealedRoot>, StoreError> {
+        sealed_roots(&self.db).await
+    }
+}
+
+impl Store {
+    /// Tells how the keys are.
+    ///
+    /// # Errors
+    /// [`StoreError`], as everywhere here.
+    pub async fn keyring_status(&self) -> Result<KeyringStatus, StoreError> {
+        let rows = self.db.all("SELECT * FROM keyring ORDER BY purpose, generation", args![]).await?;
+        let rows = rows.iter().map(keyring_row).collect::<Result<Vec<_>, _>>()?;
+        let mut rewrap_pending = 0;
+        for retired in rows.iter().filter(|row| row.purpose == KeyPurpose::Record && row.state != KeyState::Active) {
+            for columns in &SEALED_COLUMNS {
+                let sql = format!("SELECT COUNT(*) AS n FROM {} WHERE {}key_id = $1", columns.table, columns.prefix);
+                let row = self.db.one(&sql, args![retired.id]).await?;
+                rewrap_pending += row.ok_or(StoreError::Malformed("count"))?.count("n")?;
+            }
+        }
+        let keys = rows.into_iter().map(|row| KeyInfo {
+            id: row.id,
+            purpose: row.purpose,
+            generation: row.generation,
+            state: row.state,
+        });
+        Ok(KeyringStatus {
+            root_id: root_id(&self.db).await?,
+            keys: keys.collect(),
+            rewrap_pending,
+            sealed: sealed_roots(&self.db).await?,
+        })
+    }
+
+    /// Keeps what a seal made of the root key (`KEY_SEALED`).
+    ///
+    /// # Errors
+    /// [`StoreError`], as everywhere here.
+    pub async fn keep_sealed_root(&self, context: &Context, sealed: &SealedRoot) -> Result<(), StoreError> {
+        let mut tx = self.db.write().await?;
+        keep_sealed(&mut tx, context, sealed).await?;
+        tx.commit().await
+    }
+
+    /// Notes that the root key was written to a file (`KEY_UNSEALED`).
+    ///
+    /// # Errors
+    /// [`StoreError`], as everywhere here.
+    pub async fn note_unsealed_root(&self, context: &Context, root: RootKeyId) -> Result<(), StoreError> {
+        let mut tx = self.db.write().await?;
+        tx.audit(about_key(context, Action::KeyUnsealed, "root", root.0));
+        tx.commit().await
+    }
+
+    /// Wraps the keyring under another root key, in one transaction: before it the old one opens
+    /// the database, after it the new one does (`KEY_ROTATED`).
+    ///
+    /// # Errors
+    /// [`StoreError::Sealing`] when `old` is not the root key any more.
+    pub async fn rotate_root_key(
+        &self,
+        context: &Context,
+        old: &RootKey,
+        new: &RootKey,
+        sealed: Option<&SealedRoot>,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.db.write().await?;
+        for row in keyring_rows(&mut tx).await? {
+            let row = row.rewrap(old, new, self.instance())?;
+            tx.run("UPDATE keyring SET wrapped = $1 WHERE id = $2", args![row.wrapped, row.id]).await?;
+        }
+        tx.run("UPDATE instance SET root_id = $1", args![new.id().0]).await?;
+        if let Some(sealed) = sealed {
+            keep_sealed(&mut tx, context, sealed).await?;
+        }
+        tx.audit(about_key(context, Action::KeyRotated, "root", new.id().0));
+        tx.commit().await
+    }
+
+    /// Draws a new record key, under which everything is sealed from here on (`KEY_ROTATED`).
+    /// What is sealed already is moved to it by [`Self::rewrap_some`].
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] while an earlier rotation goes on.
+    pub async fn rotate_record_key(&self, context: &Context, root: &RootKey) -> Result<(), StoreError> {
+        let mut tx = self.db.write().await?;
+        let mut rows = keyring_rows(&mut tx).await?;
+        rows.retain(|row| row.purpose == KeyPurpose::Record);
+        if rows.iter().any(|row| row.state == KeyState::DecryptOnly) {
+            let why = "the last rotation of the record key has not ended yet: wait for it (`vaultterm key status`)";
+            return Err(StoreError::Refused(why.to_owned()));
+        }
+        self.draw(&mut tx, context, root, KeyPurpose::Record, &rows).await?;
+        let newer = Keyring::open(root, self.instance(), &keyring_rows(&mut tx).await?)?;
+        tx.commit().await?;
+        self.keyring.adopt(newer);
+        Ok(())
+    }
+
+    /// Wraps up to `limit` data keys under the active record key; answers whether none is left.
+    /// Then the retired key is forgotten: what an old copy of it opens is no more in the database.
+    ///
+    /// # Errors
+    /// [`StoreError`], as everywhere here.
+    pub async fn rewrap_some(&self, context: &Context, limit: u32) -> Result<bool, StoreError> {
+        let mut tx = self.db.write().await?;
+        let rows = keyring_rows(&mut tx).await?;
+        let retired: Vec<_> = rows
+            .iter()
+            .filter(|row| row.purpose == KeyPurpose::Record && row.state == KeyState::DecryptOnly)
+            .map(|row| row.id)
+            .collect();
+        if retired.is_empty() {
+            return Ok(true);
+        }
+        let mut left = limit;
+        for key in &retired {
+            for columns in &SEALED_COLUMNS {
+                left -= self.rewrap_in(&mut tx, columns, *key, left).await?;
+                if left == 0 {
+                    tx.commit().await?;
+                    return Ok(false);
+                }
+            }
+        }
+        for key in retired {
+            tx.run("DELETE FROM keyring WHERE id = $1", args![key]).await?;
+            tx.audit(about_key(context, Action::KeyRotated, "record", key).with("retired", true));
+        }
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Moves up to `limit` data keys of one column; answers how many.
+    async fn rewrap_in(
+        &self,
+        tx: &mut Tx,
+        SealedColumns { table, order, prefix }: &SealedColumns,
+        key: Uuid,
+        limit: u32,
+    ) -> Result<u32, StoreError> {
+        let sql = format!(
+            "SELECT {order} AS place, {prefix}wrapped_key AS wrapped FROM {table} WHERE {prefix}key_id = $1 LIMIT $2"
+        );
+        let rows = tx.all(&sql, args![key, limit]).await?;
+        let mut moved = 0;
+        for row in rows {
+            let wrapped = row.bytes("wrapped")?;
+            let Some((active, rewrapped)) = self.keyring.rewrap(key, &wrapped)? else {
+                return Err(StoreError::Malformed("record key that is both active and retired"));
+            };
+            // A wrapped key holds a salt of its own: it names its row.
+            let sql = format!(
+                "UPDATE {table} SET {prefix}key_id = $1, {prefix}wrapped_key = $2
+                 WHERE {order} = $3 AND {prefix}wrapped_key = $4"
+            );
+            tx.run(&sql, args![active, rewrapped, row.text("place")?, wrapped]).await?;
+            moved += 1;
+        }
+        Ok(moved)
+    }
+
+    /// Retires the active key of a purpose and draws the next.
+    async fn draw(
+        &self,
+        tx: &mut Tx,
+        context: &Context,
+        root: &RootKey,
+        purpose: KeyPurpose,
+        rows: &[KeyringRow],
+    ) -> Result<(), StoreError> {
+        let generation = rows.iter().map(|row| row.generation).max().unwrap_or(0) + 1;
+        let row = KeyringRow::draw(root, self.instance(), purpose, generation)?;
+        let sql = "UPDATE keyring SET state = $1 WHERE purpose = $2";
+        tx.run(sql, args![KeyState::DecryptOnly.as_str(), purpose.as_str()]).await?;
+        insert(tx, &row).await?;
+        tx.audit(about_key(context, Action::KeyRotated, purpose.as_str(), row.id).with("generation", generation));
+        Ok(())
+    }
+}
+
+fn about_key(context: &Context, action: Action, name: &str, id: Uuid) -> Draft {
+    context.draft(action, ObjectKind::Key, id, Some(name))
+}
+
+/// Adds a key to the keyring.
+pub(crate) async fn insert(tx: &mut Tx, row: &KeyringRow) -> Result<(), StoreError> {
+    let sql = "INSERT INTO keyring (id, purpose, generation, state, wrapped) VALUES ($1, $2, $3, $4, $5)";
+    let wrapped = row.wrapped.clone();
+    tx.run(sql, args![row.id, row.purpose.as_str(), row.generation, row.state.as_str(), wrapped]).await?;
+    Ok(())
+}
+
+pub(crate) async fn keep_sealed(tx: &mut Tx, context: &Context, sealed: &SealedRoot) -> Result<(), StoreError> {
+    let sql = "INSERT INTO sealed_roots (id, root_id, binding, ciphertext, created_us) VALUES ($1, $2, $3, $4, $5)";
+    let SealedRoot { root_id, binding, ciphertext, created_us } = sealed.clone();
+    tx.run(sql, args![Uuid::now_v7(), root_id.0, binding, ciphertext, created_us]).await?;
+    let sql = "DELETE FROM sealed_roots WHERE id NOT IN (SELECT id FROM sealed_roots ORDER BY id DESC LIMIT $1)";
+    tx.run(sql, args![SEALED_ROOTS_KEPT]).await?;
+    tx.audit(about_key(context, Action::KeySealed, "root", root_id.0).with("binding", &sealed.binding));
+    Ok(())
+}
+
+async fn root_id(db: &Db) -> Result<Option<RootKeyId>, StoreError> {
+    let row = db.one("SELECT root_id FROM instance", args![]).await?;
+    Ok(row.map(|row| row.maybe_id("root_id")).transpose()?.flatten().map(RootKeyId))
+}
+
+async fn sealed_roots(db: &Db) -> Result<Vec<SealedRoot>, StoreError> {
+    let rows = db.all("SELECT * FROM sealed_roots ORDER BY id DESC", args![]).await?;
+    let sealed = |row: &Row| {
+        Ok(SealedRoot {
+            root_id: RootKeyId(row.id("root_id")?),
+            binding: row.text("binding")?,
+            ciphertext: row.text("ciphertext")?,
+            created_us: row.int("created_us")?,
+        })
+    };
+    rows.iter().map(sealed).collect()
+}
+
+async fn keyring_rows(tx: &mut Tx) -> Result<Vec<KeyringRow>, StoreError> {
+    tx.all("SELECT * FROM keyring ORDER BY id", args![]).await?.iter().map(keyring_row).collect()
+}
+
+pub(crate) fn keyring_row(row: &Row) -> Result<KeyringRow, StoreError> {
+    let purpose = |text: &str| KeyPurpose::ALL.into_iter().find(|one| one.as_str() == text);
+    let state = |text: &str| [KeyState::Active, KeyState::DecryptOnly].into_iter().find(|one| one.as_str() == text);
+    Ok(KeyringRow {
+        id: row.id("id")?,
+        purpose: row.named("purpose", "key purpose", purpose)?,
+        generation: row.small("generation")?,
+        state: row.named("state", "key state", state)?,
+        wrapped: row.bytes("wrapped")?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{pin::pin, sync::Arc, task::Poll};
+
+    use vaultterm_ledger::Action;
+    use vaultterm_sealing::{KeyPurpose, KeyState, RootKey};
+
+    use super::SealedRoot;
+    use crate::{Database, Store, StoreError, sql::args, testing::House};
+
+    /// Goes on with a future for some polls and then drops it, as a kill would. `true` when it
+    /// ended by itself.
+    async fn cut(polls: usize, future: impl Future<Output = ()>) -> bool {
+        let (mut future, mut left) = (pin!(future), polls);
+        std::future::poll_fn(|context| {
+            if left == 0 {
+                return Poll::Ready(false);
+            }
+            left -= 1;
+            future.as_mut().poll(context).map(|()| true)
+        })
+        .await
+    }
+
+    /// Opens the file anew, as the next process does.
+    async fn reopened(house: &House, root: &RootKey) -> Result<Store, StoreError> {
+        let database = Database::open_sqlite(&house.folder.path().join("data").join("vaultterm.db")).await?;
+        let now = house.store.now();
+        database.with_clock(Arc::new(move || now)).unlock(root).await
+    }
+
+    fn sealed(root: &RootKey) -> SealedRoot {
+        let (binding, ciphertext) = ("context".to_owned(), format!("vault:v1:{}", root.id().0));
+        SealedRoot { root_id: root.id(), binding, ciphertext, created_us: 1 }
+    }
+
+    #[tokio::test]
+    async fn after_a_rotation_of_the_root_key_the_new_one_opens_everything_and_the_old_one_nothing() {
+        let mut house = House::new().await;
+        let spots = house.gallery().await;
+        let before = house.open_all(&spots).await.unwrap();
+        let new = RootKey::generate();
+        house.store.rotate_root_key(&house.ann(), &house.root, &new, Some(&sealed(&new))).await.unwrap();
+        assert!(matches!(reopened(&house, &house.root).await, Err(StoreError::Sealing(_))));
+        house.store = reopened(&house, &new).await.unwrap();
+        assert_eq!(house.open_all(&spots).await.unwrap(), before);
+        let status = house.store.keyring_status().await.unwrap();
+        assert_eq!((status.root_id, status.sealed), (Some(new.id()), vec![sealed(&new)]));
+        assert_eq!(house.audited().await[house.audited().await.len() - 2..], [Action::KeySealed, Action::KeyRotated]);
+        let again = house.store.rotate_root_key(&house.ann(), &house.root, &new, None).await;
+        assert!(matches!(again, Err(StoreError::Sealing(_))), "the old key is not the root key any more");
+    }
+
+    #[tokio::test]
+    async fn a_rotation_of_the_root_key_that_dies_anywhere_leaves_one_key_that_opens_everything() {
+        let mut house = House::new().await;
+        let spots = house.gallery().await;
+        let before = house.open_all(&spots).await.unwrap();
+        let (mut deaths, mut ended) = (0, 0);
+        for polls in 1..500 {
+            let new = RootKey::generate();
+            let store = house.store.clone();
+            let done = cut(polls, async {
+                store.rotate_root_key(&house.ann(), &house.root, &new, Some(&sealed(&new))).await.unwrap();
+            })
+            .await;
+            let (old_opens, new_opens) = (reopened(&house, &house.root).await, reopened(&house, &new).await);
+            assert!(old_opens.is_ok() != new_opens.is_ok(), "one of the two, whole, after {polls} polls");
+            assert!(!done || new_opens.is_ok(), "what was answered is so");
+            if let Ok(store) = new_opens {
+                house.store = store;
+                house.root = new;
+            }
+            assert_eq!(house.open_all(&spots).await.unwrap(), before, "after {polls} polls");
+            (deaths, ended) = if done { (deaths, ended + 1) } else { (deaths + 1, ended) };
+            if ended == 3 {
+                break;
+            }
+        }
+        assert!(deaths >= 8 && ended == 3, "it died {deaths} times and ended {ended} times");
+    }
+
+    #[tokio::test]
+    async fn a_rotation_of_the_record_key_moves_everything_and_forgets_the_old_key() {
+        let mut house = House::new().await;
+        let spots = house.gallery().await;
+        let before = house.open_all(&spots).await.unwrap();
+        house.store.rotate_record_key(&house.ann(), &house.root).await.unwrap();
+        assert_eq!(house.open_all(&spots).await.unwrap(), before, "while it goes on everything opens");
+        let status = house.store.keyring_status().await.unwrap();
+        assert_eq!(status.rewrap_pending, house.counted().await);
+        let early = house.store.rotate_record_key(&house.ann(), &house.root).await.unwrap_err();
+        assert!(early.to_string().contains("has not ended yet"), "{early}");
+        let mut batches = 0;
+        while !house.store.rewrap_some(&house.ann(), 3).await.unwrap() {
+            batches += 1;
+            assert_eq!(house.open_all(&spots).await.unwrap(), before, "after batch {batches}");
+        }
+        assert!(batches >= 4, "{batches}");
+        let status = house.store.keyring_status().await.unwrap();
+        let records: Vec<_> = status.keys.iter().filter(|key| key.purpose == KeyPurpose::Record).collect();
+        assert_eq!((records.len(), records[0].generation, records[0].state), (1, 2, KeyState::Active));
+        house.store = reopened(&house, &house.root).await.unwrap();
+        assert_eq!(house.open_all(&spots).await.unwrap(), before);
+    }
+
+    #[tokio::test]
+    async fn a_rotation_of_the_record_key_that_dies_anywhere_goes_on_where_it_was() {
+        let mut house = House::new().await;
+        let spots = house.gallery().await;
+        let before = house.open_all(&spots).await.unwrap();
+        let (mut deaths, mut ended) = (0, 0);
+        for polls in 1..2_000 {
+            let store = house.store.clone();
+            let done = cut(polls, async {
+                let status = store.keyring_status().await.unwrap();
+                if !status.keys.iter().any(|key| key.state == KeyState::DecryptOnly) {
+                    store.rotate_record_key(&house.ann(), &house.root).await.unwrap();
+                }
+                while !store.rewrap_some(&house.ann(), 7).await.unwrap() {}
+            })
+            .await;
+            house.store = reopened(&house, &house.root).await.unwrap();
+            assert_eq!(house.open_all(&spots).await.unwrap(), before, "after {polls} polls");
+            (deaths, ended) = if done { (deaths, ended + 1) } else { (deaths + 1, ended) };
+            if ended == 3 {
+                break;
+            }
+        }
+        assert!(deaths >= 20 && ended == 3, "it died {deaths} times and ended {ended} times");
+    }
+
+    impl House {
+        /// How many sealed messages there are.
+        async fn counted(&self) -> u64 {
+            let mut counted = 0;
+            for columns in &super::SEALED_COLUMNS {
+                let (table, prefix) = (columns.table, columns.prefix);
+                let sql = format!("SELECT COUNT({prefix}ciphertext) AS n FROM {table}");
+                counted += self.store.db.one(&sql, args![]).await.unwrap().unwrap().count("n").unwrap();
+            }
+            counted
+        }
+    }
+}
