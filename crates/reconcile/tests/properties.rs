@@ -1,10 +1,16 @@
 //! Several paths at once: people edit, rename and delete on both sides, runs come in between and
 //! are cut off. Whatever happens, a run loses no value and a few runs come to rest.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic, and says how much it tried")]
 
 mod world;
 
-use proptest::{prelude::*, sample::select, test_runner::Config};
+use std::cell::Cell;
+
+use proptest::{
+    prelude::*,
+    sample::select,
+    test_runner::{Config, TestCaseError, TestRunner},
+};
 use vaultterm_reconcile::{
     DeletionPolicy, DriftPolicy, InitialPolicy, MergePolicy, Mode, Options, Plan, RecordId, RecordType, RemoteHead,
     SecretPath, Version,
@@ -13,6 +19,9 @@ use world::{HERE, World, content, id, path};
 
 /// Runs it may take until nothing is left to do: a rename to a path that Vault holds waits for one.
 const RUNS_MAX: usize = 3;
+
+/// Random histories per property.
+const CASES: u32 = 100_000;
 
 #[derive(Clone, Copy, Debug)]
 enum Event {
@@ -142,23 +151,36 @@ fn options() -> impl Strategy<Value = Options> {
     })
 }
 
-proptest! {
-    #![proptest_config(Config { cases: 20_000, failure_persistence: None, ..Config::default() })]
+/// Lets a property hold for [`CASES`] random cases, and says so.
+fn hold<S: Strategy>(name: &str, strategy: &S, property: impl Fn(S::Value) -> Result<(), TestCaseError>) {
+    let cases = Cell::new(0_u32);
+    let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
+    let held = TestRunner::new(config).run(strategy, |case| {
+        cases.set(cases.get() + 1);
+        property(case)
+    });
+    held.unwrap_or_else(|broken| panic!("{name}: {broken}"));
+    println!("{name}: {} random cases", cases.get());
+    assert!(cases.get() >= CASES);
+}
 
-    #[test]
-    fn whatever_people_do_runs_lose_nothing_and_come_to_rest(
-        options in options(),
-        events in prop::collection::vec(event(), 1..16),
-    ) {
+#[test]
+fn whatever_people_do_runs_lose_nothing_and_come_to_rest() {
+    let histories = (options(), prop::collection::vec(event(), 1..16));
+    hold("runs lose nothing and come to rest", &histories, |(options, events)| {
         let mut world = World { clock: 1_000, ..World::default() };
         for event in events {
             happen(&mut world, event, &options);
         }
         settle(&mut world, &options);
-    }
+        Ok(())
+    });
+}
 
-    #[test]
-    fn a_plan_survives_being_stored(options in options(), events in prop::collection::vec(event(), 1..12)) {
+#[test]
+fn a_plan_survives_being_stored() {
+    let histories = (options(), prop::collection::vec(event(), 1..12));
+    hold("a plan survives being stored", &histories, |(options, events)| {
         let mut world = World { clock: 1_000, ..World::default() };
         for event in events {
             happen(&mut world, event, &options);
@@ -167,7 +189,8 @@ proptest! {
         prop_assert_eq!(&plan, &world.plan_all(&options), "the same input gives the same plan");
         let stored: Plan = serde_json::from_str(&serde_json::to_string(&plan).unwrap()).unwrap();
         prop_assert_eq!(plan, stored);
-    }
+        Ok(())
+    });
 }
 
 /// Every sequence of three events at two paths that were in step: swaps, chains, renames onto what
