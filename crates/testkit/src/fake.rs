@@ -1,30 +1,28 @@
 //! The fake Vault: a [`KvMount`] behind the engine's traits, with scripted faults, an
 //! administrator's back door and a log of every request.
 //!
-//! Start reading at [`FakeKv`]. Clones share the same mount.
+//! Start reading at [`FakeKv`]. Clones share the same mount. What a session asks of it is in
+//! `fake/session.rs`.
+
+mod session;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     future::pending,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use vaultterm_reconcile::{
-    Annotation, RecordId, RecordType, RemoteEntry, RemoteHead, RemoteSight, RemoteSnapshot, RemoteStamp, SecretPath,
-    UnixNanos, Version,
-};
-use vaultterm_sealing::{SecretFields, SecretText};
+use vaultterm_reconcile::{RemoteSight, UnixNanos};
+use vaultterm_sealing::SecretText;
 use vaultterm_sync::{
-    Connected, Connection, ConnectionSecrets, Connector, Credential, FaultClass, Remote, RemoteFault, RemoteIdentity,
-    SecretRead, WriteReceipt,
+    Connected, Connection, ConnectionSecrets, Connector, Credential, FaultClass, RemoteFault, RemoteIdentity,
 };
 
+pub use self::session::FakeRemote;
 use crate::{
-    Fuse, KvKey, KvMount, ManualClock,
+    Data, Fuse, KvMount, ManualClock, Mishap,
     fault::{Operation, Request, Rule, Verdict, fault},
+    mishap::Condition,
 };
 
 /// The `SecretID` that a fake accepts until [`FakeKv::set_secret_id`] changes it.
@@ -49,6 +47,11 @@ struct Inner {
     sealed: bool,
     /// Whether answers may be stale, as far as the server tells.
     stale_reads: bool,
+    /// What a replica that is behind tells instead of what is so.
+    old_news: Option<KvMount>,
+    /// Whether it lists bare names only, so that each key is looked at for itself.
+    names_only: bool,
+    condition: Condition,
     /// Full paths that this role may not read.
     forbidden: BTreeSet<String>,
     /// Full paths that a filtering policy keeps out of listings.
@@ -79,6 +82,9 @@ impl FakeKv {
             wrapped: BTreeMap::new(),
             sealed: false,
             stale_reads: false,
+            old_news: None,
+            names_only: false,
+            condition: Condition::default(),
             forbidden: BTreeSet::new(),
             hidden: BTreeSet::new(),
             rules: Vec::new(),
@@ -93,13 +99,12 @@ impl FakeKv {
     /// Opens a session on a path prefix without logging in.
     #[must_use]
     pub fn session(&self, prefix: &str, instance: &str) -> FakeRemote {
-        self.inner().sessions_open += 1;
-        FakeRemote {
-            kv: self.clone(),
-            prefix: prefix.to_owned(),
-            instance: instance.to_owned(),
-            requests: AtomicU64::new(0),
-        }
+        let mut inner = self.inner();
+        inner.sessions_open += 1;
+        let (token, secret_id, accessor) =
+            (inner.condition.tokens_ended, inner.secret_id.clone(), inner.identity.mount_accessor.clone());
+        drop(inner);
+        FakeRemote::new(self.clone(), (prefix, instance), (secret_id, token), accessor)
     }
 
     /// Shows the mount to a test, which may change it: what an administrator does.
@@ -113,11 +118,49 @@ impl FakeKv {
         self.inner().rules.push(rule);
     }
 
-    /// Removes all scripted faults and the hook.
+    /// Removes all scripted faults, mishaps to come, old news and the hook.
     pub fn heal(&self) {
         let mut inner = self.inner();
         inner.rules.clear();
+        inner.condition.unschedule();
+        inner.old_news = None;
         inner.hook = None;
+    }
+
+    /// Lets something happen to the whole server.
+    pub fn happen(&self, mishap: Mishap) {
+        self.inner().strike(mishap);
+    }
+
+    /// Lets something happen to the whole server just before the `request`-th request from now
+    /// (from 1).
+    pub fn happen_at(&self, request: u64, mishap: Mishap) {
+        self.inner().condition.schedule(request, mishap);
+    }
+
+    /// Counts what happened to the whole server so far, by name.
+    #[must_use]
+    pub fn mishaps(&self) -> BTreeMap<&'static str, u64> {
+        self.inner().condition.happened.clone()
+    }
+
+    /// Returns what the mounts held that were disabled for good.
+    #[must_use]
+    pub fn thrown_away(&self) -> Vec<Data> {
+        self.inner().condition.thrown_away.clone()
+    }
+
+    /// Makes listings, looks and reads answer as the mount was then: a replica that is behind.
+    pub fn tell_old_news(&self, mount: KvMount) {
+        self.inner().old_news = Some(mount);
+    }
+
+    /// Makes the fake one without `SCAN` and `detailed-metadata`: it lists names, each key is looked
+    /// at for itself, and answers may be stale.
+    pub fn set_names_only(&self) {
+        let mut inner = self.inner();
+        inner.names_only = true;
+        inner.stale_reads = true;
     }
 
     /// Calls a closure just before each request has its effect: somebody else who is faster.
@@ -132,7 +175,14 @@ impl FakeKv {
 
     /// Makes the fake one whose answers may be stale, as far as it tells.
     pub fn set_stale_reads(&self, stale_reads: bool) {
-        self.inner().stale_reads = stale_reads;
+        let mut inner = self.inner();
+        inner.stale_reads = stale_reads || inner.names_only;
+    }
+
+    /// Tells whether it claims that its answers are never stale.
+    #[must_use]
+    pub fn is_consistent(&self) -> bool {
+        !self.inner().stale_reads
     }
 
     /// Makes the fake answer as another cluster, mount or version.
@@ -190,21 +240,39 @@ impl FakeKv {
     }
 
     /// Carries out one request: faults and the hook first, then the effect, then the answer.
+    /// `token` is what it is sent with, where it needs one.
     async fn request<T>(
         &self,
         request: Request,
-        effect: impl FnOnce(&mut Inner, UnixNanos) -> Result<T, RemoteFault>,
-    ) -> Result<T, RemoteFault> {
+        token: Option<u64>,
+        effect: impl Fn(&mut Inner, UnixNanos) -> Result<T, RemoteFault>,
+    ) -> Result<T, Refused> {
         self.fuse.burn().await;
         let now = self.clock.tick();
-        let (verdict, answer) = self.inner().serve(request, now, effect);
+        let (verdict, answer) = self.inner().serve(request, token, now, effect);
         if matches!(verdict, Some(Verdict::Hang)) {
             pending::<()>().await;
         }
         self.fuse.burn().await;
         match verdict {
-            Some(Verdict::FailBefore(fault) | Verdict::FailAfter(fault)) => Err(fault),
+            Some(Verdict::FailBefore(fault) | Verdict::FailAfter(fault)) => Err(Refused::Fault(fault)),
             _ => answer.expect("a request that does not fail was carried out"),
+        }
+    }
+}
+
+/// Why a request was not answered.
+enum Refused {
+    Fault(RemoteFault),
+    /// The token ended; a session logs in again.
+    TokenDead,
+}
+
+impl From<Refused> for RemoteFault {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Fault(fault) => fault,
+            Refused::TokenDead => fault(FaultClass::Denied),
         }
     }
 }
@@ -213,11 +281,15 @@ impl Inner {
     fn serve<T>(
         &mut self,
         request: Request,
+        token: Option<u64>,
         now: UnixNanos,
-        effect: impl FnOnce(&mut Self, UnixNanos) -> Result<T, RemoteFault>,
-    ) -> (Option<Verdict>, Option<Result<T, RemoteFault>>) {
+        effect: impl Fn(&mut Self, UnixNanos) -> Result<T, RemoteFault>,
+    ) -> (Option<Verdict>, Option<Result<T, Refused>>) {
         if let Some(hook) = &mut self.hook {
             hook(&request, &mut self.mount);
+        }
+        for mishap in self.condition.due() {
+            self.strike(mishap);
         }
         let rule = self.rules.iter_mut().find(|rule| rule.applies(&request));
         let verdict = rule.map(|rule| {
@@ -225,13 +297,32 @@ impl Inner {
             rule.verdict.clone()
         });
         self.faults += u64::from(verdict.is_some());
+        let operation = request.operation;
         self.log.push(request);
         let answer = match verdict {
             Some(Verdict::FailBefore(_) | Verdict::Hang) => None,
-            _ if self.sealed => Some(Err(fault(FaultClass::Sealed))),
-            Some(Verdict::FailAfter(_)) | None => Some(effect(self, now)),
+            _ if self.sealed => Some(Err(Refused::Fault(fault(FaultClass::Sealed)))),
+            _ if token.is_some_and(|token| token < self.condition.tokens_ended) => Some(Err(Refused::TokenDead)),
+            Some(Verdict::FailAfter(_)) | None => {
+                let admitted = self.condition.admits(operation);
+                Some(admitted.and_then(|()| effect(self, now)).map_err(Refused::Fault))
+            }
         };
         (verdict, answer)
+    }
+
+    fn strike(&mut self, mishap: Mishap) {
+        if mishap == Mishap::MountRecreated {
+            // Nobody has old news of a mount that was just made.
+            self.old_news = None;
+        }
+        let Self { condition, mount, identity, .. } = self;
+        condition.strike(mishap, mount, identity);
+    }
+
+    /// The mount as it shows itself to whoever reads.
+    fn shown(&self) -> &KvMount {
+        self.old_news.as_ref().unwrap_or(&self.mount)
     }
 
     fn permitted(&self, path: &str) -> Result<(), RemoteFault> {
@@ -242,7 +333,7 @@ impl Inner {
         if self.forbidden.contains(path) {
             return RemoteSight::Unreadable("permission denied".to_owned());
         }
-        self.mount.key(path).map_or(RemoteSight::ProvenAbsent, |key| RemoteSight::Seen(entry(key, now)))
+        self.shown().key(path).map_or(RemoteSight::ProvenAbsent, |key| RemoteSight::Seen(session::entry(key, now)))
     }
 
     fn accepts(&self, credential: &Credential) -> bool {
@@ -260,11 +351,11 @@ impl Connector for FakeKv {
     ) -> Result<Option<SecretText>, RemoteFault> {
         let Credential::WrappingToken(token) = &secrets.credential else { return Ok(None) };
         let request = Request { operation: Operation::Unwrap, path: String::new(), version: None };
-        self.request(request, |inner, _| match inner.wrapped.remove(token.expose()) {
+        let unwrap = |inner: &mut Inner, _| match inner.wrapped.remove(token.expose()) {
             Some(held) => Ok(Some(SecretText::new(held))),
             None => Err(fault(FaultClass::LoginRefused)),
-        })
-        .await
+        };
+        Ok(self.request(request, None, unwrap).await?)
     }
 
     async fn connect(
@@ -277,168 +368,8 @@ impl Connector for FakeKv {
             true => Ok(inner.identity.clone()),
             false => Err(fault(FaultClass::LoginRefused)),
         };
-        let identity = self.request(request, login).await?;
+        let identity = self.request(request, None, login).await?;
         let remote = self.session(&connection.path, &connection.options.instance);
         Ok(Connected { remote, identity, secret_id_expires: None })
-    }
-}
-
-/// A session on one path prefix of a [`FakeKv`].
-pub struct FakeRemote {
-    kv: FakeKv,
-    prefix: String,
-    instance: String,
-    requests: AtomicU64,
-}
-
-impl FakeRemote {
-    fn full(&self, path: &str) -> String {
-        if self.prefix.is_empty() { path.to_owned() } else { format!("{}/{path}", self.prefix) }
-    }
-
-    async fn ask<T>(
-        &self,
-        operation: Operation,
-        path: &str,
-        version: Option<Version>,
-        effect: impl FnOnce(&mut Inner, &str, UnixNanos) -> Result<T, RemoteFault>,
-    ) -> Result<T, RemoteFault> {
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        let full = self.full(path);
-        let request = Request { operation, path: path.to_owned(), version: version.map(|version| version.0) };
-        self.kv.request(request, |inner, now| effect(inner, &full, now)).await
-    }
-}
-
-impl Remote for FakeRemote {
-    async fn observe(&self) -> Result<RemoteSnapshot, RemoteFault> {
-        self.ask(Operation::Observe, "", None, |inner, prefix, now| {
-            let mut snapshot = RemoteSnapshot::default();
-            for (full, _) in inner.mount.keys() {
-                let Some(path) = full.strip_prefix(prefix) else { continue };
-                if inner.hidden.contains(full) {
-                    continue;
-                }
-                match SecretPath::new(path) {
-                    Ok(path) => drop(snapshot.sights.insert(path, inner.sight(full, now))),
-                    Err(error) => snapshot.refused.push((path.to_owned(), error.to_string())),
-                }
-            }
-            Ok(snapshot)
-        })
-        .await
-    }
-
-    async fn look(&self, path: &SecretPath) -> Result<RemoteSight, RemoteFault> {
-        self.ask(Operation::Look, path.as_str(), None, |inner, full, now| Ok(inner.sight(full, now))).await
-    }
-
-    async fn read(&self, path: &SecretPath, version: Version) -> Result<Option<SecretRead>, RemoteFault> {
-        self.ask(Operation::Read, path.as_str(), Some(version), |inner, full, now| {
-            inner.permitted(full)?;
-            let Some(read) = inner.mount.read(full, version.0, now) else { return Ok(None) };
-            let key = inner.mount.key(full).expect("a version that was read has a key");
-            Ok(Some(SecretRead {
-                fields: SecretFields::from_trusted(read.data.clone()),
-                version_created: read.created,
-                annotation: annotation(key),
-            }))
-        })
-        .await
-    }
-
-    async fn write(&self, path: &SecretPath, fields: &SecretFields, cas: Version) -> Result<WriteReceipt, RemoteFault> {
-        self.ask(Operation::Write, path.as_str(), Some(cas), |inner, full, now| {
-            inner.permitted(full)?;
-            let version = inner
-                .mount
-                .put(full, fields.expose().clone(), Some(cas.0), now)
-                .map_err(|mismatch| RemoteFault { message: mismatch.to_string(), ..fault(FaultClass::Stale) })?;
-            let written = inner.mount.key(full).and_then(|key| key.head()).expect("what was written is the head");
-            Ok(WriteReceipt {
-                version: Version(version),
-                version_created: written.created,
-                expires: written.deletion,
-                request_id: Some(format!("request-{}", inner.log.len())),
-            })
-        })
-        .await
-    }
-
-    async fn annotate(
-        &self,
-        path: &SecretPath,
-        record_id: RecordId,
-        record_type: RecordType,
-    ) -> Result<(), RemoteFault> {
-        self.ask(Operation::Annotate, path.as_str(), None, |inner, full, _| {
-            inner.permitted(full)?;
-            let marks = [
-                ("managed-by", "vaultterm".to_owned()),
-                ("vaultterm-instance", self.instance.clone()),
-                ("vaultterm-record", record_id.0.to_string()),
-                ("vaultterm-type", record_type.to_string()),
-            ];
-            if inner.mount.patch_custom(full, marks.map(|(name, value)| (name.to_owned(), value))) {
-                Ok(())
-            } else {
-                Err(fault(FaultClass::Invalid))
-            }
-        })
-        .await
-    }
-
-    async fn delete(&self, path: &SecretPath, version: Version) -> Result<Option<String>, RemoteFault> {
-        self.ask(Operation::Delete, path.as_str(), Some(version), |inner, full, now| {
-            inner.permitted(full)?;
-            inner.mount.delete(full, version.0, now);
-            Ok(Some(format!("request-{}", inner.log.len())))
-        })
-        .await
-    }
-
-    fn consistent(&self) -> bool {
-        !self.kv.inner().stale_reads
-    }
-
-    fn requests(&self) -> u64 {
-        self.requests.load(Ordering::Relaxed)
-    }
-
-    async fn close(&self) {
-        let request = Request { operation: Operation::Close, path: String::new(), version: None };
-        let close = |inner: &mut Inner, _| {
-            inner.sessions_open = inner.sessions_open.saturating_sub(1);
-            Ok(())
-        };
-        // Best effort, as the trait says: a sealed server cannot revoke.
-        let _ = self.kv.request(request, close).await;
-    }
-}
-
-fn entry(key: &KvKey, now: UnixNanos) -> RemoteEntry {
-    let head = match key.head() {
-        None => RemoteHead::Empty { key_created: key.created },
-        Some(version) => {
-            let stamp = RemoteStamp {
-                key_created: key.created,
-                version: Version(key.current),
-                version_created: version.created,
-            };
-            if version.is_live(now) {
-                RemoteHead::Live { stamp, expires: version.deletion }
-            } else {
-                RemoteHead::Deleted { stamp, deleted: version.deletion, destroyed: version.destroyed }
-            }
-        }
-    };
-    RemoteEntry { head, annotation: annotation(key) }
-}
-
-fn annotation(key: &KvKey) -> Annotation {
-    Annotation {
-        instance: key.custom.get("vaultterm-instance").cloned(),
-        record_id: key.custom.get("vaultterm-record").and_then(|id| id.parse().ok()).map(RecordId),
-        record_type: key.custom.get("vaultterm-type").and_then(|name| name.parse().ok()),
     }
 }

@@ -8,6 +8,8 @@ use vaultterm_sync::{FaultClass, RemoteFault};
 pub enum Operation {
     Unwrap,
     Connect,
+    /// A new login in the middle of a session, when its token ended.
+    Login,
     Observe,
     Look,
     Read,

@@ -190,6 +190,27 @@ impl KvMount {
         self.keys.get_mut(path).map(|key| key.custom.extend(custom)).is_some()
     }
 
+    /// Returns the mount as a replica shows it that stands where the mount stood `then`: keys made
+    /// since are missing, later versions too.
+    ///
+    /// A key that was restored or made anew since is shown as it is. Where such a key comes to the
+    /// very number that the replica still tells, `cas` cannot tell the two apart, and neither can
+    /// anybody who only sees the replica.
+    #[must_use]
+    pub fn as_it_was(&self, then: &Self) -> Self {
+        let follows = |path: &str, old: &KvKey| {
+            self.keys.get(path).is_some_and(|key| {
+                let same_head = key.head().map(|head| head.created) == old.head().map(|head| head.created);
+                key.created == old.created && (key.current > old.current || (key.current == old.current && same_head))
+            })
+        };
+        let mut shown = self.clone();
+        shown.keys.retain(|path, _| then.keys.contains_key(path));
+        let old = then.keys.iter().filter(|(path, old)| follows(path, old));
+        shown.keys.extend(old.map(|(path, old)| (path.clone(), old.clone())));
+        shown
+    }
+
     fn version_mut(&mut self, path: &str, version: u64) -> Option<&mut KvVersion> {
         self.keys.get_mut(path)?.versions.get_mut(&version)
     }

@@ -14,6 +14,7 @@ mod fuse;
 mod journal;
 pub mod journal_contract;
 mod kv;
+mod mishap;
 pub mod openbao;
 pub mod world;
 
@@ -24,4 +25,5 @@ pub use fault::{Operation, Request, Rule, Verdict, fault};
 pub use fuse::Fuse;
 pub use journal::{AuditLine, MemoryBackup, MemoryDesk, MemoryJournal, MemoryRecord, MemoryRevision, memory_world};
 pub use kv::{CasMismatch, Data, KvKey, KvMount, KvVersion};
+pub use mishap::Mishap;
 pub use world::World;

@@ -78,6 +78,23 @@ impl World {
         world
     }
 
+    /// Makes another installation beside this one, with a database of its own and a connection to
+    /// the very same place in Vault. Time, Vault and the fuse are shared.
+    #[must_use]
+    pub fn beside(&self, mode: Mode, instance: &str) -> Self {
+        let journal = MemoryJournal::new(self.clock.clone(), self.fuse.clone());
+        let mut connection = connection(self.id, self.collection_id, mode);
+        instance.clone_into(&mut connection.options.instance);
+        journal.add_connection(connection, SECRET_ID);
+        Self { journal, runs: Arc::default(), ..self.clone() }
+    }
+
+    /// Returns the instance that the connection marks secrets with.
+    #[must_use]
+    pub fn instance(&self) -> String {
+        self.journal.connection_row(self.id).options.instance
+    }
+
     /// Makes an engine over both sides.
     #[must_use]
     pub fn engine(&self) -> Engine<MemoryJournal, FakeKv, ManualClock> {

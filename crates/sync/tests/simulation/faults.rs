@@ -1,8 +1,8 @@
 //! What goes wrong: requests that fail before or after their effect, servers that are sealed or tell
-//! old news, rights that are lost.
+//! old news, tokens that end, rights and mounts that go away and come back.
 
 use vaultterm_sync::FaultClass;
-use vaultterm_testkit::{Operation, Rule, Verdict, World, fault};
+use vaultterm_testkit::{Mishap, Operation, Rule, Verdict, World, fault};
 
 use crate::{dice::Dice, people::PATHS};
 
@@ -36,9 +36,41 @@ pub(crate) fn script(world: &World, dice: &mut Dice) {
     }
 }
 
+/// Scripts what happens to the whole server in the next run, or just before it: in the middle of a
+/// run most of it is worse.
+pub(crate) fn mishaps(world: &World, dice: &mut Dice) {
+    use Mishap::{Loses, MountRecreated, MountRemoved, MountReturns, Regains, TokensExpire};
+    use Operation::{Annotate, Delete, Look, Observe, Read, Write};
+    let within = |dice: &mut Dice| 1 + dice.roll(40) as u64;
+    if dice.once_in(5) {
+        for _ in 0..=dice.roll(2) {
+            world.kv.happen_at(within(dice), TokensExpire);
+        }
+    }
+    if dice.once_in(6) {
+        let at = within(dice);
+        world.kv.happen_at(at, Loses(dice.pick(&[Observe, Look, Read, Write, Annotate, Delete])));
+        if dice.once_in(2) {
+            world.kv.happen_at(at + within(dice), Regains);
+        }
+    }
+    if dice.once_in(8) {
+        let at = within(dice);
+        world.kv.happen_at(at, MountRemoved);
+        if dice.once_in(2) {
+            world.kv.happen_at(at + within(dice), MountReturns);
+        }
+    }
+    if dice.once_in(30) {
+        world.kv.happen_at(within(dice), MountRecreated);
+    }
+}
+
 /// Everything works again.
 pub(crate) fn heal(world: &World) {
     world.kv.heal();
+    world.kv.happen(Mishap::Regains);
+    world.kv.happen(Mishap::MountReturns);
     world.kv.set_sealed(false);
     world.kv.set_stale_reads(false);
     world.kv.set_secret_id(vaultterm_testkit::SECRET_ID);

@@ -9,39 +9,54 @@ use vaultterm_testkit::{World, world::at};
 
 use crate::people::{PATHS, history};
 
+/// Rounds of runs until nothing may be left to do, the two that find nothing included.
+const ROUNDS_MAX: u32 = 8;
+
 /// What a run must not lose: every revision, and what Vault holds at each path. (Older versions
 /// are evicted by whoever writes; that is Vault's own rule.)
-pub(crate) fn ledger(world: &World) -> BTreeSet<String> {
-    let mut values = history(world);
-    world.kv.mount(|mount, now| {
+pub(crate) fn ledger(worlds: &[&World]) -> BTreeSet<String> {
+    let mut values = histories(worlds);
+    worlds[0].kv.mount(|mount, now| {
         let heads = mount.keys().filter_map(|(_, key)| key.head()).filter(|head| head.is_live(now));
         values.extend(heads.map(|head| json!(head.data).to_string()));
     });
     values
 }
 
-/// Where it may be afterwards: in a revision, or in a live version.
-pub(crate) fn reachable(world: &World) -> BTreeSet<String> {
-    let mut values = history(world);
-    world.kv.mount(|mount, now| {
+/// Where it may be afterwards: in a revision, or in a live version. What was in a mount that an
+/// administrator disabled for good is that administrator's loss.
+pub(crate) fn reachable(worlds: &[&World]) -> BTreeSet<String> {
+    let mut values = histories(worlds);
+    worlds[0].kv.mount(|mount, now| {
         let versions = mount.keys().flat_map(|(_, key)| key.versions.values());
         let live = versions.filter(|version| version.is_live(now));
         values.extend(live.map(|version| json!(version.data).to_string()));
     });
+    values.extend(worlds[0].kv.thrown_away().into_iter().map(|data| json!(data).to_string()));
     values
 }
 
-/// Runs without faults until nothing is left to do.
-pub(crate) fn settle(world: &World, seed: u64) {
-    for _ in 0..6 {
-        let run = world.run_acknowledging(&HaltKind::ALL);
-        assert_eq!(run.state, RunState::Succeeded, "seed {seed}: {run:#?}");
-        let Counts { unchanged, conflicts, skipped, .. } = run.counts;
-        if run.counts == (Counts { unchanged, conflicts, skipped, ..Counts::default() }) {
+fn histories(worlds: &[&World]) -> BTreeSet<String> {
+    worlds.iter().flat_map(|world| history(world)).collect()
+}
+
+/// Runs without faults until nothing is left to do, twice in a row (where reads may be stale, what
+/// looks gone counts from the second time on), in no installation.
+pub(crate) fn settle(worlds: &[&World], seed: u64) {
+    let mut quiet = 0;
+    for _ in 0..ROUNDS_MAX {
+        let at_rest = worlds.iter().filter(|world| {
+            let run = world.run_acknowledging(&HaltKind::ALL);
+            assert_eq!(run.state, RunState::Succeeded, "seed {seed}: {run:#?}");
+            let Counts { unchanged, conflicts, skipped, .. } = run.counts;
+            run.counts == (Counts { unchanged, conflicts, skipped, ..Counts::default() })
+        });
+        quiet = if at_rest.count() == worlds.len() { quiet + 1 } else { 0 };
+        if quiet == 2 {
             return;
         }
     }
-    panic!("seed {seed}: six runs did not come to rest");
+    panic!("seed {seed}: {ROUNDS_MAX} rounds of runs did not come to rest");
 }
 
 /// In both directions with deletions propagated, every path is equal on both sides or listed.
@@ -51,7 +66,12 @@ pub(crate) fn in_step_or_listed(world: &World, seed: u64) {
     let skipped: BTreeMap<_, _> = last.problems.into_iter().map(|problem| (problem.path, problem.detail)).collect();
     for path in PATHS {
         if !listed.contains(&at(path)) && !skipped.contains_key(path) {
-            assert_eq!(world.record(path), world.secret(path), "seed {seed}, {path}");
+            let seen = || {
+                let base = world.journal.base_rows(world.id).remove(&at(path));
+                let key = world.kv.mount(|mount, _| mount.key(&format!("team/app/{path}")).cloned());
+                format!("seed {seed}, {path}: {base:?} {key:?}")
+            };
+            assert_eq!(world.record(path), world.secret(path), "{}", seen());
         }
     }
 }

@@ -2,7 +2,7 @@
 //! do, from an undelete to a restored snapshot.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
 };
 
@@ -19,12 +19,13 @@ pub(crate) struct People {
     /// Everything they did has a number, so that every value is written once.
     number: u32,
     snapshot: Option<KvMount>,
-    backup: Option<MemoryBackup>,
+    /// The newest backup of each installation's database.
+    backups: BTreeMap<String, MemoryBackup>,
 }
 
 impl People {
     pub(crate) fn new() -> Self {
-        Self { number: 0, snapshot: None, backup: None }
+        Self { number: 0, snapshot: None, backups: BTreeMap::new() }
     }
 
     /// How much they did.
@@ -102,9 +103,9 @@ impl People {
                     world.kv.mount(|mount, _| *mount = snapshot);
                 }
             }
-            6 => self.backup = Some(world.journal.back_up()),
+            6 => drop(self.backups.insert(world.instance(), world.journal.back_up())),
             7 => {
-                if let Some(backup) = self.backup.take() {
+                if let Some(backup) = self.backups.remove(&world.instance()) {
                     world.journal.restore(&backup);
                 }
             }

@@ -11,7 +11,7 @@ use vaultterm_testkit::World;
 pub(crate) struct Seen(BTreeMap<String, u64>);
 
 /// Every way a plan's steps, runs, conflicts, halts and faults show themselves.
-const EXPECTED: [&str; 45] = [
+const EXPECTED: &[&str] = &[
     "step adopt",
     "step create_local",
     "step create_remote",
@@ -30,6 +30,7 @@ const EXPECTED: [&str; 45] = [
     "run succeeded",
     "conflict both_changed",
     "conflict drift",
+    "conflict foreign_owner",
     "conflict local_deleted",
     "conflict no_base",
     "conflict remote_deleted",
@@ -38,10 +39,18 @@ const EXPECTED: [&str; 45] = [
     "halt mass_deletion",
     "halt remote_replaced",
     "halt rewound",
+    "halt remote_replaced by a mount that was made anew",
     "halt scope_changed",
     "halt side_emptied",
     "problem denied",
     "problem invalid",
+    "mishap capability_lost",
+    "mishap capability_regained",
+    "mishap login_again",
+    "mishap mount_recreated",
+    "mishap mount_removed",
+    "mishap mount_returned",
+    "mishap tokens_expire",
     "problem lease_lost",
     "problem login_refused",
     "problem protocol_error",
@@ -51,12 +60,16 @@ const EXPECTED: [&str; 45] = [
     "problem stale_replica",
     "problem unavailable",
     "problem unknown_outcome",
+    "problem wrong_mount",
     "event crash",
     "event decision",
     "event decision refused",
     "event edit",
     "event fault",
+    "event old news",
     "event pause",
+    "world of a server that lists names only",
+    "world of two installations",
 ];
 
 impl Seen {
@@ -75,6 +88,9 @@ impl Seen {
         self.count(format!("run {}", format!("{:?}", run.state).to_lowercase()), 1);
         for halt in &run.halts {
             self.count(format!("halt {}", halt.kind.as_str()), 1);
+            if halt.detail.contains("mount accessor") {
+                self.count("halt remote_replaced by a mount that was made anew", 1);
+            }
         }
         for problem in &run.problems {
             self.count(format!("problem {}", problem.class.0), 1);
@@ -96,7 +112,9 @@ impl Seen {
         for kind in HaltKind::ALL {
             assert!(EXPECTED.contains(&format!("halt {}", kind.as_str()).as_str()), "{kind:?}");
         }
-        assert_eq!(ConflictKind::ForeignOwner.as_str(), "foreign_owner", "the one kind that needs a second instance");
+        for kind in ConflictKind::ALL {
+            assert!(EXPECTED.contains(&format!("conflict {}", kind.as_str()).as_str()), "{kind:?}");
+        }
     }
 }
 

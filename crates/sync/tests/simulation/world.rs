@@ -43,7 +43,16 @@ pub(crate) fn simulate(seed: u64, mode: Mode) -> (Vec<String>, Seen) {
     });
     // With a single version kept, whatever a run overwrites must be in local history.
     world.kv.mount(|mount, _| mount.versions_max = dice.pick(&[1, 2, 1_000]));
-    let mut life = Life { world, people: People::new(), seen: Seen::default(), trace: Vec::new(), accidents: 0 };
+    let mut seen = Seen::default();
+    if dice.once_in(6) {
+        world.kv.set_names_only();
+        seen.count("world of a server that lists names only", 1);
+    }
+    let other = dice.once_in(8).then(|| {
+        seen.count("world of two installations", 1);
+        world.beside(dice.pick(Mode::ALL), "instance-2")
+    });
+    let mut life = Life { world, other, people: People::new(), seen, trace: Vec::new(), accidents: 0 };
     let mut rounds = 0;
     while life.people.done() < EDITS_MIN || life.accidents() < FAULTS_MIN {
         rounds += 1;
@@ -55,6 +64,8 @@ pub(crate) fn simulate(seed: u64, mode: Mode) -> (Vec<String>, Seen) {
 
 struct Life {
     world: World,
+    /// Another installation with a connection to the same place.
+    other: Option<World>,
     people: People,
     seen: Seen,
     trace: Vec<String>,
@@ -63,36 +74,58 @@ struct Life {
 }
 
 impl Life {
+    /// Every installation there is.
+    fn worlds(&self) -> Vec<&World> {
+        std::iter::once(&self.world).chain(&self.other).collect()
+    }
+
+    /// One of the installations.
+    fn one(&self, dice: &mut Dice) -> World {
+        match &self.other {
+            Some(other) if dice.once_in(2) => other.clone(),
+            _ => self.world.clone(),
+        }
+    }
+
     fn accidents(&self) -> u64 {
         self.accidents + self.world.kv.faults()
     }
 
     /// Some edits, then a run or a decision while things go wrong.
     fn round(&mut self, dice: &mut Dice, seed: u64) {
+        let earlier = self.world.kv.mount(|mount, _| mount.clone());
         for _ in 0..dice.roll(12) {
-            self.people.meddle(&self.world, dice);
+            let world = self.one(dice);
+            self.people.meddle(&world, dice);
         }
-        let values = Arc::new(Mutex::new(ledger(&self.world)));
+        let values = Arc::new(Mutex::new(ledger(&self.worlds())));
         faults::script(&self.world, dice);
-        meddle_during_the_run(&self.world, dice, &values);
-        let undone = self.act(dice);
+        faults::mishaps(&self.world, dice);
+        if !self.world.kv.is_consistent() && dice.once_in(4) {
+            self.seen.count("event old news", 1);
+            let behind = self.world.kv.mount(|mount, _| mount.as_it_was(&earlier));
+            self.world.kv.tell_old_news(behind);
+        }
+        let acting = self.one(dice);
+        meddle_during_the_run(&acting, dice, &values);
+        let undone = self.act(&acting, dice);
         faults::heal(&self.world);
-        self.seen.conflicts(&self.world);
+        self.seen.conflicts(&acting);
         let requests = self.world.kv.take_log().into_iter();
         self.trace.extend(requests.map(|r| format!("{:?} {} {:?}", r.operation, r.path, r.version)));
-        self.trace.push(format!("{} entries", self.world.journal.audit().len()));
+        self.trace.push(format!("{} entries", acting.journal.audit().len()));
         // A decision against an edit may delete it, softly; runs by themselves never do.
         if !undone {
             let lost: Vec<_> =
-                values.lock().expect("one thread").difference(&reachable(&self.world)).cloned().collect();
+                values.lock().expect("one thread").difference(&reachable(&self.worlds())).cloned().collect();
             assert!(lost.is_empty(), "seed {seed}: {lost:?} cannot be reached any more");
         }
     }
 
     /// One run, or one decision, that may die or pause at any await. Answers whether a person
     /// decided for a deletion.
-    fn act(&mut self, dice: &mut Dice) -> bool {
-        let conflicts = self.world.open_conflicts();
+    fn act(&mut self, world: &World, dice: &mut Dice) -> bool {
+        let conflicts = world.open_conflicts();
         if !conflicts.is_empty() && dice.once_in(3) {
             let (resolution, deletes) = match dice.roll(3) {
                 0 => (Resolution::KeepLocal, true),
@@ -100,9 +133,8 @@ impl Life {
                 _ => (Resolution::KeepBoth, false),
             };
             if dice.once_in(3) {
-                self.world.fuse.set(1 + dice.roll(120) as u64);
+                world.fuse.set(1 + dice.roll(120) as u64);
             }
-            let world = self.world.clone();
             let decided = world.clock.drive_with_fuse(&world.fuse, world.resolving(&conflicts[0], resolution));
             self.seen
                 .count(if matches!(decided, Some(Ok(_))) { "event decision" } else { "event decision refused" }, 1);
@@ -110,9 +142,9 @@ impl Life {
             return deletes;
         }
         match dice.roll(6) {
-            0 | 1 => self.run_that_dies(dice),
-            2 => self.run_that_pauses(dice),
-            _ => self.run_to_the_end(dice),
+            0 | 1 => self.run_that_dies(world, dice),
+            2 => self.run_that_pauses(world, dice),
+            _ => self.run_to_the_end(world, dice),
         }
         false
     }
@@ -122,24 +154,24 @@ impl Life {
         Ask { acknowledge, plan_id: None }
     }
 
-    fn run_to_the_end(&mut self, dice: &mut Dice) {
+    fn run_to_the_end(&mut self, world: &World, dice: &mut Dice) {
         let listener = Listener::default();
         let cancel = CancellationToken::new();
         if dice.once_in(10) {
             cancel.cancel();
         }
-        let running = running(&self.world, Self::ask(dice), &listener, &cancel);
-        self.world.clock.drive(running);
+        let running = running(world, Self::ask(dice), &listener, &cancel);
+        world.clock.drive(running);
         self.seen.add(listener.take());
     }
 
     /// Killed at some await. The next one finds its lease taken until it expires.
-    fn run_that_dies(&mut self, dice: &mut Dice) {
+    fn run_that_dies(&mut self, world: &World, dice: &mut Dice) {
         let listener = Listener::default();
         let cancel = CancellationToken::new();
-        self.world.fuse.set(1 + dice.roll(120) as u64);
-        let running = running(&self.world, Self::ask(dice), &listener, &cancel);
-        let survived = self.world.clock.drive_with_fuse(&self.world.fuse, running).is_some();
+        world.fuse.set(1 + dice.roll(120) as u64);
+        let running = running(world, Self::ask(dice), &listener, &cancel);
+        let survived = world.clock.drive_with_fuse(&world.fuse, running).is_some();
         self.seen.add(listener.take());
         self.after(survived);
     }
@@ -155,21 +187,21 @@ impl Life {
 
     /// Paused at some await until its lease is over and another node did a whole run; then it
     /// wakes up and goes on as if nothing had happened.
-    fn run_that_pauses(&mut self, dice: &mut Dice) {
+    fn run_that_pauses(&mut self, world: &World, dice: &mut Dice) {
         let listener = Listener::default();
         let cancel = CancellationToken::new();
-        self.world.fuse.set(1 + dice.roll(120) as u64);
-        let mut zombie = pin!(running(&self.world, Self::ask(dice), &listener, &cancel));
-        let ended = self.world.clock.drive_with_fuse(&self.world.fuse, zombie.as_mut()).is_some();
-        self.world.fuse.disarm();
+        world.fuse.set(1 + dice.roll(120) as u64);
+        let mut zombie = pin!(running(world, Self::ask(dice), &listener, &cancel));
+        let ended = world.clock.drive_with_fuse(&world.fuse, zombie.as_mut()).is_some();
+        world.fuse.disarm();
         if !ended {
             self.accidents += 1;
             self.seen.count("event pause", 1);
-            self.world.clock.advance(LEASE_OVER);
+            world.clock.advance(LEASE_OVER);
             let other = Listener::default();
-            self.world.clock.drive(running(&self.world, Self::ask(dice), &other, &cancel));
+            world.clock.drive(running(world, Self::ask(dice), &other, &cancel));
             self.seen.add(other.take());
-            self.world.clock.drive(zombie);
+            world.clock.drive(zombie);
         }
         self.seen.add(listener.take());
     }
@@ -177,15 +209,18 @@ impl Life {
     /// The faults stop: whatever is left is done, and then there is nothing to do.
     fn end(mut self, mode: Mode, seed: u64) -> (Vec<String>, Seen) {
         self.world.clock.advance(LEASE_OVER);
-        let before = ledger(&self.world);
-        settle(&self.world, seed);
-        let lost: Vec<_> = before.difference(&reachable(&self.world)).cloned().collect();
+        let before = ledger(&self.worlds());
+        settle(&self.worlds(), seed);
+        let lost: Vec<_> = before.difference(&reachable(&self.worlds())).cloned().collect();
         assert!(lost.is_empty(), "seed {seed}: {lost:?} cannot be reached any more");
         if mode == Mode::Bidirectional {
             in_step_or_listed(&self.world, seed);
         }
         self.seen.count("event edit", self.people.done().into());
         self.seen.count("event fault", self.world.kv.faults());
+        for (mishap, times) in self.world.kv.mishaps().into_iter().filter(|(_, times)| *times > 0) {
+            self.seen.count(format!("mishap {mishap}"), times);
+        }
         (self.trace, self.seen)
     }
 }

@@ -1,0 +1,269 @@
+//! One session on a [`FakeKv`]: the engine's `Remote`, one path prefix, one token.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use vaultterm_reconcile::{
+    Annotation, RecordId, RecordType, RemoteEntry, RemoteHead, RemoteSight, RemoteSnapshot, RemoteStamp, SecretPath,
+    UnixNanos, Version,
+};
+use vaultterm_sealing::SecretFields;
+use vaultterm_sync::{FaultClass, Remote, RemoteFault, SecretRead, WriteReceipt};
+
+use super::{FakeKv, Inner, Refused};
+use crate::{
+    KvKey,
+    fault::{Operation, Request, fault},
+};
+
+/// A session on one path prefix of a [`FakeKv`].
+pub struct FakeRemote {
+    kv: FakeKv,
+    prefix: String,
+    instance: String,
+    /// What it logs in with when its token has ended.
+    secret_id: String,
+    token: AtomicU64,
+    /// The mount's accessor when the session began.
+    accessor: String,
+    requests: AtomicU64,
+}
+
+impl FakeRemote {
+    pub(super) fn new(
+        kv: FakeKv,
+        (prefix, instance): (&str, &str),
+        (secret_id, token): (String, u64),
+        accessor: String,
+    ) -> Self {
+        Self {
+            kv,
+            prefix: prefix.to_owned(),
+            instance: instance.to_owned(),
+            secret_id,
+            token: AtomicU64::new(token),
+            accessor,
+            requests: AtomicU64::new(0),
+        }
+    }
+
+    fn full(&self, path: &str) -> String {
+        if self.prefix.is_empty() { path.to_owned() } else { format!("{}/{path}", self.prefix) }
+    }
+
+    /// Makes one request, and a second one after a new login where the token had ended: refused
+    /// before it did anything.
+    async fn ask<T>(
+        &self,
+        operation: Operation,
+        path: &str,
+        version: Option<Version>,
+        effect: impl Fn(&mut Inner, &str, UnixNanos) -> Result<T, RemoteFault>,
+    ) -> Result<T, RemoteFault> {
+        let full = self.full(path);
+        let request = Request { operation, path: path.to_owned(), version: version.map(|version| version.0) };
+        let effect = |inner: &mut Inner, now: UnixNanos| effect(inner, &full, now);
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let token = Some(self.token.load(Ordering::Relaxed));
+        match self.kv.request(request.clone(), token, effect).await {
+            Err(Refused::TokenDead) => {}
+            answer => return Ok(answer?),
+        }
+        self.log_in_again().await?;
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let token = Some(self.token.load(Ordering::Relaxed));
+        Ok(self.kv.request(request, token, effect).await?)
+    }
+
+    async fn log_in_again(&self) -> Result<(), RemoteFault> {
+        let request = Request { operation: Operation::Login, path: String::new(), version: None };
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let login = |inner: &mut Inner, _| {
+            if inner.secret_id != self.secret_id {
+                return Err(fault(FaultClass::LoginRefused));
+            }
+            *inner.condition.happened.entry("login_again").or_default() += 1;
+            Ok(inner.condition.tokens_ended)
+        };
+        let token = self.kv.request(request, None, login).await?;
+        self.token.store(token, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Lists names, and looks at each: a key that went away in between was not there.
+    async fn observe_one_by_one(&self) -> Result<RemoteSnapshot, RemoteFault> {
+        let (names, refused) =
+            self.ask(Operation::Observe, "", None, |inner, prefix, _| Ok(names(inner, prefix))).await?;
+        let mut snapshot = RemoteSnapshot { refused, ..RemoteSnapshot::default() };
+        for path in names {
+            let sight = self.ask(Operation::Look, path.as_str(), None, |inner, full, now| Ok(inner.sight(full, now)));
+            let sight = match sight.await {
+                Ok(sight) => sight,
+                Err(fault) if fault.class == FaultClass::Denied => RemoteSight::Unreadable(fault.message),
+                Err(fault) => return Err(fault),
+            };
+            if sight != RemoteSight::ProvenAbsent {
+                snapshot.sights.insert(path, sight);
+            }
+        }
+        Ok(snapshot)
+    }
+}
+
+/// What a listing shows below a prefix: paths, and names that cannot be one.
+fn names(inner: &Inner, prefix: &str) -> (Vec<SecretPath>, Vec<(String, String)>) {
+    let (mut paths, mut refused) = (Vec::new(), Vec::new());
+    for (full, _) in inner.shown().keys() {
+        let Some(path) = full.strip_prefix(prefix) else { continue };
+        if inner.hidden.contains(full) {
+            continue;
+        }
+        match SecretPath::new(path) {
+            Ok(path) => paths.push(path),
+            Err(error) => refused.push((path.to_owned(), error.to_string())),
+        }
+    }
+    (paths, refused)
+}
+
+impl Remote for FakeRemote {
+    async fn observe(&self) -> Result<RemoteSnapshot, RemoteFault> {
+        if self.kv.inner().names_only {
+            return self.observe_one_by_one().await;
+        }
+        self.ask(Operation::Observe, "", None, |inner, prefix, now| {
+            let (names, refused) = names(inner, prefix);
+            let sights = names.into_iter().map(|path| {
+                let sight = inner.sight(&format!("{prefix}{}", path.as_str()), now);
+                (path, sight)
+            });
+            Ok(RemoteSnapshot { sights: sights.collect(), refused })
+        })
+        .await
+    }
+
+    async fn look(&self, path: &SecretPath) -> Result<RemoteSight, RemoteFault> {
+        let looked = self.ask(Operation::Look, path.as_str(), None, |inner, full, now| {
+            let sight = inner.sight(full, now);
+            // That nothing is there proves something only for the mount the session began with.
+            if sight == RemoteSight::ProvenAbsent && inner.identity.mount_accessor != self.accessor {
+                return Err(fault(FaultClass::WrongMount));
+            }
+            Ok(sight)
+        });
+        match looked.await {
+            Err(fault) if fault.class == FaultClass::Denied && fault.message.contains("lacks") => {
+                Ok(RemoteSight::Unreadable(fault.message))
+            }
+            looked => looked,
+        }
+    }
+
+    async fn read(&self, path: &SecretPath, version: Version) -> Result<Option<SecretRead>, RemoteFault> {
+        self.ask(Operation::Read, path.as_str(), Some(version), |inner, full, now| {
+            inner.permitted(full)?;
+            let Some(read) = inner.shown().read(full, version.0, now) else { return Ok(None) };
+            let key = inner.shown().key(full).expect("a version that was read has a key");
+            Ok(Some(SecretRead {
+                fields: SecretFields::from_trusted(read.data.clone()),
+                version_created: read.created,
+                annotation: annotation(key),
+            }))
+        })
+        .await
+    }
+
+    async fn write(&self, path: &SecretPath, fields: &SecretFields, cas: Version) -> Result<WriteReceipt, RemoteFault> {
+        self.ask(Operation::Write, path.as_str(), Some(cas), |inner, full, now| {
+            inner.permitted(full)?;
+            let version = inner
+                .mount
+                .put(full, fields.expose().clone(), Some(cas.0), now)
+                .map_err(|mismatch| RemoteFault { message: mismatch.to_string(), ..fault(FaultClass::Stale) })?;
+            let written = inner.mount.key(full).and_then(|key| key.head()).expect("what was written is the head");
+            Ok(WriteReceipt {
+                version: Version(version),
+                version_created: written.created,
+                expires: written.deletion,
+                request_id: Some(format!("request-{}", inner.log.len())),
+            })
+        })
+        .await
+    }
+
+    async fn annotate(
+        &self,
+        path: &SecretPath,
+        record_id: RecordId,
+        record_type: RecordType,
+    ) -> Result<(), RemoteFault> {
+        self.ask(Operation::Annotate, path.as_str(), None, |inner, full, _| {
+            inner.permitted(full)?;
+            let marks = [
+                ("managed-by", "vaultterm".to_owned()),
+                ("vaultterm-instance", self.instance.clone()),
+                ("vaultterm-record", record_id.0.to_string()),
+                ("vaultterm-type", record_type.to_string()),
+            ];
+            if inner.mount.patch_custom(full, marks.map(|(name, value)| (name.to_owned(), value))) {
+                Ok(())
+            } else {
+                Err(fault(FaultClass::Invalid))
+            }
+        })
+        .await
+    }
+
+    async fn delete(&self, path: &SecretPath, version: Version) -> Result<Option<String>, RemoteFault> {
+        self.ask(Operation::Delete, path.as_str(), Some(version), |inner, full, now| {
+            inner.permitted(full)?;
+            inner.mount.delete(full, version.0, now);
+            Ok(Some(format!("request-{}", inner.log.len())))
+        })
+        .await
+    }
+
+    fn consistent(&self) -> bool {
+        !self.kv.inner().stale_reads
+    }
+
+    fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    async fn close(&self) {
+        let request = Request { operation: Operation::Close, path: String::new(), version: None };
+        let close = |inner: &mut Inner, _| {
+            inner.sessions_open = inner.sessions_open.saturating_sub(1);
+            Ok(())
+        };
+        // Best effort, as the trait says: a sealed server cannot revoke.
+        let _ = self.kv.request(request, None, close).await;
+    }
+}
+
+pub(super) fn entry(key: &KvKey, now: UnixNanos) -> RemoteEntry {
+    let head = match key.head() {
+        None => RemoteHead::Empty { key_created: key.created },
+        Some(version) => {
+            let stamp = RemoteStamp {
+                key_created: key.created,
+                version: Version(key.current),
+                version_created: version.created,
+            };
+            if version.is_live(now) {
+                RemoteHead::Live { stamp, expires: version.deletion }
+            } else {
+                RemoteHead::Deleted { stamp, deleted: version.deletion, destroyed: version.destroyed }
+            }
+        }
+    };
+    RemoteEntry { head, annotation: annotation(key) }
+}
+
+fn annotation(key: &KvKey) -> Annotation {
+    Annotation {
+        instance: key.custom.get("vaultterm-instance").cloned(),
+        record_id: key.custom.get("vaultterm-record").and_then(|id| id.parse().ok()).map(RecordId),
+        record_type: key.custom.get("vaultterm-type").and_then(|name| name.parse().ok()),
+    }
+}
