@@ -31,7 +31,7 @@ use serde_json::{Value, json};
 
 pub use audit::AuditedRequest;
 pub use backdoor::OpenBaoBackdoor;
-pub use between::{Between, Meddling};
+pub use between::{Between, Exchange, Held, Meddling};
 pub use certificates::{Authority, Leaf};
 pub use root::{AppRole, Credentials, Root};
 
@@ -49,6 +49,10 @@ pub struct Setup {
     pub tls: Option<Leaf>,
     /// The CA of the client certificates that every client must show.
     pub client_ca: Option<String>,
+    /// Bytes that a request may have.
+    pub request_bytes_max: Option<u32>,
+    /// JSON strings that a request may have.
+    pub request_strings_max: Option<u32>,
 }
 
 /// A running server. Stopped and removed when dropped.
@@ -277,8 +281,11 @@ fn config(setup: &Setup, folder: &Path, audit_log: &Path, port: u16) -> String {
             tls
         }
     };
+    let limit = |name: &str, max: Option<u32>| max.map_or_else(String::new, |max| format!("\n  {name} = {max}"));
+    let limits = limit("max_request_size", setup.request_bytes_max)
+        + &limit("max_request_json_strings", setup.request_strings_max);
     format!(
-        "{storage}listener \"tcp\" {{\n  address = \"127.0.0.1:{port}\"{cluster}\n  {tls}\n}}\n\
+        "{storage}listener \"tcp\" {{\n  address = \"127.0.0.1:{port}\"{cluster}\n  {tls}{limits}\n}}\n\
          audit \"file\" \"audit\" {{\n  options = {{\n    file_path = \"{audit_log}\"\n  }}\n}}\nlog_level = \"{level}\"\n"
     )
 }
