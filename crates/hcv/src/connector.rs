@@ -204,6 +204,7 @@ impl VaultConnector {
             instance: connection.options.instance.clone(),
             ways: findings.ways,
             page_size: self.options.page_size.max(1),
+            request_timeout: self.options.request_timeout,
             listing_concurrency: self.options.listing_concurrency.max(1),
             large: Arc::clone(&self.large),
             large_key,

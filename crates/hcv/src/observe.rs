@@ -36,6 +36,8 @@ use crate::{
 
 /// Bytes of a `SCAN`'s answer, at most: about 19,000 secrets with one version each.
 const SCAN_BYTES_MAX: usize = 8 << 20;
+/// How long a `SCAN` may take where folders can be listed instead.
+const SCAN_WITHIN: Duration = Duration::from_secs(10);
 /// Bytes of one page or folder, at most.
 const LIST_BYTES_MAX: usize = 64 << 20;
 /// Secrets in a scope, at most.
@@ -109,7 +111,7 @@ impl VaultRemote {
         let mut request = Request::get(route, "scanning", &["scan"]).query("scan=true".to_owned());
         if self.ways.0.len() > 1 {
             request.bytes_max = SCAN_BYTES_MAX;
-            request.timeout = Some(Duration::from_secs(10));
+            request.timeout = Some(self.request_timeout.min(SCAN_WITHIN));
         } else {
             request.bytes_max = LIST_BYTES_MAX;
         }

@@ -3,7 +3,7 @@
 use std::{
     collections::HashSet,
     sync::{Arc, Mutex, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use reqwest::StatusCode;
@@ -45,6 +45,8 @@ pub struct VaultRemote {
     pub(crate) instance: String,
     pub(crate) ways: Ways,
     pub(crate) page_size: u32,
+    /// How long one request may take.
+    pub(crate) request_timeout: Duration,
     pub(crate) listing_concurrency: usize,
     pub(crate) large: Arc<LargeScopes>,
     /// This scope's key in `large`.

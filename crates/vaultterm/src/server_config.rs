@@ -9,6 +9,7 @@ use std::{
     fs, io,
     net::SocketAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use vaultterm_sealing::RootKey;
@@ -61,6 +62,8 @@ variables! {
         "`1` serves plain HTTP on other addresses than loopback, for a proxy that speaks TLS.";
     ALLOW_PLAINTEXT_VAULT = "VAULTTERM_ALLOW_PLAINTEXT_VAULT", Some("allow_plaintext_vault"), None, "`0`",
         "`1` allows connections to a Vault over plain HTTP on another machine.";
+    VAULT_TIMEOUT = "VAULTTERM_VAULT_TIMEOUT_SECONDS", Some("vault_timeout_seconds"), None, "`30`",
+        "How long one request to a Vault may take, 1 to 600 seconds. Opening the connection has 5 of them at most.";
     KEY_PROVIDER = "KEY_PROVIDER", Some("key_provider"), None, "`local`",
         "Who keeps the root key: `local`.";
     MASTER_KEY_FILE = "MASTER_KEY_FILE", Some("master_key_file"), None, "`<data>/master.key`",
@@ -106,6 +109,8 @@ pub(crate) struct ServerConfig {
     pub(crate) listen: SocketAddr,
     pub(crate) tls: Option<TlsFiles>,
     pub(crate) allow_plaintext_vault: bool,
+    /// How long one request to a Vault may take.
+    pub(crate) vault_timeout: Duration,
     pub(crate) master_key: MasterKey,
     pub(crate) log: String,
     pub(crate) log_format: LogFormat,
@@ -157,6 +162,7 @@ impl ServerConfig {
             },
             tls: sources.tls()?,
             allow_plaintext_vault: sources.truth(ALLOW_PLAINTEXT_VAULT)?,
+            vault_timeout: sources.vault_timeout()?,
             master_key: sources.master_key(&data_dir)?,
             log: sources.text(LOG)?.unwrap_or_else(|| "info".to_owned()),
             log_format: match sources.text(LOG_FORMAT)?.as_deref() {
@@ -227,6 +233,15 @@ impl<E: Fn(&str) -> Option<OsString>> Sources<E> {
             None | Some("0" | "false") => Ok(false),
             Some("1" | "true") => Ok(true),
             Some(other) => Err(unusable(variable, other, "1 or 0")),
+        }
+    }
+
+    fn vault_timeout(&self) -> Result<Duration, Failure> {
+        const FORM: &str = "a whole number of seconds, 1 to 600";
+        let seconds: u64 = self.parsed(VAULT_TIMEOUT, "30", FORM)?;
+        match seconds {
+            1..=600 => Ok(Duration::from_secs(seconds)),
+            _ => Err(unusable(VAULT_TIMEOUT, &seconds.to_string(), FORM)),
         }
     }
 
@@ -339,6 +354,19 @@ mod tests {
         assert!(load(&args, &[open, ("VAULTTERM_ALLOW_PLAINTEXT", "1")]).is_ok());
         assert!(load(&args, &[open, ("VAULTTERM_TLS_CERT", "c.pem"), ("VAULTTERM_TLS_KEY", "k.pem")]).is_ok());
         assert!(load(&args, &[("VAULTTERM_TLS_CERT", "c.pem")]).is_err());
+    }
+
+    #[test]
+    fn the_time_limit_of_requests_to_a_vault_is_bounded() {
+        let directory = tempfile::tempdir().expect("temporary directory");
+        let args = in_directory(directory.path());
+        let limit = |text| load(&args, &[("VAULTTERM_VAULT_TIMEOUT_SECONDS", text)]).map(|config| config.vault_timeout);
+        assert_eq!(limit("").ok(), Some(Duration::from_secs(30)));
+        assert_eq!(limit("2").ok(), Some(Duration::from_secs(2)));
+        for text in ["0", "601", "-1", "2s"] {
+            let failure = limit(text).expect_err("refused");
+            assert!(failure.message.contains("VAULTTERM_VAULT_TIMEOUT_SECONDS"), "{failure:?}");
+        }
     }
 
     #[test]

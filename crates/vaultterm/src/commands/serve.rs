@@ -43,7 +43,9 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     let tls = config.tls.as_ref().map(read_tls).transpose()?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let allow_plaintext = config.allow_plaintext_vault;
-    let connector = VaultConnector::new(ConnectorOptions { allow_plaintext, ..ConnectorOptions::default() });
+    let request_timeout = config.vault_timeout;
+    let connector =
+        VaultConnector::new(ConnectorOptions { allow_plaintext, request_timeout, ..ConnectorOptions::default() });
     let server_app = ServerApp::new(store, connector, AppOptions { allow_plaintext_vault: allow_plaintext });
     let failed = |error| Failure::local("the server cannot run").because(&error);
     let server = Server::bind(server_app, config.listen, tls).map_err(failed)?;
