@@ -144,6 +144,7 @@ impl TransportError {
             C::NotValidForName | C::NotValidForNameContext { .. } => {
                 let names = match reason {
                     C::NotValidForNameContext { expected, presented } => {
+                        let presented: Vec<_> = presented.iter().map(|name| bare(name)).collect();
                         format!(": expected {}, found {}", expected.to_str(), presented.join(", "))
                     }
                     _ => String::new(),
@@ -195,14 +196,31 @@ impl TransportError {
             Self::Tls { hint, .. } if request.effect == Effect::Repeatable => {
                 RemoteFault { hint: hint.map(str::to_owned), ..new(FaultClass::Unavailable, message) }
             }
-            Self::Timeout { .. } | Self::Broken(_) if request.effect == Effect::Repeatable => {
-                new(FaultClass::Unavailable, message)
+            Self::Timeout { .. } if request.effect == Effect::Repeatable => {
+                hinted(FaultClass::Unavailable, message, "see what the server is busy with, and what stands in between")
             }
+            Self::Broken(_) if request.effect == Effect::Repeatable => hinted(
+                FaultClass::Unavailable,
+                message,
+                "see whether the server was stopped, and what stands in between",
+            ),
             Self::Timeout { .. } | Self::Broken(_) | Self::Tls { .. } | Self::TooLarge { .. } => {
-                new(FaultClass::Unknown, format!("{message}; it may or may not have happened"))
+                hinted(FaultClass::Unknown, in_doubt(&message), LOOKED_AT)
             }
         }
     }
+}
+
+/// What comes of a change of which nobody knows whether it happened.
+const LOOKED_AT: &str = "the next run looks at the secret and goes on from what is there";
+
+fn in_doubt(message: &str) -> String {
+    format!("{message}; it may or may not have happened")
+}
+
+/// Takes a name out of what a TLS library shows of it: `DnsName("vault.example.com")`.
+fn bare(shown: &str) -> &str {
+    shown.split('"').nth(1).unwrap_or(shown)
 }
 
 /// Judges an answer: success and 404 pass, everything else is a fault. 403 is denied, as far as
@@ -236,29 +254,60 @@ pub(crate) fn refused(request: &Request, answer: &Answer) -> RemoteFault {
         400 if said.contains("Upgrading from non-versioned to versioned") => {
             hinted(FaultClass::Unavailable, message, "the mount is being upgraded to KV version 2: wait")
         }
-        400 | 405 | 413 | 415 | 422 if from_vault => new(FaultClass::Invalid, message),
-        413 => new(FaultClass::Invalid, message),
+        400 if said.contains("number of strings") => {
+            hinted(FaultClass::Invalid, message, "divide the record, or raise the server's max_request_json_strings")
+        }
+        413 => hinted(
+            FaultClass::Invalid,
+            message,
+            "make the record smaller, or raise the limit (max_request_size of the server, or that of a proxy)",
+        ),
+        400 | 405 | 415 | 422 if from_vault => new(FaultClass::Invalid, message),
         403 => new(FaultClass::Denied, message),
         404 => new(FaultClass::WrongMount, message),
-        412 => new(FaultClass::StaleReplica, message),
-        429 if said.is_empty() && answer.retry_after.is_some() => new(FaultClass::StaleReplica, message),
-        429 => new(FaultClass::RateLimited, message),
-        300..400 => hinted(
-            FaultClass::Redirected,
+        412 => hinted(FaultClass::StaleReplica, message, BEHIND),
+        429 if said.is_empty() && answer.retry_after.is_some() => hinted(FaultClass::StaleReplica, message, BEHIND),
+        429 => hinted(
+            FaultClass::RateLimited,
             message,
-            "redirects are never followed: the address is a standby that does not forward (use the active node's), or something in between rewrites paths",
+            "raise the server's quota, or lower the connection's concurrency_max",
         ),
-        472 | 473 | 501 => new(FaultClass::Sealed, message),
+        300..400 => redirected(&message, answer),
+        472 | 473 => hinted(FaultClass::Sealed, message, "use the address of the active node of the primary cluster"),
+        501 => hinted(FaultClass::Sealed, message, "initialize the server, then unseal it"),
         // A gateway's 503 says nothing about what happened behind it; Vault's own does.
         503 if from_vault => hinted(FaultClass::Sealed, message, "unseal the server"),
-        500.. if request.effect == Effect::Once => {
-            new(FaultClass::Unknown, format!("{message}; it may or may not have happened"))
-        }
-        500.. => new(FaultClass::Unavailable, message),
+        500.. if request.effect == Effect::Once => hinted(FaultClass::Unknown, in_doubt(&message), LOOKED_AT),
+        500.. if from_vault => hinted(FaultClass::Unavailable, message, "the server's log says what failed"),
+        500.. => hinted(
+            FaultClass::Unavailable,
+            format!("{message}, not from Vault"),
+            "something in between answers: see whether it reaches the server",
+        ),
         _ => new(FaultClass::Protocol, message),
     };
     fault.retry_after = answer.retry_after;
     fault
+}
+
+/// What to do about a standby.
+const BEHIND: &str =
+    "a standby does not catch up with the active node: see to its replication, or use the address of the active node";
+
+/// Says what kind of redirect it is. None is followed: the token would travel with it.
+fn redirected(message: &str, answer: &Answer) -> RemoteFault {
+    match &answer.elsewhere {
+        Some(host) => hinted(
+            FaultClass::Redirected,
+            format!("{message}, a redirect to {host}, which is not followed"),
+            "a standby that does not forward names the active node so: if that host is it, use its address; else something in between redirects",
+        ),
+        None => hinted(
+            FaultClass::Redirected,
+            format!("{message}, a redirect to another path, which is not followed"),
+            "the path is malformed to the server, or something in between rewrites paths",
+        ),
+    }
 }
 
 /// The kinds of 404.
@@ -310,9 +359,11 @@ pub(crate) fn not_found(request: &Request, answer: &Answer, mount: &str) -> Remo
             FaultClass::WrongMount,
             format!("{}: the server does not offer this: no KV version 2 engine, or an old one", request.doing),
         ),
-        Absence::Unclear => {
-            new(FaultClass::Protocol, format!("{}: HTTP 404 that does not come from a KV engine", request.doing))
-        }
+        Absence::Unclear => hinted(
+            FaultClass::Protocol,
+            format!("{}: HTTP 404 that does not come from a KV engine", request.doing),
+            "something in between answers: see whether it reaches the server",
+        ),
         Absence::Nothing | Absence::Deleted => new(FaultClass::Protocol, format!("{}: HTTP 404", request.doing)),
     }
 }

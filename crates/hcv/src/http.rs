@@ -9,8 +9,8 @@ use std::{
 
 use bytes::Bytes;
 use reqwest::{
-    Client, Method, Response, StatusCode,
-    header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
+    Client, Method, Response, StatusCode, Url,
+    header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER},
 };
 use serde::Deserialize;
 use vaultterm_reconcile::UnixNanos;
@@ -116,6 +116,8 @@ pub(crate) struct Answer {
     /// Less than a second early, and as wrong as that clock is against the one that sets
     /// deletion times: another node's, where a standby or a proxy answered.
     pub(crate) server_time: UnixNanos,
+    /// The other host (`https://host:port`) that a redirect names.
+    pub(crate) elsewhere: Option<String>,
     pub(crate) body: Zeroizing<Vec<u8>>,
 }
 
@@ -126,12 +128,19 @@ impl Answer {
     /// [`FaultClass::Protocol`]. Says where, never what: the body may hold values.
     pub(crate) fn parse<'a, T: Deserialize<'a>>(&'a self, doing: &str) -> Result<T, RemoteFault> {
         serde_json::from_slice(&self.body).map_err(|error| {
-            let what = if self.body.trim_ascii_start().first() == Some(&b'<') {
-                "is HTML, not JSON: something other than Vault answered".to_owned()
+            let (what, hint) = if self.body.trim_ascii_start().first() == Some(&b'<') {
+                let what = "is HTML, not JSON: something other than Vault answered".to_owned();
+                (what, "check host and port of the address, and what stands in between (a proxy, a login page)")
+            } else if error.is_eof() {
+                let what = format!("lacks its end (after {} bytes)", self.body.len());
+                (what, "something in between cut it, or the server was stopped: if it stays so, look there")
             } else {
-                format!("is not the JSON that was expected (line {}, column {})", error.line(), error.column())
+                let what =
+                    format!("is not the JSON that was expected (line {}, column {})", error.line(), error.column());
+                (what, "something in between may have changed it, or the server is of a kind not known here")
             };
-            fault::new(FaultClass::Protocol, format!("{doing}: the answer (HTTP {}) {what}", self.status.as_u16()))
+            let message = format!("{doing}: the answer (HTTP {}) {what}", self.status.as_u16());
+            fault::hinted(FaultClass::Protocol, message, hint)
         })
     }
 }
@@ -190,8 +199,16 @@ impl Transport {
         tracing::trace!(doing = request.doing, status = status.as_u16(), "vault answered");
         let retry_after = seconds(response.headers());
         let server_time = server_time(response.headers());
+        let elsewhere = self.elsewhere(response.headers());
         let body = bounded(response, request.bytes_max).await?;
-        Ok(Answer { status, retry_after, server_time, body })
+        Ok(Answer { status, retry_after, server_time, elsewhere, body })
+    }
+
+    /// Says which other host a redirect names. It is told to people and never asked.
+    fn elsewhere(&self, headers: &HeaderMap) -> Option<String> {
+        let here = Url::parse(&self.base).ok()?;
+        let there = here.join(headers.get(LOCATION)?.to_str().ok()?).ok()?;
+        (there.origin() != here.origin()).then(|| wire::printable(&there.origin().ascii_serialization()))
     }
 
     fn headers(&self, request: &Request, token: Option<&SecretText>) -> Result<HeaderMap, TransportError> {

@@ -97,6 +97,25 @@ async fn every_answer_that_is_no_answer_has_its_class() {
 }
 
 #[tokio::test]
+async fn a_redirect_says_whether_it_leads_to_another_host() {
+    let (_world, remote, between) = through().await;
+    for (answer, says) in [
+        (
+            answer!("307 Temporary Redirect", "Location: https://active.example.com:8200/v1/x\r\n", ""),
+            "a redirect to https://active.example.com:8200,",
+        ),
+        (answer!("307 Temporary Redirect", "Location: /v1/elsewhere\r\n", ""), "a redirect to another path,"),
+        (answer!("307 Temporary Redirect", "", ""), "a redirect to another path,"),
+    ] {
+        between.meddle("/v1/kv/", Meddling::Instead(answer));
+        for (name, fault) in reads(&remote).await {
+            assert_eq!(fault.class, FaultClass::Redirected, "{name}: {fault:?}");
+            assert!(fault.message.contains(says) && fault.hint.is_some(), "{name}: {fault:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_listing_that_is_none_is_never_an_empty_scope() {
     let (_world, remote, between) = through().await;
     for answer in [
