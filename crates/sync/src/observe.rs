@@ -150,7 +150,10 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
     async fn look_for(&self, path: &SecretPath) -> Option<(SecretPath, RemoteSight)> {
         match self.calls.look(path).await {
             Ok(sight) => Some((path.clone(), sight)),
-            Err(CallError::Fault(fault)) => Some((path.clone(), RemoteSight::Unreadable(fault.message))),
+            Err(CallError::Fault(fault)) => {
+                self.note(path, &fault);
+                Some((path.clone(), RemoteSight::Unreadable(fault.message)))
+            }
             Err(CallError::Stopped) => None,
         }
     }
@@ -222,7 +225,10 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
                 Ok(content)
             }
             Err(StepError::Stale(reason) | StepError::Unreadable(reason)) => Err(reason),
-            Err(StepError::Fault(fault)) => Err(fault.message),
+            Err(StepError::Fault(fault)) => {
+                self.note(path, &fault);
+                Err(fault.message)
+            }
             Err(StepError::Limits(error)) => Err(error.to_string()),
             Err(StepError::Stopped) => return None,
         };

@@ -174,7 +174,7 @@ async fn apply<J: Journal, R: Remote, K: Clock, P: Progress>(
     verify: bool,
     tally: &Tally<'_, P>,
 ) -> Result<Ending, Stopped> {
-    tally.planned(plan);
+    tally.planned(plan, |path| session.fault_at(path));
     let (recorder, pending) = recorder();
     let apply = Apply { session, recorder, tally, base, local, verify, decided: None };
     record_conflicts(&apply, (run, lease), plan).await?;

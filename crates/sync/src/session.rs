@@ -2,7 +2,7 @@
 //! journal, and the values that were read on the way.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Mutex, PoisonError},
 };
 
@@ -10,8 +10,8 @@ use vaultterm_reconcile::{Content, RecordId, RemoteStamp, Revision, SecretPath};
 use vaultterm_sealing::SecretText;
 
 use crate::{
-    Clock, Connected, Connection, ConnectionId, ConnectionSecrets, Connector, Credential, Journal, JournalError,
-    Remote, RemoteIdentity, SecretRead, StoredFields,
+    Clock, Connected, Connection, ConnectionId, ConnectionSecrets, Connector, Credential, FaultClass, Journal,
+    JournalError, Remote, RemoteFault, RemoteIdentity, SecretRead, StoredFields,
     brake::Brake,
     problem::StepError,
     retry::{CallError, Calls, Jitter, repeat_login},
@@ -31,6 +31,8 @@ pub(crate) struct Session<'a, J, R, K> {
     pub(crate) identity: &'a RemoteIdentity,
     pub(crate) calls: Calls<'a, R, K>,
     pub(crate) values: Values,
+    /// What could not be learned while planning, because a request failed for good.
+    faults: Mutex<BTreeMap<SecretPath, RemoteFault>>,
 }
 
 impl<'a, J: Journal, R: Remote, K: Clock> Session<'a, J, R, K> {
@@ -44,7 +46,22 @@ impl<'a, J: Journal, R: Remote, K: Clock> Session<'a, J, R, K> {
     ) -> Self {
         let calls = Calls::new(&connected.remote, clock, brake, connection.concurrency_max, seed);
         let values = Values::default();
-        Self { journal, clock, brake, connection, identity: &connected.identity, calls, values }
+        let identity = &connected.identity;
+        Self { journal, clock, brake, connection, identity, calls, values, faults: Mutex::default() }
+    }
+
+    /// Remembers why a path could not be looked at or read. What the role may not see is no fault:
+    /// such a path is left alone for as long as that is so.
+    pub(crate) fn note(&self, path: &SecretPath, fault: &RemoteFault) {
+        if fault.class != FaultClass::Denied {
+            self.faults.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone(), fault.clone());
+        }
+    }
+
+    /// Returns why a path could not be looked at or read.
+    pub(crate) fn fault_at(&self, path: &str) -> Option<RemoteFault> {
+        let faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        faults.iter().find(|(known, _)| known.as_str() == path).map(|(_, fault)| fault.clone())
     }
 
     /// Reads one revision of a record. A value that does not open fails its path alone.

@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use vaultterm_reconcile::{Counts, Plan, Step};
 
-use crate::{Event, Phase, Problem, Progress, Run, problem::StepError};
+use crate::{Event, Phase, Problem, Progress, RemoteFault, Run, problem::StepError};
 
 /// Problems kept per run; beyond, only counts tell.
 const PROBLEMS_MAX: usize = 1_000;
@@ -39,16 +39,26 @@ impl<'a, P: Progress> Tally<'a, P> {
         self.progress.tell(Event::Progress { done, total, phase });
     }
 
-    /// Takes over what the plan alone says.
-    pub(crate) fn planned(&self, plan: &Plan) {
+    /// Takes over what the plan alone says. A path that was left alone because a request failed
+    /// (`fault_at`) is a failure, and no skip that a person may live with.
+    pub(crate) fn planned(&self, plan: &Plan, fault_at: impl Fn(&str) -> Option<RemoteFault>) {
+        let (mut skipped, mut failed) = (Vec::new(), Vec::new());
+        for skip in &plan.skips {
+            let path = skip.path.as_str();
+            match fault_at(path) {
+                Some(fault) => failed.push(Problem::fault(path, &fault)),
+                None => skipped.push(Problem::skipped(path, skip.reason.as_str())),
+            }
+        }
         let mut state = self.state();
         state.counts.unchanged = plan.unchanged;
         state.counts.conflicts = plan.conflicts.len() as u64;
-        state.counts.skipped = plan.skips.len() as u64;
+        state.counts.skipped = skipped.len() as u64;
+        state.counts.failed = failed.len() as u64;
         state.total = plan.steps.len() as u64;
         drop(state);
-        for skip in &plan.skips {
-            self.problem(Problem::skipped(skip.path.as_str(), skip.reason.as_str()));
+        for problem in skipped.into_iter().chain(failed) {
+            self.problem(problem);
         }
     }
 

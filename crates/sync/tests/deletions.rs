@@ -143,13 +143,18 @@ fn a_failed_listing_never_deletes() {
 }
 
 #[test]
-fn an_absence_that_cannot_be_proven_is_skipped() {
+fn an_absence_that_cannot_be_proven_is_left_alone_and_told() {
     let world = in_step(Mode::Bidirectional);
     world.delete_metadata("key-3");
-    for class in [FaultClass::Denied, FaultClass::Protocol, FaultClass::Invalid] {
+    for (class, state, skipped, failed) in [
+        (FaultClass::Denied, RunState::Succeeded, 1, 0),
+        (FaultClass::Protocol, RunState::Partial, 0, 1),
+        (FaultClass::Invalid, RunState::Partial, 0, 1),
+    ] {
         world.kv.script(Rule::next(Operation::Look, Verdict::FailBefore(fault(class))));
-        let run = succeed(&world);
-        assert_eq!((run.counts.skipped, run.counts.deleted_local), (1, 0), "{class:?}");
+        let run = world.run();
+        assert_eq!((run.state, run.counts.skipped, run.counts.failed), (state, skipped, failed), "{class:?}");
+        assert_eq!((run.counts.deleted_local, run.problems[0].path.as_str()), (0, "key-3"), "{class:?}");
         assert!(world.record("key-3").is_some());
     }
 }

@@ -97,6 +97,29 @@ fn one_failing_path_never_stops_the_others() {
 }
 
 #[test]
+fn a_secret_that_could_not_be_read_is_a_failure_and_one_that_may_not_be_read_is_a_skip() {
+    for (class, state, failed) in
+        [(FaultClass::Protocol, RunState::Partial, 1), (FaultClass::Denied, RunState::Succeeded, 0)]
+    {
+        let world = records(2);
+        assert_eq!(world.run().state, RunState::Succeeded);
+        world.put("key-0", json!({"value": "theirs"}));
+        world.save("key-1", json!({"value": "ours"}));
+        world.kv.script(fails(Operation::Read, class).always());
+        let run = world.run();
+        let counts = run.counts;
+        assert_eq!((run.state, counts.failed, counts.skipped), (state, failed, 1 - failed), "{class:?}: {run:#?}");
+        assert_eq!(counts.updated_remote, 1, "the others go on");
+        assert_eq!(run.problems[0].path, "key-0");
+        let told = if failed == 1 { class.as_str() } else { "skipped" };
+        assert_eq!(run.problems[0].class.0, told);
+        world.kv.heal();
+        assert_eq!(world.run().counts.updated_local, 1);
+        in_step(&world, 2);
+    }
+}
+
+#[test]
 fn a_server_that_is_gone_for_good_ends_the_run_rather_than_every_path() {
     for class in [FaultClass::Sealed, FaultClass::Unavailable] {
         let world = records(500);
