@@ -152,6 +152,16 @@ async fn an_untrusted_certificate_is_said_to_be_one_and_its_ca_makes_it_trusted(
     let plan = house.owner.post(&format!("/connections/{id}/plans"), json!({})).await;
     let problem = plan.problem(422, "vault-misconfigured");
     assert!(problem.contains("certificate"), "{problem}");
+    let run = house.owner.post(&format!("/connections/{id}/runs"), json!({})).await.expect(202).id();
+    let standing = house
+        .until("the run ends", async || {
+            let run = house.owner.get(&format!("/runs/{run}")).await.expect(200).body;
+            let connection = house.owner.get(&format!("/connections/{id}")).await.expect(200).body;
+            (run["state"] != "running").then_some(connection)
+        })
+        .await;
+    assert_eq!(standing["state"], "unreachable");
+    assert!(standing["state_detail"].as_str().is_some_and(|why| why.contains("certificate")), "{standing:#}");
     let ca = json!({"tls": {"ca_pem": authority.certificate_pem()}});
     house.owner.patch(&format!("/connections/{id}"), &json!(1), ca).await.expect(200);
     house.owner.post(&format!("/connections/{id}/plans"), json!({})).await.expect(201);

@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 use vaultterm_store::ConnectionSummary;
-use vaultterm_sync::{Connection, FaultClass, Run, RunState};
+use vaultterm_sync::{Connection, FaultClass, Problem, Run, RunState};
 
 use crate::{api::runs::RunView, moment};
 
@@ -140,6 +140,8 @@ fn standing(summary: &ConnectionSummary) -> (&'static str, Option<String>) {
         RunState::Running => ("running", None),
         RunState::Halted => ("halted", run.halts.first().map(|halt| halt.detail.clone())),
         RunState::Failed => failed(run),
+        // What stopped it half-way stops the next run too, until somebody mends it.
+        RunState::Partial if stopped_by(run).is_some() => failed(run),
         _ if summary.open_conflicts > 0 => ("conflicts", Some(format!("{} wait for a person", summary.open_conflicts))),
         RunState::Partial => {
             ("partial", run.problems.first().map(|problem| format!("{}: {}", problem.path, problem.detail)))
@@ -149,14 +151,18 @@ fn standing(summary: &ConnectionSummary) -> (&'static str, Option<String>) {
     }
 }
 
-/// What a failed run says about the connection.
+/// The problem that no path can be blamed for.
+fn stopped_by(run: &Run) -> Option<&Problem> {
+    run.problems.iter().find(|problem| problem.path.is_empty())
+}
+
+/// What a run that was stopped says about the connection.
 fn failed(run: &Run) -> (&'static str, Option<String>) {
-    let whole = run.problems.iter().find(|problem| problem.path.is_empty()).or(run.problems.first());
-    let Some(problem) = whole else { return ("failed", None) };
+    let Some(problem) = stopped_by(run).or(run.problems.first()) else { return ("failed", None) };
     let is = |class: FaultClass| problem.class.0 == class.as_str();
     let state = if is(FaultClass::LoginRefused) || is(FaultClass::Denied) {
         "auth_failed"
-    } else if is(FaultClass::Unavailable) || is(FaultClass::Unknown) {
+    } else if is(FaultClass::Unavailable) || is(FaultClass::Unknown) || is(FaultClass::Misconfigured) {
         "unreachable"
     } else if is(FaultClass::Sealed) {
         "remote_sealed"
