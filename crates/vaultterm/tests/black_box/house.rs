@@ -31,6 +31,8 @@ wait "$server" 2>/dev/null
 /// A running server.
 pub(crate) struct House {
     folder: TempDir,
+    /// What the server's environment has beside.
+    environment: &'static [(&'static str, &'static str)],
     shell: Child,
     leash: Option<ChildStdin>,
     pub(crate) address: String,
@@ -57,6 +59,11 @@ pub(crate) struct Answer {
 impl House {
     /// Sets a server up as the manual says, and logs its owner in.
     pub(crate) async fn new() -> Self {
+        Self::configured(&[]).await
+    }
+
+    /// The same, with these variables for the server.
+    pub(crate) async fn configured(environment: &'static [(&'static str, &'static str)]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary directory");
         fs::write(folder.path().join("password"), format!("{PASSWORD}\n")).expect("written");
         let made = command(folder.path(), "")
@@ -65,16 +72,16 @@ impl House {
             .output()
             .expect("the binary runs");
         assert!(made.status.success(), "{made:?}");
-        let (shell, leash, address) = start(folder.path());
+        let (shell, leash, address) = start(folder.path(), environment);
         let owner = Guest::new(&address, None).login(OWNER, PASSWORD).await;
-        Self { folder, shell, leash: Some(leash), address, owner }
+        Self { folder, environment, shell, leash: Some(leash), address, owner }
     }
 
     /// Starts a server on a data directory that was set up already. Nobody is logged in.
     pub(crate) fn in_folder(folder: TempDir) -> Self {
-        let (shell, leash, address) = start(folder.path());
+        let (shell, leash, address) = start(folder.path(), &[]);
         let owner = Guest::new(&address, None);
-        Self { folder, shell, leash: Some(leash), address, owner }
+        Self { folder, environment: &[], shell, leash: Some(leash), address, owner }
     }
 
     /// Kills the server (-9) and starts it again. Logins hold.
@@ -98,7 +105,7 @@ impl House {
     }
 
     fn start_again(&mut self) {
-        let (shell, leash, address) = start(self.folder.path());
+        let (shell, leash, address) = start(self.folder.path(), self.environment);
         self.owner.address.clone_from(&address);
         (self.shell, self.leash, self.address) = (shell, Some(leash), address);
     }
@@ -225,7 +232,7 @@ fn command(folder: &Path, address: &str) -> Command {
     command
 }
 
-fn start(folder: &Path) -> (Child, ChildStdin, String) {
+fn start(folder: &Path, environment: &[(&str, &str)]) -> (Child, ChildStdin, String) {
     let address = folder.join("address");
     let _ = fs::remove_file(&address);
     let mut shell = Command::new("sh")
@@ -236,6 +243,7 @@ fn start(folder: &Path) -> (Child, ChildStdin, String) {
         .env("HOME", folder)
         .env("VAULTTERM_DATA_DIR", folder.join("data"))
         .env("VAULTTERM_LOG", "debug")
+        .envs(environment.iter().copied())
         .stdin(Stdio::piped())
         .spawn()
         .expect("a shell can be started");

@@ -11,6 +11,7 @@ mod access;
 mod accounts;
 mod canary;
 mod conflicts;
+mod faults;
 mod guide;
 mod house;
 mod kills;
