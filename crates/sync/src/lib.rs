@@ -20,6 +20,7 @@ mod peek;
 mod pool;
 mod problem;
 mod progress;
+mod recognise;
 mod record;
 mod remote;
 mod resolve;

@@ -35,10 +35,10 @@ pub(crate) struct Observation {
 }
 
 /// What the moved paths hold.
-struct Contents {
-    base: BTreeMap<SecretPath, Content>,
-    local: BTreeMap<SecretPath, Content>,
-    remote: BTreeMap<SecretPath, Result<Content, String>>,
+pub(crate) struct Contents {
+    pub(crate) base: BTreeMap<SecretPath, Content>,
+    pub(crate) local: BTreeMap<SecretPath, Content>,
+    pub(crate) remote: BTreeMap<SecretPath, Result<Content, String>>,
 }
 
 impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
@@ -50,7 +50,10 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
             self.suspect(&mut observation).await?;
             asked = self.inquiries(&observation);
         }
-        let contents = self.look_up(&asked, &observation).await?;
+        let mut contents = self.look_up(&asked, &observation).await?;
+        if !self.base_set_aside() {
+            self.recognise(&mut observation, &mut contents).await?;
+        }
         let plan = plan(&Input {
             base: &observation.base,
             local: &observation.local,
@@ -80,12 +83,16 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
         self.connection.identity.as_ref().and_then(|recorded| replaced(recorded, self.identity))
     }
 
+    /// Says whether what was agreed on does not count any more.
+    fn base_set_aside(&self) -> bool {
+        self.connection.scope_changed || self.replaced().is_some()
+    }
+
     /// Asks the planner what it needs. A base that does not count is none.
     fn inquiries(&self, observation: &Observation) -> Inquiries {
         let Observation { base, local, remote, .. } = observation;
-        let set_aside = self.connection.scope_changed || self.replaced().is_some();
         let nothing = BTreeMap::new();
-        inquiries(if set_aside { &nothing } else { base }, local, remote, &self.connection.options)
+        inquiries(if self.base_set_aside() { &nothing } else { base }, local, remote, &self.connection.options)
     }
 
     pub(crate) async fn base(&self) -> Result<BTreeMap<SecretPath, BaseEntry>, Stopped> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
-use vaultterm_reconcile::{DeletionPolicy, DriftPolicy, Mode, RecordType};
+use vaultterm_reconcile::{ConflictKind, DeletionPolicy, DriftPolicy, Mode, RecordType};
 use vaultterm_sync::{Resolution, RunState};
 use vaultterm_testkit::{Data, World, world::Ask};
 
@@ -101,6 +101,42 @@ fn crash_everywhere<T>(make: impl Fn() -> World, act: impl AsyncFn(&World) -> T)
     assert!(points > 20, "only {points} awaits were crashed: the test tests nothing");
 }
 
+/// Crashes a run at its first, second, third … await. Then somebody goes on editing the records,
+/// and both sides follow as if every write had been recorded.
+fn crash_then_edit_everywhere(make: impl Fn() -> World, edit: impl Fn(&World)) {
+    let mut points = 0;
+    for at in 1.. {
+        assert!(at < 10_000, "the run never gets through");
+        let world = make();
+        world.fuse.set(at);
+        let survived = world.clock.drive_with_fuse(&world.fuse, run(&world)).is_some();
+        world.fuse.disarm();
+        world.clock.advance(Duration::from_secs(61));
+        edit(&world);
+        settle(&world);
+        let Settled { records, secrets, .. } = settled(&world);
+        let conflicts = world.open_conflicts();
+        // Before its mark is set, nobody can know whose a new secret is.
+        let unmarked = |path: &str| !world.marks(path).contains_key("vaultterm-record");
+        let listed = |path: &str| conflicts.iter().any(|stored| stored.conflict.path.as_str() == path);
+        assert!(
+            conflicts.iter().all(|stored| {
+                stored.conflict.kind == ConflictKind::NoBase && unmarked(stored.conflict.path.as_str())
+            }),
+            "after a crash at await {at}: {conflicts:#?}"
+        );
+        for (path, (data, _)) in records.iter().filter(|(path, _)| !listed(path)) {
+            let secret = secrets.get(&format!("team/app/{path}")).and_then(|(secret, ..)| secret.as_ref());
+            assert_eq!(secret, Some(data), "{path} after a crash at await {at}");
+        }
+        if survived {
+            break;
+        }
+        points = at;
+    }
+    assert!(points > 20, "only {points} awaits were crashed: the test tests nothing");
+}
+
 async fn run(world: &World) {
     let run = world.running(Ask::default(), CancellationToken::new()).await.expect("the run begins");
     assert_eq!(run.state, RunState::Succeeded, "{run:#?}");
@@ -136,6 +172,29 @@ fn a_run_in_both_directions_may_crash_anywhere() {
         },
         run,
     );
+}
+
+#[test]
+fn who_goes_on_editing_after_a_crash_meets_no_conflict() {
+    for mode in [Mode::Bidirectional, Mode::Push] {
+        crash_then_edit_everywhere(
+            || {
+                let world = busy(mode);
+                for path in ["key-0", "key-1", "key-2", "key-3"] {
+                    world.save(path, json!({"a": "edited", "b": path}));
+                }
+                world.save("new", json!({"a": "new"}));
+                world
+            },
+            |world| {
+                world.save("key-0", json!({"a": "edited again", "b": "key-0"}));
+                world.save("key-1", json!({"a": "edited", "b": "edited again"}));
+                world.trash("key-2");
+                world.rename("key-3", "moved/key-3");
+                world.save("new", json!({"a": "edited again"}));
+            },
+        );
+    }
 }
 
 #[test]
