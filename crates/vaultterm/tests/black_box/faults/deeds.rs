@@ -5,7 +5,7 @@ use vaultterm_testkit::openbao::{Authority, Leaf, Meddling};
 
 use super::{
     lane::{Lane, MARK},
-    rows::{Deed, Fault, Shown},
+    row::{Deed, Fault, Shown},
 };
 
 /// Fields beyond what the server of such rows takes in one request, with names and values.

@@ -2,7 +2,7 @@
 //! OpenBao, and between them what networks and proxies do. What cannot be had from the real one is
 //! answered in its place, on the wire.
 //!
-//! For each row of `rows.rs`: what both sides hold before, the fault (`deeds.rs`), a run on the
+//! For each row of `rows/`: what both sides hold before, the fault (`deeds.rs`), a run on the
 //! command line, what a person sees of it; then the fault ends, and the next run must leave both
 //! sides equal, with no version, conflict or record too many.
 //!
@@ -11,6 +11,7 @@
 mod deeds;
 mod lane;
 mod page;
+mod row;
 mod rows;
 
 use std::{collections::BTreeMap, net::TcpListener, sync::Arc};
@@ -24,7 +25,8 @@ use crate::{
     town::PREFIX,
 };
 use lane::{Lane, MARK, Ran};
-use rows::{Also, Deed, Edits, Fault, Row, SECTIONS, Sees};
+use row::{Also, Deed, Edits, Fault, Row, Sees};
+use rows::SECTIONS;
 
 /// Rows under way at once.
 const ROWS_MAX: usize = 24;

@@ -4,7 +4,7 @@ use std::{fmt::Write as _, fs, path::PathBuf};
 
 use super::{
     exit_code,
-    rows::{Section, Sees},
+    row::{Section, Sees},
 };
 
 const INTRODUCTION: &str = "# When Vault fails
