@@ -1,4 +1,4 @@
-//! What a person runs: `cargo xtask setup | demo | test | planted | tidy`.
+//! What a person runs: `cargo xtask setup | demo | test | bench | sim | kills | planted | tidy`.
 //!
 //! Needs Rust and Python 3. Everything else it brings itself, into `target/tools`.
 
@@ -53,6 +53,15 @@ enum Task {
         #[arg(long, default_value_t = 0)]
         from: u64,
     },
+    /// Kills a server in the middle of runs, as often as is asked for, and accounts for every value
+    Kills {
+        /// How often
+        #[arg(long, default_value_t = 1_000)]
+        count: u64,
+        /// The first chapter of fifty kills
+        #[arg(long, default_value_t = 0)]
+        from: u64,
+    },
     /// Plants deliberate faults in a copy of the sources: the fast tests must catch every one
     Planted,
     /// Checks the rules that no compiler checks
@@ -67,6 +76,7 @@ fn main() -> ExitCode {
         Task::Test => steps::test(&root),
         Task::Bench { secrets } => steps::bench(&root, secrets),
         Task::Sim { seeds, from } => steps::simulate(&root, seeds, from),
+        Task::Kills { count, from } => steps::kill(&root, count, from),
         Task::Planted => planted::check(&root),
         Task::Tidy => tidy::check(&root),
     });

@@ -63,6 +63,15 @@ pub(crate) fn simulate(root: &Path, seeds: u64, from: u64) -> Result<()> {
     cargo(root, &arguments, &[("SIM_SEEDS", &seeds.to_string()), ("SIM_FROM", &from.to_string())])
 }
 
+/// Kills a server again and again, and says what the kills hit.
+pub(crate) fn kill(root: &Path, count: u64, from: u64) -> Result<()> {
+    let bao = openbao::install(root)?.display().to_string();
+    let arguments =
+        ["test", "--locked", "--package", "vaultterm", "--test", "black_box", "--", "kills::", "--nocapture"];
+    let (count, from) = (count.to_string(), from.to_string());
+    cargo(root, &arguments, &[("VAULTTERM_BAO", &bao), ("VAULTTERM_KILLS", &count), ("VAULTTERM_KILLS_FROM", &from)])
+}
+
 /// Checks what the dependencies may be, where `cargo deny` is installed. Its database of
 /// advisories is left out: it is fetched from elsewhere, and a test must not depend on the day.
 fn dependencies(root: &Path) -> Result<bool> {

@@ -98,13 +98,15 @@ struct Gate {
     with: String,
     reached: oneshot::Sender<String>,
     opened: oneshot::Receiver<()>,
+    answered: oneshot::Sender<()>,
 }
 
 /// A request that will be held before it gets through. It goes on when this is dropped.
 #[derive(Debug)]
 pub struct Held {
     reached: oneshot::Receiver<String>,
-    _open: oneshot::Sender<()>,
+    open: oneshot::Sender<()>,
+    answered: oneshot::Receiver<()>,
 }
 
 impl Held {
@@ -114,6 +116,12 @@ impl Held {
     /// When another request is held in its stead.
     pub async fn reached(&mut self) -> String {
         (&mut self.reached).await.expect("nothing else is held meanwhile")
+    }
+
+    /// Lets the request go on, and waits until its answer was handed over, or will never be.
+    pub async fn let_through(self) {
+        drop(self.open);
+        let _ = self.answered.await;
     }
 }
 
@@ -190,8 +198,9 @@ impl Between {
     pub fn hold(&self, with: impl Into<String>) -> Held {
         let (reached_by, reached) = oneshot::channel();
         let (open, opened) = oneshot::channel();
-        self.state().gate = Some(Gate { with: with.into(), reached: reached_by, opened });
-        Held { reached, _open: open }
+        let (answered_by, answered) = oneshot::channel();
+        self.state().gate = Some(Gate { with: with.into(), reached: reached_by, opened, answered: answered_by });
+        Held { reached, open, answered }
     }
 
     /// Closes the way: whoever comes is refused the connection.
@@ -255,7 +264,8 @@ impl Between {
         let mut body = vec![0; head::length(&head)];
         client.read_exact(&mut body).await?;
         let number = self.arrived(&head);
-        self.wait_at_gate(&head).await;
+        // Tells by being dropped.
+        let _answered = self.wait_at_gate(&head).await;
         let meddling = self.rule_for(head::line(&head));
         let status = self.exchange(&mut client, (&head, &body), meddling).await;
         let mut state = self.state();
@@ -273,18 +283,20 @@ impl Between {
         state.exchanges.len() - 1
     }
 
-    async fn wait_at_gate(&self, head: &str) {
+    /// Waits at the gate, if there is one for it. Answers what to drop once it is answered.
+    async fn wait_at_gate(&self, head: &str) -> Option<oneshot::Sender<()>> {
         let gate = {
             let mut state = self.state();
             let here = state.gate.as_ref().is_some_and(|gate| head::line(head).contains(&gate.with));
             if here { state.gate.take() } else { None }
         };
-        let Some(gate) = gate else { return };
+        let gate = gate?;
         let token = head::field(head, "x-vault-token").unwrap_or_default().to_owned();
         // Whoever does not wait for it does not hold it.
         if gate.reached.send(token).is_ok() {
             let _ = gate.opened.await;
         }
+        Some(gate.answered)
     }
 
     fn rule_for(&self, line: &str) -> Meddling {

@@ -1,0 +1,83 @@
+//! The accounts at the end: where every value is, what was written twice, and whether both sides
+//! are in step.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+use vaultterm_testkit::openbao::OpenBao;
+
+use super::{
+    people::texts,
+    road::{Mode, Road},
+};
+use crate::house::House;
+
+/// What can be had: from any revision of a record, and from any live version of a secret.
+#[derive(Default)]
+pub(super) struct Found {
+    values: BTreeSet<String>,
+    /// Secrets with two live versions in a row that hold the same.
+    pub(super) twice: Vec<String>,
+    pub(super) versions: u64,
+}
+
+impl Found {
+    pub(super) fn has(&self, value: &str) -> bool {
+        self.values.contains(value)
+    }
+
+    pub(super) async fn look_through(&mut self, house: &House, bao: &OpenBao, road: &Road) {
+        for state in ["live", "trash"] {
+            for record in road.records(house, state).await {
+                self.look_through_record(house, record["id"].as_str().expect("an id")).await;
+            }
+        }
+        for (path, info) in road.keys(bao).await {
+            let newest = info["current_version"].as_u64().expect("a number");
+            let mut before = None;
+            for version in 1..=newest {
+                let data = road.version(bao, &path, version).await;
+                if data.is_some() && data == before {
+                    self.twice.push(format!("{}/{path} v{version}", road.mount));
+                }
+                data.iter().for_each(|data| texts(data, &mut self.values));
+                before = data;
+                self.versions += 1;
+            }
+        }
+    }
+
+    async fn look_through_record(&mut self, house: &House, id: &str) {
+        for revision in house.owner.items(&format!("/records/{id}/revisions?limit=500")).await {
+            let body = json!({"revision": revision["revision"]});
+            let revealed = house.owner.post(&format!("/records/{id}/reveal"), body).await.expect(200).body;
+            texts(&revealed, &mut self.values);
+        }
+    }
+}
+
+/// Whatever the mode says is equal on both sides, or listed as a conflict.
+pub(super) async fn in_step(house: &House, bao: &OpenBao, road: &Road) {
+    let open = format!("/conflicts?status=open&limit=500&connection_id={}", road.connection);
+    let open = house.owner.items(&open).await;
+    let listed: BTreeSet<_> = open.iter().map(|conflict| conflict["path"].as_str().expect("a path")).collect();
+    let local: BTreeMap<String, Value> = house.values(&road.collection).await.into_iter().collect();
+    let mut remote = BTreeMap::new();
+    for (path, info) in road.keys(bao).await {
+        let newest = info["current_version"].as_u64().expect("a number");
+        if let Some(data) = road.version(bao, &path, newest).await {
+            remote.insert(path, data);
+        }
+    }
+    let paths: BTreeSet<_> = match road.mode {
+        Mode::Push => local.keys().collect(),
+        Mode::Pull => remote.keys().collect(),
+        Mode::Bidirectional => local.keys().chain(remote.keys()).collect(),
+    };
+    for path in paths {
+        if !listed.contains(path.as_str()) {
+            let mode = road.mode.as_str();
+            assert_eq!(local.get(path), remote.get(path), "{mode}: {path} is in step, or listed");
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! One connection of a chapter: a collection, a mount, and the way between, by which it is seen
+//! what a run was at when it was killed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+use vaultterm_testkit::openbao::{AppRole, Between, Exchange, OpenBao};
+
+use crate::{house::House, town::PREFIX};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Mode {
+    Push,
+    Pull,
+    Bidirectional,
+}
+
+impl Mode {
+    pub(super) const ALL: [Self; 3] = [Self::Push, Self::Pull, Self::Bidirectional];
+
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Push => "push",
+            Self::Pull => "pull",
+            Self::Bidirectional => "bidirectional",
+        }
+    }
+}
+
+/// What a run was at when it was killed, as far as its requests tell: what it writes to its own
+/// database goes on beside. In a pull that is all the writing there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Moment {
+    BeforeLogin,
+    LookingAround,
+    Observing,
+    Applying,
+    /// A write had been answered, and was not recorded.
+    Unrecorded,
+    Closing,
+    Ended,
+}
+
+impl Moment {
+    pub(super) const ALL: [Self; 7] = [
+        Self::BeforeLogin,
+        Self::LookingAround,
+        Self::Observing,
+        Self::Applying,
+        Self::Unrecorded,
+        Self::Closing,
+        Self::Ended,
+    ];
+
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::BeforeLogin => "before the login",
+            Self::LookingAround => "between login and listing",
+            Self::Observing => "observing",
+            Self::Applying => "applying",
+            Self::Unrecorded => "between a write and its record",
+            Self::Closing => "closing",
+            Self::Ended => "after its end",
+        }
+    }
+}
+
+/// One connection.
+pub(super) struct Road {
+    pub(super) mode: Mode,
+    pub(super) between: Between,
+    pub(super) mount: String,
+    pub(super) collection: String,
+    pub(super) connection: String,
+}
+
+/// Versions that no chapter reaches: what Vault evicts by itself is not ours to keep.
+const VERSIONS_MAX: u32 = 10_000;
+
+impl Road {
+    pub(super) async fn new(house: &House, bao: &OpenBao, mode: Mode) -> Self {
+        let mount = format!("kv-{}", mode.as_str());
+        bao.root().mount_kv(&mount, 2).await;
+        bao.root().call("POST", &format!("{mount}/config"), Some(json!({"max_versions": VERSIONS_MAX}))).await;
+        let between = Between::new(bao.port()).await;
+        let scope = json!({"mount": mount, "path": PREFIX, "mode": mode.as_str(), "flavor": "openbao"});
+        let policy = house.owner.post("/connections/policy", scope).await.expect(200);
+        let policy = policy.body["hcl"].as_str().expect("a policy").to_owned();
+        let credentials = bao.root().make_role(AppRole { name: &mount, policy: &policy, more: Value::Null }).await;
+        let collection = house.collection(mode.as_str()).await;
+        let settings = json!({
+            "name": mode.as_str(), "collection_id": collection, "address": between.address(),
+            "auth": {"role_id": credentials.role_id, "secret_id": credentials.secret_id},
+            "mount": mount, "path": PREFIX, "mode": mode.as_str(),
+            "options": {"interval_seconds": 0, "on_change": false},
+        });
+        let connection = house.owner.post("/connections", settings).await.expect(201).id();
+        Self { mode, between, mount, collection, connection }
+    }
+
+    /// Starts a run; answers its id.
+    pub(super) async fn start(&self, house: &House) -> String {
+        house.owner.post(&format!("/connections/{}/runs", self.connection), json!({})).await.expect(202).id()
+    }
+
+    /// Finds out what a run was at, from the requests it made, and from what was recorded before it.
+    pub(super) async fn moment(&self, house: &House, run: &str, before: &Before) -> Moment {
+        let state = house.owner.get(&format!("/runs/{run}")).await.expect(200).body["state"].clone();
+        if matches!(state.as_str(), Some("succeeded" | "partial" | "halted")) {
+            return Moment::Ended;
+        }
+        let exchanges = self.between.exchanges().split_off(before.requests);
+        let asked = |text: &str| exchanges.iter().any(|exchange| exchange.line.contains(text));
+        if asked("/v1/auth/token/revoke-self") {
+            return Moment::Closing;
+        }
+        let recorded = self.recorded(house).await;
+        if written(&self.mount, &exchanges).iter().any(|path| recorded.get(path) == before.recorded.get(path)) {
+            return Moment::Unrecorded;
+        }
+        if asked("PATCH ") || asked(&format!("POST /v1/{}/", self.mount)) {
+            return Moment::Applying;
+        }
+        if asked("/detailed-metadata/") {
+            return Moment::Observing;
+        }
+        if asked("/v1/auth/approle/login") { Moment::LookingAround } else { Moment::BeforeLogin }
+    }
+
+    /// How things are before a run.
+    pub(super) async fn before(&self, house: &House) -> Before {
+        Before { requests: self.between.seen().len(), recorded: self.recorded(house).await }
+    }
+
+    /// The version that each live record was last in step with.
+    async fn recorded(&self, house: &House) -> BTreeMap<String, u64> {
+        let version = |record: Value| {
+            let sync = record["sync"].as_array()?.first()?.clone();
+            Some((record["path"].as_str()?.to_owned(), sync["remote_version"].as_u64()?))
+        };
+        self.records(house, "live").await.into_iter().filter_map(version).collect()
+    }
+
+    pub(super) async fn records(&self, house: &House, state: &str) -> Vec<Value> {
+        house.owner.items(&format!("/collections/{}/records?limit=500&state={state}", self.collection)).await
+    }
+
+    /// Every key with its metadata.
+    pub(super) async fn keys(&self, bao: &OpenBao) -> BTreeMap<String, Value> {
+        let folder = format!("{}/detailed-metadata/{PREFIX}?scan=true", self.mount);
+        let (status, mut answer) = bao.root().try_call("GET", &folder, None).await;
+        if status == 404 {
+            return BTreeMap::new();
+        }
+        serde_json::from_value(answer["data"]["key_info"].take()).expect("a scan")
+    }
+
+    /// Reads a version; `None` when it is not live.
+    pub(super) async fn version(&self, bao: &OpenBao, path: &str, version: u64) -> Option<Value> {
+        let path = format!("{}/data/{PREFIX}/{path}?version={version}", self.mount);
+        let (status, answer) = bao.root().try_call("GET", &path, None).await;
+        status.is_success().then(|| answer["data"]["data"].clone())
+    }
+}
+
+/// What a run finds.
+pub(super) struct Before {
+    requests: usize,
+    /// The version that each record is in step with.
+    recorded: BTreeMap<String, u64>,
+}
+
+/// Paths to which a write was answered with success.
+fn written(mount: &str, exchanges: &[Exchange]) -> BTreeSet<String> {
+    let api = format!("POST /v1/{mount}/data/{PREFIX}/");
+    let path = |exchange: &Exchange| {
+        let rest = exchange.line.strip_prefix(&api).filter(|_| exchange.status == Some(200))?;
+        rest.split(' ').next().map(str::to_owned)
+    };
+    exchanges.iter().filter_map(path).collect()
+}
