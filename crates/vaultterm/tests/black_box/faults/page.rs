@@ -15,8 +15,8 @@ same command without the variable fails when a row does not hold or this page di
 Each row is one fault, met by a run of a real server with a real OpenBao, where records and secrets were
 created, changed and deleted on both sides before. *Problem* is what the run tells: the class, the path where
 it is about one, what happened, and what to do. *Run* is how it ended and the exit code of `vaultterm sync run`.
-*State* is the connection's afterwards. Where the fault ends with °, the answer was given on the wire in the
-server's place; else a real server answered so, or a real connection broke.
+*State* is the connection's afterwards. Where the fault ends with °, the answer was made up or shortened on
+the wire; else a real server answered so, or a real connection broke.
 
 For every row it is checked that a run that was stopped wrote nothing, that no other host was asked, that
 neither value nor SecretID stands in anything that is told, and that **the next run after the fault leaves both

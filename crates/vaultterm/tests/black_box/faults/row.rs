@@ -40,12 +40,14 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    /// Whether something answers in the server's place.
+    /// Whether an answer is made up or shortened.
     pub(crate) const fn is_injected(&self) -> bool {
-        matches!(
-            self,
-            Self::Lasting(_, Meddling::Instead(_)) | Self::Passing(_, _, Meddling::Instead(_)) | Self::Redirected(_)
-        )
+        use Meddling::{Instead, Short};
+        match self {
+            Self::Lasting(_, meddling) | Self::Passing(_, _, meddling) => matches!(meddling, Instead(_) | Short(_)),
+            Self::Redirected(_) => true,
+            Self::Closed | Self::Certificate(_) | Self::Before(_) | Self::During(..) => false,
+        }
     }
 }
 

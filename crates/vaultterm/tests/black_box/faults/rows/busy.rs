@@ -49,7 +49,7 @@ pub(super) const BUSY: Section = Section {
 
 pub(super) const SEALED: Section = Section {
     title: "The server is sealed or standing by",
-    text: "",
+    text: "It is asked a few times more. The connection then shows what it waits for.",
     rows: &[
         row(
             "it is sealed",
