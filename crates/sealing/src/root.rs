@@ -166,6 +166,12 @@ impl RootKey {
         file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
     }
 
+    /// Copies the key, on purpose.
+    #[must_use]
+    pub fn duplicate(&self) -> Self {
+        Self(LockedKey::of(self.expose()))
+    }
+
     /// Shows the key to code that must have it.
     #[must_use]
     pub fn expose(&self) -> &[u8; 32] {

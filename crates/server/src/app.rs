@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use vaultterm_hcv::VaultConnector;
+use vaultterm_sealing::RootKey;
 use vaultterm_store::Store;
 use vaultterm_sync::{Clock as _, Engine};
 
-use crate::{clock::SystemClock, live::LiveRuns, password::Passwords, throttle::Throttle};
+use crate::{RootKeeper, clock::SystemClock, keys::Keys, live::LiveRuns, password::Passwords, throttle::Throttle};
 
 /// The engine as the server runs it.
 pub(crate) type ServerEngine = Engine<Store, VaultConnector, SystemClock>;
@@ -25,6 +26,7 @@ pub struct App {
     pub(crate) store: Store,
     pub(crate) engine: Arc<ServerEngine>,
     pub(crate) connector: VaultConnector,
+    pub(crate) keys: Arc<Keys>,
     pub(crate) options: AppOptions,
     pub(crate) live: Arc<LiveRuns>,
     pub(crate) passwords: Arc<Passwords>,
@@ -36,13 +38,20 @@ pub struct App {
 }
 
 impl App {
-    /// Puts the server together. Hashes one password, so takes a moment.
+    /// Puts the server together, of an unlocked database and whoever keeps its root key. Hashes
+    /// one password, so takes a moment.
     #[must_use]
-    pub fn new(store: Store, connector: VaultConnector, options: AppOptions) -> Self {
+    pub fn new(
+        (store, root): (Store, RootKey),
+        keeper: RootKeeper,
+        connector: VaultConnector,
+        options: AppOptions,
+    ) -> Self {
         Self {
             engine: Arc::new(Engine::new(store.clone(), connector.clone(), SystemClock)),
             store,
             connector,
+            keys: Arc::new(Keys::new(keeper, root)),
             options,
             live: Arc::default(),
             passwords: Arc::new(Passwords::new()),

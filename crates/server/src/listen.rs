@@ -1,14 +1,14 @@
 //! The listener: plain or TLS, with a limit on how long a client may take, and a shutdown that
 //! lets requests and runs end.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
 use axum_server::{Handle, tls_rustls::RustlsConfig};
 use hyper_util::rt::TokioTimer;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
-use crate::{api, app::App, scheduler};
+use crate::{api, app::App, front::Front, keys, scheduler};
 
 /// How long the head of a request may take, against connections that send nothing.
 const HEADERS_WITHIN: Duration = Duration::from_secs(10);
@@ -46,9 +46,16 @@ pub enum ListenError {
     Serve(#[source] std::io::Error),
 }
 
+/// When the keys are open.
+pub enum Opening {
+    /// They are.
+    Done(Box<App>),
+    /// Once this has ended.
+    Awaited(Pin<Box<dyn Future<Output = App> + Send>>),
+}
+
 /// A bound listener that serves nothing yet.
 pub struct Server {
-    app: App,
     listener: std::net::TcpListener,
     address: SocketAddr,
     tls: Option<RustlsConfig>,
@@ -59,13 +66,13 @@ impl Server {
     ///
     /// # Errors
     /// [`ListenError`].
-    pub fn bind(app: App, address: SocketAddr, tls: Option<TlsPem>) -> Result<Self, ListenError> {
+    pub fn bind(address: SocketAddr, tls: Option<TlsPem>) -> Result<Self, ListenError> {
         let tls = tls.map(|pem| config(&pem)).transpose()?;
         let failed = |source| ListenError::Bind { address, source };
         let listener = std::net::TcpListener::bind(address).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { app, listener, address, tls })
+        Ok(Self { listener, address, tls })
     }
 
     /// Returns where it listens.
@@ -75,16 +82,34 @@ impl Server {
     }
 
     /// Serves until `shutdown` ends; then stops listening, cancels runs, and waits for both.
+    /// While the app is still to be opened, everything is refused as `sealed`.
     ///
     /// # Errors
     /// [`ListenError::Serve`].
-    pub async fn serve(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), ListenError> {
-        let Self { app, listener, tls, .. } = self;
-        let service = api::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
-        app.tasks.spawn(scheduler::run(app.clone()));
+    pub async fn serve(self, opening: Opening, shutdown: impl Future<Output = ()> + Send) -> Result<(), ListenError> {
+        let Self { listener, tls, .. } = self;
+        let front = Front::default();
+        let service = front.router().into_make_service_with_connect_info::<SocketAddr>();
         let handle = Handle::new();
+        if let Opening::Done(app) = &opening {
+            front.open(api::router((**app).clone()));
+        }
         let serving = tokio::spawn(listen(listener, tls, handle.clone(), service));
-        let mut serving = std::pin::pin!(serving);
+        let (mut serving, mut shutdown) = (std::pin::pin!(serving), std::pin::pin!(shutdown));
+        let app = match opening {
+            Opening::Done(app) => *app,
+            Opening::Awaited(opening) => tokio::select! {
+                ended = &mut serving => return joined(ended),
+                () = &mut shutdown => {
+                    handle.graceful_shutdown(Some(SHUTDOWN_WITHIN));
+                    return joined(serving.await);
+                }
+                app = opening => app,
+            },
+        };
+        front.open(api::router(app.clone()));
+        app.tasks.spawn(scheduler::run(app.clone()));
+        app.tasks.spawn(keys::rewrap(app.clone()));
         tokio::select! {
             ended = &mut serving => return joined(ended),
             () = shutdown => {}

@@ -41,13 +41,14 @@ pub(crate) enum Kind {
     PreconditionRequired,
     RateLimited,
     Internal,
+    Sealed,
     Unavailable,
 }
 
 impl Kind {
     /// Every kind, by status.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 20] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::Malformed,
         Self::Unauthenticated,
         Self::LoginRefused,
@@ -67,6 +68,7 @@ impl Kind {
         Self::PreconditionRequired,
         Self::RateLimited,
         Self::Internal,
+        Self::Sealed,
         Self::Unavailable,
     ];
 
@@ -91,6 +93,7 @@ impl Kind {
             Self::PreconditionRequired => (428, "precondition-required", "If-Match is missing"),
             Self::RateLimited => (429, "rate-limited", "Too many attempts"),
             Self::Internal => (500, "internal", "Something failed inside"),
+            Self::Sealed => (503, "sealed", "The root key is sealed"),
             Self::Unavailable => (503, "unavailable", "Not ready"),
         }
     }
@@ -153,7 +156,7 @@ impl Problem {
             instance: String::new(),
             errors: Vec::new(),
             hint: None,
-            retryable: matches!(kind, Kind::RunInProgress | Kind::RateLimited | Kind::Unavailable),
+            retryable: matches!(kind, Kind::RunInProgress | Kind::RateLimited | Kind::Sealed | Kind::Unavailable),
             retry_after: None,
         }))
     }

@@ -305,3 +305,27 @@ pub(crate) struct AuditEvent {
     pub(crate) object: Option<String>,
     pub(crate) outcome: String,
 }
+
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Keys {
+    pub(crate) provider: String,
+    pub(crate) kept_at: String,
+    #[serde(default)]
+    pub(crate) sealed: Vec<SealedKey>,
+    pub(crate) keys: Vec<Key>,
+    pub(crate) rewrap_pending: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct SealedKey {
+    pub(crate) binding: String,
+    pub(crate) transit_key_version: Option<u32>,
+    pub(crate) created_at: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Key {
+    pub(crate) purpose: String,
+    pub(crate) generation: u32,
+    pub(crate) state: String,
+}

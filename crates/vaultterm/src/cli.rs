@@ -5,8 +5,8 @@ use clap::{Parser, Subcommand, error::ErrorKind};
 use crate::{
     app::App,
     commands::{
-        audit, collection, completions, conflict, connection, doctor, init, login, openapi, read, record, serve, sync,
-        token, user, version,
+        audit, collection, completions, conflict, connection, doctor, init, key, login, openapi, read, record, serve,
+        sync, token, user, version,
     },
     console::{self, Console, Format},
     failure::{Exit, Failure},
@@ -63,6 +63,9 @@ enum Command {
     /// The audit log
     #[command(subcommand)]
     Audit(audit::Command),
+    /// The root key's seal, and the rotation of keys
+    #[command(subcommand)]
+    Key(key::Command),
     /// People
     #[command(subcommand)]
     User(user::Command),
@@ -117,6 +120,7 @@ async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
         Command::Sync(command) => sync::run(command, app).await,
         Command::Conflict(command) => conflict::run(command, app).await,
         Command::Audit(command) => audit::run(command, app).await,
+        Command::Key(command) => key::run(command, app).await,
         Command::User(command) => user::run(command, app).await,
         Command::Token(command) => token::run(command, app).await,
         Command::Read(args) => read::run(args, app).await,

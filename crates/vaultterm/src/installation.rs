@@ -8,7 +8,7 @@ use std::{
 
 use uuid::Uuid;
 use vaultterm_ledger::{Actor, ActorKind};
-use vaultterm_server::SystemClock;
+use vaultterm_server::{SystemClock, UnlockError};
 use vaultterm_store::{Context, Database, InstanceRole, Page, Store, StoreError};
 use vaultterm_sync::Clock as _;
 
@@ -65,13 +65,27 @@ pub(crate) async fn open(config: &ServerConfig) -> Result<Database, Failure> {
 
 /// Opens the keyring with the root key.
 pub(crate) async fn unlock(config: &ServerConfig, database: &Database) -> Result<Store, Failure> {
-    let root = config.root_key()?;
-    database.unlock(&root).await.map_err(|error| match error {
-        StoreError::Sealing(_) => Failure::local("the master key does not open this database")
-            .because(&error)
-            .hint("use the key that was made together with it (MASTER_KEY_FILE)"),
-        error => broken(&error),
-    })
+    let keeper = config.keys.keeper()?;
+    keeper.unlock(database).await.map(|(store, _)| store).map_err(|error| locked(&error))
+}
+
+/// The root key cannot be had, or is another one.
+pub(crate) fn locked(error: &UnlockError) -> Failure {
+    if let UnlockError::Store(error) = error {
+        return broken(error);
+    }
+    let failure = match error {
+        UnlockError::Vault(_) => Failure::server(error.to_string()),
+        error => Failure::local(error.to_string()),
+    };
+    let failure = match std::error::Error::source(error) {
+        Some(cause) => failure.because(cause),
+        None => failure,
+    };
+    match error.hint() {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
 }
 
 /// The database failed.

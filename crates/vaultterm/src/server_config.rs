@@ -4,6 +4,8 @@
 //! is generated from it. Secrets are never in `vaultterm.toml` or in a flag: they are in files,
 //! whose paths are, or among systemd's credentials.
 
+mod keys;
+
 use std::{
     ffi::OsString,
     fs, io,
@@ -12,8 +14,9 @@ use std::{
     time::Duration,
 };
 
-use vaultterm_sealing::RootKey;
 use zeroize::Zeroizing;
+
+pub(crate) use keys::{KeyConfig, MasterKey, Provider};
 
 use crate::{failure::Failure, private_file};
 
@@ -65,11 +68,33 @@ variables! {
     VAULT_TIMEOUT = "VAULTTERM_VAULT_TIMEOUT_SECONDS", Some("vault_timeout_seconds"), None, "`30`",
         "How long one request to a Vault may take, 1 to 600 seconds. Opening the connection has 5 of them at most.";
     KEY_PROVIDER = "KEY_PROVIDER", Some("key_provider"), None, "`local`",
-        "Who keeps the root key: `local`.";
+        "Who keeps the root key: `local` (a file), or `hcv-transit` (sealed under a Transit key).";
     MASTER_KEY_FILE = "MASTER_KEY_FILE", Some("master_key_file"), None, "`<data>/master.key`",
         "File with the root key (64 hexadecimal digits, mode 0600). Also the credential `MASTER_KEY`.";
     DEV_MASTER_KEY = "DEV_MASTER_KEY", None, None, "none",
         "The root key itself, for tests only: others can read a process's environment.";
+    MASTER_KEY_CIPHERTEXT = "MASTER_KEY_CIPHERTEXT", None, None, "what the database keeps",
+        "What Transit sealed, as `vaultterm key seal` printed it. Also `MASTER_KEY_CIPHERTEXT_FILE`.";
+    KEY_HCV_ADDR = "KEY_HCV_ADDR", Some("key_hcv_addr"), None, "none",
+        "Address of the Vault with the Transit key.";
+    KEY_HCV_NAMESPACE = "KEY_HCV_NAMESPACE", Some("key_hcv_namespace"), None, "none",
+        "Namespace of the Transit engine.";
+    KEY_HCV_CACERT = "KEY_HCV_CACERT", Some("key_hcv_cacert"), None, "the system's CAs",
+        "File with the CA certificates to trust (PEM).";
+    KEY_HCV_AUTH = "KEY_HCV_AUTH", Some("key_hcv_auth"), None, "`approle`",
+        "How to log in there: `approle` or `token`.";
+    KEY_HCV_TOKEN = "KEY_HCV_TOKEN", None, None, "none",
+        "The token, with `token`. Also `KEY_HCV_TOKEN_FILE` and the credential `KEY_HCV_TOKEN`.";
+    KEY_HCV_AUTH_MOUNT = "KEY_HCV_AUTH_MOUNT", Some("key_hcv_auth_mount"), None, "`approle`",
+        "Where AppRole is mounted.";
+    KEY_HCV_ROLE_ID = "KEY_HCV_ROLE_ID", Some("key_hcv_role_id"), None, "none",
+        "The RoleID, with `approle`.";
+    KEY_HCV_SECRET_ID = "KEY_HCV_SECRET_ID", None, None, "none",
+        "The SecretID, with `approle`. Also `KEY_HCV_SECRET_ID_FILE` and the credential `KEY_HCV_SECRET_ID`.";
+    KEY_HCV_TRANSIT_MOUNT = "KEY_HCV_TRANSIT_MOUNT", Some("key_hcv_transit_mount"), None, "`transit`",
+        "Where the Transit engine is mounted.";
+    KEY_HCV_TRANSIT_KEY = "KEY_HCV_TRANSIT_KEY", Some("key_hcv_transit_key"), None, "`vaultterm-master`",
+        "Name of the Transit key.";
     LOG = "VAULTTERM_LOG", Some("log"), None, "`info`",
         "What is logged: a level, or `tracing` directives such as `vaultterm_sync=debug,info`.";
     LOG_FORMAT = "VAULTTERM_LOG_FORMAT", Some("log_format"), None, "`text`",
@@ -94,14 +119,6 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// Where the root key is.
-pub(crate) enum MasterKey {
-    /// In a file that may still have to be made.
-    File(PathBuf),
-    /// In the environment, for tests.
-    Given(Zeroizing<String>),
-}
-
 /// What the server goes by.
 pub(crate) struct ServerConfig {
     pub(crate) data_dir: PathBuf,
@@ -111,7 +128,7 @@ pub(crate) struct ServerConfig {
     pub(crate) allow_plaintext_vault: bool,
     /// How long one request to a Vault may take.
     pub(crate) vault_timeout: Duration,
-    pub(crate) master_key: MasterKey,
+    pub(crate) keys: KeyConfig,
     pub(crate) log: String,
     pub(crate) log_format: LogFormat,
 }
@@ -163,7 +180,7 @@ impl ServerConfig {
             tls: sources.tls()?,
             allow_plaintext_vault: sources.truth(ALLOW_PLAINTEXT_VAULT)?,
             vault_timeout: sources.vault_timeout()?,
-            master_key: sources.master_key(&data_dir)?,
+            keys: KeyConfig::load(&sources, &data_dir, sources.truth(ALLOW_PLAINTEXT_VAULT)?)?,
             log: sources.text(LOG)?.unwrap_or_else(|| "info".to_owned()),
             log_format: match sources.text(LOG_FORMAT)?.as_deref() {
                 None | Some("text") => LogFormat::Text,
@@ -178,19 +195,6 @@ impl ServerConfig {
                 .hint("behind a proxy that speaks TLS set VAULTTERM_ALLOW_PLAINTEXT=1"));
         }
         Ok(config)
-    }
-
-    /// Reads the root key, which must exist.
-    pub(crate) fn root_key(&self) -> Result<RootKey, Failure> {
-        let read = match &self.master_key {
-            MasterKey::File(path) if !path.exists() => {
-                return Err(Failure::local(format!("there is no master key at {}", path.display()))
-                    .hint("run `vaultterm init` first; after a move, bring the key file along (MASTER_KEY_FILE)"));
-            }
-            MasterKey::File(path) => RootKey::read(path),
-            MasterKey::Given(text) => RootKey::from_hex(text, DEV_MASTER_KEY.name),
-        };
-        read.map_err(|error| Failure::local("the master key cannot be used").because(&error))
     }
 }
 
@@ -280,17 +284,6 @@ impl<E: Fn(&str) -> Option<OsString>> Sources<E> {
             _ => Err(Failure::local("VAULTTERM_TLS_CERT and VAULTTERM_TLS_KEY need one another").hint("set both")),
         }
     }
-
-    fn master_key(&self, data_dir: &Path) -> Result<MasterKey, Failure> {
-        if let Some(other) = self.text(KEY_PROVIDER)?.filter(|provider| provider != "local") {
-            return Err(unusable(KEY_PROVIDER, &other, "local"));
-        }
-        if let Some(text) = self.text(DEV_MASTER_KEY)? {
-            return Ok(MasterKey::Given(Zeroizing::new(text)));
-        }
-        let file = self.path(MASTER_KEY_FILE).or_else(|| self.credential("MASTER_KEY"));
-        Ok(MasterKey::File(file.unwrap_or_else(|| data_dir.join("master.key"))))
-    }
 }
 
 fn unusable(variable: &Variable, value: &str, form: &str) -> Failure {
@@ -334,7 +327,7 @@ mod tests {
         assert_eq!(config.listen.port(), 2);
         assert_eq!(config.log, "debug");
         assert_eq!(config.database, directory.path().join("vaultterm.db"));
-        assert!(matches!(config.master_key, MasterKey::File(path) if path == directory.path().join("master.key")));
+        assert!(matches!(config.keys.master_key, MasterKey::File(path) if path == directory.path().join("master.key")));
     }
 
     #[test]
@@ -373,7 +366,7 @@ mod tests {
     fn what_this_version_cannot_do_is_refused_rather_than_ignored() {
         let directory = tempfile::tempdir().expect("temporary directory");
         let args = in_directory(directory.path());
-        assert!(load(&args, &[("KEY_PROVIDER", "hcv-transit")]).is_err());
+        assert!(load(&args, &[("KEY_PROVIDER", "hsm")]).is_err());
         let failure = load(&args, &[("DATABASE_URL", "postgres://u:hunter2@db/x")]).err().expect("refused");
         assert!(!format!("{failure:?}").contains("hunter2"));
     }
@@ -390,5 +383,35 @@ mod tests {
         let credentials = directory.path().to_str().expect("UTF-8");
         let config = load(&args, &[("CREDENTIALS_DIRECTORY", credentials)]).expect("valid");
         assert_eq!(config.database, PathBuf::from("/elsewhere/x.db"));
+    }
+
+    #[test]
+    fn a_transit_key_is_configured_whole_or_what_is_missing_is_named() {
+        let directory = tempfile::tempdir().expect("temporary directory");
+        let args = in_directory(directory.path());
+        let secret = directory.path().join("secret-id");
+        fs::write(&secret, "hunter2\n").expect("written");
+        let secret = secret.to_str().expect("UTF-8");
+        let steps = [
+            ("KEY_PROVIDER", "hcv-transit", "KEY_HCV_ADDR"),
+            ("KEY_HCV_ADDR", "https://vault.example.com:8200", "KEY_HCV_ROLE_ID"),
+            ("KEY_HCV_ROLE_ID", "r", "KEY_HCV_SECRET_ID"),
+            ("KEY_HCV_SECRET_ID_FILE", secret, ""),
+        ];
+        let mut variables = Vec::new();
+        for (name, value, missing) in steps {
+            variables.push((name, value));
+            match load(&args, &variables) {
+                Ok(config) => {
+                    assert_eq!(missing, "");
+                    assert_eq!(config.keys.provider, Provider::Transit);
+                    let at = config.keys.keeper().expect("a keeper").describe();
+                    assert_eq!(at, "transit/keys/vaultterm-master at https://vault.example.com:8200");
+                }
+                Err(failure) => assert!(!missing.is_empty() && failure.message.contains(missing), "{failure:?}"),
+            }
+        }
+        variables.push(("KEY_HCV_AUTH", "token"));
+        assert!(load(&args, &variables).err().expect("refused").message.contains("KEY_HCV_TOKEN"));
     }
 }

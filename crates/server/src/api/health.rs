@@ -59,7 +59,7 @@ pub(crate) async fn health(State(app): State<App>, _caller: Caller) -> Json<Heal
     let database = app.store.ping().await;
     let components = vec![
         ComponentView { name: "database", ok: database.is_ok(), detail: database.err().map(|error| error.to_string()) },
-        ComponentView { name: "keys", ok: true, detail: Some("local root key".to_owned()) },
+        ComponentView { name: "keys", ok: true, detail: Some(app.keys.keeper.as_str().to_owned()) },
         ComponentView { name: "scheduler", ok: !app.closing.is_cancelled(), detail: None },
     ];
     let status = if components.iter().all(|component| component.ok) { "ok" } else { "degraded" };

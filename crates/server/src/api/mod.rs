@@ -7,6 +7,7 @@ mod collections;
 mod conflicts;
 mod connections;
 mod health;
+mod keys;
 mod list;
 mod members;
 pub(crate) mod plans;
@@ -27,6 +28,8 @@ use utoipa::{
     },
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
+
+pub(crate) use health::livez;
 
 use crate::{
     app::App,
@@ -109,6 +112,8 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(audit::events))
         .routes(routes!(audit::export))
         .routes(routes!(audit::verify))
+        .routes(routes!(keys::show))
+        .routes(routes!(keys::rotate))
         .routes(routes!(health::health))
 }
 

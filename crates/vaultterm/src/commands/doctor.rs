@@ -1,6 +1,9 @@
 //! `vaultterm doctor`: checks an installation without changing it.
 
 use serde_json::json;
+use vaultterm_hcv::{Binding, Transit, TransitCiphertext, TransitReport};
+use vaultterm_sealing::{RootKey, RootKeyError};
+use vaultterm_server::UnlockError;
 use vaultterm_store::Store;
 
 use crate::{
@@ -9,7 +12,7 @@ use crate::{
     commands::connection::test::{checks_table, tell_hints},
     failure::{Exit, Failure},
     installation::{self, Locked},
-    server_config::{ConfigArgs, ServerConfig},
+    server_config::{ConfigArgs, MasterKey, Provider, ServerConfig},
 };
 
 #[derive(clap::Args, Debug)]
@@ -73,7 +76,7 @@ async fn examine(config: &ServerConfig, report: &mut Report) {
             return;
         }
     }
-    report.note("master key", config.root_key(), |_| "readable by its owner only".to_owned());
+    examine_root_key(config, report).await;
     let database = installation::open_existing(config).await;
     let Some(database) = report.note("database", database, |_| config.database.display().to_string()) else { return };
     match installation::lock(config) {
@@ -86,6 +89,77 @@ async fn examine(config: &ServerConfig, report: &mut Report) {
         examine_store(&store, report).await;
     }
     database.close().await;
+}
+
+/// Looks at the file, or at the Transit key: what would make the sealed root key unreadable is
+/// told before it does.
+async fn examine_root_key(config: &ServerConfig, report: &mut Report) {
+    const NAME: &str = "master key";
+    let failed = |error: RootKeyError| Failure::local("the master key cannot be used").because(&error);
+    match (config.keys.provider, &config.keys.master_key) {
+        (Provider::Local, MasterKey::File(path)) if !path.exists() => {
+            let missing = UnlockError::Missing(path.clone());
+            report.push(NAME, false, missing.to_string(), missing.hint());
+        }
+        (Provider::Local, MasterKey::File(path)) => {
+            report.note(NAME, RootKey::read(path).map_err(failed), |_| "readable by its owner only".to_owned());
+        }
+        (Provider::Local, MasterKey::Given(_)) => {
+            let hint = "keep it in a file or under Transit: others can read a process's environment".to_owned();
+            report.push(NAME, true, "given in the environment, for tests", Some(hint));
+        }
+        (Provider::Transit, _) => {
+            let transit = match config.keys.transit() {
+                Ok(transit) => transit,
+                Err(failure) => return report.push(NAME, false, failure.message, None),
+            };
+            match transit.examine().await {
+                Ok(found) => judge_transit(config, &transit, &found, report).await,
+                Err(fault) => report.push(NAME, false, fault.message, fault.hint),
+            }
+        }
+    }
+}
+
+/// Judges a Transit key: by its own words, and by the version that the root key is sealed under.
+async fn judge_transit(config: &ServerConfig, transit: &Transit, found: &TransitReport, report: &mut Report) {
+    const NAME: &str = "Transit key";
+    let sealed = match installation::open_existing(config).await {
+        Ok(database) => database.sealed_roots().await.unwrap_or_default().into_iter().next(),
+        Err(_) => None,
+    };
+    let version = sealed
+        .and_then(|sealed| TransitCiphertext { text: sealed.ciphertext, binding: Binding::Context }.key_version());
+    report.push("master key", true, format!("sealed under {}", transit.describe()), None);
+    if found.may_create == Some(true) {
+        let hint = "take `create` out of the policy: it makes a key of a mistyped name".to_owned();
+        report.push(NAME, false, "the policy has `create` on its encrypt path", Some(hint));
+    }
+    let Some(facts) = &found.facts else {
+        let hint = "grant `read` on its keys/ path: then doctor can warn before the sealed key becomes unreadable";
+        return report.push(NAME, true, "exists; its versions cannot be read", Some(hint.to_owned()));
+    };
+    let versions = format!("latest version {}, opens from {} on", facts.latest_version, facts.min_decryption_version);
+    match version {
+        Some(version) if version < facts.min_decryption_version => {
+            let hint = "lower min_decryption_version, then `vaultterm key rotate transit`".to_owned();
+            report.push(NAME, false, format!("the root key is sealed under version {version}; {versions}"), Some(hint));
+        }
+        Some(version) if version < facts.latest_version => {
+            let hint = "run `vaultterm key rotate transit` before anybody raises min_decryption_version".to_owned();
+            report.push(NAME, true, format!("the root key is sealed under version {version}; {versions}"), Some(hint));
+        }
+        _ => report.push(NAME, true, versions, None),
+    }
+    for (set, what) in [
+        (facts.deletion_allowed, "may be deleted, and the root key with it: set deletion_allowed=false"),
+        (facts.exportable, "may be taken out of Vault (exportable), for good: use another key"),
+        (facts.allow_plaintext_backup, "may be backed up in plain text, for good: use another key"),
+    ] {
+        if set {
+            report.push(NAME, true, "weaker than it could be", Some(format!("the Transit key {what}")));
+        }
+    }
 }
 
 async fn examine_store(store: &Store, report: &mut Report) {

@@ -5,15 +5,16 @@
 use std::path::PathBuf;
 
 use serde_json::json;
-use vaultterm_sealing::{RootKey, SecretText};
-use vaultterm_store::{InstanceRole, NewUser, Store};
+use vaultterm_sealing::{InstanceId, RootKey, SecretText};
+use vaultterm_server::UnlockError;
+use vaultterm_store::{Database, InstanceRole, NewUser, Store};
 
 use crate::{
     app::App,
     failure::{Exit, Failure},
     installation::{self, Locked, broken},
     private_file,
-    server_config::{ConfigArgs, MasterKey, ServerConfig},
+    server_config::{ConfigArgs, MasterKey, Provider, ServerConfig},
     shell,
     table::{Table, moment},
 };
@@ -48,9 +49,7 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     let database = installation::open(&config).await?;
     let fresh = !database.is_initialised().await.map_err(|error| broken(&error))?;
     let store = if fresh {
-        let root = new_root_key(&config, app)?;
-        let context = installation::operator();
-        database.initialise(&context, &root, None).await.map_err(|error| broken(&error))?;
+        let root = initialise(&config, &database, app).await?;
         app.console.note(&format!("made the database {}", config.database.display()));
         database.unlock(&root).await.map_err(|error| broken(&error))?
     } else {
@@ -83,16 +82,39 @@ fn owner(args: &Args) -> Result<Option<NewUser>, Failure> {
     Ok(Some(NewUser { email, name, role: InstanceRole::Owner, password_hash: Some(hash) }))
 }
 
+/// Makes the installation, and its root key where there is none yet.
+async fn initialise(config: &ServerConfig, database: &Database, app: &App) -> Result<RootKey, Failure> {
+    let (context, instance) = (installation::operator(), InstanceId(uuid::Uuid::now_v7()));
+    let (root, sealed) = match config.keys.provider {
+        Provider::Local => (new_root_key(config, app)?, None),
+        Provider::Transit => {
+            let (root, transit) = (RootKey::generate(), config.keys.transit()?);
+            let sealed = vaultterm_server::seal(&transit, instance, &root, context.now_us).await;
+            let sealed = sealed.map_err(|fault| installation::locked(&UnlockError::Vault(fault)))?;
+            app.console.note(&format!("made the root key, sealed under {}", transit.describe()));
+            app.console.note("without that Transit key nothing here opens: back it up, or `vaultterm key unseal` to a file that is kept offline");
+            (root, Some(sealed))
+        }
+    };
+    let made = database.initialise_as(&context, instance, &root, sealed.as_ref(), None).await;
+    made.map_err(|error| broken(&error))?;
+    Ok(root)
+}
+
 /// Takes the root key there is, or makes one.
 fn new_root_key(config: &ServerConfig, app: &App) -> Result<RootKey, Failure> {
-    match &config.master_key {
+    match &config.keys.master_key {
         MasterKey::File(path) if !path.exists() => {
             let root = RootKey::generate();
             root.write_new(path).map_err(|error| Failure::local("cannot make the master key").because(&error))?;
             app.console.note(&format!("made the master key {}: back it up, apart from the database", path.display()));
             Ok(root)
         }
-        MasterKey::File(_) | MasterKey::Given(_) => config.root_key(),
+        MasterKey::File(path) => {
+            RootKey::read(path).map_err(|error| Failure::local("the master key cannot be used").because(&error))
+        }
+        MasterKey::Given(text) => RootKey::from_hex(text, "DEV_MASTER_KEY")
+            .map_err(|error| Failure::local("the master key cannot be used").because(&error)),
     }
 }
 

@@ -8,6 +8,7 @@ pub(crate) mod conflict;
 pub(crate) mod connection;
 pub(crate) mod doctor;
 pub(crate) mod init;
+pub(crate) mod key;
 pub(crate) mod login;
 pub(crate) mod openapi;
 pub(crate) mod read;

@@ -1,11 +1,13 @@
 //! `vaultterm serve`: API, scheduler.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use vaultterm_hcv::{ConnectorOptions, VaultConnector};
-use vaultterm_server::{App as ServerApp, AppOptions, Server, TlsPem};
+use vaultterm_sealing::RootKey;
+use vaultterm_server::{App as ServerApp, AppOptions, Opening, RootKeeper, Server, TlsPem, UnlockError};
+use vaultterm_store::{Database, Store};
 
 use crate::{
     app::App,
@@ -14,6 +16,12 @@ use crate::{
     private_file,
     server_config::{ConfigArgs, LogFormat, ServerConfig, TlsFiles},
 };
+
+/// How long the first attempt to unseal the root key may hold up the start, how long the second
+/// one waits, and the later ones at most.
+const UNSEAL_AT_START: Duration = Duration::from_secs(5);
+const UNSEAL_REST: Duration = Duration::from_secs(1);
+const UNSEAL_REST_MAX: Duration = Duration::from_secs(60);
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
@@ -34,9 +42,21 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
         return Err(Failure::local(format!("another server runs on {}", config.database.display()))
             .hint("one SQLite database serves one server: stop the other one, or name another data directory"));
     };
-    let store = installation::unlock(&config, &database).await?;
-    // The lock is ours: whoever held a lease is gone, and its runs go on with the next ones.
-    store.free_leases().await.map_err(|error| broken(&error))?;
+    let keeper = config.keys.keeper()?;
+    // What is wrong here is said at once; what is wrong in a Vault may heal while the server is up.
+    let unlocked = match tokio::time::timeout(UNSEAL_AT_START, keeper.unlock(&database)).await {
+        Ok(Ok(unlocked)) => Some(opened(unlocked).await?),
+        Ok(Err(error)) if !error.may_heal() => return Err(installation::locked(&error)),
+        Ok(Err(error)) => {
+            tell_sealed(&error, 1);
+            None
+        }
+        // Whoever waits for the address must not wait for a Vault that says nothing.
+        Err(_) => {
+            tracing::error!("Vault says nothing: everything is refused until the root key is open");
+            None
+        }
+    };
     if let Some(mode) = installation::open_to_others(&config) {
         tracing::warn!("others may look into {} (mode {mode:o}): run chmod 700", config.data_dir.display());
     }
@@ -46,16 +66,66 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     let request_timeout = config.vault_timeout;
     let connector =
         VaultConnector::new(ConnectorOptions { allow_plaintext, request_timeout, ..ConnectorOptions::default() });
-    let server_app = ServerApp::new(store, connector, AppOptions { allow_plaintext_vault: allow_plaintext });
     let failed = |error| Failure::local("the server cannot run").because(&error);
-    let server = Server::bind(server_app, config.listen, tls).map_err(failed)?;
+    let options = AppOptions { allow_plaintext_vault: allow_plaintext };
+    let opening = match unlocked {
+        Some(unlocked) => Opening::Done(Box::new(ServerApp::new(unlocked, keeper, connector, options))),
+        None => Opening::Awaited(Box::pin(async move {
+            let unlocked = unsealed(&keeper, &database).await;
+            ServerApp::new(unlocked, keeper, connector, options)
+        })),
+    };
+    let server = Server::bind(config.listen, tls).map_err(failed)?;
     let address = format!("{scheme}://{}", server.address());
     tracing::info!(address, data = %config.data_dir.display(), "listening");
     // On stdout, for whoever started it on port 0.
     app.console.value(&address, true)?;
-    server.serve(stopped()?).await.map_err(failed)?;
+    server.serve(opening, stopped()?).await.map_err(failed)?;
     tracing::info!("stopped");
     Ok(Exit::Done)
+}
+
+/// The root key and the store it opened. The lock is ours: whoever held a lease is gone, and its
+/// runs go on with the next ones.
+async fn opened((store, root): (Store, RootKey)) -> Result<(Store, RootKey), Failure> {
+    store.free_leases().await.map_err(|error| broken(&error))?;
+    Ok((store, root))
+}
+
+/// Tries to have the root key unsealed until it is, ever more rarely.
+async fn unsealed(keeper: &RootKeeper, database: &Database) -> (Store, RootKey) {
+    let mut rest = UNSEAL_REST;
+    for attempt in 2_u64.. {
+        // Not all servers at once, after a Vault came back.
+        tokio::time::sleep(rest.mul_f64(0.75 + 0.5 * jitter())).await;
+        rest = (rest * 2).min(UNSEAL_REST_MAX);
+        let error = match keeper.unlock(database).await {
+            Ok(unlocked) => match opened(unlocked).await {
+                Ok(unlocked) => {
+                    tracing::info!(attempt, "the root key is open");
+                    return unlocked;
+                }
+                Err(failure) => {
+                    tracing::error!(why = failure.causes.join(": "), "the database cannot be used");
+                    continue;
+                }
+            },
+            Err(error) => error,
+        };
+        tell_sealed(&error, attempt);
+    }
+    unreachable!("the attempts never end");
+}
+
+/// A number from 0 up to 1 that differs between machines and moments.
+fn jitter() -> f64 {
+    let [.., random] = uuid::Uuid::now_v7().into_bytes();
+    f64::from(random) / 256.0
+}
+
+fn tell_sealed(error: &UnlockError, attempt: u64) {
+    let hint = error.hint().unwrap_or_default();
+    tracing::error!(attempt, %error, hint, "the root key is still sealed: everything is refused until it is open");
 }
 
 /// Waits for a signal that means: stop.

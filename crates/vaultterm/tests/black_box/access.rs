@@ -22,8 +22,10 @@ enum Need {
     Role(usize),
     /// Admin of the installation.
     Admin,
+    /// Owner of the installation.
+    Owner,
 }
-use Need::{Admin, Nothing, Role, Token};
+use Need::{Admin, Nothing, Owner, Role, Token};
 
 const ROLES: [&str; 4] = ["viewer", "editor", "admin", "owner"];
 const VIEWER: Need = Role(0);
@@ -39,6 +41,8 @@ const ROWS: &[(&str, &str, Need, Option<&str>, &str)] = &[
     ("GET", "/livez", Nothing, None, ""),
     ("GET", "/readyz", Nothing, None, ""),
     ("GET", "/health", Token, None, ""),
+    ("GET", "/keys", Admin, Some("admin"), ""),
+    ("POST", "/keys/rotate", Owner, Some("admin"), r#"{"key":"no such key"}"#),
     ("GET", "/auth/me", Token, None, ""),
     // Last, because it ends the token.
     ("POST", "/auth/logout", Token, None, ""),
@@ -205,6 +209,10 @@ async fn every_route_lets_in_whom_its_row_says_and_nobody_else() {
                 // Somebody else's token is not there for a member.
                 assert_ne!(stranger, Seen::LetIn, "{}", case("outsider"));
                 assert_eq!(admin, Seen::LetIn, "{}", case("admin of the installation"));
+            }
+            Owner => {
+                assert_eq!((stranger, admin), (Seen::Denied, Seen::Denied), "{}", case("admin of the installation"));
+                assert_eq!(ask(&house.owner, &ids, row).await, Seen::LetIn, "{}", case("owner of the installation"));
             }
             Role(least) => {
                 // A role on the installation opens no collection.

@@ -31,8 +31,8 @@ wait "$server" 2>/dev/null
 /// A running server.
 pub(crate) struct House {
     folder: TempDir,
-    /// What the server's environment has beside.
-    environment: &'static [(&'static str, &'static str)],
+    /// What the server and the commands find in their environment.
+    environment: Vec<(String, String)>,
     shell: Child,
     leash: Option<ChildStdin>,
     pub(crate) address: String,
@@ -63,16 +63,18 @@ impl House {
     }
 
     /// The same, with these variables for the server.
-    pub(crate) async fn configured(environment: &'static [(&'static str, &'static str)]) -> Self {
+    pub(crate) async fn configured(environment: &[(&str, &str)]) -> Self {
+        let environment: Vec<_> =
+            environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let folder = tempfile::tempdir().expect("a temporary directory");
         fs::write(folder.path().join("password"), format!("{PASSWORD}\n")).expect("written");
-        let made = command(folder.path(), "")
+        let made = command(folder.path(), "", &[])
             .args(["init", "--owner-email", OWNER, "--owner-password-file"])
             .arg(folder.path().join("password"))
             .output()
             .expect("the binary runs");
         assert!(made.status.success(), "{made:?}");
-        let (shell, leash, address) = start(folder.path(), environment);
+        let (shell, leash, address) = start(folder.path(), &environment);
         let owner = Guest::new(&address, None).login(OWNER, PASSWORD).await;
         Self { folder, environment, shell, leash: Some(leash), address, owner }
     }
@@ -81,7 +83,7 @@ impl House {
     pub(crate) fn in_folder(folder: TempDir) -> Self {
         let (shell, leash, address) = start(folder.path(), &[]);
         let owner = Guest::new(&address, None);
-        Self { folder, environment: &[], shell, leash: Some(leash), address, owner }
+        Self { folder, environment: Vec::new(), shell, leash: Some(leash), address, owner }
     }
 
     /// Kills the server (-9) and starts it again. Logins hold.
@@ -96,6 +98,20 @@ impl House {
         self.start_again();
     }
 
+    /// Stops the server, lets something happen, and starts it again.
+    pub(crate) fn while_stopped<T>(&mut self, happens: impl FnOnce(&mut Self) -> T) -> T {
+        self.end("term");
+        let happened = happens(self);
+        self.start_again();
+        happened
+    }
+
+    /// Sets a variable for every command and the server, from their next start on.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.environment.retain(|(set, _)| set != name);
+        self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
     fn end(&mut self, word: &str) {
         if let Some(mut leash) = self.leash.take() {
             let _ = writeln!(leash, "{word}");
@@ -105,7 +121,7 @@ impl House {
     }
 
     fn start_again(&mut self) {
-        let (shell, leash, address) = start(self.folder.path(), self.environment);
+        let (shell, leash, address) = start(self.folder.path(), &self.environment);
         self.owner.address.clone_from(&address);
         (self.shell, self.leash, self.address) = (shell, Some(leash), address);
     }
@@ -124,7 +140,7 @@ impl House {
 
     /// Runs a command as the owner; stdin is `input`.
     pub(crate) fn cli_with(&self, input: &str, arguments: &[&str]) -> Output {
-        let mut command = command(self.folder.path(), &self.address);
+        let mut command = command(self.folder.path(), &self.address, &self.environment);
         command.args(arguments).env("VAULTTERM_TOKEN", self.owner.token.as_deref().unwrap_or_default());
         let mut child = command
             .stdin(Stdio::piped())
@@ -221,18 +237,19 @@ impl Drop for House {
 }
 
 /// The binary, with nothing of a developer's own settings.
-fn command(folder: &Path, address: &str) -> Command {
+fn command(folder: &Path, address: &str, environment: &[(String, String)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vaultterm"));
     command
         .env_clear()
         .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
         .env("HOME", folder)
         .env("VAULTTERM_DATA_DIR", folder.join("data"))
-        .env("VAULTTERM_ADDR", address);
+        .env("VAULTTERM_ADDR", address)
+        .envs(environment.iter().map(|(name, value)| (name, value)));
     command
 }
 
-fn start(folder: &Path, environment: &[(&str, &str)]) -> (Child, ChildStdin, String) {
+fn start(folder: &Path, environment: &[(String, String)]) -> (Child, ChildStdin, String) {
     let address = folder.join("address");
     let _ = fs::remove_file(&address);
     let mut shell = Command::new("sh")
@@ -243,7 +260,7 @@ fn start(folder: &Path, environment: &[(&str, &str)]) -> (Child, ChildStdin, Str
         .env("HOME", folder)
         .env("VAULTTERM_DATA_DIR", folder.join("data"))
         .env("VAULTTERM_LOG", "debug")
-        .envs(environment.iter().copied())
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::piped())
         .spawn()
         .expect("a shell can be started");

@@ -19,5 +19,6 @@ mod neighbours;
 mod records;
 mod refusals;
 mod running;
+mod seal;
 mod sync;
 mod town;

@@ -1,0 +1,84 @@
+//! What answers from the first moment on, while the root key may still be sealed: everything is
+//! refused as `sealed` until the keys are open, and passed on from then on.
+
+use std::sync::{Arc, OnceLock};
+
+use axum::{
+    Router,
+    extract::Request,
+    middleware,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use tower::ServiceExt as _;
+
+use crate::{
+    api::livez,
+    gate,
+    problem::{Kind, Problem},
+};
+
+/// The server's routes, once there are any.
+#[derive(Clone, Default)]
+pub(crate) struct Front(Arc<OnceLock<Router>>);
+
+impl Front {
+    /// Passes every request on from now on.
+    pub(crate) fn open(&self, routes: Router) {
+        // Opened once: a second call would change nothing.
+        let _ = self.0.set(routes);
+    }
+
+    /// Answers requests.
+    pub(crate) fn router(&self) -> Router {
+        let (opened, sealed) = (Arc::clone(&self.0), sealed());
+        Router::new().fallback(move |request: Request| {
+            let routes = opened.get().unwrap_or(&sealed).clone();
+            async move {
+                match routes.oneshot(request).await {
+                    Ok(response) => response,
+                    Err(never) => match never {},
+                }
+            }
+        })
+    }
+}
+
+fn sealed() -> Router {
+    Router::new()
+        .route("/livez", get(livez))
+        .route("/api/v1/livez", get(livez))
+        .fallback(refuse)
+        .layer(middleware::from_fn(gate::pass))
+}
+
+async fn refuse() -> Response {
+    Problem::new(Kind::Sealed, "the root key is sealed: Vault has not opened it yet")
+        .hint("the server tries again by itself; its log says why it could not, `vaultterm doctor` too")
+        .retry_after(5)
+        .into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{Router, body::Body, extract::Request, routing::get};
+    use tower::ServiceExt as _;
+
+    use super::Front;
+
+    async fn status(front: &Front, path: &str) -> u16 {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        front.router().oneshot(request).await.unwrap().status().as_u16()
+    }
+
+    #[tokio::test]
+    async fn everything_but_liveness_is_sealed_until_the_keys_are_open() {
+        let front = Front::default();
+        for (path, expected) in [("/livez", 200), ("/readyz", 503), ("/api/v1/records/x", 503), ("/", 503)] {
+            assert_eq!(status(&front, path).await, expected, "{path}");
+        }
+        front.open(Router::new().route("/readyz", get(|| async { "ready" })));
+        assert_eq!(status(&front, "/readyz").await, 200);
+        assert_eq!(status(&front, "/elsewhere").await, 404);
+    }
+}

@@ -1,0 +1,373 @@
+//! Who keeps the root key between starts: how it is opened, replaced, and sealed anew; and the
+//! rotations of the keys below it.
+//!
+//! A file is replaced by way of a second one beside it, `<file>.next`: it is written first, then
+//! the database is wrapped under it in one transaction, then it takes the first one's place.
+//! Whatever dies in between, one of the two opens the database, and the next start tidies up.
+//! What Transit sealed is kept in the database, so a new one comes with that very transaction.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use tokio::sync::Mutex;
+use vaultterm_hcv::{Binding, Transit, TransitCiphertext};
+use vaultterm_sealing::{InstanceId, RootKey, RootKeyError, RootKeyId, SealingError};
+use vaultterm_store::{Context, Database, SealedRoot, Store, StoreError};
+use vaultterm_sync::{FaultClass, RemoteFault};
+
+use crate::{app::App, scheduler};
+
+/// Data keys that a rotation wraps anew in one transaction.
+const REWRAPPED_AT_ONCE: u32 = 500;
+/// How long a rotation waits after the database failed.
+const REST: Duration = Duration::from_secs(10);
+
+/// Who keeps the root key.
+#[derive(Debug)]
+pub enum RootKeeper {
+    /// A file of this machine.
+    File(PathBuf),
+    /// Whoever started the process, in its environment: for tests.
+    Given(RootKey),
+    /// A Transit key of a Vault.
+    Transit {
+        /// The key.
+        transit: Transit,
+        /// A ciphertext from the configuration, tried before those in the database.
+        configured: Option<String>,
+    },
+}
+
+/// Why the database could not be unlocked.
+#[derive(Debug, thiserror::Error)]
+pub enum UnlockError {
+    /// There is no key file.
+    #[error("there is no master key at {0}")]
+    Missing(PathBuf),
+    /// The key cannot be read, or is not one.
+    #[error("the master key cannot be used")]
+    Key(#[from] RootKeyError),
+    /// It is another key.
+    #[error("the master key does not open this database")]
+    Wrong(#[source] SealingError),
+    /// There is nothing that the seal could open.
+    #[error("the root key was never sealed under {0}")]
+    NeverSealed(String),
+    /// The seal does not open.
+    #[error("the root key is sealed, and Vault did not open it: {}", .0.message)]
+    Vault(RemoteFault),
+    /// The file could not be replaced.
+    #[error("cannot replace the master key file {path}")]
+    File {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The root key is not ours to replace.
+    #[error("the root key is given in the environment: it cannot be replaced from here")]
+    NotOurs,
+    /// The database failed.
+    #[error(transparent)]
+    Store(StoreError),
+}
+
+impl UnlockError {
+    /// Returns what to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Missing(_) => "run `vaultterm init` first; after a move, bring the key file along (MASTER_KEY_FILE)",
+            Self::Wrong(_) => "use the key that was made together with it (MASTER_KEY_FILE)",
+            Self::NeverSealed(_) => "seal it first: `vaultterm key seal` with KEY_PROVIDER=local",
+            Self::Vault(fault) => return fault.hint.clone(),
+            Self::File { .. } => "the server must be able to write to the folder of the master key",
+            Self::NotOurs => "keep the root key in a file (MASTER_KEY_FILE) or under Transit",
+            Self::Key(_) | Self::Store(_) => return None,
+        };
+        Some(hint.to_owned())
+    }
+
+    /// Says whether waiting may help: Vault is away, and may come back.
+    #[must_use]
+    pub fn may_heal(&self) -> bool {
+        matches!(self, Self::Vault(_))
+    }
+}
+
+impl From<StoreError> for UnlockError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Sealing(error) => Self::Wrong(error),
+            error => Self::Store(error),
+        }
+    }
+}
+
+impl RootKeeper {
+    /// Returns the name of the provider, as `KEY_PROVIDER` has it.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::File(_) | Self::Given(_) => "local",
+            Self::Transit { .. } => "hcv-transit",
+        }
+    }
+
+    /// Returns where the root key is kept, for people.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match self {
+            Self::File(path) => path.display().to_string(),
+            Self::Given(_) => "the environment".to_owned(),
+            Self::Transit { transit, .. } => transit.describe(),
+        }
+    }
+
+    /// Opens the database with the root key.
+    ///
+    /// # Errors
+    /// [`UnlockError`]; where it [may heal](UnlockError::may_heal), trying again does no harm.
+    pub async fn unlock(&self, database: &Database) -> Result<(Store, RootKey), UnlockError> {
+        match self {
+            Self::File(path) => unlock_with_file(path, database).await,
+            Self::Given(key) => {
+                let key = key.duplicate();
+                Ok((database.unlock(&key).await?, key))
+            }
+            Self::Transit { transit, configured } => {
+                let key = open_sealed(transit, configured.as_deref(), database).await?;
+                Ok((database.unlock(&key).await?, key))
+            }
+        }
+    }
+
+    /// Draws a new root key, wraps the keyring under it, and keeps it where the old one was.
+    async fn replace(&self, store: &Store, context: &Context, old: &RootKey) -> Result<RootKey, UnlockError> {
+        let new = RootKey::generate();
+        match self {
+            Self::Given(_) => return Err(UnlockError::NotOurs),
+            Self::File(path) => {
+                let next = beside(path, "next");
+                // One that a rotation left which never came to be: the key in use is another.
+                remove(&next)?;
+                new.write_new(&next)?;
+                store.rotate_root_key(context, old, &new, None).await?;
+                if let Err(error) = promote(path) {
+                    // The new key is in use and in its file; only the file's name is not right yet.
+                    tracing::error!(%error, "the new master key stays in {}.next until the next start", path.display());
+                }
+            }
+            Self::Transit { transit, .. } => {
+                let sealed = seal(transit, store.instance(), &new, context.now_us).await.map_err(UnlockError::Vault)?;
+                store.rotate_root_key(context, old, &new, Some(&sealed)).await?;
+            }
+        }
+        Ok(new)
+    }
+
+    /// Seals the root key anew under the newest version of the Transit key.
+    async fn reseal(&self, store: &Store, context: &Context, root: &RootKey) -> Result<(), UnlockError> {
+        let Self::Transit { transit, .. } = self else {
+            let why = "the root key is kept in a file, not sealed under Transit: there is nothing to seal anew";
+            return Err(UnlockError::Store(StoreError::Refused(why.to_owned())));
+        };
+        let current = store.keyring_status().await?.sealed.into_iter().find(|sealed| sealed.root_id == root.id());
+        let sealed = match current {
+            Some(sealed) => {
+                let bound = RootKey::sealing_context(store.instance(), root.id());
+                let before = ciphertext(&sealed)?;
+                let after = transit.reseal(&before, &bound).await.map_err(UnlockError::Vault)?;
+                sealed_root(root.id(), after, context.now_us)
+            }
+            // So far it stood in the configuration only.
+            None => seal(transit, store.instance(), root, context.now_us).await.map_err(UnlockError::Vault)?,
+        };
+        Ok(store.keep_sealed_root(context, &sealed).await?)
+    }
+}
+
+/// Seals a root key of an installation.
+///
+/// # Errors
+/// [`RemoteFault`] when Vault does not do it.
+pub async fn seal(
+    transit: &Transit,
+    instance: InstanceId,
+    root: &RootKey,
+    now_us: i64,
+) -> Result<SealedRoot, RemoteFault> {
+    let bound = RootKey::sealing_context(instance, root.id());
+    let sealed = transit.seal(&root.to_sealed_form(instance), &bound).await?;
+    Ok(sealed_root(root.id(), sealed, now_us))
+}
+
+fn sealed_root(root_id: RootKeyId, sealed: TransitCiphertext, created_us: i64) -> SealedRoot {
+    SealedRoot { root_id, binding: sealed.binding.as_str().to_owned(), ciphertext: sealed.text, created_us }
+}
+
+fn ciphertext(sealed: &SealedRoot) -> Result<TransitCiphertext, UnlockError> {
+    let binding = Binding::ALL.into_iter().find(|binding| binding.as_str() == sealed.binding);
+    let binding = binding.ok_or(UnlockError::Store(StoreError::Malformed("binding of a sealed root key")))?;
+    Ok(TransitCiphertext { text: sealed.ciphertext.clone(), binding })
+}
+
+/// Opens the root key with the key file, or with the one that a rotation left beside it.
+async fn unlock_with_file(path: &Path, database: &Database) -> Result<(Store, RootKey), UnlockError> {
+    let next = beside(path, "next");
+    let first = if path.exists() { Some(RootKey::read(path)?) } else { None };
+    let refused = match first {
+        Some(key) => match database.unlock(&key).await {
+            Ok(store) => return Ok((store, key)),
+            Err(error) => error.into(),
+        },
+        None => UnlockError::Missing(path.to_owned()),
+    };
+    if !matches!(refused, UnlockError::Wrong(_) | UnlockError::Missing(_)) || !next.exists() {
+        return Err(refused);
+    }
+    let key = RootKey::read(&next)?;
+    match database.unlock(&key).await {
+        Ok(store) => {
+            tracing::warn!("a rotation of the root key had been cut off after its end: tidying up");
+            promote(path)?;
+            Ok((store, key))
+        }
+        Err(_) => Err(refused),
+    }
+}
+
+/// Opens what Transit sealed: from the configuration, else from the database.
+async fn open_sealed(transit: &Transit, configured: Option<&str>, database: &Database) -> Result<RootKey, UnlockError> {
+    let instance = database.instance().await?;
+    let in_use = database.root_id().await?;
+    let mut refused = None;
+    if let (Some(text), Some(id)) = (configured, in_use) {
+        for binding in Binding::ALL {
+            let sealed = TransitCiphertext { text: text.to_owned(), binding };
+            match open_one(transit, instance, id, &sealed).await {
+                Ok(key) => return Ok(key),
+                Err(error @ UnlockError::Vault(RemoteFault { class: FaultClass::Misconfigured, .. })) => {
+                    refused.get_or_insert(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        tracing::warn!("MASTER_KEY_CIPHERTEXT does not open the root key in use; trying what the database keeps");
+    }
+    let kept = database.sealed_roots().await?;
+    for sealed in kept.iter().filter(|sealed| in_use.is_none_or(|id| sealed.root_id == id)) {
+        match open_one(transit, instance, sealed.root_id, &ciphertext(sealed)?).await {
+            Ok(key) => return Ok(key),
+            // An older one may still open, where the newest does not.
+            Err(error @ UnlockError::Vault(RemoteFault { class: FaultClass::Misconfigured, .. })) => {
+                refused.get_or_insert(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(refused.unwrap_or_else(|| UnlockError::NeverSealed(transit.describe())))
+}
+
+async fn open_one(
+    transit: &Transit,
+    instance: InstanceId,
+    id: RootKeyId,
+    sealed: &TransitCiphertext,
+) -> Result<RootKey, UnlockError> {
+    let bound = RootKey::sealing_context(instance, id);
+    let opened = transit.open(sealed, &bound).await.map_err(UnlockError::Vault)?;
+    Ok(RootKey::from_sealed_form(&opened, instance)?)
+}
+
+/// Puts the new key file in the old one's place, and keeps the old one: older backups of the
+/// database open with it.
+fn promote(path: &Path) -> Result<(), UnlockError> {
+    let failed = |source| UnlockError::File { path: path.to_owned(), source };
+    if path.exists() {
+        fs::rename(path, beside(path, "previous")).map_err(failed)?;
+    }
+    fs::rename(beside(path, "next"), path).map_err(failed)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+}
+
+fn remove(path: &Path) -> Result<(), UnlockError> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(UnlockError::File { path: path.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{suffix}"));
+    path.with_file_name(name)
+}
+
+/// The root key in use, and who keeps it. One rotation at a time.
+pub(crate) struct Keys {
+    pub(crate) keeper: RootKeeper,
+    root: Mutex<RootKey>,
+}
+
+/// What can be rotated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rotated {
+    Root,
+    Record,
+    Transit,
+}
+
+impl Keys {
+    pub(crate) fn new(keeper: RootKeeper, root: RootKey) -> Self {
+        Self { keeper, root: Mutex::new(root) }
+    }
+}
+
+impl App {
+    /// Rotates a key, in a task of its own: a caller who goes away does not cut it off. What a
+    /// rotation of the record key leaves to do is done by another one.
+    pub(crate) async fn rotate(&self, context: Context, what: Rotated) -> Result<(), UnlockError> {
+        let app = self.clone();
+        let rotation = self.tasks.spawn(async move {
+            let mut root = app.keys.root.lock().await;
+            match what {
+                Rotated::Root => *root = app.keys.keeper.replace(&app.store, &context, &root).await?,
+                Rotated::Transit => app.keys.keeper.reseal(&app.store, &context, &root).await?,
+                Rotated::Record => {
+                    app.store.rotate_record_key(&context, &root).await?;
+                    app.tasks.spawn(rewrap(app.clone()));
+                }
+            }
+            Ok(())
+        });
+        rotation.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+    }
+}
+
+/// Moves what is sealed under a retired record key, batch by batch, until nothing is left or the
+/// server closes; the next start goes on.
+pub(crate) async fn rewrap(app: App) {
+    let mut batches = 0_u64;
+    while !app.closing.is_cancelled() {
+        let context = Context { actor: scheduler::system(), source_ip: None, request_id: None, now_us: app.now_us() };
+        match app.store.rewrap_some(&context, REWRAPPED_AT_ONCE).await {
+            Ok(true) if batches == 0 => return,
+            Ok(true) => return tracing::info!(batches, "the rotation of the record key has ended"),
+            Ok(false) => batches += 1,
+            Err(error) => {
+                tracing::error!(%error, "the rotation of the record key rests");
+                tokio::select! {
+                    () = app.closing.cancelled() => {}
+                    () = tokio::time::sleep(REST) => {}
+                }
+            }
+        }
+    }
+}
