@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// What can be rotated.
-const ROTATED: [&str; 4] = ["root", "record", "audit", "transit"];
+const ROTATED: [&str; 3] = ["root", "record", "transit"];
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
