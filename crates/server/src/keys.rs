@@ -67,6 +67,9 @@ pub enum UnlockError {
         /// Why.
         source: io::Error,
     },
+    /// The root key in use is in no file that is known.
+    #[error("neither {0} nor the file beside it holds the root key in use; nothing was changed")]
+    Elsewhere(PathBuf),
     /// The root key is not ours to replace.
     #[error("the root key is given in the environment: it cannot be replaced from here")]
     NotOurs,
@@ -85,6 +88,7 @@ impl UnlockError {
             Self::NeverSealed(_) => "seal it first: `vaultterm key seal` with KEY_PROVIDER=local",
             Self::Vault(fault) => return fault.hint.clone(),
             Self::File { .. } => "the server must be able to write to the folder of the master key",
+            Self::Elsewhere(_) => "put the file back that the server was started with, then rotate again",
             Self::NotOurs => "keep the root key in a file (MASTER_KEY_FILE) or under Transit",
             Self::Key(_) | Self::Store(_) => return None,
         };
@@ -151,10 +155,11 @@ impl RootKeeper {
         match self {
             Self::Given(_) => return Err(UnlockError::NotOurs),
             Self::File(path) => {
-                let next = beside(path, "next");
-                // One that a rotation left which never came to be: the key in use is another.
-                remove(&next)?;
-                new.write_new(&next)?;
+                let in_use = store.keyring_status().await?.root_id;
+                settle(path, in_use.ok_or(StoreError::Malformed("root key id"))?)?;
+                new.write_new(&beside(path, "next"))?;
+                // From the commit on, nothing but this file opens the database: its name must last.
+                sync_folder(path)?;
                 store.rotate_root_key(context, old, &new, None).await?;
                 if let Err(error) = promote(path) {
                     // The new key is in use and in its file; only the file's name is not right yet.
@@ -283,6 +288,20 @@ async fn open_one(
     Ok(RootKey::from_sealed_form(&opened, instance)?)
 }
 
+/// Makes sure that the root key in use is in the key file, so that one beside it is nobody's: a
+/// draw of a rotation that never came to be. The database knows which key that is.
+fn settle(path: &Path, in_use: RootKeyId) -> Result<(), UnlockError> {
+    let next = beside(path, "next");
+    let holds = |file: &Path| Ok::<_, RootKeyError>(file.exists() && RootKey::read(file)?.id() == in_use);
+    if holds(path)? {
+        return match fs::remove_file(&next) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(UnlockError::File { path: next, source }),
+            _ => Ok(()),
+        };
+    }
+    if holds(&next)? { promote(path) } else { Err(UnlockError::Elsewhere(path.to_owned())) }
+}
+
 /// Puts the new key file in the old one's place, and keeps the old one: older backups of the
 /// database open with it.
 fn promote(path: &Path) -> Result<(), UnlockError> {
@@ -291,17 +310,14 @@ fn promote(path: &Path) -> Result<(), UnlockError> {
         fs::rename(path, beside(path, "previous")).map_err(failed)?;
     }
     fs::rename(beside(path, "next"), path).map_err(failed)?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+    sync_folder(path)
 }
 
-fn remove(path: &Path) -> Result<(), UnlockError> {
-    match fs::remove_file(path) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => {
-            Err(UnlockError::File { path: path.to_owned(), source })
-        }
-        _ => Ok(()),
-    }
+/// Makes the names of the key files outlast a power cut.
+fn sync_folder(path: &Path) -> Result<(), UnlockError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let synced = fs::File::open(folder).and_then(|folder| folder.sync_all());
+    synced.map_err(|source| UnlockError::File { path: path.to_owned(), source })
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {
@@ -369,5 +385,99 @@ pub(crate) async fn rewrap(app: App) {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::PathBuf};
+
+    use tempfile::TempDir;
+    use uuid::Uuid;
+    use vaultterm_ledger::{Actor, ActorKind};
+    use vaultterm_sealing::RootKey;
+    use vaultterm_store::{Context, Database, Store};
+
+    use super::{RootKeeper, UnlockError, beside};
+
+    struct Installation {
+        folder: TempDir,
+        store: Store,
+        root: RootKey,
+    }
+
+    impl Installation {
+        async fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let root = RootKey::generate();
+            root.write_new(&folder.path().join("master.key")).unwrap();
+            let database = Database::open_sqlite(&folder.path().join("vaultterm.db")).await.unwrap();
+            database.initialise(&context(), &root, None).await.unwrap();
+            let store = database.unlock(&root).await.unwrap();
+            Self { folder, store, root }
+        }
+
+        fn key(&self) -> PathBuf {
+            self.folder.path().join("master.key")
+        }
+
+        async fn replace(&self) -> Result<RootKey, UnlockError> {
+            RootKeeper::File(self.key()).replace(&self.store, &context(), &self.root).await
+        }
+
+        /// Whether the next process can open the database with what is on disk.
+        async fn starts(&self) -> bool {
+            let database = Database::open_sqlite(&self.folder.path().join("vaultterm.db")).await.unwrap();
+            RootKeeper::File(self.key()).unlock(&database).await.is_ok()
+        }
+    }
+
+    fn context() -> Context {
+        let actor = Actor { kind: ActorKind::System, id: Uuid::nil(), name: "test".to_owned() };
+        Context { actor, source_ip: None, request_id: None, now_us: 1 }
+    }
+
+    #[tokio::test]
+    async fn a_key_that_so_far_stands_beside_its_file_is_not_thrown_away_by_the_next_rotation() {
+        let installation = Installation::new().await;
+        let (key, next) = (installation.key(), beside(&installation.key(), "next"));
+        // As it is when the renaming after a rotation failed.
+        fs::rename(&key, &next).unwrap();
+        RootKey::generate().write_new(&key).unwrap();
+        let new = installation.replace().await.unwrap();
+        assert_eq!(RootKey::read(&key).unwrap().id(), new.id());
+        assert_eq!(RootKey::read(&beside(&key, "previous")).unwrap().id(), installation.root.id());
+        assert!(installation.starts().await);
+    }
+
+    #[tokio::test]
+    async fn without_the_key_in_use_on_disk_nothing_is_rotated_and_nothing_removed() {
+        let installation = Installation::new().await;
+        let (key, next) = (installation.key(), beside(&installation.key(), "next"));
+        let kept = installation.folder.path().join("kept");
+        fs::rename(&key, &kept).unwrap();
+        let others = [&key, &next].map(|path| {
+            let other = RootKey::generate();
+            other.write_new(path).unwrap();
+            other.id()
+        });
+        assert!(matches!(installation.replace().await, Err(UnlockError::Elsewhere(_))));
+        assert_eq!([&key, &next].map(|path| RootKey::read(path).unwrap().id()), others);
+        assert_eq!(installation.store.keyring_status().await.unwrap().root_id, Some(installation.root.id()));
+        fs::rename(&kept, &key).unwrap();
+        assert!(installation.starts().await);
+    }
+
+    #[tokio::test]
+    async fn a_rotation_whose_end_this_process_did_not_see_keeps_the_new_key() {
+        let installation = Installation::new().await;
+        let (key, next) = (installation.key(), beside(&installation.key(), "next"));
+        let new = RootKey::generate();
+        new.write_new(&next).unwrap();
+        installation.store.rotate_root_key(&context(), &installation.root, &new, None).await.unwrap();
+        // The process still holds the old key, and is asked once more.
+        assert!(matches!(installation.replace().await, Err(UnlockError::Wrong(_))));
+        assert_eq!(RootKey::read(&key).unwrap().id(), new.id());
+        assert!(installation.starts().await);
     }
 }

@@ -1,5 +1,7 @@
 //! The keys: how they are, and their rotation.
 
+use std::error::Error as _;
+
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -12,7 +14,7 @@ use crate::{
     caller::Caller,
     keys::{Rotated, UnlockError},
     moment,
-    problem::Problem,
+    problem::{Kind, Problem},
     request::Body,
 };
 
@@ -97,7 +99,11 @@ fn problem(error: UnlockError) -> Problem {
     let problem = match error {
         UnlockError::Store(error) => return error.into(),
         UnlockError::Vault(fault) => return fault.into(),
-        UnlockError::NotOurs => Problem::new(crate::problem::Kind::Refused, error.to_string()),
+        // What to do about these is on the machine; an owner may know which file it is.
+        UnlockError::NotOurs | UnlockError::Elsewhere(_) | UnlockError::File { .. } | UnlockError::Key(_) => {
+            tracing::error!(%error, cause = error.source().map(ToString::to_string), "a key could not be rotated");
+            Problem::new(Kind::Refused, error.to_string())
+        }
         error => Problem::internal(&error),
     };
     match hint {
