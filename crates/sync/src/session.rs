@@ -32,7 +32,7 @@ pub(crate) struct Session<'a, J, R, K> {
     pub(crate) calls: Calls<'a, R, K>,
     pub(crate) values: Values,
     /// What could not be learned while planning, because a request failed for good.
-    faults: Mutex<BTreeMap<SecretPath, RemoteFault>>,
+    faults: Mutex<BTreeMap<String, RemoteFault>>,
 }
 
 impl<'a, J: Journal, R: Remote, K: Clock> Session<'a, J, R, K> {
@@ -54,14 +54,13 @@ impl<'a, J: Journal, R: Remote, K: Clock> Session<'a, J, R, K> {
     /// such a path is left alone for as long as that is so.
     pub(crate) fn note(&self, path: &SecretPath, fault: &RemoteFault) {
         if fault.class != FaultClass::Denied {
-            self.faults.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone(), fault.clone());
+            self.faults.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_string(), fault.clone());
         }
     }
 
     /// Returns why a path could not be looked at or read.
     pub(crate) fn fault_at(&self, path: &str) -> Option<RemoteFault> {
-        let faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
-        faults.iter().find(|(known, _)| known.as_str() == path).map(|(_, fault)| fault.clone())
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner).get(path).cloned()
     }
 
     /// Reads one revision of a record. A value that does not open fails its path alone.
