@@ -101,8 +101,9 @@ async fn unseal(args: &ConfigArgs, to: Option<PathBuf>, app: &App) -> Result<Exi
         (None, MasterKey::Given(_)) => return Err(Failure::local("say where to: --to FILE")),
     };
     let (_lock, store, root) = unlocked(&config).await?;
-    write(&root, &path)?;
+    // Told before it is done: what cannot be audited does not happen.
     store.note_unsealed_root(&installation::operator(), root.id()).await.map_err(|error| broken(&error))?;
+    write(&root, &path)?;
     store.close().await;
     app.console.answer(&json!({ "master_key_file": path, "root_key_id": root.id().0 }), || {
         Table::of_facts().fact("master key", path.display().to_string())
