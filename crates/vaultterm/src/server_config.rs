@@ -14,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use vaultterm_hcv::ConnectorOptions;
 use zeroize::Zeroizing;
 
 pub(crate) use keys::{KeyConfig, MasterKey, Provider};
@@ -125,9 +126,8 @@ pub(crate) struct ServerConfig {
     pub(crate) database: PathBuf,
     pub(crate) listen: SocketAddr,
     pub(crate) tls: Option<TlsFiles>,
-    pub(crate) allow_plaintext_vault: bool,
-    /// How long one request to a Vault may take.
-    pub(crate) vault_timeout: Duration,
+    /// How every Vault is spoken to: those of connections, and the one with the Transit key.
+    pub(crate) vault: ConnectorOptions,
     pub(crate) keys: KeyConfig,
     pub(crate) log: String,
     pub(crate) log_format: LogFormat,
@@ -171,6 +171,11 @@ impl ServerConfig {
                 .hint("name the file with --config, or the directory with VAULTTERM_DATA_DIR"));
             }
         }
+        let vault = ConnectorOptions {
+            allow_plaintext: sources.truth(ALLOW_PLAINTEXT_VAULT)?,
+            request_timeout: sources.vault_timeout()?,
+            ..ConnectorOptions::default()
+        };
         let config = Self {
             database: sources.database(&data_dir)?,
             listen: match listen {
@@ -178,9 +183,8 @@ impl ServerConfig {
                 None => sources.parsed(LISTEN, "127.0.0.1:8250", "an address and port, for example 127.0.0.1:8250")?,
             },
             tls: sources.tls()?,
-            allow_plaintext_vault: sources.truth(ALLOW_PLAINTEXT_VAULT)?,
-            vault_timeout: sources.vault_timeout()?,
-            keys: KeyConfig::load(&sources, &data_dir, sources.truth(ALLOW_PLAINTEXT_VAULT)?)?,
+            keys: KeyConfig::load(&sources, &data_dir, vault.clone())?,
+            vault,
             log: sources.text(LOG)?.unwrap_or_else(|| "info".to_owned()),
             log_format: match sources.text(LOG_FORMAT)?.as_deref() {
                 None | Some("text") => LogFormat::Text,
@@ -353,7 +357,8 @@ mod tests {
     fn the_time_limit_of_requests_to_a_vault_is_bounded() {
         let directory = tempfile::tempdir().expect("temporary directory");
         let args = in_directory(directory.path());
-        let limit = |text| load(&args, &[("VAULTTERM_VAULT_TIMEOUT_SECONDS", text)]).map(|config| config.vault_timeout);
+        let limit =
+            |text| load(&args, &[("VAULTTERM_VAULT_TIMEOUT_SECONDS", text)]).map(|config| config.vault.request_timeout);
         assert_eq!(limit("").ok(), Some(Duration::from_secs(30)));
         assert_eq!(limit("2").ok(), Some(Duration::from_secs(2)));
         for text in ["0", "601", "-1", "2s"] {

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
-use vaultterm_hcv::{ConnectorOptions, VaultConnector};
+use vaultterm_hcv::VaultConnector;
 use vaultterm_sealing::RootKey;
 use vaultterm_server::{App as ServerApp, AppOptions, Opening, RootKeeper, Server, TlsPem, UnlockError};
 use vaultterm_store::{Database, Store};
@@ -62,12 +62,9 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     }
     let tls = config.tls.as_ref().map(read_tls).transpose()?;
     let scheme = if tls.is_some() { "https" } else { "http" };
-    let allow_plaintext = config.allow_plaintext_vault;
-    let request_timeout = config.vault_timeout;
-    let connector =
-        VaultConnector::new(ConnectorOptions { allow_plaintext, request_timeout, ..ConnectorOptions::default() });
+    let connector = VaultConnector::new(config.vault.clone());
     let failed = |error| Failure::local("the server cannot run").because(&error);
-    let options = AppOptions { allow_plaintext_vault: allow_plaintext };
+    let options = AppOptions { allow_plaintext_vault: config.vault.allow_plaintext };
     let opening = match unlocked {
         Some(unlocked) => Opening::Done(Box::new(ServerApp::new(unlocked, keeper, connector, options))),
         None => Opening::Awaited(Box::pin(async move {

@@ -48,7 +48,7 @@ impl KeyConfig {
     pub(super) fn load(
         sources: &Sources<impl Fn(&str) -> Option<OsString>>,
         data_dir: &Path,
-        allow_plaintext: bool,
+        options: ConnectorOptions,
     ) -> Result<Self, Failure> {
         let provider = match sources.text(KEY_PROVIDER)?.as_deref() {
             None | Some("local") => Provider::Local,
@@ -63,7 +63,7 @@ impl KeyConfig {
             }
         };
         let ciphertext = sources.secret(MASTER_KEY_CIPHERTEXT)?.map(|text| text.trim().to_owned());
-        let transit = transit(sources, allow_plaintext)?;
+        let transit = transit(sources, options)?;
         let config = Self { provider, master_key, ciphertext, transit };
         if config.provider == Provider::Transit {
             config.transit()?;
@@ -96,7 +96,7 @@ impl KeyConfig {
 
 fn transit(
     sources: &Sources<impl Fn(&str) -> Option<OsString>>,
-    allow_plaintext: bool,
+    options: ConnectorOptions,
 ) -> Result<Option<Transit>, Failure> {
     let Some(address) = sources.text(KEY_HCV_ADDR)? else { return Ok(None) };
     let secret = |variable| -> Result<SecretText, Failure> {
@@ -126,7 +126,6 @@ fn transit(
         mount: sources.text(KEY_HCV_TRANSIT_MOUNT)?.unwrap_or_else(|| "transit".to_owned()),
         key: sources.text(KEY_HCV_TRANSIT_KEY)?.unwrap_or_else(|| "vaultterm-master".to_owned()),
     };
-    let options = ConnectorOptions { allow_plaintext, ..ConnectorOptions::default() };
     Ok(Some(Transit::new(settings, options)))
 }
 
