@@ -182,6 +182,7 @@ situations! {
     completions_and_version_need_no_server
     ctrl_c_cancels_the_run_and_exits_with_130
     help_goes_to_stdout
+    keys_are_shown_and_rotated
     no_server_is_running
     plain_http_to_another_machine_is_refused
     stdin_is_read_once
