@@ -2,8 +2,9 @@
 //!
 //! [`VaultConnector`] opens sessions on one KV v2 scope (the engine's `Connector` and `Remote`),
 //! runs the checks behind `connection test`, and [`policy()`] writes the least-privilege policy
-//! for a mode. [`Transit`] seals a root key. One attempt per call: waiting and repeating is the engine's business. Nothing here
-//! reads the environment, and no value, `SecretID` or token gets into a message or a URL.
+//! for a mode. [`Transit`] seals a root key. One attempt per call: waiting and repeating is the
+//! engine's business. Nothing here reads the environment, and no value, `SecretID` or token gets
+//! into a message or a URL.
 //!
 //! Start reading at `connector.rs` (how a session is opened), then `kv2.rs` and `observe.rs`.
 

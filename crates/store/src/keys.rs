@@ -54,21 +54,21 @@ pub struct KeyringStatus {
     pub sealed: Vec<SealedRoot>,
 }
 
-/// Where a sealed message is stored: three columns, found by a text that the rows are ordered by.
+/// Where a sealed message is stored: three columns, in a row that a text helps to find.
 pub(crate) struct SealedColumns {
     pub(crate) table: &'static str,
-    pub(crate) order: &'static str,
+    pub(crate) found_by: &'static str,
     pub(crate) prefix: &'static str,
 }
 
 /// Every sealed column of the schema; a test holds it against the schema itself.
 pub(crate) const SEALED_COLUMNS: [SealedColumns; 6] = [
-    SealedColumns { table: "revisions", order: "record_id", prefix: "" },
-    SealedColumns { table: "connections", order: "id", prefix: "" },
-    SealedColumns { table: "connections", order: "id", prefix: "tls_" },
-    SealedColumns { table: "plans", order: "id", prefix: "" },
-    SealedColumns { table: "conflicts", order: "id", prefix: "" },
-    SealedColumns { table: "idempotency", order: "user_id", prefix: "" },
+    SealedColumns { table: "revisions", found_by: "record_id", prefix: "" },
+    SealedColumns { table: "connections", found_by: "id", prefix: "" },
+    SealedColumns { table: "connections", found_by: "id", prefix: "tls_" },
+    SealedColumns { table: "plans", found_by: "id", prefix: "" },
+    SealedColumns { table: "conflicts", found_by: "id", prefix: "" },
+    SealedColumns { table: "idempotency", found_by: "user_id", prefix: "" },
 ];
 
 /// Sealed root keys that are kept: the one in use and the ones before it.
@@ -237,12 +237,12 @@ impl Store {
     async fn rewrap_in(
         &self,
         tx: &mut Tx,
-        SealedColumns { table, order, prefix }: &SealedColumns,
+        SealedColumns { table, found_by, prefix }: &SealedColumns,
         key: Uuid,
         limit: u32,
     ) -> Result<u32, StoreError> {
         let sql = format!(
-            "SELECT {order} AS place, {prefix}wrapped_key AS wrapped FROM {table} WHERE {prefix}key_id = $1 LIMIT $2"
+            "SELECT {found_by} AS place, {prefix}wrapped_key AS wrapped FROM {table} WHERE {prefix}key_id = $1 LIMIT $2"
         );
         let rows = tx.all(&sql, args![key, limit]).await?;
         let mut moved = 0;
@@ -254,7 +254,7 @@ impl Store {
             // A wrapped key holds a salt of its own: it names its row.
             let sql = format!(
                 "UPDATE {table} SET {prefix}key_id = $1, {prefix}wrapped_key = $2
-                 WHERE {order} = $3 AND {prefix}wrapped_key = $4"
+                 WHERE {found_by} = $3 AND {prefix}wrapped_key = $4"
             );
             tx.run(&sql, args![active, rewrapped, row.text("place")?, wrapped]).await?;
             moved += 1;
