@@ -9,10 +9,10 @@ use reqwest::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use vaultterm_reconcile::{
-    Annotation, RecordId, RecordType, RemoteEntry, RemoteHead, RemoteSight, RemoteStamp, SecretPath, UnixNanos, Version,
+    Annotation, RecordId, RemoteEntry, RemoteHead, RemoteSight, RemoteStamp, SecretPath, UnixNanos, Version,
 };
 use vaultterm_sealing::SecretFields;
-use vaultterm_sync::{FaultClass, RemoteFault, SecretRead, WriteReceipt};
+use vaultterm_sync::{FaultClass, Mark, RemoteFault, SecretRead, WriteReceipt};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -125,6 +125,7 @@ const OURS: &str = "vaultterm";
 const INSTANCE: &str = "vaultterm-instance";
 const RECORD: &str = "vaultterm-record";
 const TYPE: &str = "vaultterm-type";
+const RUN: &str = "vaultterm-run";
 
 /// Reads who manages a secret.
 fn annotation(custom_metadata: Option<&BTreeMap<String, String>>) -> Annotation {
@@ -136,6 +137,7 @@ fn annotation(custom_metadata: Option<&BTreeMap<String, String>>) -> Annotation 
         instance: told(INSTANCE).cloned(),
         record_id: told(RECORD).and_then(|id| id.parse().ok()).map(RecordId),
         record_type: told(TYPE).and_then(|name| name.parse().ok()),
+        run: told(RUN).and_then(|mark| mark.parse().ok()),
     }
 }
 
@@ -259,21 +261,23 @@ pub(crate) fn read_write(
     })
 }
 
-/// Marks a secret as ours, leaving every other key of `custom_metadata` alone.
-pub(crate) fn annotate_request(
-    scope: &Scope,
-    path: &SecretPath,
-    instance: &str,
-    record_id: RecordId,
-    record_type: RecordType,
-) -> Request {
+/// Marks a secret as ours, or as touched by a run, leaving every other key of `custom_metadata` alone.
+pub(crate) fn annotate_request(scope: &Scope, path: &SecretPath, instance: &str, mark: &Mark) -> Request {
     #[derive(Serialize)]
     struct Patch<'a> {
         custom_metadata: BTreeMap<&'a str, &'a str>,
     }
-    let record = record_id.0.to_string();
-    let custom_metadata =
-        BTreeMap::from([(MANAGED_BY, OURS), (INSTANCE, instance), (RECORD, &record), (TYPE, record_type.as_str())]);
+    let run = mark.run.to_string();
+    let record = mark.record.map(|(record_id, record_type)| (record_id.0.to_string(), record_type));
+    let mut custom_metadata = BTreeMap::from([(RUN, run.as_str())]);
+    if let Some((record_id, record_type)) = &record {
+        custom_metadata.extend([
+            (MANAGED_BY, OURS),
+            (INSTANCE, instance),
+            (RECORD, record_id),
+            (TYPE, record_type.as_str()),
+        ]);
+    }
     let json = serde_json::to_vec(&Patch { custom_metadata }).expect("a map of texts always encodes");
     let route = scope.secret("metadata", path);
     // Marking twice is marking once.

@@ -7,9 +7,9 @@ use std::{
 };
 
 use reqwest::StatusCode;
-use vaultterm_reconcile::{RecordId, RecordType, RemoteSight, RemoteSnapshot, SecretPath, Version};
+use vaultterm_reconcile::{RemoteSight, RemoteSnapshot, SecretPath, Version};
 use vaultterm_sealing::SecretFields;
-use vaultterm_sync::{FaultClass, Remote, RemoteFault, SecretRead, WriteReceipt};
+use vaultterm_sync::{FaultClass, Mark, Remote, RemoteFault, SecretRead, WriteReceipt};
 
 use crate::{
     fault::{self, Absence},
@@ -162,13 +162,8 @@ impl Remote for VaultRemote {
         kv2::read_write(&request, &answer, cas, self.scope.mount())
     }
 
-    async fn annotate(
-        &self,
-        path: &SecretPath,
-        record_id: RecordId,
-        record_type: RecordType,
-    ) -> Result<(), RemoteFault> {
-        let request = kv2::annotate_request(&self.scope, path, &self.instance, record_id, record_type);
+    async fn annotate(&self, path: &SecretPath, mark: &Mark) -> Result<(), RemoteFault> {
+        let request = kv2::annotate_request(&self.scope, path, &self.instance, mark);
         let answer = self.session.call(&request).await?;
         if answer.status == StatusCode::NOT_FOUND {
             return Err(kv2::vanished(&request, &answer, self.scope.mount()));

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use serde_json::json;
 use vaultterm_hcv::VaultRemote;
-use vaultterm_reconcile::{Mode, RecordId, RecordType, RemoteSight, Version};
+use vaultterm_reconcile::{Mode, RemoteSight, Version};
 use vaultterm_sync::{FaultClass, Remote, RemoteFault};
 use vaultterm_testkit::openbao::{Between, Meddling};
-use world::{MOUNT, World, fields, path};
+use world::{MOUNT, World, a_mark, fields, path};
 
 /// A session through something in between, and a secret to ask for.
 async fn through() -> (World, VaultRemote, Between) {
@@ -41,7 +41,7 @@ async fn changes(remote: &VaultRemote) -> Vec<(&'static str, RemoteFault)> {
 }
 
 async fn mark(remote: &VaultRemote) -> Result<(), RemoteFault> {
-    remote.annotate(&path("there"), RecordId(uuid::Uuid::from_u128(7)), RecordType::KeyValue).await
+    remote.annotate(&path("there"), &a_mark()).await
 }
 
 macro_rules! answer {

@@ -14,7 +14,7 @@ use vaultterm_reconcile::{Mode, RemoteSight, Version};
 use vaultterm_sealing::SecretText;
 use vaultterm_sync::{ConnectionSecrets, Connector, Credential, FaultClass, Remote, RemoteFault};
 use vaultterm_testkit::openbao::{AppRole, OpenBao};
-use world::{MOUNT, ROLE, World, fields, hcl, path};
+use world::{MOUNT, ROLE, World, a_mark, fields, hcl, path};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -294,8 +294,7 @@ async fn every_kind_of_request_survives_the_end_of_its_token() {
     revoke_all(&world.server).await;
     remote.write(&path("a"), &fields("1"), Version::NONE).await.expect("written");
     revoke_all(&world.server).await;
-    let id = vaultterm_reconcile::RecordId(uuid::Uuid::from_u128(7));
-    remote.annotate(&path("a"), id, vaultterm_reconcile::RecordType::KeyValue).await.expect("marked");
+    remote.annotate(&path("a"), &a_mark()).await.expect("marked");
     revoke_all(&world.server).await;
     assert!(matches!(remote.look(&path("a")).await.expect("seen"), RemoteSight::Seen(_)));
     revoke_all(&world.server).await;

@@ -9,10 +9,10 @@ use std::process::Command;
 
 use serde_json::json;
 use vaultterm_hcv::{Flavor, Listing, PolicyRequest, VaultRemote};
-use vaultterm_reconcile::{Mode, RecordId, RecordType, RemoteSight, Version};
+use vaultterm_reconcile::{Mode, RemoteSight, Version};
 use vaultterm_sync::{FaultClass, Remote, RemoteFault};
 use vaultterm_testkit::Backdoor;
-use world::{MOUNT, World, fields, hcl, path, vault_hcl};
+use world::{MOUNT, World, a_mark, fields, hcl, path, vault_hcl};
 
 /// One capability of a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,10 +69,9 @@ async fn everything(world: &World, mode: Mode) {
     assert_eq!(remote.look(&path("none")).await.expect("looked at"), RemoteSight::ProvenAbsent);
     assert!(remote.read(&path("there"), Version(1)).await.expect("read").is_some());
     if mode != Mode::Pull {
-        let id = RecordId(uuid::Uuid::from_u128(7));
         remote.write(&path("new"), &fields("1"), Version::NONE).await.expect("created");
         remote.write(&path("new"), &fields("2"), Version(1)).await.expect("updated");
-        remote.annotate(&path("new"), id, RecordType::KeyValue).await.expect("marked");
+        remote.annotate(&path("new"), &a_mark()).await.expect("marked");
         remote.delete(&path("new"), Version(2)).await.expect("deleted");
     }
     remote.close().await;
@@ -247,7 +246,7 @@ async fn use_of(grant: &Grant, remote: &VaultRemote) -> Result<(), RemoteFault> 
     } else if grant.is("update", "delete") {
         remote.delete(&there, Version(1)).await.map(drop)
     } else if grant.is("patch", "metadata") {
-        remote.annotate(&there, RecordId(uuid::Uuid::from_u128(7)), RecordType::KeyValue).await
+        remote.annotate(&there, &a_mark()).await
     } else if grant.is("read", "metadata") {
         // Unreadable is an answer, with the reason: it never counts as deleted.
         match remote.look(&there).await? {

@@ -59,7 +59,7 @@ pub(crate) fn guard(input: &Input<'_>, facts: &[Facts<'_>], plan: &Plan) -> Vec<
     let mut halts: Vec<Halt> = [
         mass_deletion(input, facts, plan),
         side_emptied(input, facts),
-        rewound(facts),
+        rewound(input, facts, plan),
         input.remote_replaced.as_ref().map(|found| Halt {
             kind: HaltKind::RemoteReplaced,
             detail: format!(
@@ -126,18 +126,30 @@ fn side_emptied(input: &Input<'_>, facts: &[Facts<'_>]) -> Option<Halt> {
     })
 }
 
-fn rewound(facts: &[Facts<'_>]) -> Option<Halt> {
+/// One side went back in time: Vault to a snapshot, or the database to a backup.
+fn rewound(input: &Input<'_>, facts: &[Facts<'_>], plan: &Plan) -> Option<Halt> {
+    let found: Vec<String> = [versions_rewound(facts), database_rewound(input, plan)].into_iter().flatten().collect();
+    (!found.is_empty()).then(|| Halt { kind: HaltKind::Rewound, detail: found.join("; ") })
+}
+
+fn versions_rewound(facts: &[Facts<'_>]) -> Option<String> {
     let paths: Vec<&str> = facts
         .iter()
         .filter(|facts| facts.remote_since == RemoteSince::Rewound)
         .map(|facts| facts.path.as_str())
         .collect();
     let first = paths.first()?;
-    Some(Halt {
-        kind: HaltKind::Rewound,
-        detail: format!(
-            "versions in Vault went backwards at {} path(s), for example `{first}`: a snapshot was restored, it seems. Acknowledging lists each that differs as a conflict",
-            paths.len()
-        ),
+    Some(format!(
+        "versions in Vault went backwards at {} path(s), for example `{first}`: a snapshot was restored, it seems. Acknowledging lists each that differs as a conflict",
+        paths.len()
+    ))
+}
+
+fn database_rewound(input: &Input<'_>, plan: &Plan) -> Option<String> {
+    let (known, seen) = (input.newest_run.number, plan.newest_run_seen);
+    (seen > known).then(|| {
+        format!(
+            "VaultTerm's database is older than the marks in Vault: this connection's run {seen} wrote there, and the database knows {known}. It was restored from a backup, or a copy of it is at work elsewhere. Acknowledging goes on from what the database holds: what differs in Vault counts as changed there since"
+        )
     })
 }

@@ -25,6 +25,7 @@ mod plan;
 mod planner;
 mod record_type;
 mod resolution;
+mod run_mark;
 mod snapshot;
 mod stamp;
 
@@ -43,6 +44,7 @@ pub use plan::{
 pub use planner::{Input, plan};
 pub use record_type::{Group, RecordType, UnknownRecordType};
 pub use resolution::{Choice, NotResolvable, Resolving, resolution};
+pub use run_mark::{NoRunMark, RunMark};
 pub use snapshot::{
     Annotation, LocalEntry, LocalSnapshot, RecordId, RemoteEntry, RemoteHead, RemoteSight, RemoteSnapshot,
 };

@@ -24,6 +24,10 @@ pub struct Plan {
     /// Set when the base did not count (first sync after the scope or the remote changed):
     /// applying the plan starts by forgetting it.
     pub base_set_aside: bool,
+    /// The newest of the connection's own runs that Vault shows; 0 for none. Whoever applies the
+    /// plan must not number its run below.
+    #[serde(default)]
+    pub newest_run_seen: u64,
 }
 
 /// How many paths of each kind a plan or a run has.
@@ -343,6 +347,14 @@ impl Action {
             self,
             Self::CreateRemote { .. } | Self::UpdateRemote { .. } | Self::MoveRemote { .. } | Self::Merge { .. }
         )
+    }
+}
+
+impl Step {
+    /// Says whether carrying it out changes anything in Vault, be it a mark.
+    #[must_use]
+    pub const fn changes_remote(&self) -> bool {
+        self.annotate || self.action.writes_remote() || matches!(self.action, Action::DeleteRemote { .. })
     }
 }
 

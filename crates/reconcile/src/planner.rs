@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    BaseEntry, Content, HaltKind, LocalSnapshot, Options, Plan, RemoteSnapshot, SecretPath, Skip,
+    BaseEntry, Content, HaltKind, LocalSnapshot, Options, Plan, RemoteSnapshot, RunMark, SecretPath, Skip,
     classify::{Facts, LocalSince, RemoteSince, paths},
     decide::{Decision, decide},
     guard::guard,
@@ -35,6 +35,10 @@ pub struct Input<'a> {
     pub scope_changed: bool,
     /// Another cluster or mount answers than the one recorded; says which.
     pub remote_replaced: Option<String>,
+    /// The connection's newest run that wrote to Vault, as far as the database knows. Read after
+    /// the remote side: a run that goes on beside this one must not look like one that the
+    /// database forgot.
+    pub newest_run: RunMark,
     /// The halts a person acknowledged for this run.
     pub acknowledged: &'a BTreeSet<HaltKind>,
 }
@@ -52,7 +56,8 @@ pub fn plan(input: &Input<'_>) -> Plan {
     let moves = moves(&facts, input);
     let twins = twins(&facts);
 
-    let mut plan = Plan { base_set_aside, ..Plan::default() };
+    let newest_run_seen = input.newest_run.newest_in(input.remote, input.options);
+    let mut plan = Plan { base_set_aside, newest_run_seen, ..Plan::default() };
     for facts in &facts {
         let decision = match (twins.get(facts.path.as_str()), moves.get(facts.path)) {
             (Some(twin), _) => {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{RecordType, RemoteStamp, Revision, SecretPath, UnixNanos, Version};
+use crate::{RecordType, RemoteStamp, Revision, RunMark, SecretPath, UnixNanos, Version};
 
 /// The id of a record: a `UUIDv7`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -41,6 +41,8 @@ pub struct Annotation {
     pub record_id: Option<RecordId>,
     /// `vaultterm-type`, when it names a known type.
     pub record_type: Option<RecordType>,
+    /// `vaultterm-run`: which run touched the secret last.
+    pub run: Option<RunMark>,
 }
 
 /// The newest version of a remote key.

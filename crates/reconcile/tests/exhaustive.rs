@@ -121,6 +121,7 @@ fn annotations() -> Vec<Annotation> {
         instance: Some(instance.to_owned()),
         record_id: Some(id(1)),
         record_type: Some(record_type),
+        run: None,
     };
     vec![
         Annotation::default(),

@@ -336,6 +336,25 @@ section! { halts, "Halts", "bidirectional",
         "p    | a=1 | same  | v1 a=2  | conflict rewound a";
     a_version_went_backwards_to_equal_content   ["acknowledge=rewound"]
         "p    | a=1 | same  | v1 a=1  | adopt";
+    a_database_older_than_the_marks             ["knows_run=4 marks_run=5"]
+        "p    | a=1 | same  | a=2     | update_local"
+        "q    | a=1 | same  | same    | in step"
+        "halt | rewound";
+    a_database_older_than_the_marks_in_a_push   ["push on_drift=overwrite knows_run=4 marks_run=5"]
+        "p    | a=1 | same  | a=2     | update_remote cas=3, v3 kept"
+        "halt | rewound";
+    a_database_older_than_the_marks_acknowledged ["knows_run=4 marks_run=5 acknowledge=rewound"]
+        "p    | a=1 | same  | a=2     | update_local";
+    a_database_that_made_the_marks              ["knows_run=5 marks_run=5"]
+        "p    | a=1 | same  | a=2     | update_local";
+    a_database_newer_than_the_marks             ["knows_run=6 marks_run=5"]
+        "p    | a=1 | same  | a=2     | update_local";
+    marks_of_another_connection                 ["knows_run=4 marks_run_of_another_connection=5"]
+        "p    | a=1 | same  | a=2     | update_local";
+    marks_of_another_instance                   ["knows_run=4 marks_run=5"]
+        "p    | a=1 | same  | a=2 (marked elsewhere) | conflict foreign_owner a";
+    a_pull_leaves_no_marks_and_asks_for_none    ["pull knows_run=4 marks_run=5"]
+        "p    | a=1 | same  | a=2 (marked KEY_VALUE) | update_local";
     another_server_answers                      ["other_server"]
         "p    | a=1 | same  | a=2     | conflict no_base a"
         "q    | a=1 | same  | gone    | create_remote cas=0, mark"

@@ -247,8 +247,11 @@ fn system_time() -> UnixNanos {
 }
 
 /// The migrations, oldest first. A released one never changes.
-const MIGRATIONS: [(&str, &str); 2] =
-    [("first", include_str!("../migrations/0001_first.sql")), ("keys", include_str!("../migrations/0002_keys.sql"))];
+const MIGRATIONS: [(&str, &str); 3] = [
+    ("first", include_str!("../migrations/0001_first.sql")),
+    ("keys", include_str!("../migrations/0002_keys.sql")),
+    ("newest_runs", include_str!("../migrations/0003_newest_runs.sql")),
+];
 
 /// What differs between engines, in the words of SQLite.
 const TOKENS: [(&str, &str); 3] = [("@BYTES", "BLOB"), ("@PATH", "TEXT"), ("@WITHOUT_ROWID", "WITHOUT ROWID")];

@@ -212,6 +212,20 @@ impl Journal for Store {
         tx.commit().await.map_err(failed)
     }
 
+    async fn newest_run(&self, id: ConnectionId) -> Result<u64, JournalError> {
+        let row = self.db.one("SELECT number FROM newest_runs WHERE connection_id = $1", args![id]).await;
+        row.map_err(failed)?.map_or(Ok(0), |row| row.count("number")).map_err(failed)
+    }
+
+    async fn record_newest_run(&self, lease: Lease, number: u64) -> Result<(), JournalError> {
+        let mut tx = self.under(lease).await?;
+        let sql = "INSERT INTO newest_runs (connection_id, number) VALUES ($1, $2)
+                   ON CONFLICT (connection_id) DO UPDATE SET number = excluded.number
+                   WHERE excluded.number > newest_runs.number";
+        tx.run(sql, args![lease.connection_id, number]).await.map_err(failed)?;
+        tx.commit().await.map_err(failed)
+    }
+
     async fn record_conflicts(
         &self,
         lease: Lease,

@@ -303,6 +303,12 @@ pub trait Journal: Send + Sync {
         paths: &BTreeSet<SecretPath>,
     ) -> impl Future<Output = Result<(), JournalError>> + Send;
 
+    /// Reads the number of the connection's newest run that wrote to Vault; 0 for none.
+    fn newest_run(&self, id: ConnectionId) -> impl Future<Output = Result<u64, JournalError>> + Send;
+
+    /// Records that number. It only grows: a lower one changes nothing.
+    fn record_newest_run(&self, lease: Lease, number: u64) -> impl Future<Output = Result<(), JournalError>> + Send;
+
     /// Records conflicts: new ones are opened (`HCV_CONFLICT_DETECTED`), known ones (same
     /// path, open) take on what was found and are marked as seen. Answers how many are open
     /// afterwards.

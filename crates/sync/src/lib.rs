@@ -15,6 +15,7 @@ mod engine;
 mod ids;
 mod journal;
 mod lease;
+mod mark;
 mod observe;
 mod peek;
 mod pool;
@@ -41,6 +42,7 @@ pub use journal::{
     BaseChange, Committed, Journal, JournalError, Lease, LocalChange, Origin, OtherConflicts, Outcome, Resolved,
     StoredFields, SyncedAudit,
 };
+pub use mark::Mark;
 pub use progress::{Event, Phase, Progress};
 pub use remote::{Connected, Connector, FaultClass, Remote, RemoteFault, SecretRead, WriteReceipt};
 pub use run::{Problem, ProblemClass, Run, RunState, StoredPlan, Trigger};

@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::future::join3;
 use vaultterm_reconcile::{
     BaseEntry, Content, HaltKind, Input, Inquiries, LocalSnapshot, Plan, RecordId, RemoteHead, RemoteSight,
-    RemoteSnapshot, RemoteStamp, Revision, SecretPath, inquiries, plan,
+    RemoteSnapshot, RemoteStamp, Revision, RunMark, SecretPath, inquiries, plan,
 };
 
 use crate::{
-    Clock, Journal, Remote,
+    Clock, Connection, Journal, Remote,
     brake::Stopped,
     pool::Pool,
     problem::StepError,
@@ -50,6 +50,7 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
             self.suspect(&mut observation).await?;
             asked = self.inquiries(&observation);
         }
+        let newest_run = self.newest_run().await?;
         let mut contents = self.look_up(&asked, &observation).await?;
         if !self.base_set_aside() {
             self.recognise(&mut observation, &mut contents).await?;
@@ -64,6 +65,7 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
             remote_contents: &contents.remote,
             scope_changed: self.connection.scope_changed,
             remote_replaced: self.replaced(),
+            newest_run,
             acknowledged,
         });
         Ok((plan, observation))
@@ -97,6 +99,13 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
 
     pub(crate) async fn base(&self) -> Result<BTreeMap<SecretPath, BaseEntry>, Stopped> {
         self.journal.base(self.connection.id).await.map_err(|error| self.brake.journal_failed(error))
+    }
+
+    /// Reads which run wrote to Vault last, as far as the database knows.
+    pub(crate) async fn newest_run(&self) -> Result<RunMark, Stopped> {
+        let Connection { id, .. } = self.connection;
+        let number = self.journal.newest_run(*id).await.map_err(|error| self.brake.journal_failed(error))?;
+        Ok(RunMark { connection: id.0, number })
     }
 
     pub(crate) async fn local(&self) -> Result<LocalSnapshot, Stopped> {

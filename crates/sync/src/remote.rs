@@ -6,12 +6,10 @@
 
 use std::future::Future;
 
-use vaultterm_reconcile::{
-    Annotation, RecordId, RecordType, RemoteSight, RemoteSnapshot, RemoteStamp, SecretPath, UnixNanos, Version,
-};
+use vaultterm_reconcile::{Annotation, RemoteSight, RemoteSnapshot, RemoteStamp, SecretPath, UnixNanos, Version};
 use vaultterm_sealing::{SecretFields, SecretText};
 
-use crate::{Connection, ConnectionSecrets, RemoteIdentity};
+use crate::{Connection, ConnectionSecrets, Mark, RemoteIdentity};
 
 /// Opens sessions.
 pub trait Connector: Send + Sync {
@@ -90,16 +88,12 @@ pub trait Remote: Send + Sync {
         cas: Version,
     ) -> impl Future<Output = Result<WriteReceipt, RemoteFault>> + Send;
 
-    /// Marks the secret as managed by this instance, leaving other people's keys alone.
+    /// Marks the secret as managed by this instance, and as touched by a run, leaving other people's
+    /// keys alone. A deleted secret can be marked too.
     ///
     /// # Errors
     /// [`RemoteFault`].
-    fn annotate(
-        &self,
-        path: &SecretPath,
-        record_id: RecordId,
-        record_type: RecordType,
-    ) -> impl Future<Output = Result<(), RemoteFault>> + Send;
+    fn annotate(&self, path: &SecretPath, mark: &Mark) -> impl Future<Output = Result<(), RemoteFault>> + Send;
 
     /// Soft-deletes exactly one version; a version written meanwhile stays alive.
     ///

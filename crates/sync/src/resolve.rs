@@ -31,6 +31,7 @@ use crate::{
     brake::Brake,
     engine::unplanned,
     lease,
+    mark::RunNumber,
     problem::StepError,
     record::recorder,
     retry::CallError,
@@ -236,6 +237,7 @@ impl Deciding<'_> {
         let sight = self.look_again(session, &local).await?;
         let steps = self.steps(session, &base, &local, &sight).await?;
 
+        let number = RunNumber::draw(session, lease, (&steps, 0)).await.map_err(CallError::from)?;
         let (recorder, mut pending) = recorder();
         let decided = Decided {
             path: self.path().clone(),
@@ -243,7 +245,7 @@ impl Deciding<'_> {
             given: self.given(),
         };
         let (base, local) = (&base, &local);
-        let apply = Apply { session, recorder, tally, base, local, verify: false, decided: Some(decided) };
+        let apply = Apply { session, recorder, tally, number, base, local, verify: false, decided: Some(decided) };
         let work = async {
             let carried_out = in_order(&apply, &steps).await;
             drop(apply);

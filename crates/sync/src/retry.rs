@@ -8,11 +8,11 @@ use std::{
     time::Duration,
 };
 
-use vaultterm_reconcile::{RecordId, RecordType, RemoteSight, RemoteSnapshot, SecretPath, Version};
+use vaultterm_reconcile::{RemoteSight, RemoteSnapshot, SecretPath, Version};
 use vaultterm_sealing::SecretFields;
 
 use crate::{
-    Clock, FaultClass, Remote, RemoteFault, SecretRead, WriteReceipt,
+    Clock, FaultClass, Mark, Remote, RemoteFault, SecretRead, WriteReceipt,
     brake::{Brake, Stop, Stopped},
     engine::later,
     throttle::{Permit, Throttle},
@@ -203,13 +203,8 @@ impl<'a, R: Remote, K: Clock> Calls<'a, R, K> {
         self.call(Effect::Once, || self.remote.write(path, fields, cas)).await
     }
 
-    pub(crate) async fn annotate(
-        &self,
-        path: &SecretPath,
-        record_id: RecordId,
-        record_type: RecordType,
-    ) -> Result<(), CallError> {
-        self.call(Effect::Repeatable, || self.remote.annotate(path, record_id, record_type)).await
+    pub(crate) async fn annotate(&self, path: &SecretPath, mark: &Mark) -> Result<(), CallError> {
+        self.call(Effect::Repeatable, || self.remote.annotate(path, mark)).await
     }
 
     pub(crate) async fn delete(&self, path: &SecretPath, version: Version) -> Result<Option<String>, CallError> {

@@ -18,6 +18,7 @@ use crate::{
     apply::Apply,
     brake::{Brake, Stop, Stopped},
     lease,
+    mark::RunNumber,
     pool::Pool,
     record::{Pending, recorder},
     retry::CallError,
@@ -144,10 +145,11 @@ async fn plan_and_apply<J: Journal, R: Remote, K: Clock, P: Progress>(
         return Err(Stopped);
     }
     accept(session, lease, &plan, secret_id_expires).await?;
+    let number = RunNumber::draw(session, lease, (&plan.steps, plan.newest_run_seen)).await?;
     if plan.base_set_aside {
         base.clear();
     }
-    apply(session, (run, lease), &plan, (&base, &local), task.plan.is_some(), tally).await
+    apply((session, number), (run, lease), &plan, (&base, &local), task.plan.is_some(), tally).await
 }
 
 /// Records what answers at the address, and forgets a base that does not count any more.
@@ -167,7 +169,7 @@ async fn accept<J: Journal, R: Remote, K: Clock>(
 
 /// Carries out the plan, recording as it goes.
 async fn apply<J: Journal, R: Remote, K: Clock, P: Progress>(
-    session: &Session<'_, J, R, K>,
+    (session, number): (&Session<'_, J, R, K>, RunNumber),
     (run, lease): (&Run, Lease),
     plan: &Plan,
     (base, local): (&BTreeMap<SecretPath, BaseEntry>, &LocalSnapshot),
@@ -176,7 +178,7 @@ async fn apply<J: Journal, R: Remote, K: Clock, P: Progress>(
 ) -> Result<Ending, Stopped> {
     tally.planned(plan, |path| session.fault_at(path));
     let (recorder, pending) = recorder();
-    let apply = Apply { session, recorder, tally, base, local, verify, decided: None };
+    let apply = Apply { session, recorder, tally, number, base, local, verify, decided: None };
     record_conflicts(&apply, (run, lease), plan).await?;
     tally.phase(Phase::Apply);
     let work = async {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use serde_json::json;
-use vaultterm_reconcile::{Action, HaltKind, Mode, Plan};
-use vaultterm_sync::{EngineError, Run, RunState, StoredPlan};
+use vaultterm_reconcile::{Action, DriftPolicy, HaltKind, Mode, Options, Plan};
+use vaultterm_sync::{EngineError, Resolution, Run, RunState, StoredPlan};
 use vaultterm_testkit::{
     Operation, World,
     world::{Ask, at, data},
@@ -269,4 +269,119 @@ fn a_plan_names_no_value() {
     let shown = format!("{stored:?} {}", json!(stored));
     assert!(!shown.contains("canary"), "{shown}");
     assert!(stored.plan.steps.iter().all(|step| !matches!(step.action, Action::Accept)));
+}
+
+/// Goes back to a backup that is older than the last thing that `since` did.
+fn restored_after(mode: Mode, change: impl FnOnce(&mut Options), since: impl FnOnce(&World)) -> World {
+    let world = World::with(mode, change);
+    for path in ["a", "b", "c"] {
+        world.save(path, json!({"value": "before"}));
+    }
+    succeed(&world);
+    let backup = world.journal.back_up();
+    since(&world);
+    world.journal.restore(&backup);
+    world
+}
+
+fn halts_as_older_than_the_marks(world: &World) {
+    halts_with(world, HaltKind::Rewound);
+    let halts = world.run().halts;
+    assert!(halts.iter().any(|halt| halt.detail.contains("database is older than the marks")), "{halts:?}");
+}
+
+fn edited(world: &World) {
+    world.save("a", json!({"value": "after"}));
+    assert_eq!(succeed(world).counts.updated_remote, 1);
+}
+
+#[test]
+fn a_database_that_went_back_to_a_backup_halts_before_it_overwrites_what_it_forgot() {
+    let overwrite = |options: &mut Options| options.on_drift = DriftPolicy::Overwrite;
+    let world = restored_after(Mode::Push, overwrite, edited);
+    halts_as_older_than_the_marks(&world);
+    assert_eq!(world.secret("a"), Some(data(json!({"value": "after"}))));
+}
+
+#[test]
+fn a_database_that_forgot_only_creations_deletions_or_decisions_halts_as_well() {
+    let created = |world: &World| {
+        world.save("d", json!({"value": "after"}));
+        assert_eq!(succeed(world).counts.created_remote, 1);
+    };
+    let deleted = |world: &World| {
+        world.trash("b");
+        assert_eq!(succeed(world).counts.deleted_remote, 1);
+    };
+    let moved = |world: &World| {
+        world.rename("b", "z");
+        assert_eq!(succeed(world).counts.updated_remote, 1);
+    };
+    let decided = |world: &World| {
+        world.save("c", json!({"value": "here"}));
+        world.put("c", json!({"value": "there"}));
+        world.run();
+        world.resolve(&world.open_conflict(), Resolution::KeepLocal).expect("nobody moved");
+    };
+    for since in [created as fn(&World), deleted, moved, decided] {
+        halts_as_older_than_the_marks(&restored_after(Mode::Bidirectional, |_| {}, since));
+    }
+}
+
+#[test]
+fn an_older_database_that_a_person_acknowledged_catches_up_and_does_not_halt_again() {
+    let world = restored_after(Mode::Bidirectional, |_| {}, edited);
+    let run = world.run_acknowledging(&[HaltKind::Rewound]);
+    assert_eq!((run.state, run.counts.updated_local), (RunState::Succeeded, 1));
+    assert_eq!(world.record("a"), Some(data(json!({"value": "after"}))));
+    assert_eq!(succeed(&world).counts.unchanged, 3);
+    world.save("a", json!({"value": "later"}));
+    assert_eq!(succeed(&world).counts.updated_remote, 1);
+    assert_eq!(succeed(&world).counts.unchanged, 3);
+}
+
+#[test]
+fn a_stored_plan_for_an_older_database_is_applied_once_it_is_acknowledged() {
+    let world = restored_after(Mode::Bidirectional, |_| {}, edited);
+    let plan = plan(&world);
+    assert_eq!(apply(&world, &plan, &[]).expect("a run").state, RunState::Halted);
+    assert_eq!(apply(&world, &plan, &[HaltKind::Rewound]).expect("a run").state, RunState::Succeeded);
+    succeed(&world);
+}
+
+#[test]
+fn two_copies_of_one_database_halt_instead_of_fighting() {
+    let world = in_step(2);
+    let copy = world.journal.back_up();
+    world.save("key-0", json!({"value": "one"}));
+    succeed(&world);
+    let ours = world.journal.back_up();
+    world.journal.restore(&copy);
+    world.save("key-0", json!({"value": "other"}));
+    halts_as_older_than_the_marks(&world);
+    world.journal.restore(&ours);
+    succeed(&world);
+}
+
+#[test]
+fn a_run_shows_itself_once_however_much_it_writes_and_not_at_all_when_it_writes_nothing() {
+    let world = in_step(3);
+    for n in 0..3 {
+        world.save(&format!("key-{n}"), json!({"value": "after"}));
+    }
+    drop(world.kv.take_log());
+    assert_eq!(succeed(&world).counts.updated_remote, 3);
+    let marks = || world.kv.take_log().iter().filter(|request| request.operation == Operation::Annotate).count();
+    assert_eq!(marks(), 1);
+    world.put("key-1", json!({"value": "there"}));
+    assert_eq!(succeed(&world).counts.updated_local, 1);
+    assert_eq!(succeed(&world).counts.unchanged, 3);
+    assert_eq!(marks(), 0);
+}
+
+#[test]
+fn without_annotations_nothing_is_marked_and_nothing_is_asked_of_marks() {
+    let world = restored_after(Mode::Bidirectional, |options| options.annotate = false, edited);
+    assert!(world.marks("a").is_empty());
+    assert_eq!(succeed(&world).counts.updated_local, 1);
 }

@@ -193,15 +193,21 @@ impl KvMount {
     /// Returns the mount as a replica shows it that stands where the mount stood `then`: keys made
     /// since are missing, later versions too.
     ///
-    /// A key that was restored or made anew since is shown as it is. Where such a key comes to the
-    /// very number that the replica still tells, `cas` cannot tell the two apart, and neither can
-    /// anybody who only sees the replica.
+    /// A key that was restored, made anew or undeleted since is shown as it is. Where such a key
+    /// comes to the very number that the replica still tells, `cas` cannot tell the two apart, and
+    /// neither can anybody who only sees the replica.
     #[must_use]
     pub fn as_it_was(&self, then: &Self) -> Self {
+        let same_head = |key: &KvKey, old: &KvKey| match (key.head(), old.head()) {
+            (Some(head), Some(old)) => {
+                head.created == old.created && (old.deletion.is_none() || head.deletion == old.deletion)
+            }
+            (head, old) => head.is_none() && old.is_none(),
+        };
         let follows = |path: &str, old: &KvKey| {
             self.keys.get(path).is_some_and(|key| {
-                let same_head = key.head().map(|head| head.created) == old.head().map(|head| head.created);
-                key.created == old.created && (key.current > old.current || (key.current == old.current && same_head))
+                let later = key.current > old.current || (key.current == old.current && same_head(key, old));
+                key.created == old.created && later
             })
         };
         let mut shown = self.clone();

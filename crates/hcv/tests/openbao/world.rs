@@ -8,11 +8,11 @@ use uuid::Uuid;
 use vaultterm_hcv::{
     ConnectorOptions, Flavor, Listing, PolicyRequest, PolicyText, VaultConnector, VaultRemote, policy,
 };
-use vaultterm_reconcile::{Mode, Options, SecretPath};
+use vaultterm_reconcile::{Mode, Options, RecordId, RecordType, RunMark, SecretPath};
 use vaultterm_sealing::{SecretFields, SecretText};
 use vaultterm_sync::{
-    CollectionId, Connected, Connection, ConnectionId, ConnectionSecrets, Connector, Credential, RemoteFault, Schedule,
-    Tls,
+    CollectionId, Connected, Connection, ConnectionId, ConnectionSecrets, Connector, Credential, Mark, RemoteFault,
+    Schedule, Tls,
 };
 use vaultterm_testkit::openbao::{AppRole, Credentials, OpenBao};
 
@@ -133,6 +133,12 @@ pub(crate) fn connection(server: &OpenBao, mode: Mode, role_id: &str) -> Connect
 
 pub(crate) fn secrets(secret_id: &str) -> ConnectionSecrets {
     ConnectionSecrets { credential: Credential::SecretId(SecretText::new(secret_id.to_owned())), client_key_pem: None }
+}
+
+/// What a run leaves at a secret.
+pub(crate) fn a_mark() -> Mark {
+    let id = uuid::Uuid::from_u128(7);
+    Mark { record: Some((RecordId(id), RecordType::KeyValue)), run: RunMark { connection: id, number: 1 } }
 }
 
 pub(crate) fn path(text: &str) -> SecretPath {

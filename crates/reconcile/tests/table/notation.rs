@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use vaultterm_reconcile::{
     Action, Annotation, BaseEntry, Content, FieldDigest, HaltKind, Inquiries, Link, Mode, Options, Plan, RecordId,
-    RecordType, RemoteHead, RemoteStamp, Revision, SecretPath, Side, UnixNanos, Version,
+    RecordType, RemoteHead, RemoteStamp, Revision, RunMark, SecretPath, Side, UnixNanos, Version,
 };
 
-use crate::world::{ELSEWHERE, HERE, Key, Veil, World, id, path};
+use crate::world::{ELSEWHERE, HERE, Key, Veil, World, id, path, run_mark};
 
 /// When a version that expires does so.
 const EXPIRY: UnixNanos = UnixNanos(50);
@@ -92,6 +92,7 @@ impl Row {
             clock: 1_000,
             scope_changed: choices.scope_changed,
             remote_replaced: choices.remote_replaced.then(|| "another cluster".to_owned()),
+            newest_run: choices.knows_run,
             ..World::default()
         };
         let mut expected = BTreeMap::new();
@@ -100,7 +101,7 @@ impl Row {
             for number in 1..=count.parse::<usize>().expect("a count follows ×") {
                 let at = if count == "1" { path(name) } else { path(&format!("{name}{number}")) };
                 let record = id(1 + expected.len() as u128);
-                Site { world: &mut world, at: &at, record, options }.set(&line);
+                Site { world: &mut world, at: &at, record, options, run: choices.marks_run }.set(&line);
                 expected.insert(at, line.planned.to_owned());
             }
         }
@@ -115,6 +116,10 @@ struct Choices {
     acknowledged: BTreeSet<HaltKind>,
     scope_changed: bool,
     remote_replaced: bool,
+    /// The newest run that wrote to Vault, as far as the database knows.
+    knows_run: u64,
+    /// The run that the marks name.
+    marks_run: Option<RunMark>,
 }
 
 impl Choices {
@@ -126,12 +131,20 @@ impl Choices {
             acknowledged: BTreeSet::new(),
             scope_changed: false,
             remote_replaced: false,
+            knows_run: 0,
+            marks_run: None,
         };
         for word in text.split_whitespace() {
             match word.split_once('=') {
                 Some(("acknowledge", kind)) => {
                     let kind = HaltKind::ALL.into_iter().find(|known| known.as_str() == kind);
                     choices.acknowledged.insert(kind.expect("a halt"));
+                }
+                Some(("knows_run", number)) => choices.knows_run = number.parse().expect("a number"),
+                Some(("marks_run", number)) => choices.marks_run = Some(run_mark(number.parse().expect("a number"))),
+                Some(("marks_run_of_another_connection", number)) => {
+                    let number = number.parse().expect("a number");
+                    choices.marks_run = Some(RunMark { connection: uuid::Uuid::from_u128(0xC9), number });
                 }
                 Some((name, value)) => {
                     choices.named.insert(name.to_owned(), value.to_owned());
@@ -176,6 +189,8 @@ struct Site<'a> {
     at: &'a SecretPath,
     record: RecordId,
     options: &'a Options,
+    /// The run that marks of this instance name.
+    run: Option<RunMark>,
 }
 
 impl Site<'_> {
@@ -264,6 +279,7 @@ impl Site<'_> {
             instance: Some(instance.to_owned()),
             record_id: Some(self.record),
             record_type: Some(record_type),
+            run: self.run,
         };
         let annotation = match (note, &base) {
             ("marked elsewhere", _) => of(ELSEWHERE, RecordType::KeyValue),

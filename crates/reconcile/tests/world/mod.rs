@@ -10,7 +10,7 @@ use uuid::Uuid;
 use vaultterm_reconcile::{
     Action, Annotation, BaseEntry, Content, FieldDigest, HaltKind, Input, Inquiries, Link, LocalEntry, LocalSnapshot,
     Options, Plan, RecordId, RecordType, RemoteEntry, RemoteHead, RemoteSight, RemoteSnapshot, RemoteStamp, Revision,
-    SecretPath, Side, Step, UnixNanos, Version, inquiries, lint, plan,
+    RunMark, SecretPath, Side, Step, UnixNanos, Version, inquiries, lint, plan,
 };
 
 pub const HERE: &str = "here";
@@ -60,6 +60,8 @@ pub struct World {
     pub scope_changed: bool,
     /// Another server or mount answers than the one recorded; says which.
     pub remote_replaced: Option<String>,
+    /// The newest run that wrote to Vault, as far as the database knows.
+    pub newest_run: u64,
     pub clock: i64,
     /// Contents that were overwritten or erased in Vault.
     pub erased: Vec<Content>,
@@ -69,6 +71,11 @@ pub struct World {
 
 pub fn path(text: &str) -> SecretPath {
     SecretPath::new(text).unwrap()
+}
+
+/// A run of the connection that is planned for.
+pub fn run_mark(number: u64) -> RunMark {
+    RunMark { connection: Uuid::from_u128(0xC0), number }
 }
 
 pub fn id(number: u128) -> RecordId {
@@ -136,6 +143,7 @@ impl World {
             remote_contents: &asked.remote_contents.iter().map(there).collect(),
             scope_changed: self.scope_changed,
             remote_replaced: self.remote_replaced.clone(),
+            newest_run: run_mark(self.newest_run),
             acknowledged,
         };
         let plan = plan(&input);
@@ -222,6 +230,7 @@ impl World {
                 instance: Some(options.instance.clone()),
                 record_id: local,
                 record_type: record_type.or(Some(RecordType::KeyValue)),
+                run: Some(run_mark(self.newest_run)),
             };
         }
         if record {

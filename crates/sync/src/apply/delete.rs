@@ -20,6 +20,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
             return Err(StepError::Stale("the step deletes another version than it was planned on".to_owned()));
         }
         let request_id = self.delete_exactly(&step.path, stamp).await?;
+        self.show_run(&step.path).await;
         let record_id = self.base.get(&step.path).map(|base| base.record_id);
         let audit = self.audit("deleted_remote", &step.path, record_id, None, (Some(version), request_id));
         self.record(Outcome { base: BaseChange::Remove, audit: Some(audit), ..self.outcome(&step.path) }).await

@@ -29,8 +29,8 @@ use vaultterm_reconcile::{
 };
 
 use crate::{
-    BaseChange, Clock, Committed, Journal, LocalChange, Outcome, Progress, Remote, Resolved, SyncedAudit, pool::Pool,
-    problem::StepError, record::Recorder, session::Session, tally::Tally,
+    BaseChange, Clock, Committed, Journal, LocalChange, Outcome, Progress, Remote, Resolved, SyncedAudit,
+    mark::RunNumber, pool::Pool, problem::StepError, record::Recorder, session::Session, tally::Tally,
 };
 
 /// Everything that carrying out steps needs.
@@ -38,6 +38,8 @@ pub(crate) struct Apply<'a, J, R, K, P> {
     pub(crate) session: &'a Session<'a, J, R, K>,
     pub(crate) recorder: Recorder,
     pub(crate) tally: &'a Tally<'a, P>,
+    /// What this run leaves in Vault for later ones.
+    pub(crate) number: RunNumber,
     /// What was agreed on before the first step.
     pub(crate) base: &'a BTreeMap<SecretPath, BaseEntry>,
     /// The local side before the first step.

@@ -22,8 +22,8 @@ use vaultterm_sealing::SecretFields;
 
 use super::{Apply, linked, planned_record, planned_version};
 use crate::{
-    BaseChange, Clock, FaultClass, Journal, LocalChange, Origin, Outcome, Problem, Progress, Remote, StoredFields,
-    problem::StepError, retry::CallError,
+    BaseChange, Clock, FaultClass, Journal, LocalChange, Mark, Origin, Outcome, Problem, Progress, Remote,
+    StoredFields, problem::StepError, retry::CallError,
 };
 
 /// A version that this step made.
@@ -224,14 +224,26 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         Err(other())
     }
 
-    /// Marks a secret as managed by this instance, where the step says so. A mark that fails is
-    /// a problem of its own: the value has travelled, and is recorded; the next run marks again.
+    /// Marks a secret as managed by this instance, where the step says so; shows the run where
+    /// nothing shows it yet and the step changed something in Vault. A mark that fails is a problem
+    /// of its own: the value has travelled, and is recorded; the next run marks again.
     pub(super) async fn mark(&self, step: &Step, record_id: RecordId, record_type: RecordType) {
-        if !step.annotate {
-            return;
+        if step.annotate {
+            self.leave(&step.path, self.number.of(record_id, record_type)).await;
+        } else if step.changes_remote() {
+            self.show_run(&step.path).await;
         }
-        if let Err(CallError::Fault(fault)) = self.session.calls.annotate(&step.path, record_id, record_type).await {
-            self.tally.problem(Problem::fault(step.path.as_str(), &fault));
+    }
+
+    /// Shows the run at a secret that it changed, unless another one shows it.
+    pub(super) async fn show_run(&self, path: &SecretPath) {
+        self.leave(path, self.number.alone()).await;
+    }
+
+    async fn leave(&self, path: &SecretPath, mark: Option<Mark>) {
+        let Some(mark) = mark else { return };
+        if let Err(CallError::Fault(fault)) = self.session.calls.annotate(path, &mark).await {
+            self.tally.problem(Problem::fault(path.as_str(), &fault));
         }
     }
 }

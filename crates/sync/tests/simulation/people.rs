@@ -79,7 +79,7 @@ impl People {
     /// What needs more rights than editing.
     fn administer(&mut self, world: &World, dice: &mut Dice, path: &str) {
         let full = format!("team/app/{path}");
-        match dice.roll(10) {
+        match dice.roll(12) {
             0 => world.delete_metadata(path),
             1 => world.kv.mount(|mount, now| {
                 let current = mount.key(&full).map_or(0, |key| key.current);
@@ -109,7 +109,14 @@ impl People {
                     world.journal.restore(&backup);
                 }
             }
-            8 => world.kv.set_identity(|identity| identity.cluster_id = Some(format!("cluster-{}", dice.roll(2)))),
+            8 => {
+                let kind = dice.pick(&[RecordType::SecureNote, RecordType::Totp]).to_string();
+                world.kv.mount(|mount, _| mount.patch_custom(&full, [("vaultterm-type".to_owned(), kind)]));
+            }
+            // A whole side is emptied.
+            9 if dice.once_in(2) => PATHS.iter().for_each(|path| world.delete(path)),
+            9 => PATHS.iter().filter(|path| world.record(path).is_some()).for_each(|path| world.trash(path)),
+            10 => world.kv.set_identity(|identity| identity.cluster_id = Some(format!("cluster-{}", dice.roll(2)))),
             _ => world.journal.edit_connection(world.id, |connection| connection.scope_changed = true),
         }
     }

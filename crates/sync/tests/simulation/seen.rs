@@ -40,6 +40,7 @@ const EXPECTED: &[&str] = &[
     "halt remote_replaced",
     "halt rewound",
     "halt remote_replaced by a mount that was made anew",
+    "halt rewound by a database that is older than its marks",
     "halt scope_changed",
     "halt side_emptied",
     "problem denied",
@@ -88,6 +89,9 @@ impl Seen {
         self.count(format!("run {}", format!("{:?}", run.state).to_lowercase()), 1);
         for halt in &run.halts {
             self.count(format!("halt {}", halt.kind.as_str()), 1);
+            if halt.detail.contains("database is older") {
+                self.count("halt rewound by a database that is older than its marks", 1);
+            }
             if halt.detail.contains("mount accessor") {
                 self.count("halt remote_replaced by a mount that was made anew", 1);
             }

@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 
 use uuid::Uuid;
-use vaultterm_reconcile::{Annotation, RecordId, RecordType, RemoteSight, Version};
-use vaultterm_sync::Remote;
+use vaultterm_reconcile::{Annotation, RecordId, RecordType, RemoteSight, RunMark, Version};
+use vaultterm_sync::{Mark, Remote};
 
 use super::{data, head, path, write};
 use crate::{Backdoor, Metadata};
 
 async fn mark(remote: &impl Remote, at: &str) -> RecordId {
     let record_id = RecordId(Uuid::now_v7());
-    remote.annotate(&path(at), record_id, RecordType::ApiKey).await.expect("marking succeeds");
+    let run = RunMark { connection: Uuid::from_u128(0xC0), number: 7 };
+    let mark = Mark { record: Some((record_id, RecordType::ApiKey)), run };
+    remote.annotate(&path(at), &mark).await.expect("marking succeeds");
     record_id
 }
 
@@ -31,6 +33,7 @@ pub async fn a_mark_is_seen_by_every_kind_of_look<R: Remote, B: Backdoor>(remote
     let looked = annotation(remote, "key").await;
     assert!(looked.instance.is_some());
     assert_eq!((looked.record_id, looked.record_type), (Some(record_id), Some(RecordType::ApiKey)));
+    assert_eq!(looked.run.map(|run| run.number), Some(7));
     let snapshot = remote.observe().await.expect("the scope can be observed");
     let Some(RemoteSight::Seen(listed)) = snapshot.sights.get(&path("key")) else { panic!("the key is listed") };
     assert_eq!(listed.annotation, looked);
@@ -51,6 +54,17 @@ pub async fn a_mark_leaves_other_keys_alone_and_makes_no_version<R: Remote, B: B
     assert_eq!(custom.get("managed-by").map(String::as_str), Some("vaultterm"));
 }
 
+/// A run shows itself at a secret whose other marks stand, deleted or not.
+pub async fn a_run_is_shown_without_touching_whose_it_is<R: Remote, B: Backdoor>(remote: &R, backdoor: &B) {
+    write(remote, "key", "1", 0).await;
+    mark(remote, "key").await;
+    let before = annotation(remote, "key").await;
+    backdoor.delete("key", 1).await;
+    let run = RunMark { connection: Uuid::from_u128(0xC0), number: 8 };
+    remote.annotate(&path("key"), &Mark { record: None, run }).await.expect("marking succeeds");
+    assert_eq!(annotation(remote, "key").await, Annotation { run: Some(run), ..before });
+}
+
 /// Metadata belong to the key, not to a version.
 pub async fn a_mark_survives_a_write<R: Remote, B: Backdoor>(remote: &R, _: &B) {
     write(remote, "key", "1", 0).await;
@@ -67,6 +81,6 @@ pub async fn a_foreign_mark_is_shown<R: Remote, B: Backdoor>(remote: &R, backdoo
     let custom = marks.map(|(name, value)| (name.to_owned(), value.to_owned()));
     backdoor.put("key", data("1")).await;
     backdoor.put_metadata("key", Metadata { custom: BTreeMap::from(custom), ..Metadata::default() }).await;
-    let expected = Annotation { instance: Some("another".to_owned()), record_id: None, record_type: None };
+    let expected = Annotation { instance: Some("another".to_owned()), record_id: None, record_type: None, run: None };
     assert_eq!(annotation(remote, "key").await, expected);
 }

@@ -59,6 +59,7 @@ macro_rules! contract {
             a_mark_is_seen_by_every_kind_of_look,
             a_mark_leaves_other_keys_alone_and_makes_no_version,
             a_mark_survives_a_write,
+            a_run_is_shown_without_touching_whose_it_is,
             a_foreign_mark_is_shown,
             odd_names_travel,
             a_name_may_be_secret_and_folder_at_once,

@@ -3,11 +3,11 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use vaultterm_reconcile::{
-    Annotation, RecordId, RecordType, RemoteEntry, RemoteHead, RemoteSight, RemoteSnapshot, RemoteStamp, SecretPath,
-    UnixNanos, Version,
+    Annotation, RecordId, RemoteEntry, RemoteHead, RemoteSight, RemoteSnapshot, RemoteStamp, SecretPath, UnixNanos,
+    Version,
 };
 use vaultterm_sealing::SecretFields;
-use vaultterm_sync::{FaultClass, Remote, RemoteFault, SecretRead, WriteReceipt};
+use vaultterm_sync::{FaultClass, Mark, Remote, RemoteFault, SecretRead, WriteReceipt};
 
 use super::{FakeKv, Inner, Refused};
 use crate::{
@@ -190,21 +190,19 @@ impl Remote for FakeRemote {
         .await
     }
 
-    async fn annotate(
-        &self,
-        path: &SecretPath,
-        record_id: RecordId,
-        record_type: RecordType,
-    ) -> Result<(), RemoteFault> {
+    async fn annotate(&self, path: &SecretPath, mark: &Mark) -> Result<(), RemoteFault> {
         self.ask(Operation::Annotate, path.as_str(), None, |inner, full, _| {
             inner.permitted(full)?;
-            let marks = [
-                ("managed-by", "vaultterm".to_owned()),
-                ("vaultterm-instance", self.instance.clone()),
-                ("vaultterm-record", record_id.0.to_string()),
-                ("vaultterm-type", record_type.to_string()),
-            ];
-            if inner.mount.patch_custom(full, marks.map(|(name, value)| (name.to_owned(), value))) {
+            let mut marks = vec![("vaultterm-run", mark.run.to_string())];
+            if let Some((record_id, record_type)) = mark.record {
+                marks.extend([
+                    ("managed-by", "vaultterm".to_owned()),
+                    ("vaultterm-instance", self.instance.clone()),
+                    ("vaultterm-record", record_id.0.to_string()),
+                    ("vaultterm-type", record_type.to_string()),
+                ]);
+            }
+            if inner.mount.patch_custom(full, marks.into_iter().map(|(name, value)| (name.to_owned(), value))) {
                 Ok(())
             } else {
                 Err(fault(FaultClass::Invalid))
@@ -265,5 +263,6 @@ fn annotation(key: &KvKey) -> Annotation {
         instance: key.custom.get("vaultterm-instance").cloned(),
         record_id: key.custom.get("vaultterm-record").and_then(|id| id.parse().ok()).map(RecordId),
         record_type: key.custom.get("vaultterm-type").and_then(|name| name.parse().ok()),
+        run: key.custom.get("vaultterm-run").and_then(|mark| mark.parse().ok()),
     }
 }

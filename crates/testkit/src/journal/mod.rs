@@ -42,6 +42,7 @@ struct State {
     records: BTreeMap<RecordId, MemoryRecord>,
     base: BTreeMap<(ConnectionId, SecretPath), BaseEntry>,
     suspicions: BTreeMap<ConnectionId, BTreeSet<SecretPath>>,
+    newest_runs: BTreeMap<ConnectionId, u64>,
     conflicts: Vec<StoredConflict>,
     plans: BTreeMap<PlanId, StoredPlan>,
     runs: BTreeMap<RunId, Run>,

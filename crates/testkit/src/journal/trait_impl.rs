@@ -215,6 +215,18 @@ impl Journal for MemoryJournal {
         self.fenced(lease, |state, _| drop(state.suspicions.insert(connection_id, paths.clone()))).await
     }
 
+    async fn newest_run(&self, id: ConnectionId) -> Result<u64, JournalError> {
+        self.transaction(|state, _| Ok(state.newest_runs.get(&id).copied().unwrap_or(0))).await
+    }
+
+    async fn record_newest_run(&self, lease: Lease, number: u64) -> Result<(), JournalError> {
+        self.fenced(lease, |state, _| {
+            let newest = state.newest_runs.entry(lease.connection_id).or_default();
+            *newest = number.max(*newest);
+        })
+        .await
+    }
+
     async fn record_conflicts(
         &self,
         lease: Lease,

@@ -102,6 +102,7 @@ macro_rules! journal_contract {
             a_base_set_aside_is_forgotten_and_the_new_identity_recorded,
             an_identity_is_recorded_without_touching_the_base,
             what_was_found_gone_is_remembered_until_the_next_run,
+            the_number_of_the_newest_run_only_grows,
             a_plan_is_found_until_it_expires,
             a_run_that_a_person_begins_starts_the_connection,
             a_run_left_behind_is_closed_by_the_next,

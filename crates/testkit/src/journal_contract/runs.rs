@@ -67,6 +67,21 @@ pub async fn what_was_found_gone_is_remembered_until_the_next_run<J: Journal, D:
     }
 }
 
+/// Under a lease; whoever lost it has no say.
+pub async fn the_number_of_the_newest_run_only_grows<J: Journal, D: Desk>(journal: &J, desk: &D) {
+    let newest = async || journal.newest_run(desk.connection_id()).await.expect("the journal answers");
+    assert_eq!(newest().await, 0);
+    let (lease, _) = begin(journal, desk).await;
+    for (number, expected) in [(1, 1), (7, 7), (3, 7)] {
+        journal.record_newest_run(lease, number).await.expect("recorded");
+        assert_eq!(newest().await, expected);
+    }
+    desk.let_pass(TTL + Duration::from_secs(1)).await;
+    begin(journal, desk).await;
+    is_lost(&journal.record_newest_run(lease, 9).await);
+    assert_eq!(newest().await, 7);
+}
+
 /// With everything in it.
 pub async fn a_plan_is_found_until_it_expires<J: Journal, D: Desk>(journal: &J, desk: &D) {
     let found = connection(journal, desk).await;

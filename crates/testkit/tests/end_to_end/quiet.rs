@@ -38,7 +38,7 @@ async fn a_run_over_a_thousand_secrets_without_a_change_is_a_handful_of_requests
 }
 
 #[tokio::test]
-async fn one_change_on_each_side_reads_one_secret_and_writes_one() {
+async fn one_change_on_each_side_reads_one_secret_writes_one_and_marks_it() {
     let house = filled(200).await;
     house.put("service-07/key-0007", json!({"value": "there"})).await;
     house.save("service-08/key-0008", json!({"value": "here"})).await;
@@ -48,7 +48,10 @@ async fn one_change_on_each_side_reads_one_secret_and_writes_one() {
 
     assert_eq!((run.counts.updated_local, run.counts.updated_remote, run.counts.unchanged), (1, 1, 198));
     let asked = house.asked_since(entries);
-    assert_eq!(writes(&asked), ["update kv/data/team/app/service-08/key-0008"]);
+    assert_eq!(
+        writes(&asked),
+        ["update kv/data/team/app/service-08/key-0008", "patch kv/metadata/team/app/service-08/key-0008"]
+    );
     let read: Vec<_> =
         asked.iter().filter(|request| request.path.starts_with("kv/data/") && request.operation == "read").collect();
     assert!(!read.is_empty() && read.iter().all(|request| request.path.ends_with("service-07/key-0007")), "{read:#?}");
