@@ -77,11 +77,6 @@ impl SecretPath {
         &self.0
     }
 
-    /// Iterates over the segments.
-    pub fn segments(&self) -> impl Iterator<Item = &str> {
-        self.0.split('/')
-    }
-
     /// Returns the path in Unicode normalization form C: two paths with the same one look
     /// alike to people.
     #[must_use]

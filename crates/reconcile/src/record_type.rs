@@ -129,3 +129,46 @@ impl FromStr for RecordType {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or_else(|| UnknownRecordType(text.to_owned()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_type_of_an_untyped_secret_is_told_by_the_names_of_its_fields() {
+        for (names, expected) in [
+            (&["credential_id", "rp_id"][..], RecordType::Passkey),
+            (&["credential_id", "public_key"], RecordType::Passkey),
+            (&["credential_id", "x"], RecordType::KeyValue),
+            (&["rp_id", "public_key"], RecordType::KeyValue),
+            (&["private_key"], RecordType::SshKey),
+            (&["otpauth_url"], RecordType::Totp),
+            (&["totp_secret", "x"], RecordType::Totp),
+            (&["card_number"], RecordType::PaymentCard),
+            (&["password", "username"], RecordType::Password),
+            (&["api_key"], RecordType::ApiKey),
+            (&["key_id", "key"], RecordType::ApiKey),
+            (&["key_id"], RecordType::KeyValue),
+            (&["key"], RecordType::KeyValue),
+            (&["first_name", "last_name"], RecordType::Identity),
+            (&["first_name"], RecordType::KeyValue),
+            (&["last_name"], RecordType::KeyValue),
+            (&["note"], RecordType::SecureNote),
+            (&["note", "x"], RecordType::KeyValue),
+            (&["value"], RecordType::EnvVar),
+            (&["value", "x"], RecordType::KeyValue),
+            (&["x"], RecordType::KeyValue),
+            (&[], RecordType::KeyValue),
+        ] {
+            assert_eq!(RecordType::infer(names.iter().copied()), expected, "{names:?}");
+        }
+    }
+
+    #[test]
+    fn every_type_reads_back_from_its_name_and_nothing_else_does() {
+        for kind in RecordType::ALL {
+            assert_eq!(kind.to_string().parse::<RecordType>().ok(), Some(kind));
+        }
+        assert!("PASSPORT".parse::<RecordType>().is_err());
+    }
+}

@@ -375,6 +375,18 @@ section! { names, "Names that look alike", "bidirectional",
     equal_after_normalization                   []
         "e\u{301}      | -   | a=1 | -   | skip: looks the same as `\u{e9}` (Unicode normalization): rename one of them"
         "\u{e9}        | -   | -   | a=1 | skip: looks the same as `e\u{301}` (Unicode normalization): rename one of them";
+    an_ascii_name_and_what_folds_to_it          []
+        "K             | -   | a=1 | -   | skip: looks the same as `\u{212a}` (Unicode normalization): rename one of them"
+        "\u{212a}      | -   | -   | a=1 | skip: looks the same as `K` (Unicode normalization): rename one of them";
+    names_of_other_letters                      []
+        "\u{e9}        | -   | a=1 | -   | create_remote cas=0, mark"
+        "\u{fc}        | -   | -   | a=1 | create_local, mark";
+    a_name_whose_double_is_gone                 []
+        "e\u{301}      | a=1 | trash | deleted | forget"
+        "\u{e9}        | -   | a=1 | -   | create_remote cas=0, mark";
+    a_name_that_only_folds_to_what_is_gone      []
+        "K             | a=1 | trash | deleted | forget"
+        "\u{212a}      | -   | -   | a=1 | create_local, mark";
     a_secret_and_a_folder_of_one_name           []
         "foo           | -   | a=1 | -   | create_remote cas=0, mark"
         "foo/bar       | -   | -   | a=1 | create_local, mark";

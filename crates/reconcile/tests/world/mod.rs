@@ -123,6 +123,33 @@ impl World {
 
     /// Asks, plans and lints as the engine would, with these halts acknowledged.
     pub fn plan(&self, options: &Options, acknowledged: &BTreeSet<HaltKind>) -> Plan {
+        self.with_input(options, acknowledged, |input| {
+            let plan = plan(input);
+            let findings = lint(input, &plan);
+            assert!(findings.is_empty(), "{findings:?}\n{self:#?}\n{options:?}\n{plan:#?}");
+            plan
+        })
+    }
+
+    /// What the linter says of any plan.
+    pub fn findings(&self, options: &Options, plan: &Plan) -> Vec<String> {
+        self.with_input(options, &BTreeSet::new(), |input| lint(input, plan))
+    }
+
+    /// What it says when no remote content was read.
+    pub fn findings_without_contents(&self, options: &Options, plan: &Plan) -> Vec<String> {
+        let unread = BTreeMap::new();
+        self.with_input(options, &BTreeSet::new(), |input| {
+            lint(&Input { remote_contents: &unread, ..input.clone() }, plan)
+        })
+    }
+
+    fn with_input<T>(
+        &self,
+        options: &Options,
+        acknowledged: &BTreeSet<HaltKind>,
+        then: impl FnOnce(&Input<'_>) -> T,
+    ) -> T {
         let (local, remote, asked) = (self.local(), self.remote(), self.asked(options));
         let current = |path: &SecretPath| {
             let entry = &local.live[path];
@@ -133,7 +160,7 @@ impl World {
             (path.clone(), self.records[&base.record_id].history[&base.revision].clone())
         };
         let there = |path: &SecretPath| (path.clone(), Ok(self.keys[path].content.clone().unwrap()));
-        let input = Input {
+        then(&Input {
             base: &self.base,
             local: &local,
             remote: &remote,
@@ -145,11 +172,7 @@ impl World {
             remote_replaced: self.remote_replaced.clone(),
             newest_run: run_mark(self.newest_run),
             acknowledged,
-        };
-        let plan = plan(&input);
-        let findings = lint(&input, &plan);
-        assert!(findings.is_empty(), "{findings:?}\n{self:#?}\n{options:?}\n{plan:#?}");
-        plan
+        })
     }
 
     /// What has to be looked up before planning.
