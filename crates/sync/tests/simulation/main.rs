@@ -83,5 +83,8 @@ fn worlds_by_command() {
         seen
     });
     println!("{seeds} worlds from seed {from}, {:.0} s\n{seen}", began.elapsed().as_secs_f64());
-    seen.everything();
+    // Fewer come across less: then only what must hold is asked.
+    if seeds >= WORLDS {
+        seen.everything();
+    }
 }
