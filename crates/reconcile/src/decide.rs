@@ -415,7 +415,7 @@ impl<'a> Case<'a> {
     }
 
     fn write_local(&self, reason: Reason) -> Decision {
-        if self.types_collide() && self.options.mode == Mode::Bidirectional {
+        if self.types_collide() {
             return self.conflict(ConflictKind::TypeChanged);
         }
         let record_type = self.incoming_type();

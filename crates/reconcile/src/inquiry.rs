@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    BaseEntry, LocalSnapshot, Mode, Options, RemoteSnapshot, SecretPath,
+    BaseEntry, LocalSnapshot, Options, RemoteSnapshot, SecretPath,
     classify::{Facts, LocalSince, RemoteSince, paths},
 };
 
@@ -64,9 +64,7 @@ impl Inquiries {
             RemoteSince::New => both_live || foreign,
             _ => false,
         };
-        // In push an untracked secret is nobody's business, however often it changes.
-        let ours = options.mode != Mode::Push || facts.base.is_some() || facts.local.is_some();
-        if moved && ours && facts.remote_live().is_some() {
+        if moved && facts.remote_live().is_some() {
             self.remote_contents.insert(path.clone());
         }
     }

@@ -194,6 +194,10 @@ section! { deletion, "Deletion", "bidirectional",
     a_retained_record_goes_too                  ["any"]                     "a=1 (secret gone) | trash | gone    | forget";
     a_retained_record_and_the_secret_undeleted  []                          "a=1 (secret gone) | same  | same    | adopt";
     a_retained_record_and_another_secret        []                          "a=1 (secret gone) | same  | made anew a=2 | conflict no_base a";
+    a_retained_secret_gone_and_the_record_back  []                          "a=1 (record gone) | same  | deleted | create_remote cas=2, mark";
+    a_retained_secret_gone_and_the_record_back_in_a_pull ["pull"]          "a=1 (record gone) | same  | deleted | nothing";
+    a_retained_record_gone_and_the_secret_back  []                          "a=1 (secret gone) | trash | made anew a=1 | create_local from the trash as KEY_VALUE";
+    a_retained_record_gone_and_the_secret_back_in_a_push ["push"]          "a=1 (secret gone) | trash | made anew a=1 | nothing";
     an_undelete_is_a_change                     []                          "-   | trash a=1 | a=1   | create_local from the trash, mark";
     a_restored_record_is_new                    []                          "-   | a=1       | deleted | create_remote cas=1, mark";
 }
@@ -232,6 +236,15 @@ section! { moves, "Moves", "bidirectional",
     renamed_onto_a_deleted_head                 []
         "p | a=1 | renamed to q | same | moved to q"
         "q | -   | p's record   | deleted | move_remote cas=1 from p v2, mark";
+    renamed_without_annotations                 ["annotate=false"]
+        "p | a=1 | renamed to q | same | moved to q"
+        "q | -   | p's record   | -    | move_remote cas=0 from p v2";
+    renamed_from_what_another_installation_took []
+        "p | a=1 | renamed to q | same (marked elsewhere) | conflict foreign_owner"
+        "q | -   | p's record   | -    | create_remote cas=0, mark";
+    renamed_to_what_another_installation_holds  []
+        "p | a=1 | renamed to q | same | delete_remote v2"
+        "q | -   | p's record   | a=1 (marked elsewhere) | conflict foreign_owner";
     renamed_in_a_pull_is_drift                  ["pull"]
         "p | a=1 | renamed to q | same | conflict local_deleted"
         "q | -   | p's record   | -    | nothing";
@@ -266,6 +279,10 @@ section! { ownership, "Ownership and types", "bidirectional",
      carries the record's type. A secret that another installation marked is a conflict wherever this one would write.",
 
     a_foreign_secret_on_our_path                []                      "-   | a=1  | a=1 (marked elsewhere)  | conflict foreign_owner";
+    a_foreign_secret_on_our_path_in_a_push      ["push"]                "-   | a=1  | a=1 (marked elsewhere)  | conflict foreign_owner";
+    a_foreign_secret_whose_record_is_deleted    ["push"]                "a=1 | trash | same (marked elsewhere) | conflict foreign_owner";
+    a_foreign_secret_that_was_left_alone        []                      "a=1 (record gone) | trash | same (marked elsewhere) | nothing";
+    a_foreign_secret_and_a_record_left_alone    []                      "a=1 (secret gone) | trash | made anew a=1 (marked elsewhere) | conflict foreign_owner";
     a_foreign_secret_in_our_scope               []                      "-   | -    | a=1 (marked elsewhere)  | conflict foreign_owner";
     a_foreign_secret_that_only_vault_holds      ["push"]                "-   | -    | a=1 (marked elsewhere)  | nothing";
     a_foreign_secret_may_be_pulled              ["pull"]                "-   | -    | a=1 (marked elsewhere)  | create_local as KEY_VALUE";
@@ -278,6 +295,9 @@ section! { ownership, "Ownership and types", "bidirectional",
     typed_there                                 []                      "a=1 | same | a=1 (marked API_KEY)    | adopt as API_KEY";
     typed_there_with_a_change                   []                      "a=1 | same | a=2 (marked API_KEY)    | update_local as API_KEY";
     typed_there_in_a_push                       ["push"]                "a=1 | same | a=1 (marked API_KEY)    | adopt, mark";
+    typed_here_in_a_pull                        ["pull annotate=false"] "a=1 | API_KEY a=1 | same             | adopt";
+    typed_there_long_ago_in_a_pull              ["pull"]                "a=1 | API_KEY a=1 | same (marked KEY_VALUE) | adopt as KEY_VALUE";
+    typed_here_though_the_mark_is_old           []                      "a=1 | API_KEY a=2 | same (marked KEY_VALUE) | update_remote cas=2, mark";
     typed_alike_on_both_sides                   []                      "a=1 | API_KEY a=2 | a=3 (marked API_KEY) | conflict both_changed a";
     typed_apart_on_both_sides                   []                      "a=1 | IDENTITY a=2 | a=1 (marked API_KEY) | conflict type_changed a";
 }

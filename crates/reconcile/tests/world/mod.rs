@@ -144,7 +144,8 @@ impl World {
         })
     }
 
-    fn with_input<T>(
+    /// Hands over what the engine would plan on.
+    pub fn with_input<T>(
         &self,
         options: &Options,
         acknowledged: &BTreeSet<HaltKind>,
