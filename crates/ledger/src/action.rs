@@ -38,6 +38,10 @@ names!(
     User = "user",
     Token = "token",
     Key = "key",
+    License = "license",
+    Backup = "backup",
+    Webhook = "webhook",
+    Audit = "audit",
 );
 names!(
     /// What happened.
@@ -76,5 +80,14 @@ names!(
     KeySealed = "KEY_SEALED",
     KeyUnsealed = "KEY_UNSEALED",
     KeyRotated = "KEY_ROTATED",
+    LicenseInstalled = "LICENSE_INSTALLED",
+    LicenseExpired = "LICENSE_EXPIRED",
     AuditExported = "AUDIT_EXPORTED",
+    AuditPruned = "AUDIT_PRUNED",
+    AuditGuardRaised = "AUDIT_GUARD_RAISED",
+    BackupCreated = "BACKUP_CREATED",
+    BackupRestored = "BACKUP_RESTORED",
+    WebhookCreated = "WEBHOOK_CREATED",
+    WebhookUpdated = "WEBHOOK_UPDATED",
+    WebhookDeleted = "WEBHOOK_DELETED",
 );
