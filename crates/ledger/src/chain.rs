@@ -1,6 +1,6 @@
 //! Checking that entries follow one another without a gap or an edit.
 
-use crate::{Entry, Malformed, encoding::leaf_hash};
+use crate::{Entry, Malformed, tree::leaf_hash};
 
 /// Why a row of stored entries is no chain.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

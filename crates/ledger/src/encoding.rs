@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use crate::{Action, Actor, ActorKind, Draft, Entry, ObjectKind, ObjectRef, Outcome, RemoteRef, SealedEntry};
+use crate::{
+    Action, Actor, ActorKind, Draft, Entry, ObjectKind, ObjectRef, Outcome, RemoteRef, SealedEntry, tree::leaf_hash,
+};
 
 const VERSION: u8 = 1;
 
@@ -17,18 +19,15 @@ const VERSION: u8 = 1;
 #[error("no audit entry: {0}")]
 pub struct Malformed(&'static str);
 
-/// SHA-256(0x00 ‖ bytes), the leaf hash of RFC 6962 §2.1.
-pub(crate) fn leaf_hash(bytes: &[u8]) -> [u8; 32] {
-    let mut context = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
-    context.update(&[0]);
-    context.update(bytes);
-    context.finish().as_ref().try_into().expect("a SHA-256 digest has 32 bytes")
-}
-
 impl Entry {
     /// Encodes the entry: the same entry always gives the same bytes.
     #[must_use]
     pub fn encode(&self) -> SealedEntry {
+        let bytes = self.bytes();
+        SealedEntry { hash: leaf_hash(&bytes), bytes }
+    }
+
+    fn bytes(&self) -> Vec<u8> {
         let mut out = Writer(vec![VERSION]);
         out.id(self.log_id);
         out.number(self.seq);
@@ -54,8 +53,7 @@ impl Entry {
             out.text(name);
             out.text(value);
         }
-        let hash = leaf_hash(&out.0);
-        SealedEntry { bytes: out.0, hash }
+        out.0
     }
 
     /// Reads an entry back from its bytes.
@@ -70,7 +68,7 @@ impl Entry {
         let entry =
             Self { log_id: reader.id()?, seq: reader.number()?, previous: reader.array()?, draft: reader.draft()? };
         // Lengths and orders that decode but would be written otherwise are refused here.
-        if !reader.0.is_empty() || entry.encode().bytes != bytes {
+        if !reader.0.is_empty() || entry.bytes() != bytes {
             return Err(Malformed("not in the one encoding"));
         }
         Ok(entry)

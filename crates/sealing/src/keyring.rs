@@ -10,7 +10,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::{
-    DigestKey, Place, RootKey, Sealed, SecretBytes,
+    DigestKey, Place, RootKey, Sealed, SecretBytes, Signer,
     envelope::{SUITE, data_key_aad, decrypt, encrypt, unwrap, wrap},
     locked::LockedKey,
 };
@@ -107,10 +107,11 @@ impl KeyState {
     }
 }
 
-/// The opened keyring. It may take over newer record keys while it is in use.
+/// The opened keyring. It may take over newer keys while it is in use.
 pub struct Keyring {
     instance: InstanceId,
     records: RwLock<RecordKeys>,
+    signer: RwLock<Arc<Signer>>,
     digest: DigestKey,
     token: DigestKey,
 }
@@ -153,6 +154,7 @@ impl Keyring {
             instance,
             digest: DigestKey::new(&key(KeyPurpose::Digest)?.1),
             token: DigestKey::new(&key(KeyPurpose::Token)?.1),
+            signer: RwLock::new(Arc::new(signer(key(KeyPurpose::Audit)?)?)),
             records: RwLock::new(RecordKeys { active: key(KeyPurpose::Record)?.0, keys: record_keys }),
         })
     }
@@ -196,9 +198,11 @@ impl Keyring {
         self.wrap(&data_key).map(Some)
     }
 
-    /// Takes over the record keys of the same keyring as it is stored now: what is sealed from here
-    /// on is sealed under its active one. Keys that it has no more still open what was read before.
+    /// Takes over the keys of the same keyring as it is stored now: what is sealed or signed from here
+    /// on is so with its active ones. Record keys that it has no more still open what was read before.
     pub fn adopt(&self, newer: Self) {
+        let signer = newer.signer.into_inner().unwrap_or_else(PoisonError::into_inner);
+        *self.signer.write().unwrap_or_else(PoisonError::into_inner) = signer;
         let newer = newer.records.into_inner().unwrap_or_else(PoisonError::into_inner);
         let mut records = self.records.write().unwrap_or_else(PoisonError::into_inner);
         records.keys.extend(newer.keys);
@@ -222,6 +226,12 @@ impl Keyring {
         unwrap(wrapping.expose(), &data_key_aad(self.instance, key_id), wrapped_key)
     }
 
+    /// Returns what signs with the active audit key.
+    #[must_use]
+    pub fn signer(&self) -> Arc<Signer> {
+        Arc::clone(&self.signer.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Returns the key of the comparison digests.
     #[must_use]
     pub fn digest_key(&self) -> &DigestKey {
@@ -235,7 +245,22 @@ impl Keyring {
     }
 }
 
+fn signer((id, seed): &(Uuid, Zeroizing<[u8; 32]>)) -> Result<Signer, SealingError> {
+    Signer::new(*id, seed)
+}
+
 impl KeyringRow {
+    /// Opens an audit key to sign with.
+    ///
+    /// # Errors
+    /// [`SealingError::WrongRootKey`]; [`SealingError::NoActiveKey`] for a key of another purpose.
+    pub fn signer(&self, root: &RootKey, instance: InstanceId) -> Result<Signer, SealingError> {
+        if self.purpose != KeyPurpose::Audit {
+            return Err(SealingError::NoActiveKey(KeyPurpose::Audit));
+        }
+        signer(&(self.id, self.open(root, instance)?))
+    }
+
     /// Draws a new, active key.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ mod keyring;
 mod locked;
 mod root;
 mod secret;
+mod signer;
 
 pub use digest::{DigestKey, short};
 pub use envelope::{Place, Purpose, Sealed};
@@ -20,3 +21,4 @@ pub use fields::{FieldsError, SecretFields};
 pub use keyring::{InstanceId, KeyPurpose, KeyState, Keyring, KeyringRow, SealingError};
 pub use root::{RootKey, RootKeyError, RootKeyId};
 pub use secret::{SecretBytes, SecretText};
+pub use signer::Signer;

@@ -1,0 +1,226 @@
+//! Signed notes: a text with signatures below it, as C2SP `signed-note` defines them.
+//!
+//! Only Ed25519 (signature type 0x01). The text ends with a newline; the signatures cover it, and
+//! not the blank line between it and them.
+
+use std::fmt;
+
+use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+
+use crate::tree::digest;
+
+/// The type of an Ed25519 signature and key.
+const ED25519_TYPE: u8 = 1;
+/// What begins a signature line.
+const SIGNATURE: &str = "\u{2014} ";
+/// More signatures than anybody puts below one note.
+const SIGNATURES_MAX: usize = 16;
+
+/// A public key with the name it signs as: the text form is `name+id+key`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct VerifierKey {
+    name: String,
+    key: [u8; 32],
+}
+
+/// What signs notes. Whoever keeps the key implements it.
+pub trait NoteSigner {
+    /// Returns the public key, with its name.
+    fn verifier(&self) -> &VerifierKey;
+
+    /// Signs a message with Ed25519.
+    fn sign(&self, message: &[u8]) -> [u8; 64];
+}
+
+/// Why a text is no signed note, or no key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoteError {
+    /// It has another form.
+    #[error("it is no signed note: {0}")]
+    Malformed(&'static str),
+    /// It is no key.
+    #[error("it is no verifier key: {0}")]
+    MalformedKey(&'static str),
+    /// None of the keys signed it.
+    #[error("none of the trusted keys signed it")]
+    UnknownSigner,
+    /// A signature of a trusted key does not fit.
+    #[error("the signature of `{0}` does not fit the text: one of the two was changed")]
+    BadSignature(String),
+}
+
+impl VerifierKey {
+    /// Names a key.
+    ///
+    /// # Errors
+    /// [`NoteError::MalformedKey`] for a name that is empty, or has spaces or a `+` in it.
+    pub fn new(name: &str, key: [u8; 32]) -> Result<Self, NoteError> {
+        if name.is_empty() || name.chars().any(|c| c.is_whitespace() || c.is_control() || c == '+') {
+            return Err(NoteError::MalformedKey("a name has neither spaces nor a `+`"));
+        }
+        Ok(Self { name: name.to_owned(), key })
+    }
+
+    /// Reads the text form.
+    ///
+    /// # Errors
+    /// [`NoteError::MalformedKey`].
+    pub fn parse(text: &str) -> Result<Self, NoteError> {
+        let mut parts = text.trim().splitn(3, '+');
+        let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(NoteError::MalformedKey("expected `name+id+key`"));
+        };
+        let bytes = BASE64.decode(key).map_err(|_| NoteError::MalformedKey("its last part is not base64"))?;
+        let Some((&ED25519_TYPE, key)) = bytes.split_first() else {
+            return Err(NoteError::MalformedKey("only Ed25519 keys are supported"));
+        };
+        let key = key.try_into().map_err(|_| NoteError::MalformedKey("an Ed25519 key has 32 bytes"))?;
+        let key = Self::new(name, key)?;
+        if id != key.id_text() {
+            return Err(NoteError::MalformedKey("its id does not fit: it was not copied whole"));
+        }
+        Ok(key)
+    }
+
+    /// Returns the name it signs as.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the first four bytes of SHA-256(name ‖ 0x0A ‖ type ‖ key).
+    #[must_use]
+    pub fn id(&self) -> [u8; 4] {
+        let hash = digest(&[self.name.as_bytes(), b"\n", &[ED25519_TYPE], &self.key]);
+        [hash[0], hash[1], hash[2], hash[3]]
+    }
+
+    fn id_text(&self) -> String {
+        self.id().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl fmt::Display for VerifierKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut key = vec![ED25519_TYPE];
+        key.extend(self.key);
+        write!(f, "{}+{}+{}", self.name, self.id_text(), BASE64.encode(key))
+    }
+}
+
+impl fmt::Debug for VerifierKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Signs a text. It must end with a newline and hold no blank line.
+#[must_use]
+pub fn sign_note(text: &str, signer: &impl NoteSigner) -> String {
+    let mut signature = signer.verifier().id().to_vec();
+    signature.extend(signer.sign(text.as_bytes()));
+    format!("{text}\n{SIGNATURE}{} {}\n", signer.verifier().name, BASE64.encode(signature))
+}
+
+/// Checks a note: returns its text and the place (in `trusted`) of the key that signed it. Lines of
+/// unknown keys are passed over; one of a trusted key that does not fit fails the note.
+///
+/// # Errors
+/// [`NoteError`].
+pub fn open_note<'a>(note: &'a str, trusted: &[VerifierKey]) -> Result<(&'a str, usize), NoteError> {
+    let (text, signatures) = note.rsplit_once("\n\n").ok_or(NoteError::Malformed("nothing is signed below it"))?;
+    let text = &note[..=text.len()];
+    let lines = signatures.strip_suffix('\n').ok_or(NoteError::Malformed("it does not end with a newline"))?;
+    let mut signer = None;
+    for (count, line) in lines.split('\n').enumerate() {
+        if count == SIGNATURES_MAX {
+            return Err(NoteError::Malformed("it has too many signatures"));
+        }
+        let (name, signature) = signature(line)?;
+        let (id, signature) = signature.split_first_chunk::<4>().ok_or(NoteError::Malformed("a signature is short"))?;
+        let Some(at) = trusted.iter().position(|key| key.name == name && key.id() == *id) else { continue };
+        let fits = UnparsedPublicKey::new(&ED25519, trusted[at].key).verify(text.as_bytes(), signature);
+        fits.map_err(|_| NoteError::BadSignature(name.to_owned()))?;
+        signer.get_or_insert(at);
+    }
+    Ok((text, signer.ok_or(NoteError::UnknownSigner)?))
+}
+
+/// Reads a signature line: the name, and the key's id with the signature.
+fn signature(line: &str) -> Result<(&str, Vec<u8>), NoteError> {
+    let line = line.strip_prefix(SIGNATURE).ok_or(NoteError::Malformed("a line below it is no signature"))?;
+    let (name, signature) = line.split_once(' ').ok_or(NoteError::Malformed("a line below it is no signature"))?;
+    let bytes = BASE64.decode(signature).map_err(|_| NoteError::Malformed("a signature is not base64"))?;
+    Ok((name, bytes))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+
+    use super::{NoteError, NoteSigner, VerifierKey, open_note, sign_note};
+
+    /// A key of a test, made from one byte.
+    pub(crate) struct TestSigner(Ed25519KeyPair, VerifierKey);
+
+    impl TestSigner {
+        pub(crate) fn new(name: &str, seed: u8) -> Self {
+            let pair = Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap();
+            let key = VerifierKey::new(name, pair.public_key().as_ref().try_into().unwrap()).unwrap();
+            Self(pair, key)
+        }
+    }
+
+    impl NoteSigner for TestSigner {
+        fn verifier(&self) -> &VerifierKey {
+            &self.1
+        }
+
+        fn sign(&self, message: &[u8]) -> [u8; 64] {
+            self.0.sign(message).as_ref().try_into().unwrap()
+        }
+    }
+
+    /// The example of the specification of Go's signed notes.
+    #[test]
+    fn a_note_that_another_program_signed_is_opened() {
+        let key = VerifierKey::parse("PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW").unwrap();
+        let text =
+            "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n";
+        let signature = "x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=";
+        let note = format!("{text}\n\u{2014} PeterNeumann {signature}\n");
+        assert_eq!(open_note(&note, &[key]), Ok((text, 0)));
+    }
+
+    #[test]
+    fn what_is_signed_opens_with_its_key_alone() {
+        let (one, two) = (TestSigner::new("log.example/1", 1), TestSigner::new("log.example/1", 2));
+        let note = sign_note("a text\n", &one);
+        assert_eq!(open_note(&note, &[two.1.clone(), one.1.clone()]), Ok(("a text\n", 1)));
+        assert_eq!(open_note(&note, &[two.1]), Err(NoteError::UnknownSigner));
+        let key = VerifierKey::parse(&one.1.to_string());
+        assert_eq!(key, Ok(one.1));
+    }
+
+    #[test]
+    fn any_byte_that_is_changed_is_noticed() {
+        let signer = TestSigner::new("log", 1);
+        let note = sign_note("size 7\n", &signer);
+        for at in 0..note.len() {
+            let mut bent = note.clone().into_bytes();
+            bent[at] ^= 1;
+            let Ok(bent) = String::from_utf8(bent) else { continue };
+            assert!(open_note(&bent, std::slice::from_ref(&signer.1)).is_err(), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_was_not_copied_whole_is_refused() {
+        let text = TestSigner::new("log", 1).1.to_string();
+        for end in 0..text.len() {
+            assert!(VerifierKey::parse(&text[..end]).is_err(), "{end}");
+        }
+        assert!(VerifierKey::new("two words", [0; 32]).is_err());
+    }
+}
