@@ -1,36 +1,11 @@
-//! Which addresses may be spoken to. Addresses come from users, so they are judged twice: as
-//! text here, and as what DNS made of them at every connect (`resolver.rs`).
-//!
-//! Private networks are allowed: that is where Vaults live.
+//! The address of a Vault: scheme, host and port. What may be spoken to at all is judged in
+//! `vaultterm-outbound`.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
-use reqwest::Url;
-
-/// Why a text is no address of a Vault that may be spoken to.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AddressError {
-    /// No URL, or not of the form `https://host:port`.
-    #[error("not an address of the form https://host:port: {0}")]
-    Malformed(&'static str),
-    /// Plain http to another machine.
-    #[error("plain http is only allowed to loopback addresses: use https")]
-    Plaintext,
-    /// Link-local, multicast, unspecified or a cloud metadata service.
-    #[error("{address} is {what}, which is never spoken to")]
-    Forbidden {
-        /// The address.
-        address: IpAddr,
-        /// What it is.
-        what: &'static str,
-    },
-}
+use vaultterm_outbound::{Address, AddressError};
 
 /// A checked address: scheme, host and port, nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VaultAddress {
-    url: Url,
-}
+pub struct VaultAddress(Address);
 
 impl VaultAddress {
     /// Checks an address. What a host name resolves to is checked again at every connect.
@@ -38,179 +13,44 @@ impl VaultAddress {
     /// # Errors
     /// [`AddressError`] says what to change.
     pub fn parse(text: &str, allow_plaintext: bool) -> Result<Self, AddressError> {
-        let malformed = |why| Err(AddressError::Malformed(why));
-        let Ok(url) = Url::parse(text) else {
-            return malformed("it cannot be read as a URL");
-        };
-        if !matches!(url.scheme(), "http" | "https") {
-            return malformed("the scheme must be https");
+        let address = Address::parse(text, allow_plaintext)?;
+        if address.url().query().is_some() {
+            return Err(AddressError::Malformed("it must not hold a query or fragment"));
         }
-        if url.host().is_none() {
-            return malformed("the host is missing");
+        if !matches!(address.url().path(), "" | "/") {
+            return Err(AddressError::Malformed("it must not hold a path: mount and path are given on their own"));
         }
-        if !url.username().is_empty() || url.password().is_some() {
-            return malformed("it must not hold a user name or password");
-        }
-        if url.query().is_some() || url.fragment().is_some() {
-            return malformed("it must not hold a query or fragment");
-        }
-        if !matches!(url.path(), "" | "/") {
-            return malformed("it must not hold a path: mount and path are given on their own");
-        }
-        let address = Self { url };
-        if let Some(ip) = address.ip() {
-            check_ip(ip)?;
-        }
-        if address.is_plaintext() && !allow_plaintext && !address.names_loopback() {
-            return Err(AddressError::Plaintext);
-        }
-        Ok(address)
+        Ok(Self(address))
     }
 
     /// Returns `scheme://host:port`, without a trailing slash.
     #[must_use]
     pub fn origin(&self) -> String {
-        self.url.origin().ascii_serialization()
+        self.0.origin()
     }
 
     /// Says whether requests go over plain http.
     #[must_use]
     pub fn is_plaintext(&self) -> bool {
-        self.url.scheme() == "http"
+        self.0.is_plaintext()
     }
 
     /// Returns the host to resolve; an IPv6 literal comes without its brackets.
     pub(crate) fn host(&self) -> String {
-        self.ip().map_or_else(|| self.url.host_str().unwrap_or_default().to_owned(), |ip| ip.to_string())
-    }
-
-    /// Returns the address when the host is a literal.
-    pub(crate) fn ip(&self) -> Option<IpAddr> {
-        // Hosts of http URLs are normalised by the parser: `0x7f.1` is 127.0.0.1 here already.
-        self.url.host_str()?.trim_start_matches('[').trim_end_matches(']').parse().ok()
-    }
-
-    /// Returns the port, the scheme's own if none is given.
-    pub(crate) fn port(&self) -> u16 {
-        self.url.port_or_known_default().unwrap_or(443)
+        self.0.host()
     }
 
     /// Returns the base of request URLs, with `server_name` in place of the host, where TLS must
     /// ask for and verify another name. The resolver still dials the host.
     pub(crate) fn base(&self, server_name: Option<&str>) -> String {
-        server_name.map_or_else(|| self.origin(), |name| format!("{}://{name}:{}", self.url.scheme(), self.port()))
-    }
-
-    /// Says whether the host is loopback by its text. A name that merely resolves to loopback
-    /// today is not.
-    fn names_loopback(&self) -> bool {
-        match self.ip() {
-            Some(ip) => canonical(ip).is_loopback(),
-            None => {
-                let host = self.url.host_str().unwrap_or_default();
-                host == "localhost" || host.ends_with(".localhost")
-            }
-        }
-    }
-}
-
-/// Cloud metadata services outside the link-local range, by provider.
-const METADATA_V4: [Ipv4Addr; 3] = [
-    Ipv4Addr::new(100, 100, 100, 200), // Alibaba Cloud
-    Ipv4Addr::new(168, 63, 129, 16),   // Azure's wire server
-    Ipv4Addr::new(192, 0, 0, 192),     // Oracle Cloud
-];
-const METADATA_V6: [Ipv6Addr; 2] = [
-    Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254), // AWS
-    Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),  // Google Cloud
-];
-
-/// Checks an address that is about to be dialed.
-///
-/// # Errors
-/// [`AddressError::Forbidden`].
-pub(crate) fn check_ip(address: IpAddr) -> Result<(), AddressError> {
-    let what = match canonical(address) {
-        ip if ip.is_unspecified() => "the unspecified address",
-        ip if ip.is_multicast() => "a multicast address",
-        IpAddr::V4(ip) if METADATA_V4.contains(&ip) => "a cloud metadata service",
-        IpAddr::V6(ip) if METADATA_V6.contains(&ip) => "a cloud metadata service",
-        IpAddr::V4(ip) if ip.is_link_local() => "a link-local address (cloud metadata services live there)",
-        IpAddr::V6(ip) if ip.is_unicast_link_local() => "a link-local address",
-        IpAddr::V4(ip) if ip.octets()[0] == 0 || ip.is_broadcast() => "a reserved address",
-        _ => return Ok(()),
-    };
-    Err(AddressError::Forbidden { address, what })
-}
-
-/// Unpacks an IPv4 address from the IPv6 forms that reach it: mapped (`::ffff:a.b.c.d`),
-/// compatible (`::a.b.c.d`), NAT64 (`64:ff9b::a.b.c.d`) and 6to4 (`2002:aabb:ccdd::`).
-pub(crate) fn canonical(address: IpAddr) -> IpAddr {
-    let IpAddr::V6(v6) = address else { return address };
-    let segments = v6.segments();
-    let v4 = |high: u16, low: u16| {
-        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
-        IpAddr::V4(Ipv4Addr::new(a, b, c, d))
-    };
-    match segments {
-        [0, 0, 0, 0, 0, 0xffff | 0, high, low] if (high, low) > (0, 1) => v4(high, low),
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => v4(high, low),
-        _ => address,
+        server_name
+            .map_or_else(|| self.origin(), |name| format!("{}://{name}:{}", self.0.url().scheme(), self.0.port()))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn forbidden(text: &str) -> bool {
-        matches!(VaultAddress::parse(text, true), Err(AddressError::Forbidden { .. }))
-    }
-
-    #[test]
-    fn metadata_link_local_multicast_and_unspecified_addresses_are_refused() {
-        for text in [
-            "https://169.254.169.254",
-            "https://169.254.0.1:8200",
-            "https://2852039166", // 169.254.169.254 as one number
-            "https://0xa9.0xfe.0xa9.0xfe",
-            "https://[::ffff:169.254.169.254]",
-            "https://[64:ff9b::169.254.169.254]",
-            "https://[2002:a9fe:a9fe::1]",
-            "https://[fe80::1]",
-            "https://[fd00:ec2::254]",
-            "https://[ff02::1]",
-            "https://[::]",
-            "https://0.0.0.0",
-            "https://0.1.2.3",
-            "https://224.0.0.1",
-            "https://255.255.255.255",
-            "https://100.100.100.200",
-            "https://168.63.129.16",
-        ] {
-            assert!(forbidden(text), "{text}");
-        }
-    }
-
-    #[test]
-    fn private_and_public_addresses_are_allowed() {
-        for text in
-            ["https://10.0.0.5:8200", "https://192.168.1.1", "https://[fd12::1]:8200", "https://vault.example.com"]
-        {
-            assert!(VaultAddress::parse(text, false).is_ok(), "{text}");
-        }
-    }
-
-    #[test]
-    fn plain_http_is_for_loopback_unless_allowed() {
-        for text in ["http://127.0.0.1:8200", "http://localhost:8200", "http://[::1]:8200", "http://a.localhost"] {
-            assert!(VaultAddress::parse(text, false).is_ok(), "{text}");
-        }
-        for text in ["http://10.0.0.5:8200", "http://vault.example.com", "http://localhost.example.com"] {
-            assert_eq!(VaultAddress::parse(text, false), Err(AddressError::Plaintext), "{text}");
-            assert!(VaultAddress::parse(text, true).is_ok(), "{text}");
-        }
-    }
 
     #[test]
     fn an_address_holds_nothing_but_scheme_host_and_port() {
@@ -230,7 +70,7 @@ mod tests {
         }
         let address = VaultAddress::parse("https://Vault.Example.com/", false).expect("allowed");
         assert_eq!(address.origin(), "https://vault.example.com");
-        assert_eq!((address.host().as_str(), address.port()), ("vault.example.com", 443));
+        assert_eq!(address.host(), "vault.example.com");
         assert_eq!(address.base(Some("inside.example.com")), "https://inside.example.com:443");
     }
 }

@@ -8,10 +8,10 @@ use std::{error::Error, io};
 
 use reqwest::StatusCode;
 use rustls::{AlertDescription, CertificateError, InvalidMessage};
+use vaultterm_outbound::AddressError;
 use vaultterm_sync::{FaultClass, RemoteFault};
 
 use crate::{
-    address::AddressError,
     http::{Answer, Effect, Request},
     wire::{Refusal, printable},
 };

@@ -21,7 +21,6 @@ mod observe;
 mod policy;
 mod preflight;
 mod remote;
-mod resolver;
 mod route;
 mod session;
 mod sys;
@@ -29,7 +28,7 @@ mod tls;
 mod transit;
 mod wire;
 
-pub use address::{AddressError, VaultAddress};
+pub use address::VaultAddress;
 pub use check::{Check, Server, TestReport};
 pub use connector::{ConnectorOptions, Listing, VaultConnector};
 pub use policy::{Flavor, PolicyRequest, PolicyText, policy};

@@ -1,34 +1,30 @@
-//! The HTTP client of one session: trust, client certificate, resolver, limits.
-//!
-//! Redirects are never followed (the token header would follow them), proxies of the environment
-//! are not used (they would see tokens, and the address check would judge the wrong host), and
-//! `reqwest` repeats nothing by itself.
+//! The HTTP client of one session: trust, client certificate. What every client to an address of
+//! a user's keeps to is in `vaultterm-outbound`: no redirects (the token header would follow
+//! them), no proxies, checked addresses.
 
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering::Relaxed},
 };
 
-use reqwest::{Client, redirect, retry};
+use reqwest::Client;
 use rustls::{
     ClientConfig, RootCertStore, SignatureScheme,
     client::ResolvesClientCert,
-    crypto::aws_lc_rs,
     pki_types::{CertificateDer, DnsName, PrivateKeyDer, pem::PemObject},
     sign::CertifiedKey,
 };
+use vaultterm_outbound::{ClientError, Limits, Resolver};
 use vaultterm_sealing::SecretText;
 use vaultterm_sync::Tls;
 
-use crate::{ConnectorOptions, VaultAddress, resolver::Resolver};
+use crate::{ConnectorOptions, VaultAddress};
 
 /// Why no client can be made for a connection. All of these are for a person to mend.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TlsError {
     #[error("the CA certificate cannot be read: {0}")]
     Ca(String),
-    #[error("this machine has no CA certificates")]
-    NoSystemCa,
     #[error("the client certificate cannot be read: {0}")]
     ClientCertificate(String),
     #[error("the client key cannot be read, or does not belong to the certificate")]
@@ -37,8 +33,8 @@ pub(crate) enum TlsError {
     HalfIdentity,
     #[error("the server name `{0}` is no DNS name")]
     ServerName(String),
-    #[error("the HTTP client cannot be set up: {0}")]
-    Client(String),
+    #[error(transparent)]
+    Client(#[from] ClientError),
 }
 
 impl TlsError {
@@ -46,7 +42,7 @@ impl TlsError {
     pub(crate) fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Ca(_) => Some("give the CA as PEM: one or more CERTIFICATE blocks"),
-            Self::NoSystemCa => Some("give the connection the CA of the server (--ca-cert)"),
+            Self::Client(ClientError::NoSystemCa) => Some("give the connection the CA of the server (--ca-cert)"),
             Self::ServerName(_) => Some("give the DNS name that stands in the server's certificate"),
             _ => None,
         }
@@ -95,23 +91,13 @@ pub(crate) fn client(
             return Err(TlsError::ServerName(name.clone()));
         }
     }
-    let resolver = Resolver { host: address.host(), loopback_only: address.is_plaintext() && !options.allow_plaintext };
+    let resolver = Resolver::of_host(address.host(), address.is_plaintext() && !options.allow_plaintext);
     let mut config = config(address, tls, client_key_pem)?;
     let asked = CertificateAsked::default();
     let inner = Arc::clone(&config.client_auth_cert_resolver);
     config.client_auth_cert_resolver = Arc::new(Noticing { inner, asked: asked.clone() });
-    let client = Client::builder()
-        .tls_backend_preconfigured(config)
-        .dns_resolver(resolver)
-        .redirect(redirect::Policy::none())
-        .retry(retry::never())
-        .no_proxy()
-        .referer(false)
-        .connect_timeout(options.connect_timeout)
-        .timeout(options.request_timeout)
-        .user_agent(concat!("vaultterm/", env!("CARGO_PKG_VERSION")))
-        .build();
-    Ok((client.map_err(|error| TlsError::Client(error.to_string()))?, asked))
+    let limits = Limits { connect_timeout: options.connect_timeout, request_timeout: options.request_timeout };
+    Ok((vaultterm_outbound::client(config, resolver, limits)?, asked))
 }
 
 fn config(address: &VaultAddress, tls: &Tls, client_key_pem: Option<&SecretText>) -> Result<ClientConfig, TlsError> {
@@ -119,24 +105,19 @@ fn config(address: &VaultAddress, tls: &Tls, client_key_pem: Option<&SecretText>
         Some(pem) => given_roots(pem)?,
         // Plain http on loopback must work on a machine without CA certificates.
         None if address.is_plaintext() => RootCertStore::empty(),
-        None => system_roots()?,
+        None => vaultterm_outbound::system_roots()?,
     };
-    let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| TlsError::Client(error.to_string()))?
-        .with_root_certificates(roots);
-    let mut config = match (&tls.client_cert_pem, client_key_pem) {
-        (None, None) => builder.with_no_client_auth(),
+    let builder = vaultterm_outbound::trusting(roots)?;
+    match (&tls.client_cert_pem, client_key_pem) {
+        (None, None) => Ok(builder.with_no_client_auth()),
         (Some(chain), Some(key)) => {
             let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes()).map_err(|_| TlsError::ClientKey)?;
             builder
                 .with_client_auth_cert(certificates(chain).map_err(TlsError::ClientCertificate)?, key)
-                .map_err(|_| TlsError::ClientKey)?
+                .map_err(|_| TlsError::ClientKey)
         }
-        _ => return Err(TlsError::HalfIdentity),
-    };
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
+        _ => Err(TlsError::HalfIdentity),
+    }
 }
 
 fn given_roots(pem: &str) -> Result<RootCertStore, TlsError> {
@@ -145,13 +126,6 @@ fn given_roots(pem: &str) -> Result<RootCertStore, TlsError> {
         roots.add(certificate).map_err(|error| TlsError::Ca(error.to_string()))?;
     }
     Ok(roots)
-}
-
-fn system_roots() -> Result<RootCertStore, TlsError> {
-    let mut roots = RootCertStore::empty();
-    // Single unreadable certificates are common on real machines: what is left decides.
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if roots.is_empty() { Err(TlsError::NoSystemCa) } else { Ok(roots) }
 }
 
 fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, String> {

@@ -28,6 +28,10 @@ pub enum Purpose {
     IdempotentAnswer = 6,
     /// A stored plan: no values, but digests of them.
     Plan = 7,
+    /// The secret that signs messages to a webhook.
+    WebhookSecret = 8,
+    /// The one before it, which signs along for a day.
+    WebhookOldSecret = 9,
 }
 
 /// Where a ciphertext lives. A ciphertext copied to any other place does not open.

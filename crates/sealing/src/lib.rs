@@ -14,6 +14,7 @@ mod locked;
 mod root;
 mod secret;
 mod signer;
+mod webhook;
 
 pub use digest::{DigestKey, short};
 pub use envelope::{Place, Purpose, Sealed};
@@ -22,3 +23,4 @@ pub use keyring::{InstanceId, KeyPurpose, KeyState, Keyring, KeyringRow, Sealing
 pub use root::{RootKey, RootKeyError, RootKeyId};
 pub use secret::{SecretBytes, SecretText};
 pub use signer::Signer;
+pub use webhook::WebhookSecret;

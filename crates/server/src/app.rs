@@ -8,7 +8,10 @@ use vaultterm_sealing::RootKey;
 use vaultterm_store::Store;
 use vaultterm_sync::{Clock as _, Engine};
 
-use crate::{RootKeeper, clock::SystemClock, keys::Keys, live::LiveRuns, password::Passwords, throttle::Throttle};
+use crate::{
+    RootKeeper, clock::SystemClock, keys::Keys, live::LiveRuns, password::Passwords, throttle::Throttle,
+    webhooks::Sender,
+};
 
 /// The engine as the server runs it.
 pub(crate) type ServerEngine = Engine<Store, VaultConnector, SystemClock>;
@@ -31,9 +34,11 @@ pub struct App {
     pub(crate) live: Arc<LiveRuns>,
     pub(crate) passwords: Arc<Passwords>,
     pub(crate) throttle: Arc<Throttle>,
+    /// The way to receivers of webhooks.
+    pub(crate) webhooks: Arc<Sender>,
     /// Cancelled when the server shuts down.
     pub(crate) closing: CancellationToken,
-    /// Runs and the scheduler: a shutdown waits for them.
+    /// Runs, the scheduler, deliveries to webhooks: a shutdown waits for them.
     pub(crate) tasks: TaskTracker,
 }
 
@@ -56,6 +61,7 @@ impl App {
             live: Arc::default(),
             passwords: Arc::new(Passwords::new()),
             throttle: Arc::new(Throttle::new()),
+            webhooks: Arc::default(),
             closing: CancellationToken::new(),
             tasks: TaskTracker::new(),
         }

@@ -27,6 +27,7 @@ mod runner;
 mod scheduler;
 mod throttle;
 mod web;
+mod webhooks;
 
 pub use api::openapi;
 pub use app::{App, AppOptions};

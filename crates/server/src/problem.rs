@@ -9,7 +9,7 @@ use axum::{
 };
 use serde::Serialize;
 use utoipa::ToSchema;
-use vaultterm_hcv::AddressError;
+use vaultterm_outbound::AddressError;
 use vaultterm_sealing::FieldsError;
 use vaultterm_store::StoreError;
 use vaultterm_sync::{EngineError, FaultClass, JournalError, RemoteFault};

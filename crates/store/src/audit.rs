@@ -199,7 +199,7 @@ fn repeats(row: &Row, bytes: &[u8], log_id: Uuid, hash: [u8; 32]) -> Result<bool
         && row.hash("hash")? == hash)
 }
 
-fn event(row: &Row) -> Result<AuditEvent, StoreError> {
+pub(crate) fn event(row: &Row) -> Result<AuditEvent, StoreError> {
     let bytes = row.bytes("bytes")?;
     let entry = Entry::decode(&bytes).map_err(|_| StoreError::Malformed("audit entry"))?;
     Ok(AuditEvent { seq: row.count("seq")?, entry, hash: row.hash("hash")?, bytes })

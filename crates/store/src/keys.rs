@@ -62,13 +62,15 @@ pub(crate) struct SealedColumns {
 }
 
 /// Every sealed column of the schema; a test holds it against the schema itself.
-pub(crate) const SEALED_COLUMNS: [SealedColumns; 6] = [
+pub(crate) const SEALED_COLUMNS: [SealedColumns; 8] = [
     SealedColumns { table: "revisions", found_by: "record_id", prefix: "" },
     SealedColumns { table: "connections", found_by: "id", prefix: "" },
     SealedColumns { table: "connections", found_by: "id", prefix: "tls_" },
     SealedColumns { table: "plans", found_by: "id", prefix: "" },
     SealedColumns { table: "conflicts", found_by: "id", prefix: "" },
     SealedColumns { table: "idempotency", found_by: "user_id", prefix: "" },
+    SealedColumns { table: "webhooks", found_by: "id", prefix: "" },
+    SealedColumns { table: "webhooks", found_by: "id", prefix: "old_" },
 ];
 
 /// Sealed root keys that are kept: the one in use and the ones before it.

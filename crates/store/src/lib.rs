@@ -31,6 +31,8 @@ mod sql;
 mod testing;
 mod tokens;
 mod users;
+mod webhook_deliveries;
+mod webhooks;
 
 pub use audit::{AuditEvent, AuditFilter, AuditVerdict};
 pub use collections::{Collection, CollectionRole, Member};
@@ -46,3 +48,5 @@ pub use revisions::RevisionInfo;
 pub use schedule::Scheduled;
 pub use tokens::{Caller, NewToken, Scope, TokenInfo, TokenKind};
 pub use users::{InstanceRole, LoginRow, NewUser, User, UserUpdate};
+pub use webhook_deliveries::{LogEnd, WebhookSecrets};
+pub use webhooks::{NewWebhook, OLD_SECRET_US, Webhook, WebhookUpdate};

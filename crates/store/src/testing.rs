@@ -18,15 +18,15 @@ use vaultterm_ledger::{Action, Actor, ActorKind};
 use vaultterm_reconcile::{
     BaseEntry, Counts, Link, Mode, RecordId, RecordType, RemoteStamp, Revision, SecretPath, UnixNanos, Version,
 };
-use vaultterm_sealing::{RootKey, SecretFields, SecretText};
+use vaultterm_sealing::{RootKey, SecretFields, SecretText, WebhookSecret};
 use vaultterm_sync::{
     BaseChange, CollectionId, Committed, Connection, ConnectionId, ConnectionSecrets, Credential, Journal as _, Lease,
     LocalChange, Outcome, Run, RunId, RunState, Trigger,
 };
 
 use crate::{
-    AuditFilter, Context, Database, InstanceRole, NewConnection, NewRecord, NewUser, Page, Record, Store, StoreError,
-    User,
+    AuditFilter, Context, Database, InstanceRole, NewConnection, NewRecord, NewUser, NewWebhook, Page, Record, Store,
+    StoreError, User, Webhook,
 };
 
 pub(crate) use gallery::Spot;
@@ -82,6 +82,14 @@ impl House {
         let client_key_pem = Some(SecretText::new(format!("client key of {name}")));
         let secrets = ConnectionSecrets { credential, client_key_pem };
         self.store.create_connection(&self.ann(), NewConnection { connection, secrets }).await
+    }
+
+    /// Creates a webhook for these actions, or all.
+    pub(crate) async fn hook(&self, name: &str, actions: Option<Vec<Action>>) -> Webhook {
+        let url = format!("https://{name}.example.com/hooks?token=hunter2");
+        let secret = WebhookSecret::draw().unwrap();
+        let new = NewWebhook { name: name.to_owned(), url, actions, paused: false, secret, from_seq: None };
+        self.store.create_webhook(&self.ann(), new).await.unwrap()
     }
 
     /// Begins a run that holds the lease for a minute.

@@ -11,10 +11,10 @@ use vaultterm_reconcile::{
     Conflict, ConflictKind, Expect, LocalExpect, Mode, Plan, RecordId, RecordType, RemoteExpect, Revision, SecretPath,
     UnixNanos,
 };
-use vaultterm_sealing::{RootKey, SecretFields, SecretText, short};
+use vaultterm_sealing::{RootKey, SecretFields, SecretText, WebhookSecret, short};
 use vaultterm_store::{
-    Context, Database, IdempotencyKey, InstanceRole, NewConnection, NewRecord, NewToken, NewUser, RecordPatch,
-    SavedAnswer, Store, TokenKind,
+    Context, Database, IdempotencyKey, InstanceRole, NewConnection, NewRecord, NewToken, NewUser, NewWebhook,
+    RecordPatch, SavedAnswer, Store, TokenKind, WebhookUpdate,
 };
 use vaultterm_sync::{
     BaseChange, ConnectionId, ConnectionSecrets, Credential, Journal as _, LocalChange, Origin, OtherConflicts,
@@ -119,7 +119,22 @@ async fn fill(store: &Store) -> Vec<String> {
     store.claim_idempotency(&key, context().now_us).await.expect("claimed");
     let answer = SavedAnswer { status: 201, body: canary("answer").into_bytes() };
     store.complete_idempotency(&key, &answer).await.expect("completed");
-    vec![login.expose().to_owned(), api.expose().to_owned()]
+    let mut drawn = vec![login.expose().to_owned(), api.expose().to_owned()];
+    drawn.extend(webhook(store).await);
+    drawn
+}
+
+/// Creates a webhook and replaces its secret; answers both secrets.
+async fn webhook(store: &Store) -> [String; 2] {
+    let (first, second) = (WebhookSecret::draw().expect("drawn"), WebhookSecret::draw().expect("drawn"));
+    let texts = [&first, &second].map(|secret| secret.to_text().expose().to_owned());
+    let (name, url) = ("siem".to_owned(), "https://siem.example.com".to_owned());
+    let new = NewWebhook { name, url, actions: None, paused: false, secret: first, from_seq: None };
+    let made = store.create_webhook(&context(), new).await.expect("a webhook");
+    let update = WebhookUpdate { secret: Some(second), ..WebhookUpdate::default() };
+    store.update_webhook(&context(), made.id, 1, update).await.expect("updated");
+    store.fail_webhook(&made, "HTTP 500", 0).await.expect("recorded");
+    texts
 }
 
 /// Lets a run record imports, updates, archives, a conflict and a plan.

@@ -329,3 +329,33 @@ pub(crate) struct Key {
     pub(crate) generation: u32,
     pub(crate) state: String,
 }
+
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Webhook {
+    pub(crate) id: Uuid,
+    pub(crate) name: String,
+    pub(crate) url: String,
+    pub(crate) actions: Option<Vec<String>>,
+    pub(crate) paused: bool,
+    pub(crate) delivered_seq: u64,
+    pub(crate) failures: u32,
+    pub(crate) next_attempt_at: Option<String>,
+    pub(crate) last_error: Option<String>,
+    pub(crate) last_delivered_at: Option<String>,
+    pub(crate) old_secret_until: Option<String>,
+    pub(crate) revision: u64,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct MadeWebhook {
+    #[serde(flatten)]
+    pub(crate) webhook: Webhook,
+    pub(crate) secret: Option<zeroize::Zeroizing<String>>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Tried {
+    pub(crate) ok: bool,
+    pub(crate) detail: String,
+    pub(crate) took_ms: u64,
+}

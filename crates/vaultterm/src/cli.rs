@@ -6,7 +6,7 @@ use crate::{
     app::App,
     commands::{
         audit, collection, completions, conflict, connection, doctor, init, key, login, openapi, read, record, serve,
-        sync, token, user, version,
+        sync, token, user, version, webhook,
     },
     console::{self, Console, Format},
     failure::{Exit, Failure},
@@ -63,6 +63,9 @@ enum Command {
     /// The audit log
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Webhooks: where the audit log is pushed to
+    #[command(subcommand)]
+    Webhook(webhook::Command),
     /// The root key's seal, and the rotation of keys
     #[command(subcommand)]
     Key(key::Command),
@@ -120,6 +123,7 @@ async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
         Command::Sync(command) => sync::run(command, app).await,
         Command::Conflict(command) => conflict::run(command, app).await,
         Command::Audit(command) => audit::run(command, app).await,
+        Command::Webhook(command) => webhook::run(command, app).await,
         Command::Key(command) => key::run(command, app).await,
         Command::User(command) => user::run(command, app).await,
         Command::Token(command) => token::run(command, app).await,

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use crate::{
-    api::{Collection, Connection, Record, User},
+    api::{Collection, Connection, Record, User, Webhook},
     client::{Client, Query, Reply},
     failure::Failure,
 };
@@ -57,6 +57,11 @@ impl Client {
     /// Finds a connection.
     pub(crate) async fn connection(&self, name: &str) -> Result<Reply<Connection>, Failure> {
         self.named("connection", "/connections", name, |connection: &Connection| &connection.name).await
+    }
+
+    /// Finds a webhook.
+    pub(crate) async fn webhook(&self, name: &str) -> Result<Reply<Webhook>, Failure> {
+        self.named("webhook", "/webhooks", name, |webhook: &Webhook| &webhook.name).await
     }
 
     /// Finds a person by e-mail address.

@@ -179,6 +179,7 @@ situations! {
     a_token_is_shown_once
     a_usage_error_exits_with_1
     a_value_on_the_command_line_warns
+    a_webhooks_secret_is_shown_once
     completions_and_version_need_no_server
     ctrl_c_cancels_the_run_and_exits_with_130
     help_goes_to_stdout

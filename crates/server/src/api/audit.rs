@@ -73,7 +73,7 @@ pub(crate) struct RemoteView {
 }
 
 impl EventView {
-    fn of(event: &AuditEvent) -> Self {
+    pub(crate) fn of(event: &AuditEvent) -> Self {
         let draft = &event.entry.draft;
         let objects = draft.objects.iter();
         let first = draft.objects.first();

@@ -17,8 +17,8 @@ use vaultterm_sealing::SecretText;
 use vaultterm_store::{CollectionRole, ConnectionUpdate, Scope};
 use vaultterm_sync::{Connection, ConnectionId, ConnectionSecrets, Connector as _, Credential, Journal as _};
 
-pub(crate) use body::place;
 use body::{ConnectionCreate, ConnectionPatch, CredentialBody};
+pub(crate) use body::{named, place};
 use view::ConnectionView;
 
 use super::{

@@ -1,7 +1,7 @@
 //! The routes, one file a resource. Each handler carries its own description, from which the
 //! OpenAPI document is made.
 
-mod audit;
+pub(crate) mod audit;
 mod auth;
 mod collections;
 mod conflicts;
@@ -17,6 +17,7 @@ pub(crate) mod runs;
 pub(crate) mod setup;
 mod tokens;
 mod users;
+mod webhooks;
 
 use axum::{Json, Router, extract::DefaultBodyLimit, middleware, routing::get};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -112,6 +113,10 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(audit::events))
         .routes(routes!(audit::export))
         .routes(routes!(audit::verify))
+        .routes(routes!(webhooks::list, webhooks::create))
+        .routes(routes!(webhooks::show, webhooks::update, webhooks::delete))
+        .routes(routes!(webhooks::reship))
+        .routes(routes!(webhooks::test))
         .routes(routes!(keys::show))
         .routes(routes!(keys::rotate))
         .routes(routes!(health::health))

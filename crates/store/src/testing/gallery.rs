@@ -8,13 +8,14 @@ use vaultterm_reconcile::{
     Conflict, ConflictKind, Expect, LocalExpect, Mode, Plan, RecordId, RemoteExpect, RemoteStamp, Revision, UnixNanos,
     Version,
 };
+use vaultterm_sealing::WebhookSecret;
 use vaultterm_sync::{
     ConflictId, ConnectionId, Credential, Journal as _, OtherConflicts, PlanId, RemoteIdentity, StoredPlan, Trigger,
 };
 
 use super::{House, at, fields};
 use crate::{
-    IdempotencyKey, RecordPatch, SavedAnswer, StoreError,
+    IdempotencyKey, RecordPatch, SavedAnswer, StoreError, WebhookUpdate,
     sql::{Arg, args},
 };
 
@@ -26,6 +27,8 @@ enum Opens {
     Plan(PlanId),
     Conflict(ConflictId),
     Answer(IdempotencyKey),
+    WebhookSecret(Uuid),
+    WebhookOldSecret(Uuid),
 }
 
 /// One sealed message where it is stored.
@@ -65,6 +68,7 @@ impl House {
             spots.push(self.plan_of(made.id).await);
             spots.push(self.conflict_of(made.id).await);
             spots.push(self.answer(n).await);
+            spots.extend(self.webhook_of(name).await);
         }
         spots
     }
@@ -122,6 +126,15 @@ impl House {
         Spot { table: "idempotency", prefix: "", row, opens: Opens::Answer(key) }
     }
 
+    async fn webhook_of(&self, name: &str) -> [Spot; 2] {
+        let id = self.hook(name, None).await.id;
+        let update = WebhookUpdate { secret: Some(WebhookSecret::draw().unwrap()), ..WebhookUpdate::default() };
+        self.store.update_webhook(&self.ann(), id, 1, update).await.unwrap();
+        let row = format!("id = '{id}'");
+        let current = Spot { table: "webhooks", prefix: "", row: row.clone(), opens: Opens::WebhookSecret(id) };
+        [current, Spot { table: "webhooks", prefix: "old_", row, opens: Opens::WebhookOldSecret(id) }]
+    }
+
     /// Opens what is stored at a spot, by the product's own call.
     pub(crate) async fn open(&self, spot: &Spot) -> Result<Vec<u8>, StoreError> {
         let gone = || StoreError::NotFound("spot");
@@ -149,6 +162,14 @@ impl House {
             }
             Opens::Answer(key) => {
                 Ok(self.store.claim_idempotency(key, self.ann().now_us).await?.ok_or_else(gone)?.body)
+            }
+            Opens::WebhookSecret(id) => {
+                let secrets = self.store.webhook_secrets(*id, i64::MAX).await?;
+                Ok(text(secrets.current.to_text().expose()))
+            }
+            Opens::WebhookOldSecret(id) => {
+                let old = self.store.webhook_secrets(*id, self.ann().now_us).await?.old.ok_or_else(gone)?;
+                Ok(text(old.to_text().expose()))
             }
         }
     }

@@ -18,3 +18,4 @@ pub(crate) mod sync;
 pub(crate) mod token;
 pub(crate) mod user;
 pub(crate) mod version;
+pub(crate) mod webhook;

@@ -43,6 +43,13 @@ const ROWS: &[(&str, &str, Need, Option<&str>, &str)] = &[
     ("GET", "/health", Token, None, ""),
     ("GET", "/keys", Admin, Some("admin"), ""),
     ("POST", "/keys/rotate", Owner, Some("admin"), r#"{"key":"no such key"}"#),
+    ("GET", "/webhooks", Admin, Some("admin"), ""),
+    ("POST", "/webhooks", Admin, Some("admin"), r#"{"name":"x","url":"nowhere"}"#),
+    ("GET", "/webhooks/{id}", Admin, Some("admin"), ""),
+    ("PATCH", "/webhooks/{id}", Admin, Some("admin"), r#"{"name":"other"}"#),
+    ("DELETE", "/webhooks/{id}", Admin, Some("admin"), ""),
+    ("POST", "/webhooks/{id}/reship", Admin, Some("admin"), r#"{"from_seq":0}"#),
+    ("POST", "/webhooks/{id}/test", Admin, Some("admin"), ""),
     ("GET", "/auth/me", Token, None, ""),
     // Last, because it ends the token.
     ("POST", "/auth/logout", Token, None, ""),
@@ -156,7 +163,11 @@ async fn populated() -> (Town, Ids) {
     let user = town.house.owner.post("/users", other).await.expect(201).id();
     let token = json!({"name": "to be revoked", "scopes": ["audit:read"]});
     let token = town.house.owner.post("/tokens", token).await.expect(201).id();
+    // Nobody listens on this port, and nothing is sent by itself.
+    let webhook = json!({"name": "siem", "url": "http://127.0.0.1:9/in", "paused": true});
+    let webhook = town.house.owner.post("/webhooks", webhook).await.expect(201).id();
     let ids = BTreeMap::from([
+        ("webhooks", webhook),
         ("collections", town.collection.clone()),
         ("records", record),
         ("connections", town.connection.clone()),

@@ -27,7 +27,9 @@ async fn no_secret_stands_in_logs_answers_plans_events_or_files() {
     let owner = town.house.owner.clone();
     let stream = owner.get(&format!("/runs/{}/events", run["id"].as_str().expect("an id"))).await;
     said.extend([run.to_string(), conflict.to_string(), stream.body.to_string()]);
-    for path in ["/connections", "/conflicts", "/audit/events?limit=500", "/audit/export", "/tokens", "/users"] {
+    for path in
+        ["/connections", "/conflicts", "/audit/events?limit=500", "/audit/export", "/tokens", "/users", "/webhooks"]
+    {
         said.push(owner.get(path).await.expect(200).body.to_string());
     }
     said.push(owner.get(&format!("/collections/{}/records", town.collection)).await.body.to_string());

@@ -22,7 +22,7 @@ const CONCURRENCY_DEFAULT: u32 = 32;
 const CONCURRENCY_MAX: u32 = 256;
 
 /// Tells a field that is null from one that is not there.
-fn named<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<Option<T>>, D::Error> {
+pub(crate) fn named<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(from).map(Some)
 }
 

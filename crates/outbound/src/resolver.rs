@@ -2,7 +2,7 @@
 //!
 //! The check is made on the very addresses that are dialed next, so a name that changes between
 //! check and connect (DNS rebinding) gains nothing. Literals never get here: the URL's parser
-//! and [`VaultAddress::parse`](crate::VaultAddress::parse) judge them.
+//! and [`Address::parse`](crate::Address::parse) judge them.
 
 use std::{io, net::SocketAddr};
 
@@ -10,19 +10,33 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use crate::address::{AddressError, canonical, check_ip};
 
-/// Resolves one host, whatever name is asked for: the name in a request's URL is the one TLS
-/// verifies, the host is where the connection goes.
-#[derive(Debug)]
-pub(crate) struct Resolver {
-    /// The host of the connection's address, a name or a literal.
-    pub(crate) host: String,
+/// Resolves host names to addresses that may be dialed.
+#[derive(Clone, Debug)]
+pub struct Resolver {
+    /// The host that every name stands for; without one, each stands for itself.
+    host: Option<String>,
     /// Plain http must stay on this machine whatever `localhost` is made to mean.
-    pub(crate) loopback_only: bool,
+    loopback_only: bool,
+}
+
+impl Resolver {
+    /// Resolves one host, whatever name is asked for: the name in a request's URL is the one TLS
+    /// verifies, the host is where the connection goes.
+    #[must_use]
+    pub const fn of_host(host: String, loopback_only: bool) -> Self {
+        Self { host: Some(host), loopback_only }
+    }
+
+    /// Resolves the names that are asked for.
+    #[must_use]
+    pub const fn of_names(loopback_only: bool) -> Self {
+        Self { host: None, loopback_only }
+    }
 }
 
 impl Resolve for Resolver {
-    fn resolve(&self, _: Name) -> Resolving {
-        let (host, loopback_only) = (self.host.clone(), self.loopback_only);
+    fn resolve(&self, name: Name) -> Resolving {
+        let (host, loopback_only) = (self.host.clone().unwrap_or_else(|| name.as_str().to_owned()), self.loopback_only);
         Box::pin(async move {
             // Port 0 stands for the port of the URL.
             let found = tokio::net::lookup_host((host.as_str(), 0)).await?;
