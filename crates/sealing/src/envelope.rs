@@ -28,6 +28,8 @@ pub enum Purpose {
     IdempotentAnswer = 6,
     /// A stored plan: no values, but digests of them.
     Plan = 7,
+    /// A part of a backup; its revision is its number, doubled, and one more for the last.
+    BackupPart = 8,
 }
 
 /// Where a ciphertext lives. A ciphertext copied to any other place does not open.

@@ -10,9 +10,10 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::{
-    DigestKey, Place, RootKey, Sealed, SecretBytes,
+    DigestKey, Place, RootKey, Sealed, SecretBytes, Signer,
     envelope::{SUITE, data_key_aad, decrypt, encrypt, unwrap, wrap},
     locked::LockedKey,
+    signer::verify,
 };
 
 /// The id of an installation; part of every AAD.
@@ -27,7 +28,7 @@ pub enum KeyPurpose {
     Record,
     /// Makes comparison digests.
     Digest,
-    /// Signs audit checkpoints (Ed25519 seed).
+    /// Signs audit checkpoints and backups (Ed25519 seed).
     Audit,
     /// Makes look-up digests of tokens.
     Token,
@@ -75,6 +76,9 @@ pub enum SealingError {
     /// The bytes have no known form.
     #[error("a stored value has an unknown form")]
     Malformed,
+    /// A signature is not of these bytes, or not by this key.
+    #[error("the signature does not hold")]
+    BadSignature,
     /// The system has no randomness.
     #[error("the system provides no randomness")]
     NoRandomness,
@@ -113,6 +117,13 @@ pub struct Keyring {
     records: RwLock<RecordKeys>,
     digest: DigestKey,
     token: DigestKey,
+    signers: SigningKeys,
+}
+
+/// Ed25519 seeds by id: the active one, and those whose signatures still count.
+struct SigningKeys {
+    seeds: BTreeMap<Uuid, LockedKey>,
+    active: Uuid,
 }
 
 /// Record keys by id: the active one and those that only open.
@@ -137,12 +148,15 @@ impl Keyring {
     /// # Errors
     /// [`SealingError::WrongRootKey`] when the root key is another one.
     pub fn open(root: &RootKey, instance: InstanceId, rows: &[KeyringRow]) -> Result<Self, SealingError> {
-        let mut record_keys = BTreeMap::new();
+        let (mut record_keys, mut seeds) = (BTreeMap::new(), BTreeMap::new());
         let mut active = BTreeMap::new();
         for row in rows {
             let key = row.open(root, instance)?;
             if row.purpose == KeyPurpose::Record {
                 record_keys.insert(row.id, Arc::new(LockedKey::of(&key)));
+            }
+            if row.purpose == KeyPurpose::Audit {
+                seeds.insert(row.id, LockedKey::of(&key));
             }
             if row.state == KeyState::Active {
                 active.insert(row.purpose.as_str(), (row.id, key));
@@ -154,6 +168,7 @@ impl Keyring {
             digest: DigestKey::new(&key(KeyPurpose::Digest)?.1),
             token: DigestKey::new(&key(KeyPurpose::Token)?.1),
             records: RwLock::new(RecordKeys { active: key(KeyPurpose::Record)?.0, keys: record_keys }),
+            signers: SigningKeys { active: key(KeyPurpose::Audit)?.0, seeds },
         })
     }
 
@@ -220,6 +235,28 @@ impl Keyring {
     fn unwrap(&self, key_id: Uuid, wrapped_key: &[u8]) -> Result<Zeroizing<[u8; 32]>, SealingError> {
         let wrapping = self.records().keys.get(&key_id).cloned().ok_or(SealingError::UnknownKey(key_id))?;
         unwrap(wrapping.expose(), &data_key_aad(self.instance, key_id), wrapped_key)
+    }
+
+    /// Returns the active key of a purpose that signs.
+    ///
+    /// # Errors
+    /// [`SealingError::NoActiveKey`] for a purpose that does not.
+    pub fn signer(&self, purpose: KeyPurpose) -> Result<Signer, SealingError> {
+        let SigningKeys { seeds, active } = &self.signers;
+        match seeds.get(active) {
+            Some(seed) if purpose == KeyPurpose::Audit => Signer::from_seed(*active, seed.expose()),
+            _ => Err(SealingError::NoActiveKey(purpose)),
+        }
+    }
+
+    /// Checks a signature by a key of this keyring, active or retired.
+    ///
+    /// # Errors
+    /// [`SealingError::UnknownKey`], [`SealingError::BadSignature`].
+    pub fn verify(&self, key_id: Uuid, domain: &str, bytes: &[u8], signature: &[u8]) -> Result<(), SealingError> {
+        let seed = self.signers.seeds.get(&key_id).ok_or(SealingError::UnknownKey(key_id))?;
+        let signer = Signer::from_seed(key_id, seed.expose())?;
+        verify(&signer.public_key(), domain, bytes, signature)
     }
 
     /// Returns the key of the comparison digests.
@@ -399,6 +436,26 @@ mod tests {
         // The new key's name on the old key's wrapping opens nothing.
         let renamed = crate::Sealed { key_id, ..sealed };
         assert!(matches!(both.unseal(&place(), &renamed), Err(SealingError::DoesNotOpen)));
+    }
+
+    #[test]
+    fn the_audit_key_signs_and_its_signatures_outlast_it() {
+        let root = RootKey::generate();
+        let (keyring, mut rows) = Keyring::create(&root, INSTANCE).unwrap();
+        let signer = keyring.signer(KeyPurpose::Audit).unwrap();
+        let signature = signer.sign("a\n", b"bytes");
+        for row in rows.iter_mut().filter(|row| row.purpose == KeyPurpose::Audit) {
+            row.state = KeyState::DecryptOnly;
+        }
+        rows.push(KeyringRow::draw(&root, INSTANCE, KeyPurpose::Audit, 2).unwrap());
+        let later = Keyring::open(&root, INSTANCE, &rows).unwrap();
+        assert_ne!(later.signer(KeyPurpose::Audit).unwrap().key_id(), signer.key_id());
+        later.verify(signer.key_id(), "a\n", b"bytes", &signature).unwrap();
+        let other = later.verify(later.signer(KeyPurpose::Audit).unwrap().key_id(), "a\n", b"bytes", &signature);
+        assert!(matches!(other, Err(SealingError::BadSignature)));
+        assert!(matches!(keyring.verify(Uuid::nil(), "", b"", &signature), Err(SealingError::UnknownKey(_))));
+        let none = keyring.signer(KeyPurpose::Record);
+        assert!(matches!(none, Err(SealingError::NoActiveKey(KeyPurpose::Record))));
     }
 
     #[test]
