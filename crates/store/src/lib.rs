@@ -22,6 +22,7 @@ mod keys;
 mod leases;
 mod record_changes;
 mod records;
+mod restore_guard;
 mod revisions;
 mod runs;
 mod schedule;
