@@ -254,6 +254,9 @@ const MIGRATIONS: [(&str, &str); 4] = [
     ("backup", include_str!("../migrations/0006_backup.sql")),
 ];
 
+/// The newest migration that this version knows.
+pub const NEWEST: u64 = MIGRATIONS.len() as u64;
+
 /// What differs between engines, in the words of SQLite.
 const TOKENS: [(&str, &str); 3] = [("@BYTES", "BLOB"), ("@PATH", "TEXT"), ("@WITHOUT_ROWID", "WITHOUT ROWID")];
 

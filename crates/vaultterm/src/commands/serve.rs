@@ -86,6 +86,9 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
 /// runs go on with the next ones.
 async fn opened((store, root): (Store, RootKey)) -> Result<(Store, RootKey), Failure> {
     store.free_leases().await.map_err(|error| broken(&error))?;
+    for (connection, reason) in store.guarded_connections().await.map_err(|error| broken(&error))? {
+        tracing::warn!(connection, reason, "plan-only until a person acknowledges `rewound`");
+    }
     Ok((store, root))
 }
 
