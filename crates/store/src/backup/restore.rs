@@ -111,8 +111,8 @@ impl<R: Read> Archive<R> {
             Some((here, _)) if here != instance => {
                 Err(BackupError::OtherInstallation { found: instance, here, path: database.to_owned() })
             }
-            Some((_, before)) => Ok(epoch.max(before) + 1),
-            None => Ok(epoch + 1),
+            Some((_, before)) => Ok(epoch.max(before).saturating_add(1)),
+            None => Ok(epoch.saturating_add(1)),
         }
     }
 

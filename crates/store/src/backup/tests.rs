@@ -166,7 +166,7 @@ async fn backups_under_write_load_each_hold_every_write_that_was_answered_before
     }
 }
 
-/// Bytes to flip: all of them in a full run, else those around every seam and some in between.
+/// Bytes to flip: all of them with `VAULTTERM_TESTS_LONG`, else those at every seam and some in between.
 fn sampled(bytes: &[u8], header: usize) -> Vec<usize> {
     let seams = [0, 10, header, header + 5 + 16 + 2, bytes.len() - 81];
     let near = seams.into_iter().flat_map(|seam| seam.saturating_sub(12)..(seam + 12).min(bytes.len()));
