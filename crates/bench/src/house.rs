@@ -127,6 +127,7 @@ impl House {
             paused: false,
             started: true,
             scope_changed: false,
+            guarded: None,
             identity: None,
             revision: 1,
         };

@@ -25,7 +25,7 @@ pub enum HaltKind {
     MassDeletion,
     /// A side with at least two base paths shows none.
     SideEmptied,
-    /// A version went backwards.
+    /// Versions in Vault went backwards, or the database did.
     Rewound,
     /// Another cluster or mount answers at the address.
     RemoteReplaced,
@@ -128,7 +128,8 @@ fn side_emptied(input: &Input<'_>, facts: &[Facts<'_>]) -> Option<Halt> {
 
 /// One side went back in time: Vault to a snapshot, or the database to a backup.
 fn rewound(input: &Input<'_>, facts: &[Facts<'_>], plan: &Plan) -> Option<Halt> {
-    let found: Vec<String> = [versions_rewound(facts), database_rewound(input, plan)].into_iter().flatten().collect();
+    let found = [versions_rewound(facts), database_rewound(input, plan), database_guarded(input)];
+    let found: Vec<String> = found.into_iter().flatten().collect();
     (!found.is_empty()).then(|| Halt { kind: HaltKind::Rewound, detail: found.join("; ") })
 }
 
@@ -152,4 +153,13 @@ fn database_rewound(input: &Input<'_>, plan: &Plan) -> Option<String> {
             "VaultTerm's database is older than the marks in Vault: this connection's run {seen} wrote there, and the database knows {known}. It was restored from a backup, or a copy of it is at work elsewhere. Acknowledging goes on from what the database holds: what differs in Vault counts as changed there since"
         )
     })
+}
+
+/// Whoever restored the database, or found it older than its anchor, said so beforehand: where runs
+/// left no marks in Vault, nothing else tells.
+fn database_guarded(input: &Input<'_>) -> Option<String> {
+    let why = input.guarded?;
+    Some(format!(
+        "{why}. Nothing is written until a person has looked at the plan. Acknowledging goes on from what the database holds: what differs in Vault counts as changed there since"
+    ))
 }

@@ -33,6 +33,8 @@ pub struct Input<'a> {
     pub remote_contents: &'a BTreeMap<SecretPath, Result<Content, String>>,
     /// The scope was edited since the base was recorded.
     pub scope_changed: bool,
+    /// The database was found older than what it has seen; says how, in words that begin a sentence.
+    pub guarded: Option<&'a str>,
     /// Another cluster or mount answers than the one recorded; says which.
     pub remote_replaced: Option<String>,
     /// The connection's newest run that wrote to Vault, as far as the database knows. Read after

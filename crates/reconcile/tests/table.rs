@@ -375,6 +375,20 @@ section! { halts, "Halts", "bidirectional",
         "p    | a=1 | same  | a=2 (marked elsewhere) | conflict foreign_owner a";
     a_pull_leaves_no_marks_and_asks_for_none    ["pull knows_run=4 marks_run=5"]
         "p    | a=1 | same  | a=2 (marked KEY_VALUE) | update_local";
+    the_database_was_restored                   ["restored"]
+        "p    | a=1 | same  | a=2     | update_local"
+        "q    | a=1 | a=2   | same    | update_remote cas=2"
+        "r    | -   | -     | a=1     | create_local, mark"
+        "halt | rewound";
+    the_database_was_restored_and_nothing_moved ["restored any"]
+        "p    | a=1 | same  | same    | in step"
+        "halt | rewound";
+    the_database_was_restored_acknowledged      ["restored acknowledge=rewound"]
+        "p    | a=1 | same  | a=2     | update_local"
+        "q    | a=1 | a=2   | same    | update_remote cas=2";
+    a_restored_push_that_would_overwrite        ["restored push on_drift=overwrite"]
+        "p    | a=1 | same  | a=2     | update_remote cas=3, v3 kept"
+        "halt | rewound";
     another_server_answers                      ["other_server"]
         "p    | a=1 | same  | a=2     | conflict no_base a"
         "q    | a=1 | same  | gone    | create_remote cas=0, mark"

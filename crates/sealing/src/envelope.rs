@@ -32,6 +32,8 @@ pub enum Purpose {
     WebhookSecret = 8,
     /// The one before it, which signs along for a day.
     WebhookOldSecret = 9,
+    /// A part of a backup; its revision is its number, doubled, and one more for the last.
+    BackupPart = 10,
 }
 
 /// Where a ciphertext lives. A ciphertext copied to any other place does not open.

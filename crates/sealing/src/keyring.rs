@@ -13,6 +13,7 @@ use crate::{
     DigestKey, Place, RootKey, Sealed, SecretBytes, Signer,
     envelope::{SUITE, data_key_aad, decrypt, encrypt, unwrap, wrap},
     locked::LockedKey,
+    signer::verify,
 };
 
 /// The id of an installation; part of every AAD.
@@ -27,7 +28,7 @@ pub enum KeyPurpose {
     Record,
     /// Makes comparison digests.
     Digest,
-    /// Signs audit checkpoints (Ed25519 seed).
+    /// Signs audit checkpoints and backups (Ed25519 seed).
     Audit,
     /// Makes look-up digests of tokens.
     Token,
@@ -75,6 +76,9 @@ pub enum SealingError {
     /// The bytes have no known form.
     #[error("a stored value has an unknown form")]
     Malformed,
+    /// A signature is not of these bytes, or not by this key.
+    #[error("the signature does not hold")]
+    BadSignature,
     /// The system has no randomness.
     #[error("the system provides no randomness")]
     NoRandomness,
@@ -232,6 +236,18 @@ impl Keyring {
         Arc::clone(&self.signer.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Checks a signature by the active audit key.
+    ///
+    /// # Errors
+    /// [`SealingError::UnknownKey`], [`SealingError::BadSignature`].
+    pub fn verify(&self, key_id: Uuid, domain: &str, bytes: &[u8], signature: &[u8]) -> Result<(), SealingError> {
+        let signer = self.signer();
+        if signer.key_id() != key_id {
+            return Err(SealingError::UnknownKey(key_id));
+        }
+        verify(&signer.public_key(), domain, bytes, signature)
+    }
+
     /// Returns the key of the comparison digests.
     #[must_use]
     pub fn digest_key(&self) -> &DigestKey {
@@ -246,7 +262,7 @@ impl Keyring {
 }
 
 fn signer((id, seed): &(Uuid, Zeroizing<[u8; 32]>)) -> Result<Signer, SealingError> {
-    Signer::new(*id, seed)
+    Signer::from_seed(*id, seed)
 }
 
 impl KeyringRow {
@@ -424,6 +440,25 @@ mod tests {
         // The new key's name on the old key's wrapping opens nothing.
         let renamed = crate::Sealed { key_id, ..sealed };
         assert!(matches!(both.unseal(&place(), &renamed), Err(SealingError::DoesNotOpen)));
+    }
+
+    #[test]
+    fn the_audit_key_signs_until_a_keyring_in_use_takes_over_a_new_one() {
+        let root = RootKey::generate();
+        let (keyring, mut rows) = Keyring::create(&root, INSTANCE).unwrap();
+        let signer = keyring.signer();
+        let signature = signer.sign("a\n", b"bytes");
+        keyring.verify(signer.key_id(), "a\n", b"bytes", &signature).unwrap();
+        let other = keyring.verify(signer.key_id(), "a\n", b"others", &signature);
+        assert!(matches!(other, Err(SealingError::BadSignature)));
+        rows.retain(|row| row.purpose != KeyPurpose::Audit);
+        rows.push(KeyringRow::draw(&root, INSTANCE, KeyPurpose::Audit, 2).unwrap());
+        keyring.adopt(Keyring::open(&root, INSTANCE, &rows).unwrap());
+        assert_ne!(keyring.signer().key_id(), signer.key_id());
+        let old = keyring.verify(signer.key_id(), "a\n", b"bytes", &signature);
+        assert!(matches!(old, Err(SealingError::UnknownKey(id)) if id == signer.key_id()));
+        let record = rows.iter().find(|row| row.purpose == KeyPurpose::Record).unwrap();
+        assert!(matches!(record.signer(&root, INSTANCE), Err(SealingError::NoActiveKey(KeyPurpose::Audit))));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! It does no IO but reading and writing the local root key file, and knows neither SQL
 //! nor HTTP. Every cipher, hash and comparison comes from aws-lc-rs.
 
+mod archive;
 mod digest;
 mod envelope;
 mod fields;
@@ -16,11 +17,12 @@ mod secret;
 mod signer;
 mod webhook;
 
+pub use archive::{ArchiveError, ArchiveReader, ArchiveWriter, PART_BYTES};
 pub use digest::{DigestKey, short};
 pub use envelope::{Place, Purpose, Sealed};
 pub use fields::{FieldsError, SecretFields};
 pub use keyring::{InstanceId, KeyPurpose, KeyState, Keyring, KeyringRow, SealingError};
 pub use root::{RootKey, RootKeyError, RootKeyId};
 pub use secret::{SecretBytes, SecretText};
-pub use signer::Signer;
+pub use signer::{SIGNATURE_BYTES, Signer, verify};
 pub use webhook::WebhookSecret;

@@ -70,12 +70,28 @@ pub enum UnlockError {
     /// The root key in use is in no file that is known.
     #[error("neither {0} nor the file beside it holds the root key in use; nothing was changed")]
     Elsewhere(PathBuf),
+    /// A backup or its database needs another root key than the one at hand.
+    #[error("the root key {needed} is needed, and {holder} holds {held}", needed = needed.0, held = named(*held))]
+    OtherKey {
+        /// The one that opens it.
+        needed: RootKeyId,
+        /// The one at hand, if there is one.
+        held: Option<RootKeyId>,
+        /// Who should hold it.
+        holder: String,
+        /// The file beside it that a rotation left, when it is in there.
+        beside: Option<PathBuf>,
+    },
     /// The root key is not ours to replace.
     #[error("the root key is given in the environment: it cannot be replaced from here")]
     NotOurs,
     /// The database failed.
     #[error(transparent)]
     Store(StoreError),
+}
+
+fn named(held: Option<RootKeyId>) -> String {
+    held.map_or_else(|| "none".to_owned(), |id| id.0.to_string())
 }
 
 impl UnlockError {
@@ -87,6 +103,13 @@ impl UnlockError {
             Self::Wrong(_) => "use the key that was made together with it (MASTER_KEY_FILE)",
             Self::NeverSealed(_) => "seal it first: `vaultterm key seal` with KEY_PROVIDER=local",
             Self::Vault(fault) => return fault.hint.clone(),
+            Self::OtherKey { beside: Some(path), .. } => {
+                let path = path.display();
+                return Some(format!("{path} holds it: set MASTER_KEY_FILE to it, here and for the server"));
+            }
+            Self::OtherKey { .. } => {
+                "name the file with the key that was in use when the backup was made: MASTER_KEY_FILE"
+            }
             Self::File { .. } => "the server must be able to write to the folder of the master key",
             Self::Elsewhere(_) => "put the file back that the server was started with, then rotate again",
             Self::NotOurs => "keep the root key in a file (MASTER_KEY_FILE) or under Transit",
@@ -143,8 +166,32 @@ impl RootKeeper {
                 Ok((database.unlock(&key).await?, key))
             }
             Self::Transit { transit, configured } => {
-                let key = open_sealed(transit, configured.as_deref(), database).await?;
+                let known = (database.instance().await?, database.root_id().await?);
+                let key = open_sealed(transit, configured.as_deref(), known, &database.sealed_roots().await?).await?;
                 Ok((database.unlock(&key).await?, key))
+            }
+        }
+    }
+
+    /// Finds the root key with an id, and changes nothing: beside a running server, or where there
+    /// is no database yet. `sealed` is what a seal made of root keys.
+    ///
+    /// # Errors
+    /// [`UnlockError::OtherKey`] when another one is at hand.
+    pub async fn find(
+        &self,
+        instance: InstanceId,
+        id: RootKeyId,
+        sealed: &[SealedRoot],
+    ) -> Result<RootKey, UnlockError> {
+        match self {
+            Self::File(path) => find_in_files(path, id),
+            Self::Given(key) if key.id() == id => Ok(key.duplicate()),
+            Self::Given(key) => {
+                Err(UnlockError::OtherKey { needed: id, held: Some(key.id()), holder: self.describe(), beside: None })
+            }
+            Self::Transit { transit, configured } => {
+                open_sealed(transit, configured.as_deref(), (instance, Some(id)), sealed).await
             }
         }
     }
@@ -245,10 +292,27 @@ async fn unlock_with_file(path: &Path, database: &Database) -> Result<(Store, Ro
     }
 }
 
-/// Opens what Transit sealed: from the configuration, else from the database.
-async fn open_sealed(transit: &Transit, configured: Option<&str>, database: &Database) -> Result<RootKey, UnlockError> {
-    let instance = database.instance().await?;
-    let in_use = database.root_id().await?;
+/// Finds a root key in the key file, or in the one that a rotation is about to put in its place.
+fn find_in_files(path: &Path, id: RootKeyId) -> Result<RootKey, UnlockError> {
+    let read = |file: &Path| Ok::<_, RootKeyError>(if file.exists() { Some(RootKey::read(file)?) } else { None });
+    let first = read(path)?;
+    let held = first.as_ref().map(RootKey::id);
+    if let Some(key) = first.filter(|key| key.id() == id).or(read(&beside(path, "next"))?.filter(|key| key.id() == id))
+    {
+        return Ok(key);
+    }
+    let previous = beside(path, "previous");
+    let beside = read(&previous)?.filter(|key| key.id() == id).map(|_| previous);
+    Err(UnlockError::OtherKey { needed: id, held, holder: path.display().to_string(), beside })
+}
+
+/// Opens what Transit sealed: from the configuration, else what was kept.
+async fn open_sealed(
+    transit: &Transit,
+    configured: Option<&str>,
+    (instance, in_use): (InstanceId, Option<RootKeyId>),
+    kept: &[SealedRoot],
+) -> Result<RootKey, UnlockError> {
     let mut refused = None;
     if let (Some(text), Some(id)) = (configured, in_use) {
         for binding in Binding::ALL {
@@ -263,7 +327,6 @@ async fn open_sealed(transit: &Transit, configured: Option<&str>, database: &Dat
         }
         tracing::warn!("MASTER_KEY_CIPHERTEXT does not open the root key in use; trying what the database keeps");
     }
-    let kept = database.sealed_roots().await?;
     for sealed in kept.iter().filter(|sealed| in_use.is_none_or(|id| sealed.root_id == id)) {
         match open_one(transit, instance, sealed.root_id, &ciphertext(sealed)?).await {
             Ok(key) => return Ok(key),

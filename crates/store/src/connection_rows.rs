@@ -32,6 +32,7 @@ impl Store {
             paused: row.flag("paused")?,
             started: row.flag("started")?,
             scope_changed: row.flag("scope_changed")?,
+            guarded: row.maybe_text("guarded")?,
             identity,
             revision: row.count("revision")?,
         }))

@@ -17,8 +17,8 @@ use crate::{
 /// A connection to create.
 #[derive(Debug)]
 pub struct NewConnection {
-    /// Everything but the secrets; `id`, `revision`, `paused`, `started`, `scope_changed` and
-    /// `identity` are set by the store.
+    /// Everything but the secrets; `id`, `revision`, `paused`, `started`, `scope_changed`,
+    /// `guarded` and `identity` are set by the store.
     pub connection: Connection,
     /// Its secrets.
     pub secrets: ConnectionSecrets,
@@ -86,6 +86,7 @@ impl Store {
             paused: false,
             started: false,
             scope_changed: false,
+            guarded: None,
             identity: None,
             revision: 1,
             ..connection

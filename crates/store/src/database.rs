@@ -247,12 +247,16 @@ fn system_time() -> UnixNanos {
 }
 
 /// The migrations, oldest first. A released one never changes.
-const MIGRATIONS: [(&str, &str); 4] = [
+const MIGRATIONS: [(&str, &str); 5] = [
     ("first", include_str!("../migrations/0001_first.sql")),
     ("keys", include_str!("../migrations/0002_keys.sql")),
     ("newest_runs", include_str!("../migrations/0003_newest_runs.sql")),
+    ("backup", include_str!("../migrations/0006_backup.sql")),
     ("webhooks", include_str!("../migrations/0007_webhooks.sql")),
 ];
+
+/// The newest migration that this version knows.
+pub const NEWEST: u64 = MIGRATIONS.len() as u64;
 
 /// What differs between engines, in the words of SQLite.
 const TOKENS: [(&str, &str); 3] = [("@BYTES", "BLOB"), ("@PATH", "TEXT"), ("@WITHOUT_ROWID", "WITHOUT ROWID")];

@@ -198,6 +198,11 @@ impl Journal for Store {
         tx.commit().await.map_err(failed)
     }
 
+    async fn lift_guard(&self, lease: Lease) -> Result<(), JournalError> {
+        let tx = self.under(lease).await?;
+        self.lift_guard_of(tx, lease.connection_id).await.map_err(failed)
+    }
+
     async fn suspicions(&self, id: ConnectionId) -> Result<BTreeSet<SecretPath>, JournalError> {
         let row = self.db.one("SELECT paths FROM suspicions WHERE connection_id = $1", args![id]).await;
         let row = row.map_err(failed)?;

@@ -310,7 +310,7 @@ async fn root_id(db: &Db) -> Result<Option<RootKeyId>, StoreError> {
     Ok(row.map(|row| row.maybe_id("root_id")).transpose()?.flatten().map(RootKeyId))
 }
 
-async fn sealed_roots(db: &Db) -> Result<Vec<SealedRoot>, StoreError> {
+pub(crate) async fn sealed_roots(db: &Db) -> Result<Vec<SealedRoot>, StoreError> {
     let rows = db.all("SELECT * FROM sealed_roots ORDER BY id DESC", args![]).await?;
     let sealed = |row: &Row| {
         Ok(SealedRoot {
@@ -341,27 +341,17 @@ pub(crate) fn keyring_row(row: &Row) -> Result<KeyringRow, StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use std::{pin::pin, sync::Arc, task::Poll};
+    use std::sync::Arc;
 
     use vaultterm_ledger::Action;
     use vaultterm_sealing::{KeyPurpose, KeyState, RootKey};
 
     use super::SealedRoot;
-    use crate::{Database, Store, StoreError, sql::args, testing::House};
-
-    /// Goes on with a future for some polls and then drops it, as a kill would. `true` when it
-    /// ended by itself.
-    async fn cut(polls: usize, future: impl Future<Output = ()>) -> bool {
-        let (mut future, mut left) = (pin!(future), polls);
-        std::future::poll_fn(|context| {
-            if left == 0 {
-                return Poll::Ready(false);
-            }
-            left -= 1;
-            future.as_mut().poll(context).map(|()| true)
-        })
-        .await
-    }
+    use crate::{
+        Database, Store, StoreError,
+        sql::args,
+        testing::{House, cut},
+    };
 
     /// Opens the file anew, as the next process does.
     async fn reopened(house: &House, root: &RootKey) -> Result<Store, StoreError> {

@@ -7,6 +7,7 @@
 //! Start reading at `database.rs`, then `records.rs`; `journal.rs` is what the engine sees.
 
 mod audit;
+mod backup;
 mod base;
 mod collections;
 mod commit;
@@ -22,6 +23,7 @@ mod keys;
 mod leases;
 mod record_changes;
 mod records;
+mod restore_guard;
 mod revisions;
 mod runs;
 mod schedule;
@@ -35,11 +37,12 @@ mod webhook_deliveries;
 mod webhooks;
 
 pub use audit::{AuditEvent, AuditFilter, AuditVerdict};
+pub use backup::{Archive, Backup, BackupError, BackupHeader, ImageKind, Restored, Target, clear_leftovers, schema_of};
 pub use collections::{Collection, CollectionRole, Member};
 pub use conflicts::ConflictFilter;
 pub use connections::{ConnectionSummary, ConnectionUpdate, NewConnection};
 pub use context::{Context, Page, Paged};
-pub use database::{Clock, Database, Initialised, Store};
+pub use database::{Clock, Database, Initialised, NEWEST as SCHEMA, Store};
 pub use error::{ErrorClass, StoreError};
 pub use idempotency::{IdempotencyKey, SavedAnswer};
 pub use keys::{KeyInfo, KeyringStatus, SealedRoot};

@@ -147,7 +147,7 @@ pub(crate) async fn finish(tx: &mut Tx, context: &Context, run: &Run) -> Result<
 }
 
 /// Closes runs that were cut off.
-async fn fail(tx: &mut Tx, context: &Context, rows: &[Row]) -> Result<(), StoreError> {
+pub(crate) async fn fail(tx: &mut Tx, context: &Context, rows: &[Row]) -> Result<(), StoreError> {
     for row in rows {
         let mut run = run(row)?;
         run.state = RunState::Failed;

@@ -273,6 +273,11 @@ impl Db {
         Ok(bound(sql, args).fetch_optional(&self.readers).await?.map(Row))
     }
 
+    /// Carries out what is no query but changes no row either, on a connection that reads.
+    pub(crate) async fn run_reading(&self, sql: &str, args: Vec<Arg>) -> Result<(), StoreError> {
+        Ok(bound(sql, args).execute(&self.readers).await.map(drop)?)
+    }
+
     /// Closes every connection, once whoever uses one is done.
     pub(crate) async fn close(&self) {
         self.readers.close().await;

@@ -125,6 +125,10 @@ impl Desk for StoreDesk {
         assert!(edited.await.expect("edited").scope_changed);
     }
 
+    async fn raise_guard(&self, reason: &str) {
+        assert_eq!(self.store.raise_restore_guard(&self.ahead.context(), reason).await.expect("raised"), 1);
+    }
+
     async fn wrap_credential(&self, token: &str) {
         let credential = Credential::WrappingToken(SecretText::new(token.to_owned()));
         self.store.rotate_secret_id(&self.ahead.context(), self.connection_id, &credential).await.expect("rotated");

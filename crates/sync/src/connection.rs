@@ -41,6 +41,9 @@ pub struct Connection {
     pub started: bool,
     /// Mount, path, namespace or address was edited since the base was recorded.
     pub scope_changed: bool,
+    /// The database was restored, or found older than its anchor: nothing is written until a person
+    /// acknowledged a plan. Says why, in words that begin a sentence.
+    pub guarded: Option<String>,
     /// What answered at the last run.
     pub identity: Option<RemoteIdentity>,
     /// Counts edits of the connection, for `If-Match`.

@@ -185,6 +185,11 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
             let why = "the connection was edited since the plan was made: make a new one";
             return Err(EngineError::PlanNotApplicable(why.to_owned()));
         }
+        if connection.guarded.is_some() && !plan.plan.halts.iter().any(|halt| halt.kind == HaltKind::Rewound) {
+            let why =
+                "the database was restored, or found older than its anchor, since the plan was made: make a new one";
+            return Err(EngineError::PlanNotApplicable(why.to_owned()));
+        }
         Ok(plan)
     }
 

@@ -292,6 +292,9 @@ pub trait Journal: Send + Sync {
         secret_id_expires: Option<UnixNanos>,
     ) -> impl Future<Output = Result<(), JournalError>> + Send;
 
+    /// Records that a person acknowledged the connection's guard after a restore: it is no more.
+    fn lift_guard(&self, lease: Lease) -> impl Future<Output = Result<(), JournalError>> + Send;
+
     /// Reads which paths the last run found gone at a remote whose reads may be stale.
     fn suspicions(&self, id: ConnectionId) -> impl Future<Output = Result<BTreeSet<SecretPath>, JournalError>> + Send;
 

@@ -64,6 +64,7 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
             local_contents: &contents.local,
             remote_contents: &contents.remote,
             scope_changed: self.connection.scope_changed,
+            guarded: self.connection.guarded.as_deref(),
             remote_replaced: self.replaced(),
             newest_run,
             acknowledged,

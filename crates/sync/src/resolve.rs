@@ -124,6 +124,10 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
             let why = "the connection points elsewhere since the conflict was found: run it first";
             return Err(EngineError::NotResolvable(why.to_owned()));
         }
+        if let Some(guard) = &connection.guarded {
+            let why = format!("{guard}: look at the plan, and run the connection with `rewound` acknowledged first");
+            return Err(EngineError::NotResolvable(why));
+        }
         let request = RunRequest {
             run_id: deciding.run_id,
             plan_id: None,

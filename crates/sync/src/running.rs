@@ -164,7 +164,13 @@ async fn accept<J: Journal, R: Remote, K: Clock>(
         journal.set_base_aside(lease, identity).await.map_err(|error| brake.journal_failed(error))?;
     }
     let recorded = journal.record_identity(lease, identity, secret_id_expires).await;
-    recorded.map_err(|error| brake.journal_failed(error))
+    recorded.map_err(|error| brake.journal_failed(error))?;
+    if session.connection.guarded.is_some() {
+        // Comes here only acknowledged: a plan under the guard halts. Last, so that what is killed
+        // before asks again.
+        journal.lift_guard(lease).await.map_err(|error| brake.journal_failed(error))?;
+    }
+    Ok(())
 }
 
 /// Carries out the plan, recording as it goes.

@@ -126,6 +126,53 @@ fn an_edited_scope_halts_and_then_is_a_first_sync() {
     succeed(&world);
 }
 
+const RESTORED: &str = "the database was restored from a backup of yesterday";
+
+fn raise_guard(world: &World) {
+    world.journal.edit_connection(world.id, |connection| connection.guarded = Some(RESTORED.to_owned()));
+}
+
+#[test]
+fn a_restored_database_writes_nothing_until_a_person_acknowledged_a_plan() {
+    let world = in_step(3);
+    world.save("key-0", json!({"value": "edited"}));
+    world.put("key-1", json!({"value": "edited there"}));
+    raise_guard(&world);
+    halts_with(&world, HaltKind::Rewound);
+    halts_with(&world, HaltKind::Rewound);
+    let stored = plan(&world);
+    assert!(stored.plan.halts[0].detail.starts_with(RESTORED), "{:?}", stored.plan.halts);
+    assert_eq!(actions(&stored.plan), [("key-0", "update_remote"), ("key-1", "update_local")]);
+    let other = world.run_acknowledging(&[HaltKind::MassDeletion, HaltKind::ScopeChanged]);
+    assert_eq!(other.state, RunState::Halted, "another guard's acknowledgement is none: {other:#?}");
+    assert!(world.journal.connection_row(world.id).guarded.is_some());
+    let run = apply(&world, &stored, &[HaltKind::Rewound]).expect("the plan can be applied");
+    assert_eq!((run.state, run.counts.updated_remote, run.counts.updated_local), (RunState::Succeeded, 1, 1));
+    assert_eq!(world.journal.connection_row(world.id).guarded, None);
+    succeed(&world);
+}
+
+#[test]
+fn a_plan_from_before_the_restore_cannot_be_applied_and_no_conflict_resolved() {
+    let world = in_step(2);
+    world.save("key-0", json!({"value": "here"}));
+    world.put("key-0", json!({"value": "there"}));
+    succeed(&world);
+    world.save("key-1", json!({"value": "edited"}));
+    let stored = plan(&world);
+    raise_guard(&world);
+    let before = everything(&world);
+    for acknowledge in [&[][..], &[HaltKind::Rewound]] {
+        let refused = apply(&world, &stored, acknowledge);
+        assert!(matches!(refused, Err(EngineError::PlanNotApplicable(_))), "{refused:?}");
+    }
+    let refused = world.resolve(&world.open_conflict(), Resolution::KeepLocal).expect_err("plan-only");
+    assert!(refused.to_string().contains("restored from a backup"), "{refused}");
+    assert_eq!(everything(&world), before);
+    assert_eq!(world.run_acknowledging(&[HaltKind::Rewound]).counts.updated_remote, 1);
+    world.resolve(&world.open_conflict(), Resolution::KeepLocal).expect("resolved");
+}
+
 #[test]
 fn a_plan_writes_nothing_on_either_side() {
     let world = in_step(3);

@@ -325,6 +325,7 @@ pub fn connection(id: ConnectionId, collection_id: CollectionId, mode: Mode) -> 
         paused: false,
         started: true,
         scope_changed: false,
+        guarded: None,
         identity: None,
         revision: 1,
     }

@@ -5,8 +5,8 @@ use clap::{Parser, Subcommand, error::ErrorKind};
 use crate::{
     app::App,
     commands::{
-        audit, collection, completions, conflict, connection, doctor, init, key, login, openapi, read, record, serve,
-        sync, token, user, version, webhook,
+        audit, backup, collection, completions, conflict, connection, doctor, init, key, login, openapi, read, record,
+        restore, serve, sync, token, user, version, webhook,
     },
     console::{self, Console, Format},
     failure::{Exit, Failure},
@@ -66,6 +66,10 @@ enum Command {
     /// Webhooks: where the audit log is pushed to
     #[command(subcommand)]
     Webhook(webhook::Command),
+    /// Write the whole database into one sealed and signed file, while the server runs
+    Backup(backup::Args),
+    /// Come back from a backup; every connection is plan-only then until a plan was acknowledged
+    Restore(restore::Args),
     /// The root key's seal, and the rotation of keys
     #[command(subcommand)]
     Key(key::Command),
@@ -124,6 +128,8 @@ async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
         Command::Conflict(command) => conflict::run(command, app).await,
         Command::Audit(command) => audit::run(command, app).await,
         Command::Webhook(command) => webhook::run(command, app).await,
+        Command::Backup(args) => backup::run(args, app).await,
+        Command::Restore(args) => restore::run(args, app).await,
         Command::Key(command) => key::run(command, app).await,
         Command::User(command) => user::run(command, app).await,
         Command::Token(command) => token::run(command, app).await,

@@ -3,13 +3,13 @@
 
 use std::{
     fs::{self, File, TryLockError},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use uuid::Uuid;
 use vaultterm_ledger::{Actor, ActorKind};
 use vaultterm_server::{SystemClock, UnlockError};
-use vaultterm_store::{Context, Database, InstanceRole, Page, Store, StoreError};
+use vaultterm_store::{BackupError, Context, Database, InstanceRole, Page, Store, StoreError};
 use vaultterm_sync::Clock as _;
 
 use crate::{failure::Failure, server_config::ServerConfig};
@@ -27,9 +27,22 @@ pub(crate) enum Locked {
 
 /// Tries to take the lock beside the database.
 pub(crate) fn lock(config: &ServerConfig) -> Result<Locked, Failure> {
-    let path = lock_path(config);
+    take(&beside_database(config, ".lock"))
+}
+
+/// Takes the turn of backups and restores: one at a time. It does not keep a server from running.
+pub(crate) fn take_turn(config: &ServerConfig) -> Result<Lock, Failure> {
+    match take(&beside_database(config, ".backup.lock"))? {
+        Locked::ByUs(lock) => Ok(lock),
+        Locked::ByAnother => {
+            Err(Failure::local("another backup or restore of this database is at work").hint("wait for it to end"))
+        }
+    }
+}
+
+fn take(path: &Path) -> Result<Locked, Failure> {
     let failed = |error: &std::io::Error| Failure::local(format!("cannot write {}", path.display())).because(error);
-    let file = File::create(&path).map_err(|error| failed(&error))?;
+    let file = File::create(path).map_err(|error| failed(&error))?;
     match file.try_lock() {
         Ok(()) => Ok(Locked::ByUs(Lock(file))),
         Err(TryLockError::WouldBlock) => Ok(Locked::ByAnother),
@@ -37,9 +50,9 @@ pub(crate) fn lock(config: &ServerConfig) -> Result<Locked, Failure> {
     }
 }
 
-fn lock_path(config: &ServerConfig) -> PathBuf {
+fn beside_database(config: &ServerConfig, suffix: &str) -> PathBuf {
     let mut name = config.database.clone().into_os_string();
-    name.push(".lock");
+    name.push(suffix);
     name.into()
 }
 
@@ -82,6 +95,15 @@ pub(crate) fn locked(error: &UnlockError) -> Failure {
         Some(cause) => failure.because(cause),
         None => failure,
     };
+    match error.hint() {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+/// There is no backup, or no coming back from one.
+pub(crate) fn not_backed_up(what: &str, error: &BackupError) -> Failure {
+    let failure = Failure::local(what).because(error);
     match error.hint() {
         Some(hint) => failure.hint(hint),
         None => failure,

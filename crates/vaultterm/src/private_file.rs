@@ -51,10 +51,33 @@ impl Replacement {
         self.file.write_all(bytes).map_err(|error| unwritable(&self.target, &error))
     }
 
+    /// Puts it in a place where nothing is; what is there stays.
+    pub(crate) fn finish_new(self) -> Result<(), Failure> {
+        self.file.sync_all().map_err(|error| unwritable(&self.target, &error))?;
+        // A second name refuses to replace; where there are none, renaming has to do. The first name
+        // goes with `self`.
+        let named = fs::hard_link(&self.beside, &self.target).or_else(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => Err(error),
+            _ if self.target.exists() => Err(io::ErrorKind::AlreadyExists.into()),
+            _ => fs::rename(&self.beside, &self.target),
+        });
+        named.map_err(|error| unwritable(&self.target, &error))
+    }
+
     /// Puts it in its place.
     pub(crate) fn finish(self) -> Result<(), Failure> {
         let moved = self.file.sync_all().and_then(|()| fs::rename(&self.beside, &self.target));
         moved.map_err(|error| unwritable(&self.target, &error))
+    }
+}
+
+impl io::Write for &Replacement {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        (&self.file).write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        (&self.file).flush()
     }
 }
 
@@ -144,6 +167,22 @@ mod tests {
         assert_eq!(without_line_end("hunter2"), "hunter2");
         assert_eq!(without_line_end("-----BEGIN\nabc\n"), "-----BEGIN\nabc\n");
         assert_eq!(without_line_end("\n"), "");
+    }
+
+    #[test]
+    fn a_new_file_never_replaces_another() {
+        let directory = tempfile::tempdir().expect("temporary directory");
+        let path = directory.path().join("backup");
+        let begun = |content: &[u8]| {
+            let mut file = Replacement::create(&path).expect("begun");
+            file.write(content).expect("written");
+            file
+        };
+        let (first, second) = (begun(b"one"), begun(b"two"));
+        first.finish_new().expect("nothing was there");
+        second.finish_new().expect_err("something was");
+        assert_eq!(fs::read(&path).expect("read"), b"one");
+        assert_eq!(fs::read_dir(directory.path()).expect("listed").count(), 1);
     }
 
     #[test]

@@ -126,6 +126,7 @@ pub(crate) fn connection(server: &OpenBao, mode: Mode, role_id: &str) -> Connect
         paused: false,
         started: true,
         scope_changed: false,
+        guarded: None,
         identity: None,
         revision: 1,
     }

@@ -91,6 +91,7 @@ impl Row {
         let mut world = World {
             clock: 1_000,
             scope_changed: choices.scope_changed,
+            guarded: choices.guarded.then(|| "the database was restored".to_owned()),
             remote_replaced: choices.remote_replaced.then(|| "another cluster".to_owned()),
             newest_run: choices.knows_run,
             ..World::default()
@@ -115,6 +116,7 @@ struct Choices {
     named: BTreeMap<String, String>,
     acknowledged: BTreeSet<HaltKind>,
     scope_changed: bool,
+    guarded: bool,
     remote_replaced: bool,
     /// The newest run that wrote to Vault, as far as the database knows.
     knows_run: u64,
@@ -130,6 +132,7 @@ impl Choices {
             named: BTreeMap::new(),
             acknowledged: BTreeSet::new(),
             scope_changed: false,
+            guarded: false,
             remote_replaced: false,
             knows_run: 0,
             marks_run: None,
@@ -151,6 +154,7 @@ impl Choices {
                 }
                 None if word == "any" => choices.modes = Mode::ALL.to_vec(),
                 None if word == "edited_scope" => choices.scope_changed = true,
+                None if word == "restored" => choices.guarded = true,
                 None if word == "other_server" => choices.remote_replaced = true,
                 None => choices.modes = vec![one_of(Mode::ALL, word)],
             }

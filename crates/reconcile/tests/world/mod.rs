@@ -58,6 +58,8 @@ pub struct World {
     pub veils: BTreeMap<SecretPath, Veil>,
     /// The scope was edited since the base was recorded.
     pub scope_changed: bool,
+    /// The database was restored; says from what.
+    pub guarded: Option<String>,
     /// Another server or mount answers than the one recorded; says which.
     pub remote_replaced: Option<String>,
     /// The newest run that wrote to Vault, as far as the database knows.
@@ -170,6 +172,7 @@ impl World {
             local_contents: &asked.local_contents.iter().map(current).collect(),
             remote_contents: &asked.remote_contents.iter().map(there).collect(),
             scope_changed: self.scope_changed,
+            guarded: self.guarded.as_deref(),
             remote_replaced: self.remote_replaced.clone(),
             newest_run: run_mark(self.newest_run),
             acknowledged,

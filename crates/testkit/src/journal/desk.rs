@@ -55,6 +55,10 @@ impl Desk for MemoryDesk {
         self.journal.edit_connection(self.connection_id, |connection| connection.scope_changed = true);
     }
 
+    async fn raise_guard(&self, reason: &str) {
+        self.journal.edit_connection(self.connection_id, |connection| connection.guarded = Some(reason.to_owned()));
+    }
+
     async fn wrap_credential(&self, token: &str) {
         self.journal.set_wrapping_token(self.connection_id, token);
     }

@@ -206,6 +206,15 @@ impl Journal for MemoryJournal {
         .await
     }
 
+    async fn lift_guard(&self, lease: Lease) -> Result<(), JournalError> {
+        self.fenced(lease, |state, scope| {
+            if let Some(connection) = state.connection_mut(scope.connection_id) {
+                connection.guarded = None;
+            }
+        })
+        .await
+    }
+
     async fn suspicions(&self, id: ConnectionId) -> Result<BTreeSet<SecretPath>, JournalError> {
         self.transaction(|state, _| Ok(state.suspicions.get(&id).cloned().unwrap_or_default())).await
     }

@@ -54,6 +54,9 @@ pub trait Desk {
     /// Marks the connection's scope as changed (edits its mount, say).
     fn change_scope(&self) -> impl Future<Output = ()>;
 
+    /// The database was found to have gone back in time.
+    fn raise_guard(&self, reason: &str) -> impl Future<Output = ()>;
+
     /// Puts a wrapping token in place of the connection's credential.
     fn wrap_credential(&self, token: &str) -> impl Future<Output = ()>;
 
@@ -100,6 +103,7 @@ macro_rules! journal_contract {
             a_decision_closes_its_conflict_with_what_it_changes,
             a_decision_on_a_closed_conflict_changes_nothing,
             a_base_set_aside_is_forgotten_and_the_new_identity_recorded,
+            a_guard_is_lifted_once_and_under_the_lease_only,
             an_identity_is_recorded_without_touching_the_base,
             what_was_found_gone_is_remembered_until_the_next_run,
             the_number_of_the_newest_run_only_grows,

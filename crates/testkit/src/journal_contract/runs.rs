@@ -6,8 +6,8 @@ use uuid::Uuid;
 use vaultterm_reconcile::{Plan, RecordType, UnixNanos};
 use vaultterm_sealing::SecretText;
 use vaultterm_sync::{
-    BaseChange, Connection, Credential, Journal, Outcome, PlanId, RemoteIdentity, Run, RunId, RunState, StoredPlan,
-    Trigger,
+    BaseChange, Connection, Credential, Journal, JournalError, Outcome, PlanId, RemoteIdentity, Run, RunId, RunState,
+    StoredPlan, Trigger,
 };
 
 use super::{Desk, TTL, base, base_of, begin, commit, is_lost, outcome, run, value};
@@ -53,6 +53,23 @@ pub async fn an_identity_is_recorded_without_touching_the_base<J: Journal, D: De
     let found = connection(journal, desk).await;
     assert_eq!((found.identity, found.revision), (Some(identity()), before), "plans stay applicable");
     assert!(base_of(journal, desk, "x").await.is_some());
+}
+
+/// A person acknowledged it.
+pub async fn a_guard_is_lifted_once_and_under_the_lease_only<J: Journal, D: Desk>(journal: &J, desk: &D) {
+    desk.raise_guard("the database was restored").await;
+    let before = connection(journal, desk).await;
+    assert_eq!(before.guarded.as_deref(), Some("the database was restored"));
+    let (lease, _) = begin(journal, desk).await;
+    journal.release_lease(lease).await.expect("given back");
+    assert!(matches!(journal.lift_guard(lease).await, Err(JournalError::LeaseLost)));
+    assert!(connection(journal, desk).await.guarded.is_some());
+    let (lease, _) = begin(journal, desk).await;
+    journal.record_identity(lease, &identity(), None).await.expect("recorded");
+    assert!(connection(journal, desk).await.guarded.is_some(), "nothing else lifts it");
+    journal.lift_guard(lease).await.expect("lifted");
+    let after = connection(journal, desk).await;
+    assert_eq!((after.guarded, after.revision), (None, before.revision), "plans stay applicable");
 }
 
 /// Only what the last run found counts.

@@ -13,6 +13,7 @@ use crate::{
     failure::{Exit, Failure},
     installation::{self, Locked},
     server_config::{ConfigArgs, MasterKey, Provider, ServerConfig},
+    shell,
 };
 
 #[derive(clap::Args, Debug)]
@@ -174,6 +175,10 @@ async fn examine_store(store: &Store, report: &mut Report) {
         }
         Err(error) => report.push("audit log", false, error.to_string(), None),
     }
+    match store.guarded_connections().await {
+        Ok(guarded) => judge_guard(&guarded, report),
+        Err(error) => report.push("restore guard", false, error.to_string(), None),
+    }
     match installation::has_owner(store).await {
         Ok(true) => report.push("owner", true, "there is one", None),
         Ok(false) => {
@@ -182,4 +187,17 @@ async fn examine_store(store: &Store, report: &mut Report) {
         }
         Err(error) => report.push("owner", false, error.to_string(), None),
     }
+}
+
+/// Says which connections wait for a person since the database was restored.
+fn judge_guard(guarded: &[(String, String)], report: &mut Report) {
+    let Some((first, reason)) = guarded.first() else {
+        return report.push("restore guard", true, "not raised", None);
+    };
+    let names = guarded.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let first = shell::word(first);
+    let hint = format!(
+        "look at `vaultterm sync plan {first}`, then `vaultterm sync run {first} --acknowledge rewound`; likewise each"
+    );
+    report.push("restore guard", true, format!("{reason}: plan-only until acknowledged: {names}"), Some(hint));
 }

@@ -2,6 +2,7 @@
 //! none of them knows exit codes beyond returning one.
 
 pub(crate) mod audit;
+pub(crate) mod backup;
 pub(crate) mod collection;
 pub(crate) mod completions;
 pub(crate) mod conflict;
@@ -13,6 +14,7 @@ pub(crate) mod login;
 pub(crate) mod openapi;
 pub(crate) mod read;
 pub(crate) mod record;
+pub(crate) mod restore;
 pub(crate) mod serve;
 pub(crate) mod sync;
 pub(crate) mod token;

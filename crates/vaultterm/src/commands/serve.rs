@@ -42,6 +42,7 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
         return Err(Failure::local(format!("another server runs on {}", config.database.display()))
             .hint("one SQLite database serves one server: stop the other one, or name another data directory"));
     };
+    tidy_up(&config);
     let keeper = config.keys.keeper()?;
     // What is wrong here is said at once; what is wrong in a Vault may heal while the server is up.
     let unlocked = match tokio::time::timeout(UNSEAL_AT_START, keeper.unlock(&database)).await {
@@ -82,10 +83,21 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// Removes what killed backups and restores left, unless one is at work now.
+fn tidy_up(config: &ServerConfig) {
+    let Ok(_turn) = installation::take_turn(config) else { return };
+    if let Err(error) = vaultterm_store::clear_leftovers(&config.database) {
+        tracing::warn!(%error, "what a killed backup or restore left could not be removed");
+    }
+}
+
 /// The root key and the store it opened. The lock is ours: whoever held a lease is gone, and its
 /// runs go on with the next ones.
 async fn opened((store, root): (Store, RootKey)) -> Result<(Store, RootKey), Failure> {
     store.free_leases().await.map_err(|error| broken(&error))?;
+    for (connection, reason) in store.guarded_connections().await.map_err(|error| broken(&error))? {
+        tracing::warn!(connection, reason, "plan-only until a person acknowledges `rewound`");
+    }
     Ok((store, root))
 }
 

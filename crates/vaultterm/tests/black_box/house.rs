@@ -164,6 +164,16 @@ impl House {
         serde_json::from_slice(&output.stdout).expect("JSON")
     }
 
+    /// Begins a command as the owner and kills it (-9) after a while, if it runs still.
+    pub(crate) fn kill_after(&self, after: Duration, arguments: &[&str]) {
+        let mut command = command(self.folder.path(), &self.address, &self.environment);
+        let child = command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let mut child = child.expect("the binary runs");
+        std::thread::sleep(after);
+        let _ = child.kill();
+        child.wait().expect("it ends");
+    }
+
     /// A file in the house's folder.
     pub(crate) fn file(&self, name: &str, content: &str) -> String {
         let path = self.folder.path().join(name);

@@ -9,6 +9,7 @@
 
 mod access;
 mod accounts;
+mod backup;
 mod canary;
 mod conflicts;
 mod faults;

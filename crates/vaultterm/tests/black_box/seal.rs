@@ -20,7 +20,7 @@ path "sys/capabilities-self"            { capabilities = ["update"] }
 "#;
 
 /// Makes Transit, its key and the role for it; names them to the house.
-async fn prepare(house: &mut House, bao: &OpenBao, address: &str) {
+pub(crate) async fn prepare(house: &mut House, bao: &OpenBao, address: &str) {
     let root = bao.root();
     root.call("POST", "sys/mounts/transit", Some(json!({"type": "transit"}))).await;
     root.call("POST", "transit/keys/vaultterm-master", Some(json!({"derived": true}))).await;
@@ -32,7 +32,7 @@ async fn prepare(house: &mut House, bao: &OpenBao, address: &str) {
 }
 
 /// Seals the root key and goes on with Transit; the local copy is gone.
-fn seal(house: &mut House) -> Value {
+pub(crate) fn seal(house: &mut House) -> Value {
     house.while_stopped(|house| {
         let sealed = house.cli_json(&["key", "seal"]);
         house.set("KEY_PROVIDER", "hcv-transit");
@@ -45,7 +45,7 @@ async fn readiness(house: &House) -> Answer {
     house.stranger().get("/readyz").await
 }
 
-async fn until_ready(house: &House) {
+pub(crate) async fn until_ready(house: &House) {
     house.until("the server is ready", async || (readiness(house).await.status == 200).then_some(())).await;
 }
 

@@ -234,6 +234,7 @@ impl ConnectionCreate {
             paused: false,
             started: false,
             scope_changed: false,
+            guarded: None,
             identity: None,
             revision: 1,
         };

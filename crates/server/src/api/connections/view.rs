@@ -133,6 +133,9 @@ fn standing(summary: &ConnectionSummary) -> (&'static str, Option<String>) {
     if summary.connection.paused {
         return ("paused", Some("no run starts until it is resumed".to_owned()));
     }
+    if let Some(reason) = &summary.connection.guarded {
+        return ("halted", Some(format!("{reason}: look at the plan, then run it with `rewound` acknowledged")));
+    }
     let Some(run) = &summary.last_run else {
         return ("new", Some("nothing runs by itself until a person ran or applied its first plan".to_owned()));
     };

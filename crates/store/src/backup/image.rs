@@ -1,0 +1,187 @@
+//! The database as one file, and back: the one place of backups that knows an engine.
+//!
+//! For SQLite the image is itself a database, as `VACUUM INTO` writes it: what one transaction saw,
+//! without waiting for whoever writes meanwhile, and without the free pages.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io,
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use uuid::Uuid;
+
+use super::BackupError;
+use crate::{
+    StoreError,
+    sql::{Db, args},
+};
+
+/// What kind of database an image is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ImageKind {
+    /// An SQLite file.
+    Sqlite,
+}
+
+/// A private file beside a database, removed when dropped with whatever SQLite put beside it.
+pub(super) struct Scratch {
+    path: PathBuf,
+}
+
+/// What the names of such files go on with after the database's own.
+const IMAGE: &str = "image";
+const RESTORING: &str = "restoring";
+const KEPT: &str = "before-restore";
+
+impl Scratch {
+    /// Makes an empty one.
+    pub(super) fn create(database: &Path, what: &str) -> Result<(Self, File), BackupError> {
+        let path = beside(database, &format!(".{what}-{}", Uuid::now_v7()));
+        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path);
+        let file = file.map_err(|error| failed(&path, error))?;
+        Ok((Self { path }, file))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What is gone already needs no removal; what cannot be removed goes the next time.
+        for suffix in ["", "-wal", "-shm", "-journal"] {
+            let _ = fs::remove_file(beside(&self.path, suffix));
+        }
+    }
+}
+
+/// Makes the image of a database that is in use.
+pub(super) async fn make(db: &Db, database: &Path) -> Result<(Scratch, File), BackupError> {
+    let (scratch, file) = Scratch::create(database, IMAGE)?;
+    let to = scratch.path().to_str().ok_or(StoreError::Malformed("file name"))?;
+    db.run_reading("VACUUM INTO $1", args![to]).await?;
+    Ok((scratch, file))
+}
+
+/// Begins the file that an image is loaded into.
+pub(super) fn begin_loading(kind: ImageKind, database: &Path) -> Result<(Scratch, File), BackupError> {
+    match kind {
+        ImageKind::Sqlite => Scratch::create(database, RESTORING),
+    }
+}
+
+/// Opens a database file that nobody uses to look at it as it is: without migrations, and without
+/// a trace, not even of a write-ahead log.
+pub(super) async fn look_at(path: &Path) -> Result<Db, StoreError> {
+    opened(SqliteConnectOptions::new().filename(path).read_only(true).immutable(true)).await
+}
+
+async fn opened(options: SqliteConnectOptions) -> Result<Db, StoreError> {
+    let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
+    Ok(Db { writer: pool.clone(), readers: pool })
+}
+
+/// Returns the newest migration of a database that may be in use; 0 for one without any.
+///
+/// # Errors
+/// [`StoreError::Database`].
+pub async fn schema_of(path: &Path) -> Result<u64, StoreError> {
+    let db = opened(SqliteConnectOptions::new().filename(path).read_only(true)).await?;
+    let schema = schema(&db).await;
+    db.close().await;
+    schema
+}
+
+pub(super) async fn schema(db: &Db) -> Result<u64, StoreError> {
+    let sql = "SELECT name FROM sqlite_master WHERE type = 'table' AND name = '_sqlx_migrations'";
+    if db.one(sql, args![]).await?.is_none() {
+        return Ok(0);
+    }
+    let row = db.one("SELECT COALESCE(MAX(version), 0) AS version FROM _sqlx_migrations", args![]).await?;
+    row.ok_or(StoreError::Malformed("schema"))?.count("version")
+}
+
+/// Folds the write-ahead log of a database into its file, so that the file alone is all of it. One
+/// that is damaged may make way too, as long as it has no such log.
+pub(super) async fn fold(path: &Path) -> Result<(), BackupError> {
+    if let Ok(db) = opened(SqliteConnectOptions::new().filename(path)).await {
+        // What went wrong shows in what is left.
+        let _ = db.run_reading("PRAGMA wal_checkpoint(TRUNCATE)", args![]).await;
+        db.close().await;
+    }
+    no_log(path)
+}
+
+/// Refuses a database file with a write-ahead log beside it: SQLite would take the log for that of
+/// whatever file bears the name.
+pub(super) fn no_log(path: &Path) -> Result<(), BackupError> {
+    let log = beside(path, "-wal");
+    match fs::metadata(&log) {
+        Ok(found) if found.len() > 0 => Err(BackupError::LogInTheWay(log)),
+        _ => Ok(()),
+    }
+}
+
+/// Keeps a database under another name beside, and answers which. It stays where it is: whatever
+/// dies next, there is one.
+pub(super) fn keep(database: &Path, now_us: i64) -> Result<PathBuf, BackupError> {
+    let moment = jiff::Timestamp::from_microsecond(now_us).unwrap_or_default();
+    let kept = beside(database, &format!(".{KEPT}-{}", moment.strftime("%Y%m%dT%H%M%S%.6fZ")));
+    // Where the file system has no second names, a copy does; and takes its time.
+    let linked = fs::hard_link(database, &kept).or_else(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => Err(error),
+        _ => fs::copy(database, &kept).and_then(|_| File::open(&kept)?.sync_all()),
+    });
+    linked.map_err(|error| failed(&kept, error))?;
+    Ok(kept)
+}
+
+/// Removes what backups and restores that were killed left beside a database. Right only where
+/// nobody else makes or restores one.
+///
+/// # Errors
+/// Those of the file system.
+pub fn clear_leftovers(database: &Path) -> io::Result<()> {
+    let folder = database.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = database.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    let in_use = fs::metadata(database).ok().map(|found| (found.dev(), found.ino()));
+    for entry in entries {
+        let entry = entry?;
+        let found = entry.file_name().to_string_lossy().into_owned();
+        let Some(rest) = found.strip_prefix(&name) else { continue };
+        let scratch = [IMAGE, RESTORING].iter().any(|what| rest.starts_with(&format!(".{what}-")));
+        // Kept, but its successor never came: a second name of the database in use.
+        let second_name = rest.starts_with(&format!(".{KEPT}-"))
+            && entry.metadata().is_ok_and(|kept| Some((kept.dev(), kept.ino())) == in_use);
+        if scratch || second_name {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes the names in the folder of a file outlast a power cut.
+pub(super) fn sync_folder(path: &Path) -> Result<(), BackupError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| failed(folder, error))
+}
+
+pub(super) fn failed(path: &Path, source: io::Error) -> BackupError {
+    BackupError::File { path: path.to_owned(), source }
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}

@@ -1,0 +1,103 @@
+//! `vaultterm backup`: the whole database in one sealed and signed file, while the server runs.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+use vaultterm_store::{BackupHeader, Database, SCHEMA, schema_of};
+
+use crate::{
+    app::App,
+    failure::{Exit, Failure},
+    installation::{self, broken},
+    private_file::Replacement,
+    server_config::{ConfigArgs, ServerConfig},
+    table::Table,
+};
+
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// The file to write; nothing may be there
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+}
+
+/// Makes a backup.
+pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
+    let config = ServerConfig::load(&args.config, None)?;
+    if args.output.exists() {
+        return Err(Failure::local(format!("{} exists already; nothing was written", args.output.display()))
+            .hint("name another file: a backup never replaces one"));
+    }
+    let _turn = installation::take_turn(&config)?;
+    refuse_older(&config).await?;
+    let database = installation::open_existing(&config).await?;
+    // Dropped when a person interrupts: what it made is removed with it.
+    let made = tokio::select! {
+        made = make(&config, &database, &args) => made,
+        _ = tokio::signal::ctrl_c() => Err(Failure::interrupted()),
+    };
+    database.close().await;
+    show(&made?, &args, app)?;
+    Ok(Exit::Done)
+}
+
+/// Refuses a database that opening it would change: a server of another version may run on it.
+async fn refuse_older(config: &ServerConfig) -> Result<(), Failure> {
+    if !config.database.exists() {
+        // Told by whoever opens it.
+        return Ok(());
+    }
+    let schema = schema_of(&config.database).await.map_err(|error| broken(&error))?;
+    if schema == SCHEMA {
+        return Ok(());
+    }
+    Err(Failure::local(format!("the database has schema {schema}, and this version of VaultTerm schema {SCHEMA}"))
+        .hint("make the backup with the version that the server has"))
+}
+
+async fn make(config: &ServerConfig, database: &Database, args: &Args) -> Result<BackupHeader, Failure> {
+    vaultterm_store::clear_leftovers(&config.database)
+        .map_err(|error| Failure::local(format!("cannot tidy up {}", config.data_dir.display())).because(&error))?;
+    let failed = |error| installation::not_backed_up("the backup was not made", &error);
+    let instance = database.instance().await.map_err(|error| broken(&error))?;
+    let root_id = database.root_id().await.map_err(|error| broken(&error))?;
+    let root_id = root_id.ok_or_else(|| {
+        Failure::local("the database does not say which root key it has").hint("start the server once: it notes it")
+    })?;
+    let sealed = database.sealed_roots().await.map_err(|error| broken(&error))?;
+    let keeper = config.keys.keeper()?;
+    let root = keeper.find(instance, root_id, &sealed).await.map_err(|error| installation::locked(&error))?;
+    let store = database.unlock(&root).await.map_err(|error| broken(&error))?;
+    let file = Replacement::create(&args.output)?;
+    let context = installation::operator();
+    let backup = store.begin_backup(&context, &root, &config.database).await.map_err(failed)?;
+    let header = backup.header().clone();
+    backup.write(&file, tokio::task::yield_now).await.map_err(failed)?;
+    file.finish_new()?;
+    Ok(header)
+}
+
+fn show(header: &BackupHeader, args: &Args, app: &App) -> Result<(), Failure> {
+    let file = args.output.display().to_string();
+    let bytes = std::fs::metadata(&args.output).map_or(0, |found| found.len());
+    let answer = json!({
+        "file": file,
+        "bytes": bytes,
+        "archive_id": header.archive_id,
+        "created_at": header.created(),
+        "instance_epoch": header.epoch,
+        "root_key_id": header.root_id.0,
+    });
+    app.console.answer(&answer, || {
+        Table::of_facts()
+            .fact("backup", file.as_str())
+            .fact("bytes", bytes.to_string())
+            .fact("id", header.archive_id.to_string())
+            .fact("made", header.created())
+            .fact("root key", header.root_id.0.to_string())
+    })?;
+    app.console.note("it opens with the root key only: keep that apart from it, and test that you can restore");
+    Ok(())
+}
