@@ -8,17 +8,18 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 /// Which rooms a room may use. What is not listed may be used by none of ours.
-const ROOMS: [(&str, &[&str]); 9] = [
+const ROOMS: [(&str, &[&str]); 10] = [
     ("reconcile", &[]),
     ("ledger", &[]),
+    ("license", &[]),
     ("sealing", &["reconcile"]),
     ("sync", &["ledger", "reconcile", "sealing"]),
     ("hcv", &["reconcile", "sealing", "sync"]),
     ("store", &["ledger", "reconcile", "sealing", "sync"]),
-    ("server", &["hcv", "ledger", "reconcile", "sealing", "store", "sync"]),
+    ("server", &["hcv", "ledger", "license", "reconcile", "sealing", "store", "sync"]),
     // Measures; nothing is built on it.
     ("bench", &["hcv", "ledger", "reconcile", "sealing", "store", "sync", "testkit"]),
-    ("vaultterm", &["hcv", "ledger", "reconcile", "sealing", "server", "store", "sync"]),
+    ("vaultterm", &["hcv", "ledger", "license", "reconcile", "sealing", "server", "store", "sync"]),
 ];
 
 /// What the planner must never be able to reach.
