@@ -247,10 +247,11 @@ fn system_time() -> UnixNanos {
 }
 
 /// The migrations, oldest first. A released one never changes.
-const MIGRATIONS: [(&str, &str); 3] = [
+const MIGRATIONS: [(&str, &str); 4] = [
     ("first", include_str!("../migrations/0001_first.sql")),
     ("keys", include_str!("../migrations/0002_keys.sql")),
     ("newest_runs", include_str!("../migrations/0003_newest_runs.sql")),
+    ("license", include_str!("../migrations/0004_license.sql")),
 ];
 
 /// What differs between engines, in the words of SQLite.
