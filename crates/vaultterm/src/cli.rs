@@ -5,8 +5,8 @@ use clap::{Parser, Subcommand, error::ErrorKind};
 use crate::{
     app::App,
     commands::{
-        audit, collection, completions, conflict, connection, doctor, init, key, login, openapi, read, record, serve,
-        sync, token, user, version,
+        audit, collection, completions, conflict, connection, doctor, init, key, license, login, openapi, read, record,
+        serve, sync, token, user, version,
     },
     console::{self, Console, Format},
     failure::{Exit, Failure},
@@ -66,6 +66,9 @@ enum Command {
     /// The root key's seal, and the rotation of keys
     #[command(subcommand)]
     Key(key::Command),
+    /// The license: show and install; keygen and issue are the vendor's
+    #[command(subcommand)]
+    License(license::Command),
     /// People
     #[command(subcommand)]
     User(user::Command),
@@ -121,6 +124,7 @@ async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
         Command::Conflict(command) => conflict::run(command, app).await,
         Command::Audit(command) => audit::run(command, app).await,
         Command::Key(command) => key::run(command, app).await,
+        Command::License(command) => license::run(command, app).await,
         Command::User(command) => user::run(command, app).await,
         Command::Token(command) => token::run(command, app).await,
         Command::Read(args) => read::run(args, app).await,

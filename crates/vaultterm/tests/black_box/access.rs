@@ -43,6 +43,8 @@ const ROWS: &[(&str, &str, Need, Option<&str>, &str)] = &[
     ("GET", "/health", Token, None, ""),
     ("GET", "/keys", Admin, Some("admin"), ""),
     ("POST", "/keys/rotate", Owner, Some("admin"), r#"{"key":"no such key"}"#),
+    ("GET", "/license", Token, None, ""),
+    ("PUT", "/license", Owner, Some("admin"), r#"{"license":"none"}"#),
     ("GET", "/auth/me", Token, None, ""),
     // Last, because it ends the token.
     ("POST", "/auth/logout", Token, None, ""),

@@ -15,6 +15,7 @@ mod faults;
 mod guide;
 mod house;
 mod kills;
+mod license;
 mod neighbours;
 mod records;
 mod refusals;
