@@ -108,7 +108,8 @@ pub(crate) mod tests {
     #[test]
     fn a_license_that_cannot_be_meant_names_the_field() {
         license().check().unwrap();
-        let wrong: [(&str, fn(&mut License)); 8] = [
+        type Change = fn(&mut License);
+        let wrong: [(&str, Change); 8] = [
             ("id", |license| license.id = Uuid::nil()),
             ("licensee", |license| license.licensee = " ".to_owned()),
             ("licensee", |license| license.licensee = "x".repeat(201)),

@@ -264,6 +264,10 @@ impl Licensing {
         *told = word;
         match (&report.missing, &report.held) {
             (Some(why), _) => tracing::warn!(standing = word, why, "synchronization is plan-only"),
+            (None, Held::License(license, _)) if word == "grace" => {
+                let until = license.grace_end();
+                tracing::warn!(standing = word, %until, "the license has run out: install a renewal before its grace ends");
+            }
             (None, Held::License(license, _)) => {
                 tracing::info!(standing = word, licensee = license.licensee, expires = %license.expires, "licensed");
             }

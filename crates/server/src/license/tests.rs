@@ -13,6 +13,9 @@ use vaultterm_sync::Entitlement as _;
 
 use super::{LicenseSettings, Licensing, Refused, examine};
 
+/// Makes another license of one.
+type Change = fn(License) -> License;
+
 /// A database and the files of a license, with the vendor's key.
 struct Place {
     folder: TempDir,
@@ -111,7 +114,7 @@ fn license(counter: u64) -> License {
 #[tokio::test]
 async fn every_standing_lets_synchronization_do_what_it_should() {
     let mut counter = 0;
-    let cases: [(&str, bool, fn(License) -> License); 9] = [
+    let cases: [(&str, bool, Change); 9] = [
         ("valid", true, |license| license),
         ("valid", false, |license| License { tier: Tier::Team, ..license }),
         ("valid", false, |license| License { tier: Tier::Pro, ..license }),

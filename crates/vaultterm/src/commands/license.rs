@@ -169,7 +169,8 @@ fn issue_one(args: IssueArgs, app: &App) -> Result<Exit, Failure> {
             .because(&error)
             .hint("make one with `vaultterm license keygen -o DIR`")
     })?;
-    let now = Timestamp::now();
+    // Whole seconds: nobody reads more of them in a license.
+    let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or(Timestamp::UNIX_EPOCH);
     let tier = Tier::ALL.into_iter().find(|tier| tier.as_str() == args.tier).expect("clap let one of them in");
     let license = License {
         id: Uuid::now_v7(),
