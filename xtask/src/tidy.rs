@@ -8,18 +8,19 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 /// Which rooms a room may use. What is not listed may be used by none of ours.
-const ROOMS: [(&str, &[&str]); 10] = [
+const ROOMS: [(&str, &[&str]); 11] = [
     ("reconcile", &[]),
     ("ledger", &[]),
     ("outbound", &[]),
+    ("license", &[]),
     ("sealing", &["reconcile"]),
     ("sync", &["ledger", "reconcile", "sealing"]),
     ("hcv", &["outbound", "reconcile", "sealing", "sync"]),
     ("store", &["ledger", "reconcile", "sealing", "sync"]),
-    ("server", &["hcv", "ledger", "outbound", "reconcile", "sealing", "store", "sync"]),
+    ("server", &["hcv", "ledger", "license", "outbound", "reconcile", "sealing", "store", "sync"]),
     // Measures; nothing is built on it.
     ("bench", &["hcv", "ledger", "reconcile", "sealing", "store", "sync", "testkit"]),
-    ("vaultterm", &["hcv", "ledger", "reconcile", "sealing", "server", "store", "sync"]),
+    ("vaultterm", &["hcv", "ledger", "license", "reconcile", "sealing", "server", "store", "sync"]),
 ];
 
 /// What the planner must never be able to reach.

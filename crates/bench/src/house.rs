@@ -1,6 +1,9 @@
 //! What is measured: the engine over a SQLite file and the Vault client.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
@@ -16,7 +19,10 @@ use vaultterm_sync::{
     Clock, CollectionId, Connection, ConnectionId, ConnectionSecrets, Credential, Engine, Run, RunId, RunRequest,
     RunState, Schedule, Tls, Trigger,
 };
-use vaultterm_testkit::openbao::{AppRole, OpenBao};
+use vaultterm_testkit::{
+    FakeLicense,
+    openbao::{AppRole, OpenBao},
+};
 
 pub(crate) const MOUNT: &str = "kv";
 /// Requests at once, of the engine and of the bare client.
@@ -98,7 +104,7 @@ impl House {
         let collection = store.create_collection(&context(), "bench", owner.id).await?.id;
         let connector = VaultConnector::new(ConnectorOptions::default());
         Ok(Self {
-            engine: Engine::new(store.clone(), connector, MachineClock),
+            engine: Engine::new(store.clone(), connector, MachineClock, Arc::new(FakeLicense::default())),
             store,
             collection,
             address: server.address(),

@@ -31,12 +31,15 @@ pub enum HaltKind {
     RemoteReplaced,
     /// Mount, path, namespace or address was edited.
     ScopeChanged,
+    /// The license does not include synchronization. Never the planner's finding: whoever is about
+    /// to write raises it.
+    License,
 }
 
 impl HaltKind {
     /// Every guard.
-    pub const ALL: [Self; 5] =
-        [Self::MassDeletion, Self::SideEmptied, Self::Rewound, Self::RemoteReplaced, Self::ScopeChanged];
+    pub const ALL: [Self; 6] =
+        [Self::MassDeletion, Self::SideEmptied, Self::Rewound, Self::RemoteReplaced, Self::ScopeChanged, Self::License];
 
     /// Returns the name used in `acknowledge` and in the API.
     #[must_use]
@@ -47,7 +50,14 @@ impl HaltKind {
             Self::Rewound => "rewound",
             Self::RemoteReplaced => "remote_replaced",
             Self::ScopeChanged => "scope_changed",
+            Self::License => "license",
         }
+    }
+
+    /// Says whether a person may accept it and go on.
+    #[must_use]
+    pub const fn can_be_acknowledged(self) -> bool {
+        !matches!(self, Self::License)
     }
 }
 

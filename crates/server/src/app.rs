@@ -9,8 +9,8 @@ use vaultterm_store::Store;
 use vaultterm_sync::{Clock as _, Engine};
 
 use crate::{
-    RootKeeper, clock::SystemClock, keys::Keys, live::LiveRuns, password::Passwords, throttle::Throttle,
-    webhooks::Sender,
+    LicenseSettings, RootKeeper, clock::SystemClock, keys::Keys, license::Licensing, live::LiveRuns,
+    password::Passwords, throttle::Throttle, webhooks::Sender,
 };
 
 /// The engine as the server runs it.
@@ -21,6 +21,8 @@ pub(crate) type ServerEngine = Engine<Store, VaultConnector, SystemClock>;
 pub struct AppOptions {
     /// Plain HTTP to a Vault on another machine is allowed.
     pub allow_plaintext_vault: bool,
+    /// Where the license is.
+    pub license: LicenseSettings,
 }
 
 /// The state of the server. Cheap to clone.
@@ -30,6 +32,7 @@ pub struct App {
     pub(crate) engine: Arc<ServerEngine>,
     pub(crate) connector: VaultConnector,
     pub(crate) keys: Arc<Keys>,
+    pub(crate) license: Arc<Licensing>,
     pub(crate) options: AppOptions,
     pub(crate) live: Arc<LiveRuns>,
     pub(crate) passwords: Arc<Passwords>,
@@ -52,11 +55,13 @@ impl App {
         connector: VaultConnector,
         options: AppOptions,
     ) -> Self {
+        let license = Arc::new(Licensing::new(options.license.clone()));
         Self {
-            engine: Arc::new(Engine::new(store.clone(), connector.clone(), SystemClock)),
+            engine: Arc::new(Engine::new(store.clone(), connector.clone(), SystemClock, license.clone())),
             store,
             connector,
             keys: Arc::new(Keys::new(keeper, root)),
+            license,
             options,
             live: Arc::default(),
             passwords: Arc::new(Passwords::new()),

@@ -92,6 +92,7 @@ impl Server {
         let service = front.router().into_make_service_with_connect_info::<SocketAddr>();
         let handle = Handle::new();
         if let Opening::Done(app) = &opening {
+            license(app).await;
             front.open(api::router((**app).clone()));
         }
         let serving = tokio::spawn(listen(listener, tls, handle.clone(), service));
@@ -107,6 +108,7 @@ impl Server {
                 app = opening => app,
             },
         };
+        license(&app).await;
         front.open(api::router(app.clone()));
         app.tasks.spawn(scheduler::run(app.clone()));
         app.tasks.spawn(keys::rewrap(app.clone()));
@@ -124,6 +126,14 @@ impl Server {
         let ended = serving.await;
         app.store.close().await;
         joined(ended)
+    }
+}
+
+/// Reads the license before the first request is answered. A database that fails here fails the requests
+/// too; the scheduler tries again.
+async fn license(app: &App) {
+    if let Err(error) = app.license.refresh(&app.store).await {
+        tracing::error!(%error, "the license could not be looked at yet");
     }
 }
 

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use vaultterm_outbound::AddressError;
 use vaultterm_sealing::FieldsError;
 use vaultterm_store::StoreError;
-use vaultterm_sync::{EngineError, FaultClass, JournalError, RemoteFault};
+use vaultterm_sync::{EngineError, FaultClass, JournalError, RemoteFault, Unlicensed};
 
 /// The media type of a problem document.
 pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
@@ -26,6 +26,7 @@ pub(crate) enum Kind {
     Unauthenticated,
     LoginRefused,
     Forbidden,
+    Unlicensed,
     NotFound,
     MethodNotAllowed,
     Exists,
@@ -38,6 +39,7 @@ pub(crate) enum Kind {
     TooLarge,
     UnsupportedMediaType,
     Invalid,
+    LicenseRefused,
     PreconditionRequired,
     RateLimited,
     Internal,
@@ -48,11 +50,12 @@ pub(crate) enum Kind {
 impl Kind {
     /// Every kind, by status.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 21] = [
+    pub(crate) const ALL: [Self; 23] = [
         Self::Malformed,
         Self::Unauthenticated,
         Self::LoginRefused,
         Self::Forbidden,
+        Self::Unlicensed,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::Exists,
@@ -65,6 +68,7 @@ impl Kind {
         Self::TooLarge,
         Self::UnsupportedMediaType,
         Self::Invalid,
+        Self::LicenseRefused,
         Self::PreconditionRequired,
         Self::RateLimited,
         Self::Internal,
@@ -78,6 +82,7 @@ impl Kind {
             Self::Unauthenticated => (401, "unauthenticated", "A valid token is needed"),
             Self::LoginRefused => (401, "login-refused", "The login was refused"),
             Self::Forbidden => (403, "forbidden", "Not allowed"),
+            Self::Unlicensed => (403, "unlicensed", "The license does not include it"),
             Self::NotFound => (404, "not-found", "Not found"),
             Self::MethodNotAllowed => (405, "method-not-allowed", "The path has no such method"),
             Self::Exists => (409, "exists", "It exists already"),
@@ -90,6 +95,7 @@ impl Kind {
             Self::TooLarge => (413, "too-large", "The request is too large"),
             Self::UnsupportedMediaType => (415, "unsupported-media-type", "The body must be JSON"),
             Self::Invalid => (422, "invalid", "The request is not valid"),
+            Self::LicenseRefused => (422, "license-refused", "The license is refused"),
             Self::PreconditionRequired => (428, "precondition-required", "If-Match is missing"),
             Self::RateLimited => (429, "rate-limited", "Too many attempts"),
             Self::Internal => (500, "internal", "Something failed inside"),
@@ -313,6 +319,7 @@ impl From<EngineError> for Problem {
                 Self::new(Kind::Stale, why).hint("look at the conflict again, then decide on what it shows now")
             }
             EngineError::NotResolvable(why) => Self::new(Kind::Refused, why),
+            EngineError::Unlicensed(missing) => Self::new(Kind::Unlicensed, missing.to_string()).hint(Unlicensed::HINT),
             EngineError::Remote(fault) => fault.into(),
             EngineError::Journal(error) => error.into(),
         }

@@ -1,4 +1,5 @@
-//! What starts by itself: runs by interval or change, and closing the runs that a crash left open.
+//! What starts by itself: runs by interval or change (none without a license for them), closing the runs
+//! that a crash left open, and looking whether the license changed or ran out.
 //!
 //! When a run is due is decided by `vaultterm_sync::schedule`; this asks once a second.
 
@@ -7,7 +8,7 @@ use std::{collections::BTreeSet, time::Duration};
 use uuid::Uuid;
 use vaultterm_ledger::{Actor, ActorKind};
 use vaultterm_store::StoreError;
-use vaultterm_sync::{Clock as _, EngineError, RunId, RunRequest, schedule};
+use vaultterm_sync::{Clock as _, EngineError, Entitlement as _, RunId, RunRequest, schedule};
 
 use crate::{app::App, clock::SystemClock};
 
@@ -36,9 +37,14 @@ pub(crate) async fn run(app: App) {
 
 /// Starts everything that is due.
 async fn tick(app: &App) -> Result<(), StoreError> {
+    app.license.refresh(&app.store).await?;
     let failed = app.store.fail_abandoned_runs(&system(), app.now_us()).await?;
     if failed > 0 {
         tracing::warn!(failed, "runs that a crash had left open were closed; the next ones continue them");
+    }
+    // A run would only halt: not one an interval.
+    if app.license.missing().is_some() {
+        return Ok(());
     }
     for scheduled in app.store.schedulable().await? {
         let Some(trigger) = schedule::due(&scheduled.standing(), SystemClock.now()) else { continue };

@@ -247,10 +247,11 @@ fn system_time() -> UnixNanos {
 }
 
 /// The migrations, oldest first. A released one never changes.
-const MIGRATIONS: [(&str, &str); 5] = [
+const MIGRATIONS: [(&str, &str); 6] = [
     ("first", include_str!("../migrations/0001_first.sql")),
     ("keys", include_str!("../migrations/0002_keys.sql")),
     ("newest_runs", include_str!("../migrations/0003_newest_runs.sql")),
+    ("license", include_str!("../migrations/0004_license.sql")),
     ("backup", include_str!("../migrations/0006_backup.sql")),
     ("webhooks", include_str!("../migrations/0007_webhooks.sql")),
 ];

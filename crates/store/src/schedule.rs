@@ -10,7 +10,7 @@ use crate::{Store, StoreError, runs, sql::args};
 pub struct Scheduled {
     /// The connection.
     pub connection: Connection,
-    /// Its newest run; resolutions are none.
+    /// Its newest run; resolutions are none, nor runs that a missing license halted: they did nothing.
     pub last_run: Option<Run>,
     /// How many runs failed in a row, the newest included.
     pub failures: u32,
@@ -18,6 +18,10 @@ pub struct Scheduled {
     /// if no run began since.
     pub changed: Option<UnixNanos>,
 }
+
+/// The runs of a connection that count for its schedule. The text of a halt cannot look like the name
+/// of one: its quotation marks are escaped.
+const COUNTING: &str = r#"connection_id = $1 AND cause <> 'resolution' AND halts NOT LIKE '%"kind":"license"%'"#;
 
 impl Scheduled {
     /// Asks what [`vaultterm_sync::schedule`] answers.
@@ -41,38 +45,41 @@ impl Store {
         let sql = "SELECT * FROM connections WHERE started = 1 AND paused = 0 ORDER BY id";
         let mut scheduled = Vec::new();
         for row in self.db.all(sql, args![]).await? {
-            scheduled.push(self.scheduled(self.connection_row(&row)?).await?);
+            scheduled.extend(self.scheduled(self.connection_row(&row)?).await?);
         }
         Ok(scheduled)
     }
 
-    async fn scheduled(&self, connection: Connection) -> Result<Scheduled, StoreError> {
-        let sql = "SELECT * FROM runs WHERE connection_id = $1 AND cause <> 'resolution' ORDER BY id DESC LIMIT 1";
-        let last_run = self.db.one(sql, args![connection.id]).await?.map(|row| runs::run(&row)).transpose()?;
+    /// Answers nothing for a connection that a person ran only while there was no license: its first
+    /// plan still wants a person.
+    async fn scheduled(&self, connection: Connection) -> Result<Option<Scheduled>, StoreError> {
+        let sql = format!("SELECT * FROM runs WHERE {COUNTING} ORDER BY id DESC LIMIT 1");
+        let last_run = self.db.one(&sql, args![connection.id]).await?.map(|row| runs::run(&row)).transpose()?;
+        let Some(last_run) = last_run else { return Ok(None) };
         // More failures in a row than this rest no longer.
-        let sql = "SELECT state FROM runs WHERE connection_id = $1 AND cause <> 'resolution' ORDER BY id DESC LIMIT 20";
-        let states = self.db.all(sql, args![connection.id]).await?;
+        let sql = format!("SELECT state FROM runs WHERE {COUNTING} ORDER BY id DESC LIMIT 20");
+        let states = self.db.all(&sql, args![connection.id]).await?;
         let states = states.iter().map(|row| row.text("state")).collect::<Result<Vec<_>, _>>()?;
         let failures =
             (1..).zip(states).take_while(|(_, state)| state == "failed").last().map_or(0, |(count, _)| count);
         // What changed within the microsecond in which the run began counts: one run too many
         // does nothing, one too few would leave a change behind.
-        let since_us = last_run.as_ref().map_or(0, |run| run.started.0 / 1_000);
+        let since_us = last_run.started.0 / 1_000;
         let sql = "SELECT updated_us FROM records
                    WHERE collection_id = $1 AND updated_us >= $2 AND (updated_by IS NULL OR updated_by <> $3)
                    ORDER BY updated_us DESC LIMIT 1";
         let changed = self.db.one(sql, args![connection.collection_id, since_us, connection.id]).await?;
         let changed = changed.map(|row| row.int("updated_us")).transpose()?;
         let changed = changed.map(|us| UnixNanos(us.saturating_mul(1_000)));
-        Ok(Scheduled { connection, last_run, failures, changed })
+        Ok(Some(Scheduled { connection, last_run: Some(last_run), failures, changed }))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use vaultterm_reconcile::{Mode, UnixNanos};
-    use vaultterm_sync::{RunState, Trigger};
+    use vaultterm_reconcile::{Halt, HaltKind, Mode, UnixNanos};
+    use vaultterm_sync::{Run, RunState, Trigger};
 
     use super::Scheduled;
     use crate::{
@@ -115,6 +122,31 @@ mod tests {
             assert_eq!(scheduled.failures, failures, "{state:?}");
             assert_ne!(scheduled.last_run.unwrap().trigger, Trigger::Resolution);
         }
+    }
+
+    #[tokio::test]
+    async fn a_run_that_the_license_halted_is_as_if_it_had_not_been() {
+        let house = House::new().await;
+        let made = house.connect("prod", Mode::Push, "team").await.unwrap();
+        let halt = |kind| Halt { kind, detail: r#"says "kind":"license" itself"#.to_owned() };
+        let (lease, run) = house.begin(made.id, Trigger::Manual).await;
+        house.end((lease, Run { halts: vec![halt(HaltKind::License)], ..run }), RunState::Halted).await;
+        assert!(house.store.schedulable().await.unwrap().is_empty(), "its first plan still wants a person");
+        let run = house.begin(made.id, Trigger::Manual).await;
+        let real = run.1.id;
+        house.end(run, RunState::Succeeded).await;
+        house.pass(1);
+        house.save("saved", json!({"x": 1})).await.unwrap();
+        house.pass(1);
+        let (lease, run) = house.begin(made.id, Trigger::Manual).await;
+        let run = Run { halts: vec![halt(HaltKind::Rewound), halt(HaltKind::License)], ..run };
+        house.end((lease, run), RunState::Halted).await;
+        let scheduled = only(&house).await;
+        assert_eq!(scheduled.last_run.unwrap().id, real);
+        assert_eq!(scheduled.changed, Some(UnixNanos((NOW_US + 1_000_000) * 1_000)), "the change still waits");
+        let (lease, run) = house.begin(made.id, Trigger::Manual).await;
+        house.end((lease, Run { halts: vec![halt(HaltKind::Rewound)], ..run }), RunState::Halted).await;
+        assert_eq!(only(&house).await.last_run.unwrap().state, RunState::Halted, "another halt counts");
     }
 
     #[tokio::test]

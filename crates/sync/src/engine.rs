@@ -3,16 +3,16 @@
 //! What happens inside is elsewhere: a run in `running.rs`, a plan in `observe.rs`, a
 //! resolution in `resolve.rs`.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use vaultterm_ledger::Actor;
-use vaultterm_reconcile::{Counts, HaltKind, UnixNanos};
+use vaultterm_reconcile::{Counts, Halt, HaltKind, UnixNanos};
 
 use crate::{
-    Clock, Connection, ConnectionId, ConnectionSecrets, Connector, Journal, JournalError, Lease, PlanId, Progress,
-    Remote, RemoteFault, Run, RunId, RunState, StoredPlan, Trigger,
+    Clock, Connection, ConnectionId, ConnectionSecrets, Connector, Entitlement, Journal, JournalError, Lease, PlanId,
+    Progress, Remote, RemoteFault, Run, RunId, RunState, StoredPlan, Trigger, Unlicensed,
     brake::{Brake, Stop},
     lease,
     retry::CallError,
@@ -41,6 +41,9 @@ pub enum EngineError {
     /// The conflict is not open, or the resolution does not fit it.
     #[error("{0}")]
     NotResolvable(String),
+    /// The license does not include it.
+    #[error(transparent)]
+    Unlicensed(#[from] Unlicensed),
     /// Vault.
     #[error(transparent)]
     Remote(#[from] RemoteFault),
@@ -94,12 +97,20 @@ pub struct Engine<J, C, K> {
     pub(crate) journal: J,
     pub(crate) connector: C,
     pub(crate) clock: K,
+    pub(crate) entitlement: Arc<dyn Entitlement>,
 }
 
 impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
     /// Puts an engine together.
-    pub fn new(journal: J, connector: C, clock: K) -> Self {
-        Self { journal, connector, clock }
+    pub fn new(journal: J, connector: C, clock: K, entitlement: Arc<dyn Entitlement>) -> Self {
+        Self { journal, connector, clock, entitlement }
+    }
+
+    /// Returns the halt that the license means for every run at this moment. It is no part of a stored
+    /// plan: one that was made without a license can be applied with one, and the other way round not.
+    #[must_use]
+    pub fn license_halt(&self) -> Option<Halt> {
+        self.entitlement.missing().map(|unlicensed| unlicensed.halt())
     }
 
     /// Makes a plan and stores it, for 15 minutes. Nothing else is written on either side, but
@@ -195,7 +206,8 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
 
     /// Carries out a run to its end, whatever happens. Never fails: the run says how it ended.
     pub async fn run(&self, begun: Begun, progress: &impl Progress, cancel: &CancellationToken) -> Run {
-        running::carry_out((&self.journal, &self.connector, &self.clock), begun, progress, cancel).await
+        let entitlement = &*self.entitlement;
+        running::carry_out((&self.journal, &self.connector, &self.clock), entitlement, begun, progress, cancel).await
     }
 
     pub(crate) async fn load(&self, id: ConnectionId) -> Result<(Connection, ConnectionSecrets), EngineError> {

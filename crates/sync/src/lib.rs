@@ -1,7 +1,7 @@
 //! The sync engine: observe → plan → guard → apply → record.
 //!
-//! It talks to three traits and to nothing else: [`Remote`] (one KV v2 scope, opened by a
-//! [`Connector`]), [`Journal`] (the database) and [`Clock`]. It knows no SQL, no HTTP and no
+//! It talks to four traits and to nothing else: [`Remote`] (one KV v2 scope, opened by a
+//! [`Connector`]), [`Journal`] (the database), [`Clock`] and [`Entitlement`] (the license). It knows no SQL, no HTTP and no
 //! route. What should happen is decided by `vaultterm-reconcile`; here it is carried out.
 //!
 //! Start reading at `engine.rs`, then `running.rs`.
@@ -12,6 +12,7 @@ mod clock;
 mod conflict;
 mod connection;
 mod engine;
+mod entitlement;
 mod ids;
 mod journal;
 mod lease;
@@ -37,6 +38,7 @@ pub use clock::Clock;
 pub use conflict::{ConflictStatus, Decision, FieldChoice, Resolution, StoredConflict};
 pub use connection::{Connection, ConnectionSecrets, Credential, RemoteIdentity, Schedule, Tls};
 pub use engine::{Begun, Engine, EngineError, ResolvedBy, RunRequest};
+pub use entitlement::{Entitlement, Unlicensed};
 pub use ids::{CollectionId, ConflictId, ConnectionId, PlanId, RunId};
 pub use journal::{
     BaseChange, Committed, Journal, JournalError, Lease, LocalChange, Origin, OtherConflicts, Outcome, Resolved,

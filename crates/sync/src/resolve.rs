@@ -51,7 +51,7 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
     ///
     /// # Errors
     /// [`EngineError::Stale`] when either side moved since the states in `expect`: nothing has
-    /// happened then. [`EngineError::Remote`] when Vault failed; its hint says so if the
+    /// happened then. [`EngineError::Unlicensed`]. [`EngineError::Remote`] when Vault failed; its hint says so if the
     /// decision was recorded before, and is completed by the next run.
     pub async fn resolve(
         &self,
@@ -61,6 +61,9 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
         by: &ResolvedBy,
     ) -> Result<StoredConflict, EngineError> {
         let conflict = self.open_conflict(conflict_id, expect.as_ref()).await?;
+        if let Some(unlicensed) = self.entitlement.missing() {
+            return Err(unlicensed.into());
+        }
         let run_id = RunId(Uuid::now_v7());
         let id = conflict.connection_id;
         let lease = lease::wait_for(&self.journal, &self.clock, id, run_id.0, PATIENCE).await?;

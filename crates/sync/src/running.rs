@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 use vaultterm_reconcile::{BaseEntry, Conflict, Halt, HaltKind, LocalSnapshot, Plan, SecretPath, UnixNanos};
 
 use crate::{
-    Begun, Clock, Connection, ConnectionSecrets, Connector, Event, Journal, Lease, OtherConflicts, Phase, Problem,
-    Progress, Remote, Run, RunState, StoredPlan,
+    Begun, Clock, Connection, ConnectionSecrets, Connector, Entitlement, Event, Journal, Lease, OtherConflicts, Phase,
+    Problem, Progress, Remote, Run, RunState, StoredPlan,
     apply::Apply,
     brake::{Brake, Stop, Stopped},
     lease,
@@ -40,7 +40,8 @@ enum Ending {
 }
 
 /// What a run has to do.
-struct Task {
+struct Task<'a> {
+    entitlement: &'a dyn Entitlement,
     connection: Connection,
     plan: Option<StoredPlan>,
     acknowledge: BTreeSet<HaltKind>,
@@ -49,12 +50,13 @@ struct Task {
 /// Carries out a run to its end, whatever happens.
 pub(crate) async fn carry_out<J: Journal, C: Connector, K: Clock, P: Progress>(
     (journal, connector, clock): (&J, &C, &K),
+    entitlement: &dyn Entitlement,
     begun: Begun,
     progress: &P,
     cancel: &CancellationToken,
 ) -> Run {
     let Begun { mut run, lease, connection, secrets, plan, acknowledge } = begun;
-    let task = Task { connection, plan, acknowledge };
+    let task = Task { entitlement, connection, plan, acknowledge };
     let brake = Brake::new(cancel.clone());
     let tally = Tally::new(progress);
     let ending = {
@@ -87,7 +89,7 @@ pub(crate) async fn finish<J: Journal>(journal: &J, run: &Run, lease: Lease) {
 async fn open<J: Journal, C: Connector, K: Clock, P: Progress>(
     (journal, connector, clock): (&J, &C, &K),
     (run, lease): (&mut Run, Lease),
-    task: &Task,
+    task: &Task<'_>,
     secrets: ConnectionSecrets,
     brake: &Brake,
     tally: &Tally<'_, P>,
@@ -114,7 +116,7 @@ fn stopped(error: CallError, brake: &Brake) -> Stopped {
 async fn plan_and_apply<J: Journal, R: Remote, K: Clock, P: Progress>(
     session: &Session<'_, J, R, K>,
     (run, lease): (&mut Run, Lease),
-    task: &Task,
+    task: &Task<'_>,
     secret_id_expires: Option<UnixNanos>,
     tally: &Tally<'_, P>,
 ) -> Result<Ending, Stopped> {
@@ -133,11 +135,16 @@ async fn plan_and_apply<J: Journal, R: Remote, K: Clock, P: Progress>(
         }
     };
     tally.phase(Phase::Plan);
+    let mut open: Vec<_> = plan.halts.iter().filter(|halt| !task.acknowledge.contains(&halt.kind)).cloned().collect();
+    // Asked now, whenever the plan was made, and before anything is remembered, suspicions included.
+    if let Some(unlicensed) = task.entitlement.missing() {
+        open.push(unlicensed.halt());
+        return Ok(Ending::Halted(open));
+    }
     if let Some(suspicions) = suspicions {
         let remembered = session.journal.record_suspicions(lease, &suspicions).await;
         remembered.map_err(|error| session.brake.journal_failed(error))?;
     }
-    let open: Vec<_> = plan.halts.iter().filter(|halt| !task.acknowledge.contains(&halt.kind)).cloned().collect();
     if !open.is_empty() {
         return Ok(Ending::Halted(open));
     }

@@ -21,7 +21,7 @@ use vaultterm_sync::{
     RunId, RunRequest, Schedule, StoredConflict, Tls, Trigger,
 };
 
-use crate::{Data, FakeKv, Fuse, ManualClock, MemoryJournal, SECRET_ID};
+use crate::{Data, FakeKv, FakeLicense, Fuse, ManualClock, MemoryJournal, SECRET_ID};
 
 /// The instance that the world's connection marks secrets with.
 pub const INSTANCE: &str = "instance-1";
@@ -39,6 +39,8 @@ pub struct World {
     pub kv: FakeKv,
     /// The local side.
     pub journal: MemoryJournal,
+    /// What lets the engine write.
+    pub license: FakeLicense,
     /// The connection.
     pub id: ConnectionId,
     /// Its collection.
@@ -67,7 +69,7 @@ impl World {
         let id = ConnectionId(Uuid::from_u128(0xC0));
         let collection_id = CollectionId(Uuid::from_u128(0xC1));
         journal.add_connection(connection(id, collection_id, mode), SECRET_ID);
-        Self { clock, fuse, kv, journal, id, collection_id, runs: Arc::default() }
+        Self { clock, fuse, kv, journal, license: FakeLicense::default(), id, collection_id, runs: Arc::default() }
     }
 
     /// Makes an empty world with other options.
@@ -98,7 +100,8 @@ impl World {
     /// Makes an engine over both sides.
     #[must_use]
     pub fn engine(&self) -> Engine<MemoryJournal, FakeKv, ManualClock> {
-        Engine::new(self.journal.clone(), self.kv.clone(), self.clock.clone())
+        let license = Arc::new(self.license.clone());
+        Engine::new(self.journal.clone(), self.kv.clone(), self.clock.clone(), license)
     }
 
     // ---- the two sides ---------------------------------------------------------------------

@@ -359,3 +359,20 @@ pub(crate) struct Tried {
     pub(crate) detail: String,
     pub(crate) took_ms: u64,
 }
+
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct LicenseState {
+    pub(crate) standing: String,
+    pub(crate) detail: Option<String>,
+    pub(crate) sync: String,
+    pub(crate) id: Option<Uuid>,
+    pub(crate) licensee: Option<String>,
+    pub(crate) tier: Option<String>,
+    pub(crate) seats: Option<u32>,
+    #[serde(default)]
+    pub(crate) features: Vec<String>,
+    pub(crate) not_before: Option<String>,
+    pub(crate) expires: Option<String>,
+    pub(crate) grace_until: Option<String>,
+    pub(crate) days_left: Option<i64>,
+}

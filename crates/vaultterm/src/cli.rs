@@ -5,8 +5,8 @@ use clap::{Parser, Subcommand, error::ErrorKind};
 use crate::{
     app::App,
     commands::{
-        audit, backup, collection, completions, conflict, connection, doctor, init, key, login, openapi, read, record,
-        restore, serve, sync, token, user, version, webhook,
+        audit, backup, collection, completions, conflict, connection, doctor, init, key, license, login, openapi, read,
+        record, restore, serve, sync, token, user, version, webhook,
     },
     console::{self, Console, Format},
     failure::{Exit, Failure},
@@ -73,6 +73,9 @@ enum Command {
     /// The root key's seal, and the rotation of keys
     #[command(subcommand)]
     Key(key::Command),
+    /// The license: show and install; keygen and issue are the vendor's
+    #[command(subcommand)]
+    License(license::Command),
     /// People
     #[command(subcommand)]
     User(user::Command),
@@ -131,6 +134,7 @@ async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
         Command::Backup(args) => backup::run(args, app).await,
         Command::Restore(args) => restore::run(args, app).await,
         Command::Key(command) => key::run(command, app).await,
+        Command::License(command) => license::run(command, app).await,
         Command::User(command) => user::run(command, app).await,
         Command::Token(command) => token::run(command, app).await,
         Command::Read(args) => read::run(args, app).await,

@@ -127,6 +127,15 @@ impl Client {
         Ok(serde_json::from_slice(&bytes).unwrap_or(Value::Null))
     }
 
+    /// `PUT` whose answer is read.
+    pub(crate) async fn put_for<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<Reply<T>, Failure> {
+        self.read(self.request(Method::PUT, path).json(body)).await
+    }
+
     /// `DELETE` of what was read at this revision.
     pub(crate) async fn delete(&self, path: &str, revision: Option<u64>) -> Result<(), Failure> {
         let request = self.request(Method::DELETE, path);

@@ -5,6 +5,7 @@
 //! whose paths are, or among systemd's credentials.
 
 mod keys;
+mod license;
 
 use std::{
     ffi::OsString,
@@ -15,6 +16,7 @@ use std::{
 };
 
 use vaultterm_hcv::ConnectorOptions;
+use vaultterm_server::LicenseSettings;
 use zeroize::Zeroizing;
 
 pub(crate) use keys::{KeyConfig, MasterKey, Provider};
@@ -96,6 +98,13 @@ variables! {
         "Where the Transit engine is mounted.";
     KEY_HCV_TRANSIT_KEY = "KEY_HCV_TRANSIT_KEY", Some("key_hcv_transit_key"), None, "`vaultterm-master`",
         "Name of the Transit key.";
+    LICENSE_PATH = "LICENSE_PATH", Some("license_path"), None, "`<data>/license.vtlic`",
+        "The license; `vaultterm license install` writes it. A change of the file is noticed without a restart.";
+    LICENSE_STATE_PATH = "LICENSE_STATE_PATH", Some("license_state_path"), None, "`<data>/license.state`",
+        "The highest counter of a license that was seen. Keep it when a database is restored.";
+    LICENSE_PUBLIC_KEY = "LICENSE_PUBLIC_KEY", Some("license_public_key"), None, "what the binary was built with",
+        "The vendor's public key, or several with spaces between. Also `LICENSE_PUBLIC_KEY_FILE`. \
+         `VAULTTERM_LICENSE_PUBLIC_KEY` at build time builds one in.";
     LOG = "VAULTTERM_LOG", Some("log"), None, "`info`",
         "What is logged: a level, or `tracing` directives such as `vaultterm_sync=debug,info`.";
     LOG_FORMAT = "VAULTTERM_LOG_FORMAT", Some("log_format"), None, "`text`",
@@ -129,6 +138,7 @@ pub(crate) struct ServerConfig {
     /// How every Vault is spoken to: those of connections, and the one with the Transit key.
     pub(crate) vault: ConnectorOptions,
     pub(crate) keys: KeyConfig,
+    pub(crate) license: LicenseSettings,
     pub(crate) log: String,
     pub(crate) log_format: LogFormat,
 }
@@ -184,6 +194,7 @@ impl ServerConfig {
             },
             tls: sources.tls()?,
             keys: KeyConfig::load(&sources, &data_dir, vault.clone())?,
+            license: license::load(&sources, &data_dir)?,
             vault,
             log: sources.text(LOG)?.unwrap_or_else(|| "info".to_owned()),
             log_format: match sources.text(LOG_FORMAT)?.as_deref() {
@@ -388,6 +399,24 @@ mod tests {
         let credentials = directory.path().to_str().expect("UTF-8");
         let config = load(&args, &[("CREDENTIALS_DIRECTORY", credentials)]).expect("valid");
         assert_eq!(config.database, PathBuf::from("/elsewhere/x.db"));
+    }
+
+    #[test]
+    fn the_vendors_key_may_stand_in_a_file_and_one_that_is_none_is_named() {
+        let directory = tempfile::tempdir().expect("temporary directory");
+        let args = in_directory(directory.path());
+        let config = load(&args, &[]).expect("valid");
+        assert_eq!(config.license.path, directory.path().join("license.vtlic"));
+        assert_eq!(config.license.state_path, directory.path().join("license.state"));
+        let key = vaultterm_license::IssuerKey::generate();
+        let file = directory.path().join("license.pub");
+        fs::write(&file, format!("{}\n", key.public())).expect("written");
+        let file = file.to_str().expect("UTF-8");
+        let config = load(&args, &[("LICENSE_PUBLIC_KEY_FILE", file), ("LICENSE_PATH", "/elsewhere")]).expect("valid");
+        assert_eq!(config.license.trusted.ids().collect::<Vec<_>>(), [key.public().id()]);
+        assert_eq!(config.license.path, PathBuf::from("/elsewhere"));
+        let failure = load(&args, &[("LICENSE_PUBLIC_KEY", "my key")]).err().expect("refused");
+        assert!(failure.message.contains("LICENSE_PUBLIC_KEY"), "{failure:?}");
     }
 
     #[test]

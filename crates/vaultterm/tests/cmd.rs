@@ -167,6 +167,7 @@ situations! {
     a_field_without_a_terminal_says_what_to_pass
     a_flag_wins_over_the_environment_and_the_environment_over_the_file
     a_halted_run_exits_with_5_and_says_how_to_go_on
+    a_license_is_issued_without_a_server
     a_list_is_read_to_its_end_and_printed_as_one
     a_login_is_kept_for_its_address_only
     a_plan_is_drawn_and_its_exit_code_tells_of_changes

@@ -77,14 +77,16 @@ pub(super) fn start_openbao(binary: &Path, folder: &Path, home: &Path) -> Result
     bail!("OpenBao found no free port in {PORTS_MAX} tries");
 }
 
-/// Starts `VaultTerm` on a data directory that `vaultterm init` made. It takes a free port itself
+/// Starts `VaultTerm` on a data directory that `vaultterm init` made, with the public key of the vendor
+/// whose licenses count. It takes a free port itself
 /// and prints its address once it listens.
-pub(super) fn start_vaultterm(binary: &Path, folder: &Path, data: &Path) -> Result<Running> {
+pub(super) fn start_vaultterm(binary: &Path, folder: &Path, data: &Path, license_key: &Path) -> Result<Running> {
     let program = [binary.as_os_str(), OsStr::new("serve")];
     let env = [
         ("HOME", folder.as_os_str()),
         ("VAULTTERM_DATA_DIR", data.as_os_str()),
         ("VAULTTERM_LISTEN", OsStr::new("127.0.0.1:0")),
+        ("LICENSE_PUBLIC_KEY_FILE", license_key.as_os_str()),
     ];
     let server = Server::start(folder, "vaultterm", &program, env)?;
     let ready = wait_until(|| server.printed().ends_with('\n'));

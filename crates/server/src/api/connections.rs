@@ -14,8 +14,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 use vaultterm_sealing::SecretText;
-use vaultterm_store::{CollectionRole, ConnectionUpdate, Scope};
-use vaultterm_sync::{Connection, ConnectionId, ConnectionSecrets, Connector as _, Credential, Journal as _};
+use vaultterm_store::{CollectionRole, ConnectionSummary, ConnectionUpdate, Scope};
+use vaultterm_sync::{
+    Connection, ConnectionId, ConnectionSecrets, Connector as _, Credential, Entitlement as _, Journal as _,
+};
 
 use body::{ConnectionCreate, ConnectionPatch, CredentialBody};
 pub(crate) use body::{named, place};
@@ -41,9 +43,14 @@ type Answer = Result<(HeaderMap, Json<ConnectionView>), Problem>;
 /// What may look at connections.
 const LOOK: [Scope; 4] = [Scope::ConnectionsWrite, Scope::RecordsRead, Scope::SyncPlan, Scope::SyncRun];
 
+/// A connection as it is answered at this moment.
+fn view(app: &App, summary: &ConnectionSummary) -> ConnectionView {
+    ConnectionView::of(summary, app.license.missing().as_ref())
+}
+
 async fn answer(app: &App, id: ConnectionId) -> Answer {
     let summary = app.store.connection_summary(id).await?.ok_or_else(|| Problem::not_found("connection"))?;
-    Ok((etag(summary.connection.revision), Json(ConnectionView::of(&summary))))
+    Ok((etag(summary.connection.revision), Json(view(app, &summary))))
 }
 
 /// Lists the connections of the caller's collections, by name.
@@ -57,7 +64,7 @@ pub(crate) async fn list(
     app.need_any_scope(&caller, &LOOK).await?;
     let collections = collections_of(&app, caller.user.id).await?;
     let found = app.store.connection_summaries(Some(&collections), &query.page()?).await?;
-    Ok(listed(found, ConnectionView::of))
+    Ok(listed(found, |summary| view(&app, summary)))
 }
 
 /// Creates a connection. Nothing is read from or written to Vault, but for a wrapped `SecretID`,
@@ -101,7 +108,7 @@ async fn unwrap(app: &App, id: ConnectionId) -> Result<(Connection, ConnectionSe
 pub(crate) async fn show(State(app): State<App>, caller: Caller, Id(id): Id) -> Answer {
     app.need_any_scope(&caller, &LOOK).await?;
     let found = app.connection_for(&caller, id, CollectionRole::Viewer).await?;
-    Ok((etag(found.connection.revision), Json(ConnectionView::of(&found))))
+    Ok((etag(found.connection.revision), Json(view(&app, &found))))
 }
 
 /// Changes a connection. What is not named stays.

@@ -8,6 +8,7 @@ mod conflicts;
 mod connections;
 mod health;
 mod keys;
+mod license;
 mod list;
 mod members;
 pub(crate) mod plans;
@@ -119,6 +120,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(webhooks::test))
         .routes(routes!(keys::show))
         .routes(routes!(keys::rotate))
+        .routes(routes!(license::show, license::install))
         .routes(routes!(health::health))
 }
 

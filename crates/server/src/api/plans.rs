@@ -160,7 +160,8 @@ pub(crate) struct SkipView {
 /// Why nothing is written until a person acknowledged it.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct HaltView {
-    /// `mass_deletion`, `side_emptied`, `rewound`, `remote_replaced` or `scope_changed`.
+    /// `mass_deletion`, `side_emptied`, `rewound`, `remote_replaced`, `scope_changed` or `license`; the
+    /// last one cannot be acknowledged.
     kind: &'static str,
     detail: String,
 }
@@ -172,7 +173,8 @@ impl HaltView {
 }
 
 impl PlanView {
-    fn of(stored: &StoredPlan) -> Self {
+    /// The license counts as it is now, not as it was when the plan was made.
+    fn of(stored: &StoredPlan, license: Option<Halt>) -> Self {
         let plan = &stored.plan;
         let conflict = |conflict: &Conflict| PlannedConflictView {
             path: conflict.path.as_str().to_owned(),
@@ -187,7 +189,7 @@ impl PlanView {
             steps: plan.steps.iter().map(StepView::of).collect(),
             conflicts: plan.conflicts.iter().map(conflict).collect(),
             skips: plan.skips.iter().map(skip).collect(),
-            halts: plan.halts.iter().map(HaltView::of).collect(),
+            halts: plan.halts.iter().chain(&license).map(HaltView::of).collect(),
             created_at: moment::of(stored.created),
             expires_at: moment::of(stored.expires),
         }
@@ -211,7 +213,7 @@ pub(crate) async fn create(
     app.need_any_scope(&caller, &[Scope::SyncPlan, Scope::SyncRun]).await?;
     let summary = app.connection_for(&caller, id, CollectionRole::Editor).await?;
     let plan = app.engine.plan(summary.connection.id).await?;
-    Ok((StatusCode::CREATED, Json(PlanView::of(&plan))))
+    Ok((StatusCode::CREATED, Json(PlanView::of(&plan, app.engine.license_halt()))))
 }
 
 /// Shows a stored plan.
@@ -221,5 +223,5 @@ pub(crate) async fn show(State(app): State<App>, caller: Caller, Id(id): Id) -> 
     app.need_any_scope(&caller, &[Scope::SyncPlan, Scope::SyncRun]).await?;
     let plan = app.store.stored_plan(PlanId(id)).await?.ok_or_else(|| Problem::not_found("plan"))?;
     app.owner_of(&caller, plan.connection_id, CollectionRole::Viewer, "plan").await?;
-    Ok(Json(PlanView::of(&plan)))
+    Ok(Json(PlanView::of(&plan, app.engine.license_halt())))
 }

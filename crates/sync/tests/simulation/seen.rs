@@ -36,6 +36,7 @@ const EXPECTED: &[&str] = &[
     "conflict remote_deleted",
     "conflict rewound",
     "conflict type_changed",
+    "halt license",
     "halt mass_deletion",
     "halt remote_replaced",
     "halt rewound",

@@ -10,7 +10,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 use vaultterm_reconcile::{DeletionPolicy, DriftPolicy, HaltKind, InitialPolicy, MergePolicy, Mode};
 use vaultterm_sync::Resolution;
-use vaultterm_testkit::{World, world::Ask};
+use vaultterm_testkit::{Operation, World, world::Ask};
 
 use crate::{
     dice::Dice,
@@ -26,6 +26,10 @@ const EDITS_MIN: u32 = 100;
 const FAULTS_MIN: u64 = 5;
 /// … but ends after so many rounds.
 const ROUNDS_MAX: u32 = 60;
+/// The license lapses once in so many rounds.
+const LAPSE: usize = 12;
+/// What changes something in Vault.
+const WRITES: [Operation; 3] = [Operation::Write, Operation::Annotate, Operation::Delete];
 /// Longer than a lease holds.
 const LEASE_OVER: Duration = Duration::from_secs(61);
 
@@ -52,7 +56,9 @@ pub(crate) fn simulate(seed: u64, mode: Mode) -> (Vec<String>, Seen) {
         seen.count("world of two installations", 1);
         world.beside(dice.pick(Mode::ALL), "instance-2")
     });
-    let mut life = Life { world, other, people: People::new(), seen, trace: Vec::new(), accidents: 0 };
+    // Apart from the other dice: a lapse changes nothing else of a world.
+    let lapses = Dice(!seed);
+    let mut life = Life { world, other, people: People::new(), seen, trace: Vec::new(), accidents: 0, lapses };
     let mut rounds = 0;
     while life.people.done() < EDITS_MIN || life.accidents() < FAULTS_MIN {
         rounds += 1;
@@ -71,6 +77,8 @@ struct Life {
     trace: Vec<String>,
     /// Crashes and pauses.
     accidents: u64,
+    /// When the license lapses.
+    lapses: Dice,
 }
 
 impl Life {
@@ -108,11 +116,18 @@ impl Life {
         }
         let acting = self.one(dice);
         meddle_during_the_run(&acting, dice, &values);
+        let lapsed = self.lapses.once_in(LAPSE);
+        if lapsed {
+            acting.license.take_away("it expired");
+        }
         let undone = self.act(&acting, dice);
+        acting.license.give_back();
         faults::heal(&self.world);
         self.seen.conflicts(&acting);
-        let requests = self.world.kv.take_log().into_iter();
-        self.trace.extend(requests.map(|r| format!("{:?} {} {:?}", r.operation, r.path, r.version)));
+        let requests = self.world.kv.take_log();
+        let wrote = requests.iter().find(|r| WRITES.contains(&r.operation));
+        assert!(!lapsed || wrote.is_none(), "seed {seed}: without a license {wrote:?}");
+        self.trace.extend(requests.into_iter().map(|r| format!("{:?} {} {:?}", r.operation, r.path, r.version)));
         self.trace.push(format!("{} entries", acting.journal.audit().len()));
         // A decision against an edit may delete it, softly; runs by themselves never do.
         if !undone {

@@ -225,6 +225,12 @@ impl MemoryJournal {
         self.state().base_of(id)
     }
 
+    /// Returns the paths that looked gone once.
+    #[must_use]
+    pub fn suspicion_rows(&self, id: ConnectionId) -> BTreeSet<SecretPath> {
+        self.state().suspicions.get(&id).cloned().unwrap_or_default()
+    }
+
     /// Returns every conflict that was ever recorded, oldest first.
     #[must_use]
     pub fn conflict_rows(&self) -> Vec<StoredConflict> {

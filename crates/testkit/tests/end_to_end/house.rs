@@ -24,7 +24,7 @@ use vaultterm_sync::{
     PlanId, Resolution, ResolvedBy, Run, RunId, RunRequest, RunState, StoredConflict, StoredPlan, Trigger,
 };
 use vaultterm_testkit::{
-    Data,
+    Data, FakeLicense,
     openbao::{AppRole, Between, Credentials, OpenBao, OpenBaoBackdoor},
     world::{actor, at, connection, data},
 };
@@ -119,7 +119,8 @@ impl House {
         let secrets = ConnectionSecrets { credential, client_key_pem: None };
         let new = NewConnection { connection: wanted, secrets };
         let made = store.create_connection(&context(), new).await.unwrap();
-        let engine = Engine::new(store.clone(), VaultConnector::new(ways), MachineClock);
+        let engine =
+            Engine::new(store.clone(), VaultConnector::new(ways), MachineClock, Arc::new(FakeLicense::default()));
         let vault = server.backdoor(MOUNT, PREFIX);
         Self { store, vault, server, engine, between, connection: made.id, collection, folder }
     }

@@ -22,7 +22,7 @@ pub(crate) struct Args {
     config: ConfigArgs,
 }
 
-/// Checks configuration, data directory, key, database, audit log and owner.
+/// Checks configuration, data directory, key, database, audit log, owner and license.
 pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     let mut report = Report::default();
     if let Some(config) = report.note("configuration", ServerConfig::load(&args.config, None), |config| {
@@ -88,6 +88,7 @@ async fn examine(config: &ServerConfig, report: &mut Report) {
     let store = installation::unlock(config, &database).await;
     if let Some(store) = report.note("keys", store, |_| "the master key opens them".to_owned()) {
         examine_store(&store, report).await;
+        examine_license(config, &store, report).await;
     }
     database.close().await;
 }
@@ -160,6 +161,17 @@ async fn judge_transit(config: &ServerConfig, transit: &Transit, found: &Transit
         if set {
             report.push(NAME, true, "weaker than it could be", Some(format!("the Transit key {what}")));
         }
+    }
+}
+
+/// Looks at the license without installing it: that is left to the server.
+async fn examine_license(config: &ServerConfig, store: &Store, report: &mut Report) {
+    match vaultterm_server::examine_license(&config.license, store).await {
+        Ok((ok, sentence)) => {
+            let hint = (!ok).then(|| "install one that counts: `vaultterm license install FILE`".to_owned());
+            report.push("license", ok, sentence, hint);
+        }
+        Err(error) => report.push("license", false, error.to_string(), None),
     }
 }
 

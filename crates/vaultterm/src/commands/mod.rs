@@ -10,6 +10,7 @@ pub(crate) mod connection;
 pub(crate) mod doctor;
 pub(crate) mod init;
 pub(crate) mod key;
+pub(crate) mod license;
 pub(crate) mod login;
 pub(crate) mod openapi;
 pub(crate) mod read;

@@ -50,6 +50,8 @@ const ROWS: &[(&str, &str, Need, Option<&str>, &str)] = &[
     ("DELETE", "/webhooks/{id}", Admin, Some("admin"), ""),
     ("POST", "/webhooks/{id}/reship", Admin, Some("admin"), r#"{"from_seq":0}"#),
     ("POST", "/webhooks/{id}/test", Admin, Some("admin"), ""),
+    ("GET", "/license", Token, None, ""),
+    ("PUT", "/license", Owner, Some("admin"), r#"{"license":"none"}"#),
     ("GET", "/auth/me", Token, None, ""),
     // Last, because it ends the token.
     ("POST", "/auth/logout", Token, None, ""),

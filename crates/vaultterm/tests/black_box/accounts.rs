@@ -25,7 +25,7 @@ async fn the_set_up_link_makes_the_first_owner_once() {
         let link = answer["setup_link"].as_str().expect("a link");
         link.split_once("token=").expect("a token").1.to_owned()
     };
-    let house = House::in_folder(folder);
+    let house = House::in_folder(folder, &[]);
     let stranger = house.stranger();
     let setup = |token: String, password: &str| json!({"token": token, "email": OWNER, "password": password});
     stranger.post("/setup", setup(token(&first), PASSWORD)).await.problem(409, "refused");

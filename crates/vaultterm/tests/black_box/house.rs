@@ -11,6 +11,7 @@ use std::{
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use vaultterm_license::{IssuerKey, License, Tier, issue};
 
 pub(crate) const OWNER: &str = "ann@example.com";
 pub(crate) const PASSWORD: &str = "correct horse battery";
@@ -38,6 +39,8 @@ pub(crate) struct House {
     pub(crate) address: String,
     /// The owner, logged in.
     pub(crate) owner: Guest,
+    /// Whose licenses count here.
+    pub(crate) vendor: IssuerKey,
 }
 
 /// Somebody who asks over HTTP.
@@ -64,8 +67,18 @@ impl House {
 
     /// The same, with these variables for the server.
     pub(crate) async fn configured(environment: &[(&str, &str)]) -> Self {
-        let environment: Vec<_> =
-            environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let vendor = IssuerKey::generate();
+        let license = text_of(&license(), &vendor);
+        Self::built(environment, vendor, Some(&license)).await
+    }
+
+    /// A house that trusts a vendor, and has no license.
+    pub(crate) async fn unlicensed() -> Self {
+        Self::built(&[], IssuerKey::generate(), None).await
+    }
+
+    async fn built(environment: &[(&str, &str)], vendor: IssuerKey, license: Option<&str>) -> Self {
+        let environment = owned(environment, &vendor);
         let folder = tempfile::tempdir().expect("a temporary directory");
         fs::write(folder.path().join("password"), format!("{PASSWORD}\n")).expect("written");
         let made = command(folder.path(), "", &[])
@@ -74,16 +87,28 @@ impl House {
             .output()
             .expect("the binary runs");
         assert!(made.status.success(), "{made:?}");
+        if let Some(license) = license {
+            fs::write(folder.path().join("data/license.vtlic"), license).expect("written");
+        }
         let (shell, leash, address) = start(folder.path(), &environment);
         let owner = Guest::new(&address, None).login(OWNER, PASSWORD).await;
-        Self { folder, environment, shell, leash: Some(leash), address, owner }
+        Self { folder, environment, shell, leash: Some(leash), address, owner, vendor }
     }
 
     /// Starts a server on a data directory that was set up already. Nobody is logged in.
-    pub(crate) fn in_folder(folder: TempDir) -> Self {
-        let (shell, leash, address) = start(folder.path(), &[]);
+    pub(crate) fn in_folder(folder: TempDir, environment: &[(&str, &str)]) -> Self {
+        let vendor = IssuerKey::generate();
+        let environment = owned(environment, &vendor);
+        let (shell, leash, address) = start(folder.path(), &environment);
         let owner = Guest::new(&address, None);
-        Self { folder, environment: Vec::new(), shell, leash: Some(leash), address, owner }
+        Self { folder, environment, shell, leash: Some(leash), address, owner, vendor }
+    }
+
+    /// The text of a license that counts here, changed.
+    pub(crate) fn license(&self, change: impl FnOnce(&mut License)) -> String {
+        let mut license = license();
+        change(&mut license);
+        text_of(&license, &self.vendor)
     }
 
     /// Kills the server (-9) and starts it again. Logins hold.
@@ -244,6 +269,35 @@ impl Drop for House {
             eprintln!("the server's log:\n{}", self.log());
         }
     }
+}
+
+/// A license of everything that lasts.
+fn license() -> License {
+    let moment = |text: &str| text.parse().expect("a moment");
+    License {
+        id: uuid::Uuid::now_v7(),
+        licensee: "Black Box Ltd".to_owned(),
+        tier: Tier::Enterprise,
+        seats: None,
+        features: None,
+        not_before: moment("2020-01-01T00:00:00Z"),
+        expires: moment("2099-12-31T23:59:59Z"),
+        grace_days: 0,
+        counter: 1,
+    }
+}
+
+fn text_of(license: &License, vendor: &IssuerKey) -> String {
+    issue(license, vendor).expect("it can be meant")
+}
+
+/// Variables for the server, the vendor's key among them unless another one is.
+fn owned(environment: &[(&str, &str)], vendor: &IssuerKey) -> Vec<(String, String)> {
+    let mut owned: Vec<_> = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    if !owned.iter().any(|(name, _)| name.starts_with("LICENSE_PUBLIC_KEY")) {
+        owned.push(("LICENSE_PUBLIC_KEY".to_owned(), vendor.public().to_string()));
+    }
+    owned
 }
 
 /// The binary, with nothing of a developer's own settings.

@@ -16,6 +16,7 @@ mod faults;
 mod guide;
 mod house;
 mod kills;
+mod license;
 mod neighbours;
 mod receiver;
 mod records;

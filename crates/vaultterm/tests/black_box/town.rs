@@ -28,7 +28,12 @@ impl Town {
 
     /// The same, with options.
     pub(crate) async fn with(mode: &str, options: Value) -> Self {
-        let (house, bao) = tokio::join!(House::new(), OpenBao::start());
+        Self::around(House::new(), mode, options).await
+    }
+
+    /// The same around a house of another kind.
+    pub(crate) async fn around(house: impl Future<Output = House>, mode: &str, options: Value) -> Self {
+        let (house, bao) = tokio::join!(house, OpenBao::start());
         bao.root().mount_kv(MOUNT, 2).await;
         let credentials = role(&house, &bao, mode).await;
         let collection = house.collection("app").await;

@@ -3,8 +3,9 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
+use vaultterm_reconcile::HaltKind;
 use vaultterm_store::ConnectionSummary;
-use vaultterm_sync::{Connection, FaultClass, Problem, Run, RunState};
+use vaultterm_sync::{Connection, FaultClass, Problem, Run, RunState, Unlicensed};
 
 use crate::{api::runs::RunView, moment};
 
@@ -23,7 +24,7 @@ pub(crate) struct ConnectionView {
     mode: &'static str,
     options: OptionsView,
     /// `new`, `ready`, `running`, `conflicts`, `halted`, `auth_failed`, `unreachable`,
-    /// `remote_sealed`, `failed`, `partial` or `paused`.
+    /// `remote_sealed`, `failed`, `partial`, `paused` or `unlicensed`.
     state: &'static str,
     /// Why, where the state alone does not say it.
     state_detail: Option<String>,
@@ -89,9 +90,9 @@ impl OptionsView {
 }
 
 impl ConnectionView {
-    pub(super) fn of(summary: &ConnectionSummary) -> Self {
+    pub(super) fn of(summary: &ConnectionSummary, unlicensed: Option<&Unlicensed>) -> Self {
         let connection = &summary.connection;
-        let (state, state_detail) = standing(summary);
+        let (state, state_detail) = standing(summary, unlicensed);
         Self {
             id: connection.id.0,
             name: connection.name.clone(),
@@ -126,12 +127,15 @@ impl ConnectionView {
 }
 
 /// How a connection stands, and why. What a person must know first wins.
-fn standing(summary: &ConnectionSummary) -> (&'static str, Option<String>) {
+fn standing(summary: &ConnectionSummary, unlicensed: Option<&Unlicensed>) -> (&'static str, Option<String>) {
     if summary.running {
         return ("running", None);
     }
     if summary.connection.paused {
         return ("paused", Some("no run starts until it is resumed".to_owned()));
+    }
+    if let Some(unlicensed) = unlicensed {
+        return ("unlicensed", Some(unlicensed.to_string()));
     }
     if let Some(reason) = &summary.connection.guarded {
         return ("halted", Some(format!("{reason}: look at the plan, then run it with `rewound` acknowledged")));
@@ -141,6 +145,9 @@ fn standing(summary: &ConnectionSummary) -> (&'static str, Option<String>) {
     };
     match run.state {
         RunState::Running => ("running", None),
+        RunState::Halted if run.halts.iter().any(|halt| halt.kind == HaltKind::License) => {
+            ("halted", Some("there was no license when it last ran: the next run goes on where it was".to_owned()))
+        }
         RunState::Halted => ("halted", run.halts.first().map(|halt| halt.detail.clone())),
         RunState::Failed => failed(run),
         // What stopped it half-way stops the next run too, until somebody mends it.

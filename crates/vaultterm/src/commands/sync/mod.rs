@@ -7,7 +7,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use crate::{
-    api::{Connection, Plan, Run},
+    api::{Connection, Halt, Plan, Run},
     app::App,
     client::{Client, Patience, Query, Reply},
     failure::{Exit, Failure},
@@ -102,8 +102,10 @@ async fn plan(client: &Client, app: &App, name: &str, detailed: bool) -> Result<
     app.console.answer_text(&plan.json, || picture::plan(&app.console, &plan.data))?;
     let Plan { id, steps, conflicts, halts, .. } = &plan.data;
     if !steps.is_empty() {
-        let acknowledge: String = halts.iter().map(|halt| format!(" --acknowledge {}", halt.kind)).collect();
-        app.console.next(&format!("vaultterm sync apply {id}{acknowledge}"));
+        if needs_license(halts) {
+            app.console.next(INSTALL);
+        }
+        app.console.next(&format!("vaultterm sync apply {id}{}", acknowledging(halts)));
     } else if !conflicts.is_empty() {
         app.console.next(&format!("vaultterm sync run {}, to store the conflicts", shell::word(name)));
     }
@@ -158,13 +160,30 @@ fn exit_of(run: &Run) -> Exit {
 
 fn tell_next(app: &App, run: &Run, connection: &str) {
     if run.state == "halted" {
-        let kinds: String = run.halts.iter().map(|halt| format!(" --acknowledge {}", halt.kind)).collect();
+        if needs_license(&run.halts) {
+            app.console.next(INSTALL);
+        }
+        let kinds = acknowledging(&run.halts);
         app.console.next(&format!("vaultterm sync plan {connection}, then vaultterm sync run {connection}{kinds}"));
     } else if run.counts.conflicts > 0 {
         app.console.next(&format!("vaultterm conflict ls --connection {connection}"));
     } else if matches!(run.state.as_str(), "partial" | "cancelled") {
         app.console.next(&format!("vaultterm sync run {connection}, to do what is left"));
     }
+}
+
+/// What to do about a missing license, which nobody can acknowledge.
+const INSTALL: &str = "vaultterm license install FILE";
+const LICENSE: &str = "license";
+
+fn needs_license(halts: &[Halt]) -> bool {
+    halts.iter().any(|halt| halt.kind == LICENSE)
+}
+
+/// The flags that accept halts.
+fn acknowledging(halts: &[Halt]) -> String {
+    let acceptable = halts.iter().filter(|halt| halt.kind != LICENSE);
+    acceptable.map(|halt| format!(" --acknowledge {}", halt.kind)).collect()
 }
 
 async fn status(client: &Client, app: &App, name: Option<&str>) -> Result<Exit, Failure> {

@@ -1,0 +1,285 @@
+//! Keys: the vendor's, which signs, and the public half that a server trusts.
+//!
+//! A key's id is a digest of its algorithm and public key, so that whoever names a key has named the
+//! algorithm too: there is nothing to negotiate. As text a key is `label+id+base64`, the form of a
+//! verifier key of a C2SP signed note; the base64 begins with a byte for the algorithm.
+
+use std::fmt;
+
+use aws_lc_rs::{
+    digest::{SHA256, digest},
+    rand,
+    signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use zeroize::Zeroizing;
+
+const PUBLIC_LABEL: &str = "vaultterm-license";
+const SECRET_LABEL: &str = "VAULTTERM-LICENSE-SECRET-KEY";
+/// The byte for Ed25519 (RFC 8032), as in signed notes.
+const ED25519_BYTE: u8 = 1;
+
+/// Which key: 8 bytes of SHA-256.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct KeyId([u8; 8]);
+
+/// Why a text is no key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// It has another form.
+    #[error("it does not read `{0}+<id>+<base64>`")]
+    Form(&'static str),
+    /// It is of an algorithm that this version does not know.
+    #[error("it is of an algorithm that this version does not know")]
+    Algorithm,
+    /// Something in it was changed.
+    #[error("its id does not belong to it: a character was changed or left out")]
+    Mistyped,
+}
+
+/// The public half: verifies.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PublicKey {
+    id: KeyId,
+    bytes: [u8; 32],
+}
+
+/// The vendor's key: signs. `Debug` prints its id only.
+pub struct IssuerKey {
+    seed: Zeroizing<[u8; 32]>,
+    pair: Ed25519KeyPair,
+    public: PublicKey,
+}
+
+/// The keys whose licenses are accepted; none for a server that was told of none.
+#[derive(Clone, Debug, Default)]
+pub struct TrustedKeys(Vec<PublicKey>);
+
+impl KeyId {
+    fn of(public: &[u8]) -> Self {
+        let input = [b"vaultterm license key v1\0".as_slice(), &[ED25519_BYTE], public].concat();
+        let mut id = [0; 8];
+        id.copy_from_slice(&digest(&SHA256, &input).as_ref()[..8]);
+        Self(id)
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyId({self})")
+    }
+}
+
+impl PublicKey {
+    fn new(bytes: [u8; 32]) -> Self {
+        Self { id: KeyId::of(&bytes), bytes }
+    }
+
+    /// Reads the text form.
+    ///
+    /// # Errors
+    /// [`KeyError`], when it is none, or was changed.
+    pub fn parse(text: &str) -> Result<Self, KeyError> {
+        let (id, bytes) = parse(text, PUBLIC_LABEL)?;
+        let key = Self::new(*bytes);
+        if key.id.to_string() == id { Ok(key) } else { Err(KeyError::Mistyped) }
+    }
+
+    /// Returns the key's id.
+    #[must_use]
+    pub fn id(&self) -> KeyId {
+        self.id
+    }
+
+    /// Says whether a signature is this key's.
+    pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+        UnparsedPublicKey::new(&ED25519, &self.bytes).verify(message, signature).is_ok()
+    }
+}
+
+impl fmt::Display for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&written(PUBLIC_LABEL, self.id, &self.bytes))
+    }
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PublicKey({})", self.id)
+    }
+}
+
+impl IssuerKey {
+    /// Draws a new key.
+    ///
+    /// # Panics
+    /// When the system has no randomness: nothing safe can be done then.
+    #[must_use]
+    pub fn generate() -> Self {
+        let mut seed = Zeroizing::new([0; 32]);
+        rand::fill(seed.as_mut_slice()).expect("the system provides randomness");
+        Self::of(seed)
+    }
+
+    fn of(seed: Zeroizing<[u8; 32]>) -> Self {
+        let pair = Ed25519KeyPair::from_seed_unchecked(seed.as_slice()).expect("every 32 bytes are a seed");
+        let bytes = pair.public_key().as_ref().try_into().expect("a public key has 32 bytes");
+        Self { seed, pair, public: PublicKey::new(bytes) }
+    }
+
+    /// Reads the text form.
+    ///
+    /// # Errors
+    /// [`KeyError`], when it is none, or was changed.
+    pub fn parse(text: &str) -> Result<Self, KeyError> {
+        let (id, seed) = parse(text, SECRET_LABEL)?;
+        let key = Self::of(seed);
+        if key.public.id.to_string() == id { Ok(key) } else { Err(KeyError::Mistyped) }
+    }
+
+    /// Writes the text form. A secret.
+    #[must_use]
+    pub fn to_text(&self) -> Zeroizing<String> {
+        Zeroizing::new(written(SECRET_LABEL, self.public.id, &self.seed))
+    }
+
+    /// Returns the public half.
+    #[must_use]
+    pub fn public(&self) -> &PublicKey {
+        &self.public
+    }
+
+    /// Signs.
+    pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
+        self.pair.sign(message).as_ref().to_vec()
+    }
+}
+
+impl fmt::Debug for IssuerKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "IssuerKey({})", self.public.id)
+    }
+}
+
+impl TrustedKeys {
+    /// Reads public keys, one or several with white space between them.
+    ///
+    /// # Errors
+    /// [`KeyError`] of the first that is none.
+    pub fn parse(text: &str) -> Result<Self, KeyError> {
+        text.split_whitespace().map(PublicKey::parse).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Says whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Finds the key with an id.
+    pub(crate) fn find(&self, id: &str) -> Option<&PublicKey> {
+        self.0.iter().find(|key| key.id.to_string() == id)
+    }
+
+    /// Returns the ids of all.
+    pub fn ids(&self) -> impl Iterator<Item = KeyId> {
+        self.0.iter().map(PublicKey::id)
+    }
+}
+
+impl From<PublicKey> for TrustedKeys {
+    fn from(key: PublicKey) -> Self {
+        Self(vec![key])
+    }
+}
+
+fn written(label: &str, id: KeyId, bytes: &[u8; 32]) -> String {
+    let mut tagged = Zeroizing::new([ED25519_BYTE; 33]);
+    tagged[1..].copy_from_slice(bytes);
+    format!("{label}+{id}+{}", STANDARD.encode(tagged.as_slice()))
+}
+
+/// Takes a text apart: the id that it claims, and the key's 32 bytes.
+fn parse<'a>(text: &'a str, label: &'static str) -> Result<(&'a str, Zeroizing<[u8; 32]>), KeyError> {
+    let form = || KeyError::Form(label);
+    let rest = text.trim().strip_prefix(label).and_then(|rest| rest.strip_prefix('+')).ok_or_else(form)?;
+    let (id, encoded) = rest.split_once('+').ok_or_else(form)?;
+    let tagged = Zeroizing::new(STANDARD.decode(encoded).map_err(|_| form())?);
+    let (algorithm, key) = tagged.split_first().ok_or_else(form)?;
+    if *algorithm != ED25519_BYTE {
+        return Err(KeyError::Algorithm);
+    }
+    let mut bytes = Zeroizing::new([0; 32]);
+    if key.len() != bytes.len() {
+        return Err(form());
+    }
+    bytes.copy_from_slice(key);
+    Ok((id, bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_survive_being_written_and_read() {
+        let key = IssuerKey::generate();
+        let read = IssuerKey::parse(&format!("{}\n", key.to_text().as_str())).unwrap();
+        assert_eq!(read.public(), key.public());
+        assert_eq!(PublicKey::parse(&key.public().to_string()).unwrap(), *key.public());
+        let message = b"message";
+        assert!(key.public().verifies(message, &read.sign(message)));
+        assert!(!IssuerKey::generate().public().verifies(message, &key.sign(message)));
+    }
+
+    #[test]
+    fn a_mistyped_key_is_refused_wherever_the_slip_is() {
+        let text = IssuerKey::generate().public().to_string();
+        for at in 0..text.len() {
+            let mut bytes = text.clone().into_bytes();
+            bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
+            let slip = String::from_utf8(bytes).unwrap();
+            assert!(PublicKey::parse(&slip).is_err(), "{slip}");
+            assert!(PublicKey::parse(&text[..at]).is_err(), "{}", &text[..at]);
+        }
+    }
+
+    #[test]
+    fn a_public_key_is_not_taken_for_a_secret_one_nor_the_other_way_round() {
+        let key = IssuerKey::generate();
+        assert_eq!(IssuerKey::parse(&key.public().to_string()).unwrap_err(), KeyError::Form(SECRET_LABEL));
+        assert_eq!(PublicKey::parse(&key.to_text()).unwrap_err(), KeyError::Form(PUBLIC_LABEL));
+    }
+
+    #[test]
+    fn another_algorithm_is_refused_by_name() {
+        let key = IssuerKey::generate();
+        let mut tagged = vec![2];
+        tagged.extend(key.public().bytes);
+        let text = format!("{PUBLIC_LABEL}+{}+{}", key.public().id(), STANDARD.encode(tagged));
+        assert_eq!(PublicKey::parse(&text).unwrap_err(), KeyError::Algorithm);
+    }
+
+    #[test]
+    fn several_keys_may_be_trusted() {
+        let (one, other) = (IssuerKey::generate(), IssuerKey::generate());
+        let trusted = TrustedKeys::parse(&format!(" {}\n{}\n", one.public(), other.public())).unwrap();
+        assert_eq!(trusted.ids().collect::<Vec<_>>(), [one.public().id(), other.public().id()]);
+        assert!(TrustedKeys::parse(" \n").unwrap().is_empty());
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let key = IssuerKey::generate();
+        let text = key.to_text();
+        let secret = text.rsplit('+').next().unwrap();
+        assert!(!format!("{key:?}").contains(secret));
+        assert_eq!(format!("{key:?}"), format!("IssuerKey({})", key.public().id()));
+    }
+}

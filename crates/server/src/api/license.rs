@@ -1,0 +1,108 @@
+//! The license: how it stands, and installing one. No restart is needed.
+
+use axum::{Json, extract::State};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+use vaultterm_license::{Feature, License};
+use vaultterm_store::{InstanceRole, Scope};
+
+use crate::{
+    app::App,
+    caller::Caller,
+    license::{FileError, Held, Refused, Report},
+    problem::{Kind, Problem},
+    request::Body,
+};
+
+/// The license, and what it lets synchronization do.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct LicenseView {
+    /// `none`, `valid`, `grace`, `not_yet_valid`, `expired`, `rolled_back` or `refused`.
+    standing: &'static str,
+    /// Why, where the standing alone does not say it.
+    detail: Option<String>,
+    /// `full`, or `plan_only`: plans work, nothing is written and nothing forgotten.
+    sync: &'static str,
+    id: Option<Uuid>,
+    licensee: Option<String>,
+    /// `free`, `pro`, `team` or `enterprise`.
+    tier: Option<&'static str>,
+    /// How many people; no limit without.
+    seats: Option<u32>,
+    /// What it includes: `hcv_sync`.
+    features: Vec<&'static str>,
+    not_before: Option<String>,
+    expires: Option<String>,
+    /// Until when everything goes on.
+    grace_until: Option<String>,
+    /// Whole days until it expires.
+    days_left: Option<i64>,
+    counter: Option<u64>,
+}
+
+impl LicenseView {
+    fn of(report: &Report) -> Self {
+        let license: Option<&License> = match &report.held {
+            Held::License(license, _) => Some(license),
+            Held::Nothing | Held::Refused(_) => None,
+        };
+        Self {
+            standing: report.word(),
+            detail: report.sentence(),
+            sync: if report.missing.is_none() { "full" } else { "plan_only" },
+            id: license.map(|license| license.id),
+            licensee: license.map(|license| license.licensee.clone()),
+            tier: license.map(|license| license.tier.as_str()),
+            seats: license.and_then(|license| license.seats),
+            features: license.into_iter().flat_map(License::included).map(Feature::as_str).collect(),
+            not_before: license.map(|license| license.not_before.to_string()),
+            expires: license.map(|license| license.expires.to_string()),
+            grace_until: license.map(|license| license.grace_end().to_string()),
+            days_left: license.map(|license| (license.expires.duration_since(report.now).as_hours() / 24).max(0)),
+            counter: license.map(|license| license.counter),
+        }
+    }
+}
+
+/// A license to install.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LicenseBody {
+    /// The text of the `.vtlic` file, byte for byte.
+    license: String,
+}
+
+/// Shows how the license stands.
+#[utoipa::path(get, path = "/license", tag = "license", responses((status = 200, body = LicenseView)))]
+pub(crate) async fn show(State(app): State<App>, _: Caller) -> Json<LicenseView> {
+    Json(LicenseView::of(&app.license.report()))
+}
+
+/// Installs a license. A forged one, and one that is older than one that was seen, is refused.
+#[utoipa::path(put, path = "/license", tag = "license", request_body = LicenseBody,
+    responses((status = 200, body = LicenseView), (status = 422, body = Problem)))]
+pub(crate) async fn install(
+    State(app): State<App>,
+    caller: Caller,
+    Body(body): Body<LicenseBody>,
+) -> Result<Json<LicenseView>, Problem> {
+    app.need_scope(&caller, Scope::Admin).await?;
+    app.need_instance(&caller, InstanceRole::Owner).await?;
+    app.license.install(body.license.as_bytes(), &app.store, &caller.context(&app)).await.map_err(problem)?;
+    Ok(Json(LicenseView::of(&app.license.report())))
+}
+
+fn problem(refused: Refused) -> Problem {
+    let hint = refused.hint();
+    match refused {
+        Refused::Store(error) => error.into(),
+        Refused::File(FileError::Read { .. } | FileError::Write { .. } | FileError::State(_)) => {
+            tracing::error!(error = %refused, "a license could not be installed");
+            Problem::new(Kind::Refused, refused.to_string()).hint(hint)
+        }
+        Refused::License(_) | Refused::RolledBack { .. } => {
+            Problem::new(Kind::LicenseRefused, refused.to_string()).hint(hint)
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! `vaultterm license …`: the server's license, and the vendor's tools, which need no server.
+
+use std::{
+    fs,
+    io::Write as _,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use clap::Subcommand;
+use jiff::{SignedDuration, Timestamp, civil, tz::TimeZone};
+use serde_json::json;
+use uuid::Uuid;
+use vaultterm_license::{IssuerKey, License, Tier, issue};
+
+use crate::{
+    api::LicenseState,
+    app::App,
+    client::Reply,
+    failure::{Exit, Failure},
+    private_file, shell,
+    table::{Table, moment},
+};
+
+/// The names of the tiers.
+const TIERS: [&str; 4] = [Tier::Free.as_str(), Tier::Pro.as_str(), Tier::Team.as_str(), Tier::Enterprise.as_str()];
+/// Days of grace when nothing is said.
+const GRACE_DAYS: u32 = 14;
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Show the server's license, and what synchronization may do
+    Show,
+    /// Install a license on the server; no restart is needed
+    Install {
+        /// The .vtlic file, or - for stdin
+        file: PathBuf,
+    },
+    /// Make a key that signs licenses (the vendor's side; no server)
+    Keygen {
+        /// Where license.key and license.pub are written
+        #[arg(short, long, value_name = "DIR")]
+        out: PathBuf,
+    },
+    /// Make a license out to somebody (the vendor's side; no server)
+    Issue(IssueArgs),
+}
+
+#[derive(clap::Args, Debug)]
+pub(crate) struct IssueArgs {
+    /// File with the signing key
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// What they bought
+    #[arg(long, value_parser = TIERS)]
+    tier: String,
+    /// Who it is made out to
+    #[arg(long, value_name = "NAME")]
+    licensee: String,
+    /// When it runs out: a day, included, or an RFC 3339 moment
+    #[arg(long, value_name = "DAY", value_parser = end)]
+    expires: Timestamp,
+    /// When it begins to hold: a day or a moment [default: now]
+    #[arg(long, value_name = "DAY", value_parser = start)]
+    not_before: Option<Timestamp>,
+    /// For how many people [default: no limit]
+    #[arg(long, value_name = "N")]
+    seats: Option<u32>,
+    /// A feature of the tier that it includes; repeat for several [default: all of the tier]
+    #[arg(long = "feature", value_name = "NAME")]
+    features: Option<Vec<String>>,
+    /// Days for which everything goes on after it ran out
+    #[arg(long, value_name = "N", default_value_t = GRACE_DAYS)]
+    grace_days: u32,
+    /// Above that of every license before; a server refuses a lower one [default: the time in seconds]
+    #[arg(long, value_name = "N")]
+    counter: Option<u64>,
+    /// Where the license is written [default: stdout]
+    #[arg(short, long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// Runs the command.
+pub(crate) async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
+    match command {
+        Command::Show => show(app).await,
+        Command::Install { file } => install(&file, app).await,
+        Command::Keygen { out } => keygen(&out, app),
+        Command::Issue(args) => issue_one(args, app),
+    }
+}
+
+async fn show(app: &App) -> Result<Exit, Failure> {
+    let state: Reply<LicenseState> = app.client()?.get("/license").await?;
+    print(&state, app)?;
+    if state.data.sync == "plan_only" || state.data.standing == "grace" {
+        app.console.next("vaultterm license install FILE");
+    }
+    Ok(Exit::Done)
+}
+
+async fn install(file: &Path, app: &App) -> Result<Exit, Failure> {
+    let text = private_file::read_text(file, "the license")?;
+    let state: Reply<LicenseState> = app.client()?.put_for("/license", &json!({ "license": text })).await?;
+    print(&state, app)?;
+    if state.data.sync == "full" {
+        app.console.next("vaultterm sync status");
+    } else {
+        app.console.warn("it is installed, but synchronization stays plan-only: see the detail");
+    }
+    Ok(Exit::Done)
+}
+
+fn print(state: &Reply<LicenseState>, app: &App) -> Result<(), Failure> {
+    let data = &state.data;
+    let time = |time: &Option<String>| time.as_deref().map(moment);
+    app.console.answer(&state.json, || {
+        let sync = if data.sync == "full" { "full" } else { "plan only: nothing is written, nothing is forgotten" };
+        Table::of_facts()
+            .fact("standing", data.standing.as_str())
+            .fact_if("detail", data.detail.as_deref())
+            .fact("synchronization", sync)
+            .fact_if("licensee", data.licensee.as_deref())
+            .fact_if("tier", data.tier.as_deref())
+            .fact_if("seats", data.seats.map(|seats| seats.to_string()))
+            .fact_if("features", (!data.features.is_empty()).then(|| data.features.join(" ")))
+            .fact_if("valid from", time(&data.not_before))
+            .fact_if("expires", time(&data.expires))
+            .fact_if("days left", data.days_left.map(|days| days.to_string()))
+            .fact_if("grace until", time(&data.grace_until))
+            .fact_if("id", data.id.map(|id| id.to_string()))
+    })
+}
+
+fn keygen(out: &Path, app: &App) -> Result<Exit, Failure> {
+    private_file::create_directory(out)?;
+    let (key_file, public_file) = (out.join("license.key"), out.join("license.pub"));
+    if let Some(there) = [&key_file, &public_file].into_iter().find(|path| path.exists()) {
+        return Err(exists(there));
+    }
+    let key = IssuerKey::generate();
+    write_new(&key_file, format!("{}\n", key.to_text().as_str()).as_bytes(), 0o600)?;
+    write_new(&public_file, format!("{}\n", key.public()).as_bytes(), 0o644)?;
+    let answer = json!({
+        "key_id": key.public().id().to_string(),
+        "public_key": key.public().to_string(),
+        "key_file": key_file,
+        "public_key_file": public_file,
+    });
+    app.console.answer(&answer, || {
+        Table::of_facts()
+            .fact("key id", key.public().id().to_string())
+            .fact("signing key", key_file.display().to_string())
+            .fact("public key", public_file.display().to_string())
+    })?;
+    app.console.note("whoever has the signing key can make licenses: keep it offline");
+    app.console.note(&format!("servers trust it by LICENSE_PUBLIC_KEY_FILE={}", public_file.display()));
+    let file = key_file.display().to_string();
+    let file = shell::word(&file);
+    app.console.next(&format!("vaultterm license issue --key {file} --tier … --licensee … --expires …"));
+    Ok(Exit::Done)
+}
+
+fn issue_one(args: IssueArgs, app: &App) -> Result<Exit, Failure> {
+    private_file::check_mode(&args.key)?;
+    let text = private_file::read_secret(&args.key, "the signing key")?;
+    let key = IssuerKey::parse(&text).map_err(|error| {
+        Failure::local(format!("{} is no signing key", args.key.display()))
+            .because(&error)
+            .hint("make one with `vaultterm license keygen -o DIR`")
+    })?;
+    // Whole seconds: nobody reads more of them in a license.
+    let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or(Timestamp::UNIX_EPOCH);
+    let tier = Tier::ALL.into_iter().find(|tier| tier.as_str() == args.tier).expect("clap let one of them in");
+    let license = License {
+        id: Uuid::now_v7(),
+        licensee: args.licensee,
+        tier,
+        seats: args.seats,
+        features: args.features,
+        not_before: args.not_before.unwrap_or_else(|| just_before(args.expires).min(now)),
+        expires: args.expires,
+        grace_days: args.grace_days,
+        counter: args.counter.unwrap_or_else(|| u64::try_from(now.as_second()).unwrap_or_default()),
+    };
+    let text =
+        issue(&license, &key).map_err(|invalid| Failure::local("such a license cannot be issued").because(&invalid))?;
+    let Some(out) = &args.out else {
+        app.console.answer_text(&json!({ "license": text }), || text.clone())?;
+        app.console.next("vaultterm license install FILE, where the server is");
+        return Ok(Exit::Done);
+    };
+    write_new(out, text.as_bytes(), 0o600)?;
+    let mut answer = json!(license);
+    answer["file"] = json!(out);
+    app.console.answer(&answer, || {
+        Table::of_facts()
+            .fact("license", out.display().to_string())
+            .fact("licensee", license.licensee.as_str())
+            .fact("tier", license.tier.as_str())
+            .fact("expires", license.expires.to_string())
+            .fact("counter", license.counter.to_string())
+    })?;
+    app.console.next(&format!("vaultterm license install {}", shell::word(&out.display().to_string())));
+    Ok(Exit::Done)
+}
+
+/// A license that is made out when it has run out already holds from a second before.
+fn just_before(end: Timestamp) -> Timestamp {
+    end.checked_sub(SignedDuration::from_secs(1)).unwrap_or(end)
+}
+
+/// Writes a file that is not there yet.
+fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Failure> {
+    let opened = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
+    let written = opened.and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
+    written.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => exists(path),
+        _ => Failure::local(format!("cannot write {}", path.display())).because(&error),
+    })
+}
+
+fn exists(path: &Path) -> Failure {
+    Failure::local(format!("{} exists already; nothing was changed", path.display()))
+        .hint("name another place with -o, or move it away")
+}
+
+/// Reads the moment at which something begins: a day begins at midnight, UTC.
+fn start(text: &str) -> Result<Timestamp, String> {
+    parsed(text, |day| day.at(0, 0, 0, 0))
+}
+
+/// Reads the moment at which something ends: a day is included to its last second, UTC.
+fn end(text: &str) -> Result<Timestamp, String> {
+    parsed(text, |day| day.at(23, 59, 59, 0))
+}
+
+fn parsed(text: &str, time: impl Fn(civil::Date) -> civil::DateTime) -> Result<Timestamp, String> {
+    let unusable = || format!("`{text}` is no day and no moment: use 2027-01-31, or 2027-01-31T12:00:00Z");
+    if let Ok(moment) = text.parse::<Timestamp>() {
+        return Ok(moment);
+    }
+    let day: civil::Date = text.parse().map_err(|_| unusable())?;
+    // `2027-01-31T12:00` is a day to the parser, and no moment without a zone.
+    if text.len() != day.to_string().len() {
+        return Err(unusable());
+    }
+    time(day).to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp()).map_err(|_| unusable())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_of_the_tiers_are_those_of_licenses() {
+        assert_eq!(TIERS, Tier::ALL.map(Tier::as_str));
+    }
+
+    #[test]
+    fn a_day_is_included_and_a_moment_is_taken_as_it_is() {
+        assert_eq!(end("2027-01-31").expect("a day").to_string(), "2027-01-31T23:59:59Z");
+        assert_eq!(start("2027-01-31").expect("a day").to_string(), "2027-01-31T00:00:00Z");
+        for read in [start, end] {
+            assert_eq!(read("2027-01-31T12:00:00+01:00").expect("a moment").to_string(), "2027-01-31T11:00:00Z");
+            for bad in ["", "soon", "2027-02-31", "2027-01-31T12:00", "31.1.2027", "20270131"] {
+                assert!(read(bad).is_err(), "{bad}");
+            }
+        }
+    }
+}

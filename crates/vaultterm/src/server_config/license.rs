@@ -1,0 +1,31 @@
+//! Where the license is, and whose are accepted, as configured: `LICENSE_…`.
+
+use std::{ffi::OsString, path::Path};
+
+use vaultterm_license::TrustedKeys;
+use vaultterm_server::LicenseSettings;
+
+use super::{LICENSE_PATH, LICENSE_PUBLIC_KEY, LICENSE_STATE_PATH, Sources};
+use crate::failure::Failure;
+
+/// The vendor's key, where whoever built this binary named one.
+const BUILT_IN: Option<&str> = option_env!("VAULTTERM_LICENSE_PUBLIC_KEY");
+
+/// Puts the settings together. What is configured wins over what is built in.
+pub(super) fn load(
+    sources: &Sources<impl Fn(&str) -> Option<OsString>>,
+    data_dir: &Path,
+) -> Result<LicenseSettings, Failure> {
+    let configured = sources.secret(LICENSE_PUBLIC_KEY)?;
+    let text = configured.as_ref().map(|text| text.as_str()).or(BUILT_IN).unwrap_or_default();
+    let trusted = TrustedKeys::parse(text).map_err(|error| {
+        Failure::local("LICENSE_PUBLIC_KEY cannot be used")
+            .because(&error)
+            .hint("copy the vendor's public key as it stands; `vaultterm license keygen` writes one to license.pub")
+    })?;
+    Ok(LicenseSettings {
+        path: sources.path(LICENSE_PATH).unwrap_or_else(|| data_dir.join("license.vtlic")),
+        state_path: sources.path(LICENSE_STATE_PATH).unwrap_or_else(|| data_dir.join("license.state")),
+        trusted,
+    })
+}
