@@ -247,10 +247,11 @@ fn system_time() -> UnixNanos {
 }
 
 /// The migrations, oldest first. A released one never changes.
-const MIGRATIONS: [(&str, &str); 3] = [
+const MIGRATIONS: [(&str, &str); 4] = [
     ("first", include_str!("../migrations/0001_first.sql")),
     ("keys", include_str!("../migrations/0002_keys.sql")),
     ("newest_runs", include_str!("../migrations/0003_newest_runs.sql")),
+    ("audit_checkpoints", include_str!("../migrations/0005_audit_checkpoints.sql")),
 ];
 
 /// What differs between engines, in the words of SQLite.

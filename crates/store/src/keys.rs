@@ -321,7 +321,7 @@ async fn sealed_roots(db: &Db) -> Result<Vec<SealedRoot>, StoreError> {
     rows.iter().map(sealed).collect()
 }
 
-async fn keyring_rows(tx: &mut Tx) -> Result<Vec<KeyringRow>, StoreError> {
+pub(crate) async fn keyring_rows(tx: &mut Tx) -> Result<Vec<KeyringRow>, StoreError> {
     tx.all("SELECT * FROM keyring ORDER BY id", args![]).await?.iter().map(keyring_row).collect()
 }
 

@@ -6,8 +6,11 @@
 //!
 //! Start reading at `database.rs`, then `records.rs`; `journal.rs` is what the engine sees.
 
+mod anchors;
 mod audit;
+mod audit_key;
 mod base;
+mod checkpoints;
 mod collections;
 mod commit;
 mod conflicts;
@@ -22,6 +25,8 @@ mod keys;
 mod leases;
 mod record_changes;
 mod records;
+mod restore_guard;
+mod retention;
 mod revisions;
 mod runs;
 mod schedule;
@@ -31,8 +36,11 @@ mod sql;
 mod testing;
 mod tokens;
 mod users;
+mod verdict;
 
-pub use audit::{AuditEvent, AuditFilter, AuditVerdict};
+pub use anchors::{AnchorRow, Comparison};
+pub use audit::{AuditEvent, AuditFilter};
+pub use checkpoints::{AuditKey, StoredCheckpoint, Uncovered};
 pub use collections::{Collection, CollectionRole, Member};
 pub use conflicts::ConflictFilter;
 pub use connections::{ConnectionSummary, ConnectionUpdate, NewConnection};
@@ -42,7 +50,9 @@ pub use error::{ErrorClass, StoreError};
 pub use idempotency::{IdempotencyKey, SavedAnswer};
 pub use keys::{KeyInfo, KeyringStatus, SealedRoot};
 pub use records::{NewRecord, Record, RecordFilter, RecordPatch, RecordState, RecordSync};
+pub use retention::Pruned;
 pub use revisions::RevisionInfo;
 pub use schedule::Scheduled;
 pub use tokens::{Caller, NewToken, Scope, TokenInfo, TokenKind};
 pub use users::{InstanceRole, LoginRow, NewUser, User, UserUpdate};
+pub use verdict::AuditVerdict;
