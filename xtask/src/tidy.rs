@@ -17,7 +17,7 @@ const ROOMS: [(&str, &[&str]); 9] = [
     ("store", &["ledger", "reconcile", "sealing", "sync"]),
     ("server", &["hcv", "ledger", "reconcile", "sealing", "store", "sync"]),
     // Measures; nothing is built on it.
-    ("bench", &["hcv", "ledger", "reconcile", "sealing", "store", "sync", "testkit"]),
+    ("bench", &["hcv", "ledger", "reconcile", "sealing", "server", "store", "sync", "testkit"]),
     ("vaultterm", &["hcv", "ledger", "reconcile", "sealing", "server", "store", "sync"]),
 ];
 

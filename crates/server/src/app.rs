@@ -8,7 +8,10 @@ use vaultterm_sealing::RootKey;
 use vaultterm_store::Store;
 use vaultterm_sync::{Clock as _, Engine};
 
-use crate::{RootKeeper, clock::SystemClock, keys::Keys, live::LiveRuns, password::Passwords, throttle::Throttle};
+use crate::{
+    AuditOptions, RootKeeper, anchors::Anchors, clock::SystemClock, keys::Keys, live::LiveRuns, password::Passwords,
+    throttle::Throttle,
+};
 
 /// The engine as the server runs it.
 pub(crate) type ServerEngine = Engine<Store, VaultConnector, SystemClock>;
@@ -18,6 +21,8 @@ pub(crate) type ServerEngine = Engine<Store, VaultConnector, SystemClock>;
 pub struct AppOptions {
     /// Plain HTTP to a Vault on another machine is allowed.
     pub allow_plaintext_vault: bool,
+    /// What is kept of the audit log, and where else.
+    pub audit: AuditOptions,
 }
 
 /// The state of the server. Cheap to clone.
@@ -28,6 +33,7 @@ pub struct App {
     pub(crate) connector: VaultConnector,
     pub(crate) keys: Arc<Keys>,
     pub(crate) options: AppOptions,
+    pub(crate) anchors: Arc<Anchors>,
     pub(crate) live: Arc<LiveRuns>,
     pub(crate) passwords: Arc<Passwords>,
     pub(crate) throttle: Arc<Throttle>,
@@ -52,6 +58,7 @@ impl App {
             store,
             connector,
             keys: Arc::new(Keys::new(keeper, root)),
+            anchors: Arc::new(Anchors::new(&options.audit)),
             options,
             live: Arc::default(),
             passwords: Arc::new(Passwords::new()),

@@ -107,3 +107,100 @@ fn anchor(row: &Row) -> Result<AnchorRow, StoreError> {
         seq: row.count("seq")?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{AnchorRow, Comparison};
+    use crate::{
+        Store,
+        testing::{House, reopened},
+    };
+
+    async fn anchored(house: &House) -> String {
+        house.store.checkpoint().await.unwrap().unwrap().note
+    }
+
+    async fn differs(store: &Store, note: &str, why: &str) {
+        match store.compare_anchored(note).await.unwrap() {
+            Comparison::Differs(said) => assert!(said.contains(why), "{said}"),
+            other => panic!("{other:?}, but {why}"),
+        }
+    }
+
+    /// The file as it is now, to be put back later.
+    async fn copy(house: &House) -> Vec<u8> {
+        let path = house.folder.path().join("copy.db");
+        let _ = std::fs::remove_file(&path);
+        let sql = format!("VACUUM INTO '{}'", path.display());
+        house.store.db.all(&sql, vec![]).await.unwrap();
+        std::fs::read(path).unwrap()
+    }
+
+    async fn put_back(house: &mut House, copy: &[u8]) {
+        house.store.close().await;
+        let path = house.folder.path().join("data").join("vaultterm.db");
+        for suffix in ["-wal", "-shm"] {
+            let _ = std::fs::remove_file(path.with_file_name(format!("vaultterm.db{suffix}")));
+        }
+        std::fs::write(&path, copy).unwrap();
+        house.store = reopened(house, &house.root).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_older_copy_of_the_database_differs_from_what_was_anchored() {
+        let mut house = House::new().await;
+        let first = anchored(&house).await;
+        let older = copy(&house).await;
+        house.save("a", json!({"x": 1})).await.unwrap();
+        let second = anchored(&house).await;
+        for note in [&first, &second] {
+            assert_eq!(house.store.compare_anchored(note).await.unwrap(), Comparison::Agrees);
+        }
+        put_back(&mut house, &older).await;
+        assert_eq!(house.store.compare_anchored(&first).await.unwrap(), Comparison::Agrees);
+        differs(&house.store, &second, "has 2 entries here, but had 3").await;
+        // It goes on, until it is as long.
+        house.save("b", json!({"x": 1})).await.unwrap();
+        house.save("c", json!({"x": 1})).await.unwrap();
+        differs(&house.store, &second, "first 3 entries are not those").await;
+        anchored(&house).await;
+        differs(&house.store, &second, "first 3 entries are not those").await;
+    }
+
+    #[tokio::test]
+    async fn a_copy_from_before_a_rotation_does_not_know_the_key_that_signed_since() {
+        let mut house = House::new().await;
+        let older = copy(&house).await;
+        house.store.rotate_audit_key(&house.ann(), &house.root).await.unwrap();
+        let by_old = house.store.newest_checkpoint().await.unwrap().unwrap().note;
+        house.save("a", json!({"x": 1})).await.unwrap();
+        let by_new = anchored(&house).await;
+        put_back(&mut house, &older).await;
+        differs(&house.store, &by_old, "has 2 entries here, but had 3").await;
+        differs(&house.store, &by_new, "not signed by a key of this database").await;
+    }
+
+    #[tokio::test]
+    async fn another_installation_differs_whatever_it_holds() {
+        let (house, other) = (House::new().await, House::new().await);
+        let note = anchored(&other).await;
+        differs(&house.store, &note, "not signed by a key").await;
+        differs(&house.store, "nonsense", "signed").await;
+    }
+
+    #[tokio::test]
+    async fn an_anchor_at_another_place_was_never_served() {
+        let house = House::new().await;
+        let row = house.store.anchor("file", "/a").await.unwrap();
+        assert_eq!(row, AnchorRow { name: "file".into(), target: "/a".into(), size: 0, delivered_us: None, seq: 0 });
+        let served = AnchorRow { size: 2, delivered_us: Some(5), seq: 7, ..row };
+        house.store.note_anchor(&served).await.unwrap();
+        assert_eq!(house.store.anchor("file", "/a").await.unwrap(), served);
+        assert_eq!(house.store.anchor("file", "/b").await.unwrap().size, 0);
+        house.store.note_anchor(&AnchorRow { size: 9, ..served }).await.unwrap();
+        let all = house.store.anchors().await.unwrap();
+        assert_eq!(all.iter().map(|row| (row.name.as_str(), row.size)).collect::<Vec<_>>(), [("file", 9)]);
+    }
+}

@@ -339,34 +339,15 @@ pub(crate) fn keyring_row(row: &Row) -> Result<KeyringRow, StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use std::{pin::pin, sync::Arc, task::Poll};
-
     use vaultterm_ledger::Action;
     use vaultterm_sealing::{KeyPurpose, KeyState, RootKey};
 
     use super::SealedRoot;
-    use crate::{Database, Store, StoreError, sql::args, testing::House};
-
-    /// Goes on with a future for some polls and then drops it, as a kill would. `true` when it
-    /// ended by itself.
-    async fn cut(polls: usize, future: impl Future<Output = ()>) -> bool {
-        let (mut future, mut left) = (pin!(future), polls);
-        std::future::poll_fn(|context| {
-            if left == 0 {
-                return Poll::Ready(false);
-            }
-            left -= 1;
-            future.as_mut().poll(context).map(|()| true)
-        })
-        .await
-    }
-
-    /// Opens the file anew, as the next process does.
-    async fn reopened(house: &House, root: &RootKey) -> Result<Store, StoreError> {
-        let database = Database::open_sqlite(&house.folder.path().join("data").join("vaultterm.db")).await?;
-        let now = house.store.now();
-        database.with_clock(Arc::new(move || now)).unlock(root).await
-    }
+    use crate::{
+        StoreError,
+        sql::args,
+        testing::{House, cut, reopened},
+    };
 
     fn sealed(root: &RootKey) -> SealedRoot {
         let (binding, ciphertext) = ("context".to_owned(), format!("vault:v1:{}", root.id().0));

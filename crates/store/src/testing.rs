@@ -4,10 +4,12 @@
 mod gallery;
 
 use std::{
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
+    task::Poll,
     time::Duration,
 };
 
@@ -133,6 +135,27 @@ impl House {
         let events = self.store.audit_events(&AuditFilter::default(), &page).await.unwrap();
         events.items.into_iter().map(|event| event.entry.draft.action).collect()
     }
+}
+
+/// Goes on with a future for some polls and then drops it, as a kill would. `true` when it
+/// ended by itself.
+pub(crate) async fn cut(polls: usize, future: impl Future<Output = ()>) -> bool {
+    let (mut future, mut left) = (pin!(future), polls);
+    std::future::poll_fn(|context| {
+        if left == 0 {
+            return Poll::Ready(false);
+        }
+        left -= 1;
+        future.as_mut().poll(context).map(|()| true)
+    })
+    .await
+}
+
+/// Opens the file anew, as the next process does.
+pub(crate) async fn reopened(house: &House, root: &RootKey) -> Result<Store, StoreError> {
+    let database = Database::open_sqlite(&house.folder.path().join("data").join("vaultterm.db")).await?;
+    let now = house.store.now();
+    database.with_clock(Arc::new(move || now)).unlock(root).await
 }
 
 pub(crate) fn somebody() -> Context {

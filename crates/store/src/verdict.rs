@@ -162,3 +162,120 @@ fn repeats(row: &Row, bytes: &[u8], log_id: Uuid, hash: Hash) -> Result<bool, St
         && row.int("outcome")? == i64::from(entry.draft.outcome as u8)
         && row.hash("hash")? == hash)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::{sql::args, testing::House};
+
+    /// A house with a few entries; two checkpoints, when they are wanted.
+    async fn house(checkpoints: bool) -> House {
+        let house = House::new().await;
+        for n in 0..4 {
+            house.save(&format!("r{n}"), json!({"x": n})).await.unwrap();
+            if checkpoints && n % 2 == 1 {
+                house.store.checkpoint().await.unwrap().unwrap();
+            }
+        }
+        house
+    }
+
+    async fn broken_by(house: &House, edit: &str) -> String {
+        let mut tx = house.store.db.write().await.unwrap();
+        tx.run("DELETE FROM audit_objects", args![]).await.unwrap();
+        for statement in edit.split("; ") {
+            tx.run(statement, args![]).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        house.store.verify_audit().await.unwrap().broken.unwrap_or_default()
+    }
+
+    #[tokio::test]
+    async fn the_log_is_an_unbroken_chain() {
+        let house = House::new().await;
+        for n in 0..40 {
+            house.save(&format!("r{n}"), json!({"x": n})).await.unwrap();
+        }
+        let verdict = house.store.verify_audit().await.unwrap();
+        assert_eq!((verdict.pruned, verdict.entries, verdict.broken), (0, 42, None));
+    }
+
+    #[tokio::test]
+    async fn every_kind_of_edit_of_the_log_is_found() {
+        let edits = [
+            ("UPDATE audit SET bytes = (SELECT bytes FROM audit WHERE seq = 3) WHERE seq = 4", "entry 4 is missing"),
+            ("UPDATE audit SET action = 'LOGGED_OUT' WHERE seq = 4", "the columns beside entry 4"),
+            ("UPDATE audit SET time_us = time_us + 1 WHERE seq = 4", "the columns beside entry 4"),
+            ("DELETE FROM audit_objects", ""),
+            ("PRAGMA defer_foreign_keys = ON; DELETE FROM audit WHERE seq = 6", "the log ends after entry 5"),
+            ("UPDATE audit SET bytes = zeroblob(40) WHERE seq = 2", "entry 2 is malformed"),
+            ("UPDATE audit_head SET seq = 5", "the log ends after entry 5"),
+        ];
+        for (edit, found) in edits {
+            let broken = broken_by(&house(false).await, edit).await;
+            assert!(broken.starts_with(found) && broken.is_empty() == found.is_empty(), "{edit}: {broken}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_checkpoint_that_says_something_else_than_the_entries_is_found() {
+        let edits = [
+            ("DELETE FROM audit_objects", ""),
+            (
+                "UPDATE audit_checkpoints SET size = 5 WHERE size = 6",
+                "the checkpoint at 5 is one of another log or size",
+            ),
+            (
+                "UPDATE audit_checkpoints SET note = (SELECT note FROM audit_checkpoints WHERE size = 4)",
+                "the checkpoint at 6",
+            ),
+            (
+                "UPDATE audit_checkpoints SET note = replace(note, 'epoch 1', 'epoch 2')",
+                "the checkpoint at 4 is not to be",
+            ),
+            ("DELETE FROM audit_keys", ""),
+            // The end of the log is gone, and whoever took it made it look whole.
+            (
+                "DELETE FROM audit WHERE seq > 4; UPDATE audit_head SET seq = 4, hash = (SELECT hash FROM audit WHERE seq = 4)",
+                "the checkpoint at 6 covers more than the log has",
+            ),
+        ];
+        for (edit, found) in edits {
+            let broken = broken_by(&house(true).await, edit).await;
+            assert!(broken.starts_with(found) && broken.is_empty() == found.is_empty(), "{edit}: {broken}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_log_that_was_rewritten_from_some_entry_on_is_found_by_its_checkpoint() {
+        let (house, other) = (house(true).await, House::new().await);
+        // Another past of the same log, whole in itself.
+        let mut tx = other.store.db.write().await.unwrap();
+        let log_id = house.store.audit_log_id().await.unwrap();
+        tx.run("DELETE FROM audit_objects", args![]).await.unwrap();
+        tx.run("DELETE FROM audit", args![]).await.unwrap();
+        tx.run("UPDATE audit_head SET log_id = $1, seq = 0, hash = $2", args![log_id, [0; 32]]).await.unwrap();
+        tx.commit().await.unwrap();
+        for n in 0..6 {
+            other.save(&format!("other{n}"), json!({"x": n})).await.unwrap();
+        }
+        assert_eq!(other.store.verify_audit().await.unwrap().broken, None);
+        let rewritten = other.store.db.all("SELECT * FROM audit ORDER BY seq", args![]).await.unwrap();
+        let mut tx = house.store.db.write().await.unwrap();
+        for row in &rewritten {
+            let sql = "UPDATE audit SET time_us = $1, actor_id = $2, action = $3, outcome = $4, hash = $5, bytes = $6
+                       WHERE seq = $7";
+            let (time, actor, action) =
+                (row.int("time_us").unwrap(), row.text("actor_id").unwrap(), row.text("action"));
+            let (outcome, hash, bytes) = (row.int("outcome").unwrap(), row.hash("hash").unwrap(), row.bytes("bytes"));
+            let seq = row.count("seq").unwrap();
+            let args = args![time, actor, action.unwrap(), outcome, hash, bytes.unwrap(), seq];
+            assert_eq!(tx.run(sql, args).await.unwrap(), 1);
+            tx.run("UPDATE audit_head SET hash = $1", args![hash]).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        let broken = house.store.verify_audit().await.unwrap().broken.unwrap();
+        assert!(broken.starts_with("the checkpoint at 4 was signed when the entries"), "{broken}");
+    }
+}

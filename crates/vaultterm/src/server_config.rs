@@ -4,6 +4,7 @@
 //! is generated from it. Secrets are never in `vaultterm.toml` or in a flag: they are in files,
 //! whose paths are, or among systemd's credentials.
 
+mod audit;
 mod keys;
 
 use std::{
@@ -15,6 +16,7 @@ use std::{
 };
 
 use vaultterm_hcv::ConnectorOptions;
+use vaultterm_server::AuditOptions;
 use zeroize::Zeroizing;
 
 pub(crate) use keys::{KeyConfig, MasterKey, Provider};
@@ -96,6 +98,18 @@ variables! {
         "Where the Transit engine is mounted.";
     KEY_HCV_TRANSIT_KEY = "KEY_HCV_TRANSIT_KEY", Some("key_hcv_transit_key"), None, "`vaultterm-master`",
         "Name of the Transit key.";
+    AUDIT_ANCHOR_FILE = "VAULTTERM_AUDIT_ANCHOR_FILE", Some("audit_anchor_file"), None, "none",
+        "File that each checkpoint of the audit log is appended to (0600), for a place that this server cannot rewrite.";
+    AUDIT_SYSLOG = "VAULTTERM_AUDIT_SYSLOG", Some("audit_syslog"), None, "none",
+        "Where checkpoints are sent to (RFC 5424): `unix:/dev/log`, `udp://host:port` or `tcp://host:port`.";
+    AUDIT_SYSLOG_ENTRIES = "VAULTTERM_AUDIT_SYSLOG_ENTRIES", Some("audit_syslog_entries"), None, "`0`",
+        "`1` sends every audit entry there as well, from the first one that is kept on.";
+    AUDIT_ANCHOR_CONNECTION = "VAULTTERM_AUDIT_ANCHOR_CONNECTION", Some("audit_anchor_connection"), None, "none",
+        "Name of the connection whose Vault keeps the newest checkpoint.";
+    AUDIT_ANCHOR_PATH = "VAULTTERM_AUDIT_ANCHOR_PATH", Some("audit_anchor_path"), None, "none",
+        "The secret it is kept in: a path below the connection's mount, outside of what is synchronized.";
+    AUDIT_KEEP_DAYS = "VAULTTERM_AUDIT_KEEP_DAYS", Some("audit_keep_days"), None, "`365`",
+        "Audit entries younger than this are never removed by `vaultterm audit prune`. 0 to 36500.";
     LOG = "VAULTTERM_LOG", Some("log"), None, "`info`",
         "What is logged: a level, or `tracing` directives such as `vaultterm_sync=debug,info`.";
     LOG_FORMAT = "VAULTTERM_LOG_FORMAT", Some("log_format"), None, "`text`",
@@ -129,6 +143,7 @@ pub(crate) struct ServerConfig {
     /// How every Vault is spoken to: those of connections, and the one with the Transit key.
     pub(crate) vault: ConnectorOptions,
     pub(crate) keys: KeyConfig,
+    pub(crate) audit: AuditOptions,
     pub(crate) log: String,
     pub(crate) log_format: LogFormat,
 }
@@ -185,6 +200,7 @@ impl ServerConfig {
             tls: sources.tls()?,
             keys: KeyConfig::load(&sources, &data_dir, vault.clone())?,
             vault,
+            audit: audit::load(&sources)?,
             log: sources.text(LOG)?.unwrap_or_else(|| "info".to_owned()),
             log_format: match sources.text(LOG_FORMAT)?.as_deref() {
                 None | Some("text") => LogFormat::Text,

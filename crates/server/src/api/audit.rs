@@ -31,7 +31,7 @@ use crate::{
 #[derive(Serialize, ToSchema)]
 pub(crate) struct EventView {
     /// Place in the log, from 1, without gaps.
-    seq: u64,
+    pub(crate) seq: u64,
     time: String,
     /// Who, in words.
     actor: String,
@@ -51,7 +51,7 @@ pub(crate) struct EventView {
     /// Facts about it. Never a value.
     detail: BTreeMap<String, String>,
     /// Hash of the entry's bytes, hexadecimal.
-    hash: String,
+    pub(crate) hash: String,
 }
 
 /// What something was done to.
@@ -73,7 +73,7 @@ pub(crate) struct RemoteView {
 }
 
 impl EventView {
-    fn of(event: &AuditEvent) -> Self {
+    pub(crate) fn of(event: &AuditEvent) -> Self {
         let draft = &event.entry.draft;
         let objects = draft.objects.iter();
         let first = draft.objects.first();
@@ -112,7 +112,7 @@ impl EventView {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -163,7 +163,7 @@ impl AuditQuery {
     }
 }
 
-async fn may_read(app: &App, caller: &Caller) -> Result<(), Problem> {
+pub(super) async fn may_read(app: &App, caller: &Caller) -> Result<(), Problem> {
     app.need_scope(caller, Scope::AuditRead).await?;
     app.need_instance(caller, InstanceRole::Admin).await
 }
@@ -233,15 +233,19 @@ fn lines(events: &[AuditEvent]) -> Bytes {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct VerdictView {
     ok: bool,
-    /// Entries in an unbroken chain.
+    /// Entries that were removed from the beginning (`audit prune`).
+    pruned: u64,
+    /// Entries in an unbroken chain, the removed ones included.
     entries: u64,
+    /// Checkpoints on the way that are signed by a key of this log and say what the entries say.
+    checkpoints: u64,
     /// Hash of the last of them, hexadecimal.
     head: String,
     /// What is wrong with the next one.
     broken: Option<String>,
 }
 
-/// Checks every entry and every link of the log.
+/// Checks every entry, every link and every checkpoint of the log.
 #[utoipa::path(post, path = "/audit/verify", tag = "audit", request_body = Nothing,
     responses((status = 200, body = VerdictView)))]
 pub(crate) async fn verify(
@@ -253,7 +257,9 @@ pub(crate) async fn verify(
     let verdict = app.store.verify_audit().await?;
     Ok(Json(VerdictView {
         ok: verdict.broken.is_none(),
+        pruned: verdict.pruned,
         entries: verdict.entries,
+        checkpoints: verdict.checkpoints,
         head: hex(&verdict.head),
         broken: verdict.broken,
     }))

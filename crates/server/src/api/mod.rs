@@ -1,7 +1,8 @@
 //! The routes, one file a resource. Each handler carries its own description, from which the
 //! OpenAPI document is made.
 
-mod audit;
+pub(crate) mod audit;
+mod audit_log;
 mod auth;
 mod collections;
 mod conflicts;
@@ -112,6 +113,9 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(audit::events))
         .routes(routes!(audit::export))
         .routes(routes!(audit::verify))
+        .routes(routes!(audit_log::checkpoints))
+        .routes(routes!(audit_log::keys))
+        .routes(routes!(audit_log::prune))
         .routes(routes!(keys::show))
         .routes(routes!(keys::rotate))
         .routes(routes!(health::health))

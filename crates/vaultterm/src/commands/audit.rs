@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 
 use crate::{
-    api::AuditEvent,
+    api::{AuditCheckpoint, AuditEvent, AuditKeys, Pruned},
     app::App,
-    client::{Client, Query, Reply},
+    client::{Client, Patience, Query, Reply},
     console,
     failure::{Exit, Failure},
     private_file,
@@ -29,6 +29,9 @@ pub(crate) struct Span {
 pub(crate) enum Command {
     /// List events
     Ls {
+        /// Only by this person, by e-mail address or id
+        #[arg(long, value_name = "PERSON")]
+        actor: Option<String>,
         /// Only this action, for example RECORD_REVEALED
         #[arg(long)]
         action: Option<String>,
@@ -52,6 +55,20 @@ pub(crate) enum Command {
         #[arg(short, long, value_name = "FILE", default_value = "-")]
         output: PathBuf,
     },
+    /// List the signed checkpoints of the log
+    Checkpoints {
+        /// How many at most
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+    },
+    /// Show the public keys that the checkpoints are signed with; the last one is in use
+    Key,
+    /// Remove the beginning of the log, up to a checkpoint; what is left still verifies
+    Prune {
+        /// Only entries from before this time (RFC 3339)
+        #[arg(long, value_name = "TIME")]
+        before: jiff::Timestamp,
+    },
 }
 
 impl Span {
@@ -64,11 +81,23 @@ impl Span {
 pub(crate) async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
     let client = app.client()?;
     match command {
-        Command::Ls { action, object, span, after, limit } => {
-            let query = span.query().with_some("action", action).with_some("object", object).with_some("after", after);
+        Command::Ls { actor, action, object, span, after, limit } => {
+            let actor = match actor {
+                // Whoever is gone is still found by id.
+                Some(name) => match uuid::Uuid::parse_str(&name) {
+                    Ok(id) => Some(id),
+                    Err(_) => Some(client.person(&name).await?.id),
+                },
+                None => None,
+            };
+            let query = span.query().with_some("actor", actor).with_some("action", action);
+            let query = query.with_some("object", object).with_some("after", after);
             list(&client, app, &query, limit).await
         }
         Command::Export { span, output } => export(&client, app, &span, &output).await,
+        Command::Checkpoints { limit } => checkpoints(&client, app, limit).await,
+        Command::Key => keys(&client, app).await,
+        Command::Prune { before } => prune(&client, app, before).await,
     }
 }
 
@@ -104,5 +133,46 @@ async fn export(client: &Client, app: &App, span: &Span, output: &Path) -> Resul
     }
     file.finish()?;
     app.console.note(&format!("wrote {}", output.display()));
+    Ok(Exit::Done)
+}
+
+async fn checkpoints(client: &Client, app: &App, limit: usize) -> Result<Exit, Failure> {
+    let list: Reply<Vec<AuditCheckpoint>> = client.list("/audit/checkpoints", &Query::default(), Some(limit)).await?;
+    app.console.answer(&list.json, || {
+        let table = Table::new(&["SIZE", "TIME", "ROOT", "KEY"], "no checkpoints");
+        list.data.iter().fold(table, |table, checkpoint| {
+            table.row([
+                checkpoint.size.to_string(),
+                moment(&checkpoint.created_at),
+                checkpoint.root.clone(),
+                checkpoint.key_id.to_string(),
+            ])
+        })
+    })?;
+    Ok(Exit::Done)
+}
+
+async fn keys(client: &Client, app: &App) -> Result<Exit, Failure> {
+    let keys: Reply<AuditKeys> = client.get("/audit/keys").await?;
+    let lines = || keys.data.keys.iter().map(|key| format!("{}\n", key.vkey)).collect();
+    app.console.answer_text(&keys.json, lines)?;
+    app.console.note("keep one of them away from the server: a verifier follows from it to every later one");
+    Ok(Exit::Done)
+}
+
+async fn prune(client: &Client, app: &App, before: jiff::Timestamp) -> Result<Exit, Failure> {
+    let body = serde_json::json!({ "before": before.to_string() });
+    let pruned: Reply<Pruned> = client.post("/audit/prune", &body, Patience::Vault).await?;
+    let Pruned { pruned: entries, size, root } = &pruned.data;
+    app.console.answer(&pruned.json, || {
+        let table = Table::of_facts().fact("removed entries", entries.to_string());
+        match (size, root) {
+            (Some(size), Some(root)) => table.fact("the log begins after", size.to_string()).fact("root there", root),
+            _ => table,
+        }
+    })?;
+    if size.is_none() {
+        app.console.note("no checkpoint covers only entries that old");
+    }
     Ok(Exit::Done)
 }
