@@ -1,7 +1,7 @@
 //! What whoever can write the database (and perhaps sign) can do to the log as a whole.
 
 use uuid::Uuid;
-use vaultterm_ledger::{Class, Draft, Entry, Report, Trust, VerifierKey, end_line, entry_line, verify};
+use vaultterm_ledger::{Checkpoint, Class, Draft, Entry, Report, Trust, VerifierKey, end_line, entry_line, verify};
 
 use crate::log::{Key, LENGTH, Log, ROTATED_AT, SIGNED_EVERY, log, sign, written};
 
@@ -158,9 +158,31 @@ fn a_check_says_what_it_covered() {
 #[test]
 fn an_anchor_that_nobody_trusted_signed_is_no_anchor() {
     let (log, other) = (log(SEEDS), Key::new(Uuid::from_u128(1), 99));
-    let checkpoint = vaultterm_ledger::Checkpoint::peek(log.checkpoint(1_000)).unwrap();
+    let checkpoint = Checkpoint::peek(log.checkpoint(1_000)).unwrap();
     for anchors in [vec![checkpoint.sign(&other)], vec!["no note".to_owned()]] {
         let trust = Trust { vkeys: vec![log.vkey(0)], anchors };
         assert_eq!(verify(log.export().concat().as_slice(), trust).unwrap().first(), Some(Class::Anchor));
+    }
+}
+
+#[test]
+fn counts_that_go_back_from_one_checkpoint_to_the_next_are_found() {
+    let key = Key::new(Uuid::from_u128(1 << 64), 1);
+    for (epoch, license_counter) in [(1, 4), (2, 3)] {
+        let mut log = log(SEEDS);
+        let first = Checkpoint::peek(log.checkpoint(1_000)).unwrap();
+        log.checkpoints[0].1 = Checkpoint { epoch, license_counter, ..first }.sign(&key);
+        let trust = Trust { vkeys: vec![log.vkey(0)], anchors: Vec::new() };
+        let report = verify(log.export().concat().as_slice(), trust).unwrap();
+        assert_eq!((report.first(), report.found), (Some(Class::Rollback), 1), "{report:?}");
+    }
+}
+
+#[test]
+fn every_class_is_explained_where_the_form_is() {
+    let page = include_str!("../../../../docs/reference/audit-log.md");
+    for class in Class::ALL {
+        let row = format!("| {} | `{}` |", class.exit_code(), class.as_str());
+        assert!(page.contains(&row), "{row}");
     }
 }
