@@ -10,13 +10,13 @@
 //! An entry has exactly one line, so whoever checks one writes it anew and compares: what people
 //! read can say nothing else than what was hashed.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use uuid::Uuid;
 
-use crate::{ActorKind, Entry, Frontier, Hash, Malformed, Outcome, tree::leaf_hash};
+use crate::{ActorKind, Entry, Frontier, Hash, Malformed, ObjectRef, Outcome, tree::leaf_hash};
 
 /// The name of this form.
 pub const FORMAT: &str = "vaultterm-audit/1";
@@ -131,8 +131,9 @@ struct EntryLine<'a> {
     source_ip: Option<&'a str>,
     request_id: Option<&'a str>,
     action: &'static str,
-    object: Option<String>,
-    objects: Vec<ObjectLine<'a>>,
+    object: Option<Cow<'a, str>>,
+    #[serde(serialize_with = "objects")]
+    objects: &'a [ObjectRef],
     outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     remote: Option<RemoteLine<'a>>,
@@ -155,12 +156,19 @@ struct RemoteLine<'a> {
     request_id: Option<&'a str>,
 }
 
+fn objects<S: Serializer>(objects: &[ObjectRef], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(objects.iter().map(|object| ObjectLine {
+        kind: object.kind.as_str(),
+        id: object.id,
+        name: object.name.as_deref(),
+    }))
+}
+
 /// Writes the one line of an entry, from its bytes in base64 and its hash.
 pub(crate) fn write_entry(entry: &Entry, bytes: &str, hash: &Hash, out: &mut Vec<u8>) {
     let draft = &entry.draft;
     let mut digits = [0; 64];
     hex::encode_to_slice(hash, &mut digits).expect("32 bytes are 64 digits");
-    let objects = draft.objects.iter();
     let first = draft.objects.first();
     let words = EntryLine {
         bytes,
@@ -172,10 +180,11 @@ pub(crate) fn write_entry(entry: &Entry, bytes: &str, hash: &Hash, out: &mut Vec
         source_ip: draft.source_ip.as_deref(),
         request_id: draft.request_id.as_deref(),
         action: draft.action.as_str(),
-        object: first.map(|object| object.name.clone().unwrap_or_else(|| object.id.to_string())),
-        objects: objects
-            .map(|object| ObjectLine { kind: object.kind.as_str(), id: object.id, name: object.name.as_deref() })
-            .collect(),
+        object: first.map(|object| match &object.name {
+            Some(name) => Cow::Borrowed(name.as_str()),
+            None => Cow::Owned(object.id.to_string()),
+        }),
+        objects: &draft.objects,
         outcome: draft.outcome.as_str(),
         remote: draft.remote.as_ref().map(|remote| RemoteLine {
             cluster: remote.cluster.as_deref(),

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Bytes that are read and decoded at once.
-const BATCH_BYTES: usize = 8 << 20;
+const BATCH_BYTES: usize = 2 << 20;
 /// No line of an export is longer: the largest entries are far below.
 const LINE_BYTES_MAX: usize = 16 << 20;
 /// Findings that are kept in words; more are counted.
@@ -47,42 +47,58 @@ pub struct Trust {
 pub fn verify(export: impl Read, trust: Trust) -> io::Result<Report> {
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let mut verifier = Verifier::new(trust);
-    let mut batches = Batches { export, rest: Vec::new(), ended: false };
+    let mut batches = Batches::new(export);
     while let Some(batch) = batches.next()? {
-        verifier.batch(&batch, threads);
+        verifier.batch(batch, threads);
     }
     Ok(verifier.finish())
 }
 
-/// Cuts what is read at line ends.
+/// Cuts what is read at line ends, in a buffer that is used again and again.
 struct Batches<R> {
     export: R,
-    rest: Vec<u8>,
-    ended: bool,
+    buffer: Vec<u8>,
+    /// How much of the buffer was handed out, and how much was read.
+    taken: usize,
+    filled: usize,
 }
 
 impl<R: Read> Batches<R> {
+    fn new(export: R) -> Self {
+        Self { export, buffer: vec![0; BATCH_BYTES], taken: 0, filled: 0 }
+    }
+
     /// Returns whole lines; the last of an export may lack its end.
-    fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
-        let mut batch = mem::take(&mut self.rest);
-        while !self.ended {
-            let more = (&mut self.export).take(BATCH_BYTES as u64).read_to_end(&mut batch)?;
-            self.ended = more == 0;
-            if let Some(end) = batch.iter().rposition(|byte| *byte == b'\n') {
-                self.rest = batch.split_off(end + 1);
-                return Ok(Some(batch));
+    fn next(&mut self) -> io::Result<Option<&[u8]>> {
+        self.buffer.copy_within(self.taken..self.filled, 0);
+        (self.filled, self.taken) = (self.filled - self.taken, 0);
+        loop {
+            if self.filled == self.buffer.len() {
+                if self.filled >= LINE_BYTES_MAX {
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, "a line is longer than any of an export"));
+                }
+                self.buffer.resize(2 * self.filled, 0);
             }
-            if batch.len() > LINE_BYTES_MAX {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, "a line is longer than any of an export"));
+            let more = self.export.read(&mut self.buffer[self.filled..])?;
+            let searched = self.filled;
+            self.filled += more;
+            let whole = memchr::memrchr(b'\n', &self.buffer[searched..self.filled]);
+            // A batch is worth its threads when it is full, or nothing more comes.
+            if more == 0 {
+                self.taken = self.filled;
+            } else if let Some(end) = whole.filter(|_| self.filled == self.buffer.len()) {
+                self.taken = searched + end + 1;
+            } else {
+                continue;
             }
+            return Ok((self.taken > 0).then_some(&self.buffer[..self.taken]));
         }
-        Ok((!batch.is_empty()).then_some(batch))
     }
 }
 
 /// What a line says, checked as far as it can be by itself.
 enum Line {
-    Entry(Box<Checked>),
+    Entry(Checked),
     Mark(Mark),
     /// No line of an export. An entry's hash is still that of its bytes.
     Malformed(String),
@@ -96,7 +112,7 @@ struct Checked {
     hash: Hash,
     /// What people read says the same as the bytes.
     words_fit: bool,
-    rotation: Option<Rotation>,
+    rotation: Option<Box<Rotation>>,
 }
 
 /// A checkpoint of the export.
@@ -155,11 +171,11 @@ impl Verifier {
 
     /// Checks the next whole lines, decoding them on as many threads as are given.
     pub fn batch(&mut self, batch: &[u8], threads: usize) {
-        let mut lines: Vec<&[u8]> = batch.split(|byte| *byte == b'\n').collect();
-        // What follows the last line end is empty, unless the export was cut in the middle of a line.
-        if lines.last().is_some_and(|last| last.is_empty()) {
-            lines.pop();
-        }
+        let mut begin = 0;
+        let mut lines: Vec<&[u8]> =
+            memchr::memchr_iter(b'\n', batch).map(|end| &batch[mem::replace(&mut begin, end + 1)..end]).collect();
+        // What follows the last line end is nothing, unless the export was cut in the middle of a line.
+        lines.extend(Some(&batch[begin..]).filter(|rest| !rest.is_empty()));
         let mut lines = lines.as_slice();
         if self.line == 0
             && let Some((first, rest)) = lines.split_first()
@@ -169,12 +185,11 @@ impl Verifier {
         }
         let share = lines.len().div_ceil(threads.max(1)).max(1);
         let parts: Vec<Vec<Line>> = if lines.len() <= share {
-            vec![lines.iter().map(|line| check(line)).collect()]
+            vec![check_all(lines)]
         } else {
             thread::scope(|scope| {
                 let parts = lines.chunks(share);
-                let parts: Vec<_> =
-                    parts.map(|part| scope.spawn(|| part.iter().map(|line| check(line)).collect())).collect();
+                let parts: Vec<_> = parts.map(|part| scope.spawn(|| check_all(part))).collect();
                 parts.into_iter().map(|part| part.join().expect("checking a line never panics")).collect()
             })
         };
@@ -187,8 +202,9 @@ impl Verifier {
     fn begin(&mut self, first: &[u8]) {
         self.line = 1;
         let header = serde_json::from_slice::<Header>(first).ok();
-        let header =
-            header.filter(|header| header.is_known() && is_written_as(first, |line| header_line(header, line)));
+        let header = header.filter(|header| {
+            header.is_known() && is_written_as(first, &mut Vec::new(), |line| header_line(header, line))
+        });
         let header = header.and_then(|header| header.before().map(|tree| (header, tree)));
         let Some((header, tree)) = header else {
             return self.find(
@@ -218,7 +234,7 @@ impl Verifier {
             self.find(Class::Malformed, at, "something stands after the end".to_owned());
         }
         match line {
-            Line::Entry(entry) => self.entry(*entry),
+            Line::Entry(entry) => self.entry(entry),
             Line::Mark(Mark::Checkpoint(note)) => self.checkpoint(note),
             Line::Mark(Mark::End(end)) => self.end(&end),
             Line::Malformed(what) => self.find(Class::Malformed, at, what),
@@ -259,7 +275,7 @@ impl Verifier {
         }
         self.previous = hash;
         self.tree.push(hash);
-        self.rotations.extend(rotation.map(|rotation| (seq, rotation)));
+        self.rotations.extend(rotation.map(|rotation| (seq, *rotation)));
         self.compare_anchors();
     }
 
@@ -410,15 +426,21 @@ impl Verifier {
     }
 }
 
-/// Checks a line as far as it can be by itself.
-fn check(line: &[u8]) -> Line {
+fn check_all(lines: &[&[u8]]) -> Vec<Line> {
+    let (mut checked, mut written) = (Vec::with_capacity(lines.len()), Vec::new());
+    checked.extend(lines.iter().map(|line| check(line, &mut written)));
+    checked
+}
+
+/// Checks a line as far as it can be by itself. `written` is used again and again.
+fn check(line: &[u8], written: &mut Vec<u8>) -> Line {
     let Some(rest) = line.strip_prefix(ENTRY.as_bytes()) else {
         return match serde_json::from_slice(line) {
-            Ok(mark) if is_written_as(line, |words| mark_line(&mark, words)) => Line::Mark(mark),
+            Ok(mark) if is_written_as(line, written, |words| mark_line(&mark, words)) => Line::Mark(mark),
             _ => Line::Malformed("it is no line of an export".to_owned()),
         };
     };
-    let text = rest.split(|byte| *byte == b'"').next().and_then(|text| std::str::from_utf8(text).ok());
+    let text = memchr::memchr(b'"', rest).and_then(|end| std::str::from_utf8(&rest[..end]).ok());
     let Some((text, bytes)) = text.and_then(|text| Some((text, BASE64.decode(text).ok()?))) else {
         return Line::Malformed("the bytes of an entry are not base64".to_owned());
     };
@@ -427,28 +449,28 @@ fn check(line: &[u8]) -> Line {
         Err(error) => return Line::Malformed(error.to_string()),
     };
     let hash = leaf_hash(&bytes);
-    let words_fit = is_written_as(line, |words| write_entry(&entry, text, &hash, words));
-    Line::Entry(Box::new(Checked {
+    let words_fit = is_written_as(line, written, |words| write_entry(&entry, text, &hash, words));
+    Line::Entry(Checked {
         log_id: entry.log_id,
         seq: entry.seq,
         previous: entry.previous,
         hash,
         words_fit,
         rotation: rotation(&entry),
-    }))
+    })
 }
 
 /// Says whether a line is the one that is written for what it says.
-fn is_written_as(line: &[u8], write: impl FnOnce(&mut Vec<u8>)) -> bool {
-    let mut written = Vec::with_capacity(line.len() + 1);
-    write(&mut written);
+fn is_written_as(line: &[u8], written: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) -> bool {
+    written.clear();
+    write(written);
     written.strip_suffix(b"\n") == Some(line)
 }
 
-fn rotation(entry: &Entry) -> Option<Rotation> {
+fn rotation(entry: &Entry) -> Option<Box<Rotation>> {
     let detail = |name| entry.draft.detail.get(name).cloned();
     if entry.draft.action != Action::KeyRotated {
         return None;
     }
-    Some(Rotation { old: detail("previous_vkey")?, new: detail("vkey")? })
+    Some(Box::new(Rotation { old: detail("previous_vkey")?, new: detail("vkey")? }))
 }
