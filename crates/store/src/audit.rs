@@ -1,7 +1,10 @@
 //! The audit log: appended to in the transaction of what it reports, and listed. It is signed in
 //! `checkpoints.rs` and verified in `verdict.rs`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::RangeInclusive,
+};
 
 use uuid::Uuid;
 use vaultterm_ledger::{Action, Draft, Entry, ObjectKind, ObjectRef, Outcome};
@@ -116,6 +119,26 @@ impl Store {
         select.and_maybe("a.time_us < ?", filter.to_us);
         let rows = self.db.select(select.order("a.seq", page.fetch())).await?;
         page.cut(rows, event, |event| event.seq.to_string())
+    }
+
+    /// Finds the one stretch of the log, up to the entry `last`, that holds everything from a time:
+    /// from the first entry that is not before it to the last one that is not after it.
+    ///
+    /// # Errors
+    /// [`StoreError`], as everywhere here.
+    pub async fn audit_stretch(&self, filter: &AuditFilter, last: u64) -> Result<RangeInclusive<u64>, StoreError> {
+        let from = filter.from_us.unwrap_or(i64::MIN);
+        let after = filter.after.unwrap_or(0);
+        let first =
+            self.db.one("SELECT MIN(seq) AS seq FROM audit WHERE seq > $1 AND time_us >= $2", args![after, from]);
+        let first = first.await?.map(|row| row.maybe_int("seq")).transpose()?.flatten();
+        let until = filter.to_us.unwrap_or(i64::MAX);
+        let newest =
+            self.db.one("SELECT MAX(seq) AS seq FROM audit WHERE seq <= $1 AND time_us < $2", args![last, until]);
+        let newest = newest.await?.map(|row| row.maybe_int("seq")).transpose()?.flatten();
+        let place = |found: Option<i64>| found.and_then(|seq| u64::try_from(seq).ok());
+        let first = place(first).unwrap_or(last + 1);
+        Ok(first..=place(newest).unwrap_or(first - 1))
     }
 
     /// Writes an entry that reports no change of the database: a denial, an export.

@@ -111,7 +111,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(conflicts::reveal))
         .routes(routes!(conflicts::resolve))
         .routes(routes!(audit::events))
-        .routes(routes!(audit::export))
+        .routes(routes!(audit::export::export))
         .routes(routes!(audit::verify))
         .routes(routes!(audit_log::checkpoints))
         .routes(routes!(audit_log::keys))

@@ -1,5 +1,7 @@
 //! `vaultterm audit …`.
 
+mod verify;
+
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
@@ -79,9 +81,10 @@ impl Span {
 
 /// Runs the command.
 pub(crate) async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
-    let client = app.client()?;
     match command {
+        Command::Verify(args) => verify::run(&args, app),
         Command::Ls { actor, action, object, span, after, limit } => {
+            let client = app.client()?;
             let actor = match actor {
                 // Whoever is gone is still found by id.
                 Some(name) => match uuid::Uuid::parse_str(&name) {
@@ -94,10 +97,10 @@ pub(crate) async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
             let query = query.with_some("object", object).with_some("after", after);
             list(&client, app, &query, limit).await
         }
-        Command::Export { span, output } => export(&client, app, &span, &output).await,
-        Command::Checkpoints { limit } => checkpoints(&client, app, limit).await,
-        Command::Key => keys(&client, app).await,
-        Command::Prune { before } => prune(&client, app, before).await,
+        Command::Export { span, output } => export(&app.client()?, app, &span, &output).await,
+        Command::Checkpoints { limit } => checkpoints(&app.client()?, app, limit).await,
+        Command::Key => keys(&app.client()?, app).await,
+        Command::Prune { before } => prune(&app.client()?, app, before).await,
     }
 }
 
