@@ -12,6 +12,7 @@ mod accounts;
 mod audit;
 mod canary;
 mod conflicts;
+mod exports;
 mod faults;
 mod guide;
 mod house;

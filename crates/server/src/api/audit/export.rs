@@ -70,8 +70,8 @@ impl Export {
         let (before, previous) =
             if selection { (Frontier::default(), [0; 32]) } else { app.store.audit_start(*places.start()).await? };
         let last = (before.size(), previous);
-        let until = filter.to_us.is_some();
-        let header = Header { until, selection, ..Header::new(newest.log_id, &before, previous, vkeys) };
+        let mut header = Header::new(newest.log_id, &before, previous, vkeys);
+        (header.until, header.selection) = (filter.to_us.is_some(), selection);
         let after = Some(places.start() - 1);
         // A stretch is named by its places; a selection goes by times, too.
         let filter = if selection { filter } else { AuditFilter { from_us: None, to_us: None, ..filter } };

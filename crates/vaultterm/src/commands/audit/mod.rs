@@ -57,6 +57,9 @@ pub(crate) enum Command {
         #[arg(short, long, value_name = "FILE", default_value = "-")]
         output: PathBuf,
     },
+    /// Check an export offline: every entry, every link, every checkpoint
+    #[command(after_help = verify::EXIT_CODES)]
+    Verify(verify::Args),
     /// List the signed checkpoints of the log
     Checkpoints {
         /// How many at most
