@@ -21,13 +21,13 @@ pub(super) struct VaultAnchor {
     compared: bool,
     /// When it was written last, or tried to be.
     tried: Option<Instant>,
-    /// What the guard was raised for: once is enough.
-    raised: Option<String>,
+    /// What was compared last: once is enough to raise the guard for it.
+    seen: Option<String>,
 }
 
 impl VaultAnchor {
     pub(super) fn new(connection: String, path: String) -> Self {
-        Self { connection, path, compared: false, tried: None, raised: None }
+        Self { connection, path, compared: false, tried: None, seen: None }
     }
 
     /// Compares what stands there and writes the newest checkpoint: `None`; or tells why neither is
@@ -69,9 +69,9 @@ impl VaultAnchor {
             self.compared = true;
             return Ok(());
         }
-        if let Some(text) = text.filter(|text| self.raised.as_ref() != Some(text)) {
+        if let Some(text) = text.filter(|text| self.seen.as_ref() != Some(text)) {
             compare(app, anchor, &text).await?;
-            self.raised = Some(text);
+            self.seen = Some(text);
         }
         self.compared = true;
         session.write(note, version).await.map_err(|fault| told(&fault))?;
