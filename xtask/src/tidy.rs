@@ -19,7 +19,7 @@ const ROOMS: [(&str, &[&str]); 11] = [
     ("store", &["ledger", "reconcile", "sealing", "sync"]),
     ("server", &["hcv", "ledger", "license", "outbound", "reconcile", "sealing", "store", "sync"]),
     // Measures; nothing is built on it.
-    ("bench", &["hcv", "ledger", "reconcile", "sealing", "store", "sync", "testkit"]),
+    ("bench", &["hcv", "ledger", "reconcile", "sealing", "server", "store", "sync", "testkit"]),
     ("vaultterm", &["hcv", "ledger", "license", "reconcile", "sealing", "server", "store", "sync"]),
 ];
 

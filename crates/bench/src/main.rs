@@ -5,10 +5,13 @@
 //! paths and a fresh database; one follows directly on the other, so that what else the machine does
 //! falls on both. It fails when a result is wrong, never because it is slow.
 //!
+//! Before that, what the audit log costs, without a Vault (`audit.rs`).
+//!
 //! Start reading at [`round`]; `bare.rs` is what is compared with, `house.rs` what is measured.
 
 #![allow(clippy::print_stdout, reason = "its output is for the person who runs it")]
 
+mod audit;
 mod bare;
 mod house;
 mod report;
@@ -35,12 +38,19 @@ struct Arguments {
     /// Rounds; the median of the ratios counts
     #[arg(long, default_value_t = 3)]
     rounds: usize,
+    /// Only the audit log
+    #[arg(long)]
+    audit_only: bool,
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let Arguments { secrets, rounds } = Arguments::parse();
+    let Arguments { secrets, rounds, audit_only } = Arguments::parse();
     ensure!(secrets > 0 && rounds > 0, "there is nothing to measure");
+    audit::measure().await?;
+    if audit_only {
+        return Ok(());
+    }
     let server = OpenBao::start_with(Setup { raft: true, ..Setup::default() }).await;
     let town = house::prepare(&server).await;
     println!("{secrets} secrets, {rounds} rounds, OpenBao with raft on disk, {} at once", house::AT_ONCE);

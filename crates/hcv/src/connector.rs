@@ -97,7 +97,7 @@ impl VaultConnector {
     }
 
     /// Makes the way to the server and asks what answers.
-    async fn reach(
+    pub(crate) async fn reach(
         &self,
         connection: &Connection,
         secrets: &ConnectionSecrets,

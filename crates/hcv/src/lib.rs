@@ -2,13 +2,14 @@
 //!
 //! [`VaultConnector`] opens sessions on one KV v2 scope (the engine's `Connector` and `Remote`),
 //! runs the checks behind `connection test`, and [`policy()`] writes the least-privilege policy
-//! for a mode. [`Transit`] seals a root key. One attempt per call: waiting and repeating is the
-//! engine's business. Nothing here reads the environment, and no value, `SecretID` or token gets
-//! into a message or a URL.
+//! for a mode. [`Transit`] seals a root key, [`AnchorSession`] keeps a checkpoint of the audit log.
+//! One attempt per call: waiting and repeating is the engine's business. Nothing here reads the
+//! environment, and no value, `SecretID` or token gets into a message or a URL.
 //!
 //! Start reading at `connector.rs` (how a session is opened), then `kv2.rs` and `observe.rs`.
 
 mod address;
+mod anchor;
 mod approle;
 mod check;
 mod connector;
@@ -29,6 +30,7 @@ mod transit;
 mod wire;
 
 pub use address::VaultAddress;
+pub use anchor::{AnchorSession, Anchored, anchor_policy};
 pub use check::{Check, Server, TestReport};
 pub use connector::{ConnectorOptions, Listing, VaultConnector};
 pub use policy::{Flavor, PolicyRequest, PolicyText, policy};

@@ -197,7 +197,7 @@ fn trimmed(path: &str) -> &str {
 
 /// Quotes a text for HCL 1, the language of policies: `${` begins something there that no `$`
 /// escapes.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let escaped = text.replace('\\', "\\\\").replace('"', "\\\"").replace("${", "\\u0024{");
     let escape = |c: char| if breaks_line(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
     format!("\"{}\"", escaped.chars().map(escape).collect::<String>())

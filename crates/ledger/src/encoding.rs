@@ -13,6 +13,8 @@ use crate::{
 };
 
 const VERSION: u8 = 1;
+/// Most entries are shorter.
+const USUAL_BYTES: usize = 512;
 
 /// Bytes that are no entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,12 +25,13 @@ impl Entry {
     /// Encodes the entry: the same entry always gives the same bytes.
     #[must_use]
     pub fn encode(&self) -> SealedEntry {
-        let bytes = self.bytes();
+        let bytes = self.bytes(USUAL_BYTES);
         SealedEntry { hash: leaf_hash(&bytes), bytes }
     }
 
-    fn bytes(&self) -> Vec<u8> {
-        let mut out = Writer(vec![VERSION]);
+    fn bytes(&self, capacity: usize) -> Vec<u8> {
+        let mut out = Writer(Vec::with_capacity(capacity));
+        out.0.push(VERSION);
         out.id(self.log_id);
         out.number(self.seq);
         out.0.extend(self.previous);
@@ -68,7 +71,7 @@ impl Entry {
         let entry =
             Self { log_id: reader.id()?, seq: reader.number()?, previous: reader.array()?, draft: reader.draft()? };
         // Lengths and orders that decode but would be written otherwise are refused here.
-        if !reader.0.is_empty() || entry.bytes() != bytes {
+        if !reader.0.is_empty() || entry.bytes(bytes.len()) != bytes {
             return Err(Malformed("not in the one encoding"));
         }
         Ok(entry)

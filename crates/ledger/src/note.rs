@@ -147,6 +147,11 @@ pub fn open_note<'a>(note: &'a str, trusted: &[VerifierKey]) -> Result<(&'a str,
     Ok((text, signer.ok_or(NoteError::UnknownSigner)?))
 }
 
+/// Returns the place (in `trusted`) of a key that signed a note.
+pub(crate) fn signed_by(note: &str, trusted: &[VerifierKey]) -> Result<usize, NoteError> {
+    open_note(note, trusted).map(|(_, signer)| signer)
+}
+
 /// Reads a signature line: the name, and the key's id with the signature.
 fn signature(line: &str) -> Result<(&str, Vec<u8>), NoteError> {
     let line = line.strip_prefix(SIGNATURE).ok_or(NoteError::Malformed("a line below it is no signature"))?;

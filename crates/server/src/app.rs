@@ -9,8 +9,8 @@ use vaultterm_store::Store;
 use vaultterm_sync::{Clock as _, Engine};
 
 use crate::{
-    LicenseSettings, RootKeeper, clock::SystemClock, keys::Keys, license::Licensing, live::LiveRuns,
-    password::Passwords, throttle::Throttle, webhooks::Sender,
+    AuditOptions, LicenseSettings, RootKeeper, anchors::Anchors, clock::SystemClock, keys::Keys, license::Licensing,
+    live::LiveRuns, password::Passwords, throttle::Throttle, webhooks::Sender,
 };
 
 /// The engine as the server runs it.
@@ -23,6 +23,8 @@ pub struct AppOptions {
     pub allow_plaintext_vault: bool,
     /// Where the license is.
     pub license: LicenseSettings,
+    /// What is kept of the audit log, and where else.
+    pub audit: AuditOptions,
 }
 
 /// The state of the server. Cheap to clone.
@@ -34,6 +36,7 @@ pub struct App {
     pub(crate) keys: Arc<Keys>,
     pub(crate) license: Arc<Licensing>,
     pub(crate) options: AppOptions,
+    pub(crate) anchors: Arc<Anchors>,
     pub(crate) live: Arc<LiveRuns>,
     pub(crate) passwords: Arc<Passwords>,
     pub(crate) throttle: Arc<Throttle>,
@@ -62,6 +65,7 @@ impl App {
             connector,
             keys: Arc::new(Keys::new(keeper, root)),
             license,
+            anchors: Arc::new(Anchors::new(&options.audit)),
             options,
             live: Arc::default(),
             passwords: Arc::new(Passwords::new()),

@@ -1,6 +1,7 @@
 //! `Idempotency-Key`: the same POST sent twice is done once and answered twice alike.
 //!
-//! An answer is kept, sealed, for 24 hours. A request that failed inside frees its key.
+//! An answer is kept, sealed, for 24 hours. A request that failed inside frees its key. Values are
+//! not kept: each time one is shown, that is audited, and asked for with the rights of that moment.
 
 use axum::{
     body::{Body, Bytes, to_bytes},
@@ -26,7 +27,8 @@ const KEY_CHARS_MAX: usize = 255;
 
 /// The layer around every route that needs a token.
 pub(crate) async fn once(State(app): State<App>, request: Request, next: Next) -> Response {
-    if request.method() != Method::POST || !request.headers().contains_key(IDEMPOTENCY_KEY) {
+    let shows_values = request.uri().path().ends_with("/reveal");
+    if request.method() != Method::POST || shows_values || !request.headers().contains_key(IDEMPOTENCY_KEY) {
         return next.run(request).await;
     }
     match answer_once(&app, request, next).await {

@@ -400,6 +400,7 @@ pub(crate) struct Keys {
 pub(crate) enum Rotated {
     Root,
     Record,
+    Audit,
     Transit,
 }
 
@@ -423,6 +424,7 @@ impl App {
                     app.store.rotate_record_key(&context, &root).await?;
                     app.tasks.spawn(rewrap(app.clone()));
                 }
+                Rotated::Audit => app.store.rotate_audit_key(&context, &root).await?,
             }
             Ok(())
         });

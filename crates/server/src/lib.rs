@@ -7,9 +7,11 @@
 //! Start reading at [`App`] in `app.rs`, then any file of `api/`.
 
 mod access;
+mod anchors;
 mod api;
 mod app;
 mod caller;
+mod checkpoints;
 mod clock;
 mod front;
 mod gate;
@@ -30,6 +32,7 @@ mod throttle;
 mod web;
 mod webhooks;
 
+pub use anchors::{AuditOptions, SyslogTarget, delivered};
 pub use api::openapi;
 pub use app::{App, AppOptions};
 pub use clock::SystemClock;

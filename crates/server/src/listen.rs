@@ -8,7 +8,7 @@ use axum_server::{Handle, tls_rustls::RustlsConfig};
 use hyper_util::rt::TokioTimer;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
-use crate::{api, app::App, front::Front, keys, scheduler, webhooks};
+use crate::{anchors, api, app::App, checkpoints, front::Front, keys, scheduler, webhooks};
 
 /// How long the head of a request may take, against connections that send nothing.
 const HEADERS_WITHIN: Duration = Duration::from_secs(10);
@@ -92,6 +92,8 @@ impl Server {
         let service = front.router().into_make_service_with_connect_info::<SocketAddr>();
         let handle = Handle::new();
         if let Opening::Done(app) = &opening {
+            // Before anybody can ask for anything: an older database must not be worked with.
+            anchors::compare_at_start(app).await;
             license(app).await;
             front.open(api::router((**app).clone()));
         }
@@ -105,7 +107,10 @@ impl Server {
                     handle.graceful_shutdown(Some(SHUTDOWN_WITHIN));
                     return joined(serving.await);
                 }
-                app = opening => app,
+                app = opening => {
+                    anchors::compare_at_start(&app).await;
+                    app
+                }
             },
         };
         license(&app).await;
@@ -113,6 +118,8 @@ impl Server {
         app.tasks.spawn(scheduler::run(app.clone()));
         app.tasks.spawn(keys::rewrap(app.clone()));
         app.tasks.spawn(webhooks::run(app.clone()));
+        app.tasks.spawn(checkpoints::run(app.clone()));
+        anchors::run(&app);
         tokio::select! {
             ended = &mut serving => return joined(ended),
             () = shutdown => {}
@@ -124,6 +131,8 @@ impl Server {
             tracing::warn!("runs did not end in time; the next ones continue them");
         }
         let ended = serving.await;
+        checkpoints::last(&app).await;
+        anchors::last(&app).await;
         app.store.close().await;
         joined(ended)
     }

@@ -16,7 +16,8 @@ fn the_page_about_the_api_is_up_to_date() {
          description, with every shape, is OpenAPI 3.1: `vaultterm openapi`, or `/api/v1/openapi.json` of a server.\n\n\
          Send `Authorization: Bearer <token>`: a login's, or an API token's. Lists take `?limit=` (500 at most) and\n\
          `&cursor=`, the `next_cursor` of the page before. An update needs `If-Match: \"<revision>\"`. A `POST` with\n\
-         `Idempotency-Key` is done once and answered twice alike, for 24 hours. Times are RFC 3339, UTC.\n",
+         `Idempotency-Key` is done once and answered twice alike, for 24 hours; values are revealed, and audited,\n\
+         each time. Times are RFC 3339, UTC.\n",
     );
     routes(&mut page);
     problems(&mut page);

@@ -1,9 +1,13 @@
-//! The audit log: appended to in the transaction of what it reports, listed, verified.
+//! The audit log: appended to in the transaction of what it reports, and listed. It is signed in
+//! `checkpoints.rs` and verified in `verdict.rs`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::RangeInclusive,
+};
 
 use uuid::Uuid;
-use vaultterm_ledger::{Action, BrokenChain, Draft, Entry, ObjectKind, ObjectRef, Outcome, verify_chain};
+use vaultterm_ledger::{Action, Draft, Entry, ObjectKind, ObjectRef, Outcome};
 
 use crate::{
     Context, Page, Paged, Store, StoreError,
@@ -38,17 +42,6 @@ pub struct AuditFilter {
     pub from_us: Option<i64>,
     /// Before this moment, microseconds.
     pub to_us: Option<i64>,
-}
-
-/// The log, checked from its first entry to its last.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AuditVerdict {
-    /// How many entries stand in an unbroken chain.
-    pub entries: u64,
-    /// The leaf hash of the last of them.
-    pub head: [u8; 32],
-    /// What is wrong with the next one, if anything is.
-    pub broken: Option<String>,
 }
 
 /// Rows that one statement inserts: fewer statements, and few different ones to prepare.
@@ -128,6 +121,26 @@ impl Store {
         page.cut(rows, event, |event| event.seq.to_string())
     }
 
+    /// Finds the one stretch of the log, up to the entry `last`, that holds everything from a time:
+    /// from the first entry that is not before it to the last one that is not after it.
+    ///
+    /// # Errors
+    /// [`StoreError`], as everywhere here.
+    pub async fn audit_stretch(&self, filter: &AuditFilter, last: u64) -> Result<RangeInclusive<u64>, StoreError> {
+        let from = filter.from_us.unwrap_or(i64::MIN);
+        let after = filter.after.unwrap_or(0);
+        let first =
+            self.db.one("SELECT MIN(seq) AS seq FROM audit WHERE seq > $1 AND time_us >= $2", args![after, from]);
+        let first = first.await?.map(|row| row.maybe_int("seq")).transpose()?.flatten();
+        let until = filter.to_us.unwrap_or(i64::MAX);
+        let newest =
+            self.db.one("SELECT MAX(seq) AS seq FROM audit WHERE seq <= $1 AND time_us < $2", args![last, until]);
+        let newest = newest.await?.map(|row| row.maybe_int("seq")).transpose()?.flatten();
+        let place = |found: Option<i64>| found.and_then(|seq| u64::try_from(seq).ok());
+        let first = place(first).unwrap_or(last + 1);
+        Ok(first..=place(newest).unwrap_or(first - 1))
+    }
+
     /// Writes an entry that reports no change of the database: a denial, an export.
     ///
     /// # Errors
@@ -145,58 +158,6 @@ impl Store {
         tx.audit(Draft { objects, outcome, detail, ..draft });
         tx.commit().await
     }
-
-    /// Checks every entry, every link, the columns that repeat parts of an entry, and that the
-    /// log ends where it says it ends. What a person who can write the file rewrote from some
-    /// entry to the end is found by checkpoints outside of it only.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database fails; a broken log is an answer.
-    pub async fn verify_audit(&self) -> Result<AuditVerdict, StoreError> {
-        const AT_ONCE: u64 = 1_000;
-        let head = self.db.one("SELECT log_id, seq, hash FROM audit_head", args![]).await?;
-        let head = head.ok_or(StoreError::Malformed("audit log"))?;
-        let (log_id, last, end) = (head.id("log_id")?, head.count("seq")?, head.hash("hash")?);
-        let mut verdict = AuditVerdict { entries: 0, head: [0; 32], broken: None };
-        loop {
-            let sql = "SELECT seq, time_us, actor_id, action, outcome, hash, bytes FROM audit
-                       WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT $3";
-            let rows = self.db.all(sql, args![verdict.entries, last, AT_ONCE]).await?;
-            if rows.is_empty() {
-                break;
-            }
-            for row in &rows {
-                let bytes = row.bytes("bytes")?;
-                let link = verify_chain([bytes.as_slice()], verdict.entries, verdict.head);
-                let broken = match link {
-                    Ok((seq, hash)) if repeats(row, &bytes, log_id, hash)? => {
-                        (verdict.entries, verdict.head) = (seq, hash);
-                        continue;
-                    }
-                    Ok((seq, _)) => format!("the columns beside entry {seq} say something else than the entry"),
-                    Err(BrokenChain::Malformed { seq, source }) => format!("entry {seq} is malformed: {source}"),
-                    Err(other) => other.to_string(),
-                };
-                return Ok(AuditVerdict { broken: Some(broken), ..verdict });
-            }
-        }
-        if (verdict.entries, verdict.head) != (last, end) {
-            verdict.broken = Some(format!("the log ends after entry {}, but had {last} entries", verdict.entries));
-        }
-        Ok(verdict)
-    }
-}
-
-/// Tells whether the columns repeat what the entry says.
-fn repeats(row: &Row, bytes: &[u8], log_id: Uuid, hash: [u8; 32]) -> Result<bool, StoreError> {
-    let entry = Entry::decode(bytes).map_err(|_| StoreError::Malformed("audit entry"))?;
-    Ok(entry.log_id == log_id
-        && row.count("seq")? == entry.seq
-        && row.int("time_us")? == entry.draft.time_us
-        && row.text("actor_id")? == entry.draft.actor.id.to_string()
-        && row.text("action")? == entry.draft.action.as_str()
-        && row.int("outcome")? == i64::from(entry.draft.outcome as u8)
-        && row.hash("hash")? == hash)
 }
 
 pub(crate) fn event(row: &Row) -> Result<AuditEvent, StoreError> {
@@ -213,46 +174,8 @@ mod tests {
     use super::AuditFilter;
     use crate::{
         Page,
-        sql::args,
         testing::{House, NOW_US},
     };
-
-    #[tokio::test]
-    async fn the_log_is_an_unbroken_chain() {
-        let house = House::new().await;
-        for n in 0..40 {
-            house.save(&format!("r{n}"), json!({"x": n})).await.unwrap();
-        }
-        let verdict = house.store.verify_audit().await.unwrap();
-        assert_eq!((verdict.entries, verdict.broken), (42, None));
-    }
-
-    #[tokio::test]
-    async fn every_kind_of_edit_of_the_log_is_found() {
-        let edits = [
-            ("UPDATE audit SET bytes = (SELECT bytes FROM audit WHERE seq = 3) WHERE seq = 4", "entry 4 is missing"),
-            ("UPDATE audit SET action = 'LOGGED_OUT' WHERE seq = 4", "the columns beside entry 4"),
-            ("UPDATE audit SET time_us = time_us + 1 WHERE seq = 4", "the columns beside entry 4"),
-            ("DELETE FROM audit_objects", ""),
-            ("PRAGMA defer_foreign_keys = ON; DELETE FROM audit WHERE seq = 6", "the log ends after entry 5"),
-            ("UPDATE audit SET bytes = zeroblob(40) WHERE seq = 2", "entry 2 is malformed"),
-            ("UPDATE audit_head SET seq = 5", "the log ends after entry 5"),
-        ];
-        for (edit, found) in edits {
-            let house = House::new().await;
-            for n in 0..4 {
-                house.save(&format!("r{n}"), json!({"x": n})).await.unwrap();
-            }
-            let mut tx = house.store.db.write().await.unwrap();
-            tx.run("DELETE FROM audit_objects", args![]).await.unwrap();
-            for statement in edit.split("; ") {
-                tx.run(statement, args![]).await.unwrap();
-            }
-            tx.commit().await.unwrap();
-            let broken = house.store.verify_audit().await.unwrap().broken.unwrap_or_default();
-            assert!(broken.starts_with(found) && broken.is_empty() == found.is_empty(), "{edit}: {broken}");
-        }
-    }
 
     #[tokio::test]
     async fn entries_are_found_by_what_they_are_about() {

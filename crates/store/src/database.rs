@@ -247,11 +247,12 @@ fn system_time() -> UnixNanos {
 }
 
 /// The migrations, oldest first. A released one never changes.
-const MIGRATIONS: [(&str, &str); 6] = [
+const MIGRATIONS: [(&str, &str); 7] = [
     ("first", include_str!("../migrations/0001_first.sql")),
     ("keys", include_str!("../migrations/0002_keys.sql")),
     ("newest_runs", include_str!("../migrations/0003_newest_runs.sql")),
     ("license", include_str!("../migrations/0004_license.sql")),
+    ("audit_checkpoints", include_str!("../migrations/0005_audit_checkpoints.sql")),
     ("backup", include_str!("../migrations/0006_backup.sql")),
     ("webhooks", include_str!("../migrations/0007_webhooks.sql")),
 ];

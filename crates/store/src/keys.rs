@@ -323,7 +323,7 @@ pub(crate) async fn sealed_roots(db: &Db) -> Result<Vec<SealedRoot>, StoreError>
     rows.iter().map(sealed).collect()
 }
 
-async fn keyring_rows(tx: &mut Tx) -> Result<Vec<KeyringRow>, StoreError> {
+pub(crate) async fn keyring_rows(tx: &mut Tx) -> Result<Vec<KeyringRow>, StoreError> {
     tx.all("SELECT * FROM keyring ORDER BY id", args![]).await?.iter().map(keyring_row).collect()
 }
 
@@ -341,24 +341,15 @@ pub(crate) fn keyring_row(row: &Row) -> Result<KeyringRow, StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use vaultterm_ledger::Action;
     use vaultterm_sealing::{KeyPurpose, KeyState, RootKey};
 
     use super::SealedRoot;
     use crate::{
-        Database, Store, StoreError,
+        StoreError,
         sql::args,
-        testing::{House, cut},
+        testing::{House, cut, reopened},
     };
-
-    /// Opens the file anew, as the next process does.
-    async fn reopened(house: &House, root: &RootKey) -> Result<Store, StoreError> {
-        let database = Database::open_sqlite(&house.folder.path().join("data").join("vaultterm.db")).await?;
-        let now = house.store.now();
-        database.with_clock(Arc::new(move || now)).unlock(root).await
-    }
 
     fn sealed(root: &RootKey) -> SealedRoot {
         let (binding, ciphertext) = ("context".to_owned(), format!("vault:v1:{}", root.id().0));

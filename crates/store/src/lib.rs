@@ -6,9 +6,12 @@
 //!
 //! Start reading at `database.rs`, then `records.rs`; `journal.rs` is what the engine sees.
 
+mod anchors;
 mod audit;
+mod audit_key;
 mod backup;
 mod base;
+mod checkpoints;
 mod collections;
 mod commit;
 mod conflicts;
@@ -25,6 +28,7 @@ mod license;
 mod record_changes;
 mod records;
 mod restore_guard;
+mod retention;
 mod revisions;
 mod runs;
 mod schedule;
@@ -34,11 +38,14 @@ mod sql;
 mod testing;
 mod tokens;
 mod users;
+mod verdict;
 mod webhook_deliveries;
 mod webhooks;
 
-pub use audit::{AuditEvent, AuditFilter, AuditVerdict};
+pub use anchors::{AnchorRow, Comparison};
+pub use audit::{AuditEvent, AuditFilter};
 pub use backup::{Archive, Backup, BackupError, BackupHeader, ImageKind, Restored, Target, clear_leftovers, schema_of};
+pub use checkpoints::{AuditKey, StoredCheckpoint, Uncovered};
 pub use collections::{Collection, CollectionRole, Member};
 pub use conflicts::ConflictFilter;
 pub use connections::{ConnectionSummary, ConnectionUpdate, NewConnection};
@@ -49,9 +56,11 @@ pub use idempotency::{IdempotencyKey, SavedAnswer};
 pub use keys::{KeyInfo, KeyringStatus, SealedRoot};
 pub use license::{LicenseMemory, NewLicense};
 pub use records::{NewRecord, Record, RecordFilter, RecordPatch, RecordState, RecordSync};
+pub use retention::Pruned;
 pub use revisions::RevisionInfo;
 pub use schedule::Scheduled;
 pub use tokens::{Caller, NewToken, Scope, TokenInfo, TokenKind};
 pub use users::{InstanceRole, LoginRow, NewUser, User, UserUpdate};
+pub use verdict::AuditVerdict;
 pub use webhook_deliveries::{LogEnd, WebhookSecrets};
 pub use webhooks::{NewWebhook, OLD_SECRET_US, Webhook, WebhookUpdate};

@@ -316,10 +316,15 @@ impl Tx {
         self.drafts.push(draft);
     }
 
+    /// Writes the audit entries so far: whoever signs the log with them in this very change.
+    pub(crate) async fn flush(&mut self) -> Result<(), StoreError> {
+        let drafts = std::mem::take(&mut self.drafts);
+        crate::audit::append(self, drafts).await
+    }
+
     /// Writes the audit entries and commits.
     pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
-        let drafts = std::mem::take(&mut self.drafts);
-        crate::audit::append(&mut self, drafts).await?;
+        self.flush().await?;
         Ok(self.inner.commit().await?)
     }
 }

@@ -159,6 +159,13 @@ pub(crate) async fn cut(polls: usize, future: impl Future<Output = ()>) -> bool 
     .await
 }
 
+/// Opens the file anew, as the next process does.
+pub(crate) async fn reopened(house: &House, root: &RootKey) -> Result<Store, StoreError> {
+    let database = Database::open_sqlite(&house.folder.path().join("data").join("vaultterm.db")).await?;
+    let now = house.store.now();
+    database.with_clock(Arc::new(move || now)).unlock(root).await
+}
+
 pub(crate) fn somebody() -> Context {
     let actor = Actor { kind: ActorKind::System, id: Uuid::nil(), name: "test".to_owned() };
     Context { actor, source_ip: Some("127.0.0.1".to_owned()), request_id: Some("req-1".to_owned()), now_us: NOW_US }

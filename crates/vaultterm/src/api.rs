@@ -307,6 +307,31 @@ pub(crate) struct AuditEvent {
 }
 
 #[derive(Clone, Debug, Deserialize)]
+pub(crate) struct AuditCheckpoint {
+    pub(crate) size: u64,
+    pub(crate) root: String,
+    pub(crate) key_id: Uuid,
+    pub(crate) created_at: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct AuditKeys {
+    pub(crate) keys: Vec<AuditKey>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct AuditKey {
+    pub(crate) vkey: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Pruned {
+    pub(crate) pruned: u64,
+    pub(crate) size: Option<u64>,
+    pub(crate) root: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Keys {
     pub(crate) provider: String,
     pub(crate) kept_at: String,

@@ -6,32 +6,45 @@
 use std::error::Error;
 
 use serde::Deserialize;
+use vaultterm_ledger::Class;
 
 /// The exit codes of the contract. `run -- CMD` aside, no other number leaves this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// Done, or nothing to do.
-    Done = 0,
+    Done,
     /// Wrong usage, or an error on this machine.
-    Local = 1,
+    Local,
     /// The server or Vault refused or failed.
-    Server = 2,
+    Server,
     /// The plan has changes (only with `--detailed-exitcode`).
-    PlanHasChanges = 3,
+    PlanHasChanges,
     /// Conflicts wait for a person.
-    Conflicts = 4,
-    /// A guard halted the run.
-    Halted = 5,
+    Conflicts,
+    /// Halted by a guard.
+    Halted,
     /// Some paths were not done.
-    Partial = 6,
+    Partial,
+    /// An export of the audit log does not verify: the class of what was found first.
+    Unverified(Class),
     /// Interrupted.
-    Interrupted = 130,
+    Interrupted,
 }
 
 impl Exit {
     /// Returns the number the process ends with.
     pub(crate) const fn code(self) -> u8 {
-        self as u8
+        match self {
+            Self::Done => 0,
+            Self::Local => 1,
+            Self::Server => 2,
+            Self::PlanHasChanges => 3,
+            Self::Conflicts => 4,
+            Self::Halted => 5,
+            Self::Partial => 6,
+            Self::Unverified(class) => class.exit_code(),
+            Self::Interrupted => 130,
+        }
     }
 }
 

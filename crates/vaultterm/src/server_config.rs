@@ -4,6 +4,7 @@
 //! is generated from it. Secrets are never in `vaultterm.toml` or in a flag: they are in files,
 //! whose paths are, or among systemd's credentials.
 
+mod audit;
 mod keys;
 mod license;
 
@@ -16,7 +17,7 @@ use std::{
 };
 
 use vaultterm_hcv::ConnectorOptions;
-use vaultterm_server::LicenseSettings;
+use vaultterm_server::{AuditOptions, LicenseSettings};
 use zeroize::Zeroizing;
 
 pub(crate) use keys::{KeyConfig, MasterKey, Provider};
@@ -105,6 +106,18 @@ variables! {
     LICENSE_PUBLIC_KEY = "LICENSE_PUBLIC_KEY", Some("license_public_key"), None, "what the binary was built with",
         "The vendor's public key, or several with spaces between. Also `LICENSE_PUBLIC_KEY_FILE`. \
          `VAULTTERM_LICENSE_PUBLIC_KEY` at build time builds one in.";
+    AUDIT_ANCHOR_FILE = "VAULTTERM_AUDIT_ANCHOR_FILE", Some("audit_anchor_file"), None, "none",
+        "File that each checkpoint of the audit log is appended to (0600), for a place that this server cannot rewrite.";
+    AUDIT_SYSLOG = "VAULTTERM_AUDIT_SYSLOG", Some("audit_syslog"), None, "none",
+        "Where checkpoints are sent to (RFC 5424): `unix:/dev/log`, `udp://host:port` or `tcp://host:port`.";
+    AUDIT_SYSLOG_ENTRIES = "VAULTTERM_AUDIT_SYSLOG_ENTRIES", Some("audit_syslog_entries"), None, "`0`",
+        "`1` sends every audit entry there as well, from the first one that is kept on.";
+    AUDIT_ANCHOR_CONNECTION = "VAULTTERM_AUDIT_ANCHOR_CONNECTION", Some("audit_anchor_connection"), None, "none",
+        "Name of the connection whose Vault keeps the newest checkpoint.";
+    AUDIT_ANCHOR_PATH = "VAULTTERM_AUDIT_ANCHOR_PATH", Some("audit_anchor_path"), None, "none",
+        "The secret it is kept in: a path below the connection's mount, outside of what is synchronized.";
+    AUDIT_KEEP_DAYS = "VAULTTERM_AUDIT_KEEP_DAYS", Some("audit_keep_days"), None, "`365`",
+        "Audit entries younger than this are never removed by `vaultterm audit prune`. 0 to 36500.";
     LOG = "VAULTTERM_LOG", Some("log"), None, "`info`",
         "What is logged: a level, or `tracing` directives such as `vaultterm_sync=debug,info`.";
     LOG_FORMAT = "VAULTTERM_LOG_FORMAT", Some("log_format"), None, "`text`",
@@ -139,6 +152,7 @@ pub(crate) struct ServerConfig {
     pub(crate) vault: ConnectorOptions,
     pub(crate) keys: KeyConfig,
     pub(crate) license: LicenseSettings,
+    pub(crate) audit: AuditOptions,
     pub(crate) log: String,
     pub(crate) log_format: LogFormat,
 }
@@ -196,6 +210,7 @@ impl ServerConfig {
             keys: KeyConfig::load(&sources, &data_dir, vault.clone())?,
             license: license::load(&sources, &data_dir)?,
             vault,
+            audit: audit::load(&sources)?,
             log: sources.text(LOG)?.unwrap_or_else(|| "info".to_owned()),
             log_format: match sources.text(LOG_FORMAT)?.as_deref() {
                 None | Some("text") => LogFormat::Text,

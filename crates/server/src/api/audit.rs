@@ -1,19 +1,14 @@
 //! The audit log: listed, exported, verified.
 
-use axum::{
-    Json,
-    body::{Body as HttpBody, Bytes},
-    extract::State,
-    http::{HeaderValue, header},
-    response::{IntoResponse, Response},
-};
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+pub(crate) mod export;
+
+use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
-use vaultterm_ledger::{Action, ActorKind, Outcome};
-use vaultterm_store::{AuditEvent, AuditFilter, InstanceRole, Page, Scope, StoreError};
+use vaultterm_ledger::Action;
+use vaultterm_store::{AuditEvent, AuditFilter, InstanceRole, Page, Scope};
 
 use super::{
     list::{ListView, listed, page},
@@ -31,7 +26,7 @@ use crate::{
 #[derive(Serialize, ToSchema)]
 pub(crate) struct EventView {
     /// Place in the log, from 1, without gaps.
-    seq: u64,
+    pub(crate) seq: u64,
     time: String,
     /// Who, in words.
     actor: String,
@@ -51,7 +46,7 @@ pub(crate) struct EventView {
     /// Facts about it. Never a value.
     detail: BTreeMap<String, String>,
     /// Hash of the entry's bytes, hexadecimal.
-    hash: String,
+    pub(crate) hash: String,
 }
 
 /// What something was done to.
@@ -82,12 +77,7 @@ impl EventView {
             time: moment::of_us(draft.time_us),
             actor: draft.actor.name.clone(),
             actor_id: draft.actor.id,
-            actor_kind: match draft.actor.kind {
-                ActorKind::User => "user",
-                ActorKind::Token => "token",
-                ActorKind::System => "system",
-                ActorKind::Anonymous => "anonymous",
-            },
+            actor_kind: draft.actor.kind.as_str(),
             source_ip: draft.source_ip.clone(),
             request_id: draft.request_id.clone(),
             action: draft.action.as_str(),
@@ -95,11 +85,7 @@ impl EventView {
             objects: objects
                 .map(|object| ObjectView { kind: object.kind.as_str(), id: object.id, name: object.name.clone() })
                 .collect(),
-            outcome: match draft.outcome {
-                Outcome::Success => "success",
-                Outcome::Denied => "denied",
-                Outcome::Failure => "failure",
-            },
+            outcome: draft.outcome.as_str(),
             remote: draft.remote.as_ref().map(|remote| RemoteView {
                 cluster: remote.cluster.clone(),
                 path: remote.path.clone(),
@@ -112,7 +98,7 @@ impl EventView {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -163,7 +149,7 @@ impl AuditQuery {
     }
 }
 
-async fn may_read(app: &App, caller: &Caller) -> Result<(), Problem> {
+pub(super) async fn may_read(app: &App, caller: &Caller) -> Result<(), Problem> {
     app.need_scope(caller, Scope::AuditRead).await?;
     app.need_instance(caller, InstanceRole::Admin).await
 }
@@ -181,67 +167,23 @@ pub(crate) async fn events(
     Ok(listed(app.store.audit_events(&filter, &page).await?, EventView::of))
 }
 
-/// Writes the log as JSON lines; audited. `bytes` is each entry as it is hashed, base16.
-#[utoipa::path(get, path = "/audit/export", tag = "audit", params(AuditQuery),
-    responses((status = 200, description = "JSON lines", content_type = "application/jsonl", body = String)))]
-pub(crate) async fn export(
-    State(app): State<App>,
-    caller: Caller,
-    Parameters(query): Parameters<AuditQuery>,
-) -> Result<Response, Problem> {
-    may_read(&app, &caller).await?;
-    let (filter, _) = query.parts()?;
-    app.store
-        .audit(&caller.context(&app), Action::AuditExported, Vec::new(), Outcome::Success, BTreeMap::new())
-        .await?;
-    let first = Page { limit: 500, cursor: None };
-    let pages = stream::try_unfold(Some(first), move |page| {
-        let (app, filter) = (app.clone(), filter.clone());
-        async move {
-            let Some(page) = page else { return Ok(None) };
-            let found = app.store.audit_events(&filter, &page).await?;
-            let next = found.next_cursor.map(|cursor| Page { limit: page.limit, cursor: Some(cursor) });
-            Ok::<_, StoreError>(Some((lines(&found.items), next)))
-        }
-    });
-    let pages = pages.inspect_err(|error| tracing::error!(%error, "an export of the audit log broke off")).boxed();
-    let mut response = HttpBody::from_stream(pages).into_response();
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/jsonl"));
-    Ok(response)
-}
-
-/// One entry as it is exported: what it says, and the bytes that were hashed.
-#[derive(Serialize)]
-struct ExportedLine {
-    #[serde(flatten)]
-    event: EventView,
-    bytes: String,
-}
-
-fn lines(events: &[AuditEvent]) -> Bytes {
-    let mut text = Vec::new();
-    for event in events {
-        let line = ExportedLine { event: EventView::of(event), bytes: hex(&event.bytes) };
-        if serde_json::to_writer(&mut text, &line).is_ok() {
-            text.push(b'\n');
-        }
-    }
-    text.into()
-}
-
 /// What a check of the whole log found.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct VerdictView {
     ok: bool,
-    /// Entries in an unbroken chain.
+    /// Entries that were removed from the beginning (`audit prune`).
+    pruned: u64,
+    /// Entries in an unbroken chain, the removed ones included.
     entries: u64,
+    /// Checkpoints on the way that are signed by a key of this log and say what the entries say.
+    checkpoints: u64,
     /// Hash of the last of them, hexadecimal.
     head: String,
     /// What is wrong with the next one.
     broken: Option<String>,
 }
 
-/// Checks every entry and every link of the log.
+/// Checks every entry, every link and every checkpoint of the log.
 #[utoipa::path(post, path = "/audit/verify", tag = "audit", request_body = Nothing,
     responses((status = 200, body = VerdictView)))]
 pub(crate) async fn verify(
@@ -253,7 +195,9 @@ pub(crate) async fn verify(
     let verdict = app.store.verify_audit().await?;
     Ok(Json(VerdictView {
         ok: verdict.broken.is_none(),
+        pruned: verdict.pruned,
         entries: verdict.entries,
+        checkpoints: verdict.checkpoints,
         head: hex(&verdict.head),
         broken: verdict.broken,
     }))

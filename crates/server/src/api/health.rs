@@ -46,8 +46,9 @@ pub(crate) struct HealthView {
 
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ComponentView {
-    /// `database`, `keys`, `scheduler`.
-    name: &'static str,
+    /// `database`, `keys`, `scheduler`, and `anchor:file`, `anchor:syslog`, `anchor:vault` where
+    /// the audit log is anchored there.
+    name: String,
     ok: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
@@ -57,11 +58,15 @@ pub(crate) struct ComponentView {
 #[utoipa::path(get, path = "/health", tag = "health", responses((status = 200, body = HealthView)))]
 pub(crate) async fn health(State(app): State<App>, _caller: Caller) -> Json<HealthView> {
     let database = app.store.ping().await;
-    let components = vec![
-        ComponentView { name: "database", ok: database.is_ok(), detail: database.err().map(|error| error.to_string()) },
-        ComponentView { name: "keys", ok: true, detail: Some(app.keys.keeper.as_str().to_owned()) },
-        ComponentView { name: "scheduler", ok: !app.closing.is_cancelled(), detail: None },
+    let component = |name: &str, ok, detail| ComponentView { name: name.to_owned(), ok, detail };
+    let mut components = vec![
+        component("database", database.is_ok(), database.err().map(|error| error.to_string())),
+        component("keys", true, Some(app.keys.keeper.as_str().to_owned())),
+        component("scheduler", !app.closing.is_cancelled(), None),
     ];
+    for anchor in app.anchors.health(&app).await {
+        components.push(component(&format!("anchor:{}", anchor.name), anchor.ok, Some(anchor.detail)));
+    }
     let status = if components.iter().all(|component| component.ok) { "ok" } else { "degraded" };
     Json(HealthView { status, version: env!("CARGO_PKG_VERSION"), components })
 }

@@ -62,7 +62,7 @@ pub(crate) struct KeyView {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Rotate {
-    /// `root`, `record`, or `transit` (seals the root key anew under the newest version).
+    /// `root`, `record`, `audit`, or `transit` (seals the root key anew under the newest version).
     key: String,
 }
 
@@ -87,8 +87,9 @@ pub(crate) async fn rotate(
     let what = match body.key.as_str() {
         "root" => Rotated::Root,
         "record" => Rotated::Record,
+        "audit" => Rotated::Audit,
         "transit" => Rotated::Transit,
-        _ => return Err(Problem::field("key", "is `root`, `record` or `transit`")),
+        _ => return Err(Problem::field("key", "is `root`, `record`, `audit` or `transit`")),
     };
     app.rotate(caller.context(&app), what).await.map_err(problem)?;
     Ok(Json(view(&app).await?))

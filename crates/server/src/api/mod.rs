@@ -2,6 +2,7 @@
 //! OpenAPI document is made.
 
 pub(crate) mod audit;
+mod audit_log;
 mod auth;
 mod collections;
 mod conflicts;
@@ -112,8 +113,11 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(conflicts::reveal))
         .routes(routes!(conflicts::resolve))
         .routes(routes!(audit::events))
-        .routes(routes!(audit::export))
+        .routes(routes!(audit::export::export))
         .routes(routes!(audit::verify))
+        .routes(routes!(audit_log::checkpoints))
+        .routes(routes!(audit_log::keys))
+        .routes(routes!(audit_log::prune))
         .routes(routes!(webhooks::list, webhooks::create))
         .routes(routes!(webhooks::show, webhooks::update, webhooks::delete))
         .routes(routes!(webhooks::reship))

@@ -8,7 +8,7 @@ mod files;
 
 use std::{
     fmt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Mutex, PoisonError, RwLock,
         atomic::{AtomicI64, Ordering},
@@ -33,6 +33,15 @@ pub struct LicenseSettings {
     pub state_path: PathBuf,
     /// The keys whose licenses are accepted.
     pub trusted: TrustedKeys,
+}
+
+impl LicenseSettings {
+    /// The usual files in a data directory, and nobody whose licenses are accepted.
+    #[must_use]
+    pub fn of_nobody(data_dir: &Path) -> Self {
+        let trusted = TrustedKeys::default();
+        Self { path: data_dir.join("license.vtlic"), state_path: data_dir.join("license.state"), trusted }
+    }
 }
 
 /// Why a license is not accepted.

@@ -87,7 +87,7 @@ async fn examine(config: &ServerConfig, report: &mut Report) {
     }
     let store = installation::unlock(config, &database).await;
     if let Some(store) = report.note("keys", store, |_| "the master key opens them".to_owned()) {
-        examine_store(&store, report).await;
+        examine_store(config, &store, report).await;
         examine_license(config, &store, report).await;
     }
     database.close().await;
@@ -175,11 +175,15 @@ async fn examine_license(config: &ServerConfig, store: &Store, report: &mut Repo
     }
 }
 
-async fn examine_store(store: &Store, report: &mut Report) {
+async fn examine_store(config: &ServerConfig, store: &Store, report: &mut Report) {
     match store.verify_audit().await {
         Ok(verdict) => {
             let detail = match &verdict.broken {
-                None => format!("{} entries in an unbroken chain", verdict.entries),
+                None => format!(
+                    "{} entries in an unbroken chain, {} checkpoints",
+                    verdict.entries - verdict.pruned,
+                    verdict.checkpoints
+                ),
                 Some(why) => format!("unbroken up to entry {}: {why}", verdict.entries),
             };
             let hint = verdict.broken.as_ref().map(|_| "compare it with an export or a backup".to_owned());
@@ -191,6 +195,7 @@ async fn examine_store(store: &Store, report: &mut Report) {
         Ok(guarded) => judge_guard(&guarded, report),
         Err(error) => report.push("restore guard", false, error.to_string(), None),
     }
+    examine_anchors(config, store, report).await;
     match installation::has_owner(store).await {
         Ok(true) => report.push("owner", true, "there is one", None),
         Ok(false) => {
@@ -212,4 +217,33 @@ fn judge_guard(guarded: &[(String, String)], report: &mut Report) {
         "look at `vaultterm sync plan {first}`, then `vaultterm sync run {first} --acknowledge rewound`; likewise each"
     );
     report.push("restore guard", true, format!("{reason}: plan-only until acknowledged: {names}"), Some(hint));
+}
+
+/// Tells what arrived last at each configured anchor, and warns where none is.
+async fn examine_anchors(config: &ServerConfig, store: &Store, report: &mut Report) {
+    let audit = &config.audit;
+    let mut names = Vec::new();
+    names.extend(audit.anchor_file.as_ref().map(|_| "file"));
+    names.extend(audit.syslog.as_ref().map(|_| "syslog"));
+    names.extend(audit.anchor_secret.as_ref().map(|_| "vault"));
+    if names.is_empty() {
+        let hint = "set VAULTTERM_AUDIT_ANCHOR_FILE: without an anchor an older copy of the database goes unnoticed";
+        return report.push("audit anchors", true, "none", Some(hint.to_owned()));
+    }
+    let served = match store.anchors().await {
+        Ok(served) => served,
+        Err(error) => return report.push("audit anchors", false, error.to_string(), None),
+    };
+    let newest = match store.newest_checkpoint().await {
+        Ok(newest) => newest.map_or(0, |newest| newest.checkpoint.size),
+        Err(error) => return report.push("audit anchors", false, error.to_string(), None),
+    };
+    let now_us = installation::operator().now_us;
+    for name in names {
+        let row = served.iter().find(|row| row.name == name);
+        let detail = row.map_or("no checkpoint arrived yet".to_owned(), |row| vaultterm_server::delivered(row, now_us));
+        let ok = row.map_or(0, |row| row.size) >= newest;
+        let hint = (!ok).then(|| format!("the newest checkpoint is at {newest}; the server's log says what is wrong"));
+        report.push(&format!("audit anchor {name}"), ok, detail, hint);
+    }
 }

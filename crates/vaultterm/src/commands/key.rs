@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// What can be rotated.
-const ROTATED: [&str; 3] = ["root", "record", "transit"];
+const ROTATED: [&str; 4] = ["root", "record", "audit", "transit"];
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
@@ -143,6 +143,9 @@ async fn rotate(client: &Client, key: &str, app: &App) -> Result<Exit, Failure> 
     let exit = show(&keys, app)?;
     match key {
         "record" => app.console.note("what is stored is moved to the new key now; `vaultterm key status` counts down"),
+        "audit" => app
+            .console
+            .note("`vaultterm audit key` shows the new public key; the log names it under the old one's signature"),
         "root" if keys.data.provider == "local" => {
             app.console.note(&format!(
                 "back up the new {}; the one before is beside it as .previous, for older backups",

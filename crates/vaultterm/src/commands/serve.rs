@@ -65,7 +65,11 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     let scheme = if tls.is_some() { "https" } else { "http" };
     let connector = VaultConnector::new(config.vault.clone());
     let failed = |error| Failure::local("the server cannot run").because(&error);
-    let options = AppOptions { allow_plaintext_vault: config.vault.allow_plaintext, license: config.license.clone() };
+    let options = AppOptions {
+        allow_plaintext_vault: config.vault.allow_plaintext,
+        license: config.license.clone(),
+        audit: config.audit.clone(),
+    };
     let opening = match unlocked {
         Some(unlocked) => Opening::Done(Box::new(ServerApp::new(unlocked, keeper, connector, options))),
         None => Opening::Awaited(Box::pin(async move {

@@ -107,6 +107,9 @@ const ROWS: &[(&str, &str, Need, Option<&str>, &str)] = &[
     ("GET", "/audit/events", Admin, Some("audit:read"), ""),
     ("GET", "/audit/export", Admin, Some("audit:read"), ""),
     ("POST", "/audit/verify", Admin, Some("audit:read"), ""),
+    ("GET", "/audit/checkpoints", Admin, Some("audit:read"), ""),
+    ("GET", "/audit/keys", Admin, Some("audit:read"), ""),
+    ("POST", "/audit/prune", Owner, Some("admin"), r#"{"before":"no time"}"#),
 ];
 
 /// What happened to a caller.

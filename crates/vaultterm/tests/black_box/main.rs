@@ -9,9 +9,11 @@
 
 mod access;
 mod accounts;
+mod audit;
 mod backup;
 mod canary;
 mod conflicts;
+mod exports;
 mod faults;
 mod guide;
 mod house;

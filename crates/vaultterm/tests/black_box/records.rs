@@ -106,6 +106,24 @@ async fn the_same_post_with_a_key_is_done_once() {
 }
 
 #[tokio::test]
+async fn a_reveal_with_a_key_is_audited_each_time_and_asks_for_the_rights_of_that_moment() {
+    let house = House::new().await;
+    let collection = house.collection("app").await;
+    let id = house.record(&collection, "a", json!({"x": "hunter2"})).await;
+    let bo = house.person("bo@example.com", "member").await;
+    let me = bo.get("/auth/me").await.expect(200).body["user"]["id"].as_str().expect("an id").to_owned();
+    let member = format!("/collections/{collection}/members/{me}");
+    house.owner.put(&member, json!({"role": "viewer"})).await.expect(200);
+    let path = format!("/records/{id}/reveal");
+    let reveal = async || bo.send(Method::POST, &path, &[("idempotency-key", "k")], Some("{}".to_owned())).await;
+    reveal().await.expect(200);
+    reveal().await.expect(200);
+    assert_eq!(house.owner.items("/audit/events?action=RECORD_REVEALED").await.len(), 2);
+    house.owner.delete(&member).await.expect(204);
+    reveal().await.expect(404);
+}
+
+#[tokio::test]
 async fn what_a_record_cannot_be_is_refused_by_name_and_nothing_is_written() {
     let house = House::new().await;
     let collection = house.collection("app").await;

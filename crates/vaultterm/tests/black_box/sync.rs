@@ -163,9 +163,10 @@ async fn the_audit_names_both_sides_of_everything_that_travelled() {
     let export = town.house.owner.get("/audit/export").await.expect(200).body;
     let lines: Vec<Value> =
         export.as_str().expect("text").lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
-    let numbers: Vec<_> = lines.iter().map(|line| line["seq"].as_u64().expect("a number")).collect();
+    let entries: Vec<_> = lines.iter().filter(|line| line["bytes"].is_string()).collect();
+    let numbers: Vec<_> = entries.iter().map(|line| line["seq"].as_u64().expect("a number")).collect();
     assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>());
-    assert!(lines.iter().all(|line| line["bytes"].is_string() && line["hash"].is_string()));
+    assert!(entries.len() > 5 && entries.iter().all(|line| line["hash"].is_string()));
 }
 
 #[tokio::test]

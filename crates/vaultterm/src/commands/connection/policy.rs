@@ -2,7 +2,7 @@
 
 use clap::{ArgGroup, ValueEnum};
 use serde_json::json;
-use vaultterm_hcv::{Flavor, PolicyRequest, policy};
+use vaultterm_hcv::{Flavor, PolicyRequest, anchor_policy, policy};
 use vaultterm_reconcile::Mode;
 
 use crate::{
@@ -38,6 +38,9 @@ pub(crate) struct Args {
     /// Without the rights to mark secrets as managed by VaultTerm (`annotate=false`)
     #[arg(long, conflicts_with = "connection")]
     no_annotate: bool,
+    /// With the right to keep checkpoints of the audit log at this path below the mount (VAULTTERM_AUDIT_ANCHOR_PATH)
+    #[arg(long, value_name = "PATH", conflicts_with = "script")]
+    anchor: Option<String>,
     /// Print the shell script that sets the policy up, instead of the policy
     #[arg(long)]
     script: bool,
@@ -55,15 +58,20 @@ enum FlavorName {
 
 /// Prints the policy or the script.
 pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
-    let answer = match (&args.connection, &args.mount, args.mode) {
+    let (mut answer, mount) = match (&args.connection, &args.mount, args.mode) {
         (Some(name), ..) => {
             let client = app.client()?;
             let found = client.connection(name).await?.data;
-            client.get(&format!("/connections/{}/policy", found.id)).await?
+            (client.get(&format!("/connections/{}/policy", found.id)).await?, found.mount)
         }
-        (None, Some(mount), Some(mode)) => written(&args, mount, mode),
+        (None, Some(mount), Some(mode)) => (written(&args, mount, mode), mount.clone()),
         (None, ..) => return Err(Failure::local("--mount and --mode are missing")),
     };
+    if let Some(path) = &args.anchor {
+        let data: &mut Policy = &mut answer.data;
+        data.hcl.push_str(&anchor_policy(&mount, path));
+        answer.json["hcl"] = data.hcl.clone().into();
+    }
     let Policy { hcl, script } = &answer.data;
     app.console.answer_text(&answer.json, || if args.script { script } else { hcl }.clone())?;
     if args.script {

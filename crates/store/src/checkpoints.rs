@@ -1,0 +1,520 @@
+//! Checkpoints of the audit log: what it was at one size, signed with the audit key, kept with the
+//! edge of the tree at that size. The next one goes on from there, so that nobody ever reads the
+//! whole log to make one. A checkpoint is no entry.
+//!
+//! Sizes only grow: an older size is never signed again, and by no other key.
+
+use std::{ops::RangeInclusive, sync::Arc};
+
+use uuid::Uuid;
+use vaultterm_ledger::{Action, Checkpoint, Frontier, Hash, NoteSigner, VerifierKey};
+use vaultterm_sealing::{KeyPurpose, KeyState, Signer};
+
+use crate::{
+    Context, Page, Paged, Store, StoreError,
+    context::Facts as _,
+    sql::{Arg, Db, Row, Select, Tx, args},
+};
+
+/// A signed checkpoint as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredCheckpoint {
+    /// What it says.
+    pub checkpoint: Checkpoint,
+    /// The signed note, verbatim.
+    pub note: String,
+    /// The key of the keyring that signed it.
+    pub key_id: Uuid,
+    /// When it was made, in microseconds.
+    pub created_us: i64,
+}
+
+/// What is not covered by a checkpoint yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Uncovered {
+    /// How many entries.
+    pub entries: u64,
+    /// The time of the first of them, in microseconds.
+    pub since_us: Option<i64>,
+    /// One of them reports what a checkpoint follows at once.
+    pub prompt: bool,
+}
+
+/// The public key of one generation of the audit key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditKey {
+    /// The key's id in the keyring.
+    pub key_id: Uuid,
+    /// The public key, with the log's name.
+    pub vkey: VerifierKey,
+    /// It signs; the others only did.
+    pub active: bool,
+    /// When it was noted, in microseconds.
+    pub created_us: i64,
+}
+
+/// What a checkpoint follows at once: who may do what, which keys hold, what left the house, and
+/// what moves the log itself.
+const PROMPT: &[Action] = &[
+    Action::KeySealed,
+    Action::KeyUnsealed,
+    Action::KeyRotated,
+    Action::MemberGranted,
+    Action::MemberRevoked,
+    Action::UserCreated,
+    Action::UserUpdated,
+    Action::UserDeleted,
+    Action::AuditExported,
+    Action::AuditPruned,
+    Action::AuditGuardRaised,
+    Action::LicenseInstalled,
+    Action::LicenseExpired,
+    Action::BackupRestored,
+];
+
+/// Leaf hashes that are read at once.
+const LEAVES_AT_ONCE: u64 = 10_000;
+/// How often a checkpoint is tried while the key changes under it: each time a rotation has ended.
+const ATTEMPTS: usize = 8;
+
+/// What signs the checkpoints of a log.
+pub(crate) struct LogSigner {
+    signer: Arc<Signer>,
+    verifier: VerifierKey,
+}
+
+impl LogSigner {
+    pub(crate) fn new(log_id: Uuid, signer: Arc<Signer>) -> Self {
+        let verifier = VerifierKey::new(&Checkpoint::origin(log_id), signer.public_key());
+        Self { signer, verifier: verifier.expect("an origin has neither spaces nor a `+`") }
+    }
+}
+
+impl NoteSigner for LogSigner {
+    fn verifier(&self) -> &VerifierKey {
+        &self.verifier
+    }
+
+    fn sign(&self, message: &[u8]) -> [u8; 64] {
+        // The message is a note whose first line says that it is of the audit log.
+        self.signer.sign("", message)
+    }
+}
+
+impl Store {
+    /// Signs what the log is now, unless the newest checkpoint covers all of it.
+    ///
+    /// # Errors
+    /// [`StoreError::Malformed`] when entries are missing; otherwise as everywhere here.
+    pub async fn checkpoint(&self) -> Result<Option<StoredCheckpoint>, StoreError> {
+        for _ in 0..ATTEMPTS {
+            // Nearly everything is read before anybody has to wait for this.
+            let mut edge = self.edge().await?;
+            let mut tx = self.db.write().await?;
+            grow_in(&mut tx, &mut edge).await?;
+            if newest_size(&mut tx).await? == edge.size() {
+                return Ok(None);
+            }
+            // The keyring in memory follows a rotation a moment after its commit.
+            let signer = self.keyring.signer();
+            if active_key(&mut tx).await? != signer.key_id() {
+                continue;
+            }
+            let signed = self.sign_in(&mut tx, &edge, &signer).await?;
+            tx.commit().await?;
+            return Ok(Some(signed));
+        }
+        Err(StoreError::Refused("the audit key changes all the time: try again".to_owned()))
+    }
+
+    /// Writes that the log is exported (`AUDIT_EXPORTED`), and signs it with that entry: what is
+    /// exported up to there is what was signed.
+    ///
+    /// # Errors
+    /// [`StoreError`], as everywhere here.
+    pub async fn audit_exported(
+        &self,
+        context: &Context,
+        detail: impl IntoIterator<Item = (&'static str, String)>,
+    ) -> Result<StoredCheckpoint, StoreError> {
+        let draft = context.draft(Action::AuditExported, vaultterm_ledger::ObjectKind::Audit, Uuid::nil(), None);
+        let draft = detail.into_iter().fold(draft, |draft, (name, value)| draft.with(name, value));
+        let mut tx = self.db.write().await?;
+        tx.audit(draft);
+        tx.commit().await?;
+        match self.checkpoint().await? {
+            Some(checkpoint) => Ok(checkpoint),
+            // Somebody else was faster: the newest one covers the entry.
+            None => self.newest_checkpoint().await?.ok_or(StoreError::Malformed("audit checkpoint")),
+        }
+    }
+
+    /// Tells what is not covered yet.
+    ///
+    /// # Errors
+    /// [`StoreError`], as everywhere here.
+    pub async fn uncovered(&self) -> Result<Uncovered, StoreError> {
+        let sql = "SELECT h.seq, (SELECT MAX(size) FROM audit_checkpoints) AS covered FROM audit_head h";
+        let row = self.db.one(sql, args![]).await?.ok_or(StoreError::Malformed("audit log"))?;
+        let covered = row.maybe_int("covered")?.unwrap_or(0);
+        let covered = u64::try_from(covered).map_err(|_| StoreError::Malformed("number"))?;
+        let entries = row.count("seq")?.saturating_sub(covered);
+        if entries == 0 {
+            return Ok(Uncovered::default());
+        }
+        let first = self.db.one("SELECT time_us FROM audit WHERE seq = $1", args![covered + 1]).await?;
+        let mut select = Select::new("SELECT seq FROM audit WHERE seq > $1", vec![Arg::from(covered)]);
+        select.and_any("action", PROMPT.iter().map(|action| action.as_str()));
+        let prompt = !self.db.select(select.order("seq", 1)).await?.is_empty();
+        Ok(Uncovered { entries, since_us: first.map(|row| row.int("time_us")).transpose()?, prompt })
+    }
+
+    /// Finds the newest checkpoint.
+    ///
+    /// # Errors
+    /// [`StoreError`], as everywhere here.
+    pub async fn newest_checkpoint(&self) -> Result<Option<StoredCheckpoint>, StoreError> {
+        let row = self.db.one("SELECT * FROM audit_checkpoints ORDER BY size DESC LIMIT 1", args![]).await?;
+        row.map(|row| stored(&row)).transpose()
+    }
+
+    /// Lists the checkpoints at some sizes, the smallest first; the cursor is the last size.
+    ///
+    /// # Errors
+    /// [`StoreError`], as everywhere here.
+    pub async fn checkpoints(
+        &self,
+        sizes: RangeInclusive<u64>,
+        page: &Page,
+    ) -> Result<Paged<StoredCheckpoint>, StoreError> {
+        let after = page.number()?.unwrap_or(-1);
+        let mut select = Select::new("SELECT * FROM audit_checkpoints WHERE size > $1", vec![Arg::from(after)]);
+        select.and("size >= ?", *sizes.start());
+        select.and("size <= ?", *sizes.end());
+        let rows = self.db.select(select.order("size", page.fetch())).await?;
+        page.cut(rows, stored, |stored| stored.checkpoint.size.to_string())
+    }
+
+    /// Returns the public keys of the log, the oldest first, the one in use last.
+    ///
+    /// # Errors
+    /// [`StoreError`], as everywhere here.
+    pub async fn audit_vkeys(&self) -> Result<Vec<AuditKey>, StoreError> {
+        let active = self.keyring.signer();
+        // Ids of keys grow with time.
+        let rows = self.db.all("SELECT * FROM audit_keys ORDER BY key_id", args![]).await?;
+        let key = |row: &Row| {
+            let key_id = row.id("key_id")?;
+            let vkey = VerifierKey::parse(&row.text("vkey")?).map_err(|_| StoreError::Malformed("audit key"))?;
+            Ok(AuditKey { key_id, vkey, active: key_id == active.key_id(), created_us: row.int("created_us")? })
+        };
+        let mut keys = rows.iter().map(key).collect::<Result<Vec<_>, StoreError>>()?;
+        if !keys.iter().any(|key| key.active) {
+            // It has not signed anything yet.
+            let (key_id, created_us) = (active.key_id(), self.now_us());
+            let LogSigner { verifier: vkey, .. } = LogSigner::new(self.audit_log_id().await?, active);
+            keys.push(AuditKey { key_id, vkey, active: true, created_us });
+        }
+        Ok(keys)
+    }
+
+    /// Returns the tree over the entries before one (numbered from 1), and the hash of the last of
+    /// them: what a verifier begins with that is given entries from there on.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] for an entry that was removed, or has not been written.
+    pub async fn audit_start(&self, seq: u64) -> Result<(Frontier, Hash), StoreError> {
+        let size = seq.saturating_sub(1);
+        if size > self.audit_size().await? {
+            return Err(StoreError::Refused(format!("there is no entry {size} in the audit log yet")));
+        }
+        let (mut edge, hash) = self.edge_at_most(size).await?;
+        grow(&self.db, &mut edge, size).await?;
+        let hash = match self.db.one("SELECT hash FROM audit WHERE seq = $1", args![size]).await? {
+            Some(row) => row.hash("hash")?,
+            None => hash,
+        };
+        Ok((edge, hash))
+    }
+
+    /// Returns the root of the tree at a size. `None` where it is not known any more, because the
+    /// entries were removed, or not yet.
+    ///
+    /// # Errors
+    /// [`StoreError`], as everywhere here.
+    pub async fn audit_root(&self, size: u64) -> Result<Option<Hash>, StoreError> {
+        match self.audit_start(size + 1).await {
+            Ok((edge, _)) => Ok(Some(edge.root())),
+            Err(StoreError::Refused(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Counts the entries ever written.
+    ///
+    /// # Errors
+    /// [`StoreError`], as everywhere here.
+    pub async fn audit_size(&self) -> Result<u64, StoreError> {
+        let row = self.db.one("SELECT seq FROM audit_head", args![]).await?;
+        row.ok_or(StoreError::Malformed("audit log"))?.count("seq")
+    }
+
+    /// Returns the log's id.
+    ///
+    /// # Errors
+    /// [`StoreError`], as everywhere here.
+    pub async fn audit_log_id(&self) -> Result<Uuid, StoreError> {
+        let row = self.db.one("SELECT log_id FROM audit_head", args![]).await?;
+        row.ok_or(StoreError::Malformed("audit log"))?.id("log_id")
+    }
+
+    /// The tree as it is now, or was a moment ago.
+    pub(crate) async fn edge(&self) -> Result<Frontier, StoreError> {
+        let head = self.audit_size().await?;
+        let (mut edge, _) = self.edge_at_most(head).await?;
+        grow(&self.db, &mut edge, head).await?;
+        Ok(edge)
+    }
+
+    /// The largest tree that is kept and has at most this size, and the last hash where the log
+    /// begins after it.
+    async fn edge_at_most(&self, size: u64) -> Result<(Frontier, Hash), StoreError> {
+        let start = self.db.one("SELECT * FROM audit_start", args![]).await?;
+        let (start, hash) = match start {
+            Some(row) => (edge_of(&row)?, row.hash("hash")?),
+            None => (Frontier::default(), [0; 32]),
+        };
+        if size < start.size() {
+            let why = format!("entries up to {} were removed from the audit log", start.size());
+            return Err(StoreError::Refused(why));
+        }
+        let sql = "SELECT size, frontier FROM audit_checkpoints WHERE size <= $1 AND size >= $2
+                   ORDER BY size DESC LIMIT 1";
+        let kept = self.db.one(sql, args![size, start.size()]).await?;
+        Ok((kept.map(|row| edge_of(&row)).transpose()?.unwrap_or(start), hash))
+    }
+
+    /// Signs a tree, and keeps that.
+    pub(crate) async fn sign_in(
+        &self,
+        tx: &mut Tx,
+        edge: &Frontier,
+        signer: &Arc<Signer>,
+    ) -> Result<StoredCheckpoint, StoreError> {
+        let log_id = log_id(tx).await?;
+        let checkpoint = Checkpoint {
+            log_id,
+            size: edge.size(),
+            root: edge.root(),
+            epoch: epoch(tx).await?,
+            license_counter: license_counter(tx).await?,
+        };
+        let signer = LogSigner::new(log_id, Arc::clone(signer));
+        let (note, key_id, created_us) = (checkpoint.sign(&signer), signer.signer.key_id(), self.now_us());
+        note_key(tx, &signer, created_us).await?;
+        let sql =
+            "INSERT INTO audit_checkpoints (size, key_id, note, frontier, created_us) VALUES ($1, $2, $3, $4, $5)";
+        tx.run(sql, args![edge.size(), key_id, note.as_str(), edge.subtrees().concat(), created_us]).await?;
+        Ok(StoredCheckpoint { checkpoint, note, key_id, created_us })
+    }
+}
+
+/// Counts the restores of this installation, from 1.
+async fn epoch(tx: &mut Tx) -> Result<u64, StoreError> {
+    let row = tx.one("SELECT epoch FROM instance", args![]).await?;
+    row.ok_or(StoreError::Malformed("instance"))?.count("epoch")
+}
+
+/// The highest counter of a license that was seen, 0 for none.
+async fn license_counter(tx: &mut Tx) -> Result<u64, StoreError> {
+    let row = tx.one("SELECT counter FROM license", args![]).await?;
+    row.map_or(Ok(0), |row| row.count("counter"))
+}
+
+/// Notes a public key, if it is new.
+pub(crate) async fn note_key(tx: &mut Tx, signer: &LogSigner, now_us: i64) -> Result<(), StoreError> {
+    let sql = "INSERT INTO audit_keys (key_id, vkey, created_us) VALUES ($1, $2, $3) ON CONFLICT (key_id) DO NOTHING";
+    tx.run(sql, args![signer.signer.key_id(), signer.verifier.to_string(), now_us]).await?;
+    Ok(())
+}
+
+pub(crate) async fn log_id(tx: &mut Tx) -> Result<Uuid, StoreError> {
+    let row = tx.one("SELECT log_id FROM audit_head", args![]).await?;
+    row.ok_or(StoreError::Malformed("audit log"))?.id("log_id")
+}
+
+async fn active_key(tx: &mut Tx) -> Result<Uuid, StoreError> {
+    let sql = "SELECT id FROM keyring WHERE purpose = $1 AND state = $2";
+    let row = tx.one(sql, args![KeyPurpose::Audit.as_str(), KeyState::Active.as_str()]).await?;
+    row.ok_or(StoreError::Malformed("keyring"))?.id("id")
+}
+
+async fn newest_size(tx: &mut Tx) -> Result<u64, StoreError> {
+    let row = tx.one("SELECT MAX(size) AS size FROM audit_checkpoints", args![]).await?;
+    let size = row.map(|row| row.maybe_int("size")).transpose()?.flatten().unwrap_or(0);
+    u64::try_from(size).map_err(|_| StoreError::Malformed("number"))
+}
+
+const LEAVES: &str = "SELECT seq, hash FROM audit WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT $3";
+
+/// Adds the leaves up to a size.
+async fn grow(db: &Db, edge: &mut Frontier, size: u64) -> Result<(), StoreError> {
+    while edge.size() < size {
+        let rows = db.all(LEAVES, args![edge.size(), size, LEAVES_AT_ONCE]).await?;
+        push(edge, &rows)?;
+    }
+    Ok(())
+}
+
+/// Adds the leaves up to the end, as the transaction sees it, its own entries included.
+pub(crate) async fn grow_in(tx: &mut Tx, edge: &mut Frontier) -> Result<(), StoreError> {
+    tx.flush().await?;
+    let head = tx.one("SELECT seq FROM audit_head", args![]).await?;
+    let head = head.ok_or(StoreError::Malformed("audit log"))?.count("seq")?;
+    while edge.size() < head {
+        let rows = tx.all(LEAVES, args![edge.size(), head, LEAVES_AT_ONCE]).await?;
+        push(edge, &rows)?;
+    }
+    Ok(())
+}
+
+fn push(edge: &mut Frontier, rows: &[Row]) -> Result<(), StoreError> {
+    const GAP: StoreError = StoreError::Malformed("audit log: an entry is missing (`vaultterm doctor` says which)");
+    if rows.is_empty() {
+        return Err(GAP);
+    }
+    for row in rows {
+        if row.count("seq")? != edge.size() + 1 {
+            return Err(GAP);
+        }
+        edge.push(row.hash("hash")?);
+    }
+    Ok(())
+}
+
+/// Reads size and edge.
+pub(crate) fn edge_of(row: &Row) -> Result<Frontier, StoreError> {
+    const MALFORMED: StoreError = StoreError::Malformed("audit checkpoint");
+    let bytes = row.bytes("frontier")?;
+    let (subtrees, rest) = bytes.as_chunks::<32>();
+    if !rest.is_empty() {
+        return Err(MALFORMED);
+    }
+    Frontier::from_parts(row.count("size")?, subtrees.to_vec()).map_err(|_| MALFORMED)
+}
+
+pub(crate) fn stored(row: &Row) -> Result<StoredCheckpoint, StoreError> {
+    let note = row.text("note")?;
+    let checkpoint = Checkpoint::peek(&note).map_err(|_| StoreError::Malformed("audit checkpoint"))?;
+    Ok(StoredCheckpoint { checkpoint, note, key_id: row.id("key_id")?, created_us: row.int("created_us")? })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use vaultterm_ledger::{Action, Checkpoint, VerifierKey};
+
+    use super::Uncovered;
+    use crate::{
+        AuditFilter, Page, StoreError,
+        testing::{House, NOW_US},
+    };
+
+    async fn vkeys(house: &House) -> Vec<VerifierKey> {
+        house.store.audit_vkeys().await.unwrap().into_iter().map(|key| key.vkey).collect()
+    }
+
+    #[tokio::test]
+    async fn a_checkpoint_is_signed_says_the_whole_log_and_is_no_entry() {
+        let house = House::new().await;
+        assert_eq!(house.store.audit_root(0).await.unwrap().unwrap()[..2], [0xe3, 0xb0]);
+        let first = house.store.checkpoint().await.unwrap().unwrap();
+        assert_eq!(house.store.checkpoint().await.unwrap(), None, "there is nothing new to sign");
+        assert_eq!(house.audited().await, [Action::UserCreated, Action::CollectionCreated]);
+        for n in 0..37 {
+            house.save(&format!("r{n}"), json!({"x": n})).await.unwrap();
+        }
+        house.pass(7);
+        let second = house.store.checkpoint().await.unwrap().unwrap();
+        assert_eq!((first.checkpoint.size, second.checkpoint.size), (2, 39));
+        assert_eq!((second.created_us, second.key_id), (NOW_US + 7_000_000, house.store.keyring().signer().key_id()));
+        for stored in [&first, &second] {
+            let (said, _) = Checkpoint::open(&stored.note, &vkeys(&house).await).unwrap();
+            assert_eq!(said, stored.checkpoint);
+            assert_eq!(house.store.audit_root(said.size).await.unwrap(), Some(said.root));
+        }
+        let verdict = house.store.verify_audit().await.unwrap();
+        assert_eq!((verdict.entries, verdict.checkpoints, verdict.broken), (39, 2, None));
+    }
+
+    #[tokio::test]
+    async fn the_tree_goes_on_from_a_checkpoint_as_from_the_beginning() {
+        let (with, without) = (House::new().await, House::new().await);
+        let mut roots = Vec::new();
+        for n in 0..20 {
+            with.save(&format!("r{n}"), json!({"x": n})).await.unwrap();
+            roots.push(with.store.checkpoint().await.unwrap().unwrap().checkpoint);
+            without.save(&format!("r{n}"), json!({"x": n})).await.unwrap();
+        }
+        for said in roots {
+            let (tree, previous) = with.store.audit_start(said.size + 1).await.unwrap();
+            assert_eq!((tree.size(), tree.root()), (said.size, said.root));
+            let page = Page { limit: 1, cursor: Some((said.size - 1).to_string()) };
+            let last = with.store.audit_events(&AuditFilter::default(), &page).await.unwrap().items.remove(0);
+            assert_eq!((last.seq, last.hash), (said.size, previous));
+        }
+        // Nothing kept: all of it is read.
+        let (tree, _) = without.store.audit_start(23).await.unwrap();
+        assert_eq!(tree.size(), 22);
+        assert!(matches!(without.store.audit_start(24).await, Err(StoreError::Refused(_))));
+        assert_eq!(without.store.audit_root(23).await.unwrap(), None);
+        assert_eq!(with.store.audit_start(1).await.unwrap().1, [0; 32]);
+    }
+
+    #[tokio::test]
+    async fn what_is_not_covered_is_counted_from_its_first_entry_on() {
+        let house = House::new().await;
+        let found = house.store.uncovered().await.unwrap();
+        assert_eq!(found, Uncovered { entries: 2, since_us: Some(NOW_US), prompt: true });
+        house.store.checkpoint().await.unwrap();
+        assert_eq!(house.store.uncovered().await.unwrap(), Uncovered::default());
+        house.pass(5);
+        house.save("a", json!({"x": 1})).await.unwrap();
+        house.pass(5);
+        house.save("b", json!({"x": 1})).await.unwrap();
+        let since_us = Some(NOW_US + 5_000_000);
+        assert_eq!(house.store.uncovered().await.unwrap(), Uncovered { entries: 2, since_us, prompt: false });
+        house.store.keep_sealed_root(&house.ann(), &sealed()).await.unwrap();
+        assert_eq!(house.store.uncovered().await.unwrap(), Uncovered { entries: 3, since_us, prompt: true });
+    }
+
+    fn sealed() -> crate::SealedRoot {
+        let root_id = vaultterm_sealing::RootKey::generate().id();
+        crate::SealedRoot { root_id, binding: "context".to_owned(), ciphertext: "vault:v1:x".to_owned(), created_us: 1 }
+    }
+
+    #[tokio::test]
+    async fn checkpoints_are_listed_by_size_and_page() {
+        let house = House::new().await;
+        for n in 0..5 {
+            house.save(&format!("r{n}"), json!({"x": n})).await.unwrap();
+            house.store.checkpoint().await.unwrap();
+        }
+        let list = async |sizes, limit, cursor: Option<&str>| {
+            let page = Page { limit, cursor: cursor.map(str::to_owned) };
+            let page = house.store.checkpoints(sizes, &page).await.unwrap();
+            (page.items.iter().map(|stored| stored.checkpoint.size).collect::<Vec<_>>(), page.next_cursor)
+        };
+        assert_eq!(list(0..=u64::MAX, 0, None).await, (vec![3, 4, 5, 6, 7], None));
+        assert_eq!(list(4..=6, 2, None).await, (vec![4, 5], Some("5".to_owned())));
+        assert_eq!(list(4..=6, 2, Some("5")).await, (vec![6], None));
+    }
+
+    #[tokio::test]
+    async fn an_export_is_signed_with_its_own_entry() {
+        let house = House::new().await;
+        let signed = house.store.audit_exported(&house.ann(), [("from", "1".to_owned())]).await.unwrap();
+        assert_eq!(signed.checkpoint.size, 3);
+        assert_eq!(house.audited().await.last(), Some(&Action::AuditExported));
+    }
+}

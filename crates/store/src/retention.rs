@@ -1,0 +1,166 @@
+//! Removing the beginning of the audit log: by whole checkpoints, so that what is left still
+//! verifies, from the tree that the last removed checkpoint signed.
+
+use vaultterm_ledger::{Action, Hash, ObjectKind};
+
+use crate::{Context, Store, StoreError, checkpoints::edge_of, context::Facts as _, sql::args};
+
+/// What was removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pruned {
+    /// The size of the log up to which entries are gone now.
+    pub size: u64,
+    /// The root of the tree over them.
+    pub root: Hash,
+    /// How many went this time.
+    pub entries: u64,
+}
+
+impl Store {
+    /// Removes entries that are older than a moment, up to the newest checkpoint before the first
+    /// entry that is not (`AUDIT_PRUNED`). `None` when no checkpoint has only older ones.
+    ///
+    /// The tree, the last hash and the checkpoint at that size stay; older checkpoints go.
+    ///
+    /// # Errors
+    /// [`StoreError`], as everywhere here.
+    pub async fn prune_audit(&self, context: &Context, before_us: i64) -> Result<Option<Pruned>, StoreError> {
+        let mut tx = self.db.write().await?;
+        let begin = tx.one("SELECT size FROM audit_start", args![]).await?;
+        let begin = begin.map(|row| row.count("size")).transpose()?.unwrap_or(0);
+        // Times need not grow with the entries: a clock may have been set back.
+        let sql = "SELECT size, frontier FROM audit_checkpoints WHERE size > $1 AND size <
+                       (SELECT COALESCE(MIN(seq), (SELECT seq + 1 FROM audit_head)) FROM audit WHERE time_us >= $2)
+                   ORDER BY size DESC LIMIT 1";
+        let Some(row) = tx.one(sql, args![begin, before_us]).await? else { return Ok(None) };
+        let edge = edge_of(&row)?;
+        let (size, root, entries) = (edge.size(), edge.root(), edge.size() - begin);
+        let last = tx.one("SELECT hash FROM audit WHERE seq = $1", args![size]).await?;
+        let hash = last.ok_or(StoreError::Malformed("audit log"))?.hash("hash")?;
+        tx.run("DELETE FROM audit_objects WHERE seq <= $1", args![size]).await?;
+        tx.run("DELETE FROM audit WHERE seq <= $1", args![size]).await?;
+        tx.run("DELETE FROM audit_checkpoints WHERE size < $1", args![size]).await?;
+        tx.run("DELETE FROM audit_start", args![]).await?;
+        let sql = "INSERT INTO audit_start (only, size, hash, frontier) VALUES (1, $1, $2, $3)";
+        tx.run(sql, args![size, hash, edge.subtrees().concat()]).await?;
+        let hex: String = root.iter().map(|byte| format!("{byte:02x}")).collect();
+        let draft = context.draft(Action::AuditPruned, ObjectKind::Audit, uuid::Uuid::nil(), None);
+        tx.audit(draft.with("size", size).with("root", hex).with("entries", entries));
+        tx.commit().await?;
+        Ok(Some(Pruned { size, root, entries }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use vaultterm_ledger::Action;
+
+    use super::Pruned;
+    use crate::{
+        AuditFilter, Comparison, Page,
+        testing::{House, NOW_US, cut, reopened},
+    };
+
+    const SECOND_US: i64 = 1_000_000;
+
+    /// A house with an entry each second from the third on, and a checkpoint at 4, 7, 10 and 13.
+    async fn house() -> House {
+        let house = House::new().await;
+        for n in 0..12 {
+            house.save(&format!("r{n}"), json!({"x": n})).await.unwrap();
+            house.pass(1);
+            if n % 3 == 1 {
+                house.store.checkpoint().await.unwrap().unwrap();
+            }
+        }
+        house
+    }
+
+    #[tokio::test]
+    async fn what_is_left_after_pruning_still_verifies_and_compares() {
+        let house = house().await;
+        let notes = house.store.checkpoints(0..=u64::MAX, &Page::default()).await.unwrap().items;
+        let (at_7, root) = (notes[1].clone(), notes[1].checkpoint.root);
+        // Entry 10 is from the eighth second on: the checkpoint at 10 covers it, the one at 7 does not.
+        let pruned = house.store.prune_audit(&house.ann(), NOW_US + 7 * SECOND_US).await.unwrap();
+        assert_eq!(pruned, Some(Pruned { size: 7, root, entries: 7 }));
+        let left = house.store.audit_events(&AuditFilter::default(), &Page::default()).await.unwrap().items;
+        assert_eq!(left.iter().map(|event| event.seq).collect::<Vec<_>>(), (8..=15).collect::<Vec<_>>());
+        let last = &left.last().unwrap().entry.draft;
+        let hex: String = root.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(
+            (last.action, &last.detail["size"], &last.detail["root"]),
+            (Action::AuditPruned, &"7".to_owned(), &hex)
+        );
+        let verdict = house.store.verify_audit().await.unwrap();
+        assert_eq!((verdict.pruned, verdict.entries, verdict.checkpoints, verdict.broken), (7, 15, 3, None));
+        // The log goes on.
+        let size = house.store.checkpoint().await.unwrap().unwrap().checkpoint.size;
+        assert_eq!((size, house.store.verify_audit().await.unwrap().broken), (15, None));
+        assert_eq!(house.store.audit_start(8).await.unwrap().0.root(), root);
+        assert!(house.store.audit_start(7).await.is_err());
+        assert_eq!(house.store.compare_anchored(&notes[0].note).await.unwrap(), Comparison::Unknown);
+        assert_eq!(house.store.compare_anchored(&at_7.note).await.unwrap(), Comparison::Agrees);
+        // Once more, from where it was.
+        let pruned = house.store.prune_audit(&house.ann(), i64::MAX).await.unwrap().unwrap();
+        assert_eq!((pruned.size, pruned.entries), (15, 8));
+        assert_eq!(house.store.verify_audit().await.unwrap().broken, None);
+        assert_eq!(house.store.prune_audit(&house.ann(), i64::MAX).await.unwrap(), None, "16 is not signed yet");
+    }
+
+    #[tokio::test]
+    async fn nothing_is_pruned_for_an_entry_that_is_newer_than_its_place_says() {
+        let house = house().await;
+        assert_eq!(house.store.prune_audit(&house.ann(), NOW_US).await.unwrap(), None);
+        // A clock that was set back: entry 3 is as new as the newest.
+        let mut tx = house.store.db.write().await.unwrap();
+        tx.run("UPDATE audit SET time_us = $1 WHERE seq = 3", crate::sql::args![i64::MAX - 1]).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(house.store.prune_audit(&house.ann(), i64::MAX - 1).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_log_whose_kept_beginning_was_changed_does_not_verify() {
+        for edit in [
+            "UPDATE audit_start SET hash = zeroblob(32)",
+            "UPDATE audit_start SET frontier = zeroblob(96)",
+            "DELETE FROM audit_checkpoints WHERE size = 7",
+            "DELETE FROM audit_start",
+        ] {
+            let house = house().await;
+            house.store.prune_audit(&house.ann(), NOW_US + 7 * SECOND_US).await.unwrap().unwrap();
+            let mut tx = house.store.db.write().await.unwrap();
+            tx.run(edit, crate::sql::args![]).await.unwrap();
+            tx.commit().await.unwrap();
+            assert!(house.store.verify_audit().await.unwrap().broken.is_some(), "{edit}");
+        }
+    }
+
+    #[tokio::test]
+    async fn pruning_that_dies_anywhere_has_happened_whole_or_not_at_all() {
+        let mut house = house().await;
+        let (mut deaths, mut ended) = (0, 0);
+        for polls in 1..500 {
+            let before = house.store.verify_audit().await.unwrap().pruned;
+            house.save(&format!("again{polls}"), json!({"x": polls})).await.unwrap();
+            let size = house.store.checkpoint().await.unwrap().unwrap().checkpoint.size;
+            let store = house.store.clone();
+            let done = cut(polls, async {
+                store.prune_audit(&house.ann(), i64::MAX).await.unwrap().unwrap();
+            })
+            .await;
+            house.store = reopened(&house, &house.root).await.unwrap();
+            let verdict = house.store.verify_audit().await.unwrap();
+            assert_eq!(verdict.broken, None, "after {polls} polls");
+            let told = house.audited().await.last() == Some(&Action::AuditPruned);
+            assert_eq!(verdict.pruned, if told { size } else { before }, "after {polls} polls");
+            assert!(!done || told, "what was answered is so");
+            (deaths, ended) = if done { (deaths, ended + 1) } else { (deaths + 1, ended) };
+            if ended == 3 {
+                break;
+            }
+        }
+        assert!(deaths >= 8 && ended == 3, "it died {deaths} times and ended {ended} times");
+    }
+}
