@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod canary;
+mod cluster;
 mod conflicts;
 mod deletions;
 mod faults;
