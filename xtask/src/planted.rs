@@ -45,8 +45,8 @@ struct Fault {
     file: String,
     find: String,
     plant: String,
-    /// A test that catches it, as `program::test`: it is asked first. Where it is missing or does not
-    /// catch the fault, all tests are asked.
+    /// The test program that is asked first. Where none is named, or it does not catch the fault, all
+    /// are asked.
     by: Option<String>,
 }
 
@@ -127,24 +127,19 @@ impl Healthy {
 
 /// Finds a test that fails with a fault and passes without it.
 fn catch(fault: &Fault, programs: &[Program], healthy: &Healthy) -> Option<String> {
-    let named = fault.by.as_deref().and_then(|by| by.split_once("::"));
-    if let Some((name, test)) = named
-        && let Some(program) = programs.iter().find(|program| program.name == name)
-        && !program.failures(("PLANTED", &fault.name), &[test, "--exact"], PATIENCE).is_empty()
-        && healthy.passes(program, test)
-    {
-        return fault.by.clone();
+    let named = |program: &&Program| fault.by.as_ref().is_some_and(|by| *by == program.name);
+    let fails = |program: &Program| {
+        let failed = program.failures(("PLANTED", &fault.name), &[], PATIENCE);
+        let test = failed.into_iter().find(|test| healthy.passes(program, test))?;
+        Some(format!("{}::{test}", program.name))
+    };
+    if let Some(caught) = programs.iter().filter(named).find_map(fails) {
+        return Some(caught);
     }
     // The tests of its own crate are the likeliest.
     let (own, other): (Vec<_>, Vec<_>) = programs.iter().partition(|program| fault.file.starts_with(&program.folder));
-    for program in own.into_iter().chain(other) {
-        let failed = program.failures(("PLANTED", &fault.name), &[], PATIENCE);
-        if let Some(test) = failed.iter().find(|test| healthy.passes(program, test)) {
-            let note = if fault.by.is_some() { " (not by the test that planted.toml names)" } else { "" };
-            return Some(format!("{}::{test}{note}", program.name));
-        }
-    }
-    None
+    let note = |caught| if fault.by.is_some() { format!("{caught} (planted.toml names another)") } else { caught };
+    own.into_iter().chain(other).filter(|program| !named(program)).find_map(fails).map(note)
 }
 
 /// Copies the workspace and plants the faults in it.

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
-use vaultterm_reconcile::{Counts, HaltKind};
+use vaultterm_reconcile::{Counts, ExpiryPolicy, HaltKind, UnixNanos};
 use vaultterm_sync::RunState;
-use vaultterm_testkit::{KvVersion, World, world::at};
+use vaultterm_testkit::{KvKey, KvVersion, World, world::at};
 
-use crate::people::{PATHS, history};
+use crate::people::{PATHS, RUNS_OUT_AFTER, history};
 
 /// Rounds of runs until nothing may be left to do, the two that find nothing included.
 const ROUNDS_MAX: u32 = 8;
@@ -67,8 +67,7 @@ pub(crate) fn in_step_or_listed(world: &World, seed: u64) {
     let last = world.run_acknowledging(&HaltKind::ALL);
     let skipped: BTreeMap<_, _> = last.problems.into_iter().map(|problem| (problem.path, problem.detail)).collect();
     for path in PATHS {
-        let ran_out = world.secret(path).is_none() && ends(world, path);
-        if !listed.contains(&at(path)) && !skipped.contains_key(path) && !ran_out {
+        if !listed.contains(&at(path)) && !skipped.contains_key(path) && !ran_out(world, path) {
             let seen = || {
                 let base = world.journal.base_rows(world.id).remove(&at(path));
                 let key = world.kv.mount(|mount, _| mount.key(&format!("team/app/{path}")).cloned());
@@ -79,9 +78,16 @@ pub(crate) fn in_step_or_listed(world: &World, seed: u64) {
     }
 }
 
-/// Whether what is written at a path has an end.
-fn ends(world: &World, path: &str) -> bool {
-    world
-        .kv
-        .mount(|mount, _| mount.key(&format!("team/app/{path}")).is_some_and(|key| key.delete_version_after.is_some()))
+/// Whether a secret came to its end by itself, in a connection that leaves the record alone then.
+fn ran_out(world: &World, path: &str) -> bool {
+    if world.journal.connection_row(world.id).options.expired == ExpiryPolicy::Propagate {
+        return false;
+    }
+    let known = world.journal.base_rows(world.id).remove(&at(path)).and_then(|base| base.expires);
+    world.kv.mount(|mount, now| {
+        let head = mount.key(&format!("team/app/{path}")).and_then(KvKey::head)?;
+        let ended = head.deletion.filter(|at| *at <= now)?;
+        let planned = UnixNanos(head.created.0 + i64::try_from(RUNS_OUT_AFTER.as_nanos()).expect("seconds"));
+        Some(known == Some(ended) || planned == ended)
+    }) == Some(true)
 }

@@ -14,7 +14,7 @@ use vaultterm_testkit::{KvKey, KvMount, MemoryBackup, World, world::data};
 use crate::dice::Dice;
 
 /// Shorter than the time that passes when a run died.
-const RUNS_OUT_AFTER: Duration = Duration::from_secs(30);
+pub(crate) const RUNS_OUT_AFTER: Duration = Duration::from_secs(30);
 
 pub(crate) const PATHS: [&str; 6] = ["a", "a/b", "c", "d", "e", "f"];
 
