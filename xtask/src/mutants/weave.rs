@@ -125,15 +125,11 @@ impl Finder<'_> {
         self.placed.extend(mutants.iter().map(|mutant| mutant.number));
     }
 
-    /// A constant function cannot ask: it becomes an ordinary one where there is something to ask.
-    fn unbind(&mut self, constness: Option<&syn::Token![const]>, item: &impl Spanned) {
+    /// A constant function cannot ask, and calls only constant ones: it becomes an ordinary one.
+    fn unbind(&mut self, constness: Option<&syn::Token![const]>) {
         let Some(constness) = constness else { return };
-        let (from, to) = self.range(item);
-        let within = |mutant: &&&Mutant| (from..to).contains(&self.byte(mutant.span.start));
-        if self.mutants.iter().any(|mutant| within(&mutant)) {
-            let (from, to) = self.range(constness);
-            self.edits.push(Edit::Blank { from, to });
-        }
+        let (from, to) = self.range(constness);
+        self.edits.push(Edit::Blank { from, to });
     }
 
     fn range(&self, of: &impl Spanned) -> (usize, usize) {
@@ -150,12 +146,12 @@ impl Finder<'_> {
 
 impl<'ast> Visit<'ast> for Finder<'_> {
     fn visit_item_fn(&mut self, item: &'ast syn::ItemFn) {
-        self.unbind(item.sig.constness.as_ref(), item);
+        self.unbind(item.sig.constness.as_ref());
         visit::visit_item_fn(self, item);
     }
 
     fn visit_impl_item_fn(&mut self, item: &'ast syn::ImplItemFn) {
-        self.unbind(item.sig.constness.as_ref(), item);
+        self.unbind(item.sig.constness.as_ref());
         visit::visit_impl_item_fn(self, item);
     }
 
