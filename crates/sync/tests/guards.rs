@@ -1,6 +1,6 @@
 //! Halts, acknowledgements and stored plans.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::json;
 use vaultterm_reconcile::{Action, DriftPolicy, HaltKind, Mode, Options, Plan};
@@ -435,14 +435,15 @@ fn decisions_that_an_older_database_takes_do_not_hide_that_it_is_older() {
 }
 
 #[test]
-fn a_forgotten_deletion_of_a_secret_that_was_never_marked_is_noticed() {
+fn a_forgotten_deletion_of_a_secret_whose_marks_were_taken_away_is_noticed() {
     let world = restored_after(
         Mode::Bidirectional,
-        |options| options.annotate = false,
+        |_| {},
         |world| {
-            world.journal.edit_connection(world.id, |connection| connection.options.annotate = true);
+            world.kv.mount(|mount, now| mount.put_metadata("team/app/b", BTreeMap::new(), None, 0, now));
             world.trash("b");
             assert_eq!(succeed(world).counts.deleted_remote, 1);
+            assert_eq!(world.marks("b").keys().collect::<Vec<_>>(), ["vaultterm-run"]);
         },
     );
     halts_as_older_than_the_marks(&world);
