@@ -142,7 +142,7 @@ fn list(root: &Path, name: &str) -> Result<Vec<Mutant>> {
 fn build(root: &Path, copy: &Path, name: &str, mutants: &mut Vec<Mutant>) -> Result<(Vec<Program>, Vec<Mutant>)> {
     let mut unbuilt = Vec::new();
     for _ in 0..ROUNDS_MAX {
-        let mut wanted = twin::sources(root)?;
+        let mut wanted = twin::sources(root, "mutants")?;
         // The testkit has no mutants, but calls the crate's constant functions, which become ordinary.
         let woven = [name, "testkit"].map(|name| Path::new("crates").join(name).join("src"));
         let is_woven = |file: &Path| woven.iter().any(|folder| file.starts_with(folder)) && ends_with(file, "rs");

@@ -144,7 +144,7 @@ fn catch(fault: &Fault, programs: &[Program], healthy: &Healthy) -> Option<Strin
 
 /// Copies the workspace and plants the faults in it.
 fn lay_out(root: &Path, copy: &Path, faults: &[Fault]) -> Result<()> {
-    let mut wanted = twin::sources(root)?;
+    let mut wanted = twin::sources(root, "planted")?;
     for fault in faults {
         let bytes = wanted.get_mut(Path::new(&fault.file)).with_context(|| format!("no file {}", fault.file))?;
         let text = String::from_utf8(bytes.clone()).context("a source is UTF-8")?;

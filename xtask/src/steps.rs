@@ -25,13 +25,10 @@ pub(crate) fn test(root: &Path) -> Result<()> {
         Ok(())
     })?;
     let env = [("VAULTTERM_BAO", bao.as_str())];
-    let mut faults = None;
-    step("building the tests", || {
-        cargo(root, &["test", "--workspace", "--locked", "--quiet", "--no-run"], &env)?;
-        faults = Some(Planted::build(root)?);
-        Ok(())
+    let faults = step("building the tests", || {
+        build_tests(root, &env)?;
+        Planted::build(root)
     })?;
-    let faults = faults.context("the step before built it")?;
     let evidence = Instant::now();
     step("evidence: planner, histories, worlds, kills", || evidence_tests(root, &env))?;
     step("evidence: planted faults", || faults.check())?;
@@ -47,6 +44,11 @@ pub(crate) fn test(root: &Path) -> Result<()> {
         println!("── not checked: licenses and sources of the dependencies (needs `cargo deny`)");
     }
     Ok(())
+}
+
+fn build_tests(root: &Path, env: &[(&str, &str)]) -> Result<()> {
+    let how = if there_is("nextest") { ["nextest", "run"] } else { ["test", "--quiet"] };
+    cargo(root, &[&how[..], &["--workspace", "--locked", "--no-run"]].concat(), env)
 }
 
 /// How long the evidence may take on two cores.
@@ -132,12 +134,12 @@ fn there_is(subcommand: &str) -> bool {
     run.is_ok_and(|output| output.status.success())
 }
 
-fn step(name: &str, run: impl FnOnce() -> Result<()>) -> Result<()> {
+fn step<T>(name: &str, run: impl FnOnce() -> Result<T>) -> Result<T> {
     println!("── {name}");
     let start = Instant::now();
-    run().with_context(|| format!("{name} failed"))?;
+    let answer = run().with_context(|| format!("{name} failed"))?;
     println!("── {name}: ok, {:.0} s", start.elapsed().as_secs_f64());
-    Ok(())
+    Ok(answer)
 }
 
 fn cargo(root: &Path, arguments: &[&str], env: &[(&str, &str)]) -> Result<()> {

@@ -12,12 +12,22 @@ use anyhow::{Context, Result};
 /// Files by their path in the workspace.
 pub(crate) type Sources = BTreeMap<PathBuf, Vec<u8>>;
 
-/// Reads everything that the workspace is built of.
-pub(crate) fn sources(root: &Path) -> Result<Sources> {
+/// Reads everything that the workspace is built of. In the copy our crates have another version, which
+/// ends with `label`: Cargo would take what it built of the copy for what it built of the workspace.
+pub(crate) fn sources(root: &Path, label: &str) -> Result<Sources> {
     let mut wanted = BTreeMap::new();
-    for file in ["Cargo.toml", "Cargo.lock"] {
-        wanted.insert(PathBuf::from(file), fs::read(root.join(file))?);
-    }
+    let manifest = fs::read_to_string(root.join("Cargo.toml"))?;
+    let lock = fs::read_to_string(root.join("Cargo.lock"))?;
+    let version = manifest.split_once("[workspace.package]").and_then(|(_, rest)| rest.lines().nth(1));
+    let version = version.filter(|line| line.starts_with("version = ")).context("the workspace has a version first")?;
+    let labelled = format!("{}-{label}\"", version.trim_end_matches('"'));
+    let ours = |package: &str| match package.contains("\nsource = ") {
+        true => package.to_owned(),
+        false => package.replacen(version, &labelled, 1),
+    };
+    let lock: Vec<_> = lock.split("[[package]]").map(ours).collect();
+    wanted.insert(PathBuf::from("Cargo.toml"), manifest.replacen(version, &labelled, 1).into_bytes());
+    wanted.insert(PathBuf::from("Cargo.lock"), lock.join("[[package]]").into_bytes());
     for folder in ["crates", "docs", "xtask", ".cargo"] {
         gather(root, &root.join(folder), &mut wanted)?;
     }
