@@ -28,6 +28,8 @@ const EDITS_MIN: u32 = 100;
 const FAULTS_MIN: u64 = 5;
 /// … but ends after so many rounds.
 const ROUNDS_MAX: u32 = 60;
+/// What is told of a world that broke: so many of its last requests.
+const TOLD: usize = 60;
 /// Longer than a lease holds.
 const LEASE_OVER: Duration = Duration::from_secs(61);
 
@@ -117,11 +119,13 @@ impl Life {
         let requests = self.world.kv.take_log().into_iter();
         self.trace.extend(requests.map(|r| format!("{:?} {} {:?}", r.operation, r.path, r.version)));
         self.trace.push(format!("{} entries", acting.journal.audit().len()));
+        self.trace.push(format!("{:?}", self.world.kv.mishaps()));
         // A decision against an edit may delete it, softly; runs by themselves never do.
         if !undone {
             let lost: Vec<_> =
                 values.lock().expect("one thread").difference(&reachable(&self.worlds())).cloned().collect();
-            assert!(lost.is_empty(), "seed {seed}: {lost:?} cannot be reached any more");
+            let last = &self.trace[self.trace.len().saturating_sub(TOLD)..];
+            assert!(lost.is_empty(), "seed {seed}: {lost:?} cannot be reached any more, after {last:#?}");
         }
     }
 
