@@ -1,14 +1,17 @@
-//! What a person runs: `cargo xtask setup | demo | test | bench | sim | kills | planted | tidy`.
+//! What a person runs: `cargo xtask setup | demo | test | bench | sim | kills | planted | mutants | tidy`.
 //!
 //! Needs Rust and Python 3. Everything else it brings itself, into `target/tools`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is for the person who runs it")]
 
 mod demo;
+mod mutants;
 mod openbao;
 mod planted;
+mod programs;
 mod steps;
 mod tidy;
+mod twin;
 
 use std::{
     env,
@@ -26,7 +29,7 @@ struct Arguments {
     task: Task,
 }
 
-#[derive(Clone, Copy, Subcommand)]
+#[derive(Clone, Subcommand)]
 enum Task {
     /// Installs what the tests need into target/tools: a real OpenBao, by pinned hash
     Setup,
@@ -64,6 +67,12 @@ enum Task {
     },
     /// Plants deliberate faults in a copy of the sources: the fast tests must catch every one
     Planted,
+    /// Tries every small change that cargo-mutants knows to a crate: its tests must notice each
+    Mutants {
+        /// The crate: reconcile or sync
+        #[arg(default_value = "reconcile")]
+        name: String,
+    },
     /// Checks the rules that no compiler checks
     Tidy,
 }
@@ -78,6 +87,7 @@ fn main() -> ExitCode {
         Task::Sim { seeds, from } => steps::simulate(&root, seeds, from),
         Task::Kills { count, from } => steps::kill(&root, count, from),
         Task::Planted => planted::check(&root),
+        Task::Mutants { name } => mutants::check(&root, &name),
         Task::Tidy => tidy::check(&root),
     });
     match done {

@@ -7,18 +7,22 @@
 use std::{
     collections::BTreeMap,
     fs,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-    sync::{Mutex, PoisonError},
+    path::Path,
+    sync::{Mutex, MutexGuard, PoisonError},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use serde::Deserialize;
 
+use crate::{
+    programs::{self, Program},
+    twin,
+};
+
 /// The crates whose tests run, and in which faults are planted.
-const CRATES: [&str; 3] = ["reconcile", "store", "sync"];
+const CRATES: [&str; 5] = ["hcv", "outbound", "reconcile", "store", "sync"];
 /// A fault may make a test wait for ever: then it is caught as well.
 const PATIENCE: Duration = Duration::from_secs(180);
 /// What every planted crate is given.
@@ -41,46 +45,106 @@ struct Fault {
     file: String,
     find: String,
     plant: String,
+    /// The test program that is asked first. Where none is named, or it does not catch the fault, all
+    /// are asked.
+    by: Option<String>,
 }
 
 /// Plants every fault and says which test caught it.
 pub(crate) fn check(root: &Path) -> Result<()> {
-    let text = fs::read_to_string(root.join("xtask/planted.toml")).context("cannot read xtask/planted.toml")?;
-    let faults: Faults = toml::from_str(&text).context("xtask/planted.toml")?;
-    let copy = root.join("target/planted");
-    lay_out(root, &copy, &faults.fault)?;
-    let tests = build(root, &copy)?;
-    let tests = fastest_first(tests)?;
-    let open = Mutex::new(faults.fault.iter());
+    Planted::build(root)?.check()
+}
+
+/// The copy with the faults in it, built.
+pub(crate) struct Planted {
+    faults: Vec<Fault>,
+    programs: Vec<Program>,
+}
+
+impl Planted {
+    /// Makes the copy and builds its tests, without running any.
+    pub(crate) fn build(root: &Path) -> Result<Self> {
+        let text = fs::read_to_string(root.join("xtask/planted.toml")).context("cannot read xtask/planted.toml")?;
+        let Faults { fault: faults } = toml::from_str(&text).context("xtask/planted.toml")?;
+        let copy = root.join("target/planted");
+        lay_out(root, &copy, &faults)?;
+        let programs = programs::build(root, &copy, (&CRATES, &[]))?;
+        let programs = programs.map_err(|errors| {
+            let said: Vec<_> = errors.iter().map(|error| error.text.as_str()).collect();
+            anyhow!("the planted sources do not build:\n{}", said.join("\n"))
+        })?;
+        Ok(Self { faults, programs })
+    }
+
+    /// Plants every fault and says which test caught it.
+    pub(crate) fn check(&self) -> Result<()> {
+        look_for_all(&self.faults, &self.programs)
+    }
+}
+
+fn look_for_all(faults: &[Fault], programs: &[Program]) -> Result<()> {
+    let healthy = Healthy::default();
+    let open = Mutex::new(faults.iter());
     let caught = Mutex::new(BTreeMap::new());
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {
-                while let Some(fault) = open.lock().unwrap_or_else(PoisonError::into_inner).next() {
-                    let by = first_failure(&tests, &fault.name).map(|test| name(test));
+                loop {
+                    // Its own statement: the lock is not held while tests run.
+                    let next = lock(&open).next();
+                    let Some(fault) = next else { return };
+                    let by = catch(fault, programs, &healthy);
                     println!("{:<60} {}", fault.name, by.as_deref().unwrap_or("NOT CAUGHT"));
-                    caught.lock().unwrap_or_else(PoisonError::into_inner).insert(fault.name.clone(), by);
+                    lock(&caught).insert(fault.name.as_str(), by);
                 }
             });
         }
     });
     let caught = caught.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let survivors: Vec<_> = caught.iter().filter(|(_, by)| by.is_none()).map(|(name, _)| name.as_str()).collect();
+    let survivors: Vec<_> = caught.iter().filter(|(_, by)| by.is_none()).map(|(name, _)| *name).collect();
     ensure!(survivors.is_empty(), "not caught: {}", survivors.join(", "));
+    ensure!(caught.len() == faults.len(), "two faults have one name");
     println!("all {} planted faults were caught", caught.len());
     Ok(())
 }
 
-/// Copies the workspace and plants the faults in it. What is as it was keeps its time, so that it
-/// is not built again.
+/// Tests that were run without any fault, and whether they passed.
+#[derive(Default)]
+struct Healthy(Mutex<BTreeMap<String, bool>>);
+
+impl Healthy {
+    /// A test that fails anyway catches nothing.
+    fn passes(&self, program: &Program, test: &str) -> bool {
+        let name = format!("{}::{test}", program.name);
+        let known = lock(&self.0).get(&name).copied();
+        known.unwrap_or_else(|| {
+            let passes = program.failures(("PLANTED", ""), &[test, "--exact"], PATIENCE).is_empty();
+            lock(&self.0).insert(name, passes);
+            passes
+        })
+    }
+}
+
+/// Finds a test that fails with a fault and passes without it.
+fn catch(fault: &Fault, programs: &[Program], healthy: &Healthy) -> Option<String> {
+    let named = |program: &&Program| fault.by.as_ref().is_some_and(|by| *by == program.name);
+    let fails = |program: &Program| {
+        let failed = program.failures(("PLANTED", &fault.name), &[], PATIENCE);
+        let test = failed.into_iter().find(|test| healthy.passes(program, test))?;
+        Some(format!("{}::{test}", program.name))
+    };
+    if let Some(caught) = programs.iter().filter(named).find_map(fails) {
+        return Some(caught);
+    }
+    // The tests of its own crate are the likeliest.
+    let (own, other): (Vec<_>, Vec<_>) = programs.iter().partition(|program| fault.file.starts_with(&program.folder));
+    let note = |caught| if fault.by.is_some() { format!("{caught} (planted.toml names another)") } else { caught };
+    own.into_iter().chain(other).filter(|program| !named(program)).find_map(fails).map(note)
+}
+
+/// Copies the workspace and plants the faults in it.
 fn lay_out(root: &Path, copy: &Path, faults: &[Fault]) -> Result<()> {
-    let mut wanted = BTreeMap::new();
-    for file in ["Cargo.toml", "Cargo.lock"] {
-        wanted.insert(PathBuf::from(file), fs::read(root.join(file))?);
-    }
-    for folder in ["crates", "docs", "xtask", ".cargo"] {
-        gather(root, &root.join(folder), &mut wanted)?;
-    }
+    let mut wanted = twin::sources(root, "planted")?;
     for fault in faults {
         let bytes = wanted.get_mut(Path::new(&fault.file)).with_context(|| format!("no file {}", fault.file))?;
         let text = String::from_utf8(bytes.clone()).context("a source is UTF-8")?;
@@ -91,100 +155,11 @@ fn lay_out(root: &Path, copy: &Path, faults: &[Fault]) -> Result<()> {
         *bytes = text.replace(&fault.find, &plant).into_bytes();
     }
     for name in CRATES {
-        let file = PathBuf::from(format!("crates/{name}/src/lib.rs"));
-        let bytes = wanted.get_mut(&file).with_context(|| format!("no file {}", file.display()))?;
-        bytes.extend_from_slice(QUESTION.as_bytes());
+        twin::extend(&mut wanted, name, QUESTION)?;
     }
-    for (path, bytes) in wanted {
-        let path = copy.join(path);
-        if fs::read(&path).is_ok_and(|held| held == bytes) {
-            continue;
-        }
-        fs::create_dir_all(path.parent().context("a file has a folder")?)?;
-        fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
-    }
-    Ok(())
+    twin::write(copy, wanted)
 }
 
-fn gather(root: &Path, folder: &Path, found: &mut BTreeMap<PathBuf, Vec<u8>>) -> Result<()> {
-    for entry in fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))? {
-        let path = entry?.path();
-        if path.is_dir() {
-            gather(root, &path, found)?;
-        } else {
-            found.insert(path.strip_prefix(root)?.to_owned(), fs::read(&path)?);
-        }
-    }
-    Ok(())
-}
-
-/// Builds the tests of the copy.
-fn build(root: &Path, copy: &Path) -> Result<Vec<PathBuf>> {
-    let mut command = Command::new(env!("CARGO"));
-    command.current_dir(copy).args([
-        "test",
-        "--no-run",
-        "--lib",
-        "--tests",
-        "--locked",
-        "--quiet",
-        "--message-format=json",
-    ]);
-    for name in CRATES {
-        command.args(["--package", &format!("vaultterm-{name}")]);
-    }
-    // The dependencies are the same: they are built once.
-    command.arg("--target-dir").arg(root.join("target"));
-    let output = command.stderr(Stdio::inherit()).output().context("cannot start cargo")?;
-    ensure!(output.status.success(), "the planted sources do not build");
-    let mut tests = Vec::new();
-    for line in String::from_utf8_lossy(&output.stdout).lines() {
-        let message: serde_json::Value = serde_json::from_str(line).context("cargo speaks JSON")?;
-        if let Some(executable) = message["executable"].as_str() {
-            tests.push(PathBuf::from(executable));
-        }
-    }
-    ensure!(tests.len() > CRATES.len(), "no tests were built");
-    Ok(tests)
-}
-
-/// Runs every test without a fault: each must pass, and the fastest will come first.
-fn fastest_first(tests: Vec<PathBuf>) -> Result<Vec<PathBuf>> {
-    let mut timed = Vec::new();
-    for test in tests {
-        let began = Instant::now();
-        ensure!(passes(&test, ""), "without any fault `{}` fails: see `cargo xtask test`", name(&test));
-        timed.push((began.elapsed(), test));
-    }
-    timed.sort();
-    Ok(timed.into_iter().map(|(_, test)| test).collect())
-}
-
-/// Runs tests until one fails, with a fault planted.
-fn first_failure<'a>(tests: &'a [PathBuf], fault: &str) -> Option<&'a PathBuf> {
-    tests.iter().find(|test| !passes(test, fault))
-}
-
-fn passes(test: &Path, fault: &str) -> bool {
-    let mut command = Command::new(test);
-    command.env("PLANTED", fault).env("RUST_BACKTRACE", "0").args(["--quiet", "--test-threads=1"]);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let Ok(mut child) = command.spawn() else { return false };
-    let began = Instant::now();
-    while began.elapsed() < PATIENCE {
-        match child.try_wait() {
-            Ok(Some(status)) => return status.success(),
-            Ok(None) => thread::sleep(Duration::from_millis(10)),
-            Err(_) => break,
-        }
-    }
-    let _ = child.kill();
-    let _ = child.wait();
-    false
-}
-
-/// The name of a test program, without its hash.
-fn name(test: &Path) -> String {
-    let stem = test.file_stem().unwrap_or_default().to_string_lossy();
-    stem.rsplit_once('-').map_or(stem.as_ref(), |(name, _)| name).to_owned()
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -69,7 +69,7 @@ pub(crate) fn guard(input: &Input<'_>, facts: &[Facts<'_>], plan: &Plan) -> Vec<
     let mut halts: Vec<Halt> = [
         mass_deletion(input, facts, plan),
         side_emptied(input, facts),
-        rewound(input, facts, plan),
+        rewound(input, facts),
         input.remote_replaced.as_ref().map(|found| Halt {
             kind: HaltKind::RemoteReplaced,
             detail: format!(
@@ -137,8 +137,8 @@ fn side_emptied(input: &Input<'_>, facts: &[Facts<'_>]) -> Option<Halt> {
 }
 
 /// One side went back in time: Vault to a snapshot, or the database to a backup.
-fn rewound(input: &Input<'_>, facts: &[Facts<'_>], plan: &Plan) -> Option<Halt> {
-    let found = [versions_rewound(facts), database_rewound(input, plan), database_guarded(input)];
+fn rewound(input: &Input<'_>, facts: &[Facts<'_>]) -> Option<Halt> {
+    let found = [versions_rewound(facts), database_rewound(input), database_guarded(input)];
     let found: Vec<String> = found.into_iter().flatten().collect();
     (!found.is_empty()).then(|| Halt { kind: HaltKind::Rewound, detail: found.join("; ") })
 }
@@ -156,11 +156,12 @@ fn versions_rewound(facts: &[Facts<'_>]) -> Option<String> {
     ))
 }
 
-fn database_rewound(input: &Input<'_>, plan: &Plan) -> Option<String> {
-    let (known, seen) = (input.newest_run.number, plan.newest_run_seen);
+fn database_rewound(input: &Input<'_>) -> Option<String> {
+    let known = input.newest_run.number;
+    let (seen, path) = input.newest_run.newest_in(input.remote, input.options)?;
     (seen > known).then(|| {
         format!(
-            "VaultTerm's database is older than the marks in Vault: this connection's run {seen} wrote there, and the database knows {known}. It was restored from a backup, or a copy of it is at work elsewhere. Acknowledging goes on from what the database holds: what differs in Vault counts as changed there since"
+            "VaultTerm's database is older than the marks in Vault: this connection's run {seen} left its mark at `{path}`, and the database knows none after {known}. It was restored from a backup, a copy of it is at work elsewhere, or somebody else wrote that mark. Acknowledging goes on from what the database holds: what differs in Vault counts as changed there since"
         )
     })
 }

@@ -58,7 +58,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
     let moves = moves(&facts, input);
     let twins = twins(&facts);
 
-    let newest_run_seen = input.newest_run.newest_in(input.remote, input.options);
+    let newest_run_seen = input.newest_run.newest_in(input.remote, input.options).map_or(0, |(number, _)| number);
     let mut plan = Plan { base_set_aside, newest_run_seen, ..Plan::default() };
     for facts in &facts {
         let decision = match (twins.get(facts.path.as_str()), moves.get(facts.path)) {

@@ -11,7 +11,7 @@ use vaultterm_reconcile::{
     Action, Change, DriftPolicy, ExpiryPolicy, FieldChange, Input, Mode, Options, Plan, Reason, RecordType, RemoteHead,
     Revision, Step, UnixNanos, Version, plan,
 };
-use world::{HERE, World, content, id, path};
+use world::{HERE, World, content, id, path, run_mark};
 
 fn both_ways() -> Options {
     Options::defaults(Mode::Bidirectional, HERE)
@@ -84,6 +84,15 @@ fn a_deletion_by_time_says_so() {
     let RemoteHead::Deleted { deleted, .. } = world.keys[&path("p")].head else { panic!("it is deleted") };
     world.base.get_mut(&path("p")).unwrap().expires = deleted;
     assert_eq!(only(world.plan_all(&options)).reason, Reason::Expired);
+}
+
+#[test]
+fn a_plan_says_which_run_wrote_last() {
+    let mut world = in_step();
+    world.newest_run = 9;
+    assert_eq!(world.plan_all(&both_ways()).newest_run_seen, 0);
+    world.keys.get_mut(&path("p")).unwrap().annotation.run = Some(run_mark(7));
+    assert_eq!(world.plan_all(&both_ways()).newest_run_seen, 7);
 }
 
 /// The leftover of a rename that was cut off: the record is in step at its new path, and the old

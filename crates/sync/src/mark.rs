@@ -36,15 +36,34 @@ impl RunNumber {
         lease: Lease,
         (steps, seen): (&[Step], u64),
     ) -> Result<Self, Stopped> {
-        let id = session.connection.id;
-        let marks = marks(&session.connection.options) && steps.iter().any(Step::changes_remote);
-        let known = session.newest_run().await?.number;
-        let number = if marks { known.max(seen).saturating_add(1) } else { known.max(seen) };
-        if number > known {
+        let known = session.newest_run().await?;
+        let newest = RunMark { number: known.number.max(seen), ..known };
+        let mark = leaves_marks(&session.connection.options, steps).then(|| newest.next_run());
+        Self::recorded(session, lease, known, (newest, mark)).await
+    }
+
+    /// Draws the number of a decision that is about to be carried out by `steps`.
+    pub(crate) async fn draw_for_decision<J: Journal, R: Remote, K: Clock>(
+        session: &Session<'_, J, R, K>,
+        lease: Lease,
+        steps: &[Step],
+    ) -> Result<Self, Stopped> {
+        let known = session.newest_run().await?;
+        let mark = leaves_marks(&session.connection.options, steps).then(|| known.next_decision());
+        Self::recorded(session, lease, known, (known, mark)).await
+    }
+
+    async fn recorded<J: Journal, R: Remote, K: Clock>(
+        session: &Session<'_, J, R, K>,
+        lease: Lease,
+        known: RunMark,
+        (newest, mark): (RunMark, Option<RunMark>),
+    ) -> Result<Self, Stopped> {
+        let number = mark.unwrap_or(newest).number;
+        if number > known.number {
             let recorded = session.journal.record_newest_run(lease, number).await;
             recorded.map_err(|error| session.brake.journal_failed(error))?;
         }
-        let mark = marks.then_some(RunMark { connection: id.0, number });
         Ok(Self { mark, shown: AtomicBool::new(false) })
     }
 
@@ -58,8 +77,13 @@ impl RunNumber {
     pub(crate) fn alone(&self) -> Option<Mark> {
         if self.shown.swap(true, Ordering::Relaxed) { None } else { self.mark.map(|run| Mark { record: None, run }) }
     }
+
+    /// A mark did not get through: the next step that changes something in Vault leaves one.
+    pub(crate) fn failed(&self) {
+        self.shown.store(false, Ordering::Relaxed);
+    }
 }
 
-fn marks(options: &Options) -> bool {
-    options.annotate && options.mode != Mode::Pull
+fn leaves_marks(options: &Options, steps: &[Step]) -> bool {
+    options.annotate && options.mode != Mode::Pull && steps.iter().any(Step::changes_remote)
 }

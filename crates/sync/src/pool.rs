@@ -26,3 +26,25 @@ impl<F: Future> Pool<F> {
         self.going.next().await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[test]
+    fn a_full_pool_answers_what_ended_before_it_takes_more() {
+        for max in [1, 2, 3] {
+            let mut pool = Pool::new(max);
+            for n in 0..max {
+                assert_eq!(pool.add(ready(n)).now_or_never(), Some(None), "{n} of {max}");
+            }
+            assert!(matches!(pool.add(ready(max)).now_or_never(), Some(Some(_))), "{max}");
+            assert_eq!(pool.going.len(), max);
+        }
+        assert_eq!(Pool::<std::future::Ready<()>>::new(0).max, 1);
+    }
+}

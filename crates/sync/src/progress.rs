@@ -58,3 +58,14 @@ pub trait Progress: Send + Sync {
 impl Progress for () {
     fn tell(&self, _: Event<'_>) {}
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn phases_have_names() {
+        let all = [Phase::Connect, Phase::Observe, Phase::Plan, Phase::Apply, Phase::Record];
+        assert_eq!(all.map(Phase::as_str), ["connect", "observe", "plan", "apply", "record"]);
+    }
+}

@@ -244,7 +244,7 @@ impl Deciding<'_> {
         let sight = self.look_again(session, &local).await?;
         let steps = self.steps(session, &base, &local, &sight).await?;
 
-        let number = RunNumber::draw(session, lease, (&steps, 0)).await.map_err(CallError::from)?;
+        let number = RunNumber::draw_for_decision(session, lease, &steps).await.map_err(CallError::from)?;
         let (recorder, mut pending) = recorder();
         let decided = Decided {
             path: self.path().clone(),

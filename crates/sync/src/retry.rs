@@ -305,4 +305,44 @@ mod tests {
         assert!(drawn.iter().all(|fraction| (0.0..1.0).contains(fraction)));
         assert!(drawn.windows(2).all(|pair| pair[0] != pair[1]));
     }
+
+    /// The first two numbers of `SplitMix64` from 0, as its authors publish them.
+    #[test]
+    fn fractions_are_those_of_the_generator_that_is_named() {
+        let jitter = Jitter::new(0x9E37_79B9_7F4A_7C15);
+        for whole in [0xE220_A839_7B1D_CDAF_u64, 0x6E78_9E6A_A1B9_65F4] {
+            #[allow(clippy::cast_precision_loss, reason = "53 bits fit exactly")]
+            let expected = (whole >> 11) as f64 / 9_007_199_254_740_992.0;
+            assert!((jitter.fraction() - expected).abs() < 1e-15);
+        }
+    }
+
+    /// Attempts when it may be repeated, when it must not happen twice, and at a login; whether the
+    /// server is spared; whether the run ends.
+    #[test]
+    fn each_class_of_fault_has_its_own_patience() {
+        use FaultClass::{
+            Denied, Invalid, LoginRefused, Misconfigured, Protocol, RateLimited, Redirected, Sealed, Stale,
+            StaleReplica, Unavailable, Unknown, WrongMount,
+        };
+        for class in FaultClass::ALL {
+            let (attempts, spared, ends) = match class {
+                RateLimited => ([20, 20, 3], true, false),
+                Unavailable | StaleReplica | Sealed => ([8, 8, 3], true, false),
+                Unknown => ([8, 1, 1], false, false),
+                LoginRefused | Misconfigured | WrongMount => ([1, 1, 1], false, true),
+                Stale | Invalid | Denied | Redirected | Protocol => ([1, 1, 1], false, false),
+            };
+            let found = [Effect::Repeatable, Effect::Once, Effect::Login].map(|effect| attempts_max(class, effect));
+            assert_eq!((found, pushes_back(class), concerns_every_path(class)), (attempts, spared, ends), "{class:?}");
+        }
+    }
+
+    #[test]
+    fn each_wait_is_twice_the_one_before() {
+        for (attempt, most) in [(1, 100), (2, 200), (3, 400), (4, 800), (7, 6_400), (8, 10_000), (40, 10_000)] {
+            let most = Duration::from_millis(most);
+            assert_eq!((delay(attempt, None, 1.0), delay(attempt, None, 0.0)), (most, most / 2), "{attempt}");
+        }
+    }
 }

@@ -142,4 +142,40 @@ mod tests {
         }
         assert_eq!(take_all(&throttle).len(), 4);
     }
+
+    #[test]
+    fn as_many_answers_as_are_allowed_in_flight_raise_the_limit_by_one() {
+        let throttle = Throttle::new(8);
+        let all = take_all(&throttle);
+        assert_eq!(all.len(), 8);
+        for permit in all {
+            throttle.pushed_back(permit);
+        }
+        for limit in 4..8 {
+            for answer in 0..limit {
+                assert_eq!(take_all(&throttle).len(), limit, "after {answer} answers");
+                let permit = throttle.permit().now_or_never().expect("one is always allowed");
+                throttle.answered(permit);
+            }
+        }
+        assert_eq!(take_all(&throttle).len(), 8);
+    }
+
+    /// What was in flight when the limit fell comes back, and only then counts as withdrawn.
+    #[test]
+    fn a_limit_that_rises_while_too_many_are_in_flight_withdraws_fewer() {
+        let throttle = Throttle::new(4);
+        let mut all = take_all(&throttle);
+        throttle.pushed_back(all.pop().expect("four"));
+        // Two may be in flight, three are: one more is withdrawn, unless two answers raise the limit first.
+        assert_eq!(take_all(&throttle).len(), 0);
+        throttle.answered(all.pop().expect("three"));
+        throttle.answered(all.pop().expect("two"));
+        assert_eq!(take_all(&throttle).len() + all.len(), 3);
+    }
+
+    #[test]
+    fn a_throttle_allows_at_least_one() {
+        assert_eq!(take_all(&Throttle::new(0)).len(), 1);
+    }
 }

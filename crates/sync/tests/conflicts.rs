@@ -1,10 +1,11 @@
 //! Conflicts and the four ways to resolve them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
+use futures_util::future::join;
 use serde_json::{Value, json};
 use vaultterm_reconcile::{ConflictKind, DriftPolicy, Mode, Side};
-use vaultterm_sync::{ConflictStatus, EngineError, FaultClass, FieldChoice, Resolution, Run, RunState};
+use vaultterm_sync::{Clock, ConflictStatus, EngineError, FaultClass, FieldChoice, Resolution, Run, RunState};
 use vaultterm_testkit::{
     Data, Operation, Rule, Verdict, World, fault,
     world::{at, data},
@@ -230,6 +231,73 @@ fn a_decision_waits_for_a_run_only_so_long() {
     assert!(matches!(refused, Err(EngineError::RunInProgress)), "{refused:?}");
     world.journal.clear_leases();
     world.resolve(&conflict, Resolution::KeepLocal).expect("resolved");
+}
+
+#[test]
+fn a_decision_is_carried_out_as_soon_as_a_run_has_ended() {
+    for (after, carried_out) in [(0, true), (1, true), (9_700, true), (10_300, false)] {
+        let world = torn();
+        let conflict = world.open_conflict();
+        world.journal.steal_lease(world.id);
+        let run_ends = async {
+            world.clock.sleep(Duration::from_millis(after)).await;
+            world.journal.clear_leases();
+        };
+        let began = world.clock.now().0;
+        let decided = world.resolving(&conflict, Resolution::KeepLocal);
+        let (decided, ()) = world.clock.drive(join(decided, run_ends));
+        assert_eq!(decided.is_ok(), carried_out, "{after} ms: {decided:?}");
+        if carried_out {
+            let waited = (world.clock.now().0 - began) / 1_000_000;
+            assert!((i64::try_from(after).expect("small")..).contains(&waited) && waited < 10_300, "{waited} ms");
+        }
+    }
+}
+
+#[test]
+fn what_a_conflict_is_about_is_shown_as_it_was_and_not_as_it_is() {
+    let world = torn();
+    let conflict = world.open_conflict();
+    let shown = || world.clock.drive(world.engine().remote_of(conflict.id));
+    let value = |fields: vaultterm_sealing::SecretFields| fields.expose().clone();
+    let there = data(json!({"a": "there", "b": "0"}));
+    assert_eq!(shown().expect("there").map(value), Some(there.clone()));
+    world.put("x", json!({"a": "later", "b": "0"}));
+    assert_eq!(shown().expect("an earlier version").map(value), Some(there));
+    assert_eq!(world.kv.sessions_open(), 0, "the token is revoked");
+    world.delete_metadata("x");
+    assert!(matches!(shown(), Err(EngineError::Stale(_))));
+}
+
+#[test]
+fn a_conflict_about_a_deleted_secret_shows_none() {
+    let world = World::new(Mode::Bidirectional);
+    world.save("x", json!({"a": "0"}));
+    succeed(&world);
+    world.save("x", json!({"a": "here"}));
+    world.delete("x");
+    assert_eq!(world.run().counts.conflicts, 1);
+    let shown = world.clock.drive(world.engine().remote_of(world.open_conflict().id));
+    assert!(matches!(shown, Ok(None)));
+}
+
+#[test]
+fn a_mark_without_an_installation_proves_no_write_of_ours() {
+    let world = World::new(Mode::Bidirectional);
+    world.save("x", json!({"a": "old"}));
+    world.save("x", json!({"a": "new"}));
+    world.put("x", json!({"a": "old"}));
+    let (id, _) = world.journal.live(world.collection_id, &at("x")).expect("the record lives");
+    let mark = |name: &str, value: String| {
+        world.kv.mount(|mount, _| mount.patch_custom("team/app/x", [(name.to_owned(), value)]));
+    };
+    mark("vaultterm-record", id.0.to_string());
+    assert_eq!(world.run().counts.conflicts, 1);
+    assert_eq!(world.open_conflict().conflict.kind, ConflictKind::NoBase);
+    // With it, the secret is what a run wrote that could not record it.
+    mark("vaultterm-instance", world.instance());
+    assert_eq!(succeed(&world).counts.updated_remote, 1);
+    assert!(world.open_conflicts().is_empty());
 }
 
 #[test]

@@ -386,6 +386,18 @@ fn a_long_run_renews_its_lease() {
 }
 
 #[test]
+fn a_lease_that_cannot_be_renewed_for_as_long_as_it_holds_is_lost_and_not_sooner() {
+    let world = records(1);
+    let journal = world.journal.clone();
+    world.kv.before_each_request(move |request, _| journal.set_broken(request.operation == Operation::Observe));
+    world.kv.script(Rule::next(Operation::Observe, Verdict::Hang));
+    let run = world.run();
+    assert_eq!(run.problems.last().map(|problem| problem.class.0.as_str()), Some("lease_lost"), "{run:#?}");
+    let took = run.finished.expect("finished").0 - run.started.0;
+    assert!((60_000_000_000..61_000_000_000).contains(&took), "{took}");
+}
+
+#[test]
 fn a_run_that_was_left_behind_is_closed_by_the_next_one() {
     let world = records(1);
     let begun = world.clock.drive(world.engine().begin(world.id, world.request(Ask::default()))).expect("begins");

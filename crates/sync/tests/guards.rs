@@ -1,12 +1,12 @@
 //! Halts, acknowledgements and stored plans.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::json;
 use vaultterm_reconcile::{Action, DriftPolicy, HaltKind, Mode, Options, Plan};
-use vaultterm_sync::{EngineError, Resolution, Run, RunState, StoredPlan};
+use vaultterm_sync::{EngineError, FaultClass, Resolution, Run, RunState, StoredPlan};
 use vaultterm_testkit::{
-    Operation, World,
+    Operation, Rule, Verdict, World, fault,
     world::{Ask, at, data},
 };
 
@@ -431,4 +431,84 @@ fn without_annotations_nothing_is_marked_and_nothing_is_asked_of_marks() {
     let world = restored_after(Mode::Bidirectional, |options| options.annotate = false, edited);
     assert!(world.marks("a").is_empty());
     assert_eq!(succeed(&world).counts.updated_local, 1);
+}
+
+/// What marks are written with, for whoever makes one up.
+fn a_made_up_mark(world: &World, path: &str, number: &str) {
+    let mark = ("vaultterm-run".to_owned(), format!("{}/{number}", world.id));
+    assert!(world.kv.mount(|mount, _| mount.patch_custom(&format!("team/app/{path}"), [mark])));
+}
+
+#[test]
+fn a_mark_that_somebody_made_up_halts_once_and_says_where_it_stands() {
+    let world = in_step(2);
+    a_made_up_mark(&world, "key-1", &i64::MAX.to_string());
+    halts_as_older_than_the_marks(&world);
+    assert!(world.run().halts[0].detail.contains("`key-1`"));
+    assert_eq!(world.run_acknowledging(&[HaltKind::Rewound]).state, RunState::Succeeded);
+    for value in ["one", "two", "three"] {
+        world.save("key-0", json!({"value": value}));
+        assert_eq!(succeed(&world).counts.updated_remote, 1);
+    }
+}
+
+#[test]
+fn a_made_up_mark_that_no_database_could_hold_is_none() {
+    let world = in_step(2);
+    for number in ["9223372036854775808", "18446744073709551615", "99999999999999999999", "-1", ""] {
+        a_made_up_mark(&world, "key-1", number);
+        assert_eq!(succeed(&world).counts.unchanged, 2, "{number}");
+    }
+}
+
+#[test]
+fn decisions_that_an_older_database_takes_do_not_hide_that_it_is_older() {
+    let conflict = |world: &World, number: usize| {
+        let path = format!("key-{number}");
+        world.save(&path, json!({"value": "here"}));
+        world.put(&path, json!({"value": "there"}));
+    };
+    let world = in_step(5);
+    (0..4).for_each(|number| conflict(&world, number));
+    assert_eq!(world.run().counts.conflicts, 4);
+    let backup = world.journal.back_up();
+    world.save("key-4", json!({"value": "after"}));
+    assert_eq!(world.run().counts.updated_remote, 1);
+    world.journal.restore(&backup);
+    for row in world.open_conflicts() {
+        world.resolve(&row, Resolution::KeepLocal).expect("nobody moved");
+    }
+    halts_as_older_than_the_marks(&world);
+}
+
+#[test]
+fn a_forgotten_deletion_of_a_secret_whose_marks_were_taken_away_is_noticed() {
+    let world = restored_after(
+        Mode::Bidirectional,
+        |_| {},
+        |world| {
+            world.kv.mount(|mount, now| mount.put_metadata("team/app/b", BTreeMap::new(), None, 0, now));
+            world.trash("b");
+            assert_eq!(succeed(world).counts.deleted_remote, 1);
+            assert_eq!(world.marks("b").keys().collect::<Vec<_>>(), ["vaultterm-run"]);
+        },
+    );
+    halts_as_older_than_the_marks(&world);
+}
+
+#[test]
+fn a_run_whose_mark_failed_shows_itself_at_the_next_secret_that_it_changes() {
+    let world = restored_after(
+        Mode::Bidirectional,
+        |_| {},
+        |world| {
+            world.kv.script(Rule::next(Operation::Annotate, Verdict::FailBefore(fault(FaultClass::Protocol))));
+            world.save("a", json!({"value": "after"}));
+            world.trash("b");
+            let counts = world.run().counts;
+            assert_eq!((counts.updated_remote, counts.deleted_remote), (1, 1));
+        },
+    );
+    halts_as_older_than_the_marks(&world);
+    assert!(world.run().halts[0].detail.contains("`b`"));
 }

@@ -314,5 +314,6 @@ fn every_secret_that_travelled_is_audited_once() {
         .map(|line| line.detail.as_str())
         .collect();
     assert_eq!(synced.len(), 2, "{audit:#?}");
-    assert!(synced.contains(&"updated_remote x") && synced.contains(&"updated_local y"));
+    let [here, there] = ["updated_remote secret/team/app/x", "updated_local secret/team/app/y"];
+    assert!(synced.contains(&here) && synced.contains(&there), "{synced:?}");
 }

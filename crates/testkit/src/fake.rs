@@ -59,8 +59,8 @@ struct Inner {
     rules: Vec<Rule>,
     hook: Option<Hook>,
     log: Vec<Request>,
-    /// Scripted faults that struck.
-    faults: u64,
+    /// Scripted faults that struck, by class.
+    faults: BTreeMap<&'static str, u64>,
     sessions_open: u64,
 }
 
@@ -90,7 +90,7 @@ impl FakeKv {
             rules: Vec::new(),
             hook: None,
             log: Vec::new(),
-            faults: 0,
+            faults: BTreeMap::new(),
             sessions_open: 0,
         };
         Self { inner: Arc::new(Mutex::new(inner)), clock, fuse }
@@ -226,7 +226,13 @@ impl FakeKv {
     /// Counts the scripted faults that struck so far.
     #[must_use]
     pub fn faults(&self) -> u64 {
-        self.inner().faults
+        self.inner().faults.values().sum()
+    }
+
+    /// Counts them by the name of their class, and whether the request had its effect all the same.
+    #[must_use]
+    pub fn faults_by_class(&self) -> BTreeMap<&'static str, u64> {
+        self.inner().faults.clone()
     }
 
     /// Counts the sessions that were opened and not closed.
@@ -296,7 +302,9 @@ impl Inner {
             rule.times -= 1;
             rule.verdict.clone()
         });
-        self.faults += u64::from(verdict.is_some());
+        if let Some(verdict) = &verdict {
+            *self.faults.entry(verdict.as_str()).or_default() += 1;
+        }
         let operation = request.operation;
         self.log.push(request);
         let answer = match verdict {

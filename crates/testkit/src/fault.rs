@@ -41,6 +41,17 @@ pub enum Verdict {
     Hang,
 }
 
+impl Verdict {
+    /// Returns its name, for counting.
+    pub(crate) const fn as_str(&self) -> &'static str {
+        match self {
+            Self::FailBefore(fault) => fault.class.as_str(),
+            Self::FailAfter(_) => "answer lost",
+            Self::Hang => "no answer",
+        }
+    }
+}
+
 /// Which requests meet a verdict.
 #[derive(Clone, Debug)]
 pub struct Rule {

@@ -85,10 +85,11 @@ impl World {
     #[must_use]
     pub fn beside(&self, mode: Mode, instance: &str) -> Self {
         let journal = MemoryJournal::new(self.clock.clone(), self.fuse.clone());
-        let mut connection = connection(self.id, self.collection_id, mode);
+        let id = ConnectionId(Uuid::from_u128(0xC3));
+        let mut connection = connection(id, self.collection_id, mode);
         instance.clone_into(&mut connection.options.instance);
         journal.add_connection(connection, SECRET_ID);
-        Self { journal, runs: Arc::default(), ..self.clone() }
+        Self { journal, id, runs: Arc::default(), ..self.clone() }
     }
 
     /// Returns the instance that the connection marks secrets with.

@@ -243,6 +243,10 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
     async fn leave(&self, path: &SecretPath, mark: Option<Mark>) {
         let Some(mark) = mark else { return };
         if let Err(CallError::Fault(fault)) = self.session.calls.annotate(path, &mark).await {
+            // What the role may not do here, it may hardly do elsewhere: one problem is enough.
+            if fault.class != FaultClass::Denied {
+                self.number.failed();
+            }
             self.tally.problem(Problem::fault(path.as_str(), &fault));
         }
     }

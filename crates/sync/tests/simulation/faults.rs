@@ -9,14 +9,16 @@ use crate::{dice::Dice, people::PATHS};
 /// Scripts what goes wrong in the next run.
 pub(crate) fn script(world: &World, dice: &mut Dice) {
     use FaultClass::{
-        Denied, Invalid, Protocol, RateLimited, Redirected, Sealed, Stale, StaleReplica, Unavailable, Unknown,
+        Denied, Invalid, Misconfigured, Protocol, RateLimited, Redirected, Sealed, Stale, StaleReplica, Unavailable,
+        Unknown,
     };
     use Operation::{Annotate, Connect, Delete, Look, Observe, Read, Write};
     for _ in 0..dice.roll(4) {
         let operation = dice.pick(&[Connect, Observe, Look, Read, Write, Annotate, Delete, Write]);
         let class = match operation {
             Write => dice.pick(&[Unknown, Unknown, Unavailable, Denied, Stale, RateLimited, Invalid]),
-            _ => dice.pick(&[Unavailable, Sealed, StaleReplica, Denied, Protocol, Redirected]),
+            Connect => dice.pick(&[Unavailable, Sealed, StaleReplica, Denied, Protocol, Redirected, Misconfigured]),
+            _ => dice.pick(&[Unavailable, Sealed, StaleReplica, Denied, Protocol, Redirected, RateLimited]),
         };
         let fault = fault(class);
         let lost = class == Unknown || (class == Unavailable && operation != Write);

@@ -4,6 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use serde_json::json;
@@ -11,6 +12,9 @@ use vaultterm_reconcile::RecordType;
 use vaultterm_testkit::{KvKey, KvMount, MemoryBackup, World, world::data};
 
 use crate::dice::Dice;
+
+/// Shorter than the time that passes when a run died.
+pub(crate) const RUNS_OUT_AFTER: Duration = Duration::from_secs(30);
 
 pub(crate) const PATHS: [&str; 6] = ["a", "a/b", "c", "d", "e", "f"];
 
@@ -79,7 +83,7 @@ impl People {
     /// What needs more rights than editing.
     fn administer(&mut self, world: &World, dice: &mut Dice, path: &str) {
         let full = format!("team/app/{path}");
-        match dice.roll(12) {
+        match dice.roll(13) {
             0 => world.delete_metadata(path),
             1 => world.kv.mount(|mount, now| {
                 let current = mount.key(&full).map_or(0, |key| key.current);
@@ -116,7 +120,13 @@ impl People {
             // A whole side is emptied.
             9 if dice.once_in(2) => PATHS.iter().for_each(|path| world.delete(path)),
             9 => PATHS.iter().filter(|path| world.record(path).is_some()).for_each(|path| world.trash(path)),
-            10 => world.kv.set_identity(|identity| identity.cluster_id = Some(format!("cluster-{}", dice.roll(2)))),
+            // From now on what is written there has an end, or none again.
+            10 => world.kv.mount(|mount, now| {
+                let after = dice.once_in(2).then_some(RUNS_OUT_AFTER);
+                let custom = mount.key(&full).map(|key| key.custom.clone()).unwrap_or_default();
+                mount.put_metadata(&full, custom, after, 0, now);
+            }),
+            11 => world.kv.set_identity(|identity| identity.cluster_id = Some(format!("cluster-{}", dice.roll(2)))),
             _ => world.journal.edit_connection(world.id, |connection| connection.scope_changed = true),
         }
     }
@@ -130,10 +140,18 @@ pub(crate) fn history(world: &World) -> BTreeSet<String> {
 
 /// Somebody edits while requests are on their way. What such an edit itself replaces in Vault
 /// leaves the ledger: that was their doing.
+///
+/// So does what is written into a mount that was made anew in the middle of the run, where only one
+/// version is kept: `cas` is a number, and the number that a run looked at a moment before may be used
+/// again by then. Vault offers no way to tell (docs/concepts/trust.md names it among the limits).
 pub(crate) fn meddle_during_the_run(world: &World, dice: &Dice, ledger: &Arc<Mutex<BTreeSet<String>>>) {
     let (mut dice, ledger, local) = (dice.clone(), Arc::clone(ledger), world.clone());
     let mut left = dice.roll(4);
+    let (mut oldest, mut made_anew) = (None, false);
     world.kv.before_each_request(move |_, mount| {
+        let oldest_now = mount.keys().map(|(_, key)| key.created).min();
+        made_anew |= oldest.is_some() && oldest_now.is_none_or(|now| Some(now) > oldest);
+        oldest = oldest_now.or(oldest);
         if left == 0 || !dice.once_in(10) {
             return;
         }
@@ -150,6 +168,10 @@ pub(crate) fn meddle_during_the_run(world: &World, dice: &Dice, ledger: &Arc<Mut
                 ledger.lock().expect("one thread").remove(&json!(head.data).to_string());
             }
             mount.put(&full, data(value.clone()), None, now).expect("no cas");
+            let ends = mount.key(&full).and_then(KvKey::head).is_some_and(|head| head.deletion.is_some());
+            if ends || (made_anew && mount.versions_max == 1) {
+                return;
+            }
         }
         ledger.lock().expect("one thread").insert(value.to_string());
     });

@@ -2,16 +2,111 @@
 
 use std::{collections::BTreeMap, fmt, sync::Mutex};
 
-use vaultterm_reconcile::{ConflictKind, HaltKind};
-use vaultterm_sync::{Event, Progress, Run};
+use vaultterm_reconcile::{Action, ConflictKind, HaltKind, Step, Version};
+use vaultterm_sync::{Event, FaultClass, Progress, Run};
 use vaultterm_testkit::World;
 
 /// How often each thing was seen.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Seen(BTreeMap<String, u64>);
 
-/// Every way a plan's steps, runs, conflicts, halts and faults show themselves.
+/// Every branch of the table, and every way runs, conflicts, halts, decisions and faults show themselves.
 const EXPECTED: &[&str] = &[
+    "branch adopt: both sides hold the same",
+    "branch adopt: the type changed",
+    "branch create_local from the trash: the secret is new",
+    "branch create_local from the trash: the side that is not authoritative changed, and on_drift is overwrite",
+    "branch create_local: the secret is new",
+    "branch create_local: the side that is not authoritative changed, and on_drift is overwrite",
+    "branch create_remote over a deleted version: the record changed",
+    "branch create_remote over a deleted version: the record is new",
+    "branch create_remote over a deleted version: the side that is not authoritative changed, and on_drift is overwrite",
+    "branch create_remote: the record is new",
+    "branch create_remote: the side that is not authoritative changed, and on_drift is overwrite",
+    "branch delete_local: the secret expired",
+    "branch delete_local: the secret was deleted",
+    "branch delete_remote: the record was deleted",
+    "branch delete_remote: the record was renamed",
+    "branch forget: both sides were deleted",
+    "branch merge: both sides changed, in different fields",
+    "branch move_remote over a deleted version: the record was renamed",
+    "branch move_remote: the record was renamed",
+    "branch nothing: neither side changed",
+    "branch unlink: the record was deleted",
+    "branch unlink: the secret expired",
+    "branch unlink: the secret was deleted",
+    "branch update_local: both sides changed, in different fields",
+    "branch update_local: both sides hold the path, and initial says which one counts",
+    "branch update_local: the secret changed",
+    "branch update_local: the side that is not authoritative changed, and on_drift is overwrite",
+    "branch update_remote with what was there kept first: both sides hold the path, and initial says which one counts",
+    "branch update_remote with what was there kept first: the side that is not authoritative changed, and on_drift is overwrite",
+    "branch update_remote: the record changed",
+    "conflict both_changed",
+    "conflict drift",
+    "conflict foreign_owner",
+    "conflict local_deleted",
+    "conflict no_base",
+    "conflict remote_deleted",
+    "conflict rewound",
+    "conflict type_changed",
+    "decision keep_both",
+    "decision keep_local",
+    "decision keep_remote",
+    "decision merge",
+    "event crash",
+    "event decision",
+    "event decision refused",
+    "event edit",
+    "event fault",
+    "event old news",
+    "event pause",
+    "fault answer lost",
+    "fault denied",
+    "fault invalid",
+    "fault misconfigured",
+    "fault protocol_error",
+    "fault rate_limited",
+    "fault redirected",
+    "fault remote_sealed",
+    "fault stale",
+    "fault stale_replica",
+    "fault unavailable",
+    "fault unknown_outcome",
+    "halt license",
+    "halt mass_deletion",
+    "halt remote_replaced",
+    "halt remote_replaced by a mount that was made anew",
+    "halt rewound",
+    "halt rewound by a database that is older than its marks",
+    "halt scope_changed",
+    "halt side_emptied",
+    "mishap capability_lost",
+    "mishap capability_regained",
+    "mishap login_again",
+    "mishap mount_recreated",
+    "mishap mount_removed",
+    "mishap mount_returned",
+    "mishap tokens_expire",
+    "problem denied",
+    "problem invalid",
+    "problem lease_lost",
+    "problem login_refused",
+    "problem misconfigured",
+    "problem protocol_error",
+    "problem redirected",
+    "problem remote_sealed",
+    "problem skipped",
+    "problem stale",
+    "problem stale_replica",
+    "problem unavailable",
+    "problem unknown_outcome",
+    "problem wrong_mount",
+    "run cancelled",
+    "run failed",
+    "run halted",
+    "run partial",
+    "run succeeded",
     "step adopt",
     "step create_local",
     "step create_remote",
@@ -23,53 +118,6 @@ const EXPECTED: &[&str] = &[
     "step unlink",
     "step update_local",
     "step update_remote",
-    "run cancelled",
-    "run failed",
-    "run halted",
-    "run partial",
-    "run succeeded",
-    "conflict both_changed",
-    "conflict drift",
-    "conflict foreign_owner",
-    "conflict local_deleted",
-    "conflict no_base",
-    "conflict remote_deleted",
-    "conflict rewound",
-    "conflict type_changed",
-    "halt license",
-    "halt mass_deletion",
-    "halt remote_replaced",
-    "halt rewound",
-    "halt remote_replaced by a mount that was made anew",
-    "halt rewound by a database that is older than its marks",
-    "halt scope_changed",
-    "halt side_emptied",
-    "problem denied",
-    "problem invalid",
-    "mishap capability_lost",
-    "mishap capability_regained",
-    "mishap login_again",
-    "mishap mount_recreated",
-    "mishap mount_removed",
-    "mishap mount_returned",
-    "mishap tokens_expire",
-    "problem lease_lost",
-    "problem login_refused",
-    "problem protocol_error",
-    "problem redirected",
-    "problem remote_sealed",
-    "problem stale",
-    "problem stale_replica",
-    "problem unavailable",
-    "problem unknown_outcome",
-    "problem wrong_mount",
-    "event crash",
-    "event decision",
-    "event decision refused",
-    "event edit",
-    "event fault",
-    "event old news",
-    "event pause",
     "world of a server that lists names only",
     "world of two installations",
 ];
@@ -97,6 +145,9 @@ impl Seen {
                 self.count("halt remote_replaced by a mount that was made anew", 1);
             }
         }
+        if run.counts.unchanged > 0 {
+            self.count("branch nothing: neither side changed", run.counts.unchanged);
+        }
         for problem in &run.problems {
             self.count(format!("problem {}", problem.class.0), 1);
         }
@@ -120,6 +171,10 @@ impl Seen {
         for kind in ConflictKind::ALL {
             assert!(EXPECTED.contains(&format!("conflict {}", kind.as_str()).as_str()), "{kind:?}");
         }
+        for class in FaultClass::ALL {
+            let shown = ["fault", "problem"].map(|what| format!("{what} {}", class.as_str()));
+            assert!(shown.iter().any(|what| EXPECTED.contains(&what.as_str())), "{class:?}");
+        }
     }
 }
 
@@ -127,6 +182,19 @@ impl fmt::Display for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|(what, times)| writeln!(f, "{times:>10}  {what}"))
     }
+}
+
+/// Which branch of the table a step comes from: what is done, on what, and why.
+fn branch(step: &Step) -> String {
+    let on = match &step.action {
+        Action::CreateRemote { cas, .. } | Action::MoveRemote { cas, .. } if *cas != Version::NONE => {
+            " over a deleted version"
+        }
+        Action::UpdateRemote { archive: true, .. } => " with what was there kept first",
+        Action::CreateLocal { restores: Some(_), .. } => " from the trash",
+        _ => "",
+    };
+    format!("{}{on}: {}", step.action.as_str(), step.reason.sentence())
 }
 
 /// Listens to runs.
@@ -143,7 +211,10 @@ impl Progress for Listener {
     fn tell(&self, event: Event<'_>) {
         let mut seen = self.0.lock().expect("one thread");
         match event {
-            Event::Step(step) => seen.count(format!("step {}", step.action.as_str()), 1),
+            Event::Step(step) => {
+                seen.count(format!("step {}", step.action.as_str()), 1);
+                seen.count(format!("branch {}", branch(step)), 1);
+            }
             Event::Finished(run) => seen.run(run),
             Event::Progress { .. } | Event::Problem(_) => {}
         }

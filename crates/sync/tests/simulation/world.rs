@@ -1,15 +1,17 @@
 //! One world from its beginning to its rest.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     pin::pin,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use tokio_util::sync::CancellationToken;
-use vaultterm_reconcile::{DeletionPolicy, DriftPolicy, HaltKind, InitialPolicy, MergePolicy, Mode};
-use vaultterm_sync::Resolution;
+use vaultterm_reconcile::{
+    DeletionPolicy, DriftPolicy, ExpiryPolicy, HaltKind, InitialPolicy, MergePolicy, Mode, Side,
+};
+use vaultterm_sync::{FieldChoice, Resolution, StoredConflict};
 use vaultterm_testkit::{Operation, World, world::Ask};
 
 use crate::{
@@ -30,6 +32,8 @@ const ROUNDS_MAX: u32 = 60;
 const LAPSE: usize = 12;
 /// What changes something in Vault.
 const WRITES: [Operation; 3] = [Operation::Write, Operation::Annotate, Operation::Delete];
+/// What is told of a world that broke: so many of its last requests.
+const TOLD: usize = 60;
 /// Longer than a lease holds.
 const LEASE_OVER: Duration = Duration::from_secs(61);
 
@@ -40,6 +44,7 @@ pub(crate) fn simulate(seed: u64, mode: Mode) -> (Vec<String>, Seen) {
         options.merge = dice.pick(MergePolicy::ALL);
         options.on_drift = dice.pick(DriftPolicy::ALL);
         options.initial = dice.pick(InitialPolicy::ALL);
+        options.expired = dice.pick(ExpiryPolicy::ALL);
         if mode != Mode::Bidirectional {
             options.deletions = dice.pick(DeletionPolicy::ALL);
         }
@@ -129,11 +134,13 @@ impl Life {
         assert!(!lapsed || wrote.is_none(), "seed {seed}: without a license {wrote:?}");
         self.trace.extend(requests.into_iter().map(|r| format!("{:?} {} {:?}", r.operation, r.path, r.version)));
         self.trace.push(format!("{} entries", acting.journal.audit().len()));
+        self.trace.push(format!("{:?}", self.world.kv.mishaps()));
         // A decision against an edit may delete it, softly; runs by themselves never do.
         if !undone {
             let lost: Vec<_> =
                 values.lock().expect("one thread").difference(&reachable(&self.worlds())).cloned().collect();
-            assert!(lost.is_empty(), "seed {seed}: {lost:?} cannot be reached any more");
+            let last = &self.trace[self.trace.len().saturating_sub(TOLD)..];
+            assert!(lost.is_empty(), "seed {seed}: {lost:?} cannot be reached any more, after {last:#?}");
         }
     }
 
@@ -142,17 +149,22 @@ impl Life {
     fn act(&mut self, world: &World, dice: &mut Dice) -> bool {
         let conflicts = world.open_conflicts();
         if !conflicts.is_empty() && dice.once_in(3) {
-            let (resolution, deletes) = match dice.roll(3) {
-                0 => (Resolution::KeepLocal, true),
-                1 => (Resolution::KeepRemote, true),
-                _ => (Resolution::KeepBoth, false),
+            let (name, resolution, deletes) = match dice.roll(4) {
+                0 => ("keep_local", Resolution::KeepLocal, true),
+                1 => ("keep_remote", Resolution::KeepRemote, true),
+                2 => ("merge", Resolution::Merge(a_choice(&conflicts[0], dice)), false),
+                _ => ("keep_both", Resolution::KeepBoth, false),
             };
             if dice.once_in(3) {
                 world.fuse.set(1 + dice.roll(120) as u64);
             }
             let decided = world.clock.drive_with_fuse(&world.fuse, world.resolving(&conflicts[0], resolution));
-            self.seen
-                .count(if matches!(decided, Some(Ok(_))) { "event decision" } else { "event decision refused" }, 1);
+            if matches!(decided, Some(Ok(_))) {
+                self.seen.count("event decision", 1);
+                self.seen.count(format!("decision {name}"), 1);
+            } else {
+                self.seen.count("event decision refused", 1);
+            }
             self.after(decided.is_some());
             return deletes;
         }
@@ -233,6 +245,9 @@ impl Life {
         }
         self.seen.count("event edit", self.people.done().into());
         self.seen.count("event fault", self.world.kv.faults());
+        for (class, times) in self.world.kv.faults_by_class() {
+            self.seen.count(format!("fault {class}"), times);
+        }
         for (mishap, times) in self.world.kv.mishaps().into_iter().filter(|(_, times)| *times > 0) {
             self.seen.count(format!("mishap {mishap}"), times);
         }
@@ -246,4 +261,10 @@ async fn running(world: &World, ask: Ask, listener: &Listener, cancel: &Cancella
     if let Ok(begun) = engine.begin(world.id, world.request(ask)).await {
         engine.run(begun, listener, cancel).await;
     }
+}
+
+/// A person's choice for every field on which the sides differ.
+fn a_choice(conflict: &StoredConflict, dice: &mut Dice) -> BTreeMap<String, FieldChoice> {
+    let side = |name: &String| (name.clone(), FieldChoice::Take(dice.pick(&[Side::Local, Side::Remote])));
+    conflict.conflict.diverged.iter().map(side).collect()
 }

@@ -42,7 +42,7 @@ impl State {
             self.base.remove(&(scope.connection_id, removed));
         }
         if let Some(audit) = audit {
-            self.log(Action::HcvSecretSynced, format!("{} {path}", audit.what));
+            self.log(Action::HcvSecretSynced, format!("{} {}", audit.what, audit.remote.path));
         }
         if let Some(resolved) = resolves {
             self.resolve(&resolved);

@@ -100,7 +100,7 @@ pub struct MemoryRevision {
 pub struct AuditLine {
     /// What happened.
     pub action: Action,
-    /// To what, and how: `created_remote a/b`, `run …`.
+    /// To what, and how: `created_remote secret/team/app/a`, `run …`.
     pub detail: String,
 }
 

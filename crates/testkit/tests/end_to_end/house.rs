@@ -25,7 +25,7 @@ use vaultterm_sync::{
 };
 use vaultterm_testkit::{
     Data, FakeLicense,
-    openbao::{AppRole, Between, Credentials, OpenBao, OpenBaoBackdoor},
+    openbao::{AppRole, Between, Credentials, OpenBao, OpenBaoBackdoor, Setup},
     world::{actor, at, connection, data},
 };
 
@@ -93,9 +93,30 @@ impl House {
         Self::build(mode, ConnectorOptions::default(), through).await
     }
 
+    /// Makes an empty house whose connection goes through a balancer: reads reach the standby of a
+    /// cluster of two, all else the active node.
+    pub(crate) async fn balanced(mode: Mode) -> (Self, OpenBao) {
+        let server = OpenBao::start_with(Setup { raft: true, ..Setup::default() }).await;
+        let standby = OpenBao::start_standby(&server).await;
+        let between = Between::balancing(server.port(), standby.port()).await;
+        let through =
+            |connection: &mut Connection, between: &Between| between.address().clone_into(&mut connection.address);
+        (Self::build_on((server, between), mode, ConnectorOptions::default(), through).await, standby)
+    }
+
     async fn build(mode: Mode, ways: ConnectorOptions, change: impl FnOnce(&mut Connection, &Between)) -> Self {
-        let server = Arc::new(OpenBao::start().await);
+        let server = OpenBao::start().await;
         let between = Between::new(server.port()).await;
+        Self::build_on((server, between), mode, ways, change).await
+    }
+
+    async fn build_on(
+        (server, between): (OpenBao, Between),
+        mode: Mode,
+        ways: ConnectorOptions,
+        change: impl FnOnce(&mut Connection, &Between),
+    ) -> Self {
+        let server = Arc::new(server);
         let credentials = prepare(&server, mode).await;
         let folder = tempfile::tempdir().unwrap();
         let store = open_store(&folder).await;

@@ -3,9 +3,10 @@
 //!
 //! The connection's role has exactly the policy that the product prints. What stands in Vault is
 //! always read by the administrator, never through the client under test. Start at `house.rs`.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::print_stderr, clippy::unwrap_used, reason = "a test may panic, and say what it met")]
 
 mod canary;
+mod cluster;
 mod conflicts;
 mod deletions;
 mod faults;

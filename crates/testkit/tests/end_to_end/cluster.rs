@@ -1,0 +1,54 @@
+//! Whole runs against a cluster of two, whose reads are answered by the standby: what was written to the
+//! active node a moment before is decided on, and nothing that the standby lacks counts as deleted.
+
+use serde_json::json;
+use vaultterm_reconcile::{Counts, Mode};
+
+use crate::house::{House, MOUNT, PREFIX};
+
+const ROUNDS: u64 = 20;
+
+#[tokio::test]
+async fn runs_that_read_from_a_standby_decide_on_nothing_old_and_delete_nothing() {
+    let (house, standby) = House::balanced(Mode::Bidirectional).await;
+    let mut stale = 0;
+    for round in 0..ROUNDS {
+        house.save(&format!("here-{round}"), json!({"value": round})).await;
+        house.put(&format!("there-{round}"), json!({"value": round})).await;
+        if let Some(before) = round.checked_sub(1) {
+            house.save(&format!("here-{before}"), json!({"value": "edited"})).await;
+            house.put(&format!("there-{before}"), json!({"value": "edited"})).await;
+        }
+        if let Some(before) = round.checked_sub(2) {
+            house.trash(&format!("here-{before}")).await;
+            house.delete(&format!("there-{before}")).await;
+        }
+        // Whoever asks the standby without saying how new the answer must be may get an old one.
+        let asked = format!("{MOUNT}/data/{PREFIX}/there-{round}");
+        stale += u64::from(!standby.root().try_call("GET", &asked, None).await.0.is_success());
+
+        let counts = house.succeed().await.counts;
+        let (edited, deleted) = (u64::from(round > 0), u64::from(round > 1));
+        let expected = Counts {
+            created_remote: 1,
+            created_local: 1,
+            updated_remote: edited,
+            updated_local: edited,
+            deleted_remote: deleted,
+            deleted_local: deleted,
+            ..Counts::default()
+        };
+        assert_eq!(Counts { unchanged: 0, ..counts }, expected, "round {round}");
+        // What it wrote itself is just as new.
+        house.rests().await;
+    }
+    eprintln!("{stale} of {ROUNDS} reads of the standby by itself were old");
+    for side in ["here", "there"] {
+        house.in_step(&format!("{side}-{}", ROUNDS - 1), json!({"value": ROUNDS - 1})).await;
+        house.in_step(&format!("{side}-{}", ROUNDS - 2), json!({"value": "edited"})).await;
+        for round in 0..ROUNDS - 2 {
+            let path = format!("{side}-{round}");
+            assert_eq!((house.record(&path).await, house.secret(&path).await), (None, None), "{path}");
+        }
+    }
+}

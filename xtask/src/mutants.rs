@@ -1,0 +1,232 @@
+//! Mutants: small changes to the sources, each of which some test must notice.
+//!
+//! `cargo mutants` (cargo-mutants, which has to be installed) says which there are. It would build the
+//! crate again for each; here all of them are woven into one copy, each behind a question that the
+//! environment answers, so that the copy is built once and thousands are tried in the time that building
+//! them one by one would take for dozens (`weave.rs`). What cannot be built beside the others is named,
+//! and left out.
+//!
+//! A mutant that no test notices is a survivor: `docs/reference/mutants.md` explains those that may
+//! live, and any other one is an error.
+
+mod weave;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::Mutex,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::Deserialize;
+
+use crate::{
+    planted::lock,
+    programs::{self, Program, Refusal},
+    twin,
+};
+
+/// How often what does not build is taken out.
+const ROUNDS_MAX: usize = 40;
+/// A mutant may make a test wait for ever: it is noticed then. So much longer than without it.
+const PATIENCE_FACTOR: u32 = 10;
+const PATIENCE_MIN: Duration = Duration::from_secs(20);
+/// Optimized: the tests run often, and are built once.
+const BUILD: [&str; 2] = ["--profile", "measure"];
+/// Where the survivors that may live are explained, in a table.
+const EXPLAINED: &str = "docs/reference/mutants.md";
+/// What the crate is given.
+const QUESTION: &str = "
+#[allow(clippy::all, missing_docs, reason = \"only in the copy\")]
+pub(crate) fn mutant(number: u32) -> bool {
+    static MUTANT: std::sync::LazyLock<u32> =
+        std::sync::LazyLock::new(|| std::env::var(\"MUTANT\").ok().and_then(|text| text.parse().ok()).unwrap_or(0));
+    *MUTANT == number
+}
+";
+
+/// A mutant, as `cargo mutants --list --json` tells it.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Mutant {
+    name: String,
+    file: PathBuf,
+    span: Span,
+    replacement: String,
+    genre: Genre,
+    /// Its number in the copy, from 1.
+    #[serde(skip)]
+    number: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+enum Genre {
+    FnValue,
+    BinaryOperator,
+    UnaryOperator,
+    MatchArm,
+    MatchArmGuard,
+    StructField,
+}
+
+/// Lines and columns (in characters) from 1; the end is not in it.
+#[derive(Clone, Copy, Debug, Deserialize)]
+struct Span {
+    start: Place,
+    end: Place,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+struct Place {
+    line: usize,
+    column: usize,
+}
+
+impl Mutant {
+    /// Its name without line and column, which change with every edit.
+    fn plain_name(&self) -> String {
+        let mut parts = self.name.splitn(4, ':');
+        match (parts.next(), parts.next(), parts.next(), parts.next()) {
+            (Some(file), Some(_), Some(_), Some(what)) => format!("{file}:{what}"),
+            _ => self.name.clone(),
+        }
+    }
+}
+
+/// Tries every mutant of a crate on the crate's own tests.
+pub(crate) fn check(root: &Path, name: &str) -> Result<()> {
+    let began = Instant::now();
+    let mut mutants = list(root, name)?;
+    println!("{} mutants of vaultterm-{name}", mutants.len());
+    let copy = root.join("target/mutants");
+    let (programs, unbuilt) = build(root, &copy, name, &mut mutants)?;
+    for mutant in &unbuilt {
+        println!("not built: {}", mutant.name);
+    }
+    let programs = fastest_first(programs)?;
+    println!("{} are tried, after {:.0} s", mutants.len(), began.elapsed().as_secs_f64());
+    let survivors = survivors(&mutants, &programs);
+    let explained = explained(root)?;
+    let (known, unknown): (Vec<_>, Vec<_>) =
+        survivors.iter().partition(|mutant| explained.contains(&mutant.plain_name()));
+    println!(
+        "vaultterm-{name}: {} mutants, {} noticed, {} survived and are explained, {} could not be built; {:.0} s",
+        mutants.len() + unbuilt.len(),
+        mutants.len() - survivors.len(),
+        known.len(),
+        unbuilt.len(),
+        began.elapsed().as_secs_f64()
+    );
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    unknown.iter().for_each(|mutant| println!("survived: {}", mutant.name));
+    bail!("{} mutant(s) survived: test what they change, or explain them in {EXPLAINED}", unknown.len());
+}
+
+fn list(root: &Path, name: &str) -> Result<Vec<Mutant>> {
+    let package = format!("vaultterm-{name}");
+    let mut command = Command::new(env!("CARGO"));
+    command.current_dir(root).args(["mutants", "--list", "--json", "--package", &package]);
+    let output = command.output().context("cannot start cargo")?;
+    ensure!(output.status.success(), "`cargo mutants` failed: install it with `cargo install cargo-mutants --locked`");
+    let mut mutants: Vec<Mutant> = serde_json::from_slice(&output.stdout).context("cargo mutants speaks JSON")?;
+    (1..).zip(&mut mutants).for_each(|(number, mutant)| mutant.number = number);
+    Ok(mutants)
+}
+
+/// Weaves all mutants into a copy and builds it, without those that do not build.
+fn build(root: &Path, copy: &Path, name: &str, mutants: &mut Vec<Mutant>) -> Result<(Vec<Program>, Vec<Mutant>)> {
+    let mut unbuilt = Vec::new();
+    for _ in 0..ROUNDS_MAX {
+        let mut wanted = twin::sources(root, "mutants")?;
+        // The testkit has no mutants, but calls the crate's constant functions, which become ordinary.
+        let woven = [name, "testkit"].map(|name| Path::new("crates").join(name).join("src"));
+        let is_woven = |file: &Path| woven.iter().any(|folder| file.starts_with(folder)) && ends_with(file, "rs");
+        for (file, bytes) in wanted.iter_mut().filter(|(file, _)| is_woven(file)) {
+            let text = String::from_utf8(bytes.clone()).context("a source is UTF-8")?;
+            let here: Vec<_> = mutants.iter().filter(|mutant| mutant.file == *file).collect();
+            let (woven, left_out) = weave::weave(&text, &here)?;
+            *bytes = woven.into_bytes();
+            let left_out: BTreeSet<u32> = left_out.into_iter().collect();
+            unbuilt.extend(mutants.extract_if(.., |mutant| left_out.contains(&mutant.number)));
+        }
+        twin::extend(&mut wanted, name, QUESTION)?;
+        twin::write(copy, wanted)?;
+        match programs::build(root, copy, (&[name], &BUILD))? {
+            Ok(programs) => return Ok((programs, unbuilt)),
+            Err(refusals) => {
+                let refused: BTreeSet<u32> = refusals.iter().filter_map(|refusal| blamed(refusal).ok()).collect();
+                ensure!(!refused.is_empty(), "no mutant is to blame for: {}", refusals[0].text);
+                unbuilt.extend(mutants.extract_if(.., |mutant| refused.contains(&mutant.number)));
+            }
+        }
+    }
+    bail!("after {ROUNDS_MAX} rounds the copy does not build yet")
+}
+
+fn ends_with(file: &Path, ending: &str) -> bool {
+    file.extension().is_some_and(|found| found == ending)
+}
+
+/// The mutant that the compiler refused: the last one before the place.
+fn blamed(refusal: &Refusal) -> Result<u32> {
+    let text = fs::read_to_string(&refusal.file)?;
+    // The question itself may be what is refused, where only constants may stand.
+    let upto = text.get(..refusal.byte + 40).unwrap_or(&text);
+    let before = text.get(..refusal.byte).unwrap_or(upto);
+    let question = "crate::mutant(";
+    let from = if text[before.len()..].starts_with(question) { upto } else { before };
+    let (_, number) = from.rsplit_once(question).context("no mutant stands before it")?;
+    Ok(number.split_once(')').context("a number ends")?.0.parse()?)
+}
+
+/// Runs every program without a mutant: each must pass. Answers how long each may take.
+fn fastest_first(programs: Vec<Program>) -> Result<Vec<(Duration, Program)>> {
+    let mut timed = Vec::new();
+    for program in programs {
+        let began = Instant::now();
+        let failed = program.failures(("MUTANT", "0"), &[], Duration::from_secs(600));
+        ensure!(failed.is_empty(), "without any mutant `{}` fails: {}", program.name, failed.join(", "));
+        timed.push((began.elapsed(), program));
+    }
+    timed.sort_by_key(|(took, _)| *took);
+    Ok(timed.into_iter().map(|(took, program)| (PATIENCE_MIN.max(took * PATIENCE_FACTOR), program)).collect())
+}
+
+/// Tries the mutants, on all cores; answers those that no test noticed.
+fn survivors(mutants: &[Mutant], programs: &[(Duration, Program)]) -> Vec<Mutant> {
+    let open = Mutex::new(mutants.iter());
+    let found = Mutex::new(BTreeMap::new());
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                loop {
+                    // Its own statement: the lock is not held while tests run.
+                    let next = lock(&open).next();
+                    let Some(mutant) = next else { return };
+                    let number = mutant.number.to_string();
+                    let noticed = programs
+                        .iter()
+                        .any(|(patience, program)| !program.failures(("MUTANT", &number), &[], *patience).is_empty());
+                    if !noticed {
+                        println!("no test notices: {}", mutant.name);
+                        lock(&found).insert(mutant.number, mutant.clone());
+                    }
+                }
+            });
+        }
+    });
+    let mut found = lock(&found);
+    std::mem::take(&mut *found).into_values().collect()
+}
+
+/// The mutants that may live: the first column of the table, in backquotes.
+fn explained(root: &Path) -> Result<BTreeSet<String>> {
+    let text = fs::read_to_string(root.join(EXPLAINED)).with_context(|| format!("cannot read {EXPLAINED}"))?;
+    let names = text.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
+    Ok(names.map(|(name, _)| name.replace("\\|", "|")).collect())
+}

@@ -1,0 +1,116 @@
+//! The test programs of some crates: building them, and running one of them while the environment says
+//! what is wrong in it.
+
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::openbao;
+
+/// A test program that was built.
+pub(crate) struct Program {
+    pub(crate) name: String,
+    path: PathBuf,
+    /// Of the sources of its crate.
+    pub(crate) folder: String,
+    /// The OpenBao for tests that start one.
+    bao: PathBuf,
+}
+
+/// What the compiler refused, and where: the file in the copy and the byte in it.
+pub(crate) struct Refusal {
+    pub(crate) file: PathBuf,
+    pub(crate) byte: usize,
+    pub(crate) text: String,
+}
+
+/// Builds the tests of some crates of a copy, with more arguments for Cargo. Answers what the compiler
+/// refused when it refused something.
+pub(crate) fn build(
+    root: &Path,
+    copy: &Path,
+    (crates, more): (&[&str], &[&str]),
+) -> Result<Result<Vec<Program>, Vec<Refusal>>> {
+    let bao = openbao::install(root)?;
+    let mut command = Command::new(env!("CARGO"));
+    command.current_dir(copy).args(["test", "--no-run", "--lib", "--tests", "--locked", "--quiet"]);
+    command.arg("--message-format=json").args(more);
+    for name in crates {
+        command.args(["--package", &format!("vaultterm-{name}")]);
+    }
+    // The dependencies are the same: they are built once.
+    command.arg("--target-dir").arg(root.join("target"));
+    let output = command.stderr(Stdio::inherit()).output().context("cannot start cargo")?;
+    let (mut programs, mut refusals) = (Vec::new(), Vec::new());
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        let message: Value = serde_json::from_str(line).context("cargo speaks JSON")?;
+        if message["message"]["level"] == "error" {
+            refusals.extend(refusal(copy, &message["message"]));
+        }
+        if let (Some(path), Some(manifest)) = (message["executable"].as_str(), message["manifest_path"].as_str()) {
+            let name = message["target"]["name"].as_str().unwrap_or_default().to_owned();
+            let folder = Path::new(manifest).parent().and_then(|folder| folder.strip_prefix(copy).ok());
+            let folder = folder.map(|folder| format!("{}/", folder.display())).unwrap_or_default();
+            programs.push(Program { name, path: PathBuf::from(path), folder, bao: bao.clone() });
+        }
+    }
+    match (output.status.success(), refusals.is_empty()) {
+        (true, _) if programs.len() > crates.len() => Ok(Ok(programs)),
+        (false, false) => Ok(Err(refusals)),
+        _ => bail!("no tests were built"),
+    }
+}
+
+fn refusal(copy: &Path, message: &Value) -> Option<Refusal> {
+    let spans = message["spans"].as_array()?;
+    let span = spans.iter().find(|span| span["is_primary"] == true)?;
+    let byte = usize::try_from(span["byte_start"].as_u64()?).ok()?;
+    let text = message["rendered"].as_str().unwrap_or_default().to_owned();
+    Some(Refusal { file: copy.join(span["file_name"].as_str()?), byte, text })
+}
+
+impl Program {
+    /// Runs tests with something set in the environment; answers the names of those that failed. Tests
+    /// that do not end in time are one that failed, whichever it was.
+    pub(crate) fn failures(&self, (name, value): (&str, &str), which: &[&str], patience: Duration) -> Vec<String> {
+        let undone = || which.first().map_or_else(|| "(the whole program)".to_owned(), |test| (*test).to_owned());
+        let mut command = Command::new(&self.path);
+        command.env("VAULTTERM_BAO", &self.bao).env(name, value).env("RUST_BACKTRACE", "0");
+        command.args(which).arg("--test-threads=1");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let Ok(mut child) = command.spawn() else { return vec![undone()] };
+        // Read while it runs: a full pipe would stop it.
+        let reading = child.stdout.take().map(|mut stdout| {
+            thread::spawn(move || {
+                let mut text = Vec::new();
+                let _ = stdout.read_to_end(&mut text);
+                String::from_utf8_lossy(&text).into_owned()
+            })
+        });
+        let began = Instant::now();
+        let passed = loop {
+            match child.try_wait() {
+                Ok(Some(status)) => break status.success(),
+                Ok(None) if began.elapsed() < patience => thread::sleep(Duration::from_millis(5)),
+                _ => {
+                    let _ = child.kill();
+                    let _ = child.wait();
+                    return vec![undone()];
+                }
+            }
+        };
+        let said = reading.and_then(|reading| reading.join().ok()).unwrap_or_default();
+        let ran = said.lines().filter_map(|line| line.strip_prefix("test "));
+        let failed: Vec<_> = ran.filter_map(|line| line.strip_suffix(" ... FAILED")).map(str::to_owned).collect();
+        // A test that is not there is none that passed.
+        let nothing_ran = !which.is_empty() && said.contains("running 0 tests");
+        if failed.is_empty() && (!passed || nothing_ran) { vec![undone()] } else { failed }
+    }
+}

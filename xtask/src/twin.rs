@@ -1,0 +1,68 @@
+//! A copy of the workspace, below `target`, in which sources are changed: the sources themselves stay
+//! as they are.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+
+/// Files by their path in the workspace.
+pub(crate) type Sources = BTreeMap<PathBuf, Vec<u8>>;
+
+/// Reads everything that the workspace is built of. In the copy our crates have another version, which
+/// ends with `label`: Cargo would take what it built of the copy for what it built of the workspace.
+pub(crate) fn sources(root: &Path, label: &str) -> Result<Sources> {
+    let mut wanted = BTreeMap::new();
+    let manifest = fs::read_to_string(root.join("Cargo.toml"))?;
+    let lock = fs::read_to_string(root.join("Cargo.lock"))?;
+    let version = manifest.split_once("[workspace.package]").and_then(|(_, rest)| rest.lines().nth(1));
+    let version = version.filter(|line| line.starts_with("version = ")).context("the workspace has a version first")?;
+    let labelled = format!("{}-{label}\"", version.trim_end_matches('"'));
+    let ours = |package: &str| match package.contains("\nsource = ") {
+        true => package.to_owned(),
+        false => package.replacen(version, &labelled, 1),
+    };
+    let lock: Vec<_> = lock.split("[[package]]").map(ours).collect();
+    wanted.insert(PathBuf::from("Cargo.toml"), manifest.replacen(version, &labelled, 1).into_bytes());
+    wanted.insert(PathBuf::from("Cargo.lock"), lock.join("[[package]]").into_bytes());
+    for folder in ["crates", "docs", "xtask", ".cargo"] {
+        gather(root, &root.join(folder), &mut wanted)?;
+    }
+    Ok(wanted)
+}
+
+fn gather(root: &Path, folder: &Path, found: &mut Sources) -> Result<()> {
+    for entry in fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))? {
+        let path = entry?.path();
+        if path.is_dir() {
+            gather(root, &path, found)?;
+        } else {
+            found.insert(path.strip_prefix(root)?.to_owned(), fs::read(&path)?);
+        }
+    }
+    Ok(())
+}
+
+/// Adds code to the end of a crate.
+pub(crate) fn extend(wanted: &mut Sources, name: &str, code: &str) -> Result<()> {
+    let file = PathBuf::from(format!("crates/{name}/src/lib.rs"));
+    let bytes = wanted.get_mut(&file).with_context(|| format!("no file {}", file.display()))?;
+    bytes.extend_from_slice(code.as_bytes());
+    Ok(())
+}
+
+/// Writes the copy. What is as it was keeps its time, so that it is not built again.
+pub(crate) fn write(copy: &Path, wanted: Sources) -> Result<()> {
+    for (path, bytes) in wanted {
+        let path = copy.join(path);
+        if fs::read(&path).is_ok_and(|held| held == bytes) {
+            continue;
+        }
+        fs::create_dir_all(path.parent().context("a file has a folder")?)?;
+        fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
+}
