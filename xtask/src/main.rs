@@ -1,4 +1,4 @@
-//! What a person runs: `cargo xtask setup | demo | test | bench | sim | kills | planted | mutants | tidy`.
+//! What a person runs: `cargo xtask setup | demo | test | bench | sim | kills | planted | mutants | tamper | tidy`.
 //!
 //! Needs Rust and Python 3. Everything else it brings itself, into `target/tools`.
 
@@ -65,6 +65,8 @@ enum Task {
         #[arg(long, default_value_t = 0)]
         from: u64,
     },
+    /// Changes every byte of a log of 10,000 entries and of a backup: each change must be noticed
+    Tamper,
     /// Plants deliberate faults in a copy of the sources: the fast tests must catch every one
     Planted,
     /// Tries every small change that cargo-mutants knows to a crate: its tests must notice each
@@ -86,6 +88,7 @@ fn main() -> ExitCode {
         Task::Bench { secrets } => steps::bench(&root, secrets),
         Task::Sim { seeds, from } => steps::simulate(&root, seeds, from),
         Task::Kills { count, from } => steps::kill(&root, count, from),
+        Task::Tamper => steps::tamper(&root),
         Task::Planted => planted::check(&root),
         Task::Mutants { name } => mutants::check(&root, &name),
         Task::Tidy => tidy::check(&root),

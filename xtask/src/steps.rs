@@ -97,7 +97,19 @@ pub(crate) fn bench(root: &Path, secrets: usize) -> Result<()> {
     let secrets = secrets.to_string();
     let arguments =
         ["run", "--profile", "measure", "--locked", "--package", "vaultterm-bench", "--", "--secrets", &secrets];
-    cargo(root, &arguments, &[("VAULTTERM_BAO", &bao)])
+    cargo(root, &arguments, &[("VAULTTERM_BAO", &bao)])?;
+    let arguments =
+        ["run", "--profile", "measure", "--locked", "--package", "vaultterm-ledger", "--example", "verify_speed"];
+    cargo(root, &arguments, &[])
+}
+
+/// Changes every byte of a long audit log's export, and of a backup: every change must be noticed.
+pub(crate) fn tamper(root: &Path) -> Result<()> {
+    let test = ["test", "--profile", "measure", "--locked"];
+    let ledger = ["--package", "vaultterm-ledger", "--test", "tamper", "--", "flips::", "--nocapture"];
+    cargo(root, &[&test[..], &ledger].concat(), &[("VAULTTERM_TESTS_LONG", "1")])?;
+    let store = ["--package", "vaultterm-store", "--lib", "--", "backup::", "--nocapture"];
+    cargo(root, &[&test[..], &store].concat(), &[("VAULTTERM_TESTS_LONG", "1")])
 }
 
 /// Runs simulated worlds with optimization, and says what they came across.
