@@ -59,7 +59,7 @@ mod tests {
 
     use crate::{
         AuditFilter, Page,
-        testing::{House, cut, reopened},
+        testing::{House, cut_before_statement, reopened},
     };
 
     /// Every checkpoint with the key that signed it, and every rotation as the log tells it.
@@ -127,22 +127,29 @@ mod tests {
         let mut house = House::new().await;
         let first = house.store.audit_vkeys().await.unwrap().remove(0).vkey.to_string();
         let (mut deaths, mut ended) = (0, 0);
-        for polls in 1..500 {
+        for statements in 0..500 {
             let before = house.store.audit_vkeys().await.unwrap().last().unwrap().vkey.clone();
             let store = house.store.clone();
-            let done = cut(polls, async {
+            let done = cut_before_statement(statements, async {
                 store.rotate_audit_key(&house.ann(), &house.root).await.unwrap();
             })
             .await;
             house.store = reopened(&house, &house.root).await.unwrap();
             let after = house.store.audit_vkeys().await.unwrap().last().unwrap().clone();
-            assert!(after.active && (!done || after.vkey != before), "what was answered is so, after {polls} polls");
+            assert!(
+                after.active && (!done || after.vkey != before),
+                "what was answered is so, after {statements} statements"
+            );
             // The next process signs with the key that is in the keyring, and the chain holds.
-            house.save(&format!("r{polls}"), json!({"x": polls})).await.unwrap();
+            house.save(&format!("r{statements}"), json!({"x": statements})).await.unwrap();
             let signed = house.store.checkpoint().await.unwrap().unwrap();
             assert_eq!(signed.key_id, after.key_id);
-            assert_eq!(follow(&told(&house).await, first.clone()), after.vkey.to_string(), "after {polls} polls");
-            assert_eq!(house.store.verify_audit().await.unwrap().broken, None, "after {polls} polls");
+            assert_eq!(
+                follow(&told(&house).await, first.clone()),
+                after.vkey.to_string(),
+                "after {statements} statements"
+            );
+            assert_eq!(house.store.verify_audit().await.unwrap().broken, None, "after {statements} statements");
             (deaths, ended) = if done { (deaths, ended + 1) } else { (deaths + 1, ended) };
             if ended == 3 {
                 break;

@@ -348,7 +348,7 @@ mod tests {
     use crate::{
         StoreError,
         sql::args,
-        testing::{House, cut, reopened},
+        testing::{House, cut_before_statement, reopened},
     };
 
     fn sealed(root: &RootKey) -> SealedRoot {
@@ -379,21 +379,21 @@ mod tests {
         let spots = house.gallery().await;
         let before = house.open_all(&spots).await.unwrap();
         let (mut deaths, mut ended) = (0, 0);
-        for polls in 1..500 {
+        for statements in 0..500 {
             let new = RootKey::generate();
             let store = house.store.clone();
-            let done = cut(polls, async {
+            let done = cut_before_statement(statements, async {
                 store.rotate_root_key(&house.ann(), &house.root, &new, Some(&sealed(&new))).await.unwrap();
             })
             .await;
             let (old_opens, new_opens) = (reopened(&house, &house.root).await, reopened(&house, &new).await);
-            assert!(old_opens.is_ok() != new_opens.is_ok(), "one of the two, whole, after {polls} polls");
+            assert!(old_opens.is_ok() != new_opens.is_ok(), "one of the two, whole, after {statements} statements");
             assert!(!done || new_opens.is_ok(), "what was answered is so");
             if let Ok(store) = new_opens {
                 house.store = store;
                 house.root = new;
             }
-            assert_eq!(house.open_all(&spots).await.unwrap(), before, "after {polls} polls");
+            assert_eq!(house.open_all(&spots).await.unwrap(), before, "after {statements} statements");
             (deaths, ended) = if done { (deaths, ended + 1) } else { (deaths + 1, ended) };
             if ended == 3 {
                 break;
@@ -432,9 +432,9 @@ mod tests {
         let spots = house.gallery().await;
         let before = house.open_all(&spots).await.unwrap();
         let (mut deaths, mut ended) = (0, 0);
-        for polls in 1..2_000 {
+        for statements in 0..2_000 {
             let store = house.store.clone();
-            let done = cut(polls, async {
+            let done = cut_before_statement(statements, async {
                 let status = store.keyring_status().await.unwrap();
                 if !status.keys.iter().any(|key| key.state == KeyState::DecryptOnly) {
                     store.rotate_record_key(&house.ann(), &house.root).await.unwrap();
@@ -443,7 +443,7 @@ mod tests {
             })
             .await;
             house.store = reopened(&house, &house.root).await.unwrap();
-            assert_eq!(house.open_all(&spots).await.unwrap(), before, "after {polls} polls");
+            assert_eq!(house.open_all(&spots).await.unwrap(), before, "after {statements} statements");
             (deaths, ended) = if done { (deaths, ended + 1) } else { (deaths + 1, ended) };
             if ended == 3 {
                 break;

@@ -59,7 +59,7 @@ mod tests {
     use super::Pruned;
     use crate::{
         AuditFilter, Comparison, Page,
-        testing::{House, NOW_US, cut, reopened},
+        testing::{House, NOW_US, cut_before_statement, reopened},
     };
 
     const SECOND_US: i64 = 1_000_000;
@@ -141,20 +141,20 @@ mod tests {
     async fn pruning_that_dies_anywhere_has_happened_whole_or_not_at_all() {
         let mut house = house().await;
         let (mut deaths, mut ended) = (0, 0);
-        for polls in 1..500 {
+        for statements in 0..500 {
             let before = house.store.verify_audit().await.unwrap().pruned;
-            house.save(&format!("again{polls}"), json!({"x": polls})).await.unwrap();
+            house.save(&format!("again{statements}"), json!({"x": statements})).await.unwrap();
             let size = house.store.checkpoint().await.unwrap().unwrap().checkpoint.size;
             let store = house.store.clone();
-            let done = cut(polls, async {
+            let done = cut_before_statement(statements, async {
                 store.prune_audit(&house.ann(), i64::MAX).await.unwrap().unwrap();
             })
             .await;
             house.store = reopened(&house, &house.root).await.unwrap();
             let verdict = house.store.verify_audit().await.unwrap();
-            assert_eq!(verdict.broken, None, "after {polls} polls");
+            assert_eq!(verdict.broken, None, "after {statements} statements");
             let told = house.audited().await.last() == Some(&Action::AuditPruned);
-            assert_eq!(verdict.pruned, if told { size } else { before }, "after {polls} polls");
+            assert_eq!(verdict.pruned, if told { size } else { before }, "after {statements} statements");
             assert!(!done || told, "what was answered is so");
             (deaths, ended) = if done { (deaths, ended + 1) } else { (deaths + 1, ended) };
             if ended == 3 {

@@ -251,6 +251,14 @@ fn bound(sql: &str, args: Vec<Arg>) -> Query<'static, Sqlite, SqliteArguments> {
     query
 }
 
+/// Comes before every statement: a test may end a change there, as a kill would.
+#[cfg(test)]
+use crate::testing::statement;
+
+#[cfg(not(test))]
+#[expect(clippy::unused_async, reason = "in tests it may never end")]
+async fn statement() {}
+
 /// The pools: one connection that writes, several that read.
 #[derive(Clone, Debug)]
 pub(crate) struct Db {
@@ -262,14 +270,17 @@ impl Db {
     /// Begins a change. SQLite has one writer at a time: whoever changes something waits for its
     /// turn here, and never fails half-way because of somebody else.
     pub(crate) async fn write(&self) -> Result<Tx, StoreError> {
+        statement().await;
         Ok(Tx { inner: self.writer.begin_with("BEGIN IMMEDIATE").await?, drafts: Vec::new() })
     }
 
     pub(crate) async fn all(&self, sql: &str, args: Vec<Arg>) -> Result<Vec<Row>, StoreError> {
+        statement().await;
         Ok(bound(sql, args).fetch_all(&self.readers).await?.into_iter().map(Row).collect())
     }
 
     pub(crate) async fn one(&self, sql: &str, args: Vec<Arg>) -> Result<Option<Row>, StoreError> {
+        statement().await;
         Ok(bound(sql, args).fetch_optional(&self.readers).await?.map(Row))
     }
 
@@ -299,14 +310,17 @@ pub(crate) struct Tx {
 impl Tx {
     /// Carries out a statement and answers how many rows it touched.
     pub(crate) async fn run(&mut self, sql: &str, args: Vec<Arg>) -> Result<u64, StoreError> {
+        statement().await;
         Ok(bound(sql, args).execute(&mut *self.inner).await?.rows_affected())
     }
 
     pub(crate) async fn all(&mut self, sql: &str, args: Vec<Arg>) -> Result<Vec<Row>, StoreError> {
+        statement().await;
         Ok(bound(sql, args).fetch_all(&mut *self.inner).await?.into_iter().map(Row).collect())
     }
 
     pub(crate) async fn one(&mut self, sql: &str, args: Vec<Arg>) -> Result<Option<Row>, StoreError> {
+        statement().await;
         Ok(bound(sql, args).fetch_optional(&mut *self.inner).await?.map(Row))
     }
 
@@ -325,7 +339,11 @@ impl Tx {
     /// Writes the audit entries and commits.
     pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
         self.flush().await?;
-        Ok(self.inner.commit().await?)
+        statement().await;
+        self.inner.commit().await?;
+        // What was committed may not be answered.
+        statement().await;
+        Ok(())
     }
 }
 

@@ -4,6 +4,7 @@
 mod gallery;
 
 use std::{
+    cell::Cell,
     pin::pin,
     sync::{
         Arc,
@@ -145,8 +146,36 @@ impl House {
     }
 }
 
+tokio::task_local! {
+    /// How many statements are left; none once it is dead.
+    static LEFT: Cell<Option<usize>>;
+}
+
+/// Counts a statement; never returns when there is none left.
+pub(crate) async fn statement() {
+    let dead = LEFT.try_with(|left| {
+        left.set(left.get().and_then(|left| left.checked_sub(1)));
+        left.get().is_none()
+    });
+    if dead.unwrap_or(false) {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Goes on with a future for some statements and then drops it before the next, as a kill would.
+/// `true` when it ended by itself.
+pub(crate) async fn cut_before_statement(statements: usize, future: impl Future<Output = ()>) -> bool {
+    let mut future = pin!(future);
+    let polled = std::future::poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(()) => Poll::Ready(true),
+        Poll::Pending if LEFT.with(Cell::get).is_none() => Poll::Ready(false),
+        Poll::Pending => Poll::Pending,
+    });
+    LEFT.scope(Cell::new(Some(statements)), polled).await
+}
+
 /// Goes on with a future for some polls and then drops it, as a kill would. `true` when it
-/// ended by itself.
+/// ended by itself. How many polls it takes differs from time to time.
 pub(crate) async fn cut(polls: usize, future: impl Future<Output = ()>) -> bool {
     let (mut future, mut left) = (pin!(future), polls);
     std::future::poll_fn(|context| {
