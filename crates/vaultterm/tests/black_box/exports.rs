@@ -106,9 +106,11 @@ async fn what_was_done_to_an_export_or_the_log_is_told_by_the_exit_code() {
     };
     assert_eq!(tamper(&lines), 0);
     assert_eq!(tamper(&lines[..lines.len() - 1]), 25);
-    assert_eq!(tamper(&[&lines[..3], &lines[4..]].concat()), 22);
-    let edited = lines[3].replace("ann@example.com", "eve@example.com");
-    assert_eq!(tamper(&[&lines[..3], &[edited.as_str()], &lines[4..]].concat()), 21);
+    let entry = lines.iter().position(|line| line.contains("\"RECORD_CREATED\"")).expect("an entry");
+    let (before, after) = (&lines[..entry], &lines[entry + 1..]);
+    assert_eq!(tamper(&[before, after].concat()), 22);
+    let edited = lines[entry].replace("ann@example.com", "eve@example.com");
+    assert_eq!(tamper(&[before, &[edited.as_str()], after].concat()), 21);
     // A checkpoint that was kept is from a later day than this copy of the log.
     let later = export(&house, &folder, &[]);
     let later = fs::read_to_string(later).expect("read");
