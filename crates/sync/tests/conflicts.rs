@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use futures_util::future::join;
 use serde_json::{Value, json};
-use vaultterm_reconcile::{ConflictKind, DriftPolicy, Mode, Side};
+use vaultterm_reconcile::{ConflictKind, DriftPolicy, HaltKind, Mode, Side};
 use vaultterm_sync::{Clock, ConflictStatus, EngineError, FaultClass, FieldChoice, Resolution, Run, RunState};
 use vaultterm_testkit::{
     Data, Operation, Rule, Verdict, World, fault,
@@ -117,8 +117,12 @@ fn merge_takes_each_field_from_where_a_person_says() {
         ("a".to_owned(), FieldChoice::Take(Side::Remote)),
         ("b".to_owned(), FieldChoice::Value(json!("given"))),
         ("new".to_owned(), FieldChoice::Value(json!({"nested": true}))),
+        ("none".to_owned(), FieldChoice::Take(Side::Local)),
     ]);
     world.resolve(&world.open_conflict(), Resolution::Merge(fields)).expect("resolved");
+    let audit = world.journal.audit();
+    let decided = audit.iter().find(|line| line.action.as_str() == "HCV_CONFLICT_RESOLVED").expect("audited");
+    assert_eq!(decided.detail, "merge a=remote b=given new=given none=local by ada@example.com: because");
     assert!(history(&world, "x").contains(&data(json!({"a": "here", "b": "0"}))));
     assert!(history(&world, "x").contains(&data(json!({"a": "there", "b": "0"}))));
     in_step(&world, "x", json!({"a": "there", "b": "given", "new": {"nested": true}}));
@@ -135,6 +139,19 @@ fn merge_completes_what_is_clear_and_asks_for_what_is_not() {
     let fields = BTreeMap::from([("a".to_owned(), FieldChoice::Value(json!("agreed")))]);
     world.resolve(&world.open_conflict(), Resolution::Merge(fields)).expect("resolved");
     in_step(&world, "x", json!({"a": "agreed", "b": "0"}));
+}
+
+#[test]
+fn a_merge_takes_what_one_side_alone_changed_from_that_side_and_what_both_changed_alike_from_either() {
+    let world = World::new(Mode::Bidirectional);
+    world.save("x", json!({"a": "0", "b": "0", "c": "0", "d": "0"}));
+    succeed(&world);
+    world.save("x", json!({"a": "here", "b": "1", "c": "here", "d": "0"}));
+    world.put("x", json!({"a": "there", "b": "1", "c": "0", "d": "there"}));
+    assert_eq!(world.run().counts.conflicts, 1);
+    let fields = BTreeMap::from([("a".to_owned(), FieldChoice::Take(Side::Local))]);
+    world.resolve(&world.open_conflict(), Resolution::Merge(fields)).expect("resolved");
+    in_step(&world, "x", json!({"a": "here", "b": "1", "c": "here", "d": "there"}));
 }
 
 #[test]
@@ -298,6 +315,35 @@ fn a_mark_without_an_installation_proves_no_write_of_ours() {
     mark("vaultterm-instance", world.instance());
     assert_eq!(succeed(&world).counts.updated_remote, 1);
     assert!(world.open_conflicts().is_empty());
+}
+
+#[test]
+fn an_older_revision_under_other_key_metadata_or_a_number_used_before_is_no_write_of_ours() {
+    let edited = |world: &World| {
+        world.save("x", json!({"a": "one"}));
+        let snapshot = world.kv.mount(|mount, now| {
+            mount.put_metadata("team/app/x", BTreeMap::new(), None, 0, now);
+            mount.clone()
+        });
+        succeed(world);
+        world.save("x", json!({"a": "two"}));
+        world.save("x", json!({"a": "three"}));
+        snapshot
+    };
+    let anew = World::new(Mode::Bidirectional);
+    edited(&anew);
+    anew.delete_metadata("x");
+    anew.put("x", json!({"a": "two"}));
+    anew.put("x", json!({"a": "two"}));
+    assert_eq!(anew.run().counts.conflicts, 1);
+    assert_eq!(anew.open_conflict().conflict.kind, ConflictKind::BothChanged);
+
+    let again = World::new(Mode::Bidirectional);
+    let snapshot = edited(&again);
+    again.kv.mount(|mount, _| *mount = snapshot);
+    assert_eq!(again.put("x", json!({"a": "two"})), 1);
+    let run = again.run();
+    assert_eq!(run.halts.first().map(|halt| halt.kind), Some(HaltKind::Rewound), "{run:#?}");
 }
 
 #[test]
