@@ -1,6 +1,9 @@
 //! Faults of the remote, the database and the lease; cancelling.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -383,6 +386,38 @@ fn a_long_run_renews_its_lease() {
     let took = run.finished.expect("finished").0 - run.started.0;
     assert!(took > 240_000_000_000, "the run took longer than a lease holds");
     assert_eq!(run.state, RunState::Succeeded);
+}
+
+#[test]
+fn how_far_a_long_run_is_stands_in_its_row_while_it_goes_on() {
+    let world = records(2);
+    for gone in ["d", "e"] {
+        world.save(gone, json!({"value": gone}));
+    }
+    assert_eq!(world.run().state, RunState::Succeeded);
+    world.save("key-0", json!({"value": "edited"}));
+    ["d", "e"].iter().for_each(|gone| world.trash(gone));
+    // The deletion of `e` waits twice; that of `d` is recorded between the two.
+    let limited = RemoteFault { retry_after: Some(Duration::from_secs(5)), ..fault(FaultClass::RateLimited) };
+    world.kv.script(Rule::next(Operation::Look, Verdict::FailBefore(limited)).at("e").times(2));
+    let engine = world.engine();
+    let begun = world.clock.drive(engine.begin(world.id, world.request(Ask::default()))).expect("begins");
+    let (journal, id, seen) = (world.journal.clone(), begun.run.id, Arc::new(Mutex::new(Vec::new())));
+    let note = Arc::clone(&seen);
+    world.kv.before_each_request(move |request, _| {
+        if request.operation == Operation::Delete {
+            note.lock().expect("one thread").push((request.path.clone(), journal.run_row(id).expect("its row")));
+        }
+    });
+    let run = world.clock.drive(engine.run(begun, &(), &CancellationToken::new()));
+    assert_eq!(run.state, RunState::Succeeded, "{run:#?}");
+    let seen = seen.lock().expect("one thread");
+    let [(first, early), (second, late)] = &seen[..] else { panic!("{seen:#?}") };
+    assert_eq!((first.as_str(), second.as_str()), ("d", "e"));
+    // Not at every step: nothing is told in the first second. (A step counts from the next time on.)
+    assert_eq!((early.state, early.counts.updated_remote, early.requests), (RunState::Running, 0, 0));
+    assert_eq!((late.state, late.counts.updated_remote, late.counts.deleted_remote), (RunState::Running, 1, 0));
+    assert!(late.requests > 5 && late.requests < run.requests, "{} of {}", late.requests, run.requests);
 }
 
 #[test]
