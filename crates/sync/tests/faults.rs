@@ -8,7 +8,7 @@ use std::{
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use vaultterm_reconcile::Mode;
-use vaultterm_sync::{EngineError, FaultClass, RemoteFault, Run, RunState};
+use vaultterm_sync::{EngineError, Event, FaultClass, Progress, RemoteFault, Run, RunState};
 use vaultterm_testkit::{
     Operation, Rule, Verdict, World, fault,
     world::{Ask, data},
@@ -486,6 +486,61 @@ fn a_cancelled_run_finishes_what_is_in_flight_and_records_it() {
     assert_eq!(world.kv.sessions_open(), 0);
     world.kv.heal();
     assert_eq!(world.run().counts.created_remote, 500 - written as u64);
+}
+
+#[test]
+fn a_run_that_is_cancelled_after_its_last_step_has_succeeded() {
+    let world = records(2);
+    let cancel = CancellationToken::new();
+    let pressed = cancel.clone();
+    world.kv.before_each_request(move |request, _| {
+        if request.operation == Operation::Close {
+            pressed.cancel();
+        }
+    });
+    let run = world.clock.drive(world.running(Ask::default(), cancel)).expect("the run begins");
+    assert_eq!((run.state, run.counts.created_remote), (RunState::Succeeded, 2));
+}
+
+/// Hears how far a run is.
+#[derive(Default)]
+struct Heard(Mutex<Vec<(u64, u64, &'static str)>>);
+
+impl Progress for Heard {
+    fn tell(&self, event: Event<'_>) {
+        if let Event::Progress { done, total, phase } = event {
+            self.0.lock().expect("one thread").push((done, total, phase.as_str()));
+        }
+    }
+}
+
+#[test]
+fn a_run_keeps_a_thousand_problems_and_counts_the_others() {
+    let world = records(1_005);
+    world.kv.script(fails(Operation::Write, FaultClass::Denied).always());
+    let run = world.run();
+    assert_eq!((run.state, run.counts.failed, run.problems.len()), (RunState::Partial, 1_005, 1_000));
+}
+
+#[test]
+fn a_run_tells_how_far_it_is() {
+    let world = records(3);
+    world.kv.script(fails(Operation::Write, FaultClass::Denied).at("key-1"));
+    let (engine, heard) = (world.engine(), Heard::default());
+    let begun = world.clock.drive(engine.begin(world.id, world.request(Ask::default()))).expect("begins");
+    world.clock.drive(engine.run(begun, &heard, &CancellationToken::new()));
+    let heard = heard.0.into_inner().expect("one thread");
+    let told = [
+        (0, 0, "connect"),
+        (0, 0, "observe"),
+        (0, 0, "plan"),
+        (0, 3, "apply"),
+        (1, 3, "apply"),
+        (2, 3, "apply"),
+        (3, 3, "apply"),
+        (3, 3, "record"),
+    ];
+    assert_eq!(heard, told);
 }
 
 #[test]
