@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use vaultterm_reconcile::{ConflictKind, DriftPolicy, HaltKind, Mode, Side};
 use vaultterm_sync::{Clock, ConflictStatus, EngineError, FaultClass, FieldChoice, Resolution, Run, RunState};
 use vaultterm_testkit::{
-    Data, Operation, Rule, Verdict, World, fault,
+    AuditLine, Data, Operation, Rule, Verdict, World, fault,
     world::{at, data},
 };
 
@@ -29,6 +29,13 @@ fn torn() -> World {
     let run = succeed(&world);
     assert_eq!((run.counts.conflicts, run.counts.updated_remote), (1, 1), "a conflict freezes its path only");
     world
+}
+
+/// What was audited of the last secret that travelled.
+fn last_synced(world: &World) -> String {
+    let audit = world.journal.audit();
+    let synced = audit.iter().rev().find(|line| line.action.as_str() == "HCV_SECRET_SYNCED");
+    synced.map(|line| line.detail.clone()).unwrap_or_default()
 }
 
 fn both(world: &World, path: &str) -> (Option<Data>, Option<Data>) {
@@ -105,6 +112,8 @@ fn keep_both_makes_a_record_of_the_remote_copy_at_a_free_path() {
     world.put("x-remote-2", json!({"value": "taken"}));
     let conflict = world.open_conflict();
     world.resolve(&conflict, Resolution::KeepBoth).expect("resolved");
+    let copied = |line: &AuditLine| line.detail == "created_local secret/team/app/x";
+    assert_eq!(world.journal.audit().iter().filter(|line| copied(line)).count(), 1);
     assert_eq!(world.record("x-remote-3"), Some(data(json!({"a": "there", "b": "0"}))));
     in_step(&world, "x", json!({"a": "here", "b": "0"}));
     in_step(&world, "x-remote-3", json!({"a": "there", "b": "0"}));
@@ -160,6 +169,7 @@ fn a_merge_that_equals_the_secret_makes_no_version() {
     let fields = BTreeMap::from([("a".to_owned(), FieldChoice::Take(Side::Remote))]);
     world.resolve(&world.open_conflict(), Resolution::Merge(fields)).expect("resolved");
     assert_eq!(world.version("x"), 2);
+    assert_eq!(last_synced(&world), "updated_local secret/team/app/x");
     in_step(&world, "x", json!({"a": "there", "b": "0"}));
 }
 
@@ -406,6 +416,7 @@ fn a_pull_accepts_a_difference_without_writing_to_vault() {
     succeed(&world);
     assert_eq!(world.open_conflict().conflict.kind, ConflictKind::Drift);
     world.resolve(&world.open_conflict(), Resolution::KeepLocal).expect("resolved");
+    assert_eq!(last_synced(&world), "adopted secret/team/app/x");
     assert_eq!((world.version("x"), world.record("x")), (1, Some(data(json!({"value": "mine"})))));
     assert_eq!(succeed(&world).counts.conflicts, 0, "the difference is accepted");
 
