@@ -111,9 +111,7 @@ pub trait Remote: Send + Sync {
     /// Says whether reads are never older than what this session saw or wrote. Where they may be
     /// (a cluster whose standbys answer by themselves and know no `X-Vault-Index`), absence
     /// counts only when it was seen in two runs.
-    fn consistent(&self) -> bool {
-        true
-    }
+    fn consistent(&self) -> bool;
 
     /// Revokes the token. Best effort: a failure is logged by the implementation.
     fn close(&self) -> impl Future<Output = ()> + Send;

@@ -165,6 +165,9 @@ pub(crate) fn replaced(recorded: &RemoteIdentity, found: &RemoteIdentity) -> Opt
 
 #[cfg(test)]
 mod tests {
+    use vaultterm_reconcile::{Annotation, FieldDigest, UnixNanos, Version};
+    use vaultterm_sealing::SecretFields;
+
     use super::*;
 
     fn identity() -> RemoteIdentity {
@@ -196,5 +199,35 @@ mod tests {
             RemoteIdentity { cluster_id: Some("b".to_owned()), mount_accessor: "kv_2".to_owned(), ..identity() };
         let found = replaced(&identity(), &other).expect("it differs");
         assert!(found.contains("cluster id, mount accessor"), "{found}");
+    }
+
+    fn read() -> SecretRead {
+        let (version_created, annotation) = (UnixNanos(1), Annotation::default());
+        SecretRead { fields: SecretFields::new(), version_created, annotation }
+    }
+
+    fn stamp() -> RemoteStamp {
+        RemoteStamp { key_created: UnixNanos(1), version: Version(1), version_created: UnixNanos(1) }
+    }
+
+    #[test]
+    fn values_are_kept_while_their_names_and_contents_have_room() {
+        let values = Values::default();
+        let path = |text: &str| SecretPath::new(text).expect("a good path");
+        let field = |length| FieldDigest { digest: [0; 32], length };
+        let keep = |name: &str, fields: &[(&str, u64)]| {
+            let content = fields.iter().map(|(name, length)| ((*name).to_owned(), field(*length))).collect();
+            values.keep(path(name), stamp(), read(), &content);
+        };
+        let all = VALUES_BYTES_MAX;
+        keep("half", &[("ab", all / 4 - 2), ("c", all / 4 - 1)]);
+        keep("too-much", &[("abc", all / 2 - 2)]);
+        keep("rest", &[("abc", all / 2 - 4)]);
+        keep("one-more", &[("", 1)]);
+        keep("too-much-again", &[("", 1)]);
+        let kept = |name: &str| values.take(&path(name), &stamp()).is_some();
+        let names = ["half", "too-much", "rest", "one-more", "too-much-again"];
+        assert_eq!(names.map(kept), [true, false, true, true, false]);
+        assert_eq!(names.map(kept), [false; 5], "each is handed out once");
     }
 }

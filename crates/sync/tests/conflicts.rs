@@ -4,10 +4,10 @@ use std::{collections::BTreeMap, time::Duration};
 
 use futures_util::future::join;
 use serde_json::{Value, json};
-use vaultterm_reconcile::{ConflictKind, DriftPolicy, Mode, Side};
+use vaultterm_reconcile::{ConflictKind, DriftPolicy, HaltKind, Mode, Side};
 use vaultterm_sync::{Clock, ConflictStatus, EngineError, FaultClass, FieldChoice, Resolution, Run, RunState};
 use vaultterm_testkit::{
-    Data, Operation, Rule, Verdict, World, fault,
+    AuditLine, Data, Operation, Rule, Verdict, World, fault,
     world::{at, data},
 };
 
@@ -29,6 +29,13 @@ fn torn() -> World {
     let run = succeed(&world);
     assert_eq!((run.counts.conflicts, run.counts.updated_remote), (1, 1), "a conflict freezes its path only");
     world
+}
+
+/// What was audited of the last secret that travelled.
+fn last_synced(world: &World) -> String {
+    let audit = world.journal.audit();
+    let synced = audit.iter().rev().find(|line| line.action.as_str() == "HCV_SECRET_SYNCED");
+    synced.map(|line| line.detail.clone()).unwrap_or_default()
 }
 
 fn both(world: &World, path: &str) -> (Option<Data>, Option<Data>) {
@@ -105,6 +112,8 @@ fn keep_both_makes_a_record_of_the_remote_copy_at_a_free_path() {
     world.put("x-remote-2", json!({"value": "taken"}));
     let conflict = world.open_conflict();
     world.resolve(&conflict, Resolution::KeepBoth).expect("resolved");
+    let copied = |line: &AuditLine| line.detail == "created_local secret/team/app/x";
+    assert_eq!(world.journal.audit().iter().filter(|line| copied(line)).count(), 1);
     assert_eq!(world.record("x-remote-3"), Some(data(json!({"a": "there", "b": "0"}))));
     in_step(&world, "x", json!({"a": "here", "b": "0"}));
     in_step(&world, "x-remote-3", json!({"a": "there", "b": "0"}));
@@ -117,8 +126,12 @@ fn merge_takes_each_field_from_where_a_person_says() {
         ("a".to_owned(), FieldChoice::Take(Side::Remote)),
         ("b".to_owned(), FieldChoice::Value(json!("given"))),
         ("new".to_owned(), FieldChoice::Value(json!({"nested": true}))),
+        ("none".to_owned(), FieldChoice::Take(Side::Local)),
     ]);
     world.resolve(&world.open_conflict(), Resolution::Merge(fields)).expect("resolved");
+    let audit = world.journal.audit();
+    let decided = audit.iter().find(|line| line.action.as_str() == "HCV_CONFLICT_RESOLVED").expect("audited");
+    assert_eq!(decided.detail, "merge a=remote b=given new=given none=local by ada@example.com: because");
     assert!(history(&world, "x").contains(&data(json!({"a": "here", "b": "0"}))));
     assert!(history(&world, "x").contains(&data(json!({"a": "there", "b": "0"}))));
     in_step(&world, "x", json!({"a": "there", "b": "given", "new": {"nested": true}}));
@@ -138,11 +151,25 @@ fn merge_completes_what_is_clear_and_asks_for_what_is_not() {
 }
 
 #[test]
+fn a_merge_takes_what_one_side_alone_changed_from_that_side_and_what_both_changed_alike_from_either() {
+    let world = World::new(Mode::Bidirectional);
+    world.save("x", json!({"a": "0", "b": "0", "c": "0", "d": "0"}));
+    succeed(&world);
+    world.save("x", json!({"a": "here", "b": "1", "c": "here", "d": "0"}));
+    world.put("x", json!({"a": "there", "b": "1", "c": "0", "d": "there"}));
+    assert_eq!(world.run().counts.conflicts, 1);
+    let fields = BTreeMap::from([("a".to_owned(), FieldChoice::Take(Side::Local))]);
+    world.resolve(&world.open_conflict(), Resolution::Merge(fields)).expect("resolved");
+    in_step(&world, "x", json!({"a": "here", "b": "1", "c": "here", "d": "there"}));
+}
+
+#[test]
 fn a_merge_that_equals_the_secret_makes_no_version() {
     let world = torn();
     let fields = BTreeMap::from([("a".to_owned(), FieldChoice::Take(Side::Remote))]);
     world.resolve(&world.open_conflict(), Resolution::Merge(fields)).expect("resolved");
     assert_eq!(world.version("x"), 2);
+    assert_eq!(last_synced(&world), "updated_local secret/team/app/x");
     in_step(&world, "x", json!({"a": "there", "b": "0"}));
 }
 
@@ -301,6 +328,35 @@ fn a_mark_without_an_installation_proves_no_write_of_ours() {
 }
 
 #[test]
+fn an_older_revision_under_other_key_metadata_or_a_number_used_before_is_no_write_of_ours() {
+    let edited = |world: &World| {
+        world.save("x", json!({"a": "one"}));
+        let snapshot = world.kv.mount(|mount, now| {
+            mount.put_metadata("team/app/x", BTreeMap::new(), None, 0, now);
+            mount.clone()
+        });
+        succeed(world);
+        world.save("x", json!({"a": "two"}));
+        world.save("x", json!({"a": "three"}));
+        snapshot
+    };
+    let anew = World::new(Mode::Bidirectional);
+    edited(&anew);
+    anew.delete_metadata("x");
+    anew.put("x", json!({"a": "two"}));
+    anew.put("x", json!({"a": "two"}));
+    assert_eq!(anew.run().counts.conflicts, 1);
+    assert_eq!(anew.open_conflict().conflict.kind, ConflictKind::BothChanged);
+
+    let again = World::new(Mode::Bidirectional);
+    let snapshot = edited(&again);
+    again.kv.mount(|mount, _| *mount = snapshot);
+    assert_eq!(again.put("x", json!({"a": "two"})), 1);
+    let run = again.run();
+    assert_eq!(run.halts.first().map(|halt| halt.kind), Some(HaltKind::Rewound), "{run:#?}");
+}
+
+#[test]
 fn a_closed_conflict_is_not_resolved_again() {
     let world = torn();
     let conflict = world.open_conflict();
@@ -360,6 +416,7 @@ fn a_pull_accepts_a_difference_without_writing_to_vault() {
     succeed(&world);
     assert_eq!(world.open_conflict().conflict.kind, ConflictKind::Drift);
     world.resolve(&world.open_conflict(), Resolution::KeepLocal).expect("resolved");
+    assert_eq!(last_synced(&world), "adopted secret/team/app/x");
     assert_eq!((world.version("x"), world.record("x")), (1, Some(data(json!({"value": "mine"})))));
     assert_eq!(succeed(&world).counts.conflicts, 0, "the difference is accepted");
 

@@ -1,11 +1,14 @@
 //! Faults of the remote, the database and the lease; cancelling.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use vaultterm_reconcile::Mode;
-use vaultterm_sync::{EngineError, FaultClass, RemoteFault, Run, RunState};
+use vaultterm_sync::{EngineError, Event, FaultClass, Progress, RemoteFault, Run, RunState};
 use vaultterm_testkit::{
     Operation, Rule, Verdict, World, fault,
     world::{Ask, data},
@@ -386,6 +389,38 @@ fn a_long_run_renews_its_lease() {
 }
 
 #[test]
+fn how_far_a_long_run_is_stands_in_its_row_while_it_goes_on() {
+    let world = records(2);
+    for gone in ["d", "e"] {
+        world.save(gone, json!({"value": gone}));
+    }
+    assert_eq!(world.run().state, RunState::Succeeded);
+    world.save("key-0", json!({"value": "edited"}));
+    ["d", "e"].iter().for_each(|gone| world.trash(gone));
+    // The deletion of `e` waits twice; that of `d` is recorded between the two.
+    let limited = RemoteFault { retry_after: Some(Duration::from_secs(5)), ..fault(FaultClass::RateLimited) };
+    world.kv.script(Rule::next(Operation::Look, Verdict::FailBefore(limited)).at("e").times(2));
+    let engine = world.engine();
+    let begun = world.clock.drive(engine.begin(world.id, world.request(Ask::default()))).expect("begins");
+    let (journal, id, seen) = (world.journal.clone(), begun.run.id, Arc::new(Mutex::new(Vec::new())));
+    let note = Arc::clone(&seen);
+    world.kv.before_each_request(move |request, _| {
+        if request.operation == Operation::Delete {
+            note.lock().expect("one thread").push((request.path.clone(), journal.run_row(id).expect("its row")));
+        }
+    });
+    let run = world.clock.drive(engine.run(begun, &(), &CancellationToken::new()));
+    assert_eq!(run.state, RunState::Succeeded, "{run:#?}");
+    let seen = seen.lock().expect("one thread");
+    let [(first, early), (second, late)] = &seen[..] else { panic!("{seen:#?}") };
+    assert_eq!((first.as_str(), second.as_str()), ("d", "e"));
+    // Not at every step: nothing is told in the first second. (A step counts from the next time on.)
+    assert_eq!((early.state, early.counts.updated_remote, early.requests), (RunState::Running, 0, 0));
+    assert_eq!((late.state, late.counts.updated_remote, late.counts.deleted_remote), (RunState::Running, 1, 0));
+    assert!(late.requests > 5 && late.requests < run.requests, "{} of {}", late.requests, run.requests);
+}
+
+#[test]
 fn a_lease_that_cannot_be_renewed_for_as_long_as_it_holds_is_lost_and_not_sooner() {
     let world = records(1);
     let journal = world.journal.clone();
@@ -451,6 +486,61 @@ fn a_cancelled_run_finishes_what_is_in_flight_and_records_it() {
     assert_eq!(world.kv.sessions_open(), 0);
     world.kv.heal();
     assert_eq!(world.run().counts.created_remote, 500 - written as u64);
+}
+
+#[test]
+fn a_run_that_is_cancelled_after_its_last_step_has_succeeded() {
+    let world = records(2);
+    let cancel = CancellationToken::new();
+    let pressed = cancel.clone();
+    world.kv.before_each_request(move |request, _| {
+        if request.operation == Operation::Close {
+            pressed.cancel();
+        }
+    });
+    let run = world.clock.drive(world.running(Ask::default(), cancel)).expect("the run begins");
+    assert_eq!((run.state, run.counts.created_remote), (RunState::Succeeded, 2));
+}
+
+/// Hears how far a run is.
+#[derive(Default)]
+struct Heard(Mutex<Vec<(u64, u64, &'static str)>>);
+
+impl Progress for Heard {
+    fn tell(&self, event: Event<'_>) {
+        if let Event::Progress { done, total, phase } = event {
+            self.0.lock().expect("one thread").push((done, total, phase.as_str()));
+        }
+    }
+}
+
+#[test]
+fn a_run_keeps_a_thousand_problems_and_counts_the_others() {
+    let world = records(1_005);
+    world.kv.script(fails(Operation::Write, FaultClass::Denied).always());
+    let run = world.run();
+    assert_eq!((run.state, run.counts.failed, run.problems.len()), (RunState::Partial, 1_005, 1_000));
+}
+
+#[test]
+fn a_run_tells_how_far_it_is() {
+    let world = records(3);
+    world.kv.script(fails(Operation::Write, FaultClass::Denied).at("key-1"));
+    let (engine, heard) = (world.engine(), Heard::default());
+    let begun = world.clock.drive(engine.begin(world.id, world.request(Ask::default()))).expect("begins");
+    world.clock.drive(engine.run(begun, &heard, &CancellationToken::new()));
+    let heard = heard.0.into_inner().expect("one thread");
+    let told = [
+        (0, 0, "connect"),
+        (0, 0, "observe"),
+        (0, 0, "plan"),
+        (0, 3, "apply"),
+        (1, 3, "apply"),
+        (2, 3, "apply"),
+        (3, 3, "apply"),
+        (3, 3, "record"),
+    ];
+    assert_eq!(heard, told);
 }
 
 #[test]

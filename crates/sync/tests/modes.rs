@@ -300,6 +300,68 @@ fn a_secret_that_is_made_anew_just_before_it_is_written_is_not_overwritten() {
     }
 }
 
+/// What was audited of secrets that travelled, since there were so many entries.
+fn synced_since(world: &World, entries: usize) -> Vec<String> {
+    let news = world.journal.audit().split_off(entries);
+    let synced = news.into_iter().filter(|line| line.action.as_str() == "HCV_SECRET_SYNCED");
+    let mut synced: Vec<_> = synced.map(|line| line.detail.replace("secret/team/app/", "")).collect();
+    synced.sort();
+    synced
+}
+
+#[test]
+fn every_kind_of_change_is_audited_as_what_it_is() {
+    let world = in_step(Mode::Bidirectional, &["both", "gone-here", "gone-there", "moves"]);
+    let before = world.journal.audit().len();
+    world.save("new-here", json!({"a": "1"}));
+    world.put("new-there", json!({"a": "1"}));
+    world.save("alike", json!({"a": "1"}));
+    world.put("alike", json!({"a": "1"}));
+    world.save("both", json!({"a": "1", "b": "0"}));
+    world.put("both", json!({"a": "0", "b": "1"}));
+    world.trash("gone-here");
+    world.delete("gone-there");
+    world.rename("moves", "moved");
+    succeed(&world);
+    let expected = [
+        "adopted alike",
+        "created_local new-there",
+        "created_remote new-here",
+        "deleted_local gone-there",
+        "deleted_remote gone-here",
+        "moved_remote moved",
+        "updated_local both",
+        "updated_remote both",
+    ];
+    assert_eq!(synced_since(&world, before), expected);
+}
+
+#[test]
+fn an_adoption_is_audited_when_it_is_the_first_or_changes_mark_or_type_and_not_when_the_base_merely_follows() {
+    let adopts = |world: &World, expected: &[&str]| {
+        let before = world.journal.audit().len();
+        assert_eq!(succeed(world).counts.adopted, 1);
+        assert_eq!(synced_since(world, before), expected);
+    };
+    let world = World::with(Mode::Bidirectional, |options| options.annotate = false);
+    let same = |value: &str| {
+        world.save("x", json!({"a": value}));
+        world.put("x", json!({"a": value}));
+    };
+    same("0");
+    adopts(&world, &["adopted x"]);
+    same("1");
+    adopts(&world, &[]);
+    // The mark that is missing is set.
+    world.journal.edit_connection(world.id, |connection| connection.options.annotate = true);
+    adopts(&world, &["adopted x"]);
+    // Another type was given in Vault.
+    let kind = ("vaultterm-type".to_owned(), "SECURE_NOTE".to_owned());
+    world.kv.mount(|mount, _| mount.patch_custom("team/app/x", [kind]));
+    adopts(&world, &["adopted x"]);
+    assert_eq!(world.record_type("x"), Some(RecordType::SecureNote));
+}
+
 #[test]
 fn every_secret_that_travelled_is_audited_once() {
     let world = in_step(Mode::Bidirectional, &["x", "y"]);

@@ -131,7 +131,9 @@ impl State {
         }
         let decision = &resolved.decision;
         let reason = decision.reason.as_deref().unwrap_or("no reason given");
-        self.log(Action::HcvConflictResolved, format!("{} by {}: {reason}", decision.resolution, decision.actor.name));
+        let choices: String = decision.fields.iter().map(|(name, side)| format!(" {name}={side}")).collect();
+        let detail = format!("{}{choices} by {}: {reason}", decision.resolution, decision.actor.name);
+        self.log(Action::HcvConflictResolved, detail);
     }
 
     /// Records the conflicts of a plan.
