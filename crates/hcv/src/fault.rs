@@ -251,7 +251,8 @@ pub(crate) fn refused(request: &Request, answer: &Answer) -> RemoteFault {
             "write the address with https://",
         ),
         400 if said.contains("did not match the current version") => new(FaultClass::Stale, message),
-        400 if said.contains("Upgrading from non-versioned to versioned") => {
+        // In other words on the active node and on a standby.
+        400 if said.contains("from non-versioned to versioned data") => {
             hinted(FaultClass::Unavailable, message, "the mount is being upgraded to KV version 2: wait")
         }
         400 if said.contains("number of strings") => {

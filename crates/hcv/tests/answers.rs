@@ -79,6 +79,20 @@ async fn every_answer_that_is_no_answer_has_its_class() {
         (answer!("500 Internal Server Error", "", "{\"errors\":[\"boom\"]}"), F::Unavailable, F::Unknown),
         (answer!("413 Too Large", "", "<html>too large</html>"), F::Invalid, F::Invalid),
         (answer!("400 Bad Request", "", "{\"errors\":[\"invalid\"]}"), F::Invalid, F::Invalid),
+        (
+            answer!("400 Bad Request", "", "{\"errors\":[\"Upgrading from non-versioned to versioned data. This\"]}"),
+            F::Unavailable,
+            F::Unavailable,
+        ),
+        (
+            answer!(
+                "400 Bad Request",
+                "",
+                "{\"errors\":[\"Waiting for the primary to upgrade from non-versioned to versioned data.\"]}"
+            ),
+            F::Unavailable,
+            F::Unavailable,
+        ),
         (answer!("400 Bad Request", "", "<html>no</html>"), F::Protocol, F::Protocol),
         (answer!("418 Teapot", "", ""), F::Protocol, F::Protocol),
     ] {
