@@ -129,7 +129,7 @@ fn an_edited_scope_halts_and_then_is_a_first_sync() {
 const RESTORED: &str = "the database was restored from a backup of yesterday";
 
 fn raise_guard(world: &World) {
-    world.journal.edit_connection(world.id, |connection| connection.guarded = Some(RESTORED.to_owned()));
+    world.journal.raise_guard(world.id, RESTORED);
 }
 
 #[test]

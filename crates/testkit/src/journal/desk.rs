@@ -56,7 +56,7 @@ impl Desk for MemoryDesk {
     }
 
     async fn raise_guard(&self, reason: &str) {
-        self.journal.edit_connection(self.connection_id, |connection| connection.guarded = Some(reason.to_owned()));
+        self.journal.raise_guard(self.connection_id, reason);
     }
 
     async fn wrap_credential(&self, token: &str) {

@@ -169,6 +169,16 @@ impl MemoryJournal {
         connection.revision += 1;
     }
 
+    /// Raises the restore guard, which is no edit: plans of before stay plans of this connection.
+    ///
+    /// # Panics
+    /// When there is no such connection.
+    pub fn raise_guard(&self, id: ConnectionId, reason: &str) {
+        let mut state = self.state();
+        let (connection, _) = state.connections.get_mut(&id).expect("the connection exists");
+        connection.guarded = Some(reason.to_owned());
+    }
+
     /// Returns a connection.
     ///
     /// # Panics
