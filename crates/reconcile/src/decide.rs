@@ -37,7 +37,7 @@ pub(crate) fn decide(facts: &Facts<'_>, input: &Input<'_>) -> Decision {
         _ => {}
     }
     if let Some(marker) = facts.marker
-        && let Some(decision) = unlinked(facts, marker, input.options)
+        && let Some(decision) = unlinked(facts, marker)
     {
         return decision;
     }
@@ -78,7 +78,7 @@ fn unreadable(facts: &Facts<'_>, reason: &str) -> Decision {
 
 /// A dropped link: while only the side that was left alone holds the path, nothing happens.
 /// `None` when the path is to be treated as one without a base.
-fn unlinked(facts: &Facts<'_>, marker: &BaseEntry, options: &Options) -> Option<Decision> {
+fn unlinked(facts: &Facts<'_>, marker: &BaseEntry) -> Option<Decision> {
     let local = facts.local.is_some();
     let remote = facts.remote_live().is_some();
     match (marker.link, local, remote) {
@@ -91,10 +91,7 @@ fn unlinked(facts: &Facts<'_>, marker: &BaseEntry, options: &Options) -> Option<
             fields: Vec::new(),
             annotate: false,
         }))),
-        // The side that was gone has the path again. Against the direction of the connection it
-        // stays nobody's business; else both are compared as at a first sync.
-        (Link::LocalGone, true, false) if options.mode == Mode::Pull => Some(Decision::Nothing),
-        (Link::RemoteGone, false, true) if options.mode == Mode::Push => Some(Decision::Nothing),
+        // The side that was gone has the path again: as at a first sync.
         _ => None,
     }
 }
@@ -360,9 +357,7 @@ impl<'a> Case<'a> {
     /// Went backwards: never taken for an edit. Equal contents are adopted, all else is a
     /// person's business.
     fn rewound(&self) -> Decision {
-        let equal = self.facts.remote_live().is_some()
-            && self.local_content.is_some()
-            && self.local_content == self.remote_content;
+        let equal = self.remote_content.is_some() && self.local_content == self.remote_content;
         if equal { self.adopt() } else { self.conflict(ConflictKind::Rewound) }
     }
 

@@ -8,8 +8,8 @@ mod world;
 use std::collections::BTreeMap;
 
 use vaultterm_reconcile::{
-    Action, Change, DriftPolicy, ExpiryPolicy, FieldChange, Input, Mode, Options, Plan, Reason, RecordType, RemoteHead,
-    Revision, Step, UnixNanos, Version, plan,
+    Action, Change, DriftPolicy, ExpiryPolicy, FieldChange, HaltKind, Input, Mode, Options, Plan, Reason, RecordType,
+    RemoteHead, Revision, Step, UnixNanos, Version, plan,
 };
 use world::{HERE, World, content, id, path, run_mark};
 
@@ -178,4 +178,10 @@ fn what_only_one_side_has_needs_no_contents() {
     there.base.clear();
     there.records.clear();
     assert_eq!(only(without(&there, "remote")).action.as_str(), "create_local");
+}
+
+#[test]
+fn a_person_may_acknowledge_every_halt_but_a_missing_license() {
+    let never: Vec<_> = HaltKind::ALL.into_iter().filter(|kind| !kind.can_be_acknowledged()).collect();
+    assert_eq!(never, [HaltKind::License]);
 }

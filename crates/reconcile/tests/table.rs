@@ -70,6 +70,10 @@ section! { both_directions, "Both directions", "bidirectional",
     cannot_be_read_though_new_here              []  "-           | a=1       | denied    | skip: denied";
     cannot_be_read_and_nobody_asked             []  "-           | -         | denied    | skip: denied";
     an_edit_that_was_taken_back_is_none         []  "a=1         | a=2 → a=1 | same      | adopt";
+    an_edit_that_was_taken_back_yields_to_one_there []  "a=1     | a=2 → a=1 | a=3       | update_local";
+    an_edit_that_was_taken_back_yields_to_a_deletion [] "a=1     | a=2 → a=1 | deleted   | delete_local";
+    a_change_of_type_does_not_yield_to_a_deletion []    "a=1     | API_KEY a=1 | deleted | conflict remote_deleted";
+    an_identical_write_there_yields_to_a_deletion []    "a=1     | trash     | a=1       | delete_remote v3";
     an_identical_write_there_is_no_edit         []  "a=1         | same      | a=1       | adopt";
     made_anew_there_with_the_same_content       []  "a=1         | same      | made anew a=1 | adopt";
     made_anew_there_with_other_content          []  "a=1         | same      | made anew a=2 | update_local";
@@ -156,6 +160,7 @@ section! { pull, "Pull", "pull",
     changed_on_both_sides_overwritten           ["on_drift=overwrite"]      "a=1 | a=2   | a=3     | update_local";
     changed_alike                               []                          "a=1 | a=2   | a=2     | adopt";
     edit_taken_back                             []                          "a=1 | a=2 → a=1 | same | adopt";
+    edit_taken_back_and_changed_there           []                          "a=1 | a=2 → a=1 | a=3  | update_local";
     deleted_here                                []                          "a=1 | trash | same    | conflict local_deleted";
     deleted_here_overwritten                    ["on_drift=overwrite"]      "a=1 | trash | same    | create_local from the trash";
     deleted_there                               []                          "a=1 | same  | deleted | unlink";
