@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use futures_util::future::join;
 use serde_json::{Value, json};
-use vaultterm_reconcile::{ConflictKind, DriftPolicy, HaltKind, Mode, Side};
+use vaultterm_reconcile::{ConflictKind, DriftPolicy, HaltKind, Mode, RecordType, Side};
 use vaultterm_sync::{Clock, ConflictStatus, EngineError, FaultClass, FieldChoice, Resolution, Run, RunState};
 use vaultterm_testkit::{
     AuditLine, Data, Operation, Rule, Verdict, World, fault,
@@ -54,7 +54,7 @@ fn in_step(world: &World, path: &str, value: Value) {
     assert!(world.open_conflicts().is_empty());
     let versions = world.version(path);
     let run = succeed(world);
-    assert_eq!(run.counts.conflicts, 0);
+    assert_eq!((run.counts.conflicts, run.counts.adopted), (0, 0), "the decision recorded what both sides hold");
     assert_eq!(world.version(path), versions, "a further run changes nothing");
 }
 
@@ -174,6 +174,27 @@ fn a_merge_that_equals_the_secret_makes_no_version() {
 }
 
 #[test]
+fn a_merge_that_both_sides_hold_makes_neither_a_version_nor_a_revision() {
+    let world = World::new(Mode::Bidirectional);
+    world.save("x", json!({"a": "0"}));
+    succeed(&world);
+    world.retype("x", RecordType::Identity);
+    world.put("x", json!({"a": "0"}));
+    world.kv.mount(|mount, _| {
+        mount.patch_custom("team/app/x", [("vaultterm-type".to_owned(), "ENV_VAR".to_owned())]);
+    });
+    assert_eq!(succeed(&world).counts.conflicts, 1);
+    assert_eq!(world.open_conflict().conflict.kind, ConflictKind::TypeChanged);
+    let revisions = history(&world, "x").len();
+    let fields = BTreeMap::from([("a".to_owned(), FieldChoice::Take(Side::Local))]);
+    world.resolve(&world.open_conflict(), Resolution::Merge(fields)).expect("resolved");
+    assert_eq!((history(&world, "x").len(), world.version("x")), (revisions, 2));
+    assert_eq!(world.record_type("x"), Some(RecordType::Identity));
+    in_step(&world, "x", json!({"a": "0"}));
+    assert_eq!(world.marks("x").get("vaultterm-type").map(String::as_str), Some("IDENTITY"));
+}
+
+#[test]
 fn a_decision_is_refused_when_either_side_moved_since() {
     for moves in [
         (|world: &World| world.save("x", json!({"a": "here again", "b": "0"}))) as fn(&World),
@@ -247,6 +268,19 @@ fn a_decision_that_vault_could_not_take_is_recorded_and_completed_by_the_next_ru
     }
     assert_eq!(succeed(&world).counts.updated_remote, 1);
     in_step(&world, "x", json!({"a": "here", "b": "0"}));
+}
+
+#[test]
+fn a_decision_that_vault_could_not_take_stands_however_often_the_record_is_edited_until_then() {
+    let world = torn();
+    world.kv.script(Rule::next(Operation::Write, Verdict::FailBefore(fault(FaultClass::Denied))));
+    world.resolve(&world.open_conflict(), Resolution::KeepLocal).expect_err("Vault refused the write");
+    // More than are looked through for a write that was not recorded.
+    for edit in 0..40 {
+        world.save("x", json!({"a": edit.to_string(), "b": "0"}));
+    }
+    assert_eq!(succeed(&world).counts.updated_remote, 1);
+    in_step(&world, "x", json!({"a": "39", "b": "0"}));
 }
 
 #[test]

@@ -250,6 +250,22 @@ fn a_write_that_arrives_late_is_recognised_by_the_second_one() {
 }
 
 #[test]
+fn a_write_without_doubt_that_somebody_else_beat_is_not_taken_for_ours_even_when_the_value_is_the_same() {
+    let world = records(1);
+    world.kv.before_each_request(|request, mount| {
+        if request.operation == Operation::Write && mount.key("team/app/key-0").is_none() {
+            let theirs = data(json!({"value": "0"}));
+            mount.put("team/app/key-0", theirs, None, vaultterm_reconcile::UnixNanos(1)).expect("a write without cas");
+        }
+    });
+    let run = world.run();
+    assert_eq!((run.counts.stale, run.counts.created_remote), (1, 0), "{run:#?}");
+    world.kv.heal();
+    assert_eq!(world.run().counts.adopted, 1);
+    in_step(&world, 1);
+}
+
+#[test]
 fn a_write_in_doubt_that_somebody_else_beat_is_stale() {
     let world = records(1);
     world.kv.script(fails(Operation::Write, FaultClass::Unknown));

@@ -1,5 +1,7 @@
 //! The three modes, end to end: what travels, in which direction, and what stays.
 
+use std::time::Duration;
+
 use serde_json::json;
 use vaultterm_reconcile::{ConflictKind, DriftPolicy, InitialPolicy, Mode, RecordType};
 use vaultterm_sync::{Origin, Run, RunState};
@@ -55,9 +57,16 @@ fn a_first_pull_imports_every_secret_and_infers_types() {
     let world = World::new(Mode::Pull);
     world.put("db/main", json!({"username": "app", "password": "p1"}));
     world.put("odd", json!({"nested": {"a": [1, null]}}));
+    world.clock.advance(Duration::from_millis(7_250));
     let run = succeed(&world);
     assert_eq!(run.counts.created_local, 2);
     assert_eq!(world.record("odd"), Some(data(json!({"nested": {"a": [1, null]}}))));
+    let (id, _) = world.journal.live(world.collection_id, &at("odd")).expect("the record lives");
+    assert_eq!(
+        id.0.get_timestamp().map(|drawn| drawn.to_unix()),
+        Some((1_767_225_607, 250_000_000)),
+        "drawn by the clock"
+    );
     assert_eq!(world.record_type("db/main"), Some(RecordType::Password));
     assert_eq!(world.record_type("odd"), Some(RecordType::KeyValue));
     assert!(world.marks("db/main").is_empty(), "a pull writes nothing to Vault");
