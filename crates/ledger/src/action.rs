@@ -63,6 +63,7 @@ names!(
     RecordDeleted = "RECORD_DELETED",
     RecordRestored = "RECORD_RESTORED",
     RecordRevealed = "RECORD_REVEALED",
+    RecordInjected = "RECORD_INJECTED",
     CollectionCreated = "COLLECTION_CREATED",
     CollectionUpdated = "COLLECTION_UPDATED",
     CollectionDeleted = "COLLECTION_DELETED",

@@ -27,7 +27,7 @@ const KEY_CHARS_MAX: usize = 255;
 
 /// The layer around every route that needs a token.
 pub(crate) async fn once(State(app): State<App>, request: Request, next: Next) -> Response {
-    let shows_values = request.uri().path().ends_with("/reveal");
+    let shows_values = ["/reveal", "/inject"].iter().any(|end| request.uri().path().ends_with(end));
     if request.method() != Method::POST || shows_values || !request.headers().contains_key(IDEMPOTENCY_KEY) {
         return next.run(request).await;
     }

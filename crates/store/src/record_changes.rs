@@ -1,7 +1,7 @@
 //! Changing and revealing records. Every change is a new revision; nothing old is lost.
 
 use uuid::Uuid;
-use vaultterm_ledger::{Action, ObjectKind};
+use vaultterm_ledger::{Action, Draft, ObjectKind};
 use vaultterm_reconcile::{RecordId, Revision};
 use vaultterm_sealing::SecretFields;
 use vaultterm_sync::{CollectionId, Origin};
@@ -160,8 +160,8 @@ impl Store {
         self.with_sync(after).await
     }
 
-    /// Shows values (`RECORD_REVEALED`, committed before the answer). Names in `fields` that the
-    /// revision lacks are an error, so that nothing is half shown.
+    /// Shows values to a person (`RECORD_REVEALED`, committed before the answer). Names in `fields`
+    /// that the revision lacks are an error, so that nothing is half shown.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] for the record or revision; [`StoreError::Refused`] names the
@@ -174,19 +174,46 @@ impl Store {
         fields: Option<&[String]>,
         reason: Option<&str>,
     ) -> Result<SecretFields, StoreError> {
+        let told = |draft: Draft| draft.with_maybe("reason", reason);
+        self.take_out(context, id, (revision, fields), (Action::RecordRevealed, &told)).await
+    }
+
+    /// Takes values of the newest revision out for a program (`RECORD_INJECTED`, committed before
+    /// the answer), which `into` names.
+    ///
+    /// # Errors
+    /// As [`Store::reveal_record`].
+    pub async fn inject_record(
+        &self,
+        context: &Context,
+        id: RecordId,
+        fields: Option<&[String]>,
+        (into, reason): (Option<&str>, Option<&str>),
+    ) -> Result<SecretFields, StoreError> {
+        let told = |draft: Draft| draft.with_maybe("into", into).with_maybe("reason", reason);
+        self.take_out(context, id, (None, fields), (Action::RecordInjected, &told)).await
+    }
+
+    async fn take_out(
+        &self,
+        context: &Context,
+        id: RecordId,
+        (revision, fields): (Option<Revision>, Option<&[String]>),
+        (action, told): (Action, &(dyn Fn(Draft) -> Draft + Sync)),
+    ) -> Result<SecretFields, StoreError> {
         let mut tx = self.db.write().await?;
         let record = locked(&mut tx, id).await?;
         let revision = revision.unwrap_or(record.revision);
         let held = self.open_revision(&mut tx, id, revision).await?;
-        let shown = match fields {
+        let taken = match fields {
             None => held,
             Some(names) => only(&held, names)?,
         };
-        let names: Vec<&str> = shown.names().collect();
-        let draft = about(context, Action::RecordRevealed, &record).with("revision", revision.0);
-        tx.audit(draft.with("fields", names.join(" ")).with_maybe("reason", reason));
+        let names: Vec<&str> = taken.names().collect();
+        let draft = about(context, action, &record).with("revision", revision.0).with("fields", names.join(" "));
+        tx.audit(told(draft));
         tx.commit().await?;
-        Ok(shown)
+        Ok(taken)
     }
 
     async fn open_revision(&self, tx: &mut Tx, id: RecordId, revision: Revision) -> Result<SecretFields, StoreError> {
@@ -486,6 +513,8 @@ mod tests {
         tx.commit().await.unwrap();
         let revealed = house.store.reveal_record(&house.ann(), record.id, None, None, None).await;
         assert_eq!(revealed.unwrap_err().class(), ErrorClass::Internal);
+        let injected = house.store.inject_record(&house.ann(), record.id, None, (Some("psql"), None)).await;
+        assert_eq!(injected.unwrap_err().class(), ErrorClass::Internal);
         let updated = house.store.trash_record(&house.ann(), record.id, None).await;
         assert_eq!(updated.unwrap_err().class(), ErrorClass::Internal);
         assert!(house.store.record(record.id).await.unwrap().unwrap().deleted_us.is_none());

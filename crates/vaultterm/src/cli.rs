@@ -5,8 +5,8 @@ use clap::{Parser, Subcommand, error::ErrorKind};
 use crate::{
     app::App,
     commands::{
-        audit, backup, collection, completions, conflict, connection, doctor, init, key, license, login, openapi, read,
-        record, restore, serve, sync, token, user, version, webhook,
+        audit, backup, collection, completions, conflict, connection, doctor, init, inject, key, license, login,
+        openapi, read, record, restore, run, serve, sync, token, user, version, webhook,
     },
     console::{self, Console, Format},
     failure::{Exit, Failure},
@@ -84,6 +84,10 @@ enum Command {
     Token(token::Command),
     /// Print one field: vt://collection/path/field
     Read(read::Args),
+    /// Fill a template: {{ vt://collection/path/field }} becomes the value
+    Inject(inject::Args),
+    /// Run a program with values in its environment: run --env NAME=vt://… -- CMD
+    Run(run::Args),
     /// Check a server's installation, without changing it
     Doctor(doctor::Args),
     /// Print the description of the HTTP API (OpenAPI 3.1)
@@ -138,6 +142,8 @@ async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
         Command::User(command) => user::run(command, app).await,
         Command::Token(command) => token::run(command, app).await,
         Command::Read(args) => read::run(args, app).await,
+        Command::Inject(args) => inject::run(args, app).await,
+        Command::Run(args) => run::run(args, app).await,
         Command::Doctor(args) => doctor::run(args, app).await,
         Command::Openapi => openapi::run(app),
         Command::Completions(args) => completions::run(&args),

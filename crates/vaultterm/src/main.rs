@@ -18,6 +18,7 @@ mod commands;
 mod console;
 mod events;
 mod failure;
+mod field_ref;
 mod input;
 mod installation;
 mod login_store;

@@ -173,6 +173,7 @@ situations! {
     a_plan_is_drawn_and_its_exit_code_tells_of_changes
     a_policy_needs_no_server
     a_record_is_created_then_changed_at_the_revision_that_was_read
+    a_record_is_kept_for_programs_only
     a_revealed_value_is_printed_alone
     a_run_is_followed_over_a_broken_stream
     a_server_that_is_none_is_named_as_suspect

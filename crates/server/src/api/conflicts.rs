@@ -16,6 +16,7 @@ use super::{
     list::{ListView, listed, page},
     members::collections_of,
     plans::{Nothing, local_revision, remote_version},
+    records::may_be_seen,
 };
 use crate::{
     app::App,
@@ -172,9 +173,10 @@ pub(crate) struct RevealedFieldView {
 }
 
 /// Shows the values of the three states; audited before the answer. The remote one is read from
-/// Vault now, in the version the conflict is about.
+/// Vault now, in the version the conflict is about. An `inject_only` record answers 403.
 #[utoipa::path(post, path = "/conflicts/{id}/reveal", tag = "conflicts", request_body = Nothing,
-    params(("id" = Uuid, Path)), responses((status = 200, body = RevealedConflictView), (status = 409, body = Problem)))]
+    params(("id" = Uuid, Path)), responses((status = 200, body = RevealedConflictView), (status = 403, body = Problem),
+    (status = 409, body = Problem)))]
 pub(crate) async fn reveal(
     State(app): State<App>,
     caller: Caller,
@@ -183,6 +185,11 @@ pub(crate) async fn reveal(
 ) -> Result<Json<RevealedConflictView>, Problem> {
     app.need_scope(&caller, Scope::RecordsReveal).await?;
     let found = app.conflict_for(&caller, id, CollectionRole::Viewer).await?;
+    if let Some(record) = found.conflict.record_id
+        && let Some(record) = app.store.record(record).await?
+    {
+        may_be_seen(&app, &caller, &record).await?;
+    }
     let (base, local) = app.store.reveal_conflict(&caller.context(&app), found.id).await?;
     let remote = app.engine.remote_of(found.id).await?;
     let value = |fields: &Option<SecretFields>, name: &str| fields.as_ref()?.expose().get(name).cloned();

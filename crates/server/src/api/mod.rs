@@ -91,6 +91,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(records::list, records::create))
         .routes(routes!(records::show, records::update, records::trash))
         .routes(routes!(records::reveal))
+        .routes(routes!(records::inject))
         .routes(routes!(records::revisions))
         .routes(routes!(records::restore))
         .routes(routes!(records::otp))

@@ -270,8 +270,36 @@ pub(crate) async fn reveal(
     Ok(Json(RevealedView { fields: shown.expose().clone() }))
 }
 
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Inject {
+    /// Which fields; all unless told.
+    fields: Option<Vec<String>>,
+    /// Which program or file gets them, for the audit log.
+    into: Option<String>,
+    /// Why, for the audit log.
+    reason: Option<String>,
+}
+
+/// Hands values of the newest revision to a program, those of an `inject_only` record too; audited before the answer.
+#[utoipa::path(post, path = "/records/{id}/inject", tag = "records", request_body = Inject,
+    params(("id" = Uuid, Path)),
+    responses((status = 200, body = RevealedView), (status = 404, body = Problem)))]
+pub(crate) async fn inject(
+    State(app): State<App>,
+    caller: Caller,
+    Id(id): Id,
+    Body(body): Body<Inject>,
+) -> Result<Json<RevealedView>, Problem> {
+    app.need_scope(&caller, Scope::RecordsReveal).await?;
+    let record = app.record_for(&caller, id, CollectionRole::Viewer).await?;
+    let told = (body.into.as_deref(), body.reason.as_deref());
+    let taken = app.store.inject_record(&caller.context(&app), record.id, body.fields.as_deref(), told).await?;
+    Ok(Json(RevealedView { fields: taken.expose().clone() }))
+}
+
 /// Refuses to show what only programs may get.
-async fn may_be_seen(app: &App, caller: &Caller, record: &Record) -> Result<(), Problem> {
+pub(super) async fn may_be_seen(app: &App, caller: &Caller, record: &Record) -> Result<(), Problem> {
     if !record.inject_only {
         return Ok(());
     }

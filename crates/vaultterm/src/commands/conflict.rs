@@ -12,8 +12,8 @@ use crate::{
     app::App,
     assignment::json_text,
     client::{Client, Patience, Query, Reply},
-    commands::read::plain,
     failure::{Exit, Failure},
+    field_ref::plain,
     input, private_file,
     table::{MASK, Table, moment},
 };

@@ -1,8 +1,6 @@
 //! `vaultterm read vt://collection/path/field`.
 
-use std::str::FromStr;
-
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     api::Revealed,
@@ -10,7 +8,7 @@ use crate::{
     client::{Patience, Reply},
     console::Format,
     failure::{Exit, Failure},
-    lookup::RecordRef,
+    field_ref::{FieldRef, no_field, plain},
 };
 
 #[derive(clap::Args, Debug)]
@@ -26,34 +24,11 @@ pub(crate) struct Args {
     no_newline: bool,
 }
 
-/// One field of one record. The text is taken as it stands: nothing in it is decoded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct FieldRef {
-    collection: String,
-    path: String,
-    field: String,
-}
-
-impl FromStr for FieldRef {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const FORM: &str = "a reference looks like vt://collection/path/field";
-        let rest = text.strip_prefix("vt://").ok_or(FORM)?;
-        let (collection, rest) = rest.split_once('/').ok_or(FORM)?;
-        let (path, field) = rest.rsplit_once('/').ok_or(FORM)?;
-        if collection.is_empty() || path.is_empty() || field.is_empty() {
-            return Err(FORM);
-        }
-        Ok(Self { collection: collection.to_owned(), path: path.to_owned(), field: field.to_owned() })
-    }
-}
-
 /// Prints the field's value, which the audit log records.
 pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
-    let FieldRef { collection, path, field } = args.reference;
     let client = app.client()?;
-    let record = client.record(&RecordRef::Place { collection, path }).await?.data;
+    let record = client.record(&args.reference.record()).await?.data;
+    let field = args.reference.field;
     let mut body = json!({ "fields": [field] });
     if let Some(reason) = args.reason {
         body["reason"] = reason.into();
@@ -67,36 +42,4 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     let value = revealed.data.fields.get(&field).ok_or_else(|| no_field(&field, &record.field_names))?;
     app.console.value(&plain(value), !args.no_newline)?;
     Ok(Exit::Done)
-}
-
-/// Writes a value for people and scripts: a text as it is, anything else as JSON.
-pub(crate) fn plain(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
-}
-
-/// The error for a field that a record lacks.
-pub(crate) fn no_field(field: &str, names: &[String]) -> Failure {
-    Failure::server(format!("the record has no field `{field}`")).hint(format!("it has: {}", names.join(", ")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_reference_names_collection_path_and_field() {
-        let field = |collection: &str, path: &str, field: &str| FieldRef {
-            collection: collection.into(),
-            path: path.into(),
-            field: field.into(),
-        };
-        assert_eq!("vt://app/db/password".parse(), Ok(field("app", "db", "password")));
-        assert_eq!("vt://app/a b/c%2F#?/x".parse(), Ok(field("app", "a b/c%2F#?", "x")));
-        for bad in ["app/db/password", "vt://app/db", "vt://app//x", "vt:///db/x", "vt://app/db/"] {
-            assert!(bad.parse::<FieldRef>().is_err(), "{bad}");
-        }
-    }
 }

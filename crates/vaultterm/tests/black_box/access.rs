@@ -78,6 +78,7 @@ const ROWS: &[(&str, &str, Need, Option<&str>, &str)] = &[
     ("PATCH", "/records/{id}", EDITOR, Some("records:write"), r#"{"tags":["x"]}"#),
     ("DELETE", "/records/{id}", ADMIN, Some("records:write"), ""),
     ("POST", "/records/{id}/reveal", VIEWER, Some("records:reveal"), r#"{"fields":["none"]}"#),
+    ("POST", "/records/{id}/inject", VIEWER, Some("records:reveal"), r#"{"fields":["none"]}"#),
     ("GET", "/records/{id}/revisions", VIEWER, Some("records:read"), ""),
     ("POST", "/records/{id}/restore", EDITOR, Some("records:write"), r#"{"revision":999}"#),
     ("GET", "/records/{id}/otp", VIEWER, Some("records:reveal"), ""),

@@ -1,5 +1,6 @@
 //! Conflicts: flagged, shown masked, revealed, decided.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::town::{Town, did};
@@ -51,6 +52,11 @@ async fn a_conflict_changes_neither_side_and_is_shown_masked() {
     let revealed = town.house.owner.post(&path, json!({})).await.expect(200).body;
     assert_eq!(revealed["fields"], json!([{"name": "v", "base": "base", "local": "local", "remote": "remote"}]));
     assert_eq!(town.house.owner.items("/audit/events?action=HCV_CONFLICT_REVEALED").await.len(), 1);
+    // What nobody may see is not shown by way of a conflict either.
+    let hide = [("if-match", "\"2\"")];
+    let hidden = Some(json!({"inject_only": true}).to_string());
+    town.house.owner.send(Method::PATCH, &format!("/records/{id}"), &hide, hidden).await.expect(200);
+    town.house.owner.post(&path, json!({})).await.problem(403, "forbidden");
 }
 
 #[tokio::test]

@@ -185,6 +185,53 @@ async fn an_inject_only_record_is_never_shown_and_a_totp_record_gives_codes() {
 }
 
 #[tokio::test]
+async fn a_program_gets_the_values_that_are_named_and_the_log_says_which() {
+    let house = House::new().await;
+    let collection = house.collection("app").await;
+    let fields = json!({"password": "hunter2", "port": 5432, "other": "unasked"});
+    let body = json!({"path": "db/main", "fields": fields, "inject_only": true});
+    let id = house.owner.post(&format!("/collections/{collection}/records"), body).await.expect(201).id();
+    let run = |arguments: &[&str]| {
+        let output = house.cli(arguments);
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let file = house.file("env", "PORT=vt://app/db/main/port\nHOST='db # 1'\nPASSWORD=overridden\n");
+    let script = r#"printf '%s ' "$PASSWORD" "$PORT" "$HOST" "${VAULTTERM_TOKEN-none}"; exit 7"#;
+    let password = "PASSWORD=vt://app/db/main/password";
+    let arguments = ["run", "--env", password, "--env-file", &file, "--reason", "release", "--", "sh", "-c", script];
+    assert_eq!(run(&arguments), (Some(7), "hunter2 5432 db # 1 none ".to_owned(), String::new()));
+
+    let template = house.file("template", "password = {{ vt://app/db/main/password }}\nport = {{port}}\n");
+    let filled = "password = hunter2\nport = {{port}}\n";
+    assert_eq!(run(&["inject", "-i", &template]), (Some(0), filled.to_owned(), String::new()));
+    let output = house.file("taken", "precious");
+    let refused = run(&["inject", "-i", &template, "-o", &output]);
+    assert_eq!((refused.0, std::fs::read_to_string(&output).expect("it stays")), (Some(1), "precious".to_owned()));
+    assert_eq!(run(&["inject", "-i", &template, "-o", &output, "--force"]).0, Some(0));
+    assert_eq!(std::fs::read_to_string(&output).expect("written"), filled);
+
+    let injected = house.owner.items(&format!("/audit/events?object={id}&action=RECORD_INJECTED")).await;
+    let told: Vec<_> =
+        injected.iter().map(|event| json!([event["detail"]["into"], event["detail"]["fields"]])).collect();
+    assert_eq!(told, [json!(["sh", "password port"]), json!(["stdout", "password"]), json!([output, "password"])]);
+    assert_eq!(injected[0]["detail"]["reason"], "release");
+
+    for (reference, said) in [
+        ("vt://app/db/main/none", "no field `none`"),
+        ("vt://app/db/none/password", "no record `db/none`"),
+        ("vt://none/db/main/password", "no collection `none`"),
+    ] {
+        let (status, printed, error) = run(&["run", "--env", &format!("X={reference}"), "--", "echo", "started"]);
+        assert_eq!((status, printed.as_str()), (Some(2), ""), "{reference}");
+        assert!(error.contains(said), "{error}");
+    }
+    let (status, _, error) = run(&["run", "--", "/no/such/program"]);
+    assert_eq!(status, Some(1));
+    assert!(error.contains("cannot start `/no/such/program`"), "{error}");
+}
+
+#[tokio::test]
 async fn the_command_line_does_what_the_api_does() {
     let house = House::new().await;
     let run = |input: &str, arguments: &[&str]| {

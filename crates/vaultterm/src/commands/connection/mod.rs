@@ -191,7 +191,7 @@ fn facts(connection: &Connection) -> Table {
         )
         .fact("open conflicts", connection.open_conflicts.to_string());
     for (name, value) in &connection.options {
-        table = table.fact(&format!("option {name}"), crate::commands::read::plain(value));
+        table = table.fact(&format!("option {name}"), crate::field_ref::plain(value));
     }
     table
 }

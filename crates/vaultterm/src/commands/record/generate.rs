@@ -56,6 +56,7 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
         fields,
         remove: Vec::new(),
         tags: Vec::new(),
+        inject_only: None,
     })
     .await?;
     app.console.answer(&saved.json, || facts(&saved.data))?;

@@ -7,9 +7,9 @@ use crate::{
     api::{Record, Revealed, Revision},
     app::App,
     client::{Client, Patience, Query, Reply},
-    commands::read::{no_field, plain},
     console::Format,
     failure::{Exit, Failure},
+    field_ref::{no_field, plain},
     lookup::RecordRef,
     table::{MASK, Table},
 };

@@ -48,6 +48,9 @@ pub(crate) struct Args {
     /// Label; repeat for several. Replaces all labels
     #[arg(long)]
     tag: Vec<String>,
+    /// Hand the values to programs only (`run`, `inject`), and show them to nobody
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    inject_only: Option<bool>,
     /// Only change the record when it is at this revision; 0: only create it
     #[arg(long, value_name = "N")]
     if_revision: Option<u64>,
@@ -61,6 +64,8 @@ struct NewRecord<'a> {
     fields: &'a Fields,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     tags: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inject_only: Option<bool>,
 }
 
 /// The body of `PATCH /records/{id}`.
@@ -74,6 +79,8 @@ pub(super) struct RecordPatch<'a> {
     pub(super) remove_fields: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) tags: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) inject_only: Option<bool>,
 }
 
 /// Creates or changes the record.
@@ -85,6 +92,7 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
         fields,
         remove: args.remove.clone(),
         tags: args.tag.clone(),
+        inject_only: args.inject_only,
     })
     .await?;
     app.console.answer(&saved.json, || facts(&saved.data))?;
@@ -98,6 +106,7 @@ pub(super) struct Change {
     pub(super) fields: Fields,
     pub(super) remove: Vec<String>,
     pub(super) tags: Vec<String>,
+    pub(super) inject_only: Option<bool>,
 }
 
 /// Creates the record, or changes it at the revision that was read.
@@ -124,6 +133,7 @@ pub(super) async fn save(
                 fields: change.fields,
                 remove_fields: &change.remove,
                 tags: (!change.tags.is_empty()).then_some(change.tags.as_slice()),
+                inject_only: change.inject_only,
             };
             client.patch(&format!("/records/{}", record.id), expected.unwrap_or(record.revision), &body).await
         }
@@ -131,7 +141,8 @@ pub(super) async fn save(
             .hint("leave out --if-revision 0 to change it")),
         (None, Some(id), None | Some(0)) => {
             let record_type = record_type.unwrap_or(RecordType::KeyValue.as_str());
-            let body = NewRecord { path, r#type: record_type, fields: &change.fields, tags: &change.tags };
+            let Change { fields, tags, inject_only, .. } = &change;
+            let body = NewRecord { path, r#type: record_type, fields, tags, inject_only: *inject_only };
             client.post(&format!("/collections/{id}/records"), &body, Patience::Usual).await
         }
         (None, ..) => Err(Failure::server(format!("there is no record `{path}` to change"))
@@ -165,8 +176,8 @@ fn read_fields(args: &Args, app: &App) -> Result<Fields, Failure> {
             return Err(Failure::local(format!("the field `{}` is set twice", assignment.name)));
         }
     }
-    let nothing = fields.is_empty() && args.remove.is_empty() && args.record_type.is_none() && args.tag.is_empty();
-    if nothing && args.fields.is_none() {
+    let touches_fields = args.fields.is_some() || !fields.is_empty() || !args.remove.is_empty();
+    if !touches_fields && args.record_type.is_none() && args.tag.is_empty() && args.inject_only.is_none() {
         return Err(Failure::local("nothing to set was named").hint("for example: password=- (see --help)"));
     }
     Ok(fields)
