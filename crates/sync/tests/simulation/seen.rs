@@ -6,6 +6,8 @@ use vaultterm_reconcile::{Action, ConflictKind, HaltKind, Step, Version};
 use vaultterm_sync::{Event, FaultClass, Progress, Run};
 use vaultterm_testkit::World;
 
+use crate::people::RESTORED;
+
 /// How often each thing was seen.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Seen(BTreeMap<String, u64>);
@@ -61,6 +63,7 @@ const EXPECTED: &[&str] = &[
     "event fault",
     "event old news",
     "event pause",
+    "event plan-only after a restore",
     "fault answer lost",
     "fault denied",
     "fault invalid",
@@ -79,6 +82,7 @@ const EXPECTED: &[&str] = &[
     "halt remote_replaced by a mount that was made anew",
     "halt rewound",
     "halt rewound by a database that is older than its marks",
+    "halt rewound by a restore",
     "halt scope_changed",
     "halt side_emptied",
     "mishap capability_lost",
@@ -124,7 +128,9 @@ const EXPECTED: &[&str] = &[
 
 impl Seen {
     pub(crate) fn count(&mut self, what: impl Into<String>, times: u64) {
-        *self.0.entry(what.into()).or_default() += times;
+        if times > 0 {
+            *self.0.entry(what.into()).or_default() += times;
+        }
     }
 
     pub(crate) fn add(&mut self, other: Self) {
@@ -140,6 +146,9 @@ impl Seen {
             self.count(format!("halt {}", halt.kind.as_str()), 1);
             if halt.detail.contains("database is older") {
                 self.count("halt rewound by a database that is older than its marks", 1);
+            }
+            if halt.detail.contains(RESTORED) {
+                self.count("halt rewound by a restore", 1);
             }
             if halt.detail.contains("mount accessor") {
                 self.count("halt remote_replaced by a mount that was made anew", 1);

@@ -125,6 +125,8 @@ impl Life {
         if lapsed {
             acting.license.take_away("it expired");
         }
+        let guarded = || acting.journal.connection_row(acting.id).guarded.is_some();
+        let was_guarded = guarded();
         let undone = self.act(&acting, dice);
         acting.license.give_back();
         faults::heal(&self.world);
@@ -132,6 +134,9 @@ impl Life {
         let requests = self.world.kv.take_log();
         let wrote = requests.iter().find(|r| WRITES.contains(&r.operation));
         assert!(!lapsed || wrote.is_none(), "seed {seed}: without a license {wrote:?}");
+        let plan_only = was_guarded && guarded();
+        self.seen.count("event plan-only after a restore", plan_only.into());
+        assert!(!plan_only || wrote.is_none(), "seed {seed}: before a person acknowledged the restore {wrote:?}");
         self.trace.extend(requests.into_iter().map(|r| format!("{:?} {} {:?}", r.operation, r.path, r.version)));
         self.trace.push(format!("{} entries", acting.journal.audit().len()));
         self.trace.push(format!("{:?}", self.world.kv.mishaps()));
