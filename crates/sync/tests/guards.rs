@@ -262,6 +262,10 @@ fn a_stored_plan_with_halts_needs_them_acknowledged() {
 fn a_plan_holds_for_fifteen_minutes_and_for_the_connection_it_was_made_for() {
     let world = in_step(1);
     let stored = plan(&world);
+    world.clock.advance(Duration::from_secs(15 * 60 - 1));
+    assert_eq!(apply(&world, &stored, &[]).expect("it holds still").state, RunState::Succeeded);
+
+    let stored = plan(&world);
     world.clock.advance(Duration::from_secs(15 * 60 + 1));
     assert!(matches!(apply(&world, &stored, &[]), Err(EngineError::NotFound("plan"))));
 
