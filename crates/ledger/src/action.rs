@@ -69,6 +69,7 @@ names!(
     CollectionDeleted = "COLLECTION_DELETED",
     MemberGranted = "MEMBER_GRANTED",
     MemberRevoked = "MEMBER_REVOKED",
+    SetupLinkCreated = "SETUP_LINK_CREATED",
     UserCreated = "USER_CREATED",
     UserUpdated = "USER_UPDATED",
     UserDeleted = "USER_DELETED",

@@ -61,6 +61,7 @@ const PROMPT: &[Action] = &[
     Action::KeyRotated,
     Action::MemberGranted,
     Action::MemberRevoked,
+    Action::SetupLinkCreated,
     Action::UserCreated,
     Action::UserUpdated,
     Action::UserDeleted,

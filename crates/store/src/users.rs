@@ -254,15 +254,18 @@ impl Store {
         tx.commit().await
     }
 
-    /// Stores the digest of a single-use set-up link, replacing an older one.
+    /// Stores the digest of a single-use set-up link, replacing an older one (`SETUP_LINK_CREATED`).
     ///
     /// # Errors
     /// [`StoreError`], as everywhere here.
-    pub async fn store_setup_link(&self, token: &str, expires_us: i64) -> Result<(), StoreError> {
+    pub async fn store_setup_link(&self, context: &Context, token: &str, expires_us: i64) -> Result<(), StoreError> {
         let sql = "INSERT INTO setup_link (only, digest, expires_us) VALUES (1, $1, $2)
                    ON CONFLICT (only) DO UPDATE SET digest = excluded.digest, expires_us = excluded.expires_us";
         let mut tx = self.db.write().await?;
         tx.run(sql, args![self.keyring.token_digest(token), expires_us]).await?;
+        // Whoever uses it will be somebody; nobody is it yet.
+        let draft = context.draft(Action::SetupLinkCreated, ObjectKind::User, Uuid::nil(), None);
+        tx.audit(draft.with("expires_us", expires_us));
         tx.commit().await
     }
 
@@ -451,8 +454,10 @@ mod tests {
     async fn a_set_up_link_makes_one_owner_once() {
         let house = House::new().await;
         let store = &house.store;
-        store.store_setup_link("old", NOW_US + 10).await.unwrap();
-        store.store_setup_link("link", NOW_US + 10).await.unwrap();
+        store.store_setup_link(&somebody(), "old", NOW_US + 10).await.unwrap();
+        store.store_setup_link(&somebody(), "link", NOW_US + 10).await.unwrap();
+        let made = house.audited().await.into_iter().filter(|action| *action == Action::SetupLinkCreated).count();
+        assert_eq!(made, 2);
         let new = || new_user("eve@example.com", InstanceRole::Owner);
         assert!(store.spend_setup_link(&somebody(), "old", new()).await.is_err());
         // An owner exists: the link makes none, and stays unspent.

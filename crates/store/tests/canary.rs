@@ -113,7 +113,7 @@ async fn fill(store: &Store) -> Vec<String> {
     let (_, login) = store.issue_token(&context(), new(TokenKind::Login)).await.expect("a token");
     let (_, api) = store.issue_token(&context(), new(TokenKind::Api)).await.expect("a token");
     store.authenticate(api.expose(), context().now_us).await.expect("authenticated").expect("known");
-    store.store_setup_link(&canary("setup-link"), i64::MAX).await.expect("stored");
+    store.store_setup_link(&context(), &canary("setup-link"), i64::MAX).await.expect("stored");
     store.record_login_failure(&context(), &canary("typed-into-the-wrong-field"), 0).await.expect("recorded");
     let key = IdempotencyKey { user_id: owner.id, key: "k".to_owned(), request: [7; 32] };
     store.claim_idempotency(&key, context().now_us).await.expect("claimed");

@@ -66,7 +66,7 @@ async fn lived_in() -> House {
         |kind| NewToken { user_id: house.owner.id, kind, name: "t".to_owned(), scopes: Vec::new(), expires_us: None };
     house.store.issue_token(&house.ann(), new(TokenKind::Login)).await.unwrap();
     house.store.issue_token(&house.ann(), new(TokenKind::Api)).await.unwrap();
-    house.store.store_setup_link("link", i64::MAX).await.unwrap();
+    house.store.store_setup_link(&house.ann(), "link", i64::MAX).await.unwrap();
     let made = house.connect("third", Mode::Push, "team/third").await.unwrap();
     house.begin(made.id, Trigger::Manual).await;
     house

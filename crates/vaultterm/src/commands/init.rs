@@ -129,8 +129,9 @@ async fn create_owner(store: &Store, owner: NewUser, config: &ServerConfig, app:
 async fn print_link(store: &Store, config: &ServerConfig, app: &App) -> Result<(), Failure> {
     let token =
         SecretText::draw("vts_").map_err(|error| Failure::local("the system gives no randomness").because(&error))?;
-    let expires_us = installation::operator().now_us + LINK_HOLDS_US;
-    store.store_setup_link(token.expose(), expires_us).await.map_err(|error| broken(&error))?;
+    let context = installation::operator();
+    let expires_us = context.now_us + LINK_HOLDS_US;
+    store.store_setup_link(&context, token.expose(), expires_us).await.map_err(|error| broken(&error))?;
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     let link = format!("{scheme}://{}/setup?token={}", config.listen, token.expose());
     let expires_at = jiff::Timestamp::from_microsecond(expires_us).unwrap_or(jiff::Timestamp::MAX).to_string();
