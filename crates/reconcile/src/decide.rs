@@ -182,7 +182,8 @@ impl<'a> Case<'a> {
             return Err("the revision both sides agreed on is not in the local history".to_owned());
         }
         if needs_local && self.local_content.is_none() {
-            return Err("the record could not be read".to_owned());
+            let why = "the record could not be read: if its newest revision is damaged, bring an older one back";
+            return Err(why.to_owned());
         }
         if needs_remote && self.facts.remote_live().is_some() && self.remote_content.is_none() {
             return Err("the secret could not be read".to_owned());

@@ -138,9 +138,13 @@ fn side_emptied(input: &Input<'_>, facts: &[Facts<'_>]) -> Option<Halt> {
 
 /// One side went back in time: Vault to a snapshot, or the database to a backup.
 fn rewound(input: &Input<'_>, facts: &[Facts<'_>]) -> Option<Halt> {
-    let found = [versions_rewound(facts), database_rewound(input), database_guarded(input)];
-    let found: Vec<String> = found.into_iter().flatten().collect();
-    (!found.is_empty()).then(|| Halt { kind: HaltKind::Rewound, detail: found.join("; ") })
+    let database: Vec<String> = [database_guarded(input), database_rewound(input)].into_iter().flatten().collect();
+    let goes_on = (!database.is_empty()).then(|| {
+        "Acknowledging goes on from what the database holds: what differs in Vault counts as changed there since"
+            .to_owned()
+    });
+    let found: Vec<String> = versions_rewound(facts).into_iter().chain(database).chain(goes_on).collect();
+    (!found.is_empty()).then(|| Halt { kind: HaltKind::Rewound, detail: found.join(". ") })
 }
 
 fn versions_rewound(facts: &[Facts<'_>]) -> Option<String> {
@@ -161,7 +165,7 @@ fn database_rewound(input: &Input<'_>) -> Option<String> {
     let (seen, path) = input.newest_run.newest_in(input.remote, input.options)?;
     (seen > known).then(|| {
         format!(
-            "VaultTerm's database is older than the marks in Vault: this connection's run {seen} left its mark at `{path}`, and the database knows none after {known}. It was restored from a backup, a copy of it is at work elsewhere, or somebody else wrote that mark. Acknowledging goes on from what the database holds: what differs in Vault counts as changed there since"
+            "VaultTerm's database is older than the marks in Vault: this connection's run {seen} left its mark at `{path}`, and the database knows none after {known}. It was restored from a backup, a copy of it is at work elsewhere, or somebody else wrote that mark"
         )
     })
 }
@@ -170,7 +174,5 @@ fn database_rewound(input: &Input<'_>) -> Option<String> {
 /// left no marks in Vault, nothing else tells.
 fn database_guarded(input: &Input<'_>) -> Option<String> {
     let why = input.guarded?;
-    Some(format!(
-        "{why}. Nothing is written until a person has looked at the plan. Acknowledging goes on from what the database holds: what differs in Vault counts as changed there since"
-    ))
+    Some(format!("{why}. Nothing is written until a person has looked at the plan"))
 }

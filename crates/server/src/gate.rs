@@ -9,6 +9,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::{
@@ -44,7 +45,9 @@ pub(crate) async fn pass(mut request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map_or("-".to_owned(), |path| path.as_str().to_owned());
     request.extensions_mut().insert(Origin { request_id: request_id.clone(), source_ip });
 
-    let response = next.run(request).await;
+    // Whatever is logged on the way carries the id that the answer tells.
+    let on_the_way = tracing::error_span!("request", id = request_id);
+    let response = next.run(request).instrument(on_the_way).await;
     let mut response = in_one_form(response, &request_id);
     let status = response.status().as_u16();
     let ms = start.elapsed().as_millis();

@@ -99,7 +99,9 @@ impl UnlockError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::Missing(_) => "run `vaultterm init` first; after a move, bring the key file along (MASTER_KEY_FILE)",
+            Self::Missing(_) => {
+                "put the key file back, from where you keep it apart from the database, or name its place (MASTER_KEY_FILE): nothing in the database opens without it"
+            }
             Self::Wrong(_) => "use the key that was made together with it (MASTER_KEY_FILE)",
             Self::NeverSealed(_) => "seal it first: `vaultterm key seal` with KEY_PROVIDER=local",
             Self::Vault(fault) => return fault.hint.clone(),

@@ -10,7 +10,7 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 use vaultterm_outbound::AddressError;
-use vaultterm_sealing::FieldsError;
+use vaultterm_sealing::{FieldsError, SealingError};
 use vaultterm_store::StoreError;
 use vaultterm_sync::{EngineError, FaultClass, JournalError, RemoteFault, Unlicensed};
 
@@ -43,6 +43,7 @@ pub(crate) enum Kind {
     PreconditionRequired,
     RateLimited,
     Internal,
+    Damaged,
     Sealed,
     Unavailable,
 }
@@ -50,7 +51,7 @@ pub(crate) enum Kind {
 impl Kind {
     /// Every kind, by status.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 23] = [
+    pub(crate) const ALL: [Self; 24] = [
         Self::Malformed,
         Self::Unauthenticated,
         Self::LoginRefused,
@@ -72,6 +73,7 @@ impl Kind {
         Self::PreconditionRequired,
         Self::RateLimited,
         Self::Internal,
+        Self::Damaged,
         Self::Sealed,
         Self::Unavailable,
     ];
@@ -99,6 +101,7 @@ impl Kind {
             Self::PreconditionRequired => (428, "precondition-required", "If-Match is missing"),
             Self::RateLimited => (429, "rate-limited", "Too many attempts"),
             Self::Internal => (500, "internal", "Something failed inside"),
+            Self::Damaged => (500, "damaged", "A stored value does not open"),
             Self::Sealed => (503, "sealed", "The root key is sealed"),
             Self::Unavailable => (503, "unavailable", "Not ready"),
         }
@@ -196,14 +199,17 @@ impl Problem {
 
     /// Something inside failed: logged in full, told only by the request's id.
     pub(crate) fn internal(error: &dyn std::error::Error) -> Self {
-        let mut causes = vec![error.to_string()];
-        let mut next = error.source();
-        while let Some(source) = next {
-            causes.push(source.to_string());
-            next = source.source();
-        }
-        tracing::error!(error = causes.join(": "), "a request failed inside");
+        tracing::error!(error = with_causes(error), "a request failed inside");
         Self::new(Kind::Internal, "the server's log has the details under this request's id")
+    }
+
+    /// A stored value was changed or moved in the database, behind our back.
+    fn damaged(error: &dyn std::error::Error) -> Self {
+        tracing::error!(error = with_causes(error), "a stored value does not open");
+        Self::new(Kind::Damaged, "it was changed in the database, or moved from where it was sealed").hint(
+            "an older revision may still open (`vaultterm record history`, `record restore --revision N`), \
+             and so does a backup; find out who can write the database",
+        )
     }
 
     /// Writes the document, with the request's id.
@@ -227,6 +233,12 @@ impl Problem {
     }
 }
 
+/// An error and everything behind it, for the log.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 impl IntoResponse for Problem {
     /// Leaves the document to the gate, which knows the request's id.
     fn into_response(self) -> Response {
@@ -245,6 +257,7 @@ impl From<StoreError> for Problem {
             StoreError::NotFound(what) => Self::new(Kind::NotFound, format!("there is no such {what}")),
             StoreError::Refused(why) => Self::new(Kind::Refused, why),
             StoreError::Fields(error) => error.into(),
+            StoreError::Sealing(SealingError::DoesNotOpen | SealingError::Malformed) => Self::damaged(&error),
             StoreError::Sealing(_) | StoreError::Malformed(_) | StoreError::Database(_) | StoreError::Migration(_) => {
                 Self::internal(&error)
             }
@@ -332,7 +345,8 @@ impl From<JournalError> for Problem {
             JournalError::LeaseLost => {
                 Self::new(Kind::RunInProgress, "another run took over the connection; nothing was lost")
             }
-            JournalError::Unreadable(_) | JournalError::Database(_) => Self::internal(&error),
+            JournalError::Unreadable(_) => Self::damaged(&error),
+            JournalError::Database(_) => Self::internal(&error),
         }
     }
 }

@@ -52,6 +52,9 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
         }
         let newest_run = self.newest_run().await?;
         let mut contents = self.look_up(&asked, &observation).await?;
+        if forget_what_is_lost(&mut observation, &asked, &contents) {
+            contents = self.look_up(&self.inquiries(&observation), &observation).await?;
+        }
         if !self.base_set_aside() {
             self.recognise(&mut observation, &mut contents).await?;
         }
@@ -257,6 +260,18 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
     pub(crate) fn in_flight(&self) -> usize {
         usize::try_from(self.connection.concurrency_max).unwrap_or(usize::MAX).saturating_add(64)
     }
+}
+
+/// Takes a path whose agreed revision cannot be had any more (its row was damaged, say) for one that
+/// was never in step: then nothing is told apart by it, what differs is a conflict, and a person can get
+/// out of it. Answers whether there was any.
+fn forget_what_is_lost(observation: &mut Observation, asked: &Inquiries, contents: &Contents) -> bool {
+    let lost: Vec<_> = asked.base_contents.iter().filter(|path| !contents.base.contains_key(*path)).collect();
+    for path in &lost {
+        tracing::warn!(%path, "the revision that both sides agreed on cannot be read: the path counts as never in step");
+        observation.base.remove(*path);
+    }
+    !lost.is_empty()
 }
 
 /// Returns the stamp that can be read, when there is one.

@@ -475,3 +475,46 @@ fn a_foreign_secret_may_be_taken_over_or_deleted_by_decision() {
         assert_eq!(succeed(&world).counts.conflicts, 0);
     }
 }
+
+/// A world in step, where what both sides agreed on does not open any more.
+fn damaged() -> World {
+    let world = World::new(Mode::Bidirectional);
+    world.save("x", json!({"a": "0"}));
+    world.save("x", json!({"a": "1"}));
+    succeed(&world);
+    world.journal.damage(world.collection_id, &at("x"));
+    world
+}
+
+#[test]
+fn a_revision_that_does_not_open_is_never_written_anywhere_and_nothing_replaces_it_unseen() {
+    let world = damaged();
+    assert_eq!(succeed(&world).counts.unchanged, 1, "what nobody touched is not looked at");
+    world.put("x", json!({"a": "there"}));
+    let run = succeed(&world);
+    assert_eq!((run.counts.skipped, run.problems[0].path.as_str()), (1, "x"), "{run:#?}");
+    assert_eq!(world.version("x"), 2);
+    // A person brings the older revision back: now both sides can be shown, and one of them chosen.
+    world.save("x", json!({"a": "0"}));
+    assert_eq!(succeed(&world).counts.conflicts, 1);
+    assert_eq!(world.open_conflict().conflict.kind, ConflictKind::NoBase);
+    world.resolve(&world.open_conflict(), Resolution::KeepRemote).expect("resolved");
+    in_step(&world, "x", json!({"a": "there"}));
+}
+
+#[test]
+fn an_older_revision_brought_back_after_damage_is_compared_with_the_secret_that_nobody_changed() {
+    let world = damaged();
+    world.save("x", json!({"a": "0"}));
+    assert_eq!(succeed(&world).counts.conflicts, 1);
+    assert_eq!(world.secret("x"), Some(data(json!({"a": "1"}))), "the only place that still has it");
+    world.resolve(&world.open_conflict(), Resolution::KeepLocal).expect("resolved");
+    let kept = history(&world, "x").into_iter().filter(|held| *held == data(json!({"a": "1"})));
+    assert_eq!(kept.count(), 2, "as a revision that opens, beside the one that does not");
+    in_step(&world, "x", json!({"a": "0"}));
+    // What equals the secret needs nobody.
+    let world = damaged();
+    world.save("x", json!({"a": "1"}));
+    assert_eq!(succeed(&world).counts.adopted, 1);
+    in_step(&world, "x", json!({"a": "1"}));
+}

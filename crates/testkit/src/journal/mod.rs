@@ -49,6 +49,8 @@ struct State {
     audit: Vec<AuditLine>,
     /// The database answers nothing but errors.
     broken: bool,
+    /// Revisions that do not open.
+    damaged: BTreeSet<(RecordId, Revision)>,
     /// Ids drawn so far: tests draw the same ones every time.
     drawn: u128,
 }
@@ -167,6 +169,15 @@ impl MemoryJournal {
         let (connection, _) = state.connections.get_mut(&id).expect("the connection exists");
         edit(connection);
         connection.revision += 1;
+    }
+
+    /// Damages what the newest revision of a live record holds: it does not open any more.
+    ///
+    /// # Panics
+    /// When there is no such record.
+    pub fn damage(&self, collection_id: CollectionId, path: &SecretPath) {
+        let (record_id, record) = self.live(collection_id, path).expect("the record lives");
+        self.state().damaged.insert((record_id, record.revision()));
     }
 
     /// Raises the restore guard, which is no edit: plans of before stay plans of this connection.

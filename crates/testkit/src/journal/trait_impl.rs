@@ -161,6 +161,9 @@ impl Journal for MemoryJournal {
 
     async fn fields(&self, record_id: RecordId, revision: Revision) -> Result<Option<StoredFields>, JournalError> {
         self.transaction(|state, _| {
+            if state.damaged.contains(&(record_id, revision)) {
+                return Err(JournalError::Unreadable("a stored value does not open".to_owned()));
+            }
             let row = state.records.get(&record_id).and_then(|record| record.at(revision));
             Ok(row.map(|row| StoredFields {
                 fields: SecretFields::from_trusted(row.data.clone()),

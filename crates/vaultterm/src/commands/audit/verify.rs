@@ -17,6 +17,9 @@ use crate::{
     table::Table,
 };
 
+/// Findings that are told on the terminal, at most.
+const FINDINGS_TOLD: usize = 10;
+
 /// What scripts go by.
 pub(super) const EXIT_CODES: &str = "\
 Exit codes: 0 everything fits · 1 it cannot be read · otherwise the class of the first finding: 20 malformed ·
@@ -81,11 +84,10 @@ pub(super) fn run(args: &Args, app: &App) -> Result<Exit, Failure> {
     let report = verify(open(&args.file)?, trust)
         .map_err(|error| Failure::local(format!("cannot read {}", args.file.display())).because(&error))?;
     app.console.answer(&Verdict::of(&report), || facts(&report))?;
-    for finding in &report.findings {
-        app.console.warn(&finding.to_string());
-    }
-    if report.found > report.findings.len() as u64 {
-        app.console.warn(&format!("… and {} more", report.found - report.findings.len() as u64));
+    let told = report.findings.iter().take(FINDINGS_TOLD);
+    told.clone().for_each(|finding| app.console.warn(&finding.to_string()));
+    if report.found > told.len() as u64 {
+        app.console.warn(&format!("… and {} more (--format json has them)", report.found - told.len() as u64));
     }
     note_limits(&report, app);
     Ok(report.first().map_or(Exit::Done, Exit::Unverified))
@@ -145,7 +147,10 @@ fn facts(report: &Report) -> Table {
         Some(log_id) => table.fact("log", log_id.to_string()),
         None => table,
     };
-    let entries = format!("{}, from {} to {}", report.entries, report.after + 1, report.last);
+    let entries = match report.entries {
+        0 => "0".to_owned(),
+        some => format!("{some}, from {} to {}", report.after + 1, report.last),
+    };
     let table = table.fact("entries", entries);
     if report.selection {
         return table;

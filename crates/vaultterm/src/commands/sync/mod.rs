@@ -223,7 +223,7 @@ async fn runs(client: &Client, app: &App, name: &str, limit: usize) -> Result<Ex
                 moment(&run.started_at),
                 run.state.clone(),
                 run.trigger.clone(),
-                picture::counts(&run.counts),
+                picture::done(run),
                 run.requests.to_string(),
                 run.id.to_string(),
             ])

@@ -17,6 +17,8 @@ const PARTS: [(&str, &[&str]); 4] = [
     ("On neither side: only the link changes", &[]),
 ];
 
+const NOTHING_TO_DO: &str = "nothing to do";
+
 /// Draws a plan.
 pub(super) fn plan(console: &Console, plan: &Plan) -> String {
     let mut out = format!("Plan {} (may be applied until {})\n", plan.id, moment(&plan.expires_at));
@@ -38,7 +40,9 @@ pub(super) fn plan(console: &Console, plan: &Plan) -> String {
     let skips = plan.skips.iter().map(|skip| (skip.path.as_str(), skip.reason.as_str()));
     section(console, &mut out, "Left alone", "?", Ink::Yellow, skips);
     halts(console, &mut out, &plan.halts);
-    let _ = writeln!(out, "\n{} {}", console.ink(Ink::Bold, "Plan:"), counts(&plan.counts));
+    let counts = counts(&plan.counts);
+    let counts = counts.as_deref().unwrap_or(NOTHING_TO_DO);
+    let _ = writeln!(out, "\n{} {counts}", console.ink(Ink::Bold, "Plan:"));
     out
 }
 
@@ -66,13 +70,25 @@ pub(super) fn run(console: &Console, run: &Run) -> String {
         printable(&run.trigger),
         moment(&run.started_at),
         run.requests,
-        counts(&run.counts),
+        done(run),
     );
     out
 }
 
-/// Says the counts in words; what is zero is left out.
-pub(super) fn counts(counts: &Counts) -> String {
+/// Says what a run came to.
+pub(super) fn done(run: &Run) -> String {
+    counts(&run.counts).unwrap_or_else(|| {
+        let nothing = match run.state.as_str() {
+            "running" => "nothing done yet",
+            "succeeded" => NOTHING_TO_DO,
+            _ => "nothing was changed",
+        };
+        nothing.to_owned()
+    })
+}
+
+/// Says the counts in words; what is zero is left out. `None` when all are.
+fn counts(counts: &Counts) -> Option<String> {
     let side = |created: u64, updated: u64, deleted: u64, place: &str| {
         let parts: Vec<_> = [(created, "created"), (updated, "changed"), (deleted, "deleted")]
             .into_iter()
@@ -97,7 +113,7 @@ pub(super) fn counts(counts: &Counts) -> String {
     .flatten()
     .chain(rest.into_iter().filter(|(number, _)| *number > 0).map(|(number, word)| format!("{number} {word}")))
     .collect();
-    if parts.is_empty() { "nothing to do".to_owned() } else { parts.join(" · ") }
+    (!parts.is_empty()).then(|| parts.join(" · "))
 }
 
 /// Draws one step, also while a run goes on.
@@ -133,7 +149,12 @@ fn line_of_step(console: &Console, out: &mut String, planned: &Step) {
 
 fn halts(console: &Console, out: &mut String, halts: &[Halt]) {
     let lines = halts.iter().map(|halt| (halt.kind.as_str(), halt.detail.as_str()));
-    section(console, out, "Halted: nothing is written until a person acknowledges", "x", Ink::Red, lines);
+    // Nobody can acknowledge a missing license.
+    let title = match halts.iter().all(|halt| halt.kind == "license") {
+        true => "Halted: nothing is written",
+        false => "Halted: nothing is written until a person acknowledges",
+    };
+    section(console, out, title, "x", Ink::Red, lines);
 }
 
 fn problems(console: &Console, out: &mut String, problems: &[Problem]) {
@@ -176,8 +197,9 @@ mod tests {
 
     #[test]
     fn counts_leave_out_what_is_zero() {
-        assert_eq!(counts(&Counts::default()), "nothing to do");
+        assert_eq!(counts(&Counts::default()), None);
         let some = Counts { created_remote: 2, deleted_remote: 1, updated_local: 3, conflicts: 1, ..Counts::default() };
-        assert_eq!(counts(&some), "2 created, 1 deleted in Vault · 3 changed in VaultTerm · 1 conflict");
+        let text = "2 created, 1 deleted in Vault · 3 changed in VaultTerm · 1 conflict";
+        assert_eq!(counts(&some).as_deref(), Some(text));
     }
 }
