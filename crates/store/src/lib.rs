@@ -57,7 +57,7 @@ pub use keys::{KeyInfo, KeyringStatus, SealedRoot};
 pub use license::{LicenseMemory, NewLicense};
 pub use records::{NewRecord, Record, RecordFilter, RecordPatch, RecordState, RecordSync};
 pub use retention::Pruned;
-pub use revisions::RevisionInfo;
+pub use revisions::{RevisionInfo, RevisionsVerdict};
 pub use schedule::Scheduled;
 pub use tokens::{Caller, NewToken, Scope, TokenInfo, TokenKind};
 pub use users::{InstanceRole, LoginRow, NewUser, User, UserUpdate};

@@ -527,6 +527,8 @@ mod tests {
         let two = house.save("two", json!({"x": 2})).await.unwrap();
         let patch = RecordPatch { fields: Some(fields(json!({"x": 3}))), ..RecordPatch::default() };
         house.store.update_record(&house.ann(), one.id, Revision(1), patch).await.unwrap();
+        let verdict = house.store.verify_revisions().await.unwrap();
+        assert_eq!((verdict.open, verdict.damaged), (3, 0));
         let copy = "UPDATE revisions SET (key_id, wrapped_key, ciphertext) =
                         (SELECT o.key_id, o.wrapped_key, o.ciphertext FROM revisions o
                          WHERE o.record_id = $1 AND o.revision = $2)
@@ -538,5 +540,8 @@ mod tests {
             let error = house.store.reveal_record(&house.ann(), to.0, None, None, None).await.unwrap_err();
             assert!(matches!(error, StoreError::Sealing(_)), "{error}");
         }
+        let verdict = house.store.verify_revisions().await.unwrap();
+        assert_eq!((verdict.open, verdict.damaged), (2, 1));
+        assert_eq!(verdict.examples, ["infra/one, revision 2"]);
     }
 }

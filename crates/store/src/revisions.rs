@@ -31,7 +31,55 @@ pub struct RevisionInfo {
     pub created_us: i64,
 }
 
+/// What came of opening every revision.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RevisionsVerdict {
+    /// Revisions that open.
+    pub open: u64,
+    /// Revisions that do not: their rows were changed, or moved.
+    pub damaged: u64,
+    /// The first ones of those, as `collection/path, revision N`.
+    pub examples: Vec<String>,
+}
+
+/// Rows read at once, and damaged revisions named at most.
+const BATCH: i64 = if cfg!(test) { 2 } else { 500 };
+const EXAMPLES_MAX: usize = 10;
+
 impl Store {
+    /// Opens every revision of every record, those in the trash too. No value leaves here.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails; what does not open is in the verdict.
+    pub async fn verify_revisions(&self) -> Result<RevisionsVerdict, StoreError> {
+        let sql =
+            "SELECT r.collection_id, v.record_id, v.revision, v.path, c.name, v.key_id, v.wrapped_key, v.ciphertext
+                   FROM revisions v JOIN records r ON r.id = v.record_id JOIN collections c ON c.id = r.collection_id
+                   WHERE (v.record_id, v.revision) > ($1, $2) ORDER BY v.record_id, v.revision LIMIT $3";
+        let mut verdict = RevisionsVerdict::default();
+        let mut after = (RecordId(uuid::Uuid::nil()), Revision(0));
+        loop {
+            let rows = self.db.all(sql, args![after.0, after.1, BATCH]).await?;
+            let Some(last) = rows.last() else { return Ok(verdict) };
+            after = (RecordId(last.id("record_id")?), last.revision("revision")?);
+            for row in &rows {
+                match open(&self.keyring, row) {
+                    Ok(_) => verdict.open += 1,
+                    Err(StoreError::Sealing(_) | StoreError::Malformed(_)) => {
+                        verdict.damaged += 1;
+                        if verdict.examples.len() < EXAMPLES_MAX {
+                            let (collection, path) = (row.text("name")?, row.text("path")?);
+                            verdict
+                                .examples
+                                .push(format!("{collection}/{path}, revision {}", row.revision("revision")?.0));
+                        }
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+    }
+
     /// Lists the revisions, newest first.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use serde_json::json;
 use vaultterm_hcv::{Binding, Transit, TransitCiphertext, TransitReport};
 use vaultterm_sealing::{RootKey, RootKeyError};
 use vaultterm_server::UnlockError;
-use vaultterm_store::Store;
+use vaultterm_store::{RevisionsVerdict, Store};
 
 use crate::{
     api::Check,
@@ -191,6 +191,10 @@ async fn examine_store(config: &ServerConfig, store: &Store, report: &mut Report
         }
         Err(error) => report.push("audit log", false, error.to_string(), None),
     }
+    match store.verify_revisions().await {
+        Ok(verdict) => judge_revisions(&verdict, report),
+        Err(error) => report.push("values", false, error.to_string(), None),
+    }
     match store.guarded_connections().await {
         Ok(guarded) => judge_guard(&guarded, report),
         Err(error) => report.push("restore guard", false, error.to_string(), None),
@@ -204,6 +208,20 @@ async fn examine_store(config: &ServerConfig, store: &Store, report: &mut Report
         }
         Err(error) => report.push("owner", false, error.to_string(), None),
     }
+}
+
+/// Says which revisions do not open.
+fn judge_revisions(verdict: &RevisionsVerdict, report: &mut Report) {
+    if verdict.damaged == 0 {
+        return report.push("values", true, format!("all {} revisions open", verdict.open), None);
+    }
+    let all = verdict.open + verdict.damaged;
+    let more = if verdict.damaged > verdict.examples.len() as u64 { ", …" } else { "" };
+    let hint =
+        "find out who can write the database; bring an older revision back (`vaultterm record restore`), or a backup";
+    let detail =
+        format!("{} of {all} revisions were changed or moved: {}{more}", verdict.damaged, verdict.examples.join("; "));
+    report.push("values", false, detail, Some(hint.to_owned()));
 }
 
 /// Says which connections wait for a person since the database was restored.

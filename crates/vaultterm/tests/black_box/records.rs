@@ -1,5 +1,7 @@
 //! Collections and records: what is kept, what is refused, and how it is said.
 
+use std::process::Command;
+
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -257,4 +259,34 @@ async fn the_command_line_does_what_the_api_does() {
     assert!(run("", &["doctor"]).contains("unbroken chain"));
     let described: Value = serde_json::from_str(&run("", &["openapi"])).expect("JSON");
     assert_eq!(described, house.stranger().get("/openapi.json").await.body);
+}
+
+#[tokio::test]
+async fn a_damaged_value_is_named_by_the_answer_the_log_and_the_doctor() {
+    let house = House::new().await;
+    let collection = house.collection("app").await;
+    let id = house.record(&collection, "db/main", json!({"password": "one"})).await;
+    house.change(&id, json!({"password": "two"})).await;
+    let flip = "import sqlite3, sys\n\
+                db = sqlite3.connect(sys.argv[1])\n\
+                (held,) = db.execute('SELECT ciphertext FROM revisions WHERE revision = 2').fetchone()\n\
+                db.execute('UPDATE revisions SET ciphertext = ? WHERE revision = 2', (held[:-1] + bytes([held[-1] ^ 1]),))\n\
+                db.commit()";
+    let database = house.data().join("vaultterm.db");
+    let flipped = Command::new("python3").args(["-c", flip]).arg(database).status().expect("python3 runs");
+    assert!(flipped.success());
+
+    let refused = house.owner.post(&format!("/records/{id}/reveal"), json!({})).await.problem(500, "damaged");
+    let refused: Value = serde_json::from_str(&refused).expect("JSON");
+    let request = refused["instance"].as_str().expect("the request's id");
+    let log = house.log();
+    let told = |line: &&str| line.contains(request) && line.contains("a stored value does not open");
+    assert_eq!(log.lines().filter(told).count(), 1, "{log}");
+    let doctor = house.cli(&["doctor"]);
+    let found = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    assert_eq!(doctor.status.code(), Some(1), "{found}");
+    assert!(found.contains("1 of 2 revisions were changed or moved: app/db/main, revision 2"), "{found}");
+
+    house.owner.post(&format!("/records/{id}/restore"), json!({"revision": 1})).await.expect(200);
+    assert_eq!(house.values(&collection).await["db/main"]["password"], "one");
 }
