@@ -13,6 +13,7 @@ use crate::{openbao, planted::Planted, tidy};
 /// Runs everything that must hold, and stops at the first thing that does not.
 pub(crate) fn test(root: &Path) -> Result<()> {
     let start = Instant::now();
+    warn_of_little_room(root);
     step("tidiness", || tidy::check(root))?;
     step("formatting", || cargo(root, &["fmt", "--all", "--check"], &[]))?;
     step("lints", || {
@@ -44,6 +45,21 @@ pub(crate) fn test(root: &Path) -> Result<()> {
         println!("── not checked: licenses and sources of the dependencies (needs `cargo deny`)");
     }
     Ok(())
+}
+
+/// What a build from nothing writes below `target`, in GiB, and some room for the tests.
+const ROOM_GIB: u64 = 10;
+
+/// A full disk makes compilers fail without a word of why: said here, where it is known. Nothing is said where `df`
+/// does not tell.
+fn warn_of_little_room(root: &Path) {
+    let told = Command::new("df").arg("-Pk").arg(root).output().map(|output| output.stdout).unwrap_or_default();
+    let told = String::from_utf8_lossy(&told);
+    let free = told.lines().nth(1).and_then(|line| line.split_whitespace().nth(3)?.parse::<u64>().ok());
+    let free_gib = free.map_or(ROOM_GIB, |kib| kib >> 20);
+    if free_gib < ROOM_GIB {
+        println!("── room: {free_gib} GiB are free here, and a build from nothing takes up to {ROOM_GIB}");
+    }
 }
 
 fn build_tests(root: &Path, env: &[(&str, &str)]) -> Result<()> {
