@@ -200,7 +200,9 @@ impl KvMount {
     pub fn as_it_was(&self, then: &Self) -> Self {
         let same_head = |key: &KvKey, old: &KvKey| match (key.head(), old.head()) {
             (Some(head), Some(old)) => {
-                head.created == old.created && (old.deletion.is_none() || head.deletion == old.deletion)
+                let undeleted = old.deletion.is_some() && head.deletion != old.deletion;
+                let undestroyed = old.destroyed && !head.destroyed;
+                head.created == old.created && !undeleted && !undestroyed
             }
             (head, old) => head.is_none() && old.is_none(),
         };
