@@ -32,6 +32,9 @@ pub(super) fn tell(world: &World) -> Result<()> {
     Ok(())
 }
 
+/// What `audit verify` ends with when an entry was altered.
+const ALTERED: i32 = 21;
+
 /// Tells of the audit.
 pub(super) fn tell_of_the_audit(world: &World) -> Result<()> {
     let shell = &world.shell;
@@ -57,7 +60,15 @@ pub(super) fn tell_of_the_audit(world: &World) -> Result<()> {
     same("whether the audit says where each secret went", &json!(true), &json!(traced))?;
     shell.narrator.checked(&format!("{last} entries without a gap, {} of them a secret that travelled", synced.len()));
 
+    shell.narrator.say("Whoever kept the log's key can check a copy of it anywhere, without a server:");
+    shell.show("vaultterm audit key > log.key")?;
     shell.show("vaultterm audit export -o audit.jsonl")?;
+    shell.show("vaultterm audit verify audit.jsonl --vkey \"$(cat log.key)\"")?;
+    shell.narrator.say("And finds out when somebody puts another name into it:");
+    shell.show("sed 's/ann@example.com/eve@example.com/' audit.jsonl > forged.jsonl")?;
+    let verify = "vaultterm audit verify forged.jsonl --vkey \"$(cat log.key)\"";
+    shell.show_ending_with(ALTERED, &format!("{verify} 2>/dev/null"))?;
+    shell.narrator.checked("the copy fits, and the forged one does not");
     shell.show("vaultterm doctor")?;
     no_value_leaked(world, &json!(events))
 }
