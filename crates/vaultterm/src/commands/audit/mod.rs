@@ -12,7 +12,7 @@ use crate::{
     client::{Client, Patience, Query, Reply},
     console,
     failure::{Exit, Failure},
-    private_file,
+    private_file, shell,
     table::{Table, moment},
 };
 
@@ -139,6 +139,8 @@ async fn export(client: &Client, app: &App, span: &Span, output: &Path) -> Resul
     }
     file.finish()?;
     app.console.note(&format!("wrote {}", output.display()));
+    let file = output.to_string_lossy();
+    app.console.next(&format!("vaultterm audit verify {} --vkey KEY, with a key that you kept", shell::word(&file)));
     Ok(Exit::Done)
 }
 
