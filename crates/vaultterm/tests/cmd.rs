@@ -176,6 +176,7 @@ situations! {
     a_record_is_kept_for_programs_only
     a_revealed_value_is_printed_alone
     a_run_is_followed_over_a_broken_stream
+    a_run_without_a_license_changes_nothing_and_says_so
     a_server_that_is_none_is_named_as_suspect
     a_token_file_that_is_not_there
     a_token_is_shown_once
