@@ -1,7 +1,9 @@
-//! Measures how fast an export is checked: `cargo run --profile measure -p vaultterm-ledger
-//! --example verify_speed [ENTRIES]`. Part of `cargo xtask bench`.
+//! Measures how many entries a check of an export verifies per second.
+//!
+//! Run it with `cargo run --profile measure -p vaultterm-ledger --example verify_speed [ENTRIES]`.
+//! `cargo xtask bench` runs it, too.
 
-#![allow(clippy::print_stdout, clippy::unwrap_used, dead_code, reason = "the numbers are the point")]
+#![allow(clippy::print_stdout, clippy::unwrap_used, dead_code, reason = "a measurement prints its numbers")]
 
 #[path = "../tests/tamper/log.rs"]
 mod log;
@@ -10,7 +12,7 @@ use std::{env, time::Instant};
 
 use vaultterm_ledger::{Trust, verify};
 
-/// The median of some counts.
+/// The number of measurements. Their median is reported.
 const ROUNDS: usize = 5;
 
 fn main() {

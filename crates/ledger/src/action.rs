@@ -1,23 +1,23 @@
-//! What can be audited, and what it can be done to: two closed lists.
+//! The audited actions and the kinds of object that they apply to, as two closed lists.
 
 macro_rules! names {
     ($(#[$meta:meta])* $name:ident: $($variant:ident = $text:literal),+ $(,)?) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[allow(missing_docs, reason = "the names are the log's and say it all")]
+        #[allow(missing_docs, reason = "the names are those of the log and explain themselves")]
         pub enum $name { $($variant),+ }
 
         impl $name {
-            /// Every one.
+            /// All variants, in the order in which they are declared.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
-            /// Returns the name in the log.
+            /// Returns the name that the log stores.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text),+ }
             }
 
-            /// Finds the one with a name.
+            /// Returns the variant with this name, or `None` for an unknown name.
             #[must_use]
             pub fn from_name(name: &str) -> Option<Self> {
                 match name { $($text => Some(Self::$variant),)+ _ => None }
@@ -27,7 +27,7 @@ macro_rules! names {
 }
 
 names!(
-    /// The kinds of object.
+    /// The kinds of object that an action can apply to.
     ObjectKind:
     Record = "record",
     Collection = "collection",
@@ -44,7 +44,7 @@ names!(
     Audit = "audit",
 );
 names!(
-    /// What happened.
+    /// The actions that the log records.
     Action:
     HcvConnectionCreated = "HCV_CONNECTION_CREATED",
     HcvConnectionUpdated = "HCV_CONNECTION_UPDATED",

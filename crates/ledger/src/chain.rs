@@ -1,45 +1,46 @@
-//! Checking that entries follow one another without a gap or an edit.
+//! The check that entries follow one another without a gap and without a changed entry.
 
 use crate::{Entry, Malformed, tree::leaf_hash};
 
-/// Why a row of stored entries is no chain.
+/// Why a sequence of stored entries is not a valid chain.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BrokenChain {
-    /// The bytes at this place are no entry.
+    /// The bytes at this place cannot be decoded as an entry.
     #[error("entry {seq} is malformed")]
     Malformed {
-        /// Its expected place.
+        /// The place where the entry was expected.
         seq: u64,
-        /// What is wrong with it.
+        /// The decoding error.
         source: Malformed,
     },
-    /// An entry is missing, doubled or out of order.
+    /// An entry is missing, duplicated or out of order.
     #[error("entry {expected} is missing: {found} stands in its place")]
     Gap {
-        /// The place that should be next.
+        /// The place that should come next.
         expected: u64,
-        /// The place found.
+        /// The place that the entry names.
         found: u64,
     },
-    /// The entry does not name the hash of the one before it: one of the two was changed.
+    /// The entry does not name the hash of the entry before it, so one of the two was changed.
     #[error("entry {seq} does not follow the entry before it")]
     Link {
-        /// Its place.
+        /// The place of the entry.
         seq: u64,
     },
     /// The entry belongs to another log.
     #[error("entry {seq} belongs to another log")]
     OtherLog {
-        /// Its place.
+        /// The place of the entry.
         seq: u64,
     },
 }
 
-/// Checks entries, oldest first, that follow the entry with number `seq` and hash `previous`
-/// (0 and zeros: from the beginning). Answers the last number and hash.
+/// Checks entries, oldest first, that follow the entry with number `seq` and hash `previous`, and
+/// returns the number and the hash of the last entry. Pass 0 and a hash of zeros to check from the
+/// beginning of the log.
 ///
 /// # Errors
-/// The first thing that is wrong.
+/// [`BrokenChain`] describes the first fault that is found.
 pub fn verify_chain<'a>(
     entries: impl IntoIterator<Item = &'a [u8]>,
     mut seq: u64,

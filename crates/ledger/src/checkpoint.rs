@@ -1,57 +1,58 @@
-//! Checkpoints: what the whole log was at one size, signed. Their text is the one of C2SP
-//! `tlog-checkpoint`, with two lines of our own below: the restores that the installation has
-//! been through, and the highest number of a license it has seen.
+//! Checkpoints: signed statements of the root hash that the log had at one size. Their text follows
+//! C2SP `tlog-checkpoint` and adds two lines: how many times the installation was restored from a
+//! backup, and the highest license counter that it has seen.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use uuid::Uuid;
 
 use crate::{NoteError, NoteSigner, VerifierKey, open_note, sign_note, tree::Hash};
 
-/// What origins begin with; the log's id follows.
+/// The prefix of an origin. The id of the log follows it.
 const ORIGIN: &str = "vaultterm.audit/";
 const EPOCH: &str = "epoch ";
 const LICENSE: &str = "license ";
 
-/// The log at one size.
+/// The state of the log at one size.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
-    /// The log.
+    /// The id of the log.
     pub log_id: Uuid,
-    /// How many entries it has.
+    /// The number of entries.
     pub size: u64,
-    /// The root of the tree over them.
+    /// The root of the Merkle tree over these entries.
     pub root: Hash,
-    /// Counts restores of the installation from a backup, from 1.
+    /// The number of restores from a backup plus one: 1 in an installation that was never restored.
     pub epoch: u64,
-    /// The highest counter of a license that was seen, 0 for none: it never goes back.
+    /// The highest license counter that the installation has seen, 0 before the first license. It never
+    /// decreases.
     pub license_counter: u64,
 }
 
-/// Why something is no checkpoint.
+/// Why a text is not a valid checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CheckpointError {
-    /// It is no note, or nobody trusted signed it.
+    /// The text is not a signed note, or no trusted key signed it.
     #[error(transparent)]
     Note(#[from] NoteError),
-    /// Its text has another form.
-    #[error("the signed text is no checkpoint of an audit log of VaultTerm")]
+    /// The signed text does not have the form of a checkpoint.
+    #[error("the signed text is not a checkpoint of a VaultTerm audit log")]
     Malformed,
 }
 
 impl Checkpoint {
-    /// Returns the name that a log's checkpoints are signed with.
+    /// Returns the key name under which checkpoints of this log are signed.
     #[must_use]
     pub fn origin(log_id: Uuid) -> String {
         format!("{ORIGIN}{log_id}")
     }
 
-    /// Signs it.
+    /// Signs the checkpoint and returns the signed note.
     #[must_use]
     pub fn sign(&self, signer: &impl NoteSigner) -> String {
         sign_note(&self.text(), signer)
     }
 
-    /// Opens a signed checkpoint; answers the place (in `trusted`) of the key that signed it, too.
+    /// Opens a signed checkpoint. Returns it with the index (in `trusted`) of the key that signed it.
     ///
     /// # Errors
     /// [`CheckpointError`].
@@ -60,7 +61,8 @@ impl Checkpoint {
         Ok((Self::parse(text).ok_or(CheckpointError::Malformed)?, signer))
     }
 
-    /// Reads what a signed checkpoint says, whoever signed it: to compare, not to trust.
+    /// Reads a signed checkpoint without checking its signature. The result may be compared with the log
+    /// but proves nothing by itself.
     ///
     /// # Errors
     /// [`CheckpointError::Malformed`].
@@ -84,7 +86,8 @@ impl Checkpoint {
             epoch: lines.next()?.strip_prefix(EPOCH)?.parse().ok()?,
             license_counter: lines.next()?.strip_prefix(LICENSE)?.parse().ok()?,
         };
-        // Numbers and ids with two spellings would be two texts for one checkpoint.
+        // Refuse other spellings of numbers and ids (`01`, `+1`), so that each checkpoint has exactly
+        // one text.
         (checkpoint.text() == text).then_some(checkpoint)
     }
 }
@@ -104,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_checkpoint_is_what_was_signed() {
+    fn a_signed_checkpoint_is_read_back() {
         let signer = TestSigner::new(&Checkpoint::origin(Uuid::from_u128(9)), 1);
         let note = checkpoint().sign(&signer);
         assert_eq!(Checkpoint::open(&note, &[signer.verifier().clone()]), Ok((checkpoint(), 0)));
@@ -113,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_with_another_spelling_is_none() {
+    fn a_text_with_another_spelling_is_refused() {
         let signer = TestSigner::new("log", 1);
         for (from, to) in [("1000", "01000"), ("1000", "+1000"), ("epoch 2", "epoch 2 "), ("license 5\n", "")] {
             let text = checkpoint().text().replace(from, to);

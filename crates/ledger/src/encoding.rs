@@ -1,8 +1,9 @@
 //! The bytes of an entry.
 //!
-//! One version byte, then every part in a fixed order: numbers big-endian, texts with a 32-bit
-//! length before them, options with one byte that says whether they follow. Anything else than
-//! what [`Entry::encode`] writes is refused, so an entry has exactly one encoding.
+//! The encoding is one version byte and then all parts in a fixed order. Numbers are big-endian. A
+//! 32-bit length precedes each text. One byte before each optional part tells whether it follows.
+//! [`Entry::decode`] refuses all bytes that [`Entry::encode`] does not write, so each entry has
+//! exactly one encoding.
 
 use std::collections::BTreeMap;
 
@@ -13,16 +14,16 @@ use crate::{
 };
 
 const VERSION: u8 = 1;
-/// Most entries are shorter.
+/// The initial capacity for an entry. Most entries are shorter.
 const USUAL_BYTES: usize = 512;
 
-/// Bytes that are no entry.
+/// The error for bytes that cannot be decoded as an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no audit entry: {0}")]
+#[error("this is not an audit entry: {0}")]
 pub struct Malformed(&'static str);
 
 impl Entry {
-    /// Encodes the entry: the same entry always gives the same bytes.
+    /// Encodes the entry. Equal entries have equal bytes.
     #[must_use]
     pub fn encode(&self) -> SealedEntry {
         let bytes = self.bytes(USUAL_BYTES);
@@ -62,7 +63,7 @@ impl Entry {
     /// Reads an entry back from its bytes.
     ///
     /// # Errors
-    /// [`Malformed`] for anything that [`Self::encode`] does not write.
+    /// [`Malformed`] for all bytes that [`Self::encode`] does not write.
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut reader = Reader(bytes);
         if reader.byte()? != VERSION {
@@ -70,9 +71,9 @@ impl Entry {
         }
         let entry =
             Self { log_id: reader.id()?, seq: reader.number()?, previous: reader.array()?, draft: reader.draft()? };
-        // Lengths and orders that decode but would be written otherwise are refused here.
+        // Some other encodings decode, too, for example details in another order. Refuse them here.
         if !reader.0.is_empty() || entry.bytes(bytes.len()) != bytes {
-            return Err(Malformed("not in the one encoding"));
+            return Err(Malformed("it is not encoded as VaultTerm encodes entries"));
         }
         Ok(entry)
     }
@@ -90,7 +91,7 @@ impl Writer {
     }
 
     fn length(&mut self, length: usize) {
-        let length = u32::try_from(length).expect("an entry's texts are far shorter than 4 GiB");
+        let length = u32::try_from(length).expect("the texts of an entry are far shorter than 4 GiB");
         self.0.extend(length.to_be_bytes());
     }
 
@@ -152,7 +153,7 @@ impl<'a> Reader<'a> {
         match self.byte()? {
             0 => Ok(None),
             1 => read(self).map(Some),
-            _ => Err(Malformed("an option is neither there nor not")),
+            _ => Err(Malformed("the byte before an optional part is neither 0 nor 1")),
         }
     }
 
@@ -229,7 +230,7 @@ mod tests {
 
     #[test]
     fn the_encoding_never_changes() {
-        // Pinned: a log written by an older release must verify with a newer one.
+        // The hash is pinned because a newer release must verify a log that an older release wrote.
         assert_eq!(hex(&entry().encode().hash), "de66acad99c567bbd8c4dca2b0daffb591130a2a7a68b0d46d5f826c530c7229");
     }
 

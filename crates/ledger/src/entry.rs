@@ -1,4 +1,4 @@
-//! One entry: what is recorded. Its bytes are in `encoding.rs`.
+//! The parts of one audit entry. The module `encoding` turns an entry into bytes and back.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::{Action, ObjectKind};
 
-/// Who did it.
+/// The kinds of actor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ActorKind {
     /// A person with a login.
@@ -15,93 +15,94 @@ pub enum ActorKind {
     Token = 1,
     /// VaultTerm itself (the scheduler).
     System = 2,
-    /// Nobody known (a failed login).
+    /// An unknown caller, for example after a failed login.
     Anonymous = 3,
 }
 
-/// Who did it.
+/// The person, program or system that performed the action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
-    /// What kind of actor.
+    /// The kind of actor.
     pub kind: ActorKind,
-    /// The user behind it, nil for system and anonymous.
+    /// The id of the user, or of the user who owns the token. Nil for system and anonymous.
     pub id: Uuid,
-    /// A name for people: the e-mail address, the token's name, `scheduler`.
+    /// The name that people read: the e-mail address of a user, the name of a token, or `scheduler`.
     pub name: String,
 }
 
-/// What it was done to.
+/// An object that the action applies to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectRef {
-    /// What kind of object.
+    /// The kind of object.
     pub kind: ObjectKind,
-    /// Its id.
+    /// The id of the object.
     pub id: Uuid,
-    /// Its path or name at that time.
+    /// The path or name that the object had at that time.
     pub name: Option<String>,
 }
 
-/// How it ended.
+/// The result of an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Done.
+    /// The action was carried out.
     Success = 0,
-    /// Refused for want of a right.
+    /// The caller lacked a right.
     Denied = 1,
-    /// Tried and failed.
+    /// The action was tried and failed.
     Failure = 2,
 }
 
 /// The remote side of a synchronized secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RemoteRef {
-    /// Cluster id.
+    /// The cluster id of the server.
     pub cluster: Option<String>,
-    /// Full path: mount and path below it.
+    /// The full path: the mount, and the path below it.
     pub path: String,
-    /// KV v2 version.
+    /// The KV v2 version.
     pub version: Option<u64>,
-    /// Vault's request id.
+    /// The request id that the server (HashiCorp Vault or OpenBao) returned.
     pub request_id: Option<String>,
 }
 
-/// What the code that acts says about it; the store adds sequence, previous hash and log id.
+/// The part of an entry that the acting code fills in. The store adds the sequence number, the previous
+/// hash and the id of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Draft {
-    /// Microseconds since the Unix epoch.
+    /// The time of the action, in microseconds since the Unix epoch.
     pub time_us: i64,
-    /// Who.
+    /// Who performed the action.
     pub actor: Actor,
-    /// Where the request came from.
+    /// The address from which the request came.
     pub source_ip: Option<String>,
-    /// VaultTerm's own request id.
+    /// The request id that VaultTerm assigned.
     pub request_id: Option<String>,
-    /// What.
+    /// The action.
     pub action: Action,
-    /// To what; the first is the main one.
+    /// The objects that the action applies to, the main object first.
     pub objects: Vec<ObjectRef>,
-    /// How it ended.
+    /// The result of the action.
     pub outcome: Outcome,
     /// The remote side, for synchronized secrets.
     pub remote: Option<RemoteRef>,
-    /// Further facts (direction, revision, counts, reason): never a value.
+    /// Further facts, such as direction, revision, counts or reason. Never holds a value of a secret.
     pub detail: BTreeMap<String, String>,
 }
 
-/// An entry in its place in the log.
+/// An entry with its place in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// The log.
+    /// The id of the log.
     pub log_id: Uuid,
-    /// Place, from 1, without gaps.
+    /// The place in the log, counted from 1 without gaps.
     pub seq: u64,
-    /// Hash of the entry before, zeros for the first.
+    /// The hash of the entry before this one, zeros for the first entry.
     pub previous: [u8; 32],
-    /// What happened.
+    /// The recorded facts.
     pub draft: Draft,
 }
 
-/// An entry's bytes, as stored and hashed, and their leaf hash.
+/// The bytes of an entry, as they are stored and hashed, and their leaf hash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealedEntry {
     /// The deterministic encoding.

@@ -1,14 +1,14 @@
-//! The export of a log: JSON lines that say in plain words what the entries say in bytes.
+//! The export of a log as JSON lines, which hold each entry both as bytes and in readable form.
 //!
 //! ```text
-//! {"format":"vaultterm-audit/1", …}   where the export begins: what a tree over the rest needs
-//! {"bytes":"…","seq":1, …}            an entry, as it is hashed and as people read it
-//! {"checkpoint":"…"}                  the signed note of the tree over all entries above it
-//! {"end":{"seq":1,"hash":"…"}}        the last line of an export that was not cut off
+//! {"format":"vaultterm-audit/1", …}   the header: the place where the export begins
+//! {"bytes":"…","seq":1, …}            an entry: the hashed bytes, and the same facts in readable form
+//! {"checkpoint":"…"}                  a signed checkpoint over all entries above this line
+//! {"end":{"seq":1,"hash":"…"}}        the last line; it is missing when the export was cut off
 //! ```
 //!
-//! An entry has exactly one line, so whoever checks one writes it anew and compares: what people
-//! read can say nothing else than what was hashed.
+//! Each entry has exactly one possible line. A verifier therefore writes the line from the bytes and
+//! compares: the readable part cannot differ from the hashed bytes unnoticed.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -18,29 +18,29 @@ use uuid::Uuid;
 
 use crate::{ActorKind, Entry, Frontier, Hash, Malformed, ObjectRef, Outcome, tree::leaf_hash};
 
-/// The name of this form.
+/// The name of this format.
 pub const FORMAT: &str = "vaultterm-audit/1";
-/// What the line of an entry begins with.
+/// The text with which the line of an entry begins.
 pub(crate) const ENTRY: &str = "{\"bytes\":\"";
 
-/// Where an export begins.
+/// The first line of an export: the place in the log where it begins.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Header {
     format: String,
-    /// The log.
+    /// The id of the log.
     pub log_id: Uuid,
-    /// How many entries stand before the first one here.
+    /// The number of entries before the first entry of the export.
     pub after: u64,
-    /// The hash of the last of those, zeros for none.
+    /// The hash of the last entry before the export, zeros when there is no such entry.
     #[serde(with = "hex::serde")]
     pub previous: Hash,
     frontier: Vec<HexHash>,
-    /// It was asked for up to a moment, and ends before the log does.
+    /// The export was limited to a moment and may end before the log does.
     pub until: bool,
-    /// Entries are left out in between: only each one by itself can be checked.
+    /// The export leaves out entries, so a check can judge each entry only by itself.
     pub selection: bool,
-    /// The keys that the log's checkpoints were signed with, oldest first, as text.
+    /// The keys that signed the checkpoints of the log, oldest first, in text form.
     pub vkeys: Vec<String>,
 }
 
@@ -49,8 +49,9 @@ pub struct Header {
 struct HexHash(#[serde(with = "hex::serde")] Hash);
 
 impl Header {
-    /// Describes where an export of a whole log begins: the tree over the entries before it, and the
-    /// last hash. [`Self::until`] and [`Self::selection`] say what is left out after that.
+    /// Makes the header of an export that leaves out no later entries. `before` is the tree over the
+    /// entries before the export, `previous` the hash of the last of them. The caller sets
+    /// [`Self::until`] and [`Self::selection`] when the export leaves out entries.
     #[must_use]
     pub fn new(log_id: Uuid, before: &Frontier, previous: Hash, vkeys: Vec<String>) -> Self {
         let frontier = before.subtrees().iter().copied().map(HexHash).collect();
@@ -58,7 +59,8 @@ impl Header {
         Self { format, log_id, after, previous, frontier, until: false, selection: false, vkeys }
     }
 
-    /// Returns the tree over the entries before the first one here; none when its parts do not fit.
+    /// Returns the tree over the entries before the export, or `None` when the number of hashes does not
+    /// fit the number of entries.
     #[must_use]
     pub fn before(&self) -> Option<Frontier> {
         Frontier::from_parts(self.after, self.frontier.iter().map(|hash| hash.0).collect()).ok()
@@ -69,7 +71,7 @@ impl Header {
     }
 }
 
-/// A line that is no entry.
+/// A line other than the header or an entry.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Mark {
@@ -85,17 +87,17 @@ pub(crate) struct End {
     pub(crate) hash: Hash,
 }
 
-/// Writes the first line.
+/// Writes the first line of an export.
 pub fn header_line(header: &Header, out: &mut Vec<u8>) {
     line(header, out);
 }
 
-/// Writes the line of a checkpoint, which stands right after the last entry it covers.
+/// Writes the line of a checkpoint. It belongs directly after the last entry that the checkpoint covers.
 pub fn checkpoint_line(note: &str, out: &mut Vec<u8>) {
     mark_line(&Mark::Checkpoint(note.to_owned()), out);
 }
 
-/// Writes the last line: the last entry's place and hash.
+/// Writes the last line of an export: the place and the hash of the last entry.
 pub fn end_line(seq: u64, hash: Hash, out: &mut Vec<u8>) {
     mark_line(&Mark::End(End { seq, hash }), out);
 }
@@ -107,7 +109,7 @@ pub(crate) fn mark_line(mark: &Mark, out: &mut Vec<u8>) {
 /// Writes the line of an entry.
 ///
 /// # Errors
-/// [`Malformed`] when the bytes are no entry.
+/// [`Malformed`] when the bytes cannot be decoded as an entry.
 pub fn entry_line(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
     let entry = Entry::decode(bytes)?;
     write_entry(&entry, &BASE64.encode(bytes), &leaf_hash(bytes), out);
@@ -119,7 +121,7 @@ fn line(value: &impl Serialize, out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
-/// An entry in words. The field names are those of the API.
+/// The line of an entry. The field names are those of the API.
 #[derive(Serialize)]
 struct EntryLine<'a> {
     bytes: &'a str,
@@ -164,7 +166,7 @@ fn objects<S: Serializer>(objects: &[ObjectRef], serializer: S) -> Result<S::Ok,
     }))
 }
 
-/// Writes the one line of an entry, from its bytes in base64 and its hash.
+/// Writes the line of an entry, given its bytes in base64 and its hash.
 pub(crate) fn write_entry(entry: &Entry, bytes: &str, hash: &Hash, out: &mut Vec<u8>) {
     let draft = &entry.draft;
     let mut digits = [0; 64];
@@ -199,7 +201,7 @@ pub(crate) fn write_entry(entry: &Entry, bytes: &str, hash: &Hash, out: &mut Vec
 }
 
 impl ActorKind {
-    /// Returns the name that people and programs read.
+    /// Returns the name that exports and the API use.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -212,7 +214,7 @@ impl ActorKind {
 }
 
 impl Outcome {
-    /// Returns the name that people and programs read.
+    /// Returns the name that exports and the API use.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -230,7 +232,7 @@ mod tests {
     use super::{Header, entry_line, header_line};
     use crate::{Action, Actor, ActorKind, Draft, Entry, Frontier, ObjectKind, ObjectRef, Outcome, RemoteRef};
 
-    /// Exports are kept for years: this line must be written the same way for ever.
+    /// Operators keep exports for years, so the form of this line must never change.
     #[test]
     fn the_line_of_an_entry_never_changes() {
         let objects =
@@ -263,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_is_read_back_and_one_that_does_not_fit_is_noticed() {
+    fn a_header_is_read_back_and_a_wrong_count_is_noticed() {
         let mut tree = Frontier::default();
         tree.push([1; 32]);
         tree.push([2; 32]);

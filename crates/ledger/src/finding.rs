@@ -1,4 +1,4 @@
-//! What a check of an export can find, a closed list with an exit code each.
+//! The faults that a check of an export can find: a closed list of classes, each with an exit code.
 
 use std::fmt;
 
@@ -6,15 +6,15 @@ use uuid::Uuid;
 
 macro_rules! classes {
     ($($(#[$meta:meta])* $variant:ident = $code:literal, $name:literal);+ $(;)?) => {
-        /// The classes of findings. The number is the exit code of `vaultterm audit verify`.
+        /// The classes of findings. The number of a class is the exit code of `vaultterm audit verify`.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Class { $($(#[$meta])* $variant = $code),+ }
 
         impl Class {
-            /// Every one.
+            /// All classes, in the order of their exit codes.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
-            /// Returns the name.
+            /// Returns the name of the class.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $name),+ }
@@ -24,25 +24,25 @@ macro_rules! classes {
 }
 
 classes! {
-    /// A line is none of an export, or an entry's bytes are no entry.
+    /// A line does not have the form of an export line, or the bytes of an entry cannot be decoded.
     Malformed = 20, "malformed";
-    /// What people read beside an entry's bytes says something else than the bytes.
+    /// The readable part of an entry's line contradicts the bytes of the entry.
     Altered = 21, "altered";
-    /// An entry is missing, doubled or out of order.
+    /// An entry is missing, duplicated or out of order.
     Gap = 22, "gap";
-    /// An entry does not name the hash of the one before it: one of the two was changed.
+    /// An entry does not name the hash of the entry before it, so one of the two was changed.
     Link = 23, "link";
-    /// An entry or a checkpoint is another log's.
+    /// An entry or a checkpoint belongs to another log.
     OtherLog = 24, "other_log";
-    /// The log ends before the place where it is known to have been.
+    /// The log ends before a place that it is known to have reached.
     Truncated = 25, "truncated";
-    /// A checkpoint says something else about the entries before it than they are.
+    /// The root hash of a checkpoint is not the root hash of the entries before it.
     Root = 26, "root";
-    /// A checkpoint is not signed by a key that is trusted.
+    /// No trusted key signed a checkpoint.
     Signature = 27, "signature";
-    /// The count of restores or of licenses went back from one checkpoint to a later one.
+    /// The restore count or the license counter of a checkpoint is lower than in an earlier checkpoint.
     Rollback = 28, "rollback";
-    /// A checkpoint that was kept elsewhere says something else: history was rewritten.
+    /// A checkpoint that was kept outside contradicts the export: somebody rewrote the log.
     Anchor = 29, "anchor";
 }
 
@@ -54,14 +54,14 @@ impl Class {
     }
 }
 
-/// Something that is wrong.
+/// One fault that a check found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// What kind of thing.
+    /// The class of the fault.
     pub class: Class,
-    /// The line of the export, from 1; none for what is about the whole.
+    /// The line of the export, counted from 1. `None` when the finding concerns the whole export.
     pub line: Option<u64>,
-    /// What it is.
+    /// The description of the fault, for people.
     pub what: String,
 }
 
@@ -75,39 +75,39 @@ impl fmt::Display for Finding {
     }
 }
 
-/// What a check came to.
+/// The result of a check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// The log.
+    /// The id of the log.
     pub log_id: Option<Uuid>,
-    /// How many entries stand before the first one of the export.
+    /// The number of entries before the first entry of the export.
     pub after: u64,
-    /// How many entries were checked.
+    /// The number of entries that were checked.
     pub entries: u64,
-    /// The place of the last one.
+    /// The place of the last checked entry.
     pub last: u64,
-    /// How many checkpoints were checked.
+    /// The number of checkpoints that were checked.
     pub checkpoints: u64,
-    /// Up to here a trusted key vouches for every entry.
+    /// The place up to which checkpoints of a trusted key cover every entry.
     pub signed_to: u64,
-    /// How many checkpoints from elsewhere were compared, and how many are of places that
-    /// the export does not have.
+    /// The number of checkpoints kept outside that were compared, and the number of those that the
+    /// export does not reach.
     pub anchors: (u64, u64),
-    /// It was asked for up to a moment: nothing can be said about what follows.
+    /// The export was limited to a moment, so the check cannot tell whether later entries are missing.
     pub until: bool,
-    /// Entries are left out in between, so nothing can be said about what is missing.
+    /// The export leaves out entries on purpose, so the check cannot tell whether others are missing.
     pub selection: bool,
-    /// The caller named the key to trust. Otherwise signatures were checked with the key that the
-    /// export itself brings, which whoever forges an export can choose.
+    /// The caller named the key to trust. Otherwise the check used the key that the export itself
+    /// carries, and a forger can choose that key.
     pub trusted: bool,
-    /// What is wrong, as far as it was kept.
+    /// The first findings, up to a limit.
     pub findings: Vec<Finding>,
-    /// How much is wrong.
+    /// The number of all findings, including those that were not kept.
     pub found: u64,
 }
 
 impl Report {
-    /// Returns the class of the first finding: what follows is often a consequence of it.
+    /// Returns the class of the first finding. Later findings are often consequences of the first.
     #[must_use]
     pub fn first(&self) -> Option<Class> {
         self.findings.first().map(|finding| finding.class)

@@ -1,8 +1,9 @@
-//! The audit log as bytes: entries, their deterministic encoding, the chain, the tree over them,
-//! signed checkpoints, exports, and their check.
+//! The audit log as bytes: entries, their deterministic encoding, the hash chain, the Merkle tree
+//! over the entries, signed checkpoints, exports, and the offline check of an export.
 //!
-//! No SQL, no network, no clock. An entry never holds a value, a secret or a digest of one.
-//! The bytes of an entry are what is stored and hashed; nothing is ever encoded again.
+//! This crate uses no SQL, no network and no clock. An entry never holds a value, a secret or a
+//! digest of one. An entry is encoded once. The server stores and hashes these bytes and never
+//! encodes the entry a second time.
 
 mod action;
 mod chain;

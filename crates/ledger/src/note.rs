@@ -1,7 +1,7 @@
 //! Signed notes: a text with signatures below it, as C2SP `signed-note` defines them.
 //!
-//! Only Ed25519 (signature type 0x01). The text ends with a newline; the signatures cover it, and
-//! not the blank line between it and them.
+//! Only Ed25519 is supported (signature type 0x01). The text ends with a newline. The signatures cover
+//! the text with this newline, but not the blank line that follows it.
 
 use std::fmt;
 
@@ -12,19 +12,19 @@ use crate::tree::digest;
 
 /// The type of an Ed25519 signature and key.
 const ED25519_TYPE: u8 = 1;
-/// What begins a signature line.
+/// The text with which a signature line begins.
 const SIGNATURE: &str = "\u{2014} ";
-/// More signatures than anybody puts below one note.
+/// The maximum number of signatures below a note.
 const SIGNATURES_MAX: usize = 16;
 
-/// A public key with the name it signs as: the text form is `name+id+key`.
+/// A public key with its name. The text form is `name+id+key`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct VerifierKey {
     name: String,
     key: [u8; 32],
 }
 
-/// What signs notes. Whoever keeps the key implements it.
+/// Signs notes. The owner of a private key implements this trait.
 pub trait NoteSigner {
     /// Returns the public key, with its name.
     fn verifier(&self) -> &VerifierKey;
@@ -33,36 +33,36 @@ pub trait NoteSigner {
     fn sign(&self, message: &[u8]) -> [u8; 64];
 }
 
-/// Why a text is no signed note, or no key.
+/// Why a text is not a valid signed note or verifier key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoteError {
-    /// It has another form.
-    #[error("it is no signed note: {0}")]
+    /// The text does not have the form of a signed note.
+    #[error("it is not a signed note: {0}")]
     Malformed(&'static str),
-    /// It is no key.
-    #[error("it is no verifier key: {0}")]
+    /// The text does not have the form of a verifier key.
+    #[error("it is not a verifier key: {0}")]
     MalformedKey(&'static str),
-    /// None of the keys signed it.
-    #[error("none of the trusted keys signed it")]
+    /// No trusted key signed the note.
+    #[error("no trusted key signed it")]
     UnknownSigner,
-    /// A signature of a trusted key does not fit.
-    #[error("the signature of `{0}` does not fit the text: one of the two was changed")]
+    /// A signature that names a trusted key does not match the text.
+    #[error("the signature of `{0}` does not match the text: the text or the signature was changed")]
     BadSignature(String),
 }
 
 impl VerifierKey {
-    /// Names a key.
+    /// Makes a verifier key from a name and a public key.
     ///
     /// # Errors
     /// [`NoteError::MalformedKey`] for a name that is empty, or has spaces or a `+` in it.
     pub fn new(name: &str, key: [u8; 32]) -> Result<Self, NoteError> {
         if name.is_empty() || name.chars().any(|c| c.is_whitespace() || c.is_control() || c == '+') {
-            return Err(NoteError::MalformedKey("a name has neither spaces nor a `+`"));
+            return Err(NoteError::MalformedKey("a name must not be empty or contain spaces or a `+`"));
         }
         Ok(Self { name: name.to_owned(), key })
     }
 
-    /// Reads the text form.
+    /// Parses the text form.
     ///
     /// # Errors
     /// [`NoteError::MalformedKey`].
@@ -78,18 +78,18 @@ impl VerifierKey {
         let key = key.try_into().map_err(|_| NoteError::MalformedKey("an Ed25519 key has 32 bytes"))?;
         let key = Self::new(name, key)?;
         if id != key.id_text() {
-            return Err(NoteError::MalformedKey("its id does not fit: it was not copied whole"));
+            return Err(NoteError::MalformedKey("its id does not match its name and key: copy the whole text"));
         }
         Ok(key)
     }
 
-    /// Returns the name it signs as.
+    /// Returns the name of the key.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Returns the first four bytes of SHA-256(name ‖ 0x0A ‖ type ‖ key).
+    /// Returns the id of the key: the first four bytes of SHA-256(name ‖ 0x0A ‖ type ‖ key).
     #[must_use]
     pub fn id(&self) -> [u8; 4] {
         let hash = digest(&[self.name.as_bytes(), b"\n", &[ED25519_TYPE], &self.key]);
@@ -115,7 +115,7 @@ impl fmt::Debug for VerifierKey {
     }
 }
 
-/// Signs a text. It must end with a newline and hold no blank line.
+/// Signs a text and returns the note. The text must end with a newline and contain no blank line.
 #[must_use]
 pub fn sign_note(text: &str, signer: &impl NoteSigner) -> String {
     let mut signature = signer.verifier().id().to_vec();
@@ -123,13 +123,14 @@ pub fn sign_note(text: &str, signer: &impl NoteSigner) -> String {
     format!("{text}\n{SIGNATURE}{} {}\n", signer.verifier().name, BASE64.encode(signature))
 }
 
-/// Checks a note: returns its text and the place (in `trusted`) of the key that signed it. Lines of
-/// unknown keys are passed over; one of a trusted key that does not fit fails the note.
+/// Checks a note and returns its text with the index (in `trusted`) of the first trusted key that
+/// signed it. Signatures of unknown keys are ignored. A wrong signature of a trusted key is an error.
 ///
 /// # Errors
 /// [`NoteError`].
 pub fn open_note<'a>(note: &'a str, trusted: &[VerifierKey]) -> Result<(&'a str, usize), NoteError> {
-    let (text, signatures) = note.rsplit_once("\n\n").ok_or(NoteError::Malformed("nothing is signed below it"))?;
+    let (text, signatures) =
+        note.rsplit_once("\n\n").ok_or(NoteError::Malformed("there is no signature below the text"))?;
     let text = &note[..=text.len()];
     let lines = signatures.strip_suffix('\n').ok_or(NoteError::Malformed("it does not end with a newline"))?;
     let mut signer = None;
@@ -138,7 +139,8 @@ pub fn open_note<'a>(note: &'a str, trusted: &[VerifierKey]) -> Result<(&'a str,
             return Err(NoteError::Malformed("it has too many signatures"));
         }
         let (name, signature) = signature(line)?;
-        let (id, signature) = signature.split_first_chunk::<4>().ok_or(NoteError::Malformed("a signature is short"))?;
+        let (id, signature) =
+            signature.split_first_chunk::<4>().ok_or(NoteError::Malformed("a signature is too short"))?;
         let Some(at) = trusted.iter().position(|key| key.name == name && key.id() == *id) else { continue };
         let fits = UnparsedPublicKey::new(&ED25519, trusted[at].key).verify(text.as_bytes(), signature);
         fits.map_err(|_| NoteError::BadSignature(name.to_owned()))?;
@@ -147,15 +149,16 @@ pub fn open_note<'a>(note: &'a str, trusted: &[VerifierKey]) -> Result<(&'a str,
     Ok((text, signer.ok_or(NoteError::UnknownSigner)?))
 }
 
-/// Returns the place (in `trusted`) of a key that signed a note.
+/// Returns the index (in `trusted`) of the first trusted key that signed a note.
 pub(crate) fn signed_by(note: &str, trusted: &[VerifierKey]) -> Result<usize, NoteError> {
     open_note(note, trusted).map(|(_, signer)| signer)
 }
 
-/// Reads a signature line: the name, and the key's id with the signature.
+/// Parses a signature line into the name of the key and the bytes of key id and signature.
 fn signature(line: &str) -> Result<(&str, Vec<u8>), NoteError> {
-    let line = line.strip_prefix(SIGNATURE).ok_or(NoteError::Malformed("a line below it is no signature"))?;
-    let (name, signature) = line.split_once(' ').ok_or(NoteError::Malformed("a line below it is no signature"))?;
+    let line = line.strip_prefix(SIGNATURE).ok_or(NoteError::Malformed("a line below the text is not a signature"))?;
+    let (name, signature) =
+        line.split_once(' ').ok_or(NoteError::Malformed("a line below the text is not a signature"))?;
     let bytes = BASE64.decode(signature).map_err(|_| NoteError::Malformed("a signature is not base64"))?;
     Ok((name, bytes))
 }
@@ -166,7 +169,7 @@ pub(crate) mod tests {
 
     use super::{NoteError, NoteSigner, VerifierKey, open_note, sign_note};
 
-    /// A key of a test, made from one byte.
+    /// A signing key for tests, made from one byte.
     pub(crate) struct TestSigner(Ed25519KeyPair, VerifierKey);
 
     impl TestSigner {
@@ -187,7 +190,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// The example of the specification of Go's signed notes.
+    /// The note is the example of the documentation of Go's signed notes.
     #[test]
     fn a_note_that_another_program_signed_is_opened() {
         let key = VerifierKey::parse("PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW").unwrap();

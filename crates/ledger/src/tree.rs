@@ -1,8 +1,8 @@
 //! The Merkle tree over the entries, RFC 6962 §2.1 (RFC 9162 §2.1), grown one leaf at a time.
 //!
-//! Only the right edge is kept: the roots of the perfect subtrees that the leaves so far fall
-//! into, largest first. It is what is needed to append, to tell the root, and to go on from a
-//! place in the middle of a log whose beginning is somewhere else.
+//! Only the right edge of the tree is kept: the roots of its perfect subtrees, largest first. The
+//! edge suffices to append a leaf, to compute the root, and to continue a log from the middle
+//! without the entries before.
 
 use aws_lc_rs::digest::{Context, SHA256};
 
@@ -13,11 +13,11 @@ pub type Hash = [u8; 32];
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Frontier {
     size: u64,
-    /// A subtree of 2ⁱ leaves for every bit i of `size`, largest first.
+    /// One subtree of 2ⁱ leaves for each set bit i of `size`, largest first.
     subtrees: Vec<Hash>,
 }
 
-/// Hashes that are not the edge of a tree of that size.
+/// The error for a list of hashes that cannot be the edge of a tree of the given size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a tree of {size} leaves has an edge of {expected} hashes, not {found}")]
 pub struct MalformedFrontier {
@@ -27,7 +27,7 @@ pub struct MalformedFrontier {
 }
 
 impl Frontier {
-    /// Puts an edge together again from its parts.
+    /// Rebuilds an edge from its parts.
     ///
     /// # Errors
     /// [`MalformedFrontier`] when there are more or fewer hashes than the size needs.
@@ -39,7 +39,7 @@ impl Frontier {
         Ok(Self { size, subtrees })
     }
 
-    /// Returns how many leaves there are.
+    /// Returns the number of leaves.
     #[must_use]
     pub const fn size(&self) -> u64 {
         self.size
@@ -51,10 +51,10 @@ impl Frontier {
         &self.subtrees
     }
 
-    /// Appends a leaf, by its leaf hash.
+    /// Appends a leaf, given its leaf hash.
     pub fn push(&mut self, leaf: Hash) {
         let mut node = leaf;
-        // Each trailing one of the size is a subtree that is now as large as the node beside it.
+        // Each trailing 1 bit of the size stands for a subtree as large as `node`: merge the two.
         for _ in 0..self.size.trailing_ones() {
             let left = self.subtrees.pop().expect("a subtree for every bit of the size");
             node = inner(&left, &node);
@@ -63,7 +63,7 @@ impl Frontier {
         self.size += 1;
     }
 
-    /// Returns the root: of an empty tree the hash of nothing.
+    /// Returns the root hash. The root of an empty tree is the hash of no bytes.
     #[must_use]
     pub fn root(&self) -> Hash {
         let mut smaller_first = self.subtrees.iter().rev();
@@ -72,12 +72,12 @@ impl Frontier {
     }
 }
 
-/// SHA-256(0x00 ‖ bytes), the hash of a leaf.
+/// Returns the hash of a leaf: SHA-256(0x00 ‖ bytes).
 pub(crate) fn leaf_hash(bytes: &[u8]) -> Hash {
     digest(&[&[0], bytes])
 }
 
-/// SHA-256(0x01 ‖ left ‖ right), the hash of an inner node.
+/// Returns the hash of an inner node: SHA-256(0x01 ‖ left ‖ right).
 fn inner(left: &Hash, right: &Hash) -> Hash {
     digest(&[&[1], left, right])
 }
@@ -94,7 +94,7 @@ pub(crate) fn digest(parts: &[&[u8]]) -> Hash {
 mod tests {
     use super::{Frontier, Hash, digest, inner, leaf_hash};
 
-    /// The definition of RFC 6962 §2.1, word for word.
+    /// Computes the root by the recursive definition of RFC 6962 §2.1.
     fn by_definition(leaves: &[Hash]) -> Hash {
         match leaves {
             [] => digest(&[]),
@@ -123,8 +123,8 @@ mod tests {
         }
     }
 
-    /// The tree of the reference implementation of Certificate Transparency (its first eight
-    /// leaves and their roots, published with it).
+    /// The eight leaves and their roots are the published test vectors of the reference
+    /// implementation of Certificate Transparency.
     #[test]
     fn the_root_is_that_of_the_reference_vectors() {
         let leaves: [&[u8]; 8] = [

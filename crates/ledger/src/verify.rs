@@ -1,12 +1,13 @@
-//! Checks an export offline: every entry, every link, every checkpoint, and checkpoints that were
-//! kept elsewhere.
+//! Checks an export offline: every entry, every link between entries, every checkpoint, and the
+//! checkpoints (anchors) that the caller kept outside the server.
 //!
-//! Entries are decoded on all cores, a batch at a time, and then go one by one through the chain
-//! and the tree. A finding does not end the check: it goes on with what is there. Start reading at
+//! The check decodes a batch of entries on all cores and then adds them one by one to the chain and
+//! the tree. It continues after a finding with the entries as they stand. Start reading at
 //! [`verify`].
 //!
-//! Keys: a rotation is an entry that names the old and the new key. Once a key that is trusted has
-//! signed a checkpoint over that entry, the other one is trusted too, forwards and backwards.
+//! A rotation of the signing key is an entry that names the old and the new key. When a trusted key
+//! has signed a checkpoint that covers this entry, the check trusts the other of the two keys as
+//! well, be it the older or the newer key.
 
 use std::{
     collections::BTreeMap,
@@ -24,26 +25,26 @@ use crate::{
     tree::leaf_hash,
 };
 
-/// Bytes that are read and decoded at once.
+/// The number of bytes that are read and decoded in one batch.
 const BATCH_BYTES: usize = 2 << 20;
-/// No line of an export is longer: the largest entries are far below.
+/// The maximum length of a line. The largest possible entries are far shorter.
 const LINE_BYTES_MAX: usize = 16 << 20;
-/// Findings that are kept in words; more are counted.
+/// The maximum number of findings that are kept with a description. Further findings are only counted.
 const FINDINGS_KEPT: usize = 100;
 
-/// Whom and what the caller trusts.
+/// The keys and checkpoints that the caller trusts.
 #[derive(Clone, Debug, Default)]
 pub struct Trust {
-    /// Keys that sign checkpoints. With none, those that the export brings are used.
+    /// The keys that sign checkpoints. When empty, the check uses the keys that the export carries.
     pub vkeys: Vec<VerifierKey>,
-    /// Signed checkpoints that were kept elsewhere.
+    /// Signed checkpoints that the caller kept outside the server.
     pub anchors: Vec<String>,
 }
 
 /// Checks an export.
 ///
 /// # Errors
-/// Only when it cannot be read. Whatever is wrong with what was read is in the report.
+/// When the export cannot be read. Faults in the export itself are not errors: they are in the report.
 pub fn verify(export: impl Read, trust: Trust) -> io::Result<Report> {
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let mut verifier = Verifier::new(trust);
@@ -54,12 +55,13 @@ pub fn verify(export: impl Read, trust: Trust) -> io::Result<Report> {
     Ok(verifier.finish())
 }
 
-/// Cuts what is read at line ends, in a buffer that is used again and again.
+/// Reads an export and cuts it into batches of whole lines, in one reused buffer.
 struct Batches<R> {
     export: R,
     buffer: Vec<u8>,
-    /// How much of the buffer was handed out, and how much was read.
+    /// The number of bytes of the buffer that were handed out.
     taken: usize,
+    /// The number of bytes of the buffer that were read.
     filled: usize,
 }
 
@@ -68,14 +70,17 @@ impl<R: Read> Batches<R> {
         Self { export, buffer: vec![0; BATCH_BYTES], taken: 0, filled: 0 }
     }
 
-    /// Returns whole lines; the last of an export may lack its end.
+    /// Returns the next whole lines. Only the last line of an export may lack its line end.
     fn next(&mut self) -> io::Result<Option<&[u8]>> {
         self.buffer.copy_within(self.taken..self.filled, 0);
         (self.filled, self.taken) = (self.filled - self.taken, 0);
         loop {
             if self.filled == self.buffer.len() {
                 if self.filled >= LINE_BYTES_MAX {
-                    return Err(io::Error::new(io::ErrorKind::InvalidData, "a line is longer than any of an export"));
+                    return Err(io::Error::new(
+                        io::ErrorKind::InvalidData,
+                        "a line is longer than any line of an export can be",
+                    ));
                 }
                 self.buffer.resize(2 * self.filled, 0);
             }
@@ -83,7 +88,7 @@ impl<R: Read> Batches<R> {
             let searched = self.filled;
             self.filled += more;
             let whole = memchr::memrchr(b'\n', &self.buffer[searched..self.filled]);
-            // A batch is worth its threads when it is full, or nothing more comes.
+            // Return only a full batch or the end of the export: a small batch is not worth the threads.
             if more == 0 {
                 self.taken = self.filled;
             } else if let Some(end) = whole.filter(|_| self.filled == self.buffer.len()) {
@@ -96,21 +101,21 @@ impl<R: Read> Batches<R> {
     }
 }
 
-/// What a line says, checked as far as it can be by itself.
+/// A line of an export after the checks that need no other line.
 enum Line {
     Entry(Checked),
     Mark(Mark),
-    /// No line of an export. An entry's hash is still that of its bytes.
+    /// A line that cannot be read as any line of an export, with the reason.
     Malformed(String),
 }
 
-/// An entry that was decoded.
+/// A decoded entry with the results of its own checks.
 struct Checked {
     log_id: Uuid,
     seq: u64,
     previous: Hash,
     hash: Hash,
-    /// What people read says the same as the bytes.
+    /// The readable part of the line agrees with the bytes.
     words_fit: bool,
     rotation: Option<Box<Rotation>>,
 }
@@ -121,22 +126,22 @@ struct Note {
     line: u64,
     checkpoint: Checkpoint,
     text: String,
-    /// The entries before it are those it was made of.
+    /// Size and root of the checkpoint match the entries before it.
     fits: bool,
 }
 
-/// A key that took another one's place.
+/// A rotation of the signing key.
 #[derive(Clone, Debug)]
 struct Rotation {
     old: String,
     new: String,
 }
 
-/// A check that goes on.
+/// A check in progress.
 #[derive(Clone, Debug, Default)]
 pub struct Verifier {
     trust: Trust,
-    /// Checkpoints kept elsewhere, by size: what they say, and the note.
+    /// The checkpoints that the caller kept outside, by size, each with its signed note.
     anchors: BTreeMap<u64, Vec<(Checkpoint, String)>>,
     header: Option<Header>,
     tree: Frontier,
@@ -144,13 +149,13 @@ pub struct Verifier {
     line: u64,
     ended: bool,
     notes: Vec<Note>,
-    /// Rotations of the signing key, by place.
+    /// The rotations of the signing key, each with the place of its entry.
     rotations: Vec<(u64, Rotation)>,
     report: Report,
 }
 
 impl Verifier {
-    /// Begins a check.
+    /// Starts a check.
     #[must_use]
     pub fn new(trust: Trust) -> Self {
         let mut verifier = Self { trust, ..Self::default() };
@@ -163,18 +168,18 @@ impl Verifier {
         verifier
     }
 
-    /// Says whether anything was found so far.
+    /// Returns whether the check has found a fault so far.
     #[must_use]
     pub fn found_any(&self) -> bool {
         self.report.found > 0
     }
 
-    /// Checks the next whole lines, decoding them on as many threads as are given.
+    /// Checks the next whole lines and decodes them on up to `threads` threads.
     pub fn batch(&mut self, batch: &[u8], threads: usize) {
         let mut begin = 0;
         let mut lines: Vec<&[u8]> =
             memchr::memchr_iter(b'\n', batch).map(|end| &batch[mem::replace(&mut begin, end + 1)..end]).collect();
-        // What follows the last line end is nothing, unless the export was cut in the middle of a line.
+        // Bytes after the last line end exist only when the export was cut in the middle of a line.
         lines.extend(Some(&batch[begin..]).filter(|rest| !rest.is_empty()));
         let mut lines = lines.as_slice();
         if self.line == 0
@@ -210,14 +215,14 @@ impl Verifier {
             return self.find(
                 Class::Malformed,
                 Some(1),
-                "it does not begin as an export of the audit log does".to_owned(),
+                "the first line is not the header of an audit log export".to_owned(),
             );
         };
         if tree.size() == 0 && header.previous != [0; 32] {
             self.find(
                 Class::Link,
                 Some(1),
-                "nothing stands before the first entry, but it is said to have a hash".to_owned(),
+                "the export begins with the first entry, but its header names the hash of an earlier entry".to_owned(),
             );
         }
         (self.previous, self.tree) = (header.previous, tree);
@@ -231,7 +236,7 @@ impl Verifier {
     fn take(&mut self, line: Line) {
         let at = Some(self.line);
         if mem::take(&mut self.ended) {
-            self.find(Class::Malformed, at, "something stands after the end".to_owned());
+            self.find(Class::Malformed, at, "there is a line after the end of the export".to_owned());
         }
         match line {
             Line::Entry(entry) => self.entry(entry),
@@ -245,11 +250,7 @@ impl Verifier {
         let Checked { log_id, seq, previous, hash, words_fit, rotation } = entry;
         let at = Some(self.line);
         if !words_fit {
-            self.find(
-                Class::Altered,
-                at,
-                format!("what is written beside the bytes of entry {seq} is not what they say"),
-            );
+            self.find(Class::Altered, at, format!("the readable part of entry {seq} contradicts its bytes"));
         }
         if self.report.log_id.is_some_and(|log| log != log_id) {
             self.find(Class::OtherLog, at, format!("entry {seq} belongs to log {log_id}"));
@@ -259,18 +260,18 @@ impl Verifier {
         self.report.last = seq;
         if self.report.selection {
             if seq < expected {
-                self.find(Class::Gap, at, format!("entry {seq} stands after entry {}", expected - 1));
+                self.find(Class::Gap, at, format!("entry {seq} comes after entry {}", expected - 1));
             }
             return;
         }
         if seq != expected {
-            self.find(Class::Gap, at, format!("entry {expected} should stand here, not {seq}"));
+            self.find(Class::Gap, at, format!("entry {expected} should be here, but this is entry {seq}"));
         }
         if previous != self.previous {
             self.find(
                 Class::Link,
                 at,
-                format!("entry {seq} does not follow the entry before it: one of them was changed"),
+                format!("entry {seq} does not follow the entry before it: one of the two was changed"),
             );
         }
         self.previous = hash;
@@ -282,28 +283,32 @@ impl Verifier {
     fn checkpoint(&mut self, text: String) {
         let at = Some(self.line);
         let Ok(checkpoint) = Checkpoint::peek(&text) else {
-            return self.find(Class::Malformed, at, "the text of a checkpoint is none".to_owned());
+            return self.find(
+                Class::Malformed,
+                at,
+                "the text of the checkpoint does not have the form of a checkpoint".to_owned(),
+            );
         };
         self.report.checkpoints += 1;
         if self.report.log_id.is_some_and(|log| log != checkpoint.log_id) {
-            self.find(Class::OtherLog, at, format!("the checkpoint is of log {}", checkpoint.log_id));
+            self.find(Class::OtherLog, at, format!("the checkpoint belongs to log {}", checkpoint.log_id));
         }
         let size = checkpoint.size;
         let fits = size == self.tree.size() && checkpoint.root == self.tree.root();
         if size != self.tree.size() {
             let place = self.tree.size();
-            self.find(Class::Gap, at, format!("a checkpoint of {size} entries stands after entry {place}"));
+            self.find(Class::Gap, at, format!("a checkpoint of {size} entries comes after entry {place}"));
         } else if checkpoint.root != self.tree.root() {
             self.find(
                 Class::Root,
                 at,
-                format!("the first {size} entries are not those that the checkpoint was made of"),
+                format!("the first {size} entries differ from those that the checkpoint covers"),
             );
         }
         if let Some(Note { checkpoint: before, .. }) = self.notes.last()
             && (before.epoch > checkpoint.epoch || before.license_counter > checkpoint.license_counter)
         {
-            let what = "restores or licenses counted fewer than in the checkpoint before";
+            let what = "the restore count or the license counter is lower than in the checkpoint before";
             self.find(Class::Rollback, at, what.to_owned());
         }
         self.notes.push(Note { line: self.line, checkpoint, text, fits });
@@ -315,14 +320,18 @@ impl Verifier {
             self.find(
                 Class::Truncated,
                 Some(self.line),
-                format!("it ends after entry {}, not {}", self.report.last, end.seq),
+                format!("the export ends after entry {}, but its last line names entry {}", self.report.last, end.seq),
             );
         } else if (end.seq, end.hash) != (self.report.last, self.previous) && !self.report.selection {
-            self.find(Class::Link, Some(self.line), "the last entry is not the one that the end names".to_owned());
+            self.find(
+                Class::Link,
+                Some(self.line),
+                "the last entry differs from the entry that the last line names".to_owned(),
+            );
         }
     }
 
-    /// Compares what was kept elsewhere about a log of the size that was reached just now.
+    /// Compares the kept checkpoints of the current size with the tree.
     fn compare_anchors(&mut self) {
         if self.anchors.is_empty() || self.report.selection {
             return;
@@ -334,19 +343,23 @@ impl Verifier {
         if differ > 0 {
             let size = self.tree.size();
             let what = format!(
-                "the first {size} entries are not those that a kept checkpoint was made of: history was rewritten"
+                "the first {size} entries differ from those that a kept checkpoint covers: somebody rewrote the log"
             );
             self.find(Class::Anchor, None, what);
         }
     }
 
-    /// Ends the check.
+    /// Ends the check and returns its report.
     #[must_use]
     pub fn finish(mut self) -> Report {
         if self.line == 0 {
-            self.find(Class::Malformed, None, "it is empty".to_owned());
+            self.find(Class::Malformed, None, "the export is empty".to_owned());
         } else if !self.ended {
-            self.find(Class::Truncated, None, "the line that ends an export is missing: it was cut off".to_owned());
+            self.find(
+                Class::Truncated,
+                None,
+                "the last line of the export is missing: the export was cut off".to_owned(),
+            );
         }
         self.report.trusted = !self.trust.vkeys.is_empty();
         if !self.report.selection {
@@ -357,7 +370,7 @@ impl Verifier {
         self.report
     }
 
-    /// Returns the keys that are trusted in the end, and notes up to where they vouch.
+    /// Returns all trusted keys, including those that rotations add, and sets [`Report::signed_to`].
     fn trusted(&mut self) -> Vec<VerifierKey> {
         let mut trusted = self.trust.vkeys.clone();
         if trusted.is_empty() {
@@ -390,15 +403,15 @@ impl Verifier {
         let brought = self.header.iter().flat_map(|header| header.vkeys.clone()).collect::<Vec<_>>();
         for text in brought {
             if !VerifierKey::parse(&text).is_ok_and(|key| trusted.contains(&key)) {
-                self.find(Class::Signature, Some(1), format!("nothing that is trusted vouches for the key {text}"));
+                self.find(Class::Signature, Some(1), format!("no trusted key confirms the key {text} of the header"));
             }
         }
         if self.report.trusted && self.report.signed_to == 0 {
-            self.find(Class::Signature, None, "no checkpoint is signed by the key that is trusted".to_owned());
+            self.find(Class::Signature, None, "the trusted key signed no checkpoint of this export".to_owned());
         }
     }
 
-    /// Checks the checkpoints that were kept elsewhere, apart from what they say of the tree.
+    /// Checks signatures and sizes of the kept checkpoints. [`Self::compare_anchors`] compares their roots.
     fn check_kept(&mut self, trusted: &[VerifierKey]) {
         let size = self.tree.size();
         for (_, (anchor, note)) in
@@ -410,7 +423,8 @@ impl Verifier {
             if anchor.size > size && self.report.until {
                 self.report.anchors.1 += 1;
             } else if anchor.size > size {
-                let what = format!("a kept checkpoint is of {} entries, and the log ends after {size}", anchor.size);
+                let what =
+                    format!("a kept checkpoint covers {} entries, but the log ends after entry {size}", anchor.size);
                 self.find(Class::Truncated, None, what);
             } else if anchor.size < self.report.after {
                 self.report.anchors.1 += 1;
@@ -432,12 +446,12 @@ fn check_all(lines: &[&[u8]]) -> Vec<Line> {
     checked
 }
 
-/// Checks a line as far as it can be by itself. `written` is used again and again.
+/// Performs the checks of a line that need no other line. `written` is a reused buffer.
 fn check(line: &[u8], written: &mut Vec<u8>) -> Line {
     let Some(rest) = line.strip_prefix(ENTRY.as_bytes()) else {
         return match serde_json::from_slice(line) {
             Ok(mark) if is_written_as(line, written, |words| mark_line(&mark, words)) => Line::Mark(mark),
-            _ => Line::Malformed("it is no line of an export".to_owned()),
+            _ => Line::Malformed("the line does not have the form of an export line".to_owned()),
         };
     };
     let text = memchr::memchr(b'"', rest).and_then(|end| std::str::from_utf8(&rest[..end]).ok());
@@ -460,7 +474,7 @@ fn check(line: &[u8], written: &mut Vec<u8>) -> Line {
     })
 }
 
-/// Says whether a line is the one that is written for what it says.
+/// Returns whether `write` produces exactly this line.
 fn is_written_as(line: &[u8], written: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) -> bool {
     written.clear();
     write(written);

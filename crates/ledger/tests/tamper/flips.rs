@@ -1,5 +1,6 @@
-//! Every byte of an export, changed. In the fast tier a sample of a long log and all of a short
-//! one; `cargo xtask tamper` takes every byte of the long one.
+//! Changes each byte of an export and checks that the verifier notices. The fast tests change all
+//! bytes of a short log and a sample of a long log. `cargo xtask tamper` changes every byte of the
+//! long log.
 
 use std::{env, thread};
 
@@ -7,8 +8,8 @@ use vaultterm_ledger::{Entry, Trust, Verifier, entry_line};
 
 use crate::log::{LENGTH, Log, log, of_length, written};
 
-/// Says whether a check notices that one line became another one. It goes on until it does, from
-/// the state that it was in before that line.
+/// Returns whether a check notices that one line was replaced. The check starts from its state before
+/// that line and continues until it finds a fault.
 fn noticed(before: &Verifier, bent: &[u8], rest: &[Vec<u8>]) -> bool {
     let mut verifier = before.clone();
     verifier.batch(bent, 1);
@@ -24,7 +25,7 @@ fn noticed(before: &Verifier, bent: &[u8], rest: &[Vec<u8>]) -> bool {
     verifier.finish().found > 0
 }
 
-/// Flips bytes of the lines from `from` on, every `step`-th; answers how many.
+/// Flips every `step`-th byte of the lines from `from` on and returns how many it flipped.
 fn flip(log: &Log, lines: &[Vec<u8>], (from, to): (usize, usize), step: usize) -> u64 {
     let mut verifier = Verifier::new(Trust { vkeys: vec![log.vkey(0)], anchors: Vec::new() });
     for line in &lines[..from] {
@@ -39,7 +40,7 @@ fn flip(log: &Log, lines: &[Vec<u8>], (from, to): (usize, usize), step: usize) -
             }
             countdown = step - 1;
             let mut bent = line.clone();
-            // Another bit each time, and never a newline that makes two lines of one.
+            // Flip another bit each time, but never make a newline, which would split the line.
             bent[byte] ^= 1 << (byte % 7);
             if bent == *line || (byte + 1 == line.len() && at + 1 == lines.len()) {
                 continue;
@@ -53,7 +54,7 @@ fn flip(log: &Log, lines: &[Vec<u8>], (from, to): (usize, usize), step: usize) -
     flipped
 }
 
-/// The same on two threads.
+/// Does the same on two threads.
 fn flip_all(log: &Log, step: usize) -> u64 {
     let lines = log.export();
     let middle = lines.len() / 2;
@@ -77,9 +78,10 @@ fn changed_bytes_of_a_long_export_are_noticed() {
     assert!(flipped > 1_500);
 }
 
-/// Whoever edits the database edits the words as well: then the bytes alone must tell.
+/// An attacker who edits the database also edits the readable parts, so the bytes alone must betray
+/// the change.
 #[test]
-fn a_changed_byte_of_an_entry_is_noticed_although_its_words_were_written_anew() {
+fn a_changed_byte_of_an_entry_is_noticed_even_when_its_readable_part_was_changed_too() {
     let log = log([1, 2]);
     let lines = log.export();
     let mut verifier = Verifier::new(Trust { vkeys: vec![log.vkey(0)], anchors: Vec::new() });

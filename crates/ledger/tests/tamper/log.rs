@@ -1,4 +1,4 @@
-//! A log as a server keeps it, with everything that whoever tampers with it has at hand.
+//! A log as a server keeps it, with the signing keys that an attacker may have stolen.
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use uuid::Uuid;
@@ -7,7 +7,7 @@ use vaultterm_ledger::{
     Outcome, RemoteRef, VerifierKey, checkpoint_line, end_line, entry_line, header_line,
 };
 
-/// A signing key, made from one byte.
+/// A signing key made from one byte.
 pub(crate) struct Key(Ed25519KeyPair, VerifierKey);
 
 impl Key {
@@ -33,7 +33,7 @@ impl NoteSigner for Key {
     }
 }
 
-/// A log: its entries in order, and the checkpoints that were made of it.
+/// A log: its entries in order, and its checkpoints.
 pub(crate) struct Log {
     pub(crate) id: Uuid,
     pub(crate) entries: Vec<Vec<u8>>,
@@ -41,12 +41,14 @@ pub(crate) struct Log {
     pub(crate) vkeys: Vec<String>,
 }
 
-/// The length of the log, where its key is replaced, and how often it is signed.
+/// The number of entries of the log.
 pub(crate) const LENGTH: u64 = 10_000;
+/// The place of the entry that replaces the signing key.
 pub(crate) const ROTATED_AT: u64 = 5_500;
+/// The number of entries between two checkpoints.
 pub(crate) const SIGNED_EVERY: u64 = 1_000;
 
-/// The log of most tests: `LENGTH` entries, two signing keys.
+/// Makes the log of most tests, with `LENGTH` entries and two signing keys.
 pub(crate) fn log(seeds: [u8; 2]) -> Log {
     of_length(LENGTH, ROTATED_AT, SIGNED_EVERY, seeds)
 }
@@ -88,7 +90,7 @@ fn drafts(length: u64, rotated_at: u64, keys: &[Key; 2]) -> Vec<Draft> {
     drafts
 }
 
-/// Chains and signs, as a server does, or as whoever has its keys can.
+/// Chains entries and signs checkpoints, as a server does, or an attacker with its keys.
 pub(crate) fn sign(id: Uuid, drafts: Vec<Draft>, (rotated_at, signed_every): (u64, u64), keys: &[Key; 2]) -> Log {
     let vkeys = keys.iter().map(|key| key.vkey().to_string()).collect();
     let mut log = Log { id, entries: Vec::new(), checkpoints: Vec::new(), vkeys };
@@ -98,7 +100,7 @@ pub(crate) fn sign(id: Uuid, drafts: Vec<Draft>, (rotated_at, signed_every): (u6
         previous = sealed.hash;
         tree.push(sealed.hash);
         log.entries.push(sealed.bytes);
-        // The old key signs the entry that names the new one, and no later one.
+        // The old key signs up to the entry that names the new key. The new key signs the rest.
         let key = if seq <= rotated_at { &keys[0] } else { &keys[1] };
         if seq.is_multiple_of(signed_every) || seq == rotated_at || seq == length {
             let checkpoint = Checkpoint { log_id: id, size: seq, root: tree.root(), epoch: 1, license_counter: 3 };
@@ -109,7 +111,7 @@ pub(crate) fn sign(id: Uuid, drafts: Vec<Draft>, (rotated_at, signed_every): (u6
 }
 
 impl Log {
-    /// Exports entries from the one after `after` on.
+    /// Exports the entries after place `after`.
     pub(crate) fn export_after(&self, after: u64) -> Vec<Vec<u8>> {
         let (mut tree, mut previous) = (Frontier::default(), [0; 32]);
         let skipped = usize::try_from(after).unwrap();
@@ -130,12 +132,12 @@ impl Log {
         lines
     }
 
-    /// Exports the whole log, a line each.
+    /// Exports the whole log and returns its lines.
     pub(crate) fn export(&self) -> Vec<Vec<u8>> {
         self.export_after(0)
     }
 
-    /// Returns the checkpoint of a size.
+    /// Returns the checkpoint of the given size.
     pub(crate) fn checkpoint(&self, size: u64) -> &str {
         &self.checkpoints.iter().find(|(at, _)| *at == size).unwrap().1
     }
@@ -144,7 +146,7 @@ impl Log {
         VerifierKey::parse(&self.vkeys[at]).unwrap()
     }
 
-    /// Where an entry's line stands in the export: the header comes first, checkpoints in between.
+    /// Returns the index of an entry's line in the export, counting the header and the checkpoints.
     pub(crate) fn line_of(&self, seq: u64) -> usize {
         let before = self.checkpoints.iter().filter(|(size, _)| *size < seq).count();
         usize::try_from(seq).unwrap() + before

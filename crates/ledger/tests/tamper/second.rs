@@ -1,4 +1,4 @@
-//! The second verifier, in Python, must come to the same findings as the first one.
+//! The second verifier, in Python, must find the same faults as the first verifier.
 
 use std::{fs, path::Path, process::Command, thread};
 
@@ -13,7 +13,7 @@ fn script() -> Command {
     command
 }
 
-/// Runs the second verifier; answers its exit code and what it printed.
+/// Runs the second verifier and returns its exit code and its output.
 fn run(folder: &Path, attack: &Attack) -> (i32, String) {
     let (export, anchors) = (folder.join("export.jsonl"), folder.join("anchors.jsonl"));
     fs::write(&export, &attack.export).unwrap();

@@ -1,11 +1,12 @@
-//! What whoever can write the database (and perhaps sign) can do to the log as a whole.
+//! Attacks on the log as a whole by an attacker who can write the database, and in some cases sign.
 
 use uuid::Uuid;
 use vaultterm_ledger::{Checkpoint, Class, Draft, Entry, Report, Trust, VerifierKey, end_line, entry_line, verify};
 
 use crate::log::{Key, LENGTH, Log, ROTATED_AT, SIGNED_EVERY, log, sign, written};
 
-/// An attack: what became of the export, what the one who checks it has, and what they must find.
+/// An attack: the changed export, the keys and checkpoints of the person who checks it, and the class
+/// that the check must find.
 pub(crate) struct Attack {
     pub(crate) name: &'static str,
     pub(crate) export: Vec<u8>,
@@ -26,7 +27,7 @@ fn edited(bytes: &[u8]) -> Vec<u8> {
     entry.encode().bytes
 }
 
-/// Every attack, and the log as it is.
+/// All attacks, and the unchanged log.
 pub(crate) fn attacks() -> Vec<Attack> {
     let log = log(SEEDS);
     let lines = log.export();
@@ -81,7 +82,7 @@ fn on_entries(log: &Log, lines: &[Vec<u8>], add: &mut Add<'_>) {
     add("an entry of another log", bent, (&[], Some(Class::OtherLog)));
     let mut bent = lines.to_vec();
     bent[at] = b"{}\n".to_vec();
-    add("a line is none", bent, (&[], Some(Class::Malformed)));
+    add("a line has another form", bent, (&[], Some(Class::Malformed)));
     add("another installation's log", other.export(), (&[], Some(Class::Signature)));
     add("another installation's log, where this one was anchored", other.export(), (&[1_000], Some(Class::Anchor)));
 }
@@ -120,21 +121,21 @@ fn on_history(log: &Log, add: &mut Add<'_>) {
         sign(log.id, drafts, (ROTATED_AT, SIGNED_EVERY), &keys).export()
     };
     let (stolen, own) = (rewritten(|seed| seed), rewritten(|seed| seed + 50));
-    add("rewritten with a key of one's own", own, (&[], Some(Class::Signature)));
+    add("rewritten with a key of the attacker", own, (&[], Some(Class::Signature)));
     add("rewritten with stolen keys: not detectable without an anchor", stolen.clone(), (&[], None));
     add("rewritten with stolen keys, but an older anchor", stolen.clone(), (&[2_000], Some(Class::Anchor)));
     add("rewritten after the anchor with stolen keys: not detectable", stolen, (&[1_000], None));
     add("nothing (checked with the newest key)", log.export(), (&[1_000], None));
 }
 
-/// Checks one attack's export.
+/// Checks the export of one attack.
 pub(crate) fn check(attack: &Attack) -> Report {
     let trust = Trust { vkeys: attack.vkeys.clone(), anchors: attack.anchors.clone() };
     verify(attack.export.as_slice(), trust).unwrap()
 }
 
 #[test]
-fn what_is_said_to_be_detected_is_detected() {
+fn every_attack_is_found_with_its_class() {
     for attack in attacks() {
         let report = check(&attack);
         assert_eq!(report.first(), attack.expected, "{}: {:#?}", attack.name, report.findings.first());
@@ -143,7 +144,7 @@ fn what_is_said_to_be_detected_is_detected() {
 }
 
 #[test]
-fn a_check_says_what_it_covered() {
+fn the_report_tells_what_the_check_covered() {
     let log = log(SEEDS);
     let anchors = [1_000, 5_000].map(|size| log.checkpoint(size).to_owned()).to_vec();
     let trust = Trust { vkeys: vec![log.vkey(1)], anchors };
@@ -156,7 +157,7 @@ fn a_check_says_what_it_covered() {
 }
 
 #[test]
-fn an_anchor_that_nobody_trusted_signed_is_no_anchor() {
+fn an_anchor_without_a_trusted_signature_is_refused() {
     let (log, other) = (log(SEEDS), Key::new(Uuid::from_u128(1), 99));
     let checkpoint = Checkpoint::peek(log.checkpoint(1_000)).unwrap();
     for anchors in [vec![checkpoint.sign(&other)], vec!["no note".to_owned()]] {
@@ -179,7 +180,7 @@ fn counts_that_go_back_from_one_checkpoint_to_the_next_are_found() {
 }
 
 #[test]
-fn every_class_is_explained_where_the_form_is() {
+fn every_class_is_explained_on_the_page_about_the_format() {
     let page = include_str!("../../../../docs/reference/audit-log.md");
     for class in Class::ALL {
         let row = format!("| {} | `{}` |", class.exit_code(), class.as_str());
