@@ -1,42 +1,43 @@
-//! Which addresses may be spoken to. Addresses come from users, so they are judged twice: as
-//! text here, and as what DNS made of them at every connect (`resolver.rs`).
+//! The rules about addresses. Users enter addresses, so each is checked twice: here as text, and at
+//! each connect after DNS has resolved it (`resolver.rs`).
 //!
-//! Private networks are allowed: that is where Vaults and receivers live.
+//! Private networks are allowed, because Vault servers and webhook receivers usually run there.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use reqwest::Url;
 
-/// Why a text is no address that may be spoken to.
+/// Why VaultTerm refuses an address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
-    /// No URL, or not of the form `https://host:port`.
+    /// The text is not a URL, or does not have the form `https://host:port`.
     #[error("not an address of the form https://host:port: {0}")]
     Malformed(&'static str),
-    /// Plain http to another machine.
+    /// The address uses plain http to another machine.
     #[error("plain http is only allowed to loopback addresses: use https")]
     Plaintext,
-    /// Link-local, multicast, unspecified or a cloud metadata service.
-    #[error("{address} is {what}, which is never spoken to")]
+    /// The address is link-local, multicast, unspecified or a cloud metadata service.
+    #[error("VaultTerm never connects to {address}, because it is {what}")]
     Forbidden {
         /// The address.
         address: IpAddr,
-        /// What it is.
+        /// The kind of address, with its article: `a multicast address`.
         what: &'static str,
     },
 }
 
-/// A checked address: an http or https URL whose host may be spoken to.
+/// A checked address: an http or https URL whose host is allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
     url: Url,
 }
 
 impl Address {
-    /// Checks an address. What a host name resolves to is checked again at every connect.
+    /// Checks an address. `allow_plaintext` permits plain http to other machines. The resolver checks
+    /// the IP addresses of a host name again at each connect.
     ///
     /// # Errors
-    /// [`AddressError`] says what to change.
+    /// [`AddressError`] names the part that must change.
     pub fn parse(text: &str, allow_plaintext: bool) -> Result<Self, AddressError> {
         let malformed = |why| Err(AddressError::Malformed(why));
         let Ok(url) = Url::parse(text) else {
@@ -64,7 +65,7 @@ impl Address {
         Ok(address)
     }
 
-    /// Returns the URL, as the parser normalised it.
+    /// Returns the URL as the parser normalised it.
     #[must_use]
     pub const fn url(&self) -> &Url {
         &self.url
@@ -76,32 +77,32 @@ impl Address {
         self.url.origin().ascii_serialization()
     }
 
-    /// Says whether requests go over plain http.
+    /// Returns whether requests go over plain http.
     #[must_use]
     pub fn is_plaintext(&self) -> bool {
         self.url.scheme() == "http"
     }
 
-    /// Returns the host to resolve; an IPv6 literal comes without its brackets.
+    /// Returns the host to resolve. An IPv6 literal is returned without brackets.
     #[must_use]
     pub fn host(&self) -> String {
         self.ip().map_or_else(|| self.url.host_str().unwrap_or_default().to_owned(), |ip| ip.to_string())
     }
 
-    /// Returns the port, the scheme's own if none is given.
+    /// Returns the port of the URL, or the default port of its scheme.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.url.port_or_known_default().unwrap_or(443)
     }
 
-    /// Returns the address when the host is a literal.
+    /// Returns the IP address when the host is an IP literal.
     fn ip(&self) -> Option<IpAddr> {
-        // Hosts of http URLs are normalised by the parser: `0x7f.1` is 127.0.0.1 here already.
+        // The parser has normalised the host already: it turns `0x7f.1` into 127.0.0.1.
         self.url.host_str()?.trim_start_matches('[').trim_end_matches(']').parse().ok()
     }
 
-    /// Says whether the host is loopback by its text. A name that merely resolves to loopback
-    /// today is not.
+    /// Returns whether the text of the host names loopback. A name that merely resolves to loopback
+    /// does not count, because it may resolve elsewhere later.
     fn names_loopback(&self) -> bool {
         match self.ip() {
             Some(ip) => canonical(ip).is_loopback(),
@@ -113,7 +114,7 @@ impl Address {
     }
 }
 
-/// Cloud metadata services outside the link-local range, by provider.
+/// The cloud metadata services outside the link-local range, by provider.
 const METADATA_V4: [Ipv4Addr; 3] = [
     Ipv4Addr::new(100, 100, 100, 200), // Alibaba Cloud
     Ipv4Addr::new(168, 63, 129, 16),   // Azure's wire server
@@ -124,7 +125,7 @@ const METADATA_V6: [Ipv6Addr; 2] = [
     Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),  // Google Cloud
 ];
 
-/// Checks an address that is about to be dialed.
+/// Checks an IP address before a connection is opened to it.
 ///
 /// # Errors
 /// [`AddressError::Forbidden`].
@@ -142,8 +143,9 @@ pub(crate) fn check_ip(address: IpAddr) -> Result<(), AddressError> {
     Err(AddressError::Forbidden { address, what })
 }
 
-/// Unpacks an IPv4 address from the IPv6 forms that reach it: mapped (`::ffff:a.b.c.d`),
-/// compatible (`::a.b.c.d`), NAT64 (`64:ff9b::a.b.c.d`) and 6to4 (`2002:aabb:ccdd::`).
+/// Returns the IPv4 address that an IPv6 address leads to, if it has one of these forms: mapped
+/// (`::ffff:a.b.c.d`), compatible (`::a.b.c.d`), NAT64 (`64:ff9b::a.b.c.d`) or 6to4
+/// (`2002:aabb:ccdd::`). Returns other addresses unchanged.
 pub(crate) fn canonical(address: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = address else { return address };
     let segments = v6.segments();
@@ -212,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_a_url_that_tells_no_secret_by_its_form() {
+    fn an_address_is_a_url_without_credentials_and_fragment() {
         for text in [
             "",
             "receiver.example.com",

@@ -1,8 +1,8 @@
-//! The HTTP client for whoever speaks to an address of a user's: trust, resolver, limits.
+//! The HTTP client for addresses that users enter: its CA certificates, resolver and limits.
 //!
-//! Redirects are never followed (what is secret in a request would follow them), proxies of the
-//! environment are not used (they would see it, and the address check would judge the wrong
-//! host), and `reqwest` repeats nothing by itself.
+//! The client never follows a redirect, because the secrets of a request would follow it. It ignores
+//! the proxies of the environment: a proxy would see the secrets, and the address check would judge
+//! the proxy instead of the server. `reqwest` never repeats a request by itself.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,41 +11,41 @@ use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier, client::
 
 use crate::Resolver;
 
-/// Why no client can be made.
+/// Why a client cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// There is nothing to judge a certificate by.
-    #[error("this machine has no CA certificates")]
+    /// The machine has no CA certificates, so no server certificate could be verified.
+    #[error("this machine has no CA certificates: install the system's CA certificate package")]
     NoSystemCa,
-    /// TLS cannot be set up.
+    /// The TLS library refused the configuration.
     #[error("TLS cannot be set up")]
     Tls(#[from] rustls::Error),
-    /// The client cannot be set up.
+    /// The HTTP library refused the configuration.
     #[error("the HTTP client cannot be set up")]
     Http(#[from] reqwest::Error),
 }
 
-/// How long a client waits.
+/// The time limits of a client.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// How long a connection may take to open, TLS included.
+    /// The time to open a connection, TLS included.
     pub connect_timeout: Duration,
-    /// How long one request may take, body included.
+    /// The time of one request, body included.
     pub request_timeout: Duration,
 }
 
-/// Returns the CAs of this machine.
+/// Returns the CA certificates of this machine.
 ///
 /// # Errors
 /// [`ClientError::NoSystemCa`].
 pub fn system_roots() -> Result<RootCertStore, ClientError> {
     let mut roots = RootCertStore::empty();
-    // Single unreadable certificates are common on real machines: what is left decides.
+    // Many machines have a few unreadable certificates. Skip them and use the others.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if roots.is_empty() { Err(ClientError::NoSystemCa) } else { Ok(roots) }
 }
 
-/// Begins the set-up of TLS that trusts these CAs.
+/// Returns a TLS configuration builder that trusts these CA certificates.
 ///
 /// # Errors
 /// [`ClientError::Tls`].
@@ -56,7 +56,7 @@ pub fn trusting(roots: RootCertStore) -> Result<ConfigBuilder<ClientConfig, Want
     Ok(builder.with_root_certificates(roots))
 }
 
-/// Makes a client.
+/// Builds a client.
 ///
 /// # Errors
 /// [`ClientError::Http`].

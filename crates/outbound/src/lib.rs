@@ -1,8 +1,9 @@
-//! Which addresses may be spoken to, and the HTTP client that speaks to no others.
+//! The rules about the addresses that VaultTerm connects to, and the HTTP client that obeys them.
 //!
-//! Addresses come from users: of Vaults, of receivers of webhooks. Link-local, multicast,
-//! unspecified and cloud metadata addresses are refused as text and again after DNS, redirects
-//! are never followed, times are bounded. What is said to whoever answers is not known here.
+//! Users enter these addresses: those of Vault servers and of webhook receivers. This crate refuses
+//! link-local, multicast, unspecified and cloud metadata addresses as text and again after DNS. The
+//! client never follows a redirect and bounds each request in time. The crate does not know what its
+//! callers send.
 //!
 //! Start reading at `address.rs`, then `resolver.rs`.
 

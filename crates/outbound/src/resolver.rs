@@ -1,8 +1,9 @@
-//! DNS, filtered: a host name never leads to an address that its literal would be refused for.
+//! A DNS resolver with a filter: a host name never leads to an address that would be refused as an IP
+//! literal.
 //!
-//! The check is made on the very addresses that are dialed next, so a name that changes between
-//! check and connect (DNS rebinding) gains nothing. Literals never get here: the URL's parser
-//! and [`Address::parse`](crate::Address::parse) judge them.
+//! The resolver checks exactly the addresses to which the client connects next, so a name that
+//! changes between check and connect (DNS rebinding) does not help an attacker. IP literals do not
+//! reach the resolver: [`Address::parse`](crate::address::Address::parse) has checked them.
 
 use std::{io, net::SocketAddr};
 
@@ -10,24 +11,25 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use crate::address::{AddressError, canonical, check_ip};
 
-/// Resolves host names to addresses that may be dialed.
+/// Resolves host names to allowed addresses.
 #[derive(Clone, Debug)]
 pub struct Resolver {
-    /// The host that every name stands for; without one, each stands for itself.
+    /// The host to resolve for all names. `None` resolves each name as it is.
     host: Option<String>,
-    /// Plain http must stay on this machine whatever `localhost` is made to mean.
+    /// Only loopback addresses are allowed. Plain http must stay on this machine, whatever address
+    /// `localhost` resolves to.
     loopback_only: bool,
 }
 
 impl Resolver {
-    /// Resolves one host, whatever name is asked for: the name in a request's URL is the one TLS
-    /// verifies, the host is where the connection goes.
+    /// Returns a resolver that resolves `host` for all names. TLS verifies the name in the URL of the
+    /// request, and the connection goes to `host`.
     #[must_use]
     pub const fn of_host(host: String, loopback_only: bool) -> Self {
         Self { host: Some(host), loopback_only }
     }
 
-    /// Resolves the names that are asked for.
+    /// Returns a resolver that resolves each name as it is.
     #[must_use]
     pub const fn of_names(loopback_only: bool) -> Self {
         Self { host: None, loopback_only }
@@ -38,7 +40,7 @@ impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
         let (host, loopback_only) = (self.host.clone().unwrap_or_else(|| name.as_str().to_owned()), self.loopback_only);
         Box::pin(async move {
-            // Port 0 stands for the port of the URL.
+            // The client replaces port 0 by the port of the URL.
             let found = tokio::net::lookup_host((host.as_str(), 0)).await?;
             let allowed = filter(found, loopback_only)?;
             Ok(Box::new(allowed.into_iter()) as Addrs)
@@ -46,10 +48,10 @@ impl Resolve for Resolver {
     }
 }
 
-/// Keeps the addresses that may be dialed.
+/// Returns the allowed addresses.
 ///
 /// # Errors
-/// The reason for the last refusal, when none is left.
+/// The reason of the last refusal when all addresses are refused, or an error when there is no address.
 fn filter(
     found: impl Iterator<Item = SocketAddr>,
     loopback_only: bool,
