@@ -5,34 +5,15 @@ use std::{
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
 };
 
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::{
-    DigestKey, Place, RootKey, Sealed, SecretBytes, Signer,
+    DigestKey, InstanceId, KeyPurpose, Place, RootKey, Sealed, SealingError, SecretBytes, Signer,
     envelope::{SUITE, data_key_aad, decrypt, encrypt, unwrap, wrap},
     locked::LockedKey,
     signer::verify,
 };
-
-/// The id of an installation; part of every AAD.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct InstanceId(pub Uuid);
-
-/// What a key of the keyring does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum KeyPurpose {
-    /// Wraps data keys.
-    Record,
-    /// Makes comparison digests.
-    Digest,
-    /// Signs audit checkpoints and backups (Ed25519 seed).
-    Audit,
-    /// Makes look-up digests of tokens.
-    Token,
-}
 
 /// Whether a key still seals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -56,48 +37,6 @@ pub struct KeyringRow {
     pub state: KeyState,
     /// The key, wrapped under the root key.
     pub wrapped: Vec<u8>,
-}
-
-/// Why something could not be sealed or opened.
-#[derive(Debug, thiserror::Error)]
-pub enum SealingError {
-    /// The root key is not the one the keyring is wrapped under.
-    #[error("the master key does not open this database's keyring: it belongs to another installation or was replaced")]
-    WrongRootKey,
-    /// The keyring lacks a key.
-    #[error("the keyring holds no key {0}")]
-    UnknownKey(Uuid),
-    /// The keyring lacks an active key of a purpose.
-    #[error("the keyring holds no active {0:?} key")]
-    NoActiveKey(KeyPurpose),
-    /// The ciphertext was changed, or moved from where it was sealed.
-    #[error("a stored value does not open: it was changed, or moved from where it was sealed")]
-    DoesNotOpen,
-    /// The bytes have no known form.
-    #[error("a stored value has an unknown form")]
-    Malformed,
-    /// A signature is not of these bytes, or not by this key.
-    #[error("the signature does not hold")]
-    BadSignature,
-    /// The system has no randomness.
-    #[error("the system provides no randomness")]
-    NoRandomness,
-}
-
-impl KeyPurpose {
-    /// Every purpose: an installation has an active key of each.
-    pub const ALL: [Self; 4] = [Self::Record, Self::Digest, Self::Audit, Self::Token];
-
-    /// Returns the name stored with the key.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Record => "record",
-            Self::Digest => "digest",
-            Self::Audit => "audit",
-            Self::Token => "token",
-        }
-    }
 }
 
 impl KeyState {
@@ -331,8 +270,8 @@ impl KeyringRow {
 mod tests {
     use uuid::Uuid;
 
-    use super::{InstanceId, KeyPurpose, KeyState, Keyring, KeyringRow, SealingError};
-    use crate::{Place, Purpose, RootKey};
+    use super::{KeyState, Keyring, KeyringRow};
+    use crate::{InstanceId, KeyPurpose, Place, Purpose, RootKey, SealingError};
 
     const INSTANCE: InstanceId = InstanceId(Uuid::from_u128(7));
 
