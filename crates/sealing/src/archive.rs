@@ -1,17 +1,18 @@
-//! A long message, sealed in parts and signed as a whole: what a backup is made of.
+//! The archive format of backups: a long message that is sealed in parts and signed as a whole.
 //!
 //! ```text
 //! "VTBAK" ‖ format 1
-//! length (4) ‖ header                 what is needed before anything can be opened; not secret
-//! 1 ‖ length (4) ‖ part               every part but the last
-//! 2 ‖ length (4) ‖ part               the last
-//! 3 ‖ key id (16) ‖ signature (64)    over SHA-256 of everything before it
+//! length (4) ‖ header                 plain: the reader needs it before it can open a part
+//! 1 ‖ length (4) ‖ part               each part except the last
+//! 2 ‖ length (4) ‖ part               the last part
+//! 3 ‖ key id (16) ‖ signature (64)    over SHA-256 of all bytes before
 //! ```
 //!
-//! A part is a message of the envelope: record key id (16) ‖ length (2) ‖ wrapped data key ‖
-//! ciphertext. It is bound to the archive, to its number and to whether it is the last, so that none
-//! can be left out, doubled, moved or taken from elsewhere. Numbers are big-endian. Neither side
-//! ever holds more than one part. What the header says, and where bytes come from, is not known here.
+//! A part is a sealed message: record key id (16) ‖ length (2) ‖ wrapped data key ‖ ciphertext. Its
+//! place names the archive, the index of the part and whether it is the last part. An attacker
+//! therefore cannot leave out, duplicate or move a part, or bring in a part of another archive.
+//! Numbers are big-endian. Reader and writer hold at most one part in memory. This module knows
+//! neither the content of the header nor the source of the bytes.
 
 use std::{
     io::{self, Read, Write},
@@ -28,52 +29,52 @@ const FORMAT: u8 = 1;
 const PART: u8 = 1;
 const LAST_PART: u8 = 2;
 const SIGNATURE: u8 = 3;
-/// What the signature is over, in the words of [`crate::Signer::sign`].
+/// The domain of the signature (see [`crate::Signer::sign`]).
 const DOMAIN: &str = "vaultterm archive v1\n";
 
-/// Bytes of a message that one part holds, at most.
+/// The maximum number of message bytes in a part.
 pub const PART_BYTES: usize = 1 << 20;
-/// What the envelope adds to them, generously.
+/// An upper bound for the bytes that the envelope adds to a part.
 const PART_OVERHEAD: usize = 1024;
-/// A header is a few keys.
+/// The maximum number of bytes of a header. A header holds little more than a few keys.
 const HEADER_BYTES_MAX: usize = 1 << 20;
 
-/// Why an archive cannot be written or is not believed.
+/// Why an archive cannot be written or is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
-    /// It begins otherwise.
+    /// The file does not begin like an archive.
     #[error("this is not a VaultTerm backup")]
     NotAnArchive,
-    /// Another version made it.
+    /// Another version of VaultTerm made the archive.
     #[error("the backup has format {0}, which this version cannot read")]
     Format(u8),
-    /// The header cannot be one.
+    /// The header is too long.
     #[error("the header of the backup is damaged")]
     Header,
-    /// It ends before its end.
-    #[error("the backup ends early: it was cut off, or not copied whole")]
+    /// The file ends before the archive is complete.
+    #[error("the backup ends early: it was cut off, or the copy is not complete")]
     Truncated,
-    /// What follows a part is neither a part nor the signature.
+    /// The bytes after a part are neither a part nor the signature.
     #[error("the backup is damaged after part {0}")]
     Damaged(u64),
-    /// A part does not open where it is.
-    #[error("part {0} of the backup was changed, is not in its place, or comes from another backup")]
+    /// A part does not open at its place.
+    #[error("part {0} of the backup was changed, moved, or comes from another backup")]
     Part(u64),
-    /// The signature is not of these bytes.
-    #[error("the signature of the backup does not hold: something in it was changed")]
+    /// The signature was made for other bytes.
+    #[error("the signature of the backup is not valid: the backup was changed")]
     Signature,
-    /// There is something behind the end.
-    #[error("something was added behind the end of the backup")]
+    /// Bytes follow the signature.
+    #[error("there are extra bytes after the end of the backup")]
     Trailing,
-    /// A key failed.
+    /// The keys failed.
     #[error("the keys of the installation cannot be used")]
     Sealing(#[from] SealingError),
-    /// The file failed.
+    /// The file could not be read or written.
     #[error("the file cannot be read or written")]
     Io(#[source] io::Error),
 }
 
-/// Writes an archive, part by part.
+/// Writes an archive part by part.
 pub struct ArchiveWriter<W> {
     out: W,
     hash: Context,
@@ -83,10 +84,10 @@ pub struct ArchiveWriter<W> {
 }
 
 impl<W: Write> ArchiveWriter<W> {
-    /// Begins an archive with its header.
+    /// Starts an archive and writes its header.
     ///
     /// # Errors
-    /// [`ArchiveError::Io`]; [`ArchiveError::Header`] for one that is too long.
+    /// [`ArchiveError::Io`], or [`ArchiveError::Header`] when the header is too long.
     pub fn begin(out: W, keyring: Arc<Keyring>, archive: Uuid, header: &[u8]) -> Result<Self, ArchiveError> {
         if header.len() > HEADER_BYTES_MAX {
             return Err(ArchiveError::Header);
@@ -96,7 +97,7 @@ impl<W: Write> ArchiveWriter<W> {
         Ok(writer)
     }
 
-    /// Adds a part that is not the last: up to [`PART_BYTES`].
+    /// Writes a part of up to [`PART_BYTES`] bytes that is not the last part.
     ///
     /// # Errors
     /// [`ArchiveError`].
@@ -104,7 +105,7 @@ impl<W: Write> ArchiveWriter<W> {
         self.seal(bytes, false)
     }
 
-    /// Adds the last part and the signature.
+    /// Writes the last part and the signature, and returns the output.
     ///
     /// # Errors
     /// [`ArchiveError`].
@@ -118,7 +119,7 @@ impl<W: Write> ArchiveWriter<W> {
     }
 
     fn seal(&mut self, bytes: &[u8], last: bool) -> Result<(), ArchiveError> {
-        debug_assert!(bytes.len() <= PART_BYTES, "a part is read into memory");
+        debug_assert!(bytes.len() <= PART_BYTES, "a part must fit into memory when it is read");
         let sealed = self.keyring.seal(&place(self.archive, self.parts, last), bytes)?;
         let wrapped = u16::try_from(sealed.wrapped_key.len()).map_err(|_| SealingError::Malformed)?;
         let part =
@@ -135,8 +136,8 @@ impl<W: Write> ArchiveWriter<W> {
     }
 }
 
-/// Reads an archive, part by part. Nothing of it counts before [`Self::next_part`] said that there
-/// are no more: only then the signature was seen.
+/// Reads an archive part by part. The caller must not use any part before [`Self::next_part`] has
+/// returned `None`, because only then the signature has been checked.
 pub struct ArchiveReader<R> {
     input: R,
     hash: Context,
@@ -145,7 +146,7 @@ pub struct ArchiveReader<R> {
 }
 
 impl<R: Read> ArchiveReader<R> {
-    /// Reads the header. It proves nothing yet.
+    /// Reads the header. It is not authenticated at this point.
     ///
     /// # Errors
     /// [`ArchiveError`].
@@ -166,8 +167,8 @@ impl<R: Read> ArchiveReader<R> {
         Ok((reader, header))
     }
 
-    /// Opens the next part of this archive. `None`: there are no more, and the signature over all
-    /// of it holds.
+    /// Opens the next part of this archive. Returns `None` when there are no more parts and the
+    /// signature over the whole archive is valid.
     ///
     /// # Errors
     /// [`ArchiveError`].
@@ -190,7 +191,7 @@ impl<R: Read> ArchiveReader<R> {
         let part = self.take_long(length)?;
         let sealed = parsed(&part).ok_or(ArchiveError::Part(number))?;
         let opened = keyring.unseal(&place(archive, self.parts, last), &sealed);
-        // Whatever is wrong with the keys named in it, they were not named so when it was signed.
+        // All errors mean that the part was changed: a part as it was signed names keys of this keyring.
         let opened = opened.map_err(|_| ArchiveError::Part(number))?;
         (self.parts, self.last_seen) = (number, last);
         Ok(opened)
@@ -224,7 +225,7 @@ impl<R: Read> ArchiveReader<R> {
     }
 }
 
-/// Where a part belongs: to this archive, in this order, with this end.
+/// Returns the place of a part in an archive.
 const fn place(archive: Uuid, index: u64, last: bool) -> Place {
     Place {
         purpose: Purpose::BackupPart,
@@ -294,7 +295,7 @@ mod tests {
         Ok(parts)
     }
 
-    /// Cuts an archive into what stands before the parts, its parts, and the signature.
+    /// Cuts an archive into its head, its parts and its signature.
     fn frames(bytes: &[u8]) -> Vec<&[u8]> {
         let (head, mut rest) = bytes.split_at(5 + 1 + 4 + HEADER.len());
         let mut frames = vec![head];
@@ -309,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_back_and_nothing_of_it_can_be_seen() {
+    fn a_written_archive_is_read_back_and_shows_none_of_its_content() {
         let keys = keys(7);
         let long = vec![7; PART_BYTES];
         let bytes = written(&keys.keyring, ARCHIVE, &[b"s3cret", &long, b""]);
@@ -331,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn an_archive_that_ends_early_or_late_says_so() {
+    fn an_archive_that_ends_early_or_late_is_refused() {
         let keys = keys(7);
         let bytes = written(&keys.keyring, ARCHIVE, &PARTS);
         for end in 0..bytes.len() {
@@ -363,14 +364,14 @@ mod tests {
             let found = arranged(&frames);
             assert!(matches!(found, Err(ArchiveError::Part(number)) if number == part), "{what}: {found:?}");
         }
-        // Whole parts, and an end that another archive of the same keyring signed.
+        // All parts are whole, but the signature is that of another archive with the same keyring.
         let found = arranged(&[head, one, two, three, frames(&other)[4]]);
         assert!(matches!(found, Err(ArchiveError::Signature)), "{found:?}");
         let found = arranged(&[head, one, two, signature]);
         assert!(matches!(found, Err(ArchiveError::Damaged(2))), "{found:?}");
         let found = arranged(&[head, one, two, three, three, signature]);
         assert!(matches!(found, Err(ArchiveError::Damaged(3))), "{found:?}");
-        // A part that says it is the last, and one that says it is not.
+        // A middle part is marked as the last part, and the last part as a middle part.
         for (frame, kind) in [(two, 2), (three, 1)] {
             let lying = [&[kind], &frame[1..]].concat();
             let found = if kind == 2 { arranged(&[head, one, &lying]) } else { arranged(&[head, one, two, &lying]) };
@@ -379,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_is_no_record_and_a_record_no_part() {
+    fn a_part_does_not_open_as_a_record_and_a_record_not_as_a_part() {
         let keys = keys(7);
         let bytes = written(&keys.keyring, ARCHIVE, &PARTS);
         let part = parsed(&frames(&bytes)[1][5..]).unwrap();

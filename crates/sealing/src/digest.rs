@@ -1,6 +1,6 @@
-//! Keyed digests: comparing values without seeing them.
+//! Keyed digests, which compare values without showing them.
 
-/// The key of the comparison digests (HMAC-SHA-256).
+/// A key for digests (HMAC-SHA-256).
 pub struct DigestKey(aws_lc_rs::hmac::Key);
 
 impl DigestKey {
@@ -10,7 +10,7 @@ impl DigestKey {
         Self(aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, bytes))
     }
 
-    /// Digests bytes.
+    /// Returns the digest of `bytes`.
     #[must_use]
     pub fn digest(&self, bytes: &[u8]) -> [u8; 32] {
         let tag = aws_lc_rs::hmac::sign(&self.0, bytes);
@@ -18,7 +18,7 @@ impl DigestKey {
     }
 }
 
-/// Shortens a digest to what is shown beside a mask: 8 hex characters.
+/// Returns the first 8 hexadecimal characters of a digest, to show beside a masked value.
 #[must_use]
 pub fn short(digest: &[u8; 32]) -> String {
     hex::encode(&digest[..4])

@@ -1,4 +1,4 @@
-//! One sealed message: a fresh data key, wrapped, and what it encrypts.
+//! The form of a sealed message: a wrapped data key, and the ciphertext under this data key.
 
 use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
@@ -10,65 +10,67 @@ use zeroize::Zeroizing;
 
 use crate::{InstanceId, SealingError, SecretBytes};
 
-/// What a ciphertext is for. Part of the AAD: a ciphertext of one purpose opens as no other.
+/// The purpose of a ciphertext. It is part of the AAD, so a ciphertext does not open under another
+/// purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Purpose {
     /// The fields of a record revision.
     RecordFields = 1,
-    /// A connection's `SecretID` or wrapping token.
+    /// The `SecretID` or wrapping token of a connection.
     ConnectionSecretId = 2,
-    /// A connection's TLS client key.
+    /// The TLS client key of a connection.
     ConnectionTlsKey = 3,
-    /// A user's OTP seed.
+    /// The OTP seed of a user.
     UserOtpSeed = 4,
-    /// The remote copy a conflict keeps.
+    /// The copy of the remote state that a conflict keeps.
     ConflictCopy = 5,
     /// The stored answer of an idempotent request.
     IdempotentAnswer = 6,
-    /// A stored plan: no values, but digests of them.
+    /// A stored plan. It holds digests of values, and no values.
     Plan = 7,
-    /// The secret that signs messages to a webhook.
+    /// The secret that signs the messages of a webhook.
     WebhookSecret = 8,
-    /// The one before it, which signs along for a day.
+    /// The previous secret of a webhook. It also signs for a day after a rotation.
     WebhookOldSecret = 9,
-    /// A part of a backup; its revision is its number, doubled, and one more for the last.
+    /// A part of a backup. The revision of its place is twice the index of the part, plus one for the
+    /// last part.
     BackupPart = 10,
 }
 
-/// Where a ciphertext lives. A ciphertext copied to any other place does not open.
+/// The place of a ciphertext. A ciphertext that is copied to another place does not open there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// What it is for.
+    /// The purpose of the ciphertext.
     pub purpose: Purpose,
-    /// The collection, or nil where there is none.
+    /// The id of the collection. Nil for ciphertexts outside of collections.
     pub collection: Uuid,
-    /// The record, connection, user or conflict.
+    /// The id of the record, connection, user, conflict or other object that owns the ciphertext.
     pub object: Uuid,
-    /// The revision, or 0 where there is none.
+    /// The revision of the object. 0 for objects without revisions.
     pub revision: u64,
 }
 
-/// A sealed message as it is stored: three columns.
+/// A sealed message as the database stores it, in three columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sealed {
-    /// The keyring key that wraps the data key.
+    /// The id of the keyring key that wraps the data key.
     pub key_id: Uuid,
-    /// Suite, salt, key commitment, nonce, wrapped data key.
+    /// The suite, the salt, the key commitment, the nonce and the wrapped data key.
     pub wrapped_key: Vec<u8>,
-    /// Nonce, ciphertext, tag.
+    /// The nonce, the ciphertext and the tag.
     pub ciphertext: Vec<u8>,
 }
 
-/// The one suite so far: AES-256-GCM, wrapped under HKDF-SHA-256 keys with a commitment.
+/// The only suite so far: AES-256-GCM, with keys from HKDF-SHA-256 and a key commitment.
 pub(crate) const SUITE: u8 = 1;
 
 const SALT_BYTES: usize = 32;
 const COMMITMENT_BYTES: usize = 32;
 
 impl Place {
-    /// Encodes what a ciphertext is bound to: fixed order, every part of fixed length. The key of
-    /// the keyring is left out: it changes in a rotation, and the data key is bound to it.
+    /// Encodes the AAD of a ciphertext: parts of fixed length in a fixed order. The id of the keyring
+    /// key is not among them. It changes in a rotation, and the AAD of the data key names it already.
     pub(crate) fn aad(&self, instance: InstanceId) -> Vec<u8> {
         let mut aad = Vec::with_capacity(2 + 3 * 16 + 8);
         aad.extend([SUITE, self.purpose as u8]);
@@ -80,8 +82,9 @@ impl Place {
     }
 }
 
-/// Encodes what a wrapped data key is bound to: the installation and the key that wraps it. Its
-/// place is the ciphertext's business: a data key opens one ciphertext, at one place.
+/// Encodes the AAD of a wrapped data key: the installation and the key that wraps it. The place is
+/// not part of it, because the data key opens a single ciphertext, and that ciphertext is bound to
+/// its place.
 pub(crate) fn data_key_aad(instance: InstanceId, key_id: Uuid) -> Vec<u8> {
     let mut aad = vec![SUITE, u8::MAX];
     aad.extend(instance.0.as_bytes());
@@ -89,11 +92,11 @@ pub(crate) fn data_key_aad(instance: InstanceId, key_id: Uuid) -> Vec<u8> {
     aad
 }
 
-/// Wraps 32 key bytes: suite ‖ salt ‖ commitment ‖ nonce ‖ ciphertext and tag.
+/// Wraps 32 key bytes and returns suite ‖ salt ‖ commitment ‖ nonce ‖ ciphertext and tag.
 ///
-/// HKDF over the wrapping key and a fresh salt gives the AES key and the commitment. A key per
-/// message lifts the limit on random nonces, and the commitment, compared first and in constant
-/// time, ties the message to one wrapping key.
+/// HKDF derives the AES key and the commitment from the wrapping key and a fresh salt. A derived key
+/// per message avoids the limit on random nonces under one key. [`unwrap`] compares the commitment
+/// first and in constant time, which ties the message to one wrapping key.
 pub(crate) fn wrap(wrapping: &[u8; 32], aad: &[u8], key: &[u8; 32]) -> Result<Vec<u8>, SealingError> {
     let mut salt = [0; SALT_BYTES];
     aws_lc_rs::rand::fill(&mut salt).map_err(|_| SealingError::NoRandomness)?;
@@ -105,7 +108,7 @@ pub(crate) fn wrap(wrapping: &[u8; 32], aad: &[u8], key: &[u8; 32]) -> Result<Ve
     Ok(wrapped)
 }
 
-/// Opens what [`wrap`] made.
+/// Opens a key that [`wrap`] wrapped.
 pub(crate) fn unwrap(wrapping: &[u8; 32], aad: &[u8], wrapped: &[u8]) -> Result<Zeroizing<[u8; 32]>, SealingError> {
     let (suite, rest) = wrapped.split_first().ok_or(SealingError::Malformed)?;
     if *suite != SUITE || rest.len() <= SALT_BYTES + COMMITMENT_BYTES {
@@ -120,7 +123,8 @@ pub(crate) fn unwrap(wrapping: &[u8; 32], aad: &[u8], wrapped: &[u8]) -> Result<
     Ok(Zeroizing::new(*bytes))
 }
 
-/// Encrypts one message under a key that encrypts nothing else: nonce ‖ ciphertext and tag.
+/// Encrypts a message and returns nonce ‖ ciphertext and tag. The caller uses each key for a single
+/// message.
 pub(crate) fn encrypt(key: &[u8; 32], aad: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, SealingError> {
     let mut nonce = [0; NONCE_LEN];
     aws_lc_rs::rand::fill(&mut nonce).map_err(|_| SealingError::NoRandomness)?;
@@ -134,7 +138,7 @@ pub(crate) fn encrypt(key: &[u8; 32], aad: &[u8], plaintext: &[u8]) -> Result<Ve
     Ok(sealed)
 }
 
-/// Opens what [`encrypt`] made.
+/// Decrypts a message that [`encrypt`] encrypted.
 pub(crate) fn decrypt(key: &[u8; 32], aad: &[u8], sealed: &[u8]) -> Result<SecretBytes, SealingError> {
     let (nonce, message) = sealed.split_at_checked(NONCE_LEN).ok_or(SealingError::Malformed)?;
     let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| SealingError::Malformed)?;

@@ -1,4 +1,4 @@
-//! The fields of a record, which are the data of a secret: name → JSON value.
+//! The fields of a record: a map from names to JSON values. They are the data of the secret in Vault.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -8,53 +8,53 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::{DigestKey, SecretBytes};
 
-/// Field name → value. Wiped on drop; `Debug` prints nothing.
+/// A map from field names to JSON values. Wiped on drop. `Debug` prints only the type name.
 pub struct SecretFields(BTreeMap<String, Value>);
 
-/// Why fields cannot be kept. Never holds a value.
+/// Why VaultTerm refuses fields. The error never holds a value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FieldsError {
-    /// The JSON is broken or no object.
+    /// The text is not a JSON object.
     #[error("fields must be a JSON object of names and values")]
     NotAnObject,
-    /// Vault decodes numbers as 64-bit floats, and this one would come back as another.
+    /// Vault decodes numbers as 64-bit floats, and this number would come back changed.
     #[error(
         "the number in field `{field}` would change on its way through Vault (64-bit float): quote it to keep it exactly"
     )]
     NumberWouldChange {
-        /// The field.
+        /// The name of the field.
         field: String,
     },
-    /// A field without a name, or with a name that is too long or not printable.
-    #[error("a field name has 1 to {max} printable characters: `{field}` has not")]
+    /// The name of a field is empty, too long or not printable.
+    #[error("a field name has 1 to {max} printable characters, but `{field}` does not")]
     FieldName {
-        /// The name.
+        /// The name, without control characters and cut to the allowed length.
         field: String,
-        /// Characters allowed.
+        /// The maximum number of characters.
         max: usize,
     },
-    /// Too many fields.
-    #[error("a record has at most {max} fields, this one has {found}")]
+    /// The record has too many fields.
+    #[error("a record has at most {max} fields, but this record has {found}")]
     TooManyFields {
-        /// Fields found.
+        /// The number of fields.
         found: usize,
-        /// Fields allowed.
+        /// The maximum number of fields.
         max: usize,
     },
-    /// More JSON strings (names and texts together) than Vault accepts in one request.
-    #[error("a record has at most {max} JSON strings (names and texts, nested ones included), this one has {found}")]
+    /// The record has more JSON strings (names and texts together) than Vault accepts in a request.
+    #[error("a record has at most {max} JSON strings (names and texts, also nested), but this record has {found}")]
     TooManyStrings {
-        /// Strings found.
+        /// The number of JSON strings.
         found: usize,
-        /// Strings allowed.
+        /// The maximum number of JSON strings.
         max: usize,
     },
-    /// Too large.
-    #[error("the fields of a record have at most {max} bytes of JSON, these have {found}")]
+    /// The JSON of the fields is too large.
+    #[error("the fields of a record have at most {max} bytes of JSON, but these fields have {found}")]
     TooLarge {
-        /// Bytes found.
+        /// The number of bytes.
         found: usize,
-        /// Bytes allowed.
+        /// The maximum number of bytes.
         max: usize,
     },
 }
@@ -66,11 +66,11 @@ impl SecretFields {
         Self(BTreeMap::new())
     }
 
-    /// Parses fields that a person or program wants to save. Numbers are judged by their
-    /// text, before any parser rounds them, and kept as Vault would answer them (`1.0` as 1).
+    /// Parses fields that a person or program wants to save. It checks the text of each number, before
+    /// a parser can round it, and keeps the number in the form in which Vault returns it (`1.0` as 1).
     ///
     /// # Errors
-    /// [`FieldsError`] names the field and what to change.
+    /// [`FieldsError`] names the field and the rule that it breaks.
     pub fn parse(json: &[u8]) -> Result<Self, FieldsError> {
         let raw: BTreeMap<String, Box<RawValue>> =
             serde_json::from_slice(json).map_err(|_| FieldsError::NotAnObject)?;
@@ -87,17 +87,17 @@ impl SecretFields {
         Ok(fields)
     }
 
-    /// Takes over fields that Vault answered or that were sealed before: already what Vault
-    /// would answer, so nothing is judged.
+    /// Wraps fields that Vault returned or that VaultTerm sealed before. They have passed all checks, so
+    /// this function checks nothing.
     #[must_use]
     pub fn from_trusted(fields: BTreeMap<String, Value>) -> Self {
         Self(fields)
     }
 
-    /// Checks the limits that hold for a whole record (after a patch or merge).
+    /// Checks the limits of a whole record. Call it after a patch or merge.
     ///
     /// # Errors
-    /// [`FieldsError`] names the limit.
+    /// [`FieldsError`] names the exceeded limit.
     pub fn check_limits(&self) -> Result<(), FieldsError> {
         if self.0.len() > Self::FIELDS_MAX {
             return Err(FieldsError::TooManyFields { found: self.0.len(), max: Self::FIELDS_MAX });
@@ -120,50 +120,50 @@ impl SecretFields {
         Ok(())
     }
 
-    /// Fields a record may have.
+    /// The maximum number of fields of a record.
     pub const FIELDS_MAX: usize = 400;
-    /// Characters of a field's name.
+    /// The maximum number of characters of a field name.
     pub const NAME_CHARS_MAX: usize = 128;
-    /// JSON strings of a record: OpenBao refuses a request with more than 1,000.
+    /// The maximum number of JSON strings of a record. OpenBao refuses a request with more than 1,000.
     pub const STRINGS_MAX: usize = 900;
-    /// Bytes of a record's JSON: a KV v2 version must fit one storage entry.
+    /// The maximum number of bytes of a record's JSON. A KV v2 version must fit into one storage entry.
     pub const BYTES_MAX: usize = 512 * 1024;
 
-    /// Shows the fields to code that must have them.
+    /// Returns the fields.
     #[must_use]
     pub fn expose(&self) -> &BTreeMap<String, Value> {
         &self.0
     }
 
-    /// Iterates over the names, sorted.
+    /// Iterates over the field names in sorted order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
 
-    /// Sets one field; the value must come from [`Self::parse`] or from Vault.
+    /// Sets a field. The value must come from [`Self::parse`] or from Vault.
     pub fn insert(&mut self, name: String, value: Value) {
         self.0.insert(name, value);
     }
 
-    /// Removes one field and says whether it was there.
+    /// Removes a field and returns whether it existed.
     pub fn remove(&mut self, name: &str) -> bool {
         self.0.remove(name).is_some()
     }
 
-    /// Copies the fields, on purpose.
+    /// Copies the fields. The name makes copies visible in code, since there is no `Clone`.
     #[must_use]
     pub fn duplicate(&self) -> Self {
         Self(self.0.clone())
     }
 
-    /// Encodes the fields as one JSON object.
+    /// Encodes the fields as a JSON object.
     #[must_use]
     pub fn to_json(&self) -> SecretBytes {
         SecretBytes::new(serde_json::to_vec(&self.0).expect("a map of JSON values always encodes"))
     }
 
-    /// Digests every field. Equal values have equal digests however their JSON was spelled
-    /// (`1.0` and `1`, key order in objects), under whatever name they stand.
+    /// Returns the digest of each field. Equal values have equal digests, independent of the field name
+    /// and of the spelling of their JSON (`1.0` or `1`, the order of keys in objects).
     #[must_use]
     pub fn content(&self, key: &DigestKey) -> Content {
         self.0
@@ -208,7 +208,7 @@ fn wipe(value: &mut Value) {
     }
 }
 
-/// Counts the JSON strings in a value, names of nested objects included.
+/// Counts the JSON strings in a value, including the names in nested objects.
 fn strings(value: &Value) -> usize {
     match value {
         Value::String(_) => 1,
@@ -218,7 +218,7 @@ fn strings(value: &Value) -> usize {
     }
 }
 
-/// Gives numbers the form in which Vault answers them: a whole number without a fraction.
+/// Brings numbers into the form in which Vault returns them: whole numbers have no fraction.
 fn normalize(value: &mut Value) {
     match value {
         Value::Number(number) => {
@@ -232,21 +232,21 @@ fn normalize(value: &mut Value) {
     }
 }
 
-/// The whole number that a number is, as far as 64-bit floats hold whole numbers exactly.
+/// Returns the number as an integer when it is whole and a 64-bit float holds it exactly.
 fn whole(number: &Number) -> Option<i64> {
     const EXACT_MAX: i64 = 1 << 53;
     let whole = number.as_i64().or_else(|| {
         let float = number.as_f64()?;
         #[allow(clippy::cast_possible_truncation, reason = "checked to be whole and small before it is used")]
         let whole = float as i64;
-        #[allow(clippy::cast_precision_loss, reason = "exact below 2^53, and larger ones are refused next")]
+        #[allow(clippy::cast_precision_loss, reason = "exact below 2^53, and larger numbers are refused next")]
         (whole as f64).eq(&float).then_some(whole)
     })?;
     (-EXACT_MAX..=EXACT_MAX).contains(&whole).then_some(whole)
 }
 
-/// Encodes a value so that equal values, and only they, have equal bytes: a tag, then the content
-/// with its length.
+/// Encodes a value as a tag and its content with the length. Values have equal bytes exactly when they
+/// are equal.
 fn canonicalize(value: &Value, out: &mut Vec<u8>) {
     let text = |tag: u8, bytes: &[u8], out: &mut Vec<u8>| {
         out.push(tag);
@@ -276,7 +276,7 @@ fn canonicalize(value: &Value, out: &mut Vec<u8>) {
     }
 }
 
-/// Says whether every number in a JSON text denotes the same after a trip through a 64-bit float.
+/// Returns whether all numbers in a JSON text keep their value when decoded as 64-bit floats.
 fn survives(json: &str) -> bool {
     let mut rest = json;
     while let Some(at) = rest.find(['"', '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9']) {
@@ -309,8 +309,8 @@ fn after_string(text: &str) -> &str {
     ""
 }
 
-/// Splits a number's text into sign, significant digits and exponent: equal exactly when the
-/// numbers are.
+/// Splits the text of a number into sign, significant digits and exponent. The results are equal
+/// exactly when the numbers are equal.
 fn decimal(text: &str) -> (bool, String, i64) {
     let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
     let exponent: i64 = exponent.parse().unwrap_or(i64::MAX / 2);
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_that_stays_the_same_is_kept_as_vault_answers_it() {
+    fn a_number_that_stays_the_same_is_kept_in_the_form_that_vault_returns() {
         for (text, kept) in [
             ("9007199254740992", "9007199254740992"),
             ("1.10", "1.1"),

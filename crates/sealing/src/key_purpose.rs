@@ -1,23 +1,23 @@
 //! The purposes of keys in the keyring.
 
-/// What a key of the keyring does.
+/// The purpose of a key in the keyring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum KeyPurpose {
-    /// Wraps data keys.
+    /// The key wraps data keys.
     Record,
-    /// Makes comparison digests.
+    /// The key makes digests that compare values.
     Digest,
-    /// Signs audit checkpoints and backups (Ed25519 seed).
+    /// The key is an Ed25519 seed and signs audit checkpoints and backups.
     Audit,
-    /// Makes look-up digests of tokens.
+    /// The key makes the digests by which tokens are looked up.
     Token,
 }
 
 impl KeyPurpose {
-    /// Every purpose: an installation has an active key of each.
+    /// All purposes. An installation has one active key of each.
     pub const ALL: [Self; 4] = [Self::Record, Self::Digest, Self::Audit, Self::Token];
 
-    /// Returns the name stored with the key.
+    /// Returns the name that is stored with the key.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! The keyring: the keys below the root key, and sealing with them.
+//! The keyring: the keys that the root key wraps, and the sealing with these keys.
 
 use std::{
     collections::BTreeMap,
@@ -15,32 +15,32 @@ use crate::{
     signer::verify,
 };
 
-/// Whether a key still seals.
+/// Whether a key still seals new messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum KeyState {
-    /// Seals and opens.
+    /// The key seals and opens messages.
     Active,
-    /// Opens what was sealed before a rotation.
+    /// The key only opens messages that were sealed before a rotation.
     DecryptOnly,
 }
 
-/// One key of the keyring as it is stored.
+/// A key of the keyring as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyringRow {
-    /// The key's id.
+    /// The id of the key.
     pub id: Uuid,
-    /// What it does.
+    /// The purpose of the key.
     pub purpose: KeyPurpose,
-    /// Counts rotations, from 1.
+    /// The number of the key among those of its purpose, counted from 1.
     pub generation: u32,
-    /// Whether it still seals.
+    /// Whether the key still seals.
     pub state: KeyState,
-    /// The key, wrapped under the root key.
+    /// The key bytes, wrapped under the root key.
     pub wrapped: Vec<u8>,
 }
 
 impl KeyState {
-    /// Returns the name stored with the key.
+    /// Returns the name that is stored with the key.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -50,7 +50,7 @@ impl KeyState {
     }
 }
 
-/// The opened keyring. It may take over newer keys while it is in use.
+/// The opened keyring. It can adopt newer keys while other threads use it.
 pub struct Keyring {
     instance: InstanceId,
     records: RwLock<RecordKeys>,
@@ -59,14 +59,14 @@ pub struct Keyring {
     token: DigestKey,
 }
 
-/// Record keys by id: the active one and those that only open.
+/// The record keys by id: the active key, and older keys that only open messages.
 struct RecordKeys {
     keys: BTreeMap<Uuid, Arc<LockedKey>>,
     active: Uuid,
 }
 
 impl Keyring {
-    /// Draws the keys of a new installation.
+    /// Draws the keys of a new installation and returns them opened and as rows to store.
     ///
     /// # Errors
     /// [`SealingError::NoRandomness`].
@@ -79,7 +79,8 @@ impl Keyring {
     /// Opens a stored keyring.
     ///
     /// # Errors
-    /// [`SealingError::WrongRootKey`] when the root key is another one.
+    /// [`SealingError::WrongRootKey`] when another root key wraps the keyring.
+    /// [`SealingError::NoActiveKey`] when a purpose has no active key.
     pub fn open(root: &RootKey, instance: InstanceId, rows: &[KeyringRow]) -> Result<Self, SealingError> {
         let mut record_keys = BTreeMap::new();
         let mut active = BTreeMap::new();
@@ -102,13 +103,13 @@ impl Keyring {
         })
     }
 
-    /// Returns the installation this keyring belongs to.
+    /// Returns the id of the installation that owns this keyring.
     #[must_use]
     pub fn instance(&self) -> InstanceId {
         self.instance
     }
 
-    /// Seals one message for one place under a fresh data key.
+    /// Seals a message for one place under a fresh data key.
     ///
     /// # Errors
     /// [`SealingError::NoActiveKey`], [`SealingError::NoRandomness`].
@@ -119,17 +120,18 @@ impl Keyring {
         Ok(Sealed { key_id, wrapped_key, ciphertext: encrypt(&data_key, &place.aad(self.instance), plaintext)? })
     }
 
-    /// Opens what was sealed for this place.
+    /// Opens a message that was sealed for this place.
     ///
     /// # Errors
-    /// [`SealingError::DoesNotOpen`] when it was sealed for any other place.
+    /// [`SealingError::DoesNotOpen`] when it was sealed for another place.
+    /// [`SealingError::UnknownKey`] when the keyring lacks the key that wraps its data key.
     pub fn unseal(&self, place: &Place, sealed: &Sealed) -> Result<SecretBytes, SealingError> {
         let data_key = self.unwrap(sealed.key_id, &sealed.wrapped_key)?;
         decrypt(&data_key, &place.aad(self.instance), &sealed.ciphertext)
     }
 
-    /// Wraps a stored data key under the active record key, if it is not already: the new key id
-    /// and wrapped key. The ciphertext stays as it is.
+    /// Wraps a stored data key under the active record key. Returns the new key id and wrapped key, or
+    /// `None` when the active key wraps it already. The ciphertext does not change.
     ///
     /// # Errors
     /// As [`Self::unseal`].
@@ -141,8 +143,9 @@ impl Keyring {
         self.wrap(&data_key).map(Some)
     }
 
-    /// Takes over the keys of the same keyring as it is stored now: what is sealed or signed from here
-    /// on is so with its active ones. Record keys that it has no more still open what was read before.
+    /// Adopts the keys of a newer state of the same keyring. From now on its active keys seal and sign.
+    /// Record keys that the newer state lacks stay in memory, because they may still have to open
+    /// messages that were read from the database before.
     pub fn adopt(&self, newer: Self) {
         let signer = newer.signer.into_inner().unwrap_or_else(PoisonError::into_inner);
         *self.signer.write().unwrap_or_else(PoisonError::into_inner) = signer;
@@ -169,7 +172,7 @@ impl Keyring {
         unwrap(wrapping.expose(), &data_key_aad(self.instance, key_id), wrapped_key)
     }
 
-    /// Returns what signs with the active audit key.
+    /// Returns the signer of the active audit key.
     #[must_use]
     pub fn signer(&self) -> Arc<Signer> {
         Arc::clone(&self.signer.read().unwrap_or_else(PoisonError::into_inner))
@@ -178,7 +181,8 @@ impl Keyring {
     /// Checks a signature by the active audit key.
     ///
     /// # Errors
-    /// [`SealingError::UnknownKey`], [`SealingError::BadSignature`].
+    /// [`SealingError::UnknownKey`] when `key_id` is not the active audit key,
+    /// [`SealingError::BadSignature`].
     pub fn verify(&self, key_id: Uuid, domain: &str, bytes: &[u8], signature: &[u8]) -> Result<(), SealingError> {
         let signer = self.signer();
         if signer.key_id() != key_id {
@@ -187,13 +191,13 @@ impl Keyring {
         verify(&signer.public_key(), domain, bytes, signature)
     }
 
-    /// Returns the key of the comparison digests.
+    /// Returns the key of the digests that compare values.
     #[must_use]
     pub fn digest_key(&self) -> &DigestKey {
         &self.digest
     }
 
-    /// Digests a token for look-up: what is stored in its place.
+    /// Returns the digest of a token. The database stores this digest instead of the token.
     #[must_use]
     pub fn token_digest(&self, token: &str) -> [u8; 32] {
         self.token.digest(token.as_bytes())
@@ -205,7 +209,7 @@ fn signer((id, seed): &(Uuid, Zeroizing<[u8; 32]>)) -> Result<Signer, SealingErr
 }
 
 impl KeyringRow {
-    /// Opens an audit key to sign with.
+    /// Opens an audit key and returns its signer.
     ///
     /// # Errors
     /// [`SealingError::WrongRootKey`]; [`SealingError::NoActiveKey`] for a key of another purpose.
@@ -253,8 +257,8 @@ impl KeyringRow {
         })
     }
 
-    /// Encodes what a wrapped key is bound to. The state is left out: it changes in a rotation
-    /// without the key being wrapped again.
+    /// Encodes the AAD of a wrapped key. It leaves out the state, because a rotation changes the state
+    /// without wrapping the key again.
     fn aad(&self, instance: InstanceId) -> Vec<u8> {
         let mut aad = vec![SUITE, 0];
         aad.extend(instance.0.as_bytes());
@@ -353,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_record_key_takes_over_data_keys_one_by_one() {
+    fn data_keys_move_to_a_new_record_key_one_by_one() {
         let root = RootKey::generate();
         let (keyring, mut rows) = Keyring::create(&root, INSTANCE).unwrap();
         let sealed = keyring.seal(&place(), b"s3cret").unwrap();
@@ -371,18 +375,18 @@ mod tests {
         let new = Keyring::open(&root, INSTANCE, &rows).unwrap();
         assert_eq!(new.unseal(&place(), &moved).unwrap().expose(), b"s3cret");
         assert!(matches!(new.unseal(&place(), &sealed), Err(SealingError::UnknownKey(id)) if id == retired));
-        // A keyring in use takes the new key over, and still opens what was read before.
+        // A keyring in use adopts the new key and still opens messages that were read before.
         let in_use = Keyring::open(&root, INSTANCE, &before).unwrap();
         in_use.adopt(new);
         assert_eq!(in_use.seal(&place(), b"x").unwrap().key_id, key_id);
         assert_eq!(in_use.unseal(&place(), &sealed).unwrap().expose(), b"s3cret");
-        // The new key's name on the old key's wrapping opens nothing.
+        // A data key that the old key wrapped does not open under the id of the new key.
         let renamed = crate::Sealed { key_id, ..sealed };
         assert!(matches!(both.unseal(&place(), &renamed), Err(SealingError::DoesNotOpen)));
     }
 
     #[test]
-    fn the_audit_key_signs_until_a_keyring_in_use_takes_over_a_new_one() {
+    fn the_audit_key_signs_until_a_keyring_in_use_adopts_a_new_key() {
         let root = RootKey::generate();
         let (keyring, mut rows) = Keyring::create(&root, INSTANCE).unwrap();
         let signer = keyring.signer();

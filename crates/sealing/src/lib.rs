@@ -1,10 +1,10 @@
-//! The only crate that touches keys: secret values, envelopes, the keyring, digests.
+//! The only crate that touches keys. It holds secret values, envelopes, the keyring and digests.
 //!
-//! Records are sealed with a fresh data key per revision, which is wrapped under a key
-//! of the keyring, which is wrapped under the root key. Start reading at `keyring.rs`.
+//! A fresh data key seals each revision of a record. A key of the keyring wraps the data key, and the
+//! root key wraps the keyring. Start reading at `keyring.rs`.
 //!
-//! It does no IO but reading and writing the local root key file, and knows neither SQL
-//! nor HTTP. Every cipher, hash and comparison comes from aws-lc-rs.
+//! The only IO of this crate reads and writes the local file of the root key. It knows neither SQL nor
+//! HTTP. Every cipher, hash and comparison comes from aws-lc-rs.
 
 mod archive;
 mod digest;

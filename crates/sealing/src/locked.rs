@@ -1,23 +1,25 @@
-//! Keys that live as long as the process: each on a page of its own that is locked in memory and
-//! left out of core dumps, and wiped before it is given back.
+//! Memory for keys that live as long as the process. Each key has its own page, which is locked in
+//! memory, excluded from core dumps and wiped on drop.
 //!
-//! Best effort: where the system refuses (a limit, a container), the key is held all the same.
+//! Locking is best effort: when the operating system refuses it (a limit, a container), the key is
+//! kept in ordinary memory.
 
 use std::fmt;
 
 use zeroize::Zeroize as _;
 
-/// The smallest page there is. On machines with larger ones, neighbours are locked along.
+/// The smallest page size of the supported machines. With larger pages, the lock covers neighbouring
+/// data, too.
 const PAGE_BYTES: usize = 4096;
 
 #[repr(C, align(4096))]
 struct Page([u8; PAGE_BYTES]);
 
-/// A key of 32 bytes. `Debug` prints nothing; there is no `Clone`.
+/// A key of 32 bytes. `Debug` prints only the type name, and there is no `Clone`.
 pub(crate) struct LockedKey(Box<Page>);
 
 impl LockedKey {
-    /// Locks a page and lets `fill` write the key into it.
+    /// Locks a page and calls `fill` to write the key into it.
     pub(crate) fn new<E>(fill: impl FnOnce(&mut [u8; 32]) -> Result<(), E>) -> Result<Self, E> {
         let mut key = Self(Box::new(Page([0; PAGE_BYTES])));
         key.keep_in_memory(true);
@@ -38,7 +40,7 @@ impl LockedKey {
         }
     }
 
-    /// Shows the key to code that must have it.
+    /// Returns the key bytes.
     pub(crate) fn expose(&self) -> &[u8; 32] {
         self.0.0.first_chunk().expect("a page has more than 32 bytes")
     }
@@ -47,8 +49,8 @@ impl LockedKey {
     fn keep_in_memory(&mut self, locked: bool) {
         use rustix::mm::{Advice, madvise, mlock, munlock};
         let start = (&raw mut *self.0).cast();
-        // SAFETY: the range is exactly one page of ours, which outlives both calls; neither call
-        // changes what is in it.
+        // SAFETY: the range is exactly the page that `self` owns. The page outlives both calls, and
+        // neither call changes its content.
         let _ = unsafe {
             if locked {
                 mlock(start, PAGE_BYTES).and(madvise(start, PAGE_BYTES, Advice::LinuxDontDump))
@@ -77,12 +79,12 @@ mod tests {
     use super::LockedKey;
 
     #[test]
-    fn a_key_is_on_a_page_of_its_own_that_is_not_dumped() {
+    fn a_key_has_its_own_page_that_is_locked_and_not_dumped() {
         let key = LockedKey::of(&[7; 32]);
         assert_eq!(key.expose(), &[7; 32]);
         let address = key.expose().as_ptr().addr();
         assert_eq!(address % super::PAGE_BYTES, 0);
-        // The kernel says of every mapping which flags it has: `dd` is "do not dump", `lo` locked.
+        // The kernel lists the flags of each mapping: `dd` means "do not dump", `lo` means "locked".
         let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
         let mut ours = false;
         let flags = maps.lines().find_map(|line| {

@@ -1,5 +1,7 @@
-//! The root key: 32 bytes that wrap the keyring. In a file, or sealed by somebody else in a form
-//! that says whose it is.
+//! The root key: 32 bytes that wrap the keyring.
+//!
+//! It is stored in a key file, or sealed by an external service. The sealed form names the
+//! installation that owns the key.
 
 use std::{
     fs::{File, OpenOptions},
@@ -14,61 +16,61 @@ use zeroize::Zeroizing;
 
 use crate::{InstanceId, SecretBytes, locked::LockedKey};
 
-/// The key at the top. On a locked page, wiped on drop; `Debug` prints nothing.
+/// The root key, on a locked page. Wiped on drop. `Debug` prints only the type name.
 pub struct RootKey(LockedKey);
 
-/// Which root key: derived from it, and tells nothing of it.
+/// The id of a root key. It is derived from the key and reveals nothing about the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RootKeyId(pub Uuid);
 
-/// Why a root key could not be had.
+/// Why a root key could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum RootKeyError {
-    /// The file cannot be read or written.
+    /// The key file cannot be read or written.
     #[error("cannot access the master key file {path}")]
     File {
-        /// The file.
+        /// The path of the key file.
         path: PathBuf,
-        /// The cause.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// Others than the owner may read the file.
-    #[error("the master key file {path} can be read by others (mode {mode:o}); run: chmod 600 {path}")]
+    /// Users other than the owner may read the key file.
+    #[error("the master key file {path} can be read by other users (mode {mode:o}). Run: chmod 600 {path}")]
     Permissions {
-        /// The file.
+        /// The path of the key file.
         path: PathBuf,
-        /// Its mode.
+        /// The permission bits of the key file.
         mode: u32,
     },
-    /// The content is not 64 hex digits.
-    #[error("a master key is 64 hexadecimal digits; {origin} holds something else")]
+    /// The text is not 64 hexadecimal digits.
+    #[error("a master key is 64 hexadecimal digits, but {origin} holds something else")]
     Malformed {
-        /// Where it was read.
+        /// The file or variable that holds the text.
         origin: String,
     },
-    /// What was unsealed is no root key, or another installation's, or another one.
-    #[error("what was unsealed is not this installation's root key: {0}")]
+    /// The unsealed bytes are not the root key of this installation.
+    #[error("the unsealed bytes are not the root key of this installation: {0}")]
     Foreign(&'static str),
 }
 
-/// What a root key to be sealed begins with.
+/// The first bytes of a root key's sealed form.
 const SEALED_MAGIC: &[u8; 8] = b"VTROOT\x00\x01";
 
 impl RootKey {
     /// Draws a new root key.
     ///
     /// # Panics
-    /// When the system has no randomness: nothing safe can be done then.
+    /// When the operating system provides no randomness. No key can be drawn safely then.
     #[must_use]
     pub fn generate() -> Self {
         let drawn = LockedKey::new(|key| aws_lc_rs::rand::fill(key));
         Self(drawn.expect("the system provides randomness"))
     }
 
-    /// Parses 64 hexadecimal digits; `origin` is named in errors.
+    /// Parses 64 hexadecimal digits. Errors name `origin`, the file or variable that holds the text.
     ///
     /// # Errors
-    /// When the text is anything else.
+    /// [`RootKeyError::Malformed`].
     pub fn from_hex(text: &str, origin: &str) -> Result<Self, RootKeyError> {
         let mut bytes = Zeroizing::new([0; 32]);
         hex::decode_to_slice(text.trim(), bytes.as_mut_slice())
@@ -76,10 +78,10 @@ impl RootKey {
         Ok(Self(LockedKey::of(&bytes)))
     }
 
-    /// Returns the key's id.
+    /// Returns the id of the key.
     ///
     /// # Panics
-    /// Never: HKDF gives 16 bytes to whoever asks.
+    /// Never: HKDF can always derive 16 bytes.
     #[must_use]
     pub fn id(&self) -> RootKeyId {
         struct Length;
@@ -97,8 +99,8 @@ impl RootKey {
         RootKeyId(Uuid::from_bytes(id))
     }
 
-    /// Returns the key as it is handed to a seal: magic ‖ key id ‖ instance ‖ key. Whoever opens
-    /// it can tell whether it is what it should be ([`Self::from_sealed_form`]).
+    /// Returns the form of the key that an external service seals: magic ‖ key id ‖ instance ‖ key.
+    /// [`Self::from_sealed_form`] uses the first three parts to check the key after unsealing.
     #[must_use]
     pub fn to_sealed_form(&self, instance: InstanceId) -> SecretBytes {
         let mut form = Vec::with_capacity(SEALED_MAGIC.len() + 16 + 16 + 32);
@@ -109,27 +111,28 @@ impl RootKey {
         SecretBytes::new(form)
     }
 
-    /// Reads what a seal opened.
+    /// Reads the form that an external service unsealed.
     ///
     /// # Errors
-    /// [`RootKeyError::Foreign`] when it is anything but a root key of this installation.
+    /// [`RootKeyError::Foreign`] when the bytes are not the root key of this installation.
     pub fn from_sealed_form(form: &SecretBytes, instance: InstanceId) -> Result<Self, RootKeyError> {
-        let rest = form.expose().strip_prefix(SEALED_MAGIC).ok_or(RootKeyError::Foreign("it is no root key"))?;
-        let cut = RootKeyError::Foreign("it has the wrong length");
+        let rest = form.expose().strip_prefix(SEALED_MAGIC).ok_or(RootKeyError::Foreign("they are not a root key"))?;
+        let cut = RootKeyError::Foreign("their length is wrong");
         let Some((id, rest)) = rest.split_first_chunk::<16>() else { return Err(cut) };
         let Some((of, rest)) = rest.split_first_chunk::<16>() else { return Err(cut) };
         let Ok(key) = <&[u8; 32]>::try_from(rest) else { return Err(cut) };
         if of != instance.0.as_bytes() {
-            return Err(RootKeyError::Foreign("it belongs to another installation"));
+            return Err(RootKeyError::Foreign("they belong to another installation"));
         }
         let root = Self(LockedKey::of(key));
         if root.id().0.as_bytes() != id {
-            return Err(RootKeyError::Foreign("it does not have the id that it says"));
+            return Err(RootKeyError::Foreign("the key does not have the id that stands beside it"));
         }
         Ok(root)
     }
 
-    /// Returns what a sealed root key is bound to, for the seal's context or associated data.
+    /// Returns the bytes to which a sealed root key is bound. The external service takes them as context
+    /// or associated data.
     #[must_use]
     pub fn sealing_context(instance: InstanceId, id: RootKeyId) -> Vec<u8> {
         let mut context = b"vaultterm root key v1".to_vec();
@@ -166,19 +169,19 @@ impl RootKey {
         file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
     }
 
-    /// Copies the key, on purpose.
+    /// Copies the key. The name makes copies visible in code, since there is no `Clone`.
     #[must_use]
     pub fn duplicate(&self) -> Self {
         Self(LockedKey::of(self.expose()))
     }
 
-    /// Shows the key to code that must have it.
+    /// Returns the key bytes.
     #[must_use]
     pub fn expose(&self) -> &[u8; 32] {
         self.0.expose()
     }
 
-    /// More than a key file ever holds: a larger file is something else.
+    /// The maximum number of bytes that are read from a key file. A larger file is not a key file.
     const FILE_BYTES_MAX: u64 = 256;
 }
 
@@ -210,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_file_that_others_may_read_is_refused() {
+    fn a_key_file_that_other_users_may_read_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("master.key");
         RootKey::generate().write_new(&path).unwrap();
@@ -222,12 +225,15 @@ mod tests {
     fn anything_but_64_hexadecimal_digits_is_refused_without_being_shown() {
         for text in ["", "abc", &"g".repeat(64), &"0".repeat(65)] {
             let error = RootKey::from_hex(text, "DEV_MASTER_KEY").unwrap_err();
-            assert_eq!(error.to_string(), "a master key is 64 hexadecimal digits; DEV_MASTER_KEY holds something else");
+            assert_eq!(
+                error.to_string(),
+                "a master key is 64 hexadecimal digits, but DEV_MASTER_KEY holds something else"
+            );
         }
     }
 
     #[test]
-    fn what_is_sealed_says_whose_it_is() {
+    fn a_sealed_form_opens_for_its_own_installation_only() {
         let (root, instance) = (RootKey::generate(), InstanceId(Uuid::from_u128(7)));
         let form = root.to_sealed_form(instance);
         assert_eq!(RootKey::from_sealed_form(&form, instance).unwrap().expose(), root.expose());
@@ -244,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_has_the_same_id_always_and_another_key_another() {
+    fn equal_keys_have_equal_ids_and_other_keys_other_ids() {
         let key = RootKey::from_hex(&"ab".repeat(32), "a test").unwrap();
         assert_eq!(key.id(), RootKey::from_hex(&"ab".repeat(32), "a test").unwrap().id());
         assert_ne!(key.id(), RootKey::generate().id());

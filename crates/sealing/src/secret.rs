@@ -1,4 +1,4 @@
-//! Secrets in memory: nothing that prints, serializes or copies by accident.
+//! Types for secrets in memory. They cannot be printed, serialized or copied by accident.
 
 use std::fmt;
 
@@ -6,17 +6,18 @@ use zeroize::Zeroizing;
 
 use crate::SealingError;
 
-/// A secret text (a `SecretID`, a password, a token). Wiped on drop; `Debug` prints nothing.
+/// A secret text, such as a `SecretID`, a password or a token. Wiped on drop. `Debug` prints only the
+/// type name.
 pub struct SecretText(Zeroizing<String>);
 
 impl SecretText {
-    /// Takes ownership of a secret text.
+    /// Wraps a secret text.
     #[must_use]
     pub fn new(text: String) -> Self {
         Self(Zeroizing::new(text))
     }
 
-    /// Draws a token: the prefix and 256 random bits in hexadecimal.
+    /// Draws a token: `prefix`, followed by 256 random bits in hexadecimal.
     ///
     /// # Errors
     /// [`SealingError::NoRandomness`].
@@ -29,13 +30,13 @@ impl SecretText {
         Ok(Self(text))
     }
 
-    /// Shows the secret to code that must have it.
+    /// Returns the secret.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// Copies the secret, on purpose.
+    /// Copies the secret. The name makes copies visible in code, since there is no `Clone`.
     #[must_use]
     pub fn duplicate(&self) -> Self {
         Self(self.0.clone())
@@ -48,17 +49,17 @@ impl fmt::Debug for SecretText {
     }
 }
 
-/// Secret bytes. Wiped on drop; `Debug` prints nothing.
+/// Secret bytes. Wiped on drop. `Debug` prints only the type name.
 pub struct SecretBytes(Zeroizing<Vec<u8>>);
 
 impl SecretBytes {
-    /// Takes ownership of secret bytes.
+    /// Wraps secret bytes.
     #[must_use]
     pub fn new(bytes: Vec<u8>) -> Self {
         Self(Zeroizing::new(bytes))
     }
 
-    /// Shows the secret to code that must have it.
+    /// Returns the secret.
     #[must_use]
     pub fn expose(&self) -> &[u8] {
         &self.0

@@ -1,21 +1,21 @@
-//! Signatures of the installation (Ed25519), by keys of the keyring.
+//! Ed25519 signatures with the audit keys of the keyring.
 
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use uuid::Uuid;
 
 use crate::SealingError;
 
-/// Bytes of a signature.
+/// The number of bytes of a signature.
 pub const SIGNATURE_BYTES: usize = 64;
 
-/// A key of the keyring that signs. `Debug` prints nothing of it.
+/// An audit key that signs. `Debug` prints only the type name.
 pub struct Signer {
     key_id: Uuid,
     pair: Ed25519KeyPair,
 }
 
 impl Signer {
-    /// Makes the key of a seed.
+    /// Derives the key from its seed.
     pub(crate) fn from_seed(key_id: Uuid, seed: &[u8; 32]) -> Result<Self, SealingError> {
         let pair = Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| SealingError::Malformed)?;
         Ok(Self { key_id, pair })
@@ -36,9 +36,9 @@ impl Signer {
         self.pair.public_key().as_ref().try_into().expect("an Ed25519 public key has 32 bytes")
     }
 
-    /// Signs domain ‖ bytes. The domain says what is signed: it ends in a line end or a zero byte,
-    /// and is the beginning of no other domain, so that a signature of one kind is never one of
-    /// another.
+    /// Signs domain ‖ bytes. The domain names the kind of message. It ends with a line end or a zero
+    /// byte and is not the prefix of another domain, so that a signature of one kind is never valid for
+    /// another kind.
     ///
     /// # Panics
     /// Never: an Ed25519 signature has 64 bytes.
@@ -49,7 +49,7 @@ impl Signer {
     }
 }
 
-/// Checks a signature of [`Signer::sign`].
+/// Checks a signature that [`Signer::sign`] made.
 ///
 /// # Errors
 /// [`SealingError::BadSignature`].
@@ -74,7 +74,8 @@ mod tests {
 
     use super::{Signer, verify};
 
-    /// RFC 8032, section 7.1, test 3: the seed, the public key and the signature of `af 82`.
+    /// The seed of RFC 8032, section 7.1, test 3. `PUBLIC` is its public key, `SIGNATURE` its signature of
+    /// the bytes `af 82`.
     const SEED: &str = "c5aa8df43f9f837bedb7442f31dcb7b166d38535076f094b85ce3a2e0b4458f7";
     const PUBLIC: &str = "fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025";
     const SIGNATURE: &str = "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac\

@@ -1,5 +1,5 @@
-//! Signing messages to webhooks, as Standard Webhooks 1.0.0 says (standardwebhooks.com): with a
-//! secret that sender and receiver share.
+//! Signatures of webhook messages as Standard Webhooks 1.0.0 (standardwebhooks.com) defines them, with
+//! a secret that sender and receiver share.
 
 use std::fmt;
 
@@ -9,14 +9,15 @@ use zeroize::Zeroizing;
 
 use crate::{SealingError, SecretText};
 
-/// What a secret in text form begins with.
+/// The prefix of a secret in text form.
 const PREFIX: &str = "whsec_";
-/// How long a drawn secret is, and how long a given one may be: the specification's limits.
+/// The number of bytes of a drawn secret.
 const BYTES: usize = 32;
+/// The minimum and maximum number of bytes of a given secret, as the specification sets them.
 const BYTES_MIN: usize = 24;
 const BYTES_MAX: usize = 64;
 
-/// A secret that signs messages (HMAC-SHA-256). Wiped on drop; `Debug` prints nothing.
+/// A secret that signs messages (HMAC-SHA-256). Wiped on drop. `Debug` prints only the type name.
 pub struct WebhookSecret(Zeroizing<Vec<u8>>);
 
 impl WebhookSecret {
@@ -30,14 +31,14 @@ impl WebhookSecret {
         Ok(Self(bytes))
     }
 
-    /// Reads a secret in text form: `whsec_` and 24 to 64 bytes in base64.
+    /// Parses a secret in text form: `whsec_` and 24 to 64 bytes in base64. Returns `None` for other texts.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = Zeroizing::new(STANDARD.decode(text.strip_prefix(PREFIX)?).ok()?);
         (BYTES_MIN..=BYTES_MAX).contains(&bytes.len()).then_some(Self(bytes))
     }
 
-    /// Writes the secret in text form, for the one time it is shown and for its envelope.
+    /// Returns the secret in text form. It is shown once at creation, and its envelope stores it.
     #[must_use]
     pub fn to_text(&self) -> SecretText {
         let encoded = Zeroizing::new(STANDARD.encode(self.0.as_slice()));
@@ -47,11 +48,11 @@ impl WebhookSecret {
         SecretText::new(std::mem::take(&mut *text))
     }
 
-    /// Signs a message: `v1,` and base64. Neither id nor timestamp may hold a dot, or one message
-    /// could be read as another.
+    /// Signs a message and returns `v1,` and the signature in base64. `id` must not contain a dot,
+    /// because dots separate the signed parts.
     #[must_use]
     pub fn sign(&self, id: &str, timestamp: i64, body: &[u8]) -> String {
-        debug_assert!(!id.contains('.'), "a dot divides what is signed");
+        debug_assert!(!id.contains('.'), "dots separate the signed parts");
         let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &self.0));
         context.update(format!("{id}.{timestamp}.").as_bytes());
         context.update(body);
@@ -69,7 +70,7 @@ impl fmt::Debug for WebhookSecret {
 mod tests {
     use super::*;
 
-    /// The example that the specification's own libraries are tested with.
+    /// The secret, message and signature are the test vector of the specification's libraries.
     #[test]
     fn it_signs_as_the_standard_says() {
         let secret = WebhookSecret::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
@@ -97,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_secret_is_refused() {
+    fn a_text_without_the_form_of_a_secret_is_refused() {
         let of_bytes = |count: usize| format!("whsec_{}", STANDARD.encode(vec![7; count]));
         for text in ["", "whsec_", "hunter2", "whsec_%%%%", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"] {
             assert!(WebhookSecret::parse(text).is_none(), "{text}");

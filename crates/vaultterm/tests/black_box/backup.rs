@@ -225,7 +225,7 @@ async fn backup_and_restore_refuse_what_would_lose_something_and_say_what_to_do(
         let end = bent.len() - 1;
         bent[end] ^= 1;
         for (name, bytes, why) in [
-            ("bent.vtbak", bent, "signature of the backup does not hold"),
+            ("bent.vtbak", bent, "signature of the backup is not valid"),
             ("short.vtbak", bytes[..end].to_vec(), "ends early"),
             ("text.vtbak", b"this is some other file".to_vec(), "not a VaultTerm backup"),
         ] {
