@@ -9,12 +9,13 @@
 //! A mutant that no test notices is a survivor: `docs/reference/mutants.md` explains those that may
 //! live, and any other one is an error.
 
+mod mutant;
 mod weave;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     process::Command,
     sync::Mutex,
     thread,
@@ -22,8 +23,8 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use serde::Deserialize;
 
+use self::mutant::Mutant;
 use crate::{
     planted::lock,
     programs::{self, Program, Refusal},
@@ -48,53 +49,6 @@ pub(crate) fn mutant(number: u32) -> bool {
     *MUTANT == number
 }
 ";
-
-/// A mutant, as `cargo mutants --list --json` tells it.
-#[derive(Clone, Debug, Deserialize)]
-pub(crate) struct Mutant {
-    name: String,
-    file: PathBuf,
-    span: Span,
-    replacement: String,
-    genre: Genre,
-    /// Its number in the copy, from 1.
-    #[serde(skip)]
-    number: u32,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-enum Genre {
-    FnValue,
-    BinaryOperator,
-    UnaryOperator,
-    MatchArm,
-    MatchArmGuard,
-    StructField,
-}
-
-/// Lines and columns (in characters) from 1; the end is not in it.
-#[derive(Clone, Copy, Debug, Deserialize)]
-struct Span {
-    start: Place,
-    end: Place,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-struct Place {
-    line: usize,
-    column: usize,
-}
-
-impl Mutant {
-    /// Its name without line and column, which change with every edit.
-    fn plain_name(&self) -> String {
-        let mut parts = self.name.splitn(4, ':');
-        match (parts.next(), parts.next(), parts.next(), parts.next()) {
-            (Some(file), Some(_), Some(_), Some(what)) => format!("{file}:{what}"),
-            _ => self.name.clone(),
-        }
-    }
-}
 
 /// Tries every mutant of a crate on the crate's own tests.
 pub(crate) fn check(root: &Path, name: &str) -> Result<()> {

@@ -10,7 +10,7 @@ use syn::{
     visit::{self, Visit},
 };
 
-use super::{Genre, Mutant, Place};
+use super::mutant::{Genre, Mutant, Place};
 
 /// A change of the text. Ranges are nested, never crossed.
 enum Edit {
@@ -207,7 +207,7 @@ fn line_starts(text: &str) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::Span, *};
+    use super::{super::mutant::Span, *};
 
     fn mutant(number: u32, genre: Genre, (from, to): (Place, Place), replacement: &str) -> Mutant {
         let (name, file) = (String::new(), "x.rs".into());

@@ -1,0 +1,52 @@
+//! A mutant and its place in a source.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+/// A mutant, as `cargo mutants --list --json` tells it.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Mutant {
+    pub(super) name: String,
+    pub(super) file: PathBuf,
+    pub(super) span: Span,
+    pub(super) replacement: String,
+    pub(super) genre: Genre,
+    /// Its number in the copy, from 1.
+    #[serde(skip)]
+    pub(super) number: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub(super) enum Genre {
+    FnValue,
+    BinaryOperator,
+    UnaryOperator,
+    MatchArm,
+    MatchArmGuard,
+    StructField,
+}
+
+/// Lines and columns (in characters) from 1; the end is not in it.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(super) struct Span {
+    pub(super) start: Place,
+    pub(super) end: Place,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+pub(super) struct Place {
+    pub(super) line: usize,
+    pub(super) column: usize,
+}
+
+impl Mutant {
+    /// Its name without line and column, which change with every edit.
+    pub(super) fn plain_name(&self) -> String {
+        let mut parts = self.name.splitn(4, ':');
+        match (parts.next(), parts.next(), parts.next(), parts.next()) {
+            (Some(file), Some(_), Some(_), Some(what)) => format!("{file}:{what}"),
+            _ => self.name.clone(),
+        }
+    }
+}
