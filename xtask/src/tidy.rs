@@ -1,13 +1,15 @@
 //! The rules that no compiler checks.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+mod circles;
+mod files;
+
+use std::{fs, path::Path};
 
 use anyhow::{Context, Result, bail};
 
-/// Which rooms a room may use. What is not listed may be used by none of ours.
+use files::files;
+
+/// The crates that each crate may use. No crate may use a crate that is not listed here.
 const ROOMS: [(&str, &[&str]); 11] = [
     ("reconcile", &[]),
     ("ledger", &[]),
@@ -18,17 +20,20 @@ const ROOMS: [(&str, &[&str]); 11] = [
     ("hcv", &["outbound", "reconcile", "sealing", "sync"]),
     ("store", &["ledger", "reconcile", "sealing", "sync"]),
     ("server", &["hcv", "ledger", "license", "outbound", "reconcile", "sealing", "store", "sync"]),
-    // Measures; nothing is built on it.
+    // It measures the others, and no crate uses it.
     ("bench", &["hcv", "ledger", "reconcile", "sealing", "server", "store", "sync", "testkit"]),
     ("vaultterm", &["hcv", "ledger", "license", "reconcile", "sealing", "server", "store", "sync"]),
 ];
 
-/// What the planner must never be able to reach.
+/// The libraries that the planner must not use, because a plan depends on its input alone.
 const IMPURE: [&str; 5] = ["tokio", "sqlx", "reqwest", "aws-lc-rs", "rand"];
 
 const NAMES_REFUSED: [&str; 5] = ["utils", "helpers", "common", "misc", "manager"];
 
-/// Checks all rules and names every finding.
+/// Checks all rules and prints each finding.
+///
+/// # Errors
+/// When there is a finding, or a file cannot be read.
 pub(crate) fn check(root: &Path) -> Result<()> {
     let mut findings = Vec::new();
     for (room, allowed) in ROOMS {
@@ -40,6 +45,7 @@ pub(crate) fn check(root: &Path) -> Result<()> {
     for folder in ["crates", "xtask"] {
         sources(&root.join(folder), &mut findings)?;
     }
+    circles::check(root, &mut findings)?;
     links(root, &root.join("README.md"), &mut findings)?;
     for path in files(&root.join("docs"), "md")? {
         links(root, &path, &mut findings)?;
@@ -73,7 +79,7 @@ fn manifest(path: &Path, room: &str, allowed: &[&str], findings: &mut Vec<String
             findings.push(format!("the planner is pure: it must not use {name}"));
         }
         if !name.starts_with("vaultterm-") && !reason {
-            findings.push(format!("crates/{room}: say beside `{name}` what it is for"));
+            findings.push(format!("crates/{room}: write the reason for `{name}` beside it"));
         }
     }
     Ok(())
@@ -88,7 +94,7 @@ fn sources(folder: &Path, findings: &mut Vec<String>) -> Result<()> {
             findings.push(format!("{shown}: name a module for what it does"));
         }
         if !text.starts_with("//!") && !text.starts_with("#!") {
-            findings.push(format!("{shown}: a module opens with what it is"));
+            findings.push(format!("{shown}: begin the module with a comment (`//!`) about its content"));
         }
         let marks = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("todo", "!("), concat!("unimplemented", "!(")];
         for mark in marks.iter().filter(|mark| text.contains(**mark)) {
@@ -98,7 +104,7 @@ fn sources(folder: &Path, findings: &mut Vec<String>) -> Result<()> {
     Ok(())
 }
 
-/// Checks that relative links lead somewhere.
+/// Checks that the relative links of a page lead to existing files.
 fn links(root: &Path, page: &Path, findings: &mut Vec<String>) -> Result<()> {
     let text = fs::read_to_string(page).with_context(|| format!("cannot read {}", page.display()))?;
     for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
@@ -107,23 +113,8 @@ fn links(root: &Path, page: &Path, findings: &mut Vec<String>) -> Result<()> {
             continue;
         }
         if !page.parent().unwrap_or(root).join(file).exists() {
-            findings.push(format!("{}: the link to {file} leads nowhere", page.display()));
+            findings.push(format!("{}: the link to {file} does not lead to a file", page.display()));
         }
     }
     Ok(())
-}
-
-fn files(folder: &Path, ending: &str) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    let Ok(entries) = fs::read_dir(folder) else { return Ok(found) };
-    for entry in entries {
-        let path = entry?.path();
-        if path.is_dir() {
-            found.extend(files(&path, ending)?);
-        } else if path.extension().is_some_and(|extension| extension == ending) {
-            found.push(path);
-        }
-    }
-    found.sort();
-    Ok(found)
 }
