@@ -141,7 +141,7 @@ impl RootKey {
         context
     }
 
-    /// Reads a key file. Refuses one that others may read.
+    /// Reads a key file. Refuses a file that other users may read.
     ///
     /// # Errors
     /// [`RootKeyError`].
@@ -157,7 +157,7 @@ impl RootKey {
         Self::from_hex(&text, &path.display().to_string())
     }
 
-    /// Writes a new key file with mode 0600; never overwrites one.
+    /// Writes a new key file with mode 0600. Never overwrites an existing file.
     ///
     /// # Errors
     /// [`RootKeyError::File`].
