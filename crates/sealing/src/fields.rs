@@ -6,7 +6,10 @@ use serde_json::{Number, Value, value::RawValue};
 use vaultterm_reconcile::{Content, FieldDigest};
 use zeroize::{Zeroize as _, Zeroizing};
 
-use crate::{DigestKey, SecretBytes};
+use crate::{
+    DigestKey, SecretBytes,
+    strict_json::{DEPTH_MAX, JsonFault, examine},
+};
 
 /// A map from field names to JSON values. Wiped on drop. `Debug` prints only the type name.
 pub struct SecretFields(BTreeMap<String, Value>);
@@ -17,6 +20,18 @@ pub enum FieldsError {
     /// The text is not a JSON object.
     #[error("fields must be a JSON object of names and values")]
     NotAnObject,
+    /// A name stands twice, in the fields or in an object within a value.
+    #[error("a name stands twice in one JSON object, in field `{field}`: leave one of the two")]
+    Twice {
+        /// The field.
+        field: String,
+    },
+    /// Objects and arrays are nested too deep.
+    #[error("the objects and arrays of a value are nested at most {max} deep")]
+    TooDeep {
+        /// Levels allowed.
+        max: usize,
+    },
     /// Vault decodes numbers as 64-bit floats, and this number would come back changed.
     #[error(
         "the number in field `{field}` would change on its way through Vault (64-bit float): quote it to keep it exactly"
@@ -72,6 +87,10 @@ impl SecretFields {
     /// # Errors
     /// [`FieldsError`] names the field and the rule that it breaks.
     pub fn parse(json: &[u8]) -> Result<Self, FieldsError> {
+        examine(json).map_err(|fault| match fault {
+            JsonFault::Twice { path } => FieldsError::Twice { field: path.into_iter().next().unwrap_or_default() },
+            JsonFault::TooDeep => FieldsError::TooDeep { max: DEPTH_MAX },
+        })?;
         let raw: BTreeMap<String, Box<RawValue>> =
             serde_json::from_slice(json).map_err(|_| FieldsError::NotAnObject)?;
         let mut fields = Self::new();
@@ -140,14 +159,19 @@ impl SecretFields {
         self.0.keys().map(String::as_str)
     }
 
-    /// Sets a field. The value must come from [`Self::parse`] or from Vault.
+    /// Sets a field and wipes the value that it replaces. The value must come from [`Self::parse`] or from Vault.
     pub fn insert(&mut self, name: String, value: Value) {
-        self.0.insert(name, value);
+        if let Some(mut before) = self.0.insert(name, value) {
+            wipe(&mut before);
+        }
     }
 
-    /// Removes a field and returns whether it existed.
+    /// Removes a field, wipes its value, and returns whether the field existed.
     pub fn remove(&mut self, name: &str) -> bool {
-        self.0.remove(name).is_some()
+        let removed = self.0.remove(name);
+        let was_there = removed.is_some();
+        removed.into_iter().for_each(|mut value| wipe(&mut value));
+        was_there
     }
 
     /// Copies the fields. The name makes copies visible in code, since there is no `Clone`.
@@ -329,7 +353,21 @@ fn decimal(text: &str) -> (bool, String, i64) {
 
 #[cfg(test)]
 mod tests {
-    use super::{FieldsError, SecretFields};
+    use super::{DEPTH_MAX, FieldsError, SecretFields};
+
+    #[test]
+    fn a_name_that_stands_twice_is_refused_at_every_depth() {
+        for json in [r#"{"a":1,"a":2}"#, r#"{"a":{"b":1,"b":1}}"#, r#"{"a":[{"b":{"c":1,"c":2}}]}"#] {
+            let refused = SecretFields::parse(json.as_bytes()).unwrap_err();
+            assert_eq!(refused, FieldsError::Twice { field: "a".to_owned() }, "{json}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_is_nested_too_deep_is_refused_for_that_reason() {
+        let json = format!(r#"{{"a":{}1{}}}"#, "[".repeat(200), "]".repeat(200));
+        assert_eq!(SecretFields::parse(json.as_bytes()).unwrap_err(), FieldsError::TooDeep { max: DEPTH_MAX });
+    }
     use crate::DigestKey;
 
     fn parse(json: &str) -> Result<SecretFields, FieldsError> {

@@ -18,6 +18,7 @@ mod locked;
 mod root;
 mod secret;
 mod signer;
+mod strict_json;
 mod webhook;
 
 pub use archive::{ArchiveError, ArchiveReader, ArchiveWriter, PART_BYTES};
@@ -31,4 +32,5 @@ pub use keyring::{KeyState, Keyring, KeyringRow};
 pub use root::{RootKey, RootKeyError, RootKeyId};
 pub use secret::{SecretBytes, SecretText};
 pub use signer::{SIGNATURE_BYTES, Signer, verify};
+pub use strict_json::{DEPTH_MAX, JsonFault, JsonTexts, examine};
 pub use webhook::WebhookSecret;
