@@ -45,6 +45,12 @@ impl Brake {
         Stopped
     }
 
+    /// Cancels, for a reason that people are told.
+    pub(crate) fn give_up(&self, stop: Stop) {
+        self.reason.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(stop);
+        self.cancel.cancel();
+    }
+
     /// Stops the run because the database failed.
     pub(crate) fn journal_failed(&self, error: JournalError) -> Stopped {
         // The run tells people that the database failed; the cause is the operator's business.

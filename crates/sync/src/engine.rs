@@ -14,6 +14,7 @@ use crate::{
     Clock, Connection, ConnectionId, ConnectionSecrets, Connector, Entitlement, Journal, JournalError, Lease, PlanId,
     Progress, Remote, RemoteFault, Run, RunId, RunState, StoredPlan, Trigger, Unlicensed,
     brake::{Brake, Stop},
+    in_time::{Bounds, in_time},
     lease,
     retry::CallError,
     running,
@@ -98,12 +99,20 @@ pub struct Engine<J, C, K> {
     pub(crate) connector: C,
     pub(crate) clock: K,
     pub(crate) entitlement: Arc<dyn Entitlement>,
+    pub(crate) bounds: Bounds,
 }
 
 impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
     /// Puts an engine together.
     pub fn new(journal: J, connector: C, clock: K, entitlement: Arc<dyn Entitlement>) -> Self {
-        Self { journal, connector, clock, entitlement }
+        Self { journal, connector, clock, entitlement, bounds: Bounds::default() }
+    }
+
+    /// Bounds the work that a person waits for (plans, decisions, reveals): it is stopped gently when it takes
+    /// longer than `within`, or when `closing` is cancelled.
+    #[must_use]
+    pub fn bounded(self, within: Duration, closing: CancellationToken) -> Self {
+        Self { bounds: Bounds { within: Some(within), closing }, ..self }
     }
 
     /// Returns the halt that the license means for every run at this moment. It is no part of a stored
@@ -122,7 +131,8 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
         let (connection, secrets) = self.load(connection_id).await?;
         let brake = Brake::new(CancellationToken::new());
         let id = PlanId(Uuid::now_v7());
-        match self.make_plan(id, &connection, secrets, &brake).await {
+        let plan = self.make_plan(id, &connection, secrets, &brake);
+        match in_time(&self.clock, &self.bounds, &brake, plan).await {
             Ok(plan) => {
                 self.journal.store_plan(&plan).await?;
                 Ok(plan)

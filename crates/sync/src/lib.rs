@@ -14,6 +14,7 @@ mod connection;
 mod engine;
 mod entitlement;
 mod ids;
+mod in_time;
 mod journal;
 mod lease;
 mod mark;

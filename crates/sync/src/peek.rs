@@ -10,6 +10,7 @@ use crate::{
     Clock, ConflictId, Connector, Engine, EngineError, Journal, Remote,
     brake::Brake,
     engine::unplanned,
+    in_time::in_time,
     problem::StepError,
     retry::CallError,
     session::{Session, connect},
@@ -27,14 +28,18 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
         let (connection, secrets) = self.load(stored.connection_id).await?;
         let brake = Brake::new(CancellationToken::new());
         let seed = Uuid::now_v7().as_u64_pair().1;
-        let shell = (&self.journal, &self.connector, &self.clock);
-        let connected = match connect(shell, &brake, &connection, secrets, seed).await {
-            Ok(connected) => connected,
+        let work = async {
+            let shell = (&self.journal, &self.connector, &self.clock);
+            let connected = connect(shell, &brake, &connection, secrets, seed).await?;
+            let session = Session::new(&self.journal, &self.clock, &brake, &connection, &connected, seed);
+            let read = session.remote_fields(&stored.conflict.path, &stamp).await;
+            connected.remote.close().await;
+            Ok::<_, CallError>(read)
+        };
+        let read = match in_time(&self.clock, &self.bounds, &brake, work).await {
+            Ok(read) => read,
             Err(error) => return Err(unplanned(error, brake)),
         };
-        let session = Session::new(&self.journal, &self.clock, &brake, &connection, &connected, seed);
-        let read = session.remote_fields(&stored.conflict.path, &stamp).await;
-        connected.remote.close().await;
         match read {
             Ok(read) => Ok(Some(read.fields)),
             Err(StepError::Fault(fault)) => Err(fault.into()),

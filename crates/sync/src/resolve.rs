@@ -30,6 +30,7 @@ use crate::{
     apply::{Apply, Decided, holds, local_state},
     brake::Brake,
     engine::unplanned,
+    in_time::in_time,
     lease,
     mark::RunNumber,
     problem::StepError,
@@ -101,6 +102,7 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
         let tally = Tally::new(&());
         let ended = {
             let work = self.decide(&connection, secrets, (&mut run, lease), &deciding, &brake, &tally);
+            let work = in_time(&self.clock, &self.bounds, &brake, work);
             match select(pin!(work), pin!(lease::keep(&self.journal, &self.clock, lease, &brake))).await {
                 Either::Left((ended, _)) => ended,
                 Either::Right((never, _)) => match never {},
