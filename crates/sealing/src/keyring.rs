@@ -114,9 +114,19 @@ impl Keyring {
     /// # Errors
     /// [`SealingError::NoActiveKey`], [`SealingError::NoRandomness`].
     pub fn seal(&self, place: &Place, plaintext: &[u8]) -> Result<Sealed, SealingError> {
+        let active = self.records().active;
+        self.seal_under(active, place, plaintext)
+    }
+
+    /// Seals one message for one place under a fresh data key, and wraps the data key under the named record
+    /// key. The caller names the key that is active in the transaction that stores the message.
+    ///
+    /// # Errors
+    /// [`SealingError::UnknownKey`], [`SealingError::NoRandomness`].
+    pub fn seal_under(&self, key_id: Uuid, place: &Place, plaintext: &[u8]) -> Result<Sealed, SealingError> {
         let mut data_key = Zeroizing::new([0; 32]);
         aws_lc_rs::rand::fill(data_key.as_mut_slice()).map_err(|_| SealingError::NoRandomness)?;
-        let (key_id, wrapped_key) = self.wrap(&data_key)?;
+        let wrapped_key = self.wrap(key_id, &data_key)?;
         Ok(Sealed { key_id, wrapped_key, ciphertext: encrypt(&data_key, &place.aad(self.instance), plaintext)? })
     }
 
@@ -130,17 +140,22 @@ impl Keyring {
         decrypt(&data_key, &place.aad(self.instance), &sealed.ciphertext)
     }
 
-    /// Wraps a stored data key under the active record key. Returns the new key id and wrapped key, or
-    /// `None` when the active key wraps it already. The ciphertext does not change.
+    /// Wraps a stored data key under another record key and returns the wrapped key. The ciphertext does not
+    /// change.
     ///
     /// # Errors
     /// As [`Self::unseal`].
-    pub fn rewrap(&self, key_id: Uuid, wrapped_key: &[u8]) -> Result<Option<(Uuid, Vec<u8>)>, SealingError> {
-        if key_id == self.records().active {
-            return Ok(None);
-        }
-        let data_key = self.unwrap(key_id, wrapped_key)?;
-        self.wrap(&data_key).map(Some)
+    pub fn rewrap(&self, from: Uuid, to: Uuid, wrapped_key: &[u8]) -> Result<Vec<u8>, SealingError> {
+        let data_key = self.unwrap(from, wrapped_key)?;
+        self.wrap(to, &data_key)
+    }
+
+    /// Learns the record keys of a newer state of the same keyring before it is committed. The active key stays
+    /// the same: a rotation that fails changes nothing. After the commit every transaction can seal with the new
+    /// key at once.
+    pub fn learn(&self, newer: &Self) {
+        let keys = newer.records().keys.clone();
+        self.records.write().unwrap_or_else(PoisonError::into_inner).keys.extend(keys);
     }
 
     /// Adopts the keys of a newer state of the same keyring. From now on its active keys seal and sign.
@@ -159,12 +174,10 @@ impl Keyring {
         self.records.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Wraps a data key under the active record key.
-    fn wrap(&self, data_key: &[u8; 32]) -> Result<(Uuid, Vec<u8>), SealingError> {
-        let records = self.records();
-        let active = records.active;
-        let wrapping = records.keys.get(&active).ok_or(SealingError::NoActiveKey(KeyPurpose::Record))?;
-        Ok((active, wrap(wrapping.expose(), &data_key_aad(self.instance, active), data_key)?))
+    /// Wraps a data key under a record key.
+    fn wrap(&self, key_id: Uuid, data_key: &[u8; 32]) -> Result<Vec<u8>, SealingError> {
+        let wrapping = self.records().keys.get(&key_id).cloned().ok_or(SealingError::UnknownKey(key_id))?;
+        wrap(wrapping.expose(), &data_key_aad(self.instance, key_id), data_key)
     }
 
     fn unwrap(&self, key_id: Uuid, wrapped_key: &[u8]) -> Result<Zeroizing<[u8; 32]>, SealingError> {
@@ -368,8 +381,8 @@ mod tests {
         rows.push(KeyringRow::draw(&root, INSTANCE, KeyPurpose::Record, 2).unwrap());
         let both = Keyring::open(&root, INSTANCE, &rows).unwrap();
         assert_eq!(both.unseal(&place(), &sealed).unwrap().expose(), b"s3cret");
-        let (key_id, wrapped_key) = both.rewrap(sealed.key_id, &sealed.wrapped_key).unwrap().unwrap();
-        assert_eq!(both.rewrap(key_id, &wrapped_key).unwrap(), None);
+        let key_id = both.seal(&place(), b"x").unwrap().key_id;
+        let wrapped_key = both.rewrap(sealed.key_id, key_id, &sealed.wrapped_key).unwrap();
         let moved = crate::Sealed { key_id, wrapped_key, ciphertext: sealed.ciphertext.clone() };
         rows.retain(|row| row.id != retired);
         let new = Keyring::open(&root, INSTANCE, &rows).unwrap();

@@ -32,7 +32,7 @@ pub struct JsonTexts {
     pub with_nul: BTreeSet<String>,
 }
 
-/// Looks through a JSON text. What is no JSON at all is left to the parser, which says where it breaks.
+/// Looks through a JSON text. Broken JSON passes: the parser refuses it and says where it breaks.
 ///
 /// # Errors
 /// [`JsonFault`], the first one.

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 use vaultterm_ledger::{Action, ObjectKind, ObjectRef, Outcome};
 use vaultterm_reconcile::RecordId;
-use vaultterm_store::{Collection, CollectionRole, ConnectionSummary, InstanceRole, Record, Scope};
+use vaultterm_store::{Collection, CollectionRole, ConnectionSummary, InstanceRole, Record, Scope, StoreError};
 use vaultterm_sync::{CollectionId, ConflictId, ConnectionId, Run, RunId, StoredConflict};
 
 use crate::{
@@ -127,6 +127,15 @@ impl App {
         let Some(held) = held else { return Err(Problem::not_found(what)) };
         let why = format!("this needs the role `{}` on the collection; yours is `{}`", role.as_str(), held.as_str());
         Err(Problem::new(Kind::Forbidden, why).hint("ask an admin of the collection"))
+    }
+
+    /// Passes on values that the store took out to be shown. That a record is for programs only is a denial,
+    /// audited like every other one.
+    pub(crate) async fn shown<T>(&self, caller: &Caller, taken: Result<T, StoreError>) -> Result<T, Problem> {
+        if let Err(StoreError::InjectOnly { collection }) = &taken {
+            self.denied(caller, Some(*collection), "a record that may be seen").await?;
+        }
+        Ok(taken?)
     }
 
     /// Records a denial (`ACCESS_DENIED`).

@@ -9,8 +9,8 @@ use vaultterm_store::Store;
 use vaultterm_sync::{Clock as _, Engine};
 
 use crate::{
-    AuditOptions, LicenseSettings, RootKeeper, anchors::Anchors, clock::SystemClock, keys::Keys, license::Licensing,
-    live::LiveRuns, password::Passwords, throttle::Throttle, webhooks::Sender,
+    AuditOptions, LicenseSettings, RootKeeper, anchors::Anchors, carry_out, clock::SystemClock, keys::Keys,
+    license::Licensing, live::LiveRuns, password::Passwords, throttle::Throttle, webhooks::Sender,
 };
 
 /// The engine as the server runs it.
@@ -44,7 +44,8 @@ pub struct App {
     pub(crate) webhooks: Arc<Sender>,
     /// Cancelled when the server shuts down.
     pub(crate) closing: CancellationToken,
-    /// Runs, the scheduler, deliveries to webhooks: a shutdown waits for them.
+    /// Runs, the scheduler, deliveries to webhooks, and every request that may change something: a shutdown
+    /// waits for them.
     pub(crate) tasks: TaskTracker,
 }
 
@@ -59,8 +60,10 @@ impl App {
         options: AppOptions,
     ) -> Self {
         let license = Arc::new(Licensing::new(options.license.clone()));
+        let closing = CancellationToken::new();
+        let engine = Engine::new(store.clone(), connector.clone(), SystemClock, license.clone());
         Self {
-            engine: Arc::new(Engine::new(store.clone(), connector.clone(), SystemClock, license.clone())),
+            engine: Arc::new(engine.bounded(carry_out::WITHIN, closing.clone())),
             store,
             connector,
             keys: Arc::new(Keys::new(keeper, root)),
@@ -71,7 +74,7 @@ impl App {
             passwords: Arc::new(Passwords::new()),
             throttle: Arc::new(Throttle::new()),
             webhooks: Arc::default(),
-            closing: CancellationToken::new(),
+            closing,
             tasks: TaskTracker::new(),
         }
     }

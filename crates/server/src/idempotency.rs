@@ -4,12 +4,14 @@
 //! not kept: each time one is shown, that is audited, and asked for with the rights of that moment.
 
 use axum::{
+    Json,
     body::{Body, Bytes, to_bytes},
     extract::{FromRequestParts, Request, State},
     http::{HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use serde::Serialize;
 use vaultterm_store::{IdempotencyKey, SavedAnswer};
 
 use crate::{
@@ -20,6 +22,21 @@ use crate::{
     request::too_large,
 };
 
+/// Marks an answer that shows values.
+#[derive(Clone, Copy)]
+struct ShowsValues;
+
+/// An answer that shows values, as JSON. It is never kept, whatever its route.
+pub(crate) struct Shown<T>(pub(crate) T);
+
+impl<T: Serialize> IntoResponse for Shown<T> {
+    fn into_response(self) -> Response {
+        let mut response = Json(self.0).into_response();
+        response.extensions_mut().insert(ShowsValues);
+        response
+    }
+}
+
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Says that an answer is the first one again.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
@@ -27,8 +44,7 @@ const KEY_CHARS_MAX: usize = 255;
 
 /// The layer around every route that needs a token.
 pub(crate) async fn once(State(app): State<App>, request: Request, next: Next) -> Response {
-    let shows_values = ["/reveal", "/inject"].iter().any(|end| request.uri().path().ends_with(end));
-    if request.method() != Method::POST || shows_values || !request.headers().contains_key(IDEMPOTENCY_KEY) {
+    if request.method() != Method::POST || !request.headers().contains_key(IDEMPOTENCY_KEY) {
         return next.run(request).await;
     }
     match answer_once(&app, request, next).await {
@@ -69,8 +85,8 @@ fn fingerprint(app: &App, caller: &Caller, parts: &Parts, body: &Bytes) -> [u8; 
 }
 
 async fn keep(app: &App, key: &IdempotencyKey, response: Response) -> Result<Response, Problem> {
-    // A refusal changed nothing: the corrected request may use the key again.
-    if !response.status().is_success() {
+    // A refusal changed nothing: the corrected request may use the key again. An answer with values is not kept either.
+    if !response.status().is_success() || response.extensions().get::<ShowsValues>().is_some() {
         app.store.abandon_idempotency(key).await?;
         return Ok(response);
     }

@@ -8,7 +8,7 @@ use axum_server::{Handle, tls_rustls::RustlsConfig};
 use hyper_util::rt::TokioTimer;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
-use crate::{anchors, api, app::App, checkpoints, front::Front, keys, scheduler, webhooks};
+use crate::{anchors, api, app::App, checkpoints, front::Front, keys, last_uses, scheduler, webhooks};
 
 /// How long the head of a request may take, against connections that send nothing.
 const HEADERS_WITHIN: Duration = Duration::from_secs(10);
@@ -117,6 +117,7 @@ impl Server {
         front.open(api::router(app.clone()));
         app.tasks.spawn(scheduler::run(app.clone()));
         app.tasks.spawn(keys::rewrap(app.clone()));
+        app.tasks.spawn(last_uses::run(app.clone()));
         app.tasks.spawn(webhooks::run(app.clone()));
         app.tasks.spawn(checkpoints::run(app.clone()));
         anchors::run(&app);

@@ -19,6 +19,9 @@ pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
 /// What every `type` begins with.
 const TYPE: &str = "urn:vaultterm:problem:";
 
+/// After how many seconds a busy database may be asked again.
+const BUSY_SECONDS: u64 = 2;
+
 /// The kinds of problem that are not Vault's: a closed list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -46,12 +49,14 @@ pub(crate) enum Kind {
     Damaged,
     Sealed,
     Unavailable,
+    Busy,
+    Unfinished,
 }
 
 impl Kind {
     /// Every kind, by status.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 24] = [
+    pub(crate) const ALL: [Self; 26] = [
         Self::Malformed,
         Self::Unauthenticated,
         Self::LoginRefused,
@@ -76,6 +81,8 @@ impl Kind {
         Self::Damaged,
         Self::Sealed,
         Self::Unavailable,
+        Self::Busy,
+        Self::Unfinished,
     ];
 
     const fn parts(self) -> (u16, &'static str, &'static str) {
@@ -104,6 +111,8 @@ impl Kind {
             Self::Damaged => (500, "damaged", "A stored value does not open"),
             Self::Sealed => (503, "sealed", "The root key is sealed"),
             Self::Unavailable => (503, "unavailable", "Not ready"),
+            Self::Busy => (503, "busy", "The database is busy"),
+            Self::Unfinished => (504, "unfinished", "Not done in time, and still going on"),
         }
     }
 }
@@ -165,7 +174,10 @@ impl Problem {
             instance: String::new(),
             errors: Vec::new(),
             hint: None,
-            retryable: matches!(kind, Kind::RunInProgress | Kind::RateLimited | Kind::Sealed | Kind::Unavailable),
+            retryable: matches!(
+                kind,
+                Kind::RunInProgress | Kind::RateLimited | Kind::Sealed | Kind::Unavailable | Kind::Busy
+            ),
             retry_after: None,
         }))
     }
@@ -195,6 +207,19 @@ impl Problem {
 
     pub(crate) fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// The database has no turn to give: nothing was done, and the same request may be sent again.
+    fn busy() -> Self {
+        Self::new(Kind::Busy, "other changes hold the database; nothing was done")
+            .hint("send the same request again in a moment")
+            .retry_after(BUSY_SECONDS)
+    }
+
+    /// The connection is paused.
+    fn paused() -> Self {
+        Self::new(Kind::Paused, "no run starts while the connection is paused")
+            .hint("resume it: `vaultterm connection resume`")
     }
 
     /// Something inside failed: logged in full, told only by the request's id.
@@ -233,6 +258,11 @@ impl Problem {
     }
 }
 
+/// Tells whether an error of the database, as the engine passes it on, means that it is busy.
+pub(crate) fn is_busy(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
+    matches!(error.downcast_ref(), Some(StoreError::Busy))
+}
+
 /// An error and everything behind it, for the log.
 fn with_causes(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
@@ -256,6 +286,11 @@ impl From<StoreError> for Problem {
                 .hint("read it again, then repeat the change with its revision"),
             StoreError::NotFound(what) => Self::new(Kind::NotFound, format!("there is no such {what}")),
             StoreError::Refused(why) => Self::new(Kind::Refused, why),
+            StoreError::Invalid { field, why } => Self::field(field, why),
+            StoreError::InjectOnly { .. } => Self::new(Kind::Forbidden, error.to_string()),
+            StoreError::RolesMoved => Self::new(Kind::Stale, error.to_string()).hint("look at the members again"),
+            StoreError::Paused => Self::paused(),
+            StoreError::Busy => Self::busy(),
             StoreError::Fields(error) => error.into(),
             StoreError::Sealing(SealingError::DoesNotOpen | SealingError::Malformed) => Self::damaged(&error),
             StoreError::Sealing(_) | StoreError::Malformed(_) | StoreError::Database(_) | StoreError::Migration(_) => {
@@ -268,9 +303,9 @@ impl From<StoreError> for Problem {
 impl From<FieldsError> for Problem {
     fn from(error: FieldsError) -> Self {
         match &error {
-            FieldsError::NumberWouldChange { field } | FieldsError::FieldName { field, .. } => {
-                Self::field(format!("fields.{field}"), error.to_string())
-            }
+            FieldsError::NumberWouldChange { field }
+            | FieldsError::FieldName { field, .. }
+            | FieldsError::Twice { field } => Self::field(format!("fields.{field}"), error.to_string()),
             _ => Self::field("fields", error.to_string()),
         }
     }
@@ -345,8 +380,36 @@ impl From<JournalError> for Problem {
             JournalError::LeaseLost => {
                 Self::new(Kind::RunInProgress, "another run took over the connection; nothing was lost")
             }
+            JournalError::Paused => Self::paused(),
             JournalError::Unreadable(_) => Self::damaged(&error),
+            JournalError::Database(ref source) if is_busy(source.as_ref()) => Self::busy(),
             JournalError::Database(_) => Self::internal(&error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_busy_database_is_503_with_retry_after_for_the_store_and_for_the_engine() {
+        let engine = EngineError::Journal(JournalError::Database(Box::new(StoreError::Busy)));
+        for problem in [Problem::from(StoreError::Busy), Problem::from(engine)] {
+            assert!(problem.0.retryable);
+            let answer = problem.render("r");
+            assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+            assert_eq!(answer.headers()[header::RETRY_AFTER], "2");
+        }
+        let broken = JournalError::Database(Box::new(StoreError::Malformed("row")));
+        assert_eq!(Problem::from(broken).status(), StatusCode::INTERNAL_SERVER_ERROR);
+    }
+
+    #[test]
+    fn what_is_wrong_in_itself_is_422_and_names_its_field() {
+        let wrong = StoreError::Invalid { field: "cursor".to_owned(), why: "is not one of this list".to_owned() };
+        let problem = Problem::from(wrong);
+        assert_eq!(problem.status(), StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(problem.0.errors[0].field, "cursor");
     }
 }

@@ -17,7 +17,15 @@ fn the_page_about_the_api_is_up_to_date() {
          Send `Authorization: Bearer <token>`: a login's, or an API token's. Lists take `?limit=` (500 at most) and\n\
          `&cursor=`, the `next_cursor` of the page before. An update needs `If-Match: \"<revision>\"`. A `POST` with\n\
          `Idempotency-Key` is done once and answered twice alike, for 24 hours; values are revealed, and audited,\n\
-         each time. Times are RFC 3339, UTC.\n",
+         each time. Times are RFC 3339, UTC.\n\n\
+         What a request other than `GET` began runs to its end on the server, even if the client hangs up: look at\n\
+         the object again. One request to Vault may take `VAULTTERM_VAULT_TIMEOUT_SECONDS`; a plan, a decision or\n\
+         the reveal of a conflict 10 minutes in all, after which nothing new is started, what was in flight is\n\
+         finished, and the answer is `vault-unknown`. A client is answered after 14 minutes at the latest\n\
+         (`unfinished`). A run has no limit: it can be followed and cancelled.\n\n\
+         A cursor holds in the list that gave it. A name that stands twice in a JSON object is refused, at every\n\
+         depth, and so are more than 100 objects and arrays inside one another, and NUL characters outside of the\n\
+         values of records.\n",
     );
     routes(&mut page);
     problems(&mut page);

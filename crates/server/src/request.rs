@@ -3,14 +3,15 @@
 //! Everything refuses what it does not know, with a problem that names the field and never its
 //! value.
 
-use std::net::IpAddr;
+use std::{convert::Infallible, net::IpAddr};
 
 use axum::{
     body::Bytes,
-    extract::{FromRequest, FromRequestParts, OptionalFromRequestParts, Path, Query, Request},
+    extract::{FromRequest, FromRequestParts, Path, Query, Request},
     http::{HeaderMap, header, request::Parts},
 };
 use serde::de::DeserializeOwned;
+use vaultterm_sealing::{JsonFault, examine};
 
 use crate::problem::{Kind, Problem};
 
@@ -66,6 +67,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 /// Reads a body. The parser's own words are not passed on: they quote what they read.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    look_through(bytes)?;
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();
@@ -80,6 +82,29 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     })?;
     reader.end().map_err(|_| Problem::new(Kind::Malformed, "something follows the JSON document in the body"))?;
     Ok(value)
+}
+
+/// The member of a body that holds what records keep. Its texts may hold every character.
+const VALUES: &str = "fields";
+
+/// Refuses what parsers pass over: names that stand twice, nesting without end, and NUL characters, which no
+/// text of ours may hold (a database may not be able to store them). Values of records may.
+fn look_through(bytes: &[u8]) -> Result<(), Problem> {
+    let texts = examine(bytes).map_err(|fault| match fault {
+        // A name further inside is part of a value.
+        JsonFault::Twice { path } => Problem::field(path[..path.len().min(2)].join("."), "a name stands twice")
+            .hint("leave one of the two: readers differ in which one they take"),
+        JsonFault::TooDeep => Problem::new(Kind::Invalid, fault.to_string()),
+    })?;
+    match texts.with_nul.into_iter().find(|name| name != VALUES) {
+        Some(name) => Err(nul(&name)),
+        None => Ok(()),
+    }
+}
+
+fn nul(name: &str) -> Problem {
+    Problem::field(if name.is_empty() { "body" } else { name }.replace('\0', ""), "holds a NUL character")
+        .hint("leave it out: no text but a field's value may hold one")
 }
 
 /// Says what is wrong with a value of the wrong shape, without the value.
@@ -145,6 +170,11 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Parameters<T> 
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        if let Ok(Query(pairs)) = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
+            && let Some((name, _)) = pairs.iter().find(|(name, text)| name.contains('\0') || text.contains('\0'))
+        {
+            return Err(nul(name));
+        }
         match Query::<T>::from_request_parts(parts, state).await {
             Ok(Query(query)) => Ok(Self(query)),
             Err(refused) => {
@@ -160,32 +190,35 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Parameters<T> 
     }
 }
 
-/// `If-Match: "<revision>"`.
-pub(crate) struct IfMatch(pub(crate) u64);
+/// `If-Match: "<revision>"`. The handler asks for it after it has checked the scope and the role, so a
+/// caller who may not change the object at all learns that first.
+pub(crate) struct IfMatch(Result<Option<u64>, Problem>);
 
-impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
-    type Rejection = Problem;
+impl IfMatch {
+    /// Returns the revision that an update needs.
+    pub(crate) fn required(self) -> Result<u64, Problem> {
+        self.0?.ok_or_else(|| {
+            Problem::new(Kind::PreconditionRequired, "an update needs `If-Match: \"<revision>\"`")
+                .hint("read the object, then send its `revision` in quotes")
+        })
+    }
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        match <Self as OptionalFromRequestParts<S>>::from_request_parts(parts, state).await? {
-            Some(revision) => Ok(revision),
-            None => Err(Problem::new(Kind::PreconditionRequired, "an update needs `If-Match: \"<revision>\"`")
-                .hint("read the object, then send its `revision` in quotes")),
-        }
+    /// Returns the revision, if the client named one.
+    pub(crate) fn optional(self) -> Result<Option<u64>, Problem> {
+        self.0
     }
 }
 
-impl<S: Send + Sync> OptionalFromRequestParts<S> for IfMatch {
-    type Rejection = Problem;
+impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
+    type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Problem> {
-        let Some(header) = parts.headers.get(header::IF_MATCH) else { return Ok(None) };
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let Some(header) = parts.headers.get(header::IF_MATCH) else { return Ok(Self(Ok(None))) };
         let text = header.to_str().unwrap_or_default().trim();
         let inner = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
-        match inner.and_then(|digits| digits.parse().ok()) {
-            Some(revision) => Ok(Some(Self(revision))),
-            None => Err(Problem::new(Kind::Malformed, "If-Match is not a revision in quotes, such as \"3\"")),
-        }
+        let revision = inner.and_then(|digits| digits.parse().ok());
+        let wrong = || Problem::new(Kind::Malformed, "If-Match is not a revision in quotes, such as \"3\"");
+        Ok(Self(revision.map(Some).ok_or_else(wrong)))
     }
 }
 
@@ -241,6 +274,63 @@ mod tests {
         }
         assert!(refused(r#"{"inner":{"count":1,"kind":"x"}}"#).contains("`one` or `two`"));
         assert!(refused(r#"{"inner": hunter2"#).contains("not JSON"));
+    }
+
+    #[test]
+    fn a_name_that_stands_twice_is_refused_at_every_depth_and_values_are_not_told() {
+        for json in [
+            r#"{"inner":{"count":1,"fields":{"a":1,"a":2}}}"#,
+            r#"{"inner":{"count":1,"fields":{"a":{"hunter2":1,"hunter2":2}}}}"#,
+            r#"{"inner":{"count":1},"inner":{"count":1}}"#,
+        ] {
+            let problem = refused(json);
+            assert!(problem.contains("a name stands twice"), "{json}: {problem}");
+            assert!(!problem.contains("hunter2"), "{problem}");
+        }
+    }
+
+    #[test]
+    fn json_that_is_nested_too_deep_is_refused_for_that_reason() {
+        let deep = format!(r#"{{"inner":{{"count":1,"fields":{{"a":{}{}}}}}}}"#, "[".repeat(200), "]".repeat(200));
+        let problem = refused(&deep);
+        assert!(problem.contains("nested more than 100 deep") && problem.contains("422"), "{problem}");
+    }
+
+    #[tokio::test]
+    async fn a_nul_is_refused_in_queries_and_in_texts_of_bodies_but_not_in_values() {
+        #[derive(Debug, Deserialize)]
+        #[allow(dead_code, reason = "only its shape counts")]
+        struct Search {
+            q: Option<String>,
+        }
+        for (query, fits) in [("q=a", true), ("q=a%00b", false), ("%00=a", false), ("", true)] {
+            let request = Request::get(format!("/?{query}")).body(axum::body::Body::empty()).expect("a request");
+            let (mut parts, _) = request.into_parts();
+            let found = Parameters::<Search>::from_request_parts(&mut parts, &()).await;
+            assert_eq!(found.is_ok(), fits, "{query}");
+        }
+        assert!(refused(r#"{"inner":{"count":"\u0000"}}"#).contains("NUL"));
+        assert!(look_through(br#"{"fields":{"a":"\u0000"},"path":"x"}"#).is_ok());
+        assert!(look_through(br#"{"fields":{},"reason":"\u0000"}"#).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_missing_or_wrong_revision_is_told_only_when_the_handler_asks_for_it() {
+        let if_match = async |text: Option<&str>| {
+            let mut request = Request::get("/");
+            if let Some(text) = text {
+                request = request.header(header::IF_MATCH, text);
+            }
+            let (mut parts, _) = request.body(axum::body::Body::empty()).expect("a request").into_parts();
+            IfMatch::from_request_parts(&mut parts, &()).await.expect("it never refuses by itself")
+        };
+        assert_eq!(if_match(Some("\"3\"")).await.required().ok(), Some(3));
+        assert_eq!(if_match(None).await.required().expect_err("needed").status(), 428);
+        assert_eq!(if_match(None).await.optional().ok(), Some(None));
+        for wrong in ["3", "\"x\"", "*"] {
+            assert_eq!(if_match(Some(wrong)).await.required().expect_err("wrong").status(), 400, "{wrong}");
+            assert_eq!(if_match(Some(wrong)).await.optional().expect_err("wrong").status(), 400, "{wrong}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, time::Duration};
 use uuid::Uuid;
 use vaultterm_ledger::{Actor, ActorKind};
 use vaultterm_store::StoreError;
-use vaultterm_sync::{Clock as _, EngineError, Entitlement as _, RunId, RunRequest, schedule};
+use vaultterm_sync::{Clock as _, EngineError, Entitlement as _, JournalError, RunId, RunRequest, schedule};
 
 use crate::{app::App, clock::SystemClock};
 
@@ -56,7 +56,8 @@ async fn tick(app: &App) -> Result<(), StoreError> {
             actor: system(),
         };
         match app.start_run(scheduled.connection.id, request).await {
-            Ok(_) | Err(EngineError::RunInProgress) => {}
+            // A person was quicker: with a run of their own, or with a pause.
+            Ok(_) | Err(EngineError::RunInProgress | EngineError::Journal(JournalError::Paused)) => {}
             Err(error) => {
                 tracing::error!(%error, connection = scheduled.connection.name, "a run that was due could not begin");
             }

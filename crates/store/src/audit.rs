@@ -106,7 +106,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`], as everywhere here.
     pub async fn audit_events(&self, filter: &AuditFilter, page: &Page) -> Result<Paged<AuditEvent>, StoreError> {
-        let after = match page.number()? {
+        let pager = self.pager("audit events", page);
+        let after = match pager.number()? {
             Some(after) => Arg::from(after),
             None => Arg::from(filter.after.unwrap_or(0)),
         };
@@ -117,8 +118,8 @@ impl Store {
         select.and_maybe(object, filter.object);
         select.and_maybe("a.time_us >= ?", filter.from_us);
         select.and_maybe("a.time_us < ?", filter.to_us);
-        let rows = self.db.select(select.order("a.seq", page.fetch())).await?;
-        page.cut(rows, event, |event| event.seq.to_string())
+        let rows = self.db.select(select.order("a.seq", pager.fetch())).await?;
+        pager.cut(rows, event, |event| event.seq.to_string())
     }
 
     /// Finds the one stretch of the log, up to the entry `last`, that holds everything from a time:
@@ -209,8 +210,8 @@ mod tests {
     async fn an_entry_names_who_from_where_and_what() {
         let house = House::new().await;
         house.save("team/db", json!({"x": 1})).await.unwrap();
-        let page = Page { limit: 1, cursor: Some("2".to_owned()) };
-        let events = house.store.audit_events(&AuditFilter::default(), &page).await.unwrap();
+        let filter = AuditFilter { after: Some(2), ..AuditFilter::default() };
+        let events = house.store.audit_events(&filter, &Page { limit: 1, cursor: None }).await.unwrap();
         let draft = &events.items[0].entry.draft;
         assert_eq!((draft.actor.name.as_str(), draft.source_ip.as_deref()), ("ann@example.com", Some("127.0.0.1")));
         assert_eq!(draft.objects[0].name.as_deref(), Some("team/db"));

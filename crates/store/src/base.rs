@@ -25,10 +25,10 @@ pub(crate) async fn of(db: &Db, id: ConnectionId) -> Result<BTreeMap<SecretPath,
 }
 
 /// Reads the base of one path.
-pub(crate) async fn at(db: &Db, id: ConnectionId, path: &SecretPath) -> Result<Option<BaseEntry>, StoreError> {
+pub(crate) async fn at(tx: &mut Tx, id: ConnectionId, path: &SecretPath) -> Result<Option<BaseEntry>, StoreError> {
     let sql = "SELECT record_id, revision, record_type, key_created, version, version_created, expires, link
                FROM base WHERE connection_id = $1 AND path = $2";
-    db.one(sql, args![id, path]).await?.map(|row| entry(&row)).transpose()
+    tx.one(sql, args![id, path]).await?.map(|row| entry(&row)).transpose()
 }
 
 /// Sets the base of a path, if the revision that it names exists; answers whether it does.

@@ -6,7 +6,7 @@ use vaultterm_sync::CollectionId;
 
 use crate::{
     Context, Page, Paged, Store, StoreError,
-    context::Facts as _,
+    context::{Facts as _, still_at},
     sql::{Row, Select, Tx, args, taken},
 };
 
@@ -73,6 +73,27 @@ pub struct Member {
     pub role: CollectionRole,
 }
 
+/// The roles in a collection by which somebody judged that a change of a membership is allowed. The change
+/// happens only while they are still these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JudgedRoles {
+    /// The person who changes the membership.
+    pub by: Uuid,
+    /// That person's own role.
+    pub by_role: Option<CollectionRole>,
+    /// The role of the person whose membership it is.
+    pub member_role: Option<CollectionRole>,
+}
+
+impl JudgedRoles {
+    /// Compares the roles with those in the transaction that changes the membership.
+    async fn hold(&self, tx: &mut Tx, id: CollectionId, member: Uuid) -> Result<(), StoreError> {
+        let by_role = role_in(tx, id, self.by).await?;
+        let member_role = role_in(tx, id, member).await?;
+        if (by_role, member_role) == (self.by_role, self.member_role) { Ok(()) } else { Err(StoreError::RolesMoved) }
+    }
+}
+
 /// A collection with the number of its live records.
 const COLLECTION: &str = "SELECT c.*, (SELECT COUNT(*) FROM records r
                                        WHERE r.collection_id = c.id AND r.deleted_us IS NULL) AS live
@@ -110,9 +131,10 @@ impl Store {
         let mut select = Select::new(&format!("{COLLECTION} WHERE 1 = 1"), args![]);
         let membership = "EXISTS (SELECT 1 FROM members m WHERE m.collection_id = c.id AND m.user_id = ?)";
         select.and_maybe(membership, member);
-        select.and_maybe("c.name > ?", page.cursor.as_deref());
-        let rows = self.db.select(select.order("c.name", page.fetch())).await?;
-        page.cut(rows, collection, |collection| collection.name.clone())
+        let pager = self.pager("collections", page);
+        select.and_maybe("c.name > ?", pager.text()?);
+        let rows = self.db.select(select.order("c.name", pager.fetch())).await?;
+        pager.cut(rows, collection, |collection| collection.name.clone())
     }
 
     /// Finds a collection.
@@ -158,13 +180,20 @@ impl Store {
         Ok(Collection { name: name.to_owned(), revision: expect + 1, updated_us: context.now_us, ..before })
     }
 
-    /// Deletes an empty collection (`COLLECTION_DELETED`), with what is in its trash.
+    /// Deletes an empty collection (`COLLECTION_DELETED`), at this revision if one is named, with what is in
+    /// its trash.
     ///
     /// # Errors
-    /// [`StoreError::Refused`] while it holds live records or a connection uses it.
-    pub async fn delete_collection(&self, context: &Context, id: CollectionId) -> Result<(), StoreError> {
+    /// [`StoreError::Stale`]; [`StoreError::Refused`] while it holds live records or a connection uses it.
+    pub async fn delete_collection(
+        &self,
+        context: &Context,
+        id: CollectionId,
+        expect: Option<u64>,
+    ) -> Result<(), StoreError> {
         let mut tx = self.db.write().await?;
         let collection = locked(&mut tx, id).await?;
+        still_at("collection", collection.revision, expect)?;
         if collection.records > 0 {
             let why = format!("the collection holds {} records: delete them first", collection.records);
             return Err(StoreError::Refused(why));
@@ -199,26 +228,30 @@ impl Store {
         let sql = "SELECT m.user_id, m.role, u.email FROM members m JOIN users u ON u.id = m.user_id
                    WHERE m.collection_id = $1";
         let mut select = Select::new(sql, args![id]);
-        select.and_maybe("u.email > ?", page.cursor.as_deref());
-        let rows = self.db.select(select.order("u.email", page.fetch())).await?;
+        let pager = self.pager(format_args!("members of {id}"), page);
+        select.and_maybe("u.email > ?", pager.text()?);
+        let rows = self.db.select(select.order("u.email", pager.fetch())).await?;
         let member =
             |row: &Row| Ok(Member { user_id: row.id("user_id")?, email: row.text("email")?, role: role(row)? });
-        page.cut(rows, member, |member| member.email.clone())
+        pager.cut(rows, member, |member| member.email.clone())
     }
 
-    /// Sets a person's role (`MEMBER_GRANTED`). The last owner keeps the role.
+    /// Sets a person's role (`MEMBER_GRANTED`), while the roles that this was judged by hold. The last owner
+    /// keeps the role.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`], [`StoreError::Refused`] for the last owner.
+    /// [`StoreError::RolesMoved`], [`StoreError::NotFound`], [`StoreError::Refused`] for the last owner.
     pub async fn grant(
         &self,
         context: &Context,
         id: CollectionId,
         user_id: Uuid,
         role: CollectionRole,
+        judged: &JudgedRoles,
     ) -> Result<Member, StoreError> {
         let mut tx = self.db.write().await?;
         let collection = locked(&mut tx, id).await?;
+        judged.hold(&mut tx, id, user_id).await?;
         let user = tx.one("SELECT email FROM users WHERE id = $1", args![user_id]).await?;
         let email = user.ok_or(StoreError::NotFound("user"))?.text("email")?;
         if role != CollectionRole::Owner {
@@ -231,13 +264,20 @@ impl Store {
         Ok(Member { user_id, email, role })
     }
 
-    /// Removes a person (`MEMBER_REVOKED`). Never the last owner.
+    /// Removes a person (`MEMBER_REVOKED`), while the roles that this was judged by hold. Never the last owner.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`], [`StoreError::Refused`] for the last owner.
-    pub async fn revoke(&self, context: &Context, id: CollectionId, user_id: Uuid) -> Result<(), StoreError> {
+    /// [`StoreError::RolesMoved`], [`StoreError::NotFound`], [`StoreError::Refused`] for the last owner.
+    pub async fn revoke(
+        &self,
+        context: &Context,
+        id: CollectionId,
+        user_id: Uuid,
+        judged: &JudgedRoles,
+    ) -> Result<(), StoreError> {
         let mut tx = self.db.write().await?;
         let collection = locked(&mut tx, id).await?;
+        judged.hold(&mut tx, id, user_id).await?;
         refuse_last_owner(&mut tx, id, user_id).await?;
         let sql = "DELETE FROM members WHERE collection_id = $1 AND user_id = $2";
         if tx.run(sql, args![id, user_id]).await? == 0 {
@@ -253,6 +293,11 @@ impl Store {
 async fn locked(tx: &mut Tx, id: CollectionId) -> Result<Collection, StoreError> {
     let row = tx.one(&format!("{COLLECTION} WHERE c.id = $1"), args![id]).await?;
     collection(&row.ok_or(StoreError::NotFound("collection"))?)
+}
+
+async fn role_in(tx: &mut Tx, id: CollectionId, user_id: Uuid) -> Result<Option<CollectionRole>, StoreError> {
+    let sql = "SELECT role FROM members WHERE collection_id = $1 AND user_id = $2";
+    tx.one(sql, args![id, user_id]).await?.map(|row| role(&row)).transpose()
 }
 
 async fn set_role(tx: &mut Tx, id: CollectionId, user_id: Uuid, role: CollectionRole) -> Result<(), StoreError> {
@@ -291,20 +336,55 @@ fn collection(row: &Row) -> Result<Collection, StoreError> {
 mod tests {
     use serde_json::json;
 
-    use super::CollectionRole;
+    use uuid::Uuid;
+
+    use super::{CollectionRole, JudgedRoles};
     use crate::{
-        ErrorClass, InstanceRole, Page,
+        ErrorClass, InstanceRole, Page, StoreError,
         testing::{House, new_user},
     };
+
+    impl House {
+        /// The roles of the owner and of a member, as a handler reads them before it judges.
+        async fn judged(&self, member: Uuid) -> JudgedRoles {
+            let role = async |user| self.store.collection_role(self.collection, user).await.unwrap();
+            let by = self.owner.id;
+            JudgedRoles { by, by_role: role(by).await, member_role: role(member).await }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_membership_changes_only_while_the_roles_are_those_it_was_judged_by() {
+        let house = House::new().await;
+        let (store, id, ann) = (&house.store, house.collection, house.owner.id);
+        let bob = store.create_user(&house.ann(), new_user("bob@example.com", InstanceRole::Member)).await.unwrap().id;
+        let before = house.judged(bob).await;
+        store.grant(&house.ann(), id, bob, CollectionRole::Owner, &before).await.unwrap();
+        // Somebody else made bob an owner after this change was judged: he was no member then.
+        for refused in [
+            store.grant(&house.ann(), id, bob, CollectionRole::Viewer, &before).await.map(drop),
+            store.revoke(&house.ann(), id, bob, &before).await,
+        ] {
+            assert!(matches!(refused, Err(StoreError::RolesMoved)), "{refused:?}");
+        }
+        // And somebody took the role away from the one who changes the membership.
+        let judged = house.judged(bob).await;
+        store.grant(&house.ann(), id, ann, CollectionRole::Viewer, &house.judged(ann).await).await.unwrap();
+        let refused = store.revoke(&house.ann(), id, bob, &judged).await;
+        assert!(matches!(refused, Err(StoreError::RolesMoved)), "{refused:?}");
+        assert_eq!(store.collection_role(id, bob).await.unwrap(), Some(CollectionRole::Owner));
+    }
 
     #[tokio::test]
     async fn a_collection_with_records_is_not_deleted() {
         let house = House::new().await;
         let record = house.save("a", json!({"x": 1})).await.unwrap();
-        let refused = house.store.delete_collection(&house.ann(), house.collection).await.unwrap_err();
+        let refused = house.store.delete_collection(&house.ann(), house.collection, None).await.unwrap_err();
         assert_eq!(refused.to_string(), "the collection holds 1 records: delete them first");
         house.store.trash_record(&house.ann(), record.id, None).await.unwrap();
-        house.store.delete_collection(&house.ann(), house.collection).await.unwrap();
+        let stale = house.store.delete_collection(&house.ann(), house.collection, Some(2)).await.unwrap_err();
+        assert_eq!(stale.class(), ErrorClass::Stale);
+        house.store.delete_collection(&house.ann(), house.collection, Some(1)).await.unwrap();
         assert!(house.store.collection(house.collection).await.unwrap().is_none());
         assert!(house.store.record(record.id).await.unwrap().is_none());
     }
@@ -314,14 +394,17 @@ mod tests {
         let house = House::new().await;
         let (store, id) = (&house.store, house.collection);
         let bob = store.create_user(&house.ann(), new_user("bob@example.com", InstanceRole::Member)).await.unwrap();
+        let ann = house.owner.id;
+        let judged = house.judged(ann).await;
         for refused in [
-            store.grant(&house.ann(), id, house.owner.id, CollectionRole::Admin).await.map(drop),
-            store.revoke(&house.ann(), id, house.owner.id).await,
+            store.grant(&house.ann(), id, ann, CollectionRole::Admin, &judged).await.map(drop),
+            store.revoke(&house.ann(), id, ann, &judged).await,
         ] {
             assert_eq!(refused.unwrap_err().class(), ErrorClass::Refused);
         }
-        store.grant(&house.ann(), id, bob.id, CollectionRole::Owner).await.unwrap();
-        store.grant(&house.ann(), id, house.owner.id, CollectionRole::Viewer).await.unwrap();
+        let judged = house.judged(bob.id).await;
+        store.grant(&house.ann(), id, bob.id, CollectionRole::Owner, &judged).await.unwrap();
+        store.grant(&house.ann(), id, ann, CollectionRole::Viewer, &house.judged(ann).await).await.unwrap();
         assert_eq!(store.collection_role(id, house.owner.id).await.unwrap(), Some(CollectionRole::Viewer));
         let members = store.members(id, &Page::default()).await.unwrap().items;
         let roles: Vec<_> = members.iter().map(|member| (member.email.as_str(), member.role)).collect();
@@ -339,7 +422,10 @@ mod tests {
         };
         assert_eq!(names(store.collections(None, &Page::default()).await.unwrap()), ["infra", "web"]);
         assert_eq!(names(store.collections(Some(bob.id), &Page::default()).await.unwrap()), ["web"]);
-        store.revoke(&house.ann(), web.id, bob.id).await.unwrap_err();
+        let judged =
+            JudgedRoles { by: bob.id, by_role: Some(CollectionRole::Owner), member_role: Some(CollectionRole::Owner) };
+        let refused = store.revoke(&house.ann(), web.id, bob.id, &judged).await.unwrap_err();
+        assert_eq!(refused.class(), ErrorClass::Refused, "{refused}");
         assert_eq!(store.collection_role(house.collection, bob.id).await.unwrap(), None);
     }
 

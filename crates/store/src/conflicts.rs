@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 use vaultterm_ledger::{Action, Draft, ObjectKind};
-use vaultterm_reconcile::{Conflict, LocalExpect, SecretPath, UnixNanos};
+use vaultterm_reconcile::{Conflict, LocalExpect, RecordId, Revision, SecretPath, UnixNanos};
 use vaultterm_sealing::{Place, Purpose, SecretFields};
 use vaultterm_sync::{
     CollectionId, ConflictId, ConflictStatus, ConnectionId, OtherConflicts, Resolved, StoredConflict,
@@ -16,7 +16,7 @@ use crate::{
     context::Facts as _,
     revisions,
     sealed::{open_json, seal_json},
-    sql::{Row, Select, Tx, args},
+    sql::{Row, Select, Tx, args, json},
 };
 
 /// Which conflicts to list.
@@ -28,6 +28,15 @@ pub struct ConflictFilter {
     pub collections: Option<Vec<CollectionId>>,
     /// In one state.
     pub status: Option<ConflictStatus>,
+}
+
+/// The local values of a conflict.
+#[derive(Debug)]
+pub struct LocalValues {
+    /// What both sides agreed on last.
+    pub base: Option<SecretFields>,
+    /// What the record holds in the state that a decision is taken on.
+    pub local: Option<SecretFields>,
 }
 
 impl Store {
@@ -44,13 +53,14 @@ impl Store {
             select.and_any("connection_id", connections);
         }
         select.and_maybe("status = ?", filter.status.map(status_name));
-        if let Some((id, path)) = page.id_and_text()? {
+        let pager = self.pager("conflicts", page);
+        if let Some((id, path)) = pager.id_and_text()? {
             select.and("path >= ?", path);
             select.and_either(("path > ?", path), ("id > ?", id));
         }
-        let rows = self.db.select(select.order("path, id", page.fetch())).await?;
+        let rows = self.db.select(select.order("path, id", pager.fetch())).await?;
         let key = |row: &StoredConflict| format!("{}:{}", row.id, row.conflict.path);
-        page.cut(rows, |row| self.conflict_row(row), key)
+        pager.cut(rows, |row| self.conflict_row(row), key)
     }
 
     /// Finds a conflict.
@@ -64,35 +74,42 @@ impl Store {
 
     /// Reads the local values of a conflict (at the base, and in the state a decision is taken
     /// on) and audits that both sides are shown (`HCV_CONFLICT_REVEALED`), committed before the
-    /// answer.
+    /// answer. The conflict, the records and the values are those of one moment.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`].
-    pub async fn reveal_conflict(
-        &self,
-        context: &Context,
-        id: ConflictId,
-    ) -> Result<(Option<SecretFields>, Option<SecretFields>), StoreError> {
-        let stored = self.stored_conflict(id).await?.ok_or(StoreError::NotFound("conflict"))?;
+    /// [`StoreError::NotFound`]; [`StoreError::InjectOnly`] when any record whose values the conflict
+    /// shows may not be seen: that of the base, that of the decision, and that of the conflict itself may
+    /// be three different ones after a rename.
+    pub async fn reveal_conflict(&self, context: &Context, id: ConflictId) -> Result<LocalValues, StoreError> {
+        let mut tx = self.db.write().await?;
+        let row = tx.one("SELECT * FROM conflicts WHERE id = $1", args![id]).await?;
+        let stored = self.conflict_row(&row.ok_or(StoreError::NotFound("conflict"))?)?;
         let conflict = &stored.conflict;
-        let base = base::at(&self.db, stored.connection_id, &conflict.path).await?;
+        let base = base::at(&mut tx, stored.connection_id, &conflict.path).await?;
         let base = base.map(|base| (base.record_id, base.revision));
         let local = match conflict.expect.local {
             LocalExpect::Live { record_id, revision } => Some((record_id, revision)),
             LocalExpect::Absent => None,
         };
-        let mut shown = [None, None];
-        for (shown, place) in shown.iter_mut().zip([base, local]) {
-            if let Some((record_id, revision)) = place {
-                let row = self.db.one(revisions::REVISION, args![record_id, revision]).await?;
-                *shown = row.map(|row| revisions::open(&self.keyring, &row)).transpose()?;
-            }
+        let shown = [base, local].into_iter().flatten().map(|(record_id, _)| record_id);
+        for record_id in shown.chain(conflict.record_id) {
+            may_be_seen(&mut tx, record_id).await?;
         }
-        let mut tx = self.db.write().await?;
+        let base = self.revealed_at(&mut tx, base).await?;
+        let local = self.revealed_at(&mut tx, local).await?;
         tx.audit(about(context, Action::HcvConflictRevealed, &stored));
         tx.commit().await?;
-        let [base, local] = shown;
-        Ok((base, local))
+        Ok(LocalValues { base, local })
+    }
+
+    async fn revealed_at(
+        &self,
+        tx: &mut Tx,
+        place: Option<(RecordId, Revision)>,
+    ) -> Result<Option<SecretFields>, StoreError> {
+        let Some((record_id, revision)) = place else { return Ok(None) };
+        let row = tx.one(revisions::REVISION, args![record_id, revision]).await?;
+        row.map(|row| revisions::open(&self.keyring, &row)).transpose()
     }
 
     /// Records what a plan found; answers how many conflicts are open afterwards.
@@ -136,7 +153,7 @@ impl Store {
         conflict: &Conflict,
     ) -> Result<(), StoreError> {
         let id = known.unwrap_or_else(|| ConflictId(Uuid::now_v7()));
-        let [key_id, wrapped_key, ciphertext] = seal_json(&self.keyring, &place(id), conflict)?;
+        let [key_id, wrapped_key, ciphertext] = seal_json(tx, &self.keyring, &place(id), conflict).await?;
         if known.is_some() {
             let sql = "UPDATE conflicts SET kind = $2, last_seen = $3, key_id = $4, wrapped_key = $5, ciphertext = $6
                        WHERE id = $1";
@@ -162,7 +179,7 @@ impl Store {
         let path = conflict.path.as_str();
         let draft = batch.context.draft(Action::HcvConflictDetected, ObjectKind::Conflict, id.0, Some(path));
         let draft = draft.about(ObjectKind::Connection, batch.connection_id.0).with("kind", conflict.kind.as_str());
-        tx.audit(draft.with("diverged", conflict.diverged.join(" ")).with("run", batch.run_id));
+        tx.audit(draft.with("diverged", json(&conflict.diverged)).with("run", batch.run_id));
         Ok(())
     }
 
@@ -177,6 +194,17 @@ impl Store {
             first_seen: row.nanos("first_seen")?,
             last_seen: row.nanos("last_seen")?,
         })
+    }
+}
+
+/// Refuses a record whose values only programs may get. A record that is gone for good shows nothing.
+async fn may_be_seen(tx: &mut Tx, id: RecordId) -> Result<(), StoreError> {
+    let row = tx.one("SELECT collection_id, inject_only FROM records WHERE id = $1", args![id]).await?;
+    match row {
+        Some(row) if row.flag("inject_only")? => {
+            Err(StoreError::InjectOnly { collection: CollectionId(row.id("collection_id")?) })
+        }
+        _ => Ok(()),
     }
 }
 
@@ -246,9 +274,9 @@ mod tests {
     };
     use vaultterm_sync::{ConflictStatus, Journal as _, Lease, OtherConflicts, Run, Trigger};
 
-    use super::ConflictFilter;
+    use super::{ConflictFilter, LocalValues};
     use crate::{
-        Page, RecordPatch,
+        Page, RecordPatch, StoreError,
         testing::{House, at, fields},
     };
 
@@ -284,12 +312,43 @@ mod tests {
         house.store.update_record(&house.ann(), id, Revision(1), patch).await.unwrap();
         assert_eq!(record(&house, &run, &[conflict("db", id, 2)]).await, 1);
         let listed = house.store.conflicts(&ConflictFilter::default(), &Page::default()).await.unwrap().items;
-        let (base, local) = house.store.reveal_conflict(&house.ann(), listed[0].id).await.unwrap();
+        let LocalValues { base, local } = house.store.reveal_conflict(&house.ann(), listed[0].id).await.unwrap();
         assert_eq!(base.unwrap().to_json().expose(), br#"{"x":"base"}"#);
         assert_eq!(local.unwrap().to_json().expose(), br#"{"x":"local"}"#);
         assert_eq!(house.audited().await.last(), Some(&Action::HcvConflictRevealed));
         let state = house.store.record(id).await.unwrap().unwrap().sync[0].state;
         assert_eq!(state, "conflict");
+    }
+
+    #[tokio::test]
+    async fn a_conflict_is_not_revealed_when_any_record_that_it_shows_may_not_be_seen() {
+        let house = House::new().await;
+        let made = house.connect("prod", Mode::Bidirectional, "team").await.unwrap();
+        let run = house.begin(made.id, Trigger::Manual).await;
+        let based = house.import(&run, "db", json!({"x": "base"})).await;
+        // The record of the base went elsewhere, and another one took over its path.
+        let renamed = RecordPatch { path: Some(at("old")), ..RecordPatch::default() };
+        house.store.update_record(&house.ann(), based, Revision(1), renamed).await.unwrap();
+        let decided = house.save("db", json!({"x": "local"})).await.unwrap().id;
+        let named = house.save("named", json!({"x": "named"})).await.unwrap().id;
+        let found = Conflict { record_id: Some(named), ..conflict("db", decided, 1) };
+        record(&house, &run, &[found]).await;
+        let id = house.store.conflicts(&ConflictFilter::default(), &Page::default()).await.unwrap().items[0].id;
+        for hidden in [based, decided, named] {
+            let set = async |inject_only| {
+                let revision = house.store.record(hidden).await.unwrap().unwrap().revision;
+                let patch = RecordPatch { inject_only: Some(inject_only), ..RecordPatch::default() };
+                house.store.update_record(&house.ann(), hidden, revision, patch).await.unwrap();
+            };
+            set(true).await;
+            let before = house.audited().await.len();
+            let refused = house.store.reveal_conflict(&house.ann(), id).await.unwrap_err();
+            let collection = house.collection;
+            assert!(matches!(refused, StoreError::InjectOnly { collection: of } if of == collection), "{refused}");
+            assert_eq!(house.audited().await.len(), before, "nothing was shown");
+            set(false).await;
+        }
+        house.store.reveal_conflict(&house.ann(), id).await.unwrap();
     }
 
     #[tokio::test]

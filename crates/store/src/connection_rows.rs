@@ -64,8 +64,9 @@ impl Store {
     }
 
     /// Seals a credential: the name of its kind, and the three columns.
-    pub(crate) fn sealed_credential(
+    pub(crate) async fn sealed_credential(
         &self,
+        tx: &mut Tx,
         connection: &Connection,
         credential: &Credential,
     ) -> Result<(&'static str, [Arg; 3]), StoreError> {
@@ -74,18 +75,19 @@ impl Store {
             Credential::WrappingToken(text) => (WRAPPING_TOKEN, text),
         };
         let place = place(Purpose::ConnectionSecretId, connection.collection_id.0, connection.id.0);
-        Ok((kind, seal(&self.keyring, &place, text.expose().as_bytes())?))
+        Ok((kind, seal(tx, &self.keyring, &place, text.expose().as_bytes()).await?))
     }
 
     /// Seals a client key: the three columns, empty without one.
-    pub(crate) fn sealed_tls_key(
+    pub(crate) async fn sealed_tls_key(
         &self,
+        tx: &mut Tx,
         connection: &Connection,
         key: Option<&SecretText>,
     ) -> Result<[Arg; 3], StoreError> {
         let place = place(Purpose::ConnectionTlsKey, connection.collection_id.0, connection.id.0);
         match key {
-            Some(key) => seal(&self.keyring, &place, key.expose().as_bytes()),
+            Some(key) => seal(tx, &self.keyring, &place, key.expose().as_bytes()).await,
             None => Ok([Arg::Text(None), Arg::Bytes(None), Arg::Bytes(None)]),
         }
     }
@@ -97,7 +99,7 @@ impl Store {
         connection: &Connection,
         credential: &Credential,
     ) -> Result<&'static str, StoreError> {
-        let (kind, [key_id, wrapped_key, ciphertext]) = self.sealed_credential(connection, credential)?;
+        let (kind, [key_id, wrapped_key, ciphertext]) = self.sealed_credential(tx, connection, credential).await?;
         // When the one before expires says nothing about this one.
         let sql = "UPDATE connections SET credential_kind = $2, key_id = $3, wrapped_key = $4, ciphertext = $5,
                                           secret_id_expires_us = NULL

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 use vaultterm_ledger::{Action, Actor, Draft, ObjectKind, ObjectRef, Outcome};
 
-use crate::{StoreError, sql::Row};
+use crate::StoreError;
 
 /// Who changes something, and when: goes into the audit entry of the change.
 #[derive(Clone, Debug)]
@@ -79,50 +79,18 @@ impl Page {
     const LIMIT_MAX: u32 = 500;
     const LIMIT_DEFAULT: u32 = 100;
 
-    fn limit(&self) -> usize {
+    pub(crate) fn limit(&self) -> usize {
         let limit = if self.limit == 0 { Self::LIMIT_DEFAULT } else { self.limit.min(Self::LIMIT_MAX) };
         limit as usize
     }
-
-    /// How many rows to ask for: one more than is shown tells whether there is a next page.
-    pub(crate) fn fetch(&self) -> u64 {
-        self.limit() as u64 + 1
-    }
-
-    /// The number after (or before) which the page begins.
-    pub(crate) fn number(&self) -> Result<Option<i64>, StoreError> {
-        self.cursor.as_deref().map(|cursor| cursor.parse().map_err(|_| foreign())).transpose()
-    }
-
-    /// The id after (or before) which the page begins.
-    pub(crate) fn id(&self) -> Result<Option<Uuid>, StoreError> {
-        self.cursor.as_deref().map(|cursor| cursor.parse().map_err(|_| foreign())).transpose()
-    }
-
-    /// The id and text after which the page begins, in a list that is sorted by the text.
-    pub(crate) fn id_and_text(&self) -> Result<Option<(Uuid, &str)>, StoreError> {
-        let Some(cursor) = self.cursor.as_deref() else { return Ok(None) };
-        let (id, text) = cursor.split_once(':').ok_or_else(foreign)?;
-        Ok(Some((id.parse().map_err(|_| foreign())?, text)))
-    }
-
-    /// Cuts the rows to the page and reads them; `key` makes the cursor of the last one.
-    pub(crate) fn cut<T>(
-        &self,
-        mut rows: Vec<Row>,
-        read: impl FnMut(&Row) -> Result<T, StoreError>,
-        key: impl FnOnce(&T) -> String,
-    ) -> Result<Paged<T>, StoreError> {
-        let more = rows.len() > self.limit();
-        rows.truncate(self.limit());
-        let items = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-        let next_cursor = items.last().filter(|_| more).map(key);
-        Ok(Paged { items, next_cursor })
-    }
 }
 
-fn foreign() -> StoreError {
-    StoreError::Refused("the cursor is not one of this list: take `next_cursor` of the page before".to_owned())
+/// Compares a revision that a caller named with the one there is, in the transaction of the change.
+pub(crate) fn still_at(what: &'static str, current: u64, expect: Option<u64>) -> Result<(), StoreError> {
+    match expect {
+        Some(expected) if expected != current => Err(StoreError::Stale { what, current, expected }),
+        _ => Ok(()),
+    }
 }
 
 /// One part of a list.

@@ -20,6 +20,7 @@ use vaultterm_sealing::{InstanceId, Keyring, RootKey};
 
 use crate::{
     Context, NewUser, SealedRoot, StoreError, keys,
+    last_uses::LastUses,
     sql::{Db, args},
     users,
 };
@@ -47,6 +48,7 @@ pub struct Store {
     pub(crate) db: Db,
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) clock: Clock,
+    pub(crate) last_uses: Arc<LastUses>,
 }
 
 /// Connections that read. They hold no lock, so a few serve many requests.
@@ -166,7 +168,8 @@ impl Database {
             tx.run("UPDATE instance SET root_id = $1", args![root.id().0]).await?;
             tx.commit().await?;
         }
-        Ok(Store { db: self.db.clone(), keyring: Arc::new(keyring), clock: self.clock.clone() })
+        let (db, clock) = (self.db.clone(), self.clock.clone());
+        Ok(Store { db, keyring: Arc::new(keyring), clock, last_uses: Arc::default() })
     }
 
     /// Closes the pools of a database that was not unlocked (or of all its stores).
@@ -196,8 +199,12 @@ impl Store {
         self.db.one("SELECT id FROM instance", args![]).await.map(drop)
     }
 
-    /// Closes the pools. SQLite folds its write-ahead log into the file.
+    /// Writes what is only noted so far, as far as that is possible, and closes the pools. SQLite folds its
+    /// write-ahead log into the file.
     pub async fn close(&self) {
+        if let Err(error) = self.write_last_uses().await {
+            tracing::warn!(%error, "when tokens were last used could not be written");
+        }
         self.db.close().await;
     }
 

@@ -27,8 +27,9 @@ pub struct SavedAnswer {
 
 /// How long an answer is kept.
 const KEPT_US: i64 = 24 * 3_600 * 1_000_000;
-/// How long a request may take. One that was cut off frees its key then.
-const ANSWERED_WITHIN_US: i64 = 5 * 60 * 1_000_000;
+/// How long a request may take. One that was cut off (its server died) frees its key then. Longer than a
+/// server works on any request.
+const ANSWERED_WITHIN_US: i64 = 15 * 60 * 1_000_000;
 
 impl Store {
     /// Claims a key: `Ok(None)` when this request is the first (it must be completed or
@@ -72,8 +73,9 @@ impl Store {
     /// # Errors
     /// [`StoreError`], as everywhere here.
     pub async fn complete_idempotency(&self, key: &IdempotencyKey, answer: &SavedAnswer) -> Result<(), StoreError> {
-        let [key_id, wrapped_key, ciphertext] = seal(&self.keyring, &self.answer_place(key), &answer.body)?;
         let mut tx = self.db.write().await?;
+        let place = self.answer_place(key);
+        let [key_id, wrapped_key, ciphertext] = seal(&mut tx, &self.keyring, &place, &answer.body).await?;
         let sql = "UPDATE idempotency SET status = $3, key_id = $4, wrapped_key = $5, ciphertext = $6
                    WHERE user_id = $1 AND idempotency_key = $2 AND status IS NULL";
         let status = u32::from(answer.status);

@@ -29,6 +29,7 @@ fn failed(error: StoreError) -> JournalError {
         StoreError::Sealing(
             error @ (SealingError::DoesNotOpen | SealingError::Malformed | SealingError::UnknownKey(_)),
         ) => JournalError::Unreadable(error.to_string()),
+        StoreError::Paused => JournalError::Paused,
         other => JournalError::Database(Box::new(other)),
     }
 }

@@ -196,6 +196,8 @@ impl Store {
         }
         self.draw(&mut tx, context, root, KeyPurpose::Record, &rows).await?;
         let newer = Keyring::open(root, self.instance(), &keyring_rows(&mut tx).await?)?;
+        // The next transaction seals with the new key, and may begin before the commit returns here.
+        self.keyring.learn(&newer);
         tx.commit().await?;
         self.keyring.adopt(newer);
         Ok(())
@@ -247,12 +249,11 @@ impl Store {
             "SELECT {found_by} AS place, {prefix}wrapped_key AS wrapped FROM {table} WHERE {prefix}key_id = $1 LIMIT $2"
         );
         let rows = tx.all(&sql, args![key, limit]).await?;
+        let active = tx.record_key().await?;
         let mut moved = 0;
         for row in rows {
             let wrapped = row.bytes("wrapped")?;
-            let Some((active, rewrapped)) = self.keyring.rewrap(key, &wrapped)? else {
-                return Err(StoreError::Malformed("record key that is both active and retired"));
-            };
+            let rewrapped = self.keyring.rewrap(key, active, &wrapped)?;
             // A wrapped key holds a salt of its own: it names its row.
             let sql = format!(
                 "UPDATE {table} SET {prefix}key_id = $1, {prefix}wrapped_key = $2

@@ -11,7 +11,7 @@ use crate::{
     context::Facts as _,
     records::{folded, record},
     revisions::{self, NewRevision, field_names},
-    sql::{Tx, args, taken},
+    sql::{Tx, args, json, taken},
 };
 
 /// Labels of a record, and characters of one.
@@ -164,8 +164,8 @@ impl Store {
     /// that the revision lacks are an error, so that nothing is half shown.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] for the record or revision; [`StoreError::Refused`] names the
-    /// field that is not there.
+    /// [`StoreError::NotFound`] for the record or revision; [`StoreError::Invalid`] names the
+    /// field that is not there; [`StoreError::InjectOnly`].
     pub async fn reveal_record(
         &self,
         context: &Context,
@@ -203,6 +203,9 @@ impl Store {
     ) -> Result<SecretFields, StoreError> {
         let mut tx = self.db.write().await?;
         let record = locked(&mut tx, id).await?;
+        if action == Action::RecordRevealed && record.inject_only {
+            return Err(StoreError::InjectOnly { collection: record.collection_id });
+        }
         let revision = revision.unwrap_or(record.revision);
         let held = self.open_revision(&mut tx, id, revision).await?;
         let taken = match fields {
@@ -210,7 +213,7 @@ impl Store {
             Some(names) => only(&held, names)?,
         };
         let names: Vec<&str> = taken.names().collect();
-        let draft = about(context, action, &record).with("revision", revision.0).with("fields", names.join(" "));
+        let draft = about(context, action, &record).with("revision", revision.0).with("fields", json(&names));
         tx.audit(told(draft));
         tx.commit().await?;
         Ok(taken)
@@ -318,7 +321,7 @@ fn only(held: &SecretFields, names: &[String]) -> Result<SecretFields, StoreErro
     let mut shown = SecretFields::new();
     for name in names {
         let value = held.expose().get(name);
-        let value = value.ok_or_else(|| StoreError::Refused(format!("the record has no field `{name}`")))?;
+        let value = value.ok_or_else(|| StoreError::invalid("fields", format!("the record has no field `{name}`")))?;
         shown.insert(name.clone(), value.clone());
     }
     Ok(shown)
@@ -340,10 +343,11 @@ fn tags(mut tags: Vec<String>) -> Result<Vec<String>, StoreError> {
     if let Some(tag) = tags.iter().find(odd) {
         let shown: String = tag.chars().filter(|c| !c.is_control()).take(TAG_CHARS_MAX).collect();
         let why = format!("a tag has 1 to {TAG_CHARS_MAX} printable characters: `{shown}` has not");
-        return Err(StoreError::Refused(why));
+        return Err(StoreError::invalid("tags", why));
     }
     if tags.len() > TAGS_MAX {
-        return Err(StoreError::Refused(format!("a record has at most {TAGS_MAX} tags, this one has {}", tags.len())));
+        let why = format!("a record has at most {TAGS_MAX} tags, this one has {}", tags.len());
+        return Err(StoreError::invalid("tags", why));
     }
     Ok(tags)
 }
@@ -354,194 +358,4 @@ fn joined(tags: &[String]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-    use vaultterm_ledger::Action;
-    use vaultterm_reconcile::{RecordId, RecordType, Revision};
-
-    use crate::{
-        ErrorClass, NewRecord, Page, RecordPatch, StoreError,
-        sql::args,
-        testing::{House, at, fields, new_record},
-    };
-
-    async fn shown(house: &House, id: RecordId, revision: Option<u64>) -> String {
-        let revision = revision.map(Revision);
-        let shown = house.store.reveal_record(&house.ann(), id, revision, None, None).await.unwrap();
-        String::from_utf8(shown.to_json().expose().to_vec()).unwrap()
-    }
-
-    #[tokio::test]
-    async fn a_live_path_is_taken_and_a_trashed_one_is_not() {
-        let house = House::new().await;
-        let first = house.save("a/b", json!({"x": 1})).await.unwrap();
-        assert_eq!(house.save("a/b", json!({"x": 2})).await.unwrap_err().to_string(), "record `a/b` exists already");
-        house.save("a", json!({"x": 3})).await.unwrap();
-        house.store.trash_record(&house.ann(), first.id, Some(Revision(1))).await.unwrap();
-        let second = house.save("a/b", json!({"x": 4})).await.unwrap();
-        let restored = house.store.restore_record(&house.ann(), first.id, None).await.unwrap_err();
-        assert_eq!(restored.class(), ErrorClass::Exists);
-        let found = house.store.record_by_path(house.collection, &at("a/b")).await.unwrap().unwrap();
-        assert_eq!(found.id, second.id);
-    }
-
-    #[tokio::test]
-    async fn every_revision_is_kept() {
-        let house = House::new().await;
-        let record = house.save("db", json!({"user": "a", "password": "one", "old": true})).await.unwrap();
-        let patch = RecordPatch {
-            fields: Some(fields(json!({"password": "two"}))),
-            remove_fields: vec!["old".to_owned(), "never was".to_owned()],
-            record_type: Some(RecordType::Password),
-            ..RecordPatch::default()
-        };
-        let record = house.store.update_record(&house.ann(), record.id, Revision(1), patch).await.unwrap();
-        assert_eq!((record.revision, record.record_type), (Revision(2), RecordType::Password));
-        assert_eq!(record.field_names, ["password", "user"]);
-        assert_eq!(shown(&house, record.id, None).await, r#"{"password":"two","user":"a"}"#);
-        assert_eq!(shown(&house, record.id, Some(1)).await, r#"{"old":true,"password":"one","user":"a"}"#);
-
-        let restored = house.store.restore_record(&house.ann(), record.id, Some(Revision(1))).await.unwrap();
-        assert_eq!((restored.revision, restored.record_type), (Revision(3), RecordType::KeyValue));
-        assert_eq!(shown(&house, record.id, None).await, shown(&house, record.id, Some(1)).await);
-        let revisions = house.store.revisions(record.id, &Page { limit: 2, cursor: None }).await.unwrap();
-        assert_eq!(revisions.items.iter().map(|info| info.revision.0).collect::<Vec<_>>(), [3, 2]);
-        let page = Page { limit: 2, cursor: revisions.next_cursor };
-        let oldest = house.store.revisions(record.id, &page).await.unwrap();
-        assert_eq!((oldest.items[0].revision, oldest.items[0].origin), (Revision(1), "person"));
-        assert_eq!((oldest.items[0].actor.as_str(), oldest.next_cursor), ("ann@example.com", None));
-    }
-
-    #[tokio::test]
-    async fn a_patch_that_changes_nothing_is_no_revision() {
-        let house = House::new().await;
-        let record = house.save("db", json!({"n": 1, "o": {"a": 1, "b": 2}})).await.unwrap();
-        let patch = RecordPatch {
-            fields: Some(fields(json!({"n": 1.0, "o": {"b": 2, "a": 1}}))),
-            path: Some(at("db")),
-            tags: Some(Vec::new()),
-            ..RecordPatch::default()
-        };
-        let same = house.store.update_record(&house.ann(), record.id, Revision(1), patch).await.unwrap();
-        assert_eq!(same.revision, Revision(1));
-        assert!(!house.audited().await.contains(&Action::RecordUpdated));
-    }
-
-    #[tokio::test]
-    async fn an_update_on_an_old_revision_changes_nothing() {
-        let house = House::new().await;
-        let record = house.save("db", json!({"x": 1})).await.unwrap();
-        let patch = |x: i32| RecordPatch { fields: Some(fields(json!({ "x": x }))), ..RecordPatch::default() };
-        house.store.update_record(&house.ann(), record.id, Revision(1), patch(2)).await.unwrap();
-        let stale = house.store.update_record(&house.ann(), record.id, Revision(1), patch(3)).await.unwrap_err();
-        assert!(matches!(stale, StoreError::Stale { what: "record", current: 2, expected: 1 }));
-        let stale = house.store.trash_record(&house.ann(), record.id, Some(Revision(1))).await.unwrap_err();
-        assert_eq!(stale.class(), ErrorClass::Stale);
-        assert_eq!(shown(&house, record.id, None).await, r#"{"x":2}"#);
-    }
-
-    #[tokio::test]
-    async fn a_trashed_record_comes_back_as_a_new_revision() {
-        let house = House::new().await;
-        let record = house.save("db", json!({"x": 1})).await.unwrap();
-        let trashed = house.store.trash_record(&house.ann(), record.id, None).await.unwrap();
-        assert!(trashed.deleted_us.is_some());
-        let refused = [
-            house.store.trash_record(&house.ann(), record.id, None).await,
-            house.store.update_record(&house.ann(), record.id, Revision(1), RecordPatch::default()).await,
-        ];
-        for error in refused {
-            assert_eq!(error.unwrap_err().class(), ErrorClass::Refused);
-        }
-        let restored = house.store.restore_record(&house.ann(), record.id, None).await.unwrap();
-        assert_eq!((restored.revision, restored.deleted_us), (Revision(2), None));
-        assert_eq!(shown(&house, record.id, None).await, r#"{"x":1}"#);
-    }
-
-    #[tokio::test]
-    async fn a_rename_is_a_revision_and_respects_taken_paths() {
-        let house = House::new().await;
-        let record = house.save("a", json!({"x": 1})).await.unwrap();
-        house.save("b", json!({"x": 2})).await.unwrap();
-        let to = |path: &str| RecordPatch { path: Some(at(path)), ..RecordPatch::default() };
-        let taken = house.store.update_record(&house.ann(), record.id, Revision(1), to("b")).await.unwrap_err();
-        assert_eq!(taken.class(), ErrorClass::Exists);
-        let renamed = house.store.update_record(&house.ann(), record.id, Revision(1), to("c")).await.unwrap();
-        assert_eq!((renamed.path.as_str(), renamed.revision), ("c", Revision(2)));
-        assert_eq!(shown(&house, record.id, None).await, r#"{"x":1}"#);
-    }
-
-    #[tokio::test]
-    async fn a_patch_cannot_grow_a_record_beyond_its_limits() {
-        let house = House::new().await;
-        let record = house.save("a", json!({"x": "y".repeat(500_000)})).await.unwrap();
-        let patch = RecordPatch { fields: Some(fields(json!({"z": "y".repeat(500_000)}))), ..RecordPatch::default() };
-        let refused = house.store.update_record(&house.ann(), record.id, Revision(1), patch).await.unwrap_err();
-        assert!(matches!(refused, StoreError::Fields(_)), "{refused}");
-    }
-
-    #[tokio::test]
-    async fn odd_labels_are_refused() {
-        let house = House::new().await;
-        for tag in ["", "a\nb", &"x".repeat(65)] {
-            let new = NewRecord { tags: vec![tag.to_owned()], ..new_record("a", json!({})) };
-            let refused = house.store.create_record(&house.ann(), house.collection, new).await.unwrap_err();
-            assert_eq!(refused.class(), ErrorClass::Refused);
-        }
-    }
-
-    #[tokio::test]
-    async fn a_reveal_shows_what_was_asked_for_or_nothing() {
-        let house = House::new().await;
-        let record = house.save("a", json!({"x": 1, "y": 2})).await.unwrap();
-        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-        let reveal = async |names: Vec<String>| {
-            house.store.reveal_record(&house.ann(), record.id, None, Some(&names), Some("on call")).await
-        };
-        assert_eq!(reveal(names(&["y"])).await.unwrap().to_json().expose(), br#"{"y":2}"#);
-        assert!(reveal(names(&["y", "z"])).await.is_err());
-        let revealed = house.audited().await.iter().filter(|action| **action == Action::RecordRevealed).count();
-        assert_eq!(revealed, 1);
-    }
-
-    #[tokio::test]
-    async fn nothing_is_revealed_that_cannot_be_audited() {
-        let house = House::new().await;
-        let record = house.save("a", json!({"x": 1})).await.unwrap();
-        let mut tx = house.store.db.write().await.unwrap();
-        tx.run("ALTER TABLE audit RENAME TO gone", args![]).await.unwrap();
-        tx.commit().await.unwrap();
-        let revealed = house.store.reveal_record(&house.ann(), record.id, None, None, None).await;
-        assert_eq!(revealed.unwrap_err().class(), ErrorClass::Internal);
-        let injected = house.store.inject_record(&house.ann(), record.id, None, (Some("psql"), None)).await;
-        assert_eq!(injected.unwrap_err().class(), ErrorClass::Internal);
-        let updated = house.store.trash_record(&house.ann(), record.id, None).await;
-        assert_eq!(updated.unwrap_err().class(), ErrorClass::Internal);
-        assert!(house.store.record(record.id).await.unwrap().unwrap().deleted_us.is_none());
-    }
-
-    #[tokio::test]
-    async fn a_ciphertext_of_another_record_or_revision_does_not_open() {
-        let house = House::new().await;
-        let one = house.save("one", json!({"x": 1})).await.unwrap();
-        let two = house.save("two", json!({"x": 2})).await.unwrap();
-        let patch = RecordPatch { fields: Some(fields(json!({"x": 3}))), ..RecordPatch::default() };
-        house.store.update_record(&house.ann(), one.id, Revision(1), patch).await.unwrap();
-        let verdict = house.store.verify_revisions().await.unwrap();
-        assert_eq!((verdict.open, verdict.damaged), (3, 0));
-        let copy = "UPDATE revisions SET (key_id, wrapped_key, ciphertext) =
-                        (SELECT o.key_id, o.wrapped_key, o.ciphertext FROM revisions o
-                         WHERE o.record_id = $1 AND o.revision = $2)
-                    WHERE record_id = $3 AND revision = $4";
-        for (from, to) in [((two.id, 1_u64), (one.id, 2_u64)), ((one.id, 1), (one.id, 2))] {
-            let mut tx = house.store.db.write().await.unwrap();
-            assert_eq!(tx.run(copy, args![from.0, from.1, to.0, to.1]).await.unwrap(), 1);
-            tx.commit().await.unwrap();
-            let error = house.store.reveal_record(&house.ann(), to.0, None, None, None).await.unwrap_err();
-            assert!(matches!(error, StoreError::Sealing(_)), "{error}");
-        }
-        let verdict = house.store.verify_revisions().await.unwrap();
-        assert_eq!((verdict.open, verdict.damaged), (2, 1));
-        assert_eq!(verdict.examples, ["infra/one, revision 2"]);
-    }
-}
+mod tests;

@@ -156,12 +156,13 @@ impl Store {
         // Text functions differ between engines; this one does not, nor does it fold case.
         let tag = filter.tag.as_deref().map(|tag| format!("\n{tag}\n"));
         select.and_maybe("REPLACE(tags, ?, '') <> tags", tag);
-        if let Some((id, path)) = page.id_and_text()? {
+        let pager = self.pager(format_args!("records of {collection_id}"), page);
+        if let Some((id, path)) = pager.id_and_text()? {
             select.and("path >= ?", path);
             select.and_either(("path > ?", path), ("id > ?", id));
         }
-        let rows = self.db.select(select.order("path, id", page.fetch())).await?;
-        let mut paged = page.cut(rows, record, |record| format!("{}:{}", record.id.0, record.path))?;
+        let rows = self.db.select(select.order("path, id", pager.fetch())).await?;
+        let mut paged = pager.cut(rows, record, |record| format!("{}:{}", record.id.0, record.path))?;
         self.add_sync(&mut paged.items).await?;
         Ok(paged)
     }

@@ -88,9 +88,10 @@ impl Store {
         let sql = "SELECT revision, path, record_type, field_names, origin, connection_id, actor, created_us
                    FROM revisions WHERE record_id = $1";
         let mut select = Select::new(sql, args![id]);
-        select.and_maybe("revision < ?", page.number()?);
-        let rows = self.db.select(select.order("revision DESC", page.fetch())).await?;
-        page.cut(rows, revision_info, |info| info.revision.0.to_string())
+        let pager = self.pager(format_args!("revisions of {}", id.0), page);
+        select.and_maybe("revision < ?", pager.number()?);
+        let rows = self.db.select(select.order("revision DESC", pager.fetch())).await?;
+        pager.cut(rows, revision_info, |info| info.revision.0.to_string())
     }
 }
 
@@ -110,7 +111,7 @@ pub(crate) struct NewRevision<'a> {
 impl NewRevision<'_> {
     pub(crate) async fn insert(&self, tx: &mut Tx, keyring: &Keyring) -> Result<(), StoreError> {
         let place = place(self.collection_id, self.record_id, self.revision);
-        let [key_id, wrapped_key, ciphertext] = seal(keyring, &place, self.fields.to_json().expose())?;
+        let [key_id, wrapped_key, ciphertext] = seal(tx, keyring, &place, self.fields.to_json().expose()).await?;
         let (origin, connection_id) = origin(self.origin);
         tx.run(
             "INSERT INTO revisions (record_id, revision, path, record_type, field_names, origin, connection_id, actor,

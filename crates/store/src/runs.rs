@@ -29,9 +29,10 @@ impl Store {
     /// [`StoreError`], as everywhere here.
     pub async fn runs(&self, connection_id: ConnectionId, page: &Page) -> Result<Paged<Run>, StoreError> {
         let mut select = Select::new("SELECT * FROM runs WHERE connection_id = $1", args![connection_id]);
-        select.and_maybe("id < ?", page.id()?);
-        let rows = self.db.select(select.order("id DESC", page.fetch())).await?;
-        page.cut(rows, run, |run| run.id.to_string())
+        let pager = self.pager(format_args!("runs of {connection_id}"), page);
+        select.and_maybe("id < ?", pager.id()?);
+        let rows = self.db.select(select.order("id DESC", pager.fetch())).await?;
+        pager.cut(rows, run, |run| run.id.to_string())
     }
 
     /// Finds a plan, expired or not.
@@ -63,8 +64,8 @@ impl Store {
 
     /// Stores a plan. Plans that nobody can apply any more go.
     pub(crate) async fn insert_plan(&self, plan: &StoredPlan) -> Result<(), StoreError> {
-        let [key_id, wrapped_key, ciphertext] = seal_json(&self.keyring, &plan_place(plan.id), plan)?;
         let mut tx = self.db.write().await?;
+        let [key_id, wrapped_key, ciphertext] = seal_json(&mut tx, &self.keyring, &plan_place(plan.id), plan).await?;
         // Kept a day longer than it may be applied, so that a late look says what it was.
         let kept = plan.created.0.saturating_sub(PLAN_KEPT_NS);
         tx.run("DELETE FROM plans WHERE expires < $1", args![kept]).await?;
@@ -78,8 +79,13 @@ impl Store {
 
 const PLAN_KEPT_NS: i64 = 24 * 3_600 * 1_000_000_000;
 
-/// Records that a run began, and that older ones of its connection which lost their lease failed.
+/// Records that a run began, and that older ones of its connection which lost their lease failed. Nothing
+/// begins on a paused connection but a person's decision on one conflict.
 pub(crate) async fn begin(tx: &mut Tx, context: &Context, run: &Run) -> Result<(), StoreError> {
+    let sql = "SELECT id FROM connections WHERE id = $1 AND paused = 1";
+    if run.trigger != Trigger::Resolution && tx.one(sql, args![run.connection_id]).await?.is_some() {
+        return Err(StoreError::Paused);
+    }
     let sql = "SELECT * FROM runs WHERE connection_id = $1 AND state = 'running'";
     let older = tx.all(sql, args![run.connection_id]).await?;
     fail(tx, context, &older).await?;

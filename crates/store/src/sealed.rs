@@ -5,7 +5,7 @@ use vaultterm_sealing::{Keyring, Place, Sealed, SecretBytes};
 
 use crate::{
     StoreError,
-    sql::{Arg, Row},
+    sql::{Arg, Row, Tx},
 };
 
 impl Row {
@@ -36,28 +36,99 @@ pub(crate) fn open_json<T: serde::de::DeserializeOwned>(
 }
 
 /// Seals what is kept as JSON for one place: the three columns, in order.
-pub(crate) fn seal_json(
+pub(crate) async fn seal_json(
+    tx: &mut Tx,
     keyring: &Keyring,
     place: &Place,
     value: &impl serde::Serialize,
 ) -> Result<[Arg; 3], StoreError> {
     let json = serde_json::to_vec(value).expect("what is stored as JSON has only text keys");
-    seal(keyring, place, SecretBytes::new(json).expose())
+    seal(tx, keyring, place, SecretBytes::new(json).expose()).await
 }
 
 /// Seals bytes for one place: the three columns, in order.
-pub(crate) fn seal(keyring: &Keyring, place: &Place, plaintext: &[u8]) -> Result<[Arg; 3], StoreError> {
-    let sealed = keyring.seal(place, plaintext)?;
+///
+/// This happens in the transaction that stores them, under the record key that is active in it. Sealed
+/// earlier, a message could wait for its turn while a rotation replaces and deletes the key.
+pub(crate) async fn seal(
+    tx: &mut Tx,
+    keyring: &Keyring,
+    place: &Place,
+    plaintext: &[u8],
+) -> Result<[Arg; 3], StoreError> {
+    let sealed = keyring.seal_under(tx.record_key().await?, place, plaintext)?;
     Ok([sealed.key_id.into(), sealed.wrapped_key.into(), sealed.ciphertext.into()])
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+    use uuid::Uuid;
+    use vaultterm_reconcile::{Mode, Plan, Revision, UnixNanos};
+    use vaultterm_sealing::WebhookSecret;
+    use vaultterm_sync::{PlanId, RemoteIdentity, StoredPlan};
+
     use crate::{
+        IdempotencyKey, RecordPatch, SavedAnswer, WebhookUpdate,
         keys::SEALED_COLUMNS,
         sql::args,
-        testing::{House, Spot},
+        testing::{House, Spot, fields},
     };
+
+    #[tokio::test]
+    async fn what_waits_for_its_turn_while_the_key_is_rotated_is_sealed_with_the_new_key() {
+        let house = House::new().await;
+        let store = &house.store;
+        let (connection, hook) =
+            (house.connect("prod", Mode::Push, "a").await.unwrap(), house.hook("siem", None).await);
+        let record = house.save("a", json!({"x": 1})).await.unwrap();
+        let identity = RemoteIdentity {
+            product: "OpenBao".to_owned(),
+            version: "2.7.2".to_owned(),
+            cluster_id: None,
+            mount_accessor: "kv_1".to_owned(),
+            mount_uuid: None,
+            kv_version: 2,
+        };
+        let (id, created, expires) = (PlanId(Uuid::now_v7()), UnixNanos(1), UnixNanos(i64::MAX));
+        let (connection_id, plan) = (connection.id, Plan::default());
+        let plan = StoredPlan { id, connection_id, connection_revision: 1, identity, plan, created, expires };
+        let key = IdempotencyKey { user_id: house.owner.id, key: "k".to_owned(), request: [1; 32] };
+        store.claim_idempotency(&key, house.ann().now_us).await.unwrap();
+        let answer = SavedAnswer { status: 201, body: b"shown once".to_vec() };
+        let patch = RecordPatch { fields: Some(fields(json!({"x": 2}))), ..RecordPatch::default() };
+        let secret = WebhookUpdate { secret: Some(WebhookSecret::draw().unwrap()), ..WebhookUpdate::default() };
+
+        let ann = house.ann();
+        // The rotation is the first in the queue for the writer, and all the others stand behind it.
+        let (rotated, made, planned, completed, drawn, changed) = tokio::join!(
+            store.rotate_record_key(&ann, &house.root),
+            house.connect("other", Mode::Push, "b"),
+            store.insert_plan(&plan),
+            store.complete_idempotency(&key, &answer),
+            store.update_webhook(&ann, hook.id, 1, secret),
+            store.update_record(&ann, record.id, Revision::FIRST, patch),
+        );
+        rotated.unwrap();
+        planned.unwrap();
+        completed.unwrap();
+        drawn.unwrap();
+        changed.unwrap();
+        let active = store.db.write().await.unwrap().record_key().await.unwrap();
+        let (made, hook, record) = (made.unwrap().id, hook.id, record.id.0);
+        for (columns, row) in [
+            ("key_id", format!("connections WHERE id = '{made}'")),
+            ("tls_key_id", format!("connections WHERE id = '{made}'")),
+            ("key_id", format!("plans WHERE id = '{id}'")),
+            ("key_id", "idempotency".to_owned()),
+            ("key_id", format!("webhooks WHERE id = '{hook}'")),
+            ("old_key_id", format!("webhooks WHERE id = '{hook}'")),
+            ("key_id", format!("revisions WHERE record_id = '{record}' AND revision = 2")),
+        ] {
+            let sealed = store.db.one(&format!("SELECT {columns} AS k FROM {row}"), args![]).await.unwrap().unwrap();
+            assert_eq!(sealed.id("k").unwrap(), active, "{row}: {columns}");
+        }
+    }
 
     #[tokio::test]
     async fn no_sealed_message_opens_in_any_other_place() {

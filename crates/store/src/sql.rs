@@ -271,7 +271,7 @@ impl Db {
     /// turn here, and never fails half-way because of somebody else.
     pub(crate) async fn write(&self) -> Result<Tx, StoreError> {
         statement().await;
-        Ok(Tx { inner: self.writer.begin_with("BEGIN IMMEDIATE").await?, drafts: Vec::new() })
+        Ok(Tx { inner: self.writer.begin_with("BEGIN IMMEDIATE").await?, drafts: Vec::new(), record_key: None })
     }
 
     pub(crate) async fn all(&self, sql: &str, args: Vec<Arg>) -> Result<Vec<Row>, StoreError> {
@@ -305,6 +305,8 @@ pub(crate) struct Tx {
     inner: Transaction<'static, Sqlite>,
     /// What the audit log will say of it.
     drafts: Vec<Draft>,
+    /// The record key that is active in this transaction, once it was asked for.
+    record_key: Option<Uuid>,
 }
 
 impl Tx {
@@ -322,6 +324,18 @@ impl Tx {
     pub(crate) async fn one(&mut self, sql: &str, args: Vec<Arg>) -> Result<Option<Row>, StoreError> {
         statement().await;
         Ok(bound(sql, args).fetch_optional(&mut *self.inner).await?.map(Row))
+    }
+
+    /// Returns the record key that seals in this transaction. It cannot be retired before the commit: a
+    /// rotation needs the one writer, too.
+    pub(crate) async fn record_key(&mut self) -> Result<Uuid, StoreError> {
+        if let Some(id) = self.record_key {
+            return Ok(id);
+        }
+        let sql = "SELECT id FROM keyring WHERE purpose = 'record' AND state = 'active'";
+        let id = self.one(sql, args![]).await?.ok_or(StoreError::Malformed("keyring"))?.id("id")?;
+        self.record_key = Some(id);
+        Ok(id)
     }
 
     /// Reports the change in the audit log. The entry is written when the change is committed,

@@ -5,7 +5,7 @@ use vaultterm_ledger::{Action, ObjectKind, Outcome};
 
 use crate::{
     Context, Page, Paged, Store, StoreError,
-    context::Facts as _,
+    context::{Facts as _, still_at},
     sql::{Row, Select, Tx, args, taken},
 };
 
@@ -137,9 +137,10 @@ impl Store {
     /// [`StoreError`], as everywhere here.
     pub async fn users(&self, page: &Page) -> Result<Paged<User>, StoreError> {
         let mut select = Select::new("SELECT * FROM users WHERE 1 = 1", args![]);
-        select.and_maybe("email > ?", page.cursor.as_deref());
-        let rows = self.db.select(select.order("email", page.fetch())).await?;
-        page.cut(rows, user, |user| user.email.clone())
+        let pager = self.pager("users", page);
+        select.and_maybe("email > ?", pager.text()?);
+        let rows = self.db.select(select.order("email", pager.fetch())).await?;
+        pager.cut(rows, user, |user| user.email.clone())
     }
 
     /// Changes a person (`USER_UPDATED`). The last owner keeps the role and stays enabled.
@@ -193,13 +194,16 @@ impl Store {
         Ok(after)
     }
 
-    /// Deletes a person with sessions, tokens and memberships (`USER_DELETED`). Never the last owner.
+    /// Deletes a person at this revision, with sessions, tokens and memberships (`USER_DELETED`). Never the
+    /// last owner. The revision is always named: whether the caller may do this was judged by the person's
+    /// role at that revision.
     ///
     /// # Errors
-    /// [`StoreError::Refused`] for the last owner.
-    pub async fn delete_user(&self, context: &Context, id: Uuid) -> Result<(), StoreError> {
+    /// [`StoreError::Stale`]; [`StoreError::Refused`] for the last owner.
+    pub async fn delete_user(&self, context: &Context, id: Uuid, expect: u64) -> Result<(), StoreError> {
         let mut tx = self.db.write().await?;
         let user = locked(&mut tx, id).await?;
+        still_at("user", user.revision, Some(expect))?;
         if user.rules() {
             refuse_last_owner(&mut tx, id).await?;
         }
@@ -384,14 +388,20 @@ mod tests {
             let refused = store.update_user(&house.ann(), ann.id, ann.revision, update).await.unwrap_err();
             assert_eq!(refused.class(), ErrorClass::Refused);
         }
-        assert_eq!(store.delete_user(&house.ann(), ann.id).await.unwrap_err().class(), ErrorClass::Refused);
+        assert_eq!(
+            store.delete_user(&house.ann(), ann.id, ann.revision).await.unwrap_err().class(),
+            ErrorClass::Refused
+        );
 
         let bob = store.create_user(&house.ann(), new_user("bob@example.com", InstanceRole::Owner)).await.unwrap();
         let update = UserUpdate { role: Some(InstanceRole::Member), ..UserUpdate::default() };
         let ann = store.update_user(&house.ann(), ann.id, ann.revision, update).await.unwrap();
         assert_eq!((ann.role, ann.revision), (InstanceRole::Member, 2));
-        assert_eq!(store.delete_user(&house.ann(), bob.id).await.unwrap_err().class(), ErrorClass::Refused);
-        store.delete_user(&house.ann(), ann.id).await.unwrap();
+        assert_eq!(
+            store.delete_user(&house.ann(), bob.id, bob.revision).await.unwrap_err().class(),
+            ErrorClass::Refused
+        );
+        store.delete_user(&house.ann(), ann.id, ann.revision).await.unwrap();
         assert!(store.user(ann.id).await.unwrap().is_none());
     }
 

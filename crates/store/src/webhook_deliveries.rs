@@ -97,12 +97,18 @@ impl Store {
         rows.iter().map(audit::event).collect()
     }
 
-    /// Notes where the message that is about to be sent ends; answers whether it may be sent.
+    /// Notes where the message that is about to be sent ends, and returns whether it may be sent: not when
+    /// another message is on its way already, which another server began.
     ///
     /// # Errors
     /// [`StoreError`], as everywhere here.
     pub async fn begin_webhook_batch(&self, webhook: &Webhook, end: u64) -> Result<bool, StoreError> {
-        self.record_delivery(webhook, "batch_end = $4", args![end]).await
+        let mut tx = self.db.write().await?;
+        let Webhook { id, shipment, delivered_seq, .. } = *webhook;
+        let sql = format!("UPDATE webhooks SET batch_end = $4 {UNMOVED} AND batch_end IS NULL");
+        let begun = tx.run(&sql, args![id, shipment, delivered_seq, end]).await?;
+        tx.commit().await?;
+        Ok(begun == 1)
     }
 
     /// Moves the cursor: up to `to` everything was taken at `taken_us`, or nothing matched.
@@ -187,6 +193,18 @@ mod tests {
         let taken = house.reread(&made).await;
         assert_eq!((taken.batch_end, taken.last_delivered_us), (None, Some(7)));
         assert_eq!(house.seqs(&taken).await, [before.last().unwrap() + 1]);
+    }
+
+    #[tokio::test]
+    async fn of_two_servers_one_begins_the_next_message() {
+        let house = House::new().await;
+        let made = house.hook("siem", None).await;
+        house.save("a", json!({"x": 1})).await.unwrap();
+        let ends = house.seqs(&made).await;
+        assert!(house.store.begin_webhook_batch(&made, ends[0]).await.unwrap());
+        let other = house.store.begin_webhook_batch(&made, ends[1]).await.unwrap();
+        assert!(!other, "another message would overlap the one on its way");
+        assert_eq!(house.reread(&made).await.batch_end, Some(ends[0]));
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ use vaultterm_sealing::{Place, Purpose, WebhookSecret};
 
 use crate::{
     Context, Page, Paged, Store, StoreError,
-    context::Facts as _,
+    context::{Facts as _, still_at},
     sealed::seal,
     sql::{Arg, Row, Select, Tx, args, json, taken},
 };
@@ -89,8 +89,9 @@ impl Store {
     pub async fn create_webhook(&self, context: &Context, new: NewWebhook) -> Result<Webhook, StoreError> {
         let NewWebhook { name, url, actions, paused, secret, from_seq } = new;
         let id = Uuid::now_v7();
-        let [key_id, wrapped_key, ciphertext] = self.sealed_webhook_secret(id, Purpose::WebhookSecret, &secret)?;
         let mut tx = self.db.write().await?;
+        let [key_id, wrapped_key, ciphertext] =
+            self.sealed_webhook_secret(&mut tx, id, Purpose::WebhookSecret, &secret).await?;
         let count = tx.one("SELECT COUNT(*) AS n FROM webhooks", args![]).await?;
         if count.ok_or(StoreError::Malformed("count"))?.count("n")? >= WEBHOOKS_MAX {
             return Err(StoreError::Refused(format!("there are {WEBHOOKS_MAX} webhooks: delete one first")));
@@ -138,9 +139,10 @@ impl Store {
     /// [`StoreError`], as everywhere here.
     pub async fn webhooks(&self, page: &Page) -> Result<Paged<Webhook>, StoreError> {
         let mut select = Select::new("SELECT * FROM webhooks WHERE 1 = 1", args![]);
-        select.and_maybe("name > ?", page.cursor.as_deref());
-        let rows = self.db.select(select.order("name", page.fetch())).await?;
-        page.cut(rows, webhook, |webhook| webhook.name.clone())
+        let pager = self.pager("webhooks", page);
+        select.and_maybe("name > ?", pager.text()?);
+        let rows = self.db.select(select.order("name", pager.fetch())).await?;
+        pager.cut(rows, webhook, |webhook| webhook.name.clone())
     }
 
     /// Changes a webhook (`WEBHOOK_UPDATED`). What failed before is tried again at once. Other
@@ -214,13 +216,15 @@ impl Store {
         Ok(after)
     }
 
-    /// Deletes a webhook (`WEBHOOK_DELETED`). A message on its way may still arrive.
+    /// Deletes a webhook (`WEBHOOK_DELETED`), at this revision if one is named. A message on its way may still
+    /// arrive.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`].
-    pub async fn delete_webhook(&self, context: &Context, id: Uuid) -> Result<(), StoreError> {
+    /// [`StoreError::Stale`], [`StoreError::NotFound`].
+    pub async fn delete_webhook(&self, context: &Context, id: Uuid, expect: Option<u64>) -> Result<(), StoreError> {
         let mut tx = self.db.write().await?;
         let current = locked(&mut tx, id).await?;
+        still_at("webhook", current.revision, expect)?;
         tx.run("DELETE FROM webhooks WHERE id = $1", args![id]).await?;
         tx.audit(about(context, Action::WebhookDeleted, id, &current.name));
         tx.commit().await
@@ -236,9 +240,10 @@ impl Store {
     ) -> Result<(), StoreError> {
         let row = tx.one("SELECT * FROM webhooks WHERE id = $1", args![id]).await?;
         let old = self.open_webhook_secret(id, Purpose::WebhookSecret, &row.ok_or(StoreError::NotFound("webhook"))?)?;
-        let [key_id, wrapped_key, ciphertext] = self.sealed_webhook_secret(id, Purpose::WebhookSecret, secret)?;
+        let [key_id, wrapped_key, ciphertext] =
+            self.sealed_webhook_secret(tx, id, Purpose::WebhookSecret, secret).await?;
         let [old_key_id, old_wrapped, old_ciphertext] =
-            self.sealed_webhook_secret(id, Purpose::WebhookOldSecret, &old)?;
+            self.sealed_webhook_secret(tx, id, Purpose::WebhookOldSecret, &old).await?;
         let sql = "UPDATE webhooks SET key_id = $2, wrapped_key = $3, ciphertext = $4, old_key_id = $5,
                                        old_wrapped_key = $6, old_ciphertext = $7, old_until_us = $8
                    WHERE id = $1";
@@ -247,13 +252,14 @@ impl Store {
         tx.run(sql, args).await.map(drop)
     }
 
-    fn sealed_webhook_secret(
+    async fn sealed_webhook_secret(
         &self,
+        tx: &mut Tx,
         id: Uuid,
         purpose: Purpose,
         secret: &WebhookSecret,
     ) -> Result<[Arg; 3], StoreError> {
-        seal(&self.keyring, &place(purpose, id), secret.to_text().expose().as_bytes())
+        seal(tx, &self.keyring, &place(purpose, id), secret.to_text().expose().as_bytes()).await
     }
 
     /// Opens one of the two secrets in a row.
@@ -390,7 +396,7 @@ mod tests {
         assert_eq!(stale.unwrap_err().class(), ErrorClass::Stale);
         let same = house.store.update_webhook(&house.ann(), made.id, 2, WebhookUpdate::default()).await.unwrap();
         assert_eq!(same.revision, 2, "nothing to change changes nothing");
-        house.store.delete_webhook(&house.ann(), made.id).await.unwrap();
+        house.store.delete_webhook(&house.ann(), made.id, Some(2)).await.unwrap();
         let filter = AuditFilter { object: Some(made.id), ..AuditFilter::default() };
         let events = house.store.audit_events(&filter, &Page::default()).await.unwrap().items;
         let told: Vec<_> = events.iter().map(|event| &event.entry.draft).collect();

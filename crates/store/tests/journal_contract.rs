@@ -125,6 +125,10 @@ impl Desk for StoreDesk {
         assert!(edited.await.expect("edited").scope_changed);
     }
 
+    async fn pause(&self, paused: bool) {
+        self.store.pause_connection(&self.ahead.context(), self.connection_id, paused).await.expect("paused");
+    }
+
     async fn raise_guard(&self, reason: &str) {
         assert_eq!(self.store.raise_restore_guard(&self.ahead.context(), reason).await.expect("raised"), 1);
     }

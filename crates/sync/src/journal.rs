@@ -22,6 +22,9 @@ pub enum JournalError {
     /// The lease is lost: another run holds the connection. Nothing was written.
     #[error("the lease of the connection was lost to another run")]
     LeaseLost,
+    /// The connection is paused: no run begins on it. Nothing was written.
+    #[error("the connection is paused")]
+    Paused,
     /// One stored value does not open (it was changed, or its key is missing). Concerns that
     /// value alone.
     #[error("{0}")]

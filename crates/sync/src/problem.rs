@@ -98,6 +98,7 @@ impl Problem {
     fn journal(error: &JournalError) -> Self {
         let (class, hint) = match error {
             JournalError::LeaseLost => ("lease_lost", "another node took over; see its run"),
+            JournalError::Paused => ("paused", "resume the connection first"),
             JournalError::Unreadable(_) | JournalError::Database(_) => ("database", "see the server's log"),
         };
         Self::new("", class, error.to_string(), Some(hint.to_owned()))

@@ -12,7 +12,7 @@ use vaultterm_store::{Collection, CollectionRole, Scope};
 
 use super::{
     list::{ListView, PageQuery, listed},
-    users::{NAME_CHARS_MAX, matches},
+    users::NAME_CHARS_MAX,
 };
 use crate::{
     app::App,
@@ -107,11 +107,12 @@ pub(crate) async fn update(
     State(app): State<App>,
     caller: Caller,
     Id(id): Id,
-    IfMatch(revision): IfMatch,
+    if_match: IfMatch,
     Body(body): Body<CollectionName>,
 ) -> Result<(HeaderMap, Json<CollectionView>), Problem> {
     app.need_scope(&caller, Scope::RecordsWrite).await?;
     let found = app.collection_for(&caller, id, CollectionRole::Admin).await?;
+    let revision = if_match.required()?;
     let name = checked(&body.name)?;
     let renamed = app.store.rename_collection(&caller.context(&app), found.id, revision, name).await?;
     Ok((etag(renamed.revision), Json(CollectionView::of(&renamed))))
@@ -124,12 +125,11 @@ pub(crate) async fn delete(
     State(app): State<App>,
     caller: Caller,
     Id(id): Id,
-    if_match: Option<IfMatch>,
+    if_match: IfMatch,
 ) -> Result<StatusCode, Problem> {
     app.need_scope(&caller, Scope::RecordsWrite).await?;
     let found = app.collection_for(&caller, id, CollectionRole::Owner).await?;
-    matches(if_match, found.revision)?;
-    app.store.delete_collection(&caller.context(&app), found.id).await?;
+    app.store.delete_collection(&caller.context(&app), found.id, if_match.optional()?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

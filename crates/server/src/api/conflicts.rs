@@ -9,18 +9,18 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 use vaultterm_reconcile::{Content, Side};
 use vaultterm_sealing::{SecretFields, short};
-use vaultterm_store::{CollectionRole, ConflictFilter, Scope};
+use vaultterm_store::{CollectionRole, ConflictFilter, LocalValues, Scope};
 use vaultterm_sync::{ConflictStatus, ConnectionId, FieldChoice, Resolution, ResolvedBy, StoredConflict};
 
 use super::{
     list::{ListView, listed, page},
     members::collections_of,
     plans::{Nothing, local_revision, remote_version},
-    records::may_be_seen,
 };
 use crate::{
     app::App,
     caller::Caller,
+    idempotency::Shown,
     moment,
     problem::{Kind, Problem},
     request::{Body, Id, Parameters},
@@ -173,7 +173,7 @@ pub(crate) struct RevealedFieldView {
 }
 
 /// Shows the values of the three states; audited before the answer. The remote one is read from
-/// Vault now, in the version the conflict is about. An `inject_only` record answers 403.
+/// Vault now, in the version the conflict is about. Any `inject_only` record among those it shows answers 403.
 #[utoipa::path(post, path = "/conflicts/{id}/reveal", tag = "conflicts", request_body = Nothing,
     params(("id" = Uuid, Path)), responses((status = 200, body = RevealedConflictView), (status = 403, body = Problem),
     (status = 409, body = Problem)))]
@@ -182,15 +182,11 @@ pub(crate) async fn reveal(
     caller: Caller,
     Id(id): Id,
     Body(Nothing {}): Body<Nothing>,
-) -> Result<Json<RevealedConflictView>, Problem> {
+) -> Result<Shown<RevealedConflictView>, Problem> {
     app.need_scope(&caller, Scope::RecordsReveal).await?;
     let found = app.conflict_for(&caller, id, CollectionRole::Viewer).await?;
-    if let Some(record) = found.conflict.record_id
-        && let Some(record) = app.store.record(record).await?
-    {
-        may_be_seen(&app, &caller, &record).await?;
-    }
-    let (base, local) = app.store.reveal_conflict(&caller.context(&app), found.id).await?;
+    let taken = app.store.reveal_conflict(&caller.context(&app), found.id).await;
+    let LocalValues { base, local } = app.shown(&caller, taken).await?;
     let remote = app.engine.remote_of(found.id).await?;
     let value = |fields: &Option<SecretFields>, name: &str| fields.as_ref()?.expose().get(name).cloned();
     let fields = shown_fields(&found).into_iter().map(|name| RevealedFieldView {
@@ -199,7 +195,7 @@ pub(crate) async fn reveal(
         remote: value(&remote, &name),
         name,
     });
-    Ok(Json(RevealedConflictView { fields: fields.collect() }))
+    Ok(Shown(RevealedConflictView { fields: fields.collect() }))
 }
 
 #[derive(Deserialize, ToSchema)]

@@ -14,9 +14,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 use vaultterm_sealing::SecretText;
-use vaultterm_store::{CollectionRole, ConnectionSummary, ConnectionUpdate, Scope};
+use vaultterm_store::{CollectionRole, ConnectionSummary, Scope, StoreError};
 use vaultterm_sync::{
     Connection, ConnectionId, ConnectionSecrets, Connector as _, Credential, Entitlement as _, Journal as _,
+    JournalError,
 };
 
 use body::{ConnectionCreate, ConnectionPatch, CredentialBody};
@@ -28,13 +29,13 @@ use super::{
     list::{ListView, PageQuery, listed},
     members::collections_of,
     plans::Nothing,
-    users::matches,
 };
 use crate::{
     app::App,
     caller::Caller,
+    carry_out::insist,
     moment,
-    problem::{Kind, Problem},
+    problem::{Kind, Problem, is_busy},
     request::{Body, Id, IfMatch, Parameters},
 };
 
@@ -81,8 +82,8 @@ pub(crate) async fn create(
     let new = body.checked(app.options.allow_plaintext_vault)?;
     let made = app.store.create_connection(&caller.context(&app), new).await?;
     if let Err(problem) = unwrap(&app, made.id).await {
-        // Nothing came of it: a connection that can never log in would only stand in the way.
-        app.store.delete_connection(&caller.context(&app), made.id).await?;
+        // The wrapped SecretID could not be had, so the connection can never log in: it is deleted again.
+        app.store.delete_connection(&caller.context(&app), made.id, None).await?;
         return Err(problem);
     }
     let (headers, view) = answer(&app, made.id).await?;
@@ -96,7 +97,11 @@ async fn unwrap(app: &App, id: ConnectionId) -> Result<(Connection, ConnectionSe
     if let Credential::WrappingToken(token) = &secrets.credential
         && let Some(secret_id) = app.connector.unwrap_secret_id(&connection, &secrets).await?
     {
-        app.store.store_unwrapped(id, token, &secret_id).await?;
+        insist(
+            |error| matches!(error, JournalError::Database(source) if is_busy(source.as_ref())),
+            || app.store.store_unwrapped(id, token, &secret_id),
+        )
+        .await?;
         secrets.credential = Credential::SecretId(secret_id);
     }
     Ok((connection, secrets))
@@ -119,11 +124,12 @@ pub(crate) async fn update(
     State(app): State<App>,
     caller: Caller,
     Id(id): Id,
-    IfMatch(revision): IfMatch,
+    if_match: IfMatch,
     Body(body): Body<ConnectionPatch>,
 ) -> Answer {
     app.need_scope(&caller, Scope::ConnectionsWrite).await?;
     let before = app.connection_for(&caller, id, CollectionRole::Admin).await?.connection;
+    let revision = if_match.required()?;
     let update = body.checked(&before, app.options.allow_plaintext_vault)?;
     app.store.update_connection(&caller.context(&app), before.id, revision, update).await?;
     answer(&app, before.id).await
@@ -136,12 +142,11 @@ pub(crate) async fn delete(
     State(app): State<App>,
     caller: Caller,
     Id(id): Id,
-    if_match: Option<IfMatch>,
+    if_match: IfMatch,
 ) -> Result<StatusCode, Problem> {
     app.need_scope(&caller, Scope::ConnectionsWrite).await?;
     let found = app.connection_for(&caller, id, CollectionRole::Admin).await?;
-    matches(if_match, found.connection.revision)?;
-    app.store.delete_connection(&caller.context(&app), found.connection.id).await?;
+    app.store.delete_connection(&caller.context(&app), found.connection.id, if_match.optional()?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -214,7 +219,9 @@ pub(crate) async fn rotate_secret_id(
         let unwrapped = app.connector.unwrap_secret_id(&found, &secrets).await?;
         credential = unwrapped.map_or(secrets.credential, Credential::SecretId);
     }
-    app.store.rotate_secret_id(&caller.context(&app), found.id, &credential).await?;
+    let context = caller.context(&app);
+    let busy = |error: &StoreError| matches!(error, StoreError::Busy);
+    insist(busy, || app.store.rotate_secret_id(&context, found.id, &credential)).await?;
     answer(&app, found.id).await
 }
 
@@ -235,10 +242,7 @@ pub(crate) async fn resume(State(app): State<App>, caller: Caller, Id(id): Id, _
 async fn set_paused(app: &App, caller: &Caller, id: Uuid, paused: bool) -> Answer {
     app.need_any_scope(caller, &[Scope::ConnectionsWrite, Scope::SyncRun]).await?;
     let found = app.connection_for(caller, id, CollectionRole::Editor).await?.connection;
-    if found.paused != paused {
-        let update = ConnectionUpdate { paused: Some(paused), ..ConnectionUpdate::default() };
-        app.store.update_connection(&caller.context(app), found.id, found.revision, update).await?;
-    }
+    app.store.pause_connection(&caller.context(app), found.id, paused).await?;
     answer(app, found.id).await
 }
 

@@ -4,7 +4,7 @@ use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
-use vaultterm_store::{CollectionRole, Member, Page, Scope};
+use vaultterm_store::{CollectionRole, JudgedRoles, Member, Page, Scope, StoreError};
 use vaultterm_sync::CollectionId;
 
 use super::list::{ListView, PageQuery, listed};
@@ -80,14 +80,18 @@ pub(crate) async fn grant(
     let collection = app.collection_for(&caller, id, CollectionRole::Admin).await?;
     let role = CollectionRole::from_name(&body.role)
         .ok_or_else(|| Problem::field("role", "expected one of `viewer`, `editor`, `admin`, `owner`"))?;
-    let before = member(&app, collection.id, user).await?;
-    let most = before.map_or(role, |member| member.role.max(role));
-    app.collection_for(&caller, id, most.max(CollectionRole::Admin)).await?;
     if app.store.user(user).await?.is_none() {
         return Err(Problem::not_found("user"));
     }
-    let granted = app.store.grant(&caller.context(&app), collection.id, user, role).await?;
-    Ok(Json(MemberView::of(&granted)))
+    let mut left = ATTEMPTS;
+    loop {
+        left -= 1;
+        let judged = may_change(&app, &caller, collection.id, user, Some(role)).await?;
+        match app.store.grant(&caller.context(&app), collection.id, user, role, &judged).await {
+            Err(StoreError::RolesMoved) if left > 0 => {}
+            granted => return Ok(Json(MemberView::of(&granted?))),
+        }
+    }
 }
 
 /// Takes a role away. Anybody may leave.
@@ -103,12 +107,43 @@ pub(crate) async fn revoke(
     let own = user == caller.user.id;
     let least = if own { CollectionRole::Viewer } else { CollectionRole::Admin };
     let collection = app.collection_for(&caller, id, least).await?;
-    let member = member(&app, collection.id, user).await?.ok_or_else(no_member)?;
-    if !own {
-        app.collection_for(&caller, id, member.role.max(least)).await?;
+    let mut left = ATTEMPTS;
+    loop {
+        left -= 1;
+        let judged = may_change(&app, &caller, collection.id, user, None).await?;
+        match app.store.revoke(&caller.context(&app), collection.id, user, &judged).await {
+            Err(StoreError::RolesMoved) if left > 0 => {}
+            revoked => return revoked.map(|()| StatusCode::NO_CONTENT).map_err(Problem::from),
+        }
     }
-    app.store.revoke(&caller.context(&app), collection.id, user).await?;
-    Ok(StatusCode::NO_CONTENT)
+}
+
+/// How often a change is judged again because a role moved while it was judged.
+const ATTEMPTS: u32 = 3;
+
+/// Judges whether the caller may give a person a role, or take it away: nobody gives or takes more than they
+/// have, and anybody may leave. Returns the roles that this holds for.
+async fn may_change(
+    app: &App,
+    caller: &Caller,
+    id: CollectionId,
+    user: Uuid,
+    to: Option<CollectionRole>,
+) -> Result<JudgedRoles, Problem> {
+    let by = caller.user.id;
+    let by_role = app.store.collection_role(id, by).await?;
+    let member_role = app.store.collection_role(id, user).await?;
+    let judged = JudgedRoles { by, by_role, member_role };
+    let needed = match (to, member_role) {
+        (None, None) => return Err(no_member()),
+        (None, Some(_)) if user == by => return Ok(judged),
+        (to, held) => to.max(held).unwrap_or(CollectionRole::Admin).max(CollectionRole::Admin),
+    };
+    if by_role.is_none_or(|held| held < needed) {
+        // Says what is missing, and audits it.
+        app.collection_for(caller, id.0, needed).await?;
+    }
+    Ok(judged)
 }
 
 fn no_member() -> Problem {

@@ -36,7 +36,7 @@ pub(crate) use health::livez;
 
 use crate::{
     app::App,
-    gate, idempotency,
+    carry_out, gate, idempotency,
     problem::{MEDIA_TYPE as PROBLEM, Problem},
     web,
 };
@@ -167,6 +167,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/setup", get(web::form).post(web::submit))
         .fallback(gate::nothing_here)
         .layer(DefaultBodyLimit::max(gate::BODY_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(app.tasks.clone(), carry_out::to_its_end))
         .layer(CatchPanicLayer::new())
         .layer(middleware::from_fn(gate::pass))
         .with_state(app)

@@ -5,9 +5,8 @@ use axum::{
     extract::State,
     http::{HeaderMap, StatusCode},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, value::RawValue};
-use std::collections::BTreeMap;
 use totp_rs::{Builder, Secret, Totp};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -18,10 +17,12 @@ use vaultterm_store::{CollectionRole, NewRecord, Record, RecordFilter, RecordPat
 use super::{
     collections::etag,
     list::{ListView, PageQuery, listed, page},
+    plans::Nothing,
 };
 use crate::{
     app::App,
     caller::Caller,
+    idempotency::Shown,
     moment,
     problem::{Kind, Problem},
     request::{Body, Id, IfMatch, Parameters},
@@ -199,11 +200,12 @@ pub(crate) async fn update(
     State(app): State<App>,
     caller: Caller,
     Id(id): Id,
-    IfMatch(revision): IfMatch,
+    if_match: IfMatch,
     Body(body): Body<RecordUpdate>,
 ) -> Answer {
     app.need_scope(&caller, Scope::RecordsWrite).await?;
     let record = app.record_for(&caller, id, CollectionRole::Editor).await?;
+    let revision = if_match.required()?;
     let patch = RecordPatch {
         path: body.path.map(path).transpose()?,
         record_type: body.r#type.as_deref().map(record_type).transpose()?,
@@ -223,11 +225,11 @@ pub(crate) async fn trash(
     State(app): State<App>,
     caller: Caller,
     Id(id): Id,
-    if_match: Option<IfMatch>,
+    if_match: IfMatch,
 ) -> Result<StatusCode, Problem> {
     app.need_scope(&caller, Scope::RecordsWrite).await?;
     let record = app.record_for(&caller, id, CollectionRole::Admin).await?;
-    let expect = if_match.map(|IfMatch(revision)| Revision(revision));
+    let expect = if_match.optional()?.map(Revision);
     app.store.trash_record(&caller.context(&app), record.id, expect).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -243,11 +245,16 @@ pub(crate) struct Reveal {
     reason: Option<String>,
 }
 
-/// Values. Never kept by anything in between.
+/// Values. Never kept by anything in between, and wiped when they are sent.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct RevealedView {
     #[schema(value_type = std::collections::HashMap<String, Value>)]
-    fields: BTreeMap<String, Value>,
+    #[serde(serialize_with = "exposed")]
+    fields: SecretFields,
+}
+
+fn exposed<S: Serializer>(fields: &SecretFields, serializer: S) -> Result<S::Ok, S::Error> {
+    fields.expose().serialize(serializer)
 }
 
 /// Shows values; audited before the answer.
@@ -259,15 +266,13 @@ pub(crate) async fn reveal(
     caller: Caller,
     Id(id): Id,
     Body(body): Body<Reveal>,
-) -> Result<Json<RevealedView>, Problem> {
+) -> Result<Shown<RevealedView>, Problem> {
     app.need_scope(&caller, Scope::RecordsReveal).await?;
     let record = app.record_for(&caller, id, CollectionRole::Viewer).await?;
-    may_be_seen(&app, &caller, &record).await?;
     let revision = body.revision.map(Revision);
-    let reason = body.reason.as_deref();
-    let shown =
-        app.store.reveal_record(&caller.context(&app), record.id, revision, body.fields.as_deref(), reason).await?;
-    Ok(Json(RevealedView { fields: shown.expose().clone() }))
+    let (context, reason) = (caller.context(&app), body.reason.as_deref());
+    let taken = app.store.reveal_record(&context, record.id, revision, body.fields.as_deref(), reason).await;
+    Ok(Shown(RevealedView { fields: app.shown(&caller, taken).await? }))
 }
 
 #[derive(Default, Deserialize, ToSchema)]
@@ -290,21 +295,12 @@ pub(crate) async fn inject(
     caller: Caller,
     Id(id): Id,
     Body(body): Body<Inject>,
-) -> Result<Json<RevealedView>, Problem> {
+) -> Result<Shown<RevealedView>, Problem> {
     app.need_scope(&caller, Scope::RecordsReveal).await?;
     let record = app.record_for(&caller, id, CollectionRole::Viewer).await?;
     let told = (body.into.as_deref(), body.reason.as_deref());
     let taken = app.store.inject_record(&caller.context(&app), record.id, body.fields.as_deref(), told).await?;
-    Ok(Json(RevealedView { fields: taken.expose().clone() }))
-}
-
-/// Refuses to show what only programs may get.
-pub(super) async fn may_be_seen(app: &App, caller: &Caller, record: &Record) -> Result<(), Problem> {
-    if !record.inject_only {
-        return Ok(());
-    }
-    app.denied(caller, Some(record.collection_id), "a record that may be seen").await?;
-    Err(Problem::new(Kind::Forbidden, "the record may be injected into programs, but not seen"))
+    Ok(Shown(RevealedView { fields: taken }))
 }
 
 /// One revision, without its values.
@@ -376,28 +372,33 @@ pub(crate) struct OtpView {
     expires_in_seconds: u64,
 }
 
-/// Computes the one-time code of a TOTP record (RFC 6238); audited as a reveal.
-#[utoipa::path(get, path = "/records/{id}/otp", tag = "records", params(("id" = Uuid, Path)),
-    responses((status = 200, body = OtpView), (status = 422, body = Problem)))]
-pub(crate) async fn otp(State(app): State<App>, caller: Caller, Id(id): Id) -> Result<Json<OtpView>, Problem> {
+/// Computes the one-time code of a TOTP record (RFC 6238). It is a reveal, so it is a `POST`, and audited as one.
+#[utoipa::path(post, path = "/records/{id}/otp", tag = "records", request_body = Nothing, params(("id" = Uuid, Path)),
+    responses((status = 200, body = OtpView), (status = 403, body = Problem), (status = 422, body = Problem)))]
+pub(crate) async fn otp(
+    State(app): State<App>,
+    caller: Caller,
+    Id(id): Id,
+    Body(Nothing {}): Body<Nothing>,
+) -> Result<Shown<OtpView>, Problem> {
     app.need_scope(&caller, Scope::RecordsReveal).await?;
     let record = app.record_for(&caller, id, CollectionRole::Viewer).await?;
-    may_be_seen(&app, &caller, &record).await?;
     let name =
         ["otpauth_url", "totp_secret"].into_iter().find(|name| record.field_names.iter().any(|held| held == name));
     let Some(name) = name else {
         return Err(Problem::new(Kind::Invalid, "the record has no field `otpauth_url` or `totp_secret`"));
     };
     let names = [name.to_owned()];
-    let shown =
-        app.store.reveal_record(&caller.context(&app), record.id, None, Some(&names), Some("one-time code")).await?;
+    let (context, reason) = (caller.context(&app), Some("one-time code"));
+    let taken = app.store.reveal_record(&context, record.id, None, Some(&names), reason).await;
+    let shown = app.shown(&caller, taken).await?;
     let text = shown.expose().get(name).and_then(Value::as_str).unwrap_or_default();
     let totp = totp(name, text).ok_or_else(|| {
         Problem::field(name, "is no TOTP secret (an otpauth://totp/ URL, or base32)").hint("save it again")
     })?;
     let now = u64::try_from(app.now_us() / 1_000_000).unwrap_or(0);
     let code = totp.generate(now).to_string();
-    Ok(Json(OtpView { code, expires_in_seconds: totp.next_step(now) - now }))
+    Ok(Shown(OtpView { code, expires_in_seconds: totp.next_step(now) - now }))
 }
 
 /// Reads a TOTP secret. Many issuers use shorter ones than RFC 4226 asks for, so only what the

@@ -8,7 +8,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
-use vaultterm_store::{InstanceRole, NewUser, Scope, User, UserUpdate};
+use vaultterm_store::{InstanceRole, NewUser, Scope, StoreError, User, UserUpdate};
 use zeroize::Zeroizing;
 
 use super::{
@@ -136,7 +136,7 @@ pub(crate) async fn update(
     State(app): State<App>,
     caller: Caller,
     Id(id): Id,
-    IfMatch(revision): IfMatch,
+    if_match: IfMatch,
     Body(body): Body<UserPatch>,
 ) -> Result<(HeaderMap, Json<UserView>), Problem> {
     app.need_scope(&caller, Scope::Admin).await?;
@@ -146,6 +146,11 @@ pub(crate) async fn update(
     if !own || role.is_some() || body.disabled.is_some() {
         let needed = before.role.max(role.unwrap_or(InstanceRole::Member)).max(InstanceRole::Admin);
         app.need_instance(&caller, needed).await?;
+    }
+    // The role was judged at this revision. The store compares it again in the transaction of the change.
+    let revision = if_match.required()?;
+    if revision != before.revision {
+        return Err(StoreError::Stale { what: "user", current: before.revision, expected: revision }.into());
     }
     if own && body.password.is_some() {
         let current = body
@@ -173,25 +178,19 @@ pub(crate) async fn delete(
     State(app): State<App>,
     caller: Caller,
     Id(id): Id,
-    if_match: Option<IfMatch>,
+    if_match: IfMatch,
 ) -> Result<StatusCode, Problem> {
     app.need_scope(&caller, Scope::Admin).await?;
     let user = found(&app, id).await?;
     app.need_instance(&caller, user.role.max(InstanceRole::Admin)).await?;
-    matches(if_match, user.revision)?;
-    app.store.delete_user(&caller.context(&app), id).await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-/// Compares a revision that was named with the one there is.
-pub(crate) fn matches(if_match: Option<IfMatch>, revision: u64) -> Result<(), Problem> {
-    match if_match {
-        Some(IfMatch(expected)) if expected != revision => {
-            let why = format!("it is at revision {revision}, not {expected}");
-            Err(Problem::new(Kind::PreconditionFailed, why).hint("read it again, then repeat the change"))
-        }
-        _ => Ok(()),
+    // The role was judged at this revision. If the caller names none, the deletion still holds for this one only,
+    // so that a person who becomes an owner meanwhile is not deleted by an admin.
+    let expect = if_match.optional()?.unwrap_or(user.revision);
+    if expect != user.revision {
+        return Err(StoreError::Stale { what: "user", current: user.revision, expected: expect }.into());
     }
+    app.store.delete_user(&caller.context(&app), id, expect).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn found(app: &App, id: Uuid) -> Result<User, Problem> {

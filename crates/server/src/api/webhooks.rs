@@ -19,7 +19,7 @@ use super::{
     connections::named,
     list::{ListView, PageQuery, listed},
     plans::Nothing,
-    users::{checked_name, matches},
+    users::checked_name,
 };
 use crate::{
     app::App,
@@ -200,11 +200,12 @@ pub(crate) async fn update(
     State(app): State<App>,
     caller: Caller,
     Id(id): Id,
-    IfMatch(revision): IfMatch,
+    if_match: IfMatch,
     Body(body): Body<WebhookPatch>,
 ) -> Result<Made, Problem> {
     may_manage(&app, &caller).await?;
     found(&app, id).await?;
+    let revision = if_match.required()?;
     let (secret, shown) = match (body.secret, body.rotate_secret) {
         (Some(_), true) => {
             return Err(Problem::new(Kind::Invalid, "send either `secret` or `rotate_secret`, not both"));
@@ -231,11 +232,11 @@ pub(crate) async fn delete(
     State(app): State<App>,
     caller: Caller,
     Id(id): Id,
-    if_match: Option<IfMatch>,
+    if_match: IfMatch,
 ) -> Result<StatusCode, Problem> {
     may_manage(&app, &caller).await?;
-    matches(if_match, found(&app, id).await?.revision)?;
-    app.store.delete_webhook(&caller.context(&app), id).await?;
+    found(&app, id).await?;
+    app.store.delete_webhook(&caller.context(&app), id, if_match.optional()?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

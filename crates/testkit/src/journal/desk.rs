@@ -55,6 +55,10 @@ impl Desk for MemoryDesk {
         self.journal.edit_connection(self.connection_id, |connection| connection.scope_changed = true);
     }
 
+    async fn pause(&self, paused: bool) {
+        self.journal.edit_connection(self.connection_id, |connection| connection.paused = paused);
+    }
+
     async fn raise_guard(&self, reason: &str) {
         self.journal.raise_guard(self.connection_id, reason);
     }

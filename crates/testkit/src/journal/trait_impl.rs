@@ -267,6 +267,10 @@ impl Journal for MemoryJournal {
 
     async fn begin_run(&self, lease: Lease, run: &Run) -> Result<(), JournalError> {
         self.fenced(lease, |state, scope| {
+            let paused = state.connection_mut(scope.connection_id).is_some_and(|connection| connection.paused);
+            if paused && run.trigger != Trigger::Resolution {
+                return Err(JournalError::Paused);
+            }
             for older in state.runs.values_mut() {
                 if older.connection_id == scope.connection_id && older.state == RunState::Running {
                     older.state = RunState::Failed;
@@ -280,8 +284,9 @@ impl Journal for MemoryJournal {
             {
                 connection.started = true;
             }
+            Ok(())
         })
-        .await
+        .await?
     }
 
     async fn update_run(&self, lease: Lease, run: &Run) -> Result<(), JournalError> {

@@ -54,6 +54,9 @@ pub trait Desk {
     /// Marks the connection's scope as changed (edits its mount, say).
     fn change_scope(&self) -> impl Future<Output = ()>;
 
+    /// Stops runs from starting, or lets them start again.
+    fn pause(&self, paused: bool) -> impl Future<Output = ()>;
+
     /// The database was found to have gone back in time.
     fn raise_guard(&self, reason: &str) -> impl Future<Output = ()>;
 
@@ -109,6 +112,7 @@ macro_rules! journal_contract {
             the_number_of_the_newest_run_only_grows,
             a_plan_is_found_until_it_expires,
             a_run_that_a_person_begins_starts_the_connection,
+            a_paused_connection_begins_no_run_but_a_decision,
             a_run_left_behind_is_closed_by_the_next,
             a_run_that_ended_leaves_the_connection_to_the_next,
             a_run_says_how_it_ended_even_without_its_lease,

@@ -133,6 +133,22 @@ fn now() -> UnixNanos {
     UnixNanos(i64::try_from(since.as_nanos()).expect("before 2262"))
 }
 
+/// A pause that is answered holds, whenever the run was asked for.
+pub async fn a_paused_connection_begins_no_run_but_a_decision<J: Journal, D: Desk>(journal: &J, desk: &D) {
+    let id = RunId(Uuid::now_v7());
+    let lease = journal.acquire_lease(desk.connection_id(), id.0, TTL).await.expect("answers").expect("free");
+    desk.pause(true).await;
+    for trigger in [Trigger::Manual, Trigger::Interval, Trigger::Change] {
+        let refused = journal.begin_run(lease, &run(desk, id, trigger)).await;
+        assert!(matches!(refused, Err(JournalError::Paused)), "{trigger:?}: {refused:?}");
+    }
+    assert_eq!(desk.run_state(id).await, None);
+    journal.begin_run(lease, &run(desk, id, Trigger::Resolution)).await.expect("a decision is one path's business");
+    desk.pause(false).await;
+    let next = RunId(Uuid::now_v7());
+    journal.begin_run(lease, &run(desk, next, Trigger::Manual)).await.expect("recorded");
+}
+
 /// Only then its schedule counts.
 pub async fn a_run_that_a_person_begins_starts_the_connection<J: Journal, D: Desk>(journal: &J, desk: &D) {
     let id = RunId(Uuid::now_v7());

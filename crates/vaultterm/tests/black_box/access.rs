@@ -81,7 +81,7 @@ const ROWS: &[(&str, &str, Need, Option<&str>, &str)] = &[
     ("POST", "/records/{id}/inject", VIEWER, Some("records:reveal"), r#"{"fields":["none"]}"#),
     ("GET", "/records/{id}/revisions", VIEWER, Some("records:read"), ""),
     ("POST", "/records/{id}/restore", EDITOR, Some("records:write"), r#"{"revision":999}"#),
-    ("GET", "/records/{id}/otp", VIEWER, Some("records:reveal"), ""),
+    ("POST", "/records/{id}/otp", VIEWER, Some("records:reveal"), ""),
     ("GET", "/connections", Token, Some("sync:plan"), ""),
     // The collection stands in the body: asked for with each caller's own below.
     ("POST", "/connections", ADMIN, Some("connections:write"), "connection"),
