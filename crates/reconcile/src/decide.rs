@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use crate::{
     Action, BaseEntry, Change, Conflict, ConflictKind, Content, DeletionPolicy, DriftPolicy, Expect, ExpiryPolicy,
-    FieldChange, InitialPolicy, Link, MergePolicy, Mode, Options, Reason, RecordType, Side, Step,
+    FieldChange, InitialPolicy, Link, Mode, Options, Reason, RecordType, Step,
     classify::{Facts, LocalSince, RemoteSince},
-    merge::merge,
+    merge::{Merged, Sides, merge},
     planner::Input,
 };
 
@@ -326,26 +326,14 @@ impl<'a> Case<'a> {
         if local == remote {
             return self.adopt();
         }
-        if self.options.merge == MergePolicy::Secret {
-            return self.conflict(ConflictKind::BothChanged);
-        }
         let record_type = self.incoming_type().unwrap_or(entry.record_type);
-        let Ok(fields) = merge(base, local, remote, entry.record_type) else {
-            return self.conflict(ConflictKind::BothChanged);
+        let sides = Sides { base, local, remote };
+        let fields = match merge(sides, entry.record_type, self.options.merge) {
+            Ok(Merged::Local) => return self.write_remote_over(remote, Reason::ChangedOnBothSidesApart),
+            Ok(Merged::Remote) => return self.write_local(Reason::ChangedOnBothSidesApart),
+            Ok(Merged::Fields(fields)) => fields,
+            Err(_) => return self.conflict(ConflictKind::BothChanged),
         };
-        let is_side = |content: &Content| {
-            fields.len() == content.len()
-                && fields.iter().all(|(name, side)| {
-                    let source = if *side == Side::Remote { remote } else { local };
-                    source.get(name) == content.get(name)
-                })
-        };
-        if is_side(local) {
-            return self.write_remote_over(remote, Reason::ChangedOnBothSidesApart);
-        }
-        if is_side(remote) {
-            return self.write_local(Reason::ChangedOnBothSidesApart);
-        }
         let action = Action::Merge { fields, record_type, cas: self.facts.cas() };
         self.marked(
             self.needs_mark(Some(record_type)),

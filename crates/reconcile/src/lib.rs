@@ -14,6 +14,7 @@ mod base;
 mod classify;
 mod content;
 mod decide;
+mod descriptive;
 mod guard;
 mod inquiry;
 mod lint;
@@ -31,10 +32,11 @@ mod stamp;
 
 pub use base::{BaseEntry, Link};
 pub use content::{Content, FieldDigest};
+pub use descriptive::is_descriptive;
 pub use guard::{Halt, HaltKind};
 pub use inquiry::{Inquiries, inquiries};
 pub use lint::lint;
-pub use merge::{Side, merge};
+pub use merge::{Merged, Side, Sides, merge};
 pub use options::{DeletionPolicy, DriftPolicy, ExpiryPolicy, InitialPolicy, MergePolicy, Mode, Options};
 pub use path::{PathError, SecretPath};
 pub use plan::{

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Content, RecordType, record_type::Group};
+use crate::{Content, MergePolicy, RecordType, descriptive::is_descriptive, record_type::Group};
 
 /// Where a field of a merge comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,19 +18,60 @@ pub enum Side {
     Given,
 }
 
+/// The three contents of a path that changed on both sides.
+#[derive(Clone, Copy, Debug)]
+pub struct Sides<'a> {
+    /// What both sides agreed on last.
+    pub base: &'a Content,
+    /// What the record holds.
+    pub local: &'a Content,
+    /// What the secret holds.
+    pub remote: &'a Content,
+}
+
+/// What two edits of one base make together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Merged {
+    /// Exactly what the record holds.
+    Local,
+    /// Exactly what the secret holds.
+    Remote,
+    /// Something that neither side holds yet: the side that each field comes from. A field that
+    /// is not named is in neither.
+    Fields(BTreeMap<String, Side>),
+}
+
 /// Merges two edits of one base. `Err` holds the names of the fields in conflict, sorted.
 ///
-/// Fields of one atomic group are one unit: a unit that only one side touched is taken from
-/// that side whole, one that both sides touched alike is taken as it is.
+/// Fields of one atomic group are one unit: a unit that only one side touched is taken from that
+/// side whole, and one that both sides touched alike is taken as it is. A result that one side
+/// holds already is fine: somebody wrote it. With [`MergePolicy::Descriptive`] a new combination is
+/// made only when every field that changed on one of the sides is descriptive ([`is_descriptive`]):
+/// then the credential is exactly that of the other side, and nobody's user name meets somebody
+/// else's password. With [`MergePolicy::Secret`] two different edits are always in conflict.
 ///
 /// # Errors
-/// When both sides touched the same unit differently.
-pub fn merge(
-    base: &Content,
-    local: &Content,
-    remote: &Content,
-    record_type: RecordType,
-) -> Result<BTreeMap<String, Side>, Vec<String>> {
+/// Returns the names when both sides touched the same unit differently, or when the policy forbids
+/// the combination.
+pub fn merge(sides: Sides<'_>, record_type: RecordType, policy: MergePolicy) -> Result<Merged, Vec<String>> {
+    let diverged = || changed(sides.local, sides.remote).cloned().collect();
+    if policy == MergePolicy::Secret && sides.local != sides.remote {
+        return Err(diverged());
+    }
+    let fields = by_units(sides, record_type)?;
+    if makes(&fields, sides, sides.local) {
+        return Ok(Merged::Local);
+    }
+    if makes(&fields, sides, sides.remote) {
+        return Ok(Merged::Remote);
+    }
+    let safe = describes(sides.base, sides.local) || describes(sides.base, sides.remote);
+    if safe || policy == MergePolicy::Field { Ok(Merged::Fields(fields)) } else { Err(diverged()) }
+}
+
+/// Merges unit by unit.
+fn by_units(sides: Sides<'_>, record_type: RecordType) -> Result<BTreeMap<String, Side>, Vec<String>> {
+    let Sides { base, local, remote } = sides;
     let mut merged = BTreeMap::new();
     let mut diverged = Vec::new();
     for unit in units(base, local, remote, record_type) {
@@ -49,6 +90,27 @@ pub fn merge(
     }
     diverged.sort();
     if diverged.is_empty() { Ok(merged) } else { Err(diverged) }
+}
+
+/// Says whether a choice of fields makes exactly this content.
+fn makes(fields: &BTreeMap<String, Side>, sides: Sides<'_>, content: &Content) -> bool {
+    fields.len() == content.len()
+        && fields.iter().all(|(name, side)| {
+            let source = if *side == Side::Remote { sides.remote } else { sides.local };
+            source.get(name) == content.get(name)
+        })
+}
+
+/// Says whether everything that changed between two contents only describes. A field that was added
+/// or removed changed.
+fn describes(from: &Content, to: &Content) -> bool {
+    changed(from, to).all(|name| is_descriptive(name))
+}
+
+/// Lists the fields that two contents do not share, sorted.
+fn changed<'a>(one: &'a Content, other: &'a Content) -> impl Iterator<Item = &'a String> {
+    let names: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+    names.into_iter().filter(move |name| one.get(*name) != other.get(*name))
 }
 
 /// Splits all fields into the units that are merged as one.
@@ -78,13 +140,17 @@ mod tests {
         fields.iter().map(field).collect()
     }
 
-    fn merged(
-        base: &[(&str, u8)],
-        local: &[(&str, u8)],
-        remote: &[(&str, u8)],
-    ) -> Result<Vec<(String, Side)>, Vec<String>> {
-        let merged = merge(&content(base), &content(local), &content(remote), RecordType::KeyValue);
-        merged.map(|fields| fields.into_iter().collect())
+    fn merged_under(policy: MergePolicy, fields: [&[(&str, u8)]; 3]) -> Result<Merged, Vec<String>> {
+        let [base, local, remote] = fields.map(content);
+        merge(Sides { base: &base, local: &local, remote: &remote }, RecordType::KeyValue, policy)
+    }
+
+    fn merged(base: &[(&str, u8)], local: &[(&str, u8)], remote: &[(&str, u8)]) -> Result<Merged, Vec<String>> {
+        merged_under(MergePolicy::Field, [base, local, remote])
+    }
+
+    fn fields(named: &[(&str, Side)]) -> Result<Merged, Vec<String>> {
+        Ok(Merged::Fields(named.iter().map(|(name, side)| ((*name).to_owned(), *side)).collect()))
     }
 
     #[test]
@@ -92,8 +158,8 @@ mod tests {
         let base = [("kept", 0), ("gone", 0)];
         let edited = [("kept", 1), ("gone", 0)];
         let removed = [("kept", 0)];
-        assert_eq!(merged(&base, &edited, &removed), Ok(vec![("kept".to_owned(), Side::Local)]));
-        assert_eq!(merged(&base, &removed, &edited), Ok(vec![("kept".to_owned(), Side::Remote)]));
+        assert_eq!(merged(&base, &edited, &removed), fields(&[("kept", Side::Local)]));
+        assert_eq!(merged(&base, &removed, &edited), fields(&[("kept", Side::Remote)]));
     }
 
     #[test]
@@ -107,8 +173,61 @@ mod tests {
     #[test]
     fn fields_added_on_either_side_are_all_kept() {
         let all = merged(&[], &[("a", 1)], &[("b", 2)]);
-        assert_eq!(all, Ok(vec![("a".to_owned(), Side::Local), ("b".to_owned(), Side::Remote)]));
+        assert_eq!(all, fields(&[("a", Side::Local), ("b", Side::Remote)]));
         assert_eq!(merged(&[], &[("a", 1)], &[("a", 2)]), Err(vec!["a".to_owned()]));
-        assert_eq!(merged(&[], &[("a", 1)], &[("a", 1)]), Ok(vec![("a".to_owned(), Side::Local)]));
+        assert_eq!(merged(&[], &[("a", 1)], &[("a", 1)]), Ok(Merged::Local));
+    }
+
+    #[test]
+    fn a_result_that_one_side_holds_already_is_no_new_combination() {
+        for policy in [MergePolicy::Descriptive, MergePolicy::Field] {
+            let (base, more, less) = ([("a", 0), ("b", 0)], [("a", 1), ("b", 1)], [("a", 1), ("b", 0)]);
+            assert_eq!(merged_under(policy, [&base, &more, &less]), Ok(Merged::Local), "{policy:?}");
+            assert_eq!(merged_under(policy, [&base, &less, &more]), Ok(Merged::Remote), "{policy:?}");
+        }
+    }
+
+    #[test]
+    fn secrets_that_are_not_merged_are_in_conflict_unless_both_sides_are_equal() {
+        let policy = MergePolicy::Secret;
+        let both = Err(["a", "note"].map(str::to_owned).to_vec());
+        assert_eq!(
+            merged_under(policy, [&[("a", 0), ("note", 0)], &[("a", 1), ("note", 0)], &[("a", 0), ("note", 1)]]),
+            both
+        );
+        assert_eq!(merged_under(policy, [&[("a", 0)], &[("a", 1), ("b", 1)], &[("a", 1)]]), Err(vec!["b".to_owned()]));
+        assert_eq!(merged_under(policy, [&[("a", 0)], &[("a", 1)], &[("a", 1)]]), Ok(Merged::Local));
+    }
+
+    #[test]
+    fn one_side_of_descriptive_changes_is_enough_whichever_it_is() {
+        let base = [("note", 0), ("password", 0), ("username", 0)];
+        let described = [("note", 1), ("password", 0), ("username", 0)];
+        let rotated = [("note", 0), ("password", 1), ("username", 1)];
+        let policy = MergePolicy::Descriptive;
+        let taken = |note, rest| fields(&[("note", note), ("password", rest), ("username", rest)]);
+        assert_eq!(merged_under(policy, [&base, &described, &rotated]), taken(Side::Local, Side::Remote));
+        // What only the record changed is taken from it; a field that nobody changed is, too.
+        assert_eq!(merged_under(policy, [&base, &rotated, &described]), taken(Side::Remote, Side::Local));
+    }
+
+    #[test]
+    fn a_descriptive_change_beside_another_one_does_not_make_a_side_descriptive() {
+        let base = [("note", 0), ("password", 0), ("username", 0)];
+        let here = [("note", 1), ("password", 1), ("username", 0)];
+        let there = [("note", 0), ("password", 0), ("username", 1)];
+        let diverged = Err(["note", "password", "username"].map(str::to_owned).to_vec());
+        assert_eq!(merged_under(MergePolicy::Descriptive, [&base, &here, &there]), diverged);
+        assert!(merged(&base, &here, &there).is_ok(), "`field` merges them");
+    }
+
+    #[test]
+    fn a_field_that_was_added_or_removed_changed() {
+        let policy = MergePolicy::Descriptive;
+        let refused = |fields: [&[(&str, u8)]; 3]| assert!(merged_under(policy, fields).is_err(), "{fields:?}");
+        refused([&[("a", 0)], &[("a", 0), ("b", 1)], &[("a", 1)]]);
+        refused([&[("a", 0), ("b", 0)], &[("a", 0)], &[("a", 1), ("b", 0)]]);
+        assert!(merged_under(policy, [&[("a", 0), ("Notes", 0)], &[("a", 0)], &[("a", 1), ("Notes", 0)]]).is_ok());
+        assert!(merged_under(policy, [&[("a", 0)], &[("a", 0), ("ROTATE-BY", 1)], &[("a", 1)]]).is_ok());
     }
 }

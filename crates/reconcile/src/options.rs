@@ -36,7 +36,10 @@ choice!(
 choice!(
     /// Whether edits of different fields are merged.
     MergePolicy {
-        /// Three-way per field, with atomic groups.
+        /// Three-way per field, where one side changed nothing but descriptive fields.
+        Descriptive = "descriptive",
+        /// Three-way per field, with atomic groups: fields that belong together may come from two
+        /// people where no group is known.
         Field = "field",
         /// Any change on both sides is a conflict.
         Secret = "secret",
@@ -86,7 +89,7 @@ choice!(
 pub struct Options {
     /// Which way credentials travel.
     pub mode: Mode,
-    /// Field merge or whole-secret conflicts.
+    /// Which edits on both sides are merged.
     pub merge: MergePolicy,
     /// What deletions do.
     pub deletions: DeletionPolicy,
@@ -107,12 +110,24 @@ pub struct Options {
 }
 
 impl Options {
+    /// Says what the choices risk, in a sentence for people; `None` when they risk nothing.
+    #[must_use]
+    pub const fn risk(&self) -> Option<&'static str> {
+        match (self.mode, self.merge) {
+            (Mode::Bidirectional, MergePolicy::Field) => Some(
+                "merge is `field`: when one half of a credential changes here and the other half in Vault, a run \
+                 joins them to a credential that nobody wrote; `merge=descriptive` makes such edits a conflict",
+            ),
+            _ => None,
+        }
+    }
+
     /// Returns the defaults for a mode: `deletions` is `propagate` only in both directions.
     #[must_use]
     pub fn defaults(mode: Mode, instance: impl Into<String>) -> Self {
         Self {
             mode,
-            merge: MergePolicy::Field,
+            merge: MergePolicy::Descriptive,
             deletions: match mode {
                 Mode::Bidirectional => DeletionPolicy::Propagate,
                 Mode::Push | Mode::Pull => DeletionPolicy::Retain,

@@ -24,6 +24,9 @@ pub struct Plan {
     /// Set when the base did not count (first sync after the scope or the remote changed):
     /// applying the plan starts by forgetting it.
     pub base_set_aside: bool,
+    /// What the connection's options risk, in sentences for people. Nothing is stopped by it.
+    #[serde(default)]
+    pub warnings: Vec<String>,
     /// The newest of the connection's own runs that Vault shows; 0 for none. Whoever applies the
     /// plan must not number its run below.
     #[serde(default)]
@@ -256,7 +259,8 @@ pub struct Conflict {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConflictKind {
-    /// Both sides changed the same field (or group, or anything with `merge = secret`).
+    /// Both sides changed, and no merge is allowed: the same field or group, fields that may belong
+    /// to one credential (`merge = descriptive`), or anything at all (`merge = secret`).
     BothChanged,
     /// Deleted locally, changed remotely.
     LocalDeleted,

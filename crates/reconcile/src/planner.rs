@@ -59,7 +59,8 @@ pub fn plan(input: &Input<'_>) -> Plan {
     let twins = twins(&facts);
 
     let newest_run_seen = input.newest_run.newest_in(input.remote, input.options).map_or(0, |(number, _)| number);
-    let mut plan = Plan { base_set_aside, newest_run_seen, ..Plan::default() };
+    let warnings = input.options.risk().map(str::to_owned).into_iter().collect();
+    let mut plan = Plan { base_set_aside, newest_run_seen, warnings, ..Plan::default() };
     for facts in &facts {
         let decision = match (twins.get(facts.path.as_str()), moves.get(facts.path)) {
             (Some(twin), _) => {

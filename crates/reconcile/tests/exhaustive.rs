@@ -218,6 +218,8 @@ fn check(world: &World, options: &Options) {
     for (name, after) in [("carried out", &done), ("crashed", &crashed(world, &plan, options))] {
         let lost: Vec<_> = world.reachable().difference(&after.reachable()).cloned().collect();
         assert!(lost.is_empty(), "{name}: lost {lost:?}\n{}", told());
+        let mixed = after.mixed_since(world);
+        assert!(options.merge == MergePolicy::Field || mixed.is_empty(), "{name}: nobody wrote {mixed:?}\n{}", told());
     }
 
     let mut healed = crashed(world, &plan, options);

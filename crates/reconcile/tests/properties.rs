@@ -88,6 +88,8 @@ fn run(world: &mut World, options: &Options, record: bool) -> Plan {
     let reachable = world.reachable();
     let lost: Vec<_> = before.reachable().into_iter().filter(|value| !reachable.contains(value)).collect();
     assert!(lost.is_empty(), "lost {lost:?}\n{options:?}\n{before:?}\n{plan:?}");
+    let mixed = world.mixed_since(&before);
+    assert!(options.merge == MergePolicy::Field || mixed.is_empty(), "nobody wrote {mixed:?}\n{options:?}\n{before:?}");
     if options.mode == Mode::Pull {
         assert_eq!(world.written, before.written, "a pull wrote to Vault");
     }

@@ -27,7 +27,7 @@ pub(crate) struct Section {
 macro_rules! section {
     ($module:ident, $title:literal, $shared:literal, $text:literal,
      $($name:ident [$($options:literal)?] $($line:literal)+;)+) => {
-        mod $module {
+        pub(crate) mod $module {
             use crate::{Section, notation::Row};
 
             pub(crate) const SECTION: Section = Section {
@@ -45,6 +45,9 @@ macro_rules! section {
     };
 }
 
+#[path = "table/both_changed.rs"]
+mod both_changed;
+
 section! { both_directions, "Both directions", "bidirectional",
     "Mode `bidirectional`. Either side may be edited; what only one side did, travels.",
 
@@ -52,7 +55,8 @@ section! { both_directions, "Both directions", "bidirectional",
     changed_here                                []  "a=1         | a=2       | same      | update_remote cas=2";
     changed_there                               []  "a=1         | same      | a=2       | update_local";
     changed_alike_on_both_sides                 []  "a=1         | a=2       | a=2       | adopt";
-    changed_apart_in_different_fields           []  "a=1 b=1     | a=2 b=1   | a=1 b=2   | merge cas=3 a:local b:remote";
+    changed_apart_in_different_fields           []  "a=1 b=1     | a=2 b=1   | a=1 b=2   | conflict both_changed a b";
+    changed_here_and_described_there            []  "a=1 note=1  | a=2 note=1 | a=1 note=2 | merge cas=3 a:local note:remote";
     changed_apart_in_the_same_field             []  "a=1 b=1     | a=2 b=1   | a=3 b=1   | conflict both_changed a";
     deleted_here                                []  "a=1         | trash     | same      | delete_remote v2";
     deleted_there                               []  "a=1         | same      | deleted   | delete_local";
@@ -78,31 +82,6 @@ section! { both_directions, "Both directions", "bidirectional",
     made_anew_there_with_the_same_content       []  "a=1         | same      | made anew a=1 | adopt";
     made_anew_there_with_other_content          []  "a=1         | same      | made anew a=2 | update_local";
     another_record_took_the_path                []  "a=1         | another record a=2 | same | update_remote cas=2";
-}
-
-section! { merging, "Field merge", "bidirectional",
-    "Both sides changed. Fields that only make sense together are one group: who touches one, touches all.",
-
-    added_on_both_sides_under_different_names   []  "a=1         | a=1 b=1   | a=1 c=1   | merge cas=3 a:local b:local c:remote";
-    added_on_both_sides_with_the_same_value     []  "a=1         | a=2 b=1   | a=1 b=1   | update_remote cas=3, v3 kept";
-    added_on_both_sides_with_different_values   []  "a=1         | a=1 b=1   | a=1 b=2   | conflict both_changed b";
-    removed_here_and_another_changed_there      []  "a=1 b=1     | a=1       | a=2 b=1   | merge cas=3 a:remote";
-    removed_here_and_the_same_changed_there     []  "a=1 b=1     | a=1       | a=1 b=2   | conflict both_changed b";
-    removed_here_and_added_there                []  "a=1 b=1 c=1 | a=1 b=1   | a=1 b=1 c=1 d=1 | merge cas=3 a:local b:local d:remote";
-    removed_on_both_sides                       []  "a=1 b=1     | a=2       | a=1       | update_remote cas=3, v3 kept";
-    local_did_all_that_remote_did               []  "a=1 b=1     | a=2 b=2   | a=2 b=1   | update_remote cas=3, v3 kept";
-    remote_did_all_that_local_did               []  "a=1 b=1     | a=2 b=1   | a=2 b=2   | update_local";
-    a_field_in_conflict_holds_the_others_back   []  "a=1 b=1 c=1 | a=2 b=2 c=1 | a=3 b=1 c=2 | conflict both_changed a b c";
-    merge_turned_off        ["merge=secret"]        "a=1 b=1     | a=2 b=1   | a=1 b=2   | conflict both_changed a b";
-    merge_turned_off_and_changed_alike ["merge=secret"] "a=1     | a=2       | a=2       | adopt";
-
-    user_name_and_password_are_one              []  "PASSWORD username=1 password=1 | username=2 password=1 | username=1 password=2 | conflict both_changed password username";
-    a_note_beside_a_password_is_on_its_own      []  "PASSWORD username=1 password=1 note=1 | username=1 password=2 note=1 | username=1 password=1 note=2 | merge cas=3 note:remote password:local username:local";
-    key_id_and_key_are_one                      []  "API_KEY key_id=1 key=1 | key_id=2 key=1 | key_id=1 key=2 | conflict both_changed key key_id";
-    a_key_pair_and_its_passphrase_are_one       []  "SSH_KEY private_key=1 public_key=1 | private_key=2 public_key=2 | private_key=1 public_key=1 passphrase=1 | conflict both_changed passphrase private_key public_key";
-    all_of_a_one_time_code_is_one               []  "TOTP secret=1 digits=1 | secret=2 digits=1 | secret=1 digits=2 | conflict both_changed digits secret";
-    all_of_a_payment_card_is_one                []  "PAYMENT_CARD card_number=1 note=1 | card_number=2 note=1 | card_number=1 note=2 | conflict both_changed card_number note";
-    fields_without_a_type_are_on_their_own      []  "username=1 password=1 | username=2 password=1 | username=1 password=2 | merge cas=3 password:remote username:local";
 }
 
 section! { first_sync, "First sync of a path", "any",
@@ -435,7 +414,7 @@ section! { names, "Names that look alike", "bidirectional",
 
 const SECTIONS: [&Section; 11] = [
     &both_directions::SECTION,
-    &merging::SECTION,
+    &both_changed::merging::SECTION,
     &first_sync::SECTION,
     &push::SECTION,
     &pull::SECTION,

@@ -162,7 +162,7 @@ fn a_run_in_both_directions_may_crash_anywhere() {
             world.save("key-0", json!({"a": "edited", "b": "0"}));
             world.put("key-1", json!({"a": "edited", "b": "1"}));
             world.save("key-2", json!({"a": "here", "b": "2"}));
-            world.put("key-2", json!({"a": "2", "b": "there"}));
+            world.put("key-2", json!({"a": "2", "b": "2", "note": "there"}));
             world.trash("key-3");
             world.delete("key-4");
             world.save("new-here", json!({"value": "here"}));

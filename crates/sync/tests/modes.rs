@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use vaultterm_reconcile::{ConflictKind, DriftPolicy, InitialPolicy, Mode, RecordType};
+use vaultterm_reconcile::{ConflictKind, DriftPolicy, InitialPolicy, MergePolicy, Mode, Plan, RecordType};
 use vaultterm_sync::{Origin, Run, RunState};
 use vaultterm_testkit::{
     Operation, World,
@@ -115,18 +115,49 @@ fn an_edit_travels_either_way() {
 fn edits_of_different_fields_are_merged_to_both_sides_and_the_remote_value_is_kept() {
     let world = in_step(Mode::Bidirectional, &["x"]);
     world.save("x", json!({"a": "here", "b": "0"}));
-    world.put("x", json!({"a": "0", "b": "there", "c": "new"}));
+    world.put("x", json!({"a": "0", "b": "0", "Owner": "there", "c": "0"}));
+    assert_eq!(succeed(&world).counts.conflicts, 1, "a new field may be half of a credential");
+    world.put("x", json!({"a": "0", "b": "0", "Owner": "there"}));
     let run = succeed(&world);
     assert_eq!((run.counts.updated_remote, run.counts.updated_local), (1, 1));
-    let merged = data(json!({"a": "here", "b": "there", "c": "new"}));
+    let merged = data(json!({"a": "here", "b": "0", "Owner": "there"}));
     assert_eq!((world.record("x"), world.secret("x")), (Some(merged.clone()), Some(merged.clone())));
 
     let (_, record) = world.journal.live(world.collection_id, &at("x")).expect("the record lives");
     let revisions: Vec<_> = record.revisions.iter().map(|revision| (&revision.data, revision.origin)).collect();
-    let archived = data(json!({"a": "0", "b": "there", "c": "new"}));
+    let archived = data(json!({"a": "0", "b": "0", "Owner": "there"}));
     assert_eq!(revisions[2], (&archived, Origin::Archive(world.id)));
     assert_eq!(revisions[3], (&merged, Origin::Merge(world.id)));
     nothing_to_do(&world, 1);
+}
+
+#[test]
+fn two_halves_of_a_credential_are_a_conflict_and_neither_side_is_written() {
+    let world = World::new(Mode::Bidirectional);
+    let key = |id: &str, secret: &str| json!({"AWS_ACCESS_KEY_ID": id, "AWS_SECRET_ACCESS_KEY": secret});
+    world.save("x", key("id-0", "secret-0"));
+    succeed(&world);
+    world.save("x", key("id-1", "secret-0"));
+    world.put("x", key("id-0", "secret-1"));
+    assert_eq!(succeed(&world).counts.conflicts, 1);
+    let conflict = world.open_conflict().conflict;
+    assert_eq!(conflict.kind, ConflictKind::BothChanged);
+    assert_eq!(conflict.diverged, ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]);
+    assert_eq!(world.record("x"), Some(data(key("id-1", "secret-0"))));
+    assert_eq!(world.secret("x"), Some(data(key("id-0", "secret-1"))));
+}
+
+fn planned(world: &World) -> Plan {
+    world.clock.drive(world.engine().plan(world.id)).expect("a plan can be made").plan
+}
+
+#[test]
+fn a_connection_that_merges_any_fields_says_in_its_plans_what_that_risks() {
+    let world = World::new(Mode::Bidirectional);
+    assert_eq!(planned(&world).warnings, [""; 0]);
+    world.journal.edit_connection(world.id, |connection| connection.options.merge = MergePolicy::Field);
+    let [warning] = &planned(&world).warnings[..] else { panic!("one warning") };
+    assert!(warning.contains("nobody wrote") && warning.contains("merge=descriptive"), "{warning}");
 }
 
 #[test]
@@ -327,7 +358,7 @@ fn every_kind_of_change_is_audited_as_what_it_is() {
     world.save("alike", json!({"a": "1"}));
     world.put("alike", json!({"a": "1"}));
     world.save("both", json!({"a": "1", "b": "0"}));
-    world.put("both", json!({"a": "0", "b": "1"}));
+    world.put("both", json!({"a": "0", "b": "0", "note": "1"}));
     world.trash("gone-here");
     world.delete("gone-there");
     world.rename("moves", "moved");

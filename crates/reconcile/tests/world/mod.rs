@@ -198,6 +198,16 @@ impl World {
         local.chain(remote).flatten().map(|(name, value)| (name.clone(), *value)).collect()
     }
 
+    /// The credentials that one side holds and that nobody wrote before: every content is compared
+    /// whole, so it fits worlds without descriptive fields.
+    pub fn mixed_since(&self, before: &Self) -> Vec<Content> {
+        let all = |world: &Self| -> BTreeSet<Content> {
+            let local = world.records.values().flat_map(|record| record.history.values());
+            local.chain(world.keys.values().filter_map(|key| key.content.as_ref())).cloned().collect()
+        };
+        all(self).difference(&all(before)).cloned().collect()
+    }
+
     /// Carries out a plan. With `record` off, the machine stops after the remote writes: nothing
     /// of the base or the records is recorded (values kept for safety are).
     pub fn apply(&mut self, plan: &Plan, options: &Options, record: bool) {

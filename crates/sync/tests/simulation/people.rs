@@ -21,6 +21,9 @@ pub(crate) const RESTORED: &str = "the database was restored";
 
 pub(crate) const PATHS: [&str; 6] = ["a", "a/b", "c", "d", "e", "f"];
 
+/// What people edit: parts of a credential, and what describes it.
+const FIELDS: [&str; 5] = ["x", "y", "z", "note", "Rotate-By"];
+
 /// Everybody but VaultTerm.
 pub(crate) struct People {
     /// Everything they did has a number, so that every value is written once.
@@ -49,12 +52,12 @@ impl People {
         match dice.roll(24) {
             0..7 => {
                 let mut fields = record.unwrap_or_else(|| data(json!({"x": "0", "y": "0"})));
-                fields.insert(dice.pick(&["x", "y", "z"]).to_owned(), json!(format!("here-{number}")));
+                fields.insert(dice.pick(&FIELDS).to_owned(), json!(format!("here-{number}")));
                 world.save(path, json!(fields));
             }
             7..14 => {
                 let mut fields = world.secret(path).unwrap_or_else(|| data(json!({"x": "0", "y": "0"})));
-                fields.insert(dice.pick(&["x", "y", "z"]).to_owned(), json!(format!("there-{number}")));
+                fields.insert(dice.pick(&FIELDS).to_owned(), json!(format!("there-{number}")));
                 world.put(path, json!(fields));
             }
             14 | 15 if record.is_some() => world.trash(path),
@@ -143,6 +146,13 @@ impl People {
 pub(crate) fn history(world: &World) -> BTreeSet<String> {
     let revisions = world.journal.records().into_iter().flat_map(|(_, record)| record.revisions);
     revisions.map(|revision| json!(revision.data).to_string()).collect()
+}
+
+/// Says whether a content is one of those that somebody writes while requests are on their way.
+pub(crate) fn written_during_a_run(content: &str) -> bool {
+    let fields: BTreeMap<String, String> = serde_json::from_str(content).unwrap_or_default();
+    let is = |name: &str, fits: &dyn Fn(&str) -> bool| fields.get(name).is_some_and(|text| fits(text));
+    fields.len() == 2 && is("x", &|text| text.starts_with("during-")) && is("y", &|text| PATHS.contains(&text))
 }
 
 /// Somebody edits while requests are on their way. What such an edit itself replaces in Vault

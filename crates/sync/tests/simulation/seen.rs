@@ -61,6 +61,7 @@ const EXPECTED: &[&str] = &[
     "event decision refused",
     "event edit",
     "event fault",
+    "event merge that keeps credentials whole",
     "event old news",
     "event pause",
     "event plan-only after a restore",
@@ -131,6 +132,11 @@ impl Seen {
         if times > 0 {
             *self.0.entry(what.into()).or_default() += times;
         }
+    }
+
+    /// How often it was seen.
+    pub(crate) fn of(&self, what: &str) -> u64 {
+        self.0.get(what).copied().unwrap_or_default()
     }
 
     pub(crate) fn add(&mut self, other: Self) {

@@ -17,8 +17,8 @@ use vaultterm_testkit::{Operation, World, world::Ask};
 use crate::{
     dice::Dice,
     faults,
-    oracle::{in_step_or_listed, ledger, reachable, settle},
-    people::{People, meddle_during_the_run},
+    oracle::{credentials, in_step_or_listed, ledger, reachable, settle},
+    people::{People, meddle_during_the_run, written_during_a_run},
     seen::{Listener, Seen},
 };
 
@@ -63,7 +63,16 @@ pub(crate) fn simulate(seed: u64, mode: Mode) -> (Vec<String>, Seen) {
     });
     // Apart from the other dice: a lapse changes nothing else of a world.
     let lapses = Dice(!seed);
-    let mut life = Life { world, other, people: People::new(), seen, trace: Vec::new(), accidents: 0, lapses };
+    let mut life = Life {
+        world,
+        other,
+        people: People::new(),
+        seen,
+        trace: Vec::new(),
+        accidents: 0,
+        lapses,
+        whole: BTreeSet::new(),
+    };
     let mut rounds = 0;
     while life.people.done() < EDITS_MIN || life.accidents() < FAULTS_MIN {
         rounds += 1;
@@ -71,6 +80,17 @@ pub(crate) fn simulate(seed: u64, mode: Mode) -> (Vec<String>, Seen) {
         life.round(&mut dice, seed);
     }
     life.end(mode, seed)
+}
+
+/// What one round did.
+#[derive(Clone, Copy)]
+struct Act {
+    /// A person decided for a deletion.
+    undoes: bool,
+    /// A person decided field by field.
+    joins: bool,
+    /// A run merged.
+    merged: bool,
 }
 
 struct Life {
@@ -84,6 +104,8 @@ struct Life {
     accidents: u64,
     /// When the license lapses.
     lapses: Dice,
+    /// The credentials that were whole whenever somebody looked.
+    whole: BTreeSet<String>,
 }
 
 impl Life {
@@ -112,6 +134,7 @@ impl Life {
             self.people.meddle(&world, dice);
         }
         let values = Arc::new(Mutex::new(ledger(&self.worlds())));
+        self.whole.extend(credentials(&self.worlds()));
         faults::script(&self.world, dice);
         faults::mishaps(&self.world, dice);
         if !self.world.kv.is_consistent() && dice.once_in(4) {
@@ -127,7 +150,7 @@ impl Life {
         }
         let guarded = || acting.journal.connection_row(acting.id).guarded.is_some();
         let was_guarded = guarded();
-        let undone = self.act(&acting, dice);
+        let act = self.act(&acting, dice);
         acting.license.give_back();
         faults::heal(&self.world);
         self.seen.conflicts(&acting);
@@ -140,8 +163,9 @@ impl Life {
         self.trace.extend(requests.into_iter().map(|r| format!("{:?} {} {:?}", r.operation, r.path, r.version)));
         self.trace.push(format!("{} entries", acting.journal.audit().len()));
         self.trace.push(format!("{:?}", self.world.kv.mishaps()));
+        self.credentials_stay_whole(&acting, act, seed);
         // A decision against an edit may delete it, softly; runs by themselves never do.
-        if !undone {
+        if !act.undoes {
             let lost: Vec<_> =
                 values.lock().expect("one thread").difference(&reachable(&self.worlds())).cloned().collect();
             let last = &self.trace[self.trace.len().saturating_sub(TOLD)..];
@@ -149,9 +173,22 @@ impl Life {
         }
     }
 
-    /// One run, or one decision, that may die or pause at any await. Answers whether a person
-    /// decided for a deletion.
-    fn act(&mut self, world: &World, dice: &mut Dice) -> bool {
+    /// No run makes a credential that nobody wrote, unless the connection asks for it. A person who
+    /// decides field by field may.
+    fn credentials_stay_whole(&mut self, acting: &World, act: Act, seed: u64) {
+        let merge = acting.journal.connection_row(acting.id).options.merge;
+        let found = credentials(&self.worlds());
+        if merge != MergePolicy::Field && !act.joins {
+            let mixed: Vec<_> =
+                found.difference(&self.whole).filter(|credential| !written_during_a_run(credential)).collect();
+            assert!(mixed.is_empty(), "seed {seed}: nobody wrote {mixed:?}");
+            self.seen.count("event merge that keeps credentials whole", act.merged.into());
+        }
+        self.whole.extend(found);
+    }
+
+    /// One run, or one decision, that may die or pause at any await.
+    fn act(&mut self, world: &World, dice: &mut Dice) -> Act {
         let conflicts = world.open_conflicts();
         if !conflicts.is_empty() && dice.once_in(3) {
             let (name, resolution, deletes) = match dice.roll(4) {
@@ -171,14 +208,15 @@ impl Life {
                 self.seen.count("event decision refused", 1);
             }
             self.after(decided.is_some());
-            return deletes;
+            return Act { undoes: deletes, joins: name == "merge", merged: false };
         }
+        let merges = self.seen.of("step merge");
         match dice.roll(6) {
             0 | 1 => self.run_that_dies(world, dice),
             2 => self.run_that_pauses(world, dice),
             _ => self.run_to_the_end(world, dice),
         }
-        false
+        Act { undoes: false, joins: false, merged: self.seen.of("step merge") > merges }
     }
 
     fn ask(dice: &mut Dice) -> Ask {

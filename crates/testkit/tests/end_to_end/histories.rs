@@ -38,7 +38,7 @@ async fn happen(house: &House, dice: &mut Dice, number: u64) -> String {
     let other = PATHS[dice.roll(PATHS.len())];
     // Mostly one field changes, so that some edits merge and some collide.
     let (a, b) = if dice.roll(2) == 0 { (json!(number), json!("b")) } else { (json!("a"), json!(number)) };
-    let fields = json!({"a": a, "b": b});
+    let fields = json!({"a": a, "note": b});
     let here = house.found(at).await;
     let there = house.heads().await.remove(at);
     match dice.roll(9) {

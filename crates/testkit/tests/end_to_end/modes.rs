@@ -100,10 +100,10 @@ async fn edits_of_different_fields_are_merged_on_both_sides() {
     house.save("db", json!({"username": "ada", "password": "p1", "note": "n1", "host": "h1"})).await;
     house.succeed().await;
     house.save("db", json!({"username": "ada", "password": "p2", "note": "n1"})).await;
-    house.put("db", json!({"username": "ada", "password": "p1", "note": "n2", "host": "h1", "port": 5432})).await;
+    house.put("db", json!({"username": "ada", "password": "p1", "note": "n2", "host": "h1", "tags": ["a"]})).await;
     let run = house.succeed().await;
     assert_eq!((run.counts.updated_remote, run.counts.updated_local, run.counts.conflicts), (1, 1, 0));
-    house.in_step("db", json!({"username": "ada", "password": "p2", "note": "n2", "port": 5432})).await;
+    house.in_step("db", json!({"username": "ada", "password": "p2", "note": "n2", "tags": ["a"]})).await;
     assert_eq!(house.head("db").await.version, 3);
     house.rests().await;
 }

@@ -49,14 +49,14 @@ async fn pull_imports_a_tree_and_writes_nothing_to_vault() {
 #[tokio::test]
 async fn both_sides_meet_and_apart_edits_of_one_secret_are_merged() {
     let town = Town::new("bidirectional").await;
-    let mine = town.house.record(&town.collection, "mine", json!({"a": "1", "b": "1"})).await;
+    let mine = town.house.record(&town.collection, "mine", json!({"a": "1", "note": "1"})).await;
     town.put("theirs", json!({"x": "1"})).await;
     did(&town.run().await, "succeeded", &[("created_remote", 1), ("created_local", 1)]);
     town.house.change(&mine, json!({"a": "2"})).await;
-    town.put("mine", json!({"a": "1", "b": "3"})).await;
+    town.put("mine", json!({"a": "1", "note": "3"})).await;
     let run = town.run().await;
     assert_eq!(run["state"], "succeeded", "{run:#}");
-    let merged = json!({"a": "2", "b": "3"});
+    let merged = json!({"a": "2", "note": "3"});
     assert_eq!(town.value("mine").await, Some(merged.clone()));
     assert_eq!(town.house.values(&town.collection).await["mine"], merged);
     did(&town.run().await, "succeeded", &[]);

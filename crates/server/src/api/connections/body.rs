@@ -125,7 +125,7 @@ impl CredentialBody {
 #[derive(Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct OptionsBody {
-    /// `field` or `secret`.
+    /// `descriptive`, `field` or `secret`.
     #[schema(value_type = Option<String>)]
     merge: Option<MergePolicy>,
     /// `retain` or `propagate`.
