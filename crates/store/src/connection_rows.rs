@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use vaultterm_reconcile::Options;
 use vaultterm_sealing::{Place, Purpose, SecretText};
 use vaultterm_sync::{CollectionId, Connection, ConnectionId, ConnectionSecrets, Credential, Run, RunId};
 
@@ -12,6 +13,22 @@ use crate::{
 };
 
 impl Store {
+    /// Lists the connections whose options risk something, with what that is, by name.
+    ///
+    /// # Errors
+    /// [`StoreError`], as everywhere here.
+    pub async fn risky_connections(&self) -> Result<Vec<(String, &'static str)>, StoreError> {
+        let rows = self.db.all("SELECT name, options FROM connections ORDER BY name", args![]).await?;
+        let mut risky = Vec::new();
+        for row in &rows {
+            let options: Options = row.json("options")?;
+            if let Some(risk) = options.risk() {
+                risky.push((row.text("name")?, risk));
+            }
+        }
+        Ok(risky)
+    }
+
     /// Reads a connection.
     pub(crate) fn connection_row(&self, row: &Row) -> Result<Connection, StoreError> {
         let identity = row.maybe_text("identity")?.map(|_| row.json("identity")).transpose()?;
@@ -138,4 +155,31 @@ const WRAPPING_TOKEN: &str = "wrapping_token";
 
 const fn place(purpose: Purpose, collection: uuid::Uuid, object: uuid::Uuid) -> Place {
     Place { purpose, collection, object, revision: 0 }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use vaultterm_reconcile::{MergePolicy, Mode, Options};
+
+    use crate::{ConnectionUpdate, testing::House};
+
+    #[tokio::test]
+    async fn a_connection_keeps_the_merge_that_it_has_and_is_listed_while_that_risks_something() {
+        let house = House::new().await;
+        let made = house.connect("one", Mode::Bidirectional, "one").await.unwrap();
+        house.connect("two", Mode::Push, "two").await.unwrap();
+        assert_eq!(made.options.merge, MergePolicy::Descriptive, "the default of new connections");
+        assert!(house.store.risky_connections().await.unwrap().is_empty());
+        // As a connection is stored that was made when `field` was the default.
+        let options = Some(Options { merge: MergePolicy::Field, ..made.options });
+        let update = ConnectionUpdate { options, ..ConnectionUpdate::default() };
+        house.store.update_connection(&house.ann(), made.id, 1, update).await.unwrap();
+        let update = ConnectionUpdate { name: Some("renamed".to_owned()), ..ConnectionUpdate::default() };
+        let edited = house.store.update_connection(&house.ann(), made.id, 2, update).await.unwrap();
+        assert_eq!(edited.options.merge, MergePolicy::Field);
+        let risky = house.store.risky_connections().await.unwrap();
+        let [(name, risk)] = &risky[..] else { panic!("{risky:?}") };
+        assert!(name == "renamed" && risk.contains("nobody wrote"), "{name}: {risk}");
+    }
 }

@@ -118,6 +118,8 @@ pub(crate) struct Connection {
     pub(crate) path: String,
     pub(crate) mode: String,
     pub(crate) options: serde_json::Map<String, Value>,
+    #[serde(default)]
+    pub(crate) warnings: Vec<String>,
     pub(crate) state: String,
     pub(crate) state_detail: Option<String>,
     pub(crate) last_run: Option<Run>,
@@ -188,6 +190,8 @@ pub(crate) struct Plan {
     pub(crate) conflicts: Vec<PlannedConflict>,
     pub(crate) skips: Vec<Skip>,
     pub(crate) halts: Vec<Halt>,
+    #[serde(default)]
+    pub(crate) warnings: Vec<String>,
     pub(crate) expires_at: String,
 }
 

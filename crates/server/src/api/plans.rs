@@ -26,6 +26,8 @@ pub(crate) struct PlanView {
     conflicts: Vec<PlannedConflictView>,
     skips: Vec<SkipView>,
     halts: Vec<HaltView>,
+    /// What the connection's options risk. Nothing is stopped by it.
+    warnings: Vec<String>,
     created_at: String,
     /// Until when it may be applied.
     expires_at: String,
@@ -190,6 +192,7 @@ impl PlanView {
             conflicts: plan.conflicts.iter().map(conflict).collect(),
             skips: plan.skips.iter().map(skip).collect(),
             halts: plan.halts.iter().chain(&license).map(HaltView::of).collect(),
+            warnings: plan.warnings.clone(),
             created_at: moment::of(stored.created),
             expires_at: moment::of(stored.expires),
         }

@@ -199,6 +199,10 @@ async fn examine_store(config: &ServerConfig, store: &Store, report: &mut Report
         Ok(guarded) => judge_guard(&guarded, report),
         Err(error) => report.push("restore guard", false, error.to_string(), None),
     }
+    match store.risky_connections().await {
+        Ok(risky) => judge_options(&risky, report),
+        Err(error) => report.push("connection options", false, error.to_string(), None),
+    }
     examine_anchors(config, store, report).await;
     match installation::has_owner(store).await {
         Ok(true) => report.push("owner", true, "there is one", None),
@@ -235,6 +239,18 @@ fn judge_guard(guarded: &[(String, String)], report: &mut Report) {
         "look at `vaultterm sync plan {first}`, then `vaultterm sync run {first} --acknowledge rewound`; likewise each"
     );
     report.push("restore guard", true, format!("{reason}: plan-only until acknowledged: {names}"), Some(hint));
+}
+
+/// Says which connections have options that risk something. They work as they were set, so this is
+/// no failure.
+fn judge_options(risky: &[(String, &'static str)], report: &mut Report) {
+    if risky.is_empty() {
+        return report.push("connection options", true, "none risks a credential", None);
+    }
+    for (name, risk) in risky {
+        let hint = format!("run `vaultterm connection update {} --option merge=descriptive`", shell::word(name));
+        report.push("connection options", true, format!("`{name}`: {risk}"), Some(hint));
+    }
 }
 
 /// Tells what arrived last at each configured anchor, and warns where none is.

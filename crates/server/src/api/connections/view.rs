@@ -23,6 +23,8 @@ pub(crate) struct ConnectionView {
     path: String,
     mode: &'static str,
     options: OptionsView,
+    /// What the options risk. Nothing is stopped by it.
+    warnings: Vec<&'static str>,
     /// `new`, `ready`, `running`, `conflicts`, `halted`, `auth_failed`, `unreachable`,
     /// `remote_sealed`, `failed`, `partial`, `paused` or `unlicensed`.
     state: &'static str,
@@ -113,6 +115,7 @@ impl ConnectionView {
             path: connection.path.clone(),
             mode: connection.options.mode.as_str(),
             options: OptionsView::of(connection),
+            warnings: connection.options.risk().into_iter().collect(),
             state,
             state_detail,
             last_run: summary.last_run.as_ref().map(RunView::of),

@@ -193,5 +193,8 @@ fn facts(connection: &Connection) -> Table {
     for (name, value) in &connection.options {
         table = table.fact(&format!("option {name}"), crate::field_ref::plain(value));
     }
+    for warning in &connection.warnings {
+        table = table.fact("warning", warning);
+    }
     table
 }

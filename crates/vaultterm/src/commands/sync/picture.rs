@@ -40,6 +40,9 @@ pub(super) fn plan(console: &Console, plan: &Plan) -> String {
     let skips = plan.skips.iter().map(|skip| (skip.path.as_str(), skip.reason.as_str()));
     section(console, &mut out, "Left alone", "?", Ink::Yellow, skips);
     halts(console, &mut out, &plan.halts);
+    for warning in &plan.warnings {
+        let _ = writeln!(out, "\n{} {}", console.ink(Ink::Yellow, "Warning:"), printable(warning));
+    }
     let counts = counts(&plan.counts);
     let counts = counts.as_deref().unwrap_or(NOTHING_TO_DO);
     let _ = writeln!(out, "\n{} {counts}", console.ink(Ink::Bold, "Plan:"));
