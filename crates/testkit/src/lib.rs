@@ -17,6 +17,7 @@ mod kv;
 mod license;
 mod mishap;
 pub mod openbao;
+pub mod vault_like;
 pub mod world;
 
 pub use backdoor::{Backdoor, FakeBackdoor, Metadata, fake_world};

@@ -1,10 +1,12 @@
-//! A real OpenBao, started for a test and certainly gone after it.
+//! A real OpenBao, or what is tested in its place, started for a test and certainly gone after it.
 //!
 //! [`OpenBao::start`] runs one node in memory in under a second; [`Setup`] asks for raft on disk,
 //! TLS with a CA of its own, or client certificates. [`Root`] is its administrator. Every
 //! server writes an audit log, so that a test can count what really was asked.
 //!
-//! The binary is the one that `cargo xtask setup` fetched, or `VAULTTERM_BAO`.
+//! The binary is the one that `cargo xtask setup` fetched, or `VAULTTERM_BAO`. With
+//! `VAULTTERM_VAULT` the same tests run on a HashiCorp Vault, or on the stand-in for one
+//! ([`Product`]); [`OpenBao::flavor`] tells which it is.
 //!
 //! A server cannot outlive its test: a shell between them waits for the end of its standard
 //! input, which the kernel closes however the test process dies, then kills the server and
@@ -15,12 +17,14 @@ mod audit;
 mod backdoor;
 mod between;
 mod certificates;
+mod config;
 mod keeper;
+mod product;
 mod root;
+mod setup;
 
 use std::{
     fs,
-    net::TcpListener,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
@@ -33,27 +37,16 @@ pub use audit::AuditedRequest;
 pub use backdoor::OpenBaoBackdoor;
 pub use between::{Between, Exchange, Held, Meddling};
 pub use certificates::{Authority, Leaf};
+pub use product::{Product, binary, only_on_openbao};
 pub use root::{AppRole, Credentials, Root};
+pub use setup::Setup;
 
+use crate::vault_like::VaultLike;
+use config::free_port;
 use keeper::Keeper;
 
 /// How long a server may take to do what is waited for. Generous: tests run on busy machines.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// How a server is to be run.
-#[derive(Clone, Debug, Default)]
-pub struct Setup {
-    /// Raft on disk instead of memory: survives [`OpenBao::restart`] and knows state indexes.
-    pub raft: bool,
-    /// TLS with this certificate.
-    pub tls: Option<Leaf>,
-    /// The CA of the client certificates that every client must show.
-    pub client_ca: Option<String>,
-    /// Bytes that a request may have.
-    pub request_bytes_max: Option<u32>,
-    /// JSON strings that a request may have.
-    pub request_strings_max: Option<u32>,
-}
 
 /// A running server. Stopped and removed when dropped.
 #[derive(Debug)]
@@ -64,6 +57,10 @@ pub struct OpenBao {
     audit_log: PathBuf,
     port: u16,
     keeper: Keeper,
+    /// What stands in front of it, where HashiCorp Vault is played.
+    vault_like: Option<VaultLike>,
+    /// What its health says it is.
+    flavor: &'static str,
     unseal_key: String,
     root_token: String,
     http: Client,
@@ -84,40 +81,53 @@ impl OpenBao {
         let folder = tempfile::Builder::new().prefix("vaultterm-openbao-").tempdir().expect("a folder can be made");
         let folder = folder.keep();
         let audit_log = folder.join("audit.log");
-        let (port, keeper) = launch(&setup, &folder, &audit_log);
+        let (port, keeper, vault_like) = launch(&setup, &folder, &audit_log).await;
         let http = administrator(&setup);
         let (unseal_key, root_token) = (String::new(), String::new());
-        let mut server = Self { setup, folder, audit_log, port, keeper, unseal_key, root_token, http };
-        server.wait_for_health(|_| true).await;
+        let flavor = "";
+        let mut server =
+            Self { setup, folder, audit_log, port, keeper, vault_like, flavor, unseal_key, root_token, http };
+        // Only HashiCorp Vault says whether it is Enterprise.
+        let health = server.wait_for_health(|_| true).await;
+        server.flavor = if health["enterprise"].is_boolean() { "vault" } else { "openbao" };
         let init =
             server.root().call("PUT", "sys/init", Some(json!({"secret_shares": 1, "secret_threshold": 1}))).await;
         server.unseal_key = init["keys"][0].as_str().expect("init answers a key").to_owned();
         server.root_token = init["root_token"].as_str().expect("init answers a token").to_owned();
         server.unseal().await;
+        if server.setup.product().is_vault() {
+            let audit = json!({"type": "file", "options": {"file_path": server.audit_log}});
+            server.root().call("PUT", "sys/audit/file", Some(audit)).await;
+        }
         server
     }
 
-    /// Starts a second node of a server's cluster. It becomes a standby that answers reads by
-    /// itself.
+    /// Starts a second node of a server's cluster. It becomes a standby, which answers reads by
+    /// itself with OpenBao and forwards them with Vault.
     ///
     /// # Panics
-    /// When it does not join; and when the server is not on raft, as only raft has standbys.
+    /// When it does not join; when the server is not on raft, as only raft has standbys; and behind
+    /// the stand-in, which has nodes of its own ([`VaultLike::join`]).
     pub async fn start_standby(leader: &Self) -> Self {
         assert!(leader.setup.raft, "only raft has standbys");
+        assert!(leader.vault_like.is_none(), "a stand-in is joined by another node of its own");
         let folder = tempfile::Builder::new().prefix("vaultterm-openbao-").tempdir().expect("a folder can be made");
         let folder = folder.keep();
         let setup = leader.setup.clone();
         let audit_log = leader.audit_log.clone();
-        let (port, keeper) = launch(&setup, &folder, &audit_log);
+        let (port, keeper, vault_like) = launch(&setup, &folder, &audit_log).await;
         let http = administrator(&setup);
         let (unseal_key, root_token) = (leader.unseal_key.clone(), leader.root_token.clone());
-        let server = Self { setup, folder, audit_log, port, keeper, unseal_key, root_token, http };
+        let flavor = leader.flavor;
+        let server = Self { setup, folder, audit_log, port, keeper, vault_like, flavor, unseal_key, root_token, http };
         server.wait_for_health(|_| true).await;
         let join = json!({"leader_api_addr": leader.address()});
         server.root().call("PUT", "sys/storage/raft/join", Some(join)).await;
         server.root().call("PUT", "sys/unseal", Some(json!({"key": server.unseal_key}))).await;
         server.wait_for_health(|health| health["sealed"] == false && health["standby"] == true).await;
-        server.wait_for_log("post-unseal setup complete").await;
+        if server.setup.product() == Product::OpenBao {
+            server.wait_for_log("post-unseal setup complete").await;
+        }
         server
     }
 
@@ -135,13 +145,25 @@ impl OpenBao {
     #[must_use]
     pub fn address(&self) -> String {
         let scheme = if self.setup.tls.is_some() { "https" } else { "http" };
-        format!("{scheme}://127.0.0.1:{}", self.port)
+        format!("{scheme}://127.0.0.1:{}", self.port())
     }
 
-    /// Returns the port.
+    /// Returns the port that clients use.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.port
+        self.vault_like.as_ref().map_or(self.port, VaultLike::port)
+    }
+
+    /// Returns what the server says it is, as VaultTerm names the flavor: `openbao` or `vault`.
+    #[must_use]
+    pub fn flavor(&self) -> &'static str {
+        self.flavor
+    }
+
+    /// Returns the stand-in for HashiCorp Vault, where that is played.
+    #[must_use]
+    pub fn vault_like(&self) -> Option<&VaultLike> {
+        self.vault_like.as_ref()
     }
 
     /// Returns the root token.
@@ -184,13 +206,19 @@ impl OpenBao {
     pub async fn restart(&mut self) {
         assert!(self.setup.raft, "a server in memory forgets everything");
         self.keeper.kill();
-        self.keeper = Keeper::start(&binary(), &self.folder);
+        self.keeper = Keeper::start(&self.setup.product().binary(), &self.folder);
+        if let Some(vault_like) = &self.vault_like {
+            vault_like.reopen().await;
+        }
         self.wait_for_health(|_| true).await;
         self.unseal().await;
     }
 
     /// Kills the server; its port is closed then. Its folder stays until the value is dropped.
     pub fn kill(&mut self) {
+        if let Some(vault_like) = &self.vault_like {
+            vault_like.close();
+        }
         self.keeper.kill();
     }
 
@@ -200,8 +228,8 @@ impl OpenBao {
         audit::read(&self.audit_log)
     }
 
-    /// Waits until the server's health is as wanted.
-    async fn wait_for_health(&self, wanted: impl Fn(&Value) -> bool) {
+    /// Waits until the server's health is as wanted; answers it.
+    async fn wait_for_health(&self, wanted: impl Fn(&Value) -> bool) -> Value {
         let began = Instant::now();
         let url = format!("{}/v1/sys/health", self.address());
         while began.elapsed() < PATIENCE {
@@ -210,7 +238,7 @@ impl OpenBao {
                 && health["initialized"].is_boolean()
                 && wanted(&health)
             {
-                return;
+                return health;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
@@ -226,68 +254,24 @@ impl Drop for OpenBao {
     }
 }
 
-/// Starts a server on a free port. Another process may take the port first, so it is tried again.
-fn launch(setup: &Setup, folder: &Path, audit_log: &Path) -> (u16, Keeper) {
-    let binary = binary();
+/// Starts a server on a free port, and the stand-in in front of it where that is wanted. Another
+/// process may take the port first, so it is tried again.
+async fn launch(setup: &Setup, folder: &Path, audit_log: &Path) -> (u16, Keeper, Option<VaultLike>) {
+    let product = setup.product();
+    let binary = product.binary();
     for _ in 0..5 {
         let port = free_port();
-        fs::write(folder.join("config.hcl"), config(setup, folder, audit_log, port))
+        let vault_like = if product == Product::StandIn { Some(VaultLike::open(port).await) } else { None };
+        let reached_at = vault_like.as_ref().map_or(port, VaultLike::port);
+        fs::write(folder.join("config.hcl"), config::text(setup, folder, audit_log, [port, reached_at]))
             .expect("the folder can be written to");
         let mut keeper = Keeper::start(&binary, folder);
         if keeper.listens_on(port, &folder.join("log"), PATIENCE) {
-            return (port, keeper);
+            return (port, keeper, vault_like);
         }
     }
     let log = fs::read_to_string(folder.join("log")).unwrap_or_default();
-    panic!("OpenBao did not start:\n{log}");
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    listener.local_addr().expect("a bound listener has an address").port()
-}
-
-fn config(setup: &Setup, folder: &Path, audit_log: &Path, port: u16) -> String {
-    let (folder, audit_log) = (folder.display(), audit_log.display());
-    // A standby says only at this level that it now answers by itself.
-    let level = if setup.raft { "info" } else { "warn" };
-    let (storage, cluster) = if setup.raft {
-        fs::create_dir_all(format!("{folder}/raft")).expect("the folder can be written to");
-        let cluster = format!("127.0.0.1:{}", free_port());
-        let storage = format!(
-            "storage \"raft\" {{\n  path = \"{folder}/raft\"\n  node_id = \"{port}\"\n  performance_multiplier = 1\n}}\n\
-             api_addr = \"http://127.0.0.1:{port}\"\ncluster_addr = \"https://{cluster}\"\n"
-        );
-        (storage, format!("\n  cluster_address = \"{cluster}\""))
-    } else {
-        ("storage \"inmem\" {}\n".to_owned(), String::new())
-    };
-    let tls = match &setup.tls {
-        None => "tls_disable = true".to_owned(),
-        Some(leaf) => {
-            let write = |name: &str, text: &str| {
-                fs::write(format!("{folder}/{name}"), text).expect("the folder can be written to");
-            };
-            write("certificate.pem", &leaf.certificate_pem);
-            write("key.pem", &leaf.key_pem);
-            let mut tls =
-                format!("tls_cert_file = \"{folder}/certificate.pem\"\n  tls_key_file = \"{folder}/key.pem\"");
-            if let Some(ca) = &setup.client_ca {
-                write("client-ca.pem", ca);
-                tls.push_str(&format!(
-                    "\n  tls_require_and_verify_client_cert = true\n  tls_client_ca_file = \"{folder}/client-ca.pem\""
-                ));
-            }
-            tls
-        }
-    };
-    let limit = |name: &str, max: Option<u32>| max.map_or_else(String::new, |max| format!("\n  {name} = {max}"));
-    let limits = limit("max_request_size", setup.request_bytes_max)
-        + &limit("max_request_json_strings", setup.request_strings_max);
-    format!(
-        "{storage}listener \"tcp\" {{\n  address = \"127.0.0.1:{port}\"{cluster}\n  {tls}{limits}\n}}\n\
-         audit \"file\" \"audit\" {{\n  options = {{\n    file_path = \"{audit_log}\"\n  }}\n}}\nlog_level = \"{level}\"\n"
-    )
+    panic!("{} did not start:\n{log}", binary.display());
 }
 
 /// An HTTP client for the administrator. It trusts the test's own server whatever it shows.
@@ -305,20 +289,4 @@ fn administrator(setup: &Setup) -> Client {
         }
     }
     client.build().expect("a client with fixed settings can be built")
-}
-
-/// Finds the binary.
-///
-/// # Panics
-/// When there is none; says how to get it.
-#[must_use]
-pub fn binary() -> PathBuf {
-    if let Some(path) = std::env::var_os("VAULTTERM_BAO") {
-        return path.into();
-    }
-    let workspace =
-        Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("crates/testkit is two levels down");
-    let path = workspace.join("target/tools/openbao-2.7.2/bao");
-    assert!(path.exists(), "there is no OpenBao at {}: run `cargo xtask setup`", path.display());
-    path
 }

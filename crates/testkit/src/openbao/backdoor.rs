@@ -87,7 +87,7 @@ impl Backdoor for OpenBaoBackdoor {
 
 /// Encodes a path for a URL, on its own and not with the client's code: a common mistake would
 /// hide itself.
-fn encoded(path: &str) -> String {
+pub(super) fn encoded(path: &str) -> String {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.~/".contains(byte);
     path.bytes().map(|byte| if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }

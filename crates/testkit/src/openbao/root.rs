@@ -1,10 +1,12 @@
 //! The administrator of a test's server. Panics when the server does not do as it is told: a test
 //! cannot go on then.
 
+use std::collections::BTreeMap;
+
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::OpenBao;
+use super::{OpenBao, backdoor::encoded};
 
 /// The administrator, in one namespace.
 #[derive(Clone, Debug)]
@@ -123,6 +125,37 @@ impl<'a> Root<'a> {
     pub async fn metadata(&self, mount: &str, path: &str) -> Option<Value> {
         let (status, answer) = self.try_call("GET", &format!("{mount}/metadata/{path}"), None).await;
         status.is_success().then(|| answer["data"].clone())
+    }
+
+    /// Reads the metadata of every key below a folder, by path below it. One request with OpenBao,
+    /// one for each folder and key with Vault.
+    ///
+    /// # Panics
+    /// When the server refuses to tell.
+    pub async fn metadata_below(&self, mount: &str, folder: &str) -> BTreeMap<String, Value> {
+        if self.server.flavor() == "openbao" {
+            let path = format!("{mount}/detailed-metadata/{folder}/?scan=true");
+            let (_, mut answer) = self.try_call("GET", &path, None).await;
+            // Nothing to list is 404, or an answer without keys.
+            let keys = serde_json::from_value::<Option<_>>(answer["data"]["key_info"].take());
+            return keys.expect("metadata by path").unwrap_or_default();
+        }
+        let mut found = BTreeMap::new();
+        let mut folders = vec![String::new()];
+        while let Some(below) = folders.pop() {
+            let path = format!("{mount}/metadata/{}", encoded(&format!("{folder}/{below}")));
+            let (status, answer) = self.try_call("LIST", &path, None).await;
+            assert!(status.is_success() || status == 404, "LIST {path}: HTTP {status}: {answer}");
+            for name in answer["data"]["keys"].as_array().into_iter().flatten() {
+                let path = format!("{below}{}", name.as_str().expect("a name is a text"));
+                if path.ends_with('/') {
+                    folders.push(path);
+                } else if let Some(metadata) = self.metadata(mount, &encoded(&format!("{folder}/{path}"))).await {
+                    found.insert(path, metadata);
+                }
+            }
+        }
+        found
     }
 
     /// Writes a policy.

@@ -1,0 +1,269 @@
+//! A stand-in for HashiCorp Vault: it stands in front of a real OpenBao and answers as Vault
+//! Community answers where the two differ.
+//!
+//! Each difference is a file of its own below this one, and a test of its own in
+//! `tests/vault_like`, which runs on the stand-in and on a real Vault alike. What the two have in
+//! common passes unchanged. The version that is played is [`VERSION`].
+//!
+//! Start reading at [`VaultLike::answer`]: it is the order of the rules.
+
+mod dots;
+mod forwarding;
+mod health;
+mod json;
+mod listing;
+mod message;
+mod namespaces;
+mod node;
+mod policies;
+mod snapshot;
+mod tokens;
+mod writers;
+
+use std::{
+    io,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use tokio::{
+    io::{BufReader, copy_bidirectional},
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+};
+
+pub use node::{Node, VERSION};
+
+use message::{Answer, Request};
+use snapshot::Snapshot;
+use tokens::Tokens;
+use writers::Writers;
+
+/// A running stand-in. Its port closes when the value and all its clones are dropped, or with the
+/// test's runtime.
+#[derive(Clone, Debug)]
+pub struct VaultLike {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    node: Node,
+    /// Where the OpenBao listens that stands behind.
+    upstream: u16,
+    port: u16,
+    state: Arc<Mutex<State>>,
+    listening: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What the stand-in knows. The nodes of one cluster share it.
+#[derive(Debug, Default)]
+struct State {
+    tokens: Tokens,
+    writers: Writers,
+    /// What a performance standby answers while it is behind.
+    snapshot: Option<Snapshot>,
+}
+
+impl VaultLike {
+    /// Opens a stand-in on a free port of loopback, in front of an OpenBao on another one.
+    ///
+    /// # Panics
+    /// When loopback has no free port.
+    pub async fn open(upstream: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
+        Self::on(listener, upstream, Node::Active, Arc::default())
+    }
+
+    /// Opens a stand-in on a listener.
+    ///
+    /// # Panics
+    /// When the listener has no address.
+    #[must_use]
+    pub fn open_on(listener: TcpListener, upstream: u16) -> Self {
+        Self::on(listener, upstream, Node::Active, Arc::default())
+    }
+
+    /// Opens another node of the same cluster.
+    ///
+    /// # Panics
+    /// When loopback has no free port.
+    pub async fn join(&self, node: Node) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
+        Self::on(listener, self.shared.upstream, node, Arc::clone(&self.shared.state))
+    }
+
+    fn on(listener: TcpListener, upstream: u16, node: Node, state: Arc<Mutex<State>>) -> Self {
+        let port = listener.local_addr().expect("a bound listener has an address").port();
+        let shared = Shared { node, upstream, port, state, listening: Mutex::new(None) };
+        let here = Self { shared: Arc::new(shared) };
+        here.listen(listener);
+        here
+    }
+
+    fn listen(&self, listener: TcpListener) {
+        let shared = Arc::downgrade(&self.shared);
+        let listening = tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let Some(shared) = shared.upgrade() else { return };
+                // A client that goes away is no fault of the stand-in.
+                tokio::spawn(async move { Self { shared }.serve(client).await });
+            }
+        });
+        *self.listening() = Some(listening);
+    }
+
+    /// Returns the port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.shared.port
+    }
+
+    /// Returns the address.
+    #[must_use]
+    pub fn address(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port())
+    }
+
+    /// Tells the stand-in a token that may do everything. It learns the one that `sys/init`
+    /// answers by itself; a server in development mode has one before anybody asked.
+    pub fn trust(&self, root_token: &str) {
+        self.state().tokens.trust(root_token);
+    }
+
+    /// Lets every performance standby of the cluster fall behind: from now on they answer reads of
+    /// secrets, metadata and lists as these are at this moment. Every other request still reaches
+    /// the active node.
+    ///
+    /// # Panics
+    /// When the server behind does not answer, or `sys/init` was never asked.
+    pub async fn fall_behind(&self) {
+        let root = self.state().tokens.root().to_owned();
+        let snapshot = Snapshot::take(self.shared.upstream, &root).await.expect("the server behind answers");
+        self.state().snapshot = Some(snapshot);
+    }
+
+    /// Lets every performance standby of the cluster catch up.
+    pub fn catch_up(&self) {
+        self.state().snapshot = None;
+    }
+
+    /// Closes the port, as soon as the runtime gets to it: new connections are refused then.
+    pub fn close(&self) {
+        if let Some(listening) = self.listening().as_ref() {
+            listening.abort();
+        }
+    }
+
+    /// Opens the port again.
+    ///
+    /// # Panics
+    /// When another process took the port.
+    pub async fn reopen(&self) {
+        let listening = self.listening().take();
+        if let Some(listening) = listening {
+            listening.abort();
+            // The port is closed once the task is gone.
+            let _ = listening.await;
+        }
+        let listener = TcpListener::bind(("127.0.0.1", self.port())).await;
+        self.listen(listener.expect("nobody took the port in that moment"));
+    }
+
+    fn listening(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
+        self.shared.listening.lock().expect("nothing panics while it holds the lock")
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.shared.state.lock().expect("nothing panics while it holds the lock")
+    }
+
+    /// Answers the requests of one connection, one after the other.
+    async fn serve(self, mut client: TcpStream) -> io::Result<()> {
+        if message::speaks_tls(&client).await? {
+            // The server behind says what it thinks of that.
+            let mut server = TcpStream::connect(("127.0.0.1", self.shared.upstream)).await?;
+            return copy_bidirectional(&mut client, &mut server).await.map(drop);
+        }
+        let mut client = BufReader::new(client);
+        while let Some(request) = Request::read(&mut client).await? {
+            let last = request.closes();
+            let answer = self.answer(request).await?;
+            answer.write(&mut client).await?;
+            if last {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Answers a request: first what Vault refuses before it looks at the path, then what another
+    /// node would answer, then what differs by path. What is left passes.
+    async fn answer(&self, mut request: Request) -> io::Result<Answer> {
+        if let Some(refusal) = json::refusal(&request.body).or_else(|| forwarding::refusal(&request)) {
+            return Ok(refusal);
+        }
+        forwarding::drop_indexes(&mut request);
+        namespaces::ignore(&mut request);
+        dots::hide(&mut request);
+        if let Some(answer) = self.by_node(&request).await? {
+            return Ok(answer);
+        }
+        if let Some(refusal) = listing::refusal(&request).or_else(|| policies::refusal(&request)) {
+            return Ok(refusal);
+        }
+        if namespaces::concerns(&request) {
+            return namespaces::answer(request, self.shared.upstream).await;
+        }
+        let ignored = listing::take_unknown_parameters(&mut request);
+        let mut answer = request.forward(self.shared.upstream).await?;
+        forwarding::withhold_index(&mut answer);
+        health::amend(&request, &mut answer, self.shared.node);
+        listing::amend(&request, &mut answer, &ignored);
+        dots::show(&request, &mut answer);
+        self.explain_refusal(&request, &mut answer).await?;
+        let State { tokens, writers, .. } = &mut *self.state();
+        tokens.learn(&request, &answer);
+        writers.learn(&request, &answer, tokens);
+        writers.amend(&request, &mut answer);
+        Ok(answer)
+    }
+
+    /// Answers what a node that is not the active one does not pass on.
+    async fn by_node(&self, request: &Request) -> io::Result<Option<Answer>> {
+        if self.shared.node == Node::Active {
+            return Ok(None);
+        }
+        if let Some(redirect) = forwarding::redirect(request, &format!("http://127.0.0.1:{}", self.shared.upstream)) {
+            return Ok(Some(redirect));
+        }
+        let old = self.state().snapshot.as_ref().and_then(|snapshot| snapshot.answer(request));
+        match old {
+            Some(old) if self.shared.node == Node::PerformanceStandby => {
+                // Whether the token may ask is known to every node.
+                let new = request.forward(self.shared.upstream).await?;
+                Ok(Some(if new.status == 403 { new } else { old }))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Vault tells a token that never was, or that ended, from one that may not do something.
+    async fn explain_refusal(&self, request: &Request, answer: &mut Answer) -> io::Result<()> {
+        let root = self.state().tokens.root().to_owned();
+        if let Some(lookup) = tokens::question(request, answer, &root) {
+            let known = lookup.forward(self.shared.upstream).await?;
+            if known.status != 200 {
+                *answer = tokens::invalid();
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if let Ok(Some(listening)) = self.listening.get_mut().map(Option::take) {
+            listening.abort();
+        }
+    }
+}
