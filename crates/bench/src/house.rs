@@ -42,7 +42,7 @@ pub(crate) async fn prepare(server: &OpenBao) -> Town {
         mount: MOUNT,
         path: "",
         mode: Mode::Bidirectional,
-        flavor: Flavor::OpenBao,
+        flavor: if server.flavor() == "vault" { Flavor::Vault } else { Flavor::OpenBao },
         annotate: true,
         role: "bench",
         auth_mount: "approle",

@@ -1,7 +1,7 @@
 //! How fast a sync is: the engine with the SQLite store and the Vault client, beside a bare client
 //! that makes the same requests with the same token, as ratios within one run.
 //!
-//! A real OpenBao with raft on disk. Each round pushes, pulls and runs without a change, on fresh
+//! A real OpenBao with raft on disk, or the HashiCorp Vault that `VAULTTERM_VAULT` names. Each round pushes, pulls and runs without a change, on fresh
 //! paths and a fresh database; one follows directly on the other, so that what else the machine does
 //! falls on both. It fails when a result is wrong, never because it is slow.
 //!
@@ -53,7 +53,8 @@ async fn main() -> Result<()> {
     }
     let server = OpenBao::start_with(Setup { raft: true, ..Setup::default() }).await;
     let town = house::prepare(&server).await;
-    println!("{secrets} secrets, {rounds} rounds, OpenBao with raft on disk, {} at once", house::AT_ONCE);
+    let (flavor, at_once) = (server.flavor(), house::AT_ONCE);
+    println!("{secrets} secrets, {rounds} rounds, a server of flavor {flavor} with raft on disk, {at_once} at once");
     let mut report = Report::default();
     for number in 0..rounds {
         let measured = round(&server, &town, number, secrets).await?;

@@ -3,6 +3,7 @@
 
 use serde_json::json;
 use vaultterm_reconcile::{Counts, Mode};
+use vaultterm_testkit::openbao::only_on_openbao;
 
 use crate::house::{House, MOUNT, PREFIX};
 
@@ -10,6 +11,9 @@ const ROUNDS: u64 = 20;
 
 #[tokio::test]
 async fn runs_that_read_from_a_standby_decide_on_nothing_old_and_delete_nothing() {
+    if only_on_openbao("a standby of Vault Community answers no read by itself") {
+        return;
+    }
     let (house, standby) = House::balanced(Mode::Bidirectional).await;
     let mut stale = 0;
     for round in 0..ROUNDS {

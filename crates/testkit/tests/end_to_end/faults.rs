@@ -4,7 +4,10 @@ use serde_json::json;
 use vaultterm_ledger::Action;
 use vaultterm_reconcile::Mode;
 use vaultterm_sync::RunState;
-use vaultterm_testkit::{openbao::Meddling, world::data};
+use vaultterm_testkit::{
+    openbao::{Meddling, only_on_openbao},
+    world::data,
+};
 
 use crate::{house::House, vault_side::writes};
 
@@ -23,6 +26,9 @@ async fn fails(house: &House, class: &str, said: &str) {
 
 #[tokio::test]
 async fn a_run_names_the_capability_that_its_role_lacks_and_writes_nothing() {
+    if only_on_openbao("it takes apart the policy that is printed for OpenBao, line by line") {
+        return;
+    }
     let mode = Mode::Bidirectional;
     let house = House::new(mode).await;
     house.save("here", json!({"value": "1"})).await;
@@ -125,7 +131,7 @@ async fn a_page_that_is_no_listing_deletes_nothing() {
         "HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n<html>Nothing here</html>",
         "HTTP/1.1 307 Temporary Redirect\r\nConnection: close\r\nLocation: /elsewhere\r\n\r\n",
     ] {
-        house.between.meddle("/v1/kv/detailed-metadata/", Meddling::Instead(answer));
+        house.between.meddle("metadata/team/app/", Meddling::Instead(answer));
         let before = house.print().await;
         let run = house.run(&[]).await;
         assert_eq!(run.state, RunState::Failed, "{run:#?}");
@@ -133,7 +139,7 @@ async fn a_page_that_is_no_listing_deletes_nothing() {
     }
     // An empty listing that looks right is a suspicion: each path is asked for.
     let empty = "HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n{\"errors\":[]}";
-    house.between.meddle("/v1/kv/detailed-metadata/", Meddling::Instead(empty));
+    house.between.meddle("metadata/team/app/", Meddling::Instead(empty));
     let before = house.print().await;
     let run = house.run(&[]).await;
     assert_eq!((run.counts.deleted_local, run.counts.unchanged), (0, 3), "{run:#?}");

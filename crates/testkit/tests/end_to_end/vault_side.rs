@@ -11,7 +11,7 @@ use vaultterm_sealing::SecretText;
 use vaultterm_sync::Credential;
 use vaultterm_testkit::{
     Backdoor, Data,
-    openbao::{AppRole, AuditedRequest},
+    openbao::{AppRole, AuditedRequest, Product},
     world::data,
 };
 
@@ -72,12 +72,9 @@ impl House {
 
     /// Returns every key below the connection's path.
     pub(crate) async fn heads(&self) -> BTreeMap<String, Head> {
-        let path = format!("{MOUNT}/detailed-metadata/{PREFIX}/?scan=true");
-        let (_, mut answer) = self.server.root().try_call("GET", &path, None).await;
-        // Nothing to list is 404, or an answer without keys.
-        serde_json::from_value::<Option<_>>(answer["data"]["key_info"].take())
-            .expect("metadata by path")
-            .unwrap_or_default()
+        let all = self.server.root().metadata_below(MOUNT, PREFIX).await;
+        let head = |metadata| serde_json::from_value(metadata).expect("metadata of a key");
+        all.into_iter().map(|(path, metadata)| (path, head(metadata))).collect()
     }
 
     /// Returns the policy of the connection's role, as the product prints it.
@@ -86,7 +83,7 @@ impl House {
             mount: MOUNT,
             path: PREFIX,
             mode,
-            flavor: Flavor::OpenBao,
+            flavor: if Product::chosen().is_vault() { Flavor::Vault } else { Flavor::OpenBao },
             annotate: true,
             role: ROLE,
             auth_mount: "approle",

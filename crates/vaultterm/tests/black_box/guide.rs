@@ -1,5 +1,6 @@
 //! `docs/getting-started.md`, run as it stands: every block marked `sh`, in order, in one shell
-//! before the server starts and one after.
+//! before the server starts and one after. The command line of the server is called `vault` there,
+//! whichever it is: OpenBao's takes the same arguments and the same variables.
 
 use std::{
     path::Path,
@@ -20,9 +21,11 @@ fn script(part: &str) -> String {
 }
 
 fn run(script: &str, folder: &Path, bao: &OpenBao, server: &str) -> Output {
-    let folder_of = |binary: &Path| binary.parent().expect("a binary is in a folder").to_owned();
     let own = std::env::var_os("PATH").unwrap_or_default();
-    let tools = [folder_of(env!("CARGO_BIN_EXE_vaultterm").as_ref()), folder_of(&openbao::binary())];
+    let ours: &Path = env!("CARGO_BIN_EXE_vaultterm").as_ref();
+    let theirs = tempfile::tempdir().expect("a temporary directory");
+    std::os::unix::fs::symlink(openbao::binary(), theirs.path().join("vault")).expect("linked");
+    let tools = [ours.parent().expect("a binary is in a folder").to_owned(), theirs.path().to_owned()];
     let path = std::env::join_paths(tools.into_iter().chain(std::env::split_paths(&own))).expect("a PATH");
     let output = Command::new("sh")
         .args(["-c", script])
@@ -32,8 +35,8 @@ fn run(script: &str, folder: &Path, bao: &OpenBao, server: &str) -> Output {
         .env("HOME", folder)
         .env("VAULTTERM_DATA_DIR", folder.join("data"))
         .env("VAULTTERM_ADDR", server)
-        .env("BAO_ADDR", bao.address())
-        .env("BAO_TOKEN", bao.root_token())
+        .env("VAULT_ADDR", bao.address())
+        .env("VAULT_TOKEN", bao.root_token())
         .output()
         .expect("a shell can be started");
     assert!(output.status.success(), "{output:?}");

@@ -61,7 +61,7 @@ async fn a_wrong_role_or_secret_id_is_a_refused_login() {
 #[tokio::test]
 async fn a_missing_mount_and_a_kv_version_1_mount_are_named() {
     let town = broken(|settings| settings["mount"] = json!("nothing")).await;
-    let body = json!({"mount": "nothing", "path": PREFIX, "mode": "push", "flavor": "openbao"});
+    let body = json!({"mount": "nothing", "path": PREFIX, "mode": "push", "flavor": town.bao.flavor()});
     let hcl = town.house.owner.post("/connections/policy", body).await.expect(200).body["hcl"].clone();
     town.root().write_policy("vaultterm", hcl.as_str().expect("a policy")).await;
     all_say(&town, "vault-wrong-mount", "wrong_mount", "nothing").await;
@@ -93,7 +93,7 @@ async fn role_again(town: &Town) -> Value {
 async fn a_missing_capability_is_named() {
     let town = Town::new("push").await;
     town.house.record(&town.collection, "one", json!({"v": "1"})).await;
-    let body = json!({"mount": MOUNT, "path": PREFIX, "mode": "pull", "flavor": "openbao"});
+    let body = json!({"mount": MOUNT, "path": PREFIX, "mode": "pull", "flavor": town.bao.flavor()});
     let less = town.house.owner.post("/connections/policy", body).await.expect(200).body["hcl"].clone();
     town.root().write_policy("vaultterm", less.as_str().expect("a policy")).await;
     all_say(&town, "vault-denied", "denied", "create").await;

@@ -127,7 +127,7 @@ impl Town {
 
 /// Makes the role with exactly the policy that the API prints.
 pub(crate) async fn role(house: &House, bao: &OpenBao, mode: &str) -> Credentials {
-    let body = json!({"mount": MOUNT, "path": PREFIX, "mode": mode, "flavor": "openbao"});
+    let body = json!({"mount": MOUNT, "path": PREFIX, "mode": mode, "flavor": bao.flavor()});
     let policy = house.owner.post("/connections/policy", body).await.expect(200);
     let hcl = policy.body["hcl"].as_str().expect("a policy").to_owned();
     bao.root().make_role(AppRole { name: "vaultterm", policy: &hcl, more: Value::Null }).await

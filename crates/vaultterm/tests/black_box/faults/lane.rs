@@ -59,7 +59,7 @@ impl Lane {
         } else {
             Between::new(bao.port()).await
         };
-        let scope = json!({"mount": mount, "path": PREFIX, "mode": "bidirectional", "flavor": "openbao"});
+        let scope = json!({"mount": mount, "path": PREFIX, "mode": "bidirectional", "flavor": bao.flavor()});
         let policy = house.owner.post("/connections/policy", scope).await.expect(200);
         let policy = policy.body["hcl"].as_str().expect("a policy").to_owned();
         let credentials = bao.root().make_role(AppRole { name: &name, policy: &policy, more: Value::Null }).await;
@@ -141,17 +141,12 @@ impl Lane {
 
     /// The newest version of every secret, and whether it is live.
     pub(crate) async fn heads(&self) -> BTreeMap<String, (u64, bool)> {
-        let folder = format!("{}/detailed-metadata/{PREFIX}?scan=true", self.mount);
-        let (status, answer) = self.root().try_call("GET", &folder, None).await;
-        if status == 404 {
-            return BTreeMap::new();
-        }
-        let head = |(path, info): (&String, &Value)| {
+        let head = |(path, info): (String, Value)| {
             let version = info["current_version"].as_u64().expect("a number");
             let live = info["versions"][version.to_string()]["deletion_time"] == "";
-            (path.clone(), (version, live))
+            (path, (version, live))
         };
-        answer["data"]["key_info"].as_object().expect("a scan").iter().map(head).collect()
+        self.root().metadata_below(&self.mount, PREFIX).await.into_iter().map(head).collect()
     }
 
     /// Every live secret: path to data.

@@ -18,7 +18,7 @@ use std::{collections::BTreeMap, net::TcpListener, sync::Arc};
 
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
-use vaultterm_testkit::openbao::{OpenBao, Setup};
+use vaultterm_testkit::openbao::{OpenBao, Setup, only_on_openbao};
 
 use crate::{
     house::{House, PATIENCE},
@@ -279,6 +279,9 @@ fn expected_audit(row: &Row) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn every_fault_is_named_shown_and_healed_by_the_next_run() {
+    if only_on_openbao("the rows name OpenBao's own requests and limits, word for word") {
+        return;
+    }
     let shared = Arc::new(Shared::new().await);
     let rows: Vec<&'static Row> = SECTIONS.iter().flat_map(|section| section.rows).collect();
     let mut playing = Vec::new();

@@ -29,7 +29,8 @@ const AIMS: [&str; 5] = [
     "/v1/sys/health",
     "/v1/auth/approle/login",
     "/v1/sys/capabilities-self",
-    "/detailed-metadata/",
+    // The listing, however the server lists.
+    "metadata/",
     "/v1/auth/token/revoke-self",
 ];
 const AIMS_AT_READS: [&str; 1] = ["GET /v1/{kv}/data/"];

@@ -83,7 +83,7 @@ impl Road {
         bao.root().mount_kv(&mount, 2).await;
         bao.root().call("POST", &format!("{mount}/config"), Some(json!({"max_versions": VERSIONS_MAX}))).await;
         let between = Between::new(bao.port()).await;
-        let scope = json!({"mount": mount, "path": PREFIX, "mode": mode.as_str(), "flavor": "openbao"});
+        let scope = json!({"mount": mount, "path": PREFIX, "mode": mode.as_str(), "flavor": bao.flavor()});
         let policy = house.owner.post("/connections/policy", scope).await.expect(200);
         let policy = policy.body["hcl"].as_str().expect("a policy").to_owned();
         let credentials = bao.root().make_role(AppRole { name: &mount, policy: &policy, more: Value::Null }).await;
@@ -121,7 +121,7 @@ impl Road {
         if asked("PATCH ") || asked(&format!("POST /v1/{}/", self.mount)) {
             return Moment::Applying;
         }
-        if asked("/detailed-metadata/") {
+        if asked("metadata/") {
             return Moment::Observing;
         }
         if asked("/v1/auth/approle/login") { Moment::LookingAround } else { Moment::BeforeLogin }
@@ -147,12 +147,7 @@ impl Road {
 
     /// Every key with its metadata.
     pub(super) async fn keys(&self, bao: &OpenBao) -> BTreeMap<String, Value> {
-        let folder = format!("{}/detailed-metadata/{PREFIX}?scan=true", self.mount);
-        let (status, mut answer) = bao.root().try_call("GET", &folder, None).await;
-        if status == 404 {
-            return BTreeMap::new();
-        }
-        serde_json::from_value(answer["data"]["key_info"].take()).expect("a scan")
+        bao.root().metadata_below(&self.mount, PREFIX).await
     }
 
     /// Reads a version; `None` when it is not live.
