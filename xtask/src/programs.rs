@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::openbao;
+use crate::tools;
 
 /// A test program that was built.
 pub(crate) struct Program {
@@ -38,7 +38,7 @@ pub(crate) fn build(
     copy: &Path,
     (crates, more): (&[&str], &[&str]),
 ) -> Result<Result<Vec<Program>, Vec<Refusal>>> {
-    let bao = openbao::install(root)?;
+    let bao = tools::OPENBAO.install(root)?;
     let mut command = Command::new(env!("CARGO"));
     command.current_dir(copy).args(["test", "--no-run", "--lib", "--tests", "--locked", "--quiet"]);
     command.arg("--message-format=json").args(more);

@@ -1,14 +1,15 @@
 //! The steps of `cargo xtask test`, each named and timed.
 
 use std::{
-    path::Path,
+    env,
+    path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
-use crate::{openbao, planted::Planted, tidy};
+use crate::{planted::Planted, tidy, tools};
 
 /// Runs everything that must hold, and stops at the first thing that does not.
 pub(crate) fn test(root: &Path) -> Result<()> {
@@ -16,35 +17,88 @@ pub(crate) fn test(root: &Path) -> Result<()> {
     warn_of_little_room(root);
     step("tidiness", || tidy::check(root))?;
     step("formatting", || cargo(root, &["fmt", "--all", "--check"], &[]))?;
+    let tools = step("set-up", || Tools::install(root))?;
     step("lints", || {
         cargo(root, &["clippy", "--workspace", "--all-targets", "--locked", "--quiet", "--", "-D", "warnings"], &[])
     })?;
-    let mut bao = String::new();
-    step("set-up", || {
-        bao = openbao::install(root)?.display().to_string();
-        println!("OpenBao: {bao}");
-        Ok(())
-    })?;
-    let env = [("VAULTTERM_BAO", bao.as_str())];
+    step("dependencies", || tools.deny(root))?;
     let faults = step("building the tests", || {
-        build_tests(root, &env)?;
+        tools.nextest(root, &["--workspace", "--no-run"])?;
         Planted::build(root)
     })?;
     let evidence = Instant::now();
-    step("evidence: planner, histories, worlds, kills", || evidence_tests(root, &env))?;
+    step("evidence: planner, histories, worlds, kills", || {
+        tools.nextest(root, &["--workspace", "--no-fail-fast", "-E", EVIDENCE])
+    })?;
     step("evidence: planted faults", || faults.check())?;
     judge(evidence.elapsed());
-    step("all other tests", || other_tests(root, &env))?;
+    step("all other tests", || {
+        // Nextest runs no documentation tests.
+        cargo(root, &["test", "--workspace", "--locked", "--quiet", "--doc"], &tools.env())?;
+        tools.nextest(root, &["--workspace", "--no-fail-fast", "-E", &format!("not ({EVIDENCE})")])
+    })?;
     step("documentation", || {
         let arguments = ["doc", "--workspace", "--no-deps", "--locked", "--quiet"];
         cargo(root, &arguments, &[("RUSTDOCFLAGS", "-D warnings")])
     })?;
-    let denied = dependencies(root)?;
     println!("── all steps ok, {:.0} s", start.elapsed().as_secs_f64());
-    if !denied {
-        println!("── not checked: licenses and sources of the dependencies (needs `cargo deny`)");
-    }
     Ok(())
+}
+
+/// What holds on any server, as nextest names it: the facts that the stand-in plays, the contract,
+/// the client, whole runs, and the product from outside.
+const CONFORMANCE: &str =
+    "package(vaultterm-testkit) | package(vaultterm-hcv) & kind(test) | package(vaultterm) & binary(black_box)";
+
+/// Runs what holds on any server on the one that the environment names.
+pub(crate) fn conform(root: &Path) -> Result<()> {
+    let server = env::var("VAULTTERM_VAULT").unwrap_or_default();
+    ensure!(
+        !server.is_empty(),
+        "name a server: VAULTTERM_VAULT=/path/to/vault, or VAULTTERM_VAULT=stand-in for the one that plays it"
+    );
+    let tools = step("set-up", || Tools::install(root))?;
+    if server != "stand-in" {
+        let version = Command::new(&server).arg("version").output().with_context(|| format!("cannot run {server}"))?;
+        print!("── server: {}", String::from_utf8_lossy(&version.stdout));
+    }
+    step("conformance", || {
+        // What is left out says so, with its reason, on stderr.
+        let arguments = ["--workspace", "--no-fail-fast", "--success-output", "final", "-E", CONFORMANCE];
+        tools.nextest(root, &arguments)
+    })
+}
+
+/// The tools that the tests need, by absolute path.
+struct Tools {
+    bao: String,
+    nextest: PathBuf,
+    deny: PathBuf,
+}
+
+impl Tools {
+    fn install(root: &Path) -> Result<Self> {
+        tools::set_up(root)?;
+        Ok(Self {
+            bao: tools::OPENBAO.install(root)?.display().to_string(),
+            nextest: tools::NEXTEST.install(root)?,
+            deny: tools::DENY.install(root)?,
+        })
+    }
+
+    fn env(&self) -> [(&str, &str); 1] {
+        [("VAULTTERM_BAO", &self.bao)]
+    }
+
+    fn nextest(&self, root: &Path, arguments: &[&str]) -> Result<()> {
+        run(root, &self.nextest, &[&["nextest", "run", "--locked"][..], arguments].concat(), &self.env())
+    }
+
+    /// Checks what the dependencies may be. The database of advisories is left out: it is fetched from
+    /// elsewhere, and a test must not depend on the day.
+    fn deny(&self, root: &Path) -> Result<()> {
+        run(root, &self.deny, &["--all-features", "--locked", "check", "bans", "licenses", "sources"], &[])
+    }
 }
 
 /// What a build from nothing writes below `target`, in GiB, and some room for the tests.
@@ -62,41 +116,12 @@ fn warn_of_little_room(root: &Path) {
     }
 }
 
-fn build_tests(root: &Path, env: &[(&str, &str)]) -> Result<()> {
-    let how = if there_is("nextest") { ["nextest", "run"] } else { ["test", "--quiet"] };
-    cargo(root, &[&how[..], &["--workspace", "--locked", "--no-run"]].concat(), env)
-}
-
 /// How long the evidence may take on two cores.
 const EVIDENCE_WITHIN: Duration = Duration::from_secs(6 * 60);
 
 /// What shows that nothing is lost (docs/concepts/trust.md), as nextest names it: the planner by
 /// enumeration and by random histories, the engine in thousands of worlds, and a server that is killed.
 const EVIDENCE: &str = "package(vaultterm-reconcile) | package(vaultterm-sync) | test(/^kills::/)";
-
-/// Runs the tests that are the evidence: with nextest where it is installed, which runs them side by
-/// side, else with Cargo's own runner.
-fn evidence_tests(root: &Path, env: &[(&str, &str)]) -> Result<()> {
-    if there_is("nextest") {
-        let arguments = ["nextest", "run", "--workspace", "--locked", "--no-fail-fast", "-E", EVIDENCE];
-        return cargo(root, &arguments, env);
-    }
-    let packages = ["--package", "vaultterm-reconcile", "--package", "vaultterm-sync"];
-    cargo(root, &[&["test", "--locked", "--no-fail-fast"][..], &packages].concat(), env)?;
-    cargo(root, &["test", "--locked", "--package", "vaultterm", "--test", "black_box", "--", "kills::"], env)
-}
-
-/// Runs all tests that are not among the evidence.
-fn other_tests(root: &Path, env: &[(&str, &str)]) -> Result<()> {
-    if there_is("nextest") {
-        // Nextest runs no documentation tests.
-        cargo(root, &["test", "--workspace", "--locked", "--quiet", "--doc"], env)?;
-        let others = format!("not ({EVIDENCE})");
-        return cargo(root, &["nextest", "run", "--workspace", "--locked", "--no-fail-fast", "-E", &others], env);
-    }
-    let but = ["--exclude", "vaultterm-reconcile", "--exclude", "vaultterm-sync", "--", "--skip", "kills::"];
-    cargo(root, &[&["test", "--workspace", "--locked", "--no-fail-fast"][..], &but].concat(), env)
-}
 
 /// Says how long the evidence took. That it took too long fails nothing: a busy machine is no fault.
 fn judge(took: Duration) {
@@ -107,9 +132,9 @@ fn judge(took: Duration) {
     }
 }
 
-/// Measures on a real OpenBao.
+/// Measures on a real server: OpenBao, or what `VAULTTERM_VAULT` names.
 pub(crate) fn bench(root: &Path, secrets: usize) -> Result<()> {
-    let bao = openbao::install(root)?.display().to_string();
+    let bao = tools::OPENBAO.install(root)?.display().to_string();
     let secrets = secrets.to_string();
     let arguments =
         ["run", "--profile", "measure", "--locked", "--package", "vaultterm-bench", "--", "--secrets", &secrets];
@@ -138,28 +163,11 @@ pub(crate) fn simulate(root: &Path, seeds: u64, from: u64) -> Result<()> {
 
 /// Kills a server again and again, and says what the kills hit.
 pub(crate) fn kill(root: &Path, count: u64, from: u64) -> Result<()> {
-    let bao = openbao::install(root)?.display().to_string();
+    let bao = tools::OPENBAO.install(root)?.display().to_string();
     let arguments =
         ["test", "--locked", "--package", "vaultterm", "--test", "black_box", "--", "kills::", "--nocapture"];
     let (count, from) = (count.to_string(), from.to_string());
     cargo(root, &arguments, &[("VAULTTERM_BAO", &bao), ("VAULTTERM_KILLS", &count), ("VAULTTERM_KILLS_FROM", &from)])
-}
-
-/// Checks what the dependencies may be, where `cargo deny` is installed. Its database of
-/// advisories is left out: it is fetched from elsewhere, and a test must not depend on the day.
-fn dependencies(root: &Path) -> Result<bool> {
-    let there = there_is("deny");
-    if there {
-        let arguments = ["deny", "--all-features", "--locked", "check", "bans", "licenses", "sources"];
-        step("dependencies", || cargo(root, &arguments, &[]))?;
-    }
-    Ok(there)
-}
-
-/// Says whether Cargo has a subcommand.
-fn there_is(subcommand: &str) -> bool {
-    let run = Command::new(env!("CARGO")).args([subcommand, "--version"]).output();
-    run.is_ok_and(|output| output.status.success())
 }
 
 fn step<T>(name: &str, run: impl FnOnce() -> Result<T>) -> Result<T> {
@@ -171,11 +179,16 @@ fn step<T>(name: &str, run: impl FnOnce() -> Result<T>) -> Result<T> {
 }
 
 fn cargo(root: &Path, arguments: &[&str], env: &[(&str, &str)]) -> Result<()> {
-    let mut command = Command::new(env!("CARGO"));
+    run(root, Path::new(env!("CARGO")), arguments, env)
+}
+
+fn run(root: &Path, program: &Path, arguments: &[&str], env: &[(&str, &str)]) -> Result<()> {
+    let mut command = Command::new(program);
     command.current_dir(root).args(arguments).envs(env.iter().copied());
-    let status = command.status().context("cannot start cargo")?;
+    let status = command.status().with_context(|| format!("cannot start {}", program.display()))?;
     if !status.success() {
-        bail!("`cargo {}` ended with {status}", arguments.join(" "));
+        let name = program.file_name().unwrap_or_default().to_string_lossy();
+        bail!("`{name} {}` ended with {status}", arguments.join(" "));
     }
     Ok(())
 }

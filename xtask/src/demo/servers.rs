@@ -1,4 +1,4 @@
-//! The two servers of the demo: a real OpenBao in memory, and `VaultTerm` on SQLite.
+//! Starting the servers of the demo: a Vault in memory (`remote.rs` says which), and `VaultTerm` on SQLite.
 
 use std::{
     ffi::OsStr,
@@ -40,41 +40,42 @@ impl Running {
     }
 }
 
-/// Builds the binary and answers its path. Cargo says where: the target folder may be anywhere.
-pub(super) fn build(root: &Path) -> Result<PathBuf> {
+/// Builds a binary of a package and answers its path. Cargo says where: the target folder may be
+/// anywhere.
+pub(super) fn build(root: &Path, package: &str, name: &str) -> Result<PathBuf> {
     let output = Command::new(env!("CARGO"))
         .current_dir(root)
-        .args(["build", "--package", "vaultterm", "--bin", "vaultterm", "--locked", "--quiet"])
+        .args(["build", "--package", package, "--bin", name, "--locked", "--quiet"])
         .arg("--message-format=json-render-diagnostics")
         .stderr(Stdio::inherit())
         .output()
         .context("cannot start cargo")?;
-    ensure!(output.status.success(), "`cargo build --package vaultterm` ended with {}", output.status);
+    ensure!(output.status.success(), "`cargo build --package {package}` ended with {}", output.status);
     let messages = String::from_utf8(output.stdout).context("cargo printed something other than text")?;
     let binary = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).find_map(|message| {
-        let ours = message["target"]["name"] == "vaultterm";
+        let ours = message["target"]["name"] == name;
         message["executable"].as_str().filter(|_| ours).map(PathBuf::from)
     });
     binary.context("cargo did not say where the binary is")
 }
 
-/// Starts OpenBao in its development mode: in memory, unsealed, with a KV v2 mount at `secret/`.
-/// It keeps its root token where the command line looks for it, in `home`.
-pub(super) fn start_openbao(binary: &Path, folder: &Path, home: &Path) -> Result<Running> {
+/// Starts HashiCorp Vault or OpenBao in its development mode: in memory, unsealed, with a KV v2 mount
+/// at `secret/`. It keeps its root token where the command line looks for it, in `home`.
+pub(super) fn start_in_development_mode(binary: &Path, folder: &Path, home: &Path) -> Result<Running> {
     for _ in 0..PORTS_MAX {
         let listen = format!("127.0.0.1:{}", free_port()?);
         let flag = format!("-dev-listen-address={listen}");
         let program = [binary.as_os_str(), OsStr::new("server"), OsStr::new("-dev"), OsStr::new(&flag)];
-        let server = Server::start(folder, "openbao", &program, [("HOME", home.as_os_str())])?;
+        let server = Server::start(folder, "vault", &program, [("HOME", home.as_os_str())])?;
         let taken = || server.logged().contains("address already in use");
         // The banner comes after the listeners: whoever listens before is somebody else.
         let up = || server.printed().contains("server started!") && TcpStream::connect(&listen).is_ok();
         if wait_until(|| up() || taken()) && !taken() {
             return Ok(Running { server, address: format!("http://{listen}") });
         }
-        ensure!(taken(), "OpenBao did not start:\n{}", last_lines(&server.logged()));
+        ensure!(taken(), "the Vault did not start:\n{}", last_lines(&server.logged()));
     }
-    bail!("OpenBao found no free port in {PORTS_MAX} tries");
+    bail!("the Vault found no free port in {PORTS_MAX} tries");
 }
 
 /// Starts `VaultTerm` on a data directory that `vaultterm init` made, with the public key of the vendor
@@ -88,9 +89,19 @@ pub(super) fn start_vaultterm(binary: &Path, folder: &Path, data: &Path, license
         ("VAULTTERM_LISTEN", OsStr::new("127.0.0.1:0")),
         ("LICENSE_PUBLIC_KEY_FILE", license_key.as_os_str()),
     ];
-    let server = Server::start(folder, "vaultterm", &program, env)?;
+    start_that_prints_its_address(folder, "vaultterm", &program, &env)
+}
+
+/// Starts a server that prints its address once it listens.
+pub(super) fn start_that_prints_its_address(
+    folder: &Path,
+    name: &str,
+    program: &[&OsStr],
+    env: &[(&str, &OsStr)],
+) -> Result<Running> {
+    let server = Server::start(folder, name, program, env.iter().copied())?;
     let ready = wait_until(|| server.printed().ends_with('\n'));
-    ensure!(ready, "VaultTerm did not start:\n{}", last_lines(&server.logged()));
+    ensure!(ready, "{name} did not start:\n{}", last_lines(&server.logged()));
     let address = server.printed().trim().to_owned();
     Ok(Running { server, address })
 }

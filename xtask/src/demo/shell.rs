@@ -93,6 +93,7 @@ impl Shell {
 
     /// Runs a line. With messages, what it says on stderr is among what it says, in order.
     fn run(&self, line: &str, input: Option<&str>, with_messages: bool) -> Result<Said> {
+        let line = self.narrator.words(line);
         let messages = if with_messages { "exec 2>&1\n" } else { "" };
         let mut command = Command::new("sh");
         // What is redirected to a file is a secret as often as not.

@@ -14,6 +14,7 @@ use super::{
     check::{Records, Vault, same},
     leash::Folder,
     narrator::Narrator,
+    remote::{Binaries, Remote},
     servers::{self, Running},
     shell::{Shell, word},
 };
@@ -21,10 +22,10 @@ use super::{
 /// Who the story is about.
 pub(super) const OWNER: &str = "ann@example.com";
 
-/// The binaries of both tools.
+/// The binaries of both sides.
 #[derive(Debug)]
 pub(super) struct Tools {
-    pub(super) bao: PathBuf,
+    pub(super) remote: Binaries,
     pub(super) vaultterm: PathBuf,
 }
 
@@ -32,7 +33,7 @@ pub(super) struct Tools {
 #[derive(Debug)]
 pub(super) struct World {
     pub(super) shell: Shell,
-    pub(super) openbao: Running,
+    pub(super) remote: Remote,
     pub(super) vaultterm: Running,
     pub(super) password: String,
     /// Where `VaultTerm` keeps its data.
@@ -47,17 +48,17 @@ impl World {
         let folder = Folder::make()?;
         let home = folder.path().join("home");
         fs::create_dir(&home).context("the folder can be written to")?;
-        let folders = [parent(&tools.vaultterm)?, parent(&tools.bao)?];
-        let mut shell = Shell::new(narrator, &home, folders)?;
-
-        let openbao = servers::start_openbao(&tools.bao, folder.path(), &home)?;
+        let remote = Remote::start(&tools.remote, folder.path(), &home)?;
+        let narrator = narrator.speaking_of(remote.product);
+        let mut shell = Shell::new(narrator, &home, [parent(&tools.vaultterm)?, &remote.tools])?;
         narrator.say(&format!(
-            "A real OpenBao runs in memory at {}. It stands for the Vault that your\n\
-             organisation has; programs read their secrets there. Ann administers it with `bao`.",
-            openbao.address
+            "{} runs in memory at {}. It is the Vault that your\n\
+             organisation has; programs read their secrets there. Ann administers it with `vault`.",
+            remote.description(),
+            remote.address()
         ));
-        shell.export("BAO_ADDR", &openbao.address);
-        shell.show("bao secrets list")?;
+        shell.export(remote.product.address_variable(), remote.address());
+        shell.show("vault secrets list")?;
 
         narrator.say("VaultTerm is where people keep credentials. Setting it up is two commands.");
         let data = folder.path().join("data");
@@ -87,7 +88,7 @@ impl World {
         let license = shell.json("vaultterm license show --format json")?;
         same("what the license lets synchronization do", &json!("full"), &license["sync"])?;
         narrator.checked("the license is verified on this machine, and in effect without a restart");
-        Ok(Self { shell, openbao, vaultterm, password, data, home, _folder: folder })
+        Ok(Self { shell, remote, vaultterm, password, data, home, _folder: folder })
     }
 
     /// Looks at Vault.
@@ -104,14 +105,15 @@ impl World {
     /// `connection policy --script` prints. Nothing runs by itself: the story shows every step.
     pub(super) fn connect(&self, name: &str, mode: &str) -> Result<()> {
         let place = format!("--mount secret --path {name} --mode {mode}");
-        let policy = format!("vaultterm connection policy {place} --role {name} --flavor openbao");
+        let policy =
+            format!("vaultterm connection policy {place} --role {name} --flavor {}", self.remote.product.flavor());
         let shell = &self.shell;
         shell.tell(&format!("{policy} --script >{name}.sh"))?;
         shell.tell(&format!("sh {name}.sh >{name}.role"))?;
         self.vault().has_policy(name, &shell.quietly(&policy)?)?;
         shell.tell(&format!("sed -n 's/^secret_id: //p' {name}.role >{name}.secret-id"))?;
         shell.tell(&format!(
-            "vaultterm connection create {name} --collection {name} --address $BAO_ADDR {place} \
+            "vaultterm connection create {name} --collection {name} --address $VAULT_ADDR {place} \
              --role-id $(sed -n 's/^role_id: //p' {name}.role) --secret-id-file {name}.secret-id \
              --option interval_seconds=0 --option on_change=false"
         ))?;
@@ -120,10 +122,10 @@ impl World {
 
     /// Writes a secret as Vault's administrator.
     pub(super) fn put(&self, path: &str, fields: &str) -> Result<()> {
-        self.shell.tell_with(&format!("bao kv put -mount=secret {} -", word(path)), fields)
+        self.shell.tell_with(&format!("vault kv put -mount=secret {} -", word(path)), fields)
     }
 
-    /// Returns the root token of OpenBao, which its development mode keeps for the command line.
+    /// Returns the root token of the Vault, which its development mode keeps for the command line.
     pub(super) fn root_token(&self) -> Result<String> {
         let path = self.home.join(".vault-token");
         fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))

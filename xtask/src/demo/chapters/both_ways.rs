@@ -25,7 +25,7 @@ pub(super) fn tell(world: &World) -> Result<()> {
 
     shell.narrator.say("Ann changes the wiki's url. At the same time, a program in Vault changes its owner.");
     shell.tell_with("vaultterm record set team/wiki url=-", "https://wiki.example.com")?;
-    shell.tell_with("bao kv patch -mount=secret team/wiki -", r#"{"owner":"ben"}"#)?;
+    shell.tell_with("vault kv patch -mount=secret team/wiki -", r#"{"owner":"ben"}"#)?;
     shell.show("vaultterm sync plan team")?;
     shell.show("vaultterm sync run team")?;
     shell.narrator.say("Different fields: both edits stay, on both sides.");

@@ -15,7 +15,7 @@ pub(super) fn tell(world: &World) -> Result<()> {
     let shell = &world.shell;
     shell.narrator.say("Ann sets a new password for the wiki. So does a program in Vault, before the next run.");
     shell.tell_with("vaultterm record set team/wiki password=-", "password-of-ann")?;
-    shell.tell_with("bao kv patch -mount=secret team/wiki -", r#"{"password":"password-of-the-program"}"#)?;
+    shell.tell_with("vault kv patch -mount=secret team/wiki -", r#"{"password":"password-of-the-program"}"#)?;
     shell.tell_with("vaultterm record set team/vpn password=-", "v2")?;
     shell.show_ending_with(4, "vaultterm sync run team")?;
     shell.narrator.say("Exit code 4: a person has to decide. Nobody's password was overwritten, and all else went on.");

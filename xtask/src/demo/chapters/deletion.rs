@@ -12,7 +12,7 @@ pub(super) fn tell(world: &World) -> Result<()> {
 
     shell.narrator.say("Ann deletes the VPN's record; an administrator deletes the registry's secret in Vault.");
     shell.tell("vaultterm record rm team/vpn")?;
-    shell.tell("bao kv delete -mount=secret team/ci/registry")?;
+    shell.tell("vault kv delete -mount=secret team/ci/registry")?;
     shell.show("vaultterm sync run team")?;
     world.records().last_run_did("team", &[("deleted_remote", 1), ("deleted_local", 1)])?;
     world.vault().is_deleted("team/vpn", 2)?;
@@ -20,7 +20,7 @@ pub(super) fn tell(world: &World) -> Result<()> {
 
     shell.narrator.say("Both were mistakes. Each is taken back on the side where it was made.");
     shell.tell("vaultterm record restore team/vpn")?;
-    shell.tell("bao kv undelete -mount=secret -versions=1 team/ci/registry")?;
+    shell.tell("vault kv undelete -mount=secret -versions=1 team/ci/registry")?;
     shell.show("vaultterm sync run team")?;
     world.vault().holds("team/vpn", 3, &vpn)?;
     world.records().hold("team/ci/registry", "PASSWORD", &registry)?;

@@ -32,6 +32,6 @@ pub(super) fn tell(world: &World) -> Result<()> {
         world.records().hold(path, record_type, &fields)?;
         world.vault().is_untouched(path)?;
     }
-    shell.narrator.checked("bao kv metadata get: each secret is still at version 1, without any mark");
+    shell.narrator.checked("vault kv metadata get: each secret is still at version 1, without any mark");
     Ok(())
 }

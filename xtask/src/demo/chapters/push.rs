@@ -38,7 +38,10 @@ pub(super) fn tell(world: &World) -> Result<()> {
         "VaultTerm reaches Vault through an AppRole role with as few rights as the mode needs. It\n\
          prints the policy, and a script that sets the role up; Vault's administrator runs it.",
     );
-    shell.show("vaultterm connection policy --mount secret --path shop --mode push --role shop --flavor openbao")?;
+    let flavor = world.remote.product.flavor();
+    shell.show(&format!(
+        "vaultterm connection policy --mount secret --path shop --mode push --role shop --flavor {flavor}"
+    ))?;
     world.connect("shop", "push")?;
 
     shell.narrator.say("Is everything in place? What would a run do? Then the run itself.");

@@ -28,7 +28,7 @@ pub(super) fn tell(world: &World) -> Result<()> {
     same("everything in Vault", &json!(before), &json!(after))?;
     shell
         .narrator
-        .checked(&format!("bao kv metadata get: not one of {} secrets has a new version or mark", after.len()));
+        .checked(&format!("vault kv metadata get: not one of {} secrets has a new version or mark", after.len()));
     Ok(())
 }
 

@@ -1,0 +1,151 @@
+//! The Vault of the story's organisation: a HashiCorp Vault that `VAULTTERM_VAULT` names, an OpenBao,
+//! or an OpenBao behind the stand-in for HashiCorp Vault. Which of the two products it is, the server
+//! is asked.
+
+use std::{
+    ffi::OsStr,
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use super::servers::{self, Running};
+use crate::tools;
+
+/// What a server says it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Product {
+    Vault,
+    OpenBao,
+}
+
+impl Product {
+    /// Returns its name.
+    pub(super) const fn title(self) -> &'static str {
+        match self {
+            Self::Vault => "HashiCorp Vault",
+            Self::OpenBao => "OpenBao",
+        }
+    }
+
+    /// Returns its command line.
+    pub(super) const fn command(self) -> &'static str {
+        match self {
+            Self::Vault => "vault",
+            Self::OpenBao => "bao",
+        }
+    }
+
+    /// Returns the variable that its command line finds the address in.
+    pub(super) const fn address_variable(self) -> &'static str {
+        match self {
+            Self::Vault => "VAULT_ADDR",
+            Self::OpenBao => "BAO_ADDR",
+        }
+    }
+
+    /// Returns the name of its flavor on the command line of VaultTerm.
+    pub(super) const fn flavor(self) -> &'static str {
+        match self {
+            Self::Vault => "vault",
+            Self::OpenBao => "openbao",
+        }
+    }
+}
+
+/// The binaries that make the server.
+#[derive(Debug)]
+pub(super) struct Binaries {
+    /// The server, which is the command line, too.
+    pub(super) server: PathBuf,
+    /// The stand-in in front of it.
+    stand_in: Option<PathBuf>,
+}
+
+impl Binaries {
+    /// Finds what `VAULTTERM_VAULT` names, or installs OpenBao.
+    pub(super) fn find(root: &Path) -> Result<Self> {
+        let own = std::env::var_os("VAULTTERM_VAULT").filter(|name| !name.is_empty());
+        let (server, stand_in) = match own {
+            Some(name) if name == "stand-in" => {
+                (tools::OPENBAO.install(root)?, Some(servers::build(root, "vaultterm-testkit", "vault-like")?))
+            }
+            Some(path) => (path.into(), None),
+            None => (tools::OPENBAO.install(root)?, None),
+        };
+        // It may be named relative to where we were called.
+        let server = server.canonicalize().with_context(|| format!("there is no server at {}", server.display()))?;
+        Ok(Self { server, stand_in })
+    }
+}
+
+/// The running server. Dropped in this order.
+#[derive(Debug)]
+pub(super) struct Remote {
+    stand_in: Option<Running>,
+    server: Running,
+    pub(super) product: Product,
+    /// Where its command line is, under the name that people type.
+    pub(super) tools: PathBuf,
+}
+
+impl Remote {
+    /// Starts it in its development mode, and asks it what it is.
+    pub(super) fn start(binaries: &Binaries, folder: &Path, home: &Path) -> Result<Self> {
+        let server = servers::start_in_development_mode(&binaries.server, folder, home)?;
+        let stand_in = match &binaries.stand_in {
+            Some(binary) => Some(stand_in(binary, &server.address, folder, home)?),
+            None => None,
+        };
+        let address = &stand_in.as_ref().unwrap_or(&server).address;
+        let product = ask(address)?;
+        let tools = folder.join("tools");
+        std::fs::create_dir_all(&tools).context("the folder can be written to")?;
+        symlink(&binaries.server, tools.join(product.command())).context("the command line cannot be linked")?;
+        Ok(Self { stand_in, server, product, tools })
+    }
+
+    /// Returns its address.
+    pub(super) fn address(&self) -> &str {
+        &self.stand_in.as_ref().unwrap_or(&self.server).address
+    }
+
+    /// Says what it is, in a sentence's beginning.
+    pub(super) fn description(&self) -> String {
+        let title = self.product.title();
+        if self.stand_in.is_some() {
+            format!("A stand-in for {title} (OpenBao behind it)")
+        } else {
+            format!("A real {title}")
+        }
+    }
+
+    /// Reads the last lines of its log.
+    pub(super) fn last_words(&self) -> String {
+        self.server.last_words()
+    }
+}
+
+fn stand_in(binary: &Path, behind: &str, folder: &Path, home: &Path) -> Result<Running> {
+    let port = behind.rsplit(':').next().context("an address has a port")?;
+    let token = home.join(".vault-token");
+    let program = [binary.as_os_str(), OsStr::new(port), token.as_os_str()];
+    servers::start_that_prints_its_address(folder, "vault-like", &program, &[])
+}
+
+/// Asks a server's health: only HashiCorp Vault says whether it is Enterprise.
+fn ask(address: &str) -> Result<Product> {
+    let host = address.strip_prefix("http://").context("plain http on loopback")?;
+    let mut server = TcpStream::connect(host).with_context(|| format!("cannot connect to {address}"))?;
+    server.write_all(format!("GET /v1/sys/health HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes())?;
+    let mut answer = String::new();
+    server.read_to_string(&mut answer).with_context(|| format!("{address} does not answer"))?;
+    let body = answer.split_once("\r\n\r\n").map(|(_, body)| body).unwrap_or_default();
+    let health: Value = serde_json::from_str(body).with_context(|| format!("{address} is no Vault: {answer}"))?;
+    ensure!(health["initialized"] == true, "{address} is not initialized: {health}");
+    Ok(if health["enterprise"].is_boolean() { Product::Vault } else { Product::OpenBao })
+}
