@@ -40,8 +40,8 @@ fn rows(name: &str, text: &str) -> Vec<String> {
 fn every_test_that_is_left_out_on_vault_is_listed_with_its_reason() {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let mut wanted = String::new();
-    for member in ["bench", "hcv", "testkit", "vaultterm"] {
-        for path in sources(&crates.join(member)) {
+    for member in ["hcv", "testkit", "vaultterm"] {
+        for path in sources(&crates.join(member).join("tests")) {
             let name = path.strip_prefix(crates).unwrap().display().to_string();
             wanted.extend(rows(&name, &fs::read_to_string(&path).unwrap()));
         }
