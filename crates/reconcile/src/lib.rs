@@ -29,6 +29,7 @@ mod resolution;
 mod run_mark;
 mod snapshot;
 mod stamp;
+mod visible;
 
 pub use base::{BaseEntry, Link};
 pub use content::{Content, FieldDigest};
@@ -51,3 +52,4 @@ pub use snapshot::{
     Annotation, LocalEntry, LocalSnapshot, RecordId, RemoteEntry, RemoteHead, RemoteSight, RemoteSnapshot,
 };
 pub use stamp::{RemoteStamp, Revision, UnixNanos, Version};
+pub use visible::{is_invisible, visible};

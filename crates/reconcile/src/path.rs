@@ -68,6 +68,15 @@ impl SecretPath {
         Ok(Self(text))
     }
 
+    /// Checks the place of a mount or of a connection's prefix: a path without the slashes around it.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn place(text: &str) -> Result<&str, PathError> {
+        let place = text.trim_matches('/');
+        Self::new(place).map(|_| place)
+    }
+
     /// Bytes a path may have. Vault's storage allows more; people do not read more.
     pub const BYTES_MAX: usize = 512;
 
@@ -148,6 +157,13 @@ mod tests {
         ] {
             assert_eq!(SecretPath::new(text).map(String::from).as_deref(), Ok(text));
         }
+    }
+
+    #[test]
+    fn the_slashes_around_a_place_do_not_count() {
+        assert_eq!(SecretPath::place("/team/app/"), Ok("team/app"));
+        assert_eq!(SecretPath::place("//"), Err(PathError::Empty));
+        assert_eq!(SecretPath::place("team//app"), Err(PathError::EmptySegment));
     }
 
     #[test]

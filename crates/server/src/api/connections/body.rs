@@ -320,9 +320,7 @@ fn address(text: &str, allow_plaintext: bool) -> Result<String, Problem> {
 
 /// A mount: names divided by `/`.
 pub(crate) fn place<'a>(field: &str, text: &'a str) -> Result<&'a str, Problem> {
-    let trimmed = text.trim_matches('/');
-    SecretPath::new(trimmed).map_err(|error| Problem::field(field, error.to_string()))?;
-    Ok(trimmed)
+    SecretPath::place(text).map_err(|error| Problem::field(field, error.to_string()))
 }
 
 /// A path prefix, which may be empty.
