@@ -1,5 +1,7 @@
 //! The fields of a record: a map from names to JSON values. They are the data of the secret in Vault.
 
+mod limits;
+
 use std::{collections::BTreeMap, fmt};
 
 use serde_json::{Number, Value, value::RawValue};
@@ -40,10 +42,10 @@ pub enum FieldsError {
         /// The name of the field.
         field: String,
     },
-    /// The name of a field is empty, too long or not printable.
-    #[error("a field name has 1 to {max} printable characters, but `{field}` does not")]
+    /// The name of a new field is empty, too long or not printable.
+    #[error("the name of a new field has 1 to {max} printable characters, but `{field}` does not")]
     FieldName {
-        /// The name, without control characters and cut to the allowed length.
+        /// The name, cut to the allowed length, with invisible characters as escapes.
         field: String,
         /// The maximum number of characters.
         max: usize,
@@ -81,12 +83,23 @@ impl SecretFields {
         Self(BTreeMap::new())
     }
 
-    /// Parses fields that a person or program wants to save. It checks the text of each number, before
-    /// a parser can round it, and keeps the number in the form in which Vault returns it (`1.0` as 1).
+    /// Parses the fields of a new record, and checks its limits.
     ///
     /// # Errors
     /// [`FieldsError`] names the field and the rule that it breaks.
     pub fn parse(json: &[u8]) -> Result<Self, FieldsError> {
+        let fields = Self::parse_patch(json)?;
+        fields.check_limits()?;
+        Ok(fields)
+    }
+
+    /// Parses fields that a person or program wants to save into an existing record. It checks the text
+    /// of each number, before a parser can round it, and keeps the number in the form in which Vault
+    /// returns it (`1.0` as 1). [`Self::check_change`] checks names and sizes, once all fields are known.
+    ///
+    /// # Errors
+    /// [`FieldsError`] names the field and the rule that it breaks.
+    pub fn parse_patch(json: &[u8]) -> Result<Self, FieldsError> {
         examine(json).map_err(|fault| match fault {
             JsonFault::Twice { path } => FieldsError::Twice { field: path.into_iter().next().unwrap_or_default() },
             JsonFault::TooDeep => FieldsError::TooDeep { max: DEPTH_MAX },
@@ -102,7 +115,6 @@ impl SecretFields {
             normalize(&mut value);
             fields.insert(name, value);
         }
-        fields.check_limits()?;
         Ok(fields)
     }
 
@@ -112,41 +124,6 @@ impl SecretFields {
     pub fn from_trusted(fields: BTreeMap<String, Value>) -> Self {
         Self(fields)
     }
-
-    /// Checks the limits of a whole record. Call it after a patch or merge.
-    ///
-    /// # Errors
-    /// [`FieldsError`] names the exceeded limit.
-    pub fn check_limits(&self) -> Result<(), FieldsError> {
-        if self.0.len() > Self::FIELDS_MAX {
-            return Err(FieldsError::TooManyFields { found: self.0.len(), max: Self::FIELDS_MAX });
-        }
-        for name in self.names() {
-            let length = name.chars().count();
-            if length == 0 || length > Self::NAME_CHARS_MAX || name.chars().any(char::is_control) {
-                let field = name.chars().filter(|c| !c.is_control()).take(Self::NAME_CHARS_MAX).collect();
-                return Err(FieldsError::FieldName { field, max: Self::NAME_CHARS_MAX });
-            }
-        }
-        let found = self.0.len() + self.0.values().map(strings).sum::<usize>();
-        if found > Self::STRINGS_MAX {
-            return Err(FieldsError::TooManyStrings { found, max: Self::STRINGS_MAX });
-        }
-        let found = self.to_json().expose().len();
-        if found > Self::BYTES_MAX {
-            return Err(FieldsError::TooLarge { found, max: Self::BYTES_MAX });
-        }
-        Ok(())
-    }
-
-    /// The maximum number of fields of a record.
-    pub const FIELDS_MAX: usize = 400;
-    /// The maximum number of characters of a field name.
-    pub const NAME_CHARS_MAX: usize = 128;
-    /// The maximum number of JSON strings of a record. OpenBao refuses a request with more than 1,000.
-    pub const STRINGS_MAX: usize = 900;
-    /// The maximum number of bytes of a record's JSON. A KV v2 version must fit into one storage entry.
-    pub const BYTES_MAX: usize = 512 * 1024;
 
     /// Returns the fields.
     #[must_use]
@@ -229,16 +206,6 @@ fn wipe(value: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(wipe),
         Value::Object(map) => map.values_mut().for_each(wipe),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
-}
-
-/// Counts the JSON strings in a value, including the names in nested objects.
-fn strings(value: &Value) -> usize {
-    match value {
-        Value::String(_) => 1,
-        Value::Array(items) => items.iter().map(strings).sum(),
-        Value::Object(map) => map.len() + map.values().map(strings).sum::<usize>(),
-        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
     }
 }
 
@@ -404,21 +371,6 @@ mod tests {
             let fields = parse(&format!(r#"{{"x": {text}}}"#)).unwrap();
             assert_eq!(serde_json::to_string(&fields.expose()["x"]).unwrap(), kept);
         }
-    }
-
-    #[test]
-    fn limits_are_named() {
-        let many: Vec<String> = (0..401).map(|n| format!(r#""f{n}": 1"#)).collect();
-        let error = parse(&format!("{{{}}}", many.join(","))).unwrap_err();
-        assert_eq!(error, FieldsError::TooManyFields { found: 401, max: 400 });
-        let strings = vec!["\"x\""; 900].join(",");
-        let error = parse(&format!(r#"{{"list": [{strings}]}}"#)).unwrap_err();
-        assert_eq!(error, FieldsError::TooManyStrings { found: 901, max: 900 });
-        let error = parse(&format!(r#"{{"big": "{}"}}"#, "x".repeat(600_000))).unwrap_err();
-        assert!(matches!(error, FieldsError::TooLarge { .. }));
-        assert!(matches!(parse(r#"{"": 1}"#), Err(FieldsError::FieldName { .. })));
-        assert_eq!(parse("[1]").unwrap_err(), FieldsError::NotAnObject);
-        assert_eq!(parse(r#"{"a": }"#).unwrap_err(), FieldsError::NotAnObject);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 use vaultterm_ledger::{Action, Draft, ObjectKind};
-use vaultterm_reconcile::{RecordId, Revision};
+use vaultterm_reconcile::{RecordId, Revision, visible};
 use vaultterm_sealing::SecretFields;
 use vaultterm_sync::{CollectionId, Origin};
 
@@ -91,7 +91,7 @@ impl Store {
         for (name, value) in patch.fields.iter().flat_map(SecretFields::expose) {
             fields.insert(name.clone(), value.clone());
         }
-        fields.check_limits()?;
+        fields.check_change(&[&held])?;
         let after = Record {
             path: patch.path.unwrap_or_else(|| before.path.clone()),
             record_type: patch.record_type.unwrap_or(before.record_type),
@@ -341,8 +341,8 @@ fn tags(mut tags: Vec<String>) -> Result<Vec<String>, StoreError> {
     let odd =
         |tag: &&String| tag.is_empty() || tag.chars().count() > TAG_CHARS_MAX || tag.chars().any(char::is_control);
     if let Some(tag) = tags.iter().find(odd) {
-        let shown: String = tag.chars().filter(|c| !c.is_control()).take(TAG_CHARS_MAX).collect();
-        let why = format!("a tag has 1 to {TAG_CHARS_MAX} printable characters: `{shown}` has not");
+        let start: String = tag.chars().take(TAG_CHARS_MAX).collect();
+        let why = format!("a tag has 1 to {TAG_CHARS_MAX} printable characters, unlike `{}`", visible(&start));
         return Err(StoreError::invalid("tags", why));
     }
     if tags.len() > TAGS_MAX {

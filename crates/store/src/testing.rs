@@ -125,11 +125,21 @@ impl House {
     }
 
     /// Imports a secret, as a run does.
-    pub(crate) async fn import(&self, (lease, run): &(Lease, Run), path: &str, values: Value) -> RecordId {
+    pub(crate) async fn import(&self, run: &(Lease, Run), path: &str, values: Value) -> RecordId {
+        self.import_fields(run, path, fields(values)).await
+    }
+
+    /// Imports a secret with fields as Vault answered them.
+    pub(crate) async fn import_fields(
+        &self,
+        (lease, run): &(Lease, Run),
+        path: &str,
+        fields: SecretFields,
+    ) -> RecordId {
         let record_id = RecordId(Uuid::now_v7());
         let record_type = RecordType::KeyValue;
         let outcome = Outcome {
-            local: LocalChange::Create { record_id, record_type, fields: fields(values) },
+            local: LocalChange::Create { record_id, record_type, fields },
             base: BaseChange::Set(base(record_id, 1)),
             ..outcome(path)
         };

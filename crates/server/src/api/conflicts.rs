@@ -287,7 +287,7 @@ fn choice(name: &str, decision: FieldDecision) -> Result<FieldChoice, Problem> {
         (None, Some(raw)) => {
             // Judged as any field is: a number that would change on its way is refused.
             let quoted = serde_json::to_string(name).map_err(|error| Problem::internal(&error))?;
-            let parsed = SecretFields::parse(format!("{{{quoted}:{}}}", raw.get()).as_bytes())?;
+            let parsed = SecretFields::parse_patch(format!("{{{quoted}:{}}}", raw.get()).as_bytes())?;
             Ok(FieldChoice::Value(parsed.expose().get(name).cloned().unwrap_or_default()))
         }
         _ => Err(Problem::field(format!("fields.{name}"), "expected either `take` (`local` or `remote`) or `value`")),

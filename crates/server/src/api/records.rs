@@ -209,7 +209,7 @@ pub(crate) async fn update(
     let patch = RecordPatch {
         path: body.path.map(path).transpose()?,
         record_type: body.r#type.as_deref().map(record_type).transpose()?,
-        fields: body.fields.map(|fields| SecretFields::parse(fields.get().as_bytes())).transpose()?,
+        fields: body.fields.map(|fields| SecretFields::parse_patch(fields.get().as_bytes())).transpose()?,
         remove_fields: body.remove_fields,
         tags: body.tags,
         inject_only: body.inject_only,

@@ -2,7 +2,9 @@
 
 use serde_json::json;
 use vaultterm_ledger::Action;
-use vaultterm_reconcile::{RecordId, RecordType, Revision};
+use vaultterm_reconcile::{Mode, RecordId, RecordType, Revision};
+use vaultterm_sealing::SecretFields;
+use vaultterm_sync::{RunState, Trigger};
 
 use crate::{
     ErrorClass, NewRecord, Page, RecordPatch, StoreError,
@@ -123,6 +125,43 @@ async fn a_patch_cannot_grow_a_record_beyond_its_limits() {
     let patch = RecordPatch { fields: Some(fields(json!({"z": "y".repeat(500_000)}))), ..RecordPatch::default() };
     let refused = house.store.update_record(&house.ann(), record.id, Revision(1), patch).await.unwrap_err();
     assert!(matches!(refused, StoreError::Fields(_)), "{refused}");
+}
+
+#[tokio::test]
+async fn a_secret_that_was_pulled_stays_editable_whatever_its_names_and_size() {
+    let house = House::new().await;
+    let connection = house.connect("vault", Mode::Pull, "team").await.unwrap();
+    let long = "n".repeat(150);
+    for (at, name) in ["", "a\u{1}b", "a\nb", long.as_str(), "a b"].into_iter().enumerate() {
+        let values = [(name.to_owned(), json!("x".repeat(600_000))), ("user".to_owned(), json!("ann"))];
+        let run = house.begin(connection.id, Trigger::Manual).await;
+        let values = SecretFields::from_trusted(values.into());
+        let id = house.import_fields(&run, &format!("odd/{at}"), values).await;
+        house.end(run, RunState::Succeeded).await;
+        let patch = async |revision: u64, values: serde_json::Value, remove: &[&str]| {
+            let patch = RecordPatch {
+                fields: Some(SecretFields::parse_patch(values.to_string().as_bytes()).unwrap()),
+                remove_fields: remove.iter().map(|name| (*name).to_owned()).collect(),
+                ..RecordPatch::default()
+            };
+            house.store.update_record(&house.ann(), id, Revision(revision), patch).await
+        };
+        patch(1, json!({"user": "anna"}), &[]).await.unwrap();
+        patch(2, json!({name: "y".repeat(600_020)}), &[]).await.unwrap();
+        let error = patch(3, json!({"new\u{1}": 1}), &[]).await.unwrap_err();
+        assert!(error.to_string().contains(r"new\u{1}"), "{error}");
+        let to = RecordPatch { path: Some(crate::testing::at(&format!("moved/{at}"))), ..RecordPatch::default() };
+        house.store.update_record(&house.ann(), id, Revision(3), to).await.unwrap();
+        let named = [name.to_owned()];
+        house.store.reveal_record(&house.ann(), id, None, Some(&named), None).await.unwrap();
+        house.store.trash_record(&house.ann(), id, None).await.unwrap();
+        house.store.restore_record(&house.ann(), id, None).await.unwrap();
+        patch(5, json!({}), &[name]).await.unwrap();
+        assert_eq!(shown(&house, id, None).await, r#"{"user":"anna"}"#);
+        if !name.is_empty() && name != "a b" {
+            patch(6, json!({name: 1}), &[]).await.unwrap_err();
+        }
+    }
 }
 
 #[tokio::test]

@@ -81,7 +81,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         let remote = self.session.remote_fields(&step.path, &stamp).await?.fields;
         let given = self.decided.as_ref().map(|decided| &decided.given);
         let fields = assemble(sides, &stored.fields, &remote, given);
-        fields.check_limits().map_err(StepError::Limits)?;
+        fields.check_change(&[&stored.fields, &remote]).map_err(StepError::Limits)?;
 
         let key = self.session.journal.digest_key();
         let content = fields.content(key);
@@ -164,6 +164,10 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
     /// Writes fields as the version after `cas`. When the outcome of a write is not known, the
     /// secret is looked at: a version that is ours is taken as the answer, and only a secret
     /// that is still at `cas` is written once more.
+    ///
+    /// The limits of a record are not judged here: what stands in a revision was accepted when it
+    /// was saved, and a secret that came from Vault larger than they allow has to go back when it
+    /// was edited. Vault itself says what it does not take.
     pub(super) async fn put(
         &self,
         path: &SecretPath,
@@ -171,7 +175,6 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         cas: Version,
         key_created: Option<UnixNanos>,
     ) -> Result<Written, StepError> {
-        fields.check_limits().map_err(StepError::Limits)?;
         let mut in_doubt = None;
         loop {
             let fault = match self.session.calls.write(path, fields, cas).await {
