@@ -3,7 +3,7 @@
 use clap::{ArgGroup, ValueEnum};
 use serde_json::json;
 use vaultterm_hcv::{Flavor, PolicyRequest, anchor_policy, policy};
-use vaultterm_reconcile::Mode;
+use vaultterm_reconcile::{Mode, SecretPath};
 
 use crate::{
     api::Policy,
@@ -64,12 +64,15 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
             let found = client.connection(name).await?.data;
             (client.get(&format!("/connections/{}/policy", found.id)).await?, found.mount)
         }
-        (None, Some(mount), Some(mode)) => (written(&args, mount, mode), mount.clone()),
+        (None, Some(mount), Some(mode)) => {
+            let mount = place("--mount", mount)?;
+            (written(&args, mount, mode)?, mount.to_owned())
+        }
         (None, ..) => return Err(Failure::local("--mount and --mode are missing")),
     };
     if let Some(path) = &args.anchor {
         let data: &mut Policy = &mut answer.data;
-        data.hcl.push_str(&anchor_policy(&mount, path));
+        data.hcl.push_str(&anchor_policy(&mount, place("--anchor", path)?));
         answer.json["hcl"] = data.hcl.clone().into();
     }
     let Policy { hcl, script } = &answer.data;
@@ -80,21 +83,30 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn written(args: &Args, mount: &str, mode: Mode) -> Reply<Policy> {
+fn written(args: &Args, mount: &str, mode: Mode) -> Result<Reply<Policy>, Failure> {
+    if args.role.contains('/') {
+        return Err(Failure::local("--role cannot be used").because_of("it is a name, without `/`"));
+    }
     let text = policy(&PolicyRequest {
-        mount: mount.trim_matches('/'),
-        path: args.path.trim_matches('/'),
+        mount,
+        path: if args.path.trim_matches('/').is_empty() { "" } else { place("--path", &args.path)? },
         mode,
         flavor: match args.flavor {
             FlavorName::Vault => Flavor::Vault,
             FlavorName::OpenBao => Flavor::OpenBao,
         },
         annotate: !args.no_annotate,
-        role: &args.role,
-        auth_mount: args.auth_mount.trim_matches('/'),
+        role: place("--role", &args.role)?,
+        auth_mount: place("--auth-mount", &args.auth_mount)?,
     });
     let json = json!({ "hcl": text.hcl, "script": text.script });
-    Reply { json, data: Policy { hcl: text.hcl, script: text.script } }
+    Ok(Reply { json, data: Policy { hcl: text.hcl, script: text.script } })
+}
+
+/// Checks a place as the server does when a connection is created: for what is refused there, no
+/// policy is printed.
+fn place<'a>(flag: &str, text: &'a str) -> Result<&'a str, Failure> {
+    SecretPath::place(text).map_err(|error| Failure::local(format!("{flag} cannot be used")).because(&error))
 }
 
 fn mode(text: &str) -> Result<Mode, String> {
