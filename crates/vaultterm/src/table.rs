@@ -4,6 +4,10 @@ use comfy_table::{ContentArrangement, presets};
 
 use crate::console::printable;
 
+/// Columns of the narrowest terminal that cells are wrapped to. Some terminals say that they have
+/// none (`script`, containers without a window).
+const COLUMNS_MIN: u16 = 20;
+
 /// Rows under a header. Cells lose their control characters.
 #[derive(Debug)]
 pub(crate) struct Table {
@@ -48,13 +52,17 @@ impl Table {
         if self.rows.is_empty() {
             return if terminal && !self.empty.is_empty() { format!("{}\n", self.empty) } else { String::new() };
         }
+        self.render_in(if terminal { comfy_table::Table::new().width() } else { None })
+    }
+
+    /// Renders the rows, with cells wrapped to so many columns where that leaves something to read.
+    fn render_in(&self, columns: Option<u16>) -> String {
         let mut table = comfy_table::Table::new();
         table.load_style(presets::NOTHING);
-        if terminal {
-            table.set_content_arrangement(ContentArrangement::Dynamic);
-        } else {
-            table.set_content_arrangement(ContentArrangement::Disabled).force_no_tty();
-        }
+        match columns.filter(|columns| *columns >= COLUMNS_MIN) {
+            Some(columns) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(columns),
+            None => table.set_content_arrangement(ContentArrangement::Disabled).force_no_tty(),
+        };
         if !self.header.is_empty() {
             table.set_header(&self.header);
         }
@@ -89,6 +97,15 @@ mod tests {
             .row(["anna".into(), "owner".into()])
             .row(["b\u{1b}".into(), "member".into()]);
         assert_eq!(table.render(false), "NAME     ROLE\nanna     owner\nb\\u{1b}  member\n");
+    }
+
+    #[test]
+    fn a_terminal_without_columns_shows_the_whole_table() {
+        let table = Table::new(&["NAME", "ROLE"], "none").row(["anna of accounting".into(), "owner".into()]);
+        for columns in [0, 1, 19] {
+            assert_eq!(table.render_in(Some(columns)), table.render_in(None), "{columns}");
+        }
+        assert!(table.render_in(Some(20)).lines().count() > 2, "it is wrapped");
     }
 
     #[test]

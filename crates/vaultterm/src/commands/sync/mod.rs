@@ -21,7 +21,7 @@ pub(crate) enum Command {
     Plan {
         /// Name or id of the connection
         connection: String,
-        /// Exit with 3 when the plan has changes (else 5 for a halt, 4 for conflicts only)
+        /// Exit with 5 when a halt stands, else with 3 when the plan has changes, else with 4 for conflicts
         #[arg(long)]
         detailed_exitcode: bool,
     },
@@ -109,12 +109,17 @@ async fn plan(client: &Client, app: &App, name: &str, detailed: bool) -> Result<
     } else if !conflicts.is_empty() {
         app.console.next(&format!("vaultterm sync run {}, to store the conflicts", shell::word(name)));
     }
-    Ok(match (detailed, steps.is_empty(), halts.is_empty(), conflicts.is_empty()) {
-        (false, ..) | (true, true, true, true) => Exit::Done,
-        (true, false, ..) => Exit::PlanHasChanges,
-        (true, true, false, _) => Exit::Halted,
-        (true, true, true, false) => Exit::Conflicts,
-    })
+    Ok(if detailed { exit_of_plan(&plan.data) } else { Exit::Done })
+}
+
+/// What a plan means to a script. A halt comes first: nothing of the plan is done while it stands.
+fn exit_of_plan(plan: &Plan) -> Exit {
+    match (plan.halts.is_empty(), plan.steps.is_empty(), plan.conflicts.is_empty()) {
+        (false, ..) => Exit::Halted,
+        (true, false, _) => Exit::PlanHasChanges,
+        (true, true, false) => Exit::Conflicts,
+        (true, true, true) => Exit::Done,
+    }
 }
 
 /// Starts a run and follows it. `name` is what suggested commands call the connection.
@@ -143,19 +148,28 @@ async fn start(
     let ended = follow::follow(client, app, run.data.id).await?;
     app.console.answer_text(&ended.run.json, || picture::run(&app.console, &ended.run.data))?;
     tell_next(app, &ended.run.data, &shell::word(name));
-    Ok(if ended.interrupted { Exit::Interrupted } else { exit_of(&ended.run.data) })
+    if ended.interrupted { Ok(Exit::Interrupted) } else { exit_of(&ended.run.data) }
 }
 
-/// What a finished run means to a script. What needs a person most comes first.
-fn exit_of(run: &Run) -> Exit {
-    match run.state.as_str() {
+/// What a finished run means to a script. What needs a person most comes first. A state that this
+/// version does not know is never taken for success.
+fn exit_of(run: &Run) -> Result<Exit, Failure> {
+    Ok(match run.state.as_str() {
         "halted" => Exit::Halted,
         "failed" => Exit::Server,
         "cancelled" => Exit::Interrupted,
         "partial" => Exit::Partial,
-        _ if run.counts.conflicts > 0 => Exit::Conflicts,
-        _ => Exit::Done,
-    }
+        "succeeded" if run.counts.conflicts > 0 => Exit::Conflicts,
+        "succeeded" => Exit::Done,
+        "running" => {
+            return Err(Failure::server("the run goes on, although the server told its end")
+                .hint(format!("look at it with `vaultterm sync show {}`", run.id)));
+        }
+        _ => {
+            return Err(Failure::server("the server told a state of the run that this version does not know")
+                .hint("use the command line of the server's version (`vaultterm version`)"));
+        }
+    })
 }
 
 fn tell_next(app: &App, run: &Run, connection: &str) {
@@ -286,11 +300,38 @@ mod tests {
 
     #[test]
     fn the_exit_code_tells_how_a_run_ended() {
-        assert_eq!(exit_of(&run("succeeded", 0)), Exit::Done);
-        assert_eq!(exit_of(&run("succeeded", 2)), Exit::Conflicts);
-        assert_eq!(exit_of(&run("partial", 2)), Exit::Partial);
-        assert_eq!(exit_of(&run("halted", 2)), Exit::Halted);
-        assert_eq!(exit_of(&run("failed", 0)), Exit::Server);
-        assert_eq!(exit_of(&run("cancelled", 0)), Exit::Interrupted);
+        let exit = |state: &str, conflicts: u64| exit_of(&run(state, conflicts)).expect("a known state");
+        assert_eq!(exit("succeeded", 0), Exit::Done);
+        assert_eq!(exit("succeeded", 2), Exit::Conflicts);
+        assert_eq!(exit("partial", 2), Exit::Partial);
+        assert_eq!(exit("halted", 2), Exit::Halted);
+        assert_eq!(exit("failed", 0), Exit::Server);
+        assert_eq!(exit("cancelled", 0), Exit::Interrupted);
+    }
+
+    #[test]
+    fn a_state_that_is_not_known_is_never_success() {
+        for state in ["", "done", "Succeeded", "running"] {
+            assert_eq!(exit_of(&run(state, 0)).expect_err(state).exit, Exit::Server);
+        }
+    }
+
+    #[test]
+    fn the_exit_code_of_a_plan_tells_of_a_halt_first() {
+        let plan = |halts: &[&str], steps: usize, conflicts: usize| -> Plan {
+            let halts: Vec<_> = halts.iter().map(|kind| json!({ "kind": kind, "detail": "" })).collect();
+            let step = json!({ "path": "a", "action": "merge", "reason": "r", "expect": {} });
+            let conflict = json!({ "path": "b", "kind": "both_changed" });
+            serde_json::from_value(json!({
+                "id": uuid::Uuid::nil(), "connection_id": uuid::Uuid::nil(), "counts": {}, "expires_at": "",
+                "steps": vec![step; steps], "conflicts": vec![conflict; conflicts], "skips": [], "halts": halts,
+            }))
+            .expect("a plan")
+        };
+        assert_eq!(exit_of_plan(&plan(&["mass_deletion"], 3, 1)), Exit::Halted);
+        assert_eq!(exit_of_plan(&plan(&["license"], 0, 0)), Exit::Halted);
+        assert_eq!(exit_of_plan(&plan(&[], 3, 1)), Exit::PlanHasChanges);
+        assert_eq!(exit_of_plan(&plan(&[], 0, 1)), Exit::Conflicts);
+        assert_eq!(exit_of_plan(&plan(&[], 0, 0)), Exit::Done);
     }
 }
