@@ -18,8 +18,10 @@ pub(crate) struct Address {
 impl Address {
     /// Checks an address. Tokens and secrets travel to it, so plain http stays on this machine.
     pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
+        // Never repeat what may be a password or a token.
+        let shown = if text.contains(['@', '?', '#']) { "what was given" } else { &format!("`{text}`") };
         let refuse = |why: &str| {
-            Err(Failure::local(format!("`{text}` is not the address of a server"))
+            Err(Failure::local(format!("{shown} is not the address of a server"))
                 .because_of(why)
                 .hint("an address looks like https://vault.example.com:8250, or http://127.0.0.1:8250 on this machine"))
         };
@@ -28,7 +30,6 @@ impl Address {
             return refuse("it does not begin with https:// or http://");
         }
         if !url.username().is_empty() || url.password().is_some() {
-            // Never repeat what may be a password.
             return Err(Failure::local("an address holds no user name or password")
                 .hint("log in with `vaultterm login`, or set VAULTTERM_TOKEN"));
         }
@@ -88,8 +89,11 @@ mod tests {
 
     #[test]
     fn a_password_in_an_address_is_refused_and_not_repeated() {
-        let failure = Address::parse("https://anna:hunter2@vault.example.com").expect_err("refused");
-        assert!(!format!("{failure:?}").contains("hunter2"));
+        for text in ["https://anna:hunter2@vault.example.com", "anna:hunter2@vault.example.com", "https://a/?t=hunter2"]
+        {
+            let failure = Address::parse(text).expect_err("refused");
+            assert!(!format!("{failure:?}").contains("hunter2"), "{failure:?}");
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::{fmt, path::PathBuf, str::FromStr};
 use serde_json::value::{RawValue, to_raw_value};
 use zeroize::Zeroizing;
 
-use crate::{failure::Failure, input, private_file};
+use crate::{failure::Failure, input, input_file::InputFile};
 
 /// A field and where its value comes from.
 #[derive(Clone)]
@@ -50,8 +50,18 @@ impl Assignment {
         let what = format!("the value of `{}`", self.name);
         let text = match &self.source {
             Source::Given(text) => text.clone(),
-            Source::File(path) => private_file::read_secret(path, &what)?,
-            Source::Stdin => private_file::read_secret("-".as_ref(), &what)?,
+            Source::File(path) => {
+                InputFile { path, what: &what, by: &format!("`{}=@…`", self.name) }.secret().map_err(|failure| {
+                    failure.hint(format!(
+                        "for a value that begins with @: {0}=- (stdin), {0}=? (asked for), or as JSON {0}:='\"@…\"'",
+                        self.name
+                    ))
+                })?
+            }
+            Source::Stdin => {
+                let by = format!("`{}=@FILE`", self.name);
+                InputFile { path: "-".as_ref(), what: &what, by: &by }.secret()?
+            }
             Source::Terminal => {
                 let instead = format!("{0}=- (stdin) or {0}=@FILE", self.name);
                 input::ask_secret(&self.name, &instead)?
@@ -88,13 +98,13 @@ impl FromStr for Assignment {
             _ => (name, false),
         };
         if name.is_empty() {
-            return Err("a field needs a name: field=value".to_owned());
+            return Err("a field needs a name: field=value (one whose name is empty: --fields)".to_owned());
         }
         let source = match value {
             None | Some("?") => Source::Terminal,
             Some("-") => Source::Stdin,
             Some(value) => match value.strip_prefix('@') {
-                Some("") => return Err(format!("`{name}=@` names no file")),
+                Some("") => return Err("`@` is followed by the name of a file: field=@FILE".to_owned()),
                 Some(path) => Source::File(path.into()),
                 None => Source::Given(Zeroizing::new(value.to_owned())),
             },
@@ -147,6 +157,16 @@ mod tests {
     fn broken_json_is_refused_without_showing_it() {
         let failure = parse("n:={hunter2").value().expect_err("refused");
         assert!(!format!("{failure:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_value_that_looks_like_the_name_of_a_file_is_not_repeated() {
+        for text in ["password=@hunter2", "password:=@hunter2"] {
+            let failure = parse(text).value().expect_err("there is no such file");
+            assert!(!format!("{failure:?}").contains("hunter2"), "{failure:?}");
+            assert!(failure.message.contains("`password`"), "{failure:?}");
+            assert!(failure.hints.iter().any(|hint| hint.contains("password=-")), "{failure:?}");
+        }
     }
 
     #[test]

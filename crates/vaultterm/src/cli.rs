@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand, error::ErrorKind};
 
 use crate::{
     app::App,
+    arguments,
     commands::{
         audit, backup, collection, completions, conflict, connection, doctor, init, inject, key, license, login,
         openapi, read, record, restore, run, serve, sync, token, user, version, webhook,
@@ -11,6 +12,7 @@ use crate::{
     console::{self, Console, Format},
     failure::{Exit, Failure},
     settings::{GlobalArgs, Settings},
+    usage,
 };
 
 /// Self-hosted credential vault that stays in two-way sync with `HashiCorp` Vault and `OpenBao`
@@ -23,8 +25,9 @@ use crate::{
     max_term_width = 100,
     after_help = "\
 Exit codes: 0 done, or nothing to do · 1 wrong usage, or an error on this machine · 2 the server or
-Vault refused or failed · 3 the plan has changes (with --detailed-exitcode) · 4 conflicts wait for a
-person · 5 halted by a guard · 6 some paths were not done · 130 interrupted"
+Vault refused or failed, or told a state that this version does not know · 3 the plan has changes
+(with --detailed-exitcode) · 4 conflicts wait for a person · 5 halted by a guard · 6 some paths were
+not done · 130 interrupted"
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -100,9 +103,9 @@ enum Command {
 
 /// Runs the command line of this process.
 pub(crate) fn main() -> Exit {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse_from(arguments::joined(std::env::args_os())) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => return refused(error),
     };
     let settings = match Settings::load(cli.global) {
         Ok(settings) => settings,
@@ -152,14 +155,14 @@ async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
 }
 
 /// Shows help on stdout, usage errors on stderr. Clap's exit code 2 is ours for server errors.
-fn usage(error: &clap::Error) -> Exit {
+fn refused(error: clap::Error) -> Exit {
     let wanted = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
     if wanted {
         // The text is our own; a reader that went away is no error.
         let _ = console::write_data(error.render().to_string().as_bytes());
         return Exit::Done;
     }
-    Console::new(Format::Table).usage(&error.render().to_string());
+    Console::new(Format::Table).usage(&usage::without_values(error).render().to_string());
     Exit::Local
 }
 

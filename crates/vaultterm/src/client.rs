@@ -244,7 +244,7 @@ impl Client {
 }
 
 /// Builds the HTTP client. Redirects are never followed: the token would follow them.
-fn http_client(address: &Address, ca_pem: Option<Vec<u8>>) -> Result<reqwest::Client, Failure> {
+fn http_client(address: &Address, ca_pem: Option<Zeroizing<Vec<u8>>>) -> Result<reqwest::Client, Failure> {
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("vaultterm/", env!("CARGO_PKG_VERSION")))
         .redirect(redirect::Policy::none())

@@ -1,7 +1,8 @@
 //! The only place that prints: data on stdout, everything else on stderr.
 //!
 //! Text that came from elsewhere (paths, names, messages, values) may hold control characters;
-//! none of them reaches a terminal, so that nobody's record name moves the cursor.
+//! none of them reaches a terminal, so that nobody's record name moves the cursor. Other invisible
+//! characters are shown as escapes, too: a name with one looks like another name.
 
 use std::{
     borrow::Cow,
@@ -10,6 +11,7 @@ use std::{
 
 use clap::ValueEnum;
 use serde::Serialize;
+use vaultterm_reconcile::is_invisible;
 
 use crate::{failure::Exit, failure::Failure, table::Table};
 
@@ -78,6 +80,22 @@ impl Console {
         }
     }
 
+    /// Prints an answer on stderr, because stdout holds data.
+    pub(crate) fn answer_on_stderr(&self, json: &impl Serialize, table: impl FnOnce() -> Table) -> Result<(), Failure> {
+        let text = match self.format {
+            Format::Json => pretty(json)?,
+            Format::Table => table().render(self.stderr_terminal),
+        };
+        // A closed stderr leaves nobody to tell.
+        let _ = io::stderr().lock().write_all(text.as_bytes());
+        Ok(())
+    }
+
+    /// Returns whether stdout is a terminal.
+    pub(crate) fn shows_stdout(&self) -> bool {
+        self.stdout_terminal
+    }
+
     /// Prints an answer: its JSON, or the text for people.
     pub(crate) fn answer_text(&self, json: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), Failure> {
         match self.format {
@@ -88,10 +106,7 @@ impl Console {
 
     /// Prints JSON.
     pub(crate) fn json(&self, json: &impl Serialize) -> Result<(), Failure> {
-        let mut text = serde_json::to_string_pretty(json)
-            .map_err(|error| Failure::local("the answer cannot be printed as JSON").because(&error))?;
-        text.push('\n');
-        write_data(text.as_bytes())
+        write_data(pretty(json)?.as_bytes())
     }
 
     /// Prints a table.
@@ -174,6 +189,11 @@ impl Console {
     }
 }
 
+fn pretty(json: &impl Serialize) -> Result<String, Failure> {
+    let text = serde_json::to_string_pretty(json);
+    text.map(|text| text + "\n").map_err(|error| Failure::local("the answer cannot be printed as JSON").because(&error))
+}
+
 /// Writes to stdout. A reader that went away (`| head`) ends the command quietly.
 pub(crate) fn write_data(bytes: &[u8]) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
@@ -183,18 +203,18 @@ pub(crate) fn write_data(bytes: &[u8]) -> Result<(), Failure> {
     })
 }
 
-/// Escapes every control character.
+/// Escapes every invisible character.
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     escape(text, |_| false)
 }
 
-/// Escapes control characters other than line ends and tabs.
+/// Escapes invisible characters other than line ends and tabs.
 fn printable_lines(text: &str) -> Cow<'_, str> {
     escape(text, |c| c == '\n' || c == '\t')
 }
 
 fn escape(text: &str, allowed: impl Fn(char) -> bool) -> Cow<'_, str> {
-    let odd = |c: char| (c.is_control() || is_bidi_control(c)) && !allowed(c);
+    let odd = |c: char| is_invisible(c) && !allowed(c);
     if !text.contains(odd) {
         return Cow::Borrowed(text);
     }
@@ -208,11 +228,6 @@ fn escape(text: &str, allowed: impl Fn(char) -> bool) -> Cow<'_, str> {
     }))
 }
 
-/// Characters that reorder what is shown, so that a name could pose as another.
-const fn is_bidi_control(c: char) -> bool {
-    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -222,6 +237,7 @@ mod tests {
         assert_eq!(printable("a\u{1b}[2Jb"), "a\\u{1b}[2Jb");
         assert_eq!(printable("a\nb"), "a\\nb");
         assert_eq!(printable_lines("a\nb\u{202e}c"), "a\nb\\u{202e}c");
+        assert_eq!(printable("pass\u{200b}word\u{a0}"), "pass\\u{200b}word\\u{a0}");
         assert!(matches!(printable("Grüße 🔑"), Cow::Borrowed(_)));
     }
 }

@@ -11,6 +11,7 @@
 mod address;
 mod api;
 mod app;
+mod arguments;
 mod assignment;
 mod cli;
 mod client;
@@ -20,9 +21,12 @@ mod events;
 mod failure;
 mod field_ref;
 mod input;
+mod input_file;
 mod installation;
 mod login_store;
 mod lookup;
+mod moments;
+mod output_place;
 mod private_file;
 #[cfg(test)]
 mod reference;
@@ -30,6 +34,7 @@ mod server_config;
 mod settings;
 mod shell;
 mod table;
+mod usage;
 
 use std::process::ExitCode;
 

@@ -8,12 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use zeroize::Zeroizing;
-
 use crate::failure::Failure;
-
-/// What a secret read from a file or stdin may measure, in bytes.
-const SECRET_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// Creates a directory, and its parents, with mode 0700 where they do not exist.
 pub(crate) fn create_directory(path: &Path) -> Result<(), Failure> {
@@ -111,42 +106,6 @@ pub(crate) fn check_mode(path: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Reads a secret from a file or, for `-`, from stdin. `what` names it in errors.
-///
-/// One line loses its line end, so that `echo` and editors do no harm; text of several lines
-/// (a private key) is kept to the byte.
-pub(crate) fn read_secret(source: &Path, what: &str) -> Result<Zeroizing<String>, Failure> {
-    let text = Zeroizing::new(read_text(source, what)?);
-    Ok(Zeroizing::new(without_line_end(&text).to_owned()))
-}
-
-/// Reads a text from a file or, for `-`, from stdin, to the byte.
-pub(crate) fn read_text(source: &Path, what: &str) -> Result<String, Failure> {
-    use io::Read;
-    let mut bytes = Vec::new();
-    let read = if source == Path::new("-") {
-        io::stdin().lock().take(SECRET_BYTES_MAX + 1).read_to_end(&mut bytes)
-    } else {
-        fs::File::open(source).and_then(|file| file.take(SECRET_BYTES_MAX + 1).read_to_end(&mut bytes))
-    };
-    let from = if source == Path::new("-") { "stdin".to_owned() } else { source.display().to_string() };
-    read.map_err(|error| Failure::local(format!("cannot read {what} from {from}")).because(&error))?;
-    if bytes.len() as u64 > SECRET_BYTES_MAX {
-        return Err(Failure::local(format!("{what} in {from} is larger than {SECRET_BYTES_MAX} bytes")));
-    }
-    String::from_utf8(bytes).map_err(|error| {
-        zeroize::Zeroize::zeroize(&mut error.into_bytes());
-        Failure::local(format!("{what} in {from} is not UTF-8 text"))
-            .hint("values are JSON texts: encode binary data, for example with base64")
-    })
-}
-
-/// Takes the line end off a text of one line.
-fn without_line_end(text: &str) -> &str {
-    let Some(line) = text.strip_suffix('\n') else { return text };
-    if line.contains('\n') { text } else { line.strip_suffix('\r').unwrap_or(line) }
-}
-
 /// Finds a directory of the XDG base directory specification: `$variable`, else `~/fallback`.
 pub(crate) fn xdg_directory(variable: &str, fallback: &str) -> Result<PathBuf, Failure> {
     // The specification: a relative path in the variable is to be ignored.
@@ -159,15 +118,6 @@ pub(crate) fn xdg_directory(variable: &str, fallback: &str) -> Result<PathBuf, F
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn one_line_loses_its_line_end_and_a_key_keeps_it() {
-        assert_eq!(without_line_end("hunter2\n"), "hunter2");
-        assert_eq!(without_line_end("hunter2\r\n"), "hunter2");
-        assert_eq!(without_line_end("hunter2"), "hunter2");
-        assert_eq!(without_line_end("-----BEGIN\nabc\n"), "-----BEGIN\nabc\n");
-        assert_eq!(without_line_end("\n"), "");
-    }
 
     #[test]
     fn a_new_file_never_replaces_another() {

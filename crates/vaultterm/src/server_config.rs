@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 
 pub(crate) use keys::{KeyConfig, MasterKey, Provider};
 
-use crate::{failure::Failure, private_file};
+use crate::{failure::Failure, input_file::InputFile, output_place::never_a_dash, private_file};
 
 /// One thing that can be configured.
 #[derive(Debug)]
@@ -128,10 +128,10 @@ variables! {
 #[derive(clap::Args, Clone, Debug, Default)]
 pub(crate) struct ConfigArgs {
     /// The configuration file [env: VAULTTERM_CONFIG] [default: vaultterm.toml in the data directory]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = never_a_dash())]
     pub(crate) config: Option<PathBuf>,
     /// The data directory [env: VAULTTERM_DATA_DIR] [default: $XDG_DATA_HOME/vaultterm]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = never_a_dash())]
     pub(crate) data_dir: Option<PathBuf>,
 }
 
@@ -286,7 +286,10 @@ impl<E: Fn(&str) -> Option<OsString>> Sources<E> {
         }
         let named = self.variable(&format!("{}_FILE", variable.name)).map(PathBuf::from);
         match named.or_else(|| self.credential(variable.name)) {
-            Some(path) => private_file::read_secret(&path, variable.name).map(Some),
+            Some(path) => {
+                let by = format!("{}_FILE", variable.name);
+                InputFile { path: &path, what: variable.name, by: &by }.secret().map(Some)
+            }
             None => Ok(None),
         }
     }

@@ -15,6 +15,7 @@ use crate::{
     address::{self, Address},
     console::Format,
     failure::Failure,
+    input_file::InputFile,
     login_store::LoginStore,
     private_file,
 };
@@ -85,28 +86,27 @@ impl Settings {
     }
 
     /// Reads the CA certificates to trust, if any are named.
-    pub(crate) fn ca_pem(&self) -> Result<Option<Vec<u8>>, Failure> {
+    pub(crate) fn ca_pem(&self) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
         let flag = self.flags.cacert.as_ref().filter(|path| !path.as_os_str().is_empty());
         let Some(path) = flag.or(self.file.cacert.as_ref()) else { return Ok(None) };
-        fs::read(path).map(Some).map_err(|error| {
-            Failure::local(format!("cannot read the CA certificates in {}", path.display()))
-                .because(&error)
-                .hint("VAULTTERM_CACERT (or --cacert) names a PEM file")
-        })
+        let file = InputFile { path, what: "the CA certificates", by: "--cacert (or VAULTTERM_CACERT)" };
+        file.bytes().map(Some)
     }
 
     /// Finds the token: `--token-file`, `VAULTTERM_TOKEN`, `VAULTTERM_TOKEN_FILE`, `config.toml`,
     /// the stored login.
     pub(crate) fn token(&self, address: &Address) -> Result<Option<Zeroizing<String>>, Failure> {
         if let Some(path) = &self.flags.token_file {
-            return private_file::read_secret(path, "the token").map(Some);
+            return token_in(path, "--token-file").map(Some);
         }
         if let Some(token) = variable("VAULTTERM_TOKEN") {
-            return Ok(Some(Zeroizing::new(token)));
+            return checked_token(Zeroizing::new(token), "VAULTTERM_TOKEN").map(Some);
         }
-        let file = variable("VAULTTERM_TOKEN_FILE").map(PathBuf::from).or_else(|| self.file.token_file.clone());
-        if let Some(path) = file {
-            return private_file::read_secret(&path, "the token").map(Some);
+        if let Some(path) = variable("VAULTTERM_TOKEN_FILE") {
+            return token_in(path.as_ref(), "VAULTTERM_TOKEN_FILE").map(Some);
+        }
+        if let Some(path) = &self.file.token_file {
+            return token_in(path, "token_file in config.toml").map(Some);
         }
         match &self.configuration {
             Some(directory) => LoginStore::new(directory).token(address),
@@ -136,6 +136,31 @@ impl Settings {
     }
 }
 
+/// Reads the token in a file that `by` names.
+fn token_in(path: &Path, by: &str) -> Result<Zeroizing<String>, Failure> {
+    checked_token(InputFile { path, what: "the token", by }.secret()?, by)
+}
+
+/// Takes the blanks and line ends around a token off, and refuses one that no request can carry.
+fn checked_token(text: Zeroizing<String>, by: &str) -> Result<Zeroizing<String>, Failure> {
+    let token = text.trim();
+    let refuse = |why: &str| {
+        Err(Failure::local(format!("the token that {by} gives cannot be used"))
+            .because_of(why)
+            .hint("a token is one word; make one with `vaultterm token create`, or log in with `vaultterm login`"))
+    };
+    if token.is_empty() {
+        return refuse("it is empty");
+    }
+    if token.contains(['\n', '\r']) {
+        return refuse("it holds a line end: there are several lines");
+    }
+    if !token.chars().all(|c| c.is_ascii_graphic()) {
+        return refuse("it holds a blank, or a character that no token has");
+    }
+    Ok(Zeroizing::new(token.to_owned()))
+}
+
 /// Reads a variable; an empty one counts as not set.
 pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
@@ -149,4 +174,22 @@ fn read_config(path: &Path) -> Result<ConfigFile, Failure> {
     };
     toml::from_str(&text)
         .map_err(|error| Failure::local(format!("{} is not valid", path.display())).because_of(error.message()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_loses_the_line_end_around_it_and_an_unusable_one_is_named_not_shown() {
+        let checked = |text: &str| checked_token(Zeroizing::new(text.to_owned()), "VAULTTERM_TOKEN");
+        for text in ["vtt_hunter2", "vtt_hunter2\n", "vtt_hunter2\r\n", " vtt_hunter2\n\n"] {
+            assert_eq!(checked(text).expect("usable").as_str(), "vtt_hunter2");
+        }
+        for text in ["\n", "vtt_hunter2\nvtt_other", "vtt hunter2", "vtt_hunter2é", "vtt_hunter2\u{7f}"] {
+            let failure = checked(text).expect_err(text);
+            assert!(failure.message.contains("VAULTTERM_TOKEN"), "{failure:?}");
+            assert!(!format!("{failure:?}").contains("hunter2"), "{failure:?}");
+        }
+    }
 }

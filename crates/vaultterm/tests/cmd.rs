@@ -163,6 +163,7 @@ situations! {
     a_broken_client_configuration_is_named
     a_conflict_is_shown_masked_and_resolved_as_shown
     a_connection_is_created_from_vaults_own_variables
+    a_dash_is_stdout_and_never_a_file
     a_failed_test_of_a_connection_says_what_is_missing
     a_field_without_a_terminal_says_what_to_pass
     a_flag_wins_over_the_environment_and_the_environment_over_the_file
@@ -177,6 +178,7 @@ situations! {
     a_revealed_value_is_printed_alone
     a_run_is_followed_over_a_broken_stream
     a_run_without_a_license_changes_nothing_and_says_so
+    a_secret_in_the_place_of_a_file_is_not_repeated
     a_server_that_is_none_is_named_as_suspect
     a_token_file_that_is_not_there
     a_token_is_shown_once
@@ -190,4 +192,5 @@ situations! {
     no_server_is_running
     plain_http_to_another_machine_is_refused
     stdin_is_read_once
+    times_are_days_moments_or_durations
 }

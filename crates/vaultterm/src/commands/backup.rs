@@ -1,7 +1,5 @@
 //! `vaultterm backup`: the whole database in one sealed and signed file, while the server runs.
 
-use std::path::PathBuf;
-
 use serde_json::json;
 use vaultterm_store::{BackupHeader, Database, SCHEMA, schema_of};
 
@@ -9,7 +7,7 @@ use crate::{
     app::App,
     failure::{Exit, Failure},
     installation::{self, broken},
-    private_file::Replacement,
+    output_place::OutputPlace,
     server_config::{ConfigArgs, ServerConfig},
     table::Table,
 };
@@ -18,18 +16,16 @@ use crate::{
 pub(crate) struct Args {
     #[command(flatten)]
     config: ConfigArgs,
-    /// The file to write; nothing may be there
+    /// The file to write, where nothing may be; `-` for stdout
     #[arg(short, long, value_name = "FILE")]
-    output: PathBuf,
+    output: OutputPlace,
 }
 
 /// Makes a backup.
 pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     let config = ServerConfig::load(&args.config, None)?;
-    if args.output.exists() {
-        return Err(Failure::local(format!("{} exists already; nothing was written", args.output.display()))
-            .hint("name another file: a backup never replaces one"));
-    }
+    args.output.refuse_existing("name another file: a backup never replaces one")?;
+    args.output.refuse_terminal(app.console)?;
     let _turn = installation::take_turn(&config)?;
     refuse_older(&config).await?;
     let database = installation::open_existing(&config).await?;
@@ -70,18 +66,18 @@ async fn make(config: &ServerConfig, database: &Database, args: &Args) -> Result
     let keeper = config.keys.keeper()?;
     let root = keeper.find(instance, root_id, &sealed).await.map_err(|error| installation::locked(&error))?;
     let store = database.unlock(&root).await.map_err(|error| broken(&error))?;
-    let file = Replacement::create(&args.output)?;
+    let output = args.output.begin()?;
     let context = installation::operator();
     let backup = store.begin_backup(&context, &root, &config.database).await.map_err(failed)?;
     let header = backup.header().clone();
-    backup.write(&file, tokio::task::yield_now).await.map_err(failed)?;
-    file.finish_new()?;
+    backup.write(&output, tokio::task::yield_now).await.map_err(failed)?;
+    output.finish_new()?;
     Ok(header)
 }
 
 fn show(header: &BackupHeader, args: &Args, app: &App) -> Result<(), Failure> {
-    let file = args.output.display().to_string();
-    let bytes = std::fs::metadata(&args.output).map_or(0, |found| found.len());
+    let file = args.output.file().map(|path| path.display().to_string());
+    let bytes = args.output.file().and_then(|path| std::fs::metadata(path).ok()).map(|found| found.len());
     let answer = json!({
         "file": file,
         "bytes": bytes,
@@ -90,10 +86,10 @@ fn show(header: &BackupHeader, args: &Args, app: &App) -> Result<(), Failure> {
         "instance_epoch": header.epoch,
         "root_key_id": header.root_id.0,
     });
-    app.console.answer(&answer, || {
+    args.output.tell(app.console, &answer, || {
         Table::of_facts()
-            .fact("backup", file.as_str())
-            .fact("bytes", bytes.to_string())
+            .fact("backup", file.as_deref().unwrap_or("stdout"))
+            .fact_if("bytes", bytes.map(|bytes| bytes.to_string()))
             .fact("id", header.archive_id.to_string())
             .fact("made", header.created())
             .fact("root key", header.root_id.0.to_string())

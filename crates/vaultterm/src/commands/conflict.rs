@@ -14,7 +14,8 @@ use crate::{
     client::{Client, Patience, Query, Reply},
     failure::{Exit, Failure},
     field_ref::plain,
-    input, private_file,
+    input,
+    input_file::InputFile,
     table::{MASK, Table, moment},
 };
 
@@ -90,7 +91,8 @@ impl FromStr for Choice {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         const FORM: &str = "a field is decided with NAME=local, NAME=remote, NAME=@FILE, NAME=- or NAME=?";
-        let (name, from) = text.rsplit_once('=').filter(|(name, _)| !name.is_empty()).ok_or(FORM)?;
+        // A field that came from Vault may have no name; which fields there are is the server's to say.
+        let (name, from) = text.rsplit_once('=').ok_or(FORM)?;
         let from = match from {
             "local" => From::Local,
             "remote" => From::Remote,
@@ -226,7 +228,13 @@ fn choices(fields: &[Choice]) -> Result<BTreeMap<String, FieldChoice>, Failure> 
         let choice = match from {
             From::Local => FieldChoice::Take("local"),
             From::Remote => FieldChoice::Take("remote"),
-            From::File(path) => FieldChoice::Value(json_text(&private_file::read_secret(path, &what)?)),
+            From::File(path) => {
+                let by = format!("--field {name}=@…");
+                let value = InputFile { path, what: &what, by: &by }.secret().map_err(|failure| {
+                    failure.hint(format!("for a value that begins with @: {name}=- (stdin) or {name}=? (asked for)"))
+                })?;
+                FieldChoice::Value(json_text(&value))
+            }
             From::Terminal => FieldChoice::Value(json_text(&input::ask_secret(name, &format!("{name}=@FILE"))?)),
         };
         if chosen.insert(name.clone(), choice).is_some() {
@@ -273,13 +281,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_value_that_looks_like_the_name_of_a_file_is_not_repeated() {
+        let Err(failure) = choices(&["password=@hunter2".parse().expect("a choice")]) else { panic!("no such file") };
+        assert!(!format!("{failure:?}").contains("hunter2"), "{failure:?}");
+        assert!(failure.message.contains("`password`"), "{failure:?}");
+    }
+
+    #[test]
     fn a_field_is_decided_by_side_or_by_a_value_from_elsewhere() {
         let choice = |name: &str, from| Ok(Choice { name: name.into(), from });
         assert_eq!("password=local".parse(), choice("password", From::Local));
         assert_eq!("a=b=remote".parse(), choice("a=b", From::Remote));
         assert_eq!("password=@new.txt".parse(), choice("password", From::File("new.txt".into())));
         assert_eq!("password=?".parse(), choice("password", From::Terminal));
-        for bad in ["password", "=local", "password=hunter2", "password=@"] {
+        assert_eq!("=remote".parse(), choice("", From::Remote));
+        for bad in ["password", "password=hunter2", "password=@"] {
             assert!(bad.parse::<Choice>().is_err(), "{bad}");
         }
     }

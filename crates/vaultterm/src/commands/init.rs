@@ -12,6 +12,7 @@ use vaultterm_store::{Database, InstanceRole, NewUser, Store};
 use crate::{
     app::App,
     failure::{Exit, Failure},
+    input_file::InputFile,
     installation::{self, Locked, broken},
     private_file,
     server_config::{ConfigArgs, MasterKey, Provider, ServerConfig},
@@ -75,7 +76,7 @@ fn owner(args: &Args) -> Result<Option<NewUser>, Failure> {
     if !email.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty()) {
         return Err(Failure::local(format!("`{email}` is not an e-mail address")));
     }
-    let password = private_file::read_secret(file, "the password")?;
+    let password = InputFile { path: file, what: "the password", by: "--owner-password-file" }.secret()?;
     let hash = vaultterm_server::hash_password(&password)
         .map_err(|error| Failure::local("the password cannot be used").because(&error))?;
     let name = args.owner_name.clone().unwrap_or_else(|| email.clone());

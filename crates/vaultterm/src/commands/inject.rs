@@ -6,23 +6,23 @@ use zeroize::Zeroizing;
 
 use crate::{
     app::App,
-    console,
     failure::{Exit, Failure},
     field_ref::{FieldRef, SCHEME, Told, injected},
-    private_file::{self, Replacement},
+    input_file::InputFile,
+    output_place::OutputPlace,
 };
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
-In the template {{ vt://collection/path/field }} stands for a value. It is put there as it is: nothing
-is quoted or escaped. Any other {{ … }} stays, for whatever reads the file next.")]
+In the template {{ vt://collection/path/field }} stands for a value (a `/` in the field's name is %2F).
+It is put there as it is: nothing is quoted or escaped. Any other {{ … }} stays, for whatever reads the file next.")]
 pub(crate) struct Args {
     /// The template; `-` for stdin
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     input: PathBuf,
-    /// Where to write, for your eyes only (mode 0600) [default: stdout]
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    /// Where to write, for your eyes only (mode 0600); `-` for stdout
+    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    output: OutputPlace,
     /// Replace the file that is there
     #[arg(long, requires = "output")]
     force: bool,
@@ -41,16 +41,16 @@ enum Part<'a> {
 /// Fills the template, which the audit log records.
 pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     let Args { input, output, force, reason } = args;
-    if let Some(path) = output.as_ref().filter(|path| !force && path.exists()) {
-        return Err(Failure::local(format!("{} is there already", path.display())).hint("replace it with --force"));
+    if !force {
+        output.refuse_existing("replace it with --force")?;
     }
-    let template = private_file::read_text(&input, "the template")?;
+    let template = InputFile { path: &input, what: "the template", by: "--input" }.text()?;
     let parts = parts(&template)?;
     let wanted: BTreeSet<_> = parts.iter().filter_map(Part::reference).cloned().collect();
     if wanted.is_empty() {
         app.console.warn("the template holds no reference: write {{ vt://collection/path/field }}");
     }
-    let into = output.as_ref().map_or_else(|| "stdout".into(), |path| path.to_string_lossy());
+    let into = output.file().map_or_else(|| "stdout".into(), |path| path.to_string_lossy());
     let told = Told { into: &into, reason: reason.as_deref() };
     let values = injected(&app.client()?, wanted, &told).await?;
 
@@ -61,14 +61,12 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
             Part::Field(reference) => &values[reference],
         });
     }
-    let Some(path) = output else {
-        console::write_data(filled.as_bytes())?;
-        return Ok(Exit::Done);
-    };
-    let mut file = Replacement::create(&path)?;
-    file.write(filled.as_bytes())?;
-    if force { file.finish() } else { file.finish_new() }?;
-    app.console.note(&format!("wrote {}", path.display()));
+    let mut begun = output.begin()?;
+    begun.write(filled.as_bytes())?;
+    if force { begun.finish() } else { begun.finish_new() }?;
+    if let Some(path) = output.file() {
+        app.console.note(&format!("wrote {}", path.display()));
+    }
     Ok(Exit::Done)
 }
 

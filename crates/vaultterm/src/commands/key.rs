@@ -14,6 +14,7 @@ use crate::{
     client::{Client, Patience, Reply},
     failure::{Exit, Failure},
     installation::{self, Lock, Locked, broken},
+    output_place::never_a_dash,
     server_config::{ConfigArgs, MasterKey, Provider, ServerConfig},
     table::{Table, moment},
 };
@@ -33,7 +34,7 @@ pub(crate) enum Command {
         #[command(flatten)]
         config: ConfigArgs,
         /// Where to [default: MASTER_KEY_FILE]
-        #[arg(long, value_name = "FILE")]
+        #[arg(long, value_name = "FILE", value_parser = never_a_dash())]
         to: Option<PathBuf>,
     },
     /// Show who keeps the root key, and the keys below it

@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::Subcommand;
-use jiff::{SignedDuration, Timestamp, civil, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use uuid::Uuid;
 use vaultterm_license::{IssuerKey, License, Tier, issue};
@@ -18,6 +18,9 @@ use crate::{
     app::App,
     client::Reply,
     failure::{Exit, Failure},
+    input_file::InputFile,
+    moments::{When, day_or_moment},
+    output_place::{OutputPlace, exists, never_a_dash},
     private_file, shell,
     table::{Table, moment},
 };
@@ -26,6 +29,8 @@ use crate::{
 const TIERS: [&str; 4] = [Tier::Free.as_str(), Tier::Pro.as_str(), Tier::Team.as_str(), Tier::Enterprise.as_str()];
 /// Days of grace when nothing is said.
 const GRACE_DAYS: u32 = 14;
+/// What to do about a file that is in the way.
+const ELSEWHERE: &str = "name another place with -o, or move it away";
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
@@ -39,7 +44,7 @@ pub(crate) enum Command {
     /// Make a key that signs licenses (the vendor's side; no server)
     Keygen {
         /// Where license.key and license.pub are written
-        #[arg(short, long, value_name = "DIR")]
+        #[arg(short, long, value_name = "DIR", value_parser = never_a_dash())]
         out: PathBuf,
     },
     /// Make a license out to somebody (the vendor's side; no server)
@@ -48,7 +53,7 @@ pub(crate) enum Command {
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct IssueArgs {
-    /// File with the signing key
+    /// File with the signing key; `-` for stdin
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
     /// What they bought
@@ -75,9 +80,9 @@ pub(crate) struct IssueArgs {
     /// Above that of every license before; a server refuses a lower one [default: the time in seconds]
     #[arg(long, value_name = "N")]
     counter: Option<u64>,
-    /// Where the license is written [default: stdout]
-    #[arg(short, long, value_name = "FILE")]
-    out: Option<PathBuf>,
+    /// Where the license is written; `-` for stdout
+    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    out: OutputPlace,
 }
 
 /// Runs the command.
@@ -100,7 +105,7 @@ async fn show(app: &App) -> Result<Exit, Failure> {
 }
 
 async fn install(file: &Path, app: &App) -> Result<Exit, Failure> {
-    let text = private_file::read_text(file, "the license")?;
+    let text = InputFile { path: file, what: "the license", by: "FILE" }.text()?;
     let state: Reply<LicenseState> = app.client()?.put_for("/license", &json!({ "license": text })).await?;
     print(&state, app)?;
     if state.data.sync == "full" {
@@ -136,7 +141,7 @@ fn keygen(out: &Path, app: &App) -> Result<Exit, Failure> {
     private_file::create_directory(out)?;
     let (key_file, public_file) = (out.join("license.key"), out.join("license.pub"));
     if let Some(there) = [&key_file, &public_file].into_iter().find(|path| path.exists()) {
-        return Err(exists(there));
+        return Err(exists(there, ELSEWHERE));
     }
     let key = IssuerKey::generate();
     write_new(&key_file, format!("{}\n", key.to_text().as_str()).as_bytes(), 0o600)?;
@@ -162,10 +167,12 @@ fn keygen(out: &Path, app: &App) -> Result<Exit, Failure> {
 }
 
 fn issue_one(args: IssueArgs, app: &App) -> Result<Exit, Failure> {
-    private_file::check_mode(&args.key)?;
-    let text = private_file::read_secret(&args.key, "the signing key")?;
+    let text = InputFile { path: &args.key, what: "the signing key", by: "--key" }.secret()?;
+    if args.key != Path::new("-") {
+        private_file::check_mode(&args.key)?;
+    }
     let key = IssuerKey::parse(&text).map_err(|error| {
-        Failure::local(format!("{} is no signing key", args.key.display()))
+        Failure::local("what --key names holds no signing key")
             .because(&error)
             .hint("make one with `vaultterm license keygen -o DIR`")
     })?;
@@ -185,12 +192,15 @@ fn issue_one(args: IssueArgs, app: &App) -> Result<Exit, Failure> {
     };
     let text =
         issue(&license, &key).map_err(|invalid| Failure::local("such a license cannot be issued").because(&invalid))?;
-    let Some(out) = &args.out else {
+    let Some(out) = args.out.file() else {
         app.console.answer_text(&json!({ "license": text }), || text.clone())?;
         app.console.next("vaultterm license install FILE, where the server is");
         return Ok(Exit::Done);
     };
-    write_new(out, text.as_bytes(), 0o600)?;
+    args.out.refuse_existing(ELSEWHERE)?;
+    let mut output = args.out.begin()?;
+    output.write(text.as_bytes())?;
+    output.finish_new()?;
     let mut answer = json!(license);
     answer["file"] = json!(out);
     app.console.answer(&answer, || {
@@ -215,37 +225,21 @@ fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Failure> {
     let opened = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
     let written = opened.and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
     written.map_err(|error| match error.kind() {
-        std::io::ErrorKind::AlreadyExists => exists(path),
+        std::io::ErrorKind::AlreadyExists => exists(path, ELSEWHERE),
         _ => Failure::local(format!("cannot write {}", path.display())).because(&error),
     })
 }
 
-fn exists(path: &Path) -> Failure {
-    Failure::local(format!("{} exists already; nothing was changed", path.display()))
-        .hint("name another place with -o, or move it away")
-}
-
 /// Reads the moment at which something begins: a day begins at midnight, UTC.
-fn start(text: &str) -> Result<Timestamp, String> {
-    parsed(text, |day| day.at(0, 0, 0, 0))
+fn start(text: &str) -> Result<Timestamp, &'static str> {
+    day_or_moment(text).map(|when| when.begin(Timestamp::UNIX_EPOCH))
 }
 
 /// Reads the moment at which something ends: a day is included to its last second, UTC.
-fn end(text: &str) -> Result<Timestamp, String> {
-    parsed(text, |day| day.at(23, 59, 59, 0))
-}
-
-fn parsed(text: &str, time: impl Fn(civil::Date) -> civil::DateTime) -> Result<Timestamp, String> {
-    let unusable = || format!("`{text}` is no day and no moment: use 2027-01-31, or 2027-01-31T12:00:00Z");
-    if let Ok(moment) = text.parse::<Timestamp>() {
-        return Ok(moment);
-    }
-    let day: civil::Date = text.parse().map_err(|_| unusable())?;
-    // `2027-01-31T12:00` is a day to the parser, and no moment without a zone.
-    if text.len() != day.to_string().len() {
-        return Err(unusable());
-    }
-    time(day).to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp()).map_err(|_| unusable())
+fn end(text: &str) -> Result<Timestamp, &'static str> {
+    let when = day_or_moment(text)?;
+    let end = when.end(Timestamp::UNIX_EPOCH);
+    Ok(if matches!(when, When::Day(_)) { just_before(end) } else { end })
 }
 
 #[cfg(test)]

@@ -9,7 +9,8 @@ use crate::{
     app::App,
     client::{Client, Patience, Reply},
     failure::{Exit, Failure},
-    input, private_file,
+    input,
+    input_file::InputFile,
     table::{Table, moment},
 };
 
@@ -32,7 +33,7 @@ pub(crate) async fn login(args: Args, app: &App) -> Result<Exit, Failure> {
     let client = Client::without_token(&app.settings)?;
     let logins = app.settings.logins()?;
     let password = match &args.password_file {
-        Some(path) => private_file::read_secret(path, "the password")?,
+        Some(path) => InputFile { path, what: "the password", by: "--password-file" }.secret()?,
         None => input::ask_secret("Password", "--password-file FILE (or -)")?,
     };
     let mut body = json!({ "email": args.email, "password": password.as_str() });

@@ -1,6 +1,6 @@
 //! `vaultterm restore`: the database of a backup, in place of the one that is there, or of none.
 
-use std::{fs::File, io::BufReader, path::PathBuf};
+use std::{io::BufReader, path::PathBuf};
 
 use serde_json::json;
 use vaultterm_store::{Archive, Restored, Target};
@@ -8,6 +8,7 @@ use vaultterm_store::{Archive, Restored, Target};
 use crate::{
     app::App,
     failure::{Exit, Failure},
+    input_file::InputFile,
     installation::{self, Locked},
     private_file,
     server_config::{ConfigArgs, ServerConfig},
@@ -18,7 +19,7 @@ use crate::{
 pub(crate) struct Args {
     #[command(flatten)]
     config: ConfigArgs,
-    /// What `vaultterm backup` wrote
+    /// What `vaultterm backup` wrote; `-` for stdin
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Take the place of the database that is there; it is kept beside as `….before-restore-TIME`
@@ -30,8 +31,8 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     let config = ServerConfig::load(&args.config, None)?;
     let failed = |error| installation::not_backed_up("nothing was restored", &error);
-    let unreadable = |error| Failure::local(format!("cannot read {}", args.file.display())).because(&error);
-    let archive = Archive::open(BufReader::new(File::open(&args.file).map_err(unreadable)?)).map_err(failed)?;
+    let input = InputFile { path: &args.file, what: "the backup", by: "FILE" }.open()?;
+    let archive = Archive::open(BufReader::new(input)).map_err(failed)?;
     if config.database.exists() && !args.replace {
         return Err(failed(vaultterm_store::BackupError::InTheWay(config.database)));
     }

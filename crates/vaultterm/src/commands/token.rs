@@ -8,6 +8,7 @@ use crate::{
     app::App,
     client::{Client, Patience, Query, Reply},
     failure::{Exit, Failure},
+    moments::seconds,
     table::{Table, moment},
 };
 
@@ -101,33 +102,4 @@ async fn revoke(client: &Client, app: &App, wanted: &str) -> Result<Exit, Failur
     client.delete(&format!("/tokens/{}", token.id), None).await?;
     app.console.note(&format!("revoked the token `{}`", token.name));
     Ok(Exit::Done)
-}
-
-/// Reads a duration: `90s`, `15m`, `12h`, `30d`.
-fn seconds(text: &str) -> Result<u64, String> {
-    let unusable = || format!("`{text}` is no duration: use a number with s, m, h or d, for example 30d");
-    let unit = text.chars().last().ok_or_else(unusable)?;
-    let factor = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 3_600,
-        'd' => 86_400,
-        _ => return Err(unusable()),
-    };
-    let number: u64 = text[..text.len() - 1].parse().map_err(|_| unusable())?;
-    number.checked_mul(factor).filter(|seconds| *seconds > 0).ok_or_else(unusable)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::seconds;
-
-    #[test]
-    fn durations_have_a_unit() {
-        assert_eq!(seconds("90s"), Ok(90));
-        assert_eq!(seconds("30d"), Ok(2_592_000));
-        for bad in ["", "30", "d", "0d", "-1d", "1y", "18446744073709551615d"] {
-            assert!(seconds(bad).is_err(), "{bad}");
-        }
-    }
 }

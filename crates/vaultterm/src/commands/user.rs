@@ -10,7 +10,9 @@ use crate::{
     app::App,
     client::{Client, Patience, Query, Reply},
     failure::{Exit, Failure},
-    input, private_file, shell,
+    input,
+    input_file::InputFile,
+    shell,
     table::{Table, moment},
 };
 
@@ -90,7 +92,15 @@ pub(crate) async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
             change("role", role.map(Value::from));
             change("disabled", (disable || enable).then_some(disable.into()));
             if let Some(path) = password_file {
-                change("password", Some(private_file::read_secret(&path, "the password")?.as_str().into()));
+                change(
+                    "password",
+                    Some(
+                        InputFile { path: &path, what: "the password", by: "--password-file" }
+                            .secret()?
+                            .as_str()
+                            .into(),
+                    ),
+                );
             }
             update(&client, app, &user, body).await
         }
@@ -119,7 +129,7 @@ async fn create(
     password_file: Option<&Path>,
 ) -> Result<Exit, Failure> {
     let password = match password_file {
-        Some(path) => private_file::read_secret(path, "the password")?,
+        Some(path) => InputFile { path, what: "the password", by: "--password-file" }.secret()?,
         None => input::ask_new_password("--password-file FILE (or -)")?,
     };
     let body = json!({ "email": email, "name": name.unwrap_or(email), "role": role, "password": password.as_str() });

@@ -10,7 +10,9 @@ use crate::{
     app::App,
     client::{Client, Patience, Query, Reply},
     failure::{Exit, Failure},
-    input, private_file, shell,
+    input,
+    input_file::InputFile,
+    shell,
     table::{Table, moment},
 };
 
@@ -145,7 +147,7 @@ async fn create(client: &Client, app: &App, args: CreateArgs) -> Result<Exit, Fa
         body["actions"] = args.actions.into();
     }
     if let Some(path) = &args.secret_file {
-        body["secret"] = private_file::read_secret(path, "the signing secret")?.as_str().into();
+        body["secret"] = InputFile { path, what: "the signing secret", by: "--secret-file" }.secret()?.as_str().into();
     }
     if let Some(from_seq) = args.from_seq {
         body["from_seq"] = from_seq.into();
@@ -166,7 +168,10 @@ async fn update(client: &Client, app: &App, args: UpdateArgs) -> Result<Exit, Fa
     change("paused", (args.pause || args.resume).then_some(args.pause.into()));
     change("rotate_secret", args.rotate_secret.then_some(true.into()));
     if let Some(path) = &args.secret_file {
-        change("secret", Some(private_file::read_secret(path, "the signing secret")?.as_str().into()));
+        change(
+            "secret",
+            Some(InputFile { path, what: "the signing secret", by: "--secret-file" }.secret()?.as_str().into()),
+        );
     }
     if body.is_empty() {
         return Err(Failure::local("nothing to change was named").hint("see `vaultterm webhook update --help`"));

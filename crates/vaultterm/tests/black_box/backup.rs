@@ -207,6 +207,25 @@ async fn an_installation_under_transit_comes_back_elsewhere_with_what_transit_se
 }
 
 #[tokio::test]
+async fn a_backup_goes_through_a_pipe_and_nothing_else_does() {
+    let mut house = House::new().await;
+    house.collection("app").await;
+    let made = house.cli(&["--format", "json", "backup", "-o", "-"]);
+    assert!(made.status.success(), "{made:?}");
+    // The advice for people follows the summary.
+    let mut told = serde_json::Deserializer::from_slice(&made.stderr).into_iter::<Value>();
+    let told = told.next().expect("the summary is on stderr").expect("JSON");
+    assert!(told["archive_id"].is_string() && told["file"].is_null(), "{told}");
+    assert!(!house.data().with_file_name("-").exists() && !Path::new("-").exists());
+    house.while_stopped(|house| {
+        let restored = house.cli_with(&made.stdout, &["restore", "-", "--replace"]);
+        assert!(restored.status.success(), "{restored:?}");
+    });
+    log_in(&mut house).await;
+    assert_eq!(house.owner.items("/collections").await.len(), 1);
+}
+
+#[tokio::test]
 async fn backup_and_restore_refuse_what_would_lose_something_and_say_what_to_do() {
     let mut house = House::new().await;
     let backup = back_up(&house, "one.vtbak");

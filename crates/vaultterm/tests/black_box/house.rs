@@ -164,7 +164,7 @@ impl House {
     }
 
     /// Runs a command as the owner; stdin is `input`.
-    pub(crate) fn cli_with(&self, input: &str, arguments: &[&str]) -> Output {
+    pub(crate) fn cli_with(&self, input: impl AsRef<[u8]>, arguments: &[&str]) -> Output {
         let mut command = command(self.folder.path(), &self.address, &self.environment);
         command.args(arguments).env("VAULTTERM_TOKEN", self.owner.token.as_deref().unwrap_or_default());
         let mut child = command
@@ -173,7 +173,7 @@ impl House {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the binary runs");
-        child.stdin.take().expect("piped").write_all(input.as_bytes()).expect("it reads");
+        child.stdin.take().expect("piped").write_all(input.as_ref()).expect("it reads");
         child.wait_with_output().expect("it ends")
     }
 

@@ -2,29 +2,28 @@
 
 mod verify;
 
-use std::path::{Path, PathBuf};
-
 use clap::Subcommand;
 
 use crate::{
     api::{AuditCheckpoint, AuditEvent, AuditKeys, Pruned},
     app::App,
     client::{Client, Patience, Query, Reply},
-    console,
     failure::{Exit, Failure},
-    private_file, shell,
+    moments::When,
+    output_place::OutputPlace,
+    shell,
     table::{Table, moment},
 };
 
 /// Which part of the log.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Span {
-    /// From this time on (RFC 3339)
+    /// From this time on: a day in UTC (2026-11-28), a moment (2026-11-28T12:00:00Z), or how long ago (90s, 15m, 12h, 30d)
     #[arg(long, value_name = "TIME")]
-    from: Option<jiff::Timestamp>,
-    /// Before this time (RFC 3339)
+    from: Option<When>,
+    /// Before this moment, until so long ago, or to the end of this day
     #[arg(long, value_name = "TIME")]
-    to: Option<jiff::Timestamp>,
+    to: Option<When>,
 }
 
 #[derive(Subcommand, Debug)]
@@ -55,7 +54,7 @@ pub(crate) enum Command {
         span: Span,
         /// Where to; `-` for stdout
         #[arg(short, long, value_name = "FILE", default_value = "-")]
-        output: PathBuf,
+        output: OutputPlace,
     },
     /// Check an export offline: every entry, every link, every checkpoint
     #[command(after_help = verify::EXIT_CODES)]
@@ -70,15 +69,18 @@ pub(crate) enum Command {
     Key,
     /// Remove the beginning of the log, up to a checkpoint; what is left still verifies
     Prune {
-        /// Only entries from before this time (RFC 3339)
+        /// Only entries from before this day or moment, or that are older than this (365d)
         #[arg(long, value_name = "TIME")]
-        before: jiff::Timestamp,
+        before: When,
     },
 }
 
 impl Span {
     fn query(&self) -> Query {
-        Query::default().with_some("from", self.from).with_some("to", self.to)
+        let now = jiff::Timestamp::now();
+        Query::default()
+            .with_some("from", self.from.map(|when| when.begin(now)))
+            .with_some("to", self.to.map(|when| when.end(now)))
     }
 }
 
@@ -103,7 +105,7 @@ pub(crate) async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
         Command::Export { span, output } => export(&app.client()?, app, &span, &output).await,
         Command::Checkpoints { limit } => checkpoints(&app.client()?, app, limit).await,
         Command::Key => keys(&app.client()?, app).await,
-        Command::Prune { before } => prune(&app.client()?, app, before).await,
+        Command::Prune { before } => prune(&app.client()?, app, before.begin(jiff::Timestamp::now())).await,
     }
 }
 
@@ -125,22 +127,19 @@ async fn list(client: &Client, app: &App, query: &Query, limit: usize) -> Result
     Ok(Exit::Done)
 }
 
-async fn export(client: &Client, app: &App, span: &Span, output: &Path) -> Result<Exit, Failure> {
+async fn export(client: &Client, app: &App, span: &Span, place: &OutputPlace) -> Result<Exit, Failure> {
     let mut response = client.download("/audit/export", &span.query()).await?;
-    if output == Path::new("-") {
-        while let Some(chunk) = response.chunk().await.map_err(|error| client.unreachable(error))? {
-            console::write_data(&chunk)?;
-        }
-        return Ok(Exit::Done);
-    }
-    let mut file = private_file::Replacement::create(output)?;
+    let mut output = place.begin()?;
     while let Some(chunk) = response.chunk().await.map_err(|error| client.unreachable(error))? {
-        file.write(&chunk)?;
+        output.write(&chunk)?;
     }
-    file.finish()?;
-    app.console.note(&format!("wrote {}", output.display()));
-    let file = output.to_string_lossy();
-    app.console.next(&format!("vaultterm audit verify {} --vkey KEY, with a key that you kept", shell::word(&file)));
+    output.finish()?;
+    if let Some(file) = place.file() {
+        app.console.note(&format!("wrote {}", file.display()));
+        let file = file.to_string_lossy();
+        app.console
+            .next(&format!("vaultterm audit verify {} --vkey KEY, with a key that you kept", shell::word(&file)));
+    }
     Ok(Exit::Done)
 }
 

@@ -1,10 +1,6 @@
 //! `vaultterm audit verify`: checks an export without any server.
 
-use std::{
-    fs::File,
-    io::{self, Read},
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -13,7 +9,7 @@ use vaultterm_ledger::{Finding, Report, Trust, VerifierKey, verify};
 use crate::{
     app::App,
     failure::{Exit, Failure},
-    private_file,
+    input_file::InputFile,
     table::Table,
 };
 
@@ -81,7 +77,8 @@ pub(super) fn run(args: &Args, app: &App) -> Result<Exit, Failure> {
     for file in &args.anchor {
         trust.anchors.extend(anchors(file)?);
     }
-    let report = verify(open(&args.file)?, trust)
+    let export = InputFile { path: &args.file, what: "the export", by: "FILE" };
+    let report = verify(export.open()?, trust)
         .map_err(|error| Failure::local(format!("cannot read {}", args.file.display())).because(&error))?;
     app.console.answer(&Verdict::of(&report), || facts(&report))?;
     let told = report.findings.iter().take(FINDINGS_TOLD);
@@ -93,16 +90,8 @@ pub(super) fn run(args: &Args, app: &App) -> Result<Exit, Failure> {
     Ok(report.first().map_or(Exit::Done, Exit::Unverified))
 }
 
-fn open(file: &Path) -> Result<Box<dyn Read>, Failure> {
-    if file == Path::new("-") {
-        return Ok(Box::new(io::stdin().lock()));
-    }
-    let opened = File::open(file);
-    Ok(Box::new(opened.map_err(|error| Failure::local(format!("cannot read {}", file.display())).because(&error))?))
-}
-
 fn anchors(file: &Path) -> Result<Vec<String>, Failure> {
-    let text = private_file::read_text(file, "the checkpoints")?;
+    let text = InputFile { path: file, what: "the checkpoints", by: "--anchor" }.text()?;
     let note = |(at, line): (usize, &str)| {
         let anchor: Anchor = serde_json::from_str(line).map_err(|error| {
             Failure::local(format!("line {} of {} is no checkpoint", at + 1, file.display()))

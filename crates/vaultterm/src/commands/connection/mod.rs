@@ -14,7 +14,9 @@ use crate::{
     app::App,
     client::{Client, Patience, Query, Reply},
     failure::{Exit, Failure},
-    input, private_file, shell,
+    input,
+    input_file::InputFile,
+    shell,
     table::{Table, moment},
 };
 
@@ -80,8 +82,13 @@ impl CredentialArgs {
     /// Reads the credential: the API's field name, and its value.
     fn read(&self) -> Result<(&'static str, zeroize::Zeroizing<String>), Failure> {
         match (&self.secret_id_file, &self.wrapping_token_file) {
-            (Some(path), _) => Ok(("secret_id", private_file::read_secret(path, "the SecretID")?)),
-            (None, Some(path)) => Ok(("wrapping_token", private_file::read_secret(path, "the wrapping token")?)),
+            (Some(path), _) => {
+                Ok(("secret_id", InputFile { path, what: "the SecretID", by: "--secret-id-file" }.secret()?))
+            }
+            (None, Some(path)) => Ok((
+                "wrapping_token",
+                InputFile { path, what: "the wrapping token", by: "--wrapping-token-file" }.secret()?,
+            )),
             (None, None) => {
                 let instead = "--secret-id-file FILE or --wrapping-token-file FILE (or -)";
                 Ok(("secret_id", input::ask_secret("SecretID", instead)?))

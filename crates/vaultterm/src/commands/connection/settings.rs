@@ -1,6 +1,6 @@
 //! `vaultterm connection create` and `update`: from flags to the API's connection.
 
-use std::{fs, path::PathBuf};
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
@@ -10,7 +10,7 @@ use crate::{
     app::App,
     client::{Patience, Reply},
     failure::{Exit, Failure},
-    private_file,
+    input_file::InputFile,
     settings::variable,
     shell,
 };
@@ -189,30 +189,35 @@ fn offered(app: &App, flag: &str, given: Option<String>, variables: [&str; 2]) -
         return given.filter(|text| !text.is_empty());
     }
     let (name, value) = variables.into_iter().find_map(|name| variable(name).map(|value| (name, value)))?;
-    app.console.note(&format!("using {name}={value} ({flag} was not given)"));
+    // An address may hold a password.
+    let shown = if value.contains('@') { name.to_owned() } else { format!("{name}={value}") };
+    app.console.note(&format!("using {shown} ({flag} was not given)"));
     Some(value)
 }
 
 /// Reads the TLS files. What is not named is left out.
 fn tls(ca_cert: Option<&str>, args: &TlsArgs) -> Result<Map<String, Value>, Failure> {
-    let read = |path: &std::path::Path| {
-        fs::read_to_string(path)
-            .map_err(|error| Failure::local(format!("cannot read {}", path.display())).because(&error))
-    };
+    let read = |path: &Path, what: &str, by: &str| InputFile { path, what, by }.text();
     let mut tls = Map::new();
     if let Some(path) = ca_cert {
-        let pem = if path.is_empty() { Value::Null } else { read(path.as_ref())?.into() };
+        let pem = match path {
+            "" => Value::Null,
+            path => read(path.as_ref(), "the CA certificates", "--ca-cert")?.as_str().into(),
+        };
         tls.insert("ca_pem".to_owned(), pem);
     }
     if let Some(name) = &args.tls_server_name {
         tls.insert("server_name".to_owned(), name.as_str().into());
     }
     if let Some(path) = &args.client_cert {
-        tls.insert("client_cert_pem".to_owned(), read(path)?.into());
+        tls.insert(
+            "client_cert_pem".to_owned(),
+            read(path, "the client certificate", "--client-cert")?.as_str().into(),
+        );
     }
     if let Some(path) = &args.client_key_file {
-        let key = private_file::read_text(path, "the client key")?;
-        tls.insert("client_key_pem".to_owned(), key.into());
+        let key = read(path, "the client key", "--client-key-file")?;
+        tls.insert("client_key_pem".to_owned(), key.as_str().into());
     }
     Ok(tls)
 }

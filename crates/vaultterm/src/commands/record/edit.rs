@@ -27,8 +27,9 @@ use crate::{
     client::{Patience, Reply},
     failure::{Exit, Failure},
     input,
+    input_file::InputFile,
     lookup::RecordRef,
-    private_file, settings,
+    settings,
 };
 
 #[derive(clap::Args, Debug)]
@@ -133,7 +134,7 @@ impl PrivateFile {
     }
 
     fn read(&self) -> Result<Fields, Failure> {
-        let text = Zeroizing::new(private_file::read_text(&self.path, "the edited fields")?);
+        let text = InputFile { path: &self.path, what: "the edited fields", by: "the editor" }.text()?;
         parse_object(&text)
     }
 

@@ -1,10 +1,13 @@
 //! `vaultterm record set`: creates a record or changes its fields.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, fmt, path::PathBuf};
 
-use serde::Serialize;
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{MapAccess, Visitor},
+};
 use serde_json::value::RawValue;
-use vaultterm_reconcile::RecordType;
+use vaultterm_reconcile::{RecordType, visible};
 
 use super::{facts, name_of};
 use crate::{
@@ -13,8 +16,8 @@ use crate::{
     assignment::Assignment,
     client::{Client, Patience, Reply},
     failure::{Exit, Failure},
+    input_file::InputFile,
     lookup::{RecordRef, Standing},
-    private_file,
 };
 
 /// Fields as they are sent: name → JSON text.
@@ -162,7 +165,7 @@ fn read_fields(args: &Args, app: &App) -> Result<Fields, Failure> {
         return Err(Failure::local("stdin can be read only once").hint("put the other values into files: field=@FILE"));
     }
     let mut fields = match &args.fields {
-        Some(path) => parse_object(&private_file::read_text(path, "the fields")?)?,
+        Some(path) => parse_object(&InputFile { path, what: "the fields", by: "--fields" }.text()?)?,
         None => Fields::new(),
     };
     for assignment in &args.assignments {
@@ -185,11 +188,66 @@ fn read_fields(args: &Args, app: &App) -> Result<Fields, Failure> {
 
 /// Reads a JSON object of fields. Errors tell the position, never the text.
 pub(super) fn parse_object(text: &str) -> Result<Fields, Failure> {
-    serde_json::from_str(text).map_err(|error| {
+    let Pairs(pairs) = serde_json::from_str(text).map_err(|error| {
         Failure::local("the fields are not a JSON object of names and values").because_of(format!(
             "unexpected text at line {}, column {}",
             error.line(),
             error.column()
         ))
-    })
+    })?;
+    let mut fields = Fields::new();
+    for (name, value) in pairs {
+        if fields.insert(name.clone(), value).is_some() {
+            return Err(Failure::local(format!("the field `{}` stands twice in the JSON object", visible(&name)))
+                .hint("leave one of them out: only one value can be kept"));
+        }
+    }
+    Ok(fields)
+}
+
+/// The names and values of a JSON object in their order. A map would keep the last of two equal names.
+struct Pairs(Vec<(String, Box<RawValue>)>);
+
+impl<'de> Deserialize<'de> for Pairs {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect;
+
+        impl<'de> Visitor<'de> for Collect {
+            type Value = Pairs;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of names and values")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some(pair) = map.next_entry()? {
+                    pairs.push(pair);
+                }
+                Ok(Pairs(pairs))
+            }
+        }
+
+        deserializer.deserialize_map(Collect)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_stands_twice_in_an_object_is_refused_and_no_value_is_shown() {
+        let fields = parse_object(r#"{"b": 1.10, "": {"a": 1}}"#).expect("read");
+        assert_eq!(
+            fields.iter().map(|(name, value)| (name.as_str(), value.get())).collect::<Vec<_>>(),
+            [("", r#"{"a": 1}"#), ("b", "1.10"),]
+        );
+        for text in [r#"{"a\n": "hunter2", "a\u000a": "hunter3"}"#, r#"["hunter2"]"#, r#"{"a": hunter2}"#, "hunter2"] {
+            let failure = parse_object(text).expect_err(text);
+            assert!(!format!("{failure:?}").contains("hunter"), "{failure:?}");
+        }
+        let failure = parse_object(r#"{"a\n": 1, "a\n": 1}"#).expect_err("twice");
+        assert_eq!(failure.message, r"the field `a\n` stands twice in the JSON object");
+    }
 }

@@ -1,0 +1,138 @@
+//! Files that a person names for a command to read; `-` is stdin.
+//!
+//! People give a secret itself where the name of its file belongs (`--password-file hunter2`,
+//! `password=@maera`). No error here repeats the name: it says which flag or field named the file.
+
+use std::{
+    fs,
+    io::{self, Read},
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use zeroize::{Zeroize as _, Zeroizing};
+
+use crate::failure::Failure;
+
+/// What a file may measure, in bytes.
+const BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// Whether a part of this command has read stdin already.
+static STDIN_TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// A file to read.
+#[derive(Clone, Copy)]
+pub(crate) struct InputFile<'a> {
+    /// Its name, or `-`.
+    pub(crate) path: &'a Path,
+    /// What is in it, for errors: "the password".
+    pub(crate) what: &'a str,
+    /// What named it, for errors: "--password-file".
+    pub(crate) by: &'a str,
+}
+
+impl InputFile<'_> {
+    /// Reads a secret. One line loses its line end, so that `echo` and editors do no harm; a text
+    /// of several lines (a private key) is kept to the byte.
+    ///
+    /// # Errors
+    /// As [`Self::text`].
+    pub(crate) fn secret(&self) -> Result<Zeroizing<String>, Failure> {
+        self.text().map(|text| Zeroizing::new(without_line_end(&text).to_owned()))
+    }
+
+    /// Reads a text, to the byte.
+    ///
+    /// # Errors
+    /// A [`Failure`] without the file's name when there is no such file, or it is too large or not UTF-8.
+    pub(crate) fn text(&self) -> Result<Zeroizing<String>, Failure> {
+        let mut bytes = self.bytes()?;
+        String::from_utf8(std::mem::take(&mut *bytes)).map(Zeroizing::new).map_err(|error| {
+            error.into_bytes().zeroize();
+            Failure::local(format!("{} in {} is not UTF-8 text", self.what, self.place()))
+                .hint("values are JSON texts: encode binary data, for example with base64")
+        })
+    }
+
+    /// Reads what is in the file.
+    ///
+    /// # Errors
+    /// As [`Self::text`].
+    pub(crate) fn bytes(&self) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        let mut bytes = Zeroizing::new(Vec::new());
+        self.open()?.take(BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| self.unreadable(&error))?;
+        if bytes.len() as u64 > BYTES_MAX {
+            return Err(Failure::local(format!("{} in {} is larger than {BYTES_MAX} bytes", self.what, self.place())));
+        }
+        Ok(bytes)
+    }
+
+    /// Opens the file, to be read piece by piece.
+    ///
+    /// # Errors
+    /// A [`Failure`] without the file's name when there is no such file; when stdin was read already.
+    pub(crate) fn open(&self) -> Result<Box<dyn Read>, Failure> {
+        if !self.is_stdin() {
+            let file = fs::File::open(self.path).map_err(|error| self.unreadable(&error))?;
+            return Ok(Box::new(file));
+        }
+        if STDIN_TAKEN.swap(true, Ordering::Relaxed) {
+            return Err(Failure::local(format!("stdin can be read only once, and not for {} too", self.what))
+                .hint(format!("put it into a file, and name that with {}", self.by)));
+        }
+        Ok(Box::new(io::stdin()))
+    }
+
+    fn is_stdin(&self) -> bool {
+        self.path == Path::new("-")
+    }
+
+    fn place(&self) -> String {
+        if self.is_stdin() { "stdin".to_owned() } else { format!("the file that {} names", self.by) }
+    }
+
+    fn unreadable(&self, error: &io::Error) -> Failure {
+        let failure = Failure::local(format!("cannot read {} from {}", self.what, self.place())).because(error);
+        if self.is_stdin() {
+            return failure;
+        }
+        failure.hint(format!(
+            "{} takes the name of a file, or - for stdin; what was given is not repeated here: it may be a secret",
+            self.by
+        ))
+    }
+}
+
+/// Takes the line end off a text of one line.
+fn without_line_end(text: &str) -> &str {
+    let Some(line) = text.strip_suffix('\n') else { return text };
+    if line.contains('\n') { text } else { line.strip_suffix('\r').unwrap_or(line) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_loses_its_line_end_and_a_key_keeps_it() {
+        assert_eq!(without_line_end("hunter2\n"), "hunter2");
+        assert_eq!(without_line_end("hunter2\r\n"), "hunter2");
+        assert_eq!(without_line_end("hunter2"), "hunter2");
+        assert_eq!(without_line_end("-----BEGIN\nabc\n"), "-----BEGIN\nabc\n");
+        assert_eq!(without_line_end("\n"), "");
+    }
+
+    #[test]
+    fn a_secret_in_the_place_of_a_file_name_is_not_repeated() {
+        let directory = tempfile::tempdir().expect("temporary directory");
+        let binary = directory.path().join("hunter2");
+        fs::write(&binary, [0xff]).expect("written");
+        for path in ["hunter2".as_ref(), binary.as_path(), directory.path()] {
+            let file = InputFile { path, what: "the password", by: "--password-file" };
+            let failure = file.secret().expect_err("refused");
+            assert!(!format!("{failure:?}").contains("hunter2"), "{failure:?}");
+            assert!(failure.message.contains("the file that --password-file names"), "{failure:?}");
+            assert!(!failure.hints.is_empty(), "{failure:?}");
+        }
+    }
+}
