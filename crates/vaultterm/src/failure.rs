@@ -25,6 +25,10 @@ pub(crate) enum Exit {
     Halted,
     /// Some paths were not done.
     Partial,
+    /// `run` found the program, and it cannot be executed.
+    NotExecutable,
+    /// `run` found no such program.
+    NoProgram,
     /// An export of the audit log does not verify: the class of what was found first.
     Unverified(Class),
     /// Interrupted.
@@ -42,6 +46,8 @@ impl Exit {
             Self::Conflicts => 4,
             Self::Halted => 5,
             Self::Partial => 6,
+            Self::NotExecutable => 126,
+            Self::NoProgram => 127,
             Self::Unverified(class) => class.exit_code(),
             Self::Interrupted => 130,
         }
@@ -107,6 +113,12 @@ impl Failure {
     /// Adds a cause in words.
     pub(crate) fn because_of(mut self, cause: impl Into<String>) -> Self {
         self.causes.push(cause.into());
+        self
+    }
+
+    /// Ends with another exit code.
+    pub(crate) fn exiting(mut self, exit: Exit) -> Self {
+        self.exit = exit;
         self
     }
 

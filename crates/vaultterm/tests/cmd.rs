@@ -173,6 +173,7 @@ situations! {
     a_login_is_kept_for_its_address_only
     a_plan_is_drawn_and_its_exit_code_tells_of_changes
     a_policy_needs_no_server
+    a_program_that_does_not_start_says_so_in_its_exit_code
     a_record_is_created_then_changed_at_the_revision_that_was_read
     a_record_is_kept_for_programs_only
     a_revealed_value_is_printed_alone
@@ -193,4 +194,5 @@ situations! {
     plain_http_to_another_machine_is_refused
     stdin_is_read_once
     times_are_days_moments_or_durations
+    values_in_a_file_of_variables_arrive_as_they_stand
 }

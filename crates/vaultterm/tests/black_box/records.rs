@@ -229,7 +229,7 @@ async fn a_program_gets_the_values_that_are_named_and_the_log_says_which() {
         assert!(error.contains(said), "{error}");
     }
     let (status, _, error) = run(&["run", "--", "/no/such/program"]);
-    assert_eq!(status, Some(1));
+    assert_eq!(status, Some(127));
     assert!(error.contains("cannot start `/no/such/program`"), "{error}");
 }
 

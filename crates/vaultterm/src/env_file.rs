@@ -1,0 +1,256 @@
+//! Files of environment variables for `run --env-file`: lines of `NAME=VALUE`.
+//!
+//! A value arrives exactly as it stands in the file, or the file is refused with a line number and
+//! a reason. Nothing is expanded: `$`, `\` and backquotes stand for themselves, and no variable of
+//! the caller gets in. Where the readers of such files disagree about a text (a comment or a part of
+//! the value? an escape or a backslash?), the text is refused rather than guessed.
+//!
+//! This parser is our own because the libraries for such files all expand `$NAME` and remove
+//! backslashes, and none of them can be told not to. `docs/reference/env-files.md` has the rules.
+//!
+//! No error repeats a text of the file: any part of it may be a secret.
+
+use std::{error::Error, fmt};
+
+use zeroize::Zeroizing;
+
+/// One `NAME=VALUE` of a file.
+#[derive(PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// The variable's name.
+    pub(crate) name: String,
+    /// The value, as it stands in the file.
+    pub(crate) value: Zeroizing<String>,
+    /// The line that the entry begins in, counted from 1.
+    pub(crate) line: usize,
+}
+
+/// Why a file is refused.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Refused {
+    /// The line, counted from 1.
+    pub(crate) line: usize,
+    /// The reason, without any text of the file.
+    pub(crate) why: Why,
+}
+
+/// What is wrong with a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// There is no `=`.
+    NoAssignment,
+    /// The name is empty or holds a character that no name has.
+    Name,
+    /// ` #` in a value without quotes.
+    MayBeComment,
+    /// A quote is not closed before the end of the file.
+    Unclosed,
+    /// A text follows the closing quote.
+    AfterQuote,
+    /// Two quotes of the same kind stand side by side.
+    DoubledQuote,
+    /// A backslash in double quotes that other readers take for an escape.
+    MayBeEscape,
+    /// A carriage return that is not part of a line end.
+    CarriageReturn,
+    /// A NUL, which no variable can hold.
+    Nul,
+}
+
+impl Why {
+    /// Returns what to do about it.
+    pub(crate) const fn hint(self) -> &'static str {
+        match self {
+            Self::NoAssignment => {
+                "write NAME=VALUE; a value of several lines stands in quotes, and a comment begins with `#`"
+            }
+            Self::Name => "a name has letters, digits, `_`, `-` and `.`, and begins with a letter or `_`",
+            Self::MayBeComment => {
+                "put the value in single quotes: NAME='a #b' keeps the `#`, NAME='a' # b has a comment"
+            }
+            Self::Unclosed => "close the quote, or put a value that begins with a quote into the other kind of quotes",
+            Self::AfterQuote => "end the line after the closing quote; a comment there begins with ` #`",
+            Self::DoubledQuote => r#"a single quote stands in double quotes: 'it'"'"'s', or "it's""#,
+            Self::MayBeEscape => {
+                "in single quotes a backslash stands for itself; a line end in quotes is written as a line end"
+            }
+            Self::CarriageReturn => "save the file with line ends of one kind, or put the value in quotes",
+            Self::Nul => "save the file as UTF-8 text; a value with a NUL is handed over by `vaultterm inject`",
+        }
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let why = match self.why {
+            Why::NoAssignment => "there is no `=`",
+            Why::Name => "what stands before the `=` is not the name of a variable",
+            Why::MayBeComment => "a blank and `#` may begin a comment or belong to the value",
+            Why::Unclosed => "the quote that opens here is not closed",
+            Why::AfterQuote => "a text follows the closing quote",
+            Why::DoubledQuote => "two quotes of the same kind stand side by side",
+            Why::MayBeEscape => "a backslash in double quotes may be an escape or stand for itself",
+            Why::CarriageReturn => "a carriage return stands within the line",
+            Why::Nul => "the line holds a NUL, which no variable can",
+        };
+        write!(f, "line {}: {why}", self.line)
+    }
+}
+
+impl Error for Refused {}
+
+/// Reads the entries of a file, in their order. A name may stand several times.
+///
+/// # Errors
+/// [`Refused`] names the first line that cannot be read in one way only.
+pub(crate) fn parse(text: &str) -> Result<Vec<Entry>, Refused> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    // An editor that ends every line with CRLF ends the lines in quotes so, too.
+    let crlf = text.matches("\r\n").count() == text.matches('\n').count();
+    let mut reader = Reader { rest: text, line: 1, crlf };
+    let mut entries = Vec::new();
+    while let Some(entry) = reader.entry()? {
+        entries.push(entry);
+    }
+    Ok(entries)
+}
+
+/// What is left of the text, and in which line that begins.
+struct Reader<'a> {
+    rest: &'a str,
+    line: usize,
+    /// Every line of the file ends with CRLF.
+    crlf: bool,
+}
+
+const BLANKS: [char; 2] = [' ', '\t'];
+
+impl<'a> Reader<'a> {
+    /// Reads the next entry; `None` at the end.
+    fn entry(&mut self) -> Result<Option<Entry>, Refused> {
+        loop {
+            if self.rest.is_empty() {
+                return Ok(None);
+            }
+            let text = self.first_line().trim_matches(BLANKS);
+            if !text.is_empty() && !text.starts_with('#') {
+                break;
+            }
+            self.next_line();
+        }
+        let line = self.line;
+        let text = self.first_line();
+        if text.contains('\0') {
+            return Err(self.refused(Why::Nul));
+        }
+        let (before, after) = text.split_once('=').ok_or(self.refused(Why::NoAssignment))?;
+        let name = name(before).ok_or(self.refused(Why::Name))?.to_owned();
+        let value = after.trim_start_matches(BLANKS);
+        let value = if value.starts_with(['\'', '"']) {
+            self.rest = &self.rest[text.len() - value.len()..];
+            self.quoted()?
+        } else {
+            let value = self.bare(value)?;
+            self.next_line();
+            value
+        };
+        Ok(Some(Entry { name, value, line }))
+    }
+
+    /// Returns the line that comes next, without its line end.
+    fn first_line(&self) -> &'a str {
+        let line = self.rest.split('\n').next().unwrap_or_default();
+        // A carriage return at the very end of a file is not a line end.
+        if line.len() < self.rest.len() { line.strip_suffix('\r').unwrap_or(line) } else { line }
+    }
+
+    fn next_line(&mut self) {
+        self.rest = self.rest.split_once('\n').map_or("", |(_, rest)| rest);
+        self.line += 1;
+    }
+
+    fn refused(&self, why: Why) -> Refused {
+        Refused { line: self.line, why }
+    }
+
+    /// Reads a value without quotes: the rest of the line without the blanks around it.
+    fn bare(&self, text: &str) -> Result<Zeroizing<String>, Refused> {
+        if text.contains('\r') {
+            return Err(self.refused(Why::CarriageReturn));
+        }
+        // `NAME= # text`: the blank before the `#` was taken off with the others.
+        if text.starts_with('#') || BLANKS.iter().any(|blank| text.contains(&format!("{blank}#"))) {
+            return Err(self.refused(Why::MayBeComment));
+        }
+        Ok(Zeroizing::new(text.trim_end_matches(BLANKS).to_owned()))
+    }
+
+    /// Reads a value in quotes, which may go over several lines: one part, or several side by side
+    /// in quotes of alternating kind.
+    fn quoted(&mut self) -> Result<Zeroizing<String>, Refused> {
+        let mut value = Zeroizing::new(String::new());
+        let mut before = None;
+        while let Some(quote) = self.rest.chars().next().filter(|c| matches!(c, '\'' | '"')) {
+            if before == Some(quote) {
+                return Err(self.refused(Why::DoubledQuote));
+            }
+            before = Some(quote);
+            self.part(quote, &mut value)?;
+        }
+        let rest = self.first_line();
+        let after = rest.trim_start_matches(BLANKS);
+        let comment = after.starts_with('#') && after.len() < rest.len();
+        if !after.is_empty() && !comment {
+            return Err(self.refused(Why::AfterQuote));
+        }
+        self.next_line();
+        Ok(value)
+    }
+
+    /// Reads one part in quotes.
+    fn part(&mut self, quote: char, value: &mut String) -> Result<(), Refused> {
+        let opened = self.line;
+        let (part, rest) = self.rest[1..].split_once(quote).ok_or(Refused { line: opened, why: Why::Unclosed })?;
+        let line_of = |at: usize| opened + part[..at].matches('\n').count();
+        if let Some(at) = part.find('\0') {
+            return Err(Refused { line: line_of(at), why: Why::Nul });
+        }
+        let escape = (quote == '"').then(|| escape(part)).flatten();
+        if let Some(at) = escape {
+            return Err(Refused { line: line_of(at), why: Why::MayBeEscape });
+        }
+        match self.crlf {
+            true => part.split("\r\n").enumerate().for_each(|(at, line)| {
+                value.push_str(if at == 0 { "" } else { "\n" });
+                value.push_str(line);
+            }),
+            false => value.push_str(part),
+        }
+        (self.rest, self.line) = (rest, opened + part.matches('\n').count());
+        Ok(())
+    }
+}
+
+/// Reads what stands before the `=`: a name, perhaps after `export`.
+fn name(text: &str) -> Option<&str> {
+    let text = text.trim_matches(BLANKS);
+    let name = match text.strip_prefix("export") {
+        Some(rest) if rest.starts_with(BLANKS) => rest.trim_start_matches(BLANKS),
+        _ => text,
+    };
+    let begins = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    let fits = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'));
+    (begins && fits).then_some(name)
+}
+
+/// Finds a backslash that some reader of such files takes for the beginning of an escape. At the
+/// end of the part it stands before the closing quote.
+fn escape(part: &str) -> Option<usize> {
+    let may_be = |next: Option<char>| {
+        next.is_none_or(|next| matches!(next, 'n' | 'r' | 't' | '\\' | '"' | '\'' | '$' | '`' | '\n' | '\r'))
+    };
+    part.match_indices('\\').map(|(at, _)| at).find(|at| may_be(part[at + 1..].chars().next()))
+}
+
+#[cfg(test)]
+mod tests;
