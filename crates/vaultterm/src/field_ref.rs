@@ -2,11 +2,12 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt,
+    fmt::{self, Write as _},
     str::FromStr,
 };
 
 use serde_json::{Value, json};
+use vaultterm_reconcile::{is_invisible, visible};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -19,7 +20,10 @@ use crate::{
 /// How every reference begins.
 pub(crate) const SCHEME: &str = "vt://";
 
-/// One field of one record. The text is taken as it stands: nothing in it is decoded.
+/// One field of one record.
+///
+/// In the text `%` with two hexadecimal digits stands for a byte, in every part: `%2F` is a `/` that
+/// belongs to the name of a field. Any other `%` stands for itself.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct FieldRef {
     pub(crate) collection: String,
@@ -31,21 +35,60 @@ impl FromStr for FieldRef {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const FORM: &str = "a reference looks like vt://collection/path/field";
+        const FORM: &str = "a reference looks like vt://collection/path/field (a `/` in a field's name is %2F)";
         let rest = text.strip_prefix(SCHEME).ok_or(FORM)?;
         let (collection, rest) = rest.split_once('/').ok_or(FORM)?;
         let (path, field) = rest.rsplit_once('/').ok_or(FORM)?;
         if collection.is_empty() || path.is_empty() || field.is_empty() {
             return Err(FORM);
         }
-        Ok(Self { collection: collection.to_owned(), path: path.to_owned(), field: field.to_owned() })
+        Ok(Self { collection: decoded(collection)?, path: decoded(path)?, field: decoded(field)? })
     }
 }
 
 impl fmt::Display for FieldRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{SCHEME}{}/{}/{}", self.collection, self.path, self.field)
+        let [collection, path, field] = [(&self.collection, false), (&self.path, true), (&self.field, false)]
+            .map(|(part, slashes)| encoded(part, slashes));
+        write!(f, "{SCHEME}{collection}/{path}/{field}")
     }
+}
+
+/// Replaces each `%` with two hexadecimal digits by the byte that they write.
+fn decoded(part: &str) -> Result<String, &'static str> {
+    let mut bytes = Vec::with_capacity(part.len());
+    let mut rest = part.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let byte = (*first == b'%').then(|| after.get(..2)).flatten().and_then(|digits| {
+            let digits = std::str::from_utf8(digits).ok()?;
+            // `from_str_radix` takes a sign as well.
+            digits.bytes().all(|digit| digit.is_ascii_hexdigit()).then(|| u8::from_str_radix(digits, 16).ok())?
+        });
+        bytes.push(byte.unwrap_or(*first));
+        rest = if byte.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8(bytes).map_err(|_| "a %XX in the reference writes no UTF-8 text: a `%` itself is %25")
+}
+
+/// Writes a part of a reference so that it is read as it is, also within a template's braces.
+fn encoded(part: &str, slashes: bool) -> String {
+    let mut out = String::with_capacity(part.len());
+    for c in part.chars() {
+        let kept = match c {
+            '/' => slashes,
+            '%' | '{' | '}' => false,
+            c => !c.is_whitespace() && !is_invisible(c),
+        };
+        if kept {
+            out.push(c);
+        } else {
+            let mut buffer = [0; 4];
+            for byte in c.encode_utf8(&mut buffer).bytes() {
+                let _ = write!(out, "%{byte:02X}");
+            }
+        }
+    }
+    out
 }
 
 impl FieldRef {
@@ -106,11 +149,15 @@ pub(crate) fn plain(value: &Value) -> String {
 
 /// The error for a field that a record lacks.
 pub(crate) fn no_field(field: &str, names: &[String]) -> Failure {
-    Failure::server(format!("the record has no field `{field}`")).hint(format!("it has: {}", names.join(", ")))
+    let names: Vec<_> = names.iter().map(|name| format!("`{}`", visible(name))).collect();
+    Failure::server(format!("the record has no field `{}`", visible(field)))
+        .hint(format!("it has: {}", names.join(", ")))
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -121,10 +168,27 @@ mod tests {
             field: field.into(),
         };
         assert_eq!("vt://app/db/password".parse(), Ok(field("app", "db", "password")));
-        assert_eq!("vt://app/a b/c%2F#?/x".parse(), Ok(field("app", "a b/c%2F#?", "x")));
+        assert_eq!("vt://app/a b/c#?/x".parse(), Ok(field("app", "a b/c#?", "x")));
+        assert_eq!("vt://app/tls/ca%2Fcrt".parse(), Ok(field("app", "tls", "ca/crt")));
+        assert_eq!("vt://app/a%20b/%C3%A9%25".parse(), Ok(field("app", "a b", "é%")));
+        assert_eq!("vt://app/50%/100%z%+1%".parse(), Ok(field("app", "50%", "100%z%+1%")));
         assert_eq!(field("app", "a/b", "x").to_string(), "vt://app/a/b/x");
-        for bad in ["app/db/password", "vt://app/db", "vt://app//x", "vt:///db/x", "vt://app/db/"] {
+        assert_eq!(field("app", "a/b", "x/y z%2F").to_string(), "vt://app/a/b/x%2Fy%20z%252F");
+        for bad in ["app/db/password", "vt://app/db", "vt://app//x", "vt:///db/x", "vt://app/db/", "vt://app/db/%FF"] {
             assert!(bad.parse::<FieldRef>().is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_field_has_a_reference_that_names_it(
+            collection in "[^/]{1,4}", path in "[^/]{1,4}(/[^/]{1,4}){0,2}", field in "(?s).{1,6}",
+        ) {
+            let reference = FieldRef { collection, path, field };
+            let text = reference.to_string();
+            prop_assert_eq!(text.trim(), text.as_str());
+            prop_assert!(!text.contains("}}"));
+            prop_assert_eq!(text.parse(), Ok(reference));
         }
     }
 }

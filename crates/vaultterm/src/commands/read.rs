@@ -13,7 +13,7 @@ use crate::{
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
-    /// The field: vt://collection/path/field
+    /// The field: vt://collection/path/field; a `/` in its name is %2F
     #[arg(value_name = "REF")]
     reference: FieldRef,
     /// Why, for the audit log
