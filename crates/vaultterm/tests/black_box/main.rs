@@ -16,6 +16,7 @@ mod conflicts;
 mod exports;
 mod faults;
 mod guide;
+mod hanging_up;
 mod house;
 mod kills;
 mod license;
