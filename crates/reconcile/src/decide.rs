@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     Action, BaseEntry, Change, Conflict, ConflictKind, Content, DeletionPolicy, DriftPolicy, Expect, ExpiryPolicy,
-    FieldChange, InitialPolicy, Link, Mode, Options, Reason, RecordType, Step,
+    FieldChange, InitialPolicy, Link, Mode, Options, Reason, RecordId, RecordType, Step,
     classify::{Facts, LocalSince, RemoteSince},
     merge::{Merged, Sides, merge},
     planner::Input,
@@ -362,12 +362,11 @@ impl<'a> Case<'a> {
             restores: self.facts.trashed.map(|entry| entry.record_id),
             record_type: self.facts.remote.and_then(|entry| entry.annotation.record_type),
         };
-        self.marked(
-            self.marks() && self.options.mode == Mode::Bidirectional && !self.is_ours(),
-            action,
-            reason,
-            Vec::new(),
-        )
+        // The record that is made has an id of its own, and so has one that comes out of the trash.
+        let comes_back = self.facts.trashed.map(|entry| entry.record_id);
+        let named = self.is_ours() && comes_back.is_some() && self.marked_record() == comes_back;
+        let annotate = self.marks() && self.options.mode == Mode::Bidirectional && !named;
+        self.marked(annotate, action, reason, Vec::new())
     }
 
     /// The record changed and the secret did not: local history holds what is replaced.
@@ -460,12 +459,18 @@ impl<'a> Case<'a> {
         self.facts.remote.and_then(|entry| entry.annotation.instance.as_deref()) == Some(&self.options.instance)
     }
 
+    /// The record that the mark of the secret names.
+    fn marked_record(&self) -> Option<RecordId> {
+        self.facts.remote.and_then(|entry| entry.annotation.record_id)
+    }
+
     /// Whether the mark of a live secret is missing, or names another type than `incoming` (or
-    /// the record's).
+    /// the record's), or another record: one that was renamed away or went to the trash.
     fn needs_mark(&self, incoming: Option<RecordType>) -> bool {
         let wanted = incoming.or(self.facts.local.map(|entry| entry.record_type));
         let marked = self.facts.remote.and_then(|entry| entry.annotation.record_type);
-        self.marks() && (!self.is_ours() || marked != wanted)
+        let names_another = self.facts.local.is_some_and(|entry| self.marked_record() != Some(entry.record_id));
+        self.marks() && (!self.is_ours() || marked != wanted || names_another)
     }
 
     /// Whether a type that was changed in Vault counts here.

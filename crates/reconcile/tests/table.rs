@@ -81,7 +81,7 @@ section! { both_directions, "Both directions", "bidirectional",
     an_identical_write_there_is_no_edit         []  "a=1         | same      | a=1       | adopt";
     made_anew_there_with_the_same_content       []  "a=1         | same      | made anew a=1 | adopt";
     made_anew_there_with_other_content          []  "a=1         | same      | made anew a=2 | update_local";
-    another_record_took_the_path                []  "a=1         | another record a=2 | same | update_remote cas=2";
+    another_record_took_the_path                []  "a=1         | another record a=2 | same | update_remote cas=2, mark";
 }
 
 section! { first_sync, "First sync of a path", "any",
@@ -257,7 +257,7 @@ section! { moves, "Moves", "bidirectional",
         "q | -   | p's record   | denied | skip: denied";
     renamed_over_a_trashed_record               []
         "p | a=1 | renamed to q | same | delete_remote v2"
-        "q | a=2 | trash        | same | update_remote cas=2";
+        "q | a=2 | trash        | same | update_remote cas=2, mark";
 }
 
 section! { ownership, "Ownership and types", "bidirectional",

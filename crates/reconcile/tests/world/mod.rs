@@ -262,11 +262,15 @@ impl World {
             _ => {}
         }
         if step.annotate {
-            let record_type = self.local().live.get(at).map(|entry| entry.record_type);
+            let entry = self.local().live.get(at).cloned();
+            let drawn = match step.action {
+                Action::CreateLocal { restores, .. } => restores.unwrap_or(id(999)),
+                _ => id(999),
+            };
             self.keys.get_mut(at).unwrap().annotation = Annotation {
                 instance: Some(options.instance.clone()),
-                record_id: local,
-                record_type: record_type.or(Some(RecordType::KeyValue)),
+                record_id: Some(entry.as_ref().map_or(drawn, |entry| entry.record_id)),
+                record_type: Some(entry.map_or(RecordType::KeyValue, |entry| entry.record_type)),
                 run: Some(run_mark(self.newest_run)),
             };
         }
