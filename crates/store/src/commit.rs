@@ -94,6 +94,12 @@ impl Store {
         if let Some(removed) = &outcome.base_removed {
             base::remove(tx, batch.connection_id, removed).await?;
         }
+        if outcome.resolves.is_none() && outcome.base != BaseChange::Keep {
+            // The plan may be older than the conflict: what brings both sides together settles it.
+            for settled in std::iter::once(&outcome.path).chain(&outcome.base_removed) {
+                conflicts::converge(tx, batch, settled).await?;
+            }
+        }
         if let Some(changed) = &changed {
             audit_change(tx, batch, &outcome.path, changed);
         }

@@ -135,11 +135,7 @@ impl Store {
         if let OtherConflicts::Converged { but } = others {
             for (path, id) in open.into_iter().filter(|(path, _)| !but.contains(path)) {
                 count -= 1;
-                tx.run("UPDATE conflicts SET status = 'converged' WHERE id = $1", args![id]).await?;
-                let draft =
-                    batch.context.draft(Action::HcvConflictResolved, ObjectKind::Conflict, id.0, Some(path.as_str()));
-                let draft = draft.about(ObjectKind::Connection, batch.connection_id.0);
-                tx.audit(draft.with("resolution", "converged").with("run", batch.run_id));
+                converged(tx, batch, id, &path).await?;
             }
         }
         Ok(count as u64)
@@ -212,6 +208,23 @@ async fn may_be_seen(tx: &mut Tx, id: RecordId) -> Result<(), StoreError> {
 pub(crate) async fn is_open(tx: &mut Tx, connection_id: ConnectionId, resolved: &Resolved) -> Result<bool, StoreError> {
     let sql = "SELECT id FROM conflicts WHERE id = $1 AND connection_id = $2 AND status = 'open'";
     Ok(tx.one(sql, args![resolved.id, connection_id]).await?.is_some())
+}
+
+/// Closes the open conflict at a path whose sides were brought together, if there is one.
+pub(crate) async fn converge(tx: &mut Tx, batch: &Batch, path: &SecretPath) -> Result<(), StoreError> {
+    let sql = "SELECT id FROM conflicts WHERE connection_id = $1 AND path = $2 AND status = 'open'";
+    match tx.one(sql, args![batch.connection_id, path]).await? {
+        Some(row) => converged(tx, batch, ConflictId(row.id("id")?), path).await,
+        None => Ok(()),
+    }
+}
+
+async fn converged(tx: &mut Tx, batch: &Batch, id: ConflictId, path: &SecretPath) -> Result<(), StoreError> {
+    tx.run("UPDATE conflicts SET status = 'converged' WHERE id = $1", args![id]).await?;
+    let draft = batch.context.draft(Action::HcvConflictResolved, ObjectKind::Conflict, id.0, Some(path.as_str()));
+    let draft = draft.about(ObjectKind::Connection, batch.connection_id.0);
+    tx.audit(draft.with("resolution", "converged").with("run", batch.run_id));
+    Ok(())
 }
 
 /// Closes a conflict as a person decided (`HCV_CONFLICT_RESOLVED`).

@@ -75,7 +75,8 @@ pub struct Outcome {
     pub path: SecretPath,
     /// The local change.
     pub local: LocalChange,
-    /// What happens to the base of `path`.
+    /// What happens to the base of `path`. Where it moves, and no decision closes the conflict at the
+    /// path, an open conflict there has converged and is closed in the same transaction.
     pub base: BaseChange,
     /// For a move: the old path, whose base is removed in the same transaction. (A move that
     /// could not delete the old secret leaves both bases, which then name the same record.)

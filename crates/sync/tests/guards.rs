@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::json;
 use vaultterm_reconcile::{Action, DriftPolicy, HaltKind, Mode, Options, Plan};
-use vaultterm_sync::{EngineError, FaultClass, Resolution, Run, RunState, StoredPlan};
+use vaultterm_sync::{ConflictStatus, EngineError, FaultClass, Resolution, Run, RunState, StoredPlan};
 use vaultterm_testkit::{
     Operation, Rule, Verdict, World, fault,
     world::{Ask, at, data},
@@ -299,6 +299,27 @@ fn the_conflicts_of_a_stored_plan_are_recorded_unless_they_are_over() {
     let run = apply(&world, &stored, &[]).expect("a run begins");
     assert_eq!(run.state, RunState::Succeeded, "{run:#?}");
     assert_eq!(world.open_conflict().conflict.path, at("key-0"));
+}
+
+#[test]
+fn applying_a_stored_plan_closes_the_conflicts_that_it_settles_and_no_others() {
+    let world = in_step(4);
+    for key in ["key-0", "key-1", "key-2"] {
+        world.save(key, json!({"value": "here"}));
+        world.put(key, json!({"value": "there"}));
+    }
+    succeed(&world);
+    assert_eq!(world.open_conflicts().len(), 3);
+    world.save("key-0", json!({"value": "there"}));
+    world.delete("key-1");
+    world.trash("key-1");
+    let stored = plan(&world);
+    assert_eq!(actions(&stored.plan), [("key-0", "adopt"), ("key-1", "forget")]);
+    let run = apply(&world, &stored, &[]).expect("a run begins");
+    assert_eq!(run.state, RunState::Succeeded, "{run:#?}");
+    assert_eq!(world.open_conflict().conflict.path, at("key-2"));
+    let converged = world.journal.conflict_rows().into_iter().filter(|row| row.status == ConflictStatus::Converged);
+    assert_eq!(converged.count(), 2);
 }
 
 #[test]

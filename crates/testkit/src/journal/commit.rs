@@ -25,6 +25,11 @@ impl State {
             return Committed::Stale;
         }
         let Some((action, revision)) = self.change(scope, &path, local) else { return Committed::Stale };
+        if resolves.is_none() && base != BaseChange::Keep {
+            for settled in std::iter::once(&path).chain(&base_removed) {
+                self.converge(scope, settled);
+            }
+        }
         if let Some((action, id)) = action {
             self.log(action, format!("{path} {}", id.0));
         }
@@ -134,6 +139,14 @@ impl State {
         let choices: String = decision.fields.iter().map(|(name, side)| format!(" {name}={side}")).collect();
         let detail = format!("{}{choices} by {}: {reason}", decision.resolution, decision.actor.name);
         self.log(Action::HcvConflictResolved, detail);
+    }
+
+    /// Closes the conflict at a path whose sides were brought together.
+    fn converge(&mut self, scope: Scope, path: &SecretPath) {
+        if let Some(row) = self.conflicts.iter_mut().find(|row| row.is_open_at(scope.connection_id, path)) {
+            row.status = ConflictStatus::Converged;
+            self.log(Action::HcvConflictResolved, format!("converged {path}"));
+        }
     }
 
     /// Records the conflicts of a plan.

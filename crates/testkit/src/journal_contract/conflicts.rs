@@ -101,6 +101,30 @@ pub async fn conflicts_that_were_not_found_converge_unless_they_could_not_be_jud
     assert_eq!(statuses, [ConflictStatus::Open, ConflictStatus::Converged, ConflictStatus::Open]);
 }
 
+/// The plan may be older than the conflict. What leaves the base alone settles nothing.
+pub async fn an_outcome_that_moves_the_base_closes_the_conflict_at_its_path<J: Journal, D: Desk>(
+    journal: &J,
+    desk: &D,
+) {
+    let (lease, run_id) = begin(journal, desk).await;
+    let record_id = desk.save(&at("a"), RecordType::KeyValue, value("1")).await;
+    let all = ["a", "b", "c", "d"].map(|path| conflict(path, ConflictKind::BothChanged, record_id));
+    journal.record_conflicts(lease, run_id, &all, &OtherConflicts::Stay).await.expect("recorded");
+    let before = desk.audited().await.len();
+    let moved =
+        Outcome { base: BaseChange::Set(base(record_id, 1)), base_removed: Some(at("b")), ..outcome("a") };
+    assert!(matches!(commit(journal, (lease, run_id), moved).await, Committed::Done(_)));
+    assert!(matches!(commit(journal, (lease, run_id), outcome("c")).await, Committed::Done(_)));
+    let mut statuses = Vec::new();
+    for path in ["a", "b", "c", "d"] {
+        statuses.push(opened(journal, desk, path).await.status);
+    }
+    let (open, converged) = (ConflictStatus::Open, ConflictStatus::Converged);
+    assert_eq!(statuses, [converged, converged, open, open]);
+    let news = desk.audited().await.split_off(before);
+    assert_eq!(news.iter().filter(|action| **action == Action::HcvConflictResolved).count(), 2, "{news:?}");
+}
+
 /// In one transaction, audited with actor and reason.
 pub async fn a_decision_closes_its_conflict_with_what_it_changes<J: Journal, D: Desk>(journal: &J, desk: &D) {
     let (lease, run_id) = begin(journal, desk).await;

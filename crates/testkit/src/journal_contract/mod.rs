@@ -103,6 +103,7 @@ macro_rules! journal_contract {
             what_travelled_is_audited_with_what_it_changed,
             a_new_conflict_is_opened_and_audited_once,
             conflicts_that_were_not_found_converge_unless_they_could_not_be_judged,
+            an_outcome_that_moves_the_base_closes_the_conflict_at_its_path,
             a_decision_closes_its_conflict_with_what_it_changes,
             a_decision_on_a_closed_conflict_changes_nothing,
             a_base_set_aside_is_forgotten_and_the_new_identity_recorded,
