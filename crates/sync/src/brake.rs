@@ -4,10 +4,14 @@
 //! Cancelling is gentle: nothing new is started, what is in flight is finished and recorded.
 //! Pulling the brake is not: no further request goes out.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicI64, Ordering},
+};
 
 use futures_util::future::{Either, select};
 use tokio_util::sync::CancellationToken;
+use vaultterm_reconcile::UnixNanos;
 
 use crate::{JournalError, RemoteFault};
 
@@ -16,6 +20,9 @@ use crate::{JournalError, RemoteFault};
 pub(crate) enum Stop {
     /// Another run may hold the connection by now.
     LeaseLost,
+    /// The lease ran out before it was renewed: this process was paused, say. Another run may have
+    /// begun since.
+    LeaseRanOut,
     /// Vault is not to be had: sealed or unreachable for good, login refused.
     Remote(RemoteFault),
     /// The database is not to be had.
@@ -31,11 +38,30 @@ pub(crate) struct Brake {
     cancel: CancellationToken,
     pulled: CancellationToken,
     reason: Mutex<Option<Stop>>,
+    /// Until when the lease surely holds by this node's clock, in nanoseconds.
+    lease_holds_until: AtomicI64,
 }
 
 impl Brake {
+    /// Makes the brake of work that needs no lease, because it writes nothing to Vault.
     pub(crate) fn new(cancel: CancellationToken) -> Self {
-        Self { cancel, pulled: CancellationToken::new(), reason: Mutex::new(None) }
+        Self::under_lease(cancel, UnixNanos(i64::MAX))
+    }
+
+    /// Makes the brake of work under a lease that holds until a moment.
+    pub(crate) fn under_lease(cancel: CancellationToken, until: UnixNanos) -> Self {
+        let lease_holds_until = AtomicI64::new(until.0);
+        Self { cancel, pulled: CancellationToken::new(), reason: Mutex::new(None), lease_holds_until }
+    }
+
+    /// Notes that the lease was renewed.
+    pub(crate) fn lease_renewed(&self, until: UnixNanos) {
+        self.lease_holds_until.store(until.0, Ordering::Relaxed);
+    }
+
+    /// Tells whether the lease may be over by now.
+    pub(crate) fn lease_ran_out(&self, now: UnixNanos) -> bool {
+        now.0 >= self.lease_holds_until.load(Ordering::Relaxed)
     }
 
     /// Stops the run.

@@ -6,19 +6,19 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 use vaultterm_ledger::Actor;
-use vaultterm_reconcile::{Counts, Halt, HaltKind, UnixNanos};
+use vaultterm_reconcile::{Counts, Halt, HaltKind};
 
 use crate::{
-    Clock, Connection, ConnectionId, ConnectionSecrets, Connector, Entitlement, Journal, JournalError, Lease, PlanId,
-    Progress, Remote, RemoteFault, Run, RunId, RunState, StoredPlan, Trigger, Unlicensed,
+    Clock, Connection, ConnectionId, ConnectionSecrets, Connector, Entitlement, Ids, Journal, JournalError, Lease,
+    PlanId, Progress, RandomIds, Remote, RemoteFault, Run, RunId, RunState, StoredPlan, Trigger, Unlicensed,
     brake::{Brake, Stop},
     in_time::{Bounds, in_time},
-    lease,
+    lease::{self, Held},
+    moment::later,
     retry::CallError,
     running,
-    session::{Session, connect},
+    session::{Session, Shell, connect},
 };
 
 /// How long a stored plan may be applied.
@@ -73,7 +73,7 @@ pub struct RunRequest {
 pub struct Begun {
     /// The run as it was recorded.
     pub run: Run,
-    pub(crate) lease: Lease,
+    pub(crate) held: Held,
     pub(crate) connection: Connection,
     pub(crate) secrets: ConnectionSecrets,
     pub(crate) plan: Option<StoredPlan>,
@@ -100,12 +100,14 @@ pub struct Engine<J, C, K> {
     pub(crate) clock: K,
     pub(crate) entitlement: Arc<dyn Entitlement>,
     pub(crate) bounds: Bounds,
+    pub(crate) ids: Arc<dyn Ids>,
 }
 
 impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
     /// Puts an engine together.
     pub fn new(journal: J, connector: C, clock: K, entitlement: Arc<dyn Entitlement>) -> Self {
-        Self { journal, connector, clock, entitlement, bounds: Bounds::default() }
+        let (ids, bounds) = (Arc::new(RandomIds), Bounds::default());
+        Self { journal, connector, clock, entitlement, ids, bounds }
     }
 
     /// Bounds the work that a person waits for (plans, decisions, reveals): it is stopped gently when it takes
@@ -113,6 +115,17 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
     #[must_use]
     pub fn bounded(self, within: Duration, closing: CancellationToken) -> Self {
         Self { bounds: Bounds { within: Some(within), closing }, ..self }
+    }
+
+    /// Lets the engine draw its ids from elsewhere.
+    #[must_use]
+    pub fn with_ids(self, ids: Arc<dyn Ids>) -> Self {
+        Self { ids, ..self }
+    }
+
+    /// Returns what the engine works with.
+    pub(crate) fn shell(&self) -> Shell<'_, J, C, K> {
+        Shell { journal: &self.journal, connector: &self.connector, clock: &self.clock, ids: &*self.ids }
     }
 
     /// Returns the halt that the license means for every run at this moment. It is no part of a stored
@@ -130,7 +143,7 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
     pub async fn plan(&self, connection_id: ConnectionId) -> Result<StoredPlan, EngineError> {
         let (connection, secrets) = self.load(connection_id).await?;
         let brake = Brake::new(CancellationToken::new());
-        let id = PlanId(Uuid::now_v7());
+        let id = PlanId(self.ids.draw(self.clock.now()));
         let plan = self.make_plan(id, &connection, secrets, &brake);
         match in_time(&self.clock, &self.bounds, &brake, plan).await {
             Ok(plan) => {
@@ -149,9 +162,8 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
         brake: &Brake,
     ) -> Result<StoredPlan, CallError> {
         let seed = id.0.as_u64_pair().1;
-        let connected =
-            connect((&self.journal, &self.connector, &self.clock), brake, connection, secrets, seed).await?;
-        let session = Session::new(&self.journal, &self.clock, brake, connection, &connected, seed);
+        let connected = connect(self.shell(), brake, connection, secrets, seed).await?;
+        let session = Session::new(self.shell(), brake, connection, &connected, seed);
         let planned = session.plan(&BTreeSet::new()).await;
         connected.remote.close().await;
         let created = self.clock.now();
@@ -175,16 +187,17 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
         if self.journal.connection(connection_id).await?.is_none() {
             return Err(EngineError::NotFound("connection"));
         }
-        let lease = self.journal.acquire_lease(connection_id, request.run_id.0, lease::TTL).await?;
-        let lease = lease.ok_or(EngineError::RunInProgress)?;
-        let begun = self.begin_under(lease, request).await;
+        let held = lease::take(&self.journal, &self.clock, connection_id, request.run_id.0).await?;
+        let held = held.ok_or(EngineError::RunInProgress)?;
+        let begun = self.begin_under(held, request).await;
         if begun.is_err() {
-            self.give_back(lease).await;
+            self.give_back(held.lease).await;
         }
         begun
     }
 
-    async fn begin_under(&self, lease: Lease, request: RunRequest) -> Result<Begun, EngineError> {
+    async fn begin_under(&self, held: Held, request: RunRequest) -> Result<Begun, EngineError> {
+        let lease = held.lease;
         // Loaded under the lease: an edit that came before it counts.
         let (connection, secrets) = self.load(lease.connection_id).await?;
         let plan = match request.plan_id {
@@ -193,7 +206,7 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
         };
         let run = self.new_run(&connection, &request);
         self.journal.begin_run(lease, &run).await?;
-        Ok(Begun { run, lease, connection, secrets, plan, acknowledge: request.acknowledge })
+        Ok(Begun { run, held, connection, secrets, plan, acknowledge: request.acknowledge })
     }
 
     async fn applicable_plan(&self, id: PlanId, connection: &Connection) -> Result<StoredPlan, EngineError> {
@@ -216,8 +229,7 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
 
     /// Carries out a run to its end, whatever happens. Never fails: the run says how it ended.
     pub async fn run(&self, begun: Begun, progress: &impl Progress, cancel: &CancellationToken) -> Run {
-        let entitlement = &*self.entitlement;
-        running::carry_out((&self.journal, &self.connector, &self.clock), entitlement, begun, progress, cancel).await
+        running::carry_out(self.shell(), &*self.entitlement, begun, progress, cancel).await
     }
 
     pub(crate) async fn load(&self, id: ConnectionId) -> Result<(Connection, ConnectionSecrets), EngineError> {
@@ -253,11 +265,6 @@ pub(crate) fn unplanned(error: CallError, brake: Brake) -> EngineError {
     match (error, brake.into_reason()) {
         (CallError::Fault(fault), _) | (CallError::Stopped, Some(Stop::Remote(fault))) => fault.into(),
         (CallError::Stopped, Some(Stop::Journal(error))) => error.into(),
-        (CallError::Stopped, Some(Stop::LeaseLost) | None) => JournalError::LeaseLost.into(),
+        (CallError::Stopped, Some(Stop::LeaseLost | Stop::LeaseRanOut) | None) => JournalError::LeaseLost.into(),
     }
-}
-
-/// Returns a moment later by a duration.
-pub(crate) fn later(moment: UnixNanos, by: Duration) -> UnixNanos {
-    UnixNanos(moment.0.saturating_add(i64::try_from(by.as_nanos()).unwrap_or(i64::MAX)))
 }

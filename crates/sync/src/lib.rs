@@ -18,6 +18,7 @@ mod in_time;
 mod journal;
 mod lease;
 mod mark;
+mod moment;
 mod observe;
 mod peek;
 mod pool;
@@ -40,7 +41,7 @@ pub use conflict::{ConflictStatus, Decision, FieldChoice, Resolution, StoredConf
 pub use connection::{Connection, ConnectionSecrets, Credential, RemoteIdentity, Schedule, Tls};
 pub use engine::{Begun, Engine, EngineError, ResolvedBy, RunRequest};
 pub use entitlement::{Entitlement, Unlicensed};
-pub use ids::{CollectionId, ConflictId, ConnectionId, PlanId, RunId};
+pub use ids::{CollectionId, ConflictId, ConnectionId, Ids, PlanId, RandomIds, RunId};
 pub use journal::{
     BaseChange, Committed, Journal, JournalError, Lease, LocalChange, Origin, OtherConflicts, Outcome, Resolved,
     StoredFields, SyncedAudit,

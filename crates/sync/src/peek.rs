@@ -2,7 +2,6 @@
 //! nothing but a `SecretID` that came wrapped, and takes no lease.
 
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 use vaultterm_reconcile::RemoteExpect;
 use vaultterm_sealing::SecretFields;
 
@@ -27,11 +26,10 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
         let RemoteExpect::Live { stamp, .. } = stored.conflict.expect.remote else { return Ok(None) };
         let (connection, secrets) = self.load(stored.connection_id).await?;
         let brake = Brake::new(CancellationToken::new());
-        let seed = Uuid::now_v7().as_u64_pair().1;
+        let seed = self.ids.draw(self.clock.now()).as_u64_pair().1;
         let work = async {
-            let shell = (&self.journal, &self.connector, &self.clock);
-            let connected = connect(shell, &brake, &connection, secrets, seed).await?;
-            let session = Session::new(&self.journal, &self.clock, &brake, &connection, &connected, seed);
+            let connected = connect(self.shell(), &brake, &connection, secrets, seed).await?;
+            let session = Session::new(self.shell(), &brake, &connection, &connected, seed);
             let read = session.remote_fields(&stored.conflict.path, &stamp).await;
             connected.remote.close().await;
             Ok::<_, CallError>(read)

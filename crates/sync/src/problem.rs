@@ -91,6 +91,10 @@ impl Problem {
         match stop {
             Stop::Remote(fault) => Self::fault("", fault),
             Stop::LeaseLost => Self::journal(&JournalError::LeaseLost),
+            Stop::LeaseRanOut => {
+                let detail = "the run was paused for longer than its lease holds, and sent nothing more to Vault";
+                Self::new("", "lease_lost", detail, Some("the next run continues where it ended".to_owned()))
+            }
             Stop::Journal(error) => Self::journal(error),
         }
     }

@@ -17,7 +17,6 @@ use std::{
 use futures_util::future::{Either, join, select};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 use vaultterm_reconcile::{
     BaseEntry, Choice, Conflict, Content, Expect, LocalSnapshot, RecordType, RemoteSight, Resolving, SecretPath, Side,
     Step, resolution,
@@ -31,7 +30,7 @@ use crate::{
     brake::Brake,
     engine::unplanned,
     in_time::in_time,
-    lease,
+    lease::{self, Held},
     mark::RunNumber,
     problem::StepError,
     record::recorder,
@@ -65,12 +64,12 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
         if let Some(unlicensed) = self.entitlement.missing() {
             return Err(unlicensed.into());
         }
-        let run_id = RunId(Uuid::now_v7());
+        let run_id = RunId(self.ids.draw(self.clock.now()));
         let id = conflict.connection_id;
-        let lease = lease::wait_for(&self.journal, &self.clock, id, run_id.0, PATIENCE).await?;
-        let lease = lease.ok_or(EngineError::RunInProgress)?;
+        let held = lease::wait_for(&self.journal, &self.clock, id, run_id.0, PATIENCE).await?;
+        let held = held.ok_or(EngineError::RunInProgress)?;
         let resolving = Deciding { conflict, resolution, by, run_id };
-        match self.resolve_under(lease, resolving).await {
+        match self.resolve_under(held, resolving).await {
             Ok(()) => {}
             Err(error) => return Err(self.with_what_was_recorded(conflict_id, error).await),
         }
@@ -89,7 +88,8 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
         Ok(conflict)
     }
 
-    async fn resolve_under(&self, lease: Lease, mut deciding: Deciding<'_>) -> Result<(), EngineError> {
+    async fn resolve_under(&self, held: Held, mut deciding: Deciding<'_>) -> Result<(), EngineError> {
+        let lease = held.lease;
         let prepared = self.prepare(lease, &mut deciding).await;
         let (connection, secrets, mut run) = match prepared {
             Ok(prepared) => prepared,
@@ -98,7 +98,7 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
                 return Err(error);
             }
         };
-        let brake = Brake::new(CancellationToken::new());
+        let brake = Brake::under_lease(CancellationToken::new(), held.until);
         let tally = Tally::new(&());
         let ended = {
             let work = self.decide(&connection, secrets, (&mut run, lease), &deciding, &brake, &tally);
@@ -155,9 +155,8 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
         tally: &Tally<'_, ()>,
     ) -> Result<(), Undone> {
         let seed = run.id.0.as_u64_pair().1;
-        let connected =
-            connect((&self.journal, &self.connector, &self.clock), brake, connection, secrets, seed).await?;
-        let session = Session::new(&self.journal, &self.clock, brake, connection, &connected, seed);
+        let connected = connect(self.shell(), brake, connection, secrets, seed).await?;
+        let session = Session::new(self.shell(), brake, connection, &connected, seed);
         let ended = deciding.carry_out(&session, lease, tally).await;
         connected.remote.close().await;
         run.requests = connected.remote.requests();

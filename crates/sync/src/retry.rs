@@ -14,7 +14,7 @@ use vaultterm_sealing::SecretFields;
 use crate::{
     Clock, FaultClass, Mark, Remote, RemoteFault, SecretRead, WriteReceipt,
     brake::{Brake, Stop, Stopped},
-    engine::later,
+    moment::later,
     throttle::{Permit, Throttle},
 };
 
@@ -28,20 +28,30 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 /// What repeating a request does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
-    /// It reads, or has the same effect once or twice.
+    /// It reads.
     Repeatable,
+    /// It changes something in Vault, and twice is the same as once.
+    Idempotent,
     /// Every one that arrives makes a version: repeated only when it surely had no effect.
     Once,
     /// It may use up a `SecretID`, and somebody waits for the answer.
     Login,
 }
 
+impl Effect {
+    /// Tells whether a request may change something in Vault.
+    const fn changes_vault(self) -> bool {
+        matches!(self, Self::Idempotent | Self::Once)
+    }
+}
+
 /// Tells how often a request is sent, in all, before a fault of this class is final.
 const fn attempts_max(class: FaultClass, effect: Effect) -> u32 {
+    use Effect::{Idempotent, Once, Repeatable};
     use FaultClass::{RateLimited, Sealed, StaleReplica, Unavailable, Unknown};
     match (class, effect) {
-        (RateLimited, Effect::Repeatable | Effect::Once) => 20,
-        (Unavailable | StaleReplica | Sealed, Effect::Repeatable | Effect::Once) | (Unknown, Effect::Repeatable) => 8,
+        (RateLimited, Repeatable | Idempotent | Once) => 20,
+        (Unavailable | StaleReplica | Sealed, Repeatable | Idempotent | Once) | (Unknown, Repeatable | Idempotent) => 8,
         (Unavailable | StaleReplica | Sealed | RateLimited, Effect::Login) => 3,
         _ => 1,
     }
@@ -204,11 +214,11 @@ impl<'a, R: Remote, K: Clock> Calls<'a, R, K> {
     }
 
     pub(crate) async fn annotate(&self, path: &SecretPath, mark: &Mark) -> Result<(), CallError> {
-        self.call(Effect::Repeatable, || self.remote.annotate(path, mark)).await
+        self.call(Effect::Idempotent, || self.remote.annotate(path, mark)).await
     }
 
     pub(crate) async fn delete(&self, path: &SecretPath, version: Version) -> Result<Option<String>, CallError> {
-        self.call(Effect::Repeatable, || self.remote.delete(path, version)).await
+        self.call(Effect::Idempotent, || self.remote.delete(path, version)).await
     }
 
     /// Sends a request until it succeeds, or its fault is final. A request in flight is never
@@ -220,6 +230,10 @@ impl<'a, R: Remote, K: Clock> Calls<'a, R, K> {
         let mut attempts = 0;
         loop {
             let permit = self.permit().await?;
+            if effect.changes_vault() && self.brake.lease_ran_out(self.clock.now()) {
+                // Commits are fenced by the database; requests to Vault only by this.
+                return Err(self.brake.pull(Stop::LeaseRanOut).into());
+            }
             attempts += 1;
             let fault = match attempt().await {
                 Ok(answer) => {
@@ -293,7 +307,7 @@ mod tests {
 
     #[test]
     fn a_refused_login_is_never_repeated() {
-        for effect in [Effect::Repeatable, Effect::Once, Effect::Login] {
+        for effect in [Effect::Repeatable, Effect::Idempotent, Effect::Once, Effect::Login] {
             assert_eq!(attempts_max(FaultClass::LoginRefused, effect), 1);
         }
     }
@@ -334,6 +348,7 @@ mod tests {
                 Stale | Invalid | Denied | Redirected | Protocol => ([1, 1, 1], false, false),
             };
             let found = [Effect::Repeatable, Effect::Once, Effect::Login].map(|effect| attempts_max(class, effect));
+            assert_eq!(attempts_max(class, Effect::Idempotent), found[0], "{class:?}");
             assert_eq!((found, pushes_back(class), concerns_every_path(class)), (attempts, spared, ends), "{class:?}");
         }
     }

@@ -22,7 +22,7 @@ use crate::{
     pool::Pool,
     record::{Pending, recorder},
     retry::CallError,
-    session::{Session, connect, replaced},
+    session::{Session, Shell, connect, replaced},
     tally::Tally,
 };
 
@@ -49,18 +49,20 @@ struct Task<'a> {
 
 /// Carries out a run to its end, whatever happens.
 pub(crate) async fn carry_out<J: Journal, C: Connector, K: Clock, P: Progress>(
-    (journal, connector, clock): (&J, &C, &K),
+    shell: Shell<'_, J, C, K>,
     entitlement: &dyn Entitlement,
     begun: Begun,
     progress: &P,
     cancel: &CancellationToken,
 ) -> Run {
-    let Begun { mut run, lease, connection, secrets, plan, acknowledge } = begun;
+    let Shell { journal, clock, .. } = shell;
+    let Begun { mut run, held, connection, secrets, plan, acknowledge } = begun;
     let task = Task { entitlement, connection, plan, acknowledge };
-    let brake = Brake::new(cancel.clone());
+    let lease = held.lease;
+    let brake = Brake::under_lease(cancel.clone(), held.until);
     let tally = Tally::new(progress);
     let ending = {
-        let work = open((journal, connector, clock), (&mut run, lease), &task, secrets, &brake, &tally);
+        let work = open(shell, (&mut run, lease), &task, secrets, &brake, &tally);
         match select(pin!(work), pin!(lease::keep(journal, clock, lease, &brake))).await {
             Either::Left((ending, _)) => ending,
             Either::Right((never, _)) => match never {},
@@ -87,7 +89,7 @@ pub(crate) async fn finish<J: Journal>(journal: &J, run: &Run, lease: Lease) {
 
 /// Opens a session, lets the run happen in it, and closes it.
 async fn open<J: Journal, C: Connector, K: Clock, P: Progress>(
-    (journal, connector, clock): (&J, &C, &K),
+    shell: Shell<'_, J, C, K>,
     (run, lease): (&mut Run, Lease),
     task: &Task<'_>,
     secrets: ConnectionSecrets,
@@ -96,9 +98,9 @@ async fn open<J: Journal, C: Connector, K: Clock, P: Progress>(
 ) -> Result<Ending, Stopped> {
     tally.phase(Phase::Connect);
     let seed = run.id.0.as_u64_pair().1;
-    let connected = connect((journal, connector, clock), brake, &task.connection, secrets, seed).await;
+    let connected = connect(shell, brake, &task.connection, secrets, seed).await;
     let connected = connected.map_err(|error| stopped(error, brake))?;
-    let session = Session::new(journal, clock, brake, &task.connection, &connected, seed);
+    let session = Session::new(shell, brake, &task.connection, &connected, seed);
     let ending = plan_and_apply(&session, (run, lease), task, connected.secret_id_expires, tally).await;
     connected.remote.close().await;
     run.requests = connected.remote.requests();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use vaultterm_reconcile::UnixNanos;
 
-use crate::{Connection, Run, RunState, Trigger, engine::later};
+use crate::{Connection, Run, RunState, Trigger, moment::later};
 
 /// How long a local change waits for the next one, so that a burst of edits is one run.
 pub const DEBOUNCE: Duration = Duration::from_secs(2);

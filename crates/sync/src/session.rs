@@ -10,7 +10,7 @@ use vaultterm_reconcile::{Content, RecordId, RemoteStamp, Revision, SecretPath};
 use vaultterm_sealing::SecretText;
 
 use crate::{
-    Clock, Connected, Connection, ConnectionId, ConnectionSecrets, Connector, Credential, FaultClass, Journal,
+    Clock, Connected, Connection, ConnectionId, ConnectionSecrets, Connector, Credential, FaultClass, Ids, Journal,
     JournalError, Remote, RemoteFault, RemoteIdentity, SecretRead, StoredFields,
     brake::Brake,
     problem::StepError,
@@ -21,10 +21,27 @@ use crate::{
 /// overhead). What does not fit is read again.
 const VALUES_BYTES_MAX: u64 = 64 << 20;
 
+/// What the engine works with: the database, the way to Vaults, the time, and new ids.
+pub(crate) struct Shell<'a, J, C, K> {
+    pub(crate) journal: &'a J,
+    pub(crate) connector: &'a C,
+    pub(crate) clock: &'a K,
+    pub(crate) ids: &'a dyn Ids,
+}
+
+impl<J, C, K> Clone for Shell<'_, J, C, K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<J, C, K> Copy for Shell<'_, J, C, K> {}
+
 /// One logged-in session with everything that its work needs.
 pub(crate) struct Session<'a, J, R, K> {
     pub(crate) journal: &'a J,
     pub(crate) clock: &'a K,
+    pub(crate) ids: &'a dyn Ids,
     pub(crate) brake: &'a Brake,
     pub(crate) connection: &'a Connection,
     /// What answers at the address.
@@ -36,18 +53,18 @@ pub(crate) struct Session<'a, J, R, K> {
 }
 
 impl<'a, J: Journal, R: Remote, K: Clock> Session<'a, J, R, K> {
-    pub(crate) fn new(
-        journal: &'a J,
-        clock: &'a K,
+    pub(crate) fn new<C>(
+        shell: Shell<'a, J, C, K>,
         brake: &'a Brake,
         connection: &'a Connection,
         connected: &'a Connected<R>,
         seed: u64,
     ) -> Self {
+        let Shell { journal, clock, ids, .. } = shell;
         let calls = Calls::new(&connected.remote, clock, brake, connection.concurrency_max, seed);
         let values = Values::default();
         let identity = &connected.identity;
-        Self { journal, clock, brake, connection, identity, calls, values, faults: Mutex::default() }
+        Self { journal, clock, ids, brake, connection, identity, calls, values, faults: Mutex::default() }
     }
 
     /// Remembers why a path could not be looked at or read. What the role may not see is no fault:
@@ -121,12 +138,13 @@ impl Values {
 /// Logs in. A wrapped `SecretID` is unwrapped first and stored at once: its token is spent,
 /// and whatever fails afterwards must not lose it.
 pub(crate) async fn connect<J: Journal, C: Connector, K: Clock>(
-    (journal, connector, clock): (&J, &C, &K),
+    shell: Shell<'_, J, C, K>,
     brake: &Brake,
     connection: &Connection,
     mut secrets: ConnectionSecrets,
     seed: u64,
 ) -> Result<Connected<C::Remote>, CallError> {
+    let Shell { journal, connector, clock, .. } = shell;
     let jitter = Jitter::new(seed);
     if let Credential::WrappingToken(token) = &secrets.credential {
         let unwrap = || connector.unwrap_secret_id(connection, &secrets);

@@ -62,6 +62,8 @@ struct Inner {
     /// Scripted faults that struck, by class.
     faults: BTreeMap<&'static str, u64>,
     sessions_open: u64,
+    /// Requests that change something, counted when they are sent.
+    changes_sent: u64,
 }
 
 impl FakeKv {
@@ -92,6 +94,7 @@ impl FakeKv {
             log: Vec::new(),
             faults: BTreeMap::new(),
             sessions_open: 0,
+            changes_sent: 0,
         };
         Self { inner: Arc::new(Mutex::new(inner)), clock, fuse }
     }
@@ -239,6 +242,13 @@ impl FakeKv {
     #[must_use]
     pub fn sessions_open(&self) -> u64 {
         self.inner().sessions_open
+    }
+
+    /// Counts the requests that change something in Vault, from the moment they are sent: one that is
+    /// on its way counts already, and one that is repeated after a new login counts once.
+    #[must_use]
+    pub fn changes_sent(&self) -> u64 {
+        self.inner().changes_sent
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {

@@ -15,10 +15,10 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use vaultterm_ledger::{Actor, ActorKind};
-use vaultterm_reconcile::{HaltKind, Mode, Options, RecordType, SecretPath};
+use vaultterm_reconcile::{HaltKind, Mode, Options, RecordType, SecretPath, UnixNanos};
 use vaultterm_sync::{
-    CollectionId, ConflictStatus, Connection, ConnectionId, Engine, EngineError, PlanId, Resolution, ResolvedBy, Run,
-    RunId, RunRequest, Schedule, StoredConflict, Tls, Trigger,
+    CollectionId, ConflictStatus, Connection, ConnectionId, Engine, EngineError, Ids, PlanId, Resolution, ResolvedBy,
+    Run, RunId, RunRequest, Schedule, StoredConflict, Tls, Trigger,
 };
 
 use crate::{Data, FakeKv, FakeLicense, Fuse, ManualClock, MemoryJournal, SECRET_ID};
@@ -47,6 +47,8 @@ pub struct World {
     pub collection_id: CollectionId,
     /// Runs asked for so far: tests draw the same ids every time.
     runs: Arc<AtomicU64>,
+    /// Ids that the engine drew so far.
+    ids: Arc<CountedIds>,
 }
 
 /// What a run is asked for, beyond the ordinary.
@@ -69,7 +71,17 @@ impl World {
         let id = ConnectionId(Uuid::from_u128(0xC0));
         let collection_id = CollectionId(Uuid::from_u128(0xC1));
         journal.add_connection(connection(id, collection_id, mode), SECRET_ID);
-        Self { clock, fuse, kv, journal, license: FakeLicense::default(), id, collection_id, runs: Arc::default() }
+        Self {
+            clock,
+            fuse,
+            kv,
+            journal,
+            license: FakeLicense::default(),
+            id,
+            collection_id,
+            runs: Arc::default(),
+            ids: Arc::default(),
+        }
     }
 
     /// Makes an empty world with other options.
@@ -102,7 +114,8 @@ impl World {
     #[must_use]
     pub fn engine(&self) -> Engine<MemoryJournal, FakeKv, ManualClock> {
         let license = Arc::new(self.license.clone());
-        Engine::new(self.journal.clone(), self.kv.clone(), self.clock.clone(), license)
+        let ids = Arc::<CountedIds>::clone(&self.ids);
+        Engine::new(self.journal.clone(), self.kv.clone(), self.clock.clone(), license).with_ids(ids)
     }
 
     // ---- the two sides ---------------------------------------------------------------------
@@ -275,6 +288,19 @@ impl World {
     ) -> Result<StoredConflict, EngineError> {
         let by = ResolvedBy { actor: actor(), reason: Some("because".to_owned()), request_id: None, source_ip: None };
         self.engine().resolve(conflict.id, resolution, Some(conflict.conflict.expect), &by).await
+    }
+}
+
+/// Ids that tell the moment they were drawn at and are counted from 1: the same in every replay.
+#[derive(Debug, Default)]
+pub struct CountedIds(AtomicU64);
+
+impl Ids for CountedIds {
+    fn draw(&self, now: UnixNanos) -> Uuid {
+        let drawn = self.0.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut tail = [0; 10];
+        tail[2..].copy_from_slice(&drawn.to_be_bytes());
+        uuid::Builder::from_unix_timestamp_millis(u64::try_from(now.0 / 1_000_000).unwrap_or(0), &tail).into_uuid()
     }
 }
 

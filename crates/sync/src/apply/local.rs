@@ -4,7 +4,6 @@
 //! nothing has happened; after it, all has. Marks are set before: cut off in between, the next
 //! run sets them again.
 
-use uuid::Uuid;
 use vaultterm_reconcile::{BaseEntry, Link, LocalExpect, RecordId, RecordType, Revision, SecretPath, Step};
 
 use super::{Apply, linked, planned_record, planned_version};
@@ -151,9 +150,6 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
 
     /// Draws the id of a new record, by the engine's clock.
     fn draw_record_id(&self) -> RecordId {
-        let now = u64::try_from(self.session.clock.now().0).unwrap_or(0);
-        let (seconds, nanos) = (now / 1_000_000_000, now % 1_000_000_000);
-        let nanos = u32::try_from(nanos).expect("a remainder below 1,000,000,000");
-        RecordId(Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanos)))
+        RecordId(self.session.ids.draw(self.session.clock.now()))
     }
 }

@@ -1,6 +1,13 @@
 //! What the worlds came across, counted: a branch that none of them reached proves nothing.
 
-use std::{collections::BTreeMap, fmt, sync::Mutex};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use vaultterm_reconcile::{Action, ConflictKind, HaltKind, Step, Version};
 use vaultterm_sync::{Event, FaultClass, Progress, Run};
@@ -214,9 +221,19 @@ fn branch(step: &Step) -> String {
 
 /// Listens to runs.
 #[derive(Default)]
-pub(crate) struct Listener(Mutex<Seen>);
+pub(crate) struct Listener(Mutex<Seen>, AtomicBool);
 
 impl Listener {
+    /// Notes that the run has its lease.
+    pub(crate) fn begin(&self) {
+        self.1.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it got that far.
+    pub(crate) fn began(&self) -> bool {
+        self.1.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn take(&self) -> Seen {
         std::mem::take(&mut *self.0.lock().expect("one thread"))
     }

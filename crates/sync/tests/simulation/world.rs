@@ -267,11 +267,16 @@ impl Life {
         if !ended {
             self.accidents += 1;
             self.seen.count("event pause", 1);
+            let leased = listener.began();
             world.clock.advance(LEASE_OVER);
             let other = Listener::default();
             world.clock.drive(running(world, Self::ask(dice), &other, &cancel));
+            let took_over = other.began();
             self.seen.add(other.take());
+            let sent = world.kv.changes_sent();
             world.clock.drive(zombie);
+            let more = world.kv.changes_sent() - sent;
+            assert!(!leased || !took_over || more == 0, "{more} requests that write, after another run took over");
         }
         self.seen.add(listener.take());
     }
@@ -298,10 +303,11 @@ impl Life {
     }
 }
 
-/// A whole run. Whoever finds the connection taken does nothing.
+/// A whole run. One that finds the connection taken does nothing.
 async fn running(world: &World, ask: Ask, listener: &Listener, cancel: &CancellationToken) {
     let engine = world.engine();
     if let Ok(begun) = engine.begin(world.id, world.request(ask)).await {
+        listener.begin();
         engine.run(begun, listener, cancel).await;
     }
 }

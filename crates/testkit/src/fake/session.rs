@@ -62,6 +62,9 @@ impl FakeRemote {
         let full = self.full(path);
         let request = Request { operation, path: path.to_owned(), version: version.map(|version| version.0) };
         let effect = |inner: &mut Inner, now: UnixNanos| effect(inner, &full, now);
+        if matches!(operation, Operation::Write | Operation::Annotate | Operation::Delete) {
+            self.kv.inner().changes_sent += 1;
+        }
         self.requests.fetch_add(1, Ordering::Relaxed);
         let token = Some(self.token.load(Ordering::Relaxed));
         match self.kv.request(request.clone(), token, effect).await {

@@ -111,8 +111,7 @@ pub async fn an_outcome_that_moves_the_base_closes_the_conflict_at_its_path<J: J
     let all = ["a", "b", "c", "d"].map(|path| conflict(path, ConflictKind::BothChanged, record_id));
     journal.record_conflicts(lease, run_id, &all, &OtherConflicts::Stay).await.expect("recorded");
     let before = desk.audited().await.len();
-    let moved =
-        Outcome { base: BaseChange::Set(base(record_id, 1)), base_removed: Some(at("b")), ..outcome("a") };
+    let moved = Outcome { base: BaseChange::Set(base(record_id, 1)), base_removed: Some(at("b")), ..outcome("a") };
     assert!(matches!(commit(journal, (lease, run_id), moved).await, Committed::Done(_)));
     assert!(matches!(commit(journal, (lease, run_id), outcome("c")).await, Committed::Done(_)));
     let mut statuses = Vec::new();
