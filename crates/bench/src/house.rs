@@ -124,6 +124,7 @@ impl House {
             namespace: None,
             tls: Tls::default(),
             auth_mount: "approle".to_owned(),
+            auth_namespace: None,
             role_id: self.role_id.clone(),
             mount: MOUNT.to_owned(),
             path: scope.to_owned(),

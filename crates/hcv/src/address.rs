@@ -1,9 +1,9 @@
-//! The address of a Vault: scheme, host and port. What may be spoken to at all is judged in
-//! `vaultterm-outbound`.
+//! The address of a Vault: scheme, host, port, and the path prefix of one behind a proxy. What may be
+//! spoken to at all is judged in `vaultterm-outbound`.
 
 use vaultterm_outbound::{Address, AddressError};
 
-/// A checked address: scheme, host and port, nothing else.
+/// A checked address: scheme, host, port and perhaps a path prefix (`https://host/vault`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VaultAddress(Address);
 
@@ -17,8 +17,15 @@ impl VaultAddress {
         if address.url().query().is_some() {
             return Err(AddressError::Malformed("it must not hold a query or fragment"));
         }
-        if !matches!(address.url().path(), "" | "/") {
-            return Err(AddressError::Malformed("it must not hold a path: mount and path are given on their own"));
+        let prefix = address.url().path().trim_matches('/');
+        if prefix.split('/').any(|segment| segment == "v1") {
+            return Err(AddressError::Malformed(
+                "it must end before `/v1`: VaultTerm adds it, and mount and path are given on their own",
+            ));
+        }
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-._~/".contains(c);
+        if !prefix.chars().all(plain) || prefix.contains("//") {
+            return Err(AddressError::Malformed("its path prefix holds characters that no prefix has"));
         }
         Ok(Self(address))
     }
@@ -27,6 +34,11 @@ impl VaultAddress {
     #[must_use]
     pub fn origin(&self) -> String {
         self.0.origin()
+    }
+
+    /// Returns the path prefix: empty, or as `/vault`, without a slash at the end.
+    fn prefix(&self) -> &str {
+        self.0.url().path().trim_end_matches('/')
     }
 
     /// Says whether requests go over plain http.
@@ -43,8 +55,9 @@ impl VaultAddress {
     /// Returns the base of request URLs, with `server_name` in place of the host, where TLS must
     /// ask for and verify another name. The resolver still dials the host.
     pub(crate) fn base(&self, server_name: Option<&str>) -> String {
-        server_name
-            .map_or_else(|| self.origin(), |name| format!("{}://{name}:{}", self.0.url().scheme(), self.0.port()))
+        let origin = server_name
+            .map_or_else(|| self.origin(), |name| format!("{}://{name}:{}", self.0.url().scheme(), self.0.port()));
+        format!("{origin}{}", self.prefix())
     }
 }
 
@@ -53,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_holds_nothing_but_scheme_host_and_port() {
+    fn an_address_holds_nothing_but_scheme_host_port_and_prefix() {
         for text in [
             "",
             "vault.example.com",
@@ -62,6 +75,9 @@ mod tests {
             "https://user@vault.example.com",
             "https://user:password@vault.example.com",
             "https://vault.example.com/v1",
+            "https://vault.example.com/vault/v1/secret",
+            "https://vault.example.com/a//b",
+            "https://vault.example.com/a%2Fb",
             "https://vault.example.com?x=1",
             "https://vault.example.com#x",
             "https://",
@@ -72,5 +88,9 @@ mod tests {
         assert_eq!(address.origin(), "https://vault.example.com");
         assert_eq!(address.host(), "vault.example.com");
         assert_eq!(address.base(Some("inside.example.com")), "https://inside.example.com:443");
+        let behind = VaultAddress::parse("https://Gateway.example.com:8443/tools/vault/", false).expect("allowed");
+        assert_eq!(behind.origin(), "https://gateway.example.com:8443");
+        assert_eq!(behind.base(None), "https://gateway.example.com:8443/tools/vault");
+        assert_eq!(behind.base(Some("inside")), "https://inside:8443/tools/vault");
     }
 }

@@ -134,9 +134,9 @@ impl AnchorSession {
         kv2::read_write(&request, &answer, cas, self.scope.mount()).map(drop)
     }
 
-    /// Revokes the token, best effort.
+    /// Revokes the token, best effort: a failure is logged.
     pub async fn close(&self) {
-        self.session.close().await;
+        self.session.abandon().await;
     }
 }
 

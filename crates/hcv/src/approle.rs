@@ -8,7 +8,8 @@ use zeroize::Zeroizing;
 
 use crate::{
     fault::{self, Absence, TransportError},
-    http::{Answer, Effect, Request, Transport},
+    http::{Answer, Effect, Namespace, Request, Transport},
+    redaction::Secrets,
     route::Route,
     wire::{self, Envelope},
 };
@@ -51,14 +52,16 @@ pub(crate) async fn login(
     let request = login_request(auth_mount, role_id, secret_id);
     let answer = transport.send(&request, None).await.map_err(|error| lost_login(&request, &error))?;
     if !answer.status.is_success() {
-        return Err(refused_login(&request, &answer, auth_mount));
+        return Err(in_namespace(transport, refused_login(&request, &answer, auth_mount)));
     }
     let Some(mut auth) = answer.parse::<Body>(&request.doing)?.auth else {
         return Err(fault::new(FaultClass::Protocol, format!("{}: the answer holds no token", request.doing)));
     };
+    let role = auth.metadata.and_then(|mut metadata| metadata.remove("role_name"));
     let login = Login {
         token: SecretText::new(std::mem::take(&mut auth.client_token)),
-        role: auth.metadata.and_then(|mut metadata| metadata.remove("role_name")),
+        // It gets into messages: what repeats the credential is no name of a role.
+        role: role.filter(|role| !answer.sent.repeats(role)),
         uses: (auth.num_uses > 0).then_some(auth.num_uses),
     };
     if auth.policies.iter().any(|policy| policy == "root") {
@@ -81,7 +84,23 @@ fn login_request(auth_mount: &str, role_id: &str, secret_id: &SecretText) -> Req
     let json = serde_json::to_vec(&Credentials { role_id, secret_id: secret_id.expose() });
     let json = Zeroizing::new(json.expect("two texts always encode"));
     let route = Route::new(format!("auth/{}/login", auth_mount.trim_matches('/')));
-    Request::post(route, "logging in at", &[], Effect::Repeatable, json)
+    let request = Request::post(route, "logging in at", &[], Effect::Repeatable, json);
+    Request { secrets: Secrets::Body, namespace: Namespace::OfLogin, ..request }
+}
+
+/// Adds to a refused login in a namespace that AppRole may be mounted in another one.
+fn in_namespace(transport: &Transport, fault: RemoteFault) -> RemoteFault {
+    let Some(namespace) = transport.namespaces().of_login.as_ref().and_then(|name| name.to_str().ok()) else {
+        return fault;
+    };
+    if fault.class != FaultClass::LoginRefused {
+        return fault;
+    }
+    let hint = fault.hint.unwrap_or_default();
+    let also = format!(
+        "the login was made in the namespace `{namespace}`: if AppRole is mounted at the root or in another namespace, name it (`auth.namespace`; `vaultterm connection update --auth-namespace root`)"
+    );
+    RemoteFault { hint: Some(if hint.is_empty() { also } else { format!("{hint}; {also}") }), ..fault }
 }
 
 /// A login may be repeated, but a lost one may have used up a use of the `SecretID`.
@@ -95,13 +114,7 @@ fn lost_login(request: &Request, error: &TransportError) -> RemoteFault {
 
 fn refused_login(request: &Request, answer: &Answer, auth_mount: &str) -> RemoteFault {
     let fault = fault::refused(request, answer);
-    let no_such_mount = || {
-        fault::hinted(
-            FaultClass::LoginRefused,
-            format!("{}: there is no auth method at `auth/{}/`", request.doing, auth_mount.trim_matches('/')),
-            "check the AppRole mount and the namespace of the connection",
-        )
-    };
+    let mount = auth_mount.trim_matches('/');
     match answer.status.as_u16() {
         // The server tells nobody which of these it is.
         400 if fault.message.contains("invalid role") || fault.message.contains("invalid secret") => fault::hinted(
@@ -110,18 +123,33 @@ fn refused_login(request: &Request, answer: &Answer, auth_mount: &str) -> Remote
             "check the RoleID; issue a new SecretID and store it (`vaultterm connection rotate-secret-id`)",
         ),
         400 => RemoteFault { class: FaultClass::LoginRefused, ..fault },
-        403 => no_such_mount(),
+        // A server answers so where there is no auth method, and to a role that it locked.
+        403 => fault::hinted(
+            FaultClass::LoginRefused,
+            format!(
+                "{}: permission denied (HTTP 403): the role is locked after several refused logins (even the right SecretID is refused then), or there is no auth method at `auth/{mount}/`",
+                request.doing
+            ),
+            format!(
+                "if the AppRole mount and the namespace of the connection are right, stop logging in and wait for the lockout to end (15 minutes by default), or let an operator lift it: \
+                 `vault write -f sys/locked-users/<accessor of auth/{mount}>/unlock/<RoleID>` (OpenBao: `bao write -f …`); `vault read sys/locked-users` lists who is locked"
+            ),
+        ),
         404 if fault::absence(answer) == Absence::NoNamespace => fault::hinted(
             FaultClass::LoginRefused,
             format!("{}: the namespace does not exist", request.doing),
             "check the namespace of the connection",
         ),
-        404 => no_such_mount(),
+        404 => fault::hinted(
+            FaultClass::LoginRefused,
+            format!("{}: there is no auth method at `auth/{mount}/`", request.doing),
+            "check the AppRole mount and the namespace of the connection",
+        ),
         _ => fault,
     }
 }
 
-/// Takes the `SecretID` out of a wrapping token, once: whoever unwraps first has it.
+/// Takes the `SecretID` out of a wrapping token, which works once.
 ///
 /// # Errors
 /// [`FaultClass::LoginRefused`] when the token does not wrap a `SecretID` of this AppRole mount,
@@ -147,7 +175,11 @@ pub(crate) async fn unwrap(
     // spent, and nothing forged is taken for a SecretID.
     let json = serde_json::to_vec(&Lookup { token: token.expose() }).expect("a text always encodes");
     let route = Route::new("sys/wrapping/lookup");
-    let request = Request::post(route, "looking at the wrapping token,", &[], Effect::Repeatable, Zeroizing::new(json));
+    let request = Request {
+        secrets: Secrets::Body,
+        namespace: Namespace::OfLogin,
+        ..Request::post(route, "looking at the wrapping token,", &[], Effect::Repeatable, Zeroizing::new(json))
+    };
     let answer = transport.send(&request, None).await.map_err(|error| error.fault(&request))?;
     if !answer.status.is_success() {
         return Err(refused_unwrap(&request, &answer));
@@ -158,13 +190,16 @@ pub(crate) async fn unwrap(
             FaultClass::LoginRefused,
             format!(
                 "the wrapping token does not hold a SecretID of auth/{auth_mount}: it was made at `{}`",
-                wire::printable(&path)
+                answer.sent.foreign(&path)
             ),
             "wrap the answer of auth/<mount>/role/<role>/secret-id; if this token was handed to you as one, find out who made it",
         ));
     }
     let route = Route::new("sys/wrapping/unwrap");
-    let request = Request::post(route, "unwrapping the SecretID,", &[], Effect::Once, Zeroizing::default());
+    let request = Request {
+        namespace: Namespace::OfLogin,
+        ..Request::post(route, "unwrapping the SecretID,", &[], Effect::Once, Zeroizing::default())
+    };
     let answer = transport.send(&request, Some(token)).await.map_err(|error| error.fault(&request))?;
     if !answer.status.is_success() {
         return Err(refused_unwrap(&request, &answer));
@@ -208,7 +243,8 @@ pub(crate) fn expiry_request(auth_mount: &str, role: &str, secret_id: &SecretTex
     }
     let json = serde_json::to_vec(&Lookup { secret_id: secret_id.expose() }).expect("a text always encodes");
     let route = Route::new(lookup_path(auth_mount, role));
-    Request::post(route, "asking", &["update"], Effect::Repeatable, Zeroizing::new(json))
+    let request = Request::post(route, "asking", &["update"], Effect::Repeatable, Zeroizing::new(json));
+    Request { secrets: Secrets::Body, namespace: Namespace::OfLogin, ..request }
 }
 
 /// Reads when a `SecretID` expires; `None` for never.
@@ -222,14 +258,22 @@ pub(crate) fn read_expiry(request: &Request, answer: &Answer) -> Result<Option<U
         .map_err(|reason| fault::new(FaultClass::Protocol, format!("{}: {reason}", request.doing)))
 }
 
-/// Revokes a token. Best effort: it expires by itself soon.
-pub(crate) async fn revoke(transport: &Transport, token: &SecretText) {
-    let route = Route::new("auth/token/revoke-self");
-    let request = Request {
+/// What a token needs to be revoked by itself.
+pub(crate) const REVOKE_SELF: &str = "auth/token/revoke-self";
+
+/// Builds the request that revokes the token it is made with.
+pub(crate) fn revoke_request() -> Request {
+    let route = Route::new(REVOKE_SELF);
+    Request {
         timeout: Some(std::time::Duration::from_secs(5)),
+        namespace: Namespace::OfLogin,
         ..Request::post(route, "revoking the token,", &["update"], Effect::Repeatable, Zeroizing::default())
-    };
-    match transport.send(&request, Some(token)).await {
+    }
+}
+
+/// Revokes a token, best effort: it expires by itself soon.
+pub(crate) async fn revoke(transport: &Transport, token: &SecretText) {
+    match transport.send(&revoke_request(), Some(token)).await {
         Ok(answer) if answer.status.is_success() => {}
         Ok(answer) => tracing::warn!(status = answer.status.as_u16(), "the token could not be revoked"),
         Err(error) => tracing::warn!(%error, "the token could not be revoked"),

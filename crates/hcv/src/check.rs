@@ -6,8 +6,8 @@ use vaultterm_sync::RemoteFault;
 /// One thing that was checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
-    /// What: `address`, `tls`, `health`, `login`, `mount`, or a capability and its path, as in
-    /// `read on kv/data/team/*`.
+    /// What: `address`, `tls`, `health`, `namespace`, `login`, `mount`, `listing`, `freshness`, `token`
+    /// (revoked at the end), or a capability and its path, as in `read on kv/data/team/*`.
     pub name: String,
     /// Whether it is as it must be.
     pub ok: bool,

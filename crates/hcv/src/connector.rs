@@ -3,7 +3,10 @@
 //! [`VaultConnector::test`] goes the same way and keeps its notes, so that a test passes exactly
 //! when a run could begin.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use reqwest::header::HeaderValue;
 use vaultterm_reconcile::UnixNanos;
@@ -16,7 +19,9 @@ use crate::{
     TestReport, VaultAddress, VaultRemote, approle,
     check::Server,
     fault::{self, Stage},
-    http::Transport,
+    helping::RefusedHeaders,
+    http::{Namespaces, Transport},
+    namespaces,
     preflight::{Findings, Preflight},
     remote::LargeScopes,
     route::Scope,
@@ -38,6 +43,9 @@ pub enum Listing {
     /// `LIST metadata` and one metadata request per key: what works on every server.
     PerKey,
 }
+
+/// How long a person who creates a connection waits for a server that does not answer.
+const ASKING_MAX: Duration = Duration::from_secs(10);
 
 /// What an operator chooses for every connection.
 #[derive(Clone, Debug)]
@@ -74,13 +82,14 @@ impl Default for ConnectorOptions {
 pub struct VaultConnector {
     options: ConnectorOptions,
     large: Arc<LargeScopes>,
+    refused_headers: Arc<RefusedHeaders>,
 }
 
 impl VaultConnector {
     /// Makes a connector. One per process: it remembers which scopes are too large to be scanned.
     #[must_use]
     pub fn new(options: ConnectorOptions) -> Self {
-        Self { options, large: Arc::default() }
+        Self { options, large: Arc::default(), refused_headers: Arc::default() }
     }
 
     /// Checks everything a run would need, changes nothing, and revokes its token. The
@@ -88,12 +97,36 @@ impl VaultConnector {
     pub async fn test(&self, connection: &Connection, secrets: &ConnectionSecrets) -> TestReport {
         let mut report = TestReport::default();
         match self.open(connection, secrets, &mut report).await {
-            Ok(opened) => opened.remote.close().await,
+            Ok(opened) => match opened.remote.close().await {
+                Ok(()) => report.pass("token", "revoked at the end"),
+                Err(fault) => report.fail("token", &fault),
+            },
             Err(fault) if report.checks.iter().all(|check| check.ok) => report.fail("answers", &fault),
             Err(_) => {}
         }
         report.ok = report.checks.iter().all(|check| check.ok);
         report
+    }
+
+    /// Refuses a connection with a namespace on a server that has none, where the server can be asked.
+    /// One that does not answer is no reason to refuse: the test and every run ask again.
+    ///
+    /// # Errors
+    /// [`FaultClass::NamespaceIgnored`], and nothing else.
+    pub async fn refuse_ignored_namespace(
+        &self,
+        connection: &Connection,
+        secrets: &ConnectionSecrets,
+    ) -> Result<(), RemoteFault> {
+        if connection.namespace.is_none() && connection.auth_namespace.is_none() {
+            return Ok(());
+        }
+        let mut report = TestReport::default();
+        let reached = tokio::time::timeout(ASKING_MAX, self.reach(connection, secrets, &mut report)).await;
+        match reached {
+            Ok(Err(fault)) if fault.class == FaultClass::NamespaceIgnored => Err(fault),
+            _ => Ok(()),
+        }
     }
 
     /// Makes the way to the server and asks what answers.
@@ -113,8 +146,9 @@ impl VaultConnector {
             let fault = fault::new(FaultClass::Misconfigured, error.to_string());
             failed(report, "tls", RemoteFault { hint, ..fault })
         })?;
-        let namespace = namespace(connection.namespace.as_deref()).map_err(|fault| failed(report, "address", fault))?;
-        let transport = Transport::new(client, address.base(connection.tls.server_name.as_deref()), namespace);
+        let namespaces = headers(connection).map_err(|fault| failed(report, "namespace", fault))?;
+        let base = address.base(connection.tls.server_name.as_deref());
+        let transport = Transport::new(client, base, namespaces, Arc::clone(&self.refused_headers));
 
         let request = Health::request();
         let answer = transport.send(&request, None).await.map_err(|mut error| {
@@ -142,6 +176,11 @@ impl VaultConnector {
         let server = Server { product: health.product().as_str().to_owned(), version: health.version.clone() };
         report.pass("health", format!("{} {}, unsealed", server.product, server.version));
         report.server = Some(server);
+        if transport.namespaces().any() {
+            let proven = namespaces::prove(&transport, &health).await;
+            proven.map_err(|fault| failed(report, "namespace", fault))?;
+            report.pass("namespace", "the server knows namespaces, and refuses one that does not exist");
+        }
         Ok((transport, health))
     }
 
@@ -169,11 +208,18 @@ impl VaultConnector {
         let of_role = role.as_ref().map_or_else(String::new, |role| format!(" with the role `{role}`"));
         report.pass("login", format!("AppRole at auth/{}{of_role}", connection.auth_mount));
 
-        let found = Preflight { connection, scope: &scope, session: &session, product: health.product(), role };
+        let found = Preflight {
+            connection,
+            scope: &scope,
+            session: &session,
+            product: health.product(),
+            secondary: health.is_secondary(),
+            role,
+        };
         match found.look_around(self.options.listing, report).await {
             Ok(findings) => Ok(self.opened(connection, scope, session, health, findings)),
             Err(fault) => {
-                session.close().await;
+                session.abandon().await;
                 Err(fault)
             }
         }
@@ -208,7 +254,7 @@ impl VaultConnector {
             listing_concurrency: self.options.listing_concurrency.max(1),
             large: Arc::clone(&self.large),
             large_key,
-            consistent: findings.consistent,
+            freshness: Mutex::new(findings.freshness),
             mount_proven: tokio::sync::Mutex::new(None),
         };
         Opened { remote, identity, secret_id_expires: findings.secret_id_expires }
@@ -250,6 +296,16 @@ impl Connector for VaultConnector {
 pub(crate) fn failed(report: &mut TestReport, name: &str, fault: RemoteFault) -> RemoteFault {
     report.fail(name, &fault);
     fault
+}
+
+/// Makes the headers that name the namespaces of a connection.
+fn headers(connection: &Connection) -> Result<Namespaces, RemoteFault> {
+    let of_secrets = namespace(connection.namespace.as_deref())?;
+    let of_login = match &connection.auth_namespace {
+        Some(name) => namespace(Some(name))?,
+        None => of_secrets.clone(),
+    };
+    Ok(Namespaces { of_secrets, of_login })
 }
 
 /// Makes the header that names a namespace, where one is named.

@@ -238,11 +238,11 @@ pub(crate) fn refused(request: &Request, answer: &Answer) -> RemoteFault {
     let refusal: Option<Refusal> = serde_json::from_slice(&answer.body).ok();
     let said = refusal.as_ref().and_then(|refusal| refusal.errors.as_ref()).map(|errors| errors.join("; "));
     let from_vault = said.is_some();
-    let said = printable(said.as_deref().unwrap_or_default());
-    let message = if said.is_empty() {
+    let said = said.unwrap_or_default();
+    let message = if said.trim().is_empty() {
         format!("{}: HTTP {status}", request.doing)
     } else {
-        format!("{}: HTTP {status}: {said}", request.doing)
+        format!("{}: HTTP {status}: {}", request.doing, answer.sent.foreign(&said))
     };
     let mut fault = match status {
         400 if plain_http_on_tls_port(&answer.body) => hinted(
@@ -276,6 +276,11 @@ pub(crate) fn refused(request: &Request, answer: &Answer) -> RemoteFault {
         300..400 => redirected(&message, answer),
         472 | 473 => hinted(FaultClass::Sealed, message, "use the address of the active node of the primary cluster"),
         501 => hinted(FaultClass::Sealed, message, "initialize the server, then unseal it"),
+        500 if breaks_json_limit(refusal.as_ref()) => hinted(
+            FaultClass::Invalid,
+            message,
+            "divide the record, or let the server's operator raise the limit of JSON that is named",
+        ),
         // A gateway's 503 says nothing about what happened behind it; Vault's own does.
         503 if from_vault => hinted(FaultClass::Sealed, message, "unseal the server"),
         500.. if request.effect == Effect::Once => hinted(FaultClass::Unknown, in_doubt(&message), LOOKED_AT),
@@ -289,6 +294,24 @@ pub(crate) fn refused(request: &Request, answer: &Answer) -> RemoteFault {
     };
     fault.retry_after = answer.retry_after;
     fault
+}
+
+/// How HashiCorp Vault says that a body breaks one of its limits of JSON. It does so by HTTP 500 and
+/// one line, before the request has any effect.
+const JSON_LIMITS: [&str; 8] = [
+    "JSON payload exceeds allowed",
+    "JSON array exceeds allowed",
+    "JSON object exceeds allowed",
+    "JSON input exceeds allowed",
+    "JSON string value exceeds allowed",
+    "JSON number value exceeds allowed",
+    "duplicate key '",
+    "malformed JSON",
+];
+
+fn breaks_json_limit(refusal: Option<&Refusal>) -> bool {
+    let errors = refusal.and_then(|refusal| refusal.errors.as_deref()).unwrap_or_default();
+    matches!(errors, [error] if JSON_LIMITS.iter().any(|limit| error.starts_with(limit)))
 }
 
 /// What to do about a standby.

@@ -1,9 +1,12 @@
-//! One request, one attempt, one answer: headers, limits, the session's newest index, the count.
+//! One request, one attempt, one answer: headers, limits, the count.
 //!
 //! It knows nothing of tokens' lives (`session.rs`) and judges no status (`fault.rs`).
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -20,7 +23,8 @@ use zeroize::Zeroizing;
 
 use crate::{
     fault::{self, TransportError},
-    index::NewestIndex,
+    helping::{Helping, RefusedHeaders},
+    redaction::{Secrets, Sent},
     route::Route,
     wire,
 };
@@ -28,8 +32,7 @@ use crate::{
 const TOKEN: HeaderName = HeaderName::from_static("x-vault-token");
 const NAMESPACE: HeaderName = HeaderName::from_static("x-vault-namespace");
 const REQUEST: HeaderName = HeaderName::from_static("x-vault-request");
-const INDEX: HeaderName = HeaderName::from_static("x-vault-index");
-const INCONSISTENT: HeaderName = HeaderName::from_static("x-vault-inconsistent");
+const NO_FORWARDING: HeaderName = HeaderName::from_static("x-vault-no-request-forwarding");
 
 /// Bytes of an answer that is not a listing, at most: one KV version fits one storage entry
 /// (1 MiB by default), JSON escapes can make six bytes of one.
@@ -43,6 +46,50 @@ pub(crate) enum Effect {
     /// The server's state is not known.
     Once,
 }
+
+/// The namespace that a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Namespace {
+    /// The root: some `sys/` paths exist there only.
+    Root,
+    /// Where the secrets are.
+    OfSecrets,
+    /// Where the login is, which may be another one.
+    OfLogin,
+    /// One that exists on no server: only a server that knows namespaces refuses it.
+    Nowhere,
+}
+
+/// The namespaces of a connection, as headers; `None` for the root.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Namespaces {
+    pub(crate) of_secrets: Option<HeaderValue>,
+    pub(crate) of_login: Option<HeaderValue>,
+}
+
+impl Namespaces {
+    fn header(&self, namespace: Namespace) -> Option<HeaderValue> {
+        match namespace {
+            Namespace::Root => None,
+            Namespace::OfSecrets => self.of_secrets.clone(),
+            Namespace::OfLogin => self.of_login.clone(),
+            Namespace::Nowhere => Some(HeaderValue::from_static(NOWHERE)),
+        }
+    }
+
+    /// Says whether the login is in another namespace than the secrets.
+    pub(crate) fn differ(&self) -> bool {
+        self.of_secrets != self.of_login
+    }
+
+    /// Says whether any namespace but the root is named.
+    pub(crate) fn any(&self) -> bool {
+        self.of_secrets.is_some() || self.of_login.is_some()
+    }
+}
+
+/// A name that nobody gives a namespace.
+const NOWHERE: &str = "vaultterm-asks-for-a-namespace-that-cannot-exist-4f1c9a7e";
 
 /// One request.
 #[derive(Clone, Debug)]
@@ -58,8 +105,12 @@ pub(crate) struct Request {
     pub(crate) doing: String,
     /// The capabilities it needs, to be named when they are missing.
     pub(crate) needs: &'static [&'static str],
-    /// Some `sys/` paths exist in the root namespace only.
-    pub(crate) in_namespace: bool,
+    /// What of the body must not come back in a message.
+    pub(crate) secrets: Secrets,
+    /// The namespace to send it to.
+    pub(crate) namespace: Namespace,
+    /// Whether a standby may forward it.
+    pub(crate) forwarded: bool,
     /// Bytes of the answer, at most.
     pub(crate) bytes_max: usize,
     /// Another time limit than the session's.
@@ -78,7 +129,9 @@ impl Request {
             effect: Effect::Repeatable,
             doing,
             needs,
-            in_namespace: true,
+            secrets: Secrets::None,
+            namespace: Namespace::OfSecrets,
+            forwarded: true,
             bytes_max: ANSWER_BYTES_MAX,
             timeout: None,
         }
@@ -119,6 +172,8 @@ pub(crate) struct Answer {
     /// The other host (`https://host:port`) that a redirect names.
     pub(crate) elsewhere: Option<String>,
     pub(crate) body: Zeroizing<Vec<u8>>,
+    /// What its request sent, to be struck out of every text that is kept of it.
+    pub(crate) sent: Sent,
 }
 
 impl Answer {
@@ -149,17 +204,18 @@ impl Answer {
 #[derive(Debug)]
 pub(crate) struct Transport {
     client: Client,
-    /// `https://host:port`.
+    /// `https://host:port`, and the path prefix, if there is one.
     base: String,
-    namespace: Option<HeaderValue>,
-    index: NewestIndex,
+    namespaces: Namespaces,
+    pub(crate) helping: Helping,
     requests: AtomicU64,
 }
 
 impl Transport {
     /// Makes the way to a server.
-    pub(crate) fn new(client: Client, base: String, namespace: Option<HeaderValue>) -> Self {
-        Self { client, base, namespace, index: NewestIndex::default(), requests: AtomicU64::new(0) }
+    pub(crate) fn new(client: Client, base: String, namespaces: Namespaces, refused: Arc<RefusedHeaders>) -> Self {
+        let helping = Helping::new(&base, refused);
+        Self { client, base, namespaces, helping, requests: AtomicU64::new(0) }
     }
 
     /// Counts the requests made so far.
@@ -167,23 +223,40 @@ impl Transport {
         self.requests.load(Relaxed)
     }
 
-    /// Says whether the server told a state index: then reads are never older than what this
-    /// session saw.
-    pub(crate) fn knows_index(&self) -> bool {
-        self.index.newest().is_some()
+    /// Returns the namespaces that requests are sent to.
+    pub(crate) const fn namespaces(&self) -> &Namespaces {
+        &self.namespaces
     }
 
-    /// Makes one attempt.
+    /// Makes one attempt. A request that was refused for a header that only helps is the same
+    /// attempt without that header: it had no effect.
     ///
     /// # Errors
     /// [`TransportError`] when no whole answer came. Any status is an answer.
     pub(crate) async fn send(&self, request: &Request, token: Option<&SecretText>) -> Result<Answer, TransportError> {
+        loop {
+            let helping = self.helping.headers();
+            let answer = self.exchange(request, token, helping.clone()).await?;
+            // Each turn leaves one header out, so there are three at most.
+            if answer.status != StatusCode::BAD_REQUEST || !self.helping.refuses(&answer.body, &helping) {
+                return Ok(answer);
+            }
+        }
+    }
+
+    async fn exchange(
+        &self,
+        request: &Request,
+        token: Option<&SecretText>,
+        helping: HeaderMap,
+    ) -> Result<Answer, TransportError> {
         let mut url = format!("{}/v1/{}", self.base, request.route.encoded());
         if !request.query.is_empty() {
             url.push('?');
             url.push_str(&request.query);
         }
-        let mut call = self.client.request(request.method.clone(), url).headers(self.headers(request, token)?);
+        let headers = self.headers(request, token, helping)?;
+        let mut call = self.client.request(request.method.clone(), url).headers(headers);
         if let Some((content_type, body)) = &request.body {
             call = call.header(CONTENT_TYPE, *content_type).body(body.clone());
         }
@@ -192,35 +265,37 @@ impl Transport {
         }
         self.requests.fetch_add(1, Relaxed);
         let response = call.send().await.map_err(|error| TransportError::sending(&error))?;
-        if let Some(index) = response.headers().get(INDEX) {
-            self.index.see(index);
-        }
+        self.helping.see(response.headers());
         let status = response.status();
         tracing::trace!(doing = request.doing, status = status.as_u16(), "vault answered");
+        let sent = Sent::new(request.body.as_ref().map(|(_, body)| body), request.secrets, token);
         let retry_after = seconds(response.headers());
         let server_time = server_time(response.headers());
-        let elsewhere = self.elsewhere(response.headers());
+        let elsewhere = self.elsewhere(response.headers()).map(|host| sent.foreign(&host));
         let body = bounded(response, request.bytes_max).await?;
-        Ok(Answer { status, retry_after, server_time, elsewhere, body })
+        Ok(Answer { status, retry_after, server_time, elsewhere, body, sent })
     }
 
     /// Says which other host a redirect names. It is told to people and never asked.
     fn elsewhere(&self, headers: &HeaderMap) -> Option<String> {
         let here = Url::parse(&self.base).ok()?;
         let there = here.join(headers.get(LOCATION)?.to_str().ok()?).ok()?;
-        (there.origin() != here.origin()).then(|| wire::printable(&there.origin().ascii_serialization()))
+        (there.origin() != here.origin()).then(|| there.origin().ascii_serialization())
     }
 
-    fn headers(&self, request: &Request, token: Option<&SecretText>) -> Result<HeaderMap, TransportError> {
-        let mut headers = HeaderMap::new();
+    fn headers(
+        &self,
+        request: &Request,
+        token: Option<&SecretText>,
+        helping: HeaderMap,
+    ) -> Result<HeaderMap, TransportError> {
+        let mut headers = helping;
         headers.insert(REQUEST, HeaderValue::from_static("true"));
-        // Without an index the server has nothing to compare with and serves as usual.
-        headers.insert(INCONSISTENT, HeaderValue::from_static("forward-active-node"));
-        if let Some(index) = self.index.newest() {
-            headers.insert(INDEX, index);
+        if let Some(namespace) = self.namespaces.header(request.namespace) {
+            headers.insert(NAMESPACE, namespace);
         }
-        if let (true, Some(namespace)) = (request.in_namespace, &self.namespace) {
-            headers.insert(NAMESPACE, namespace.clone());
+        if !request.forwarded {
+            headers.insert(NO_FORWARDING, HeaderValue::from_static("true"));
         }
         if let Some(token) = token {
             let mut value = HeaderValue::from_str(token.expose()).map_err(|_| TransportError::TokenShape)?;

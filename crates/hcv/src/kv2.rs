@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 use crate::{
     fault::{self, Absence},
     http::{Answer, Effect, Request},
+    redaction::Secrets,
     route::Scope,
     wire::{self, Envelope},
 };
@@ -215,7 +216,8 @@ pub(crate) fn write_request(scope: &Scope, path: &SecretPath, fields: &SecretFie
     json.push(b'}');
     // A key that never had a version needs `create`, any other one `update`.
     let needs: &[&str] = if cas == Version::NONE { &["create"] } else { &["update"] };
-    Request::post(scope.secret("data", path), "writing", needs, Effect::Once, json)
+    let request = Request::post(scope.secret("data", path), "writing", needs, Effect::Once, json);
+    Request { secrets: Secrets::Data, ..request }
 }
 
 /// Reads a success. Whatever is odd about it, the write may have happened.
@@ -298,13 +300,14 @@ pub(crate) fn delete_request(scope: &Scope, path: &SecretPath, version: Version)
 pub(crate) fn read_change(request: &Request, answer: &Answer) -> Result<Option<String>, RemoteFault> {
     #[derive(Deserialize)]
     struct Changed {
-        request_id: String,
+        #[serde(deserialize_with = "wire::request_id")]
+        request_id: Option<String>,
     }
     if answer.status == StatusCode::NO_CONTENT {
         return Ok(None);
     }
     match answer.parse::<Changed>(&request.doing) {
-        Ok(Changed { request_id }) => Ok(Some(request_id)),
+        Ok(Changed { request_id }) => Ok(request_id),
         Err(fault) if request.effect == Effect::Once => Err(RemoteFault { class: FaultClass::Unknown, ..fault }),
         Err(fault) => Err(fault),
     }

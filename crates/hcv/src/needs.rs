@@ -5,7 +5,11 @@ use std::collections::BTreeSet;
 
 use vaultterm_reconcile::Mode;
 
-use crate::{Listing, approle, route::Scope, sys::Capabilities, sys::Product};
+use crate::{
+    Listing, approle,
+    route::Scope,
+    sys::{CAPABILITIES_SELF, Capabilities, Product},
+};
 
 /// One capability on one path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,11 +33,41 @@ pub(crate) fn needs(scope: &Scope, mode: Mode, annotate: bool) -> Vec<Need> {
     needs
 }
 
+/// A capability that a run goes on without.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Optional {
+    pub(crate) need: Need,
+    /// What happens without it.
+    pub(crate) without: &'static str,
+}
+
+/// Returns what is useful and has a fallback, as `connection policy` prints it.
+pub(crate) fn optional(scope: &Scope, product: Product, auth_mount: &str, role: Option<&str>) -> Vec<Optional> {
+    let mut optional = Vec::new();
+    let mut add = |capability, path, without| optional.push(Optional { need: Need { capability, path }, without });
+    if product == Product::OpenBao {
+        add("list", folder(scope, "detailed-metadata"), "the scope is listed in another way");
+        add("scan", folder(scope, "detailed-metadata"), "the scope is listed folder by folder");
+    }
+    add("update", CAPABILITIES_SELF.to_owned(), "what is missing is only found by the run that needs it");
+    if let Some(role) = role {
+        let path = approle::lookup_path(auth_mount, role);
+        add("update", path, "nobody is told when the SecretID expires");
+    }
+    optional
+}
+
+/// Returns what a run does not need, and leaves its token alive without.
+pub(crate) fn revoking() -> Need {
+    Need { capability: "update", path: approle::REVOKE_SELF.to_owned() }
+}
+
 /// Returns every path to ask about, in one request.
-pub(crate) fn paths(scope: &Scope, needs: &[Need], auth_mount: &str, role: Option<&str>) -> BTreeSet<String> {
+pub(crate) fn paths(scope: &Scope, needs: &[Need], optional: &[Optional]) -> BTreeSet<String> {
     let mut paths: BTreeSet<_> = needs.iter().map(|need| need.path.clone()).collect();
     paths.extend(["metadata", "detailed-metadata"].map(|api| folder(scope, api)));
-    paths.extend(role.map(|role| approle::lookup_path(auth_mount, role)));
+    paths.extend(optional.iter().map(|optional| optional.need.path.clone()));
+    paths.insert(revoking().path);
     paths
 }
 

@@ -31,7 +31,7 @@ use crate::{
     remote::VaultRemote,
     route::encode,
     session::CallError,
-    wire::Envelope,
+    wire::{self, Envelope},
 };
 
 /// Bytes of a `SCAN`'s answer, at most: about 19,000 secrets with one version each.
@@ -129,7 +129,8 @@ impl VaultRemote {
         let found = self.sort("", listed, &answer, true).await?;
         // A scan goes into every folder by itself and names none of them.
         if let Some(folder) = found.folders.first() {
-            let message = format!("{}: it lists the folder `{folder}`, as no scan does", request.doing);
+            let message =
+                format!("{}: it lists the folder `{}`, as no scan does", request.doing, wire::printable(folder));
             return Err(fault::new(FaultClass::Protocol, message).into());
         }
         Ok(found.snapshot)
@@ -186,7 +187,8 @@ impl VaultRemote {
             let count = listed.keys.len();
             let last = listed.keys.last().map(|key| key.clone().into_owned()).unwrap_or_default();
             if !after.is_empty() && listed.keys.iter().any(|key| **key <= *after) {
-                let message = format!("{}: the next page goes back before `{after}`", request.doing);
+                let message =
+                    format!("{}: the next page goes back before `{}`", request.doing, wire::printable(&after));
                 return Err(fault::new(FaultClass::Protocol, message).into());
             }
             let page = self.sort(&folder, listed, &answer, detailed).await?;

@@ -103,10 +103,10 @@ fn blocks(request: &PolicyRequest<'_>) -> Vec<Block> {
         &[("list", !openbao), ("read", true), ("patch", writes && request.annotate)],
     ));
     if openbao {
-        let why = "The same for many secrets in one answer: `scan` for small scopes, `list` for large ones.";
+        let why = "The same for many secrets in one answer: `scan` for small scopes, `list` for large ones. Each is optional beside the other.";
         blocks.push(block(why, below("detailed-metadata"), &[("list", true), ("scan", true)]));
     }
-    let why = "What is missing is named before a run, and an expired token is told from a denial.";
+    let why = "Optional: what is missing is named before a run, and an expired token is told from a denial.";
     blocks.push(block(why, "sys/capabilities-self".to_owned(), &[("update", true)]));
     let why = "The token is revoked at the end of every run.";
     blocks.push(block(why, "auth/token/revoke-self".to_owned(), &[("update", true)]));
@@ -126,7 +126,10 @@ fn hcl(request: &PolicyRequest<'_>) -> String {
         Mode::Pull => "VaultTerm reads",
         Mode::Bidirectional => "VaultTerm reads and writes",
     };
-    let mut text = format!("# {direction} {below} ({}). Nothing here can be left out.\n", request.mode.as_str());
+    let mut text = format!(
+        "# {direction} {below} ({}).\n# What can be left out says that it is optional.\n",
+        request.mode.as_str()
+    );
     if path.split('/').chain(mount.split('/')).any(|segment| segment == "+") || path.contains("{{") {
         text.push_str(
             "# NOTE: `+` as a whole name and `{{` have a meaning in policies that cannot be taken from them:\n",

@@ -1,22 +1,22 @@
 //! What is looked at between login and first use: the mount, the capabilities, how long the
 //! `SecretID` lasts, whether reads may be stale.
 //!
-//! Two requests in parallel, and up to two more where they can be answered: nothing here makes a
-//! failing request on every run.
+//! Two requests in parallel, and a few more where they can be answered: nothing here makes a failing
+//! request on every run, but on a standby that forwards, which proves so by refusing.
 
 use reqwest::StatusCode;
 use vaultterm_reconcile::UnixNanos;
-use vaultterm_sync::{Connection, FaultClass, RemoteFault};
+use vaultterm_sync::{Connection, FaultClass, Freshness, RemoteFault};
 
 use crate::{
     Listing, TestReport, approle,
     connector::failed,
-    fault,
-    http::Answer,
-    needs::{Need, Ways, needs, paths},
+    fault, freshness,
+    http::{Answer, Namespace, Request},
+    needs::{Need, Optional, Ways, needs, optional, paths, revoking},
     route::Scope,
     session::Session,
-    sys::{Capabilities, Leader, Mount, Product, ask},
+    sys::{Capabilities, Mount, Product},
 };
 
 /// What the look-around found.
@@ -25,7 +25,7 @@ pub(crate) struct Findings {
     pub(crate) kv_version: u32,
     pub(crate) ways: Ways,
     pub(crate) secret_id_expires: Option<UnixNanos>,
-    pub(crate) consistent: bool,
+    pub(crate) freshness: Freshness,
 }
 
 /// A fresh session, about to look around.
@@ -34,6 +34,8 @@ pub(crate) struct Preflight<'a> {
     pub(crate) scope: &'a Scope,
     pub(crate) session: &'a Session,
     pub(crate) product: Product,
+    /// Whether the cluster replicates from another one.
+    pub(crate) secondary: bool,
     /// Name of the AppRole role.
     pub(crate) role: Option<String>,
 }
@@ -46,7 +48,8 @@ impl Preflight<'_> {
     pub(crate) async fn look_around(&self, listing: Listing, report: &mut TestReport) -> Result<Findings, RemoteFault> {
         let options = &self.connection.options;
         let needs = needs(self.scope, options.mode, options.annotate);
-        let paths = paths(self.scope, &needs, &self.connection.auth_mount, self.role.as_deref());
+        let optional = optional(self.scope, self.product, &self.connection.auth_mount, self.role.as_deref());
+        let paths = paths(self.scope, &needs, &optional);
         let (mount_request, question) = (Mount::request(self.scope), Capabilities::request(&paths));
         let (mount, capabilities) =
             futures_util::future::join(self.session.once(&mount_request), self.session.once(&question)).await;
@@ -58,21 +61,47 @@ impl Preflight<'_> {
             answer if answer.status.is_success() => Some(Capabilities::read(&question, &answer)?),
             answer => return Err(failed(report, "capabilities", fault::refused(&question, &answer))),
         };
-        let mount = mount.and_then(|answer| self.mount(&mount_request, &answer, capabilities.as_ref()));
+        let capabilities = match capabilities {
+            Some(capabilities) => Some(self.with_those_of_the_login(capabilities, &optional).await?),
+            None => None,
+        };
+        let mount = match mount {
+            Ok(answer) => self.mount(&mount_request, &answer, capabilities.as_ref()).await,
+            Err(fault) => Err(fault),
+        };
         let kv_version = mount.and_then(|mount| Ok((mount.kv_version(self.scope)?, mount)));
         let (kv_version, mount) = kv_version.map_err(|fault| failed(report, "mount", fault))?;
         report.pass("mount", format!("`{}/` is a KV version {kv_version} engine", self.scope.mount()));
 
         let ways = Ways::open(listing, self.product, capabilities.as_ref(), self.scope);
-        self.judge(&needs, &ways, capabilities.as_ref(), report)?;
+        self.judge(&needs, &optional, &ways, capabilities.as_ref(), report)?;
         let secret_id_expires = self.secret_id_expires(capabilities.as_ref()).await;
         report.secret_id_expires = secret_id_expires;
-        Ok(Findings { mount, kv_version, ways, secret_id_expires, consistent: self.is_consistent(report).await })
+        let freshness = freshness::find(self.session, self.scope, self.secondary).await;
+        report.pass("freshness", described(freshness));
+        Ok(Findings { mount, kv_version, ways, secret_id_expires, freshness })
     }
 
-    fn mount(
+    /// Asks for the capabilities on `auth/` in the namespace of the login, if that is another one than
+    /// that of the secrets, where the answer would be about other paths of the same name.
+    async fn with_those_of_the_login(
         &self,
-        request: &crate::http::Request,
+        capabilities: Capabilities,
+        optional: &[Optional],
+    ) -> Result<Capabilities, RemoteFault> {
+        if !self.session.transport.namespaces().differ() {
+            return Ok(capabilities);
+        }
+        let paths = paths(self.scope, &[], optional).into_iter().filter(|path| path.starts_with("auth/")).collect();
+        let question = Request { namespace: Namespace::OfLogin, ..Capabilities::request(&paths) };
+        let answer = self.session.once(&question).await?;
+        let there = if answer.status.is_success() { Some(Capabilities::read(&question, &answer)?) } else { None };
+        Ok(capabilities.with(&paths, there))
+    }
+
+    async fn mount(
+        &self,
+        request: &Request,
         answer: &Answer,
         capabilities: Option<&Capabilities>,
     ) -> Result<Mount, RemoteFault> {
@@ -90,6 +119,11 @@ impl Preflight<'_> {
                     "check mount and namespace of the connection",
                 ))
             }
+            StatusCode::FORBIDDEN if capabilities.is_none() && self.is_bound_elsewhere().await => Err(fault::hinted(
+                FaultClass::LoginRefused,
+                "the login succeeded, but the server refuses everything to its token: the token is not valid from the address of this server (token_bound_cidrs of the role), or its entity is disabled",
+                "add the address from which VaultTerm reaches the server to token_bound_cidrs of the role, as a proxy in between may show it",
+            )),
             StatusCode::FORBIDDEN => Err(fault::hinted(
                 FaultClass::WrongMount,
                 format!("there is no secrets engine at `{mount}/`, or the role may do nothing below it"),
@@ -100,10 +134,18 @@ impl Preflight<'_> {
         }
     }
 
+    /// Finds out whether the server refuses the token itself. It shows the list of visible mounts to
+    /// every live token, even to one without any grant.
+    async fn is_bound_elsewhere(&self) -> bool {
+        let request = Mount::request_all();
+        self.session.once(&request).await.is_ok_and(|answer| answer.status == StatusCode::FORBIDDEN)
+    }
+
     /// Compares needed and granted capabilities.
     fn judge(
         &self,
         needs: &[Need],
+        optional: &[Optional],
         ways: &Ways,
         capabilities: Option<&Capabilities>,
         report: &mut TestReport,
@@ -130,6 +172,18 @@ impl Preflight<'_> {
             }
             None => report.pass("listing", ways.describe()),
         }
+        for Optional { need: Need { capability, path }, without } in optional {
+            let granted = capabilities.allows(path, capability);
+            let detail = if granted { "granted".to_owned() } else { format!("not granted, and optional: {without}") };
+            report.pass(format!("{capability} on {path}"), detail);
+        }
+        // A run goes on without it, and tells each time that its token lives on.
+        let Need { capability, path } = revoking();
+        if capabilities.allows(&path, capability) {
+            report.pass(format!("{capability} on {path}"), "granted");
+        } else {
+            failed(report, &format!("{capability} on {path}"), lacks(&format!("`{capability}` on {path}")));
+        }
         if missing.is_empty() { Ok(()) } else { Err(lacks(&missing.join(", "))) }
     }
 
@@ -143,24 +197,18 @@ impl Preflight<'_> {
         let answer = self.session.once(&request).await.ok().filter(|answer| answer.status == StatusCode::OK)?;
         approle::read_expiry(&request, &answer).ok().flatten()
     }
-
-    /// Finds out whether reads may be older than what the session saw: only OpenBao 2.5 and 2.6
-    /// let standbys answer by themselves without telling an index.
-    async fn is_consistent(&self, report: &TestReport) -> bool {
-        let version = report.server.as_ref().map(|server| server.version.as_str()).unwrap_or_default();
-        if self.session.transport.knows_index() || self.product == Product::Vault || !has_reading_standbys(version) {
-            return true;
-        }
-        let request = Leader::request();
-        let Ok(answer) = ask(&self.session.transport, &request).await else { return false };
-        answer.parse::<Leader>(&request.doing).is_ok_and(|leader| !leader.ha_enabled)
-    }
 }
 
-/// Says whether an OpenBao of this version lets standbys answer reads: since 2.5.
-fn has_reading_standbys(version: &str) -> bool {
-    let mut numbers = version.split('.').map(|number| number.parse::<u32>().unwrap_or(u32::MAX));
-    (numbers.next(), numbers.next()) >= (Some(2), Some(5))
+/// Says for people how fresh answers are.
+const fn described(freshness: Freshness) -> &'static str {
+    match freshness {
+        Freshness::Index => "known: the server tells its state index, and answers are never older than it",
+        Freshness::Active => "known: the active node answers",
+        Freshness::Forwarded => "known: a standby answers that forwards every request to the active node",
+        Freshness::Unknown => {
+            "not known: a standby may answer with an old state. What is missing in Vault counts as deleted only when two runs found it so"
+        }
+    }
 }
 
 fn lacks(what: &str) -> RemoteFault {
@@ -169,19 +217,4 @@ fn lacks(what: &str) -> RemoteFault {
         format!("the role lacks {what}"),
         "add it to the role's policy: `vaultterm connection policy` prints all that is needed",
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::has_reading_standbys;
-
-    #[test]
-    fn standbys_answer_reads_since_openbao_2_5() {
-        for version in ["2.5.0", "2.7.2", "3.0.0", "2.10.1", "unknown"] {
-            assert!(has_reading_standbys(version), "{version}");
-        }
-        for version in ["2.4.4", "2.0.0", "1.19.0"] {
-            assert!(!has_reading_standbys(version), "{version}");
-        }
-    }
 }

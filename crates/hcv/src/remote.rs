@@ -9,10 +9,11 @@ use std::{
 use reqwest::StatusCode;
 use vaultterm_reconcile::{RemoteSight, RemoteSnapshot, SecretPath, Version};
 use vaultterm_sealing::SecretFields;
-use vaultterm_sync::{FaultClass, Mark, Remote, RemoteFault, SecretRead, WriteReceipt};
+use vaultterm_sync::{FaultClass, Freshness, Mark, Remote, RemoteFault, SecretRead, WriteReceipt};
 
 use crate::{
     fault::{self, Absence},
+    freshness,
     kv2::{self, Seen},
     needs::Ways,
     route::Scope,
@@ -51,8 +52,8 @@ pub struct VaultRemote {
     pub(crate) large: Arc<LargeScopes>,
     /// This scope's key in `large`.
     pub(crate) large_key: String,
-    /// Whether reads are never older than what this session saw or wrote.
-    pub(crate) consistent: bool,
+    /// How fresh answers were found to be.
+    pub(crate) freshness: Mutex<Freshness>,
     /// When the newest successful look at the mount began.
     pub(crate) mount_proven: tokio::sync::Mutex<Option<Instant>>,
 }
@@ -139,7 +140,12 @@ impl VaultRemote {
 
 impl Remote for VaultRemote {
     async fn observe(&self) -> Result<RemoteSnapshot, RemoteFault> {
-        self.observe_scope().await
+        let snapshot = self.observe_scope().await?;
+        // What was found at the login may have been said by another node than those that listed.
+        let found = self.freshness();
+        let confirmed = freshness::confirm(&self.session, &self.scope, found).await;
+        *self.freshness.lock().unwrap_or_else(PoisonError::into_inner) = confirmed;
+        Ok(snapshot)
     }
 
     async fn look(&self, path: &SecretPath) -> Result<RemoteSight, RemoteFault> {
@@ -184,11 +190,11 @@ impl Remote for VaultRemote {
         self.session.transport.requests()
     }
 
-    fn consistent(&self) -> bool {
-        self.consistent
+    fn freshness(&self) -> Freshness {
+        *self.freshness.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn close(&self) {
-        self.session.close().await;
+    async fn close(&self) -> Result<(), RemoteFault> {
+        self.session.close().await
     }
 }

@@ -193,11 +193,38 @@ impl Session {
         &self.secret_id
     }
 
-    /// Revokes the token, best effort. One that is used up is gone already.
-    pub(crate) async fn close(&self) {
+    /// Revokes the token. One that is used up or has ended is gone already.
+    ///
+    /// # Errors
+    /// [`RemoteFault`] when it lives on, or nobody knows.
+    pub(crate) async fn close(&self) -> Result<(), RemoteFault> {
         let token = self.token();
-        if token.take_use() {
-            approle::revoke(&self.transport, &token.text).await;
+        if !token.take_use() {
+            return Ok(());
+        }
+        let request = approle::revoke_request();
+        let answer = self.attempt(&request, &token).await.map_err(|error| error.fault(&request))?;
+        if answer.status.is_success() || fault::is_invalid_token(&answer) {
+            return Ok(());
+        }
+        if answer.status != StatusCode::FORBIDDEN {
+            return Err(fault::refused(&request, &answer));
+        }
+        match self.forbidden(&request, &token).await {
+            Ok(Forbidden::Dead) => Ok(()),
+            Ok(Forbidden::Lacks(capabilities)) => Err(denied(&request, &capabilities)),
+            Ok(Forbidden::MayNotAsk) | Err(_) => Err(fault::hinted(
+                FaultClass::Denied,
+                fault::refused(&request, &answer).message,
+                "add `update` on auth/token/revoke-self to the role's policy (`vaultterm connection policy` prints what is needed)",
+            )),
+        }
+    }
+
+    /// Revokes the token after something else failed, which is what people are told.
+    pub(crate) async fn abandon(&self) {
+        if let Err(fault) = self.close().await {
+            tracing::warn!(%fault, "the token could not be revoked");
         }
     }
 

@@ -8,9 +8,9 @@ use zeroize::Zeroizing;
 
 use crate::{
     fault,
-    http::{Answer, Effect, Request, Transport},
+    http::{Answer, Effect, Namespace, Request, Transport},
     route::{Route, Scope},
-    wire::Envelope,
+    wire::{self, Envelope},
 };
 
 /// `GET sys/health`.
@@ -23,8 +23,11 @@ pub(crate) struct Health {
     pub(crate) cluster_id: Option<String>,
     /// Vault says whether it is the enterprise edition; OpenBao has no such key.
     #[serde(default)]
-    enterprise: Option<serde::de::IgnoredAny>,
-    /// The same.
+    enterprise: Option<serde_json::Value>,
+    /// `primary`, `secondary` or `disabled`.
+    #[serde(default)]
+    replication_performance_mode: Option<String>,
+    /// As `enterprise`: only Vault has it.
     #[serde(default)]
     clock_skew_ms: Option<serde::de::IgnoredAny>,
 }
@@ -33,14 +36,14 @@ impl Health {
     /// Builds the request. It exists in the root namespace only and needs no token. Standbys
     /// answer 200: they forward what they must.
     pub(crate) fn request() -> Request {
-        Request { in_namespace: false, ..Request::get(Route::new("sys/health"), "asking", &[]) }
+        Request { namespace: Namespace::Root, ..Request::get(Route::new("sys/health"), "asking", &[]) }
             .query("standbyok=true&perfstandbyok=true".to_owned())
     }
 
     /// Reads the answer, whose status repeats what the body says.
     pub(crate) fn read(request: &Request, answer: &Answer) -> Result<Self, RemoteFault> {
-        let health: Self = match serde_json::from_slice(&answer.body) {
-            Ok(health) => health,
+        let health: Self = match serde_json::from_slice::<Self>(&answer.body) {
+            Ok(health) => Self { version: wire::printable(&health.version), ..health },
             Err(_) if !answer.status.is_success() => return Err(fault::refused(request, answer)),
             Err(_) => {
                 return Err(fault::hinted(
@@ -60,6 +63,16 @@ impl Health {
             Some((state, hint)) => Err(fault::hinted(FaultClass::Sealed, format!("the server is {state}"), hint)),
             None => Ok(health),
         }
+    }
+
+    /// Says whether the server calls itself Vault's Community edition.
+    pub(crate) fn is_community(&self) -> bool {
+        self.enterprise == Some(serde_json::Value::Bool(false))
+    }
+
+    /// Says whether the cluster replicates from another one: even its active node may be behind.
+    pub(crate) fn is_secondary(&self) -> bool {
+        self.replication_performance_mode.as_deref() == Some("secondary")
     }
 
     /// Returns the product's name, as far as health alone can tell: Vault has said more about
@@ -92,11 +105,17 @@ impl Product {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Leader {
     pub(crate) ha_enabled: bool,
+    /// Means nothing without HA.
+    #[serde(default)]
+    pub(crate) is_self: bool,
+    /// Whether it answers reads by itself: Vault Enterprise.
+    #[serde(default)]
+    pub(crate) performance_standby: bool,
 }
 
 impl Leader {
     pub(crate) fn request() -> Request {
-        Request { in_namespace: false, ..Request::get(Route::new("sys/leader"), "asking", &[]) }
+        Request { namespace: Namespace::Root, ..Request::get(Route::new("sys/leader"), "asking", &[]) }
     }
 }
 
@@ -120,9 +139,19 @@ impl Mount {
         Request::get(Route::new(format!("sys/internal/ui/mounts/{}", scope.mount())), "asking for", &[])
     }
 
+    /// Asks for every mount that the caller may see: a live token is answered, with or without grants,
+    /// and so is a caller without a token.
+    pub(crate) fn request_all() -> Request {
+        Request::get(Route::new("sys/internal/ui/mounts"), "asking for", &[])
+    }
+
     /// Reads a 200.
     pub(crate) fn read(request: &Request, answer: &Answer) -> Result<Self, RemoteFault> {
-        Ok(answer.parse::<Envelope<Self>>(&request.doing)?.data)
+        let mount = answer.parse::<Envelope<Self>>(&request.doing)?.data;
+        // It is compared and kept: nothing that was sent may come back in it.
+        let clean = |text: &str| answer.sent.foreign(text);
+        let uuid = mount.uuid.as_deref().map(clean);
+        Ok(Self { kind: clean(&mount.kind), accessor: clean(&mount.accessor), uuid, ..mount })
     }
 
     /// Returns the version of the KV engine.
@@ -134,6 +163,7 @@ impl Mount {
         let wrong = |message, hint: String| Err(fault::hinted(FaultClass::WrongMount, message, hint));
         let (mount, found) = (scope.mount(), self.path.trim_end_matches('/'));
         if found != mount {
+            let found = wire::printable(found);
             return wrong(
                 format!("`{mount}/` is no mount: it lies below the mount `{found}/`"),
                 format!("give `{found}` as mount and the rest as path"),
@@ -149,6 +179,7 @@ impl Mount {
         if version == "2" {
             return Ok(2);
         }
+        let version = wire::printable(version);
         wrong(
             format!("`{mount}/` is a KV version {version} engine; version 2 is needed"),
             format!("upgrade it (kv enable-versioning {mount}/), or give another mount"),
@@ -160,18 +191,32 @@ impl Mount {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Capabilities(BTreeMap<String, BTreeSet<String>>);
 
+/// Where a token asks what it may do.
+pub(crate) const CAPABILITIES_SELF: &str = "sys/capabilities-self";
+
 impl Capabilities {
     /// Builds one request for all paths.
     pub(crate) fn request(paths: &BTreeSet<String>) -> Request {
         let json = Zeroizing::new(
             serde_json::to_vec(&serde_json::json!({ "paths": paths })).expect("a list of texts always encodes"),
         );
-        Request::post(Route::new("sys/capabilities-self"), "asking", &[], Effect::Repeatable, json)
+        Request::post(Route::new(CAPABILITIES_SELF), "asking", &[], Effect::Repeatable, json)
     }
 
     /// Reads a 200.
     pub(crate) fn read(request: &Request, answer: &Answer) -> Result<Self, RemoteFault> {
-        Ok(Self(answer.parse::<Envelope<_>>(&request.doing)?.data))
+        let mut told: BTreeMap<String, BTreeSet<String>> = answer.parse::<Envelope<_>>(&request.doing)?.data;
+        // Their names get into messages: only what is the name of a capability by its form does.
+        let named = |name: &String| name.len() <= 32 && name.bytes().all(|byte| byte.is_ascii_lowercase());
+        told.values_mut().for_each(|names| names.retain(named));
+        Ok(Self(told))
+    }
+
+    /// Replaces what is known of some paths by what was told elsewhere; `None` when that is unknown.
+    pub(crate) fn with(mut self, paths: &BTreeSet<String>, elsewhere: Option<Self>) -> Self {
+        self.0.retain(|path, _| !paths.contains(path));
+        self.0.extend(elsewhere.unwrap_or_default().0);
+        self
     }
 
     /// Says whether a capability is granted on a path that was asked for.

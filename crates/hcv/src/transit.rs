@@ -19,7 +19,10 @@ use zeroize::Zeroizing;
 
 use crate::{
     ConnectorOptions, VaultAddress, approle, connector, fault,
-    http::{Answer, Effect, Request, Transport},
+    helping::RefusedHeaders,
+    http::{Answer, Effect, Namespaces, Request, Transport},
+    namespaces,
+    redaction::Secrets,
     route::{Route, Scope},
     session,
     sys::{Capabilities, Health},
@@ -113,6 +116,7 @@ pub struct TransitReport {
 pub struct Transit {
     settings: Arc<TransitSettings>,
     options: ConnectorOptions,
+    refused_headers: Arc<RefusedHeaders>,
 }
 
 impl Binding {
@@ -141,7 +145,7 @@ impl Transit {
     /// Makes the way to a key. Nothing is asked yet.
     #[must_use]
     pub fn new(settings: TransitSettings, options: ConnectorOptions) -> Self {
-        Self { settings: Arc::new(settings), options }
+        Self { settings: Arc::new(settings), options, refused_headers: Arc::default() }
     }
 
     /// Returns what it is sealed with, for people: `transit/keys/name at https://host:port`.
@@ -212,10 +216,12 @@ impl Transit {
             let hint = error.hint().map(str::to_owned);
             RemoteFault { hint, ..misconfigured(error.to_string()) }
         })?;
-        let transport = Transport::new(client, address.base(None), connector::namespace(namespace.as_deref())?);
+        let of_secrets = connector::namespace(namespace.as_deref())?;
+        let namespaces = Namespaces { of_login: of_secrets.clone(), of_secrets };
+        let transport = Transport::new(client, address.base(None), namespaces, Arc::clone(&self.refused_headers));
         let request = Health::request();
         let answer = transport.send(&request, None).await.map_err(|error| error.fault(&request))?;
-        Health::read(&request, &answer)?;
+        namespaces::prove(&transport, &Health::read(&request, &answer)?).await?;
         let token = match auth {
             TransitAuth::Token(token) => token.duplicate(),
             TransitAuth::AppRole { mount, role_id, secret_id } => {
@@ -324,7 +330,10 @@ impl TransitSession<'_> {
 
     async fn post(&self, operation: &str, doing: &str, json: Vec<u8>) -> Result<Answer, RemoteFault> {
         let route = Route::new(format!("{}/{operation}/{}", self.scope.mount(), self.key));
+        // Only a body for `encrypt` holds the plaintext: a ciphertext and its context are no secrets.
+        let secrets = if operation == "encrypt" { Secrets::Body } else { Secrets::None };
         let request = Request::post(route, doing, &["update"], Effect::Repeatable, Zeroizing::new(json));
+        let request = Request { secrets, ..request };
         let answer = self.send(&request).await?;
         match answer.status.as_u16() {
             200 => Ok(answer),

@@ -1,7 +1,7 @@
 //! Shapes that every answer of Vault shares: envelope, errors, times.
 
 use jiff::{Timestamp, fmt::rfc2822};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use vaultterm_reconcile::UnixNanos;
 
 /// What wraps every successful answer.
@@ -9,8 +9,16 @@ use vaultterm_reconcile::UnixNanos;
 pub(crate) struct Envelope<T> {
     /// Vault's id of the request, as in its audit log.
     #[serde(default)]
+    #[serde(deserialize_with = "request_id")]
     pub(crate) request_id: Option<String>,
     pub(crate) data: T,
+}
+
+/// Takes a request id only if it looks like one (a UUID): it is kept in the audit log, and something
+/// in between may have put anything else there.
+pub(crate) fn request_id<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    let told: Option<String> = Deserialize::deserialize(from)?;
+    Ok(told.filter(|id| id.len() == 36 && id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')))
 }
 
 /// What an unsuccessful answer holds. `errors` may be there and empty, which is not the same as
@@ -34,7 +42,7 @@ pub(crate) fn time(text: &str) -> Result<Option<UnixNanos>, String> {
     if text.is_empty() || text.starts_with("0001-01-01T00:00:00") {
         return Ok(None);
     }
-    let time: Timestamp = text.parse().map_err(|_| format!("`{text}` is no time"))?;
+    let time: Timestamp = text.parse().map_err(|_| "a time in it cannot be read".to_owned())?;
     Ok(Some(UnixNanos(nanos(time))))
 }
 

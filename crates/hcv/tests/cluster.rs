@@ -7,7 +7,7 @@ mod world;
 
 use vaultterm_hcv::Listing;
 use vaultterm_reconcile::{Mode, RemoteEntry, RemoteHead, RemoteSight, Version};
-use vaultterm_sync::Remote;
+use vaultterm_sync::{Freshness, Remote};
 use vaultterm_testkit::openbao::{Between, OpenBao, Setup};
 use world::{MOUNT, World, fields, path};
 
@@ -28,7 +28,7 @@ async fn what_a_session_wrote_is_seen_by_every_kind_of_look_on_a_standby() {
     let (world, _standby) = balanced().await;
     for listing in [Listing::Scan, Listing::DetailedList] {
         let remote = world.connect_listing(listing, 1_000).await;
-        assert!(remote.consistent(), "the session can tell");
+        assert_eq!(remote.freshness(), Freshness::Index, "the session can tell");
         for round in 0..ROUNDS {
             let at = path(&format!("{listing:?}/key-{round}"));
             let receipt = remote.write(&at, &fields("1"), Version::NONE).await.expect("written");
@@ -43,7 +43,7 @@ async fn what_a_session_wrote_is_seen_by_every_kind_of_look_on_a_standby() {
             };
             assert_eq!(stamp.version, updated.version);
         }
-        remote.close().await;
+        remote.close().await.expect("revoked");
     }
 }
 
@@ -57,6 +57,6 @@ async fn what_others_wrote_before_a_session_began_is_seen_by_it_on_a_standby() {
         let remote = world.connect().await;
         let listed = remote.observe().await.expect("observed");
         assert!(listed.sights.contains_key(&path(&format!("key-{round}"))), "missing in round {round}");
-        remote.close().await;
+        remote.close().await.expect("revoked");
     }
 }

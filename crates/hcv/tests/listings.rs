@@ -20,7 +20,7 @@ async fn observe(world: &World, connector: &VaultConnector) -> (RemoteSnapshot, 
     let connected = connector.connect(&world.connection, &world.secrets()).await;
     let remote = connected.map_err(|fault| format!("{fault:?}")).expect("the connection opens").remote;
     let snapshot = remote.observe().await.expect("observed");
-    remote.close().await;
+    remote.close().await.expect("revoked");
     let asked = world.server.audited().into_iter().skip(before).filter(|request| request.role == ROLE);
     let listings = asked.filter(|request| request.path.contains("metadata/"));
     (snapshot, listings.map(|request| format!("{} {}", request.operation, request.path)).collect())
@@ -72,6 +72,6 @@ async fn a_folder_that_may_not_be_listed_ends_the_observation() {
         let fault = remote.observe().await.expect_err("a part cannot be seen");
         assert_eq!(fault.class, FaultClass::Denied, "{listing:?}: {fault:?}");
         assert!(fault.message.contains("team/app/closed/"), "{fault:?}");
-        remote.close().await;
+        remote.close().await.expect("revoked");
     }
 }

@@ -81,7 +81,7 @@ async fn a_wrong_role_id_and_a_wrong_secret_id_are_refused_alike_and_say_what_ca
 #[tokio::test]
 async fn a_secret_id_that_is_used_up_is_refused() {
     let world = with_role(json!({"secret_id_num_uses": 1})).await;
-    world.connect().await.close().await;
+    world.connect().await.close().await.expect("revoked");
     let fault = world.refusal().await;
     assert_eq!(fault.class, FaultClass::LoginRefused);
     assert!(fault.message.contains("used up"), "{fault:?}");
@@ -128,7 +128,7 @@ async fn a_wrapped_secret_id_is_unwrapped_once_and_logs_in() {
     let token = world.server.root().wrap_secret_id(ROLE).await;
     let secret_id = unwrap(&world, &token).await.expect("unwrapped").expect("there was one to unwrap");
     world.secret_id = secret_id.expose().to_owned();
-    world.connect().await.close().await;
+    world.connect().await.close().await.expect("revoked");
     assert!(world.connector().unwrap_secret_id(&world.connection, &world.secrets()).await.expect("done").is_none());
 }
 
@@ -203,13 +203,13 @@ async fn a_connection_lives_in_its_namespace_and_sees_no_other() {
         let remote = world.connect().await;
         let sights = remote.observe().await.expect("the scope can be observed").sights;
         assert_eq!(sights.into_keys().collect::<Vec<_>>(), [path("inside")]);
-        remote.close().await;
+        remote.close().await.expect("revoked");
     }
     let remote = world.connect().await;
     remote.write(&path("new"), &fields("1"), Version::NONE).await.expect("written");
     assert_eq!(inside.value(MOUNT, "team/app/new").await, Some(json!({"value": "1"})));
     assert_eq!(world.server.root().value(MOUNT, "team/app/new").await, None);
-    remote.close().await;
+    remote.close().await.expect("revoked");
 
     world.secret_id = outside_secret;
     world.connection.role_id = outside_role;
@@ -237,7 +237,7 @@ async fn a_token_that_expires_mid_run_is_replaced_once_however_many_requests_fin
         assert!(read.expect("read with a new token").is_some());
     }
     assert_eq!(logins(&world) - before, 1);
-    remote.close().await;
+    remote.close().await.expect("revoked");
 }
 
 #[tokio::test]
@@ -251,7 +251,7 @@ async fn tokens_with_few_uses_are_replaced_in_time_and_no_request_is_refused() {
             assert_eq!(written.expect("written").version, Version(1));
         }
         assert_eq!(remote.observe().await.expect("observed").sights.len(), 30);
-        remote.close().await;
+        remote.close().await.expect("revoked");
         // The server takes a token's last use before it answers what the token may do.
         let question = "sys/capabilities-self";
         let mut asked = world.server.audited().into_iter().filter(|request| request.role == ROLE);
@@ -278,7 +278,7 @@ async fn a_role_that_may_not_ask_is_told_apart_from_a_dead_token_every_time() {
         assert!(remote.read(&path("there"), Version(1)).await.expect("read with a new token").is_some());
         assert_eq!(logins(&world), before + 1);
     }
-    remote.close().await;
+    remote.close().await.expect("revoked");
 }
 
 #[tokio::test]
@@ -288,7 +288,7 @@ async fn every_kind_of_request_survives_the_end_of_its_token() {
         let remote = world.connect_listing(listing, 7).await;
         revoke_all(&world.server).await;
         remote.observe().await.expect("observed");
-        remote.close().await;
+        remote.close().await.expect("revoked");
     }
     let remote = world.connect().await;
     revoke_all(&world.server).await;
@@ -303,7 +303,7 @@ async fn every_kind_of_request_survives_the_end_of_its_token() {
     remote.delete(&path("a"), Version(1)).await.expect("deleted");
     let metadata = world.server.root().metadata(MOUNT, "team/app/a").await.expect("metadata");
     assert_eq!(metadata["current_version"], json!(1), "nothing was done twice");
-    remote.close().await;
+    remote.close().await.expect("revoked");
 }
 
 #[tokio::test]
@@ -323,7 +323,7 @@ async fn the_token_is_revoked_at_the_end_whatever_happened() {
     let mut world = World::new(Mode::Bidirectional).await;
     let remote = world.connect().await;
     assert_eq!(tokens(&world.server).await, 1);
-    remote.close().await;
+    remote.close().await.expect("revoked");
     assert_eq!(tokens(&world.server).await, 0, "after a session");
 
     let report = world.connector().test(&world.connection, &world.secrets()).await;
@@ -340,6 +340,6 @@ async fn the_token_is_revoked_at_the_end_whatever_happened() {
     let remote = world.connect().await;
     revoke_all(&world.server).await;
     remote.observe().await.expect("observed with a new token");
-    remote.close().await;
+    remote.close().await.expect("revoked");
     assert_eq!(tokens(&world.server).await, 0, "after a second login");
 }

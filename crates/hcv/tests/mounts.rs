@@ -80,7 +80,7 @@ async fn a_mount_with_slashes_in_its_name_works() {
     let remote = world.connect().await;
     remote.write(&path("a"), &fields("1"), Version::NONE).await.expect("written");
     assert_eq!(remote.observe().await.expect("observed").sights.len(), 1);
-    remote.close().await;
+    remote.close().await.expect("revoked");
 }
 
 #[tokio::test]
@@ -93,7 +93,7 @@ async fn a_whole_mount_is_a_scope() {
     let remote = world.connect().await;
     let sights = remote.observe().await.expect("observed").sights;
     assert_eq!(sights.into_keys().collect::<Vec<_>>(), [path("team/app/deep"), path("top")]);
-    remote.close().await;
+    remote.close().await.expect("revoked");
 }
 
 #[tokio::test]
@@ -114,7 +114,7 @@ async fn a_mount_that_vanishes_or_is_replaced_mid_run_proves_no_absence() {
             assert_eq!(fault.class, FaultClass::WrongMount, "{asked}, {version:?}: {fault:?}");
         }
     }
-    remote.close().await;
+    remote.close().await.expect("revoked");
 }
 
 #[tokio::test]
@@ -135,5 +135,5 @@ async fn a_sealed_server_is_said_to_be_sealed_and_works_again_when_it_is_not() {
     assert_eq!((last.name.as_str(), last.ok), ("health", false), "{report:#?}");
 
     world.server.unseal().await;
-    world.connect().await.close().await;
+    world.connect().await.close().await.expect("revoked");
 }

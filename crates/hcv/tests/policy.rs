@@ -63,7 +63,7 @@ fn without(grants: &[Grant], taken: impl Fn(&Grant) -> bool) -> String {
 }
 
 /// Does everything that a run in a mode may do.
-async fn everything(world: &World, mode: Mode) {
+async fn everything(world: &World, mode: Mode) -> Result<(), RemoteFault> {
     let remote = world.connect().await;
     remote.observe().await.expect("observed");
     assert_eq!(remote.look(&path("none")).await.expect("looked at"), RemoteSight::ProvenAbsent);
@@ -74,7 +74,7 @@ async fn everything(world: &World, mode: Mode) {
         remote.annotate(&path("new"), &a_mark()).await.expect("marked");
         remote.delete(&path("new"), Version(2)).await.expect("deleted");
     }
-    remote.close().await;
+    remote.close().await
 }
 
 async fn with_a_secret(mode: Mode) -> World {
@@ -91,7 +91,7 @@ async fn the_printed_policy_is_enough_for_everything_a_mode_does() {
             world.set_policy(&policy).await;
             let report = world.connector().test(&world.connection, &world.secrets()).await;
             assert!(report.ok, "{mode:?}: {report:#?}");
-            everything(&world, *mode).await;
+            everything(&world, *mode).await.expect("revoked");
             let refused: Vec<_> = world.server.audited().into_iter().filter(|request| request.failed).collect();
             let refused: Vec<_> = refused.iter().filter(|request| request.role == world::ROLE).collect();
             assert!(refused.is_empty(), "{mode:?}: {refused:?}");
@@ -126,7 +126,7 @@ async fn the_printed_policy_fits_paths_with_odd_names() {
         backdoor.put("there", fields("1").expose().clone()).await;
         let report = world.connector().test(&world.connection, &world.secrets()).await;
         assert!(report.ok, "{prefix}: {report:#?}");
-        everything(&world, Mode::Bidirectional).await;
+        everything(&world, Mode::Bidirectional).await.expect("revoked");
     }
 }
 
@@ -173,7 +173,7 @@ async fn one_way_of_listing_is_enough_and_without_any_it_is_named() {
         world.set_policy(&without(&all, |grant| grant.lists() && grant.capability != way)).await;
         let remote = world.connect().await;
         assert_eq!(remote.observe().await.expect("observed").sights.len(), 1, "{way}");
-        remote.close().await;
+        remote.close().await.expect("revoked");
     }
     world.set_policy(&without(&all, Grant::lists)).await;
     let fault = world.refusal().await;
@@ -229,7 +229,7 @@ async fn the_printed_script_sets_up_a_role_that_works_and_may_be_run_again() {
             let report = world.connector().test(&world.connection, &world.secrets()).await;
             assert!(report.ok, "{command}: {report:#?}");
         }
-        everything(&world, Mode::Bidirectional).await;
+        everything(&world, Mode::Bidirectional).await.expect("revoked");
         assert_ne!(secret_ids[0], secret_ids[1], "each run issues another SecretID");
     }
 }
@@ -278,7 +278,7 @@ async fn a_capability_that_is_taken_away_mid_run_is_named_by_what_needed_it() {
         assert_eq!(fault.class, FaultClass::Denied, "{grant:?}: {fault:?}");
         let said = format!("the role lacks `{}` on {}", grant.capability, grant.path.trim_end_matches('*'));
         assert!(fault.message.contains(&said), "{grant:?}: {fault:?}");
-        remote.close().await;
+        remote.close().await.expect("revoked");
     }
     let there = world.server.root().metadata(MOUNT, "team/app/there").await.expect("metadata");
     assert_eq!(there["current_version"], json!(1), "nothing was written meanwhile");
@@ -293,14 +293,14 @@ async fn a_role_that_may_not_ask_still_works_and_a_denial_says_where() {
     let report = world.connector().test(&world.connection, &world.secrets()).await;
     assert!(report.ok, "{report:#?}");
     assert!(report.checks.iter().any(|check| check.detail.contains("the role may not ask")), "{report:#?}");
-    everything(&world, Mode::Bidirectional).await;
+    everything(&world, Mode::Bidirectional).await.expect("revoked");
 
     world.set_policy(&without(&all, |grant| asks(grant) || grant.is("update", "data"))).await;
     let remote = world.connect().await;
     let fault = remote.write(&path("there"), &fields("2"), Version(1)).await.expect_err("denied");
     assert_eq!(fault.class, FaultClass::Denied);
     assert!(fault.message.contains("writing kv/data/team/app/there"), "{fault:?}");
-    remote.close().await;
+    remote.close().await.expect("revoked");
 }
 
 #[tokio::test]
@@ -308,5 +308,9 @@ async fn without_the_right_to_revoke_everything_else_still_works() {
     let world = with_a_secret(Mode::Bidirectional).await;
     let all = grants(&hcl(Mode::Bidirectional));
     world.set_policy(&without(&all, |grant| grant.path == "auth/token/revoke-self")).await;
-    everything(&world, Mode::Bidirectional).await;
+    let fault = everything(&world, Mode::Bidirectional).await.expect_err("the token lives on, which is told");
+    assert!(fault.message.contains("`update` on auth/token/revoke-self"), "{fault:?}");
+    let report = world.connector().test(&world.connection, &world.secrets()).await;
+    let failed: Vec<_> = report.checks.iter().filter(|check| !check.ok).map(|check| check.name.as_str()).collect();
+    assert_eq!(failed, ["update on auth/token/revoke-self", "token"]);
 }

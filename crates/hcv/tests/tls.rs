@@ -36,7 +36,7 @@ async fn writes_and_reads(world: &World) {
     let remote = world.connect().await;
     remote.write(&path("a"), &fields("1"), Version::NONE).await.expect("written");
     assert!(remote.read(&path("a"), Version(1)).await.expect("read").is_some());
-    remote.close().await;
+    remote.close().await.expect("revoked");
 }
 
 #[tokio::test]
@@ -179,7 +179,7 @@ async fn plain_http_off_the_machine_and_forbidden_addresses_are_refused_without_
         ("https://[::ffff:169.254.169.254]", "link-local"),
         ("https://0.0.0.0:8200", "unspecified"),
         ("vault.example.com:8200", "not an address"),
-        ("https://127.0.0.1:8200/v1", "must not hold a path"),
+        ("https://127.0.0.1:8200/v1", "must end before `/v1`"),
         ("https://ada:pw@127.0.0.1:8200", "user name or password"),
     ] {
         world.connection.address = address.to_owned();

@@ -31,15 +31,25 @@ pub enum HaltKind {
     RemoteReplaced,
     /// Mount, path, namespace or address was edited.
     ScopeChanged,
-    /// The license does not include synchronization. Never the planner's finding: whoever is about
-    /// to write raises it.
+    /// The license does not include synchronization. The planner never finds it: the engine raises it
+    /// when a run is about to write.
     License,
+    /// A namespace is configured, and the server ignores it. The planner never finds it: the engine
+    /// raises it before it logs in.
+    NamespaceIgnored,
 }
 
 impl HaltKind {
     /// Every guard.
-    pub const ALL: [Self; 6] =
-        [Self::MassDeletion, Self::SideEmptied, Self::Rewound, Self::RemoteReplaced, Self::ScopeChanged, Self::License];
+    pub const ALL: [Self; 7] = [
+        Self::MassDeletion,
+        Self::SideEmptied,
+        Self::Rewound,
+        Self::RemoteReplaced,
+        Self::ScopeChanged,
+        Self::License,
+        Self::NamespaceIgnored,
+    ];
 
     /// Returns the name used in `acknowledge` and in the API.
     #[must_use]
@@ -51,13 +61,14 @@ impl HaltKind {
             Self::RemoteReplaced => "remote_replaced",
             Self::ScopeChanged => "scope_changed",
             Self::License => "license",
+            Self::NamespaceIgnored => "namespace_ignored",
         }
     }
 
     /// Says whether a person may accept it and go on.
     #[must_use]
     pub const fn can_be_acknowledged(self) -> bool {
-        !matches!(self, Self::License)
+        !matches!(self, Self::License | Self::NamespaceIgnored)
     }
 }
 

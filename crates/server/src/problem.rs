@@ -329,6 +329,7 @@ impl From<RemoteFault> for Problem {
         let (status, title, retryable) = match fault.class {
             FaultClass::Unavailable => (502, "Vault cannot be reached", true),
             FaultClass::Misconfigured => (422, "The connection is not set up right", false),
+            FaultClass::NamespaceIgnored => (422, "The server ignores the namespace", false),
             FaultClass::LoginRefused => (502, "Vault refused the login", false),
             FaultClass::Stale => (409, "The secret changed meanwhile", true),
             FaultClass::Invalid => (502, "Vault refused the request", false),

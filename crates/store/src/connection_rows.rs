@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use vaultterm_reconcile::Options;
 use vaultterm_sealing::{Place, Purpose, SecretText};
-use vaultterm_sync::{CollectionId, Connection, ConnectionId, ConnectionSecrets, Credential, Run, RunId};
+use vaultterm_sync::{CollectionId, Connection, ConnectionId, ConnectionSecrets, Credential, Run, RunId, Tls};
 
 use crate::{
     ConnectionSummary, Store, StoreError, runs,
@@ -32,14 +33,16 @@ impl Store {
     /// Reads a connection.
     pub(crate) fn connection_row(&self, row: &Row) -> Result<Connection, StoreError> {
         let identity = row.maybe_text("identity")?.map(|_| row.json("identity")).transpose()?;
+        let Way { tls, auth_namespace } = row.json("tls")?;
         Ok(self.as_read(Connection {
             id: ConnectionId(row.id("id")?),
             name: row.text("name")?,
             collection_id: CollectionId(row.id("collection_id")?),
             address: row.text("address")?,
             namespace: row.maybe_text("namespace")?,
-            tls: row.json("tls")?,
+            tls,
             auth_mount: row.text("auth_mount")?,
+            auth_namespace,
             role_id: row.text("role_id")?,
             mount: row.text("mount")?,
             path: row.text("path")?,
@@ -147,6 +150,23 @@ impl Store {
             })
         };
         rows.iter().zip(last_runs).map(summary).collect()
+    }
+}
+
+/// How a server is reached, as the column `tls` holds it: the namespace of the login came later, and
+/// rows from before have none.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Way {
+    #[serde(flatten)]
+    tls: Tls,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    auth_namespace: Option<String>,
+}
+
+impl Way {
+    /// Takes what the column holds out of a connection.
+    pub(crate) fn of(connection: &Connection) -> Self {
+        Self { tls: connection.tls.clone(), auth_namespace: connection.auth_namespace.clone() }
     }
 }
 

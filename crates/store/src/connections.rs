@@ -9,6 +9,7 @@ use vaultterm_sync::{CollectionId, Connection, ConnectionId, ConnectionSecrets, 
 
 use crate::{
     Context, Page, Paged, Store, StoreError,
+    connection_rows::Way,
     context::{Facts as _, still_at},
     leases,
     sql::{Select, Tx, args, json, taken},
@@ -35,6 +36,8 @@ pub struct ConnectionUpdate {
     pub tls: Option<Tls>,
     pub client_key_pem: Option<Option<SecretText>>,
     pub auth_mount: Option<String>,
+    /// The namespace of the login; `Some(None)` for that of the secrets.
+    pub auth_namespace: Option<Option<String>>,
     pub role_id: Option<String>,
     pub mount: Option<String>,
     pub path: Option<String>,
@@ -111,7 +114,7 @@ impl Store {
                 connection.collection_id,
                 connection.address.as_str(),
                 connection.namespace.as_deref(),
-                json(&connection.tls),
+                json(&Way::of(&connection)),
                 connection.auth_mount.as_str(),
                 connection.role_id.as_str(),
                 connection.mount.as_str(),
@@ -366,7 +369,7 @@ impl Store {
                 after.name.as_str(),
                 after.address.as_str(),
                 after.namespace.as_deref(),
-                json(&after.tls),
+                json(&Way::of(after)),
                 after.auth_mount.as_str(),
                 after.role_id.as_str(),
                 after.mount.as_str(),
@@ -401,7 +404,8 @@ fn edited(before: &Connection, update: ConnectionUpdate) -> Connection {
     macro_rules! take {
         ($($field:ident),+) => { $(if let Some(value) = update.$field { after.$field = value; })+ };
     }
-    take!(name, address, namespace, tls, auth_mount, role_id, mount, path, options, schedule, concurrency_max, paused);
+    take!(name, address, namespace, tls, auth_mount, auth_namespace, role_id, mount, path);
+    take!(options, schedule, concurrency_max, paused);
     after.options.instance.clone_from(&before.options.instance);
     after
 }
@@ -414,6 +418,7 @@ fn differences(before: &Connection, after: &Connection) -> Vec<&'static str> {
         ("namespace", before.namespace != after.namespace),
         ("tls", json(&before.tls) != json(&after.tls)),
         ("auth_mount", before.auth_mount != after.auth_mount),
+        ("auth_namespace", before.auth_namespace != after.auth_namespace),
         ("role_id", before.role_id != after.role_id),
         ("mount", before.mount != after.mount),
         ("path", before.path != after.path),

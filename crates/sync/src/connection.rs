@@ -15,7 +15,7 @@ pub struct Connection {
     pub name: String,
     /// The local side.
     pub collection_id: CollectionId,
-    /// `https://host:port`, without a path.
+    /// `https://host:port`, with the path prefix of a Vault behind one, without a slash at the end.
     pub address: String,
     /// `X-Vault-Namespace`.
     pub namespace: Option<String>,
@@ -23,6 +23,8 @@ pub struct Connection {
     pub tls: Tls,
     /// Where AppRole is mounted, `approle` by default.
     pub auth_mount: String,
+    /// The namespace in which AppRole is mounted; that of the secrets unless told, `root` for the root.
+    pub auth_namespace: Option<String>,
     /// The `RoleID`.
     pub role_id: String,
     /// The KV v2 mount, without slashes at the ends.
@@ -103,4 +105,20 @@ pub struct RemoteIdentity {
     pub mount_uuid: Option<String>,
     /// KV version of the mount: must be 2.
     pub kv_version: u32,
+}
+
+impl RemoteIdentity {
+    /// Returns the identity of a remote that was not looked at.
+    #[must_use]
+    pub fn unknown() -> Self {
+        let unknown = || "unknown".to_owned();
+        Self {
+            product: unknown(),
+            version: unknown(),
+            cluster_id: None,
+            mount_accessor: unknown(),
+            mount_uuid: None,
+            kv_version: 0,
+        }
+    }
 }

@@ -7,15 +7,17 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 use vaultterm_ledger::Actor;
-use vaultterm_reconcile::{Counts, Halt, HaltKind};
+use vaultterm_reconcile::{Counts, Halt, HaltKind, Plan};
 
 use crate::{
     Clock, Connection, ConnectionId, ConnectionSecrets, Connector, Entitlement, Ids, Journal, JournalError, Lease,
-    PlanId, Progress, RandomIds, Remote, RemoteFault, Run, RunId, RunState, StoredPlan, Trigger, Unlicensed,
+    PlanId, Progress, RandomIds, Remote, RemoteFault, RemoteIdentity, Run, RunId, RunState, StoredPlan, Trigger,
+    Unlicensed,
     brake::{Brake, Stop},
     in_time::{Bounds, in_time},
     lease::{self, Held},
     moment::later,
+    problem,
     retry::CallError,
     running,
     session::{Session, Shell, connect},
@@ -150,7 +152,26 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
                 self.journal.store_plan(&plan).await?;
                 Ok(plan)
             }
+            Err(CallError::Fault(fault)) if let Some(halt) = problem::halt(&fault) => {
+                let plan = self.halted_plan(id, &connection, halt);
+                self.journal.store_plan(&plan).await?;
+                Ok(plan)
+            }
             Err(error) => Err(unplanned(error, brake)),
+        }
+    }
+
+    /// Makes the plan of a connection at which nothing may be looked at.
+    fn halted_plan(&self, id: PlanId, connection: &Connection, halt: Halt) -> StoredPlan {
+        let created = self.clock.now();
+        StoredPlan {
+            id,
+            connection_id: connection.id,
+            connection_revision: connection.revision,
+            identity: connection.identity.clone().unwrap_or_else(RemoteIdentity::unknown),
+            plan: Plan { halts: vec![halt], ..Plan::default() },
+            created,
+            expires: later(created, PLAN_HOLDS),
         }
     }
 
@@ -165,7 +186,9 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
         let connected = connect(self.shell(), brake, connection, secrets, seed).await?;
         let session = Session::new(self.shell(), brake, connection, &connected, seed);
         let planned = session.plan(&BTreeSet::new()).await;
-        connected.remote.close().await;
+        if let Err(fault) = connected.remote.close().await {
+            tracing::warn!(%fault, "a token could not be revoked");
+        }
         let created = self.clock.now();
         planned.map(|(plan, _)| StoredPlan {
             id,

@@ -48,5 +48,5 @@ pub use journal::{
 };
 pub use mark::Mark;
 pub use progress::{Event, Phase, Progress};
-pub use remote::{Connected, Connector, FaultClass, Remote, RemoteFault, SecretRead, WriteReceipt};
+pub use remote::{Connected, Connector, FaultClass, Freshness, Remote, RemoteFault, SecretRead, WriteReceipt};
 pub use run::{Problem, ProblemClass, Run, RunState, StoredPlan, Trigger};

@@ -31,7 +31,9 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
             let connected = connect(self.shell(), &brake, &connection, secrets, seed).await?;
             let session = Session::new(self.shell(), &brake, &connection, &connected, seed);
             let read = session.remote_fields(&stored.conflict.path, &stamp).await;
-            connected.remote.close().await;
+            if let Err(fault) = connected.remote.close().await {
+                tracing::warn!(%fault, "a token could not be revoked");
+            }
             Ok::<_, CallError>(read)
         };
         let read = match in_time(&self.clock, &self.bounds, &brake, work).await {

@@ -1,5 +1,6 @@
 //! What went wrong at a path, as it is told to people.
 
+use vaultterm_reconcile::{Halt, HaltKind};
 use vaultterm_sealing::FieldsError;
 
 use crate::{
@@ -7,6 +8,16 @@ use crate::{
     brake::{Stop, Stopped},
     retry::CallError,
 };
+
+/// Returns the halt that a fault at the login is. It is no failure that passes: a person must change
+/// the connection.
+pub(crate) fn halt(fault: &RemoteFault) -> Option<Halt> {
+    if fault.class != FaultClass::NamespaceIgnored {
+        return None;
+    }
+    let hint = fault.hint.as_deref().unwrap_or_default();
+    Some(Halt { kind: HaltKind::NamespaceIgnored, detail: format!("{}: {hint}", fault.message) })
+}
 
 /// Why a step was not carried out.
 #[derive(Debug)]
@@ -70,6 +81,12 @@ impl Problem {
     /// A request that failed for good.
     pub(crate) fn fault(path: impl Into<String>, fault: &RemoteFault) -> Self {
         Self::new(path, fault.class.as_str(), fault.message.clone(), fault.hint.clone())
+    }
+
+    /// A token that outlives its run, because it could not be revoked.
+    pub(crate) fn token_left(fault: &RemoteFault) -> Self {
+        let detail = format!("the run's token could not be revoked and lives until it expires: {}", fault.message);
+        Self::new("", ProblemClass::TOKEN_NOT_REVOKED, detail, fault.hint.clone())
     }
 
     /// A step that was not carried out; `None` when the run was stopped, which is told once.

@@ -108,13 +108,37 @@ pub trait Remote: Send + Sync {
     /// Counts the HTTP requests made so far, the login included.
     fn requests(&self) -> u64;
 
-    /// Says whether reads are never older than what this session saw or wrote. Where they may be
-    /// (a cluster whose standbys answer by themselves and know no `X-Vault-Index`), absence
-    /// counts only when it was seen in two runs.
-    fn consistent(&self) -> bool;
+    /// Returns what is known at this moment about how old an answer can be. It may fall to
+    /// [`Freshness::Unknown`] while the session lasts (another node answers, a header is refused),
+    /// so the engine asks after an observation, not before.
+    fn freshness(&self) -> Freshness;
 
-    /// Revokes the token. Best effort: a failure is logged by the implementation.
-    fn close(&self) -> impl Future<Output = ()> + Send;
+    /// Revokes the token.
+    ///
+    /// # Errors
+    /// [`RemoteFault`] when the token lives on: the run tells it.
+    fn close(&self) -> impl Future<Output = Result<(), RemoteFault>> + Send;
+}
+
+/// Why the answers of a session are never older than what the session saw or wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// The server hands out a state index, and accepts it together with the wish to be forwarded.
+    Index,
+    /// The node that answers is the active one, or the only one.
+    Active,
+    /// The node that answers is a standby that forwards every request to the active one.
+    Forwarded,
+    /// Nothing of this is known. Absence counts only when it was seen in two runs.
+    Unknown,
+}
+
+impl Freshness {
+    /// Says whether an answer is as new as what the session saw or wrote.
+    #[must_use]
+    pub const fn is_known(self) -> bool {
+        !matches!(self, Self::Unknown)
+    }
 }
 
 /// What one read answers.
@@ -162,6 +186,8 @@ pub enum FaultClass {
     /// The connection failed in a way that repeating cannot heal (untrusted certificate,
     /// refused address, malformed address).
     Misconfigured,
+    /// A namespace is configured, and the server ignores it: it would serve the root namespace.
+    NamespaceIgnored,
     /// Login refused (`RoleID`, `SecretID`, wrapping token), or a root token.
     LoginRefused,
     /// Check-and-set mismatch.
@@ -188,9 +214,10 @@ pub enum FaultClass {
 
 impl FaultClass {
     /// Every class.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Unavailable,
         Self::Misconfigured,
+        Self::NamespaceIgnored,
         Self::LoginRefused,
         Self::Stale,
         Self::Invalid,
@@ -210,6 +237,7 @@ impl FaultClass {
         match self {
             Self::Unavailable => "unavailable",
             Self::Misconfigured => "misconfigured",
+            Self::NamespaceIgnored => "namespace_ignored",
             Self::LoginRefused => "login_refused",
             Self::Stale => "stale",
             Self::Invalid => "invalid",

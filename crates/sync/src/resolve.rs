@@ -108,7 +108,11 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
                 Either::Right((never, _)) => match never {},
             }
         };
-        run.state = if ended.is_ok() { RunState::Succeeded } else { RunState::Failed };
+        run.state = match &ended {
+            Ok(()) if tally.anything_wrong() => RunState::Partial,
+            Ok(()) => RunState::Succeeded,
+            Err(_) => RunState::Failed,
+        };
         let ended = ended.map_err(|undone| undone.tell(&deciding.conflict.conflict.path, brake, &tally));
         tally.write_to(&mut run);
         run.finished = Some(self.clock.now());
@@ -158,7 +162,9 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
         let connected = connect(self.shell(), brake, connection, secrets, seed).await?;
         let session = Session::new(self.shell(), brake, connection, &connected, seed);
         let ended = deciding.carry_out(&session, lease, tally).await;
-        connected.remote.close().await;
+        if let Err(fault) = connected.remote.close().await {
+            tally.problem(Problem::token_left(&fault));
+        }
         run.requests = connected.remote.requests();
         ended
     }

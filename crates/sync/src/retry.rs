@@ -72,8 +72,8 @@ const fn pushes_back(class: FaultClass) -> bool {
 
 /// Tells whether a fault holds for every path.
 const fn concerns_every_path(class: FaultClass) -> bool {
-    use FaultClass::{LoginRefused, Misconfigured, WrongMount};
-    matches!(class, LoginRefused | Misconfigured | WrongMount)
+    use FaultClass::{LoginRefused, Misconfigured, NamespaceIgnored, WrongMount};
+    matches!(class, LoginRefused | Misconfigured | NamespaceIgnored | WrongMount)
 }
 
 /// Fractions that differ between runs and calls but are the same when a run is replayed.
@@ -189,7 +189,7 @@ impl<'a, R: Remote, K: Clock> Calls<'a, R, K> {
     }
 
     pub(crate) fn consistent(&self) -> bool {
-        self.remote.consistent()
+        self.remote.freshness().is_known()
     }
 
     pub(crate) async fn observe(&self) -> Result<RemoteSnapshot, CallError> {
@@ -336,15 +336,15 @@ mod tests {
     #[test]
     fn each_class_of_fault_has_its_own_patience() {
         use FaultClass::{
-            Denied, Invalid, LoginRefused, Misconfigured, Protocol, RateLimited, Redirected, Sealed, Stale,
-            StaleReplica, Unavailable, Unknown, WrongMount,
+            Denied, Invalid, LoginRefused, Misconfigured, NamespaceIgnored, Protocol, RateLimited, Redirected, Sealed,
+            Stale, StaleReplica, Unavailable, Unknown, WrongMount,
         };
         for class in FaultClass::ALL {
             let (attempts, spared, ends) = match class {
                 RateLimited => ([20, 20, 3], true, false),
                 Unavailable | StaleReplica | Sealed => ([8, 8, 3], true, false),
                 Unknown => ([8, 1, 1], false, false),
-                LoginRefused | Misconfigured | WrongMount => ([1, 1, 1], false, true),
+                LoginRefused | Misconfigured | NamespaceIgnored | WrongMount => ([1, 1, 1], false, true),
                 Stale | Invalid | Denied | Redirected | Protocol => ([1, 1, 1], false, false),
             };
             let found = [Effect::Repeatable, Effect::Once, Effect::Login].map(|effect| attempts_max(class, effect));

@@ -99,3 +99,8 @@ pub struct Problem {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ProblemClass(pub String);
+
+impl ProblemClass {
+    /// The class of a token that outlives its run. It does not say that the run was stopped.
+    pub const TOKEN_NOT_REVOKED: &str = "token_not_revoked";
+}

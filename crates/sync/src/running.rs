@@ -20,6 +20,7 @@ use crate::{
     lease,
     mark::RunNumber,
     pool::Pool,
+    problem::halt,
     record::{Pending, recorder},
     retry::CallError,
     session::{Session, Shell, connect, replaced},
@@ -99,10 +100,22 @@ async fn open<J: Journal, C: Connector, K: Clock, P: Progress>(
     tally.phase(Phase::Connect);
     let seed = run.id.0.as_u64_pair().1;
     let connected = connect(shell, brake, &task.connection, secrets, seed).await;
-    let connected = connected.map_err(|error| stopped(error, brake))?;
+    let connected = match connected {
+        Ok(connected) => connected,
+        Err(CallError::Fault(fault)) => match halt(&fault) {
+            Some(halt) => return Ok(Ending::Halted(vec![halt])),
+            None => return Err(stopped(CallError::Fault(fault), brake)),
+        },
+        Err(error) => return Err(stopped(error, brake)),
+    };
     let session = Session::new(shell, brake, &task.connection, &connected, seed);
     let ending = plan_and_apply(&session, (run, lease), task, connected.secret_id_expires, tally).await;
-    connected.remote.close().await;
+    if let Err(fault) = connected.remote.close().await {
+        // A server that stopped the run is told of once: it answers this request no better.
+        if !brake.is_pulled() {
+            tally.problem(Problem::token_left(&fault));
+        }
+    }
     run.requests = connected.remote.requests();
     ending
 }

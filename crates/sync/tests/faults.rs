@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
-use vaultterm_reconcile::Mode;
+use vaultterm_reconcile::{HaltKind, Mode};
 use vaultterm_sync::{EngineError, Event, FaultClass, Progress, RemoteFault, Run, RunState};
 use vaultterm_testkit::{
     Operation, Rule, Verdict, World, fault,
@@ -553,6 +553,37 @@ fn a_run_that_is_cancelled_after_its_last_step_has_succeeded() {
     });
     let run = world.clock.drive(world.running(Ask::default(), cancel)).expect("the run begins");
     assert_eq!((run.state, run.counts.created_remote), (RunState::Succeeded, 2));
+}
+
+#[test]
+fn a_token_that_cannot_be_revoked_is_a_problem_of_the_run() {
+    let world = records(2);
+    world.kv.script(fails(Operation::Close, FaultClass::Denied).always());
+    let run = world.run();
+    assert_eq!((run.state, run.counts.created_remote), (RunState::Partial, 2));
+    let [problem] = run.problems.as_slice() else { panic!("{:#?}", run.problems) };
+    assert_eq!((problem.path.as_str(), problem.class.0.as_str()), ("", "token_not_revoked"));
+    assert!(problem.detail.contains("could not be revoked"), "{problem:?}");
+    world.kv.heal();
+    assert_eq!(world.run().state, RunState::Succeeded);
+}
+
+#[test]
+fn an_ignored_namespace_halts_plan_and_run_and_nobody_can_acknowledge_it() {
+    let world = records(2);
+    world.kv.script(fails(Operation::Connect, FaultClass::NamespaceIgnored).always());
+    let plan = world.clock.drive(world.engine().plan(world.id)).expect("a plan can be made");
+    let kinds: Vec<_> = plan.plan.halts.iter().map(|halt| halt.kind).collect();
+    assert_eq!((kinds, plan.plan.steps.len()), (vec![HaltKind::NamespaceIgnored], 0));
+    for run in [world.run(), world.run_acknowledging(&HaltKind::ALL)] {
+        let kinds: Vec<_> = run.halts.iter().map(|halt| halt.kind).collect();
+        assert_eq!((run.state, kinds), (RunState::Halted, vec![HaltKind::NamespaceIgnored]));
+    }
+    let ask = Ask { plan_id: Some(plan.id), acknowledge: HaltKind::ALL.into_iter().collect() };
+    assert_eq!(world.run_as(ask).expect("a run").state, RunState::Halted);
+    assert_eq!(world.version("key-0"), 0, "nothing was written");
+    world.kv.heal();
+    assert_eq!(world.run().counts.created_remote, 2);
 }
 
 /// Hears how far a run is.

@@ -346,6 +346,7 @@ pub fn connection(id: ConnectionId, collection_id: CollectionId, mode: Mode) -> 
         namespace: None,
         tls: Tls::default(),
         auth_mount: "approle".to_owned(),
+        auth_namespace: None,
         role_id: "the-role-id".to_owned(),
         mount: "secret".to_owned(),
         path: PREFIX.to_owned(),

@@ -132,6 +132,8 @@ pub(crate) struct Connection {
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Auth {
     pub(crate) mount: String,
+    #[serde(default)]
+    pub(crate) namespace: Option<String>,
     pub(crate) role_id: String,
 }
 

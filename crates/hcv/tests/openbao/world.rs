@@ -117,6 +117,7 @@ pub(crate) fn connection(server: &OpenBao, mode: Mode, role_id: &str) -> Connect
         namespace: None,
         tls: Tls::default(),
         auth_mount: "approle".to_owned(),
+        auth_namespace: None,
         role_id: role_id.to_owned(),
         mount: MOUNT.to_owned(),
         path: PREFIX.to_owned(),

@@ -14,7 +14,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 use vaultterm_sealing::SecretText;
-use vaultterm_store::{CollectionRole, ConnectionSummary, Scope, StoreError};
+use vaultterm_store::{CollectionRole, ConnectionSummary, ConnectionUpdate, Scope, StoreError};
 use vaultterm_sync::{
     Connection, ConnectionId, ConnectionSecrets, Connector as _, Credential, Entitlement as _, Journal as _,
     JournalError,
@@ -69,7 +69,8 @@ pub(crate) async fn list(
 }
 
 /// Creates a connection. Nothing is read from or written to Vault, but for a wrapped `SecretID`,
-/// which is unwrapped at once: its token does not hold for long.
+/// which is unwrapped at once: its token does not hold for long. With a namespace, the server is asked
+/// whether it has namespaces, if it can be reached.
 #[utoipa::path(post, path = "/connections", tag = "connections", request_body = ConnectionCreate,
     responses((status = 201, body = ConnectionView), (status = 409, body = Problem), (status = 422, body = Problem)))]
 pub(crate) async fn create(
@@ -80,6 +81,7 @@ pub(crate) async fn create(
     app.need_scope(&caller, Scope::ConnectionsWrite).await?;
     app.collection_for(&caller, body.collection_id, CollectionRole::Admin).await?;
     let new = body.checked(app.options.allow_plaintext_vault)?;
+    app.connector.refuse_ignored_namespace(&new.connection, &new.secrets).await?;
     let made = app.store.create_connection(&caller.context(&app), new).await?;
     if let Err(problem) = unwrap(&app, made.id).await {
         // The wrapped SecretID could not be had, so the connection can never log in: it is deleted again.
@@ -131,8 +133,26 @@ pub(crate) async fn update(
     let before = app.connection_for(&caller, id, CollectionRole::Admin).await?.connection;
     let revision = if_match.required()?;
     let update = body.checked(&before, app.options.allow_plaintext_vault)?;
+    refuse_ignored_namespace(&app, &before, &update).await?;
     app.store.update_connection(&caller.context(&app), before.id, revision, update).await?;
     answer(&app, before.id).await
+}
+
+/// Refuses an edit after which the server would ignore the connection's namespace.
+async fn refuse_ignored_namespace(app: &App, before: &Connection, update: &ConnectionUpdate) -> Result<(), Problem> {
+    let ConnectionUpdate { address, namespace, auth_namespace, tls, .. } = update;
+    if address.is_none() && namespace.is_none() && auth_namespace.is_none() {
+        return Ok(());
+    }
+    let after = Connection {
+        address: address.clone().unwrap_or_else(|| before.address.clone()),
+        namespace: namespace.clone().unwrap_or_else(|| before.namespace.clone()),
+        auth_namespace: auth_namespace.clone().unwrap_or_else(|| before.auth_namespace.clone()),
+        tls: tls.clone().unwrap_or_else(|| before.tls.clone()),
+        ..before.clone()
+    };
+    let Some(secrets) = app.store.connection_secrets(before.id).await? else { return Ok(()) };
+    Ok(app.connector.refuse_ignored_namespace(&after, &secrets).await?)
 }
 
 /// Deletes a connection. Records and secrets stay as they are.
@@ -162,7 +182,8 @@ pub(crate) struct TestView {
 /// One thing that was checked.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct CheckView {
-    /// `address`, `tls`, `health`, `login`, `mount`, or a capability and its path.
+    /// `address`, `tls`, `health`, `namespace`, `login`, `mount`, `listing`, `freshness`, `token`, or a
+    /// capability and its path.
     name: String,
     ok: bool,
     detail: String,

@@ -9,15 +9,24 @@ use crate::{dice::Dice, people::PATHS};
 /// Scripts what goes wrong in the next run.
 pub(crate) fn script(world: &World, dice: &mut Dice) {
     use FaultClass::{
-        Denied, Invalid, Misconfigured, Protocol, RateLimited, Redirected, Sealed, Stale, StaleReplica, Unavailable,
-        Unknown,
+        Denied, Invalid, Misconfigured, NamespaceIgnored, Protocol, RateLimited, Redirected, Sealed, Stale,
+        StaleReplica, Unavailable, Unknown,
     };
     use Operation::{Annotate, Connect, Delete, Look, Observe, Read, Write};
     for _ in 0..dice.roll(4) {
         let operation = dice.pick(&[Connect, Observe, Look, Read, Write, Annotate, Delete, Write]);
         let class = match operation {
             Write => dice.pick(&[Unknown, Unknown, Unavailable, Denied, Stale, RateLimited, Invalid]),
-            Connect => dice.pick(&[Unavailable, Sealed, StaleReplica, Denied, Protocol, Redirected, Misconfigured]),
+            Connect => dice.pick(&[
+                Unavailable,
+                Sealed,
+                StaleReplica,
+                Denied,
+                Protocol,
+                Redirected,
+                Misconfigured,
+                NamespaceIgnored,
+            ]),
             _ => dice.pick(&[Unavailable, Sealed, StaleReplica, Denied, Protocol, Redirected, RateLimited]),
         };
         let fault = fault(class);

@@ -7,7 +7,7 @@ use vaultterm_reconcile::{
     Version,
 };
 use vaultterm_sealing::SecretFields;
-use vaultterm_sync::{FaultClass, Mark, Remote, RemoteFault, SecretRead, WriteReceipt};
+use vaultterm_sync::{FaultClass, Freshness, Mark, Remote, RemoteFault, SecretRead, WriteReceipt};
 
 use super::{FakeKv, Inner, Refused};
 use crate::{
@@ -223,22 +223,25 @@ impl Remote for FakeRemote {
         .await
     }
 
-    fn consistent(&self) -> bool {
-        !self.kv.inner().stale_reads
+    fn freshness(&self) -> Freshness {
+        if self.kv.inner().stale_reads { Freshness::Unknown } else { Freshness::Active }
     }
 
     fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
     }
 
-    async fn close(&self) {
+    async fn close(&self) -> Result<(), RemoteFault> {
         let request = Request { operation: Operation::Close, path: String::new(), version: None };
         let close = |inner: &mut Inner, _| {
             inner.sessions_open = inner.sessions_open.saturating_sub(1);
             Ok(())
         };
-        // Best effort, as the trait says: a sealed server cannot revoke.
-        let _ = self.kv.request(request, None, close).await;
+        match self.kv.request(request, None, close).await {
+            // A token that has ended needs no revocation.
+            Ok(()) | Err(Refused::TokenDead) => Ok(()),
+            Err(Refused::Fault(fault)) => Err(fault),
+        }
     }
 }
 

@@ -86,6 +86,8 @@ pub(crate) struct AuthBody {
     method: Option<String>,
     /// Where AppRole is mounted; `approle` unless told.
     mount: Option<String>,
+    /// The namespace in which AppRole is mounted: that of the secrets unless told, `root` for the root.
+    namespace: Option<String>,
     role_id: String,
     /// Written, never read back.
     #[schema(value_type = Option<String>)]
@@ -101,6 +103,10 @@ pub(crate) struct AuthBody {
 pub(crate) struct AuthPatch {
     method: Option<String>,
     mount: Option<String>,
+    /// null: that of the secrets.
+    #[serde(default, deserialize_with = "named")]
+    #[schema(value_type = Option<String>)]
+    namespace: Option<Option<String>>,
     role_id: Option<String>,
 }
 
@@ -191,7 +197,8 @@ impl OptionsBody {
 pub(crate) struct ConnectionCreate {
     name: String,
     pub(super) collection_id: Uuid,
-    /// `https://host:8200`; plain http to loopback addresses only.
+    /// `https://host:8200`, with the path prefix of a Vault behind one (`https://host/vault`); plain http
+    /// to loopback addresses only.
     address: String,
     namespace: Option<String>,
     tls: Option<TlsBody>,
@@ -224,6 +231,7 @@ impl ConnectionCreate {
             namespace: self.namespace.map(|text| namespace(&text)).transpose()?.flatten(),
             tls,
             auth_mount: place("auth.mount", self.auth.mount.as_deref().unwrap_or("approle"))?.to_owned(),
+            auth_namespace: self.auth.namespace.as_deref().map(auth_namespace).transpose()?.flatten(),
             role_id: role_id(&self.auth.role_id)?,
             mount: place("mount", &self.mount)?.to_owned(),
             path: prefix(&self.path)?,
@@ -263,7 +271,7 @@ pub(crate) struct ConnectionPatch {
 
 impl ConnectionPatch {
     pub(super) fn checked(self, before: &Connection, allow_plaintext: bool) -> Result<ConnectionUpdate, Problem> {
-        let auth = self.auth.unwrap_or(AuthPatch { method: None, mount: None, role_id: None });
+        let auth = self.auth.unwrap_or(AuthPatch { method: None, mount: None, namespace: None, role_id: None });
         approle(auth.method.as_deref())?;
         let mode = self.mode.as_deref().map(mode).transpose()?;
         let options = match (&self.options, mode) {
@@ -293,6 +301,7 @@ impl ConnectionPatch {
             tls,
             client_key_pem,
             auth_mount: auth.mount.as_deref().map(|text| place("auth.mount", text)).transpose()?.map(str::to_owned),
+            auth_namespace: auth.namespace.map(|told| told.as_deref().map_or(Ok(None), auth_namespace)).transpose()?,
             role_id: auth.role_id.as_deref().map(role_id).transpose()?,
             mount: self.mount.as_deref().map(|text| place("mount", text)).transpose()?.map(str::to_owned),
             path: self.path.as_deref().map(prefix).transpose()?,
@@ -330,8 +339,16 @@ fn prefix(text: &str) -> Result<String, Problem> {
 }
 
 fn namespace(text: &str) -> Result<Option<String>, Problem> {
+    named_namespace("namespace", text)
+}
+
+fn auth_namespace(text: &str) -> Result<Option<String>, Problem> {
+    named_namespace("auth.namespace", text)
+}
+
+fn named_namespace(field: &str, text: &str) -> Result<Option<String>, Problem> {
     let trimmed = text.trim_matches('/');
-    if trimmed.is_empty() { Ok(None) } else { place("namespace", trimmed).map(|text| Some(text.to_owned())) }
+    if trimmed.is_empty() { Ok(None) } else { place(field, trimmed).map(|text| Some(text.to_owned())) }
 }
 
 fn role_id(text: &str) -> Result<String, Problem> {

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use vaultterm_reconcile::HaltKind;
 use vaultterm_store::ConnectionSummary;
-use vaultterm_sync::{Connection, FaultClass, Problem, Run, RunState, Unlicensed};
+use vaultterm_sync::{Connection, FaultClass, Problem, ProblemClass, Run, RunState, Unlicensed};
 
 use crate::{api::runs::RunView, moment};
 
@@ -53,6 +53,8 @@ pub(crate) struct TlsView {
 pub(crate) struct AuthView {
     method: &'static str,
     mount: String,
+    /// The namespace of the login; null for that of the secrets.
+    namespace: Option<String>,
     role_id: String,
 }
 
@@ -109,6 +111,7 @@ impl ConnectionView {
             auth: AuthView {
                 method: "approle",
                 mount: connection.auth_mount.clone(),
+                namespace: connection.auth_namespace.clone(),
                 role_id: connection.role_id.clone(),
             },
             mount: connection.mount.clone(),
@@ -156,9 +159,13 @@ fn standing(summary: &ConnectionSummary, unlicensed: Option<&Unlicensed>) -> (&'
         // What stopped it half-way stops the next run too, until somebody mends it.
         RunState::Partial if stopped_by(run).is_some() => failed(run),
         _ if summary.open_conflicts > 0 => ("conflicts", Some(format!("{} wait for a person", summary.open_conflicts))),
-        RunState::Partial => {
-            ("partial", run.problems.first().map(|problem| format!("{}: {}", problem.path, problem.detail)))
-        }
+        RunState::Partial => (
+            "partial",
+            run.problems.first().map(|problem| match problem.path.as_str() {
+                "" => problem.detail.clone(),
+                path => format!("{path}: {}", problem.detail),
+            }),
+        ),
         RunState::Cancelled => ("partial", Some("the last run was cancelled".to_owned())),
         RunState::Succeeded => ("ready", None),
     }
@@ -166,7 +173,8 @@ fn standing(summary: &ConnectionSummary, unlicensed: Option<&Unlicensed>) -> (&'
 
 /// The problem that no path can be blamed for.
 fn stopped_by(run: &Run) -> Option<&Problem> {
-    run.problems.iter().find(|problem| problem.path.is_empty())
+    let stops = |problem: &&Problem| problem.path.is_empty() && problem.class.0 != ProblemClass::TOKEN_NOT_REVOKED;
+    run.problems.iter().find(stops)
 }
 
 /// What a run that was stopped says about the connection.

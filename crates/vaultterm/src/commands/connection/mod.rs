@@ -10,7 +10,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use crate::{
-    api::Connection,
+    api::{Auth, Connection},
     app::App,
     client::{Client, Patience, Query, Reply},
     failure::{Exit, Failure},
@@ -176,6 +176,12 @@ pub(crate) fn scope(connection: &Connection) -> String {
     format!("{}{namespace} {}{path}", connection.address, connection.mount)
 }
 
+/// Says how a connection logs in.
+fn login(auth: &Auth) -> String {
+    let namespace = auth.namespace.as_deref().map_or(String::new(), |namespace| format!(", namespace {namespace}"));
+    format!("AppRole {} (mount {}{namespace})", auth.role_id, auth.mount)
+}
+
 /// A connection for people.
 fn facts(connection: &Connection) -> Table {
     let mut table = Table::of_facts()
@@ -189,7 +195,7 @@ fn facts(connection: &Connection) -> Table {
         .fact("mount", &connection.mount)
         .fact("path", &connection.path)
         .fact("mode", &connection.mode)
-        .fact("login", format!("AppRole {} (mount {})", connection.auth.role_id, connection.auth.mount))
+        .fact("login", login(&connection.auth))
         .fact_if("SecretID ends", connection.secret_id_expires_at.as_deref().map(moment))
         .fact_if("last verified", connection.last_verified_at.as_deref().map(moment))
         .fact_if(

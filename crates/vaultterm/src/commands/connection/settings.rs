@@ -25,7 +25,7 @@ pub(crate) struct CreateArgs {
     /// The collection, by name or id
     #[arg(long)]
     collection: String,
-    /// Address of Vault, https://host:port [default: VAULT_ADDR, then BAO_ADDR]
+    /// Address of Vault, https://host:port, or https://host/prefix behind a proxy [default: VAULT_ADDR, then BAO_ADDR]
     #[arg(long, value_name = "URL")]
     address: Option<String>,
     /// Namespace [default: VAULT_NAMESPACE, then BAO_NAMESPACE]
@@ -53,6 +53,9 @@ pub(crate) struct CreateArgs {
     /// Where AppRole is mounted
     #[arg(long, default_value = "approle", value_name = "MOUNT")]
     auth_mount: String,
+    /// Namespace in which AppRole is mounted, `root` for the root [default: that of the secrets]
+    #[arg(long, value_name = "NAMESPACE")]
+    auth_namespace: Option<String>,
     #[command(flatten)]
     options: OptionArgs,
 }
@@ -90,6 +93,9 @@ pub(crate) struct UpdateArgs {
     /// New mount of AppRole
     #[arg(long, value_name = "MOUNT")]
     auth_mount: Option<String>,
+    /// New namespace of AppRole, `root` for the root; empty for that of the secrets
+    #[arg(long, value_name = "NAMESPACE")]
+    auth_namespace: Option<String>,
     #[command(flatten)]
     options: OptionArgs,
 }
@@ -138,6 +144,9 @@ pub(crate) async fn create(args: CreateArgs, app: &App) -> Result<Exit, Failure>
         "path": args.path,
         "mode": args.mode,
     });
+    if let Some(namespace) = args.auth_namespace.filter(|text| !text.is_empty()) {
+        body["auth"]["namespace"] = namespace.into();
+    }
     let tls = tls(ca_cert.as_deref(), &args.tls)?;
     if !tls.is_empty() {
         body["tls"] = tls.into();
@@ -166,6 +175,7 @@ pub(crate) async fn update(args: UpdateArgs, app: &App) -> Result<Exit, Failure>
     let mut auth = Map::new();
     auth.extend(args.role_id.map(|role_id| ("role_id".to_owned(), role_id.into())));
     auth.extend(args.auth_mount.map(|mount| ("mount".to_owned(), mount.into())));
+    auth.extend(args.auth_namespace.map(|namespace| ("namespace".to_owned(), empty_is_none(namespace))));
     set("auth", (!auth.is_empty()).then_some(auth.into()));
     let tls = tls(args.ca_cert.map(|path| path.to_string_lossy().into_owned()).as_deref(), &args.tls)?;
     set("tls", (!tls.is_empty()).then_some(tls.into()));

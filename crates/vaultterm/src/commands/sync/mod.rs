@@ -177,6 +177,10 @@ fn tell_next(app: &App, run: &Run, connection: &str) {
         if needs_license(&run.halts) {
             app.console.next(INSTALL);
         }
+        if run.halts.iter().any(|halt| halt.kind == NAMESPACE_IGNORED) {
+            app.console.next(&format!("vaultterm connection update {connection} --namespace '', or another address"));
+            return;
+        }
         let kinds = acknowledging(&run.halts);
         app.console.next(&format!("vaultterm sync plan {connection}, then vaultterm sync run {connection}{kinds}"));
     } else if run.counts.conflicts > 0 {
@@ -189,6 +193,7 @@ fn tell_next(app: &App, run: &Run, connection: &str) {
 /// What to do about a missing license, which nobody can acknowledge.
 const INSTALL: &str = "vaultterm license install FILE";
 const LICENSE: &str = "license";
+const NAMESPACE_IGNORED: &str = "namespace_ignored";
 
 fn needs_license(halts: &[Halt]) -> bool {
     halts.iter().any(|halt| halt.kind == LICENSE)
@@ -196,7 +201,7 @@ fn needs_license(halts: &[Halt]) -> bool {
 
 /// The flags that accept halts.
 fn acknowledging(halts: &[Halt]) -> String {
-    let acceptable = halts.iter().filter(|halt| halt.kind != LICENSE);
+    let acceptable = halts.iter().filter(|halt| halt.kind != LICENSE && halt.kind != NAMESPACE_IGNORED);
     acceptable.map(|halt| format!(" --acknowledge {}", halt.kind)).collect()
 }
 
