@@ -122,7 +122,7 @@ impl Store {
         let (kind, [key_id, wrapped_key, ciphertext]) = self.sealed_credential(tx, connection, credential).await?;
         // When the one before expires says nothing about this one.
         let sql = "UPDATE connections SET credential_kind = $2, key_id = $3, wrapped_key = $4, ciphertext = $5,
-                                          secret_id_expires_us = NULL
+                                          secret_id_expires_us = NULL, logins_refused = 0
                    WHERE id = $1";
         tx.run(sql, args![connection.id, kind, key_id, wrapped_key, ciphertext]).await?;
         Ok(kind)
@@ -145,6 +145,7 @@ impl Store {
                 open_conflicts: row.count("open_conflicts")?,
                 last_verified_us: row.maybe_int("last_verified_us")?,
                 secret_id_expires_us: row.maybe_int("secret_id_expires_us")?,
+                logins_refused: row.small("logins_refused")?,
                 created_us: row.int("created_us")?,
                 updated_us: row.int("updated_us")?,
             })

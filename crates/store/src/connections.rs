@@ -62,6 +62,8 @@ pub struct ConnectionSummary {
     pub last_verified_us: Option<i64>,
     /// When the `SecretID` expires, microseconds, where the role may know.
     pub secret_id_expires_us: Option<i64>,
+    /// How many runs in a row were refused at the login since the credential was last changed or proved good.
+    pub logins_refused: u32,
     /// Microseconds.
     pub created_us: i64,
     /// Microseconds.
@@ -234,9 +236,13 @@ impl Store {
         self.refuse_overlap(&mut tx, &after).await?;
         after.revision = expect + 1;
         self.write_connection(&mut tx, context, &after).await?;
+        let client_key_changes = client_key.is_some();
         if let Some([key_id, wrapped_key, ciphertext]) = client_key {
             let sql = "UPDATE connections SET tls_key_id = $2, tls_wrapped_key = $3, tls_ciphertext = $4 WHERE id = $1";
             tx.run(sql, args![id, key_id, wrapped_key, ciphertext]).await?;
+        }
+        if login_differs(&before, &after) || client_key_changes {
+            tx.run("UPDATE connections SET logins_refused = 0 WHERE id = $1", args![id]).await?;
         }
         let draft = about(context, Action::HcvConnectionUpdated, id, &after.name).with("changed", changed.join(" "));
         let address = (after.address != before.address).then_some(&after.address);
@@ -276,9 +282,10 @@ impl Store {
         let mut tx = self.db.write().await?;
         let connection = self.locked_connection(&mut tx, id).await?;
         let sql = "UPDATE connections SET last_verified_us = COALESCE($2, last_verified_us),
-                                          secret_id_expires_us = COALESCE($3, secret_id_expires_us)
+                                          secret_id_expires_us = COALESCE($3, secret_id_expires_us),
+                                          logins_refused = CASE WHEN $4 = 1 THEN 0 ELSE logins_refused END
                    WHERE id = $1";
-        tx.run(sql, args![id, ok.then_some(context.now_us), secret_id_expires_us]).await?;
+        tx.run(sql, args![id, ok.then_some(context.now_us), secret_id_expires_us, ok]).await?;
         let draft = about(context, Action::HcvConnectionTested, id, &connection.name);
         tx.audit(Draft { outcome: if ok { Outcome::Success } else { Outcome::Failure }, ..draft });
         tx.commit().await
@@ -428,6 +435,15 @@ fn differences(before: &Connection, after: &Connection) -> Vec<&'static str> {
         ("paused", before.paused != after.paused),
     ];
     differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
+}
+
+/// Says whether a login goes elsewhere, or is another one: refused logins of the one before say nothing about it.
+fn login_differs(one: &Connection, other: &Connection) -> bool {
+    let login = |connection: &Connection| {
+        let Connection { address, namespace, auth_mount, role_id, tls, .. } = connection;
+        (address.clone(), namespace.clone(), auth_mount.clone(), role_id.clone(), json(tls))
+    };
+    login(one) != login(other)
 }
 
 fn scope_differs(one: &Connection, other: &Connection) -> bool {

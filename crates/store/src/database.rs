@@ -253,28 +253,29 @@ fn system_time() -> UnixNanos {
     UnixNanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
-/// The migrations, oldest first. A released one never changes.
-const MIGRATIONS: [(&str, &str); 7] = [
-    ("first", include_str!("../migrations/0001_first.sql")),
-    ("keys", include_str!("../migrations/0002_keys.sql")),
-    ("newest_runs", include_str!("../migrations/0003_newest_runs.sql")),
-    ("license", include_str!("../migrations/0004_license.sql")),
-    ("audit_checkpoints", include_str!("../migrations/0005_audit_checkpoints.sql")),
-    ("backup", include_str!("../migrations/0006_backup.sql")),
-    ("webhooks", include_str!("../migrations/0007_webhooks.sql")),
+/// The migrations with their numbers, oldest first. A released one never changes; numbers may be left out.
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "first", include_str!("../migrations/0001_first.sql")),
+    (2, "keys", include_str!("../migrations/0002_keys.sql")),
+    (3, "newest_runs", include_str!("../migrations/0003_newest_runs.sql")),
+    (4, "license", include_str!("../migrations/0004_license.sql")),
+    (5, "audit_checkpoints", include_str!("../migrations/0005_audit_checkpoints.sql")),
+    (6, "backup", include_str!("../migrations/0006_backup.sql")),
+    (7, "webhooks", include_str!("../migrations/0007_webhooks.sql")),
+    (11, "logins_and_licenses", include_str!("../migrations/0011_logins_and_licenses.sql")),
 ];
 
 /// The newest migration that this version knows.
-pub const NEWEST: u64 = MIGRATIONS.len() as u64;
+pub const NEWEST: u64 = MIGRATIONS[MIGRATIONS.len() - 1].0.unsigned_abs();
 
 /// What differs between engines, in the words of SQLite.
 const TOKENS: [(&str, &str); 3] = [("@BYTES", "BLOB"), ("@PATH", "TEXT"), ("@WITHOUT_ROWID", "WITHOUT ROWID")];
 
 fn migrator() -> Migrator {
-    let migrations = (1..).zip(MIGRATIONS).map(|(version, (name, text))| {
-        let sql = TOKENS.iter().fold(text.to_owned(), |sql, (token, word)| sql.replace(token, word));
+    let migrations = MIGRATIONS.iter().map(|(version, name, text)| {
+        let sql = TOKENS.iter().fold((*text).to_owned(), |sql, (token, word)| sql.replace(token, word));
         let sql = AssertSqlSafe(sql).into_sql_str();
-        Migration::new(version, Cow::Borrowed(name), MigrationType::Simple, sql, false)
+        Migration::new(*version, Cow::Borrowed(*name), MigrationType::Simple, sql, false)
     });
     Migrator::with_migrations(migrations.collect())
 }

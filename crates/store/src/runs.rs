@@ -4,7 +4,9 @@ use uuid::Uuid;
 use vaultterm_ledger::{Action, Actor, ActorKind, Draft, ObjectKind, Outcome};
 use vaultterm_reconcile::UnixNanos;
 use vaultterm_sealing::{Place, Purpose};
-use vaultterm_sync::{ConnectionId, PlanId, Problem, ProblemClass, Run, RunId, RunState, StoredPlan, Trigger};
+use vaultterm_sync::{
+    ConnectionId, FaultClass, PlanId, Problem, ProblemClass, Run, RunId, RunState, StoredPlan, Trigger,
+};
 
 use crate::{
     Context, Page, Paged, Store, StoreError,
@@ -143,6 +145,7 @@ pub(crate) async fn finish(tx: &mut Tx, context: &Context, run: &Run) -> Result<
     // Whoever sees that the run ended can begin the next one.
     let sql = "UPDATE leases SET holder = NULL, expires = 0 WHERE connection_id = $1 AND holder = $2";
     tx.run(sql, args![run.connection_id, run.id]).await?;
+    note_login(tx, run).await?;
     let action = if run.state == RunState::Halted { Action::HcvSyncHalted } else { Action::HcvSyncFinished };
     let halts: Vec<&str> = run.halts.iter().map(|halt| halt.kind.as_str()).collect();
     let draft = about(context, action, run).with("state", state_name(run.state)).with("counts", json(&run.counts));
@@ -150,6 +153,25 @@ pub(crate) async fn finish(tx: &mut Tx, context: &Context, run: &Run) -> Result<
     let outcome = if run.state == RunState::Failed { Outcome::Failure } else { Outcome::Success };
     tx.audit(Draft { outcome, ..draft });
     Ok(())
+}
+
+/// Says whether a run ended because Vault refused its login.
+pub(crate) fn refused_at_login(run: &Run) -> bool {
+    let refused = FaultClass::LoginRefused.as_str();
+    run.problems.iter().any(|problem| problem.path.is_empty() && problem.class.0 == refused)
+}
+
+/// Counts refused logins in a row, for the schedule. A run that failed or was cancelled for another reason may never have
+/// come to its login: it changes nothing.
+async fn note_login(tx: &mut Tx, run: &Run) -> Result<(), StoreError> {
+    let sql = if refused_at_login(run) {
+        "UPDATE connections SET logins_refused = logins_refused + 1 WHERE id = $1"
+    } else if matches!(run.state, RunState::Succeeded | RunState::Partial | RunState::Halted) {
+        "UPDATE connections SET logins_refused = 0 WHERE id = $1 AND logins_refused > 0"
+    } else {
+        return Ok(());
+    };
+    tx.run(sql, args![run.connection_id]).await.map(drop)
 }
 
 /// Closes runs that were cut off.

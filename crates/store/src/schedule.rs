@@ -14,6 +14,8 @@ pub struct Scheduled {
     pub last_run: Option<Run>,
     /// How many runs failed in a row, the newest included.
     pub failures: u32,
+    /// How many runs in a row were refused at the login since the credential was last changed or proved good.
+    pub logins_refused: u32,
     /// When its collection was last changed by somebody else than a run of this connection,
     /// if no run began since.
     pub changed: Option<UnixNanos>,
@@ -31,6 +33,7 @@ impl Scheduled {
             connection: &self.connection,
             last_run: self.last_run.as_ref(),
             failures: self.failures,
+            logins_refused: self.logins_refused,
             changed: self.changed,
         }
     }
@@ -45,14 +48,15 @@ impl Store {
         let sql = "SELECT * FROM connections WHERE started = 1 AND paused = 0 ORDER BY id";
         let mut scheduled = Vec::new();
         for row in self.db.all(sql, args![]).await? {
-            scheduled.extend(self.scheduled(self.connection_row(&row)?).await?);
+            let logins_refused = row.small("logins_refused")?;
+            scheduled.extend(self.scheduled(self.connection_row(&row)?, logins_refused).await?);
         }
         Ok(scheduled)
     }
 
     /// Answers nothing for a connection that a person ran only while there was no license: its first
     /// plan still wants a person.
-    async fn scheduled(&self, connection: Connection) -> Result<Option<Scheduled>, StoreError> {
+    async fn scheduled(&self, connection: Connection, logins_refused: u32) -> Result<Option<Scheduled>, StoreError> {
         let sql = format!("SELECT * FROM runs WHERE {COUNTING} ORDER BY id DESC LIMIT 1");
         let last_run = self.db.one(&sql, args![connection.id]).await?.map(|row| runs::run(&row)).transpose()?;
         let Some(last_run) = last_run else { return Ok(None) };
@@ -62,6 +66,9 @@ impl Store {
         let states = states.iter().map(|row| row.text("state")).collect::<Result<Vec<_>, _>>()?;
         let failures =
             (1..).zip(states).take_while(|(_, state)| state == "failed").last().map_or(0, |(count, _)| count);
+        // What stopped the last runs was mended: a new SecretID or a successful test came after them.
+        let mended = logins_refused == 0 && runs::refused_at_login(&last_run);
+        let failures = if mended { 0 } else { failures };
         // What changed within the microsecond in which the run began counts: one run too many
         // does nothing, one too few would leave a change behind.
         let since_us = last_run.started.0 / 1_000;
@@ -71,7 +78,7 @@ impl Store {
         let changed = self.db.one(sql, args![connection.collection_id, since_us, connection.id]).await?;
         let changed = changed.map(|row| row.int("updated_us")).transpose()?;
         let changed = changed.map(|us| UnixNanos(us.saturating_mul(1_000)));
-        Ok(Some(Scheduled { connection, last_run: Some(last_run), failures, changed }))
+        Ok(Some(Scheduled { connection, last_run: Some(last_run), failures, logins_refused, changed }))
     }
 }
 
@@ -79,7 +86,8 @@ impl Store {
 mod tests {
     use serde_json::json;
     use vaultterm_reconcile::{Halt, HaltKind, Mode, UnixNanos};
-    use vaultterm_sync::{Run, RunState, Trigger};
+    use vaultterm_sealing::SecretText;
+    use vaultterm_sync::{Credential, FaultClass, Problem, ProblemClass, Run, RunState, Trigger};
 
     use super::Scheduled;
     use crate::{
@@ -121,6 +129,66 @@ mod tests {
             let scheduled = only(&house).await;
             assert_eq!(scheduled.failures, failures, "{state:?}");
             assert_ne!(scheduled.last_run.unwrap().trigger, Trigger::Resolution);
+        }
+    }
+
+    /// A run that ended because Vault refused the login, or for another reason.
+    async fn failed(house: &House, id: vaultterm_sync::ConnectionId, class: FaultClass) {
+        let (lease, run) = house.begin(id, Trigger::Manual).await;
+        let problem = Problem {
+            path: String::new(),
+            class: ProblemClass(class.as_str().to_owned()),
+            detail: "refused".to_owned(),
+            hint: None,
+        };
+        house.end((lease, Run { problems: vec![problem], ..run }), RunState::Failed).await;
+    }
+
+    #[tokio::test]
+    async fn refused_logins_in_a_row_are_counted_until_a_run_logs_in() {
+        let house = House::new().await;
+        let made = house.connect("prod", Mode::Push, "team").await.unwrap();
+        for (class, refused) in [
+            (FaultClass::LoginRefused, 1),
+            (FaultClass::LoginRefused, 2),
+            // Nobody knows what the login would have said.
+            (FaultClass::Unavailable, 2),
+            (FaultClass::LoginRefused, 3),
+        ] {
+            failed(&house, made.id, class).await;
+            assert_eq!(only(&house).await.logins_refused, refused, "{class:?}");
+            let summary = house.store.connection_summary(made.id).await.unwrap().unwrap();
+            assert_eq!(summary.logins_refused, refused);
+        }
+        let run = house.begin(made.id, Trigger::Manual).await;
+        house.end(run, RunState::Succeeded).await;
+        assert_eq!(only(&house).await.logins_refused, 0);
+    }
+
+    #[tokio::test]
+    async fn a_new_secret_id_a_successful_test_and_another_role_let_the_schedule_go_on_at_once() {
+        let house = House::new().await;
+        let made = house.connect("prod", Mode::Push, "team").await.unwrap();
+        for mend in ["test", "rotation", "role"] {
+            failed(&house, made.id, FaultClass::LoginRefused).await;
+            failed(&house, made.id, FaultClass::LoginRefused).await;
+            let waits = only(&house).await;
+            assert_eq!((waits.failures > 0, waits.logins_refused), (true, 2), "{mend}");
+            house.store.record_connection_test(&house.ann(), made.id, false, None).await.unwrap();
+            assert_eq!(only(&house).await.logins_refused, 2, "a test that failed proves nothing");
+            match mend {
+                "test" => house.store.record_connection_test(&house.ann(), made.id, true, None).await.unwrap(),
+                "rotation" => {
+                    let credential = Credential::SecretId(SecretText::new("another".to_owned()));
+                    house.store.rotate_secret_id(&house.ann(), made.id, &credential).await.unwrap();
+                }
+                _ => {
+                    let update = ConnectionUpdate { role_id: Some("other".to_owned()), ..ConnectionUpdate::default() };
+                    house.store.update_connection(&house.ann(), made.id, 1, update).await.unwrap();
+                }
+            }
+            let free = only(&house).await;
+            assert_eq!((free.failures, free.logins_refused), (0, 0), "{mend}");
         }
     }
 

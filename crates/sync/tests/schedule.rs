@@ -6,7 +6,7 @@ use uuid::Uuid;
 use vaultterm_reconcile::{Counts, Mode, UnixNanos};
 use vaultterm_sync::{
     CollectionId, Connection, ConnectionId, Run, RunId, RunState, Trigger,
-    schedule::{DEBOUNCE, Standing, due, next},
+    schedule::{DEBOUNCE, Standing, due, login_rest, next},
 };
 use vaultterm_testkit::world::{actor, connection};
 
@@ -40,7 +40,7 @@ fn run(state: RunState, finished: Option<UnixNanos>) -> Run {
 }
 
 fn due_after(connection: &Connection, run: Option<&Run>, failures: u32, changed: Option<UnixNanos>) -> Option<Trigger> {
-    due(&Standing { connection, last_run: run, failures, changed }, NOW)
+    due(&Standing { connection, last_run: run, failures, logins_refused: 0, changed }, NOW)
 }
 
 #[test]
@@ -51,7 +51,8 @@ fn the_interval_counts_from_the_end_of_the_last_run() {
         assert_eq!(due_after(&connection, Some(&last), 0, None), expected, "{finished}");
     }
     let last = run(RunState::Partial, Some(ago(100)));
-    let standing = Standing { connection: &connection, last_run: Some(&last), failures: 0, changed: None };
+    let standing =
+        Standing { connection: &connection, last_run: Some(&last), failures: 0, logins_refused: 0, changed: None };
     assert_eq!(next(&standing), Some((UnixNanos(NOW.0 + 200 * SECOND), Trigger::Interval)));
 }
 
@@ -110,8 +111,9 @@ fn failed_runs_are_repeated_ever_more_rarely_up_to_a_bound() {
     let waits: Vec<_> = [1, 2, 3, 20, u32::MAX]
         .into_iter()
         .map(|failures| {
+            let changed = Some(ago(60));
             let standing =
-                Standing { connection: &connection, last_run: Some(&last), failures, changed: Some(ago(60)) };
+                Standing { connection: &connection, last_run: Some(&last), failures, logins_refused: 0, changed };
             let (at, _) = next(&standing).expect("it is repeated");
             Duration::from_nanos(u64::try_from(at.0 - NOW.0).expect("later"))
         })
@@ -122,4 +124,38 @@ fn failed_runs_are_repeated_ever_more_rarely_up_to_a_bound() {
 #[test]
 fn a_started_connection_without_a_run_is_due_at_once() {
     assert_eq!(due_after(&scheduled(), None, 0, None), Some(Trigger::Interval));
+}
+
+/// Vault's defaults: five refused logins, of which no two are more than 15 minutes apart, lock a role for 15 minutes.
+const LOCKOUT: Duration = Duration::from_secs(15 * 60);
+
+#[test]
+fn refused_logins_are_repeated_more_rarely_than_vault_counts_them_whatever_the_interval_and_the_changes() {
+    let mut connection = scheduled();
+    connection.schedule.interval_seconds = 1;
+    let last = run(RunState::Failed, Some(NOW));
+    let waits: Vec<_> = [1, 2, 3, 4, 5, 20, u32::MAX]
+        .into_iter()
+        .map(|refused| {
+            let changed = Some(ago(60));
+            let standing = Standing {
+                connection: &connection,
+                last_run: Some(&last),
+                failures: refused,
+                logins_refused: refused,
+                changed,
+            };
+            let (at, _) = next(&standing).expect("it is repeated");
+            let wait = Duration::from_nanos(u64::try_from(at.0 - NOW.0).expect("later"));
+            assert_eq!(due(&standing, UnixNanos(at.0 - 1)), None);
+            assert!(wait > LOCKOUT && wait == login_rest(refused));
+            wait.as_secs() / 60
+        })
+        .collect();
+    assert_eq!(waits, [30, 60, 120, 240, 360, 360, 360]);
+}
+
+#[test]
+fn a_login_that_was_not_refused_adds_no_wait() {
+    assert_eq!(login_rest(0), Duration::ZERO);
 }

@@ -3,9 +3,9 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
-use vaultterm_reconcile::HaltKind;
+use vaultterm_reconcile::{HaltKind, UnixNanos};
 use vaultterm_store::ConnectionSummary;
-use vaultterm_sync::{Connection, FaultClass, Problem, ProblemClass, Run, RunState, Unlicensed};
+use vaultterm_sync::{Connection, FaultClass, Problem, ProblemClass, Run, RunState, Unlicensed, schedule};
 
 use crate::{api::runs::RunView, moment};
 
@@ -30,6 +30,8 @@ pub(crate) struct ConnectionView {
     state: &'static str,
     /// Why, where the state alone does not say it.
     state_detail: Option<String>,
+    /// After refused logins: before this moment the schedule does not log in again.
+    next_login_at: Option<String>,
     last_run: Option<RunView>,
     /// When a test or run last talked to the server with success.
     last_verified_at: Option<String>,
@@ -121,6 +123,7 @@ impl ConnectionView {
             warnings: connection.options.risk().into_iter().collect(),
             state,
             state_detail,
+            next_login_at: next_login(summary).map(moment::of),
             last_run: summary.last_run.as_ref().map(RunView::of),
             last_verified_at: summary.last_verified_us.map(moment::of_us),
             open_conflicts: summary.open_conflicts,
@@ -155,9 +158,9 @@ fn standing(summary: &ConnectionSummary, unlicensed: Option<&Unlicensed>) -> (&'
             ("halted", Some("there was no license when it last ran: the next run goes on where it was".to_owned()))
         }
         RunState::Halted => ("halted", run.halts.first().map(|halt| halt.detail.clone())),
-        RunState::Failed => failed(run),
+        RunState::Failed => rested(summary, failed(run)),
         // What stopped it half-way stops the next run too, until somebody mends it.
-        RunState::Partial if stopped_by(run).is_some() => failed(run),
+        RunState::Partial if stopped_by(run).is_some() => rested(summary, failed(run)),
         _ if summary.open_conflicts > 0 => ("conflicts", Some(format!("{} wait for a person", summary.open_conflicts))),
         RunState::Partial => (
             "partial",
@@ -192,3 +195,24 @@ fn failed(run: &Run) -> (&'static str, Option<String>) {
     };
     (state, Some(problem.detail.clone()))
 }
+
+/// Tells before which moment the schedule does not log in again, after Vault refused logins.
+fn next_login(summary: &ConnectionSummary) -> Option<UnixNanos> {
+    let finished = summary.last_run.as_ref().and_then(|run| run.finished)?;
+    let rest = i64::try_from(schedule::login_rest(summary.logins_refused).as_nanos()).unwrap_or(i64::MAX);
+    (summary.logins_refused > 0).then(|| UnixNanos(finished.0.saturating_add(rest)))
+}
+
+/// Adds when the schedule tries a refused login again, and what ends the wait.
+fn rested(summary: &ConnectionSummary, failed: (&'static str, Option<String>)) -> (&'static str, Option<String>) {
+    let (Some(next), (state @ "auth_failed", Some(detail))) = (next_login(summary), &failed) else { return failed };
+    let next = moment::of(next);
+    let wait = format!(
+        "the schedule does not log in before {next}, because Vault locks a role after several refused logins, and may have \
+         done so; a new SecretID, a successful test or a run ends the wait: {detail}"
+    );
+    (state, Some(wait))
+}
+
+#[cfg(test)]
+mod tests;
