@@ -14,5 +14,5 @@ mod text;
 pub use entitlement::{Feature, Tier};
 pub use key::{IssuerKey, KeyError, KeyId, PublicKey, TrustedKeys};
 pub use license::{Invalid, License};
-pub use standing::{Standing, standing};
-pub use text::{LicenseError, TEXT_BYTES_MAX, issue, verify};
+pub use standing::{Standing, best, standing};
+pub use text::{LicenseError, TEXT_BYTES_MAX, canonical, issue, verify};

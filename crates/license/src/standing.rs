@@ -1,4 +1,6 @@
-//! How a license stands at a moment. A pure function.
+//! How a license stands at a moment, and which of several counts. Pure functions.
+
+use std::cmp::Reverse;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -51,6 +53,37 @@ pub fn standing(license: &License, now: Timestamp, highest_counter: u64) -> Stan
     }
 }
 
+impl Standing {
+    /// Says whether a license that stands so is in effect.
+    #[must_use]
+    pub const fn holds(self) -> bool {
+        matches!(self, Self::Valid | Self::Grace { .. })
+    }
+}
+
+/// Picks the license that counts, among several with how each stands: its place in the list, `None` in an empty one.
+///
+/// A license that holds counts before one that does not. Of those that hold, the one that includes more counts, then that
+/// of the higher tier, then a valid one before one in its grace, then the one that holds longest. If none holds, the next one to
+/// begin is picked, else the one that ended last: that is what there is to tell. Ties go to the higher counter, then
+/// to the newer id, so the order of the list does not matter.
+#[must_use]
+pub fn best(licenses: &[(&License, Standing)]) -> Option<usize> {
+    let rank = |(license, standing): &(&License, Standing)| {
+        let worth = standing.holds().then(|| {
+            let valid = *standing == Standing::Valid;
+            (license.included().count(), license.tier, valid, license.grace_end(), license.expires)
+        });
+        let begins = match standing {
+            Standing::NotYetValid { from } => Some(Reverse(*from)),
+            _ => None,
+        };
+        let ended = matches!(standing, Standing::Expired { .. }).then(|| license.grace_end());
+        (worth, begins, ended, license.counter, license.id)
+    };
+    (0..licenses.len()).max_by_key(|place| rank(&licenses[*place]))
+}
+
 impl License {
     /// Returns the moment at which its grace ends.
     #[must_use]
@@ -62,7 +95,7 @@ impl License {
     /// Says whether a license that stands so lets a feature be used.
     #[must_use]
     pub fn entitles(&self, standing: Standing, feature: Feature) -> bool {
-        matches!(standing, Standing::Valid | Standing::Grace { .. }) && self.includes(feature)
+        standing.holds() && self.includes(feature)
     }
 }
 
@@ -120,5 +153,81 @@ mod tests {
             let team = License { tier: Tier::Team, ..license() };
             assert!(!team.entitles(standing, Feature::HcvSync));
         }
+    }
+
+    /// A license of one year, with a counter that tells it apart.
+    fn of_year(year: i16, tier: Tier, counter: u64) -> License {
+        License {
+            tier,
+            counter,
+            not_before: at(&format!("{year}-01-01T00:00:00Z")),
+            expires: at(&format!("{year}-12-31T23:59:59Z")),
+            ..license()
+        }
+    }
+
+    /// The counter of the license that counts at a moment, whatever the order of the list.
+    fn counts(licenses: &[License], moment: &str) -> Option<u64> {
+        let of = |licenses: &[&License]| {
+            let judged: Vec<_> = licenses.iter().map(|license| (*license, standing(license, at(moment), 0))).collect();
+            best(&judged).map(|place| judged[place].0.counter)
+        };
+        let forward: Vec<_> = licenses.iter().collect();
+        let backward: Vec<_> = licenses.iter().rev().collect();
+        let found = of(&forward);
+        assert_eq!(of(&backward), found, "the order of the list does not matter");
+        found
+    }
+
+    #[test]
+    fn next_years_license_waits_for_its_day_and_this_years_counts_until_then() {
+        use Tier::Enterprise;
+        let both = [of_year(2027, Enterprise, 1), of_year(2028, Enterprise, 2)];
+        for (moment, counter) in [
+            ("2026-06-01T00:00:00Z", 1),
+            ("2027-06-01T00:00:00Z", 1),
+            ("2027-12-31T23:59:58Z", 1),
+            ("2028-01-01T00:00:00Z", 2),
+            ("2028-06-01T00:00:00Z", 2),
+            ("2030-01-01T00:00:00Z", 2),
+        ] {
+            assert_eq!(counts(&both, moment), Some(counter), "{moment}");
+        }
+        assert_eq!(counts(&[], "2027-06-01T00:00:00Z"), None);
+    }
+
+    #[test]
+    fn a_license_for_less_or_one_that_ended_never_stands_before_one_that_holds() {
+        use Tier::{Enterprise, Free, Team};
+        let now = "2027-06-01T00:00:00Z";
+        let longer = License { expires: at("2028-06-01T00:00:00Z"), ..of_year(2027, Enterprise, 9) };
+        let narrowed = License { features: Some(Vec::new()), ..of_year(2027, Enterprise, 9) };
+        let in_grace = License { expires: at("2027-05-31T00:00:00Z"), ..of_year(2027, Enterprise, 9) };
+        let good = of_year(2027, Enterprise, 1);
+        for (other, counter) in [
+            (of_year(2027, Team, 9), 1),
+            (of_year(2027, Free, 9), 1),
+            (of_year(2026, Enterprise, 9), 1),
+            (of_year(2028, Enterprise, 9), 1),
+            (narrowed.clone(), 1),
+            (in_grace.clone(), 1),
+            (longer, 9),
+            // The same once more, from a later counter.
+            (of_year(2027, Enterprise, 9), 9),
+        ] {
+            assert_eq!(counts(&[good.clone(), other.clone()], now), Some(counter), "{other:?}");
+        }
+        // What includes synchronization in its grace counts before what is valid and does not include it.
+        assert_eq!(counts(&[of_year(2027, Team, 1), in_grace], now), Some(9));
+        assert_eq!(counts(&[of_year(2027, Team, 1), narrowed], now), Some(9), "by its tier");
+    }
+
+    #[test]
+    fn a_license_that_went_back_is_told_only_where_there_is_nothing_else_to_tell() {
+        let (one, other) = (of_year(2027, Tier::Enterprise, 1), of_year(2020, Tier::Free, 2));
+        let rolled_back = (&one, Standing::RolledBack { highest: 7 });
+        let expired = (&other, standing(&other, at("2027-06-01T00:00:00Z"), 0));
+        assert_eq!(best(&[rolled_back, expired]), Some(1));
+        assert_eq!(best(&[rolled_back]), Some(0));
     }
 }

@@ -6,9 +6,9 @@
 //! signature <key id> <base64 of the Ed25519 signature>
 //! ```
 //!
-//! The signature is over a domain, then the JSON byte for byte. Everything else in the file has one
-//! spelling only, so no byte of it can be changed without notice. Nothing of the JSON is looked at
-//! before the signature holds.
+//! The signature is over a domain, then the JSON byte for byte. What mail and editors do to a text file
+//! ([`canonical`]) is undone first; everything else has one spelling only, so no other byte can be changed without
+//! notice. Nothing of the JSON is looked at before the signature holds.
 //!
 //! `critical` in the JSON lists fields that a reader must understand (as `crit` of RFC 7515, 4.1.11): a
 //! license with one that this version does not know is refused. Other unknown fields are ignored.
@@ -86,8 +86,23 @@ fn message(payload: &[u8]) -> Vec<u8> {
     [DOMAIN, payload].concat()
 }
 
-/// Checks that a license is one that a trusted key signed, then reads it. How it stands is another
-/// question: [`crate::standing`].
+/// Returns a license text as it was issued: without a byte order mark, without space around it, its lines ended by LF alone.
+/// JSON holds no line end within a text, so no content is changed.
+#[must_use]
+pub fn canonical(text: &[u8]) -> Vec<u8> {
+    let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text).trim_ascii();
+    let mut lines = text.split(|byte| *byte == b'\n').peekable();
+    let mut canonical = Vec::with_capacity(text.len() + 1);
+    while let Some(line) = lines.next() {
+        let ended = lines.peek().is_some();
+        canonical.extend_from_slice(line.strip_suffix(b"\r").filter(|_| ended).unwrap_or(line));
+        canonical.push(b'\n');
+    }
+    canonical
+}
+
+/// Checks that a license is one that a trusted key signed, then reads it; its text need not be [`canonical`]. How it
+/// stands is another question: [`crate::standing`].
 ///
 /// # Errors
 /// [`LicenseError`] says why it does not count.
@@ -96,6 +111,7 @@ pub fn verify(text: &[u8], trusted: &TrustedKeys) -> Result<License, LicenseErro
     if text.len() > TEXT_BYTES_MAX {
         return Err(malformed("it is longer than 16 KiB"));
     }
+    let text = canonical(text);
     let rest = text.strip_prefix(FIRST_LINE.as_bytes()).ok_or(malformed("its first line is another"))?;
     let rest = rest.strip_suffix(b"\n").ok_or(malformed("the end of its last line is missing"))?;
     let end = rest.iter().rposition(|byte| *byte == b'\n').ok_or(malformed("it has no signature"))? + 1;
@@ -198,20 +214,38 @@ mod tests {
     fn every_truncation_and_everything_added_is_refused() {
         let key = IssuerKey::generate();
         let text = issue(&license(), &key).unwrap();
-        for end in 0..text.len() {
+        // The last line end alone may be missing: editors take it off.
+        for end in 0..text.len() - 1 {
             assert!(verify(&text.as_bytes()[..end], &trusted(&key)).is_err(), "the first {end} bytes");
         }
         for changed in [
-            format!("{text}\n"),
-            format!("\n{text}"),
             format!("{text}{text}"),
-            text.replace('\n', "\r\n"),
+            text.replace('\n', "\r"),
+            text.replace('\n', "\n\n"),
+            text.replace('\n', " \n"),
+            text.replacen(' ', "\u{feff} ", 1),
             text.replace("  ", " "),
             text.replace("signature ", "signature  "),
         ] {
             assert!(verify(changed.as_bytes(), &trusted(&key)).is_err(), "{changed}");
         }
         assert!(verify(&vec![b' '; TEXT_BYTES_MAX + 1], &trusted(&key)).is_err());
+    }
+
+    #[test]
+    fn what_mail_and_editors_do_to_a_text_file_does_no_harm() {
+        let key = IssuerKey::generate();
+        let text = issue(&license(), &key).unwrap();
+        for changed in [
+            text.replace('\n', "\r\n"),
+            format!("\u{feff}{text}"),
+            format!("\u{feff}{}", text.replace('\n', "\r\n")),
+            format!("\r\n \t{text}\n \n"),
+            text.trim_end().to_owned(),
+        ] {
+            assert_eq!(verify(changed.as_bytes(), &trusted(&key)).unwrap(), license(), "{changed:?}");
+            assert_eq!(canonical(changed.as_bytes()), text.as_bytes(), "{changed:?}");
+        }
     }
 
     #[test]

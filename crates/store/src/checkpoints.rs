@@ -13,6 +13,7 @@ use vaultterm_sealing::{KeyPurpose, KeyState, Signer};
 use crate::{
     Context, Page, Paged, Store, StoreError,
     context::Facts as _,
+    license,
     sql::{Arg, Db, Row, Select, Tx, args},
 };
 
@@ -309,7 +310,7 @@ impl Store {
             size: edge.size(),
             root: edge.root(),
             epoch: epoch(tx).await?,
-            license_counter: license_counter(tx).await?,
+            license_counter: license::license_counter(tx).await?,
         };
         let signer = LogSigner::new(log_id, Arc::clone(signer));
         let (note, key_id, created_us) = (checkpoint.sign(&signer), signer.signer.key_id(), self.now_us());
@@ -325,12 +326,6 @@ impl Store {
 async fn epoch(tx: &mut Tx) -> Result<u64, StoreError> {
     let row = tx.one("SELECT epoch FROM instance", args![]).await?;
     row.ok_or(StoreError::Malformed("instance"))?.count("epoch")
-}
-
-/// The highest counter of a license that was seen, 0 for none.
-async fn license_counter(tx: &mut Tx) -> Result<u64, StoreError> {
-    let row = tx.one("SELECT counter FROM license", args![]).await?;
-    row.map_or(Ok(0), |row| row.count("counter"))
 }
 
 /// Notes a public key, if it is new.

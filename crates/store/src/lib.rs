@@ -56,7 +56,7 @@ pub use database::{Clock, Database, Initialised, NEWEST as SCHEMA, Store};
 pub use error::{ErrorClass, StoreError};
 pub use idempotency::{IdempotencyKey, SavedAnswer};
 pub use keys::{KeyInfo, KeyringStatus, SealedRoot};
-pub use license::{LicenseMemory, NewLicense};
+pub use license::{KeptLicense, NewLicense};
 pub use records::{NewRecord, Record, RecordFilter, RecordPatch, RecordState, RecordSync};
 pub use retention::Pruned;
 pub use revisions::{RevisionInfo, RevisionsVerdict};

@@ -1,4 +1,4 @@
-//! What is remembered of licenses. The license itself is a file: here is what must survive it.
+//! The licenses that were accepted, side by side. How each stands, and which one counts, is the server's to judge.
 
 use uuid::Uuid;
 use vaultterm_ledger::{Action, ObjectKind};
@@ -6,79 +6,119 @@ use vaultterm_ledger::{Action, ObjectKind};
 use crate::{
     Context, Store, StoreError,
     context::Facts as _,
-    sql::{Row, args},
+    sql::{Row, Tx, args},
 };
 
-/// What is remembered of licenses; of none, before there was one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LicenseMemory {
-    /// The one that was installed last.
-    pub id: Option<Uuid>,
-    /// The highest counter that was ever seen.
+/// A license that was accepted here once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptLicense {
+    /// Its id.
+    pub id: Uuid,
+    /// Its counter.
     pub counter: u64,
+    /// Its signed text; none when its file was taken away.
+    pub body: Option<String>,
+    /// Whether it came as a file, not over the API.
+    pub by_file: bool,
+    /// Whether its first day has come.
+    pub begun: bool,
     /// Whether its end is in the audit log.
     pub end_told: bool,
 }
 
-/// A license that takes effect.
+/// A license to keep.
 #[derive(Clone, Debug)]
 pub struct NewLicense {
     /// Its id.
     pub id: Uuid,
-    /// Its counter, or a higher one that was seen elsewhere.
+    /// Its counter.
     pub counter: u64,
+    /// Its signed text.
+    pub body: String,
+    /// Whether it came as a file, not over the API.
+    pub by_file: bool,
+    /// Whether its first day has come.
+    pub begun: bool,
+    /// Whether it is known from elsewhere that it was accepted here once.
+    pub known: bool,
     /// For the audit log: who it was made out to, its tier, when it runs out, where it came from.
     pub facts: Vec<(&'static str, String)>,
 }
 
 impl Store {
-    /// Returns the highest counter of a license that was ever seen; 0 when there was none.
+    /// Returns the highest counter of a license whose first day has come; 0 when there was none.
     ///
     /// # Errors
     /// [`StoreError`], as everywhere here.
     pub async fn license_counter(&self) -> Result<u64, StoreError> {
-        self.license_memory().await.map(|memory| memory.counter)
+        highest(self.db.one(HIGHEST, args![]).await?)
     }
 
-    /// Returns what is remembered of licenses.
+    /// Lists every license that was accepted here, in the order in which they were first installed.
     ///
     /// # Errors
     /// [`StoreError`], as everywhere here.
-    pub async fn license_memory(&self) -> Result<LicenseMemory, StoreError> {
-        let row = self.db.one("SELECT * FROM license", args![]).await?;
-        row.map_or_else(|| Ok(LicenseMemory::default()), |row| memory(&row))
+    pub async fn licenses(&self) -> Result<Vec<KeptLicense>, StoreError> {
+        let rows = self.db.all("SELECT * FROM licenses ORDER BY installed_us, license_id", args![]).await?;
+        rows.iter().map(kept).collect()
     }
 
-    /// Remembers a license that takes effect (`LICENSE_INSTALLED`).
+    /// Keeps a license beside those that are there (`LICENSE_INSTALLED`). One that was accepted before is taken again.
     ///
     /// # Errors
-    /// [`StoreError::Refused`] when a newer one was seen.
-    pub async fn install_license(&self, context: &Context, license: &NewLicense) -> Result<(), StoreError> {
+    /// [`StoreError::Refused`] when it is new here and a newer one has begun.
+    pub async fn keep_license(&self, context: &Context, license: &NewLicense) -> Result<(), StoreError> {
         let mut tx = self.db.write().await?;
-        let before = tx.one("SELECT * FROM license", args![]).await?;
-        let before = before.map_or_else(|| Ok(LicenseMemory::default()), |row| memory(&row))?;
-        if license.counter < before.counter {
-            let why = format!("a newer license was seen here, with counter {}", before.counter);
+        let before = tx.one("SELECT * FROM licenses WHERE license_id = $1", args![license.id]).await?;
+        let highest = license_counter(&mut tx).await?;
+        if before.is_none() && !license.known && license.counter < highest {
+            let why = format!("a newer license was seen here, with counter {highest}");
             return Err(StoreError::Refused(why));
         }
-        let end_told = before.end_told && before.id == Some(license.id);
-        tx.run("DELETE FROM license", args![]).await?;
-        let sql = "INSERT INTO license (only, license_id, counter, end_told) VALUES (1, $1, $2, $3)";
-        tx.run(sql, args![license.id, license.counter, end_told]).await?;
+        let body = license.body.as_str();
+        if before.is_some() {
+            let sql = "UPDATE licenses SET body = $2, by_file = $3 WHERE license_id = $1";
+            tx.run(sql, args![license.id, body, license.by_file]).await?;
+        } else {
+            let sql = "INSERT INTO licenses (license_id, counter, body, by_file, begun, end_told, installed_us)
+                       VALUES ($1, $2, $3, $4, $5, 0, $6)";
+            let args = args![license.id, license.counter, body, license.by_file, license.begun, context.now_us];
+            tx.run(sql, args).await?;
+        }
         let draft = context.draft(Action::LicenseInstalled, ObjectKind::License, license.id, None);
         let draft = draft.with("counter", license.counter);
         tx.audit(license.facts.iter().fold(draft, |draft, (name, value)| draft.with(name, value)));
         tx.commit().await
     }
 
-    /// Tells the end of the license that was installed last, once (`LICENSE_EXPIRED`); answers whether
-    /// it was told now.
+    /// Notes that the first day of a license has come.
+    ///
+    /// # Errors
+    /// [`StoreError`], as everywhere here.
+    pub async fn begin_license(&self, id: Uuid) -> Result<(), StoreError> {
+        let mut tx = self.db.write().await?;
+        tx.run("UPDATE licenses SET begun = 1 WHERE license_id = $1", args![id]).await?;
+        tx.commit().await
+    }
+
+    /// Lets go of the licenses that came as a file, because the file was taken away; answers how many.
+    ///
+    /// # Errors
+    /// [`StoreError`], as everywhere here.
+    pub async fn let_go_of_file_licenses(&self) -> Result<u64, StoreError> {
+        let mut tx = self.db.write().await?;
+        let gone = tx.run("UPDATE licenses SET body = NULL WHERE by_file = 1 AND body IS NOT NULL", args![]).await?;
+        tx.commit().await?;
+        Ok(gone)
+    }
+
+    /// Tells the end of a license, once (`LICENSE_EXPIRED`); answers whether it was told now.
     ///
     /// # Errors
     /// [`StoreError`], as everywhere here.
     pub async fn tell_license_end(&self, context: &Context, id: Uuid, ended: &str) -> Result<bool, StoreError> {
         let mut tx = self.db.write().await?;
-        let told = tx.run("UPDATE license SET end_told = 1 WHERE license_id = $1 AND end_told = 0", args![id]).await?;
+        let told = tx.run("UPDATE licenses SET end_told = 1 WHERE license_id = $1 AND end_told = 0", args![id]).await?;
         if told == 0 {
             return Ok(false);
         }
@@ -98,10 +138,25 @@ impl Store {
     }
 }
 
-fn memory(row: &Row) -> Result<LicenseMemory, StoreError> {
-    Ok(LicenseMemory {
-        id: Some(row.id("license_id")?),
+/// The highest counter of a license whose first day has come.
+const HIGHEST: &str = "SELECT COALESCE(MAX(counter), 0) AS counter FROM licenses WHERE begun = 1";
+
+/// Returns the highest counter of a license whose first day has come; 0 when there was none.
+pub(crate) async fn license_counter(tx: &mut Tx) -> Result<u64, StoreError> {
+    highest(tx.one(HIGHEST, args![]).await?)
+}
+
+fn highest(row: Option<Row>) -> Result<u64, StoreError> {
+    row.map_or(Ok(0), |row| row.count("counter"))
+}
+
+fn kept(row: &Row) -> Result<KeptLicense, StoreError> {
+    Ok(KeptLicense {
+        id: row.id("license_id")?,
         counter: row.count("counter")?,
+        body: row.maybe_text("body")?,
+        by_file: row.flag("by_file")?,
+        begun: row.flag("begun")?,
         end_told: row.flag("end_told")?,
     })
 }
@@ -112,14 +167,26 @@ mod tests {
     use uuid::Uuid;
     use vaultterm_ledger::Action;
 
-    use super::{LicenseMemory, NewLicense};
+    use super::NewLicense;
     use crate::{
         ErrorClass,
         testing::{House, NOW_US},
     };
 
     fn license(n: u128, counter: u64) -> NewLicense {
-        NewLicense { id: Uuid::from_u128(n), counter, facts: vec![("tier", "enterprise".to_owned())] }
+        NewLicense {
+            id: Uuid::from_u128(n),
+            counter,
+            body: format!("license {n}"),
+            by_file: false,
+            begun: true,
+            known: false,
+            facts: vec![("tier", "enterprise".to_owned())],
+        }
+    }
+
+    async fn keep(house: &House, license: NewLicense) -> Result<(), crate::StoreError> {
+        house.store.keep_license(&house.ann(), &license).await
     }
 
     async fn told(house: &House, action: Action) -> usize {
@@ -127,25 +194,50 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_highest_counter_stays_and_a_lower_one_is_refused() {
+    async fn licenses_stand_side_by_side_and_one_that_went_back_is_refused() {
         let house = House::new().await;
-        assert_eq!(house.store.license_memory().await.unwrap(), LicenseMemory::default());
+        assert_eq!((house.store.licenses().await.unwrap(), house.store.license_counter().await.unwrap()), (vec![], 0));
         for (n, counter) in [(1, 5), (2, 5), (3, 9)] {
-            house.store.install_license(&house.ann(), &license(n, counter)).await.unwrap();
+            keep(&house, license(n, counter)).await.unwrap();
             assert_eq!(house.store.license_counter().await.unwrap(), counter);
         }
-        let refused = house.store.install_license(&house.ann(), &license(4, 8)).await.unwrap_err();
-        assert_eq!(refused.class(), ErrorClass::Refused);
-        let memory = LicenseMemory { id: Some(Uuid::from_u128(3)), counter: 9, end_told: false };
-        assert_eq!(house.store.license_memory().await.unwrap(), memory);
-        assert_eq!(told(&house, Action::LicenseInstalled).await, 3);
+        assert_eq!(keep(&house, license(4, 8)).await.unwrap_err().class(), ErrorClass::Refused);
+        keep(&house, NewLicense { known: true, ..license(5, 8) }).await.unwrap();
+        let ids: Vec<_> = house.store.licenses().await.unwrap().into_iter().map(|kept| kept.id.as_u128()).collect();
+        assert_eq!((ids, house.store.license_counter().await.unwrap()), (vec![1, 2, 3, 5], 9));
+        assert_eq!(told(&house, Action::LicenseInstalled).await, 4);
     }
 
     #[tokio::test]
-    async fn the_end_of_a_license_is_told_once_and_that_of_the_next_one_too() {
+    async fn a_license_whose_day_has_not_come_forbids_no_older_one() {
+        let house = House::new().await;
+        keep(&house, NewLicense { begun: false, ..license(1, 9) }).await.unwrap();
+        keep(&house, license(2, 5)).await.unwrap();
+        assert_eq!(house.store.license_counter().await.unwrap(), 5);
+        house.store.begin_license(Uuid::from_u128(1)).await.unwrap();
+        assert_eq!(house.store.license_counter().await.unwrap(), 9);
+        assert_eq!(keep(&house, license(3, 8)).await.unwrap_err().class(), ErrorClass::Refused);
+        keep(&house, license(2, 5)).await.expect("it was accepted before");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_was_taken_away_takes_its_licenses_along_and_may_come_back() {
+        let house = House::new().await;
+        keep(&house, NewLicense { by_file: true, ..license(1, 5) }).await.unwrap();
+        keep(&house, license(2, 6)).await.unwrap();
+        assert_eq!(house.store.let_go_of_file_licenses().await.unwrap(), 1);
+        assert_eq!(house.store.let_go_of_file_licenses().await.unwrap(), 0);
+        let bodies: Vec<_> = house.store.licenses().await.unwrap().into_iter().map(|kept| kept.body).collect();
+        assert_eq!(bodies, [None, Some("license 2".to_owned())]);
+        keep(&house, NewLicense { by_file: true, ..license(1, 5) }).await.unwrap();
+        assert_eq!(house.store.licenses().await.unwrap()[0].body.as_deref(), Some("license 1"));
+    }
+
+    #[tokio::test]
+    async fn the_end_of_each_license_is_told_once() {
         let house = House::new().await;
         for n in [1, 2] {
-            house.store.install_license(&house.ann(), &license(n, 1)).await.unwrap();
+            keep(&house, license(n, 1)).await.unwrap();
             let id = Uuid::from_u128(n);
             let mut answers = Vec::new();
             for _ in 0..3 {
@@ -153,7 +245,7 @@ mod tests {
             }
             assert_eq!(answers, [true, false, false]);
             // Installed once more, it is still the one whose end is known.
-            house.store.install_license(&house.ann(), &license(n, 1)).await.unwrap();
+            keep(&house, license(n, 1)).await.unwrap();
             assert!(!house.store.tell_license_end(&house.ann(), id, "2027-01-31").await.unwrap());
         }
         assert_eq!(told(&house, Action::LicenseExpired).await, 2);

@@ -406,4 +406,24 @@ pub(crate) struct LicenseState {
     pub(crate) expires: Option<String>,
     pub(crate) grace_until: Option<String>,
     pub(crate) days_left: Option<i64>,
+    /// What became of a license that was just installed.
+    #[serde(default)]
+    pub(crate) notice: Option<String>,
+    #[serde(default)]
+    pub(crate) licenses: Vec<KeptLicense>,
+    #[serde(default)]
+    pub(crate) refused: Vec<String>,
+}
+
+/// One of the licenses that a server keeps side by side.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct KeptLicense {
+    pub(crate) id: Uuid,
+    pub(crate) licensee: String,
+    pub(crate) tier: String,
+    pub(crate) standing: String,
+    pub(crate) counts: bool,
+    pub(crate) not_before: String,
+    pub(crate) expires: String,
+    pub(crate) from: String,
 }

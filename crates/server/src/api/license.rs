@@ -10,15 +10,16 @@ use vaultterm_store::{InstanceRole, Scope};
 use crate::{
     app::App,
     caller::Caller,
-    license::{FileError, Held, Refused, Report},
+    license::{Entry, FileError, Refused, Report},
     problem::{Kind, Problem},
     request::Body,
 };
 
-/// The license, and what it lets synchronization do.
+/// The license that counts, what it lets synchronization do, and every other one.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct LicenseView {
-    /// `none`, `valid`, `grace`, `not_yet_valid`, `expired`, `rolled_back` or `refused`.
+    /// `none`, `valid`, `grace`, `not_yet_valid`, `expired`, `rolled_back` or `refused`. If no license holds, that of the next one
+    /// to begin, else of the one that ended last.
     standing: &'static str,
     /// Why, where the standing alone does not say it.
     detail: Option<String>,
@@ -39,14 +40,58 @@ pub(crate) struct LicenseView {
     /// Whole days until it expires.
     days_left: Option<i64>,
     counter: Option<u64>,
+    /// Answered to an installation: what became of the license that was installed.
+    notice: Option<String>,
+    /// Every license that is kept.
+    licenses: Vec<KeptLicenseView>,
+    /// What is there and cannot be used, and why.
+    refused: Vec<String>,
+}
+
+/// One of the licenses that are kept side by side.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct KeptLicenseView {
+    id: Uuid,
+    licensee: String,
+    /// `free`, `pro`, `team` or `enterprise`.
+    tier: &'static str,
+    /// `valid`, `grace`, `not_yet_valid`, `expired` or `rolled_back`.
+    standing: &'static str,
+    /// Why it does not let synchronization go on, if it does not.
+    detail: Option<String>,
+    /// Whether it is the one that counts now.
+    counts: bool,
+    not_before: String,
+    expires: String,
+    /// Until when everything goes on.
+    grace_until: String,
+    counter: u64,
+    /// `api`, or `file` for what lay at `LICENSE_PATH`.
+    from: &'static str,
+}
+
+impl KeptLicenseView {
+    fn of(entry: &Entry) -> Self {
+        let Entry { license, by_file, counts, .. } = entry;
+        Self {
+            id: license.id,
+            licensee: license.licensee.clone(),
+            tier: license.tier.as_str(),
+            standing: entry.word(),
+            detail: entry.detail(),
+            counts: *counts,
+            not_before: license.not_before.to_string(),
+            expires: license.expires.to_string(),
+            grace_until: license.grace_end().to_string(),
+            counter: license.counter,
+            from: if *by_file { "file" } else { "api" },
+        }
+    }
 }
 
 impl LicenseView {
-    fn of(report: &Report) -> Self {
-        let license: Option<&License> = match &report.held {
-            Held::License(license, _) => Some(license),
-            Held::Nothing | Held::Refused(_) => None,
-        };
+    fn of(report: &Report, notice: Option<String>) -> Self {
+        let license: Option<&License> = report.best().map(|entry| &entry.license);
         Self {
             standing: report.word(),
             detail: report.sentence(),
@@ -61,6 +106,9 @@ impl LicenseView {
             grace_until: license.map(|license| license.grace_end().to_string()),
             days_left: license.map(|license| (license.expires.duration_since(report.now).as_hours() / 24).max(0)),
             counter: license.map(|license| license.counter),
+            notice,
+            licenses: report.entries.iter().map(KeptLicenseView::of).collect(),
+            refused: report.refused.clone(),
         }
     }
 }
@@ -69,17 +117,18 @@ impl LicenseView {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LicenseBody {
-    /// The text of the `.vtlic` file, byte for byte.
+    /// The text of the `.vtlic` file.
     license: String,
 }
 
-/// Shows how the license stands.
+/// Shows how the licenses stand.
 #[utoipa::path(get, path = "/license", tag = "license", responses((status = 200, body = LicenseView)))]
 pub(crate) async fn show(State(app): State<App>, _: Caller) -> Json<LicenseView> {
-    Json(LicenseView::of(&app.license.report()))
+    Json(LicenseView::of(&app.license.report(), None))
 }
 
-/// Installs a license. A forged one, and one that is older than one that was seen, is refused.
+/// Installs a license beside those that are kept; the best that holds now counts. A forged one, and a new one that is older
+/// than one that has begun, is refused.
 #[utoipa::path(put, path = "/license", tag = "license", request_body = LicenseBody,
     responses((status = 200, body = LicenseView), (status = 422, body = Problem)))]
 pub(crate) async fn install(
@@ -89,8 +138,10 @@ pub(crate) async fn install(
 ) -> Result<Json<LicenseView>, Problem> {
     app.need_scope(&caller, Scope::Admin).await?;
     app.need_instance(&caller, InstanceRole::Owner).await?;
-    app.license.install(body.license.as_bytes(), &app.store, &caller.context(&app)).await.map_err(problem)?;
-    Ok(Json(LicenseView::of(&app.license.report())))
+    let id = app.license.install(body.license.as_bytes(), &app.store, &caller.context(&app)).await.map_err(problem)?;
+    let report = app.license.report();
+    let notice = report.notice(id);
+    Ok(Json(LicenseView::of(&report, notice)))
 }
 
 fn problem(refused: Refused) -> Problem {

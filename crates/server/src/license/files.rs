@@ -1,9 +1,11 @@
-//! The license file and the state file beside it: read whole, replaced whole.
+//! The license file, which an operator lays in its place, and the state file beside it: read whole, and the latter
+//! replaced whole.
 //!
-//! The state file holds the highest counter that was ever seen, apart from the database, so that a
-//! database that was restored from a backup does not make an older license good again.
+//! The state file remembers the highest counter and the accepted licenses apart from the database, so that a database
+//! that was restored from a backup neither makes an older license good again nor refuses one that was good.
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::{self, Read as _, Write as _},
     os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
@@ -34,7 +36,7 @@ pub(crate) enum FileError {
         source: io::Error,
     },
     /// The state file holds something else.
-    #[error("{0} is damaged: it is to hold the highest counter of a license that was seen")]
+    #[error("{0} is damaged: it should hold the highest counter of a license that was seen")]
     State(PathBuf),
 }
 
@@ -60,7 +62,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
 }
 
 /// Writes a file that only its owner may read, whole or not at all.
-pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.new", Uuid::now_v7()));
     let beside = path.with_file_name(name);
@@ -84,28 +86,35 @@ fn sync_folder(path: &Path) -> io::Result<()> {
     fs::File::open(folder)?.sync_all()
 }
 
-#[derive(Serialize, Deserialize)]
-struct State {
-    highest_counter: u64,
+/// What is remembered of licenses apart from the database.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct State {
+    /// The highest counter of a license whose first day has come.
+    pub(super) highest_counter: u64,
+    /// The licenses that were accepted here: they may be installed again whatever their counter.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(super) accepted: BTreeSet<Uuid>,
 }
 
-/// Reads the highest counter; 0 when there is no state file.
-pub(super) fn highest_counter(path: &Path) -> Result<u64, FileError> {
+/// Reads what is remembered; nothing when there is no state file.
+pub(super) fn state(path: &Path) -> Result<State, FileError> {
     match read(path)? {
-        None => Ok(0),
-        Some(bytes) => match serde_json::from_slice(&bytes) {
-            Ok(State { highest_counter }) => Ok(highest_counter),
-            Err(_) => Err(FileError::State(path.to_owned())),
-        },
+        None => Ok(State::default()),
+        Some(bytes) => serde_json::from_slice(&bytes).map_err(|_| FileError::State(path.to_owned())),
     }
 }
 
-/// Remembers the highest counter. A file that says so already is left alone.
-pub(super) fn remember(path: &Path, highest_counter: u64) -> Result<(), FileError> {
-    if self::highest_counter(path).is_ok_and(|known| known >= highest_counter) {
+/// Remembers more: counters only grow, licenses only come. A file that says so already is left alone.
+pub(super) fn remember(path: &Path, more: &State) -> Result<(), FileError> {
+    let known = state(path)?;
+    let all = State {
+        highest_counter: known.highest_counter.max(more.highest_counter),
+        accepted: known.accepted.union(&more.accepted).copied().collect(),
+    };
+    if all == known {
         return Ok(());
     }
-    let text = serde_json::to_vec(&State { highest_counter }).expect("a number is JSON");
+    let text = serde_json::to_vec(&all).expect("numbers and ids are JSON");
     replace(path, &text)
 }
 
@@ -115,14 +124,20 @@ mod tests {
 
     use super::*;
 
+    fn with(highest_counter: u64, accepted: &[u128]) -> State {
+        State { highest_counter, accepted: accepted.iter().copied().map(Uuid::from_u128).collect() }
+    }
+
     #[test]
-    fn the_highest_counter_is_remembered_and_never_lowered() {
+    fn the_highest_counter_is_remembered_and_never_lowered_and_no_license_forgotten() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("license.state");
-        assert_eq!(highest_counter(&path).unwrap(), 0);
-        for (seen, highest) in [(3, 3), (2, 3), (9, 9)] {
-            remember(&path, seen).unwrap();
-            assert_eq!(highest_counter(&path).unwrap(), highest);
+        assert_eq!(state(&path).unwrap(), State::default());
+        for (seen, known) in
+            [(with(3, &[1]), with(3, &[1])), (with(2, &[2]), with(3, &[1, 2])), (with(9, &[]), with(9, &[1, 2]))]
+        {
+            remember(&path, &seen).unwrap();
+            assert_eq!(state(&path).unwrap(), known);
         }
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
@@ -133,7 +148,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("license.state");
         fs::write(&path, "{").unwrap();
-        assert!(matches!(highest_counter(&path), Err(FileError::State(_))));
+        assert!(matches!(state(&path), Err(FileError::State(_))));
+        assert!(matches!(remember(&path, &with(9, &[])), Err(FileError::State(_))));
+    }
+
+    #[test]
+    fn a_state_file_of_an_older_version_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("license.state");
+        fs::write(&path, r#"{"highest_counter":7}"#).unwrap();
+        assert_eq!(state(&path).unwrap(), with(7, &[]));
     }
 
     #[test]

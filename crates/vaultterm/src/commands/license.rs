@@ -14,7 +14,7 @@ use uuid::Uuid;
 use vaultterm_license::{IssuerKey, License, Tier, issue};
 
 use crate::{
-    api::LicenseState,
+    api::{KeptLicense, LicenseState},
     app::App,
     client::Reply,
     failure::{Exit, Failure},
@@ -108,6 +108,9 @@ async fn install(file: &Path, app: &App) -> Result<Exit, Failure> {
     let text = InputFile { path: file, what: "the license", by: "FILE" }.text()?;
     let state: Reply<LicenseState> = app.client()?.put_for("/license", &json!({ "license": text })).await?;
     print(&state, app)?;
+    if let Some(notice) = &state.data.notice {
+        app.console.note(notice);
+    }
     if state.data.sync == "full" {
         app.console.next("vaultterm sync status");
     } else {
@@ -121,7 +124,7 @@ fn print(state: &Reply<LicenseState>, app: &App) -> Result<(), Failure> {
     let time = |time: &Option<String>| time.as_deref().map(moment);
     app.console.answer(&state.json, || {
         let sync = if data.sync == "full" { "full" } else { "plan only: nothing is written, nothing is forgotten" };
-        Table::of_facts()
+        let facts = Table::of_facts()
             .fact("standing", data.standing.as_str())
             .fact_if("detail", data.detail.as_deref())
             .fact("synchronization", sync)
@@ -133,7 +136,25 @@ fn print(state: &Reply<LicenseState>, app: &App) -> Result<(), Failure> {
             .fact_if("expires", time(&data.expires))
             .fact_if("days left", data.days_left.map(|days| days.to_string()))
             .fact_if("grace until", time(&data.grace_until))
-            .fact_if("id", data.id.map(|id| id.to_string()))
+            .fact_if("id", data.id.map(|id| id.to_string()));
+        with_kept(facts, &data.licenses)
+    })?;
+    for refused in &data.refused {
+        app.console.warn(refused);
+    }
+    Ok(())
+}
+
+/// Adds a line for each license that a server keeps, where there are several.
+fn with_kept(table: Table, licenses: &[KeptLicense]) -> Table {
+    if licenses.len() < 2 {
+        return table;
+    }
+    licenses.iter().fold(table, |table, license| {
+        let KeptLicense { id, licensee, tier, standing, counts, not_before, expires, from } = license;
+        let counts = if *counts { "counts" } else { "does not count" };
+        let (begin, end) = (moment(not_before), moment(expires));
+        table.fact("kept", format!("{id}: {standing}, {counts}; {tier} of {licensee}, {begin} to {end}, from {from}"))
     })
 }
 

@@ -117,9 +117,10 @@ async fn in_its_grace_a_license_still_counts_and_in_every_other_standing_and_tie
     let house = &town.house;
     house.record(&town.collection, "here", json!({"v": 1})).await;
     let early = Timestamp::now() + SignedDuration::from_hours(1);
+    // Licenses stand side by side: each of these is more to tell of than those before it.
     let licenses = [
-        ("not_yet_valid", house.license(|license| license.not_before = early)),
         ("expired", house.license(|license| license.expires = ago(60))),
+        ("not_yet_valid", house.license(|license| license.not_before = early)),
         ("valid", house.license(|license| license.tier = Tier::Free)),
         ("valid", house.license(|license| license.tier = Tier::Pro)),
         ("valid", house.license(|license| license.tier = Tier::Team)),
@@ -141,10 +142,11 @@ async fn nothing_starts_by_itself_without_a_license_and_everything_that_waited_d
     let town = unlicensed(json!({"interval_seconds": 1, "on_change": true})).await;
     let house = &town.house;
     let id = house.record(&town.collection, "here", json!({"v": 1})).await;
-    install(house, &house.license(|_| {})).await;
-    did(&town.run().await, "succeeded", &[("created_remote", 1)]);
     let license = house.data().join("license.vtlic");
-    let text = std::fs::read_to_string(&license).expect("the license");
+    let text = house.license(|_| {});
+    std::fs::write(&license, &text).expect("laid in its place");
+    house.until("it counts", async || (town.standing().await["state"] != "unlicensed").then_some(())).await;
+    did(&town.run().await, "succeeded", &[("created_remote", 1)]);
     std::fs::remove_file(&license).expect("removed");
     house.until("it is noticed", async || (town.standing().await["state"] == "unlicensed").then_some(())).await;
     let path = format!("/connections/{}/runs", town.connection);
@@ -187,7 +189,8 @@ async fn a_conflict_can_be_looked_at_and_not_decided_without_a_license() {
     house.record(&town.collection, "both", json!({"v": "here"})).await;
     town.put("both", json!({"v": "there"})).await;
     did(&town.run().await, "succeeded", &[("conflicts", 1)]);
-    install(house, &house.license(|license| license.expires = ago(60))).await;
+    std::fs::remove_file(house.data().join("license.vtlic")).expect("taken away");
+    house.until("it is noticed", async || (town.standing().await["state"] == "unlicensed").then_some(())).await;
     let conflict = town.conflict().await;
     let id = conflict["id"].as_str().expect("an id");
     house.owner.get(&format!("/conflicts/{id}")).await.expect(200);
@@ -315,4 +318,31 @@ async fn a_license_of_the_vendors_own_tools_is_installed_and_what_is_missing_for
         (&shown["seats"], &shown["features"], &shown["sync"]),
         (&json!(25), &json!(["hcv_sync"]), &json!("full"))
     );
+}
+
+#[tokio::test]
+async fn next_years_license_and_one_for_less_leave_synchronization_as_it_was() {
+    let town = unlicensed(by_hand()).await;
+    let house = &town.house;
+    house.record(&town.collection, "here", json!({"v": 1})).await;
+    let this_year = house.license(|_| {});
+    install(house, &this_year).await;
+    let next_year = house.license(|license| {
+        license.not_before = Timestamp::now() + SignedDuration::from_hours(24);
+        license.counter = 9;
+    });
+    let file = house.file("next.vtlic", &format!("\u{feff}{}", next_year.replace('\n', "\r\n")));
+    let installed = house.cli(&["license", "install", &file]);
+    assert_eq!(installed.status.code(), Some(0), "{installed:?}");
+    for piece in ["it waits until", "until then the license", "not_yet_valid, does not count", "valid, counts"] {
+        assert!(said(&installed).contains(piece), "{}", said(&installed));
+    }
+    let shown = install(house, &house.license(|license| (license.tier, license.counter) = (Tier::Free, 2))).await;
+    assert_eq!(
+        (&shown["standing"], &shown["tier"], &shown["sync"]),
+        (&json!("valid"), &json!("enterprise"), &json!("full"))
+    );
+    assert_eq!(shown["licenses"].as_array().map(Vec::len), Some(3));
+    did(&town.run().await, "succeeded", &[("created_remote", 1)]);
+    install(house, &this_year).await;
 }
