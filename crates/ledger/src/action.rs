@@ -1,23 +1,76 @@
-//! The audited actions and the kinds of object that they apply to, as two closed lists.
+//! The audited actions and the kinds of object that they apply to: two lists, each with a place for the names that a newer
+//! version wrote.
+
+use std::fmt;
+
+/// Characters of a name, at most.
+const NAME_MAX: usize = 48;
+
+/// A name in the log that this version does not know. An older version reads, delivers, exports and verifies the entries of a
+/// newer one, during an upgrade for example.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct OtherName {
+    length: u8,
+    /// ASCII; zeros behind the name.
+    bytes: [u8; NAME_MAX],
+}
+
+impl OtherName {
+    /// Takes a name: 1 to 48 ASCII letters, digits and `_`.
+    fn of(name: &str) -> Option<Self> {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        if name.is_empty() || name.len() > NAME_MAX || !name.bytes().all(fits) {
+            return None;
+        }
+        let mut bytes = [0; NAME_MAX];
+        bytes[..name.len()].copy_from_slice(name.as_bytes());
+        Some(Self { length: u8::try_from(name.len()).ok()?, bytes })
+    }
+
+    /// Returns the name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.bytes[..usize::from(self.length)]).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for OtherName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.as_str())
+    }
+}
 
 macro_rules! names {
     ($(#[$meta:meta])* $name:ident: $($variant:ident = $text:literal),+ $(,)?) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[allow(missing_docs, reason = "the names are those of the log and explain themselves")]
-        pub enum $name { $($variant),+ }
+        #[allow(missing_docs, reason = "the names are the log's and say it all")]
+        pub enum $name {
+            $($variant,)+
+            /// A name that this version does not know, from a newer one. Nothing writes it here.
+            Other(OtherName),
+        }
 
         impl $name {
-            /// All variants, in the order in which they are declared.
+            /// All variants that this version knows, in the order in which they are declared.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
             /// Returns the name that the log stores.
             #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text),+ }
+            pub fn as_str(&self) -> &str {
+                match self {
+                    $(Self::$variant => $text,)+
+                    Self::Other(name) => name.as_str(),
+                }
             }
 
-            /// Returns the variant with this name, or `None` for an unknown name.
+            /// Reads a name in the log, known or not; `None` for what cannot be a name.
+            #[must_use]
+            pub fn read(name: &str) -> Option<Self> {
+                Self::from_name(name).or_else(|| OtherName::of(name).map(Self::Other))
+            }
+
+            /// Finds the one with a name that this version knows.
             #[must_use]
             pub fn from_name(name: &str) -> Option<Self> {
                 match name { $($text => Some(Self::$variant),)+ _ => None }

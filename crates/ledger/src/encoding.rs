@@ -163,10 +163,11 @@ impl<'a> Reader<'a> {
         let actor = Actor { kind, id: self.id()?, name: self.text()? };
         let source_ip = self.option(Self::text)?;
         let request_id = self.option(Self::text)?;
-        let action = Action::from_name(&self.text()?).ok_or(Malformed("unknown action"))?;
+        let action = Action::read(&self.text()?).ok_or(Malformed("the name of an action cannot be one"))?;
         let mut objects = Vec::new();
         for _ in 0..self.length()? {
-            let kind = ObjectKind::from_name(&self.text()?).ok_or(Malformed("unknown kind of object"))?;
+            let kind =
+                ObjectKind::read(&self.text()?).ok_or(Malformed("the name of a kind of object cannot be one"))?;
             objects.push(ObjectRef { kind, id: self.id()?, name: self.option(Self::text)? });
         }
         let outcome = Outcome::from_byte(self.byte()?).ok_or(Malformed("unknown outcome"))?;
@@ -253,6 +254,28 @@ mod tests {
         for kind in ObjectKind::ALL {
             assert_eq!(ObjectKind::from_name(kind.as_str()), Some(*kind));
         }
+    }
+
+    #[test]
+    fn an_entry_of_a_newer_version_is_read_and_written_again_to_the_byte() {
+        let mut newer = entry();
+        newer.draft.action = Action::read("QUANTUM_ENTANGLED").unwrap();
+        newer.draft.objects[0].kind = ObjectKind::read("qubit_7").unwrap();
+        let bytes = newer.encode().bytes;
+        let read = Entry::decode(&bytes).unwrap();
+        assert_eq!((read.draft.action.as_str(), read.draft.objects[0].kind.as_str()), ("QUANTUM_ENTANGLED", "qubit_7"));
+        assert!(matches!(read.draft.action, Action::Other(_)));
+        assert_eq!(read.encode().bytes, bytes);
+        assert_eq!(format!("{:?}", read.draft.action), r#"Other("QUANTUM_ENTANGLED")"#);
+    }
+
+    #[test]
+    fn what_cannot_be_a_name_is_refused_and_a_known_name_is_the_known_action() {
+        for name in ["", "A B", "A\n", "Ä", &"A".repeat(49)] {
+            assert_eq!((Action::read(name), ObjectKind::read(name)), (None, None), "{name:?}");
+        }
+        assert_eq!(Action::read("RECORD_CREATED"), Some(Action::RecordCreated));
+        assert_eq!(Action::read(&"A".repeat(48)).unwrap().as_str().len(), 48);
     }
 
     fn hex(bytes: &[u8]) -> String {

@@ -132,7 +132,7 @@ struct EntryLine<'a> {
     actor_kind: &'static str,
     source_ip: Option<&'a str>,
     request_id: Option<&'a str>,
-    action: &'static str,
+    action: &'a str,
     object: Option<Cow<'a, str>>,
     #[serde(serialize_with = "objects")]
     objects: &'a [ObjectRef],
@@ -145,7 +145,7 @@ struct EntryLine<'a> {
 
 #[derive(Serialize)]
 struct ObjectLine<'a> {
-    kind: &'static str,
+    kind: &'a str,
     id: Uuid,
     name: Option<&'a str>,
 }

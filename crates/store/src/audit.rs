@@ -112,7 +112,7 @@ impl Store {
             None => Arg::from(filter.after.unwrap_or(0)),
         };
         let mut select = Select::new("SELECT a.seq, a.hash, a.bytes FROM audit a WHERE a.seq > $1", vec![after]);
-        select.and_maybe("a.action = ?", filter.action.map(Action::as_str));
+        select.and_maybe("a.action = ?", filter.action.as_ref().map(Action::as_str));
         select.and_maybe("a.actor_id = ?", filter.actor);
         let object = "EXISTS (SELECT 1 FROM audit_objects o WHERE o.object_id = ? AND o.seq = a.seq)";
         select.and_maybe(object, filter.object);

@@ -70,14 +70,14 @@ impl fmt::Display for SyslogTarget {
 pub(super) struct Message {
     time_us: i64,
     /// `CHECKPOINT`, or the action.
-    kind: &'static str,
+    kind: String,
     text: String,
 }
 
 impl Message {
     pub(super) fn checkpoint(stored: &StoredCheckpoint) -> Self {
         let text = json!({ "checkpoint": stored.note }).to_string();
-        Self { time_us: stored.created_us, kind: "CHECKPOINT", text }
+        Self { time_us: stored.created_us, kind: "CHECKPOINT".to_owned(), text }
     }
 
     fn line(&self, host: &str) -> String {
@@ -95,7 +95,7 @@ pub(super) async fn entries(app: &App, after: u64) -> Result<(Vec<Message>, Opti
     let last = events.last().map(|event| event.seq);
     let message = |event: &vaultterm_store::AuditEvent| Message {
         time_us: event.entry.draft.time_us,
-        kind: event.entry.draft.action.as_str(),
+        kind: event.entry.draft.action.as_str().to_owned(),
         text: text(&EventView::of(event)),
     };
     Ok((events.iter().map(message).collect(), last))

@@ -35,7 +35,7 @@ pub(crate) struct EventView {
     actor_kind: &'static str,
     source_ip: Option<String>,
     request_id: Option<String>,
-    action: &'static str,
+    action: String,
     /// The first object, in words.
     object: Option<String>,
     objects: Vec<ObjectView>,
@@ -52,7 +52,7 @@ pub(crate) struct EventView {
 /// What something was done to.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ObjectView {
-    kind: &'static str,
+    kind: String,
     id: Uuid,
     name: Option<String>,
 }
@@ -80,10 +80,14 @@ impl EventView {
             actor_kind: draft.actor.kind.as_str(),
             source_ip: draft.source_ip.clone(),
             request_id: draft.request_id.clone(),
-            action: draft.action.as_str(),
+            action: draft.action.as_str().to_owned(),
             object: first.map(|object| object.name.clone().unwrap_or_else(|| object.id.to_string())),
             objects: objects
-                .map(|object| ObjectView { kind: object.kind.as_str(), id: object.id, name: object.name.clone() })
+                .map(|object| ObjectView {
+                    kind: object.kind.as_str().to_owned(),
+                    id: object.id,
+                    name: object.name.clone(),
+                })
                 .collect(),
             outcome: draft.outcome.as_str(),
             remote: draft.remote.as_ref().map(|remote| RemoteView {

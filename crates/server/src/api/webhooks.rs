@@ -39,7 +39,7 @@ pub(crate) struct WebhookView {
     name: String,
     url: String,
     /// Only these actions; null for all.
-    actions: Option<Vec<&'static str>>,
+    actions: Option<Vec<String>>,
     paused: bool,
     /// The last entry of the audit log that was taken, or that did not match.
     delivered_seq: u64,
@@ -64,7 +64,7 @@ impl WebhookView {
             id: webhook.id,
             name: webhook.name.clone(),
             url: webhook.url.clone(),
-            actions: actions.map(|actions| actions.iter().map(|action| action.as_str()).collect()),
+            actions: actions.map(|actions| actions.iter().map(|action| action.as_str().to_owned()).collect()),
             paused: webhook.paused,
             delivered_seq: webhook.delivered_seq,
             failures: webhook.failures,
