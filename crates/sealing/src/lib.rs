@@ -3,13 +3,14 @@
 //! A fresh data key seals each revision of a record. A key of the keyring wraps the data key, and the
 //! root key wraps the keyring. Start reading at `keyring.rs`.
 //!
-//! The only IO of this crate reads and writes the local file of the root key. It knows neither SQL nor
+//! The only IO of this crate reads and writes the local file of the root key, and asks who may read a file. It knows neither SQL nor
 //! HTTP. Every cipher, hash and comparison comes from aws-lc-rs.
 
 mod archive;
 mod digest;
 mod envelope;
 mod error;
+mod exposure;
 mod fields;
 mod instance;
 mod key_purpose;
@@ -25,6 +26,7 @@ pub use archive::{ArchiveError, ArchiveReader, ArchiveWriter, PART_BYTES};
 pub use digest::{DigestKey, short};
 pub use envelope::{Place, Purpose, Sealed};
 pub use error::SealingError;
+pub use exposure::exposed;
 pub use fields::{FieldsError, SecretFields};
 pub use instance::InstanceId;
 pub use key_purpose::KeyPurpose;

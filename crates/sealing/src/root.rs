@@ -6,7 +6,7 @@
 use std::{
     fs::{File, OpenOptions},
     io::{Read as _, Write as _},
-    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -14,7 +14,7 @@ use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use crate::{InstanceId, SecretBytes, locked::LockedKey};
+use crate::{InstanceId, SecretBytes, exposure::exposed, locked::LockedKey};
 
 /// The root key, on a locked page. Wiped on drop. `Debug` prints only the type name.
 pub struct RootKey(LockedKey);
@@ -148,8 +148,7 @@ impl RootKey {
     pub fn read(path: &Path) -> Result<Self, RootKeyError> {
         let failed = |source| RootKeyError::File { path: path.to_owned(), source };
         let mut file = File::open(path).map_err(failed)?;
-        let mode = file.metadata().map_err(failed)?.permissions().mode() & 0o777;
-        if mode & 0o077 != 0 {
+        if let Some(mode) = exposed(&file).map_err(failed)? {
             return Err(RootKeyError::Permissions { path: path.to_owned(), mode });
         }
         let mut text = Zeroizing::new(String::new());

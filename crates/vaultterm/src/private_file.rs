@@ -4,7 +4,7 @@
 use std::{
     fs, io,
     io::Write,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -94,16 +94,18 @@ pub(crate) fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {
     file.finish()
 }
 
-/// Refuses a file that others than its owner may read.
+/// Refuses a file that others than its owner may read, by the rule of [`vaultterm_sealing::exposed`].
 pub(crate) fn check_mode(path: &Path) -> Result<(), Failure> {
-    let metadata = fs::metadata(path)
-        .map_err(|error| Failure::local(format!("cannot read {}", path.display())).because(&error))?;
-    let mode = metadata.permissions().mode() & 0o777;
-    if metadata.is_file() && mode & 0o077 != 0 {
-        return Err(Failure::local(format!("{} can be read by others (mode {mode:o})", path.display()))
-            .hint(format!("run: chmod 600 {}", path.display())));
+    let exposed = fs::File::open(path).and_then(|file| vaultterm_sealing::exposed(&file));
+    match exposed {
+        Ok(None) => Ok(()),
+        Ok(Some(mode)) => Err(Failure::local(format!("{} can be read by others (mode {mode:o})", path.display()))
+            .hint(format!(
+                "run: chmod 600 {}; in a container mount it 0440, for the group of the server",
+                path.display()
+            ))),
+        Err(error) => Err(Failure::local(format!("cannot read {}", path.display())).because(&error)),
     }
-    Ok(())
 }
 
 /// Finds a directory of the XDG base directory specification: `$variable`, else `~/fallback`.
@@ -117,6 +119,8 @@ pub(crate) fn xdg_directory(variable: &str, fallback: &str) -> Result<PathBuf, F
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
