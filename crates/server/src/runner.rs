@@ -9,10 +9,10 @@ impl App {
     pub(crate) async fn start_run(&self, id: ConnectionId, request: RunRequest) -> Result<Run, EngineError> {
         let begun = self.engine.begin(id, request).await?;
         let run = begun.run.clone();
-        let live = self.live.begin(run.id, &self.closing);
+        let feed = self.live.guarded(run.id, &self.closing);
         let app = self.clone();
         self.tasks.spawn(async move {
-            let ended = app.engine.run(begun, &*live, &live.cancel).await;
+            let ended = app.engine.run(begun, &*feed.run, &feed.run.cancel).await;
             tracing::info!(
                 run = %ended.id,
                 connection = %ended.connection_id,
@@ -20,7 +20,6 @@ impl App {
                 requests = ended.requests,
                 "run ended"
             );
-            app.live.end(ended.id);
         });
         Ok(run)
     }

@@ -265,10 +265,10 @@ fn follow(live: Arc<LiveRun>, after: u64) -> impl Stream<Item = LiveEvent> {
 /// What is left to tell of a run that this process does not know: how it ended, if it did.
 fn told_before(run: &Run) -> impl Stream<Item = LiveEvent> + use<> {
     let ended = run.state != RunState::Running;
-    let event = LiveEvent { id: u64::MAX, name: "finished", data: Arc::new(json!(RunView::of(run))) };
+    let event = LiveEvent { id: u64::MAX, name: "finished", data: json!(RunView::of(run)).to_string().into() };
     stream::iter(ended.then_some(event))
 }
 
 fn wire(event: &LiveEvent) -> Event {
-    Event::default().id(event.id.to_string()).event(event.name).data(event.data.to_string())
+    Event::default().id(event.id.to_string()).event(event.name).data(&*event.data)
 }
