@@ -155,6 +155,20 @@ impl Transit {
         format!("{mount}/keys/{key} at {address}")
     }
 
+    /// Says whether another way to a key logs in at the same place with the same credential.
+    #[must_use]
+    pub fn logs_in_like(&self, other: &Self) -> bool {
+        let auth = match (&self.settings.auth, &other.settings.auth) {
+            (TransitAuth::Token(one), TransitAuth::Token(other)) => one.expose() == other.expose(),
+            (
+                TransitAuth::AppRole { mount, role_id, secret_id },
+                TransitAuth::AppRole { mount: other_mount, role_id: other_role, secret_id: other_secret },
+            ) => mount == other_mount && role_id == other_role && secret_id.expose() == other_secret.expose(),
+            _ => false,
+        };
+        auth && self.settings.address == other.settings.address && self.settings.namespace == other.settings.namespace
+    }
+
     /// Seals a plaintext and proves that it opens again, with its context and with no other.
     ///
     /// # Errors

@@ -2,19 +2,22 @@
 //!
 //! A token's scopes say what a program may do, roles what its person may: both must allow it.
 //! What a caller may not see does not exist for them (404); what they see but may not do is 403.
-//! Every denial is audited. An instance role gives no access to what collections hold.
+//! Every denial is audited, many of one caller as one entry with a count (`denials.rs`). An instance role gives no access to what collections hold.
 
 use std::collections::BTreeMap;
 
 use uuid::Uuid;
 use vaultterm_ledger::{Action, ObjectKind, ObjectRef, Outcome};
 use vaultterm_reconcile::RecordId;
-use vaultterm_store::{Collection, CollectionRole, ConnectionSummary, InstanceRole, Record, Scope, StoreError};
+use vaultterm_store::{
+    Collection, CollectionRole, ConnectionSummary, Context, InstanceRole, Record, Scope, StoreError,
+};
 use vaultterm_sync::{CollectionId, ConflictId, ConnectionId, Run, RunId, StoredConflict};
 
 use crate::{
     app::App,
     caller::Caller,
+    denials::Summary,
     problem::{Kind, Problem},
 };
 
@@ -138,17 +141,33 @@ impl App {
         Ok(taken?)
     }
 
-    /// Records a denial (`ACCESS_DENIED`).
+    /// Records a denial (`ACCESS_DENIED`): the first ones of a caller in a minute one by one, the rest as one entry with a count.
     pub(crate) async fn denied(
         &self,
         caller: &Caller,
         collection: Option<CollectionId>,
         needs: &str,
     ) -> Result<(), Problem> {
+        let context = caller.context(self);
+        if !self.denials.count(&context.actor, context.source_ip.as_deref(), needs, context.now_us) {
+            return Ok(());
+        }
         let object = collection.map(|id| ObjectRef { kind: ObjectKind::Collection, id: id.0, name: None });
         let detail = BTreeMap::from([("needs".to_owned(), needs.to_owned())]);
         let objects = object.into_iter().collect();
-        self.store.audit(&caller.context(self), Action::AccessDenied, objects, Outcome::Denied, detail).await?;
+        self.store.audit(&context, Action::AccessDenied, objects, Outcome::Denied, detail).await?;
+        Ok(())
+    }
+
+    /// Writes what was not written one by one of the denials: of the minutes that are over, or of all (`ACCESS_DENIED`).
+    pub(crate) async fn sum_up_denials(&self, all: bool) -> Result<(), StoreError> {
+        let now_us = self.now_us();
+        for summary in self.denials.due(now_us, all) {
+            let Summary { actor, source_ip, count, needs } = summary;
+            let context = Context { actor, source_ip, request_id: None, now_us };
+            let detail = BTreeMap::from([("count".to_owned(), count.to_string()), ("needs".to_owned(), needs)]);
+            self.store.audit(&context, Action::AccessDenied, Vec::new(), Outcome::Denied, detail).await?;
+        }
         Ok(())
     }
 }

@@ -9,8 +9,17 @@ use vaultterm_store::Store;
 use vaultterm_sync::{Clock as _, Engine};
 
 use crate::{
-    AuditOptions, LicenseSettings, RootKeeper, anchors::Anchors, carry_out, clock::SystemClock, keys::Keys,
-    license::Licensing, live::LiveRuns, password::Passwords, throttle::Throttle, webhooks::Sender,
+    AuditOptions, LicenseSettings, RootKeeper,
+    anchors::Anchors,
+    carry_out,
+    clock::SystemClock,
+    denials::Denials,
+    keys::Keys,
+    license::Licensing,
+    live::LiveRuns,
+    password::Passwords,
+    throttle::{Throttle, Turns},
+    webhooks::Sender,
 };
 
 /// The engine as the server runs it.
@@ -40,6 +49,10 @@ pub struct App {
     pub(crate) live: Arc<LiveRuns>,
     pub(crate) passwords: Arc<Passwords>,
     pub(crate) throttle: Arc<Throttle>,
+    /// Attempts at passwords, one at a time for each account.
+    pub(crate) turns: Arc<Turns>,
+    /// What callers were denied lately.
+    pub(crate) denials: Arc<Denials>,
     /// The way to receivers of webhooks.
     pub(crate) webhooks: Arc<Sender>,
     /// Cancelled when the server shuts down.
@@ -73,10 +86,17 @@ impl App {
             live: Arc::default(),
             passwords: Arc::new(Passwords::new()),
             throttle: Arc::new(Throttle::new()),
+            turns: Arc::default(),
+            denials: Arc::default(),
             webhooks: Arc::default(),
             closing,
             tasks: TaskTracker::new(),
         }
+    }
+
+    /// Has the license read again by the next tick of the scheduler, whether it looks changed or not.
+    pub fn read_license_again(&self) {
+        self.license.read_again();
     }
 
     /// Tells the time, in microseconds since the Unix epoch.

@@ -1,11 +1,14 @@
 //! What answers from the first moment on, while the root key may still be sealed: everything is
 //! refused as `sealed` until the keys are open, and passed on from then on.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+};
 
 use axum::{
     Router,
-    extract::Request,
+    extract::{ConnectInfo, Request},
     middleware,
     response::{IntoResponse, Response},
     routing::get,
@@ -13,6 +16,7 @@ use axum::{
 use tower::ServiceExt as _;
 
 use crate::{
+    TrustedProxies,
     api::livez,
     gate,
     problem::{Kind, Problem},
@@ -20,19 +24,32 @@ use crate::{
 
 /// The server's routes, once there are any.
 #[derive(Clone, Default)]
-pub(crate) struct Front(Arc<OnceLock<Router>>);
+pub(crate) struct Front {
+    routes: Arc<OnceLock<Router>>,
+    proxies: Arc<TrustedProxies>,
+}
 
 impl Front {
+    /// Makes one that takes the word of proxies about the addresses of clients.
+    pub(crate) fn behind(proxies: TrustedProxies) -> Self {
+        Self { routes: Arc::default(), proxies: Arc::new(proxies) }
+    }
+
     /// Passes every request on from now on.
     pub(crate) fn open(&self, routes: Router) {
         // Opened once: a second call would change nothing.
-        let _ = self.0.set(routes);
+        let _ = self.routes.set(routes);
     }
 
     /// Answers requests.
     pub(crate) fn router(&self) -> Router {
-        let (opened, sealed) = (Arc::clone(&self.0), sealed());
-        Router::new().fallback(move |request: Request| {
+        let (opened, sealed) = (Arc::clone(&self.routes), sealed());
+        let proxies = Arc::clone(&self.proxies);
+        Router::new().fallback(move |mut request: Request| {
+            if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>().copied() {
+                let client = proxies.client(peer, request.headers());
+                request.extensions_mut().insert(ConnectInfo(client));
+            }
             let routes = opened.get().unwrap_or(&sealed).clone();
             async move {
                 match routes.oneshot(request).await {

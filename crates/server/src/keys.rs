@@ -18,7 +18,7 @@ use vaultterm_sealing::{InstanceId, RootKey, RootKeyError, RootKeyId, SealingErr
 use vaultterm_store::{Context, Database, SealedRoot, Store, StoreError};
 use vaultterm_sync::{FaultClass, RemoteFault};
 
-use crate::{app::App, scheduler};
+use crate::{TransitSource, app::App, scheduler};
 
 /// Data keys that a rotation wraps anew in one transaction.
 const REWRAPPED_AT_ONCE: u32 = 500;
@@ -34,8 +34,8 @@ pub enum RootKeeper {
     Given(RootKey),
     /// A Transit key of a Vault.
     Transit {
-        /// The key.
-        transit: Transit,
+        /// The key, and the way to it as it is configured now.
+        transit: TransitSource,
         /// A ciphertext from the configuration, tried before those in the database.
         configured: Option<String>,
     },
@@ -120,6 +120,12 @@ impl UnlockError {
         Some(hint.to_owned())
     }
 
+    /// Says whether Vault refused the login: trying again soon may get the role locked, or keep it so.
+    #[must_use]
+    pub fn is_refused_login(&self) -> bool {
+        matches!(self, Self::Vault(RemoteFault { class: FaultClass::LoginRefused, .. }))
+    }
+
     /// Says whether waiting may help: Vault is away, and may come back.
     #[must_use]
     pub fn may_heal(&self) -> bool {
@@ -152,7 +158,7 @@ impl RootKeeper {
         match self {
             Self::File(path) => path.display().to_string(),
             Self::Given(_) => "the environment".to_owned(),
-            Self::Transit { transit, .. } => transit.describe(),
+            Self::Transit { transit, .. } => transit.current().describe(),
         }
     }
 
@@ -169,7 +175,8 @@ impl RootKeeper {
             }
             Self::Transit { transit, configured } => {
                 let known = (database.instance().await?, database.root_id().await?);
-                let key = open_sealed(transit, configured.as_deref(), known, &database.sealed_roots().await?).await?;
+                let sealed = database.sealed_roots().await?;
+                let key = open_sealed(&transit.fresh().await, configured.as_deref(), known, &sealed).await?;
                 Ok((database.unlock(&key).await?, key))
             }
         }
@@ -193,7 +200,7 @@ impl RootKeeper {
                 Err(UnlockError::OtherKey { needed: id, held: Some(key.id()), holder: self.describe(), beside: None })
             }
             Self::Transit { transit, configured } => {
-                open_sealed(transit, configured.as_deref(), (instance, Some(id)), sealed).await
+                open_sealed(&transit.fresh().await, configured.as_deref(), (instance, Some(id)), sealed).await
             }
         }
     }
@@ -216,7 +223,9 @@ impl RootKeeper {
                 }
             }
             Self::Transit { transit, .. } => {
-                let sealed = seal(transit, store.instance(), &new, context.now_us).await.map_err(UnlockError::Vault)?;
+                let transit = transit.fresh().await;
+                let sealed =
+                    seal(&transit, store.instance(), &new, context.now_us).await.map_err(UnlockError::Vault)?;
                 store.rotate_root_key(context, old, &new, Some(&sealed)).await?;
             }
         }
@@ -229,6 +238,7 @@ impl RootKeeper {
             let why = "the root key is kept in a file, not sealed under Transit: there is nothing to seal anew";
             return Err(UnlockError::Store(StoreError::Refused(why.to_owned())));
         };
+        let transit = transit.fresh().await;
         let current = store.keyring_status().await?.sealed.into_iter().find(|sealed| sealed.root_id == root.id());
         let sealed = match current {
             Some(sealed) => {
@@ -238,7 +248,7 @@ impl RootKeeper {
                 sealed_root(root.id(), after, context.now_us)
             }
             // So far it stood in the configuration only.
-            None => seal(transit, store.instance(), root, context.now_us).await.map_err(UnlockError::Vault)?,
+            None => seal(&transit, store.instance(), root, context.now_us).await.map_err(UnlockError::Vault)?,
         };
         Ok(store.keep_sealed_root(context, &sealed).await?)
     }
@@ -456,95 +466,4 @@ pub(crate) async fn rewrap(app: App) {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{fs, path::PathBuf};
-
-    use tempfile::TempDir;
-    use uuid::Uuid;
-    use vaultterm_ledger::{Actor, ActorKind};
-    use vaultterm_sealing::RootKey;
-    use vaultterm_store::{Context, Database, Store};
-
-    use super::{RootKeeper, UnlockError, beside};
-
-    struct Installation {
-        folder: TempDir,
-        store: Store,
-        root: RootKey,
-    }
-
-    impl Installation {
-        async fn new() -> Self {
-            let folder = tempfile::tempdir().unwrap();
-            let root = RootKey::generate();
-            root.write_new(&folder.path().join("master.key")).unwrap();
-            let database = Database::open_sqlite(&folder.path().join("vaultterm.db")).await.unwrap();
-            database.initialise(&context(), &root, None).await.unwrap();
-            let store = database.unlock(&root).await.unwrap();
-            Self { folder, store, root }
-        }
-
-        fn key(&self) -> PathBuf {
-            self.folder.path().join("master.key")
-        }
-
-        async fn replace(&self) -> Result<RootKey, UnlockError> {
-            RootKeeper::File(self.key()).replace(&self.store, &context(), &self.root).await
-        }
-
-        /// Whether the next process can open the database with what is on disk.
-        async fn starts(&self) -> bool {
-            let database = Database::open_sqlite(&self.folder.path().join("vaultterm.db")).await.unwrap();
-            RootKeeper::File(self.key()).unlock(&database).await.is_ok()
-        }
-    }
-
-    fn context() -> Context {
-        let actor = Actor { kind: ActorKind::System, id: Uuid::nil(), name: "test".to_owned() };
-        Context { actor, source_ip: None, request_id: None, now_us: 1 }
-    }
-
-    #[tokio::test]
-    async fn a_key_that_so_far_stands_beside_its_file_is_not_thrown_away_by_the_next_rotation() {
-        let installation = Installation::new().await;
-        let (key, next) = (installation.key(), beside(&installation.key(), "next"));
-        // As it is when the renaming after a rotation failed.
-        fs::rename(&key, &next).unwrap();
-        RootKey::generate().write_new(&key).unwrap();
-        let new = installation.replace().await.unwrap();
-        assert_eq!(RootKey::read(&key).unwrap().id(), new.id());
-        assert_eq!(RootKey::read(&beside(&key, "previous")).unwrap().id(), installation.root.id());
-        assert!(installation.starts().await);
-    }
-
-    #[tokio::test]
-    async fn without_the_key_in_use_on_disk_nothing_is_rotated_and_nothing_removed() {
-        let installation = Installation::new().await;
-        let (key, next) = (installation.key(), beside(&installation.key(), "next"));
-        let kept = installation.folder.path().join("kept");
-        fs::rename(&key, &kept).unwrap();
-        let others = [&key, &next].map(|path| {
-            let other = RootKey::generate();
-            other.write_new(path).unwrap();
-            other.id()
-        });
-        assert!(matches!(installation.replace().await, Err(UnlockError::Elsewhere(_))));
-        assert_eq!([&key, &next].map(|path| RootKey::read(path).unwrap().id()), others);
-        assert_eq!(installation.store.keyring_status().await.unwrap().root_id, Some(installation.root.id()));
-        fs::rename(&kept, &key).unwrap();
-        assert!(installation.starts().await);
-    }
-
-    #[tokio::test]
-    async fn a_rotation_whose_end_this_process_did_not_see_keeps_the_new_key() {
-        let installation = Installation::new().await;
-        let (key, next) = (installation.key(), beside(&installation.key(), "next"));
-        let new = RootKey::generate();
-        new.write_new(&next).unwrap();
-        installation.store.rotate_root_key(&context(), &installation.root, &new, None).await.unwrap();
-        // The process still holds the old key, and is asked once more.
-        assert!(matches!(installation.replace().await, Err(UnlockError::Wrong(_))));
-        assert_eq!(RootKey::read(&key).unwrap().id(), new.id());
-        assert!(installation.starts().await);
-    }
-}
+mod tests;

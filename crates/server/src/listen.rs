@@ -8,7 +8,7 @@ use axum_server::{Handle, tls_rustls::RustlsConfig};
 use hyper_util::rt::TokioTimer;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
-use crate::{anchors, api, app::App, checkpoints, front::Front, keys, last_uses, scheduler, webhooks};
+use crate::{TrustedProxies, anchors, api, app::App, checkpoints, front::Front, keys, last_uses, scheduler, webhooks};
 
 /// How long the head of a request may take, against connections that send nothing.
 const HEADERS_WITHIN: Duration = Duration::from_secs(10);
@@ -54,11 +54,27 @@ pub enum Opening {
     Awaited(Pin<Box<dyn Future<Output = App> + Send>>),
 }
 
+/// The way to give a listener that serves another certificate.
+#[derive(Clone)]
+pub struct TlsReload(RustlsConfig);
+
+impl TlsReload {
+    /// Takes another certificate, for connections that are made from now on.
+    ///
+    /// # Errors
+    /// [`ListenError`]: the one before stays.
+    pub fn reload(&self, pem: &TlsPem) -> Result<(), ListenError> {
+        self.0.reload_from_config(Arc::new(config(pem)?));
+        Ok(())
+    }
+}
+
 /// A bound listener that serves nothing yet.
 pub struct Server {
     listener: std::net::TcpListener,
     address: SocketAddr,
     tls: Option<RustlsConfig>,
+    proxies: TrustedProxies,
 }
 
 impl Server {
@@ -67,12 +83,12 @@ impl Server {
     /// # Errors
     /// [`ListenError`].
     pub fn bind(address: SocketAddr, tls: Option<TlsPem>) -> Result<Self, ListenError> {
-        let tls = tls.map(|pem| config(&pem)).transpose()?;
+        let tls = tls.map(|pem| config(&pem)).transpose()?.map(|config| RustlsConfig::from_config(Arc::new(config)));
         let failed = |source| ListenError::Bind { address, source };
         let listener = std::net::TcpListener::bind(address).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, address, tls })
+        Ok(Self { listener, address, tls, proxies: TrustedProxies::default() })
     }
 
     /// Returns where it listens.
@@ -81,14 +97,26 @@ impl Server {
         self.address
     }
 
+    /// Takes the word of these proxies about the addresses of clients.
+    #[must_use]
+    pub fn behind(self, proxies: TrustedProxies) -> Self {
+        Self { proxies, ..self }
+    }
+
+    /// Returns the way to give it another certificate, where it serves TLS.
+    #[must_use]
+    pub fn tls_reload(&self) -> Option<TlsReload> {
+        self.tls.clone().map(TlsReload)
+    }
+
     /// Serves until `shutdown` ends; then stops listening, cancels runs, and waits for both.
     /// While the app is still to be opened, everything is refused as `sealed`.
     ///
     /// # Errors
     /// [`ListenError::Serve`].
     pub async fn serve(self, opening: Opening, shutdown: impl Future<Output = ()> + Send) -> Result<(), ListenError> {
-        let Self { listener, tls, .. } = self;
-        let front = Front::default();
+        let Self { listener, tls, proxies, .. } = self;
+        let front = Front::behind(proxies);
         let service = front.router().into_make_service_with_connect_info::<SocketAddr>();
         let handle = Handle::new();
         if let Opening::Done(app) = &opening {
@@ -132,6 +160,9 @@ impl Server {
             tracing::warn!("runs did not end in time; the next ones continue them");
         }
         let ended = serving.await;
+        if let Err(error) = app.sum_up_denials(true).await {
+            tracing::error!(%error, "the last denials could not be written into the audit log");
+        }
         checkpoints::last(&app).await;
         anchors::last(&app).await;
         app.store.close().await;
@@ -172,7 +203,7 @@ async fn listen(
     }
 }
 
-fn config(pem: &TlsPem) -> Result<RustlsConfig, ListenError> {
+fn config(pem: &TlsPem) -> Result<rustls::ServerConfig, ListenError> {
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem.certificates).collect();
     let certificates = certificates.ok().filter(|found| !found.is_empty());
     let certificates = certificates.ok_or(ListenError::Pem("certificate"))?;
@@ -183,5 +214,5 @@ fn config(pem: &TlsPem) -> Result<RustlsConfig, ListenError> {
         .with_no_client_auth()
         .with_single_cert(certificates, key)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(RustlsConfig::from_config(Arc::new(config)))
+    Ok(config)
 }

@@ -38,6 +38,7 @@ pub(crate) async fn run(app: App) {
 /// Starts everything that is due.
 async fn tick(app: &App) -> Result<(), StoreError> {
     app.license.refresh(&app.store).await?;
+    app.sum_up_denials(false).await?;
     let failed = app.store.fail_abandoned_runs(&system(), app.now_us()).await?;
     if failed > 0 {
         tracing::warn!(failed, "runs that a crash had left open were closed; the next ones continue them");

@@ -2,11 +2,14 @@
 //! the database (`api/auth.rs`); this keeps one machine from trying them all, or filling the log.
 
 use std::{
+    collections::HashMap,
     net::{IpAddr, Ipv4Addr},
     num::NonZeroU32,
+    sync::{Arc, Mutex, PoisonError, Weak},
 };
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock as _};
+use tokio::sync::OwnedMutexGuard;
 
 use crate::problem::{Kind, Problem};
 
@@ -42,6 +45,29 @@ impl Throttle {
     }
 }
 
+/// One attempt at a time for one account: whether it is locked, whether the password fits, and what a wrong one costs are
+/// decided together, however many ask at once.
+#[derive(Default)]
+pub(crate) struct Turns(Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>);
+
+impl Turns {
+    /// Waits for the turn at an account, whose address is compared without case; it lasts until the answer is dropped.
+    pub(crate) async fn at(&self, email: &str) -> OwnedMutexGuard<()> {
+        let turn = {
+            let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            turns.retain(|_, turn| turn.strong_count() > 0);
+            let email = email.trim().to_lowercase();
+            let known = turns.get(&email).and_then(Weak::upgrade);
+            known.unwrap_or_else(|| {
+                let turn = Arc::new(tokio::sync::Mutex::new(()));
+                turns.insert(email, Arc::downgrade(&turn));
+                turn
+            })
+        };
+        turn.lock_owned().await
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,5 +79,19 @@ mod tests {
         let refused = (0..2 * BURST.get()).filter(|_| throttle.attempt(one).is_err()).count();
         assert!(refused > 0);
         assert!(throttle.attempt(Some(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2)))).is_ok());
+    }
+
+    #[tokio::test]
+    async fn attempts_at_one_account_wait_for_one_another_and_those_at_another_do_not() {
+        let turns = Turns::default();
+        let first = turns.at("ann@example.com").await;
+        let second = turns.at(" Ann@Example.com");
+        tokio::pin!(second);
+        assert!(futures_util::poll!(second.as_mut()).is_pending());
+        drop(turns.at("ben@example.com").await);
+        drop(first);
+        drop(second.await);
+        let _turn = turns.at("eve@example.com").await;
+        assert_eq!(turns.0.lock().unwrap().len(), 1, "accounts that nobody waits for are forgotten");
     }
 }

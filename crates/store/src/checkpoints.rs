@@ -166,7 +166,7 @@ impl Store {
         }
         let first = self.db.one("SELECT time_us FROM audit WHERE seq = $1", args![covered + 1]).await?;
         let mut select = Select::new("SELECT seq FROM audit WHERE seq > $1", vec![Arg::from(covered)]);
-        select.and_any("action", PROMPT.iter().map(|action| action.as_str()));
+        select.and_any("action", PROMPT.iter().map(Action::as_str));
         let prompt = !self.db.select(select.order("seq", 1)).await?.is_empty();
         Ok(Uncovered { entries, since_us: first.map(|row| row.int("time_us")).transpose()?, prompt })
     }

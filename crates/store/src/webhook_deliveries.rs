@@ -91,7 +91,7 @@ impl Store {
             Select::new("SELECT a.seq, a.hash, a.bytes FROM audit a WHERE a.seq > $1", args![webhook.delivered_seq]);
         select.and_maybe("a.seq <= ?", webhook.batch_end);
         if let Some(actions) = &webhook.actions {
-            select.and_any("a.action", actions.iter().map(|action| action.as_str()));
+            select.and_any("a.action", actions.iter().map(vaultterm_ledger::Action::as_str));
         }
         let rows = self.db.select(select.order("a.seq", limit)).await?;
         rows.iter().map(audit::event).collect()

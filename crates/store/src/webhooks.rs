@@ -339,11 +339,11 @@ fn differences(before: &Webhook, after: &Webhook) -> Vec<&'static str> {
 }
 
 fn names(actions: Option<&[Action]>) -> Option<String> {
-    actions.map(|actions| json(&actions.iter().map(|action| action.as_str()).collect::<Vec<_>>()))
+    actions.map(|actions| json(&actions.iter().map(Action::as_str).collect::<Vec<_>>()))
 }
 
 fn words(actions: &[Action]) -> String {
-    actions.iter().map(|action| action.as_str()).collect::<Vec<_>>().join(" ")
+    actions.iter().map(Action::as_str).collect::<Vec<_>>().join(" ")
 }
 
 /// Scheme, host and port: what follows may hold a token of the receiver's.

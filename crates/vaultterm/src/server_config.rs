@@ -17,10 +17,10 @@ use std::{
 };
 
 use vaultterm_hcv::ConnectorOptions;
-use vaultterm_server::{AuditOptions, LicenseSettings};
+use vaultterm_server::{AuditOptions, LicenseSettings, TrustedProxies};
 use zeroize::Zeroizing;
 
-pub(crate) use keys::{KeyConfig, MasterKey, Provider};
+pub(crate) use keys::{KeyConfig, MasterKey, Provider, renewed_keeper};
 
 use crate::{failure::Failure, input_file::InputFile, output_place::never_a_dash, private_file};
 
@@ -67,6 +67,9 @@ variables! {
         "File with the private key of the certificate (PEM); private to its owner.";
     ALLOW_PLAINTEXT = "VAULTTERM_ALLOW_PLAINTEXT", Some("allow_plaintext"), None, "`0`",
         "`1` serves plain HTTP on other addresses than loopback, for a proxy that speaks TLS.";
+    TRUSTED_PROXIES = "VAULTTERM_TRUSTED_PROXIES", Some("trusted_proxies"), None, "none",
+        "Addresses or networks (`10.0.0.0/8`) of proxies, with commas between, whose `X-Forwarded-For` is believed. Behind a proxy that \
+         is not named all clients share one address, in the audit log and in the limit on logins.";
     ALLOW_PLAINTEXT_VAULT = "VAULTTERM_ALLOW_PLAINTEXT_VAULT", Some("allow_plaintext_vault"), None, "`0`",
         "`1` allows connections to a Vault over plain HTTP on another machine.";
     VAULT_TIMEOUT = "VAULTTERM_VAULT_TIMEOUT_SECONDS", Some("vault_timeout_seconds"), None, "`30`",
@@ -100,9 +103,10 @@ variables! {
     KEY_HCV_TRANSIT_KEY = "KEY_HCV_TRANSIT_KEY", Some("key_hcv_transit_key"), None, "`vaultterm-master`",
         "Name of the Transit key.";
     LICENSE_PATH = "LICENSE_PATH", Some("license_path"), None, "`<data>/license.vtlic`",
-        "The license; `vaultterm license install` writes it. A change of the file is noticed without a restart.";
+        "A license that an operator lays there, also where nobody may write; it counts beside those of `vaultterm license \
+         install`. A change of the file is noticed without a restart.";
     LICENSE_STATE_PATH = "LICENSE_STATE_PATH", Some("license_state_path"), None, "`<data>/license.state`",
-        "The highest counter of a license that was seen. Keep it when a database is restored.";
+        "The highest counter of a license that was seen, and the licenses that were accepted. Keep it when a database is restored.";
     LICENSE_PUBLIC_KEY = "LICENSE_PUBLIC_KEY", Some("license_public_key"), None, "what the binary was built with",
         "The vendor's public key, or several with spaces between. Also `LICENSE_PUBLIC_KEY_FILE`. \
          `VAULTTERM_LICENSE_PUBLIC_KEY` at build time builds one in.";
@@ -153,6 +157,7 @@ pub(crate) struct ServerConfig {
     pub(crate) keys: KeyConfig,
     pub(crate) license: LicenseSettings,
     pub(crate) audit: AuditOptions,
+    pub(crate) proxies: TrustedProxies,
     pub(crate) log: String,
     pub(crate) log_format: LogFormat,
 }
@@ -211,6 +216,7 @@ impl ServerConfig {
             license: license::load(&sources, &data_dir)?,
             vault,
             audit: audit::load(&sources)?,
+            proxies: sources.proxies()?,
             log: sources.text(LOG)?.unwrap_or_else(|| "info".to_owned()),
             log_format: match sources.text(LOG_FORMAT)?.as_deref() {
                 None | Some("text") => LogFormat::Text,
@@ -308,6 +314,12 @@ impl<E: Fn(&str) -> Option<OsString>> Sources<E> {
             None => Err(Failure::local("DATABASE_URL names a database that this version does not support")
                 .hint("use sqlite:PATH, or leave it out for SQLite in the data directory")),
         }
+    }
+
+    fn proxies(&self) -> Result<TrustedProxies, Failure> {
+        let text = self.text(TRUSTED_PROXIES)?.unwrap_or_default();
+        let parsed = text.parse();
+        parsed.map_err(|part: String| unusable(TRUSTED_PROXIES, &part, "addresses or networks such as 10.0.0.0/8"))
     }
 
     fn tls(&self) -> Result<Option<TlsFiles>, Failure> {

@@ -169,7 +169,7 @@ mod tests {
     fn messages() -> [Message; 2] {
         [("CHECKPOINT", "{\"checkpoint\":\"a\\n\"}"), ("LOGGED_OUT", "{\"seq\":2}")].map(|(kind, text)| Message {
             time_us: 1_800_000_000_000_001,
-            kind,
+            kind: kind.to_owned(),
             text: text.to_owned(),
         })
     }
@@ -202,7 +202,7 @@ mod tests {
         let mut buffer = [0; 1_000];
         for message in messages() {
             let length = socket.recv(&mut buffer).await.unwrap();
-            check(std::str::from_utf8(&buffer[..length]).unwrap(), message.kind, &message.text);
+            check(std::str::from_utf8(&buffer[..length]).unwrap(), &message.kind, &message.text);
         }
         drop(socket);
         assert!(send(&SyslogTarget::Unix(path), &messages()).await.is_err(), "nobody listens");
@@ -233,7 +233,7 @@ mod tests {
         for message in messages() {
             let (length, after) = rest.split_once(' ').unwrap();
             let (line, next) = after.split_at(length.parse().unwrap());
-            check(line, message.kind, &message.text);
+            check(line, &message.kind, &message.text);
             rest = next;
         }
         assert_eq!(rest, "");

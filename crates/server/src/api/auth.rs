@@ -3,7 +3,7 @@
 use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use vaultterm_store::{LoginRow, NewToken, Scope, TokenKind};
+use vaultterm_store::{Context, LoginRow, NewToken, Scope, TokenKind};
 use zeroize::Zeroizing;
 
 use super::{tokens::TokenView, users::UserView};
@@ -50,18 +50,15 @@ pub(crate) async fn login(
     Body(login): Body<Login>,
 ) -> Result<Json<LoginView>, Problem> {
     app.throttle.attempt(origin.source_ip)?;
+    let _turn = app.turns.at(&login.email).await;
     let row = app.store.login_row(&login.email).await?;
     let now_us = app.now_us();
-    if let Some(row) = row.as_ref().filter(|row| row.locked_until_us > now_us) {
-        let seconds = u64::try_from((row.locked_until_us - now_us) / 1_000_000).unwrap_or(0) + 1;
-        return Err(
-            Problem::new(Kind::RateLimited, "too many wrong passwords: wait before the next one").retry_after(seconds)
-        );
-    }
+    refuse_locked(row.as_ref(), now_us)?;
     let phc = row.as_ref().and_then(|row| row.password_hash.clone());
     let fits = app.passwords.verify(login.password, phc).await?;
     let Some(row) = row.filter(|row| fits && !row.user.disabled) else {
-        return Err(refuse(&app, &origin, &login.email).await?);
+        record_failure(&app, &anonymous(&app, &origin), &login.email).await?;
+        return Err(Problem::new(Kind::LoginRefused, "the e-mail address or the password is wrong"));
     };
     let mut context = anonymous(&app, &origin);
     context.actor = vaultterm_ledger::Actor {
@@ -86,13 +83,33 @@ pub(crate) async fn login(
     Ok(Json(LoginView { token: token.expose().to_owned(), expires_at: moment::of_us(expires_us) }))
 }
 
-/// Records the failure, and makes the person wait longer with each one.
-async fn refuse(app: &App, origin: &Origin, email: &str) -> Result<Problem, Problem> {
-    // Read anew: others may have failed while this password was compared.
+/// Checks the password of a person who is logged in: throttled, counted and audited as a login is, so that a stolen session is no
+/// way to guess it.
+pub(super) async fn check_own_password(app: &App, caller: &Caller, password: Zeroizing<String>) -> Result<(), Problem> {
+    app.throttle.attempt(caller.origin.source_ip)?;
+    let email = &caller.user.email;
+    let _turn = app.turns.at(email).await;
+    let row = app.store.login_row(email).await?;
+    refuse_locked(row.as_ref(), app.now_us())?;
+    if app.passwords.verify(password, row.and_then(|row| row.password_hash)).await? {
+        return Ok(());
+    }
+    record_failure(app, &caller.context(app), email).await?;
+    Err(Problem::new(Kind::Forbidden, "the current password is wrong"))
+}
+
+/// Refuses an attempt at an account that is locked for a while.
+fn refuse_locked(row: Option<&LoginRow>, now_us: i64) -> Result<(), Problem> {
+    let Some(row) = row.filter(|row| row.locked_until_us > now_us) else { return Ok(()) };
+    let seconds = u64::try_from((row.locked_until_us - now_us) / 1_000_000).unwrap_or(0) + 1;
+    Err(Problem::new(Kind::RateLimited, "too many wrong passwords: wait before the next one").retry_after(seconds))
+}
+
+/// Records the failure, and makes the person wait longer with each one. The turn at the account is ours: nobody fails in between.
+async fn record_failure(app: &App, context: &Context, email: &str) -> Result<(), Problem> {
     let failures = app.store.login_row(email).await?.map_or(0, |LoginRow { failures, .. }| failures) + 1;
     let locked_until_us = app.now_us() + lock_us(failures);
-    app.store.record_login_failure(&anonymous(app, origin), email, locked_until_us).await?;
-    Ok(Problem::new(Kind::LoginRefused, "the e-mail address or the password is wrong"))
+    Ok(app.store.record_login_failure(context, email, locked_until_us).await?)
 }
 
 fn lock_us(failures: u32) -> i64 {

@@ -5,6 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
+    RootKeeper,
     app::App,
     caller::Caller,
     problem::{Kind, Problem},
@@ -54,6 +55,19 @@ pub(crate) struct ComponentView {
     detail: Option<String>,
 }
 
+/// How the root key is kept, and whether the running server can still have it opened.
+async fn keys(app: &App) -> ComponentView {
+    let keeper = &app.keys.keeper;
+    let (ok, detail) = match keeper {
+        RootKeeper::Transit { transit, .. } => match transit.check().await {
+            Ok(()) => (true, keeper.as_str().to_owned()),
+            Err(why) => (false, format!("{}: the next start could not open the root key: {why}", keeper.as_str())),
+        },
+        RootKeeper::File(_) | RootKeeper::Given(_) => (true, keeper.as_str().to_owned()),
+    };
+    ComponentView { name: "keys".to_owned(), ok, detail: Some(detail) }
+}
+
 /// How the parts are.
 #[utoipa::path(get, path = "/health", tag = "health", responses((status = 200, body = HealthView)))]
 pub(crate) async fn health(State(app): State<App>, _caller: Caller) -> Json<HealthView> {
@@ -61,7 +75,7 @@ pub(crate) async fn health(State(app): State<App>, _caller: Caller) -> Json<Heal
     let component = |name: &str, ok, detail| ComponentView { name: name.to_owned(), ok, detail };
     let mut components = vec![
         component("database", database.is_ok(), database.err().map(|error| error.to_string())),
-        component("keys", true, Some(app.keys.keeper.as_str().to_owned())),
+        keys(&app).await,
         component("scheduler", !app.closing.is_cancelled(), None),
     ];
     for anchor in app.anchors.health(&app).await {

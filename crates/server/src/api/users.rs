@@ -12,6 +12,7 @@ use vaultterm_store::{InstanceRole, NewUser, Scope, StoreError, User, UserUpdate
 use zeroize::Zeroizing;
 
 use super::{
+    auth::check_own_password,
     collections::etag,
     list::{ListView, PageQuery, listed},
 };
@@ -19,7 +20,7 @@ use crate::{
     app::App,
     caller::Caller,
     moment,
-    problem::{Kind, Problem},
+    problem::Problem,
     request::{Body, Id, IfMatch, Parameters},
 };
 
@@ -156,10 +157,7 @@ pub(crate) async fn update(
         let current = body
             .current_password
             .ok_or_else(|| Problem::field("current_password", "is needed to change your own password"))?;
-        let phc = app.store.login_row(&before.email).await?.and_then(|row| row.password_hash);
-        if !app.passwords.verify(current, phc).await? {
-            return Err(Problem::new(Kind::Forbidden, "the current password is wrong"));
-        }
+        check_own_password(&app, &caller, current).await?;
     }
     let password_hash = match body.password {
         Some(password) => Some(app.passwords.hash("password", password).await?),

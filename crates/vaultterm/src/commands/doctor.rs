@@ -1,4 +1,6 @@
-//! `vaultterm doctor`: checks an installation without changing it.
+//! `vaultterm doctor`: checks an installation without changing it, and asks the server that runs on it.
+
+mod running;
 
 use serde_json::json;
 use vaultterm_hcv::{Binding, Transit, TransitCiphertext, TransitReport};
@@ -28,7 +30,7 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     if let Some(config) = report.note("configuration", ServerConfig::load(&args.config, None), |config| {
         format!("data directory {}", config.data_dir.display())
     }) {
-        examine(&config, &mut report).await;
+        examine(&config, app, &mut report).await;
     }
     let checks = report.0;
     let ok = checks.iter().all(|check| check.ok);
@@ -64,7 +66,7 @@ impl Report {
     }
 }
 
-async fn examine(config: &ServerConfig, report: &mut Report) {
+async fn examine(config: &ServerConfig, app: &App, report: &mut Report) {
     match installation::open_to_others(config) {
         Some(mode) => {
             let hint = format!("run: chmod 700 {}", config.data_dir.display());
@@ -81,7 +83,10 @@ async fn examine(config: &ServerConfig, report: &mut Report) {
     let database = installation::open_existing(config).await;
     let Some(database) = report.note("database", database, |_| config.database.display().to_string()) else { return };
     match installation::lock(config) {
-        Ok(Locked::ByAnother) => report.push("server", true, "runs on this database", None),
+        Ok(Locked::ByAnother) => {
+            report.push("server", true, "runs on this database", None);
+            report.0.extend(running::ask(app).await);
+        }
         Ok(Locked::ByUs(_)) => report.push("server", true, "does not run", None),
         Err(failure) => report.push("server", false, failure.message, None),
     }

@@ -1,0 +1,98 @@
+//! What the running server says of itself: it holds the credentials that it was started or reloaded with, which `doctor`
+//! does not see.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::{api::Check, app::App, failure::Failure};
+
+/// The parts that are asked for here; the anchors are examined on their own.
+const PARTS: [&str; 3] = ["database", "keys", "scheduler"];
+
+#[derive(Deserialize)]
+struct Health {
+    version: String,
+    components: Vec<Component>,
+}
+
+#[derive(Deserialize)]
+struct Component {
+    name: String,
+    ok: bool,
+    detail: Option<String>,
+}
+
+/// Asks the server at the client's address how its parts are, or, without a login, whether it is ready.
+pub(super) async fn ask(app: &App) -> Vec<Check> {
+    let client = match app.client() {
+        Ok(client) => client,
+        Err(failure) => return vec![unanswered("the running server", &failure)],
+    };
+    let asked = format!("the running server at {}", client.address());
+    match client.get::<Health>("/health").await {
+        Ok(reply) => parts(&asked, reply.data),
+        Err(failure) if failure.status == Some(401) => match client.get::<Value>("/readyz").await {
+            Ok(_) => {
+                let hint = "log in with `vaultterm login`, and doctor asks it how its parts are".to_owned();
+                vec![check(true, format!("{asked} is ready"), Some(hint))]
+            }
+            Err(failure) => vec![unanswered(&asked, &failure)],
+        },
+        Err(failure) => vec![unanswered(&asked, &failure)],
+    }
+}
+
+fn parts(asked: &str, health: Health) -> Vec<Check> {
+    let mut checks = vec![check(true, format!("{asked} answers (version {})", health.version), None)];
+    for Component { name, ok, detail } in health.components {
+        if PARTS.contains(&name.as_str()) {
+            let detail = detail.unwrap_or_else(|| if ok { "ok" } else { "not ok" }.to_owned());
+            let hint = (!ok).then(|| "see the server's log; a renewed credential is read without a restart".to_owned());
+            checks.push(check(ok, format!("{name}: {detail}"), hint));
+        }
+    }
+    checks
+}
+
+/// A server that answers otherwise has a fault; at an address where none answers there may be another one, or none.
+fn unanswered(asked: &str, failure: &Failure) -> Check {
+    let causes = failure.causes.iter().map(|cause| format!(": {cause}")).collect::<String>();
+    match failure.status {
+        Some(_) => check(false, format!("{asked} says: {}{causes}", failure.message), failure.hints.first().cloned()),
+        None => {
+            let hint = "name its address with --addr or VAULTTERM_ADDR, and doctor asks it".to_owned();
+            check(true, format!("{asked} was not asked: {}{causes}", failure.message), Some(hint))
+        }
+    }
+}
+
+fn check(ok: bool, detail: String, hint: Option<String>) -> Check {
+    Check { name: "running server".to_owned(), ok, detail, hint }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_that_the_running_server_calls_bad_is_a_fault_and_a_server_that_was_not_reached_is_none() {
+        let component =
+            |name: &str, ok| Component { name: name.to_owned(), ok, detail: Some("the seal is lost".to_owned()) };
+        let components = vec![component("keys", false), component("anchor:file", false), component("database", true)];
+        let checks = parts("the running server at x", Health { version: "1".to_owned(), components });
+        let told: Vec<_> = checks.iter().map(|check| (check.ok, check.detail.as_str())).collect();
+        assert_eq!(
+            told,
+            [
+                (true, "the running server at x answers (version 1)"),
+                (false, "keys: the seal is lost"),
+                (true, "database: the seal is lost"),
+            ]
+        );
+        let mut failure = Failure::server("the root key is sealed");
+        assert!(unanswered("x", &failure).ok);
+        failure.status = Some(503);
+        let check = unanswered("x", &failure);
+        assert!(!check.ok && check.detail.contains("x says: the root key is sealed"), "{check:?}");
+    }
+}

@@ -1,0 +1,80 @@
+//! What SIGHUP does: certificate, credentials and license are read again. It never ends the server.
+
+use std::sync::{Arc, OnceLock};
+
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::Notify,
+};
+use vaultterm_server::{App as ServerApp, TlsPem, TlsReload};
+
+use crate::{
+    failure::Failure,
+    private_file,
+    server_config::{ConfigArgs, ServerConfig, TlsFiles},
+};
+
+/// What is there to be reloaded, as far as the server has come.
+#[derive(Clone, Default)]
+pub(super) struct Reloads {
+    /// Wakes a server that waits for its seal.
+    pub(super) again: Arc<Notify>,
+    /// The certificate, where TLS is served.
+    pub(super) tls: Arc<OnceLock<TlsReload>>,
+    /// The server, once its keys are open.
+    pub(super) app: Arc<OnceLock<ServerApp>>,
+}
+
+/// Listens for SIGHUP, which would end the process otherwise.
+pub(super) fn listen() -> Result<Signal, Failure> {
+    signal(SignalKind::hangup()).map_err(|error| Failure::local("cannot listen for signals").because(&error))
+}
+
+impl Reloads {
+    /// Reloads at each SIGHUP, for ever.
+    pub(super) async fn at_each(self, mut hangup: Signal, args: ConfigArgs) {
+        while hangup.recv().await.is_some() {
+            self.reload(&args);
+        }
+    }
+
+    /// Reads again what may have been renewed. What is wrong is logged, and leaves in force what was there before.
+    fn reload(&self, args: &ConfigArgs) {
+        tracing::info!("SIGHUP: certificate, credentials and license are read again");
+        match (ServerConfig::load(args, None), self.tls.get()) {
+            (Err(failure), _) => tell("the configuration", &failure),
+            (Ok(config), Some(tls)) => match config.tls.as_ref().map(read_tls) {
+                Some(Ok(pem)) => match tls.reload(&pem) {
+                    Ok(()) => tracing::info!("the certificate was read again"),
+                    Err(error) => tell("the certificate", &Failure::local("it cannot be used").because(&error)),
+                },
+                Some(Err(failure)) => tell("the certificate", &failure),
+                None => {
+                    tracing::warn!(
+                        "TLS is served until a restart, although the configuration names no certificate now"
+                    );
+                }
+            },
+            (Ok(_), None) => {}
+        }
+        // The credential for the seal is read before each use: a server that waits for one tries at once.
+        self.again.notify_one();
+        if let Some(app) = self.app.get() {
+            app.read_license_again();
+        }
+    }
+}
+
+fn tell(what: &str, failure: &Failure) {
+    let causes = failure.causes.join(": ");
+    tracing::error!(why = failure.message, causes, "{what} cannot be read again: the one before stays in force");
+}
+
+/// Reads certificate and key.
+pub(super) fn read_tls(files: &TlsFiles) -> Result<TlsPem, Failure> {
+    private_file::check_mode(&files.key)?;
+    let read = |path: &std::path::Path| {
+        std::fs::read(path).map_err(|error| Failure::local(format!("cannot read {}", path.display())).because(&error))
+    };
+    Ok(TlsPem { certificates: read(&files.cert)?, key: read(&files.key)? })
+}

@@ -1,0 +1,140 @@
+//! The server while its root key is still sealed: how often it asks Vault to open it.
+
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use vaultterm_sealing::RootKey;
+use vaultterm_server::{RootKeeper, UnlockError};
+use vaultterm_store::{Database, Store};
+use vaultterm_sync::schedule::login_rest;
+
+use crate::{failure::Failure, installation::broken};
+
+/// How long the second attempt waits, and the later ones at most.
+const REST: Duration = Duration::from_secs(1);
+const REST_MAX: Duration = Duration::from_secs(60);
+/// How often it is looked whether somebody renewed the credential.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// Prepares the store that the root key opened. The lock is ours: the process that held a lease is gone, and its
+/// runs go on with the next ones.
+pub(super) async fn opened((store, root): (Store, RootKey)) -> Result<(Store, RootKey), Failure> {
+    store.free_leases().await.map_err(|error| broken(&error))?;
+    for (connection, reason) in store.guarded_connections().await.map_err(|error| broken(&error))? {
+        tracing::warn!(connection, reason, "plan-only until a person acknowledges `rewound`");
+    }
+    Ok((store, root))
+}
+
+/// How long to wait between attempts.
+pub(super) struct Patience {
+    rest: Duration,
+    logins_refused: u32,
+}
+
+impl Patience {
+    pub(super) const fn new() -> Self {
+        Self { rest: REST, logins_refused: 0 }
+    }
+
+    /// Tells how long to wait after an attempt that failed, before it is spread: twice as long each time, up to a minute. After
+    /// a refused login longer than Vault counts refused logins, so that the role is never kept locked from here.
+    pub(super) fn after(&mut self, error: Option<&UnlockError>) -> Duration {
+        if error.is_some_and(UnlockError::is_refused_login) {
+            self.logins_refused = self.logins_refused.saturating_add(1);
+            return login_rest(self.logins_refused);
+        }
+        let rest = self.rest;
+        self.rest = (rest * 2).min(REST_MAX);
+        rest
+    }
+}
+
+/// Tries to have the root key unsealed until it is, ever more rarely; at once when the credential was renewed, or when
+/// `again` says so. `error` is what the first attempt failed with, where Vault answered it.
+pub(super) async fn unsealed(
+    keeper: &RootKeeper,
+    database: &Database,
+    again: &Notify,
+    mut error: Option<UnlockError>,
+) -> (Store, RootKey) {
+    let mut patience = Patience::new();
+    for attempt in 2_u64.. {
+        let rest = patience.after(error.as_ref());
+        if let Some(error) = &error {
+            tell(error, attempt - 1, rest);
+        }
+        // Not all servers at once, after a Vault came back.
+        let rest = rest.mul_f64(0.75 + 0.5 * jitter());
+        tokio::select! {
+            () = tokio::time::sleep(rest) => {}
+            () = again.notified() => patience = Patience::new(),
+            () = renewed(keeper) => patience = Patience::new(),
+        }
+        error = match keeper.unlock(database).await {
+            Ok(unlocked) => match opened(unlocked).await {
+                Ok(unlocked) => {
+                    tracing::info!(attempt, "the root key is open");
+                    return unlocked;
+                }
+                Err(failure) => {
+                    tracing::error!(why = failure.causes.join(": "), "the database cannot be used");
+                    None
+                }
+            },
+            Err(error) => Some(error),
+        };
+    }
+    unreachable!("the attempts never end");
+}
+
+/// Waits until somebody renewed the credential; for ever where there is none.
+async fn renewed(keeper: &RootKeeper) {
+    match keeper {
+        RootKeeper::Transit { transit, .. } => transit.renewed(LOOK_EVERY).await,
+        RootKeeper::File(_) | RootKeeper::Given(_) => std::future::pending().await,
+    }
+}
+
+/// A number from 0 up to 1 that differs between machines and moments.
+fn jitter() -> f64 {
+    let [.., random] = uuid::Uuid::now_v7().into_bytes();
+    f64::from(random) / 256.0
+}
+
+fn tell(error: &UnlockError, attempt: u64, rest: Duration) {
+    let hint = error.hint().unwrap_or_default();
+    let again_in_s = rest.as_secs();
+    tracing::error!(attempt, %error, hint, again_in_s, "the root key is still sealed: everything is refused until it is open");
+    if error.is_refused_login() {
+        tracing::error!(
+            "Vault locks a role after several refused logins, and may have done so: the next try waits that out; \
+             a renewed credential (KEY_HCV_SECRET_ID_FILE) or SIGHUP ends the wait"
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vaultterm_sync::{FaultClass, RemoteFault};
+
+    use super::*;
+
+    fn vault(class: FaultClass) -> UnlockError {
+        UnlockError::Vault(RemoteFault { class, message: "no".to_owned(), hint: None, retry_after: None })
+    }
+
+    #[test]
+    fn a_sealed_server_asks_ever_more_rarely_and_after_a_refused_login_beyond_vaults_lockout() {
+        let mut patience = Patience::new();
+        let unavailable = vault(FaultClass::Unavailable);
+        let waits: Vec<_> = (0..8).map(|_| patience.after(Some(&unavailable)).as_secs()).collect();
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60]);
+        let refused = vault(FaultClass::LoginRefused);
+        let waits: Vec<_> = (0..4).map(|_| patience.after(Some(&refused)).as_secs() / 60).collect();
+        assert_eq!(waits, [30, 60, 120, 240]);
+        // Vault's window is 15 minutes; the wait is spread by a quarter either way.
+        assert!(login_rest(1).mul_f64(0.75) > Duration::from_secs(15 * 60));
+        assert_eq!(patience.after(None).as_secs(), 60);
+    }
+}
