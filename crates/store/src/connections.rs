@@ -440,8 +440,8 @@ fn differences(before: &Connection, after: &Connection) -> Vec<&'static str> {
 /// Says whether a login goes elsewhere, or is another one: refused logins of the one before say nothing about it.
 fn login_differs(one: &Connection, other: &Connection) -> bool {
     let login = |connection: &Connection| {
-        let Connection { address, namespace, auth_mount, role_id, tls, .. } = connection;
-        (address.clone(), namespace.clone(), auth_mount.clone(), role_id.clone(), json(tls))
+        let Connection { address, namespace, auth_namespace, auth_mount, role_id, tls, .. } = connection;
+        (address.clone(), namespace.clone(), auth_namespace.clone(), auth_mount.clone(), role_id.clone(), json(tls))
     };
     login(one) != login(other)
 }

@@ -16,6 +16,7 @@ fn connection() -> Connection {
         address: "https://vault.example.com:8200".to_owned(),
         namespace: None,
         tls: Tls::default(),
+        auth_namespace: None,
         auth_mount: "approle".to_owned(),
         role_id: "role".to_owned(),
         mount: "secret".to_owned(),
