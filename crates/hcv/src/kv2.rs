@@ -9,7 +9,8 @@ use reqwest::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use vaultterm_reconcile::{
-    Annotation, RecordId, RemoteEntry, RemoteHead, RemoteSight, RemoteStamp, SecretPath, UnixNanos, Version,
+    Annotation, OlderVersion, OlderVersions, RecordId, RemoteEntry, RemoteHead, RemoteSight, RemoteStamp, SecretPath,
+    UnixNanos, Version,
 };
 use vaultterm_sealing::SecretFields;
 use vaultterm_sync::{FaultClass, Mark, RemoteFault, SecretRead, WriteReceipt};
@@ -19,12 +20,12 @@ use crate::{
     fault::{self, Absence},
     http::{Answer, Effect, Request},
     redaction::Secrets,
-    route::Scope,
+    route::{Route, Scope},
     wire::{self, Envelope},
 };
 
-/// A key's metadata, as `metadata/` and `detailed-metadata/` answer it. Everything but the newest
-/// version is skipped as it is parsed into nothing that is kept.
+/// A key's metadata, as `metadata/` and `detailed-metadata/` answer it. Of all versions but the newest
+/// only number and creation time of those that can be read are kept.
 #[derive(Debug, Deserialize)]
 pub(crate) struct KeyMetadata<'a> {
     // Missing for a folder, of which a listing says `{}`. A key always has both.
@@ -34,6 +35,9 @@ pub(crate) struct KeyMetadata<'a> {
     current_version: Option<u64>,
     #[serde(default)]
     custom_metadata: Option<BTreeMap<String, String>>,
+    /// 0 when the mount decides.
+    #[serde(default)]
+    max_versions: u64,
     #[serde(borrow, default)]
     versions: BTreeMap<u64, VersionMetadata<'a>>,
 }
@@ -93,7 +97,22 @@ impl KeyMetadata<'_> {
             _ => None,
         };
         let annotation = annotation(self.custom_metadata.as_ref());
-        Seen { sight: RemoteSight::Seen(RemoteEntry { head, annotation }), doubtful }
+        Seen { sight: RemoteSight::Seen(RemoteEntry { head, annotation, older: self.older(now) }), doubtful }
+    }
+
+    /// Lists the versions below the newest that can be read. One whose times make no sense counts as
+    /// readable: keeping a version too many does no harm.
+    fn older(&self, now: UnixNanos) -> OlderVersions {
+        let is_live = |version: &VersionMetadata<'_>| {
+            !version.destroyed && wire::time(&version.deletion_time).map_or(true, |at| at.is_none_or(|at| at > now))
+        };
+        let below = self.versions.range(..self.current_version.unwrap_or(0)).filter(|(_, version)| is_live(version));
+        let created = |text: &str| wire::time(text).ok().flatten().unwrap_or(UnixNanos(0));
+        let live = below.map(|(number, version)| OlderVersion {
+            version: Version(*number),
+            created: created(&version.created_time),
+        });
+        OlderVersions { live: live.collect(), max: self.max_versions }
     }
 
     fn head(&self, now: UnixNanos) -> Result<RemoteHead, String> {
@@ -150,6 +169,21 @@ pub(crate) fn look_request(scope: &Scope, path: &SecretPath) -> Request {
 /// Reads a 200.
 pub(crate) fn read_look(request: &Request, answer: &Answer) -> Result<Seen, RemoteFault> {
     Ok(answer.parse::<Envelope<KeyMetadata<'_>>>(&request.doing)?.data.seen(answer.server_time))
+}
+
+/// Asks for the configuration of the mount.
+pub(crate) fn config_request(scope: &Scope) -> Request {
+    Request::get(Route::new(format!("{}/config", scope.mount())), "reading the configuration at", &["read"])
+}
+
+/// Reads how many versions of a secret the mount keeps; 0 when it is not set.
+pub(crate) fn read_config(request: &Request, answer: &Answer) -> Result<u64, RemoteFault> {
+    #[derive(Deserialize)]
+    struct Config {
+        #[serde(default)]
+        max_versions: u64,
+    }
+    Ok(answer.parse::<Envelope<Config>>(&request.doing)?.data.max_versions)
 }
 
 /// Asks for one version.

@@ -152,6 +152,16 @@ impl Remote for VaultRemote {
         self.look_at(path, true).await
     }
 
+    async fn versions_max(&self) -> Result<Option<u64>, RemoteFault> {
+        let request = kv2::config_request(&self.scope);
+        match self.session.call(&request).await {
+            Ok(answer) if answer.status == StatusCode::OK => kv2::read_config(&request, &answer).map(Some),
+            Ok(_) => Ok(None),
+            Err(fault) if fault.class == FaultClass::Denied => Ok(None),
+            Err(fault) => Err(fault),
+        }
+    }
+
     async fn read(&self, path: &SecretPath, version: Version) -> Result<Option<SecretRead>, RemoteFault> {
         if version == Version::NONE {
             // The server would take 0 for "the newest".

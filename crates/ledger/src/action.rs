@@ -111,6 +111,8 @@ names!(
     HcvConflictDetected = "HCV_CONFLICT_DETECTED",
     HcvConflictResolved = "HCV_CONFLICT_RESOLVED",
     HcvConflictRevealed = "HCV_CONFLICT_REVEALED",
+    HcvPathIgnored = "HCV_PATH_IGNORED",
+    HcvPathUnignored = "HCV_PATH_UNIGNORED",
     RecordCreated = "RECORD_CREATED",
     RecordUpdated = "RECORD_UPDATED",
     RecordDeleted = "RECORD_DELETED",

@@ -103,10 +103,7 @@ impl<'a> Facts<'a> {
 
     /// `created_time` of the key's metadata, when it has metadata.
     pub(crate) fn key_created(&self) -> Option<UnixNanos> {
-        Some(match self.remote?.head {
-            RemoteHead::Empty { key_created } => key_created,
-            RemoteHead::Live { stamp, .. } | RemoteHead::Deleted { stamp, .. } => stamp.key_created,
-        })
+        self.remote.map(|entry| entry.head.key_created())
     }
 
     pub(crate) fn expect_local(&self) -> LocalExpect {

@@ -15,6 +15,7 @@ mod classify;
 mod content;
 mod decide;
 mod descriptive;
+mod eviction;
 mod guard;
 mod inquiry;
 mod lint;
@@ -34,6 +35,7 @@ mod visible;
 pub use base::{BaseEntry, Link};
 pub use content::{Content, FieldDigest};
 pub use descriptive::is_descriptive;
+pub use eviction::{KEPT_MAX, asks_for_the_mount, evicted, foresee, too_many};
 pub use guard::{Halt, HaltKind};
 pub use inquiry::{Inquiries, inquiries};
 pub use lint::lint;
@@ -42,14 +44,15 @@ pub use options::{DeletionPolicy, DriftPolicy, ExpiryPolicy, InitialPolicy, Merg
 pub use path::{PathError, SecretPath};
 pub use plan::{
     Action, Change, Conflict, ConflictKind, Counts, Expect, FieldChange, LocalExpect, Plan, Reason, RemoteExpect, Skip,
-    Step,
+    SkipKind, Step,
 };
 pub use planner::{Input, plan};
 pub use record_type::{Group, RecordType, UnknownRecordType};
 pub use resolution::{Choice, NotResolvable, Resolving, resolution};
 pub use run_mark::{NoRunMark, RunMark};
 pub use snapshot::{
-    Annotation, LocalEntry, LocalSnapshot, RecordId, RemoteEntry, RemoteHead, RemoteSight, RemoteSnapshot,
+    Annotation, LocalEntry, LocalSnapshot, OlderVersion, OlderVersions, RecordId, RemoteEntry, RemoteHead, RemoteSight,
+    RemoteSnapshot,
 };
 pub use stamp::{RemoteStamp, Revision, UnixNanos, Version};
 pub use visible::{is_invisible, visible};

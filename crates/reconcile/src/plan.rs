@@ -31,6 +31,10 @@ pub struct Plan {
     /// plan must not number its run below.
     #[serde(default)]
     pub newest_run_seen: u64,
+    /// Versions that a step's write evicts and that local history may lack: they become revisions of
+    /// the record first, unless one holds the same already.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub kept_first: BTreeMap<SecretPath, Vec<Version>>,
 }
 
 /// How many paths of each kind a plan or a run has.
@@ -285,6 +289,35 @@ pub struct Skip {
     pub path: String,
     /// Why, for people; never a value.
     pub reason: String,
+    /// Whether it may pass by itself.
+    #[serde(default)]
+    pub kind: SkipKind,
+    /// Who accepted that the path is left out, when somebody did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted_by: Option<String>,
+}
+
+/// What it takes for a path that was left alone to be synchronized.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SkipKind {
+    /// A right, a look at it that works, or another step that comes first: a later run may go on.
+    #[default]
+    Passing,
+    /// The secret can never be taken over under its name: somebody has to rename it, or to accept that
+    /// it is left out.
+    NeverTakenOver,
+    /// A write would evict more versions than are kept: a person has to make room.
+    WouldEvict,
+}
+
+impl Skip {
+    /// Says whether a person has to act before the path can be synchronized, and nobody accepted that
+    /// it is left out. A run with such a path is not complete.
+    #[must_use]
+    pub const fn waits_for_a_person(&self) -> bool {
+        !matches!(self.kind, SkipKind::Passing) && self.accepted_by.is_none()
+    }
 }
 
 impl Plan {

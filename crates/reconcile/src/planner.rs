@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    BaseEntry, Content, HaltKind, LocalSnapshot, Options, Plan, RemoteSnapshot, RunMark, SecretPath, Skip,
+    BaseEntry, Content, HaltKind, LocalSnapshot, Options, Plan, RemoteSnapshot, RunMark, SecretPath, Skip, SkipKind,
     classify::{Facts, LocalSince, RemoteSince, paths},
     decide::{Decision, decide},
     guard::guard,
@@ -62,8 +62,10 @@ pub fn plan(input: &Input<'_>) -> Plan {
     let warnings = input.options.risk().map(str::to_owned).into_iter().collect();
     let mut plan = Plan { base_set_aside, newest_run_seen, warnings, ..Plan::default() };
     for facts in &facts {
+        let mut kind = SkipKind::Passing;
         let decision = match (twins.get(facts.path.as_str()), moves.get(facts.path)) {
             (Some(twin), _) => {
+                kind = SkipKind::NeverTakenOver;
                 Decision::Skip(format!("looks the same as `{twin}` (Unicode normalization): rename one of them"))
             }
             (None, Some(Move::Step(step))) => Decision::Step(step.clone()),
@@ -77,11 +79,17 @@ pub fn plan(input: &Input<'_>) -> Plan {
             Decision::Unchanged => plan.unchanged += 1,
             Decision::Step(step) => plan.steps.push(*step),
             Decision::Conflict(conflict) => plan.conflicts.push(*conflict),
-            Decision::Skip(reason) => plan.skips.push(Skip { path: facts.path.to_string(), reason }),
+            Decision::Skip(reason) => {
+                plan.skips.push(Skip { path: facts.path.to_string(), reason, kind, accepted_by: None });
+            }
         }
     }
-    plan.skips
-        .extend(input.remote.refused.iter().map(|(name, reason)| Skip { path: name.clone(), reason: reason.clone() }));
+    plan.skips.extend(input.remote.refused.iter().map(|(name, reason)| Skip {
+        path: name.clone(),
+        reason: reason.clone(),
+        kind: SkipKind::NeverTakenOver,
+        accepted_by: None,
+    }));
     plan.skips.sort_by(|one, other| one.path.cmp(&other.path));
     plan.halts = guard(input, &facts, &plan);
     plan

@@ -72,6 +72,24 @@ pub enum RemoteHead {
 }
 
 impl RemoteHead {
+    /// Returns `created_time` of the key's metadata.
+    #[must_use]
+    pub const fn key_created(&self) -> UnixNanos {
+        match self {
+            Self::Empty { key_created } => *key_created,
+            Self::Live { stamp, .. } | Self::Deleted { stamp, .. } => stamp.key_created,
+        }
+    }
+
+    /// Returns the identity of the newest version, live or not.
+    #[must_use]
+    pub const fn stamp(&self) -> Option<RemoteStamp> {
+        match self {
+            Self::Empty { .. } => None,
+            Self::Live { stamp, .. } | Self::Deleted { stamp, .. } => Some(*stamp),
+        }
+    }
+
     /// Returns the `cas` a write on this head needs.
     #[must_use]
     pub const fn cas(&self) -> Version {
@@ -89,6 +107,26 @@ pub struct RemoteEntry {
     pub head: RemoteHead,
     /// Who manages it.
     pub annotation: Annotation,
+    /// Its other versions: a write may evict some of them.
+    pub older: OlderVersions,
+}
+
+/// The versions of a remote key below its newest one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OlderVersions {
+    /// Those that can be read, in order.
+    pub live: Vec<OlderVersion>,
+    /// `max_versions` of the key itself; 0 when the mount decides.
+    pub max: u64,
+}
+
+/// A version of a remote key that is not its newest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OlderVersion {
+    /// Its number.
+    pub version: Version,
+    /// Its `created_time`.
+    pub created: UnixNanos,
 }
 
 /// What an observation says about one remote path.

@@ -153,6 +153,7 @@ fn worlds() -> Vec<World> {
                             stamp: BASE_STAMP,
                             expires,
                             link,
+                            held_since: Version(1),
                         };
                         world.base.insert(at.clone(), entry);
                     }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use vaultterm_reconcile::{
     Action, BaseEntry, Conflict, ConflictKind, Counts, Expect, HaltKind, Link, LocalExpect, Plan, Reason, RecordType,
-    RemoteExpect, RemoteStamp, Revision, Skip, Step, UnixNanos, Version,
+    RemoteExpect, RemoteStamp, Revision, Skip, SkipKind, Step, UnixNanos, Version,
 };
 use world::{id, path};
 
@@ -25,6 +25,7 @@ fn actions() -> Vec<(Action, Counts)> {
         stamp: STAMP,
         expires: None,
         link: Link::Linked,
+        held_since: Version(1),
     };
     let (cas, key_created, record_type) = (Version(1), None, RecordType::KeyValue);
     vec![
@@ -86,7 +87,7 @@ fn what_is_in_step_in_conflict_or_skipped_is_counted_too() {
         remote: None,
         diverged: Vec::new(),
     };
-    let skip = Skip { path: "s".to_owned(), reason: "denied".to_owned() };
+    let skip = Skip { path: "s".to_owned(), reason: "denied".to_owned(), kind: SkipKind::Passing, accepted_by: None };
     let plan = Plan { conflicts: vec![conflict], skips: vec![skip.clone(), skip], unchanged: 3, ..Plan::default() };
     assert_eq!(plan.counts(), Counts { unchanged: 3, conflicts: 1, skipped: 2, ..Counts::default() });
 }

@@ -136,7 +136,7 @@ impl Progress for LiveRun {
             Event::Progress { done, total, phase } => {
                 self.say("progress", &json!({ "done": done, "total": total, "phase": phase.as_str() }));
             }
-            Event::Step(step) => self.say("step", &json!(StepView::of(step))),
+            Event::Step(step) => self.say("step", &json!(StepView::of(step, None))),
             Event::Problem(problem) => self.say("problem", &json!(ProblemView::of(problem))),
             Event::Finished(run) => self.say("finished", &json!(RunView::of(run))),
         }

@@ -121,8 +121,15 @@ fn outcome(n: usize) -> Result<Outcome, Box<dyn Error>> {
     let fields = SecretFields::parse(format!(r#"{{"username": "user-{n}", "password": "p{n:032}"}}"#).as_bytes())?;
     let (record_id, record_type) = (RecordId(Uuid::now_v7()), RecordType::Password);
     let stamp = RemoteStamp { key_created: UnixNanos(1), version: Version(1), version_created: UnixNanos(1) };
-    let base =
-        BaseEntry { record_id, revision: Revision::FIRST, record_type, stamp, expires: None, link: Link::Linked };
+    let base = BaseEntry {
+        record_id,
+        revision: Revision::FIRST,
+        record_type,
+        stamp,
+        expires: None,
+        link: Link::Linked,
+        held_since: Version(1),
+    };
     let remote = RemoteRef {
         cluster: Some("4b2e1d60-6d2a-7f3c-1d5a-0c7d7e0f2a11".to_owned()),
         path: format!("secret/{path}"),

@@ -18,7 +18,8 @@ const LINKS: [(Link, &str); 3] =
 
 /// Reads the base of a connection.
 pub(crate) async fn of(db: &Db, id: ConnectionId) -> Result<BTreeMap<SecretPath, BaseEntry>, StoreError> {
-    let sql = "SELECT path, record_id, revision, record_type, key_created, version, version_created, expires, link
+    let sql = "SELECT path, record_id, revision, record_type, key_created, version, version_created, expires, link,
+                      held_since
                FROM base WHERE connection_id = $1 ORDER BY path";
     let rows = db.all(sql, args![id]).await?;
     rows.iter().map(|row| Ok((row.path("path")?, entry(row)?))).collect()
@@ -26,7 +27,8 @@ pub(crate) async fn of(db: &Db, id: ConnectionId) -> Result<BTreeMap<SecretPath,
 
 /// Reads the base of one path.
 pub(crate) async fn at(tx: &mut Tx, id: ConnectionId, path: &SecretPath) -> Result<Option<BaseEntry>, StoreError> {
-    let sql = "SELECT record_id, revision, record_type, key_created, version, version_created, expires, link
+    let sql = "SELECT record_id, revision, record_type, key_created, version, version_created, expires, link,
+                      held_since
                FROM base WHERE connection_id = $1 AND path = $2";
     tx.one(sql, args![id, path]).await?.map(|row| entry(&row)).transpose()
 }
@@ -40,13 +42,14 @@ pub(crate) async fn set(
 ) -> Result<bool, StoreError> {
     let link = LINKS.iter().find(|(link, _)| *link == entry.link).map_or(LINKED, |(_, name)| name);
     let sql = "INSERT INTO base (connection_id, path, record_id, revision, record_type, key_created, version,
-                                 version_created, expires, link)
-               SELECT $1, $2, v.record_id, v.revision, $5, $6, $7, $8, $9, $10
+                                 version_created, expires, link, held_since)
+               SELECT $1, $2, v.record_id, v.revision, $5, $6, $7, $8, $9, $10, $11
                FROM revisions v WHERE v.record_id = $3 AND v.revision = $4
                ON CONFLICT (connection_id, path) DO UPDATE SET
                    record_id = excluded.record_id, revision = excluded.revision, record_type = excluded.record_type,
                    key_created = excluded.key_created, version = excluded.version,
-                   version_created = excluded.version_created, expires = excluded.expires, link = excluded.link";
+                   version_created = excluded.version_created, expires = excluded.expires, link = excluded.link,
+                   held_since = excluded.held_since";
     let args = args![
         id,
         path,
@@ -58,6 +61,7 @@ pub(crate) async fn set(
         entry.stamp.version_created,
         entry.expires,
         link,
+        entry.held_since,
     ];
     Ok(tx.run(sql, args).await? == 1)
 }
@@ -80,5 +84,6 @@ fn entry(row: &Row) -> Result<BaseEntry, StoreError> {
         },
         expires: row.maybe_int("expires")?.map(UnixNanos),
         link: row.named("link", "link", link)?,
+        held_since: Version(row.count("held_since")?),
     })
 }

@@ -332,6 +332,13 @@ fn collection(row: &Row) -> Result<Collection, StoreError> {
     })
 }
 
+/// Draws the next change number of a collection, for a record that this transaction changes. Transactions
+/// that write are one after the other, so a reader of a number has seen every change up to it.
+pub(crate) async fn next_change(tx: &mut Tx, id: CollectionId) -> Result<u64, StoreError> {
+    let sql = "UPDATE collections SET change_number = change_number + 1 WHERE id = $1 RETURNING change_number";
+    tx.one(sql, args![id]).await?.ok_or(StoreError::NotFound("collection"))?.count("change_number")
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

@@ -27,6 +27,8 @@ pub(crate) struct Batch {
     pub(crate) collection_id: CollectionId,
     pub(crate) run_id: RunId,
     pub(crate) now: UnixNanos,
+    /// The collection's change number, when a record changes in this transaction.
+    pub(crate) change_number: u64,
     /// Whoever started the run.
     pub(crate) context: Context,
 }
@@ -62,7 +64,14 @@ impl Store {
         let row = tx.one(sql, args![connection_id, run_id]).await?.ok_or(StoreError::NotFound("run"))?;
         let now = self.now();
         let context = Context { now_us: now.0 / 1_000, ..self.context(&runs::actor(&row)?) };
-        Ok(Batch { connection_id, collection_id: CollectionId(row.id("collection_id")?), run_id, now, context })
+        Ok(Batch {
+            connection_id,
+            collection_id: CollectionId(row.id("collection_id")?),
+            run_id,
+            now,
+            change_number: 0,
+            context,
+        })
     }
 
     /// Records one outcome, or nothing of it.
@@ -162,6 +171,22 @@ impl Store {
                 self.insert_revision_of(tx, batch, path, &new).await?;
                 (Action::RecordUpdated, record_id, Some(new.revision))
             }
+            LocalChange::Archive { record_id, expect, older, record_type, fields } => {
+                let (record_id, record_type) = (*record_id, *record_type);
+                let revision = Revision(expect.0 + older.len() as u64 + 1);
+                let origin = Origin::Merge(batch.connection_id);
+                let on_top = Incoming { record_id, revision, record_type, fields, origin };
+                if !update(tx, batch, path, *expect, &on_top).await? {
+                    return Ok(None);
+                }
+                let origin = Origin::Archive(batch.connection_id);
+                for (revision, fields) in (expect.0 + 1..).map(Revision).zip(older) {
+                    let kept = Incoming { record_id, revision, record_type, fields, origin };
+                    self.insert_revision_of(tx, batch, path, &kept).await?;
+                }
+                self.insert_revision_of(tx, batch, path, &on_top).await?;
+                (Action::RecordUpdated, record_id, Some(revision))
+            }
             LocalChange::Trash { record_id, expect } => {
                 if !trash(tx, batch, path, *record_id, *expect).await? {
                     return Ok(None);
@@ -197,8 +222,8 @@ impl Store {
 /// Creates a record, if no live one stands at the path.
 async fn insert(tx: &mut Tx, batch: &Batch, path: &SecretPath, new: &Incoming<'_>) -> Result<bool, StoreError> {
     let sql = "INSERT INTO records (id, collection_id, path, path_folded, record_type, field_names, tags, inject_only,
-                                    revision, created_us, updated_us, updated_by, deleted_us)
-               VALUES ($1, $2, $3, $4, $5, $6, '', 0, $7, $8, $8, $9, NULL)
+                                    revision, created_us, updated_us, updated_by, deleted_us, change_number)
+               VALUES ($1, $2, $3, $4, $5, $6, '', 0, $7, $8, $8, $9, NULL, $10)
                ON CONFLICT DO NOTHING";
     let args = args![
         new.record_id,
@@ -210,6 +235,7 @@ async fn insert(tx: &mut Tx, batch: &Batch, path: &SecretPath, new: &Incoming<'_
         new.revision,
         batch.context.now_us,
         batch.connection_id,
+        batch.change_number,
     ];
     Ok(tx.run(sql, args).await? == 1)
 }
@@ -223,7 +249,7 @@ async fn restore(
     (record_id, record_type, fields): (RecordId, RecordType, &SecretFields),
 ) -> Result<Option<Revision>, StoreError> {
     let sql = "UPDATE records SET revision = revision + 1, record_type = $4, field_names = $5, updated_us = $6,
-                                  updated_by = $7, deleted_us = NULL
+                                  updated_by = $7, deleted_us = NULL, change_number = $8
                WHERE id = $1 AND collection_id = $2 AND path = $3 AND deleted_us IS NOT NULL
                  AND NOT EXISTS (SELECT 1 FROM records o
                                  WHERE o.collection_id = $2 AND o.path = $3 AND o.deleted_us IS NULL)
@@ -236,6 +262,7 @@ async fn restore(
         field_names(fields),
         batch.context.now_us,
         batch.connection_id,
+        batch.change_number,
     ];
     tx.one(sql, args).await?.map(|row| row.revision("revision")).transpose()
 }
@@ -256,11 +283,12 @@ async fn update(
     new: &Incoming<'_>,
 ) -> Result<bool, StoreError> {
     let sql = format!(
-        "UPDATE records SET revision = $7, record_type = $8, field_names = $9, updated_us = $5, updated_by = $6
+        "UPDATE records SET revision = $7, record_type = $8, field_names = $9, updated_us = $5, updated_by = $6,
+                            change_number = $10
          WHERE {GUARD}"
     );
     let mut args = guard(batch, path, new.record_id, expect);
-    args.extend(args![new.revision, new.record_type, field_names(new.fields)]);
+    args.extend(args![new.revision, new.record_type, field_names(new.fields), batch.change_number]);
     Ok(tx.run(&sql, args).await? == 1)
 }
 
@@ -272,8 +300,12 @@ async fn trash(
     record_id: RecordId,
     expect: Revision,
 ) -> Result<bool, StoreError> {
-    let sql = format!("UPDATE records SET deleted_us = $5, updated_us = $5, updated_by = $6 WHERE {GUARD}");
-    Ok(tx.run(&sql, guard(batch, path, record_id, expect)).await? == 1)
+    let sql = format!(
+        "UPDATE records SET deleted_us = $5, updated_us = $5, updated_by = $6, change_number = $7 WHERE {GUARD}"
+    );
+    let mut args = guard(batch, path, record_id, expect);
+    args.extend(args![batch.change_number]);
+    Ok(tx.run(&sql, args).await? == 1)
 }
 
 /// Moves the base of the outcome's path; answers whether the revision that it names exists.

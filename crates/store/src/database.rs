@@ -262,6 +262,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (5, "audit_checkpoints", include_str!("../migrations/0005_audit_checkpoints.sql")),
     (6, "backup", include_str!("../migrations/0006_backup.sql")),
     (7, "webhooks", include_str!("../migrations/0007_webhooks.sql")),
+    (9, "changes", include_str!("../migrations/0009_changes.sql")),
     (11, "logins_and_licenses", include_str!("../migrations/0011_logins_and_licenses.sql")),
 ];
 

@@ -1,23 +1,23 @@
 //! The engine's [`Journal`] on the database. Each method is one transaction; what happens in it
 //! is elsewhere: outcomes in `commit.rs`, conflicts, runs and leases in files of their names.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use uuid::Uuid;
 use vaultterm_ledger::{Action, Actor, ActorKind, ObjectKind};
-use vaultterm_reconcile::{BaseEntry, Conflict, LocalEntry, LocalSnapshot, RecordId, Revision, SecretPath, UnixNanos};
+use vaultterm_reconcile::{
+    BaseEntry, Conflict, LocalEntry, LocalSnapshot, RecordId, RemoteStamp, Revision, SecretPath, UnixNanos,
+};
 use vaultterm_sealing::{DigestKey, SealingError, SecretText};
 use vaultterm_sync::{
     CollectionId, Committed, ConflictId, Connection, ConnectionId, ConnectionSecrets, Credential, Journal,
-    JournalError, Lease, OtherConflicts, Outcome, PlanId, RemoteIdentity, Run, RunId, StoredConflict, StoredFields,
-    StoredPlan,
+    JournalError, Lease, LocalChange, OtherConflicts, Outcome, PlanId, RemoteIdentity, Run, RunId, StoredConflict,
+    StoredFields, StoredPlan,
 };
 
 use crate::{
     Store, StoreError, base,
+    collections::next_change,
     context::Facts as _,
     leases, revisions, runs,
     sql::{Tx, args, json},
@@ -99,7 +99,10 @@ impl Store {
         run_id: RunId,
         outcomes: &[Outcome],
     ) -> Result<Vec<Committed>, StoreError> {
-        let batch = self.batch(&mut tx, lease.connection_id, run_id).await?;
+        let mut batch = self.batch(&mut tx, lease.connection_id, run_id).await?;
+        if outcomes.iter().any(|outcome| !matches!(outcome.local, LocalChange::None)) {
+            batch.change_number = next_change(&mut tx, batch.collection_id).await?;
+        }
         let mut committed = Vec::with_capacity(outcomes.len());
         for outcome in outcomes {
             committed.push(self.record_outcome(&mut tx, &batch, outcome).await?);
@@ -204,18 +207,32 @@ impl Journal for Store {
         self.lift_guard_of(tx, lease.connection_id).await.map_err(failed)
     }
 
-    async fn suspicions(&self, id: ConnectionId) -> Result<BTreeSet<SecretPath>, JournalError> {
+    async fn suspicions(&self, id: ConnectionId) -> Result<BTreeMap<SecretPath, RemoteStamp>, JournalError> {
         let row = self.db.one("SELECT paths FROM suspicions WHERE connection_id = $1", args![id]).await;
         let row = row.map_err(failed)?;
-        row.map_or_else(|| Ok(BTreeSet::new()), |row| row.json("paths")).map_err(failed)
+        row.map_or_else(|| Ok(BTreeMap::new()), |row| row.json("paths")).map_err(failed)
     }
 
-    async fn record_suspicions(&self, lease: Lease, paths: &BTreeSet<SecretPath>) -> Result<(), JournalError> {
+    async fn record_suspicions(
+        &self,
+        lease: Lease,
+        paths: &BTreeMap<SecretPath, RemoteStamp>,
+    ) -> Result<(), JournalError> {
         let mut tx = self.under(lease).await?;
         let sql = "INSERT INTO suspicions (connection_id, paths) VALUES ($1, $2)
                    ON CONFLICT (connection_id) DO UPDATE SET paths = excluded.paths";
         tx.run(sql, args![lease.connection_id, json(paths)]).await.map_err(failed)?;
         tx.commit().await.map_err(failed)
+    }
+
+    async fn ignored(&self, id: ConnectionId) -> Result<BTreeMap<String, String>, JournalError> {
+        let accepted = self.ignored_paths(id).await.map_err(failed)?;
+        Ok(accepted.into_iter().map(|ignored| (ignored.path, ignored.accepted_by)).collect())
+    }
+
+    async fn change_number(&self, id: CollectionId) -> Result<u64, JournalError> {
+        let row = self.db.one("SELECT change_number FROM collections WHERE id = $1", args![id]).await;
+        row.map_err(failed)?.map_or(Ok(0), |row| row.count("change_number")).map_err(failed)
     }
 
     async fn newest_run(&self, id: ConnectionId) -> Result<u64, JournalError> {

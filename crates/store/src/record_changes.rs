@@ -8,6 +8,7 @@ use vaultterm_sync::{CollectionId, Origin};
 
 use crate::{
     Context, NewRecord, Record, RecordPatch, Store, StoreError,
+    collections::next_change,
     context::Facts as _,
     records::{folded, record},
     revisions::{self, NewRevision, field_names},
@@ -44,10 +45,11 @@ impl Store {
             sync: Vec::new(),
         };
         let mut tx = self.db.write().await?;
+        let number = next_change(&mut tx, collection_id).await?;
         let inserted = tx.run(
             "INSERT INTO records (id, collection_id, path, path_folded, record_type, field_names, tags, inject_only,
-                                  revision, created_us, updated_us, updated_by, deleted_us)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9, $9, NULL, NULL)",
+                                  revision, created_us, updated_us, updated_by, deleted_us, change_number)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9, $9, NULL, NULL, $10)",
             args![
                 record.id,
                 collection_id,
@@ -58,6 +60,7 @@ impl Store {
                 joined(&record.tags),
                 record.inject_only,
                 context.now_us,
+                number,
             ],
         );
         inserted.await.map_err(|error| taken(error, "record", record.path.as_str()))?;
@@ -125,8 +128,10 @@ impl Store {
         let before = locked(&mut tx, id).await?;
         guard(&before, expect.unwrap_or(before.revision))?;
         let now_us = context.now_us;
-        let sql = "UPDATE records SET deleted_us = $2, updated_us = $2, updated_by = NULL WHERE id = $1";
-        tx.run(sql, args![id, now_us]).await?;
+        let number = next_change(&mut tx, before.collection_id).await?;
+        let sql = "UPDATE records SET deleted_us = $2, updated_us = $2, updated_by = NULL, change_number = $3
+                   WHERE id = $1";
+        tx.run(sql, args![id, now_us, number]).await?;
         tx.audit(about(context, Action::RecordDeleted, &before));
         tx.commit().await?;
         self.with_sync(Record { deleted_us: Some(now_us), updated_us: now_us, ..before }).await
@@ -259,9 +264,11 @@ impl Store {
             field_names: fields.names().map(str::to_owned).collect(),
             ..after
         };
+        let number = next_change(tx, after.collection_id).await?;
         let updated = tx.run(
             "UPDATE records SET path = $2, path_folded = $3, record_type = $4, field_names = $5, tags = $6,
-                                inject_only = $7, revision = $8, updated_us = $9, updated_by = NULL, deleted_us = NULL
+                                inject_only = $7, revision = $8, updated_us = $9, updated_by = NULL, deleted_us = NULL,
+                                change_number = $10
              WHERE id = $1",
             args![
                 after.id,
@@ -273,6 +280,7 @@ impl Store {
                 after.inject_only,
                 after.revision,
                 after.updated_us,
+                number,
             ],
         );
         updated.await.map_err(|error| taken(error, "record", after.path.as_str()))?;

@@ -71,9 +71,10 @@ impl Store {
         // Kept a day longer than it may be applied, so that a late look says what it was.
         let kept = plan.created.0.saturating_sub(PLAN_KEPT_NS);
         tx.run("DELETE FROM plans WHERE expires < $1", args![kept]).await?;
-        let sql = "INSERT INTO plans (id, connection_id, expires, key_id, wrapped_key, ciphertext)
-                   VALUES ($1, $2, $3, $4, $5, $6)";
-        let args = args![plan.id, plan.connection_id, plan.expires, key_id, wrapped_key, ciphertext];
+        let sql = "INSERT INTO plans (id, connection_id, expires, key_id, wrapped_key, ciphertext, change_number)
+                   VALUES ($1, $2, $3, $4, $5, $6, $7)";
+        let number = plan.change_number;
+        let args = args![plan.id, plan.connection_id, plan.expires, key_id, wrapped_key, ciphertext, number];
         tx.run(sql, args).await?;
         tx.commit().await
     }
@@ -91,10 +92,11 @@ pub(crate) async fn begin(tx: &mut Tx, context: &Context, run: &Run) -> Result<(
     let sql = "SELECT * FROM runs WHERE connection_id = $1 AND state = 'running'";
     let older = tx.all(sql, args![run.connection_id]).await?;
     fail(tx, context, &older).await?;
+    let change_number = change_number_of(tx, run).await?;
     tx.run(
         "INSERT INTO runs (id, connection_id, plan_id, state, cause, actor_kind, actor_id, actor_name, counts, halts,
-                           problems, requests, started, finished)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+                           problems, requests, started, finished, change_number)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
         args![
             run.id,
             run.connection_id,
@@ -110,6 +112,7 @@ pub(crate) async fn begin(tx: &mut Tx, context: &Context, run: &Run) -> Result<(
             run.requests,
             run.started,
             run.finished,
+            change_number,
         ],
     )
     .await?;
@@ -119,6 +122,18 @@ pub(crate) async fn begin(tx: &mut Tx, context: &Context, run: &Run) -> Result<(
     let draft = about(context, Action::HcvSyncStarted, run).with("trigger", cause_name(run.trigger));
     tx.audit(draft.with_maybe("plan", run.plan_id));
     Ok(())
+}
+
+/// Reads which changes a run that begins will see: those until now, or those until the plan was made
+/// which it applies.
+async fn change_number_of(tx: &mut Tx, run: &Run) -> Result<u64, StoreError> {
+    if let Some(plan_id) = run.plan_id
+        && let Some(row) = tx.one("SELECT change_number FROM plans WHERE id = $1", args![plan_id]).await?
+    {
+        return row.count("change_number");
+    }
+    let sql = "SELECT o.change_number FROM collections o JOIN connections c ON c.collection_id = o.id WHERE c.id = $1";
+    tx.one(sql, args![run.connection_id]).await?.map_or(Ok(0), |row| row.count("change_number"))
 }
 
 /// Records how far a run is, if it is still recorded as running; answers whether it was.

@@ -16,8 +16,9 @@ pub struct Scheduled {
     pub failures: u32,
     /// How many runs in a row were refused at the login since the credential was last changed or proved good.
     pub logins_refused: u32,
-    /// When its collection was last changed by somebody else than a run of this connection,
-    /// if no run began since.
+    /// When its collection was last changed by somebody else than a run of this connection, if that
+    /// change came after everything that its newest run saw. Whether it did is told by change numbers;
+    /// the moment is that of the node which made the change.
     pub changed: Option<UnixNanos>,
 }
 
@@ -69,13 +70,15 @@ impl Store {
         // What stopped the last runs was mended: a new SecretID or a successful test came after them.
         let mended = logins_refused == 0 && runs::refused_at_login(&last_run);
         let failures = if mended { 0 } else { failures };
-        // What changed within the microsecond in which the run began counts: one run too many
-        // does nothing, one too few would leave a change behind.
-        let since_us = last_run.started.0 / 1_000;
+        // A run that failed may have seen nothing: what it began after still waits.
+        let sql =
+            format!("SELECT change_number FROM runs WHERE {COUNTING} AND state <> 'failed' ORDER BY id DESC LIMIT 1");
+        let seen = self.db.one(&sql, args![connection.id]).await?;
+        let seen = seen.map_or(Ok(0), |row| row.count("change_number"))?;
         let sql = "SELECT updated_us FROM records
-                   WHERE collection_id = $1 AND updated_us >= $2 AND (updated_by IS NULL OR updated_by <> $3)
-                   ORDER BY updated_us DESC LIMIT 1";
-        let changed = self.db.one(sql, args![connection.collection_id, since_us, connection.id]).await?;
+                   WHERE collection_id = $1 AND change_number > $2 AND (updated_by IS NULL OR updated_by <> $3)
+                   ORDER BY change_number DESC LIMIT 1";
+        let changed = self.db.one(sql, args![connection.collection_id, seen, connection.id]).await?;
         let changed = changed.map(|row| row.int("updated_us")).transpose()?;
         let changed = changed.map(|us| UnixNanos(us.saturating_mul(1_000)));
         Ok(Some(Scheduled { connection, last_run: Some(last_run), failures, logins_refused, changed }))
@@ -87,12 +90,12 @@ mod tests {
     use serde_json::json;
     use vaultterm_reconcile::{Halt, HaltKind, Mode, UnixNanos};
     use vaultterm_sealing::SecretText;
-    use vaultterm_sync::{Credential, FaultClass, Problem, ProblemClass, Run, RunState, Trigger};
+    use vaultterm_sync::{Credential, FaultClass, Journal as _, Problem, ProblemClass, Run, RunState, Trigger};
 
     use super::Scheduled;
     use crate::{
         ConnectionUpdate,
-        testing::{House, NOW_US},
+        testing::{House, NOW_US, new_record},
     };
 
     async fn only(house: &House) -> Scheduled {
@@ -215,6 +218,67 @@ mod tests {
         let (lease, run) = house.begin(made.id, Trigger::Manual).await;
         house.end((lease, Run { halts: vec![halt(HaltKind::Rewound)], ..run }), RunState::Halted).await;
         assert_eq!(only(&house).await.last_run.unwrap().state, RunState::Halted, "another halt counts");
+    }
+
+    #[tokio::test]
+    async fn an_edit_that_waited_while_a_run_began_and_one_by_a_slow_clock_are_not_missed() {
+        let house = House::new().await;
+        let made = house.connect("prod", Mode::Push, "team").await.unwrap();
+        // The request came before the run; its turn to write came after.
+        let request = house.ann();
+        house.pass(1);
+        let run = house.begin(made.id, Trigger::Manual).await;
+        house.store.create_record(&request, house.collection, new_record("late", json!({"x": 1}))).await.unwrap();
+        house.end(run, RunState::Succeeded).await;
+        assert_eq!(only(&house).await.changed, Some(UnixNanos(NOW_US * 1_000)), "the run did not see it");
+        let run = house.begin(made.id, Trigger::Change).await;
+        house.end(run, RunState::Succeeded).await;
+        assert_eq!(only(&house).await.changed, None);
+
+        house.pass(-3_600);
+        house.save("slow", json!({"x": 1})).await.unwrap();
+        assert!(only(&house).await.changed.is_some(), "whose clock is an hour slow edits all the same");
+    }
+
+    #[tokio::test]
+    async fn what_changed_after_a_plan_was_made_is_not_in_the_run_that_applies_it() {
+        let house = House::new().await;
+        let made = house.connect("prod", Mode::Push, "team").await.unwrap();
+        let change_number = house.store.change_number(house.collection).await.unwrap();
+        let plan = house.plan(made.id, change_number).await;
+        house.save("since", json!({"x": 1})).await.unwrap();
+        let run = house.begin_with(made.id, Trigger::Manual, Some(plan)).await;
+        house.end(run, RunState::Succeeded).await;
+        assert!(only(&house).await.changed.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_change_still_waits_after_a_run_that_failed() {
+        let house = House::new().await;
+        let made = house.connect("prod", Mode::Push, "team").await.unwrap();
+        let run = house.begin(made.id, Trigger::Manual).await;
+        house.end(run, RunState::Succeeded).await;
+        house.save("saved", json!({"x": 1})).await.unwrap();
+        let run = house.begin(made.id, Trigger::Change).await;
+        house.end(run, RunState::Failed).await;
+        assert!(only(&house).await.changed.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_change_by_a_run_of_another_connection_counts() {
+        let house = House::new().await;
+        let one = house.connect("one", Mode::Push, "team").await.unwrap();
+        let other = house.connect("other", Mode::Pull, "elsewhere").await.unwrap();
+        for id in [one.id, other.id] {
+            let run = house.begin(id, Trigger::Manual).await;
+            house.end(run, RunState::Succeeded).await;
+        }
+        let run = house.begin(other.id, Trigger::Manual).await;
+        house.import(&run, "imported", json!({"x": 1})).await;
+        house.end(run, RunState::Succeeded).await;
+        let scheduled = house.store.schedulable().await.unwrap();
+        let changed: Vec<_> = scheduled.iter().map(|one| (one.connection.id, one.changed.is_some())).collect();
+        assert!(changed.contains(&(one.id, true)) && changed.contains(&(other.id, false)), "{changed:?}");
     }
 
     #[tokio::test]

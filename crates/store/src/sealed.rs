@@ -92,7 +92,16 @@ mod tests {
         };
         let (id, created, expires) = (PlanId(Uuid::now_v7()), UnixNanos(1), UnixNanos(i64::MAX));
         let (connection_id, plan) = (connection.id, Plan::default());
-        let plan = StoredPlan { id, connection_id, connection_revision: 1, identity, plan, created, expires };
+        let plan = StoredPlan {
+            id,
+            connection_id,
+            connection_revision: 1,
+            identity,
+            plan,
+            change_number: 0,
+            created,
+            expires,
+        };
         let key = IdempotencyKey { user_id: house.owner.id, key: "k".to_owned(), request: [1; 32] };
         store.claim_idempotency(&key, house.ann().now_us).await.unwrap();
         let answer = SavedAnswer { status: 201, body: b"shown once".to_vec() };

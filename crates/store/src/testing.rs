@@ -19,12 +19,12 @@ use tempfile::TempDir;
 use uuid::Uuid;
 use vaultterm_ledger::{Action, Actor, ActorKind};
 use vaultterm_reconcile::{
-    BaseEntry, Counts, Link, Mode, RecordId, RecordType, RemoteStamp, Revision, SecretPath, UnixNanos, Version,
+    BaseEntry, Counts, Link, Mode, Plan, RecordId, RecordType, RemoteStamp, Revision, SecretPath, UnixNanos, Version,
 };
 use vaultterm_sealing::{RootKey, SecretFields, SecretText, WebhookSecret};
 use vaultterm_sync::{
     BaseChange, CollectionId, Committed, Connection, ConnectionId, ConnectionSecrets, Credential, Journal as _, Lease,
-    LocalChange, Outcome, Run, RunId, RunState, Trigger,
+    LocalChange, Outcome, PlanId, RemoteIdentity, Run, RunId, RunState, StoredPlan, Trigger,
 };
 
 use crate::{
@@ -97,12 +97,42 @@ impl House {
 
     /// Begins a run that holds the lease for a minute.
     pub(crate) async fn begin(&self, id: ConnectionId, trigger: Trigger) -> (Lease, Run) {
+        self.begin_with(id, trigger, None).await
+    }
+
+    /// Stores a plan that does nothing, made at a change number.
+    pub(crate) async fn plan(&self, connection_id: ConnectionId, change_number: u64) -> PlanId {
+        let created = UnixNanos(self.now.load(Ordering::Relaxed));
+        let identity = RemoteIdentity {
+            product: "Vault".to_owned(),
+            version: "1".to_owned(),
+            cluster_id: None,
+            mount_accessor: "kv_1".to_owned(),
+            mount_uuid: None,
+            kv_version: 2,
+        };
+        let plan = StoredPlan {
+            id: PlanId(Uuid::now_v7()),
+            connection_id,
+            connection_revision: 1,
+            identity,
+            plan: Plan::default(),
+            change_number,
+            created,
+            expires: UnixNanos(created.0 + 900_000_000_000),
+        };
+        self.store.store_plan(&plan).await.unwrap();
+        plan.id
+    }
+
+    /// Begins a run that applies a stored plan, if one is given.
+    pub(crate) async fn begin_with(&self, id: ConnectionId, trigger: Trigger, plan_id: Option<PlanId>) -> (Lease, Run) {
         let run_id = RunId(Uuid::now_v7());
         let lease = self.store.acquire_lease(id, run_id.0, Duration::from_secs(60)).await.unwrap().unwrap();
         let run = Run {
             id: run_id,
             connection_id: id,
-            plan_id: None,
+            plan_id,
             state: RunState::Running,
             trigger,
             actor: self.ann().actor,
@@ -245,7 +275,7 @@ pub(crate) fn outcome(path: &str) -> Outcome {
 pub(crate) fn base(record_id: RecordId, revision: u64) -> BaseEntry {
     let stamp = RemoteStamp { key_created: UnixNanos(1), version: Version(7), version_created: UnixNanos(2) };
     let (revision, record_type) = (Revision(revision), RecordType::KeyValue);
-    BaseEntry { record_id, revision, record_type, stamp, expires: None, link: Link::Linked }
+    BaseEntry { record_id, revision, record_type, stamp, expires: None, link: Link::Linked, held_since: Version(1) }
 }
 
 pub(crate) fn at(path: &str) -> SecretPath {

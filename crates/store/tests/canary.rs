@@ -171,7 +171,14 @@ async fn run(store: &Store, id: ConnectionId) {
             fields: marked("rebase"),
             origin: Origin::Merge(id),
         },
-        LocalChange::Trash { record_id, expect: Revision(4) },
+        LocalChange::Archive {
+            record_id,
+            expect: Revision(4),
+            older: vec![marked("kept")],
+            record_type,
+            fields: marked("on top"),
+        },
+        LocalChange::Trash { record_id, expect: Revision(6) },
         LocalChange::Restore { record_id, record_type, fields: marked("restore") },
     ];
     let outcomes = changes.map(|local| Outcome {
@@ -193,7 +200,7 @@ async fn run(store: &Store, id: ConnectionId) {
     let conflict = Conflict {
         path,
         kind: ConflictKind::BothChanged,
-        expect: Expect { local: LocalExpect::Live { record_id, revision: Revision(5) }, remote: RemoteExpect::Absent },
+        expect: Expect { local: LocalExpect::Live { record_id, revision: Revision(7) }, remote: RemoteExpect::Absent },
         record_id: Some(record_id),
         base: Some(marked("record").content(store.digest_key())),
         local: Some(marked("record").content(store.digest_key())),
@@ -217,6 +224,7 @@ async fn run(store: &Store, id: ConnectionId) {
         connection_revision: 1,
         identity,
         plan: Plan { conflicts: vec![conflict], ..Plan::default() },
+        change_number: 1,
         created: UnixNanos(1),
         expires: UnixNanos(2),
     };

@@ -185,17 +185,24 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
         let seed = id.0.as_u64_pair().1;
         let connected = connect(self.shell(), brake, connection, secrets, seed).await?;
         let session = Session::new(self.shell(), brake, connection, &connected, seed);
-        let planned = session.plan(&BTreeSet::new()).await;
+        let planned = async {
+            // Before anything is looked at: what changes from here on may be missing from the plan.
+            let number = self.journal.change_number(connection.collection_id).await;
+            let number = number.map_err(|error| brake.journal_failed(error))?;
+            Ok::<_, CallError>((number, session.plan(&BTreeSet::new()).await?.0))
+        };
+        let planned = planned.await;
         if let Err(fault) = connected.remote.close().await {
             tracing::warn!(%fault, "a token could not be revoked");
         }
         let created = self.clock.now();
-        planned.map(|(plan, _)| StoredPlan {
+        planned.map(|(change_number, plan)| StoredPlan {
             id,
             connection_id: connection.id,
             connection_revision: connection.revision,
             identity: connected.identity,
             plan,
+            change_number,
             created,
             expires: later(created, PLAN_HOLDS),
         })

@@ -8,7 +8,9 @@ use std::{
 
 use uuid::Uuid;
 use vaultterm_ledger::RemoteRef;
-use vaultterm_reconcile::{BaseEntry, Conflict, LocalSnapshot, RecordId, RecordType, Revision, SecretPath, UnixNanos};
+use vaultterm_reconcile::{
+    BaseEntry, Conflict, LocalSnapshot, RecordId, RecordType, RemoteStamp, Revision, SecretPath, UnixNanos,
+};
 use vaultterm_sealing::{DigestKey, SecretFields, SecretText};
 
 use crate::{
@@ -161,6 +163,21 @@ pub enum LocalChange {
         /// Where `fields` come from.
         origin: Origin,
     },
+    /// Values of Vault become revisions ([`Origin::Archive`]), the oldest first, and what the record
+    /// holds comes on top of them, if `expect` is the record's current revision: a write is about to
+    /// make Vault erase them.
+    Archive {
+        /// The record.
+        record_id: RecordId,
+        /// The guard; the values become the revisions after it.
+        expect: Revision,
+        /// The values that Vault is about to erase.
+        older: Vec<SecretFields>,
+        /// The type, of all these revisions.
+        record_type: RecordType,
+        /// What the record holds, as before.
+        fields: SecretFields,
+    },
     /// A trashed record comes back with a new revision, if the path of the outcome is the one it
     /// was trashed at and no live record stands there.
     Restore {
@@ -299,16 +316,26 @@ pub trait Journal: Send + Sync {
     /// Records that a person acknowledged the connection's guard after a restore: it is no more.
     fn lift_guard(&self, lease: Lease) -> impl Future<Output = Result<(), JournalError>> + Send;
 
-    /// Reads which paths the last run found gone at a remote whose reads may be stale.
-    fn suspicions(&self, id: ConnectionId) -> impl Future<Output = Result<BTreeSet<SecretPath>, JournalError>> + Send;
+    /// Reads which paths the last run found gone at a remote whose reads may be stale, with the version
+    /// that both sides agreed on then.
+    fn suspicions(
+        &self,
+        id: ConnectionId,
+    ) -> impl Future<Output = Result<BTreeMap<SecretPath, RemoteStamp>, JournalError>> + Send;
 
     /// Records which paths this run found gone at a remote whose reads may be stale, in place
     /// of what the last one found.
     fn record_suspicions(
         &self,
         lease: Lease,
-        paths: &BTreeSet<SecretPath>,
+        paths: &BTreeMap<SecretPath, RemoteStamp>,
     ) -> impl Future<Output = Result<(), JournalError>> + Send;
+
+    /// Reads the names that people accepted to be left out, each with who did.
+    fn ignored(&self, id: ConnectionId) -> impl Future<Output = Result<BTreeMap<String, String>, JournalError>> + Send;
+
+    /// Reads the change number of a collection: it grows with every transaction that changes a record.
+    fn change_number(&self, id: CollectionId) -> impl Future<Output = Result<u64, JournalError>> + Send;
 
     /// Reads the number of the connection's newest run that wrote to Vault; 0 for none.
     fn newest_run(&self, id: ConnectionId) -> impl Future<Output = Result<u64, JournalError>> + Send;
@@ -338,7 +365,9 @@ pub trait Journal: Send + Sync {
 
     /// Records that a run began (`HCV_SYNC_STARTED`). Older runs of the connection that are
     /// still recorded as running lost their lease: they are closed as failed. A run that a
-    /// person started ([`crate::Trigger::Manual`]) also sets the connection's `started`.
+    /// person started ([`crate::Trigger::Manual`]) also sets the connection's `started`. The change
+    /// number of the collection is remembered with the run, or that of the plan which it applies:
+    /// what changed after it is not in this run.
     fn begin_run(&self, lease: Lease, run: &Run) -> impl Future<Output = Result<(), JournalError>> + Send;
 
     /// Records counts and problems while a run goes on.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::future::join3;
 use vaultterm_reconcile::{
     BaseEntry, Content, HaltKind, Input, Inquiries, LocalSnapshot, Plan, RecordId, RemoteHead, RemoteSight,
-    RemoteSnapshot, RemoteStamp, Revision, RunMark, SecretPath, inquiries, plan,
+    RemoteSnapshot, RemoteStamp, Revision, RunMark, SecretPath, asks_for_the_mount, foresee, inquiries, plan,
 };
 
 use crate::{
@@ -30,8 +30,9 @@ pub(crate) struct Observation {
     pub(crate) base: BTreeMap<SecretPath, BaseEntry>,
     pub(crate) local: LocalSnapshot,
     pub(crate) remote: RemoteSnapshot,
-    /// Paths with a base that were found gone, where reads may be stale: to be remembered.
-    pub(crate) suspicions: Option<BTreeSet<SecretPath>>,
+    /// Paths with a base that were found gone, where reads may be stale, with the version that both
+    /// sides agreed on: to be remembered.
+    pub(crate) suspicions: Option<BTreeMap<SecretPath, RemoteStamp>>,
 }
 
 /// What the moved paths hold.
@@ -58,7 +59,7 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
         if !self.base_set_aside() {
             self.recognise(&mut observation, &mut contents).await?;
         }
-        let plan = plan(&Input {
+        let mut plan = plan(&Input {
             base: &observation.base,
             local: &observation.local,
             remote: &observation.remote,
@@ -72,6 +73,10 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
             newest_run,
             acknowledged,
         });
+        let Observation { base, remote, .. } = &observation;
+        let versions_max = if asks_for_the_mount(&plan, base, remote) { self.versions_max().await? } else { None };
+        foresee(&mut plan, base, remote, versions_max);
+        self.show_what_was_accepted(&mut plan).await?;
         Ok((plan, observation))
     }
 
@@ -139,19 +144,33 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
         let before = self.journal.suspicions(self.connection.id).await;
         let before = before.map_err(|error| self.brake.journal_failed(error))?;
         let Observation { base, remote, .. } = &mut *observation;
-        let mut gone = BTreeSet::new();
-        for path in base.keys() {
+        let mut gone = BTreeMap::new();
+        for (path, agreed) in base {
             let Some(sight) = remote.sights.get_mut(path) else { continue };
             if live_stamp(sight).is_some() || matches!(sight, RemoteSight::Unreadable(_)) {
                 continue;
             }
-            gone.insert(path.clone());
-            if !before.contains(path) {
-                let why = "gone, but this server's answers may be stale: it counts if the next run finds the same";
+            gone.insert(path.clone(), agreed.stamp);
+            // The run before must have missed the very same version.
+            if before.get(path) != Some(&agreed.stamp) {
+                let why = "missing, to be confirmed by the next run: this server's answers may be stale";
                 *sight = RemoteSight::Unreadable(why.to_owned());
             }
         }
         observation.suspicions = Some(gone);
+        Ok(())
+    }
+
+    /// Notes who accepted that a path is left out.
+    pub(crate) async fn show_what_was_accepted(&self, plan: &mut Plan) -> Result<(), Stopped> {
+        if plan.skips.is_empty() {
+            return Ok(());
+        }
+        let accepted = self.journal.ignored(self.connection.id).await;
+        let accepted = accepted.map_err(|error| self.brake.journal_failed(error))?;
+        for skip in &mut plan.skips {
+            skip.accepted_by = accepted.get(&skip.path).cloned();
+        }
         Ok(())
     }
 
@@ -244,7 +263,7 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
                 self.values.keep(path.clone(), stamp, read, &content);
                 Ok(content)
             }
-            Err(StepError::Stale(reason) | StepError::Unreadable(reason)) => Err(reason),
+            Err(StepError::Stale(reason) | StepError::Unreadable(reason) | StepError::Waits(reason)) => Err(reason),
             Err(StepError::Fault(fault)) => {
                 self.note(path, &fault);
                 Err(fault.message)

@@ -43,7 +43,9 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
         match read {
             Ok(read) => Ok(Some(read.fields)),
             Err(StepError::Fault(fault)) => Err(fault.into()),
-            Err(StepError::Stale(why) | StepError::Unreadable(why)) => Err(EngineError::Stale(why)),
+            Err(StepError::Stale(why) | StepError::Unreadable(why) | StepError::Waits(why)) => {
+                Err(EngineError::Stale(why))
+            }
             Err(StepError::Limits(error)) => Err(EngineError::NotResolvable(error.to_string())),
             Err(StepError::Stopped) => Err(unplanned(CallError::Stopped, brake)),
         }

@@ -1,6 +1,6 @@
 //! What went wrong at a path, as it is told to people.
 
-use vaultterm_reconcile::{Halt, HaltKind};
+use vaultterm_reconcile::{Halt, HaltKind, Skip, SkipKind};
 use vaultterm_sealing::FieldsError;
 
 use crate::{
@@ -30,6 +30,8 @@ pub(crate) enum StepError {
     Limits(FieldsError),
     /// A stored value does not open.
     Unreadable(String),
+    /// A person has to act first; says why and what.
+    Waits(String),
     /// The run was stopped.
     Stopped,
 }
@@ -69,8 +71,17 @@ impl Problem {
     }
 
     /// A path that the plan left alone.
-    pub(crate) fn skipped(path: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self::new(path, "skipped", reason, None)
+    pub(crate) fn left_alone(skip: &Skip) -> Self {
+        let (reason, path) = (&skip.reason, skip.path.as_str());
+        match (skip.kind, &skip.accepted_by) {
+            (SkipKind::Passing, _) => Self::new(path, "skipped", reason, None),
+            (_, Some(name)) => Self::new(path, "skipped", format!("left out, accepted by {name}: {reason}"), None),
+            (SkipKind::NeverTakenOver, None) => {
+                let hint = "rename the secret in Vault, or accept that it is left out: `vaultterm connection ignore`";
+                Self::new(path, "left_out", reason, Some(hint.to_owned()))
+            }
+            (SkipKind::WouldEvict, None) => Self::new(path, "waits", reason, None),
+        }
     }
 
     /// A plan that cannot be applied any more.
@@ -99,6 +110,7 @@ impl Problem {
                 let hint = "restore the record from a backup, or save it anew";
                 Self::new(path, "unreadable", reason.clone(), Some(hint.to_owned()))
             }
+            StepError::Waits(reason) => Self::new(path, "waits", reason.clone(), None),
             StepError::Stopped => return None,
         })
     }

@@ -83,7 +83,9 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
             };
             if stored.fields.content(self.journal.digest_key()) == *secret {
                 let record_type = stored.record_type;
-                return Ok(Some(BaseEntry { record_id, revision, record_type, stamp, expires, link: Link::Linked }));
+                let held_since = BaseEntry::held_since(base, &stamp);
+                let link = Link::Linked;
+                return Ok(Some(BaseEntry { record_id, revision, record_type, stamp, expires, link, held_since }));
             }
         }
         Ok(None)

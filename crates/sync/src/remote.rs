@@ -66,6 +66,13 @@ pub trait Remote: Send + Sync {
     /// [`RemoteFault`] when the server's state could not be learned.
     fn look(&self, path: &SecretPath) -> impl Future<Output = Result<RemoteSight, RemoteFault>> + Send;
 
+    /// Asks how many versions of a secret the mount keeps (`max_versions`; 0 when it is not set).
+    /// `None` where the role may not read the mount's configuration.
+    ///
+    /// # Errors
+    /// [`RemoteFault`] when the server's state could not be learned.
+    fn versions_max(&self) -> impl Future<Output = Result<Option<u64>, RemoteFault>> + Send;
+
     /// Reads exactly one version. `None` when it is not live (any more) or never was.
     ///
     /// # Errors

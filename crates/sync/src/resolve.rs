@@ -26,7 +26,7 @@ use crate::{
     Clock, ConflictId, ConflictStatus, Connection, ConnectionSecrets, Connector, Decision, Engine, EngineError,
     FieldChoice, Journal, Lease, Problem, Remote, Resolution, Resolved, ResolvedBy, Run, RunId, RunRequest, RunState,
     StoredConflict, Trigger,
-    apply::{Apply, Decided, holds, local_state},
+    apply::{Apply, Decided, Moved, holds, local_state},
     brake::Brake,
     engine::unplanned,
     in_time::in_time,
@@ -230,7 +230,7 @@ impl Undone {
             Self::Step(StepError::Fault(fault)) => fault.into(),
             Self::Step(StepError::Stale(why)) => EngineError::Stale(why),
             Self::Step(StepError::Limits(error)) => EngineError::NotResolvable(error.to_string()),
-            Self::Step(StepError::Unreadable(why)) => EngineError::NotResolvable(why),
+            Self::Step(StepError::Unreadable(why) | StepError::Waits(why)) => EngineError::NotResolvable(why),
             Self::Step(StepError::Stopped) => unplanned(CallError::Stopped, brake),
         }
     }
@@ -259,7 +259,17 @@ impl Deciding<'_> {
             given: self.given(),
         };
         let (base, local) = (&base, &local);
-        let apply = Apply { session, recorder, tally, number, base, local, verify: false, decided: Some(decided) };
+        let apply = Apply {
+            session,
+            recorder,
+            tally,
+            number,
+            base,
+            local,
+            verify: false,
+            decided: Some(decided),
+            moved: Moved::default(),
+        };
         let work = async {
             let carried_out = in_order(&apply, &steps).await;
             drop(apply);

@@ -200,6 +200,10 @@ impl<'a, R: Remote, K: Clock> Calls<'a, R, K> {
         self.call(Effect::Repeatable, || self.remote.look(path)).await
     }
 
+    pub(crate) async fn versions_max(&self) -> Result<Option<u64>, CallError> {
+        self.call(Effect::Repeatable, || self.remote.versions_max()).await
+    }
+
     pub(crate) async fn read(&self, path: &SecretPath, version: Version) -> Result<Option<SecretRead>, CallError> {
         self.call(Effect::Repeatable, || self.remote.read(path, version)).await
     }

@@ -19,6 +19,9 @@ pub struct StoredPlan {
     pub identity: RemoteIdentity,
     /// The plan.
     pub plan: Plan,
+    /// The change number of the collection before the plan was made.
+    #[serde(default)]
+    pub change_number: u64,
     /// When it was made.
     pub created: UnixNanos,
     /// When it may no longer be applied.

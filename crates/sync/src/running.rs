@@ -15,7 +15,7 @@ use vaultterm_reconcile::{BaseEntry, Conflict, Halt, HaltKind, LocalSnapshot, Pl
 use crate::{
     Begun, Clock, Connection, ConnectionSecrets, Connector, Entitlement, Event, Journal, Lease, OtherConflicts, Phase,
     Problem, Progress, Remote, Run, RunState, StoredPlan,
-    apply::Apply,
+    apply::{Apply, Moved},
     brake::{Brake, Stop, Stopped},
     lease,
     mark::RunNumber,
@@ -141,7 +141,9 @@ async fn plan_and_apply<J: Journal, R: Remote, K: Clock, P: Progress>(
             if let Some(what) = replaced(&stored.identity, session.identity) {
                 return Ok(Ending::PlanNotApplicable(what));
             }
-            (stored.plan.clone(), session.base().await?, session.local().await?, None)
+            let mut plan = stored.plan.clone();
+            session.show_what_was_accepted(&mut plan).await?;
+            (plan, session.base().await?, session.local().await?, None)
         }
         None => {
             let planned = session.plan(&task.acknowledge).await;
@@ -206,7 +208,7 @@ async fn apply<J: Journal, R: Remote, K: Clock, P: Progress>(
 ) -> Result<Ending, Stopped> {
     tally.planned(plan, |path| session.fault_at(path));
     let (recorder, pending) = recorder();
-    let apply = Apply { session, recorder, tally, number, base, local, verify, decided: None };
+    let apply = Apply { session, recorder, tally, number, base, local, verify, decided: None, moved: Moved::default() };
     record_conflicts(&apply, (run, lease), plan).await?;
     tally.phase(Phase::Apply);
     let work = async {

@@ -33,8 +33,9 @@ pub struct Standing<'a> {
     /// How many runs in a row were refused at the login, the newest included, since the credential was last
     /// changed or proved good.
     pub logins_refused: u32,
-    /// When its collection was last changed by somebody else than a run of this connection,
-    /// if no run began since.
+    /// When its collection was last changed by somebody else than a run of this connection, if that
+    /// change is in no run yet. Whether it is, change numbers tell; this moment, by the clock of the
+    /// node that made the change, only says how long to wait for the next change.
     pub changed: Option<UnixNanos>,
 }
 
@@ -44,6 +45,9 @@ pub struct Standing<'a> {
 /// person), nor one that is halted (its next plan does), nor one that runs.
 #[must_use]
 pub fn due(standing: &Standing<'_>, now: UnixNanos) -> Option<Trigger> {
+    // A change from the future was made by a node whose clock is ahead: nobody waits for that moment.
+    let changed = standing.changed.map(|changed| if changed > now { UnixNanos(i64::MIN) } else { changed });
+    let standing = &Standing { changed, ..*standing };
     next(standing).filter(|(at, _)| *at <= now).map(|(_, trigger)| trigger)
 }
 

@@ -6,6 +6,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use tokio::sync::OnceCell;
 use vaultterm_reconcile::{Content, RecordId, RemoteStamp, Revision, SecretPath};
 use vaultterm_sealing::SecretText;
 
@@ -48,6 +49,8 @@ pub(crate) struct Session<'a, J, R, K> {
     pub(crate) identity: &'a RemoteIdentity,
     pub(crate) calls: Calls<'a, R, K>,
     pub(crate) values: Values,
+    /// `max_versions` of the mount, once it was asked for.
+    versions_max: OnceCell<Option<u64>>,
     /// What could not be learned while planning, because a request failed for good.
     faults: Mutex<BTreeMap<String, RemoteFault>>,
 }
@@ -64,7 +67,14 @@ impl<'a, J: Journal, R: Remote, K: Clock> Session<'a, J, R, K> {
         let calls = Calls::new(&connected.remote, clock, brake, connection.concurrency_max, seed);
         let values = Values::default();
         let identity = &connected.identity;
-        Self { journal, clock, ids, brake, connection, identity, calls, values, faults: Mutex::default() }
+        let (versions_max, faults) = (OnceCell::new(), Mutex::default());
+        Self { journal, clock, ids, brake, connection, identity, calls, values, versions_max, faults }
+    }
+
+    /// Returns the mount's `max_versions` (0: not set); `None` where the role may not read it. Asked for
+    /// once.
+    pub(crate) async fn versions_max(&self) -> Result<Option<u64>, CallError> {
+        self.versions_max.get_or_try_init(|| self.calls.versions_max()).await.copied()
     }
 
     /// Remembers why a path could not be looked at or read. What the role may not see is no fault:

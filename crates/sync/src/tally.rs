@@ -19,6 +19,8 @@ pub(crate) struct Tally<'a, P> {
 struct State {
     counts: Counts,
     problems: Vec<Problem>,
+    /// Skips that wait for a person and that nobody accepted.
+    waiting: u64,
     /// Problems told, the ones not kept included.
     told: u64,
     done: u64,
@@ -47,13 +49,14 @@ impl<'a, P: Progress> Tally<'a, P> {
             let path = skip.path.as_str();
             match fault_at(path) {
                 Some(fault) => failed.push(Problem::fault(path, &fault)),
-                None => skipped.push(Problem::skipped(path, skip.reason.as_str())),
+                None => skipped.push(Problem::left_alone(skip)),
             }
         }
         let mut state = self.state();
         state.counts.unchanged = plan.unchanged;
         state.counts.conflicts = plan.conflicts.len() as u64;
         state.counts.skipped = skipped.len() as u64;
+        state.waiting = plan.skips.iter().filter(|skip| skip.waits_for_a_person()).count() as u64;
         state.counts.failed = failed.len() as u64;
         state.total = plan.steps.len() as u64;
         drop(state);
@@ -128,10 +131,11 @@ impl<'a, P: Progress> Tally<'a, P> {
         state.done == state.total
     }
 
-    /// Tells whether something went wrong that was not planned: a skip is no such thing.
+    /// Tells whether the run left something undone that a person has to see: whatever was not planned,
+    /// and paths that can only be synchronized once somebody acts. Any other skip is no such thing.
     pub(crate) fn anything_wrong(&self) -> bool {
         let state = self.state();
-        state.told > state.counts.skipped
+        state.told > state.counts.skipped || state.waiting > 0
     }
 
     /// Writes the counts and problems so far into a run.

@@ -179,6 +179,28 @@ fn where_answers_may_be_stale_absence_counts_once_two_runs_in_a_row_saw_it() {
 }
 
 #[test]
+fn an_absence_that_was_suspected_before_the_secret_moved_on_is_suspected_again() {
+    let world = in_step(Mode::Bidirectional);
+    world.kv.set_stale_reads(true);
+    let gone = world.kv.mount(|mount, _| {
+        let mut gone = mount.clone();
+        gone.delete_metadata("team/app/key-3");
+        gone
+    });
+    world.kv.tell_old_news(gone.clone());
+    let run = world.run();
+    assert_eq!((run.counts.skipped, run.counts.deleted_local), (1, 0), "{run:#?}");
+    assert!(run.problems[0].detail.contains("to be confirmed by the next run"), "{:?}", run.problems);
+    // The base moves on in between, by a decision or another way.
+    let mut moved = world.journal.base_rows(world.id).remove(&at("key-3")).expect("a base");
+    moved.stamp.version = moved.stamp.version.next();
+    world.journal.set_base(world.id, &at("key-3"), moved);
+    world.kv.tell_old_news(gone);
+    assert_eq!(world.run().counts.deleted_local, 0, "what was missed before was another version");
+    assert_eq!(world.run().counts.deleted_local, 1);
+}
+
+#[test]
 fn an_edit_is_never_lost_to_a_deletion() {
     let world = in_step(Mode::Bidirectional);
     world.trash("key-3");

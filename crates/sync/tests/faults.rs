@@ -379,43 +379,6 @@ fn a_run_that_lost_its_lease_stops_writing_and_says_so() {
     assert!((0..200).all(|n| world.version(&format!("key-{n}")) == 1), "no second version");
 }
 
-/// Records to create, to change and to delete, with a wait that is long enough for the lease to be renewed.
-fn busy_for_long() -> World {
-    let world = records(6);
-    assert_eq!(world.run().state, RunState::Succeeded);
-    world.save("key-0", json!({"value": "edited"}));
-    world.save("new", json!({"value": "1"}));
-    world.rename("key-1", "moved");
-    world.trash("key-2");
-    let limited = RemoteFault { retry_after: Some(Duration::from_secs(50)), ..fault(FaultClass::RateLimited) };
-    world.kv.script(Rule::next(Operation::Write, Verdict::FailBefore(limited)));
-    world
-}
-
-#[test]
-fn a_run_that_was_paused_for_longer_than_its_lease_sends_nothing_more_to_vault() {
-    /// Awaits until the lease is asked for.
-    const BEFORE_THE_LEASE: u64 = 2;
-    let (mut at, mut stopped) = (BEFORE_THE_LEASE, 0);
-    loop {
-        at += 1;
-        let world = busy_for_long();
-        world.fuse.set(at);
-        let mut run = std::pin::pin!(world.running(Ask::default(), CancellationToken::new()));
-        if world.clock.drive_with_fuse(&world.fuse, run.as_mut()).is_some() {
-            break;
-        }
-        world.fuse.disarm();
-        world.clock.advance(Duration::from_secs(61));
-        world.journal.steal_lease(world.id);
-        let sent = world.kv.changes_sent();
-        let run = world.clock.drive(run);
-        assert_eq!(world.kv.changes_sent(), sent, "paused at await {at}: {run:#?}");
-        stopped += u32::from(run.is_ok_and(|run| run.problems.iter().any(|problem| problem.class.0 == "lease_lost")));
-    }
-    assert!(stopped > 50, "most of the pauses stop the run: {stopped} of {at}");
-}
-
 #[test]
 fn a_run_that_waits_for_an_answer_ends_when_its_lease_is_taken() {
     let world = records(1);

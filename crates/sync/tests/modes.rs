@@ -360,6 +360,31 @@ fn a_secret_that_cannot_be_read_is_skipped_with_the_reason_and_stops_nobody() {
 
 /// Its number alone would match.
 #[test]
+fn a_secret_that_can_never_be_taken_over_makes_the_run_partial_until_somebody_accepts_it() {
+    let world = in_step(Mode::Bidirectional, &["x"]);
+    world.kv.mount(|mount, now| mount.put("team/app/trail ", data(json!({"a": "1"})), None, now)).expect("no cas");
+    // The same name after Unicode normalization.
+    world.put("caf\u{e9}", json!({"a": "1"}));
+    world.put("cafe\u{301}", json!({"a": "1"}));
+    let left_out = |run: &Run| run.problems.iter().filter(|problem| problem.class.0 == "left_out").count();
+    let run = world.run();
+    assert_eq!((run.state, run.counts.skipped, left_out(&run)), (RunState::Partial, 3, 3), "{run:#?}");
+    assert_eq!(run.counts.unchanged, 1, "everything else goes on");
+
+    world.journal.ignore(world.id, "trail ", "ada@example.com");
+    world.journal.ignore(world.id, "caf\u{e9}", "ada@example.com");
+    let run = world.run();
+    assert_eq!((run.state, left_out(&run)), (RunState::Partial, 1), "{run:#?}");
+
+    world.journal.ignore(world.id, "cafe\u{301}", "ada@example.com");
+    let run = world.run();
+    assert_eq!((run.state, run.counts.skipped, left_out(&run)), (RunState::Succeeded, 3, 0), "{run:#?}");
+    assert!(run.problems.iter().all(|problem| problem.detail.contains("accepted by ada@example.com")), "{run:#?}");
+    let plan = world.clock.drive(world.engine().plan(world.id)).expect("a plan").plan;
+    assert!(plan.skips.iter().all(|skip| skip.accepted_by.as_deref() == Some("ada@example.com")), "{plan:#?}");
+}
+
+#[test]
 fn a_secret_that_is_made_anew_between_listing_and_reading_is_not_taken_for_the_listed_one() {
     let world = in_step(Mode::Bidirectional, &["known", "fine"]);
     world.put("known", json!({"a": "1", "b": "1"}));

@@ -75,6 +75,13 @@ fn a_change_starts_a_run_once_no_other_followed_for_two_seconds() {
 }
 
 #[test]
+fn a_change_by_a_node_whose_clock_is_ahead_does_not_wait_for_that_moment() {
+    let connection = scheduled();
+    let last = run(RunState::Succeeded, Some(ago(60)));
+    assert_eq!(due_after(&connection, Some(&last), 0, Some(ago(-3_600))), Some(Trigger::Change));
+}
+
+#[test]
 fn a_change_starts_nothing_when_on_change_is_off() {
     let mut connection = scheduled();
     connection.schedule.on_change = false;

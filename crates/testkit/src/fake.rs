@@ -62,6 +62,8 @@ struct Inner {
     /// Scripted faults that struck, by class.
     faults: BTreeMap<&'static str, u64>,
     sessions_open: u64,
+    /// Whether the role may read the mount's configuration.
+    config_readable: bool,
     /// Requests that change something, counted when they are sent.
     changes_sent: u64,
 }
@@ -94,6 +96,7 @@ impl FakeKv {
             log: Vec::new(),
             faults: BTreeMap::new(),
             sessions_open: 0,
+            config_readable: true,
             changes_sent: 0,
         };
         Self { inner: Arc::new(Mutex::new(inner)), clock, fuse }
@@ -213,6 +216,11 @@ impl FakeKv {
     /// Gives the right back.
     pub fn permit(&self, path: &str) {
         self.inner().forbidden.remove(path);
+    }
+
+    /// Takes the right to read the mount's configuration from the role.
+    pub fn forbid_config(&self) {
+        self.inner().config_readable = false;
     }
 
     /// Keeps one full path out of listings.

@@ -12,6 +12,8 @@ pub enum Operation {
     Login,
     Observe,
     Look,
+    /// The configuration of the mount.
+    Config,
     Read,
     Write,
     Annotate,

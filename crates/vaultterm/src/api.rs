@@ -206,6 +206,8 @@ pub(crate) struct Step {
     pub(crate) from: Option<String>,
     #[serde(default)]
     pub(crate) fields: Vec<FieldChange>,
+    #[serde(default)]
+    pub(crate) versions_kept_first: Vec<u64>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -224,6 +226,10 @@ pub(crate) struct PlannedConflict {
 pub(crate) struct Skip {
     pub(crate) path: String,
     pub(crate) reason: String,
+    #[serde(default)]
+    pub(crate) kind: String,
+    #[serde(default)]
+    pub(crate) accepted_by: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -146,6 +146,21 @@ impl Client {
         self.send(request).await.map(drop)
     }
 
+    /// `DELETE` of what the query names.
+    pub(crate) async fn delete_one(&self, path: &str, query: &Query) -> Result<(), Failure> {
+        self.send(self.request_with(Method::DELETE, path, query)).await.map(drop)
+    }
+
+    /// Reads a list that has no pages.
+    pub(crate) async fn whole<T: DeserializeOwned>(&self, path: &str) -> Result<Reply<Vec<T>>, Failure> {
+        #[derive(serde::Deserialize)]
+        struct Whole<T> {
+            items: Vec<T>,
+        }
+        let Reply { json, data } = self.get::<Whole<T>>(path).await?;
+        Ok(Reply { json, data: data.items })
+    }
+
     /// Reads a list to its end, or up to `limit` items. The JSON is one page with all of them.
     pub(crate) async fn list<T: DeserializeOwned>(
         &self,

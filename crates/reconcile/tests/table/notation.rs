@@ -225,6 +225,7 @@ impl Site<'_> {
                 "secret gone" => Link::RemoteGone,
                 _ => Link::Linked,
             },
+            held_since: Version(1),
         };
         self.world.base.insert(self.at.clone(), entry);
         self.world.add(self.record, self.at, record_type, content.clone());

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 use vaultterm_reconcile::{
     Action, Annotation, BaseEntry, Content, FieldDigest, HaltKind, Input, Inquiries, Link, LocalEntry, LocalSnapshot,
-    Options, Plan, RecordId, RecordType, RemoteEntry, RemoteHead, RemoteSight, RemoteSnapshot, RemoteStamp, Revision,
-    RunMark, SecretPath, Side, Step, UnixNanos, Version, inquiries, lint, plan,
+    OlderVersions, Options, Plan, RecordId, RecordType, RemoteEntry, RemoteHead, RemoteSight, RemoteSnapshot,
+    RemoteStamp, Revision, RunMark, SecretPath, Side, Step, UnixNanos, Version, inquiries, lint, plan,
 };
 
 pub const HERE: &str = "here";
@@ -114,9 +114,11 @@ impl World {
                 (Some(Veil::Unlisted), _) => continue,
                 (Some(Veil::Unreadable), _) => RemoteSight::Unreadable("denied".to_owned()),
                 (None, None) => RemoteSight::ProvenAbsent,
-                (None, Some(key)) => {
-                    RemoteSight::Seen(RemoteEntry { head: key.head, annotation: key.annotation.clone() })
-                }
+                (None, Some(key)) => RemoteSight::Seen(RemoteEntry {
+                    head: key.head,
+                    annotation: key.annotation.clone(),
+                    older: OlderVersions::default(),
+                }),
             };
             sights.insert(path.clone(), sight);
         }
@@ -332,6 +334,7 @@ impl World {
             stamp,
             expires,
             link: Link::Linked,
+            held_since: Version(1),
         };
         self.base.insert(path.clone(), base);
     }

@@ -3,6 +3,7 @@
 //! Bodies and answers are in `connections/body.rs` and `connections/view.rs`.
 
 mod body;
+pub(crate) mod ignored;
 mod view;
 
 use axum::{

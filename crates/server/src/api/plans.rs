@@ -4,7 +4,9 @@ use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
-use vaultterm_reconcile::{Action, Change, Conflict, Counts, Expect, Halt, LocalExpect, RemoteExpect, Skip, Step};
+use vaultterm_reconcile::{
+    Action, Change, Conflict, Counts, Expect, Halt, LocalExpect, RemoteExpect, Skip, SkipKind, Step, Version,
+};
 use vaultterm_store::{CollectionRole, Scope};
 use vaultterm_sync::{PlanId, StoredPlan};
 
@@ -83,6 +85,10 @@ pub(crate) struct StepView {
     from: Option<String>,
     fields: Vec<FieldChangeView>,
     expect: ExpectView,
+    /// Versions that the write makes Vault erase: they are kept as revisions of the record first,
+    /// unless a revision holds the same already.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    versions_kept_first: Vec<u64>,
 }
 
 /// A field that a step changes.
@@ -103,7 +109,7 @@ pub(crate) struct ExpectView {
 }
 
 impl StepView {
-    pub(crate) fn of(step: &Step) -> Self {
+    pub(crate) fn of(step: &Step, kept: Option<&Vec<Version>>) -> Self {
         let from = match &step.action {
             Action::MoveRemote { from, .. } | Action::CopyLocal { from } => Some(from.as_str().to_owned()),
             _ => None,
@@ -124,6 +130,7 @@ impl StepView {
                 local_revision: local_revision(&step.expect),
                 remote_version: remote_version(&step.expect),
             },
+            versions_kept_first: kept.into_iter().flatten().map(|version| version.0).collect(),
         }
     }
 }
@@ -157,6 +164,12 @@ pub(crate) struct PlannedConflictView {
 pub(crate) struct SkipView {
     path: String,
     reason: String,
+    /// `passing`: a later run may go on by itself. `left_out`: the secret can never be taken over under
+    /// its name. `waits`: a person has to make room in Vault first.
+    kind: &'static str,
+    /// Who accepted that it is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accepted_by: Option<String>,
 }
 
 /// Why nothing is written until a person acknowledged it.
@@ -183,12 +196,21 @@ impl PlanView {
             kind: conflict.kind.as_str(),
             fields: conflict.diverged.clone(),
         };
-        let skip = |skip: &Skip| SkipView { path: skip.path.clone(), reason: skip.reason.clone() };
+        let skip = |skip: &Skip| SkipView {
+            path: skip.path.clone(),
+            reason: skip.reason.clone(),
+            kind: match skip.kind {
+                SkipKind::Passing => "passing",
+                SkipKind::NeverTakenOver => "left_out",
+                SkipKind::WouldEvict => "waits",
+            },
+            accepted_by: skip.accepted_by.clone(),
+        };
         Self {
             id: stored.id.0,
             connection_id: stored.connection_id.0,
             counts: CountsView::of(&plan.counts()),
-            steps: plan.steps.iter().map(StepView::of).collect(),
+            steps: plan.steps.iter().map(|step| StepView::of(step, plan.kept_first.get(&step.path))).collect(),
             conflicts: plan.conflicts.iter().map(conflict).collect(),
             skips: plan.skips.iter().map(skip).collect(),
             halts: plan.halts.iter().chain(&license).map(HaltView::of).collect(),

@@ -86,7 +86,16 @@ impl House {
         };
         let expires = UnixNanos(created.0 + 900_000_000_000);
         let plan = Plan::default();
-        let plan = StoredPlan { id, connection_id, connection_revision: 1, identity, plan, created, expires };
+        let plan = StoredPlan {
+            id,
+            connection_id,
+            connection_revision: 1,
+            identity,
+            plan,
+            change_number: 0,
+            created,
+            expires,
+        };
         self.store.insert_plan(&plan).await.unwrap();
         Spot { table: "plans", prefix: "", row: format!("id = '{id}'"), opens: Opens::Plan(id) }
     }

@@ -12,6 +12,7 @@
 //! Start reading at [`Apply::carry_out`].
 
 mod delete;
+mod evict;
 mod local;
 mod moves;
 mod write;
@@ -49,7 +50,13 @@ pub(crate) struct Apply<'a, J, R, K, P> {
     pub(crate) verify: bool,
     /// The decision that the steps carry out, when they resolve a conflict.
     pub(crate) decided: Option<Decided>,
+    /// Bases that this run has moved already, and moves once more.
+    pub(crate) moved: Moved,
 }
+
+/// Bases that a run moves twice: first to a remote value that was kept, then to what was written over it.
+#[derive(Default)]
+pub(crate) struct Moved(Mutex<BTreeMap<SecretPath, BaseEntry>>);
 
 /// A decision on a conflict, as far as steps need it.
 pub(crate) struct Decided {
@@ -91,11 +98,18 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
     /// [`StepError`]; a remote write may have happened all the same, and is recognised by the
     /// next run.
     pub(crate) async fn step(&self, step: &Step) -> Result<(), StepError> {
-        if self.verify {
-            self.still_holds(&step.path, &step.expect).await?;
+        let sight = if self.verify {
+            Some(self.still_holds(&step.path, &step.expect).await?)
         } else if names_a_version(&step.action) {
-            self.remote_still_holds(&step.path, &step.expect.remote).await?;
-        }
+            Some(self.remote_still_holds(&step.path, &step.expect.remote).await?)
+        } else {
+            None
+        };
+        let kept = match &sight {
+            Some(RemoteSight::Seen(entry)) if step.action.writes_remote() => self.keep_evicted(step, entry).await?,
+            _ => None,
+        };
+        let step = kept.as_ref().unwrap_or(step);
         match &step.action {
             Action::CreateRemote { cas, key_created } => self.create_remote(step, *cas, *key_created).await,
             Action::UpdateRemote { cas, archive: false } => self.update_remote(step, *cas).await,
@@ -117,17 +131,17 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
     }
 
     /// Compares both sides with what was planned on.
-    pub(crate) async fn still_holds(&self, path: &SecretPath, expect: &Expect) -> Result<(), StepError> {
+    pub(crate) async fn still_holds(&self, path: &SecretPath, expect: &Expect) -> Result<RemoteSight, StepError> {
         if local_state(self.local, path) != expect.local {
             return Err(StepError::Stale("the record was changed since the plan was made".to_owned()));
         }
         self.remote_still_holds(path, &expect.remote).await
     }
 
-    async fn remote_still_holds(&self, path: &SecretPath, expect: &RemoteExpect) -> Result<(), StepError> {
+    async fn remote_still_holds(&self, path: &SecretPath, expect: &RemoteExpect) -> Result<RemoteSight, StepError> {
         let sight = self.session.calls.look(path).await?;
         if holds(expect, &sight) {
-            return Ok(());
+            return Ok(sight);
         }
         Err(StepError::Stale("the secret was changed since the plan was made".to_owned()))
     }
@@ -145,9 +159,26 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
     }
 
     /// Records an outcome.
-    async fn record(&self, outcome: Outcome) -> Result<(), StepError> {
+    async fn record(&self, mut outcome: Outcome) -> Result<(), StepError> {
+        self.count_held(&mut outcome);
+        self.record_revision(outcome).await.map(drop)
+    }
+
+    /// Puts into a base that moves from which version on local history holds everything.
+    fn count_held(&self, outcome: &mut Outcome) {
+        let BaseChange::Set(entry) = &mut outcome.base else { return };
+        let mut moved = self.moved.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = moved.remove(&outcome.path);
+        entry.held_since = BaseEntry::held_since(before.as_ref().or(self.base.get(&outcome.path)), &entry.stamp);
+        if matches!(outcome.local, LocalChange::Rebase { .. }) {
+            moved.insert(outcome.path.clone(), entry.clone());
+        }
+    }
+
+    /// Records an outcome; answers the record's revision now, where there is one.
+    async fn record_revision(&self, outcome: Outcome) -> Result<Option<Revision>, StepError> {
         match self.recorder.record(outcome).await? {
-            Committed::Done(_) => Ok(()),
+            Committed::Done(revision) => Ok(revision),
             Committed::Stale => Err(StepError::Stale("the record was changed while it was synchronized".to_owned())),
         }
     }
@@ -251,5 +282,7 @@ fn linked(
     stamp: RemoteStamp,
     expires: Option<UnixNanos>,
 ) -> BaseEntry {
-    BaseEntry { record_id, revision, record_type, stamp, expires, link: Link::Linked }
+    // What was held before is put in when it is recorded.
+    let held_since = stamp.version;
+    BaseEntry { record_id, revision, record_type, stamp, expires, link: Link::Linked, held_since }
 }

@@ -12,14 +12,14 @@ use crate::people::{PATHS, RUNS_OUT_AFTER, history};
 /// Rounds of runs until nothing may be left to do, the two that find nothing included.
 const ROUNDS_MAX: u32 = 8;
 
-/// What a run must not lose: every revision, and what Vault holds at each path. (Older versions
-/// are evicted by whoever writes, and a version that has an end comes to it: Vault's own rules.)
+/// What a run must not lose: every revision, and every version in Vault that can be read. (A version that
+/// has an end comes to it: Vault's own rule.)
 pub(crate) fn ledger(worlds: &[&World]) -> BTreeSet<String> {
     let mut values = histories(worlds);
     worlds[0].kv.mount(|mount, now| {
         let lasts = |head: &&KvVersion| head.is_live(now) && head.deletion.is_none();
-        let heads = mount.keys().filter_map(|(_, key)| key.head()).filter(lasts);
-        values.extend(heads.map(|head| json!(head.data).to_string()));
+        let versions = mount.keys().flat_map(|(_, key)| key.versions.values()).filter(lasts);
+        values.extend(versions.map(|version| json!(version.data).to_string()));
     });
     values
 }

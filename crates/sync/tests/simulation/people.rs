@@ -179,12 +179,17 @@ pub(crate) fn meddle_during_the_run(world: &World, dice: &Dice, ledger: &Arc<Mut
             local.save(path, value.clone());
         } else {
             let (full, now) = (format!("team/app/{path}"), local.clock.tick());
-            if let Some(head) = mount.key(&full).and_then(KvKey::head)
-                && !history(&local).contains(&json!(head.data).to_string())
-            {
-                ledger.lock().expect("one thread").remove(&json!(head.data).to_string());
-            }
+            let held = |mount: &KvMount| -> BTreeSet<String> {
+                let versions = mount.key(&full).into_iter().flat_map(|key| key.versions.values());
+                versions.map(|version| json!(version.data).to_string()).collect()
+            };
+            let before = held(mount);
             mount.put(&full, data(value.clone()), None, now).expect("no cas");
+            let after = held(mount);
+            let here = history(&local);
+            for evicted in before.difference(&after).filter(|value| !here.contains(*value)) {
+                ledger.lock().expect("one thread").remove(evicted);
+            }
             let ends = mount.key(&full).and_then(KvKey::head).is_some_and(|head| head.deletion.is_some());
             if ends || (made_anew && mount.versions_max == 1) {
                 return;

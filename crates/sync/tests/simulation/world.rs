@@ -51,7 +51,7 @@ pub(crate) fn simulate(seed: u64, mode: Mode) -> (Vec<String>, Seen) {
         options.max_delete_count = dice.pick(&[1, 2, 10]);
     });
     // With a single version kept, whatever a run overwrites must be in local history.
-    world.kv.mount(|mount, _| mount.versions_max = dice.pick(&[1, 2, 1_000]));
+    world.kv.mount(|mount, _| mount.versions_max = dice.pick(&[1, 2, 3, 1_000]));
     let mut seen = Seen::default();
     if dice.once_in(6) {
         world.kv.set_names_only();

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use vaultterm_reconcile::{
-    Annotation, RecordId, RemoteEntry, RemoteHead, RemoteSight, RemoteSnapshot, RemoteStamp, SecretPath, UnixNanos,
-    Version,
+    Annotation, OlderVersion, OlderVersions, RecordId, RemoteEntry, RemoteHead, RemoteSight, RemoteSnapshot,
+    RemoteStamp, SecretPath, UnixNanos, Version,
 };
 use vaultterm_sealing::SecretFields;
 use vaultterm_sync::{FaultClass, Freshness, Mark, Remote, RemoteFault, SecretRead, WriteReceipt};
@@ -161,6 +161,14 @@ impl Remote for FakeRemote {
         }
     }
 
+    async fn versions_max(&self) -> Result<Option<u64>, RemoteFault> {
+        let ask = |inner: &mut Inner, _: &str, _| Ok(inner.config_readable.then_some(inner.mount.versions_max));
+        match self.ask(Operation::Config, "", None, ask).await {
+            Err(fault) if fault.class == FaultClass::Denied => Ok(None),
+            answer => answer,
+        }
+    }
+
     async fn read(&self, path: &SecretPath, version: Version) -> Result<Option<SecretRead>, RemoteFault> {
         self.ask(Operation::Read, path.as_str(), Some(version), |inner, full, now| {
             inner.permitted(full)?;
@@ -261,7 +269,10 @@ pub(super) fn entry(key: &KvKey, now: UnixNanos) -> RemoteEntry {
             }
         }
     };
-    RemoteEntry { head, annotation: annotation(key) }
+    let below = key.versions.range(..key.current).filter(|(_, version)| version.is_live(now));
+    let live = below.map(|(number, version)| OlderVersion { version: Version(*number), created: version.created });
+    let older = OlderVersions { live: live.collect(), max: key.versions_max };
+    RemoteEntry { head, annotation: annotation(key), older }
 }
 
 fn annotation(key: &KvKey) -> Annotation {

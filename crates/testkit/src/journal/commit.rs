@@ -31,6 +31,7 @@ impl State {
             }
         }
         if let Some((action, id)) = action {
+            self.change_number += 1;
             self.log(action, format!("{path} {}", id.0));
         }
         match base {
@@ -115,6 +116,16 @@ impl State {
                 let archived = MemoryRevision { data: remote.expose().clone(), record_type, origin: archive };
                 let on_top = MemoryRevision { data: fields.expose().clone(), record_type, origin };
                 record.revisions.extend([archived, on_top]);
+                Some((Some((Action::RecordUpdated, record_id)), Some(record.revision())))
+            }
+            LocalChange::Archive { record_id, expect, older, record_type, fields } => {
+                let (archive, merge) = (Origin::Archive(scope.connection_id), Origin::Merge(scope.connection_id));
+                let kept = older.iter().map(|fields| (fields, archive)).chain([(&fields, merge)]);
+                let kept: Vec<_> = kept
+                    .map(|(fields, origin)| MemoryRevision { data: fields.expose().clone(), record_type, origin })
+                    .collect();
+                let record = self.guarded(record_id, expect, path)?;
+                record.revisions.extend(kept);
                 Some((Some((Action::RecordUpdated, record_id)), Some(record.revision())))
             }
             LocalChange::Trash { record_id, expect } => {

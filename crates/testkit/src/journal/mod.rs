@@ -18,7 +18,7 @@ use std::{
 
 use uuid::Uuid;
 use vaultterm_ledger::Action;
-use vaultterm_reconcile::{BaseEntry, RecordId, RecordType, Revision, SecretPath, UnixNanos};
+use vaultterm_reconcile::{BaseEntry, RecordId, RecordType, RemoteStamp, Revision, SecretPath, UnixNanos};
 use vaultterm_sealing::DigestKey;
 use vaultterm_sync::{CollectionId, Connection, ConnectionId, Origin, PlanId, Run, RunId, StoredConflict, StoredPlan};
 
@@ -41,7 +41,11 @@ struct State {
     fences: u64,
     records: BTreeMap<RecordId, MemoryRecord>,
     base: BTreeMap<(ConnectionId, SecretPath), BaseEntry>,
-    suspicions: BTreeMap<ConnectionId, BTreeSet<SecretPath>>,
+    suspicions: BTreeMap<ConnectionId, BTreeMap<SecretPath, RemoteStamp>>,
+    /// Names that people accepted to be left out, and who.
+    ignored: BTreeMap<ConnectionId, BTreeMap<String, String>>,
+    /// Grows with every change of a record.
+    change_number: u64,
     newest_runs: BTreeMap<ConnectionId, u64>,
     conflicts: Vec<StoredConflict>,
     plans: BTreeMap<PlanId, StoredPlan>,
@@ -246,10 +250,20 @@ impl MemoryJournal {
         self.state().base_of(id)
     }
 
+    /// Puts a base in place of what is there.
+    pub fn set_base(&self, id: ConnectionId, path: &SecretPath, entry: BaseEntry) {
+        self.state().base.insert((id, path.clone()), entry);
+    }
+
     /// Returns the paths that looked gone once.
     #[must_use]
     pub fn suspicion_rows(&self, id: ConnectionId) -> BTreeSet<SecretPath> {
-        self.state().suspicions.get(&id).cloned().unwrap_or_default()
+        self.state().suspicions.get(&id).map(|found| found.keys().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Accepts that a path is left out, as a person would.
+    pub fn ignore(&self, id: ConnectionId, path: &str, who: &str) {
+        self.state().ignored.entry(id).or_default().insert(path.to_owned(), who.to_owned());
     }
 
     /// Returns every conflict that was ever recorded, oldest first.

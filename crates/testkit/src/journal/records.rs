@@ -16,6 +16,7 @@ impl MemoryJournal {
         data: Data,
     ) -> RecordId {
         let mut state = self.state();
+        state.change_number += 1;
         let revision = MemoryRevision { data, record_type, origin: Origin::Person };
         if let Some(id) = state.live_at(collection_id, path) {
             if let Some(record) = state.records.get_mut(&id) {
@@ -35,6 +36,7 @@ impl MemoryJournal {
     /// When there is none, or the new path is taken.
     pub fn rename(&self, collection_id: CollectionId, from: &SecretPath, to: &SecretPath) {
         let mut state = self.state();
+        state.change_number += 1;
         assert!(state.live_at(collection_id, to).is_none(), "{to} is taken");
         let id = state.live_at(collection_id, from).expect("a record to rename");
         let record = state.records.get_mut(&id).expect("the record was just found");
@@ -50,6 +52,7 @@ impl MemoryJournal {
     pub fn trash(&self, collection_id: CollectionId, path: &SecretPath) {
         let now = self.clock.tick();
         let mut state = self.state();
+        state.change_number += 1;
         let id = state.live_at(collection_id, path).expect("a record to trash");
         let record = state.records.get_mut(&id).expect("the record was just found");
         record.trashed = Some(now);
@@ -61,6 +64,7 @@ impl MemoryJournal {
     /// When there is none, or a live record stands there.
     pub fn untrash(&self, collection_id: CollectionId, path: &SecretPath) {
         let mut state = self.state();
+        state.change_number += 1;
         assert!(state.live_at(collection_id, path).is_none(), "{path} is taken");
         let trashed = state
             .records

@@ -1,13 +1,12 @@
 //! The engine's [`Journal`], with an await before and after every transaction.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use uuid::Uuid;
 use vaultterm_ledger::Action;
-use vaultterm_reconcile::{BaseEntry, Conflict, LocalEntry, LocalSnapshot, RecordId, Revision, SecretPath, UnixNanos};
+use vaultterm_reconcile::{
+    BaseEntry, Conflict, LocalEntry, LocalSnapshot, RecordId, RemoteStamp, Revision, SecretPath, UnixNanos,
+};
 use vaultterm_sealing::{DigestKey, SecretFields, SecretText};
 use vaultterm_sync::{
     CollectionId, Committed, ConflictId, Connection, ConnectionId, ConnectionSecrets, Credential, Journal,
@@ -218,13 +217,25 @@ impl Journal for MemoryJournal {
         .await
     }
 
-    async fn suspicions(&self, id: ConnectionId) -> Result<BTreeSet<SecretPath>, JournalError> {
+    async fn suspicions(&self, id: ConnectionId) -> Result<BTreeMap<SecretPath, RemoteStamp>, JournalError> {
         self.transaction(|state, _| Ok(state.suspicions.get(&id).cloned().unwrap_or_default())).await
     }
 
-    async fn record_suspicions(&self, lease: Lease, paths: &BTreeSet<SecretPath>) -> Result<(), JournalError> {
+    async fn record_suspicions(
+        &self,
+        lease: Lease,
+        paths: &BTreeMap<SecretPath, RemoteStamp>,
+    ) -> Result<(), JournalError> {
         let connection_id = lease.connection_id;
         self.fenced(lease, |state, _| drop(state.suspicions.insert(connection_id, paths.clone()))).await
+    }
+
+    async fn ignored(&self, id: ConnectionId) -> Result<BTreeMap<String, String>, JournalError> {
+        self.transaction(|state, _| Ok(state.ignored.get(&id).cloned().unwrap_or_default())).await
+    }
+
+    async fn change_number(&self, _: CollectionId) -> Result<u64, JournalError> {
+        self.transaction(|state, _| Ok(state.change_number)).await
     }
 
     async fn newest_run(&self, id: ConnectionId) -> Result<u64, JournalError> {

@@ -93,6 +93,7 @@ macro_rules! journal_contract {
             an_update_needs_its_revision,
             an_update_needs_its_path,
             a_rebase_makes_two_revisions_and_the_base_names_the_first,
+            kept_versions_become_revisions_below_what_the_record_holds,
             a_trashed_record_keeps_its_revisions_and_comes_back,
             a_record_does_not_come_back_where_another_lives,
             a_record_comes_back_only_from_the_trash_and_only_at_its_path,
@@ -110,6 +111,7 @@ macro_rules! journal_contract {
             a_guard_is_lifted_once_and_under_the_lease_only,
             an_identity_is_recorded_without_touching_the_base,
             what_was_found_gone_is_remembered_until_the_next_run,
+            the_change_number_grows_with_every_change_of_a_record_and_with_nothing_else,
             the_number_of_the_newest_run_only_grows,
             a_plan_is_found_until_it_expires,
             a_run_that_a_person_begins_starts_the_connection,
@@ -140,7 +142,15 @@ fn stamp(n: u64) -> RemoteStamp {
 /// A base that links a record's revision to version 1.
 fn base(record_id: RecordId, revision: u64) -> BaseEntry {
     let (revision, record_type) = (Revision(revision), RecordType::KeyValue);
-    BaseEntry { record_id, revision, record_type, stamp: stamp(1), expires: None, link: Link::Linked }
+    BaseEntry {
+        record_id,
+        revision,
+        record_type,
+        stamp: stamp(1),
+        expires: None,
+        link: Link::Linked,
+        held_since: Version(1),
+    }
 }
 
 fn value(text: &str) -> Data {

@@ -104,6 +104,30 @@ pub async fn a_rebase_makes_two_revisions_and_the_base_names_the_first<J: Journa
     assert_eq!(live(journal, desk, "x").await, Some((record_id, 3)));
 }
 
+/// The oldest comes first, what the record held comes on top, and the base stays.
+pub async fn kept_versions_become_revisions_below_what_the_record_holds<J: Journal, D: Desk>(journal: &J, desk: &D) {
+    let run = begin(journal, desk).await;
+    let record_id = desk.save(&at("x"), RecordType::KeyValue, value("mine")).await;
+    commit(journal, run, Outcome { base: BaseChange::Set(base(record_id, 1)), ..outcome("x") }).await;
+    let keep = |expect| Outcome {
+        local: LocalChange::Archive {
+            record_id,
+            expect: Revision(expect),
+            older: vec![fields("first"), fields("second")],
+            record_type: RecordType::KeyValue,
+            fields: fields("mine"),
+        },
+        ..outcome("x")
+    };
+    assert_eq!(commit(journal, run, keep(2)).await, Committed::Stale);
+    assert_eq!(commit(journal, run, keep(1)).await, Committed::Done(Some(Revision(4))));
+    for (number, text) in [(1, "mine"), (2, "first"), (3, "second"), (4, "mine")] {
+        assert_eq!(revision(journal, record_id, number).await, Some(value(text)));
+    }
+    assert_eq!(base_of(journal, desk, "x").await, Some(base(record_id, 1)));
+    assert_eq!(live(journal, desk, "x").await, Some((record_id, 4)));
+}
+
 /// As a new revision with the values given.
 pub async fn a_trashed_record_keeps_its_revisions_and_comes_back<J: Journal, D: Desk>(journal: &J, desk: &D) {
     let run = begin(journal, desk).await;
@@ -179,6 +203,7 @@ pub async fn a_base_names_a_revision_that_exists<J: Journal, D: Desk>(journal: &
         expires: Some(vaultterm_reconcile::UnixNanos(1_893_456_000_987_654_321)),
         link: vaultterm_reconcile::Link::RemoteGone,
         record_type: RecordType::Totp,
+        held_since: vaultterm_reconcile::Version(7),
         ..base(record_id, 1)
     };
     commit(journal, run, Outcome { base: BaseChange::Set(whole.clone()), ..outcome("x") }).await;

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use uuid::Uuid;
-use vaultterm_reconcile::{Plan, RecordType, UnixNanos};
-use vaultterm_sealing::SecretText;
+use vaultterm_reconcile::{Plan, RecordType, Revision, UnixNanos};
+use vaultterm_sealing::{SecretFields, SecretText};
 use vaultterm_sync::{
-    BaseChange, Connection, Credential, Journal, JournalError, Outcome, PlanId, RemoteIdentity, Run, RunId, RunState,
-    StoredPlan, Trigger,
+    BaseChange, Connection, Credential, Journal, JournalError, LocalChange, Origin, Outcome, PlanId, RemoteIdentity,
+    Run, RunId, RunState, StoredPlan, Trigger,
 };
 
-use super::{Desk, TTL, base, base_of, begin, commit, is_lost, outcome, run, value};
+use super::{Desk, TTL, base, base_of, begin, commit, is_lost, outcome, run, stamp, value};
 use crate::world::at;
 
 fn identity() -> RemoteIdentity {
@@ -77,11 +77,46 @@ pub async fn what_was_found_gone_is_remembered_until_the_next_run<J: Journal, D:
     let (lease, _) = begin(journal, desk).await;
     let found = async || journal.suspicions(desk.connection_id()).await.expect("the journal answers");
     assert!(found().await.is_empty());
-    for paths in [vec![at("a"), at("b c/é")], vec![at("d")], vec![]] {
+    for paths in [vec![(at("a"), stamp(1)), (at("b c/é"), stamp(2))], vec![(at("d"), stamp(7))], vec![]] {
         let paths = paths.into_iter().collect();
         journal.record_suspicions(lease, &paths).await.expect("recorded");
         assert_eq!(found().await, paths);
     }
+}
+
+/// No clock is asked: an edit that waited for its turn, or one by a node whose clock is slow, counts.
+pub async fn the_change_number_grows_with_every_change_of_a_record_and_with_nothing_else<J: Journal, D: Desk>(
+    journal: &J,
+    desk: &D,
+) {
+    let number = async || journal.change_number(desk.collection_id()).await.expect("the journal answers");
+    let mut last = number().await;
+    let mut grew = async |what: &str| {
+        let now = number().await;
+        assert!(now > last, "{what}");
+        last = now;
+    };
+    let record_id = desk.save(&at("x"), RecordType::KeyValue, value("1")).await;
+    grew("a record is created").await;
+    desk.save(&at("x"), RecordType::KeyValue, value("2")).await;
+    grew("a record is changed").await;
+    desk.rename(&at("x"), &at("y")).await;
+    grew("a record is renamed").await;
+    let run = begin(journal, desk).await;
+    let update = LocalChange::Update {
+        record_id,
+        expect: Revision(3),
+        record_type: RecordType::KeyValue,
+        fields: SecretFields::from_trusted(value("3")),
+        origin: Origin::Remote(desk.connection_id()),
+    };
+    commit(journal, run, Outcome { local: update, ..outcome("y") }).await;
+    grew("a run changes a record").await;
+    desk.trash(&at("y")).await;
+    grew("a record goes to the trash").await;
+    let before = number().await;
+    commit(journal, run, Outcome { base: BaseChange::Remove, ..outcome("y") }).await;
+    assert_eq!(number().await, before, "a base that moves changes no record");
 }
 
 /// Under a lease; whoever lost it has no say.
@@ -109,6 +144,7 @@ pub async fn a_plan_is_found_until_it_expires<J: Journal, D: Desk>(journal: &J, 
         connection_revision: found.revision,
         identity: identity(),
         plan: Plan { unchanged: 7, base_set_aside: true, ..Plan::default() },
+        change_number: 3,
         created: now,
         expires: UnixNanos(now.0 + 900_000_000_000),
     };

@@ -1,5 +1,6 @@
 //! `vaultterm connection …`.
 
+mod ignore;
 mod policy;
 mod settings;
 pub(crate) mod test;
@@ -54,6 +55,28 @@ pub(crate) enum Command {
         connection: String,
         #[command(flatten)]
         credential: CredentialArgs,
+    },
+    /// Accept that a secret is left out because it can never be taken over under its name
+    Ignore {
+        /// Name or id
+        connection: String,
+        /// The name in Vault, exactly as the plan shows it
+        path: String,
+        /// Why, for whoever looks later
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+    /// Report a secret again that was accepted to be left out
+    Unignore {
+        /// Name or id
+        connection: String,
+        /// The name in Vault, exactly as it was accepted
+        path: String,
+    },
+    /// List the secrets that are accepted to be left out
+    Ignored {
+        /// Name or id
+        connection: String,
     },
     /// Stop runs from starting
     Pause {
@@ -112,6 +135,11 @@ pub(crate) async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
         Command::Test { connection } => test::run(&connection, app).await,
         Command::Policy(args) => policy::run(args, app).await,
         Command::RotateSecretId { connection, credential } => rotate(app, &connection, &credential).await,
+        Command::Ignore { connection, path, reason } => {
+            ignore::accept(app, &connection, &path, reason.as_deref()).await
+        }
+        Command::Unignore { connection, path } => ignore::take_back(app, &connection, &path).await,
+        Command::Ignored { connection } => ignore::list(app, &connection).await,
         Command::Pause { connection } => pause(app, &connection, true).await,
         Command::Resume { connection } => pause(app, &connection, false).await,
     }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::{
-    api::{Counts, Halt, Plan, Problem, Run, Step},
+    api::{Counts, Halt, Plan, Problem, Run, Skip, Step},
     console::{Console, Ink, printable},
     table::moment,
 };
@@ -37,7 +37,7 @@ pub(super) fn plan(console: &Console, plan: &Plan) -> String {
     }
     let conflicts = plan.conflicts.iter().map(|conflict| (conflict.path.as_str(), conflict.kind.as_str()));
     section(console, &mut out, "Conflicts, for a person to decide", "!", Ink::Yellow, conflicts);
-    let skips = plan.skips.iter().map(|skip| (skip.path.as_str(), skip.reason.as_str()));
+    let skips = plan.skips.iter().map(|skip| (skip.path.as_str(), left_alone(skip)));
     section(console, &mut out, "Left alone", "?", Ink::Yellow, skips);
     halts(console, &mut out, &plan.halts);
     for warning in &plan.warnings {
@@ -47,6 +47,15 @@ pub(super) fn plan(console: &Console, plan: &Plan) -> String {
     let counts = counts.as_deref().unwrap_or(NOTHING_TO_DO);
     let _ = writeln!(out, "\n{} {counts}", console.ink(Ink::Bold, "Plan:"));
     out
+}
+
+/// Says why a path is left alone, and who accepted that.
+fn left_alone(skip: &Skip) -> String {
+    match (&skip.accepted_by, skip.kind.as_str()) {
+        (Some(name), _) => format!("left out, accepted by {name}: {}", skip.reason),
+        (None, "left_out") => format!("left out until somebody acts: {}", skip.reason),
+        (None, _) => skip.reason.clone(),
+    }
 }
 
 /// Draws a run.
@@ -146,7 +155,12 @@ fn line_of_step(console: &Console, out: &mut String, planned: &Step) {
         })
         .collect();
     let fields = if fields.is_empty() { String::new() } else { format!(": {}", fields.join(" ")) };
-    let reason = printable(&planned.reason).replace('_', " ");
+    let mut reason = printable(&planned.reason).replace('_', " ");
+    match planned.versions_kept_first.len() {
+        0 => {}
+        1 => reason.push_str("; 1 version of Vault is kept as a revision first"),
+        many => reason.push_str(&format!("; {many} versions of Vault are kept as revisions first")),
+    }
     let _ = writeln!(out, "  {}  {}", step(console, planned), console.ink(Ink::Dim, &format!("{reason}{fields}")));
 }
 
@@ -183,14 +197,14 @@ fn section<'a>(
     title: &str,
     mark: &str,
     ink: Ink,
-    lines: impl Iterator<Item = (&'a str, &'a str)>,
+    lines: impl Iterator<Item = (&'a str, impl AsRef<str>)>,
 ) {
     let mut lines = lines.peekable();
     if lines.peek().is_some() {
         let _ = writeln!(out, "\n{}", console.ink(Ink::Bold, title));
     }
     for (name, detail) in lines {
-        let _ = writeln!(out, "  {} {}: {}", console.ink(ink, mark), printable(name), printable(detail));
+        let _ = writeln!(out, "  {} {}: {}", console.ink(ink, mark), printable(name), printable(detail.as_ref()));
     }
 }
 
