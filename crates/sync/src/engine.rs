@@ -170,6 +170,8 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
             connection_revision: connection.revision,
             identity: connection.identity.clone().unwrap_or_else(RemoteIdentity::unknown),
             plan: Plan { halts: vec![halt], ..Plan::default() },
+            // It can never be applied.
+            change_number: 0,
             created,
             expires: later(created, PLAN_HOLDS),
         }

@@ -180,6 +180,7 @@ situations! {
     a_run_is_followed_over_a_broken_stream
     a_run_without_a_license_changes_nothing_and_says_so
     a_secret_in_the_place_of_a_file_is_not_repeated
+    a_secret_is_accepted_to_be_left_out
     a_server_that_is_none_is_named_as_suspect
     a_token_file_that_is_not_there
     a_token_is_shown_once

@@ -47,6 +47,37 @@ async fn pull_imports_a_tree_and_writes_nothing_to_vault() {
 }
 
 #[tokio::test]
+async fn a_secret_that_can_never_be_taken_over_is_no_success_until_somebody_accepts_that() {
+    let town = Town::new("pull").await;
+    let ignored = format!("/connections/{}/ignored", town.connection);
+    let sync = |town: &Town| town.house.cli(&["sync", "run", &town.connection]).status.code();
+    town.put("fine", json!({"a": "1"})).await;
+    town.put("trail%20", json!({"a": "1"})).await;
+    let run = town.run().await;
+    did(&run, "partial", &[("created_local", 1), ("skipped", 1)]);
+    assert_eq!((&run["problems"][0]["class"], &run["problems"][0]["path"]), (&json!("left_out"), &json!("trail ")));
+    assert_eq!(town.standing().await["state"], "partial");
+    assert_eq!(sync(&town), Some(6));
+
+    let accept = ["connection", "ignore", &town.connection, "trail ", "--reason", "a typing error"];
+    assert!(town.house.cli(&accept).status.success());
+    did(&town.run().await, "succeeded", &[("skipped", 1)]);
+    assert_eq!((&town.standing().await["state"], sync(&town)), (&json!("ready"), Some(0)));
+    let skip = town.plan().await["skips"][0].clone();
+    assert_eq!(skip["kind"], "left_out");
+    let listed = town.house.owner.get(&ignored).await.expect(200).body;
+    assert_eq!(
+        (&listed["items"][0]["path"], &listed["items"][0]["accepted_by"]),
+        (&json!("trail "), &skip["accepted_by"])
+    );
+
+    town.house.owner.delete(&format!("{ignored}?path=trail%20")).await.expect(204);
+    town.house.owner.delete(&format!("{ignored}?path=trail%20")).await.problem(404, "not-found");
+    did(&town.run().await, "partial", &[("skipped", 1)]);
+    town.house.owner.put(&ignored, json!({"path": ""})).await.problem(422, "invalid");
+}
+
+#[tokio::test]
 async fn both_sides_meet_and_apart_edits_of_one_secret_are_merged() {
     let town = Town::new("bidirectional").await;
     let mine = town.house.record(&town.collection, "mine", json!({"a": "1", "note": "1"})).await;

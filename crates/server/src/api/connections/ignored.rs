@@ -56,8 +56,8 @@ pub(crate) struct Ignore {
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Which {
-    /// The name below the connection's path, exactly as it was accepted.
-    path: String,
+    /// The name below the connection's path, exactly as it was accepted. Needed.
+    path: Option<String>,
 }
 
 /// Lists the names in Vault that somebody accepted to be left out.
@@ -105,6 +105,7 @@ pub(crate) async fn take_back(
 ) -> Result<StatusCode, Problem> {
     app.need_scope(&caller, Scope::ConnectionsWrite).await?;
     let found = app.connection_for(&caller, id, CollectionRole::Admin).await?;
-    app.store.stop_ignoring(&caller.context(&app), found.connection.id, &which.path).await?;
+    let path = which.path.ok_or_else(|| Problem::field("path", "is missing: name what was accepted"))?;
+    app.store.stop_ignoring(&caller.context(&app), found.connection.id, &path).await?;
     Ok(StatusCode::NO_CONTENT)
 }
