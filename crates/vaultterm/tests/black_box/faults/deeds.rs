@@ -91,7 +91,8 @@ impl Deed {
             }
             Self::WriteOne => {
                 let mut data = lane.value("one").await.expect("there is one");
-                data["theirs"] = json!(format!("{MARK}-theirs"));
+                // A field that only describes: the next run merges it with the change here.
+                data["notes"] = json!(format!("{MARK}-theirs"));
                 lane.put("one", data).await;
             }
             Self::Grow => lane.change("one", json!({"long": format!("{MARK}{}", "x".repeat(BYTES))})).await,

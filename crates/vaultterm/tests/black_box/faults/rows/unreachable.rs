@@ -3,7 +3,7 @@
 use vaultterm_testkit::openbao::Meddling;
 
 use super::{HEALTH, LISTING, LOGIN, READ_TWO};
-use crate::faults::row::{FINE, Fault, Section, Shown, failed, row};
+use crate::faults::row::{FINE, Fault, Section, Shown, failed, partial, row};
 
 pub(super) const NO_ANSWER: Section = Section {
     title: "No answer comes",
@@ -58,7 +58,13 @@ pub(super) const NO_ANSWER: Section = Section {
         row(
             "the revocation of the token is reset",
             Fault::Lasting("/v1/auth/token/revoke-self", Meddling::Reset),
-            FINE,
+            partial(
+                "token_not_revoked",
+                "",
+                "the run's token could not be revoked and lives until it expires: revoking the token, auth/token/revoke-self: \
+                 the connection broke: Connection reset by peer (os error 104)",
+                "see whether the server was stopped, and what stands in between",
+            ),
         ),
     ],
 };
