@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use vaultterm_ledger::Action;
-use vaultterm_reconcile::Mode;
+use vaultterm_reconcile::{HaltKind, Mode};
 use vaultterm_sync::RunState;
 use vaultterm_testkit::{
     openbao::{Meddling, only_on_openbao},
@@ -137,11 +137,12 @@ async fn a_page_that_is_no_listing_deletes_nothing() {
         assert_eq!(run.state, RunState::Failed, "{run:#?}");
         assert_eq!(house.print().await, before);
     }
-    // An empty listing that looks right is a suspicion: each path is asked for.
+    // An empty listing that looks right, from a server that answers the same of each path: a side that shows
+    // nothing halts the run.
     let empty = "HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n{\"errors\":[]}";
     house.between.meddle("metadata/team/app/", Meddling::Instead(empty));
     let before = house.print().await;
     let run = house.run(&[]).await;
-    assert_eq!((run.counts.deleted_local, run.counts.unchanged), (0, 3), "{run:#?}");
+    assert_eq!((run.state, run.halts[0].kind), (RunState::Halted, HaltKind::SideEmptied), "{run:#?}");
     assert_eq!(house.print().await, before);
 }
