@@ -5,7 +5,7 @@
 //! `tests/vault_like`, which runs on the stand-in and on a real Vault alike. What the two have in
 //! common passes unchanged. The version that is played is [`VERSION`].
 //!
-//! Start reading at [`VaultLike::answer`]: it is the order of the rules.
+//! Start reading at `VaultLike::answer`: it is the order of the rules.
 
 mod dots;
 mod forwarding;
