@@ -1,8 +1,9 @@
-//! What a tier includes: the one table.
+//! The table of the features that each tier includes.
 
 use serde::{Deserialize, Serialize};
 
-/// What somebody bought. In order: each includes what the ones before it do.
+/// A tier, as the licensee bought it. The tiers are in ascending order, and each includes the features of the
+/// tiers before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs, reason = "the names say it all")]
@@ -14,10 +15,10 @@ pub enum Tier {
 }
 
 impl Tier {
-    /// Every tier, the smallest first.
+    /// All tiers, the smallest first.
     pub const ALL: [Self; 4] = [Self::Free, Self::Pro, Self::Team, Self::Enterprise];
 
-    /// Returns the name in licenses.
+    /// Returns the name of the tier in license files.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -29,19 +30,19 @@ impl Tier {
     }
 }
 
-/// What only some tiers include.
+/// A feature that only some tiers include.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Feature {
     /// Synchronization with `HashiCorp` Vault and `OpenBao`.
     HcvSync,
 }
 
-/// The entitlement table: the smallest tier that includes a feature. What is not in it, everybody
-/// has.
+/// The entitlement table: each feature with the smallest tier that includes it. Features that the table does
+/// not name are free for all installations.
 const ENTITLEMENTS: [(Feature, Tier); 1] = [(Feature::HcvSync, Tier::Enterprise)];
 
 impl Feature {
-    /// Returns the name in licenses.
+    /// Returns the name of the feature in license files.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -50,7 +51,7 @@ impl Feature {
     }
 }
 
-/// Returns what a tier includes.
+/// Returns the features that a tier includes.
 pub(crate) fn included(tier: Tier) -> impl Iterator<Item = Feature> {
     ENTITLEMENTS.into_iter().filter(move |(_, needs)| tier >= *needs).map(|(feature, _)| feature)
 }

@@ -1,8 +1,8 @@
-//! Keys: the vendor's, which signs, and the public half that a server trusts.
+//! The vendor's key, which signs licenses, and the public keys that a server trusts.
 //!
-//! A key's id is a digest of its algorithm and public key, so that whoever names a key has named the
-//! algorithm too: there is nothing to negotiate. As text a key is `label+id+base64`, the form of a
-//! verifier key of a C2SP signed note; the base64 begins with a byte for the algorithm.
+//! The id of a key is a digest of its algorithm and its public key. A key id therefore names the algorithm
+//! too, and there is nothing to negotiate. The text form of a key is `label+id+base64`, as for a verifier key
+//! of a C2SP signed note. The first byte of the base64 data names the algorithm.
 
 use std::fmt;
 
@@ -19,39 +19,39 @@ const SECRET_LABEL: &str = "VAULTTERM-LICENSE-SECRET-KEY";
 /// The byte for Ed25519 (RFC 8032), as in signed notes.
 const ED25519_BYTE: u8 = 1;
 
-/// Which key: 8 bytes of SHA-256.
+/// The id of a key: 8 bytes of SHA-256.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyId([u8; 8]);
 
-/// Why a text is no key.
+/// Why a text is refused as a key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// It has another form.
+    /// The text has another form.
     #[error("it does not read `{0}+<id>+<base64>`")]
     Form(&'static str),
-    /// It is of an algorithm that this version does not know.
+    /// The key has an algorithm that this version does not know.
     #[error("it is of an algorithm that this version does not know")]
     Algorithm,
-    /// Something in it was changed.
+    /// The id does not fit the key, so a character was changed or left out.
     #[error("its id does not belong to it: a character was changed or left out")]
     Mistyped,
 }
 
-/// The public half: verifies.
+/// A public key, which verifies signatures.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PublicKey {
     id: KeyId,
     bytes: [u8; 32],
 }
 
-/// The vendor's key: signs. `Debug` prints its id only.
+/// The vendor's key, which signs licenses. `Debug` prints only its id.
 pub struct IssuerKey {
     seed: Zeroizing<[u8; 32]>,
     pair: Ed25519KeyPair,
     public: PublicKey,
 }
 
-/// The keys whose licenses are accepted; none for a server that was told of none.
+/// The public keys whose licenses the server accepts. Empty when the operator configured no key.
 #[derive(Clone, Debug, Default)]
 pub struct TrustedKeys(Vec<PublicKey>);
 
@@ -81,23 +81,23 @@ impl PublicKey {
         Self { id: KeyId::of(&bytes), bytes }
     }
 
-    /// Reads the text form.
+    /// Reads a public key from its text form.
     ///
     /// # Errors
-    /// [`KeyError`], when it is none, or was changed.
+    /// [`KeyError`], when the text is not a public key or was changed.
     pub fn parse(text: &str) -> Result<Self, KeyError> {
         let (id, bytes) = parse(text, PUBLIC_LABEL)?;
         let key = Self::new(*bytes);
         if key.id.to_string() == id { Ok(key) } else { Err(KeyError::Mistyped) }
     }
 
-    /// Returns the key's id.
+    /// Returns the id of the key.
     #[must_use]
     pub fn id(&self) -> KeyId {
         self.id
     }
 
-    /// Says whether a signature is this key's.
+    /// Checks whether this key made the signature of the message.
     pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         UnparsedPublicKey::new(&ED25519, &self.bytes).verify(message, signature).is_ok()
     }
@@ -116,10 +116,10 @@ impl fmt::Debug for PublicKey {
 }
 
 impl IssuerKey {
-    /// Draws a new key.
+    /// Generates a new key.
     ///
     /// # Panics
-    /// When the system has no randomness: nothing safe can be done then.
+    /// When the operating system provides no randomness, because no safe key can be made then.
     #[must_use]
     pub fn generate() -> Self {
         let mut seed = Zeroizing::new([0; 32]);
@@ -133,17 +133,17 @@ impl IssuerKey {
         Self { seed, pair, public: PublicKey::new(bytes) }
     }
 
-    /// Reads the text form.
+    /// Reads a secret key from its text form.
     ///
     /// # Errors
-    /// [`KeyError`], when it is none, or was changed.
+    /// [`KeyError`], when the text is not a secret key or was changed.
     pub fn parse(text: &str) -> Result<Self, KeyError> {
         let (id, seed) = parse(text, SECRET_LABEL)?;
         let key = Self::of(seed);
         if key.public.id.to_string() == id { Ok(key) } else { Err(KeyError::Mistyped) }
     }
 
-    /// Writes the text form. A secret.
+    /// Returns the text form of the secret key. The text is a secret, and is wiped on drop.
     #[must_use]
     pub fn to_text(&self) -> Zeroizing<String> {
         Zeroizing::new(written(SECRET_LABEL, self.public.id, &self.seed))
@@ -155,7 +155,7 @@ impl IssuerKey {
         &self.public
     }
 
-    /// Signs.
+    /// Returns the signature of the message.
     pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
         self.pair.sign(message).as_ref().to_vec()
     }
@@ -168,26 +168,26 @@ impl fmt::Debug for IssuerKey {
 }
 
 impl TrustedKeys {
-    /// Reads public keys, one or several with white space between them.
+    /// Reads one or more public keys that are separated by white space.
     ///
     /// # Errors
-    /// [`KeyError`] of the first that is none.
+    /// The [`KeyError`] of the first key that cannot be read.
     pub fn parse(text: &str) -> Result<Self, KeyError> {
         text.split_whitespace().map(PublicKey::parse).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Says whether there is none.
+    /// Returns whether no key is trusted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Finds the key with an id.
+    /// Returns the trusted key with this id.
     pub(crate) fn find(&self, id: &str) -> Option<&PublicKey> {
         self.0.iter().find(|key| key.id.to_string() == id)
     }
 
-    /// Returns the ids of all.
+    /// Returns the ids of all trusted keys.
     pub fn ids(&self) -> impl Iterator<Item = KeyId> {
         self.0.iter().map(PublicKey::id)
     }
@@ -205,7 +205,7 @@ fn written(label: &str, id: KeyId, bytes: &[u8; 32]) -> String {
     format!("{label}+{id}+{}", STANDARD.encode(tagged.as_slice()))
 }
 
-/// Takes a text apart: the id that it claims, and the key's 32 bytes.
+/// Splits the text form of a key into the id that it claims and the 32 bytes of the key.
 fn parse<'a>(text: &'a str, label: &'static str) -> Result<(&'a str, Zeroizing<[u8; 32]>), KeyError> {
     let form = || KeyError::Form(label);
     let rest = text.trim().strip_prefix(label).and_then(|rest| rest.strip_prefix('+')).ok_or_else(form)?;

@@ -1,7 +1,8 @@
-//! Licenses (`.vtlic`): keys, issuing, verifying, how one stands, and what a tier includes.
+//! License files (`.vtlic`): their keys, issuing and verification, the standing of a license, and the
+//! features of each tier.
 //!
-//! Bytes in, facts out: no clock, no files, no network, no SQL. Whoever calls says what time it is
-//! and which counter is the highest that was ever seen.
+//! This crate has no clock, files, network or SQL. The caller passes the current time and the highest counter
+//! that was ever seen.
 //!
 //! Start reading at [`verify`] in `text.rs`, then [`standing`] and the table in `entitlement.rs`.
 

@@ -1,4 +1,4 @@
-//! What a license says, and whether it can be meant.
+//! The content of a license, and the check that it makes sense.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -6,54 +6,57 @@ use uuid::Uuid;
 
 use crate::{Feature, Tier, entitlement::included};
 
-/// Characters of a licensee, at most.
+/// The maximum number of characters of a licensee.
 const LICENSEE_MAX: usize = 200;
-/// Days of grace, at most.
+/// The maximum number of days of grace.
 const GRACE_DAYS_MAX: u32 = 366;
-/// Counters go through JSON and a database: both hold whole numbers up to here exactly.
+/// The maximum of a counter. Counters go through JSON and a database, and both hold whole numbers up to this
+/// one exactly.
 const COUNTER_MAX: u64 = (1 << 53) - 1;
 
-/// What a license says. Names and forms are those of the file.
+/// The content of a license. Names and forms of the fields are those of the file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct License {
-    /// Its id, a `UUIDv7`.
+    /// The id of the license, a `UUIDv7`.
     pub id: Uuid,
-    /// Who it was made out to.
+    /// The name of the licensee.
     pub licensee: String,
-    /// What they bought.
+    /// The tier that the licensee bought.
     pub tier: Tier,
-    /// For how many people; no limit without. Shown, not enforced.
+    /// The number of people who may use the installation. `None` means no limit. VaultTerm shows the number
+    /// and does not enforce it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seats: Option<u32>,
-    /// Which features of the tier it includes; all of them without. Names that this version does not
-    /// know are kept and give nothing.
+    /// The features of the tier that the license includes. `None` means all of them. Names that this version
+    /// does not know are kept and have no effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub features: Option<Vec<String>>,
-    /// The moment from which it holds.
+    /// The moment from which the license is valid.
     pub not_before: Timestamp,
-    /// The moment at which it runs out.
+    /// The moment at which the license expires.
     pub expires: Timestamp,
-    /// For how many days of 24 hours everything goes on after that.
+    /// The number of days of 24 hours after the expiry in which the features go on working.
     pub grace_days: u32,
-    /// Grows from license to license of one licensee: a lower one than was seen is a rollback.
+    /// A number that grows with each license of the same licensee. A counter below the highest one seen means
+    /// that an old license was put back.
     pub counter: u64,
 }
 
-/// Why a license cannot be meant.
+/// Why the content of a license makes no sense.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{field}` {problem}")]
 pub struct Invalid {
-    /// Which field.
+    /// The name of the field.
     pub field: &'static str,
-    /// What is wrong with it.
+    /// The problem with the field.
     pub problem: &'static str,
 }
 
 impl License {
-    /// Checks that every field makes sense. [`crate::issue`] and [`crate::verify`] do it.
+    /// Checks that every field makes sense. [`crate::issue`] and [`crate::verify`] call it.
     ///
     /// # Errors
-    /// The first field that does not.
+    /// [`Invalid`] for the first field that makes no sense.
     pub fn check(&self) -> Result<(), Invalid> {
         let rules = [
             (self.id.get_version_num() == 7, "id", "is not a UUID of version 7"),
@@ -71,15 +74,16 @@ impl License {
         }
     }
 
-    /// Returns what it includes: what the table gives its tier, and of that only what it names, if it
-    /// names any. A name never gives what the tier does not include.
+    /// Returns the features that the license includes. These are the features of its tier, limited to the
+    /// names in `features` if the license has that list. A name never adds a feature that the tier does not
+    /// include.
     pub fn included(&self) -> impl Iterator<Item = Feature> {
         included(self.tier).filter(|feature| {
             self.features.as_ref().is_none_or(|named| named.iter().any(|name| name == feature.as_str()))
         })
     }
 
-    /// Says whether it includes a feature.
+    /// Returns whether the license includes a feature.
     #[must_use]
     pub fn includes(&self, feature: Feature) -> bool {
         self.included().any(|included| included == feature)
@@ -90,7 +94,7 @@ impl License {
 pub(crate) mod tests {
     use super::*;
 
-    /// Valid in the whole of 2027, with two weeks of grace.
+    /// Returns a license that is valid during the whole of 2027, with two weeks of grace.
     pub(crate) fn license() -> License {
         License {
             id: "0197b2c0-0000-7000-8000-000000000001".parse().unwrap(),

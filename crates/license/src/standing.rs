@@ -1,4 +1,4 @@
-//! How a license stands at a moment, and which of several counts. Pure functions.
+//! The standing of a license at a moment, and the choice among several licenses. All functions are pure.
 
 use std::cmp::Reverse;
 
@@ -6,37 +6,38 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{Feature, License};
 
-/// How a license stands.
+/// The standing of a license.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// It holds.
+    /// The license is in effect.
     Valid,
-    /// It has run out, and everything goes on for a while.
+    /// The license has expired, but its grace has not. The features still work.
     Grace {
-        /// Until when.
+        /// The end of the grace.
         until: Timestamp,
     },
-    /// Its time has not come.
+    /// The license is not valid yet.
     NotYetValid {
-        /// When it does.
+        /// The moment from which it is valid.
         from: Timestamp,
     },
-    /// It has run out, and its grace too.
+    /// The license and its grace have expired.
     Expired {
-        /// Since when, the grace included.
+        /// The end of the grace.
         since: Timestamp,
     },
-    /// A newer one was seen.
+    /// A license with a higher counter was seen.
     RolledBack {
         /// The highest counter that was seen.
         highest: u64,
     },
 }
 
-/// Says how a license stands.
+/// Returns the standing of a license.
 ///
-/// `now` is to be the later of the clock and the last moment that is known to have been;
-/// `highest_counter` the highest one ever seen, this license's included or not.
+/// The caller passes as `now` the later of the clock and the last moment that is known to have passed.
+/// `highest_counter` is the highest counter ever seen. It makes no difference whether this license is counted
+/// in.
 #[must_use]
 pub fn standing(license: &License, now: Timestamp, highest_counter: u64) -> Standing {
     let until = license.grace_end();
@@ -54,19 +55,21 @@ pub fn standing(license: &License, now: Timestamp, highest_counter: u64) -> Stan
 }
 
 impl Standing {
-    /// Says whether a license that stands so is in effect.
+    /// Returns whether a license with this standing is in effect.
     #[must_use]
     pub const fn holds(self) -> bool {
         matches!(self, Self::Valid | Self::Grace { .. })
     }
 }
 
-/// Picks the license that counts, among several with how each stands: its place in the list, `None` in an empty one.
+/// Picks the license that counts among several licenses with their standings. Returns its index, or `None`
+/// for an empty list.
 ///
-/// A license that holds counts before one that does not. Of those that hold, the one that includes more counts, then that
-/// of the higher tier, then a valid one before one in its grace, then the one that holds longest. If none holds, the next one to
-/// begin is picked, else the one that ended last: that is what there is to tell. Ties go to the higher counter, then
-/// to the newer id, so the order of the list does not matter.
+/// A license in effect counts before one that is not. Among licenses in effect, the one with more features
+/// counts first, then the one with the higher tier, then a valid license before one in its grace, then the
+/// one that lasts longest. If no license is in effect, the function picks the next one to begin, or else the
+/// one that ended last, because that is the most useful one to show. Ties go to the higher counter, then to
+/// the newer id, so the order of the list does not matter.
 #[must_use]
 pub fn best(licenses: &[(&License, Standing)]) -> Option<usize> {
     let rank = |(license, standing): &(&License, Standing)| {
@@ -85,14 +88,14 @@ pub fn best(licenses: &[(&License, Standing)]) -> Option<usize> {
 }
 
 impl License {
-    /// Returns the moment at which its grace ends.
+    /// Returns the moment at which the grace of the license ends.
     #[must_use]
     pub fn grace_end(&self) -> Timestamp {
         let grace = SignedDuration::from_hours(24 * i64::from(self.grace_days));
         self.expires.checked_add(grace).unwrap_or(Timestamp::MAX)
     }
 
-    /// Says whether a license that stands so lets a feature be used.
+    /// Returns whether a license with this standing permits the use of a feature.
     #[must_use]
     pub fn entitles(&self, standing: Standing, feature: Feature) -> bool {
         standing.holds() && self.includes(feature)
@@ -155,7 +158,7 @@ mod tests {
         }
     }
 
-    /// A license of one year, with a counter that tells it apart.
+    /// Returns a license for one year. The counter tells the licenses of a test apart.
     fn of_year(year: i16, tier: Tier, counter: u64) -> License {
         License {
             tier,
@@ -166,7 +169,8 @@ mod tests {
         }
     }
 
-    /// The counter of the license that counts at a moment, whatever the order of the list.
+    /// Returns the counter of the license that counts at a moment, and checks that the order of the list does
+    /// not matter.
     fn counts(licenses: &[License], moment: &str) -> Option<u64> {
         let of = |licenses: &[&License]| {
             let judged: Vec<_> = licenses.iter().map(|license| (*license, standing(license, at(moment), 0))).collect();
@@ -212,12 +216,12 @@ mod tests {
             (narrowed.clone(), 1),
             (in_grace.clone(), 1),
             (longer, 9),
-            // The same once more, from a later counter.
+            // The same license with a higher counter.
             (of_year(2027, Enterprise, 9), 9),
         ] {
             assert_eq!(counts(&[good.clone(), other.clone()], now), Some(counter), "{other:?}");
         }
-        // What includes synchronization in its grace counts before what is valid and does not include it.
+        // A license in its grace that includes synchronization counts before a valid one that does not.
         assert_eq!(counts(&[of_year(2027, Team, 1), in_grace], now), Some(9));
         assert_eq!(counts(&[of_year(2027, Team, 1), narrowed], now), Some(9), "by its tier");
     }

@@ -1,4 +1,4 @@
-//! A license as text: three parts, of which a person can read the second.
+//! The text form of a license. It has three parts, and a person can read the second.
 //!
 //! ```text
 //! VaultTerm license 1
@@ -6,12 +6,13 @@
 //! signature <key id> <base64 of the Ed25519 signature>
 //! ```
 //!
-//! The signature is over a domain, then the JSON byte for byte. What mail and editors do to a text file
-//! ([`canonical`]) is undone first; everything else has one spelling only, so no other byte can be changed without
-//! notice. Nothing of the JSON is looked at before the signature holds.
+//! The signature covers a domain and the JSON, byte for byte. [`canonical`] first undoes the changes that
+//! mail programs and editors make to a text file. All other parts have a single spelling, so a change of any
+//! other byte is noticed. The JSON is not read before the signature is verified.
 //!
-//! `critical` in the JSON lists fields that a reader must understand (as `crit` of RFC 7515, 4.1.11): a
-//! license with one that this version does not know is refused. Other unknown fields are ignored.
+//! `critical` in the JSON lists fields that a reader must understand (as `crit` of RFC 7515, 4.1.11). A
+//! license with a critical field that this version does not know is refused. Other unknown fields are
+//! ignored.
 
 use std::collections::BTreeSet;
 
@@ -23,41 +24,41 @@ use crate::{Invalid, IssuerKey, License, TrustedKeys};
 
 const FIRST_LINE: &str = "VaultTerm license 1\n";
 const SIGNATURE: &str = "signature";
-/// Before what is signed: this key signs nothing else that could be taken for a license.
+/// The prefix of the signed bytes. It makes sure that no other signature by this key can pass as a license.
 const DOMAIN: &[u8] = b"vaultterm license 1\0";
-/// A license in bytes, at most.
+/// The maximum number of bytes of a license.
 pub const TEXT_BYTES_MAX: usize = 16 * 1024;
 /// The fields that this version understands.
 const KNOWN: [&str; 9] =
     ["id", "licensee", "tier", "seats", "features", "not_before", "expires", "grace_days", "counter"];
 
-/// Why a text is no license that counts.
+/// Why a license text is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LicenseError {
-    /// It is something else, or was cut or reformatted.
+    /// The text is not a license, or was cut off or reformatted.
     #[error("it is not a license file, or not the whole of one: {0}")]
     Malformed(&'static str),
-    /// Nobody said whose licenses to trust.
+    /// The operator configured no public key.
     #[error("no public key is configured to check it with")]
     NoKey,
-    /// It names a key that is not trusted.
+    /// The license is signed with a key that is not trusted.
     #[error("it is signed with the key `{0}`, which is not trusted here")]
     UnknownKey(String),
-    /// It is not what the vendor signed.
+    /// The signature does not fit the text.
     #[error("its signature does not hold: it was changed, or is forged")]
     Forged,
-    /// It needs something that this version does not know.
+    /// The license marks a field as critical that this version does not know.
     #[error("it needs a newer version of VaultTerm: `{0}` is critical, and not known here")]
     UnknownCritical(String),
-    /// The vendor signed something that makes no sense here.
+    /// The vendor signed JSON that cannot be read as a license.
     #[error("its content is not valid: {0}")]
     Content(String),
-    /// A field cannot be meant.
+    /// A field of the license makes no sense.
     #[error("its content is not valid: {0}")]
     Invalid(#[from] Invalid),
 }
 
-/// What says which fields a reader must understand.
+/// The part of the JSON that lists the fields a reader must understand.
 #[derive(Deserialize)]
 struct Demands {
     critical: Option<Vec<String>>,
@@ -66,10 +67,10 @@ struct Demands {
 /// Signs a license.
 ///
 /// # Errors
-/// [`Invalid`], when it cannot be meant.
+/// [`Invalid`], when a field of the license makes no sense.
 ///
 /// # Panics
-/// Never: a license is JSON.
+/// Never: every license can be written as JSON.
 pub fn issue(license: &License, key: &IssuerKey) -> Result<String, Invalid> {
     license.check()?;
     let payload = serde_json::to_string_pretty(license).expect("text keys and plain values");
@@ -86,8 +87,8 @@ fn message(payload: &[u8]) -> Vec<u8> {
     [DOMAIN, payload].concat()
 }
 
-/// Returns a license text as it was issued: without a byte order mark, without space around it, its lines ended by LF alone.
-/// JSON holds no line end within a text, so no content is changed.
+/// Returns a license text as it was issued: without a byte order mark, without white space around it, and
+/// with LF as the only line end. JSON has no line ends within strings, so the content stays the same.
 #[must_use]
 pub fn canonical(text: &[u8]) -> Vec<u8> {
     let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text).trim_ascii();
@@ -101,11 +102,11 @@ pub fn canonical(text: &[u8]) -> Vec<u8> {
     canonical
 }
 
-/// Checks that a license is one that a trusted key signed, then reads it; its text need not be [`canonical`]. How it
-/// stands is another question: [`crate::standing`].
+/// Verifies the signature of a license with the trusted keys, then reads the license. The text need not be
+/// [`canonical`]. [`crate::standing`] tells afterwards whether the license is in effect.
 ///
 /// # Errors
-/// [`LicenseError`] says why it does not count.
+/// [`LicenseError`], which says why the license is refused.
 pub fn verify(text: &[u8], trusted: &TrustedKeys) -> Result<License, LicenseError> {
     let malformed = LicenseError::Malformed;
     if text.len() > TEXT_BYTES_MAX {
@@ -131,12 +132,12 @@ pub fn verify(text: &[u8], trusted: &TrustedKeys) -> Result<License, LicenseErro
     parse(payload)
 }
 
-/// What an error quotes of text that nobody vouches for.
+/// Returns the part of an unverified key id that an error may quote.
 fn shown(id: &str) -> String {
     id.chars().filter(char::is_ascii_graphic).take(16).collect()
 }
 
-/// Reads what a trusted key signed.
+/// Reads the JSON of a license after its signature was verified.
 fn parse(payload: &[u8]) -> Result<License, LicenseError> {
     let content = |error: serde_json::Error| LicenseError::Content(error.to_string());
     let all: Map<String, Value> = serde_json::from_slice(payload).map_err(content)?;
@@ -169,7 +170,7 @@ mod tests {
         key.public().clone().into()
     }
 
-    /// A license with more fields than this version knows.
+    /// Verifies a license with additional fields.
     fn with(key: &IssuerKey, more: Value) -> Result<License, LicenseError> {
         let mut payload = serde_json::to_value(license()).unwrap();
         payload.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -214,7 +215,7 @@ mod tests {
     fn every_truncation_and_everything_added_is_refused() {
         let key = IssuerKey::generate();
         let text = issue(&license(), &key).unwrap();
-        // The last line end alone may be missing: editors take it off.
+        // Editors may remove the last line end, so only that one may be missing.
         for end in 0..text.len() - 1 {
             assert!(verify(&text.as_bytes()[..end], &trusted(&key)).is_err(), "the first {end} bytes");
         }
