@@ -1,5 +1,6 @@
-//! What the audit log costs: entries appended in batches, as a run records them, and a value that is
-//! revealed over HTTP with its entry committed. On a SQLite file that is flushed with each commit.
+//! Measures the cost of the audit log on a SQLite file that is flushed with each commit. One measurement
+//! appends entries in batches, as a run records them. The other reveals a value over HTTP and commits its
+//! entry.
 
 use std::{
     net::SocketAddr,
@@ -25,12 +26,12 @@ use vaultterm_sync::{
 };
 use vaultterm_testkit::world::connection;
 
-/// Entries that are appended, and how many in one transaction: as many as the engine does.
+/// The number of entries to append, and the number per transaction. The engine uses the same batch size.
 const ENTRIES: usize = 20_000;
 const BATCH: usize = 200;
-/// Values that are revealed.
+/// The number of values to reveal.
 const REVEALS: usize = 2_000;
-/// What is asked for.
+/// The targets.
 const ENTRIES_A_SECOND: f64 = 2_000.0;
 const REVEAL_P99: Duration = Duration::from_millis(25);
 
@@ -39,11 +40,11 @@ struct Installation {
     root: RootKey,
     owner: User,
     collection: CollectionId,
-    /// Removed with the database in it.
+    /// The folder of the database. Both are removed on drop.
     folder: TempDir,
 }
 
-/// Measures both, and says whether what is asked for was met.
+/// Runs both measurements and prints whether they meet the targets.
 pub(crate) async fn measure() -> Result<()> {
     println!("the audit log, {ENTRIES} entries in batches of {BATCH}, {REVEALS} reveals over HTTP");
     append(&installation().await?).await?;
@@ -118,7 +119,7 @@ async fn append(installation: &Installation) -> Result<()> {
     Ok(())
 }
 
-/// What a run records of a secret that it wrote.
+/// Returns the outcome that a run records for a secret that it wrote.
 fn outcome(n: usize) -> Result<Outcome> {
     let path = SecretPath::new(format!("team-{}/service-{n}/database", n % 100))?;
     let remote = RemoteRef {
@@ -169,7 +170,7 @@ async fn reveal(installation: Installation) -> Result<()> {
     let serving = tokio::spawn(server.serve(Opening::Done(Box::new(app)), async {
         let _ = stopped.await;
     }));
-    // Installing it twice is no error worth telling.
+    // An error only says that a provider is installed already, so it does not matter.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let client = reqwest::Client::builder().no_proxy().build()?;
     let mut times = Vec::new();

@@ -1,4 +1,5 @@
-//! What is compared with: plain requests, as many at once, nothing else.
+//! The bare client that the engine is compared with. It sends plain requests, as many at once as the engine,
+//! and does nothing else.
 
 use std::time::{Duration, Instant};
 
@@ -10,12 +11,13 @@ use vaultterm_testkit::openbao::OpenBao;
 
 use crate::house::{AT_ONCE, MOUNT, Town, path};
 
-/// A client with a token of the same role.
+/// A client with a token of the same role as the engine's token.
 pub(crate) struct Bare {
     http: Client,
     base: String,
     token: String,
-    /// Whether one request lists a whole scope; with HashiCorp Vault every folder and key is asked for.
+    /// Whether the server lists a whole scope in one request. HashiCorp Vault does not, so the client asks
+    /// for every folder and every key.
     scans: bool,
 }
 
@@ -29,7 +31,7 @@ impl Bare {
         Ok(Self { http, base, token, scans: server.flavor() == "openbao" })
     }
 
-    /// Writes every secret with check-and-set, and marks it: two requests each.
+    /// Writes every secret with check-and-set and marks it, with two requests per secret.
     pub(crate) async fn push(&self, scope: &str, secrets: usize) -> Result<Duration> {
         let began = Instant::now();
         let work = stream::iter(0..secrets).map(|n| async move {
@@ -90,7 +92,7 @@ impl Bare {
         Ok(count)
     }
 
-    /// Looks whether what the engine wrote is what it should be: a sample, and how many.
+    /// Checks that the engine wrote all secrets, and checks the content of about twenty of them.
     pub(crate) async fn check(&self, scope: &str, secrets: usize) -> Result<()> {
         self.list(scope, secrets).await?;
         for n in (0..secrets).step_by((secrets / 20).max(1)) {
@@ -112,7 +114,7 @@ impl Bare {
     }
 }
 
-/// What the secret with a number holds.
+/// Returns the data of the secret with number `n`.
 fn value(n: usize) -> Value {
     json!({"username": format!("user-{n}"), "password": format!("correct horse battery staple {n}")})
 }

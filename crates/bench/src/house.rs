@@ -1,4 +1,4 @@
-//! What is measured: the engine over a SQLite file and the Vault client.
+//! The subject of the measurement: the engine over a SQLite file and the Vault client.
 
 use std::{
     sync::Arc,
@@ -25,16 +25,16 @@ use vaultterm_testkit::{
 };
 
 pub(crate) const MOUNT: &str = "kv";
-/// Requests at once, of the engine and of the bare client.
+/// The number of concurrent requests of the engine and of the bare client.
 pub(crate) const AT_ONCE: usize = 32;
 
-/// What every round shares: a mount and a role that may use all of it.
+/// The parts of the server that all rounds share: a mount, and a role that may use all of it.
 pub(crate) struct Town {
     pub(crate) role_id: String,
     pub(crate) secret_id: String,
 }
 
-/// Mounts KV v2 and makes the role.
+/// Mounts KV v2 and creates the role.
 pub(crate) async fn prepare(server: &OpenBao) -> Town {
     let root = server.root();
     root.mount_kv(MOUNT, 2).await;
@@ -51,7 +51,7 @@ pub(crate) async fn prepare(server: &OpenBao) -> Town {
     Town { role_id: made.role_id, secret_id: made.secret_id }
 }
 
-/// Where the secret with a number is: a hundred in a folder.
+/// Returns the path of the secret with number `n`. A folder holds a hundred secrets.
 pub(crate) fn path(n: usize) -> String {
     format!("app-{}/secret-{n}", n / 100)
 }
@@ -77,11 +77,11 @@ pub(crate) struct House {
     address: String,
     role_id: String,
     secret_id: String,
-    /// Removed with the database in it.
+    /// The folder of the database. Both are removed on drop.
     _folder: TempDir,
 }
 
-/// A run and how long it took.
+/// A finished run and its duration.
 pub(crate) struct Timed {
     pub(crate) run: Run,
     pub(crate) took: Duration,

@@ -1,13 +1,15 @@
-//! How fast a sync is: the engine with the SQLite store and the Vault client, beside a bare client
-//! that makes the same requests with the same token, as ratios within one run.
+//! Measures the speed of a sync. The engine, with the SQLite store and the Vault client, runs beside a bare
+//! client that sends the same requests with the same token. The result is the ratio of the two within one
+//! run.
 //!
-//! A real OpenBao with raft on disk, or the HashiCorp Vault that `VAULTTERM_VAULT` names. Each round pushes, pulls and runs without a change, on fresh
-//! paths and a fresh database; one follows directly on the other, so that what else the machine does
-//! falls on both. It fails when a result is wrong, never because it is slow.
+//! The server is a real OpenBao with raft on disk, or the HashiCorp Vault that `VAULTTERM_VAULT` names. Each
+//! round pushes, pulls and runs without a change, on fresh paths and a fresh database. Bare client and engine
+//! take turns directly one after the other, so that other load on the machine slows both down. The benchmark
+//! fails when a result is wrong, and never because it is slow.
 //!
-//! Before that, what the audit log costs, without a Vault (`audit.rs`).
+//! Before that, it measures the cost of the audit log without a Vault (`audit.rs`).
 //!
-//! Start reading at [`round`]; `bare.rs` is what is compared with, `house.rs` what is measured.
+//! Start reading at [`round`]. `bare.rs` is the bare client, and `house.rs` sets up the engine.
 
 #![allow(clippy::print_stdout, reason = "its output is for the person who runs it")]
 
@@ -65,7 +67,7 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-/// One round on fresh paths. Whoever goes first changes from round to round.
+/// Runs one round on fresh paths. The engine and the bare client go first in turns.
 async fn round(server: &OpenBao, town: &house::Town, number: usize, secrets: usize) -> Result<Measured> {
     let (source, target) = (format!("bare-{number}"), format!("engine-{number}"));
     let bare = Bare::login(server, town).await?;

@@ -1,18 +1,18 @@
-//! Times as ratios.
+//! Turns durations into ratios.
 
 use std::{fmt, time::Duration};
 
-/// What one round took: the engine, then the bare client.
+/// The durations of one round: the engine's, then the bare client's.
 pub(crate) struct Measured {
     pub(crate) push: (Duration, Duration),
     pub(crate) pull: (Duration, Duration),
     pub(crate) unchanged: (Duration, Duration),
-    /// Requests of the engine's three runs.
+    /// The number of requests of each of the engine's three runs.
     pub(crate) requests: [u64; 3],
 }
 
 impl Measured {
-    /// How fast the engine is, as a share of the bare client's speed.
+    /// Returns the speed of the engine as a share of the bare client's speed.
     fn speeds(&self) -> [f64; 3] {
         [self.push, self.pull, self.unchanged].map(|(engine, bare)| bare.as_secs_f64() / engine.as_secs_f64())
     }
@@ -36,7 +36,7 @@ impl fmt::Display for Measured {
     }
 }
 
-/// All rounds.
+/// The speeds of all rounds.
 #[derive(Default)]
 pub(crate) struct Report(Vec<[f64; 3]>);
 
@@ -52,7 +52,7 @@ impl fmt::Display for Report {
             let mut speeds: Vec<f64> = self.0.iter().map(|round| round[at]).collect();
             speeds.sort_by(f64::total_cmp);
             let (least, middle, most) = (speeds[0], speeds[speeds.len() / 2], speeds[speeds.len() - 1]);
-            // Half of the bare client's speed is twice its time.
+            // The target is twice the time of the bare client, which is half its speed.
             let met = if middle >= 0.5 { "met" } else { "MISSED" };
             writeln!(
                 f,
