@@ -3,9 +3,9 @@
 
     verify_audit.py [--vkey KEY]... [--anchor FILE]... EXPORT...
 
-Shares no code with VaultTerm and needs Python's standard library alone; the form that it checks is in
-docs/reference/audit-log.md. Prints one line per export, and exits with the class of the first finding
-of the last export that has one (see CLASSES), or 0.
+This script shares no code with VaultTerm and needs only Python's standard library. The page
+docs/reference/audit-log.md describes the format. The script prints one line per export. Its exit code
+is 0, or the class (see CLASSES) of the first finding of the last export that has a finding.
 """
 
 import argparse
@@ -79,7 +79,7 @@ def parse_vkey(text):
     return name, bytes.fromhex(key_id), data[1:]
 
 def signed_by(note, trusted):
-    """The trusted key that signed a note, or None."""
+    """Returns the trusted key that signed a note, or None."""
     text, _, signatures = note.rpartition("\n\n")
     signer = None
     for line in signatures.removesuffix("\n").split("\n"):
@@ -145,7 +145,7 @@ class Reader:
         return read() if flag else None
 
 def decode(data):
-    """What an entry says, as the words of its line, and its log and previous hash."""
+    """Decodes the bytes of an entry. Returns its log, its previous hash, and the fields of its line."""
     r = Reader(data)
     if r.number(1) != 1:
         raise ValueError("unknown version")

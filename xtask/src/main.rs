@@ -1,6 +1,7 @@
-//! What a person runs: `cargo xtask setup | demo | test | bench | sim | kills | planted | mutants | tamper | tidy`.
+//! The commands for people who work on VaultTerm: `cargo xtask setup | demo | test | bench | sim | kills |
+//! planted | mutants | tamper | tidy`.
 //!
-//! Needs Rust and Python 3. Everything else it brings itself, into `target/tools`.
+//! They need Rust and Python 3. They install all other tools themselves, into `target/tools`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is for the person who runs it")]
 
@@ -117,8 +118,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Finds the checkout that cargo was called in. The path that this binary was compiled with would
-/// be another one's where two checkouts share a target folder.
+/// Returns the checkout in which cargo was called. The path that was compiled into this binary does not do,
+/// because it can be that of another checkout that shares the target folder.
 fn root() -> Result<PathBuf> {
     let here = env::var_os("CARGO_MANIFEST_DIR").context("run this as `cargo xtask`")?;
     Ok(Path::new(&here).parent().context("xtask lies in the workspace")?.to_owned())

@@ -1,13 +1,13 @@
-//! Mutants: small changes to the sources, each of which some test must notice.
+//! Checks that the tests notice mutants, which are small changes to the sources.
 //!
-//! `cargo mutants` (cargo-mutants, which has to be installed) says which there are. It would build the
-//! crate again for each; here all of them are woven into one copy, each behind a question that the
-//! environment answers, so that the copy is built once and thousands are tried in the time that building
-//! them one by one would take for dozens (`weave.rs`). What cannot be built beside the others is named,
+//! `cargo mutants` (cargo-mutants, which must be installed) lists the mutants. It would build the crate again
+//! for each of them. Here all mutants are woven into one copy, and each asks the environment whether it is
+//! active (`weave.rs`). The copy is built once, so thousands of mutants are tried in the time in which
+//! building them one by one would allow for dozens. Mutants that do not build beside the others are listed
 //! and left out.
 //!
-//! A mutant that no test notices is a survivor: `docs/reference/mutants.md` explains those that may
-//! live, and any other one is an error.
+//! A mutant that no test notices is a survivor. `docs/reference/mutants.md` explains the survivors that are
+//! accepted, and any other survivor is an error.
 
 mod mutant;
 mod weave;
@@ -31,16 +31,17 @@ use crate::{
     twin,
 };
 
-/// How often what does not build is taken out.
+/// The maximum number of builds, each without the mutants that failed to build before.
 const ROUNDS_MAX: usize = 40;
-/// A mutant may make a test wait for ever: it is noticed then. So much longer than without it.
+/// A mutant can make a test wait forever. It counts as noticed when the test takes this many times as long as
+/// without it.
 const PATIENCE_FACTOR: u32 = 10;
 const PATIENCE_MIN: Duration = Duration::from_secs(20);
-/// Optimized: the tests run often, and are built once.
+/// The build is optimized, because the tests are built once and run often.
 const BUILD: [&str; 2] = ["--profile", "measure"];
-/// Where the survivors that may live are explained, in a table.
+/// The page with the table that explains the accepted survivors.
 const EXPLAINED: &str = "docs/reference/mutants.md";
-/// What the crate is given.
+/// The code that is added to the crate.
 const QUESTION: &str = "
 #[allow(clippy::all, missing_docs, reason = \"only in the copy\")]
 pub(crate) fn mutant(number: u32) -> bool {
@@ -50,7 +51,7 @@ pub(crate) fn mutant(number: u32) -> bool {
 }
 ";
 
-/// Tries every mutant of a crate on the crate's own tests.
+/// Tries all mutants of a crate with the crate's own tests.
 pub(crate) fn check(root: &Path, name: &str) -> Result<()> {
     let began = Instant::now();
     let mut mutants = list(root, name)?;
@@ -92,12 +93,13 @@ fn list(root: &Path, name: &str) -> Result<Vec<Mutant>> {
     Ok(mutants)
 }
 
-/// Weaves all mutants into a copy and builds it, without those that do not build.
+/// Weaves all mutants into a copy and builds it. Returns the test programs and the mutants that do not build.
 fn build(root: &Path, copy: &Path, name: &str, mutants: &mut Vec<Mutant>) -> Result<(Vec<Program>, Vec<Mutant>)> {
     let mut unbuilt = Vec::new();
     for _ in 0..ROUNDS_MAX {
         let mut wanted = twin::sources(root, "mutants")?;
-        // The testkit has no mutants, but calls the crate's constant functions, which become ordinary.
+        // The testkit has no mutants, but it calls constant functions of the crate, and these stop being
+        // constant.
         let woven = [name, "testkit"].map(|name| Path::new("crates").join(name).join("src"));
         let is_woven = |file: &Path| woven.iter().any(|folder| file.starts_with(folder)) && ends_with(file, "rs");
         for (file, bytes) in wanted.iter_mut().filter(|(file, _)| is_woven(file)) {
@@ -126,10 +128,11 @@ fn ends_with(file: &Path, ending: &str) -> bool {
     file.extension().is_some_and(|found| found == ending)
 }
 
-/// The mutant that the compiler refused: the last one before the place.
+/// Returns the number of the mutant that the compiler refused, which is the last one before the reported
+/// place.
 fn blamed(refusal: &Refusal) -> Result<u32> {
     let text = fs::read_to_string(&refusal.file)?;
-    // The question itself may be what is refused, where only constants may stand.
+    // The compiler may refuse the question itself, where only constants are allowed.
     let upto = text.get(..refusal.byte + 40).unwrap_or(&text);
     let before = text.get(..refusal.byte).unwrap_or(upto);
     let question = "crate::mutant(";
@@ -138,7 +141,7 @@ fn blamed(refusal: &Refusal) -> Result<u32> {
     Ok(number.split_once(')').context("a number ends")?.0.parse()?)
 }
 
-/// Runs every program without a mutant: each must pass. Answers how long each may take.
+/// Runs each program without a mutant; all must pass. Returns them with their time limits, the fastest first.
 fn fastest_first(programs: Vec<Program>) -> Result<Vec<(Duration, Program)>> {
     let mut timed = Vec::new();
     for program in programs {
@@ -151,7 +154,7 @@ fn fastest_first(programs: Vec<Program>) -> Result<Vec<(Duration, Program)>> {
     Ok(timed.into_iter().map(|(took, program)| (PATIENCE_MIN.max(took * PATIENCE_FACTOR), program)).collect())
 }
 
-/// Tries the mutants, on all cores; answers those that no test noticed.
+/// Tries the mutants on all cores. Returns those that no test noticed.
 fn survivors(mutants: &[Mutant], programs: &[(Duration, Program)]) -> Vec<Mutant> {
     let open = Mutex::new(mutants.iter());
     let found = Mutex::new(BTreeMap::new());
@@ -159,7 +162,7 @@ fn survivors(mutants: &[Mutant], programs: &[(Duration, Program)]) -> Vec<Mutant
         for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {
                 loop {
-                    // Its own statement: the lock is not held while tests run.
+                    // This is a statement of its own, so that the lock is not held while tests run.
                     let next = lock(&open).next();
                     let Some(mutant) = next else { return };
                     let number = mutant.number.to_string();
@@ -178,7 +181,7 @@ fn survivors(mutants: &[Mutant], programs: &[(Duration, Program)]) -> Vec<Mutant
     std::mem::take(&mut *found).into_values().collect()
 }
 
-/// The mutants that may live: the first column of the table, in backquotes.
+/// Returns the accepted survivors: the names in backquotes in the first column of the table.
 fn explained(root: &Path) -> Result<BTreeSet<String>> {
     let text = fs::read_to_string(root.join(EXPLAINED)).with_context(|| format!("cannot read {EXPLAINED}"))?;
     let names = text.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));

@@ -1,8 +1,8 @@
-//! Deliberate faults, each planted in a copy of the sources: the fast tests must catch every one.
+//! Plants deliberate faults in a copy of the sources. The fast tests must catch each of them.
 //!
-//! All faults are compiled in at once, each behind a question that the environment answers, so
-//! that the copy is built once. The sources themselves stay clean: `planted.toml` says what is
-//! replaced by what, and a text that is not found any more, or found twice, is an error.
+//! All faults are compiled at once, and each asks the environment whether it is active, so that the copy is
+//! built once. The sources themselves stay clean. `planted.toml` lists each text and its replacement. A text
+//! that does not occur exactly once is an error.
 
 use std::{
     collections::BTreeMap,
@@ -21,11 +21,11 @@ use crate::{
     twin,
 };
 
-/// The crates whose tests run, and in which faults are planted.
+/// The crates whose tests run and in which faults are planted.
 const CRATES: [&str; 5] = ["hcv", "outbound", "reconcile", "store", "sync"];
-/// A fault may make a test wait for ever: then it is caught as well.
+/// A fault can make a test wait forever. It counts as caught after this time.
 const PATIENCE: Duration = Duration::from_secs(180);
-/// What every planted crate is given.
+/// The code that is added to each of these crates.
 const QUESTION: &str = "
 pub(crate) fn planted(name: &str) -> bool {
     static PLANTED: std::sync::LazyLock<Option<String>> = std::sync::LazyLock::new(|| std::env::var(\"PLANTED\").ok());
@@ -45,24 +45,23 @@ struct Fault {
     file: String,
     find: String,
     plant: String,
-    /// The test program that is asked first. Where none is named, or it does not catch the fault, all
-    /// are asked.
+    /// The test program to run first. If none is named, or if it does not catch the fault, all programs run.
     by: Option<String>,
 }
 
-/// Plants every fault and says which test caught it.
+/// Plants all faults and prints which test caught each.
 pub(crate) fn check(root: &Path) -> Result<()> {
     Planted::build(root)?.check()
 }
 
-/// The copy with the faults in it, built.
+/// The built copy with the faults in it.
 pub(crate) struct Planted {
     faults: Vec<Fault>,
     programs: Vec<Program>,
 }
 
 impl Planted {
-    /// Makes the copy and builds its tests, without running any.
+    /// Makes the copy and builds its tests, but runs none.
     pub(crate) fn build(root: &Path) -> Result<Self> {
         let text = fs::read_to_string(root.join("xtask/planted.toml")).context("cannot read xtask/planted.toml")?;
         let Faults { fault: faults } = toml::from_str(&text).context("xtask/planted.toml")?;
@@ -76,7 +75,7 @@ impl Planted {
         Ok(Self { faults, programs })
     }
 
-    /// Plants every fault and says which test caught it.
+    /// Activates each fault in turn and prints which test caught it.
     pub(crate) fn check(&self) -> Result<()> {
         look_for_all(&self.faults, &self.programs)
     }
@@ -90,7 +89,7 @@ fn look_for_all(faults: &[Fault], programs: &[Program]) -> Result<()> {
         for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {
                 loop {
-                    // Its own statement: the lock is not held while tests run.
+                    // This is a statement of its own, so that the lock is not held while tests run.
                     let next = lock(&open).next();
                     let Some(fault) = next else { return };
                     let by = catch(fault, programs, &healthy);
@@ -108,12 +107,12 @@ fn look_for_all(faults: &[Fault], programs: &[Program]) -> Result<()> {
     Ok(())
 }
 
-/// Tests that were run without any fault, and whether they passed.
+/// The tests that were run without a fault, and whether they passed.
 #[derive(Default)]
 struct Healthy(Mutex<BTreeMap<String, bool>>);
 
 impl Healthy {
-    /// A test that fails anyway catches nothing.
+    /// Returns whether a test passes without a fault. A test that fails without a fault cannot catch one.
     fn passes(&self, program: &Program, test: &str) -> bool {
         let name = format!("{}::{test}", program.name);
         let known = lock(&self.0).get(&name).copied();
@@ -125,7 +124,7 @@ impl Healthy {
     }
 }
 
-/// Finds a test that fails with a fault and passes without it.
+/// Returns a test that fails with a fault and passes without it.
 fn catch(fault: &Fault, programs: &[Program], healthy: &Healthy) -> Option<String> {
     let named = |program: &&Program| fault.by.as_ref().is_some_and(|by| *by == program.name);
     let fails = |program: &Program| {
@@ -136,7 +135,7 @@ fn catch(fault: &Fault, programs: &[Program], healthy: &Healthy) -> Option<Strin
     if let Some(caught) = programs.iter().filter(named).find_map(fails) {
         return Some(caught);
     }
-    // The tests of its own crate are the likeliest.
+    // The tests of the fault's own crate are the most likely to catch it.
     let (own, other): (Vec<_>, Vec<_>) = programs.iter().partition(|program| fault.file.starts_with(&program.folder));
     let note = |caught| if fault.by.is_some() { format!("{caught} (planted.toml names another)") } else { caught };
     own.into_iter().chain(other).filter(|program| !named(program)).find_map(fails).map(note)

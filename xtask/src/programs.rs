@@ -1,5 +1,5 @@
-//! The test programs of some crates: building them, and running one of them while the environment says
-//! what is wrong in it.
+//! Builds the test programs of some crates, and runs one of them while the environment names the active fault
+//! or mutant.
 
 use std::{
     io::Read,
@@ -14,25 +14,25 @@ use serde_json::Value;
 
 use crate::tools;
 
-/// A test program that was built.
+/// A built test program.
 pub(crate) struct Program {
     pub(crate) name: String,
     path: PathBuf,
-    /// Of the sources of its crate.
+    /// The folder of the crate's sources.
     pub(crate) folder: String,
-    /// The OpenBao for tests that start one.
+    /// The OpenBao binary for tests that start one.
     bao: PathBuf,
 }
 
-/// What the compiler refused, and where: the file in the copy and the byte in it.
+/// The place of an error of the compiler: the file in the copy, and the offset in bytes.
 pub(crate) struct Refusal {
     pub(crate) file: PathBuf,
     pub(crate) byte: usize,
     pub(crate) text: String,
 }
 
-/// Builds the tests of some crates of a copy, with more arguments for Cargo. Answers what the compiler
-/// refused when it refused something.
+/// Builds the tests of some crates of a copy, with additional arguments for Cargo. Returns the places of
+/// errors if the compiler refused the sources.
 pub(crate) fn build(
     root: &Path,
     copy: &Path,
@@ -45,7 +45,7 @@ pub(crate) fn build(
     for name in crates {
         command.args(["--package", &format!("vaultterm-{name}")]);
     }
-    // The dependencies are the same: they are built once.
+    // The copy uses the target folder of the workspace, so that the dependencies are not built twice.
     command.arg("--target-dir").arg(root.join("target"));
     let output = command.stderr(Stdio::inherit()).output().context("cannot start cargo")?;
     let (mut programs, mut refusals) = (Vec::new(), Vec::new());
@@ -77,8 +77,9 @@ fn refusal(copy: &Path, message: &Value) -> Option<Refusal> {
 }
 
 impl Program {
-    /// Runs tests with something set in the environment; answers the names of those that failed. Tests
-    /// that do not end in time are one that failed, whichever it was.
+    /// Runs tests with a variable set in the environment and returns the names of the failed tests. If the
+    /// tests do not end in time, it returns one name, that of the first test in `which` or a text for the
+    /// whole program, because it does not know which test hangs.
     pub(crate) fn failures(&self, (name, value): (&str, &str), which: &[&str], patience: Duration) -> Vec<String> {
         let undone = || which.first().map_or_else(|| "(the whole program)".to_owned(), |test| (*test).to_owned());
         let mut command = Command::new(&self.path);
@@ -86,7 +87,7 @@ impl Program {
         command.args(which).arg("--test-threads=1");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let Ok(mut child) = command.spawn() else { return vec![undone()] };
-        // Read while it runs: a full pipe would stop it.
+        // A thread reads the output while the program runs, because a full pipe would stop the program.
         let reading = child.stdout.take().map(|mut stdout| {
             thread::spawn(move || {
                 let mut text = Vec::new();
@@ -109,7 +110,7 @@ impl Program {
         let said = reading.and_then(|reading| reading.join().ok()).unwrap_or_default();
         let ran = said.lines().filter_map(|line| line.strip_prefix("test "));
         let failed: Vec<_> = ran.filter_map(|line| line.strip_suffix(" ... FAILED")).map(str::to_owned).collect();
-        // A test that is not there is none that passed.
+        // A test that does not exist did not pass.
         let nothing_ran = !which.is_empty() && said.contains("running 0 tests");
         if failed.is_empty() && (!passed || nothing_ran) { vec![undone()] } else { failed }
     }

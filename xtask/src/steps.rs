@@ -1,4 +1,4 @@
-//! The steps of `cargo xtask test`, each named and timed.
+//! The steps of `cargo xtask test`, each with a name and a duration.
 
 use std::{
     env,
@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::{planted::Planted, tidy, tools};
 
-/// Runs everything that must hold, and stops at the first thing that does not.
+/// Runs all checks and stops at the first that fails.
 pub(crate) fn test(root: &Path) -> Result<()> {
     let start = Instant::now();
     warn_of_little_room(root);
@@ -33,7 +33,7 @@ pub(crate) fn test(root: &Path) -> Result<()> {
     step("evidence: planted faults", || faults.check())?;
     judge(evidence.elapsed());
     step("all other tests", || {
-        // Nextest runs no documentation tests.
+        // Nextest does not run documentation tests.
         cargo(root, &["test", "--workspace", "--locked", "--quiet", "--doc"], &tools.env())?;
         tools.nextest(root, &["--workspace", "--no-fail-fast", "-E", &format!("not ({EVIDENCE})")])
     })?;
@@ -45,12 +45,12 @@ pub(crate) fn test(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What holds on any server, as nextest names it: the facts that the stand-in plays, the contract,
-/// the client, whole runs, and the product from outside.
+/// A nextest filter for the tests that must pass on any server: the facts about Vault that the stand-in
+/// imitates, the contract, the client, whole runs, and the black-box tests of the product.
 const CONFORMANCE: &str =
     "package(vaultterm-testkit) | package(vaultterm-hcv) & kind(test) | package(vaultterm) & binary(black_box)";
 
-/// Runs what holds on any server on the one that the environment names.
+/// Runs the tests that must pass on any server, on the server that the environment names.
 pub(crate) fn conform(root: &Path) -> Result<()> {
     let server = env::var("VAULTTERM_VAULT").unwrap_or_default();
     ensure!(
@@ -63,13 +63,13 @@ pub(crate) fn conform(root: &Path) -> Result<()> {
         print!("── server: {}", String::from_utf8_lossy(&version.stdout));
     }
     step("conformance", || {
-        // What is left out says so, with its reason, on stderr.
+        // Tests that are left out print the reason to stderr.
         let arguments = ["--workspace", "--no-fail-fast", "--success-output", "final", "-E", CONFORMANCE];
         tools.nextest(root, &arguments)
     })
 }
 
-/// The tools that the tests need, by absolute path.
+/// The absolute paths of the tools that the tests need.
 struct Tools {
     bao: String,
     nextest: PathBuf,
@@ -94,18 +94,18 @@ impl Tools {
         run(root, &self.nextest, &[&["nextest", "run", "--locked"][..], arguments].concat(), &self.env())
     }
 
-    /// Checks what the dependencies may be. The database of advisories is left out: it is fetched from
-    /// elsewhere, and a test must not depend on the day.
+    /// Checks licenses, sources and bans of the dependencies. Advisories are not checked: their database
+    /// comes from the network, and a test must not depend on the day.
     fn deny(&self, root: &Path) -> Result<()> {
         run(root, &self.deny, &["--all-features", "--locked", "check", "bans", "licenses", "sources"], &[])
     }
 }
 
-/// What a build from nothing writes below `target`, in GiB, and some room for the tests.
+/// The disk space that a build from scratch needs below `target`, in GiB, with some room for the tests.
 const ROOM_GIB: u64 = 10;
 
-/// A full disk makes compilers fail without a word of why: said here, where it is known. Nothing is said where `df`
-/// does not tell.
+/// Warns of a nearly full disk, because compilers fail on a full disk without saying why. Prints nothing if
+/// `df` does not report the free space.
 fn warn_of_little_room(root: &Path) {
     let told = Command::new("df").arg("-Pk").arg(root).output().map(|output| output.stdout).unwrap_or_default();
     let told = String::from_utf8_lossy(&told);
@@ -116,14 +116,14 @@ fn warn_of_little_room(root: &Path) {
     }
 }
 
-/// How long the evidence may take on two cores.
+/// The time in which the evidence must finish on two cores.
 const EVIDENCE_WITHIN: Duration = Duration::from_secs(6 * 60);
 
-/// What shows that nothing is lost (docs/concepts/trust.md), as nextest names it: the planner by
+/// A nextest filter for the tests which show that no value is lost (docs/concepts/trust.md): the planner by
 /// enumeration and by random histories, the engine in thousands of worlds, and a server that is killed.
 const EVIDENCE: &str = "package(vaultterm-reconcile) | package(vaultterm-sync) | test(/^kills::/)";
 
-/// Says how long the evidence took. That it took too long fails nothing: a busy machine is no fault.
+/// Prints how long the evidence took. Too long a time is not an error, because the machine may be busy.
 fn judge(took: Duration) {
     let (took, within) = (took.as_secs_f64(), EVIDENCE_WITHIN.as_secs());
     println!("── evidence: ok, {took:.0} s of at most {within} on two cores that have nothing else to do");
@@ -132,7 +132,7 @@ fn judge(took: Duration) {
     }
 }
 
-/// Measures on a real server: OpenBao, or what `VAULTTERM_VAULT` names.
+/// Runs the benchmark on a real server: OpenBao, or the server that `VAULTTERM_VAULT` names.
 pub(crate) fn bench(root: &Path, secrets: usize) -> Result<()> {
     let bao = tools::OPENBAO.install(root)?.display().to_string();
     let secrets = secrets.to_string();
@@ -144,7 +144,8 @@ pub(crate) fn bench(root: &Path, secrets: usize) -> Result<()> {
     cargo(root, &arguments, &[])
 }
 
-/// Changes every byte of a long audit log's export, and of a backup: every change must be noticed.
+/// Changes each byte of the export of a long audit log, and each byte of a backup. Every change must be
+/// noticed.
 pub(crate) fn tamper(root: &Path) -> Result<()> {
     let test = ["test", "--profile", "measure", "--locked"];
     let ledger = ["--package", "vaultterm-ledger", "--test", "tamper", "--", "flips::", "--nocapture"];
@@ -153,7 +154,7 @@ pub(crate) fn tamper(root: &Path) -> Result<()> {
     cargo(root, &[&test[..], &store].concat(), &[("VAULTTERM_TESTS_LONG", "1")])
 }
 
-/// Runs simulated worlds with optimization, and says what they came across.
+/// Runs simulated worlds in an optimized build, and prints which events occurred in them.
 pub(crate) fn simulate(root: &Path, seeds: u64, from: u64) -> Result<()> {
     let mut arguments =
         vec!["test", "--profile", "measure", "--locked", "--package", "vaultterm-sync", "--test", "simulation"];
@@ -161,7 +162,7 @@ pub(crate) fn simulate(root: &Path, seeds: u64, from: u64) -> Result<()> {
     cargo(root, &arguments, &[("SIM_SEEDS", &seeds.to_string()), ("SIM_FROM", &from.to_string())])
 }
 
-/// Kills a server again and again, and says what the kills hit.
+/// Kills a server repeatedly, and prints what the server was doing when it was killed.
 pub(crate) fn kill(root: &Path, count: u64, from: u64) -> Result<()> {
     let bao = tools::OPENBAO.install(root)?.display().to_string();
     let arguments =

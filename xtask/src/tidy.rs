@@ -20,7 +20,7 @@ const ROOMS: [(&str, &[&str]); 11] = [
     ("hcv", &["outbound", "reconcile", "sealing", "sync"]),
     ("store", &["ledger", "reconcile", "sealing", "sync"]),
     ("server", &["hcv", "ledger", "license", "outbound", "reconcile", "sealing", "store", "sync"]),
-    // It measures the others, and no crate uses it.
+    // `bench` measures the other crates, and no crate uses it.
     ("bench", &["hcv", "ledger", "reconcile", "sealing", "server", "store", "sync", "testkit"]),
     ("vaultterm", &["hcv", "ledger", "license", "reconcile", "sealing", "server", "store", "sync"]),
 ];

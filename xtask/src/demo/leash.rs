@@ -1,9 +1,9 @@
-//! What must not outlive the demo, on a leash: the folder of its files, and its servers.
+//! Ties the folder and the servers of the demo to its process, so that they do not outlive it.
 //!
-//! Between the demo and each of them stands a shell that waits for the end of its standard input.
-//! The kernel closes that however the demo ends (done, failed, Ctrl-C, killed), and then the shell
-//! cleans up. The shells are in process groups of their own: a Ctrl-C at the terminal is not for
-//! them, nor for the servers.
+//! A shell stands between the demo and each of them, and waits for the end of its standard input. The kernel
+//! closes that input however the demo ends (normally, with an error, by Ctrl-C, killed), and then the shell
+//! cleans up. Each shell is in a process group of its own, so that Ctrl-C at the terminal reaches neither the
+//! shells nor the servers.
 
 use std::{
     ffi::OsStr,
@@ -17,8 +17,8 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
-/// Makes a folder, says so, and removes it in the end. A server that is being killed at the same
-/// time may still write a file, so it is tried again, for at most ten seconds.
+/// Makes a folder, reports it, and removes it at the end. A server that is being killed at that moment may
+/// still write a file, so the shell retries the removal for at most ten seconds.
 const FOLDER: &str = r#"
 trap '' INT TERM HUP
 mkdir -m 700 "$1" || exit 1
@@ -32,7 +32,7 @@ until rm -rf "$1" 2>/dev/null; do
 done
 "#;
 
-/// Starts a server, and kills it in the end. Its output goes to `$1.out` and `$1.log`.
+/// Starts a server, and kills it at the end. The output of the server goes to `$1.out` and `$1.log`.
 const SERVER: &str = r#"
 trap '' INT TERM HUP
 name=$1
@@ -44,7 +44,7 @@ kill -9 "$server" 2>/dev/null
 wait "$server" 2>/dev/null
 "#;
 
-/// The shell between, and the end of the pipe that it waits for.
+/// The shell in between, and the writing end of the pipe that it reads.
 #[derive(Debug)]
 struct Leash {
     shell: Child,
@@ -67,12 +67,12 @@ impl Leash {
 impl Drop for Leash {
     fn drop(&mut self) {
         self.hand.take();
-        // It ends by itself once its standard input did.
+        // The shell ends by itself after its standard input ended.
         let _ = self.shell.wait();
     }
 }
 
-/// A private folder, removed when dropped.
+/// A private folder. It is removed on drop.
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
@@ -80,7 +80,7 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// Makes a folder that only its owner may look into.
+    /// Creates a folder that only its owner can read.
     pub(super) fn make() -> Result<Self> {
         let moment = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
         let name = format!("vaultterm-demo-{}-{}", process::id(), moment.subsec_nanos());
@@ -94,13 +94,13 @@ impl Folder {
         Ok(Self { path, _leash: leash })
     }
 
-    /// Returns where it is.
+    /// Returns the path of the folder.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 }
 
-/// A server's process, killed when dropped.
+/// The process of a server. It is killed on drop.
 #[derive(Debug)]
 pub(super) struct Server {
     log: PathBuf,
@@ -108,8 +108,8 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Starts a program with this environment and nothing else of ours but `PATH`. What it says
-    /// goes to `NAME.out` and `NAME.log` in `folder`.
+    /// Starts a program with the given environment and, of the demo's own variables, only `PATH`. Its output
+    /// goes to `NAME.out` (stdout) and `NAME.log` (stderr) in `folder`.
     pub(super) fn start<'a>(
         folder: &Path,
         name: &str,
@@ -123,12 +123,12 @@ impl Server {
         Ok(Self { log, _leash: Leash::start(command)? })
     }
 
-    /// Reads what it printed so far.
+    /// Returns what the server has printed to stdout so far.
     pub(super) fn printed(&self) -> String {
         fs::read_to_string(self.log.with_extension("out")).unwrap_or_default()
     }
 
-    /// Reads what it logged so far.
+    /// Returns what the server has logged so far.
     pub(super) fn logged(&self) -> String {
         fs::read_to_string(self.log.with_extension("log")).unwrap_or_default()
     }
@@ -140,7 +140,7 @@ mod tests {
 
     use super::*;
 
-    /// Waits for a condition, for at most ten seconds.
+    /// Waits at most ten seconds for a condition, and panics if it does not become true.
     fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
         let began = Instant::now();
         while !holds() {
@@ -149,7 +149,7 @@ mod tests {
         }
     }
 
-    /// A server that says its process id, and the id.
+    /// Starts a server that prints its process id. Returns the server and the path of the process in `/proc`.
     fn server(folder: &Path) -> (Server, PathBuf) {
         let program = ["sh", "-c", "echo $$; echo ready >&2; exec sleep 600"].map(OsStr::new);
         let server = Server::start(folder, "sleeper", &program, []).expect("started");
@@ -175,7 +175,8 @@ mod tests {
         let mut folder = Folder::make().expect("made");
         let path = folder.path().to_owned();
         let (mut server, process) = server(&path);
-        // What the kernel does when the demo is killed: nobody waits for anything.
+        // The kernel closes both pipes in the same way when the demo is killed. In that case nobody waits for
+        // the shells.
         let ends = (folder._leash.hand.take(), server._leash.hand.take());
         drop(ends);
         eventually("the server is gone", || !process.exists());

@@ -1,8 +1,9 @@
-//! `cargo xtask demo`: a real Vault (`remote.rs` says which) and `VaultTerm` on this machine, and a story in chapters.
+//! `cargo xtask demo` starts a real Vault (see `remote.rs`) and `VaultTerm` on this machine, and tells a
+//! story in chapters.
 //!
-//! Everything is done as a person would, with the two command lines; after each step the other
-//! side is looked at independently (`check.rs`), and the first difference ends the demo with an
-//! error. Nothing outlives it (`leash.rs`). Start reading at `chapters/mod.rs`.
+//! The demo does everything with the two command lines, as a person would. After each step it checks the
+//! other side independently (`check.rs`), and the first difference ends it with an error. No process or file
+//! outlives it (`leash.rs`). Start reading at `chapters/mod.rs`.
 
 mod chapters;
 mod check;
@@ -21,7 +22,7 @@ use narrator::Narrator;
 use remote::Binaries;
 use world::{OWNER, Tools, World};
 
-/// Runs the demo. With `keep` both servers stay up afterwards, until Ctrl-C.
+/// Runs the demo. With `keep`, both servers stay up afterwards until Ctrl-C.
 pub(crate) fn run(root: &Path, keep: bool) -> Result<()> {
     let narrator = Narrator::new();
     narrator.say(
@@ -46,7 +47,7 @@ pub(crate) fn run(root: &Path, keep: bool) -> Result<()> {
     Ok(())
 }
 
-/// Shows how to look around, and stays. Ctrl-C ends this process, and with it everything.
+/// Prints how to look around, and waits. Ctrl-C ends this process, and the servers and the folder with it.
 fn linger(narrator: Narrator, world: &World, tools: &Tools) -> Result<()> {
     let (server, vaultterm) = (tools.remote.server.display(), tools.vaultterm.display());
     let product = world.remote.product;

@@ -1,5 +1,5 @@
-//! How the story is printed: plain text with a little colour, where that is wanted, and in the words
-//! of the server: the story is written with `vault`, and says `bao` where OpenBao runs.
+//! Prints the story as plain text, with a little colour on terminals. The story is written with the words of
+//! `vault`; where OpenBao runs, the narrator replaces them with the words of `bao`.
 
 use std::{
     borrow::Cow,
@@ -9,14 +9,14 @@ use std::{
 
 use super::remote::Product;
 
-/// Prints the story on stdout.
+/// The printer of the story. It writes to stdout.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Narrator {
     colour: bool,
     product: Product,
 }
 
-/// What HashiCorp Vault and OpenBao call differently.
+/// The words that differ between HashiCorp Vault and OpenBao.
 const WORDS: [(&str, &str); 5] = [
     ("vault kv ", "bao kv "),
     ("vault policy ", "bao policy "),
@@ -26,19 +26,19 @@ const WORDS: [(&str, &str); 5] = [
 ];
 
 impl Narrator {
-    /// Looks at the terminal and at `NO_COLOR`.
+    /// Returns a narrator that uses colour if stdout is a terminal and `NO_COLOR` is not set.
     pub(super) fn new() -> Self {
         let refused = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
         Self { colour: io::stdout().is_terminal() && !refused && !dumb, product: Product::Vault }
     }
 
-    /// Speaks of this product from now on.
+    /// Returns a narrator that uses the words of this product.
     pub(super) fn speaking_of(self, product: Product) -> Self {
         Self { product, ..self }
     }
 
-    /// Puts a text into the words of the product.
+    /// Returns a text in the words of the product.
     pub(super) fn words(self, text: &str) -> Cow<'_, str> {
         if self.product == Product::Vault {
             return Cow::Borrowed(text);
@@ -47,12 +47,12 @@ impl Narrator {
         Cow::Owned(WORDS.iter().fold(text.to_owned(), put))
     }
 
-    /// Begins a chapter.
+    /// Prints the title of a chapter.
     pub(super) fn chapter(self, number: usize, title: &str) {
         println!("\n{}", self.paint("1", &format!("━━ {number}. {title}")));
     }
 
-    /// Tells something, in lines as they are.
+    /// Prints a text and keeps its lines.
     pub(super) fn say(self, text: &str) {
         println!();
         for line in self.words(text).lines() {
@@ -60,20 +60,20 @@ impl Narrator {
         }
     }
 
-    /// Shows a command before it runs, and what it reads from stdin.
+    /// Prints a command before it runs, with its standard input.
     pub(super) fn command(self, line: &str, input: Option<&str>) {
         let input = input.map_or(String::new(), |text| format!(" <<< '{text}'"));
         println!("   {} {}", self.paint("32", "$"), self.paint("1", &format!("{}{input}", self.words(line))));
     }
 
-    /// Shows what a command said.
+    /// Prints the output of a command.
     pub(super) fn output(self, text: &str) {
         for line in text.trim_end().lines() {
             println!("     {}", self.paint("2", line));
         }
     }
 
-    /// Says what was found to be as it must be.
+    /// Prints that a check succeeded.
     pub(super) fn checked(self, what: &str) {
         println!("   {} {}", self.paint("36", "✓"), self.words(what));
     }

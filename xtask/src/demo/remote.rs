@@ -1,6 +1,5 @@
-//! The Vault of the story's organisation: a HashiCorp Vault that `VAULTTERM_VAULT` names, an OpenBao,
-//! or an OpenBao behind the stand-in for HashiCorp Vault. Which of the two products it is, the server
-//! is asked.
+//! The Vault server of the story: the HashiCorp Vault that `VAULTTERM_VAULT` names, an OpenBao, or an OpenBao
+//! behind the stand-in for HashiCorp Vault. The demo asks the server which of the two products it is.
 
 use std::{
     ffi::OsStr,
@@ -16,7 +15,7 @@ use serde_json::Value;
 use super::servers::{self, Running};
 use crate::tools;
 
-/// What a server says it is.
+/// The product that a server reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Product {
     Vault,
@@ -24,7 +23,7 @@ pub(super) enum Product {
 }
 
 impl Product {
-    /// Returns its name.
+    /// Returns the name of the product.
     pub(super) const fn title(self) -> &'static str {
         match self {
             Self::Vault => "HashiCorp Vault",
@@ -32,7 +31,7 @@ impl Product {
         }
     }
 
-    /// Returns its command line.
+    /// Returns the name of the product's command line.
     pub(super) const fn command(self) -> &'static str {
         match self {
             Self::Vault => "vault",
@@ -40,7 +39,7 @@ impl Product {
         }
     }
 
-    /// Returns the variable that its command line finds the address in.
+    /// Returns the variable in which the command line finds the server's address.
     pub(super) const fn address_variable(self) -> &'static str {
         match self {
             Self::Vault => "VAULT_ADDR",
@@ -48,7 +47,7 @@ impl Product {
         }
     }
 
-    /// Returns the name of its flavor on the command line of VaultTerm.
+    /// Returns the flavor of the product on the command line of VaultTerm.
     pub(super) const fn flavor(self) -> &'static str {
         match self {
             Self::Vault => "vault",
@@ -57,17 +56,17 @@ impl Product {
     }
 }
 
-/// The binaries that make the server.
+/// The binaries that the server is started from.
 #[derive(Debug)]
 pub(super) struct Binaries {
-    /// The server, which is the command line, too.
+    /// The server. The same binary is the command line.
     pub(super) server: PathBuf,
-    /// The stand-in in front of it.
+    /// The stand-in in front of the server.
     stand_in: Option<PathBuf>,
 }
 
 impl Binaries {
-    /// Finds what `VAULTTERM_VAULT` names, or installs OpenBao.
+    /// Finds the binaries that `VAULTTERM_VAULT` names, or installs OpenBao.
     pub(super) fn find(root: &Path) -> Result<Self> {
         let own = std::env::var_os("VAULTTERM_VAULT").filter(|name| !name.is_empty());
         let (server, stand_in) = match own {
@@ -77,24 +76,24 @@ impl Binaries {
             Some(path) => (path.into(), None),
             None => (tools::OPENBAO.install(root)?, None),
         };
-        // It may be named relative to where we were called.
+        // The path may be relative to the folder in which the demo was called.
         let server = server.canonicalize().with_context(|| format!("there is no server at {}", server.display()))?;
         Ok(Self { server, stand_in })
     }
 }
 
-/// The running server. Dropped in this order.
+/// The running server. Its parts are dropped in this order.
 #[derive(Debug)]
 pub(super) struct Remote {
     stand_in: Option<Running>,
     server: Running,
     pub(super) product: Product,
-    /// Where its command line is, under the name that people type.
+    /// The folder with the command line, under the name that people type.
     pub(super) tools: PathBuf,
 }
 
 impl Remote {
-    /// Starts it in its development mode, and asks it what it is.
+    /// Starts the server in its development mode and asks it for its product.
     pub(super) fn start(binaries: &Binaries, folder: &Path, home: &Path) -> Result<Self> {
         let server = servers::start_in_development_mode(&binaries.server, folder, home)?;
         let stand_in = match &binaries.stand_in {
@@ -109,12 +108,12 @@ impl Remote {
         Ok(Self { stand_in, server, product, tools })
     }
 
-    /// Returns its address.
+    /// Returns the address of the server.
     pub(super) fn address(&self) -> &str {
         &self.stand_in.as_ref().unwrap_or(&self.server).address
     }
 
-    /// Says what it is, in a sentence's beginning.
+    /// Returns a description of the server for the beginning of a sentence.
     pub(super) fn description(&self) -> String {
         let title = self.product.title();
         if self.stand_in.is_some() {
@@ -124,7 +123,7 @@ impl Remote {
         }
     }
 
-    /// Reads the last lines of its log.
+    /// Returns the last lines of the server's log.
     pub(super) fn last_words(&self) -> String {
         self.server.last_words()
     }
@@ -137,7 +136,7 @@ fn stand_in(binary: &Path, behind: &str, folder: &Path, home: &Path) -> Result<R
     servers::start_that_prints_its_address(folder, "vault-like", &program, &[])
 }
 
-/// Asks a server's health: only HashiCorp Vault says whether it is Enterprise.
+/// Asks a server for its product by its health. Only HashiCorp Vault reports there whether it is Enterprise.
 fn ask(address: &str) -> Result<Product> {
     let host = address.strip_prefix("http://").context("plain http on loopback")?;
     let mut server = TcpStream::connect(host).with_context(|| format!("cannot connect to {address}"))?;

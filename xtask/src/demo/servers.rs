@@ -1,4 +1,4 @@
-//! Starting the servers of the demo: a Vault in memory (`remote.rs` says which), and `VaultTerm` on SQLite.
+//! Starts the servers of the demo: a Vault in memory (see `remote.rs`), and `VaultTerm` on SQLite.
 
 use std::{
     ffi::OsStr,
@@ -15,12 +15,12 @@ use serde_json::Value;
 
 use super::leash::Server;
 
-/// How long a server may take to start. Generous: machines are busy.
+/// The maximum time that a server may take to start. It is generous because the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How often another port is tried where somebody took it first.
+/// The number of ports to try when another program took the port first.
 const PORTS_MAX: u32 = 5;
 
-/// A server that answers.
+/// A running server.
 #[derive(Debug)]
 pub(super) struct Running {
     server: Server,
@@ -29,19 +29,19 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Reads its whole log.
+    /// Returns the whole log.
     pub(super) fn log(&self) -> String {
         self.server.logged()
     }
 
-    /// Reads the last lines of its log.
+    /// Returns the last lines of the log.
     pub(super) fn last_words(&self) -> String {
         last_lines(&self.log())
     }
 }
 
-/// Builds a binary of a package and answers its path. Cargo says where: the target folder may be
-/// anywhere.
+/// Builds a binary of a package and returns its path. Cargo reports the path, because the target folder may
+/// be anywhere.
 pub(super) fn build(root: &Path, package: &str, name: &str) -> Result<PathBuf> {
     let output = Command::new(env!("CARGO"))
         .current_dir(root)
@@ -59,8 +59,8 @@ pub(super) fn build(root: &Path, package: &str, name: &str) -> Result<PathBuf> {
     binary.context("cargo did not say where the binary is")
 }
 
-/// Starts HashiCorp Vault or OpenBao in its development mode: in memory, unsealed, with a KV v2 mount
-/// at `secret/`. It keeps its root token where the command line looks for it, in `home`.
+/// Starts HashiCorp Vault or OpenBao in its development mode: in memory, unsealed, with a KV v2 mount at
+/// `secret/`. The server stores its root token in `home`, where the command line looks for it.
 pub(super) fn start_in_development_mode(binary: &Path, folder: &Path, home: &Path) -> Result<Running> {
     for _ in 0..PORTS_MAX {
         let listen = format!("127.0.0.1:{}", free_port()?);
@@ -68,7 +68,8 @@ pub(super) fn start_in_development_mode(binary: &Path, folder: &Path, home: &Pat
         let program = [binary.as_os_str(), OsStr::new("server"), OsStr::new("-dev"), OsStr::new(&flag)];
         let server = Server::start(folder, "vault", &program, [("HOME", home.as_os_str())])?;
         let taken = || server.logged().contains("address already in use");
-        // The banner comes after the listeners: whoever listens before is somebody else.
+        // The server prints the banner after it opened its listeners. Without the banner, a listener on this
+        // port belongs to another program.
         let up = || server.printed().contains("server started!") && TcpStream::connect(&listen).is_ok();
         if wait_until(|| up() || taken()) && !taken() {
             return Ok(Running { server, address: format!("http://{listen}") });
@@ -78,9 +79,8 @@ pub(super) fn start_in_development_mode(binary: &Path, folder: &Path, home: &Pat
     bail!("the Vault found no free port in {PORTS_MAX} tries");
 }
 
-/// Starts `VaultTerm` on a data directory that `vaultterm init` made, with the public key of the vendor
-/// whose licenses count. It takes a free port itself
-/// and prints its address once it listens.
+/// Starts `VaultTerm` on a data directory that `vaultterm init` created, with the public key of the license
+/// vendor. The server chooses a free port and prints its address when it listens.
 pub(super) fn start_vaultterm(binary: &Path, folder: &Path, data: &Path, license_key: &Path) -> Result<Running> {
     let program = [binary.as_os_str(), OsStr::new("serve")];
     let env = [
@@ -92,7 +92,7 @@ pub(super) fn start_vaultterm(binary: &Path, folder: &Path, data: &Path, license
     start_that_prints_its_address(folder, "vaultterm", &program, &env)
 }
 
-/// Starts a server that prints its address once it listens.
+/// Starts a server that prints its address when it listens.
 pub(super) fn start_that_prints_its_address(
     folder: &Path,
     name: &str,
@@ -106,7 +106,7 @@ pub(super) fn start_that_prints_its_address(
     Ok(Running { server, address })
 }
 
-/// Says whether any file below a folder contains a text.
+/// Returns whether a file below a folder contains a text.
 pub(super) fn any_file_contains(folder: &Path, text: &str) -> Result<bool> {
     for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
         let path = entry?.path();

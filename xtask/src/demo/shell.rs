@@ -1,7 +1,7 @@
-//! The person at the keyboard: every line goes through `sh`, exactly as it is shown.
+//! The shell of the person in the story. Each line runs through `sh`, exactly as the story shows it.
 //!
-//! Both tools are on the person's `PATH`, the working folder is private, and nothing of a
-//! developer's own Vault or `VaultTerm` gets in. Secrets go through files and stdin.
+//! Both tools are on the `PATH` of this person, and the working folder is private. The environment holds no
+//! settings for a developer's own Vault or `VaultTerm`. Secrets go through files and stdin.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::narrator::Narrator;
 
-/// A person's shell.
+/// The shell of a person.
 #[derive(Debug)]
 pub(super) struct Shell {
     pub(super) narrator: Narrator,
@@ -24,16 +24,16 @@ pub(super) struct Shell {
     folder: OsString,
 }
 
-/// What a line said, and how it ended.
+/// The output and the exit status of a line.
 struct Said {
     code: Option<i32>,
     text: String,
-    /// What it said on stderr, where that was kept apart.
+    /// The output on stderr, if it was kept apart from stdout.
     messages: String,
 }
 
 impl Shell {
-    /// Opens a shell in a folder that is also its home, with tools from these folders.
+    /// Returns a shell that works in a folder, which is its home too, and finds tools in these folders.
     pub(super) fn new(narrator: Narrator, folder: &Path, tools: [&Path; 2]) -> Result<Self> {
         let own = std::env::var_os("PATH").unwrap_or_default();
         let tools = tools.iter().map(|tool| tool.to_path_buf());
@@ -42,17 +42,17 @@ impl Shell {
         Ok(Self { narrator, env, folder: folder.into() })
     }
 
-    /// Sets a variable for the lines to come.
+    /// Sets a variable for the following lines.
     pub(super) fn export(&mut self, name: &'static str, value: impl AsRef<OsStr>) {
         self.env.push((name, value.as_ref().to_owned()));
     }
 
-    /// Runs a line and shows what it said.
+    /// Runs a line and prints its output.
     pub(super) fn show(&self, line: &str) -> Result<String> {
         self.show_ending_with(0, line)
     }
 
-    /// The same for a line that must end with another exit code than 0.
+    /// Runs a line that must end with an exit code other than 0, and prints its output.
     pub(super) fn show_ending_with(&self, code: i32, line: &str) -> Result<String> {
         self.narrator.command(line, None);
         let said = self.run(line, None, true)?;
@@ -60,30 +60,30 @@ impl Shell {
         said.expect(code, line)
     }
 
-    /// Runs a line and shows only the line. What it said is shown when it fails.
+    /// Runs a line and prints the line but not its output. If the line fails, the error holds the output.
     pub(super) fn tell(&self, line: &str) -> Result<String> {
         self.narrator.command(line, None);
         self.run(line, None, true)?.expect(0, line)
     }
 
-    /// The same with something on stdin.
+    /// Does the same as [`Self::tell`] with a text on stdin.
     pub(super) fn tell_with(&self, line: &str, input: &str) -> Result<()> {
         self.narrator.command(line, Some(input));
         self.run(line, Some(input), true)?.expect(0, line).map(drop)
     }
 
-    /// Runs a line that the story does not show, and answers what it printed on stdout.
+    /// Runs a line that the story does not show, and returns its stdout.
     pub(super) fn quietly(&self, line: &str) -> Result<String> {
         self.run(line, None, false)?.expect(0, line)
     }
 
-    /// Runs a line that the story does not show, and reads its JSON.
+    /// Runs a line that the story does not show, and parses its output as JSON.
     pub(super) fn json(&self, line: &str) -> Result<Value> {
         let text = self.quietly(line)?;
         serde_json::from_str(&text).with_context(|| format!("`{line}` printed no JSON"))
     }
 
-    /// Runs a listing of `vaultterm` that the story does not show, and reads its items.
+    /// Runs a `vaultterm` list command that the story does not show, and returns its items.
     pub(super) fn items(&self, line: &str) -> Result<Vec<Value>> {
         match self.json(&format!("{line} --format json"))?["items"].take() {
             Value::Array(items) => Ok(items),
@@ -91,19 +91,20 @@ impl Shell {
         }
     }
 
-    /// Runs a line. With messages, what it says on stderr is among what it says, in order.
+    /// Runs a line. With `with_messages`, stderr is merged into stdout in the order of writing.
     fn run(&self, line: &str, input: Option<&str>, with_messages: bool) -> Result<Said> {
         let line = self.narrator.words(line);
         let messages = if with_messages { "exec 2>&1\n" } else { "" };
         let mut command = Command::new("sh");
-        // What is redirected to a file is a secret as often as not.
+        // The umask is strict because the lines often redirect secrets to files.
         command.arg("-c").arg(format!("umask 077\n{messages}{line}")).current_dir(&self.folder);
         command.env_clear().envs(self.env.iter().cloned());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().context("cannot start `sh`")?;
         let mut stdin = child.stdin.take().context("stdin is piped")?;
         let input = input.unwrap_or_default().to_owned();
-        // A command that reads nothing closes the pipe; its exit code says what there is to say.
+        // A command that does not read its input closes the pipe. Its exit code tells whether it succeeded,
+        // so an error of the write does not matter.
         let fed = thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
         let output = child.wait_with_output()?;
         ensure!(fed.join().is_ok(), "`{line}` could not be given its input");

@@ -1,4 +1,4 @@
-//! Everything the story happens in: a private folder, both servers, and a person's shell.
+//! The surroundings of the story: a private folder, both servers, and the shell of a person.
 
 use std::{
     fs,
@@ -19,7 +19,7 @@ use super::{
     shell::{Shell, word},
 };
 
-/// Who the story is about.
+/// The person whom the story is about.
 pub(super) const OWNER: &str = "ann@example.com";
 
 /// The binaries of both sides.
@@ -29,21 +29,21 @@ pub(super) struct Tools {
     pub(super) vaultterm: PathBuf,
 }
 
-/// The world. Dropped in this order: first the servers, then their folder.
+/// The world. Its parts are dropped in this order: the servers before their folder.
 #[derive(Debug)]
 pub(super) struct World {
     pub(super) shell: Shell,
     pub(super) remote: Remote,
     pub(super) vaultterm: Running,
     pub(super) password: String,
-    /// Where `VaultTerm` keeps its data.
+    /// The data directory of `VaultTerm`.
     pub(super) data: PathBuf,
     home: PathBuf,
     _folder: Folder,
 }
 
 impl World {
-    /// Starts both servers, sets `VaultTerm` up and logs its owner in, telling it on the way.
+    /// Starts both servers, sets `VaultTerm` up, logs its owner in, and tells each step.
     pub(super) fn start(narrator: Narrator, tools: &Tools) -> Result<Self> {
         let folder = Folder::make()?;
         let home = folder.path().join("home");
@@ -91,18 +91,18 @@ impl World {
         Ok(Self { shell, remote, vaultterm, password, data, home, _folder: folder })
     }
 
-    /// Looks at Vault.
+    /// Returns the view of Vault.
     pub(super) fn vault(&self) -> Vault<'_> {
         Vault::new(&self.shell)
     }
 
-    /// Looks at `VaultTerm`.
+    /// Returns the view of `VaultTerm`.
     pub(super) fn records(&self) -> Records<'_> {
         Records::new(&self.shell)
     }
 
-    /// Connects a collection to the folder of the same name in Vault, with exactly the role that
-    /// `connection policy --script` prints. Nothing runs by itself: the story shows every step.
+    /// Connects a collection to the folder of the same name in Vault, with exactly the role that `connection
+    /// policy --script` prints. The connection does not run by itself, because the story shows every step.
     pub(super) fn connect(&self, name: &str, mode: &str) -> Result<()> {
         let place = format!("--mount secret --path {name} --mode {mode}");
         let policy =
@@ -125,7 +125,7 @@ impl World {
         self.shell.tell_with(&format!("vault kv put -mount=secret {} -", word(path)), fields)
     }
 
-    /// Returns the root token of the Vault, which its development mode keeps for the command line.
+    /// Returns the root token of the Vault. The development mode of Vault stores it for the command line.
     pub(super) fn root_token(&self) -> Result<String> {
         let path = self.home.join(".vault-token");
         fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))

@@ -1,10 +1,10 @@
-//! A mutant and its place in a source.
+//! Defines a mutant and its place in a source.
 
 use std::path::PathBuf;
 
 use serde::Deserialize;
 
-/// A mutant, as `cargo mutants --list --json` tells it.
+/// A mutant, in the form of `cargo mutants --list --json`.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Mutant {
     pub(super) name: String,
@@ -12,7 +12,7 @@ pub(super) struct Mutant {
     pub(super) span: Span,
     pub(super) replacement: String,
     pub(super) genre: Genre,
-    /// Its number in the copy, from 1.
+    /// The number of the mutant in the copy, starting with 1.
     #[serde(skip)]
     pub(super) number: u32,
 }
@@ -27,7 +27,7 @@ pub(super) enum Genre {
     StructField,
 }
 
-/// Lines and columns (in characters) from 1; the end is not in it.
+/// Lines and columns (in characters) start with 1. The end is exclusive.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub(super) struct Span {
     pub(super) start: Place,
@@ -41,7 +41,7 @@ pub(super) struct Place {
 }
 
 impl Mutant {
-    /// Its name without line and column, which change with every edit.
+    /// Returns the name without line and column, because these change with every edit.
     pub(super) fn plain_name(&self) -> String {
         let mut parts = self.name.splitn(4, ':');
         match (parts.next(), parts.next(), parts.next(), parts.next()) {

@@ -1,6 +1,5 @@
-//! Weaving mutants into a source, each behind its question: `a < b` becomes
-//! `(if crate::mutant(7) { a == b } else { a < b })`, and a function whose value is replaced begins with
-//! `if crate::mutant(8) { return …; }`.
+//! Weaves mutants into a source. An expression `a < b` becomes `(if crate::mutant(7) { a == b } else { a < b
+//! })`, and a function whose result is replaced begins with `if crate::mutant(8) { return …; }`.
 
 use anyhow::{Context, Result};
 use proc_macro2::LineColumn;
@@ -12,17 +11,17 @@ use syn::{
 
 use super::mutant::{Genre, Mutant, Place};
 
-/// A change of the text. Ranges are nested, never crossed.
+/// A change of the text. Ranges may be nested but must not overlap otherwise.
 enum Edit {
-    /// Something put in.
+    /// Inserts a text.
     Insert { at: usize, text: String },
-    /// Something taken out.
+    /// Removes a range.
     Blank { from: usize, to: usize },
-    /// An expression that is another one while a mutant is at work.
+    /// Replaces an expression by one of several while the mutant of that branch is active.
     Wrap { from: usize, to: usize, branches: Vec<(u32, String)> },
 }
 
-/// Weaves mutants into a text. Answers the numbers of those for which there is no place.
+/// Weaves mutants into a text. Returns the new text and the numbers of the mutants that found no place.
 pub(super) fn weave(text: &str, mutants: &[&Mutant]) -> Result<(String, Vec<u32>)> {
     let file = syn::parse_file(text).context("the source does not parse")?;
     let mut finder = Finder { text, lines: line_starts(text), mutants, edits: Vec::new(), placed: Vec::new() };
@@ -32,7 +31,7 @@ pub(super) fn weave(text: &str, mutants: &[&Mutant]) -> Result<(String, Vec<u32>
     finder.visit_file(&file);
     let Finder { mut edits, placed, .. } = finder;
     let left_out = mutants.iter().map(|mutant| mutant.number).filter(|number| !placed.contains(number)).collect();
-    // The outer one first.
+    // At the same start, the outer edit comes first.
     edits.sort_by_key(|edit| match edit {
         Edit::Insert { at, .. } => (*at, 0, 0),
         Edit::Blank { from, to } => (*from, 1, usize::MAX - to),
@@ -41,7 +40,7 @@ pub(super) fn weave(text: &str, mutants: &[&Mutant]) -> Result<(String, Vec<u32>
     Ok((render(text, (0, text.len()), &mut edits.into_iter().peekable()), left_out))
 }
 
-/// Renders a part of the text with the edits in it.
+/// Renders a range of the text with its edits.
 fn render(text: &str, (from, to): (usize, usize), edits: &mut std::iter::Peekable<std::vec::IntoIter<Edit>>) -> String {
     let mut rendered = String::new();
     let mut at = from;
@@ -85,7 +84,7 @@ struct Finder<'a> {
 }
 
 impl Finder<'_> {
-    /// Places what needs no more than its own span.
+    /// Places a mutant that needs only its own span.
     fn place_by_itself(&mut self, mutant: &Mutant) {
         let (from, to) = (self.byte(mutant.span.start), self.byte(mutant.span.end));
         let number = mutant.number;
@@ -102,14 +101,14 @@ impl Finder<'_> {
         self.placed.push(number);
     }
 
-    /// The mutants of a kind that begin at a place.
+    /// Returns the mutants of a kind that begin at a place.
     fn here(&self, genre: Genre, start: LineColumn) -> Vec<Mutant> {
         let start = place(start);
         let here = |mutant: &&&Mutant| mutant.genre == genre && mutant.span.start == start;
         self.mutants.iter().filter(here).map(|mutant| (**mutant).clone()).collect()
     }
 
-    /// Wraps an expression: each mutant replaces the part of it that it names.
+    /// Wraps an expression. Each mutant replaces the part of the expression that it names.
     fn wrap(&mut self, expr: &impl Spanned, mutants: &[Mutant]) {
         if mutants.is_empty() {
             return;
@@ -125,7 +124,7 @@ impl Finder<'_> {
         self.placed.extend(mutants.iter().map(|mutant| mutant.number));
     }
 
-    /// A constant function cannot ask, and calls only constant ones: it becomes an ordinary one.
+    /// Removes `const` from a function, because a constant function cannot call the question.
     fn unbind(&mut self, constness: Option<&syn::Token![const]>) {
         let Some(constness) = constness else { return };
         let (from, to) = self.range(constness);
@@ -156,7 +155,7 @@ impl<'ast> Visit<'ast> for Finder<'_> {
     }
 
     fn visit_expr_binary(&mut self, expr: &'ast syn::ExprBinary) {
-        // A chain with `let` is no value: nothing can stand in for it.
+        // A chain with `let` is not a value, so no other expression can stand in its place.
         if !(matches!(expr.op, BinOp::And(_)) && has_let(&expr.left) | has_let(&expr.right)) {
             let mutants = self.here(Genre::BinaryOperator, expr.op.span().start());
             self.wrap(expr, &mutants);

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::demo::world::World;
 
-/// Tells it.
+/// Tells this chapter.
 pub(super) fn tell(world: &World) -> Result<()> {
     let shell = &world.shell;
     shell.narrator.say("The team's secrets are edited by people and by programs. Two of each begin.");

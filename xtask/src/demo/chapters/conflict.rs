@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 
 use crate::demo::{check::same, world::World};
 
-/// The wiki with one password or another.
+/// Returns the fields of the wiki's record with the given password.
 fn wiki(password: &str) -> Value {
     json!({"username": "team", "password": password, "url": "https://wiki.example.com", "owner": "ben"})
 }
 
-/// Tells it.
+/// Tells this chapter.
 pub(super) fn tell(world: &World) -> Result<()> {
     let shell = &world.shell;
     shell.narrator.say("Ann sets a new password for the wiki. So does a program in Vault, before the next run.");

@@ -1,4 +1,4 @@
-//! Deletions, restores and a rename, carried to the other side and back.
+//! Deletions, restores and a rename, in both directions.
 
 use anyhow::Result;
 use serde_json::json;

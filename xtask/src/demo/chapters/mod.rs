@@ -1,4 +1,4 @@
-//! The story, a chapter a file. Each tells what it does, does it, and checks the other side.
+//! The story, with one chapter per file. Each chapter announces a step, takes it, and checks the other side.
 
 mod both_ways;
 mod conflict;
@@ -13,7 +13,7 @@ use super::world::World;
 
 type Chapter = fn(&World) -> Result<()>;
 
-/// The chapters after the first, in which the servers start.
+/// The chapters that follow the first. The servers start in the first chapter.
 const CHAPTERS: [(&str, Chapter); 8] = [
     ("Push: people keep, programs read", push::tell),
     ("Pull: what is in Vault comes to people", pull::tell),
@@ -25,7 +25,7 @@ const CHAPTERS: [(&str, Chapter); 8] = [
     ("Who did what: the audit", rest::tell_of_the_audit),
 ];
 
-/// Tells all chapters, or ends at the first that goes otherwise than it should.
+/// Tells all chapters, and ends with an error at the first step whose result is not the expected one.
 pub(super) fn tell(world: &World) -> Result<()> {
     for (number, (title, chapter)) in (2..).zip(CHAPTERS) {
         world.shell.narrator.chapter(number, title);

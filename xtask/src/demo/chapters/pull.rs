@@ -1,11 +1,11 @@
-//! Pull: a tree that was in Vault before becomes records.
+//! Pull: secrets that existed in Vault before become records.
 
 use anyhow::Result;
 use serde_json::Value;
 
 use crate::demo::world::World;
 
-/// Path, the type that its field names tell, fields.
+/// The path of each secret, the type that follows from its field names, and its fields.
 const SECRETS: [(&str, &str, &str); 4] = [
     ("mail/smtp", "PASSWORD", r#"{"username":"relay","password":"cobalt-7751-heron"}"#),
     ("mail/smtp/port", "ENV_VAR", r#"{"value":"587"}"#),
@@ -13,7 +13,7 @@ const SECRETS: [(&str, &str, &str); 4] = [
     ("mail/limits", "KEY_VALUE", r#"{"per_hour":500,"burst":{"size":20,"hosts":["a","b"]}}"#),
 ];
 
-/// Tells it.
+/// Tells this chapter.
 pub(super) fn tell(world: &World) -> Result<()> {
     let shell = &world.shell;
     shell.narrator.say("The mail team keeps its secrets in Vault, and has for years.");

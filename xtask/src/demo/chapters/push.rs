@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::demo::{shell::word, world::World};
 
-/// Path, type, fields. Nothing here opens anything.
+/// The path, the type and the fields of each record. None of these values is a credential of a real system.
 const RECORDS: [(&str, &str, &str); 11] = [
     ("shop/database", "PASSWORD", r#"{"username":"shop","password":"tulip-4417-anchor","url":"postgres://db/shop"}"#),
     ("shop/database/replica", "PASSWORD", r#"{"username":"reader","password":"marble-2093-fox"}"#),
@@ -20,7 +20,7 @@ const RECORDS: [(&str, &str, &str); 11] = [
     ("shop/50% off?", "KEY_VALUE", r#"{"regions":["eu","us"],"limits":{"rate":2.5},"until":null,"text":""}"#),
 ];
 
-/// Tells it.
+/// Tells this chapter.
 pub(super) fn tell(world: &World) -> Result<()> {
     let shell = &world.shell;
     shell.narrator.say(

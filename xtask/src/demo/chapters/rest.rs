@@ -1,11 +1,11 @@
-//! A further run that changes nothing, and the audit of all that happened.
+//! Another run that changes nothing, and the audit log of the whole story.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::demo::{check::same, servers::any_file_contains, world::World};
 
-/// Values of the story, in every form they had: none of them may be in a log or in the database.
+/// The secret values of the story, in all their forms. None of them may appear in a log or in the database.
 const VALUES: [&str; 6] = [
     "tulip-4417-anchor",
     "sk_demo_9f1c27",
@@ -32,10 +32,10 @@ pub(super) fn tell(world: &World) -> Result<()> {
     Ok(())
 }
 
-/// What `audit verify` ends with when an entry was altered.
+/// The exit code of `audit verify` for an altered entry.
 const ALTERED: i32 = 21;
 
-/// Tells of the audit.
+/// Tells of the audit log.
 pub(super) fn tell_of_the_audit(world: &World) -> Result<()> {
     let shell = &world.shell;
     shell
@@ -73,7 +73,7 @@ pub(super) fn tell_of_the_audit(world: &World) -> Result<()> {
     no_value_leaked(world, &json!(events))
 }
 
-/// Fails when a value of the story can be read in the audit, the server's log or its database.
+/// Fails when a secret value of the story appears in the audit log, in the server's log or in its database.
 fn no_value_leaked(world: &World, events: &Value) -> Result<()> {
     let (events, log) = (events.to_string(), world.vaultterm.log());
     let export = world.shell.quietly("cat audit.jsonl")?;
