@@ -1,17 +1,17 @@
-//! The address of a Vault: scheme, host, port, and the path prefix of one behind a proxy. What may be
-//! spoken to at all is judged in `vaultterm-outbound`.
+//! The address of a Vault server: scheme, host, port, and the path prefix of a server behind a proxy.
+//! `vaultterm-outbound` decides which addresses are allowed at all.
 
 use vaultterm_outbound::{Address, AddressError};
 
-/// A checked address: scheme, host, port and perhaps a path prefix (`https://host/vault`).
+/// A checked address: scheme, host, port and an optional path prefix (`https://host/vault`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VaultAddress(Address);
 
 impl VaultAddress {
-    /// Checks an address. What a host name resolves to is checked again at every connect.
+    /// Checks an address. The addresses to which a host name resolves are checked again at every connect.
     ///
     /// # Errors
-    /// [`AddressError`] says what to change.
+    /// [`AddressError`], which says what to change.
     pub fn parse(text: &str, allow_plaintext: bool) -> Result<Self, AddressError> {
         let address = Address::parse(text, allow_plaintext)?;
         if address.url().query().is_some() {
@@ -36,24 +36,24 @@ impl VaultAddress {
         self.0.origin()
     }
 
-    /// Returns the path prefix: empty, or as `/vault`, without a slash at the end.
+    /// Returns the path prefix without a slash at the end, for example `/vault`. Empty when there is none.
     fn prefix(&self) -> &str {
         self.0.url().path().trim_end_matches('/')
     }
 
-    /// Says whether requests go over plain http.
+    /// Returns whether requests use plain http.
     #[must_use]
     pub fn is_plaintext(&self) -> bool {
         self.0.is_plaintext()
     }
 
-    /// Returns the host to resolve; an IPv6 literal comes without its brackets.
+    /// Returns the host to resolve. An IPv6 literal comes without its brackets.
     pub(crate) fn host(&self) -> String {
         self.0.host()
     }
 
-    /// Returns the base of request URLs, with `server_name` in place of the host, where TLS must
-    /// ask for and verify another name. The resolver still dials the host.
+    /// Returns the base of request URLs. If `server_name` is given, it stands in place of the host, so that
+    /// TLS asks for that name and verifies it. The resolver still dials the host.
     pub(crate) fn base(&self, server_name: Option<&str>) -> String {
         let origin = server_name
             .map_or_else(|| self.origin(), |name| format!("{}://{name}:{}", self.0.url().scheme(), self.0.port()));

@@ -1,8 +1,8 @@
-//! One secret of a KV v2 mount in which a text of VaultTerm's own is kept, outside of every
-//! synchronized scope: the newest checkpoint of its audit log.
+//! A secret of a KV v2 mount that holds the newest checkpoint of VaultTerm's audit log. It lies outside of
+//! every synchronized scope.
 //!
-//! It is written with check-and-set on the version that was read, so that two who write never
-//! overwrite one another unseen.
+//! Each write is a check-and-set on the version that was read before, so that two concurrent writers notice
+//! each other.
 
 use std::collections::BTreeMap;
 
@@ -23,10 +23,10 @@ use crate::{
     wire::Envelope,
 };
 
-/// The one field of the secret.
+/// The only field of the secret.
 const FIELD: &str = "checkpoint";
 
-/// A logged-in session on one secret.
+/// A logged-in session for the secret of the anchor.
 #[derive(Debug)]
 pub struct AnchorSession {
     session: Session,
@@ -34,20 +34,20 @@ pub struct AnchorSession {
     path: SecretPath,
 }
 
-/// What stands there.
+/// The content of the secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Anchored {
-    /// The text, if there is one.
+    /// The text, or `None` if there is none.
     pub text: Option<String>,
-    /// The newest version, 0 for none: what the next write names.
+    /// The number of the newest version, which the next write must name. 0 if there is no version.
     pub version: u64,
 }
 
 impl VaultConnector {
-    /// Logs in with a connection's credential, for the secret at a path below its mount.
+    /// Logs in with the credential of a connection, for the secret at `path` below its mount.
     ///
     /// # Errors
-    /// [`RemoteFault`]; [`FaultClass::Misconfigured`] for a path that the connection synchronizes.
+    /// [`RemoteFault`]; [`FaultClass::Misconfigured`] if the connection synchronizes this path.
     pub async fn anchor(
         &self,
         connection: &Connection,
@@ -103,13 +103,13 @@ impl AnchorSession {
         struct Metadata {
             version: u64,
         }
-        // To the server, version 0 is the newest.
+        // The server takes version 0 as the newest version.
         let request = kv2::read_request(&self.scope, &self.path, Version::NONE);
         let answer = self.session.call(&request).await?;
         if answer.status == StatusCode::NOT_FOUND {
             match fault::absence(&answer) {
                 Absence::Nothing => return Ok(Anchored { text: None, version: 0 }),
-                // Deleted: its version is still the one that a write has to name.
+                // The version is deleted, but the next write must still name it.
                 Absence::Deleted => {}
                 _ => return Err(fault::not_found(&request, &answer, self.scope.mount())),
             }
@@ -122,10 +122,10 @@ impl AnchorSession {
         Ok(Anchored { text, version: metadata.version })
     }
 
-    /// Writes a text, if the newest version is still the one that was read.
+    /// Writes a text if `version` is still the newest version.
     ///
     /// # Errors
-    /// [`FaultClass::Stale`] when it is another one.
+    /// [`RemoteFault`]; [`FaultClass::Stale`] if there is another newest version.
     pub async fn write(&self, text: &str, version: u64) -> Result<(), RemoteFault> {
         let fields = SecretFields::from_trusted([(FIELD.to_owned(), Value::from(text))].into());
         let cas = Version(version);
@@ -134,13 +134,14 @@ impl AnchorSession {
         kv2::read_write(&request, &answer, cas, self.scope.mount()).map(drop)
     }
 
-    /// Revokes the token, best effort: a failure is logged.
+    /// Revokes the token. A failure is logged, and is not an error.
     pub async fn close(&self) {
         self.session.abandon().await;
     }
 }
 
-/// Says whether a path lies in a prefix, in either way: neither may hold the other.
+/// Returns whether one of the two contains the other. A synchronized prefix and the path of the anchor must
+/// not.
 fn covers(prefix: &str, path: &str) -> bool {
     let below = |outer: &str, inner: &str| {
         inner.strip_prefix(outer).is_some_and(|rest| outer.is_empty() || rest.is_empty() || rest.starts_with('/'))
@@ -149,7 +150,7 @@ fn covers(prefix: &str, path: &str) -> bool {
     below(prefix, path) || below(path, prefix)
 }
 
-/// Writes what the policy of a role needs beside that of its connection, for the anchor.
+/// Returns the additional policy that a role needs for the anchor, beside the policy of its connection.
 #[must_use]
 pub fn anchor_policy(mount: &str, path: &str) -> String {
     let path = policy::quoted(&format!("{}/data/{}", mount.trim_matches('/'), path.trim_matches('/')));

@@ -1,4 +1,4 @@
-//! AppRole: login, wrapped `SecretID`s, how long a `SecretID` lasts.
+//! AppRole: logs in, unwraps `SecretID`s, and finds out when a `SecretID` expires.
 
 use serde::{Deserialize, Serialize};
 use vaultterm_reconcile::UnixNanos;
@@ -14,21 +14,21 @@ use crate::{
     wire::{self, Envelope},
 };
 
-/// What a login gave.
+/// The result of a login.
 #[derive(Debug)]
 pub(crate) struct Login {
     pub(crate) token: SecretText,
-    /// Name of the role, from the token's metadata.
+    /// The name of the role, from the metadata of the token.
     pub(crate) role: Option<String>,
-    /// How many requests the token is good for; `None` for any number.
+    /// The number of requests that the token is good for. `None` means no limit.
     pub(crate) uses: Option<u64>,
 }
 
 /// Logs in.
 ///
 /// # Errors
-/// [`FaultClass::LoginRefused`] says what can be known; a token of the root policy is revoked
-/// and refused.
+/// [`FaultClass::LoginRefused`] with the reason, as far as the server tells it. A token of the root policy is
+/// revoked and refused.
 pub(crate) async fn login(
     transport: &Transport,
     auth_mount: &str,
@@ -60,7 +60,7 @@ pub(crate) async fn login(
     let role = auth.metadata.and_then(|mut metadata| metadata.remove("role_name"));
     let login = Login {
         token: SecretText::new(std::mem::take(&mut auth.client_token)),
-        // It gets into messages: what repeats the credential is no name of a role.
+        // The name appears in messages, so a text that repeats the credential is not accepted as a name.
         role: role.filter(|role| !answer.sent.repeats(role)),
         uses: (auth.num_uses > 0).then_some(auth.num_uses),
     };
@@ -88,7 +88,7 @@ fn login_request(auth_mount: &str, role_id: &str, secret_id: &SecretText) -> Req
     Request { secrets: Secrets::Body, namespace: Namespace::OfLogin, ..request }
 }
 
-/// Adds to a refused login in a namespace that AppRole may be mounted in another one.
+/// Adds a hint to a login that was refused in a namespace: AppRole may be mounted in another namespace.
 fn in_namespace(transport: &Transport, fault: RemoteFault) -> RemoteFault {
     let Some(namespace) = transport.namespaces().of_login.as_ref().and_then(|name| name.to_str().ok()) else {
         return fault;
@@ -103,7 +103,8 @@ fn in_namespace(transport: &Transport, fault: RemoteFault) -> RemoteFault {
     RemoteFault { hint: Some(if hint.is_empty() { also } else { format!("{hint}; {also}") }), ..fault }
 }
 
-/// A login may be repeated, but a lost one may have used up a use of the `SecretID`.
+/// Returns the fault of a login without an answer. The login may be repeated, but it may have cost a use of
+/// the `SecretID`.
 fn lost_login(request: &Request, error: &TransportError) -> RemoteFault {
     let mut fault = error.fault(request);
     if matches!(error, TransportError::Timeout { connecting: false } | TransportError::Broken(_)) {
@@ -116,14 +117,15 @@ fn refused_login(request: &Request, answer: &Answer, auth_mount: &str) -> Remote
     let fault = fault::refused(request, answer);
     let mount = auth_mount.trim_matches('/');
     match answer.status.as_u16() {
-        // The server tells nobody which of these it is.
+        // The server does not tell a client which of these it is.
         400 if fault.message.contains("invalid role") || fault.message.contains("invalid secret") => fault::hinted(
             FaultClass::LoginRefused,
             "login refused: the RoleID is unknown, or the SecretID is wrong, expired, used up or not valid from this address (the server does not say which)",
             "check the RoleID; issue a new SecretID and store it (`vaultterm connection rotate-secret-id`)",
         ),
         400 => RemoteFault { class: FaultClass::LoginRefused, ..fault },
-        // A server answers so where there is no auth method, and to a role that it locked.
+        // The server gives this answer if there is no auth method at the path, and to a role that is locked
+        // out.
         403 => fault::hinted(
             FaultClass::LoginRefused,
             format!(
@@ -149,11 +151,11 @@ fn refused_login(request: &Request, answer: &Answer, auth_mount: &str) -> Remote
     }
 }
 
-/// Takes the `SecretID` out of a wrapping token, which works once.
+/// Takes the `SecretID` out of a wrapping token. The token works once.
 ///
 /// # Errors
-/// [`FaultClass::LoginRefused`] when the token does not wrap a `SecretID` of this AppRole mount,
-/// or was used before, which may mean that somebody else has the `SecretID`.
+/// [`FaultClass::LoginRefused`] when the token does not wrap a `SecretID` of this AppRole mount, or was used
+/// before. In the second case another party may have the `SecretID`.
 pub(crate) async fn unwrap(
     transport: &Transport,
     auth_mount: &str,
@@ -171,8 +173,8 @@ pub(crate) async fn unwrap(
     struct Issued {
         secret_id: String,
     }
-    // Looking at the token's origin first costs no use: a token that wraps something else is not
-    // spent, and nothing forged is taken for a SecretID.
+    // Looking up the origin of the token does not use it up. The lookup comes first, so that a token that
+    // wraps something else is not spent and a forged token is not taken for a SecretID.
     let json = serde_json::to_vec(&Lookup { token: token.expose() }).expect("a text always encodes");
     let route = Route::new("sys/wrapping/lookup");
     let request = Request {
@@ -219,7 +221,7 @@ fn refused_unwrap(request: &Request, answer: &Answer) -> RemoteFault {
     )
 }
 
-/// Says whether a wrapping token was made by issuing a `SecretID` at an AppRole mount.
+/// Returns whether a wrapping token was made when an AppRole mount issued a `SecretID`.
 fn wraps_secret_id(creation_path: &str, auth_mount: &str) -> bool {
     let role = creation_path
         .strip_prefix("auth/")
@@ -229,13 +231,13 @@ fn wraps_secret_id(creation_path: &str, auth_mount: &str) -> bool {
     role.is_some_and(|role| !role.is_empty() && !role.contains('/'))
 }
 
-/// Returns the path at which a role may ask how long its `SecretID` lasts.
+/// Returns the path at which a role can look up the expiry of its `SecretID`.
 pub(crate) fn lookup_path(auth_mount: &str, role: &str) -> String {
     format!("auth/{}/role/{role}/secret-id/lookup", auth_mount.trim_matches('/'))
 }
 
-/// Builds the request for when a `SecretID` expires. The server caps the time silently, so what
-/// was asked for at its issue is no answer.
+/// Builds the request for the expiry of a `SecretID`. The server silently caps the time that was requested
+/// when the `SecretID` was issued, so only the server knows it.
 pub(crate) fn expiry_request(auth_mount: &str, role: &str, secret_id: &SecretText) -> Request {
     #[derive(Serialize)]
     struct Lookup<'a> {
@@ -247,7 +249,7 @@ pub(crate) fn expiry_request(auth_mount: &str, role: &str, secret_id: &SecretTex
     Request { secrets: Secrets::Body, namespace: Namespace::OfLogin, ..request }
 }
 
-/// Reads when a `SecretID` expires; `None` for never.
+/// Reads the expiry of a `SecretID` from an answer. `None` means that it never expires.
 pub(crate) fn read_expiry(request: &Request, answer: &Answer) -> Result<Option<UnixNanos>, RemoteFault> {
     #[derive(Deserialize)]
     struct Issued {
@@ -258,10 +260,10 @@ pub(crate) fn read_expiry(request: &Request, answer: &Answer) -> Result<Option<U
         .map_err(|reason| fault::new(FaultClass::Protocol, format!("{}: {reason}", request.doing)))
 }
 
-/// What a token needs to be revoked by itself.
+/// The path at which a token revokes itself.
 pub(crate) const REVOKE_SELF: &str = "auth/token/revoke-self";
 
-/// Builds the request that revokes the token it is made with.
+/// Builds the request that revokes the token with which it is sent.
 pub(crate) fn revoke_request() -> Request {
     let route = Route::new(REVOKE_SELF);
     Request {
@@ -271,7 +273,7 @@ pub(crate) fn revoke_request() -> Request {
     }
 }
 
-/// Revokes a token, best effort: it expires by itself soon.
+/// Revokes a token. A failure is only logged, because the token expires soon by itself.
 pub(crate) async fn revoke(transport: &Transport, token: &SecretText) {
     match transport.send(&revoke_request(), Some(token)).await {
         Ok(answer) if answer.status.is_success() => {}

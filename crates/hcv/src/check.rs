@@ -3,50 +3,50 @@
 use vaultterm_reconcile::UnixNanos;
 use vaultterm_sync::RemoteFault;
 
-/// One thing that was checked.
+/// The result of one check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
-    /// What: `address`, `tls`, `health`, `namespace`, `login`, `mount`, `listing`, `freshness`, `token`
-    /// (revoked at the end), or a capability and its path, as in `read on kv/data/team/*`.
+    /// What was checked: `address`, `tls`, `health`, `namespace`, `login`, `mount`, `listing`, `freshness`,
+    /// `token` (its revocation at the end), or a capability with its path, as in `read on kv/data/team/*`.
     pub name: String,
-    /// Whether it is as it must be.
+    /// Whether the check passed.
     pub ok: bool,
-    /// What was found.
+    /// What the check found.
     pub detail: String,
-    /// What to do, when it is not.
+    /// What the operator can do if the check failed.
     pub hint: Option<String>,
 }
 
-/// What answered.
+/// The server that answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
     /// `Vault` or `OpenBao`.
     pub product: String,
-    /// Its version.
+    /// The version of the server.
     pub version: String,
 }
 
-/// What a test of a connection found, in the order it was found. It ends at the first check
-/// without which later ones make no sense.
+/// The results of a connection test in the order of the checks. The test ends at the first failed check
+/// without which the later checks make no sense.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TestReport {
     /// Whether every check passed.
     pub ok: bool,
-    /// The checks.
+    /// The results of the checks.
     pub checks: Vec<Check>,
-    /// What answered, once it did.
+    /// The server, if it answered.
     pub server: Option<Server>,
-    /// When the `SecretID` expires, where the role may know.
+    /// The expiry of the `SecretID`, if the role may look it up.
     pub secret_id_expires: Option<UnixNanos>,
 }
 
 impl TestReport {
-    /// Notes that something is as it must be.
+    /// Records a check that passed.
     pub(crate) fn pass(&mut self, name: impl Into<String>, detail: impl Into<String>) {
         self.checks.push(Check { name: name.into(), ok: true, detail: detail.into(), hint: None });
     }
 
-    /// Notes that something is not as it must be.
+    /// Records a check that failed.
     pub(crate) fn fail(&mut self, name: impl Into<String>, fault: &RemoteFault) {
         let (detail, hint) = (fault.message.clone(), fault.hint.clone());
         self.checks.push(Check { name: name.into(), ok: false, detail, hint });

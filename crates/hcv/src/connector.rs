@@ -1,7 +1,8 @@
-//! How a session is opened: address, TLS, health, login; then `preflight.rs` looks around.
+//! Opens sessions: checks the address, TLS and health, and logs in. `preflight.rs` makes the checks after the
+//! login.
 //!
-//! [`VaultConnector::test`] goes the same way and keeps its notes, so that a test passes exactly
-//! when a run could begin.
+//! [`VaultConnector::test`] takes the same steps and reports each, so that a test passes exactly when a run
+//! can begin.
 
 use std::{
     sync::{Arc, Mutex},
@@ -30,37 +31,37 @@ use crate::{
     tls,
 };
 
-/// How the stamps of a scope are listed.
+/// The ways to list the stamps of a scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Listing {
     /// The cheapest way that the server and the role allow.
     #[default]
     Auto,
-    /// OpenBao's `SCAN detailed-metadata`, or an error.
+    /// OpenBao's `SCAN detailed-metadata`. It is an error if that does not work.
     Scan,
-    /// OpenBao's `LIST detailed-metadata` folder by folder, or an error.
+    /// OpenBao's `LIST detailed-metadata` for each folder. It is an error if that does not work.
     DetailedList,
-    /// `LIST metadata` and one metadata request per key: what works on every server.
+    /// `LIST metadata` and one metadata request per key. This works on every server.
     PerKey,
 }
 
-/// How long a person who creates a connection waits for a server that does not answer.
+/// The time for which the creation of a connection waits for a server that does not answer.
 const ASKING_MAX: Duration = Duration::from_secs(10);
 
-/// What an operator chooses for every connection.
+/// The settings that the operator chooses for all connections.
 #[derive(Clone, Debug)]
 pub struct ConnectorOptions {
-    /// Whether plain http may leave the machine (`VAULTTERM_ALLOW_PLAINTEXT_VAULT`).
+    /// Whether plain http may go to other machines (`VAULTTERM_ALLOW_PLAINTEXT_VAULT`).
     pub allow_plaintext: bool,
-    /// How long a connection may take to open, TLS included.
+    /// The time limit for opening a connection, TLS included.
     pub connect_timeout: Duration,
-    /// How long one request may take, body included.
+    /// The time limit for one request, body included.
     pub request_timeout: Duration,
-    /// How stamps are listed.
+    /// The way to list stamps.
     pub listing: Listing,
-    /// Keys per page of a listing.
+    /// The number of keys per page of a listing.
     pub page_size: u32,
-    /// Listing requests in flight, at most.
+    /// The maximum number of concurrent listing requests.
     pub listing_concurrency: usize,
 }
 
@@ -77,7 +78,7 @@ impl Default for ConnectorOptions {
     }
 }
 
-/// Opens sessions with Vault and OpenBao servers. Clones share what was learned.
+/// Opens sessions with Vault and OpenBao servers. Clones share what they learn about servers.
 #[derive(Clone, Debug)]
 pub struct VaultConnector {
     options: ConnectorOptions,
@@ -86,14 +87,15 @@ pub struct VaultConnector {
 }
 
 impl VaultConnector {
-    /// Makes a connector. One per process: it remembers which scopes are too large to be scanned.
+    /// Returns a connector. A process should have a single one, because it remembers which scopes are too
+    /// large for a scan.
     #[must_use]
     pub fn new(options: ConnectorOptions) -> Self {
         Self { options, large: Arc::default(), refused_headers: Arc::default() }
     }
 
-    /// Checks everything a run would need, changes nothing, and revokes its token. The
-    /// credential must be unwrapped.
+    /// Checks everything that a run needs, changes nothing, and revokes its token. The credential must be
+    /// unwrapped.
     pub async fn test(&self, connection: &Connection, secrets: &ConnectionSecrets) -> TestReport {
         let mut report = TestReport::default();
         match self.open(connection, secrets, &mut report).await {
@@ -108,11 +110,11 @@ impl VaultConnector {
         report
     }
 
-    /// Refuses a connection with a namespace on a server that has none, where the server can be asked.
-    /// One that does not answer is no reason to refuse: the test and every run ask again.
+    /// Refuses a connection that names a namespace on a server without namespaces. A server that does not
+    /// answer is not refused here, because the test and every run check the namespace again.
     ///
     /// # Errors
-    /// [`FaultClass::NamespaceIgnored`], and nothing else.
+    /// [`FaultClass::NamespaceIgnored`], and no other class.
     pub async fn refuse_ignored_namespace(
         &self,
         connection: &Connection,
@@ -129,7 +131,7 @@ impl VaultConnector {
         }
     }
 
-    /// Makes the way to the server and asks what answers.
+    /// Builds the transport to the server and asks the server for its health.
     pub(crate) async fn reach(
         &self,
         connection: &Connection,
@@ -184,7 +186,7 @@ impl VaultConnector {
         Ok((transport, health))
     }
 
-    /// Goes all the way, noting each step. Whatever fails after the login, the token is revoked.
+    /// Opens a session and reports each step. If a step after the login fails, the token is revoked.
     async fn open(
         &self,
         connection: &Connection,
@@ -261,7 +263,7 @@ impl VaultConnector {
     }
 }
 
-/// A session, and what was learned by opening it.
+/// A session, and what opening it found out.
 struct Opened {
     remote: VaultRemote,
     identity: RemoteIdentity,
@@ -292,13 +294,13 @@ impl Connector for VaultConnector {
     }
 }
 
-/// Notes a fault and hands it on.
+/// Reports a failed check and returns its fault.
 pub(crate) fn failed(report: &mut TestReport, name: &str, fault: RemoteFault) -> RemoteFault {
     report.fail(name, &fault);
     fault
 }
 
-/// Makes the headers that name the namespaces of a connection.
+/// Returns the headers that name the namespaces of a connection.
 fn headers(connection: &Connection) -> Result<Namespaces, RemoteFault> {
     let of_secrets = namespace(connection.namespace.as_deref())?;
     let of_login = match &connection.auth_namespace {
@@ -308,7 +310,7 @@ fn headers(connection: &Connection) -> Result<Namespaces, RemoteFault> {
     Ok(Namespaces { of_secrets, of_login })
 }
 
-/// Makes the header that names a namespace, where one is named.
+/// Returns the header that names a namespace, or `None` without a namespace.
 pub(crate) fn namespace(name: Option<&str>) -> Result<Option<HeaderValue>, RemoteFault> {
     let Some(namespace) = name.map(|text| text.trim_matches('/')) else { return Ok(None) };
     if namespace.is_empty() || namespace == "root" {

@@ -1,8 +1,9 @@
-//! What went wrong, by class: the table "Remote faults" of the synchronization's specification.
+//! Sorts errors into the classes of the table "Remote faults" in the specification of the synchronization.
 //!
-//! Two sources: no whole answer came ([`TransportError`]), or one came with a status that says
-//! no ([`judge`]). 404 is left to callers, who know what its kinds mean ([`absence`]), and 403 to
-//! the session, which finds out whether the token or a capability is missing.
+//! An error has one of two sources. Either no complete answer came ([`TransportError`]), or an answer came
+//! with a status that refuses the request ([`judge`]). Callers handle 404 themselves, because they know what
+//! its kinds mean ([`absence`]). The session handles 403: it finds out whether the token or a capability is
+//! missing.
 
 use std::{error::Error, io};
 
@@ -16,17 +17,17 @@ use crate::{
     wire::{Refusal, printable},
 };
 
-/// Makes a fault without a hint.
+/// Returns a fault without a hint.
 pub(crate) fn new(class: FaultClass, message: impl Into<String>) -> RemoteFault {
     RemoteFault { class, message: message.into(), hint: None, retry_after: None }
 }
 
-/// Makes a fault with a hint.
+/// Returns a fault with a hint.
 pub(crate) fn hinted(class: FaultClass, message: impl Into<String>, hint: impl Into<String>) -> RemoteFault {
     RemoteFault { hint: Some(hint.into()), ..new(class, message) }
 }
 
-/// Why no whole answer came.
+/// Why no complete answer came.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TransportError {
     #[error(transparent)]
@@ -47,7 +48,7 @@ pub(crate) enum TransportError {
     TokenShape,
 }
 
-/// Where on the way to a server it went wrong, for `connection test`.
+/// The step on the way to a server that failed, for `connection test`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
     Address,
@@ -56,7 +57,7 @@ pub(crate) enum Stage {
 }
 
 impl TransportError {
-    /// Judges an error from before the answer's head.
+    /// Classifies an error that happened before the head of the answer was complete.
     pub(crate) fn sending(error: &reqwest::Error) -> Self {
         if let Some(address) = find::<AddressError>(error) {
             return Self::Address(address.clone());
@@ -73,7 +74,7 @@ impl TransportError {
         if error.is_connect() { Self::Connect(root_cause(error)) } else { Self::Broken(root_cause(error)) }
     }
 
-    /// Judges an error from inside the answer's body.
+    /// Classifies an error that happened in the body of the answer.
     pub(crate) fn receiving(error: &reqwest::Error) -> Self {
         if let Some(tls) = find::<rustls::Error>(error) {
             return Self::tls(tls);
@@ -81,7 +82,7 @@ impl TransportError {
         if error.is_timeout() { Self::Timeout { connecting: false } } else { Self::Broken(root_cause(error)) }
     }
 
-    /// Says which check of TLS failed.
+    /// Returns the error for a failed check of TLS.
     fn tls(error: &rustls::Error) -> Self {
         use rustls::Error as E;
         let (message, hint, lasting) = match error {
@@ -112,8 +113,8 @@ impl TransportError {
         Self::Tls { message, hint, lasting }
     }
 
-    /// Judges an error of the first request of a connection on which the server had asked for a
-    /// client certificate: when it is broken off, that is the likeliest reason.
+    /// Classifies an error of the first request of a connection on which the server asked for a client
+    /// certificate. If the server broke the connection off, the certificate is the most likely reason.
     pub(crate) fn after_certificate_request(self, shown: bool) -> Self {
         let Self::Broken(how) = self else { return self };
         let (message, hint) = if shown {
@@ -170,7 +171,7 @@ impl TransportError {
         }
     }
 
-    /// Says where on the way it went wrong.
+    /// Returns the step that failed.
     pub(crate) fn stage(&self) -> Stage {
         match self {
             Self::Address(_) | Self::Dns(_) | Self::Connect(_) | Self::Timeout { connecting: true } => Stage::Address,
@@ -179,7 +180,7 @@ impl TransportError {
         }
     }
 
-    /// Turns it into a fault of a request.
+    /// Returns the fault of a request that failed with this error.
     pub(crate) fn fault(&self, request: &Request) -> RemoteFault {
         let message = format!("{}: {self}", request.doing);
         match self {
@@ -211,20 +212,20 @@ impl TransportError {
     }
 }
 
-/// What comes of a change of which nobody knows whether it happened.
+/// The hint for a change whose result is unknown.
 const LOOKED_AT: &str = "the next run looks at the secret and goes on from what is there";
 
 fn in_doubt(message: &str) -> String {
     format!("{message}; it may or may not have happened")
 }
 
-/// Takes a name out of what a TLS library shows of it: `DnsName("vault.example.com")`.
+/// Returns the name from the debug output of a TLS library, for example from `DnsName("vault.example.com")`.
 fn bare(shown: &str) -> &str {
     shown.split('"').nth(1).unwrap_or(shown)
 }
 
-/// Judges an answer: success and 404 pass, everything else is a fault. 403 is denied, as far as
-/// one answer can tell.
+/// Judges an answer. Success and 404 pass, and every other status is a fault. 403 becomes
+/// [`FaultClass::Denied`], because a single answer cannot tell more.
 pub(crate) fn judge(request: &Request, answer: Answer) -> Result<Answer, RemoteFault> {
     match answer.status {
         StatusCode::OK | StatusCode::NO_CONTENT | StatusCode::NOT_FOUND => Ok(answer),
@@ -232,7 +233,7 @@ pub(crate) fn judge(request: &Request, answer: Answer) -> Result<Answer, RemoteF
     }
 }
 
-/// Turns an answer that says no into a fault.
+/// Returns the fault of an answer that refuses the request.
 pub(crate) fn refused(request: &Request, answer: &Answer) -> RemoteFault {
     let status = answer.status.as_u16();
     let refusal: Option<Refusal> = serde_json::from_slice(&answer.body).ok();
@@ -251,7 +252,7 @@ pub(crate) fn refused(request: &Request, answer: &Answer) -> RemoteFault {
             "write the address with https://",
         ),
         400 if said.contains("did not match the current version") => new(FaultClass::Stale, message),
-        // In other words on the active node and on a standby.
+        // The active node and a standby use different words for this.
         400 if said.contains("from non-versioned to versioned data") => {
             hinted(FaultClass::Unavailable, message, "the mount is being upgraded to KV version 2: wait")
         }
@@ -281,7 +282,7 @@ pub(crate) fn refused(request: &Request, answer: &Answer) -> RemoteFault {
             message,
             "divide the record, or let the server's operator raise the limit of JSON that is named",
         ),
-        // A gateway's 503 says nothing about what happened behind it; Vault's own does.
+        // A 503 of a gateway says nothing about what happened behind it. Vault's own 503 does.
         503 if from_vault => hinted(FaultClass::Sealed, message, "unseal the server"),
         500.. if request.effect == Effect::Once => hinted(FaultClass::Unknown, in_doubt(&message), LOOKED_AT),
         500.. if from_vault => hinted(FaultClass::Unavailable, message, "the server's log says what failed"),
@@ -296,8 +297,8 @@ pub(crate) fn refused(request: &Request, answer: &Answer) -> RemoteFault {
     fault
 }
 
-/// How HashiCorp Vault says that a body breaks one of its limits of JSON. It does so by HTTP 500 and
-/// one line, before the request has any effect.
+/// The messages of HashiCorp Vault for a body that breaks one of its limits of JSON. It answers HTTP 500 with
+/// one of these lines, before the request has any effect.
 const JSON_LIMITS: [&str; 8] = [
     "JSON payload exceeds allowed",
     "JSON array exceeds allowed",
@@ -314,11 +315,12 @@ fn breaks_json_limit(refusal: Option<&Refusal>) -> bool {
     matches!(errors, [error] if JSON_LIMITS.iter().any(|limit| error.starts_with(limit)))
 }
 
-/// What to do about a standby.
+/// The hint for a standby that does not catch up.
 const BEHIND: &str =
     "a standby does not catch up with the active node: see to its replication, or use the address of the active node";
 
-/// Says what kind of redirect it is. None is followed: the token would travel with it.
+/// Returns the fault of a redirect, by its kind. The client follows no redirect, because the token would
+/// travel with it.
 fn redirected(message: &str, answer: &Answer) -> RemoteFault {
     match &answer.elsewhere {
         Some(host) => hinted(
@@ -337,21 +339,21 @@ fn redirected(message: &str, answer: &Answer) -> RemoteFault {
 /// The kinds of 404.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Absence {
-    /// Nothing was ever there, or its metadata was deleted; an empty listing.
+    /// There was never anything at this path, or its metadata was deleted, or a listing is empty.
     Nothing,
-    /// The version is deleted or destroyed: the answer holds its metadata.
+    /// The version is deleted or destroyed. The answer holds its metadata.
     Deleted,
-    /// No mount answers at this path.
+    /// There is no mount at this path.
     NoMount,
-    /// The server (or its KV engine) does not know this part of the API.
+    /// The server or its KV engine does not have this part of the API.
     NoSuchApi,
     /// The namespace does not exist.
     NoNamespace,
-    /// Something else: a proxy, or a message not known here. Proves nothing.
+    /// Another 404: from a proxy, or with an unknown message. It proves nothing.
     Unclear,
 }
 
-/// Tells the kinds of 404 apart.
+/// Returns the kind of a 404.
 pub(crate) fn absence(answer: &Answer) -> Absence {
     let Ok(refusal) = serde_json::from_slice::<Refusal>(&answer.body) else { return Absence::Unclear };
     match refusal.errors.as_deref() {
@@ -366,7 +368,7 @@ pub(crate) fn absence(answer: &Answer) -> Absence {
     }
 }
 
-/// Turns a 404 that proves nothing about a secret into a fault.
+/// Returns the fault of a 404 that proves nothing about a secret.
 pub(crate) fn not_found(request: &Request, answer: &Answer, mount: &str) -> RemoteFault {
     match absence(answer) {
         Absence::NoMount => hinted(
@@ -392,22 +394,23 @@ pub(crate) fn not_found(request: &Request, answer: &Answer, mount: &str) -> Remo
     }
 }
 
-/// Says whether a 400 is about the token, which elsewhere is 403.
+/// Returns whether a 400 refuses the token. Other paths refuse it with 403.
 pub(crate) fn is_invalid_token(answer: &Answer) -> bool {
     let refusal: Option<Refusal> = serde_json::from_slice(&answer.body).ok();
     let errors = refusal.and_then(|refusal| refusal.errors).unwrap_or_default();
     errors.iter().any(|error| error.contains("invalid token"))
 }
 
-/// What Go's TLS listener answers to plain http.
+/// Checks for the answer of Go's TLS listener to plain http.
 fn plain_http_on_tls_port(body: &[u8]) -> bool {
     body.starts_with(b"Client sent an HTTP request to an HTTPS server")
 }
 
-/// Finds an error of a type in the chain. `io::Error` hides what it wraps from `source()`.
+/// Finds an error of type `T` in the chain of sources. `io::Error` does not show the error that it wraps as
+/// its `source()`.
 fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
     let mut next = Some(error);
-    // Chains are short; the bound is there because they are foreign.
+    // Chains are short. The bound protects against a cycle in errors of other crates.
     for _ in 0..32 {
         let error = next?;
         if let Some(found) = error.downcast_ref::<T>() {
@@ -421,7 +424,7 @@ fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a 
     None
 }
 
-/// Returns the innermost message. Outer ones repeat the URL and say "error sending request".
+/// Returns the innermost message. The outer messages only repeat the URL and say "error sending request".
 fn root_cause(error: &(dyn Error + 'static)) -> String {
     let mut cause: &(dyn Error + 'static) = error;
     for _ in 0..32 {

@@ -1,5 +1,5 @@
-//! Finds out whether an answer can be older than what a session saw or wrote. The answer rests on
-//! how the server behaves in this session, never on the name of the product.
+//! Finds out whether an answer can be older than what a session has seen or written. The result depends on
+//! how the server behaves in this session, and never on the name of the product.
 
 use reqwest::StatusCode;
 use vaultterm_sync::Freshness;
@@ -11,8 +11,8 @@ use crate::{
     sys::{Leader, Mount, ask},
 };
 
-/// Finds out how fresh the answers of a session are. `secondary`: whether the cluster replicates
-/// from another one, so that even its active node may be behind.
+/// Finds out how fresh the answers of a session are. `secondary` says that the cluster replicates from
+/// another cluster, so that even its active node can be behind.
 pub(crate) async fn find(session: &Session, scope: &Scope, secondary: bool) -> Freshness {
     let helping = &session.transport.helping;
     if helping.honoured() {
@@ -26,27 +26,27 @@ pub(crate) async fn find(session: &Session, scope: &Scope, secondary: bool) -> F
     match answer.parse::<Leader>(&request.doing) {
         Err(_) => Freshness::Unknown,
         Ok(leader) if leader.performance_standby => Freshness::Unknown,
-        // Without HA there is one node, although its `is_self` is false.
+        // Without HA there is a single node, even though its `is_self` is false.
         Ok(leader) if !leader.ha_enabled || leader.is_self => Freshness::Active,
         Ok(_) if forwards(session, scope).await => Freshness::Forwarded,
         Ok(_) => Freshness::Unknown,
     }
 }
 
-/// Finds out whether what was found still holds, after other requests were answered: behind one
-/// address there may be several nodes.
+/// Checks after other requests whether `found` still holds, because several nodes can answer at one address.
 pub(crate) async fn confirm(session: &Session, scope: &Scope, found: Freshness) -> Freshness {
     match found {
         Freshness::Unknown => Freshness::Unknown,
         Freshness::Index if session.transport.helping.honoured() => Freshness::Index,
-        // The server took back what it accepted: another node answers.
+        // The server now refuses what it accepted before, so another node answers.
         Freshness::Index => Freshness::Unknown,
         _ if find(session, scope, false).await == found => found,
         _ => Freshness::Unknown,
     }
 }
 
-/// Proves that a standby answers no read by itself: told not to forward, it answers by a redirect.
+/// Proves that a standby never answers a read by itself. If a request tells it not to forward, it answers
+/// with a redirect.
 async fn forwards(session: &Session, scope: &Scope) -> bool {
     let request = Request { forwarded: false, ..Mount::request(scope) };
     session.once(&request).await.is_ok_and(|answer| answer.status == StatusCode::TEMPORARY_REDIRECT)

@@ -1,9 +1,9 @@
-//! The headers that only help a server to answer with a fresh state: `X-Vault-Index` and
-//! `X-Vault-Inconsistent`. OpenBao understands both. HashiCorp Vault refuses the second one by HTTP
-//! 400 on every path unless its operator allowed it, so no request depends on either of them.
+//! The headers `X-Vault-Index` and `X-Vault-Inconsistent`, which only help a server to answer with a fresh
+//! state. OpenBao understands both. HashiCorp Vault refuses the second one with HTTP 400 on every path unless
+//! its operator allowed it. Therefore no request depends on either header.
 //!
-//! Neither header is sent before the server handed out an index: without one the server has nothing
-//! to compare with. A header that the server refuses is left out from then on.
+//! Neither header is sent before the server has sent an index, because without an index the server has
+//! nothing to compare with. A header that the server refuses is left out from then on.
 
 use std::{
     collections::HashSet,
@@ -16,10 +16,10 @@ use crate::index::NewestIndex;
 
 pub(crate) const INDEX: HeaderName = HeaderName::from_static("x-vault-index");
 pub(crate) const INCONSISTENT: HeaderName = HeaderName::from_static("x-vault-inconsistent");
-/// Headers by which a server names the node that answers, where its operator enabled them.
+/// The headers in which a server names the node that answers, if its operator enabled them.
 const NODE: [&str; 2] = ["x-vault-raft-node-id", "x-vault-hostname"];
 
-/// The headers that servers refused, by address, as long as the process lives.
+/// The headers that servers refused, by address. The set lives as long as the process.
 #[derive(Debug, Default)]
 pub(crate) struct RefusedHeaders(Mutex<HashSet<(String, HeaderName)>>);
 
@@ -34,7 +34,7 @@ impl RefusedHeaders {
     }
 }
 
-/// What one session learned about the freshness of the answers it gets.
+/// What a session has learned about the freshness of its answers.
 #[derive(Debug)]
 pub(crate) struct Helping {
     base: String,
@@ -44,12 +44,12 @@ pub(crate) struct Helping {
 }
 
 impl Helping {
-    /// Makes the headers of a session with the server at a base URL.
+    /// Returns the state for a new session with the server at a base URL.
     pub(crate) fn new(base: &str, refused: Arc<RefusedHeaders>) -> Self {
         Self { base: base.to_owned(), refused, index: NewestIndex::default(), nodes: Mutex::default() }
     }
 
-    /// Returns the headers for the next request: none before the server handed out an index.
+    /// Returns the headers for the next request. There are none until the server has sent an index.
     pub(crate) fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
         if let Some(index) = self.index.newest() {
@@ -64,17 +64,17 @@ impl Helping {
         headers
     }
 
-    /// Says whether the server hands out an index, and accepts both headers together.
+    /// Returns whether the server sends an index and accepts both headers together.
     pub(crate) fn honoured(&self) -> bool {
         self.headers().len() == 2
     }
 
-    /// Says whether more than one node answered, as far as the servers name themselves.
+    /// Returns whether more than one node answered. This is known only if the servers name themselves.
     pub(crate) fn nodes_changed(&self) -> bool {
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner).len() > 1
     }
 
-    /// Takes notice of an answer's headers.
+    /// Remembers the index and the node that the headers of an answer name.
     pub(crate) fn see(&self, answer: &HeaderMap) {
         if let Some(index) = answer.get(INDEX) {
             self.index.see(index);
@@ -84,15 +84,16 @@ impl Helping {
         }
     }
 
-    /// Remembers the header that the server refused, if the body of its HTTP 400 names one of those
-    /// that were sent. The request had no effect then.
+    /// Returns whether the body of an HTTP 400 refuses one of the headers that were sent, and remembers that
+    /// header. The request had no effect in that case.
     pub(crate) fn refuses(&self, body: &[u8], sent: &HeaderMap) -> bool {
         let body = body.to_ascii_lowercase();
         let named = |header: &HeaderName| {
             let name = header.as_str().as_bytes();
             sent.contains_key(header) && body.windows(name.len()).any(|window| window == name)
         };
-        // A message about `X-Vault-Inconsistent` may name the index beside it: the wish goes first.
+        // A message about `X-Vault-Inconsistent` may also name the index, so `X-Vault-Inconsistent` is tried
+        // first.
         let Some(header) = [INCONSISTENT, INDEX].into_iter().find(named) else { return false };
         tracing::debug!(header = header.as_str(), "the server refuses a header that only helps: sent without it");
         self.refused.insert(&self.base, header);

@@ -1,6 +1,7 @@
-//! One request, one attempt, one answer: headers, limits, the count.
+//! Sends a request in a single attempt and returns its answer. Sets the headers, applies the limits and
+//! counts the requests.
 //!
-//! It knows nothing of tokens' lives (`session.rs`) and judges no status (`fault.rs`).
+//! This module does not know when tokens end (`session.rs`), and does not judge any status (`fault.rs`).
 
 use std::{
     sync::{
@@ -34,33 +35,33 @@ const NAMESPACE: HeaderName = HeaderName::from_static("x-vault-namespace");
 const REQUEST: HeaderName = HeaderName::from_static("x-vault-request");
 const NO_FORWARDING: HeaderName = HeaderName::from_static("x-vault-no-request-forwarding");
 
-/// Bytes of an answer that is not a listing, at most: one KV version fits one storage entry
-/// (1 MiB by default), JSON escapes can make six bytes of one.
+/// The maximum number of bytes of an answer that is not a listing. A version of a secret fits into one
+/// storage entry (1 MiB by default), and JSON escapes can make six bytes of one.
 pub(crate) const ANSWER_BYTES_MAX: usize = 16 << 20;
 
-/// What happens when the answer to a request is lost.
+/// What is known when the answer to a request is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
-    /// Nothing: it changes nothing, or the same thing again.
+    /// The request changes nothing, or can be repeated with the same result.
     Repeatable,
-    /// The server's state is not known.
+    /// The state of the server is unknown.
     Once,
 }
 
-/// The namespace that a request is for.
+/// The namespace of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Namespace {
-    /// The root: some `sys/` paths exist there only.
+    /// The root namespace. Some `sys/` paths exist only there.
     Root,
-    /// Where the secrets are.
+    /// The namespace of the secrets.
     OfSecrets,
-    /// Where the login is, which may be another one.
+    /// The namespace of the login, which can be another one.
     OfLogin,
-    /// One that exists on no server: only a server that knows namespaces refuses it.
+    /// A namespace that exists on no server. A server refuses it only if it knows namespaces.
     Nowhere,
 }
 
-/// The namespaces of a connection, as headers; `None` for the root.
+/// The namespaces of a connection, as headers. `None` is the root namespace.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Namespaces {
     pub(crate) of_secrets: Option<HeaderValue>,
@@ -77,48 +78,48 @@ impl Namespaces {
         }
     }
 
-    /// Says whether the login is in another namespace than the secrets.
+    /// Returns whether the login and the secrets are in different namespaces.
     pub(crate) fn differ(&self) -> bool {
         self.of_secrets != self.of_login
     }
 
-    /// Says whether any namespace but the root is named.
+    /// Returns whether the connection names a namespace other than the root.
     pub(crate) fn any(&self) -> bool {
         self.of_secrets.is_some() || self.of_login.is_some()
     }
 }
 
-/// A name that nobody gives a namespace.
+/// A name that no administrator gives to a namespace.
 const NOWHERE: &str = "vaultterm-asks-for-a-namespace-that-cannot-exist-4f1c9a7e";
 
-/// One request.
+/// A request.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) method: Method,
     pub(crate) route: Route,
-    /// Encoded; empty for none.
+    /// The encoded query. Empty if there is none.
     pub(crate) query: String,
-    /// Content type and body. Bodies with secrets are wiped when the last copy is dropped.
+    /// The content type and the body. A body with secrets is wiped when its last copy is dropped.
     pub(crate) body: Option<(&'static str, Bytes)>,
     pub(crate) effect: Effect,
-    /// What it does, for people: `reading kv/data/team/a`.
+    /// A description for people, for example `reading kv/data/team/a`.
     pub(crate) doing: String,
-    /// The capabilities it needs, to be named when they are missing.
+    /// The capabilities that the request needs. Errors name them when they are missing.
     pub(crate) needs: &'static [&'static str],
-    /// What of the body must not come back in a message.
+    /// The part of the body that must not appear in a message.
     pub(crate) secrets: Secrets,
-    /// The namespace to send it to.
+    /// The namespace of the request.
     pub(crate) namespace: Namespace,
-    /// Whether a standby may forward it.
+    /// Whether a standby may forward the request.
     pub(crate) forwarded: bool,
-    /// Bytes of the answer, at most.
+    /// The maximum number of bytes of the answer.
     pub(crate) bytes_max: usize,
-    /// Another time limit than the session's.
+    /// A time limit that replaces that of the session.
     pub(crate) timeout: Option<Duration>,
 }
 
 impl Request {
-    /// Makes a request that changes nothing.
+    /// Returns a request that changes nothing.
     pub(crate) fn get(route: Route, doing: &str, needs: &'static [&'static str]) -> Self {
         let doing = format!("{doing} {route}");
         Self {
@@ -137,7 +138,7 @@ impl Request {
         }
     }
 
-    /// Makes a request with a JSON body.
+    /// Returns a request with a JSON body.
     pub(crate) fn post(
         route: Route,
         doing: &str,
@@ -153,26 +154,26 @@ impl Request {
         }
     }
 
-    /// Sets the query, which must be encoded.
+    /// Sets the query, which must be encoded already.
     pub(crate) fn query(mut self, query: String) -> Self {
         self.query = query;
         self
     }
 }
 
-/// One answer, whatever its status.
+/// An answer of any status.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
-    /// How long the server asked to wait.
+    /// The time that the server asked the client to wait.
     pub(crate) retry_after: Option<Duration>,
-    /// When it was made, by the clock of what answered: a `deletion_time` up to here has passed.
-    /// Less than a second early, and as wrong as that clock is against the one that sets
-    /// deletion times: another node's, where a standby or a proxy answered.
+    /// The time at which the answer was made, by the clock of the server or proxy that made it. A
+    /// `deletion_time` up to this time has passed. The time is less than a second early. It differs from the
+    /// clock that sets deletion times if a standby or a proxy answered, because that clock is another node's.
     pub(crate) server_time: UnixNanos,
     /// The other host (`https://host:port`) that a redirect names.
     pub(crate) elsewhere: Option<String>,
     pub(crate) body: Zeroizing<Vec<u8>>,
-    /// What its request sent, to be struck out of every text that is kept of it.
+    /// What the request sent. It is struck out of every text of the answer that is kept.
     pub(crate) sent: Sent,
 }
 
@@ -180,7 +181,8 @@ impl Answer {
     /// Parses the body.
     ///
     /// # Errors
-    /// [`FaultClass::Protocol`]. Says where, never what: the body may hold values.
+    /// [`FaultClass::Protocol`]. The message names the position and never the content, because the body may
+    /// hold values.
     pub(crate) fn parse<'a, T: Deserialize<'a>>(&'a self, doing: &str) -> Result<T, RemoteFault> {
         serde_json::from_slice(&self.body).map_err(|error| {
             let (what, hint) = if self.body.trim_ascii_start().first() == Some(&b'<') {
@@ -200,11 +202,11 @@ impl Answer {
     }
 }
 
-/// The way to one server.
+/// The transport to one server.
 #[derive(Debug)]
 pub(crate) struct Transport {
     client: Client,
-    /// `https://host:port`, and the path prefix, if there is one.
+    /// `https://host:port`, with the path prefix if there is one.
     base: String,
     namespaces: Namespaces,
     pub(crate) helping: Helping,
@@ -212,32 +214,32 @@ pub(crate) struct Transport {
 }
 
 impl Transport {
-    /// Makes the way to a server.
+    /// Returns a transport to the server at `base`.
     pub(crate) fn new(client: Client, base: String, namespaces: Namespaces, refused: Arc<RefusedHeaders>) -> Self {
         let helping = Helping::new(&base, refused);
         Self { client, base, namespaces, helping, requests: AtomicU64::new(0) }
     }
 
-    /// Counts the requests made so far.
+    /// Returns the number of requests so far.
     pub(crate) fn requests(&self) -> u64 {
         self.requests.load(Relaxed)
     }
 
-    /// Returns the namespaces that requests are sent to.
+    /// Returns the namespaces of the requests.
     pub(crate) const fn namespaces(&self) -> &Namespaces {
         &self.namespaces
     }
 
-    /// Makes one attempt. A request that was refused for a header that only helps is the same
-    /// attempt without that header: it had no effect.
+    /// Sends a request in one attempt. If the server refuses it because of a helping header, it had no
+    /// effect, and the same attempt goes on without that header.
     ///
     /// # Errors
-    /// [`TransportError`] when no whole answer came. Any status is an answer.
+    /// [`TransportError`] when no complete answer came. An answer of any status is not an error.
     pub(crate) async fn send(&self, request: &Request, token: Option<&SecretText>) -> Result<Answer, TransportError> {
         loop {
             let helping = self.helping.headers();
             let answer = self.exchange(request, token, helping.clone()).await?;
-            // Each turn leaves one header out, so there are three at most.
+            // Each turn leaves out one header, so there are at most three turns.
             if answer.status != StatusCode::BAD_REQUEST || !self.helping.refuses(&answer.body, &helping) {
                 return Ok(answer);
             }
@@ -276,7 +278,7 @@ impl Transport {
         Ok(Answer { status, retry_after, server_time, elsewhere, body, sent })
     }
 
-    /// Says which other host a redirect names. It is told to people and never asked.
+    /// Returns the other host that a redirect names. It is shown to people, and no request goes to it.
     fn elsewhere(&self, headers: &HeaderMap) -> Option<String> {
         let here = Url::parse(&self.base).ok()?;
         let there = here.join(headers.get(LOCATION)?.to_str().ok()?).ok()?;
@@ -311,7 +313,8 @@ async fn bounded(mut response: Response, bytes_max: usize) -> Result<Zeroizing<V
     if announced > bytes_max as u64 {
         return Err(TransportError::TooLarge { bytes_max });
     }
-    // Reserved at once where the server says how much comes: growing would leave copies behind.
+    // The whole length is reserved at once if the server announces it, because growing would leave copies
+    // behind.
     let mut body = Zeroizing::new(Vec::with_capacity(usize::try_from(announced).unwrap_or(0)));
     while let Some(chunk) = response.chunk().await.map_err(|error| TransportError::receiving(&error))? {
         if body.len() + chunk.len() > bytes_max {
@@ -324,12 +327,12 @@ async fn bounded(mut response: Response, bytes_max: usize) -> Result<Zeroizing<V
 
 fn seconds(headers: &HeaderMap) -> Option<Duration> {
     let seconds: u64 = headers.get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
-    // A server that asks for more than ten minutes gets a next run, not a longer wait.
+    // A wait of more than ten minutes is cut, because the next run is then the better time to try again.
     Some(Duration::from_secs(seconds.min(600)))
 }
 
-/// Tells the time as the answer does, cut to whole seconds; this machine's clock stands in for an
-/// answer that does not.
+/// Returns the time of the answer, cut to whole seconds. If the answer has no `Date`, the clock of this
+/// machine is used.
 fn server_time(headers: &HeaderMap) -> UnixNanos {
     let told = headers.get(DATE).and_then(|date| date.to_str().ok()).and_then(wire::http_date);
     told.unwrap_or_else(|| UnixNanos(wire::nanos(jiff::Timestamp::now())))

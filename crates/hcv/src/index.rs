@@ -1,9 +1,9 @@
-//! The newest state of the cluster that a session has seen, as `X-Vault-Index` tells it.
+//! The newest state of the cluster that a session has seen, as `X-Vault-Index` describes it.
 //!
-//! Answers of parallel requests arrive in any order, so indexes are compared, not replaced.
-//! OpenBao: base64 of `{"cluster": "…", "value": "39"}`. Vault: base64 of
-//! `v1:<cluster>:<local index>:<replicated index>:<hmac>`. One of another form replaces what
-//! was known: the server understands it, we need not.
+//! Answers of parallel requests arrive in any order, so a new index replaces the old one only if it is newer.
+//! OpenBao sends base64 of `{"cluster": "…", "value": "39"}`. Vault sends base64 of `v1:<cluster>:<local
+//! index>:<replicated index>:<hmac>`. An index of another form always replaces the old one: the server
+//! understands it, and VaultTerm need not.
 
 use std::sync::Mutex;
 
@@ -11,12 +11,12 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use reqwest::header::HeaderValue;
 use serde::Deserialize;
 
-/// The newest index seen.
+/// The newest index that was seen.
 #[derive(Debug, Default)]
 pub(crate) struct NewestIndex(Mutex<Option<HeaderValue>>);
 
 impl NewestIndex {
-    /// Takes notice of an answer's index.
+    /// Remembers the index of an answer if it is newer.
     pub(crate) fn see(&self, seen: &HeaderValue) {
         let mut newest = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if newest.as_ref().is_none_or(|known| !is_older(seen, known)) {
@@ -39,7 +39,7 @@ fn is_older(seen: &HeaderValue, known: &HeaderValue) -> bool {
     }
 }
 
-/// Reads cluster and indexes (local, replicated) out of a header.
+/// Reads the cluster and the indexes (local, replicated) from a header.
 fn parse(header: &[u8]) -> Option<(String, (u64, u64))> {
     #[derive(Deserialize)]
     struct OpenBao {

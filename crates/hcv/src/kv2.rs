@@ -1,7 +1,7 @@
-//! KV v2: one secret at a time. Requests and the shapes of their answers.
+//! KV v2 requests for a single secret, and the shapes of their answers.
 //!
-//! Source: Vault's and OpenBao's API page "KV version 2"; what the pages leave open was tried on
-//! OpenBao 2.7.2.
+//! Source: the API page "KV version 2" of Vault and of OpenBao. Questions that the pages leave open were
+//! tried on OpenBao 2.7.2.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -24,25 +24,25 @@ use crate::{
     wire::{self, Envelope},
 };
 
-/// A key's metadata, as `metadata/` and `detailed-metadata/` answer it. Of all versions but the newest
-/// only number and creation time of those that can be read are kept.
+/// The metadata of a key, as `metadata/` and `detailed-metadata/` return it. Of the versions below the
+/// newest, only the numbers and creation times of the readable ones are kept.
 #[derive(Debug, Deserialize)]
 pub(crate) struct KeyMetadata<'a> {
-    // Missing for a folder, of which a listing says `{}`. A key always has both.
+    // Both are missing for a folder, which a listing shows as `{}`. A key always has both.
     #[serde(borrow, default)]
     created_time: Option<Cow<'a, str>>,
     #[serde(default)]
     current_version: Option<u64>,
     #[serde(default)]
     custom_metadata: Option<BTreeMap<String, String>>,
-    /// 0 when the mount decides.
+    /// 0 means that the setting of the mount counts.
     #[serde(default)]
     max_versions: u64,
     #[serde(borrow, default)]
     versions: BTreeMap<u64, VersionMetadata<'a>>,
 }
 
-/// One version's metadata.
+/// The metadata of a version.
 #[derive(Debug, Deserialize)]
 struct VersionMetadata<'a> {
     #[serde(borrow)]
@@ -53,21 +53,22 @@ struct VersionMetadata<'a> {
     destroyed: bool,
 }
 
-/// What a key's metadata show.
+/// What the metadata of a key show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
-    /// As far as the clock of what answered is right.
+    /// The state of the key, assuming that the clock of the answering node is right.
     pub(crate) sight: RemoteSight,
-    /// The newest version, when only reading it tells whether it is live, as `sight` says. Its
-    /// `deletion_time` is to come by the clock of what answered, and is not the one that its
-    /// creation gave it: it was deleted, and that clock lags, or it was undeleted for a time. On
-    /// this rests whether a deletion is taken for an expiry, which nobody asked for. A clock that
-    /// leads needs no such care: what it declares expired too early is about to expire.
+    /// The newest version, if only reading it tells whether it is live, as `sight` claims. This is so if its
+    /// `deletion_time` lies in the future by the clock of the answering node and is not the one that it got
+    /// at its creation. Then the version was either deleted while that clock lags, or undeleted for a limited
+    /// time. The difference matters, because a deletion must not be taken for an expiry, which no person
+    /// asked for. A clock that leads needs no such care: a version that it declares expired too early is
+    /// about to expire anyway.
     pub(crate) doubtful: Option<Version>,
 }
 
 impl Seen {
-    /// Returns the sight when reading said that the newest version is deleted.
+    /// Returns the sight for the case that reading showed the newest version to be deleted.
     pub(crate) fn deleted(&self) -> RemoteSight {
         let mut sight = self.sight.clone();
         if let RemoteSight::Seen(entry) = &mut sight
@@ -80,8 +81,8 @@ impl Seen {
 }
 
 impl KeyMetadata<'_> {
-    /// Turns metadata into what the planner knows. What makes no sense is unreadable, with the
-    /// reason: it never counts as deleted.
+    /// Returns the metadata in the terms of the planner. Metadata that make no sense become unreadable, with
+    /// the reason, and never count as deleted.
     pub(crate) fn seen(&self, now: UnixNanos) -> Seen {
         let head = match self.head(now) {
             Ok(head) => head,
@@ -100,8 +101,8 @@ impl KeyMetadata<'_> {
         Seen { sight: RemoteSight::Seen(RemoteEntry { head, annotation, older: self.older(now) }), doubtful }
     }
 
-    /// Lists the versions below the newest that can be read. One whose times make no sense counts as
-    /// readable: keeping a version too many does no harm.
+    /// Returns the readable versions below the newest. A version whose times make no sense counts as
+    /// readable, because keeping a version too many does no harm.
     fn older(&self, now: UnixNanos) -> OlderVersions {
         let is_live = |version: &VersionMetadata<'_>| {
             !version.destroyed && wire::time(&version.deletion_time).map_or(true, |at| at.is_none_or(|at| at > now))
@@ -147,7 +148,7 @@ const RECORD: &str = "vaultterm-record";
 const TYPE: &str = "vaultterm-type";
 const RUN: &str = "vaultterm-run";
 
-/// Reads who manages a secret.
+/// Reads the marks that name the manager of a secret.
 fn annotation(custom_metadata: Option<&BTreeMap<String, String>>) -> Annotation {
     let told = |key: &str| custom_metadata.and_then(|metadata| metadata.get(key));
     if told(MANAGED_BY).is_none_or(|manager| manager != OURS) {
@@ -161,22 +162,22 @@ fn annotation(custom_metadata: Option<&BTreeMap<String, String>>) -> Annotation 
     }
 }
 
-/// Asks for a key's metadata.
+/// Returns the request for the metadata of a key.
 pub(crate) fn look_request(scope: &Scope, path: &SecretPath) -> Request {
     Request::get(scope.secret("metadata", path), "looking at", &["read"])
 }
 
-/// Reads a 200.
+/// Reads the metadata from a 200 answer.
 pub(crate) fn read_look(request: &Request, answer: &Answer) -> Result<Seen, RemoteFault> {
     Ok(answer.parse::<Envelope<KeyMetadata<'_>>>(&request.doing)?.data.seen(answer.server_time))
 }
 
-/// Asks for the configuration of the mount.
+/// Returns the request for the configuration of the mount.
 pub(crate) fn config_request(scope: &Scope) -> Request {
     Request::get(Route::new(format!("{}/config", scope.mount())), "reading the configuration at", &["read"])
 }
 
-/// Reads how many versions of a secret the mount keeps; 0 when it is not set.
+/// Reads the number of versions that the mount keeps per secret. 0 means that it is not set.
 pub(crate) fn read_config(request: &Request, answer: &Answer) -> Result<u64, RemoteFault> {
     #[derive(Deserialize)]
     struct Config {
@@ -186,12 +187,12 @@ pub(crate) fn read_config(request: &Request, answer: &Answer) -> Result<u64, Rem
     Ok(answer.parse::<Envelope<Config>>(&request.doing)?.data.max_versions)
 }
 
-/// Asks for one version.
+/// Returns the request for a version.
 pub(crate) fn read_request(scope: &Scope, path: &SecretPath, version: Version) -> Request {
     Request::get(scope.secret("data", path), "reading", &["read"]).query(format!("version={}", version.0))
 }
 
-/// Reads a 200 or 404.
+/// Reads a version from a 200 or 404 answer.
 pub(crate) fn read_version(
     request: &Request,
     answer: &Answer,
@@ -200,7 +201,7 @@ pub(crate) fn read_version(
 ) -> Result<Option<SecretRead>, RemoteFault> {
     #[derive(Deserialize)]
     struct Secret<'a> {
-        // `null` is what a write of `"data": null` reads as.
+        // A secret that was written with `"data": null` is returned with `null`.
         data: Option<BTreeMap<String, Value>>,
         #[serde(borrow)]
         metadata: Metadata<'a>,
@@ -239,22 +240,23 @@ fn created(request: &Request, text: &str) -> Result<UnixNanos, RemoteFault> {
     }
 }
 
-/// Writes a version with check-and-set.
+/// Returns the request that writes a version with check-and-set.
 pub(crate) fn write_request(scope: &Scope, path: &SecretPath, fields: &SecretFields, cas: Version) -> Request {
     let data = fields.to_json();
     let head = format!(r#"{{"options":{{"cas":{}}},"data":"#, cas.0);
-    // At its full size from the start: growing would leave copies of values behind.
+    // The buffer has its full size from the start, because growing would leave copies of values behind.
     let mut json = Zeroizing::new(Vec::with_capacity(head.len() + data.expose().len() + 1));
     json.extend_from_slice(head.as_bytes());
     json.extend_from_slice(data.expose());
     json.push(b'}');
-    // A key that never had a version needs `create`, any other one `update`.
+    // A key that never had a version needs `create`. Every other key needs `update`.
     let needs: &[&str] = if cas == Version::NONE { &["create"] } else { &["update"] };
     let request = Request::post(scope.secret("data", path), "writing", needs, Effect::Once, json);
     Request { secrets: Secrets::Data, ..request }
 }
 
-/// Reads a success. Whatever is odd about it, the write may have happened.
+/// Reads the answer to a successful write. Odd content counts as an unknown result, because the write may
+/// have happened.
 pub(crate) fn read_write(
     request: &Request,
     answer: &Answer,
@@ -297,7 +299,8 @@ pub(crate) fn read_write(
     })
 }
 
-/// Marks a secret as ours, or as touched by a run, leaving every other key of `custom_metadata` alone.
+/// Returns the request that marks a secret as managed by VaultTerm, or as touched by a run. Other keys of
+/// `custom_metadata` stay as they are.
 pub(crate) fn annotate_request(scope: &Scope, path: &SecretPath, instance: &str, mark: &Mark) -> Request {
     #[derive(Serialize)]
     struct Patch<'a> {
@@ -316,21 +319,22 @@ pub(crate) fn annotate_request(scope: &Scope, path: &SecretPath, instance: &str,
     }
     let json = serde_json::to_vec(&Patch { custom_metadata }).expect("a map of texts always encodes");
     let route = scope.secret("metadata", path);
-    // Marking twice is marking once.
+    // Setting the same marks twice has no further effect.
     let request = Request::post(route, "marking", &["patch"], Effect::Repeatable, Zeroizing::new(json));
     let body = request.body.map(|(_, json)| ("application/merge-patch+json", json));
     Request { method: Method::PATCH, body, ..request }
 }
 
-/// Soft-deletes exactly one version: one that was written meanwhile stays alive.
+/// Returns the request that soft-deletes exactly one version. A version that is written meanwhile stays
+/// alive.
 pub(crate) fn delete_request(scope: &Scope, path: &SecretPath, version: Version) -> Request {
     let json = Zeroizing::new(format!(r#"{{"versions":[{}]}}"#, version.0).into_bytes());
-    // Not repeatable blindly: an undelete may come in between.
+    // The deletion must not be repeated blindly, because an undelete may come in between.
     Request::post(scope.secret("delete", path), "deleting", &["update"], Effect::Once, json)
 }
 
-/// Reads the success of a change that answers no data: 204, or 200 with warnings and an id. What
-/// else calls itself a success was not said by Vault, and nobody knows what happened.
+/// Reads the success of a change that returns no data: 204, or 200 with warnings and an id. Any other success
+/// was not sent by Vault, so the result of the change is unknown.
 pub(crate) fn read_change(request: &Request, answer: &Answer) -> Result<Option<String>, RemoteFault> {
     #[derive(Deserialize)]
     struct Changed {
@@ -347,7 +351,7 @@ pub(crate) fn read_change(request: &Request, answer: &Answer) -> Result<Option<S
     }
 }
 
-/// Turns a 404 to a change of an existing key into a fault.
+/// Returns the fault of a 404 for a change of a key that existed.
 pub(crate) fn vanished(request: &Request, answer: &Answer, mount: &str) -> RemoteFault {
     match fault::absence(answer) {
         Absence::Nothing | Absence::Deleted => {

@@ -1,10 +1,10 @@
-//! The client for HashiCorp Vault and OpenBao: the only crate that knows their wire format.
+//! The client for HashiCorp Vault and OpenBao. Only this crate knows their wire format.
 //!
-//! [`VaultConnector`] opens sessions on one KV v2 scope (the engine's `Connector` and `Remote`),
-//! runs the checks behind `connection test`, and [`policy()`] writes the least-privilege policy
-//! for a mode. [`Transit`] seals a root key, [`AnchorSession`] keeps a checkpoint of the audit log.
-//! One attempt per call: waiting and repeating is the engine's business. Nothing here reads the
-//! environment, and no value, `SecretID` or token gets into a message or a URL.
+//! [`VaultConnector`] opens sessions on one KV v2 scope (the engine's `Connector` and `Remote`) and runs the
+//! checks behind `connection test`. [`policy()`] writes the least-privilege policy for a mode. [`Transit`]
+//! seals a root key, and [`AnchorSession`] keeps a checkpoint of the audit log. Each call makes a single
+//! attempt, because the engine decides about waiting and repeating. This crate does not read the environment,
+//! and puts no value, `SecretID` or token into a message or a URL.
 //!
 //! Start reading at `connector.rs` (how a session is opened), then `kv2.rs` and `observe.rs`.
 

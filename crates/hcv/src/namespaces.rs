@@ -1,5 +1,5 @@
-//! Proves that a server knows namespaces before one is relied on. HashiCorp Vault's Community edition
-//! ignores the header and serves the root namespace, whatever it names.
+//! Proves that a server knows namespaces before VaultTerm relies on one. The Community edition of HashiCorp
+//! Vault ignores the header and serves the root namespace, whatever namespace the header names.
 
 use vaultterm_sync::{FaultClass, RemoteFault};
 
@@ -9,14 +9,14 @@ use crate::{
     sys::{Health, Mount},
 };
 
-/// Proves that the namespaces of a connection are not ignored. Nothing is asked where none is named.
+/// Proves that the server does not ignore the namespaces of a connection. Sends no request if the connection
+/// names none.
 ///
-/// The proof is a request to a namespace that cannot exist, and it needs no token: a server that
-/// knows namespaces refuses it, one that serves it ignores them, and so does a gateway that drops the
-/// header.
+/// The proof is a request to a namespace that cannot exist. It needs no token. A server that knows namespaces
+/// refuses it. A server that serves it ignores namespaces, or a gateway before it drops the header.
 ///
 /// # Errors
-/// [`FaultClass::NamespaceIgnored`], or why nothing could be proven.
+/// [`FaultClass::NamespaceIgnored`], or the reason why nothing could be proven.
 pub(crate) async fn prove(transport: &Transport, health: &Health) -> Result<(), RemoteFault> {
     if !transport.namespaces().any() {
         return Ok(());
@@ -29,7 +29,7 @@ pub(crate) async fn prove(transport: &Transport, health: &Health) -> Result<(), 
             true
         }
         404 if fault::absence(&answer) == Absence::NoNamespace => false,
-        // Refused for a reason that is not told: then what the server says about itself counts.
+        // The server does not say why it refuses the request, so the edition that its health names decides.
         400 | 403 | 404 => health.is_community(),
         _ => return Err(fault::refused(&request, &answer)),
     };

@@ -1,5 +1,5 @@
-//! Which capabilities a mode needs, and where. `policy.rs` writes the same as HCL; a test on a
-//! real server holds the two together.
+//! The capabilities that each mode needs, with their paths. `policy.rs` writes the same capabilities as HCL,
+//! and a test on a real server checks that the two agree.
 
 use std::collections::BTreeSet;
 
@@ -11,20 +11,21 @@ use crate::{
     sys::{CAPABILITIES_SELF, Capabilities, Product},
 };
 
-/// One capability on one path.
+/// A capability on a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Need {
     pub(crate) capability: &'static str,
-    /// As a policy would name it.
+    /// The path as a policy names it.
     pub(crate) path: String,
 }
 
-/// Returns what a mode needs apart from listing.
+/// Returns the capabilities that a mode needs, except those for listing.
 pub(crate) fn needs(scope: &Scope, mode: Mode, annotate: bool) -> Vec<Need> {
     let need = |capability, api| Need { capability, path: scope.glob(api) };
     let mut needs = vec![need("read", "data"), need("read", "metadata")];
     if matches!(mode, Mode::Push | Mode::Bidirectional) {
-        // `delete` even where deletions are retained: a record that moves leaves its old path.
+        // `delete` is needed even where deletions are retained, because a record that moves leaves its old
+        // path.
         needs.extend([need("create", "data"), need("update", "data"), need("update", "delete")]);
         if annotate {
             needs.push(need("patch", "metadata"));
@@ -33,7 +34,7 @@ pub(crate) fn needs(scope: &Scope, mode: Mode, annotate: bool) -> Vec<Need> {
     needs
 }
 
-/// A capability that a run goes on without.
+/// A capability that a run can do without.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Optional {
     pub(crate) need: Need,
@@ -41,7 +42,7 @@ pub(crate) struct Optional {
     pub(crate) without: &'static str,
 }
 
-/// Returns what is useful and has a fallback, as `connection policy` prints it.
+/// Returns the optional capabilities that `connection policy` prints too. Each has a fallback.
 pub(crate) fn optional(scope: &Scope, product: Product, auth_mount: &str, role: Option<&str>) -> Vec<Optional> {
     let mut optional = Vec::new();
     let mut add = |capability, path, without| optional.push(Optional { need: Need { capability, path }, without });
@@ -57,12 +58,12 @@ pub(crate) fn optional(scope: &Scope, product: Product, auth_mount: &str, role: 
     optional
 }
 
-/// Returns what a run does not need, and leaves its token alive without.
+/// Returns the capability to revoke the own token. Without it, a run works but its token stays alive.
 pub(crate) fn revoking() -> Need {
     Need { capability: "update", path: approle::REVOKE_SELF.to_owned() }
 }
 
-/// Returns every path to ask about, in one request.
+/// Returns all paths for a single question about capabilities.
 pub(crate) fn paths(scope: &Scope, needs: &[Need], optional: &[Optional]) -> BTreeSet<String> {
     let mut paths: BTreeSet<_> = needs.iter().map(|need| need.path.clone()).collect();
     paths.extend(["metadata", "detailed-metadata"].map(|api| folder(scope, api)));
@@ -75,12 +76,12 @@ fn folder(scope: &Scope, api: &str) -> String {
     scope.folder(api, "").as_str().to_owned()
 }
 
-/// The ways of listing that are open, in the order in which they are tried.
+/// The open ways of listing, in the order in which they are tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Ways(pub(crate) Vec<Listing>);
 
 impl Ways {
-    /// Finds the open ways. Without knowing the capabilities every way is tried.
+    /// Returns the open ways. If the capabilities are unknown, all ways are tried.
     pub(crate) fn open(wanted: Listing, product: Product, capabilities: Option<&Capabilities>, scope: &Scope) -> Self {
         if wanted != Listing::Auto {
             return Self(vec![wanted]);
@@ -102,7 +103,7 @@ impl Ways {
         Self(ways)
     }
 
-    /// Says how the scope will be listed, for people.
+    /// Returns a description of the first way for people.
     pub(crate) fn describe(&self) -> &'static str {
         match self.0.first() {
             Some(Listing::Auto | Listing::Scan) => "the whole scope at once (SCAN)",
@@ -112,7 +113,7 @@ impl Ways {
         }
     }
 
-    /// Returns what is missing when no way is open.
+    /// Returns the missing capability if no way is open.
     pub(crate) fn missing(&self, product: Product, scope: &Scope) -> Option<Need> {
         if !self.0.is_empty() {
             return None;

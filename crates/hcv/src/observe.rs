@@ -1,13 +1,13 @@
-//! The stamps of a whole scope, in as few requests as the server and the role allow.
+//! Lists the stamps of a whole scope in as few requests as the server and the role allow.
 //!
-//! Three ways give the same snapshot: one `SCAN detailed-metadata` (OpenBao), `LIST
-//! detailed-metadata` folder by folder in pages (OpenBao), and `LIST metadata` with a metadata
-//! request per key (every server). `SCAN` has no pages and costs the server memory, so it is for
-//! small scopes: an answer beyond [`SCAN_BYTES_MAX`] is dropped, remembered, and the scope is
-//! listed by folder from then on.
+//! Three ways give the same snapshot: a single `SCAN detailed-metadata` (OpenBao), `LIST detailed-metadata`
+//! folder by folder in pages (OpenBao), and `LIST metadata` with a metadata request per key (every server).
+//! `SCAN` has no pages and costs the server memory, so it is used for small scopes. If its answer is larger
+//! than [`SCAN_BYTES_MAX`], the client drops it, remembers that, and lists the scope folder by folder from
+//! then on.
 //!
-//! A scope seen in part is never returned: every error but a passing one ends the observation.
-//! Passing ones are waited out a few times here, because repeating thousands of requests for one
+//! A partial view of a scope is never returned: every error except a transient one ends the observation.
+//! Transient errors are waited out here a few times, because a repetition of thousands of requests after each
 //! rate limit would never end.
 
 use std::{
@@ -34,16 +34,17 @@ use crate::{
     wire::{self, Envelope},
 };
 
-/// Bytes of a `SCAN`'s answer, at most: about 19,000 secrets with one version each.
+/// The maximum number of bytes of the answer to a `SCAN`, which is about 19,000 secrets with one version
+/// each.
 const SCAN_BYTES_MAX: usize = 8 << 20;
-/// How long a `SCAN` may take where folders can be listed instead.
+/// The time limit of a `SCAN` if the folders can be listed instead.
 const SCAN_WITHIN: Duration = Duration::from_secs(10);
-/// Bytes of one page or folder, at most.
+/// The maximum number of bytes of a page or folder.
 const LIST_BYTES_MAX: usize = 64 << 20;
-/// Secrets in a scope, at most.
+/// The maximum number of secrets in a scope.
 const SECRETS_MAX: usize = 1_000_000;
 
-/// What one listing answers, with or without the keys' metadata.
+/// The answer to a listing, with or without the metadata of the keys.
 #[derive(Debug, Default, Deserialize)]
 struct Listed<'a> {
     #[serde(borrow, default)]
@@ -52,11 +53,11 @@ struct Listed<'a> {
     key_info: BTreeMap<Cow<'a, str>, KeyMetadata<'a>>,
 }
 
-/// Why one way of listing did not lead to a snapshot.
+/// Why a way of listing gave no snapshot.
 enum Obstacle {
-    /// Another way may do.
+    /// Another way may work.
     Way(RemoteFault),
-    /// No way will.
+    /// No other way can work.
     Fault(RemoteFault),
 }
 
@@ -66,16 +67,16 @@ impl From<RemoteFault> for Obstacle {
     }
 }
 
-/// What one folder holds.
+/// The content of a folder.
 #[derive(Default)]
 struct Folder {
-    /// Folders below it, as prefixes that end with `/`.
+    /// The folders below it, as prefixes that end with `/`.
     folders: Vec<String>,
     snapshot: RemoteSnapshot,
 }
 
 impl VaultRemote {
-    /// Observes the scope, by the first open way that works.
+    /// Observes the scope with the first open way that works.
     pub(crate) async fn observe_scope(&self) -> Result<RemoteSnapshot, RemoteFault> {
         let mut obstacle = None;
         for way in &self.ways.0 {
@@ -88,7 +89,7 @@ impl VaultRemote {
             match result {
                 Ok(snapshot) => {
                     if snapshot.sights.is_empty() && snapshot.refused.is_empty() {
-                        // An empty answer is also what a mount of another kind gives.
+                        // A mount of another kind also gives an empty answer.
                         self.prove_mount().await?;
                     }
                     return Ok(snapshot);
@@ -105,7 +106,7 @@ impl VaultRemote {
         }))
     }
 
-    /// Everything in one answer.
+    /// Lists everything in a single answer.
     async fn scan(&self) -> Result<RemoteSnapshot, Obstacle> {
         let route = self.scope.folder("detailed-metadata", "");
         let mut request = Request::get(route, "scanning", &["scan"]).query("scan=true".to_owned());
@@ -127,7 +128,7 @@ impl VaultRemote {
         };
         let Some(listed) = self.listed(&request, &answer)? else { return Ok(RemoteSnapshot::default()) };
         let found = self.sort("", listed, &answer, true).await?;
-        // A scan goes into every folder by itself and names none of them.
+        // A scan enters every folder by itself and names none of them.
         if let Some(folder) = found.folders.first() {
             let message =
                 format!("{}: it lists the folder `{}`, as no scan does", request.doing, wire::printable(folder));
@@ -136,7 +137,7 @@ impl VaultRemote {
         Ok(found.snapshot)
     }
 
-    /// Folder by folder, several at a time.
+    /// Lists folder by folder, with several requests at a time.
     async fn walk(&self, detailed: bool) -> Result<RemoteSnapshot, Obstacle> {
         let mut snapshot = RemoteSnapshot::default();
         let mut waiting = VecDeque::from([String::new()]);
@@ -159,7 +160,7 @@ impl VaultRemote {
         }
     }
 
-    /// All pages of one folder.
+    /// Lists all pages of a folder.
     async fn list_folder(&self, folder: String, detailed: bool) -> Result<Folder, Obstacle> {
         let (api, page_size) = if detailed { ("detailed-metadata", self.page_size) } else { ("metadata", 0) };
         let mut whole = Folder::default();
@@ -176,8 +177,8 @@ impl VaultRemote {
             request.bytes_max = LIST_BYTES_MAX;
             let answer = match self.patient(&request).await {
                 Ok(answer) => answer,
-                // Only the first folder may be closed to a way: afterwards the way works, and a
-                // denied folder is a part that cannot be seen.
+                // A denial closes the way only at the first folder. After that the way works, and a denied
+                // folder is a part of the scope that cannot be seen.
                 Err(error) if folder.is_empty() && after.is_empty() => {
                     return Err(way_or_fault(error.fault(&request)));
                 }
@@ -195,7 +196,7 @@ impl VaultRemote {
             whole.folders.extend(page.folders);
             whole.snapshot.sights.extend(page.snapshot.sights);
             whole.snapshot.refused.extend(page.snapshot.refused);
-            // A page of another size is the last one, or the server has no pages.
+            // A page that is not full is the last one. If the size is larger, the server has no pages.
             if page_size == 0 || count != page_size as usize {
                 return Ok(whole);
             }
@@ -203,7 +204,7 @@ impl VaultRemote {
         }
     }
 
-    /// Reads a listing. `None` when there is nothing to list.
+    /// Reads a listing. Returns `None` when there is nothing to list.
     fn listed<'a>(&self, request: &Request, answer: &'a Answer) -> Result<Option<Listed<'a>>, Obstacle> {
         if answer.status != StatusCode::NOT_FOUND {
             return Ok(Some(answer.parse::<Envelope<Listed<'a>>>(&request.doing)?.data));
@@ -215,7 +216,7 @@ impl VaultRemote {
         }
     }
 
-    /// Sorts what was listed in a folder into folders, sights and names that cannot be used.
+    /// Sorts the names of a listed folder into folders, sights, and names that cannot be used.
     async fn sort(
         &self,
         folder: &str,
@@ -251,13 +252,13 @@ impl VaultRemote {
             })
             .buffer_unordered(self.listing_concurrency);
         let looked: Vec<_> = looks.try_collect().await?;
-        // A key that went away between listing and look was not there.
+        // A key that was deleted between listing and look counts as absent.
         let there = looked.into_iter().filter(|(_, sight)| *sight != RemoteSight::ProvenAbsent);
         sorted.snapshot.sights.extend(there);
         Ok(sorted)
     }
 
-    /// Looks at a key, or only settles what its metadata in the listing left open.
+    /// Looks at a key. If its metadata came with the listing, only resolves what they left open.
     async fn look_patiently(&self, path: &SecretPath, seen: Option<&Seen>) -> Result<RemoteSight, RemoteFault> {
         let look = || async {
             match seen {
@@ -268,9 +269,9 @@ impl VaultRemote {
         look.retry(patience()).when(passes).adjust(as_asked).await
     }
 
-    /// Makes a request that changes nothing, waiting out what passes.
+    /// Sends a request that changes nothing, and waits out transient faults.
     async fn patient(&self, request: &Request) -> Result<Answer, CallError> {
-        // A timeout is not waited out: the next way may be lighter on the server.
+        // A timeout is not waited out, because the next way may be lighter for the server.
         let passes = |error: &CallError| match error {
             CallError::Transport(TransportError::TooLarge { .. } | TransportError::Timeout { .. }) => false,
             CallError::Transport(error) => passes(&error.fault(request)),
@@ -284,14 +285,15 @@ impl VaultRemote {
     }
 }
 
-/// Says whether a listed folder can be asked for: a `..` would lead elsewhere. Names that are
-/// merely no record path are followed, so that each secret below is refused by its own name.
+/// Returns whether a listed folder can be requested. A `..` would lead to another place. Folders whose names
+/// are not valid in a record path are followed, so that each secret below is refused with its own name.
 fn is_safe(folder: &str) -> bool {
     const BYTES_MAX: usize = 4096;
     folder.len() <= BYTES_MAX && folder.split('/').all(|segment| !matches!(segment, "" | "." | ".."))
 }
 
-/// A denial or an API that the server lacks closes a way; the rest is the same on every way.
+/// Decides whether another way can help. A denial or a missing API closes only this way; every other fault
+/// would occur on all ways.
 fn way_or_fault(fault: RemoteFault) -> Obstacle {
     if matches!(fault.class, FaultClass::Denied | FaultClass::Invalid) {
         Obstacle::Way(fault)
@@ -300,7 +302,8 @@ fn way_or_fault(fault: RemoteFault) -> Obstacle {
     }
 }
 
-/// Three seconds at least, in all: a rate limit's window is usually one.
+/// Returns delays of at least three seconds in total, because the window of a rate limit is usually one
+/// second.
 fn patience() -> ExponentialBuilder {
     ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(100))
@@ -314,6 +317,6 @@ fn passes(fault: &RemoteFault) -> bool {
 }
 
 fn as_asked(fault: &RemoteFault, delay: Option<Duration>) -> Option<Duration> {
-    // No delay means that patience is at its end.
+    // `None` means that no attempts are left.
     delay.map(|delay| fault.retry_after.map_or(delay, |asked| asked.max(delay)))
 }

@@ -1,20 +1,20 @@
-//! The policy a role needs, and the script that sets it up. Pure text.
+//! Writes the policy that a role needs, and the script that sets it up. All functions are pure.
 //!
-//! An operator runs what is printed here with a token that may do anything, and the names in it come
-//! from other people: none of them may leave its quotes, its comment or its line.
+//! An operator runs the printed script with a token that may do anything, and the names in it come from other
+//! people. Therefore no name may break out of its quotes, its comment or its line.
 //!
-//! Least privilege: a test on a real server shows that every mode works with exactly this, and
-//! that without any one capability of it something needed fails. `needs.rs` checks the same
-//! capabilities before a run.
+//! The policy is minimal. A test on a real server shows that every mode works with exactly this policy, and
+//! that something needed fails if any one capability is missing. `needs.rs` checks the same capabilities
+//! before a run.
 
 use std::fmt::Write;
 
 use vaultterm_reconcile::Mode;
 
-/// Whose command line and capabilities.
+/// The product whose command line and capabilities the policy uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flavor {
-    /// HashiCorp Vault: `vault`, no `scan` capability.
+    /// HashiCorp Vault: `vault`, without the `scan` capability.
     Vault,
     /// OpenBao: `bao`.
     OpenBao,
@@ -30,22 +30,22 @@ impl Flavor {
     }
 }
 
-/// What a policy is for.
+/// The parameters of a policy.
 #[derive(Clone, Debug)]
 pub struct PolicyRequest<'a> {
     /// The KV v2 mount.
     pub mount: &'a str,
-    /// The path prefix below it; empty for the whole mount.
+    /// The path prefix below the mount. Empty for the whole mount.
     pub path: &'a str,
-    /// Which way credentials travel.
+    /// The direction in which credentials travel.
     pub mode: Mode,
-    /// Whose language.
+    /// The product for which the policy is written.
     pub flavor: Flavor,
     /// Whether secrets are marked as managed by VaultTerm.
     pub annotate: bool,
-    /// Name of the AppRole role, and of the policy.
+    /// The name of the AppRole role, and of the policy.
     pub role: &'a str,
-    /// Where AppRole is mounted.
+    /// The path at which AppRole is mounted.
     pub auth_mount: &'a str,
 }
 
@@ -54,12 +54,11 @@ pub struct PolicyRequest<'a> {
 pub struct PolicyText {
     /// The policy, in HCL.
     pub hcl: String,
-    /// A POSIX shell script that writes the policy, creates the role and prints RoleID and
-    /// `SecretID`.
+    /// A POSIX shell script that writes the policy, creates the role, and prints the RoleID and a `SecretID`.
     pub script: String,
 }
 
-/// Writes the least-privilege policy for a mode.
+/// Returns the least-privilege policy for a mode.
 #[must_use]
 pub fn policy(request: &PolicyRequest<'_>) -> PolicyText {
     let hcl = hcl(request);
@@ -67,7 +66,7 @@ pub fn policy(request: &PolicyRequest<'_>) -> PolicyText {
     PolicyText { hcl, script }
 }
 
-/// One `path` block: why, path, capabilities.
+/// A `path` block of a policy, with a comment that gives its purpose.
 struct Block {
     why: &'static str,
     path: String,
@@ -188,7 +187,7 @@ echo "secret_id: $({command} write -force -field=secret_id {secret_id_path})"
     )
 }
 
-/// Returns where a part of the API lies below the mount, ending with `/`.
+/// Returns the path of a part of the API below the mount. It ends with `/`.
 fn scope(request: &PolicyRequest<'_>, api: &str) -> String {
     let (mount, path) = (trimmed(request.mount), trimmed(request.path));
     if path.is_empty() { format!("{mount}/{api}/") } else { format!("{mount}/{api}/{path}/") }
@@ -198,21 +197,20 @@ fn trimmed(path: &str) -> &str {
     path.trim_matches('/')
 }
 
-/// Quotes a text for HCL 1, the language of policies: `${` begins something there that no `$`
-/// escapes.
+/// Quotes a text for HCL 1, the language of policies. There, `${` begins a template that no `$` can escape.
 pub(crate) fn quoted(text: &str) -> String {
     let escaped = text.replace('\\', "\\\\").replace('"', "\\\"").replace("${", "\\u0024{");
     let escape = |c: char| if breaks_line(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
     format!("\"{}\"", escaped.chars().map(escape).collect::<String>())
 }
 
-/// Makes a text fit for a comment.
+/// Returns a text for a comment: characters that end a line are replaced.
 fn one_line(text: &str) -> String {
     text.chars().map(|c| if breaks_line(c) { '\u{fffd}' } else { c }).collect()
 }
 
-/// Says whether a character ends a line for anybody. None of them may stand in a path, and here
-/// nobody checked.
+/// Returns whether any program takes a character as the end of a line. Such characters are not allowed in a
+/// path, but this module must not rely on an earlier check.
 fn breaks_line(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }
@@ -243,7 +241,7 @@ mod tests {
         }
     }
 
-    /// Every capability granted, as `capability path`.
+    /// Returns every granted capability, as `capability path`.
     fn grants(request: &PolicyRequest<'_>) -> Vec<String> {
         let grant = |block: Block| {
             let path = block.path;

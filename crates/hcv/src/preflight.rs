@@ -1,8 +1,8 @@
-//! What is looked at between login and first use: the mount, the capabilities, how long the
-//! `SecretID` lasts, whether reads may be stale.
+//! The checks between login and first use: the mount, the capabilities, the expiry of the `SecretID`, and
+//! whether reads can be stale.
 //!
-//! Two requests in parallel, and a few more where they can be answered: nothing here makes a failing
-//! request on every run, but on a standby that forwards, which proves so by refusing.
+//! There are two parallel requests, and a few more where the server can answer them. On a regular run none of
+//! them fails, except on a standby that forwards, where the refusal is the proof that it forwards.
 
 use reqwest::StatusCode;
 use vaultterm_reconcile::UnixNanos;
@@ -19,7 +19,7 @@ use crate::{
     sys::{Capabilities, Mount, Product},
 };
 
-/// What the look-around found.
+/// The results of the checks.
 pub(crate) struct Findings {
     pub(crate) mount: Mount,
     pub(crate) kv_version: u32,
@@ -28,23 +28,23 @@ pub(crate) struct Findings {
     pub(crate) freshness: Freshness,
 }
 
-/// A fresh session, about to look around.
+/// A fresh session before its checks.
 pub(crate) struct Preflight<'a> {
     pub(crate) connection: &'a Connection,
     pub(crate) scope: &'a Scope,
     pub(crate) session: &'a Session,
     pub(crate) product: Product,
-    /// Whether the cluster replicates from another one.
+    /// Whether the cluster replicates from another cluster.
     pub(crate) secondary: bool,
-    /// Name of the AppRole role.
+    /// The name of the AppRole role.
     pub(crate) role: Option<String>,
 }
 
 impl Preflight<'_> {
-    /// Looks around, noting each check.
+    /// Makes all checks and reports each.
     ///
     /// # Errors
-    /// The first fault that stops a run; missing capabilities are named all at once.
+    /// The first fault that stops a run. Missing capabilities are named all at once.
     pub(crate) async fn look_around(&self, listing: Listing, report: &mut TestReport) -> Result<Findings, RemoteFault> {
         let options = &self.connection.options;
         let needs = needs(self.scope, options.mode, options.annotate);
@@ -54,9 +54,10 @@ impl Preflight<'_> {
         let (mount, capabilities) =
             futures_util::future::join(self.session.once(&mount_request), self.session.once(&question)).await;
         let capabilities = match capabilities.map_err(|fault| failed(report, "capabilities", fault))? {
-            // A role without the default policy may be unable to ask. Then the run finds out.
+            // A role without the default policy may be unable to ask. The run then finds out which
+            // capabilities are missing.
             answer if answer.status == StatusCode::FORBIDDEN => None,
-            // A token's last use is gone before the question is answered.
+            // The server takes the last use of a token before it answers the question.
             answer if fault::is_invalid_token(&answer) => None,
             answer if answer.status.is_success() => Some(Capabilities::read(&question, &answer)?),
             answer => return Err(failed(report, "capabilities", fault::refused(&question, &answer))),
@@ -82,8 +83,8 @@ impl Preflight<'_> {
         Ok(Findings { mount, kv_version, ways, secret_id_expires, freshness })
     }
 
-    /// Asks for the capabilities on `auth/` in the namespace of the login, if that is another one than
-    /// that of the secrets, where the answer would be about other paths of the same name.
+    /// Asks for the capabilities on `auth/` paths in the namespace of the login, if it differs from that of
+    /// the secrets. In the namespace of the secrets the answer would be about other paths of the same name.
     async fn with_those_of_the_login(
         &self,
         capabilities: Capabilities,
@@ -108,8 +109,8 @@ impl Preflight<'_> {
         let mount = self.scope.mount();
         match answer.status {
             StatusCode::OK => Mount::read(request, answer),
-            // The server answers 403 to everybody who may do nothing below a mount, and to
-            // everybody where there is no mount. A policy for it tells which.
+            // The server answers 403 to a token without any grant below a mount, and to every token where
+            // there is no mount. A grant in the policy below the mount tells the two cases apart.
             StatusCode::FORBIDDEN
                 if capabilities.is_some_and(|capabilities| capabilities.any_below(&format!("{mount}/"))) =>
             {
@@ -134,14 +135,14 @@ impl Preflight<'_> {
         }
     }
 
-    /// Finds out whether the server refuses the token itself. It shows the list of visible mounts to
-    /// every live token, even to one without any grant.
+    /// Returns whether the server refuses the token itself. Every live token may list the visible mounts,
+    /// even one without any grant.
     async fn is_bound_elsewhere(&self) -> bool {
         let request = Mount::request_all();
         self.session.once(&request).await.is_ok_and(|answer| answer.status == StatusCode::FORBIDDEN)
     }
 
-    /// Compares needed and granted capabilities.
+    /// Compares the needed capabilities with the granted ones.
     fn judge(
         &self,
         needs: &[Need],
@@ -177,7 +178,7 @@ impl Preflight<'_> {
             let detail = if granted { "granted".to_owned() } else { format!("not granted, and optional: {without}") };
             report.pass(format!("{capability} on {path}"), detail);
         }
-        // A run goes on without it, and tells each time that its token lives on.
+        // A run works without it, and reports each time that its token stays alive.
         let Need { capability, path } = revoking();
         if capabilities.allows(&path, capability) {
             report.pass(format!("{capability} on {path}"), "granted");
@@ -187,7 +188,7 @@ impl Preflight<'_> {
         if missing.is_empty() { Ok(()) } else { Err(lacks(&missing.join(", "))) }
     }
 
-    /// Asks how long the `SecretID` lasts, where the role may know. Its absence is no fault.
+    /// Returns the expiry of the `SecretID`, if the role may look it up. A role that may not is no error.
     async fn secret_id_expires(&self, capabilities: Option<&Capabilities>) -> Option<UnixNanos> {
         let (role, auth_mount) = (self.role.as_deref()?, &self.connection.auth_mount);
         if !capabilities?.allows(&approle::lookup_path(auth_mount, role), "update") {
@@ -199,7 +200,7 @@ impl Preflight<'_> {
     }
 }
 
-/// Says for people how fresh answers are.
+/// Returns a description of the freshness of answers for people.
 const fn described(freshness: Freshness) -> &'static str {
     match freshness {
         Freshness::Index => "known: the server tells its state index, and answers are never older than it",

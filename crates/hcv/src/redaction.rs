@@ -1,9 +1,9 @@
-//! Texts from outside, made fit for a message: everything that their request sent is struck out of
-//! them first, then they are cut to one bounded line.
+//! Prepares texts from outside for messages. Everything that the request sent is struck out first, and then
+//! the text is cut to a single line of limited length.
 //!
-//! A server, or a gateway before it, may repeat a request in its refusal, as it stands or encoded.
-//! What is found word for word is struck out; a text that repeats it in any other form that is known
-//! here (JSON escapes, percent-encoding, base64, cut short, a part of it) is left out as a whole.
+//! A server, or a gateway before it, may repeat a request in its refusal, either literally or encoded. A
+//! literal occurrence is struck out. A text that repeats a secret in another form known here (JSON escapes,
+//! percent-encoding, base64, cut off, a part of it) is dropped as a whole.
 
 use std::{collections::HashSet, fmt};
 
@@ -23,27 +23,28 @@ use zeroize::Zeroizing;
 
 use crate::{route, wire};
 
-/// Which part of a request's body must not come back.
+/// The part of a request's body that must not come back in a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Secrets {
-    /// Nothing of it.
+    /// No part.
     None,
-    /// Every value in it.
+    /// Every value in the body.
     Body,
     /// Every value below `data`.
     Data,
 }
 
-/// Characters of a foreign text that are looked at. No more of it is kept.
+/// The maximum number of characters of a foreign text that are examined and kept.
 const CHARACTERS_MAX: usize = 2_000;
-/// Shorter secrets occur in any text by chance: they count where they stand as a word.
+/// A secret shorter than this occurs in any text by chance. It counts only where it stands as a separate
+/// word.
 const SHORT: usize = 4;
-/// A part of a secret that is at least this long counts as the secret.
+/// A part of a secret with at least this length counts as the secret.
 const PART: usize = 12;
 const STRUCK: &str = "[struck out]";
 const LEFT_OUT: &str = "[the message repeats what was sent, and is left out]";
 
-/// What a request sent that must not come back. It is looked into when there is a text to judge.
+/// What a request sent that must not come back. The values are extracted only when there is a text to check.
 pub(crate) struct Sent {
     body: Option<Bytes>,
     part: Secrets,
@@ -51,13 +52,13 @@ pub(crate) struct Sent {
 }
 
 impl Sent {
-    /// Keeps hold of what a request sent: a part of its body, and its token.
+    /// Keeps the secrets that a request sent: a part of its body, and its token.
     pub(crate) fn new(body: Option<&Bytes>, part: Secrets, token: Option<&SecretText>) -> Self {
         let body = body.filter(|_| part != Secrets::None).cloned();
         Self { body, part, token: token.map(SecretText::duplicate) }
     }
 
-    /// Makes a text from outside fit for a message.
+    /// Returns a text from outside in a form that is safe for a message.
     pub(crate) fn foreign(&self, text: &str) -> String {
         let text: String = text.chars().take(CHARACTERS_MAX).collect();
         let secrets = self.secrets();
@@ -65,7 +66,7 @@ impl Sent {
         if repeats(&struck, &secrets) { LEFT_OUT.to_owned() } else { wire::printable(&struck) }
     }
 
-    /// Says whether a text from outside repeats something that was sent.
+    /// Returns whether a text from outside repeats a secret that was sent.
     pub(crate) fn repeats(&self, text: &str) -> bool {
         repeats(text, &self.secrets())
     }
@@ -86,12 +87,12 @@ impl Sent {
                 Err(_) => secrets.push(Zeroizing::new(String::from_utf8_lossy(body).into_owned())),
             }
         }
-        // What stands in base64 may come back decoded.
+        // A secret that is base64 may come back decoded.
         let decoded: Vec<_> =
             secrets.iter().filter(|secret| secret.len() >= 8).filter_map(|secret| plain(secret)).collect();
         secrets.extend(decoded);
         secrets.retain(|secret| !secret.trim().is_empty());
-        // The longest first: one may hold another.
+        // The longest secret comes first, because it may contain another one.
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         secrets.dedup();
         secrets
@@ -104,7 +105,7 @@ impl fmt::Debug for Sent {
     }
 }
 
-/// The strings and numbers of a JSON value, however deep. Names of fields are no secrets.
+/// The strings and numbers of a JSON value at any depth. Names of fields are not secrets.
 struct Leaves(Vec<Zeroizing<String>>);
 
 impl<'de> Deserialize<'de> for Leaves {
@@ -169,8 +170,8 @@ impl<'de> Visitor<'de> for LeavesVisitor {
     }
 }
 
-/// Strikes out what stands there word for word, or in one of the usual encodings, so that the rest
-/// of the text still tells something.
+/// Strikes out secrets that appear literally or in one of the usual encodings, so that the rest of the text
+/// stays useful.
 fn strike(mut text: String, secrets: &[Zeroizing<String>]) -> String {
     for secret in secrets.iter().filter(|secret| secret.chars().count() >= SHORT) {
         let json = serde_json::to_string(secret.as_str()).unwrap_or_default();
@@ -192,14 +193,14 @@ fn strike(mut text: String, secrets: &[Zeroizing<String>]) -> String {
     text
 }
 
-/// Says whether a text holds a secret, or a part of one, in any form that is known here.
+/// Returns whether a text contains a secret or a part of one, in any form that is known here.
 fn repeats(text: &str, secrets: &[Zeroizing<String>]) -> bool {
     if secrets.is_empty() {
         return false;
     }
     let mut views = vec![text.to_owned()];
     let mut newest = 0..1;
-    // One encoding may lie in another: a body in base64 holds JSON, which holds escapes.
+    // Encodings can be nested: a body in base64 holds JSON, and the JSON holds escapes.
     for _ in 0..3 {
         let found: Vec<_> = newest.clone().flat_map(|index| decoded(&views[index])).collect();
         newest = views.len()..views.len() + found.len();
@@ -208,7 +209,7 @@ fn repeats(text: &str, secrets: &[Zeroizing<String>]) -> bool {
     views.iter().any(|view| shows(view, secrets))
 }
 
-/// Returns the texts that a text may stand for.
+/// Returns the possible decodings of a text.
 fn decoded(text: &str) -> Vec<String> {
     let percent = percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
     let literal = percent_decode_str(text).decode_utf8_lossy().into_owned();
@@ -221,7 +222,7 @@ fn decoded(text: &str) -> Vec<String> {
     found
 }
 
-/// Undoes the escapes of JSON, wherever they stand.
+/// Decodes the escapes of JSON anywhere in a text.
 fn unescaped(text: &str) -> String {
     let mut plain: Vec<u16> = Vec::with_capacity(text.len());
     let mut characters = text.chars();
@@ -251,8 +252,8 @@ fn unescaped(text: &str) -> String {
     String::from_utf16_lossy(&plain)
 }
 
-/// Decodes every run of characters that may be base64, of either alphabet, from its `shift`-th
-/// character on: a run may begin with letters that do not belong to it.
+/// Decodes each run of characters that may be base64 of either alphabet. Skips the first `shift` characters
+/// of each run, because a run may begin with letters that do not belong to it.
 fn from_base64(text: &str, shift: usize) -> String {
     let lenient = GeneralPurposeConfig::new()
         .with_decode_allow_trailing_bits(true)
@@ -271,13 +272,13 @@ fn from_base64(text: &str, shift: usize) -> String {
     all
 }
 
-/// Returns what a secret says that is text in base64.
+/// Returns the text that a secret in base64 encodes, if it is a text.
 fn plain(secret: &str) -> Option<Zeroizing<String>> {
     let bytes = BASE64_STANDARD.decode(secret).ok()?;
     String::from_utf8(bytes).ok().filter(|text| text.chars().count() >= SHORT).map(Zeroizing::new)
 }
 
-/// Says whether a text shows a secret as it stands, whatever the case and the spaces.
+/// Returns whether a text shows a secret without further decoding. Case and spaces do not matter.
 fn shows(view: &str, secrets: &[Zeroizing<String>]) -> bool {
     let squeezed = squeeze(view);
     let parts: HashSet<&[u8]> = squeezed.as_bytes().windows(PART).collect();
@@ -298,19 +299,19 @@ fn shows(view: &str, secrets: &[Zeroizing<String>]) -> bool {
     })
 }
 
-/// Returns a text without spaces and control characters, in lower case.
+/// Returns a text in lower case without spaces and control characters.
 fn squeeze(text: &str) -> String {
     text.chars().filter(|c| !c.is_whitespace() && !c.is_control()).flat_map(char::to_lowercase).collect()
 }
 
-/// Says whether a text ends in the middle of a secret, as one does that was cut.
+/// Returns whether a text ends in the middle of a secret, because it was cut off.
 fn ends_within(text: &str, secret: &str) -> bool {
     let text = text.trim_end_matches(['.', '…', '"', '\'', ')', ']', '}']);
     let begins = secret.char_indices().map(|(at, _)| &secret[..at]).skip(SHORT).take(PART);
     begins.into_iter().any(|begin| text.ends_with(begin))
 }
 
-/// Says whether a short text stands on its own in another one.
+/// Returns whether a short text stands as a separate word in another one.
 fn is_word_in(word: &str, text: &str) -> bool {
     let word = word.trim();
     let apart = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric());
@@ -335,7 +336,7 @@ mod tests {
         Sent::new(Some(&Bytes::from(json)), Secrets::Data, Some(&token))
     }
 
-    /// The forms in which a gateway may repeat a secret.
+    /// Returns the forms in which a gateway may repeat a secret.
     fn echoes(secret: &str) -> Vec<String> {
         let json = serde_json::to_string(secret).expect("a text encodes");
         let body = format!(r#"{{"data":{{"password":{json}}}}}"#);

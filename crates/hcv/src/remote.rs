@@ -1,4 +1,4 @@
-//! The engine's `Remote` on a logged-in session: one KV v2 scope.
+//! Implements the engine's `Remote` on a logged-in session, for one KV v2 scope.
 
 use std::{
     collections::HashSet,
@@ -21,7 +21,7 @@ use crate::{
     sys::Mount,
 };
 
-/// Scopes that proved too large for one `SCAN`, as long as the process lives.
+/// The scopes that proved too large for a single `SCAN`. The set lives as long as the process.
 #[derive(Debug, Default)]
 pub(crate) struct LargeScopes(Mutex<HashSet<String>>);
 
@@ -35,32 +35,32 @@ impl LargeScopes {
     }
 }
 
-/// One KV v2 scope of a Vault or OpenBao server, logged in.
+/// A logged-in session on one KV v2 scope of a Vault or OpenBao server.
 #[derive(Debug)]
 pub struct VaultRemote {
     pub(crate) session: Session,
     pub(crate) scope: Scope,
-    /// The mount as it was when the session began.
+    /// The mount as it was at the beginning of the session.
     pub(crate) mount: Mount,
-    /// Written to `vaultterm-instance`.
+    /// The text that is written to `vaultterm-instance`.
     pub(crate) instance: String,
     pub(crate) ways: Ways,
     pub(crate) page_size: u32,
-    /// How long one request may take.
+    /// The time limit of a request.
     pub(crate) request_timeout: Duration,
     pub(crate) listing_concurrency: usize,
     pub(crate) large: Arc<LargeScopes>,
-    /// This scope's key in `large`.
+    /// The key of this scope in `large`.
     pub(crate) large_key: String,
-    /// How fresh answers were found to be.
+    /// The freshness of answers that was found last.
     pub(crate) freshness: Mutex<Freshness>,
-    /// When the newest successful look at the mount began.
+    /// The beginning of the newest successful look at the mount.
     pub(crate) mount_proven: tokio::sync::Mutex<Option<Instant>>,
 }
 
 impl VaultRemote {
-    /// Asks for one key's metadata. `proof`: whether a missing key must be proven to be missing
-    /// from the very mount that the session began with.
+    /// Asks for the metadata of a key. With `proof`, a missing key must be proven to be missing from the very
+    /// mount with which the session began.
     pub(crate) async fn look_at(&self, path: &SecretPath, proof: bool) -> Result<RemoteSight, RemoteFault> {
         let request = kv2::look_request(&self.scope, path);
         let answer = match self.session.call(&request).await {
@@ -82,8 +82,7 @@ impl VaultRemote {
         }
     }
 
-    /// Reads the newest version where its metadata cannot tell whether it is live. Its value goes
-    /// nowhere.
+    /// Reads the newest version if the metadata cannot tell whether it is live. The value is discarded.
     pub(crate) async fn settle(&self, path: &SecretPath, seen: &Seen) -> Result<RemoteSight, RemoteFault> {
         let Some(version) = seen.doubtful else { return Ok(seen.sight.clone()) };
         let request = kv2::read_request(&self.scope, path, version);
@@ -102,11 +101,11 @@ impl VaultRemote {
         }
     }
 
-    /// Makes sure that the KV v2 engine of the session's beginning still answers at the mount: a
-    /// KV v1 engine in its place says "nothing there" about every path in the same words.
+    /// Checks that the KV v2 engine with which the session began still answers at the mount. A KV v1 engine
+    /// in its place would answer for every path that nothing is there, in the same words.
     ///
-    /// Only a look that began after the caller's own answer proves anything; callers that wait
-    /// for one share it.
+    /// A look proves something only if it began after the answer that the caller wants to confirm. Callers
+    /// that wait for the same look share it.
     pub(crate) async fn prove_mount(&self) -> Result<(), RemoteFault> {
         let since = Instant::now();
         let mut proven = self.mount_proven.lock().await;
@@ -141,7 +140,7 @@ impl VaultRemote {
 impl Remote for VaultRemote {
     async fn observe(&self) -> Result<RemoteSnapshot, RemoteFault> {
         let snapshot = self.observe_scope().await?;
-        // What was found at the login may have been said by another node than those that listed.
+        // Another node than those that listed may have answered at the login.
         let found = self.freshness();
         let confirmed = freshness::confirm(&self.session, &self.scope, found).await;
         *self.freshness.lock().unwrap_or_else(PoisonError::into_inner) = confirmed;
@@ -164,7 +163,7 @@ impl Remote for VaultRemote {
 
     async fn read(&self, path: &SecretPath, version: Version) -> Result<Option<SecretRead>, RemoteFault> {
         if version == Version::NONE {
-            // The server would take 0 for "the newest".
+            // The server takes 0 as the newest version.
             return Ok(None);
         }
         let request = kv2::read_request(&self.scope, path, version);

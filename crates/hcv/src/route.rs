@@ -1,20 +1,20 @@
-//! Paths of the API: what people read in messages, and how it stands in a URL.
+//! Paths of the API, as messages show them and as URLs encode them.
 
 use std::fmt;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use vaultterm_reconcile::SecretPath;
 
-/// Everything but RFC 3986's unreserved characters is encoded, `%` and `+` included: names of
-/// secrets hold any character but `/`.
+/// The characters that are encoded: all except the unreserved ones of RFC 3986. `%` and `+` are encoded too,
+/// because names of secrets can hold any character except `/`.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// A path below `/v1/`, unencoded.
+/// A path below `/v1/`, not encoded.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Route(String);
 
 impl Route {
-    /// Makes a route of a path whose segments are divided by `/`.
+    /// Returns the route of a path whose segments are separated by `/`.
     pub(crate) fn new(path: impl Into<String>) -> Self {
         Self(path.into())
     }
@@ -24,7 +24,7 @@ impl Route {
         &self.0
     }
 
-    /// Encodes the path for a URL. A `.` or `..` segment never gets here: paths, mounts and
+    /// Returns the path encoded for a URL. A segment `.` or `..` never occurs, because paths, mounts and
     /// listed names are checked before.
     pub(crate) fn encoded(&self) -> String {
         self.0.split('/').map(encode).collect::<Vec<_>>().join("/")
@@ -37,12 +37,12 @@ impl fmt::Display for Route {
     }
 }
 
-/// Encodes one segment or query value.
+/// Encodes a segment or a query value.
 pub(crate) fn encode(text: &str) -> String {
     utf8_percent_encode(text, RESERVED).to_string()
 }
 
-/// A mount and the path prefix below it: where a connection may touch anything at all.
+/// A mount and a path prefix below it. A connection uses nothing outside of its scope.
 #[derive(Clone, Debug)]
 pub(crate) struct Scope {
     mount: String,
@@ -51,10 +51,10 @@ pub(crate) struct Scope {
 }
 
 impl Scope {
-    /// Checks mount and prefix.
+    /// Checks a mount and a prefix.
     ///
     /// # Errors
-    /// The reason, for people.
+    /// The reason for people.
     pub(crate) fn new(mount: &str, path: &str) -> Result<Self, String> {
         let (mount, path) = (mount.trim_matches('/'), path.trim_matches('/'));
         SecretPath::new(mount).map_err(|error| format!("the mount `{mount}` is no path: {error}"))?;
@@ -82,7 +82,7 @@ impl Scope {
         Route(format!("{}/{api}/{}{folder}", self.mount, self.prefix))
     }
 
-    /// Returns what a policy has to cover.
+    /// Returns the path that a policy must cover.
     pub(crate) fn glob(&self, api: &str) -> String {
         format!("{}/{api}/{}*", self.mount, self.prefix)
     }
@@ -113,7 +113,7 @@ mod tests {
             ("folder/", "folder/"),
         ] {
             assert_eq!(Route::new(name).encoded(), encoded);
-            // What a URL parser makes of it is what was meant: nothing is normalised away.
+            // A URL parser must keep the path as it is and normalize nothing.
             let url = reqwest::Url::parse(&format!("https://vault/v1/{encoded}")).expect("a URL");
             assert_eq!(url.path(), format!("/v1/{encoded}"));
         }

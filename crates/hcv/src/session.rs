@@ -1,12 +1,13 @@
-//! A login's life: every request carries its token; when it expired, one new login.
+//! The life of a login. Every request carries the token of the session, and an expired token is replaced by a
+//! new login.
 //!
-//! Vault answers 403 to an expired token and to a missing capability alike. Asking for one's own
-//! capabilities on the path tells: a live token is told what it may do there, a dead one gets
-//! 403 again. A role that may not ask is told apart by the one thing that every token may which
-//! has any grant below the mount: read what the mount is.
+//! Vault answers 403 both to an expired token and to a missing capability. The session tells the two apart by
+//! asking for its own capabilities on the path: a live token is told its capabilities, and a dead one gets
+//! 403 again. A role that may not ask this is checked in another way. Every token with any grant below the
+//! mount may read the description of the mount.
 //!
-//! A token with a limited number of uses is counted down here and replaced before it is used up,
-//! so that of many requests at once none goes out with a dead one.
+//! A token with a limited number of uses is counted down here and replaced before it is used up, so that of
+//! many concurrent requests none is sent with a dead token.
 
 use std::{
     collections::BTreeSet,
@@ -28,17 +29,17 @@ use crate::{
     sys::Capabilities,
 };
 
-/// Why a call did not succeed.
+/// Why a call failed.
 #[derive(Debug)]
 pub(crate) enum CallError {
-    /// No whole answer came.
+    /// No complete answer came.
     Transport(TransportError),
-    /// The server said no.
+    /// The server refused the request.
     Refused(RemoteFault),
 }
 
 impl CallError {
-    /// Turns it into a fault of the request.
+    /// Returns the fault of the request.
     pub(crate) fn fault(self, request: &Request) -> RemoteFault {
         match self {
             Self::Transport(error) => error.fault(request),
@@ -59,13 +60,13 @@ impl From<RemoteFault> for CallError {
     }
 }
 
-/// A token and how many logins came before it.
+/// A token, with the number of logins before it.
 #[derive(Debug)]
 struct Token {
     text: SecretText,
     generation: u64,
-    /// Requests it is still good for. What the server does not count is counted too: then some
-    /// are left over, and end with the token's time.
+    /// The number of requests that the token is still good for. Requests that the server does not count are
+    /// counted here too. Then some uses are left over, and expire with the token.
     uses: AtomicU64,
 }
 
@@ -75,36 +76,36 @@ impl Token {
         Arc::new(Self { text: login.token, generation, uses: AtomicU64::new(uses) })
     }
 
-    /// Takes one use; `false` when none is left.
+    /// Takes one use. Returns `false` when none is left.
     fn take_use(&self) -> bool {
         self.uses.try_update(Relaxed, Relaxed, |uses| uses.checked_sub(1)).is_ok()
     }
 }
 
-/// Why a token got 403, as far as it can be learned.
+/// The reason for a 403, as far as it can be found out.
 enum Forbidden {
-    /// It lives, and the path needs more than this.
+    /// The token lives and has these capabilities, but the path needs more.
     Lacks(Capabilities),
-    /// It lives, and may not ask what it may do.
+    /// The token lives, but may not ask for its capabilities.
     MayNotAsk,
-    /// It does not live, or may nothing at all.
+    /// The token is dead, or has no grant at all.
     Dead,
 }
 
-/// A logged-in session. The token is nowhere but in here.
+/// A logged-in session. The token is kept only here.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) transport: Transport,
     auth_mount: String,
     role_id: String,
     secret_id: SecretText,
-    /// A request that every live token of the role may make.
+    /// A request that every live token of the role may send.
     sign_of_life: Request,
     token: RwLock<Arc<Token>>,
-    /// One login at a time, however many requests found the token expired.
+    /// Limits the session to one login at a time, however many requests found the token expired.
     login: Mutex<()>,
-    /// The generation of the token that was refused everything straight after its login: another
-    /// login would change nothing. 0 for none, as the first token is always given another try.
+    /// The generation of the token that was refused everything straight after its login. Another login would
+    /// change nothing in that case. 0 means that there is none; the first token always gets another try.
     refused_fresh: AtomicU64,
 }
 
@@ -112,7 +113,7 @@ impl Session {
     /// Logs in.
     ///
     /// # Errors
-    /// As [`approle::login`].
+    /// Those of [`approle::login`].
     pub(crate) async fn open(
         transport: Transport,
         auth_mount: &str,
@@ -135,20 +136,19 @@ impl Session {
         Ok((session, role))
     }
 
-    /// Makes a request as [`Self::try_call`] does.
+    /// Sends a request as [`Self::try_call`] does.
     ///
     /// # Errors
-    /// [`RemoteFault`]; a denial names the missing capability where it can be learned.
+    /// [`RemoteFault`]. A denial names the missing capability if it can be found out.
     pub(crate) async fn call(&self, request: &Request) -> Result<Answer, RemoteFault> {
         self.try_call(request).await.map_err(|error| error.fault(request))
     }
 
-    /// Makes a request with the session's token: one attempt, and a second one only after a new
-    /// login, when the first was refused because the token had expired. Answers with success or
-    /// 404.
+    /// Sends a request with the token of the session, in one attempt. A second attempt follows only if the
+    /// first was refused because the token had expired, after a new login. Returns a success or a 404.
     ///
     /// # Errors
-    /// [`CallError`] tells a request without an answer from one that was refused.
+    /// [`CallError`], which tells a request without an answer from one that was refused.
     pub(crate) async fn try_call(&self, request: &Request) -> Result<Answer, CallError> {
         let token = self.usable().await?;
         let answer = self.attempt(request, &token).await?;
@@ -163,7 +163,7 @@ impl Session {
             }
             Forbidden::Dead => {}
         }
-        // Refused before it did anything: sending it again cannot do it twice.
+        // The server refused the request before it had any effect, so sending it again cannot apply it twice.
         let token = self.renewed(&token).await?;
         let answer = self.attempt(request, &token).await?;
         if answer.status != StatusCode::FORBIDDEN {
@@ -179,10 +179,10 @@ impl Session {
         }
     }
 
-    /// Makes a request once and hands back any answer.
+    /// Sends a request once and returns an answer of any status.
     ///
     /// # Errors
-    /// [`RemoteFault`] when no whole answer came.
+    /// [`RemoteFault`] when no complete answer came.
     pub(crate) async fn once(&self, request: &Request) -> Result<Answer, RemoteFault> {
         let token = self.usable().await?;
         self.attempt(request, &token).await.map_err(|error| error.fault(request))
@@ -193,10 +193,10 @@ impl Session {
         &self.secret_id
     }
 
-    /// Revokes the token. One that is used up or has ended is gone already.
+    /// Revokes the token. A token that is used up or has expired needs no revocation.
     ///
     /// # Errors
-    /// [`RemoteFault`] when it lives on, or nobody knows.
+    /// [`RemoteFault`] when the token stays alive or its state is unknown.
     pub(crate) async fn close(&self) -> Result<(), RemoteFault> {
         let token = self.token();
         if !token.take_use() {
@@ -221,7 +221,8 @@ impl Session {
         }
     }
 
-    /// Revokes the token after something else failed, which is what people are told.
+    /// Revokes the token after another fault. A failure is only logged, because the caller reports the other
+    /// fault.
     pub(crate) async fn abandon(&self) {
         if let Err(fault) = self.close().await {
             tracing::warn!(%fault, "the token could not be revoked");
@@ -232,7 +233,7 @@ impl Session {
         self.token.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
-    /// Returns a token with one of its uses taken.
+    /// Returns a token after taking one of its uses.
     async fn usable(&self) -> Result<Arc<Token>, RemoteFault> {
         let token = self.token();
         if token.take_use() { Ok(token) } else { self.renewed(&token).await }
@@ -252,7 +253,7 @@ impl Session {
         match answer.status {
             status if status.is_success() => return Capabilities::read(&question, &answer).map(Forbidden::Lacks),
             StatusCode::FORBIDDEN => {}
-            // What a token that ended between check and answer gets.
+            // A token that ended between the check and the answer gets this status.
             StatusCode::BAD_REQUEST if fault::is_invalid_token(&answer) => return Ok(Forbidden::Dead),
             _ => return Err(fault::refused(&question, &answer)),
         }
@@ -263,8 +264,8 @@ impl Session {
         Ok(if answer.status.is_success() { Forbidden::MayNotAsk } else { Forbidden::Dead })
     }
 
-    /// Logs in again, unless another request did so since `spent` was in use. One use of the
-    /// token is taken.
+    /// Logs in again, unless another request has done so since `spent` was in use. Takes one use of the new
+    /// token.
     async fn renewed(&self, spent: &Token) -> Result<Arc<Token>, RemoteFault> {
         let _one_at_a_time = self.login.lock().await;
         let current = self.token();
@@ -280,7 +281,7 @@ impl Session {
     }
 }
 
-/// Names what is missing.
+/// Returns a fault that names the missing capabilities.
 pub(crate) fn denied(request: &Request, capabilities: &Capabilities) -> RemoteFault {
     let path = request.route.as_str();
     let missing: Vec<_> =

@@ -1,4 +1,4 @@
-//! What a server says about itself, its mounts and a token's capabilities.
+//! What a server tells about itself, its mounts and the capabilities of a token.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use crate::{
     wire::{self, Envelope},
 };
 
-/// `GET sys/health`.
+/// The answer to `GET sys/health`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Health {
     pub(crate) initialized: bool,
@@ -21,26 +21,26 @@ pub(crate) struct Health {
     pub(crate) version: String,
     #[serde(default)]
     pub(crate) cluster_id: Option<String>,
-    /// Vault says whether it is the enterprise edition; OpenBao has no such key.
+    /// Vault says here whether it is the Enterprise edition. OpenBao has no such key.
     #[serde(default)]
     enterprise: Option<serde_json::Value>,
     /// `primary`, `secondary` or `disabled`.
     #[serde(default)]
     replication_performance_mode: Option<String>,
-    /// As `enterprise`: only Vault has it.
+    /// Like `enterprise`, only Vault has this key.
     #[serde(default)]
     clock_skew_ms: Option<serde::de::IgnoredAny>,
 }
 
 impl Health {
-    /// Builds the request. It exists in the root namespace only and needs no token. Standbys
-    /// answer 200: they forward what they must.
+    /// Returns the request. It exists only in the root namespace and needs no token. Standbys answer it with
+    /// 200 too, because they forward what they must.
     pub(crate) fn request() -> Request {
         Request { namespace: Namespace::Root, ..Request::get(Route::new("sys/health"), "asking", &[]) }
             .query("standbyok=true&perfstandbyok=true".to_owned())
     }
 
-    /// Reads the answer, whose status repeats what the body says.
+    /// Reads the answer. The body repeats what the status says.
     pub(crate) fn read(request: &Request, answer: &Answer) -> Result<Self, RemoteFault> {
         let health: Self = match serde_json::from_slice::<Self>(&answer.body) {
             Ok(health) => Self { version: wire::printable(&health.version), ..health },
@@ -65,18 +65,18 @@ impl Health {
         }
     }
 
-    /// Says whether the server calls itself Vault's Community edition.
+    /// Returns whether the server calls itself the Community edition of Vault.
     pub(crate) fn is_community(&self) -> bool {
         self.enterprise == Some(serde_json::Value::Bool(false))
     }
 
-    /// Says whether the cluster replicates from another one: even its active node may be behind.
+    /// Returns whether the cluster replicates from another cluster. Even its active node can then be behind.
     pub(crate) fn is_secondary(&self) -> bool {
         self.replication_performance_mode.as_deref() == Some("secondary")
     }
 
-    /// Returns the product's name, as far as health alone can tell: Vault has said more about
-    /// itself here since 1.17, and never reached version 2 without doing so.
+    /// Returns the product, as far as its health tells. Vault has sent these additional keys since 1.17, and
+    /// every Vault of version 2 or later sends them.
     pub(crate) fn product(&self) -> Product {
         let says_more = self.enterprise.is_some() || self.clock_skew_ms.is_some();
         let major = self.version.split('.').next().and_then(|major| major.parse::<u32>().ok());
@@ -84,7 +84,7 @@ impl Health {
     }
 }
 
-/// Which of the two.
+/// The two products.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Product {
     Vault,
@@ -101,14 +101,14 @@ impl Product {
     }
 }
 
-/// `GET sys/leader`, as far as it matters here. Needs no token.
+/// The answer to `GET sys/leader`, as far as it is used here. The request needs no token.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Leader {
     pub(crate) ha_enabled: bool,
-    /// Means nothing without HA.
+    /// Has no meaning without HA.
     #[serde(default)]
     pub(crate) is_self: bool,
-    /// Whether it answers reads by itself: Vault Enterprise.
+    /// Whether the node answers reads by itself, which only Vault Enterprise does.
     #[serde(default)]
     pub(crate) performance_standby: bool,
 }
@@ -119,8 +119,8 @@ impl Leader {
     }
 }
 
-/// `GET sys/internal/ui/mounts/<mount>`: answers to every token that may do anything below the
-/// mount, without a grant of its own.
+/// The answer to `GET sys/internal/ui/mounts/<mount>`. Every token with any grant below the mount gets an
+/// answer, without a grant for this path.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct Mount {
     path: String,
@@ -139,16 +139,16 @@ impl Mount {
         Request::get(Route::new(format!("sys/internal/ui/mounts/{}", scope.mount())), "asking for", &[])
     }
 
-    /// Asks for every mount that the caller may see: a live token is answered, with or without grants,
-    /// and so is a caller without a token.
+    /// Returns the request for all mounts that the caller may see. Every live token gets an answer, with or
+    /// without grants, and so does a caller without a token.
     pub(crate) fn request_all() -> Request {
         Request::get(Route::new("sys/internal/ui/mounts"), "asking for", &[])
     }
 
-    /// Reads a 200.
+    /// Reads a mount from a 200 answer.
     pub(crate) fn read(request: &Request, answer: &Answer) -> Result<Self, RemoteFault> {
         let mount = answer.parse::<Envelope<Self>>(&request.doing)?.data;
-        // It is compared and kept: nothing that was sent may come back in it.
+        // The mount is compared and kept, so it must not repeat anything that was sent.
         let clean = |text: &str| answer.sent.foreign(text);
         let uuid = mount.uuid.as_deref().map(clean);
         Ok(Self { kind: clean(&mount.kind), accessor: clean(&mount.accessor), uuid, ..mount })
@@ -157,8 +157,8 @@ impl Mount {
     /// Returns the version of the KV engine.
     ///
     /// # Errors
-    /// [`FaultClass::WrongMount`] when it is not 2. A v2 write to a v1 mount would answer 204 and
-    /// ignore `cas`, so nothing else may be sent there.
+    /// [`FaultClass::WrongMount`] if it is not 2. A v1 mount would answer 204 to a v2 write and ignore `cas`,
+    /// so no other request may be sent there.
     pub(crate) fn kv_version(&self, scope: &Scope) -> Result<u32, RemoteFault> {
         let wrong = |message, hint: String| Err(fault::hinted(FaultClass::WrongMount, message, hint));
         let (mount, found) = (scope.mount(), self.path.trim_end_matches('/'));
@@ -187,15 +187,15 @@ impl Mount {
     }
 }
 
-/// What a token may do, by path, as `sys/capabilities-self` tells.
+/// The capabilities of a token by path, as `sys/capabilities-self` returns them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Capabilities(BTreeMap<String, BTreeSet<String>>);
 
-/// Where a token asks what it may do.
+/// The path at which a token asks for its capabilities.
 pub(crate) const CAPABILITIES_SELF: &str = "sys/capabilities-self";
 
 impl Capabilities {
-    /// Builds one request for all paths.
+    /// Returns a single request for all paths.
     pub(crate) fn request(paths: &BTreeSet<String>) -> Request {
         let json = Zeroizing::new(
             serde_json::to_vec(&serde_json::json!({ "paths": paths })).expect("a list of texts always encodes"),
@@ -203,34 +203,35 @@ impl Capabilities {
         Request::post(Route::new(CAPABILITIES_SELF), "asking", &[], Effect::Repeatable, json)
     }
 
-    /// Reads a 200.
+    /// Reads capabilities from a 200 answer.
     pub(crate) fn read(request: &Request, answer: &Answer) -> Result<Self, RemoteFault> {
         let mut told: BTreeMap<String, BTreeSet<String>> = answer.parse::<Envelope<_>>(&request.doing)?.data;
-        // Their names get into messages: only what is the name of a capability by its form does.
+        // The names appear in messages, so texts that do not have the form of a capability are dropped.
         let named = |name: &String| name.len() <= 32 && name.bytes().all(|byte| byte.is_ascii_lowercase());
         told.values_mut().for_each(|names| names.retain(named));
         Ok(Self(told))
     }
 
-    /// Replaces what is known of some paths by what was told elsewhere; `None` when that is unknown.
+    /// Replaces the capabilities on some paths by those from another answer. If that answer is `None`, they
+    /// are removed.
     pub(crate) fn with(mut self, paths: &BTreeSet<String>, elsewhere: Option<Self>) -> Self {
         self.0.retain(|path, _| !paths.contains(path));
         self.0.extend(elsewhere.unwrap_or_default().0);
         self
     }
 
-    /// Says whether a capability is granted on a path that was asked for.
+    /// Returns whether a capability is granted on a path that was asked for.
     pub(crate) fn allows(&self, path: &str, capability: &str) -> bool {
         self.0.get(path).is_some_and(|granted| granted.contains(capability) || granted.contains("root"))
     }
 
-    /// Says whether anything at all is granted on the paths that begin with a text.
+    /// Returns whether any capability is granted on a path that begins with `start`.
     pub(crate) fn any_below(&self, start: &str) -> bool {
         let below = self.0.iter().filter(|(path, _)| path.starts_with(start));
         below.flat_map(|(_, granted)| granted).any(|capability| capability != "deny")
     }
 
-    /// Returns what is granted on a path, for people.
+    /// Returns the capabilities on a path for people.
     pub(crate) fn granted(&self, path: &str) -> String {
         match self.0.get(path) {
             Some(granted) if !granted.contains("deny") && !granted.is_empty() => {
@@ -241,7 +242,7 @@ impl Capabilities {
     }
 }
 
-/// Asks for something that needs no token and answers 200.
+/// Sends a request that needs no token, and returns its successful answer.
 pub(crate) async fn ask(transport: &Transport, request: &Request) -> Result<Answer, RemoteFault> {
     let answer = transport.send(request, None).await.map_err(|error| error.fault(request))?;
     if answer.status.is_success() { Ok(answer) } else { Err(fault::refused(request, &answer)) }

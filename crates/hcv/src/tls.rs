@@ -1,6 +1,6 @@
-//! The HTTP client of one session: trust, client certificate. What every client to an address of
-//! a user's keeps to is in `vaultterm-outbound`: no redirects (the token header would follow
-//! them), no proxies, checked addresses.
+//! Builds the HTTP client of a session with its trust and its client certificate. `vaultterm-outbound` sets
+//! the rules for all clients that dial an address of a user: no redirects (the token header would follow
+//! them), no proxies, and only checked addresses.
 
 use std::sync::{
     Arc,
@@ -20,7 +20,7 @@ use vaultterm_sync::Tls;
 
 use crate::{ConnectorOptions, VaultAddress};
 
-/// Why no client can be made for a connection. All of these are for a person to mend.
+/// Why no client can be built for a connection. A person must fix each of these.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TlsError {
     #[error("the CA certificate cannot be read: {0}")]
@@ -38,7 +38,7 @@ pub(crate) enum TlsError {
 }
 
 impl TlsError {
-    /// Returns what to do about it.
+    /// Returns a hint for the person who fixes it.
     pub(crate) fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Ca(_) => Some("give the CA as PEM: one or more CERTIFICATE blocks"),
@@ -49,8 +49,8 @@ impl TlsError {
     }
 }
 
-/// Whether the server asked for a client certificate. In TLS 1.3 it judges the answer after the
-/// handshake, and what it says then is often lost with the connection that it closes.
+/// Whether the server asked for a client certificate. In TLS 1.3 the server judges the certificate after the
+/// handshake, and its alert is often lost when it closes the connection.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CertificateAsked(Arc<AtomicBool>);
 
@@ -60,7 +60,7 @@ impl CertificateAsked {
     }
 }
 
-/// Shows what another resolver has, and takes notice of the question.
+/// Returns the certificate of another resolver, and records that the server asked for it.
 #[derive(Debug)]
 struct Noticing {
     inner: Arc<dyn ResolvesClientCert>,
@@ -78,7 +78,7 @@ impl ResolvesClientCert for Noticing {
     }
 }
 
-/// Makes the client of one session.
+/// Builds the client of a session.
 pub(crate) fn client(
     address: &VaultAddress,
     tls: &Tls,
@@ -86,7 +86,7 @@ pub(crate) fn client(
     options: &ConnectorOptions,
 ) -> Result<(Client, CertificateAsked), TlsError> {
     if let Some(name) = &tls.server_name {
-        // An IP here would be dialed as it stands in the URL, past the address check.
+        // An IP address here would be dialed as it stands in the URL, without the address check.
         if name.parse::<std::net::IpAddr>().is_ok() || DnsName::try_from(name.as_str()).is_err() {
             return Err(TlsError::ServerName(name.clone()));
         }

@@ -1,13 +1,13 @@
-//! Transit: a root key sealed under a key that never leaves Vault.
+//! Transit: seals a root key under a key that never leaves Vault.
 //!
-//! The ciphertext is bound to what it is for. Under a derived key that is Transit's `context`,
-//! which is part of the key; under any other key it is `associated_data`, which `rewrap` does not
-//! know, so that one is opened and sealed again. `context` on a key that is not derived is
-//! silently ignored: that is why whatever is opened is also opened wrongly on purpose, and
-//! refused when that works.
+//! A ciphertext is bound to its purpose. Under a derived key, Transit's `context` does this, because it is
+//! part of the key. Under any other key, `associated_data` does it. `rewrap` does not support
+//! `associated_data`, so such a ciphertext is opened and sealed again. Transit silently ignores `context`
+//! under a key that is not derived. Therefore each ciphertext is also opened with a wrong context on purpose,
+//! and refused if that works.
 //!
-//! A key is never made here: `encrypt` would make a mistyped one where the policy allows it, so
-//! `decrypt`, which never does, is asked first whether there is one.
+//! This module never creates a key. `encrypt` would create a key with a mistyped name if the policy allows
+//! it. `decrypt` never does, so it is called first to find out whether the key exists.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -30,31 +30,31 @@ use crate::{
     wire::Envelope,
 };
 
-/// Which Transit key, and how to get at it.
+/// The settings of a Transit key: its name and the way to reach it.
 #[derive(Debug)]
 pub struct TransitSettings {
     /// `https://host:port`.
     pub address: String,
-    /// The namespace, or none for the root namespace.
+    /// The namespace. `None` is the root namespace.
     pub namespace: Option<String>,
-    /// CA certificates to trust instead of the system's, PEM.
+    /// The CA certificates to trust instead of those of the system, in PEM.
     pub ca_pem: Option<String>,
-    /// How to log in.
+    /// The login.
     pub auth: TransitAuth,
-    /// Where the engine is mounted.
+    /// The path at which the engine is mounted.
     pub mount: String,
-    /// The key's name.
+    /// The name of the key.
     pub key: String,
 }
 
-/// How to log in.
+/// The login for Transit.
 #[derive(Debug)]
 pub enum TransitAuth {
-    /// With a token that somebody else renews.
+    /// With a token that the operator renews.
     Token(SecretText),
-    /// With AppRole; the token is revoked after each use.
+    /// With AppRole. The token is revoked after each use.
     AppRole {
-        /// Where AppRole is mounted.
+        /// The path at which AppRole is mounted.
         mount: String,
         /// The `RoleID`.
         role_id: String,
@@ -63,7 +63,7 @@ pub enum TransitAuth {
     },
 }
 
-/// By which parameter a ciphertext is bound to what it is for.
+/// The parameter that binds a ciphertext to its purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Binding {
     /// `context`, under a derived key.
@@ -72,46 +72,46 @@ pub enum Binding {
     AssociatedData,
 }
 
-/// What Transit made of a plaintext.
+/// A plaintext that Transit encrypted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TransitCiphertext {
     /// `vault:v1:…`.
     pub text: String,
-    /// How it is bound.
+    /// The parameter that binds it.
     pub binding: Binding,
 }
 
-/// What a Transit key says about itself.
+/// The properties of a Transit key.
 #[derive(Clone, Debug, Deserialize)]
 pub struct TransitKeyFacts {
-    /// The newest version: what is sealed now is sealed under it.
+    /// The newest version. New ciphertexts are made with it.
     pub latest_version: u32,
-    /// Ciphertexts of older versions do not open.
+    /// The oldest version whose ciphertexts can be opened.
     pub min_decryption_version: u32,
-    /// Whether it is derived.
+    /// Whether the key is derived.
     #[serde(default)]
     pub derived: bool,
-    /// Whether somebody may take it out of Vault.
+    /// Whether the key can be exported from Vault.
     #[serde(default)]
     pub exportable: bool,
-    /// The same, by way of a backup.
+    /// Whether the key can leave Vault in a plaintext backup.
     #[serde(default)]
     pub allow_plaintext_backup: bool,
-    /// Whether it may be deleted, and every ciphertext with it.
+    /// Whether the key can be deleted, which would make every ciphertext useless.
     #[serde(default)]
     pub deletion_allowed: bool,
 }
 
-/// What can be learned about key and policy without changing anything.
+/// What can be found out about the key and the policy without changing anything.
 #[derive(Clone, Debug)]
 pub struct TransitReport {
-    /// The key's own words; `None` where the policy does not let them be read.
+    /// The properties of the key. `None` if the policy does not let them be read.
     pub facts: Option<TransitKeyFacts>,
-    /// Whether the policy would let a mistyped key be made; `None` where it cannot be asked.
+    /// Whether the policy would let a key with a mistyped name be created. `None` if the role may not ask.
     pub may_create: Option<bool>,
 }
 
-/// A Transit key. Cheap to clone; it holds no connection and no token.
+/// A Transit key. Clones are cheap. It holds no connection and no token.
 #[derive(Clone, Debug)]
 pub struct Transit {
     settings: Arc<TransitSettings>,
@@ -120,10 +120,10 @@ pub struct Transit {
 }
 
 impl Binding {
-    /// Both.
+    /// Both parameters.
     pub const ALL: [Self; 2] = [Self::Context, Self::AssociatedData];
 
-    /// Returns the parameter's name.
+    /// Returns the name of the parameter.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -134,7 +134,7 @@ impl Binding {
 }
 
 impl TransitCiphertext {
-    /// Returns the version of the key it is sealed under: the number in `vault:v1:…`.
+    /// Returns the version of the key that sealed this: the number in `vault:v1:…`.
     #[must_use]
     pub fn key_version(&self) -> Option<u32> {
         self.text.strip_prefix("vault:v")?.split_once(':')?.0.parse().ok()
@@ -142,20 +142,20 @@ impl TransitCiphertext {
 }
 
 impl Transit {
-    /// Makes the way to a key. Nothing is asked yet.
+    /// Returns a handle on a key. Sends no request.
     #[must_use]
     pub fn new(settings: TransitSettings, options: ConnectorOptions) -> Self {
         Self { settings: Arc::new(settings), options, refused_headers: Arc::default() }
     }
 
-    /// Returns what it is sealed with, for people: `transit/keys/name at https://host:port`.
+    /// Returns a description of the key for people: `transit/keys/name at https://host:port`.
     #[must_use]
     pub fn describe(&self) -> String {
         let TransitSettings { address, mount, key, .. } = &*self.settings;
         format!("{mount}/keys/{key} at {address}")
     }
 
-    /// Says whether another way to a key logs in at the same place with the same credential.
+    /// Returns whether another handle logs in at the same place with the same credential.
     #[must_use]
     pub fn logs_in_like(&self, other: &Self) -> bool {
         let auth = match (&self.settings.auth, &other.settings.auth) {
@@ -169,11 +169,11 @@ impl Transit {
         auth && self.settings.address == other.settings.address && self.settings.namespace == other.settings.namespace
     }
 
-    /// Seals a plaintext and proves that it opens again, with its context and with no other.
+    /// Seals a plaintext and proves that the result opens with its context and with no other.
     ///
     /// # Errors
-    /// [`RemoteFault`]; [`FaultClass::Misconfigured`] when there is no such key, or one that does
-    /// not bind ciphertexts to their context.
+    /// [`RemoteFault`]; [`FaultClass::Misconfigured`] if the key does not exist, or does not bind ciphertexts
+    /// to their context.
     pub async fn seal(&self, plaintext: &SecretBytes, context: &[u8]) -> Result<TransitCiphertext, RemoteFault> {
         let session = self.session().await?;
         let sealed = session.seal_and_prove(plaintext, context).await;
@@ -184,8 +184,8 @@ impl Transit {
     /// Opens a ciphertext, and proves that it does not open with another context.
     ///
     /// # Errors
-    /// [`RemoteFault`]; [`FaultClass::Misconfigured`] when the ciphertext is of another key or
-    /// context, or of a version that the key does not open any more.
+    /// [`RemoteFault`]; [`FaultClass::Misconfigured`] if the ciphertext belongs to another key or context, or
+    /// to a version that the key no longer opens.
     pub async fn open(&self, sealed: &TransitCiphertext, context: &[u8]) -> Result<SecretBytes, RemoteFault> {
         let session = self.session().await?;
         let opened = session.open_and_prove(sealed, context).await;
@@ -193,11 +193,11 @@ impl Transit {
         opened
     }
 
-    /// Seals a ciphertext anew under the newest version of the key, and proves that it opens to
-    /// the same. Under a derived key the plaintext does not leave Vault for that.
+    /// Seals a ciphertext again under the newest version of the key, and proves that it opens to the same
+    /// plaintext. Under a derived key the rewrap itself happens within Vault.
     ///
     /// # Errors
-    /// As [`Self::open`].
+    /// Those of [`Self::open`].
     pub async fn reseal(&self, sealed: &TransitCiphertext, context: &[u8]) -> Result<TransitCiphertext, RemoteFault> {
         let session = self.session().await?;
         let resealed = session.reseal(sealed, context).await;
@@ -205,11 +205,10 @@ impl Transit {
         resealed
     }
 
-    /// Asks what the key and the policy are like.
+    /// Asks for the properties of the key and of the policy.
     ///
     /// # Errors
-    /// [`RemoteFault`] when nothing can be learned at all; [`FaultClass::Misconfigured`] when
-    /// there is no such key.
+    /// [`RemoteFault`] if nothing can be found out; [`FaultClass::Misconfigured`] if the key does not exist.
     pub async fn examine(&self) -> Result<TransitReport, RemoteFault> {
         let session = self.session().await?;
         let report = session.examine().await;
@@ -247,7 +246,7 @@ impl Transit {
     }
 }
 
-/// A login, for as long as one operation takes.
+/// A login for the duration of an operation.
 struct TransitSession<'a> {
     transport: Transport,
     scope: Scope,
@@ -274,7 +273,7 @@ impl TransitSession<'_> {
         other.extend(b" of another installation");
         match self.decrypt(sealed, &other).await {
             Ok(_) => Err(self.misconfigured("does not bind ciphertexts to their context: it opens them with any")),
-            // Only the cipher's own no proves anything.
+            // Only a refusal by the cipher itself proves that the context is bound.
             Err(fault) if fault.class == FaultClass::Misconfigured => Ok(opened),
             Err(fault) => Err(fault),
         }
@@ -298,8 +297,8 @@ impl TransitSession<'_> {
         Ok(resealed)
     }
 
-    /// Finds out how the key binds, and that it exists: a text that is no ciphertext of it is
-    /// refused in three ways.
+    /// Finds out that the key exists and how it binds. It sends a text that is not a ciphertext, and the
+    /// message of the refusal tells three cases apart.
     async fn binding(&self) -> Result<Binding, RemoteFault> {
         let nothing = TransitCiphertext {
             text: format!("vault:v1:{}", BASE64.encode([0; 64])),
@@ -334,7 +333,7 @@ impl TransitSession<'_> {
         }
         let body = serde_json::json!({ "ciphertext": sealed.text, sealed.binding.as_str(): BASE64.encode(context) });
         let answer = self.post("decrypt", "opening with", body.to_string().into_bytes()).await?;
-        // Base64 holds nothing that JSON escapes, so it is borrowed and not copied.
+        // Base64 has no characters that JSON escapes, so the text is borrowed and not copied.
         let opened = answer.parse::<Envelope<Opened<'_>>>("opening")?.data;
         let plaintext = BASE64.decode(opened.plaintext);
         plaintext
@@ -344,7 +343,7 @@ impl TransitSession<'_> {
 
     async fn post(&self, operation: &str, doing: &str, json: Vec<u8>) -> Result<Answer, RemoteFault> {
         let route = Route::new(format!("{}/{operation}/{}", self.scope.mount(), self.key));
-        // Only a body for `encrypt` holds the plaintext: a ciphertext and its context are no secrets.
+        // Only a body for `encrypt` holds the plaintext. A ciphertext and its context are not secrets.
         let secrets = if operation == "encrypt" { Secrets::Body } else { Secrets::None };
         let request = Request::post(route, doing, &["update"], Effect::Repeatable, Zeroizing::new(json));
         let request = Request { secrets, ..request };
@@ -362,7 +361,7 @@ impl TransitSession<'_> {
         }
     }
 
-    /// Tells a missing capability from a token that does not live.
+    /// Finds out whether a capability is missing or the token is dead.
     async fn denied(&self, request: &Request, answer: &Answer) -> RemoteFault {
         let refused = fault::refused(request, answer);
         match self.capabilities(request.route.as_str()).await {
@@ -380,7 +379,7 @@ impl TransitSession<'_> {
         }
     }
 
-    /// Asks what the token may do at a path; `None` when it may not even ask.
+    /// Asks for the capabilities of the token on a path. Returns `None` if the token may not ask.
     async fn capabilities(&self, path: &str) -> Result<Option<Capabilities>, RemoteFault> {
         let question = Capabilities::request(&BTreeSet::from([path.to_owned()]));
         let answer = self.send(&question).await?;
@@ -433,7 +432,7 @@ fn is_missing_key(message: &str) -> bool {
     message.contains("encryption key not found")
 }
 
-/// Says what Transit's refusals of a ciphertext mean for a root key.
+/// Explains Transit's refusal of a ciphertext in the terms of a root key.
 fn explained(fault: RemoteFault) -> RemoteFault {
     let said = &fault.message;
     let hint = if is_missing_key(said) {

@@ -1,43 +1,42 @@
-//! Shapes that every answer of Vault shares: envelope, errors, times.
+//! The shapes that all answers of Vault share: envelope, errors and times.
 
 use jiff::{Timestamp, fmt::rfc2822};
 use serde::{Deserialize, Deserializer};
 use vaultterm_reconcile::UnixNanos;
 
-/// What wraps every successful answer.
+/// The envelope of every successful answer.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Envelope<T> {
-    /// Vault's id of the request, as in its audit log.
+    /// Vault's id of the request, as its audit log shows it.
     #[serde(default)]
     #[serde(deserialize_with = "request_id")]
     pub(crate) request_id: Option<String>,
     pub(crate) data: T,
 }
 
-/// Takes a request id only if it looks like one (a UUID): it is kept in the audit log, and something
-/// in between may have put anything else there.
+/// Accepts a request id only if it looks like one (a UUID). It is kept in the audit log, and a gateway may
+/// have put any text there.
 pub(crate) fn request_id<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
     let told: Option<String> = Deserialize::deserialize(from)?;
     Ok(told.filter(|id| id.len() == 36 && id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')))
 }
 
-/// What an unsuccessful answer holds. `errors` may be there and empty, which is not the same as
-/// missing.
+/// The body of an unsuccessful answer. An empty `errors` is not the same as a missing one.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Refusal {
     pub(crate) errors: Option<Vec<String>>,
     #[serde(default)]
     pub(crate) warnings: Option<Vec<String>>,
-    /// A 404 of a soft-deleted or destroyed version holds its metadata.
+    /// A 404 for a soft-deleted or destroyed version holds its metadata.
     #[serde(default)]
     pub(crate) data: Option<serde::de::IgnoredAny>,
 }
 
-/// Reads a time of Vault (RFC 3339, nanoseconds). `None` for an empty text and for Go's zero
-/// time: both mean "none".
+/// Reads a time of Vault (RFC 3339 with nanoseconds). Returns `None` for an empty text and for Go's zero
+/// time, which both mean that there is no time.
 ///
 /// # Errors
-/// The text, when it is no time.
+/// The text, if it cannot be read as a time.
 pub(crate) fn time(text: &str) -> Result<Option<UnixNanos>, String> {
     if text.is_empty() || text.starts_with("0001-01-01T00:00:00") {
         return Ok(None);
@@ -46,7 +45,7 @@ pub(crate) fn time(text: &str) -> Result<Option<UnixNanos>, String> {
     Ok(Some(UnixNanos(nanos(time))))
 }
 
-/// Returns nanoseconds since the epoch; times beyond the years 1677 to 2262 end at those.
+/// Returns nanoseconds since the epoch. Times outside of the years 1677 to 2262 are cut to these bounds.
 pub(crate) fn nanos(time: Timestamp) -> i64 {
     let nanos = time.as_nanosecond();
     i64::try_from(nanos).unwrap_or(if nanos < 0 { i64::MIN } else { i64::MAX })
@@ -57,7 +56,7 @@ pub(crate) fn http_date(text: &str) -> Option<UnixNanos> {
     rfc2822::DateTimeParser::new().parse_timestamp(text).ok().map(|time| UnixNanos(nanos(time)))
 }
 
-/// Makes a text from outside fit for a message: one line, printable, not too long.
+/// Returns a text from outside in a form for messages: on one line, printable, and cut to a maximum length.
 pub(crate) fn printable(text: &str) -> String {
     const CHARACTERS_MAX: usize = 300;
     let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());

@@ -1,5 +1,5 @@
-//! What comes back is not always Vault's answer. Whatever it is, it has its class, it never counts
-//! as an absence or as a write that was made, and it repeats no value.
+//! Answers that are not Vault's. Each must get its class, must never count as an absence or as a completed
+//! write, and must repeat no value.
 
 #[path = "openbao/world.rs"]
 #[allow(dead_code, reason = "shared with the other tests")]
@@ -14,7 +14,7 @@ use vaultterm_sync::{FaultClass, Remote, RemoteFault};
 use vaultterm_testkit::openbao::{Between, Meddling};
 use world::{MOUNT, World, a_mark, fields, path};
 
-/// A session through something in between, and a secret to ask for.
+/// Returns a session through a gateway that a test controls.
 async fn through() -> (World, VaultRemote, Between) {
     let mut world = World::new(Mode::Bidirectional).await;
     let between = Between::new(world.server.port()).await;
@@ -24,7 +24,7 @@ async fn through() -> (World, VaultRemote, Between) {
     (world, remote, between)
 }
 
-/// What changes nothing: each operation, and how it failed.
+/// Calls each operation that changes nothing, and returns its fault.
 async fn reads(remote: &VaultRemote) -> Vec<(&'static str, RemoteFault)> {
     let there = path("there");
     let look = remote.look(&there).await.map(|sight| format!("{sight:?}"));
@@ -32,7 +32,7 @@ async fn reads(remote: &VaultRemote) -> Vec<(&'static str, RemoteFault)> {
     [("look", look), ("read", read)].map(|(name, result)| (name, result.expect_err(name))).to_vec()
 }
 
-/// What changes something.
+/// Calls each operation that changes something, and returns its fault.
 async fn changes(remote: &VaultRemote) -> Vec<(&'static str, RemoteFault)> {
     let there = path("there");
     let write = remote.write(&there, &fields("2"), Version(1)).await.map(drop);
@@ -162,7 +162,7 @@ async fn an_answer_that_breaks_off_leaves_a_read_to_be_repeated_and_a_change_unk
         let written = remote.write(&path("there"), &fields("2"), Version(1)).await.expect_err("no answer came");
         assert!(matches!(written.class, FaultClass::Unknown | FaultClass::Stale), "{meddling:?}: {written:?}");
     }
-    // The first write was made although its answer was lost: that is what `Unknown` is for.
+    // The first write was applied although its answer was lost. `Unknown` exists for this case.
     assert_eq!(world.server.root().value(MOUNT, "team/app/there").await, Some(json!({"value": "2"})));
     between.meddle("", Meddling::Pass);
     let metadata = world.server.root().metadata(MOUNT, "team/app/there").await.expect("metadata");

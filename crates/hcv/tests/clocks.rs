@@ -1,4 +1,4 @@
-//! Clocks that disagree: a deletion is never taken for an expiry, nor an expiry to come for a
+//! Clocks that disagree. A deletion is never taken for an expiry, and a future expiry is never taken for a
 //! deletion.
 
 #[path = "openbao/world.rs"]
@@ -16,10 +16,10 @@ use vaultterm_testkit::{
 };
 use world::{MOUNT, PREFIX, World, path};
 
-/// Seconds by which what answers may be wrong.
+/// The seconds by which the clock of the answering server is wrong.
 const LAGS: [i64; 5] = [-3_600, -30, -1, 0, 1];
 
-/// The head of a key, as a look and as a listing show it.
+/// Returns the head of a key, as a look and as a listing show it.
 async fn heads(remote: &VaultRemote, key: &str) -> [RemoteHead; 2] {
     let look = remote.look(&path(key)).await.expect("looking succeeds");
     let listed = remote.observe().await.expect("the scope can be observed").sights.remove(&path(key));
@@ -77,7 +77,7 @@ async fn an_expiry_to_come_is_live_though_the_clock_of_what_answers_lags() {
     }
 }
 
-/// This is how the planner tells a version that ran out unseen from one that somebody deleted.
+/// The planner relies on this to tell a version that expired unseen from one that a person deleted.
 #[tokio::test]
 async fn a_version_that_ran_out_was_deleted_whole_seconds_after_it_was_created() {
     let world = World::new(Mode::Pull).await;

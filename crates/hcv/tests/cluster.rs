@@ -1,5 +1,5 @@
-//! A standby answers reads by itself, and what it knows may be old. A session whose requests reach
-//! one node and another never sees less than what it saw or wrote before.
+//! A standby answers reads by itself, and its state may be old. A session whose requests reach different
+//! nodes must never see a state older than what it has seen or written before.
 
 #[path = "openbao/world.rs"]
 #[allow(dead_code, reason = "shared with the other tests")]
@@ -13,7 +13,7 @@ use world::{MOUNT, World, fields, path};
 
 const ROUNDS: u64 = 60;
 
-/// A connection through a balancer: reads reach the standby, all else the active node.
+/// Returns a connection through a balancer. Reads reach the standby, and all other requests the active node.
 async fn balanced() -> (World, OpenBao) {
     let leader = OpenBao::start_with(Setup { raft: true, ..Setup::default() }).await;
     let mut world = World::on(leader, Mode::Bidirectional).await;
@@ -47,7 +47,7 @@ async fn what_a_session_wrote_is_seen_by_every_kind_of_look_on_a_standby() {
     }
 }
 
-/// Its login is newer than what came before, and every read must be as new as the login.
+/// The login of the session is newer than these writes, and every read must be at least as new as the login.
 #[tokio::test]
 async fn what_others_wrote_before_a_session_began_is_seen_by_it_on_a_standby() {
     let (world, _standby) = balanced().await;

@@ -1,4 +1,4 @@
-//! The client on a real OpenBao keeps the contract that the engine relies on, however it lists.
+//! The client keeps the contract that the engine relies on, on a real OpenBao and with each way of listing.
 
 #[path = "openbao/world.rs"]
 #[allow(dead_code, reason = "shared with the other tests")]
@@ -12,7 +12,7 @@ use world::{MOUNT, PREFIX, World};
 async fn real_world(listing: Listing) -> (VaultRemote, OpenBaoBackdoor) {
     let world = World::new(Mode::Bidirectional).await;
     if listing == Listing::PerKey {
-        // What a policy for HashiCorp Vault grants.
+        // This is what a policy for HashiCorp Vault grants.
         world.set_policy(&world::vault_hcl(Mode::Bidirectional)).await;
     }
     (world.connect_listing(listing, 7).await, world.server.backdoor(MOUNT, PREFIX))
@@ -22,12 +22,12 @@ mod as_openbao_allows {
     vaultterm_testkit::contract!(super::real_world(vaultterm_hcv::Listing::Auto).await);
 }
 
-/// The way of scopes that are too large for one `SCAN`.
+/// The way for scopes that are too large for a single `SCAN`.
 mod folder_by_folder {
     vaultterm_testkit::contract!(super::real_world(vaultterm_hcv::Listing::DetailedList).await);
 }
 
-/// The way of every server without `SCAN` and `detailed-metadata`.
+/// The way for servers without `SCAN` and `detailed-metadata`.
 mod key_by_key {
     vaultterm_testkit::contract!(super::real_world(vaultterm_hcv::Listing::PerKey).await);
 }

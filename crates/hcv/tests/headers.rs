@@ -1,4 +1,4 @@
-//! The headers that only help, and how fresh answers are, on servers that behave in every way known.
+//! The helping headers and the freshness of answers, on servers that behave in all known ways.
 
 #[allow(dead_code, reason = "shared with the other tests")]
 mod script;
@@ -26,7 +26,7 @@ fn helping(asked: &Asked) -> bool {
     asked.header("x-vault-inconsistent").is_some() || asked.header("x-vault-index").is_some()
 }
 
-/// Refuses the wish to be forwarded, as HashiCorp Vault does everywhere but at two paths.
+/// Refuses `X-Vault-Inconsistent`, as HashiCorp Vault does everywhere except at two paths.
 fn as_a_vault_that_refuses(asked: &Asked) -> Option<Reply> {
     (asked.header("x-vault-inconsistent").is_some() && !asked.path.starts_with("sys/health"))
         .then(|| reply(400, REFUSAL))
@@ -73,7 +73,7 @@ async fn a_header_that_is_refused_costs_no_request_and_is_not_sent_again() {
 
 #[tokio::test]
 async fn a_write_that_is_refused_for_a_header_is_the_same_write_without_it() {
-    // The refusal comes late: another node with another configuration answers the write.
+    // The refusal comes late, because another node with another configuration answers the write.
     let script = Script::start(|asked| {
         let refuses = asked.path.starts_with("kv/data/").then(|| as_a_vault_that_refuses(asked)).flatten();
         refuses
@@ -109,7 +109,8 @@ async fn how_fresh_answers_are_is_learned_from_the_node_that_answers() {
         (r#"{"ha_enabled":false,"is_self":false}"#, Freshness::Active),
         (r#"{"ha_enabled":true,"is_self":true}"#, Freshness::Active),
         (r#"{"ha_enabled":true,"is_self":false,"performance_standby":true}"#, Freshness::Unknown),
-        // It answers the mount itself, although it was told not to forward: an unknown product's standby.
+        // A standby of an unknown product: it answers for the mount itself although it was told not to
+        // forward.
         (r#"{"ha_enabled":true,"is_self":false}"#, Freshness::Unknown),
         (r#"<html>"#, Freshness::Unknown),
     ] {

@@ -1,4 +1,4 @@
-//! Scopes that cannot be seen in one answer, or not whole.
+//! Scopes that cannot be listed in a single answer, or not completely.
 
 #[path = "openbao/world.rs"]
 #[allow(dead_code, reason = "shared with the other tests")]
@@ -12,7 +12,7 @@ use vaultterm_reconcile::{Mode, RemoteSight, RemoteSnapshot};
 use vaultterm_sync::{Connector, FaultClass, Remote};
 use world::{MOUNT, ROLE, World, vault_hcl};
 
-/// Keys whose metadata fill an answer: each may hold 64 notes of 512 bytes.
+/// The number of keys whose metadata fill an answer. Each key can hold 64 notes of 512 bytes.
 const KEYS: usize = 280;
 
 async fn observe(world: &World, connector: &VaultConnector) -> (RemoteSnapshot, Vec<String>) {
@@ -53,7 +53,7 @@ async fn a_scope_too_large_for_one_scan_is_listed_by_folder_and_scanned_no_more(
     assert_eq!((second, asked), (first, by_folder));
 }
 
-/// What is missing in a part that could not be seen would look deleted.
+/// A secret that is missing from an unseen part would look deleted.
 #[tokio::test]
 async fn a_folder_that_may_not_be_listed_ends_the_observation() {
     let world = World::new(Mode::Pull).await;

@@ -1,5 +1,5 @@
-//! A login's life on a real server: RoleID and SecretID, wrapped SecretIDs, namespaces, tokens that
-//! end before the run does, and their revocation.
+//! The life of a login on a real server: RoleID and SecretID, wrapped SecretIDs, namespaces, tokens that end
+//! before the run does, and their revocation.
 
 #[path = "openbao/world.rs"]
 #[allow(dead_code, reason = "shared with the other tests")]
@@ -26,7 +26,7 @@ fn logins(world: &World) -> usize {
     world.server.audited().iter().filter(|request| request.path == "auth/approle/login" && !request.failed).count()
 }
 
-/// Counts the tokens that live, the administrator's apart.
+/// Returns the number of live tokens, without the administrator's.
 async fn tokens(server: &OpenBao) -> usize {
     let accessors = server.root().call("LIST", "auth/token/accessors", None).await;
     accessors["keys"].as_array().expect("accessors").len() - 1
@@ -40,7 +40,7 @@ async fn wait_for_no_token(server: &OpenBao) {
     }
 }
 
-/// Makes every token but the administrator's invalid, as if it had expired.
+/// Revokes every token except the administrator's, as if they had expired.
 async fn revoke_all(server: &OpenBao) {
     let accessors = server.root().call("LIST", "auth/token/accessors", None).await;
     for accessor in accessors["keys"].as_array().expect("accessors") {
@@ -52,7 +52,7 @@ async fn revoke_all(server: &OpenBao) {
     }
 }
 
-/// A world whose role has more settings than usual.
+/// Returns a world whose role has additional settings.
 async fn with_role(more: Value) -> World {
     let mut world = World::new(Mode::Bidirectional).await;
     let role = AppRole { name: ROLE, policy: &hcl(Mode::Bidirectional), more };
@@ -252,7 +252,7 @@ async fn tokens_with_few_uses_are_replaced_in_time_and_no_request_is_refused() {
         }
         assert_eq!(remote.observe().await.expect("observed").sights.len(), 30);
         remote.close().await.expect("revoked");
-        // The server takes a token's last use before it answers what the token may do.
+        // The server takes the last use of a token before it answers a question about its capabilities.
         let question = "sys/capabilities-self";
         let mut asked = world.server.audited().into_iter().filter(|request| request.role == ROLE);
         assert_eq!(asked.find(|request| request.failed && request.path != question), None);

@@ -1,4 +1,4 @@
-//! What stands at the mount: only the very KV v2 engine that a session began with is spoken to.
+//! The client uses a mount only while the same KV v2 engine answers there with which the session began.
 
 #[path = "openbao/world.rs"]
 #[allow(dead_code, reason = "shared with the other tests")]
@@ -9,7 +9,7 @@ use vaultterm_reconcile::{Mode, Version};
 use vaultterm_sync::{FaultClass, Remote, RemoteFault};
 use world::{MOUNT, PREFIX, World, fields, hcl, path};
 
-/// What a run says, and that a test says the same about the mount.
+/// Returns the fault of a run, and checks that a test reports the same about the mount.
 async fn refused_for_its_mount(world: &World) -> RemoteFault {
     let fault = world.refusal().await;
     let report = world.connector().test(&world.connection, &world.secrets()).await;
@@ -19,7 +19,7 @@ async fn refused_for_its_mount(world: &World) -> RemoteFault {
     fault
 }
 
-/// The usual world, with another mount and a policy for it.
+/// Returns the usual world with another mount and a policy for it.
 async fn at_mount(mount: &str) -> World {
     let mut world = World::new(Mode::Bidirectional).await;
     world.connection.mount = mount.to_owned();

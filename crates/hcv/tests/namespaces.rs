@@ -1,4 +1,4 @@
-//! A namespace is used only where it is proven that the server knows namespaces.
+//! A namespace is used only after the client has proven that the server knows namespaces.
 
 #[path = "openbao/world.rs"]
 #[allow(dead_code, reason = "shared with the other tests")]
@@ -27,7 +27,7 @@ async fn refusal(connection: &Connection) -> RemoteFault {
     }
 }
 
-/// Refuses namespaces that it does not know, as OpenBao does.
+/// Refuses unknown namespaces, as OpenBao does.
 fn as_a_server_with_namespaces(asked: &Asked) -> Option<Reply> {
     let named = asked.header("x-vault-namespace")?;
     (named != "team").then(|| reply(404, r#"{"errors":["namespace not found"]}"#))

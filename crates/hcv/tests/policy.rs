@@ -1,5 +1,5 @@
-//! The printed policy is enough for every mode, and each capability of it is needed: taken away,
-//! the test of the connection names it, and so does whatever a run does with it.
+//! The printed policy is enough for every mode, and each of its capabilities is needed. Without a capability,
+//! the connection test names it, and so does each operation of a run that needs it.
 
 #[path = "openbao/world.rs"]
 #[allow(dead_code, reason = "shared with the other tests")]
@@ -14,7 +14,7 @@ use vaultterm_sync::{FaultClass, Remote, RemoteFault};
 use vaultterm_testkit::Backdoor;
 use world::{MOUNT, World, a_mark, fields, hcl, path, vault_hcl};
 
-/// One capability of a policy.
+/// A capability on a path of a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Grant {
     path: String,
@@ -31,7 +31,7 @@ impl Grant {
     }
 }
 
-/// Reads the grants of a printed policy.
+/// Reads the grants from a printed policy.
 fn grants(hcl: &str) -> Vec<Grant> {
     let mut grants = Vec::new();
     let mut path = "";
@@ -46,7 +46,7 @@ fn grants(hcl: &str) -> Vec<Grant> {
     grants
 }
 
-/// Writes a policy of these grants.
+/// Returns a policy with these grants.
 fn policy(grants: &[Grant]) -> String {
     let mut paths: Vec<&str> = grants.iter().map(|grant| grant.path.as_str()).collect();
     paths.dedup();
@@ -62,7 +62,7 @@ fn without(grants: &[Grant], taken: impl Fn(&Grant) -> bool) -> String {
     policy(&grants.iter().filter(|grant| !taken(grant)).cloned().collect::<Vec<_>>())
 }
 
-/// Does everything that a run in a mode may do.
+/// Calls every operation that a run in a mode may use.
 async fn everything(world: &World, mode: Mode) -> Result<(), RemoteFault> {
     let remote = world.connect().await;
     remote.observe().await.expect("observed");
@@ -183,7 +183,7 @@ async fn one_way_of_listing_is_enough_and_without_any_it_is_named() {
     assert_eq!(failed, ["list on kv/detailed-metadata/team/app/*"]);
 }
 
-/// Runs a printed script as an operator would, with the command line under the name it expects.
+/// Runs a printed script as an operator would, with the command line under the name that the script expects.
 fn run_script(world: &World, script: &str, command: &str, variables: &str) -> (String, String) {
     let tools = tempfile::tempdir().expect("a folder can be made");
     std::os::unix::fs::symlink(vaultterm_testkit::openbao::binary(), tools.path().join(command)).expect("linked");
@@ -234,7 +234,7 @@ async fn the_printed_script_sets_up_a_role_that_works_and_may_be_run_again() {
     }
 }
 
-/// Does the one thing that a capability is for.
+/// Calls the operation that needs a capability.
 async fn use_of(grant: &Grant, remote: &VaultRemote) -> Result<(), RemoteFault> {
     let (there, new) = (path("there"), path("new"));
     if grant.is("read", "data") {
@@ -248,7 +248,7 @@ async fn use_of(grant: &Grant, remote: &VaultRemote) -> Result<(), RemoteFault> 
     } else if grant.is("patch", "metadata") {
         remote.annotate(&there, &a_mark()).await
     } else if grant.is("read", "metadata") {
-        // Unreadable is an answer, with the reason: it never counts as deleted.
+        // An unreadable sight is an answer with a reason. It never counts as deleted.
         match remote.look(&there).await? {
             RemoteSight::Unreadable(message) => {
                 Err(RemoteFault { class: FaultClass::Denied, message, hint: None, retry_after: None })

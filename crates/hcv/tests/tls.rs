@@ -1,5 +1,5 @@
-//! The way to a server: addresses, certificates, names. What is wrong is said, with what to do
-//! about it, and nothing is sent.
+//! The connection to a server: addresses, certificates, names. Each error says what is wrong and what to do,
+//! and nothing is sent.
 
 #[path = "openbao/world.rs"]
 #[allow(dead_code, reason = "shared with the other tests")]
@@ -12,19 +12,19 @@ use vaultterm_sync::{ConnectionSecrets, FaultClass, Remote};
 use vaultterm_testkit::openbao::{Authority, Leaf, OpenBao, Setup};
 use world::{World, fields, path};
 
-/// A server with a certificate, and a connection that trusts nothing special yet.
+/// Returns a server with a certificate, and a connection that trusts no additional CA yet.
 async fn served_with(leaf: Leaf) -> World {
     World::on(OpenBao::start_with(Setup { tls: Some(leaf), ..Setup::default() }).await, Mode::Push).await
 }
 
-/// The check that failed, last: the one that ended the test.
+/// Returns the last check, which is the failed one that ended the test.
 async fn failed(world: &World) -> Check {
     let report: TestReport = world.connector().test(&world.connection, &world.secrets()).await;
     assert!(!report.ok, "{report:#?}");
     report.checks.into_iter().rfind(|check| !check.ok).expect("a check that failed")
 }
 
-/// What a run and a test both say.
+/// Asserts the name, the detail and the hint of a check.
 #[track_caller]
 fn says(check: &Check, name: &str, detail: &str, hint: &str) {
     assert_eq!(check.name, name, "{check:?}");
@@ -43,7 +43,7 @@ async fn writes_and_reads(world: &World) {
 async fn a_server_whose_ca_the_connection_names_is_trusted() {
     let authority = Authority::new("our CA");
     let mut world = served_with(authority.server(&["127.0.0.1"])).await;
-    // A bundle may hold more than one.
+    // A bundle may hold more than one certificate.
     world.connection.tls.ca_pem = Some(Authority::new("another CA").certificate_pem() + &authority.certificate_pem());
     writes_and_reads(&world).await;
     let report = world.connector().test(&world.connection, &world.secrets()).await;

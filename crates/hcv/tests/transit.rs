@@ -1,5 +1,4 @@
-//! The root key's seal on a real OpenBao: both kinds of key, rotation, and everything that is
-//! not as it should be.
+//! The seal of the root key on a real OpenBao: both kinds of keys, rotation, and all kinds of wrong settings.
 
 use serde_json::{Value, json};
 use vaultterm_hcv::{Binding, ConnectorOptions, Transit, TransitAuth, TransitCiphertext, TransitSettings};
@@ -20,7 +19,7 @@ struct House {
 }
 
 impl House {
-    /// A server with Transit, a role that may use the key `root`, and that key.
+    /// Starts a server with Transit, creates the key `root`, and a role that may use it.
     async fn new(key: Value) -> Self {
         let server = OpenBao::start().await;
         let root = server.root();
@@ -104,7 +103,8 @@ async fn a_plain_key_seals_with_associated_data_and_is_opened_to_be_sealed_anew(
 #[tokio::test]
 async fn a_context_that_binds_nothing_is_found_and_refused() {
     let house = House::new(json!({})).await;
-    // Sealed without associated data, as an older tool might: `context` says nothing to this key.
+    // The text is sealed without associated data, as an older tool might do. This kind of key ignores
+    // `context`.
     let body = json!({"plaintext": "aGVsbG8="});
     let answer = house.server.root().call("POST", "transit/encrypt/root", Some(body)).await;
     let text = answer["ciphertext"].as_str().expect("a ciphertext").to_owned();
@@ -115,7 +115,7 @@ async fn a_context_that_binds_nothing_is_found_and_refused() {
 #[tokio::test]
 async fn a_mistyped_key_is_never_made() {
     let house = House::derived().await;
-    // Even where the policy would let it.
+    // It is not created even if the policy would allow it.
     let careless = r#"path "transit/*" { capabilities = ["create", "update"] }
 path "sys/capabilities-self" { capabilities = ["update"] }"#;
     house.server.root().write_policy("seal", careless).await;

@@ -1,4 +1,4 @@
-//! What HashiCorp Vault and gateways say, and what becomes of it.
+//! The messages of HashiCorp Vault and of gateways, and the faults that they become.
 
 #[allow(dead_code, reason = "shared with the other tests")]
 mod script;
@@ -49,7 +49,7 @@ async fn a_limit_of_json_is_about_the_request_and_no_outage() {
             assert!(fault.message.contains(said) && fault.hint.is_some(), "{fault:?}");
         }
     }
-    // Something that merely speaks of it did not necessarily happen before the write.
+    // A message that merely mentions such an error does not prove that it happened before the write.
     let script = Script::start(on("kv/", errors(500, "storage: malformed JSON, read back"))).await;
     let fault = script.connect().await.write(&path("a"), &fields(VALUE), Version::NONE).await.expect_err("refused");
     assert_eq!(fault.class, FaultClass::Unknown);
@@ -68,7 +68,7 @@ async fn a_login_that_is_denied_may_be_a_role_that_is_locked() {
     assert!(hint.contains("sys/locked-users/<accessor of auth/approle>/unlock/<RoleID>"), "{hint}");
 }
 
-/// The forms in which a gateway may repeat something.
+/// Returns the forms in which a gateway may repeat a text.
 fn echoes(secret: &str, body: &str) -> Vec<String> {
     let percent = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
     vec![

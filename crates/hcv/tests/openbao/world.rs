@@ -1,5 +1,5 @@
-//! A connection to a real server: mount, role with exactly the policy that the product prints,
-//! connector.
+//! A connection to a real server, with its mount, a role with exactly the policy that the product prints, and
+//! a connector.
 
 use std::sync::Arc;
 
@@ -29,12 +29,12 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Starts a server with an empty mount, and a role with the policy of a mode.
+    /// Starts a server with an empty mount and a role with the policy of a mode.
     pub(crate) async fn new(mode: Mode) -> Self {
         Self::on(OpenBao::start().await, mode).await
     }
 
-    /// The same on a given server.
+    /// Does the same on a given server.
     pub(crate) async fn on(server: OpenBao, mode: Mode) -> Self {
         let root = server.root();
         root.mount_kv(MOUNT, 2).await;
@@ -64,19 +64,19 @@ impl World {
         }
     }
 
-    /// Opens a session that lists in one way only.
+    /// Opens a session that lists in a single way.
     pub(crate) async fn connect_listing(&self, listing: Listing, page_size: u32) -> VaultRemote {
         let options = ConnectorOptions { listing, page_size, ..self.options.clone() };
         let connected = VaultConnector::new(options).connect(&self.connection, &self.secrets()).await;
         connected.map_err(|fault| format!("{fault:?}")).expect("the connection opens").remote
     }
 
-    /// Replaces the role's policy.
+    /// Replaces the policy of the role.
     pub(crate) async fn set_policy(&self, hcl: &str) {
         self.server.root().write_policy(ROLE, hcl).await;
     }
 
-    /// Why the connection does not open.
+    /// Returns the fault with which the connection does not open.
     pub(crate) async fn refusal(&self) -> RemoteFault {
         match self.try_connect().await {
             Ok(_) => panic!("the connection opens"),
@@ -85,17 +85,17 @@ impl World {
     }
 }
 
-/// The policy of a mode for the usual scope.
+/// Returns the policy of a mode for the usual scope.
 pub(crate) fn hcl(mode: Mode) -> String {
     text(mode, Flavor::OpenBao).hcl
 }
 
-/// The policy of a mode as it is for HashiCorp Vault.
+/// Returns the policy of a mode for HashiCorp Vault.
 pub(crate) fn vault_hcl(mode: Mode) -> String {
     text(mode, Flavor::Vault).hcl
 }
 
-/// Policy and script for the usual scope.
+/// Returns the policy and the script for the usual scope.
 pub(crate) fn text(mode: Mode, flavor: Flavor) -> PolicyText {
     policy(&PolicyRequest {
         mount: MOUNT,
@@ -137,7 +137,7 @@ pub(crate) fn secrets(secret_id: &str) -> ConnectionSecrets {
     ConnectionSecrets { credential: Credential::SecretId(SecretText::new(secret_id.to_owned())), client_key_pem: None }
 }
 
-/// What a run leaves at a secret.
+/// Returns the mark that a run leaves at a secret.
 pub(crate) fn a_mark() -> Mark {
     let id = uuid::Uuid::from_u128(7);
     Mark { record: Some((RecordId(id), RecordType::KeyValue)), run: RunMark { connection: id, number: 1 } }

@@ -1,5 +1,5 @@
-//! A server of which a test writes what it answers. What the test does not answer is answered as a
-//! single node of HashiCorp Vault does.
+//! A server whose answers a test scripts. Requests that the test does not answer get the answer of a single
+//! node of HashiCorp Vault.
 
 use std::sync::{Arc, Mutex};
 
@@ -20,11 +20,11 @@ pub(crate) const SECRET_ID: &str = "a-secret-id-of-the-test";
 pub(crate) const ROLE_ID: &str = "a-role-id-of-the-test";
 pub(crate) const TOKEN: &str = "hvs.a-token-of-the-test";
 
-/// One request as it came.
+/// A request as it arrived.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
     pub(crate) method: String,
-    /// Below `/v1/`, with the query.
+    /// The path below `/v1/`, with the query.
     pub(crate) path: String,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: String,
@@ -36,7 +36,7 @@ impl Asked {
     }
 }
 
-/// One answer.
+/// An answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -57,7 +57,7 @@ impl Reply {
 
 type Answering = dyn Fn(&Asked) -> Option<Reply> + Send + Sync;
 
-/// The server. Closed with the test's runtime.
+/// The server. It ends with the runtime of the test.
 #[derive(Clone)]
 pub(crate) struct Script {
     pub(crate) address: String,
@@ -93,7 +93,7 @@ impl Script {
         }
     }
 
-    /// Returns what was asked so far.
+    /// Returns the requests so far.
     pub(crate) fn asked(&self) -> Vec<Asked> {
         self.asked.lock().expect("no test panics here").clone()
     }
@@ -176,7 +176,7 @@ async fn read(from: &mut BufReader<TcpStream>) -> Option<Asked> {
     Some(Asked { method, path, headers, body: String::from_utf8(body).ok()? })
 }
 
-/// Answers as a single node of HashiCorp Vault 1.21 does, whose role may do anything.
+/// Answers as a single node of HashiCorp Vault 1.21 with a role that may do anything.
 pub(crate) fn as_vault(asked: &Asked) -> Reply {
     let data =
         |data: &str| reply(200, format!(r#"{{"request_id":"2f1e0f0c-6f0b-4a3a-9d7e-0a6b8c5d4e3f","data":{data}}}"#));
