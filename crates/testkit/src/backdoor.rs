@@ -1,4 +1,4 @@
-//! The back door: what an administrator does to a scope without VaultTerm.
+//! The back door of a scope: what an administrator does there without VaultTerm.
 
 use std::{collections::BTreeMap, future::Future, time::Duration};
 
@@ -6,53 +6,53 @@ use vaultterm_sync::Clock;
 
 use crate::{Data, FakeKv, Fuse, ManualClock};
 
-/// Direct access to the scope of a remote. Paths are below its prefix, which is not empty.
-/// Everything panics when the server does not do as it is told: a test cannot go on then.
+/// Direct access to the scope of a remote. Paths are relative to its prefix, which is not empty. Every method
+/// panics if the server does not do what it should, because a test cannot go on then.
 pub trait Backdoor {
-    /// Writes a version, whatever is there. Answers its number.
+    /// Writes a version without check-and-set. Returns its number.
     fn put(&self, path: &str, data: Data) -> impl Future<Output = u64>;
 
-    /// Writes a version at the prefix extended by `suffix`, as in `team/app` + `lication/x`:
+    /// Writes a version at the prefix extended by `suffix`, as in `team/app` + `lication/x`, which lies
     /// outside of the scope.
     fn put_beside(&self, suffix: &str, data: Data) -> impl Future<Output = u64>;
 
-    /// Reads one version; `None` when it is not live.
+    /// Reads a version. Returns `None` if it is not live.
     fn get(&self, path: &str, version: u64) -> impl Future<Output = Option<Data>>;
 
-    /// Soft-deletes one version.
+    /// Soft-deletes a version.
     fn delete(&self, path: &str, version: u64) -> impl Future<Output = ()>;
 
-    /// Brings one version back.
+    /// Undeletes a version.
     fn undelete(&self, path: &str, version: u64) -> impl Future<Output = ()>;
 
-    /// Destroys one version.
+    /// Destroys a version.
     fn destroy(&self, path: &str, version: u64) -> impl Future<Output = ()>;
 
-    /// Removes the key with all its versions.
+    /// Removes a key with all its versions.
     fn delete_metadata(&self, path: &str) -> impl Future<Output = ()>;
 
-    /// Sets a key's metadata; makes the key, without a version, if there is none.
+    /// Sets the metadata of a key. Creates the key without a version if it does not exist.
     fn put_metadata(&self, path: &str, metadata: Metadata) -> impl Future<Output = ()>;
 
-    /// Reads a key's `custom_metadata`.
+    /// Reads the `custom_metadata` of a key.
     fn custom_metadata(&self, path: &str) -> impl Future<Output = BTreeMap<String, String>>;
 
     /// Lets time pass at the server.
     fn let_pass(&self, duration: Duration) -> impl Future<Output = ()>;
 }
 
-/// What `POST metadata/<path>` sets.
+/// The settings that `POST metadata/<path>` changes.
 #[derive(Clone, Debug, Default)]
 pub struct Metadata {
     /// `custom_metadata`, replaced as a whole.
     pub custom: BTreeMap<String, String>,
     /// `delete_version_after`.
     pub delete_version_after: Option<Duration>,
-    /// `max_versions`; 0 for none.
+    /// `max_versions`. 0 means that it is not set.
     pub versions_max: u64,
 }
 
-/// The back door of a [`FakeKv`] at one prefix.
+/// The back door of a [`FakeKv`] for one prefix.
 #[derive(Clone)]
 pub struct FakeBackdoor {
     kv: FakeKv,
@@ -61,7 +61,7 @@ pub struct FakeBackdoor {
 }
 
 impl FakeBackdoor {
-    /// Opens the back door. `clock` is the fake's.
+    /// Opens the back door. `clock` is the clock of the fake.
     #[must_use]
     pub fn new(kv: FakeKv, clock: ManualClock, prefix: &str) -> Self {
         Self { kv, clock, prefix: prefix.to_owned() }
@@ -114,14 +114,14 @@ impl Backdoor for FakeBackdoor {
     }
 
     async fn let_pass(&self, duration: Duration) {
-        // Nobody else waits for this clock while a contract test runs, so moving it is enough;
-        // the await lets the runtime go round once.
+        // Nothing else waits for this clock during a contract test, so it is enough to move it. The await
+        // lets the runtime poll other tasks once.
         self.clock.advance(duration);
         self.clock.sleep(Duration::ZERO).await;
     }
 }
 
-/// Makes a fake, a session on it and its back door: what the contract suite runs on.
+/// Returns a session on a new fake, and the back door of the fake. The contract suite runs on them.
 #[must_use]
 pub fn fake_world() -> (crate::FakeRemote, FakeBackdoor) {
     let clock = ManualClock::new();

@@ -1,4 +1,4 @@
-//! Time that moves only when a test says so, or when nothing else can go on.
+//! A clock whose time moves only when a test moves it, or when no task can go on without it.
 
 use std::{
     collections::BTreeMap,
@@ -25,7 +25,7 @@ pub struct ManualClock(Arc<Mutex<State>>);
 struct State {
     now: i64,
     next_sleeper: u64,
-    /// Who waits, by the moment it waits for.
+    /// The waiting tasks, by the moment that each waits for.
     sleepers: BTreeMap<(i64, u64), Waker>,
 }
 
@@ -36,13 +36,13 @@ impl Default for ManualClock {
 }
 
 impl ManualClock {
-    /// Makes a clock that stands at 2026-01-01T00:00:00Z.
+    /// Returns a clock that stands at 2026-01-01T00:00:00Z.
     #[must_use]
     pub fn new() -> Self {
         Self(Arc::new(Mutex::new(State { now: 1_767_225_600_000_000_000, next_sleeper: 0, sleepers: BTreeMap::new() })))
     }
 
-    /// Moves the time and wakes whoever waited for it.
+    /// Moves the time and wakes the tasks that waited for it.
     pub fn advance(&self, duration: Duration) {
         let mut state = self.state();
         state.now += nanos(duration);
@@ -53,26 +53,26 @@ impl ManualClock {
         due.into_values().for_each(Waker::wake);
     }
 
-    /// Moves the time by one nanosecond and tells it: for events that must not share a moment.
+    /// Moves the time by one nanosecond and returns it. Use it for events that must not share a moment.
     #[must_use]
     pub fn tick(&self) -> UnixNanos {
         self.advance(Duration::from_nanos(1));
         self.now()
     }
 
-    /// Drives a future to its end. Time moves only when nothing else can go on, and then
-    /// exactly to the next moment that somebody waits for.
+    /// Drives a future to its end. The time moves only when no task can go on, and then exactly to the next
+    /// moment that a task waits for.
     ///
     /// # Panics
-    /// When the future waits for something that can never come.
+    /// If the future waits for something that can never happen.
     pub fn drive<F: Future>(&self, future: F) -> F::Output {
         self.drive_until(future, || false).expect("a future that is never abandoned ends")
     }
 
-    /// Drives a future until it ends or the fuse blows; `None` is a crash.
+    /// Drives a future until it ends or the fuse blows. `None` means that it crashed.
     ///
     /// # Panics
-    /// When the future waits for something that can never come.
+    /// If the future waits for something that can never happen.
     pub fn drive_with_fuse<F: Future>(&self, fuse: &Fuse, future: F) -> Option<F::Output> {
         self.drive_until(future, || fuse.blown())
     }
@@ -126,7 +126,7 @@ impl Clock for ManualClock {
     }
 }
 
-/// Takes itself off the list when its future is dropped, so that nobody waits for it.
+/// Removes itself from the list of sleepers when its future is dropped, so that no entry stays behind.
 struct Sleeper {
     clock: ManualClock,
     key: (i64, u64),

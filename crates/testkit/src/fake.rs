@@ -1,8 +1,8 @@
-//! The fake Vault: a [`KvMount`] behind the engine's traits, with scripted faults, an
-//! administrator's back door and a log of every request.
+//! The fake Vault: a [`KvMount`] behind the engine's traits, with scripted faults, a back door for the
+//! administrator, and a log of all requests.
 //!
-//! Start reading at [`FakeKv`]. Clones share the same mount. What a session asks of it is in
-//! `fake/session.rs`.
+//! Start reading at [`FakeKv`]. Clones share the same mount. `fake/session.rs` holds the requests of a
+//! session.
 
 mod session;
 
@@ -25,10 +25,10 @@ use crate::{
     mishap::Condition,
 };
 
-/// The `SecretID` that a fake accepts until [`FakeKv::set_secret_id`] changes it.
+/// The `SecretID` that a fake accepts, until [`FakeKv::set_secret_id`] changes it.
 pub const SECRET_ID: &str = "the-secret-id";
 
-/// A Vault with one KV v2 mount, in memory.
+/// A Vault with one KV v2 mount in memory.
 #[derive(Clone)]
 pub struct FakeKv {
     inner: Arc<Mutex<Inner>>,
@@ -42,34 +42,34 @@ struct Inner {
     mount: KvMount,
     identity: RemoteIdentity,
     secret_id: String,
-    /// Wrapping tokens that were not used yet, with what they hold.
+    /// The unused wrapping tokens with their content.
     wrapped: BTreeMap<String, String>,
     sealed: bool,
-    /// Whether answers may be stale, as far as the server tells.
+    /// Whether the server says that its answers may be stale.
     stale_reads: bool,
-    /// What a replica that is behind tells instead of what is so.
+    /// The older state that a lagging replica shows in place of the current one.
     old_news: Option<KvMount>,
-    /// Whether it lists bare names only, so that each key is looked at for itself.
+    /// Whether listings show only names, so that each key needs its own look.
     names_only: bool,
     condition: Condition,
-    /// Full paths that this role may not read.
+    /// The full paths that the role may not read.
     forbidden: BTreeSet<String>,
-    /// Full paths that a filtering policy keeps out of listings.
+    /// The full paths that a filtering policy keeps out of listings.
     hidden: BTreeSet<String>,
     rules: Vec<Rule>,
     hook: Option<Hook>,
     log: Vec<Request>,
-    /// Scripted faults that struck, by class.
+    /// The number of scripted faults that took effect, by class.
     faults: BTreeMap<&'static str, u64>,
     sessions_open: u64,
-    /// Whether the role may read the mount's configuration.
+    /// Whether the role may read the configuration of the mount.
     config_readable: bool,
-    /// Requests that change something, counted when they are sent.
+    /// The number of requests that change something, counted when they are sent.
     changes_sent: u64,
 }
 
 impl FakeKv {
-    /// Makes an empty fake.
+    /// Returns an empty fake.
     #[must_use]
     pub fn new(clock: ManualClock, fuse: Fuse) -> Self {
         let inner = Inner {
@@ -102,7 +102,7 @@ impl FakeKv {
         Self { inner: Arc::new(Mutex::new(inner)), clock, fuse }
     }
 
-    /// Opens a session on a path prefix without logging in.
+    /// Opens a session on a path prefix without a login.
     #[must_use]
     pub fn session(&self, prefix: &str, instance: &str) -> FakeRemote {
         let mut inner = self.inner();
@@ -113,18 +113,18 @@ impl FakeKv {
         FakeRemote::new(self.clone(), (prefix, instance), (secret_id, token), accessor)
     }
 
-    /// Shows the mount to a test, which may change it: what an administrator does.
+    /// Gives a test access to the mount, to read or change it as an administrator.
     pub fn mount<T>(&self, act: impl FnOnce(&mut KvMount, UnixNanos) -> T) -> T {
         let now = self.clock.tick();
         act(&mut self.inner().mount, now)
     }
 
-    /// Adds a scripted fault. Of several that apply the first added counts.
+    /// Adds a scripted fault. If several apply to a request, the one that was added first counts.
     pub fn script(&self, rule: Rule) {
         self.inner().rules.push(rule);
     }
 
-    /// Removes all scripted faults, mishaps to come, old news and the hook.
+    /// Removes all scripted faults, scheduled mishaps, the old state and the hook.
     pub fn heal(&self) {
         let mut inner = self.inner();
         inner.rules.clear();
@@ -133,43 +133,44 @@ impl FakeKv {
         inner.hook = None;
     }
 
-    /// Lets something happen to the whole server.
+    /// Lets a mishap happen to the whole server.
     pub fn happen(&self, mishap: Mishap) {
         self.inner().strike(mishap);
     }
 
-    /// Lets something happen to the whole server just before the `request`-th request from now
-    /// (from 1).
+    /// Lets a mishap happen to the whole server just before the `request`-th request from now, counted from
+    /// 1.
     pub fn happen_at(&self, request: u64, mishap: Mishap) {
         self.inner().condition.schedule(request, mishap);
     }
 
-    /// Counts what happened to the whole server so far, by name.
+    /// Returns how often each mishap happened so far, by name.
     #[must_use]
     pub fn mishaps(&self) -> BTreeMap<&'static str, u64> {
         self.inner().condition.happened.clone()
     }
 
-    /// Returns what the mounts held that were disabled for good.
+    /// Returns the data of the mounts that were disabled for good.
     #[must_use]
     pub fn thrown_away(&self) -> Vec<Data> {
         self.inner().condition.thrown_away.clone()
     }
 
-    /// Makes listings, looks and reads answer as the mount was then: a replica that is behind.
+    /// Makes listings, looks and reads show an older state of the mount, as a lagging replica does.
     pub fn tell_old_news(&self, mount: KvMount) {
         self.inner().old_news = Some(mount);
     }
 
-    /// Makes the fake one without `SCAN` and `detailed-metadata`: it lists names, each key is looked
-    /// at for itself, and answers may be stale.
+    /// Makes the fake a server without `SCAN` and `detailed-metadata`. Its listings show only names, each key
+    /// needs its own look, and answers may be stale.
     pub fn set_names_only(&self) {
         let mut inner = self.inner();
         inner.names_only = true;
         inner.stale_reads = true;
     }
 
-    /// Calls a closure just before each request has its effect: somebody else who is faster.
+    /// Calls a closure just before each request takes effect. The closure plays another client that is
+    /// faster.
     pub fn before_each_request(&self, hook: impl FnMut(&Request, &mut KvMount) + Send + 'static) {
         self.inner().hook = Some(Box::new(hook));
     }
@@ -179,13 +180,13 @@ impl FakeKv {
         self.inner().sealed = sealed;
     }
 
-    /// Makes the fake one whose answers may be stale, as far as it tells.
+    /// Sets whether the fake says that its answers may be stale.
     pub fn set_stale_reads(&self, stale_reads: bool) {
         let mut inner = self.inner();
         inner.stale_reads = stale_reads || inner.names_only;
     }
 
-    /// Tells whether it claims that its answers are never stale.
+    /// Returns whether the fake says that its answers are never stale.
     #[must_use]
     pub fn is_consistent(&self) -> bool {
         !self.inner().stale_reads
@@ -196,64 +197,66 @@ impl FakeKv {
         change(&mut self.inner().identity);
     }
 
-    /// Changes the `SecretID` that is accepted.
+    /// Changes the accepted `SecretID`.
     pub fn set_secret_id(&self, secret_id: &str) {
         secret_id.clone_into(&mut self.inner().secret_id);
     }
 
-    /// Wraps the accepted `SecretID` in a single-use token.
+    /// Wraps the accepted `SecretID` in a token that works once.
     pub fn wrap_secret_id(&self, token: &str) {
         let mut inner = self.inner();
         let secret_id = inner.secret_id.clone();
         inner.wrapped.insert(token.to_owned(), secret_id);
     }
 
-    /// Takes the right to read one full path from the role.
+    /// Takes from the role the right to read a full path.
     pub fn forbid(&self, path: &str) {
         self.inner().forbidden.insert(path.to_owned());
     }
 
-    /// Gives the right back.
+    /// Gives this right back to the role.
     pub fn permit(&self, path: &str) {
         self.inner().forbidden.remove(path);
     }
 
-    /// Takes the right to read the mount's configuration from the role.
+    /// Takes from the role the right to read the configuration of the mount.
     pub fn forbid_config(&self) {
         self.inner().config_readable = false;
     }
 
-    /// Keeps one full path out of listings.
+    /// Keeps a full path out of listings.
     pub fn hide(&self, path: &str) {
         self.inner().hidden.insert(path.to_owned());
     }
 
-    /// Takes what was asked since the last call.
+    /// Returns the requests since the last call, and clears the log.
     #[must_use]
     pub fn take_log(&self) -> Vec<Request> {
         std::mem::take(&mut self.inner().log)
     }
 
-    /// Counts the scripted faults that struck so far.
+    /// Returns the number of scripted faults that took effect so far.
     #[must_use]
     pub fn faults(&self) -> u64 {
         self.inner().faults.values().sum()
     }
 
-    /// Counts them by the name of their class, and whether the request had its effect all the same.
+    /// Returns the number of faults by the name of their class and whether the request took effect all the
+    /// same.
     #[must_use]
     pub fn faults_by_class(&self) -> BTreeMap<&'static str, u64> {
         self.inner().faults.clone()
     }
 
-    /// Counts the sessions that were opened and not closed.
+    /// Returns the number of sessions that were opened and not closed.
     #[must_use]
     pub fn sessions_open(&self) -> u64 {
         self.inner().sessions_open
     }
 
-    /// Counts the requests that change something in Vault, from the moment they are sent: one that is
-    /// on its way counts already, and one that is repeated after a new login counts once.
+    /// Returns the number of requests that change something in Vault, counted when they are sent. A request
+    /// without an answer yet is counted already, and a request that is repeated after a new login is counted
+    /// once.
     #[must_use]
     pub fn changes_sent(&self) -> u64 {
         self.inner().changes_sent
@@ -263,8 +266,8 @@ impl FakeKv {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Carries out one request: faults and the hook first, then the effect, then the answer.
-    /// `token` is what it is sent with, where it needs one.
+    /// Carries out a request: scripted faults and the hook first, then the effect, then the answer. `token`
+    /// is the token of the request, if it needs one.
     async fn request<T>(
         &self,
         request: Request,
@@ -285,10 +288,10 @@ impl FakeKv {
     }
 }
 
-/// Why a request was not answered.
+/// Why a request failed.
 enum Refused {
     Fault(RemoteFault),
-    /// The token ended; a session logs in again.
+    /// The token has ended. A session then logs in again.
     TokenDead,
 }
 
@@ -339,14 +342,14 @@ impl Inner {
 
     fn strike(&mut self, mishap: Mishap) {
         if mishap == Mishap::MountRecreated {
-            // Nobody has old news of a mount that was just made.
+            // A mount that was just created has no older state.
             self.old_news = None;
         }
         let Self { condition, mount, identity, .. } = self;
         condition.strike(mishap, mount, identity);
     }
 
-    /// The mount as it shows itself to whoever reads.
+    /// Returns the mount as readers see it.
     fn shown(&self) -> &KvMount {
         self.old_news.as_ref().unwrap_or(&self.mount)
     }

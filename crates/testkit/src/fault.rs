@@ -1,18 +1,18 @@
-//! Scripted faults: what a fake does instead of answering, and what it was asked.
+//! Scripted faults of a fake, and the requests that it recorded.
 
 use vaultterm_sync::{FaultClass, RemoteFault};
 
-/// What can be asked of a remote.
+/// The operations of a remote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs, reason = "the names are those of the traits' methods")]
 pub enum Operation {
     Unwrap,
     Connect,
-    /// A new login in the middle of a session, when its token ended.
+    /// A new login within a session whose token ended.
     Login,
     Observe,
     Look,
-    /// The configuration of the mount.
+    /// Reading the configuration of the mount.
     Config,
     Read,
     Write,
@@ -21,30 +21,30 @@ pub enum Operation {
     Close,
 }
 
-/// One request as the fake saw it.
+/// A request as the fake received it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// What was asked.
+    /// The operation.
     pub operation: Operation,
-    /// Of which path below the prefix; empty where there is none.
+    /// The path below the prefix. Empty for operations without a path.
     pub path: String,
-    /// The version read or deleted, or the `cas` of a write.
+    /// The version that is read or deleted, or the `cas` of a write.
     pub version: Option<u64>,
 }
 
-/// What happens to a request.
+/// The fate of a request.
 #[derive(Clone, Debug)]
 pub enum Verdict {
-    /// It is refused or lost before it has any effect.
+    /// The request fails before it has any effect.
     FailBefore(RemoteFault),
-    /// It has its effect, and the answer is lost.
+    /// The request takes effect, but its answer is lost.
     FailAfter(RemoteFault),
-    /// Nothing comes back until the caller gives up.
+    /// No answer comes until the caller gives up.
     Hang,
 }
 
 impl Verdict {
-    /// Returns its name, for counting.
+    /// Returns the name under which the verdict is counted.
     pub(crate) const fn as_str(&self) -> &'static str {
         match self {
             Self::FailBefore(fault) => fault.class.as_str(),
@@ -54,39 +54,39 @@ impl Verdict {
     }
 }
 
-/// Which requests meet a verdict.
+/// A rule that gives requests a verdict.
 #[derive(Clone, Debug)]
 pub struct Rule {
-    /// What is asked.
+    /// The operation of the requests.
     pub operation: Operation,
-    /// Of which path; any with `None`.
+    /// Their path. `None` stands for any path.
     pub path: Option<String>,
-    /// How many more of them.
+    /// The number of further requests to which the rule applies.
     pub times: u32,
-    /// What happens to them.
+    /// The verdict on them.
     pub verdict: Verdict,
 }
 
 impl Rule {
-    /// Makes a rule for the next request of a kind.
+    /// Returns a rule for the next request with an operation.
     #[must_use]
     pub fn next(operation: Operation, verdict: Verdict) -> Self {
         Self { operation, path: None, times: 1, verdict }
     }
 
-    /// Narrows the rule to one path.
+    /// Limits the rule to a path.
     #[must_use]
     pub fn at(self, path: &str) -> Self {
         Self { path: Some(path.to_owned()), ..self }
     }
 
-    /// Sets how often the rule applies.
+    /// Sets how many requests the rule applies to.
     #[must_use]
     pub fn times(self, times: u32) -> Self {
         Self { times, ..self }
     }
 
-    /// Makes the rule apply until the test ends.
+    /// Makes the rule apply until the end of the test.
     #[must_use]
     pub fn always(self) -> Self {
         self.times(u32::MAX)
@@ -99,7 +99,7 @@ impl Rule {
     }
 }
 
-/// Makes a fault of a class, with a message that names the class.
+/// Returns a fault of a class with a message that names the class.
 #[must_use]
 pub fn fault(class: FaultClass) -> RemoteFault {
     RemoteFault { class, message: format!("scripted fault: {}", class.as_str()), hint: None, retry_after: None }

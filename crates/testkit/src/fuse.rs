@@ -1,9 +1,9 @@
-//! Crashes on purpose: a fuse that burns at every await of a fake and blows at a chosen one.
+//! Deliberate crashes: a fuse that counts the awaits of a fake and blows at a chosen one.
 //!
-//! Once it is blown nothing that holds it has any further effect or answers; the driver sees
-//! it and drops the future, which is what a killed process looks like from outside. Or it keeps
-//! the future, disarms the fuse and goes on later: a process that was paused, and wakes up to a
-//! world that went on without it.
+//! After the fuse has blown, nothing that holds it has any further effect or gives an answer. The driver sees
+//! this and drops the future, which looks from outside like a killed process. A test can also keep the
+//! future, disarm the fuse and go on later, like a process that was paused while the world went on without
+//! it.
 
 use std::{
     future::poll_fn,
@@ -11,7 +11,7 @@ use std::{
     task::{Poll, Waker},
 };
 
-/// Shared by everything that can be crashed together.
+/// A fuse that is shared by all parts that crash together.
 #[derive(Clone, Debug, Default)]
 pub struct Fuse(Arc<Mutex<State>>);
 
@@ -20,23 +20,23 @@ struct State {
     burnt: u64,
     blows_at: Option<u64>,
     blown: bool,
-    /// Whoever waits for the fuse to be disarmed.
+    /// The tasks that wait until the fuse is disarmed.
     paused: Vec<Waker>,
 }
 
 impl Fuse {
-    /// Makes a fuse that never blows; it still counts.
+    /// Returns a fuse that never blows but still counts.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Starts counting anew; the fuse blows at the `at`-th await from now (from 1).
+    /// Restarts the count. The fuse blows at the `at`-th await from now, counted from 1.
     pub fn set(&self, at: u64) {
         self.reset(Some(at));
     }
 
-    /// Starts counting anew and never blows.
+    /// Restarts the count. The fuse never blows.
     pub fn disarm(&self) {
         self.reset(None);
     }
@@ -46,7 +46,7 @@ impl Fuse {
         before.paused.into_iter().for_each(Waker::wake);
     }
 
-    /// Counts the awaits since the fuse was last set.
+    /// Returns the number of awaits since the fuse was set last.
     #[must_use]
     pub fn burnt(&self) -> u64 {
         self.state().burnt
@@ -58,7 +58,7 @@ impl Fuse {
         self.state().blown
     }
 
-    /// Lets other futures go first, once; while the fuse is blown it does not return.
+    /// Lets other futures run once. While the fuse is blown, it does not return.
     pub async fn burn(&self) {
         let mut yielded = false;
         poll_fn(|context| {

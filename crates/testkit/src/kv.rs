@@ -1,6 +1,6 @@
-//! KV v2 as a model: what one mount remembers, with the exact rules of versions, deletions,
-//! expiry and pruning. No IO, no async; the time is a parameter, and no two events may share
-//! one. That the model is honest is held by the contract suite, which runs on it and on a real server.
+//! A model of KV v2: the state of a mount, with the exact rules of versions, deletions, expiry and pruning.
+//! It does no IO and is not async. The caller passes the time, and no two events may share a moment. The
+//! contract suite runs on this model and on a real server, and so proves that the model is right.
 //!
 //! Start reading at [`KvMount::put`].
 
@@ -9,46 +9,46 @@ use std::{collections::BTreeMap, time::Duration};
 use serde_json::Value;
 use vaultterm_reconcile::UnixNanos;
 
-/// The data of one version.
+/// The data of a version.
 pub type Data = BTreeMap<String, Value>;
 
-/// One KV v2 mount.
+/// A KV v2 mount.
 #[derive(Clone, Debug)]
 pub struct KvMount {
     keys: BTreeMap<String, KvKey>,
-    /// Versions kept, by the mount's setting; 0 for the server's default (10).
+    /// The number of versions that the mount keeps per key. 0 means the default of the server (10).
     pub versions_max: u64,
     /// `delete_version_after` of the mount.
     pub delete_version_after: Option<Duration>,
 }
 
-/// One key: its metadata and versions.
+/// A key with its metadata and versions.
 #[derive(Clone, Debug)]
 pub struct KvKey {
     /// `created_time` of the metadata.
     pub created: UnixNanos,
-    /// The newest version's number; 0 when there is none.
+    /// The number of the newest version. 0 when there is none.
     pub current: u64,
-    /// The versions that are still remembered.
+    /// The versions that still exist.
     pub versions: BTreeMap<u64, KvVersion>,
     /// `custom_metadata`.
     pub custom: BTreeMap<String, String>,
-    /// `max_versions` of the key; 0 for none.
+    /// `max_versions` of the key. 0 means that it is not set.
     pub versions_max: u64,
     /// `delete_version_after` of the key.
     pub delete_version_after: Option<Duration>,
 }
 
-/// One version.
+/// A version.
 #[derive(Clone, Debug)]
 pub struct KvVersion {
     /// `created_time`.
     pub created: UnixNanos,
-    /// `deletion_time`, in the past or future.
+    /// `deletion_time`, in the past or in the future.
     pub deletion: Option<UnixNanos>,
-    /// Whether its data are gone for good.
+    /// Whether the data are destroyed.
     pub destroyed: bool,
-    /// The data, as they come back after Vault's decoding of numbers.
+    /// The data in the form in which they come back after Vault decoded their numbers.
     pub data: Data,
 }
 
@@ -61,18 +61,18 @@ impl KvVersion {
 }
 
 impl KvKey {
-    /// Returns the newest version, if there is any.
+    /// Returns the newest version, if there is one.
     #[must_use]
     pub fn head(&self) -> Option<&KvVersion> {
         self.versions.get(&self.current)
     }
 }
 
-/// A write that the check-and-set refused.
+/// The error of a write that check-and-set refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("check-and-set parameter did not match the current version {current}")]
 pub struct CasMismatch {
-    /// The newest version's number.
+    /// The number of the newest version.
     pub current: u64,
 }
 
@@ -83,19 +83,19 @@ impl Default for KvMount {
 }
 
 impl KvMount {
-    /// Makes an empty mount with the server's defaults.
+    /// Returns an empty mount with the default settings of the server.
     #[must_use]
     pub fn new() -> Self {
         Self { keys: BTreeMap::new(), versions_max: 0, delete_version_after: None }
     }
 
-    /// Writes a version (`POST data/<path>`). Without `cas` it writes whatever is there.
+    /// Writes a version (`POST data/<path>`). Without `cas`, the write always succeeds.
     ///
-    /// `cas` is compared with the newest version's number also when that version is deleted
-    /// or destroyed; 0 matches a key without versions, with metadata or without.
+    /// `cas` is compared with the number of the newest version, even if that version is deleted or destroyed.
+    /// 0 matches a key without versions, whether it has metadata or not.
     ///
     /// # Errors
-    /// [`CasMismatch`]; nothing has changed then.
+    /// [`CasMismatch`]. Nothing changes in that case.
     pub fn put(&mut self, path: &str, data: Data, cas: Option<u64>, now: UnixNanos) -> Result<u64, CasMismatch> {
         let current = self.keys.get(path).map_or(0, |key| key.current);
         if cas.is_some_and(|cas| cas != current) {
@@ -115,25 +115,25 @@ impl KvMount {
         Ok(key.current)
     }
 
-    /// Reads a key's metadata and versions.
+    /// Returns a key with its metadata and versions.
     #[must_use]
     pub fn key(&self, path: &str) -> Option<&KvKey> {
         self.keys.get(path)
     }
 
-    /// Iterates over all keys, sorted by path. Deleted ones are listed too.
+    /// Returns an iterator over all keys, sorted by path. It includes deleted keys.
     pub fn keys(&self) -> impl Iterator<Item = (&str, &KvKey)> {
         self.keys.iter().map(|(path, key)| (path.as_str(), key))
     }
 
-    /// Reads one version if it is live (`GET data/<path>?version=`).
+    /// Reads a version if it is live (`GET data/<path>?version=`).
     #[must_use]
     pub fn read(&self, path: &str, version: u64, now: UnixNanos) -> Option<&KvVersion> {
         self.keys.get(path)?.versions.get(&version).filter(|version| version.is_live(now))
     }
 
-    /// Soft-deletes one version (`POST delete/<path>`). Unknown, deleted and destroyed
-    /// versions stay as they are.
+    /// Soft-deletes a version (`POST delete/<path>`). Unknown, deleted and destroyed versions stay as they
+    /// are.
     pub fn delete(&mut self, path: &str, version: u64, now: UnixNanos) {
         if let Some(version) = self.version_mut(path, version)
             && version.is_live(now)
@@ -142,8 +142,8 @@ impl KvMount {
         }
     }
 
-    /// Brings a soft-deleted version back (`POST undelete/<path>`). With
-    /// `delete_version_after` it gets a new deletion time.
+    /// Undeletes a soft-deleted version (`POST undelete/<path>`). With `delete_version_after` it gets a new
+    /// deletion time.
     pub fn undelete(&mut self, path: &str, version: u64, now: UnixNanos) {
         let mount = self.delete_version_after;
         let Some(key) = self.keys.get_mut(path) else { return };
@@ -155,7 +155,7 @@ impl KvMount {
         }
     }
 
-    /// Removes one version's data for good (`PUT destroy/<path>`).
+    /// Destroys the data of a version (`PUT destroy/<path>`).
     pub fn destroy(&mut self, path: &str, version: u64) {
         if let Some(version) = self.version_mut(path, version) {
             version.destroyed = true;
@@ -163,13 +163,13 @@ impl KvMount {
         }
     }
 
-    /// Removes a key with all its versions (`DELETE metadata/<path>`): numbering restarts.
+    /// Removes a key with all its versions (`DELETE metadata/<path>`). The numbering then starts again.
     pub fn delete_metadata(&mut self, path: &str) {
         self.keys.remove(path);
     }
 
-    /// Replaces a key's settings and custom metadata (`POST metadata/<path>`); makes the key,
-    /// without a version, if there is none.
+    /// Replaces the settings and the custom metadata of a key (`POST metadata/<path>`). Creates the key
+    /// without a version if it does not exist.
     pub fn put_metadata(
         &mut self,
         path: &str,
@@ -184,18 +184,18 @@ impl KvMount {
         key.versions_max = versions_max;
     }
 
-    /// Sets some custom metadata, leaving the rest alone (`PATCH metadata/<path>`). Answers
-    /// whether the key exists.
+    /// Sets some custom metadata and keeps the rest (`PATCH metadata/<path>`). Returns whether the key
+    /// exists.
     pub fn patch_custom(&mut self, path: &str, custom: impl IntoIterator<Item = (String, String)>) -> bool {
         self.keys.get_mut(path).map(|key| key.custom.extend(custom)).is_some()
     }
 
-    /// Returns the mount as a replica shows it that stands where the mount stood `then`: keys made
-    /// since are missing, later versions too.
+    /// Returns the mount as a lagging replica shows it, whose state is that of `then`. Keys and versions that
+    /// were created since are missing.
     ///
-    /// A key that was restored, made anew or undeleted since is shown as it is. Where such a key
-    /// comes to the very number that the replica still tells, `cas` cannot tell the two apart, and
-    /// neither can anybody who only sees the replica.
+    /// A key that was restored, created again or undeleted since is shown in its current state. If such a key
+    /// reaches the same version number that the replica still shows, `cas` cannot tell the two apart, and
+    /// neither can a client that sees only the replica.
     #[must_use]
     pub fn as_it_was(&self, then: &Self) -> Self {
         let same_head = |key: &KvKey, old: &KvKey| match (key.head(), old.head()) {
@@ -237,7 +237,8 @@ impl KvKey {
     }
 }
 
-/// The smaller of the mount's and the key's `delete_version_after` counts.
+/// Returns the deletion time of a new version. The smaller `delete_version_after` of the mount and of the key
+/// counts.
 fn deletion_after(mount: Option<Duration>, key: Option<Duration>, now: UnixNanos) -> Option<UnixNanos> {
     let after = match (mount, key) {
         (Some(mount), Some(key)) => Some(mount.min(key)),
@@ -248,7 +249,7 @@ fn deletion_after(mount: Option<Duration>, key: Option<Duration>, now: UnixNanos
 
 /// Decodes numbers as 64-bit floats, as Vault does: 9007199254740993 comes back as …992.
 fn as_float64(value: Value) -> Value {
-    /// Beyond this, integers are printed as floats by `serde_json` as well.
+    /// From this number on, `serde_json` prints integers as floats too.
     const INTEGERS_BELOW: f64 = 9.2e18;
     match value {
         Value::Number(number) => {

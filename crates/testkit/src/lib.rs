@@ -1,6 +1,6 @@
-//! What tests need: a fake KV v2 with scripted faults, an in-memory journal, a clock that
-//! stands still, crashes on purpose, builders, and the two contracts that fakes and real
-//! implementations both keep. Never a normal dependency.
+//! Tools for tests: a fake KV v2 with scripted faults, a journal in memory, a clock that stands still,
+//! deliberate crashes, builders, and the two contracts that both the fakes and the real implementations keep.
+//! This crate is only ever a development dependency.
 //!
 //! Start reading at `world.rs` (both sides together), `contract/mod.rs` (the remote) and
 //! `journal_contract/mod.rs` (the database).

@@ -1,20 +1,20 @@
-//! A license that is there until a test takes it away.
+//! A license that is in effect until a test takes it away.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use vaultterm_sync::{Entitlement, Unlicensed};
 
-/// Entitles, or says why not. Clones share what they say.
+/// A license for tests. Clones share their state.
 #[derive(Clone, Debug, Default)]
 pub struct FakeLicense(Arc<Mutex<Option<String>>>);
 
 impl FakeLicense {
-    /// Takes the entitlement away, for a reason.
+    /// Takes the entitlement away, with a reason.
     pub fn take_away(&self, why: &str) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.to_owned());
     }
 
-    /// Gives it back.
+    /// Gives the entitlement back.
     pub fn give_back(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }

@@ -1,8 +1,8 @@
-//! What happens to a server as a whole: tokens that end, rights that are taken away and given back,
-//! a mount that is disabled, comes back, or is made anew.
+//! Mishaps of a whole server: tokens that end, rights that are taken away and given back, a mount that is
+//! disabled, returns, or is created again.
 //!
-//! A mishap happens at once, or just before a chosen request, in the middle of a run. What single
-//! requests meet is elsewhere (`fault.rs`).
+//! A mishap happens at once, or just before a chosen request in the middle of a run. `fault.rs` holds the
+//! faults of single requests.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,25 +13,25 @@ use crate::{
     fault::{Operation, fault},
 };
 
-/// Something that happens to the server.
+/// An event that happens to the whole server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mishap {
-    /// Every token that was issued so far ends. A session logs in again.
+    /// All tokens issued so far end. A session then logs in again.
     TokensExpire,
-    /// The role's policy loses what an operation needs, at every path.
+    /// The policy of the role loses the capabilities for an operation, on every path.
     Loses(Operation),
-    /// The policy is again as it was.
+    /// The policy is as it was at first.
     Regains,
     /// The mount is disabled.
     MountRemoved,
-    /// The mount is there again, with the same data under the same accessor.
+    /// The mount is back with the same data and the same accessor.
     MountReturns,
-    /// The mount was disabled and enabled again: empty, under another accessor.
+    /// The mount was disabled and enabled again. It is empty and has another accessor.
     MountRecreated,
 }
 
 impl Mishap {
-    /// Returns its name, for counting.
+    /// Returns the name under which the mishap is counted.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -45,35 +45,36 @@ impl Mishap {
     }
 }
 
-/// How the server as a whole is, and what is going to happen to it.
+/// The condition of the whole server, and the scheduled mishaps.
 #[derive(Default)]
 pub(crate) struct Condition {
-    /// How often all tokens ended: a token of an earlier count is dead.
+    /// How often all tokens have ended. A token from an earlier count is dead.
     pub(crate) tokens_ended: u64,
-    /// Operations that the policy no longer allows.
+    /// The operations that the policy no longer allows.
     lost: BTreeSet<Operation>,
     mount_removed: bool,
-    /// What is going to happen, and before which request from now.
+    /// The scheduled mishaps. Each comes with the number of the request, counted from now, before which it
+    /// happens.
     due: Vec<(u64, Mishap)>,
-    /// What happened, counted.
+    /// How often each mishap has happened.
     pub(crate) happened: BTreeMap<&'static str, u64>,
-    /// What lived in mounts that were disabled for good: whoever did that lost it.
+    /// The data of mounts that were disabled for good. The administrator who disabled them lost these data.
     pub(crate) thrown_away: Vec<Data>,
     recreated: u64,
 }
 
 impl Condition {
-    /// Lets something happen before the `request`-th request from now (from 1).
+    /// Schedules a mishap just before the `request`-th request from now, counted from 1.
     pub(crate) fn schedule(&mut self, request: u64, mishap: Mishap) {
         self.due.push((request, mishap));
     }
 
-    /// Forgets what was going to happen.
+    /// Removes all scheduled mishaps.
     pub(crate) fn unschedule(&mut self) {
         self.due.clear();
     }
 
-    /// Counts a request, and answers what happens just before it.
+    /// Counts a request and returns the mishaps that happen just before it.
     pub(crate) fn due(&mut self) -> Vec<Mishap> {
         let now = self.due.iter().filter(|(left, _)| *left <= 1).map(|(_, mishap)| *mishap).collect();
         self.due.retain_mut(|(left, _)| {
@@ -83,7 +84,7 @@ impl Condition {
         now
     }
 
-    /// Lets something happen, unless it is so already.
+    /// Lets a mishap happen, unless the server is in that condition already.
     pub(crate) fn strike(&mut self, mishap: Mishap, mount: &mut KvMount, identity: &mut RemoteIdentity) {
         let news = match mishap {
             Mishap::TokensExpire => {
@@ -110,12 +111,12 @@ impl Condition {
         *self.happened.entry(mishap.as_str()).or_default() += u64::from(news);
     }
 
-    /// Refuses what the policy no longer allows, and what has no mount to go to.
+    /// Refuses an operation that the policy no longer allows, or that needs the missing mount.
     pub(crate) fn admits(&self, operation: Operation) -> Result<(), RemoteFault> {
         if matches!(operation, Operation::Unwrap | Operation::Login | Operation::Close) {
             return Ok(());
         }
-        // A login looks around first: what it lacks is found then.
+        // A login checks all capabilities first, so it finds any missing one.
         let lacks = if operation == Operation::Connect { self.lost.first() } else { self.lost.get(&operation) };
         if let Some(lacking) = lacks {
             let message = format!("the role lacks what it needs to {lacking:?}").to_lowercase();

@@ -1,17 +1,17 @@
-//! A real OpenBao, or what is tested in its place, started for a test and certainly gone after it.
+//! Starts a real OpenBao, or another server in its place, for a test. The server never outlives the test.
 //!
-//! [`OpenBao::start`] runs one node in memory in under a second; [`Setup`] asks for raft on disk,
-//! TLS with a CA of its own, or client certificates. [`Root`] is its administrator. Every
-//! server writes an audit log, so that a test can count what really was asked.
+//! [`OpenBao::start`] runs a node in memory and takes less than a second. [`Setup`] asks for raft on disk,
+//! TLS with its own CA, or client certificates. [`Root`] is the administrator. Every server writes an audit
+//! log, so that a test can count the requests that reached it.
 //!
-//! The binary is the one that `cargo xtask setup` fetched, or `VAULTTERM_BAO`. With
-//! `VAULTTERM_VAULT` the same tests run on a HashiCorp Vault, or on the stand-in for one
-//! ([`Product`]); [`OpenBao::flavor`] tells which it is.
+//! The binary is the one that `cargo xtask setup` fetched, or `VAULTTERM_BAO`. With `VAULTTERM_VAULT` the
+//! same tests run on a HashiCorp Vault, or on the stand-in for it ([`Product`]). [`OpenBao::flavor`] returns
+//! which of them it is.
 //!
-//! A server cannot outlive its test: a shell between them waits for the end of its standard
-//! input, which the kernel closes however the test process dies, then kills the server and
-//! removes its folder. (A parent-death signal would fire when the thread that started the server
-//! ends, which under tokio may be long before the test.)
+//! A server cannot outlive its test. A shell between them waits for the end of its standard input, which the
+//! kernel closes however the test process dies. The shell then kills the server and removes its folder. (A
+//! parent-death signal would fire at the end of the thread that started the server. Under tokio that can be
+//! long before the end of the test.)
 
 mod audit;
 mod backdoor;
@@ -45,21 +45,21 @@ use crate::vault_like::VaultLike;
 use config::free_port;
 use keeper::Keeper;
 
-/// How long a server may take to do what is waited for. Generous: tests run on busy machines.
+/// The time limit for an expected change of a server. It is generous because tests run on busy machines.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A running server. Stopped and removed when dropped.
+/// A running server. It is stopped and removed on drop.
 #[derive(Debug)]
 pub struct OpenBao {
     setup: Setup,
     folder: PathBuf,
-    /// The nodes of a cluster must agree on it, and so write the same.
+    /// The path of the audit log. The nodes of a cluster must agree on it, so they write the same file.
     audit_log: PathBuf,
     port: u16,
     keeper: Keeper,
-    /// What stands in front of it, where HashiCorp Vault is played.
+    /// The stand-in in front of the server, if the test runs on it.
     vault_like: Option<VaultLike>,
-    /// What its health says it is.
+    /// The product, as the server's health shows it.
     flavor: &'static str,
     unseal_key: String,
     root_token: String,
@@ -75,9 +75,9 @@ impl OpenBao {
     /// Starts a server, initialized and unsealed.
     ///
     /// # Panics
-    /// When it does not start; the message holds its log.
+    /// If the server does not start. The message contains its log.
     pub async fn start_with(setup: Setup) -> Self {
-        // Removed by the keeper, who outlives this process.
+        // The keeper removes the folder, because it outlives this process.
         let folder = tempfile::Builder::new().prefix("vaultterm-openbao-").tempdir().expect("a folder can be made");
         let folder = folder.keep();
         let audit_log = folder.join("audit.log");
@@ -87,7 +87,7 @@ impl OpenBao {
         let flavor = "";
         let mut server =
             Self { setup, folder, audit_log, port, keeper, vault_like, flavor, unseal_key, root_token, http };
-        // Only HashiCorp Vault says whether it is Enterprise.
+        // Only HashiCorp Vault has this field in its health.
         let health = server.wait_for_health(|_| true).await;
         server.flavor = if health["enterprise"].is_boolean() { "vault" } else { "openbao" };
         let init =
@@ -102,12 +102,12 @@ impl OpenBao {
         server
     }
 
-    /// Starts a second node of a server's cluster. It becomes a standby, which answers reads by
-    /// itself with OpenBao and forwards them with Vault.
+    /// Starts a second node for the cluster of a server. It becomes a standby, which answers reads by itself
+    /// on OpenBao and forwards them on Vault.
     ///
     /// # Panics
-    /// When it does not join; when the server is not on raft, as only raft has standbys; and behind
-    /// the stand-in, which has nodes of its own ([`VaultLike::join`]).
+    /// If the node does not join, or if the server does not use raft, because only raft has standbys. Also
+    /// behind the stand-in, which has its own nodes ([`VaultLike::join`]).
     pub async fn start_standby(leader: &Self) -> Self {
         assert!(leader.setup.raft, "only raft has standbys");
         assert!(leader.vault_like.is_none(), "a stand-in is joined by another node of its own");
@@ -131,7 +131,7 @@ impl OpenBao {
         server
     }
 
-    /// Waits until the server's log says something.
+    /// Waits until the log of the server contains a text.
     async fn wait_for_log(&self, text: &str) {
         let began = Instant::now();
         let log = || fs::read_to_string(self.folder.join("log")).unwrap_or_default();
@@ -154,13 +154,13 @@ impl OpenBao {
         self.vault_like.as_ref().map_or(self.port, VaultLike::port)
     }
 
-    /// Returns what the server says it is, as VaultTerm names the flavor: `openbao` or `vault`.
+    /// Returns the flavor of the server, as VaultTerm names it: `openbao` or `vault`.
     #[must_use]
     pub fn flavor(&self) -> &'static str {
         self.flavor
     }
 
-    /// Returns the stand-in for HashiCorp Vault, where that is played.
+    /// Returns the stand-in for HashiCorp Vault, if the test runs on it.
     #[must_use]
     pub fn vault_like(&self) -> Option<&VaultLike> {
         self.vault_like.as_ref()
@@ -184,7 +184,7 @@ impl OpenBao {
         Root::new(self, namespace.to_owned())
     }
 
-    /// Makes a back door for the contract suite: a KV v2 mount and a prefix below it.
+    /// Returns a back door for the contract suite, at a new KV v2 mount and a prefix below it.
     #[must_use]
     pub fn backdoor(self: &Arc<Self>, mount: &str, prefix: &str) -> OpenBaoBackdoor {
         OpenBaoBackdoor::new(Arc::clone(self), mount, prefix)
@@ -202,7 +202,8 @@ impl OpenBao {
         self.wait_for_health(|health| health["sealed"] == false && health["standby"] == false).await;
     }
 
-    /// Kills the server and starts it again on the same port, unsealed. Only raft remembers.
+    /// Kills the server and starts it again on the same port, unsealed. Only a server with raft keeps its
+    /// data.
     pub async fn restart(&mut self) {
         assert!(self.setup.raft, "a server in memory forgets everything");
         self.keeper.kill();
@@ -214,7 +215,7 @@ impl OpenBao {
         self.unseal().await;
     }
 
-    /// Kills the server; its port is closed then. Its folder stays until the value is dropped.
+    /// Kills the server, which closes its port. The folder stays until the value is dropped.
     pub fn kill(&mut self) {
         if let Some(vault_like) = &self.vault_like {
             vault_like.close();
@@ -222,13 +223,13 @@ impl OpenBao {
         self.keeper.kill();
     }
 
-    /// Reads the audit log: every request that was answered so far.
+    /// Reads from the audit log all requests that were answered so far.
     #[must_use]
     pub fn audited(&self) -> Vec<AuditedRequest> {
         audit::read(&self.audit_log)
     }
 
-    /// Waits until the server's health is as wanted; answers it.
+    /// Waits until the health of the server is as wanted, and returns it.
     async fn wait_for_health(&self, wanted: impl Fn(&Value) -> bool) -> Value {
         let began = Instant::now();
         let url = format!("{}/v1/sys/health", self.address());
@@ -254,8 +255,8 @@ impl Drop for OpenBao {
     }
 }
 
-/// Starts a server on a free port, and the stand-in in front of it where that is wanted. Another
-/// process may take the port first, so it is tried again.
+/// Starts a server on a free port, and the stand-in in front of it if wanted. Tries again if another process
+/// took the port first.
 async fn launch(setup: &Setup, folder: &Path, audit_log: &Path) -> (u16, Keeper, Option<VaultLike>) {
     let product = setup.product();
     let binary = product.binary();
@@ -274,11 +275,11 @@ async fn launch(setup: &Setup, folder: &Path, audit_log: &Path) -> (u16, Keeper,
     panic!("{} did not start:\n{log}", binary.display());
 }
 
-/// An HTTP client for the administrator. It trusts the test's own server whatever it shows.
+/// Returns an HTTP client for the administrator. It accepts any certificate of the test's own server.
 fn administrator(setup: &Setup) -> Client {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let mut client = Client::builder().no_proxy().timeout(PATIENCE);
-    // An empty list of roots: a machine without CA certificates runs tests too.
+    // The list of roots is empty, so that tests also run on a machine without CA certificates.
     client = client.tls_certs_only(std::iter::empty::<Certificate>());
     if let Some(leaf) = &setup.tls {
         client = client.tls_danger_accept_invalid_certs(true);

@@ -1,11 +1,11 @@
-//! A stand-in for HashiCorp Vault: it stands in front of a real OpenBao and answers as Vault
-//! Community answers where the two differ.
+//! A stand-in for HashiCorp Vault. It runs in front of a real OpenBao, and answers as Vault Community does
+//! where the two differ.
 //!
-//! Each difference is a file of its own below this one, and a test of its own in
-//! `tests/vault_like`, which runs on the stand-in and on a real Vault alike. What the two have in
-//! common passes unchanged. The version that is played is [`VERSION`].
+//! Each difference has its own file below this one, and its own test in `tests/vault_like`, which runs on the
+//! stand-in and on a real Vault alike. Requests that the two answer in the same way pass unchanged.
+//! [`VERSION`] is the version of Vault that the stand-in imitates.
 //!
-//! Start reading at `VaultLike::answer`: it is the order of the rules.
+//! Start reading at `VaultLike::answer`, which shows the order of the rules.
 
 mod dots;
 mod forwarding;
@@ -38,8 +38,8 @@ use snapshot::Snapshot;
 use tokens::Tokens;
 use writers::Writers;
 
-/// A running stand-in. Its port closes when the value and all its clones are dropped, or with the
-/// test's runtime.
+/// A running stand-in. Its port closes when the value and all its clones are dropped, or with the runtime of
+/// the test.
 #[derive(Clone, Debug)]
 pub struct VaultLike {
     shared: Arc<Shared>,
@@ -48,27 +48,27 @@ pub struct VaultLike {
 #[derive(Debug)]
 struct Shared {
     node: Node,
-    /// Where the OpenBao listens that stands behind.
+    /// The port of the OpenBao behind it.
     upstream: u16,
     port: u16,
     state: Arc<Mutex<State>>,
     listening: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// What the stand-in knows. The nodes of one cluster share it.
+/// The state of the stand-in. The nodes of a cluster share it.
 #[derive(Debug, Default)]
 struct State {
     tokens: Tokens,
     writers: Writers,
-    /// What a performance standby answers while it is behind.
+    /// The state that a performance standby shows while it lags.
     snapshot: Option<Snapshot>,
 }
 
 impl VaultLike {
-    /// Opens a stand-in on a free port of loopback, in front of an OpenBao on another one.
+    /// Opens a stand-in on a free port of loopback, in front of an OpenBao on another port.
     ///
     /// # Panics
-    /// When loopback has no free port.
+    /// If loopback has no free port.
     pub async fn open(upstream: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
         Self::on(listener, upstream, Node::Active, Arc::default())
@@ -77,7 +77,7 @@ impl VaultLike {
     /// Opens a stand-in on a listener.
     ///
     /// # Panics
-    /// When the listener has no address.
+    /// If the listener has no address.
     #[must_use]
     pub fn open_on(listener: TcpListener, upstream: u16) -> Self {
         Self::on(listener, upstream, Node::Active, Arc::default())
@@ -86,7 +86,7 @@ impl VaultLike {
     /// Opens another node of the same cluster.
     ///
     /// # Panics
-    /// When loopback has no free port.
+    /// If loopback has no free port.
     pub async fn join(&self, node: Node) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
         Self::on(listener, self.shared.upstream, node, Arc::clone(&self.shared.state))
@@ -105,7 +105,7 @@ impl VaultLike {
         let listening = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let Some(shared) = shared.upgrade() else { return };
-                // A client that goes away is no fault of the stand-in.
+                // A client that goes away is not an error of the stand-in.
                 tokio::spawn(async move { Self { shared }.serve(client).await });
             }
         });
@@ -124,30 +124,29 @@ impl VaultLike {
         format!("http://127.0.0.1:{}", self.port())
     }
 
-    /// Tells the stand-in a token that may do everything. It learns the one that `sys/init`
-    /// answers by itself; a server in development mode has one before anybody asked.
+    /// Gives the stand-in a root token. It learns the token that `sys/init` returns by itself. A server in
+    /// development mode has its token from the beginning.
     pub fn trust(&self, root_token: &str) {
         self.state().tokens.trust(root_token);
     }
 
-    /// Lets every performance standby of the cluster fall behind: from now on they answer reads of
-    /// secrets, metadata and lists as these are at this moment. Every other request still reaches
-    /// the active node.
+    /// Makes all performance standbys of the cluster lag. From now on they answer reads of secrets, metadata
+    /// and lists with the state of this moment. All other requests still reach the active node.
     ///
     /// # Panics
-    /// When the server behind does not answer, or `sys/init` was never asked.
+    /// If the OpenBao behind does not answer, or `sys/init` was never requested.
     pub async fn fall_behind(&self) {
         let root = self.state().tokens.root().to_owned();
         let snapshot = Snapshot::take(self.shared.upstream, &root).await.expect("the server behind answers");
         self.state().snapshot = Some(snapshot);
     }
 
-    /// Lets every performance standby of the cluster catch up.
+    /// Lets all performance standbys of the cluster catch up.
     pub fn catch_up(&self) {
         self.state().snapshot = None;
     }
 
-    /// Closes the port, as soon as the runtime gets to it: new connections are refused then.
+    /// Closes the port when the runtime gets to it. New connections are refused after that.
     pub fn close(&self) {
         if let Some(listening) = self.listening().as_ref() {
             listening.abort();
@@ -157,12 +156,12 @@ impl VaultLike {
     /// Opens the port again.
     ///
     /// # Panics
-    /// When another process took the port.
+    /// If another process took the port.
     pub async fn reopen(&self) {
         let listening = self.listening().take();
         if let Some(listening) = listening {
             listening.abort();
-            // The port is closed once the task is gone.
+            // The port closes when the task is gone.
             let _ = listening.await;
         }
         let listener = TcpListener::bind(("127.0.0.1", self.port())).await;
@@ -177,10 +176,10 @@ impl VaultLike {
         self.shared.state.lock().expect("nothing panics while it holds the lock")
     }
 
-    /// Answers the requests of one connection, one after the other.
+    /// Answers the requests of a connection one after the other.
     async fn serve(self, mut client: TcpStream) -> io::Result<()> {
         if message::speaks_tls(&client).await? {
-            // The server behind says what it thinks of that.
+            // The OpenBao behind answers a client that speaks TLS.
             let mut server = TcpStream::connect(("127.0.0.1", self.shared.upstream)).await?;
             return copy_bidirectional(&mut client, &mut server).await.map(drop);
         }
@@ -196,8 +195,8 @@ impl VaultLike {
         Ok(())
     }
 
-    /// Answers a request: first what Vault refuses before it looks at the path, then what another
-    /// node would answer, then what differs by path. What is left passes.
+    /// Answers a request. First it gives the refusals that do not depend on the path, then the answers that
+    /// another node would give, then the answers that differ by path. All other requests pass to OpenBao.
     async fn answer(&self, mut request: Request) -> io::Result<Answer> {
         if let Some(refusal) = json::refusal(&request.body).or_else(|| forwarding::refusal(&request)) {
             return Ok(refusal);
@@ -228,7 +227,7 @@ impl VaultLike {
         Ok(answer)
     }
 
-    /// Answers what a node that is not the active one does not pass on.
+    /// Returns the answer of a node that is not the active one, if this node does not forward the request.
     async fn by_node(&self, request: &Request) -> io::Result<Option<Answer>> {
         if self.shared.node == Node::Active {
             return Ok(None);
@@ -239,7 +238,7 @@ impl VaultLike {
         let old = self.state().snapshot.as_ref().and_then(|snapshot| snapshot.answer(request));
         match old {
             Some(old) if self.shared.node == Node::PerformanceStandby => {
-                // Whether the token may ask is known to every node.
+                // Every node knows the current rights of a token.
                 let new = request.forward(self.shared.upstream).await?;
                 Ok(Some(if new.status == 403 { new } else { old }))
             }
@@ -247,7 +246,7 @@ impl VaultLike {
         }
     }
 
-    /// Vault tells a token that never was, or that ended, from one that may not do something.
+    /// Changes a refusal as Vault does: it tells an invalid or ended token from one that lacks a right.
     async fn explain_refusal(&self, request: &Request, answer: &mut Answer) -> io::Result<()> {
         let root = self.state().tokens.root().to_owned();
         if let Some(lookup) = tokens::question(request, answer, &root) {

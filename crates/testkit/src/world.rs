@@ -1,5 +1,5 @@
-//! A whole world for the engine: one connection between a collection in memory and a fake
-//! Vault, on a clock that stands still.
+//! A whole world for the engine: a connection between a collection in memory and a fake Vault, on a clock
+//! that stands still.
 //!
 //! Start reading at [`World::new`] and [`World::run`].
 
@@ -23,45 +23,45 @@ use vaultterm_sync::{
 
 use crate::{Data, FakeKv, FakeLicense, Fuse, ManualClock, MemoryJournal, SECRET_ID};
 
-/// The instance that the world's connection marks secrets with.
+/// The instance with which the connection of the world marks secrets.
 pub const INSTANCE: &str = "instance-1";
 /// The path prefix of the world's connection.
 pub const PREFIX: &str = "team/app";
 
-/// One connection with both its sides.
+/// A connection with both its sides.
 #[derive(Clone)]
 pub struct World {
-    /// The time.
+    /// The clock.
     pub clock: ManualClock,
-    /// Blows when the test wants a crash.
+    /// The fuse, which blows when the test wants a crash.
     pub fuse: Fuse,
     /// The remote side.
     pub kv: FakeKv,
     /// The local side.
     pub journal: MemoryJournal,
-    /// What lets the engine write.
+    /// The license that allows the engine to write.
     pub license: FakeLicense,
-    /// The connection.
+    /// The id of the connection.
     pub id: ConnectionId,
-    /// Its collection.
+    /// The collection of the connection.
     pub collection_id: CollectionId,
-    /// Runs asked for so far: tests draw the same ids every time.
+    /// The number of runs requested so far. Tests get the same ids every time.
     runs: Arc<AtomicU64>,
-    /// Ids that the engine drew so far.
+    /// The ids that the engine has drawn so far.
     ids: Arc<CountedIds>,
 }
 
-/// What a run is asked for, beyond the ordinary.
+/// The unusual parts of a request for a run.
 #[derive(Clone, Debug, Default)]
 pub struct Ask {
     /// A stored plan to apply.
     pub plan_id: Option<PlanId>,
-    /// Halts to acknowledge.
+    /// The halts to acknowledge.
     pub acknowledge: BTreeSet<HaltKind>,
 }
 
 impl World {
-    /// Makes an empty world with the default options of a mode.
+    /// Returns an empty world with the default options of a mode.
     #[must_use]
     pub fn new(mode: Mode) -> Self {
         let clock = ManualClock::new();
@@ -84,7 +84,7 @@ impl World {
         }
     }
 
-    /// Makes an empty world with other options.
+    /// Returns an empty world with changed options.
     #[must_use]
     pub fn with(mode: Mode, change: impl FnOnce(&mut Options)) -> Self {
         let world = Self::new(mode);
@@ -92,8 +92,8 @@ impl World {
         world
     }
 
-    /// Makes another installation beside this one, with a database of its own and a connection to
-    /// the very same place in Vault. Time, Vault and the fuse are shared.
+    /// Returns another installation beside this one. It has its own database, and a connection to the same
+    /// place in Vault. The two share the clock, Vault and the fuse.
     #[must_use]
     pub fn beside(&self, mode: Mode, instance: &str) -> Self {
         let journal = MemoryJournal::new(self.clock.clone(), self.fuse.clone());
@@ -104,13 +104,13 @@ impl World {
         Self { journal, id, runs: Arc::default(), ..self.clone() }
     }
 
-    /// Returns the instance that the connection marks secrets with.
+    /// Returns the instance with which the connection marks secrets.
     #[must_use]
     pub fn instance(&self) -> String {
         self.journal.connection_row(self.id).options.instance
     }
 
-    /// Makes an engine over both sides.
+    /// Returns an engine for both sides.
     #[must_use]
     pub fn engine(&self) -> Engine<MemoryJournal, FakeKv, ManualClock> {
         let license = Arc::new(self.license.clone());
@@ -133,7 +133,7 @@ impl World {
     /// Gives a record another type.
     ///
     /// # Panics
-    /// When there is no record.
+    /// If the record does not exist.
     pub fn retype(&self, path: &str, record_type: RecordType) {
         let data = self.record(path).expect("a record to give another type");
         self.journal.save(self.collection_id, &at(path), record_type, data);
@@ -149,7 +149,7 @@ impl World {
         self.journal.rename(self.collection_id, &at(from), &at(to));
     }
 
-    /// Returns what the live record at a path holds.
+    /// Returns the content of the live record at a path.
     #[must_use]
     pub fn record(&self, path: &str) -> Option<Data> {
         self.journal.live(self.collection_id, &at(path)).map(|(_, record)| record.current().data.clone())
@@ -161,7 +161,7 @@ impl World {
         self.journal.live(self.collection_id, &at(path)).map(|(_, record)| record.current().record_type)
     }
 
-    /// Writes a secret, as somebody else would.
+    /// Writes a secret, as another client would.
     ///
     /// # Panics
     /// Never: a write without `cas` succeeds.
@@ -183,7 +183,7 @@ impl World {
         self.kv.mount(|mount, _| mount.delete_metadata(&full(path)));
     }
 
-    /// Returns what the newest version of a secret holds, if it is live.
+    /// Returns the content of the newest version of a secret, if it is live.
     #[must_use]
     pub fn secret(&self, path: &str) -> Option<Data> {
         self.kv.mount(|mount, now| {
@@ -192,7 +192,7 @@ impl World {
         })
     }
 
-    /// Returns the newest version's number; 0 for none.
+    /// Returns the number of the newest version. 0 if there is none.
     #[must_use]
     pub fn version(&self, path: &str) -> u64 {
         self.kv.mount(|mount, _| mount.key(&full(path)).map_or(0, |key| key.current))
@@ -204,25 +204,25 @@ impl World {
         self.kv.mount(|mount, _| mount.key(&full(path)).map(|key| key.custom.clone())).unwrap_or_default()
     }
 
-    // ---- what people ask of the engine -----------------------------------------------------
+    // ---- requests of people to the engine -------------------------------------------------
 
-    /// Runs the connection to the end.
+    /// Runs the connection to its end.
     ///
     /// # Panics
-    /// When the run cannot begin.
+    /// If the run cannot begin.
     pub fn run(&self) -> Run {
         self.run_as(Ask::default()).expect("the run begins")
     }
 
-    /// Runs the connection with halts acknowledged.
+    /// Runs the connection with these halts acknowledged.
     ///
     /// # Panics
-    /// When the run cannot begin.
+    /// If the run cannot begin.
     pub fn run_acknowledging(&self, halts: &[HaltKind]) -> Run {
         self.run_as(Ask { acknowledge: halts.iter().copied().collect(), ..Ask::default() }).expect("the run begins")
     }
 
-    /// Runs the connection as asked.
+    /// Runs the connection as requested.
     ///
     /// # Errors
     /// Those of [`Engine::begin`].
@@ -230,7 +230,7 @@ impl World {
         self.clock.drive(self.running(ask, CancellationToken::new()))
     }
 
-    /// The future of a whole run, for tests that drive it themselves.
+    /// Returns the future of a whole run, for tests that drive it themselves.
     ///
     /// # Errors
     /// Those of [`Engine::begin`].
@@ -240,7 +240,7 @@ impl World {
         Ok(engine.run(begun, &(), &cancel).await)
     }
 
-    /// Makes a request for a run.
+    /// Returns a request for a run.
     #[must_use]
     pub fn request(&self, ask: Ask) -> RunRequest {
         RunRequest {
@@ -252,7 +252,7 @@ impl World {
         }
     }
 
-    /// Returns the open conflicts, in the order in which they were found.
+    /// Returns the open conflicts in the order in which they were found.
     #[must_use]
     pub fn open_conflicts(&self) -> Vec<StoredConflict> {
         self.journal.conflict_rows().into_iter().filter(|row| row.status == ConflictStatus::Open).collect()
@@ -261,7 +261,7 @@ impl World {
     /// Returns the only open conflict.
     ///
     /// # Panics
-    /// When there is another number of them.
+    /// If the number of open conflicts is not one.
     #[must_use]
     pub fn open_conflict(&self) -> StoredConflict {
         let mut open = self.open_conflicts();
@@ -269,7 +269,7 @@ impl World {
         open.remove(0)
     }
 
-    /// Decides a conflict on the states that it shows.
+    /// Resolves a conflict, based on the states that it shows.
     ///
     /// # Errors
     /// Those of [`Engine::resolve`].
@@ -277,7 +277,7 @@ impl World {
         self.clock.drive(self.resolving(conflict, resolution))
     }
 
-    /// The future of a decision, for tests that drive it themselves.
+    /// Returns the future of a resolution, for tests that drive it themselves.
     ///
     /// # Errors
     /// Those of [`Engine::resolve`].
@@ -291,7 +291,7 @@ impl World {
     }
 }
 
-/// Ids that tell the moment they were drawn at and are counted from 1: the same in every replay.
+/// Ids that hold the moment at which they were drawn and a count from 1. They are the same in every replay.
 #[derive(Debug, Default)]
 pub struct CountedIds(AtomicU64);
 
@@ -307,16 +307,16 @@ impl Ids for CountedIds {
 /// Parses a path.
 ///
 /// # Panics
-/// When the path is not one.
+/// If the path is not valid.
 #[must_use]
 pub fn at(path: &str) -> SecretPath {
     SecretPath::new(path).expect("tests use good paths")
 }
 
-/// Makes data of a JSON object.
+/// Returns the data of a JSON object.
 ///
 /// # Panics
-/// When the value is no object.
+/// If the value is not an object.
 #[must_use]
 pub fn data(fields: Value) -> Data {
     match fields {
@@ -329,13 +329,13 @@ fn full(path: &str) -> String {
     format!("{PREFIX}/{path}")
 }
 
-/// The person who does everything in tests.
+/// Returns the person who acts in all tests.
 #[must_use]
 pub fn actor() -> Actor {
     Actor { kind: ActorKind::User, id: Uuid::from_u128(0xAC), name: "ada@example.com".to_owned() }
 }
 
-/// A connection at [`PREFIX`], started and not paused.
+/// Returns a connection at [`PREFIX`] that is started and not paused.
 #[must_use]
 pub fn connection(id: ConnectionId, collection_id: CollectionId, mode: Mode) -> Connection {
     Connection {

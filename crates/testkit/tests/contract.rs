@@ -1,3 +1,3 @@
-//! The fake keeps the contract.
+//! Runs the contract of remotes on the fake.
 
 vaultterm_testkit::contract!(vaultterm_testkit::fake_world());

@@ -1,5 +1,6 @@
-//! The fake KV v2 held to a real OpenBao: the same random operations on both, and after each of
-//! them the same answers. What the contract says in sentences is looked for here blindly.
+//! Compares the fake KV v2 with a real OpenBao. The same random operations run on both, and after each of
+//! them both must give the same answers. This searches blindly for differences that the sentences of the
+//! contract do not cover.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,7 @@ use vaultterm_testkit::{KvMount, openbao::OpenBao, world::data};
 const PATHS: [&str; 3] = ["a", "a/b", "c"];
 const OPERATIONS: usize = 120;
 
-/// Numbers that only the seed decides (`SplitMix64`).
+/// Numbers that depend only on the seed (`SplitMix64`).
 struct Dice(u64);
 
 impl Dice {
@@ -23,7 +24,7 @@ impl Dice {
     }
 }
 
-/// Both mounts, and the fake's time.
+/// Both mounts, and the time of the fake.
 struct Pair {
     server: OpenBao,
     mount: String,
@@ -38,13 +39,13 @@ impl Pair {
         (status.as_u16(), answer)
     }
 
-    /// One operation on both; what they answer must be the same.
+    /// Runs an operation on both, and asserts that they give the same answer.
     async fn operate(&mut self, dice: &mut Dice, number: usize) -> String {
         self.now += 1_000_000_000;
         let now = UnixNanos(self.now);
         let path = PATHS[usize::try_from(dice.roll(3)).expect("small")];
         let current = self.fake.key(path).map_or(0, |key| key.current);
-        // Mostly a version that there is, or was.
+        // Mostly this is a version that exists or existed.
         let version = dice.roll(current + 2);
         match dice.roll(12) {
             0..5 => {
@@ -103,7 +104,7 @@ impl Pair {
         }
     }
 
-    /// Everything that can be seen of a path, from the server.
+    /// Returns everything that the server shows of a path.
     async fn real(&self, path: &str) -> Value {
         let (status, answer) = self.ask("GET", &format!("metadata/{path}"), None).await;
         if status != 200 {
@@ -125,7 +126,7 @@ impl Pair {
         })
     }
 
-    /// The same from the fake.
+    /// Returns the same from the fake.
     fn faked(&self, path: &str) -> Value {
         let Some(key) = self.fake.key(path) else { return Value::Null };
         let now = UnixNanos(self.now);

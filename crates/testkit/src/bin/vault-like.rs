@@ -1,6 +1,6 @@
-//! The stand-in for HashiCorp Vault as a program, for the demo: `vault-like PORT TOKEN_FILE` stands
-//! in front of the OpenBao on that port of loopback, whose root token is in the file. It prints its
-//! address once it listens.
+//! The stand-in for HashiCorp Vault as a program, for the demo. `vault-like PORT TOKEN_FILE` runs in front of
+//! the OpenBao on that port of loopback, whose root token is in the file. It prints its address when it
+//! listens.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it is a program")]
 
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! Deletion in all its forms: soft, undone, destroyed, with the metadata, by expiry.
+//! All forms of deletion: soft deletion, undelete, destruction, removal of the metadata, expiry.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use vaultterm_sync::Remote;
 use super::{data, head, live, path, read, write, write_is_stale};
 use crate::{Backdoor, Metadata};
 
-/// A soft deletion hides the newest version; the one before does not step in.
+/// A soft deletion hides the newest version. The version before does not take its place.
 pub async fn a_deleted_head_stays_listed_and_reads_as_none<R: Remote, B: Backdoor>(remote: &R, backdoor: &B) {
     backdoor.put("key", data("1")).await;
     backdoor.put("key", data("2")).await;
@@ -34,7 +34,7 @@ pub async fn a_deleted_head_is_written_with_its_own_version<R: Remote, B: Backdo
     assert_eq!(live(remote, "key").await, receipt.stamp(Some(first.key_created)));
 }
 
-/// Nothing but the deletion is undone.
+/// An undelete changes nothing except the deletion.
 pub async fn an_undelete_restores_the_same_stamp<R: Remote, B: Backdoor>(remote: &R, backdoor: &B) {
     backdoor.put("key", data("1")).await;
     let before = head(remote, "key").await;
@@ -45,7 +45,7 @@ pub async fn an_undelete_restores_the_same_stamp<R: Remote, B: Backdoor>(remote:
     assert_eq!(read(remote, "key", 1).await, data("1"));
 }
 
-/// The number stays taken.
+/// The version number of a destroyed version is not used again.
 pub async fn a_destroyed_head_is_deleted_for_good_but_can_be_written<R: Remote, B: Backdoor>(remote: &R, backdoor: &B) {
     backdoor.put("key", data("1")).await;
     backdoor.destroy("key", 1).await;
@@ -57,7 +57,7 @@ pub async fn a_destroyed_head_is_deleted_for_good_but_can_be_written<R: Remote, 
     write(remote, "key", "2", 1).await;
 }
 
-/// The only proof there is.
+/// A removal of the metadata is the only proof of absence.
 pub async fn a_metadata_delete_proves_absence<R: Remote, B: Backdoor>(remote: &R, backdoor: &B) {
     backdoor.put("key", data("1")).await;
     backdoor.put("kept", data("1")).await;
@@ -68,7 +68,7 @@ pub async fn a_metadata_delete_proves_absence<R: Remote, B: Backdoor>(remote: &R
     assert_eq!(snapshot.sights.into_keys().collect::<Vec<_>>(), [path("kept")]);
 }
 
-/// A bare number is no identity: this is why stamps hold both creation times.
+/// A version number alone does not identify a version. For this reason stamps hold both creation times.
 pub async fn numbering_restarts_after_a_metadata_delete_but_stamps_differ<R: Remote, B: Backdoor>(
     remote: &R,
     backdoor: &B,
@@ -83,7 +83,7 @@ pub async fn numbering_restarts_after_a_metadata_delete_but_stamps_differ<R: Rem
     assert_ne!(after, before);
 }
 
-/// A version written meanwhile stays alive.
+/// A version that was written meanwhile stays alive.
 pub async fn deleting_an_older_version_leaves_the_newest_alive<R: Remote, B: Backdoor>(remote: &R, backdoor: &B) {
     backdoor.put("key", data("1")).await;
     backdoor.put("key", data("2")).await;
@@ -94,7 +94,7 @@ pub async fn deleting_an_older_version_leaves_the_newest_alive<R: Remote, B: Bac
     assert_eq!(backdoor.get("key", 2).await, Some(data("2")));
 }
 
-/// So a deletion whose answer was lost may be sent again.
+/// A deletion whose answer was lost may therefore be repeated.
 pub async fn deleting_twice_is_harmless<R: Remote, B: Backdoor>(remote: &R, backdoor: &B) {
     backdoor.put("key", data("1")).await;
     remote.delete(&path("key"), Version(1)).await.expect("the deletion succeeds");
@@ -104,7 +104,7 @@ pub async fn deleting_twice_is_harmless<R: Remote, B: Backdoor>(remote: &R, back
     live(remote, "key").await;
 }
 
-/// `delete_version_after`: the receipt tells it, and so does every look.
+/// With `delete_version_after`, the receipt and every look show the future deletion time.
 pub async fn a_future_deletion_time_is_live_until_it_passes<R: Remote, B: Backdoor>(remote: &R, backdoor: &B) {
     let after = Duration::from_secs(3);
     backdoor.put_metadata("key", Metadata { delete_version_after: Some(after), ..Metadata::default() }).await;

@@ -6,14 +6,14 @@ use vaultterm_sync::Remote;
 use super::{data, head, live, path, write};
 use crate::Backdoor;
 
-/// An empty listing is a snapshot, not a fault.
+/// An empty listing gives a snapshot and is not a fault.
 pub async fn an_empty_scope_shows_nothing<R: Remote, B: Backdoor>(remote: &R, _: &B) {
     let snapshot = remote.observe().await.expect("an empty scope can be observed");
     assert!(snapshot.sights.is_empty() && snapshot.refused.is_empty());
     assert_eq!(remote.look(&path("nothing")).await.expect("looking succeeds"), RemoteSight::ProvenAbsent);
 }
 
-/// The same stamps either way, for every kind of head.
+/// A listing and a look show the same stamps for every kind of head.
 pub async fn a_listing_shows_what_looking_shows<R: Remote, B: Backdoor>(remote: &R, backdoor: &B) {
     backdoor.put("live", data("1")).await;
     backdoor.put("live", data("2")).await;
@@ -30,7 +30,7 @@ pub async fn a_listing_shows_what_looking_shows<R: Remote, B: Backdoor>(remote: 
     }
 }
 
-/// `team/app` is not `team/application`.
+/// The prefix `team/app` does not cover `team/application`.
 pub async fn a_listing_ends_at_the_prefix<R: Remote, B: Backdoor>(remote: &R, backdoor: &B) {
     backdoor.put("inside", data("1")).await;
     backdoor.put_beside("lication/outside", data("1")).await;
@@ -39,7 +39,7 @@ pub async fn a_listing_ends_at_the_prefix<R: Remote, B: Backdoor>(remote: &R, ba
     assert_eq!(snapshot.sights.into_keys().collect::<Vec<_>>(), [path("inside")]);
 }
 
-/// Folders are followed down.
+/// A listing enters all folders.
 pub async fn a_listing_reaches_every_depth<R: Remote, B: Backdoor>(remote: &R, backdoor: &B) {
     let paths = ["a", "b/c", "b/d", "e/f/g/h/i"];
     for path in paths {
@@ -49,13 +49,13 @@ pub async fn a_listing_reaches_every_depth<R: Remote, B: Backdoor>(remote: &R, b
     assert_eq!(snapshot.sights.into_keys().collect::<Vec<_>>(), paths.map(path));
 }
 
-/// A folder holds secrets and is none.
+/// A folder contains secrets but is not a secret itself.
 pub async fn a_folder_is_not_a_secret<R: Remote, B: Backdoor>(remote: &R, backdoor: &B) {
     backdoor.put("folder/secret", data("1")).await;
     assert_eq!(remote.look(&path("folder")).await.expect("looking succeeds"), RemoteSight::ProvenAbsent);
 }
 
-/// Many keys in one folder, and many folders.
+/// The scope has many keys in one folder, and many folders.
 pub async fn a_wide_scope_is_seen_whole<R: Remote, B: Backdoor>(remote: &R, backdoor: &B) {
     let mut paths: Vec<_> = (0..60).map(|n| path(&format!("key-{n:02}"))).collect();
     paths.extend((0..20).map(|n| path(&format!("folder-{n:02}/key"))));
@@ -67,7 +67,7 @@ pub async fn a_wide_scope_is_seen_whole<R: Remote, B: Backdoor>(remote: &R, back
     assert_eq!(snapshot.sights.into_keys().collect::<Vec<_>>(), paths);
 }
 
-/// What a run reports as its requests.
+/// A run reports this number as its requests.
 pub async fn every_request_is_counted<R: Remote, B: Backdoor>(remote: &R, _: &B) {
     let before = remote.requests();
     write(remote, "counted", "1", 0).await;

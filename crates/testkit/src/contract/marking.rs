@@ -1,4 +1,4 @@
-//! Annotations: who manages a secret.
+//! Annotations, which name the manager of a secret.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ async fn annotation(remote: &impl Remote, at: &str) -> Annotation {
     }
 }
 
-/// Looking, listing and reading tell the same.
+/// Looking, listing and reading show the same mark.
 pub async fn a_mark_is_seen_by_every_kind_of_look<R: Remote, B: Backdoor>(remote: &R, _: &B) {
     write(remote, "key", "1", 0).await;
     assert_eq!(annotation(remote, "key").await, Annotation::default());
@@ -41,7 +41,7 @@ pub async fn a_mark_is_seen_by_every_kind_of_look<R: Remote, B: Backdoor>(remote
     assert_eq!(read.annotation, looked);
 }
 
-/// PATCH, not POST.
+/// A mark must be sent with PATCH, because POST would replace all keys.
 pub async fn a_mark_leaves_other_keys_alone_and_makes_no_version<R: Remote, B: Backdoor>(remote: &R, backdoor: &B) {
     let custom = BTreeMap::from([("owner".to_owned(), "the billing team".to_owned())]);
     backdoor.put_metadata("key", Metadata { custom, ..Metadata::default() }).await;
@@ -54,7 +54,7 @@ pub async fn a_mark_leaves_other_keys_alone_and_makes_no_version<R: Remote, B: B
     assert_eq!(custom.get("managed-by").map(String::as_str), Some("vaultterm"));
 }
 
-/// A run shows itself at a secret whose other marks stand, deleted or not.
+/// A run marks a secret with its id. The other marks stay, whether the secret is deleted or not.
 pub async fn a_run_is_shown_without_touching_whose_it_is<R: Remote, B: Backdoor>(remote: &R, backdoor: &B) {
     write(remote, "key", "1", 0).await;
     mark(remote, "key").await;
@@ -65,7 +65,7 @@ pub async fn a_run_is_shown_without_touching_whose_it_is<R: Remote, B: Backdoor>
     assert_eq!(annotation(remote, "key").await, Annotation { run: Some(run), ..before });
 }
 
-/// Metadata belong to the key, not to a version.
+/// Metadata belong to the key and not to a version.
 pub async fn a_mark_survives_a_write<R: Remote, B: Backdoor>(remote: &R, _: &B) {
     write(remote, "key", "1", 0).await;
     mark(remote, "key").await;
@@ -74,8 +74,7 @@ pub async fn a_mark_survives_a_write<R: Remote, B: Backdoor>(remote: &R, _: &B) 
     assert_eq!(annotation(remote, "key").await, before);
 }
 
-/// Whose it is, and of what type, comes from the keys that another instance set. A type that
-/// nobody knows is no type.
+/// The manager and the type come from keys that another instance set. An unknown type counts as none.
 pub async fn a_foreign_mark_is_shown<R: Remote, B: Backdoor>(remote: &R, backdoor: &B) {
     let marks = [("managed-by", "vaultterm"), ("vaultterm-instance", "another"), ("vaultterm-type", "PASSPORT")];
     let custom = marks.map(|(name, value)| (name.to_owned(), value.to_owned()));

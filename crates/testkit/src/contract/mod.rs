@@ -1,8 +1,8 @@
-//! The contract: everything the engine relies on a [`Remote`] for, one
-//! sentence each. It runs on the fake, and on a real server through the Vault client, so that
-//! the fake is known to be honest.
+//! The contract of a [`Remote`]: everything that the engine relies on, with one function per sentence. It
+//! runs on the fake, and on a real server through the Vault client, so that the fake is known to behave like
+//! the real server.
 //!
-//! [`contract!`](macro@crate::contract) makes one test of every sentence.
+//! [`contract!`](macro@crate::contract) makes a test of each sentence.
 
 mod deleting;
 mod looking;
@@ -23,10 +23,10 @@ use vaultterm_sync::{FaultClass, Remote, WriteReceipt};
 
 use crate::Data;
 
-/// Makes one `#[tokio::test]` of every sentence of the contract.
+/// Makes a `#[tokio::test]` of each sentence of the contract.
 ///
-/// `$world` is an expression that answers `(remote, backdoor)` on a fresh, empty scope; it may
-/// await. What must outlive the test (a server) lives in the back door.
+/// `$world` is an expression that gives `(remote, backdoor)` on a fresh, empty scope. It may await. The back
+/// door owns everything that must live as long as the test, such as a server.
 #[macro_export]
 macro_rules! contract {
     ($world:expr) => {
@@ -81,34 +81,34 @@ fn path(text: &str) -> SecretPath {
     SecretPath::new(text).expect("the contract uses good paths")
 }
 
-/// Makes data with one text field.
+/// Returns data with one text field.
 fn data(text: &str) -> Data {
     Data::from([("value".to_owned(), Value::from(text))])
 }
 
-/// Makes fields with one text field.
+/// Returns fields with one text field.
 fn fields(text: &str) -> SecretFields {
     SecretFields::from_trusted(data(text))
 }
 
-/// Writes and expects it to succeed.
+/// Writes a secret and expects success.
 async fn write(remote: &impl Remote, at: &str, text: &str, cas: u64) -> WriteReceipt {
     remote.write(&path(at), &fields(text), Version(cas)).await.expect("the write succeeds")
 }
 
-/// Writes and expects the check-and-set to refuse.
+/// Writes a secret and expects that check-and-set refuses it.
 async fn write_is_stale(remote: &impl Remote, at: &str, cas: u64) {
     let refused = remote.write(&path(at), &fields("never"), Version(cas)).await;
     assert_eq!(refused.expect_err("the write is refused").class, FaultClass::Stale);
 }
 
-/// Reads one version and expects it to be live.
+/// Reads a version and expects it to be live.
 async fn read(remote: &impl Remote, at: &str, version: u64) -> Data {
     let read = remote.read(&path(at), Version(version)).await.expect("the read succeeds");
     read.expect("the version is live").fields.expose().clone()
 }
 
-/// Looks and expects a key.
+/// Looks at a path and expects a key.
 async fn head(remote: &impl Remote, at: &str) -> RemoteHead {
     match remote.look(&path(at)).await.expect("looking succeeds") {
         RemoteSight::Seen(entry) => entry.head,
@@ -116,7 +116,7 @@ async fn head(remote: &impl Remote, at: &str) -> RemoteHead {
     }
 }
 
-/// Looks and expects a live version.
+/// Looks at a path and expects a live version.
 async fn live(remote: &impl Remote, at: &str) -> RemoteStamp {
     match head(remote, at).await {
         RemoteHead::Live { stamp, .. } => stamp,

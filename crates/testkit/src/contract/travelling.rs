@@ -23,7 +23,7 @@ const ODD_NAMES: &[&str] = &[
     "dots.in.name/...three",
 ];
 
-/// Every operation takes them, and listings show them as they are.
+/// Every operation accepts these names, and listings show them unchanged.
 pub async fn odd_names_travel<R: Remote, B: Backdoor>(remote: &R, backdoor: &B) {
     for name in ODD_NAMES {
         let receipt = write(remote, name, name, 0).await;
@@ -42,7 +42,7 @@ pub async fn odd_names_travel<R: Remote, B: Backdoor>(remote: &R, backdoor: &B) 
     }
 }
 
-/// `foo` beside `foo/bar`.
+/// For example `foo` beside `foo/bar`.
 pub async fn a_name_may_be_secret_and_folder_at_once<R: Remote, B: Backdoor>(remote: &R, _: &B) {
     write(remote, "foo", "the secret", 0).await;
     write(remote, "foo/bar", "the one inside", 0).await;
@@ -53,7 +53,7 @@ pub async fn a_name_may_be_secret_and_folder_at_once<R: Remote, B: Backdoor>(rem
     assert_eq!(read(remote, "foo/bar", 1).await, data("the one inside"));
 }
 
-/// Any JSON, exactly.
+/// Any JSON value comes back exactly as it was written.
 pub async fn odd_values_travel_unchanged<R: Remote, B: Backdoor>(remote: &R, backdoor: &B) {
     let values = json!({
         "empty text": "", "null": null, "true": true, "list": [1, "two", null, [], {}], "empty map": {},
@@ -73,7 +73,7 @@ pub async fn odd_values_travel_unchanged<R: Remote, B: Backdoor>(remote: &R, bac
     assert_eq!(read(remote, "none", 1).await, Data::new());
 }
 
-/// This is why such numbers are refused when a record is saved.
+/// For this reason such numbers are refused when a record is saved.
 pub async fn large_numbers_come_back_as_floats<R: Remote, B: Backdoor>(remote: &R, backdoor: &B) {
     let sent = Data::from([("number".to_owned(), json!(9_007_199_254_740_993_i64))]);
     let back = Data::from([("number".to_owned(), json!(9_007_199_254_740_992_i64))]);

@@ -1,4 +1,4 @@
-//! Writing with check-and-set, reading versions.
+//! Writing with check-and-set, and reading versions.
 
 use vaultterm_reconcile::{RemoteHead, Version};
 use vaultterm_sync::{FaultClass, Remote};
@@ -6,7 +6,7 @@ use vaultterm_sync::{FaultClass, Remote};
 use super::{data, fields, head, live, path, read, write, write_is_stale};
 use crate::{Backdoor, Metadata};
 
-/// A new key is created with its first version, at the same moment.
+/// A new key is created together with its first version, at the same moment.
 pub async fn the_first_write_needs_cas_zero_and_makes_version_one<R: Remote, B: Backdoor>(remote: &R, backdoor: &B) {
     write_is_stale(remote, "new", 1).await;
     let receipt = write(remote, "new", "1", 0).await;
@@ -17,7 +17,7 @@ pub async fn the_first_write_needs_cas_zero_and_makes_version_one<R: Remote, B: 
     assert_eq!(backdoor.get("new", 1).await, Some(data("1")));
 }
 
-/// The key's creation time stays; version and its creation time move.
+/// The creation time of the key stays. The version number and the creation time of the version change.
 pub async fn a_write_on_the_newest_version_makes_the_next<R: Remote, B: Backdoor>(remote: &R, _: &B) {
     let first = write(remote, "key", "1", 0).await.stamp(None);
     let receipt = write(remote, "key", "2", 1).await;
@@ -27,7 +27,7 @@ pub async fn a_write_on_the_newest_version_makes_the_next<R: Remote, B: Backdoor
     assert!(second.version_created > first.version_created);
 }
 
-/// Also with `cas=0` on a key that exists.
+/// The same holds for `cas=0` on a key that exists.
 pub async fn a_write_on_an_older_version_is_stale_and_changes_nothing<R: Remote, B: Backdoor>(
     remote: &R,
     backdoor: &B,
@@ -41,7 +41,7 @@ pub async fn a_write_on_an_older_version_is_stale_and_changes_nothing<R: Remote,
     assert_eq!(head(remote, "key").await, before);
 }
 
-/// Nobody overwrites what they have not seen.
+/// A writer never overwrites a version that it has not seen.
 pub async fn of_two_writes_on_the_same_version_one_wins<R: Remote, B: Backdoor>(remote: &R, backdoor: &B) {
     backdoor.put("key", data("1")).await;
     let (one, other) = (fields("one"), fields("other"));
@@ -56,13 +56,13 @@ pub async fn of_two_writes_on_the_same_version_one_wins<R: Remote, B: Backdoor>(
     assert_eq!(live(remote, "key").await.version, Version(2));
 }
 
-/// So whoever writes must leave out what changes nothing.
+/// A caller must therefore leave out writes that change nothing.
 pub async fn an_identical_write_makes_a_version<R: Remote, B: Backdoor>(remote: &R, _: &B) {
     write(remote, "key", "same", 0).await;
     assert_eq!(write(remote, "key", "same", 1).await.version, Version(2));
 }
 
-/// Reading is by version, and says when that version was made.
+/// A version is read by its number. The answer tells when that version was created.
 pub async fn an_older_version_can_be_read<R: Remote, B: Backdoor>(remote: &R, _: &B) {
     let first = write(remote, "key", "1", 0).await;
     let second = write(remote, "key", "2", 1).await;
@@ -73,15 +73,15 @@ pub async fn an_older_version_can_be_read<R: Remote, B: Backdoor>(remote: &R, _:
     }
 }
 
-/// Neither of a key that exists nor of one that does not.
+/// This holds for a key that exists and for a key that does not.
 pub async fn a_version_that_was_never_written_reads_as_none<R: Remote, B: Backdoor>(remote: &R, backdoor: &B) {
     backdoor.put("key", data("1")).await;
     assert!(remote.read(&path("key"), Version(2)).await.expect("the read succeeds").is_none());
     assert!(remote.read(&path("none"), Version(1)).await.expect("the read succeeds").is_none());
 }
 
-/// So the merge base never rests on Vault's memory. The larger of the key's and the mount's
-/// `max_versions` counts, and the default is 10.
+/// The merge base therefore never depends on old versions in Vault. The larger `max_versions` of the key and
+/// of the mount counts, and the default is 10.
 pub async fn the_oldest_versions_are_evicted<R: Remote, B: Backdoor>(remote: &R, backdoor: &B) {
     backdoor.put_metadata("key", Metadata { versions_max: 3, ..Metadata::default() }).await;
     for cas in 0..5 {
@@ -93,7 +93,7 @@ pub async fn the_oldest_versions_are_evicted<R: Remote, B: Backdoor>(remote: &R,
     }
 }
 
-/// `current_version` is 0 then, and the key is as old as its metadata.
+/// `current_version` is 0 in that case, and the creation time of the key is that of its metadata.
 pub async fn metadata_without_a_version_is_written_with_cas_zero<R: Remote, B: Backdoor>(remote: &R, backdoor: &B) {
     backdoor.put_metadata("key", Metadata::default()).await;
     let empty = head(remote, "key").await;

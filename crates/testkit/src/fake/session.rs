@@ -1,4 +1,4 @@
-//! One session on a [`FakeKv`]: the engine's `Remote`, one path prefix, one token.
+//! A session on a [`FakeKv`]: the engine's `Remote` with one path prefix and one token.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -15,15 +15,15 @@ use crate::{
     fault::{Operation, Request, fault},
 };
 
-/// A session on one path prefix of a [`FakeKv`].
+/// A session on a path prefix of a [`FakeKv`].
 pub struct FakeRemote {
     kv: FakeKv,
     prefix: String,
     instance: String,
-    /// What it logs in with when its token has ended.
+    /// The `SecretID` for a new login when the token has ended.
     secret_id: String,
     token: AtomicU64,
-    /// The mount's accessor when the session began.
+    /// The accessor of the mount at the beginning of the session.
     accessor: String,
     requests: AtomicU64,
 }
@@ -50,8 +50,8 @@ impl FakeRemote {
         if self.prefix.is_empty() { path.to_owned() } else { format!("{}/{path}", self.prefix) }
     }
 
-    /// Makes one request, and a second one after a new login where the token had ended: refused
-    /// before it did anything.
+    /// Sends a request, and repeats it once after a new login if the token had ended. The first request had
+    /// no effect in that case.
     async fn ask<T>(
         &self,
         operation: Operation,
@@ -92,7 +92,7 @@ impl FakeRemote {
         Ok(())
     }
 
-    /// Lists names, and looks at each: a key that went away in between was not there.
+    /// Lists the names and looks at each. A key that was removed in between counts as absent.
     async fn observe_one_by_one(&self) -> Result<RemoteSnapshot, RemoteFault> {
         let (names, refused) =
             self.ask(Operation::Observe, "", None, |inner, prefix, _| Ok(names(inner, prefix))).await?;
@@ -112,7 +112,7 @@ impl FakeRemote {
     }
 }
 
-/// What a listing shows below a prefix: paths, and names that cannot be one.
+/// Returns what a listing shows below a prefix: paths, and names that are not valid paths.
 fn names(inner: &Inner, prefix: &str) -> (Vec<SecretPath>, Vec<(String, String)>) {
     let (mut paths, mut refused) = (Vec::new(), Vec::new());
     for (full, _) in inner.shown().keys() {
@@ -147,7 +147,7 @@ impl Remote for FakeRemote {
     async fn look(&self, path: &SecretPath) -> Result<RemoteSight, RemoteFault> {
         let looked = self.ask(Operation::Look, path.as_str(), None, |inner, full, now| {
             let sight = inner.sight(full, now);
-            // That nothing is there proves something only for the mount the session began with.
+            // An absence proves something only for the mount with which the session began.
             if sight == RemoteSight::ProvenAbsent && inner.identity.mount_accessor != self.accessor {
                 return Err(fault(FaultClass::WrongMount));
             }

@@ -1,4 +1,4 @@
-//! What runs record: outcomes with their guards, conflicts.
+//! The part of the journal that runs write: outcomes with their guards, and conflicts.
 
 use vaultterm_ledger::Action;
 use vaultterm_reconcile::{Conflict, RecordId, Revision, SecretPath, UnixNanos};
@@ -9,7 +9,7 @@ use vaultterm_sync::{
 
 use super::{MemoryRecord, MemoryRevision, State};
 
-/// Where an outcome belongs.
+/// The connection and collection of an outcome.
 #[derive(Clone, Copy)]
 pub(super) struct Scope {
     pub(super) connection_id: ConnectionId,
@@ -18,7 +18,7 @@ pub(super) struct Scope {
 }
 
 impl State {
-    /// Records one outcome, or nothing of it.
+    /// Records an outcome completely, or not at all.
     pub(super) fn record(&mut self, scope: Scope, outcome: Outcome) -> Committed {
         let Outcome { path, local, base, base_removed, audit, resolves } = outcome;
         if !self.is_open(resolves.as_ref()) || !self.base_would_hold(&local, &base) {
@@ -63,7 +63,7 @@ impl State {
         })
     }
 
-    /// A base names a revision that exists, once the local change is made.
+    /// Returns whether the base names a revision that exists after the local change.
     fn base_would_hold(&self, local: &LocalChange, base: &BaseChange) -> bool {
         match (local, base) {
             (LocalChange::None, BaseChange::Set(entry)) => {
@@ -73,8 +73,8 @@ impl State {
         }
     }
 
-    /// Makes the local change if its guard holds: what happened to which record, and the
-    /// record's revision now.
+    /// Makes the local change if its guard holds. Returns what happened to which record, and the current
+    /// revision of the record.
     #[allow(clippy::type_complexity, reason = "read once, right above")]
     fn change(
         &mut self,
@@ -152,7 +152,7 @@ impl State {
         self.log(Action::HcvConflictResolved, detail);
     }
 
-    /// Closes the conflict at a path whose sides were brought together.
+    /// Closes the conflict at a path because both sides agree now.
     fn converge(&mut self, scope: Scope, path: &SecretPath) {
         if let Some(row) = self.conflicts.iter_mut().find(|row| row.is_open_at(scope.connection_id, path)) {
             row.status = ConflictStatus::Converged;

@@ -1,4 +1,4 @@
-//! The journal's contract on the journal in memory.
+//! Runs the contract of journals on the journal in memory.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use vaultterm_sync::{CollectionId, ConflictId, ConnectionId, RunId, RunState};
 use super::MemoryJournal;
 use crate::{Data, Fuse, ManualClock, SECRET_ID, journal_contract::Desk, world::connection};
 
-/// What people do at a [`MemoryJournal`].
+/// The actions of people at a [`MemoryJournal`].
 pub struct MemoryDesk {
     journal: MemoryJournal,
     clock: ManualClock,
@@ -18,7 +18,7 @@ pub struct MemoryDesk {
     collection_id: CollectionId,
 }
 
-/// Makes a journal in memory and its desk: what the journal's contract runs on.
+/// Returns a journal in memory and its desk. The contract of journals runs on them.
 #[must_use]
 pub fn memory_world() -> (MemoryJournal, MemoryDesk) {
     let clock = ManualClock::new();

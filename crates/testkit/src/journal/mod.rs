@@ -1,8 +1,8 @@
-//! A journal in memory that keeps the promises of [`Journal`](vaultterm_sync::Journal): guards,
-//! fencing, all revisions, one transaction per call.
+//! A journal in memory that keeps the contract of [`Journal`](vaultterm_sync::Journal): guards, fencing, all
+//! revisions, one transaction per call.
 //!
-//! `records.rs` is the local side as people use it, `commit.rs` what runs record, `trait_impl.rs`
-//! the trait.
+//! `records.rs` holds what people do on the local side, `commit.rs` what runs record, and `trait_impl.rs` the
+//! trait.
 
 mod commit;
 mod desk;
@@ -33,7 +33,7 @@ pub struct MemoryJournal {
     digest_key: Arc<DigestKey>,
 }
 
-/// Everything that is remembered.
+/// The content of a journal.
 #[derive(Clone, Default)]
 struct State {
     connections: BTreeMap<ConnectionId, (Connection, StoredCredential)>,
@@ -42,20 +42,20 @@ struct State {
     records: BTreeMap<RecordId, MemoryRecord>,
     base: BTreeMap<(ConnectionId, SecretPath), BaseEntry>,
     suspicions: BTreeMap<ConnectionId, BTreeMap<SecretPath, RemoteStamp>>,
-    /// Names that people accepted to be left out, and who.
+    /// The names that people accepted as left out, with the person.
     ignored: BTreeMap<ConnectionId, BTreeMap<String, String>>,
-    /// Grows with every change of a record.
+    /// A number that grows with every change of a record.
     change_number: u64,
     newest_runs: BTreeMap<ConnectionId, u64>,
     conflicts: Vec<StoredConflict>,
     plans: BTreeMap<PlanId, StoredPlan>,
     runs: BTreeMap<RunId, Run>,
     audit: Vec<AuditLine>,
-    /// The database answers nothing but errors.
+    /// Whether every call of the database fails.
     broken: bool,
-    /// Revisions that do not open.
+    /// The revisions that cannot be opened.
     damaged: BTreeSet<(RecordId, Revision)>,
-    /// Ids drawn so far: tests draw the same ones every time.
+    /// The number of ids drawn so far. Tests get the same ids every time.
     drawn: u128,
 }
 
@@ -66,52 +66,52 @@ struct LeaseRow {
     expires: UnixNanos,
 }
 
-/// A credential in a form that can be copied.
+/// A credential that can be copied.
 #[derive(Clone)]
 enum StoredCredential {
     SecretId(String),
     WrappingToken(String),
 }
 
-/// A copy of a journal at one moment.
+/// A copy of a journal at a moment.
 #[derive(Clone)]
 pub struct MemoryBackup(State);
 
-/// One record with all its revisions.
+/// A record with all its revisions.
 #[derive(Clone, Debug)]
 pub struct MemoryRecord {
-    /// Its collection.
+    /// The collection of the record.
     pub collection_id: CollectionId,
-    /// Its path.
+    /// The path of the record.
     pub path: SecretPath,
-    /// When it went to the trash, if it is there.
+    /// The time at which the record was moved to the trash, if it is there.
     pub trashed: Option<UnixNanos>,
-    /// Every revision; the first is revision 1.
+    /// All revisions. The first is revision 1.
     pub revisions: Vec<MemoryRevision>,
 }
 
-/// One revision.
+/// A revision.
 #[derive(Clone, Debug)]
 pub struct MemoryRevision {
-    /// Its values.
+    /// The values.
     pub data: Data,
-    /// Its type.
+    /// The type.
     pub record_type: RecordType,
-    /// Where it came from.
+    /// The origin of the revision.
     pub origin: Origin,
 }
 
-/// One audited event.
+/// An audited event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditLine {
-    /// What happened.
+    /// The action.
     pub action: Action,
-    /// To what, and how: `created_remote secret/team/app/a`, `run …`.
+    /// The object and the kind of change, for example `created_remote secret/team/app/a` or `run …`.
     pub detail: String,
 }
 
 impl MemoryRecord {
-    /// Returns the current revision's number.
+    /// Returns the number of the current revision.
     #[must_use]
     pub fn revision(&self) -> Revision {
         Revision(self.revisions.len() as u64)
@@ -132,7 +132,7 @@ impl MemoryRecord {
 }
 
 impl MemoryJournal {
-    /// Makes an empty journal.
+    /// Returns an empty journal.
     #[must_use]
     pub fn new(clock: ManualClock, fuse: Fuse) -> Self {
         let state = Arc::default();
@@ -145,17 +145,17 @@ impl MemoryJournal {
         self.state().connections.insert(connection.id, (connection, credential));
     }
 
-    /// Puts a wrapping token in place of a connection's credential.
+    /// Replaces the credential of a connection with a wrapping token.
     ///
     /// # Panics
-    /// When there is no such connection.
+    /// If the connection does not exist.
     pub fn set_wrapping_token(&self, id: ConnectionId, token: &str) {
         let mut state = self.state();
         let (_, credential) = state.connections.get_mut(&id).expect("the connection exists");
         *credential = StoredCredential::WrappingToken(token.to_owned());
     }
 
-    /// Returns the `SecretID` that is stored, if it is not wrapped.
+    /// Returns the stored `SecretID`, if it is not wrapped.
     #[must_use]
     pub fn secret_id(&self, id: ConnectionId) -> Option<String> {
         match &self.state().connections.get(&id)?.1 {
@@ -167,7 +167,7 @@ impl MemoryJournal {
     /// Edits a connection, as a person would.
     ///
     /// # Panics
-    /// When there is no such connection.
+    /// If the connection does not exist.
     pub fn edit_connection(&self, id: ConnectionId, edit: impl FnOnce(&mut Connection)) {
         let mut state = self.state();
         let (connection, _) = state.connections.get_mut(&id).expect("the connection exists");
@@ -175,19 +175,19 @@ impl MemoryJournal {
         connection.revision += 1;
     }
 
-    /// Damages what the newest revision of a live record holds: it does not open any more.
+    /// Damages the newest revision of a live record, so that it cannot be opened.
     ///
     /// # Panics
-    /// When there is no such record.
+    /// If the record does not exist.
     pub fn damage(&self, collection_id: CollectionId, path: &SecretPath) {
         let (record_id, record) = self.live(collection_id, path).expect("the record lives");
         self.state().damaged.insert((record_id, record.revision()));
     }
 
-    /// Raises the restore guard, which is no edit: plans of before stay plans of this connection.
+    /// Raises the restore guard. This is not an edit, so that earlier plans of the connection stay valid.
     ///
     /// # Panics
-    /// When there is no such connection.
+    /// If the connection does not exist.
     pub fn raise_guard(&self, id: ConnectionId, reason: &str) {
         let mut state = self.state();
         let (connection, _) = state.connections.get_mut(&id).expect("the connection exists");
@@ -197,7 +197,7 @@ impl MemoryJournal {
     /// Returns a connection.
     ///
     /// # Panics
-    /// When there is no such connection.
+    /// If the connection does not exist.
     #[must_use]
     pub fn connection_row(&self, id: ConnectionId) -> Connection {
         self.state().connections.get(&id).expect("the connection exists").0.clone()
@@ -208,7 +208,7 @@ impl MemoryJournal {
         self.state().broken = broken;
     }
 
-    /// Gives the lease of a connection to somebody else, as if it had expired.
+    /// Gives the lease of a connection to another holder, as if it had expired.
     pub fn steal_lease(&self, id: ConnectionId) {
         let mut state = self.state();
         state.fences += 1;
@@ -217,14 +217,14 @@ impl MemoryJournal {
         state.leases.insert(id, LeaseRow { holder: Uuid::from_u128(u128::MAX), fence, expires });
     }
 
-    /// Copies everything, as a backup does.
+    /// Copies the whole content, as a backup does.
     #[must_use]
     pub fn back_up(&self) -> MemoryBackup {
         MemoryBackup(self.state().clone())
     }
 
-    /// Goes back to a copy. Nobody holds a lease then, and ids that were drawn since are not drawn
-    /// again: real ones are random.
+    /// Restores a copy. No lease is held afterwards. Ids that were drawn after the copy are not drawn again,
+    /// because real ids are random.
     pub fn restore(&self, backup: &MemoryBackup) {
         let mut state = self.state();
         let drawn = state.drawn;
@@ -233,12 +233,12 @@ impl MemoryJournal {
         state.leases.clear();
     }
 
-    /// Takes every lease away.
+    /// Removes all leases.
     pub fn clear_leases(&self) {
         self.state().leases.clear();
     }
 
-    /// Tells whether anybody holds a lease.
+    /// Returns whether the connection is leased.
     #[must_use]
     pub fn is_leased(&self, id: ConnectionId) -> bool {
         self.state().leases.contains_key(&id)
@@ -250,7 +250,7 @@ impl MemoryJournal {
         self.state().base_of(id)
     }
 
-    /// Puts a base in place of what is there.
+    /// Replaces a base.
     pub fn set_base(&self, id: ConnectionId, path: &SecretPath, entry: BaseEntry) {
         self.state().base.insert((id, path.clone()), entry);
     }
@@ -266,19 +266,19 @@ impl MemoryJournal {
         self.state().ignored.entry(id).or_default().insert(path.to_owned(), who.to_owned());
     }
 
-    /// Returns every conflict that was ever recorded, oldest first.
+    /// Returns all conflicts that were ever recorded, oldest first.
     #[must_use]
     pub fn conflict_rows(&self) -> Vec<StoredConflict> {
         self.state().conflicts.clone()
     }
 
-    /// Returns a run as it is recorded.
+    /// Returns the record of a run.
     #[must_use]
     pub fn run_row(&self, id: RunId) -> Option<Run> {
         self.state().runs.get(&id).cloned()
     }
 
-    /// Returns what was audited, oldest first.
+    /// Returns the audited events, oldest first.
     #[must_use]
     pub fn audit(&self) -> Vec<AuditLine> {
         self.state().audit.clone()

@@ -1,4 +1,4 @@
-//! The local side as people use it: save, rename, trash, restore.
+//! The actions of people on the local side: save, rename, trash, restore.
 
 use vaultterm_reconcile::{RecordId, RecordType, SecretPath};
 use vaultterm_sync::{CollectionId, Origin};
@@ -7,7 +7,7 @@ use super::{MemoryJournal, MemoryRecord, MemoryRevision};
 use crate::Data;
 
 impl MemoryJournal {
-    /// Saves a record: a new one, or the next revision of the one at the path.
+    /// Saves a new record, or the next revision of the record at the path.
     pub fn save(
         &self,
         collection_id: CollectionId,
@@ -30,10 +30,10 @@ impl MemoryJournal {
         id
     }
 
-    /// Renames the record at a path: a new revision with the same values, as in the store.
+    /// Renames the record at a path. As in the store, this makes a new revision with the same values.
     ///
     /// # Panics
-    /// When there is none, or the new path is taken.
+    /// If there is no record at the path, or the new path is taken.
     pub fn rename(&self, collection_id: CollectionId, from: &SecretPath, to: &SecretPath) {
         let mut state = self.state();
         state.change_number += 1;
@@ -48,7 +48,7 @@ impl MemoryJournal {
     /// Moves the record at a path to the trash.
     ///
     /// # Panics
-    /// When there is none.
+    /// If there is no record at the path.
     pub fn trash(&self, collection_id: CollectionId, path: &SecretPath) {
         let now = self.clock.tick();
         let mut state = self.state();
@@ -61,7 +61,7 @@ impl MemoryJournal {
     /// Takes the newest trashed record at a path out of the trash.
     ///
     /// # Panics
-    /// When there is none, or a live record stands there.
+    /// If there is no trashed record at the path, or the path holds a live record.
     pub fn untrash(&self, collection_id: CollectionId, path: &SecretPath) {
         let mut state = self.state();
         state.change_number += 1;
@@ -72,7 +72,7 @@ impl MemoryJournal {
             .filter(|record| record.collection_id == collection_id && record.path == *path && record.trashed.is_some());
         let record = trashed.max_by_key(|record| record.trashed).expect("a record in the trash");
         record.trashed = None;
-        // As in the store: coming back is a new revision with the same values.
+        // As in the store, a restore makes a new revision with the same values.
         let again = record.current().clone();
         record.revisions.push(again);
     }
@@ -85,7 +85,7 @@ impl MemoryJournal {
         Some((id, state.records.get(&id)?.clone()))
     }
 
-    /// Returns every record, trashed ones included.
+    /// Returns all records, including trashed ones.
     #[must_use]
     pub fn records(&self) -> Vec<(RecordId, MemoryRecord)> {
         self.state().records.iter().map(|(id, record)| (*id, record.clone())).collect()

@@ -17,7 +17,7 @@ use vaultterm_sync::{
 use super::{LeaseRow, MemoryJournal, State, StoredCredential, commit::Scope};
 
 impl MemoryJournal {
-    /// One transaction: nothing happens before it, and the answer may be lost after it.
+    /// Runs a transaction. A crash before it prevents it, and after it the answer may be lost.
     async fn transaction<T>(
         &self,
         act: impl FnOnce(&mut State, UnixNanos) -> Result<T, JournalError>,

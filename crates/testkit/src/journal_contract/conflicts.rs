@@ -1,4 +1,4 @@
-//! Conflicts and the decisions on them.
+//! Conflicts and their resolution.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -45,7 +45,7 @@ fn decided(id: ConflictId, run_id: RunId, conflict: &Conflict) -> Resolved {
     Resolved { id, decision }
 }
 
-/// Finds the conflict that was recorded at a path.
+/// Returns the conflict that was recorded at a path.
 async fn opened<J: Journal, D: Desk>(journal: &J, desk: &D, path: &str) -> StoredConflict {
     let ids = desk.conflict_ids().await;
     for id in ids {
@@ -57,7 +57,8 @@ async fn opened<J: Journal, D: Desk>(journal: &J, desk: &D, path: &str) -> Store
     panic!("no conflict at {path}")
 }
 
-/// Seen again, it keeps its id and its first moment, and takes on what is found now.
+/// When the conflict is found again, it keeps its id and its first moment, and takes over the states found
+/// now.
 pub async fn a_new_conflict_is_opened_and_audited_once<J: Journal, D: Desk>(journal: &J, desk: &D) {
     let (lease, run_id) = begin(journal, desk).await;
     let record_id = desk.save(&at("x"), RecordType::KeyValue, value("1")).await;
@@ -101,7 +102,7 @@ pub async fn conflicts_that_were_not_found_converge_unless_they_could_not_be_jud
     assert_eq!(statuses, [ConflictStatus::Open, ConflictStatus::Converged, ConflictStatus::Open]);
 }
 
-/// The plan may be older than the conflict. What leaves the base alone settles nothing.
+/// The plan may be older than the conflict. An outcome that does not change the base closes no conflict.
 pub async fn an_outcome_that_moves_the_base_closes_the_conflict_at_its_path<J: Journal, D: Desk>(
     journal: &J,
     desk: &D,
@@ -124,7 +125,7 @@ pub async fn an_outcome_that_moves_the_base_closes_the_conflict_at_its_path<J: J
     assert_eq!(news.iter().filter(|action| **action == Action::HcvConflictResolved).count(), 2, "{news:?}");
 }
 
-/// In one transaction, audited with actor and reason.
+/// This happens in one transaction, and the audit names the actor and the reason.
 pub async fn a_decision_closes_its_conflict_with_what_it_changes<J: Journal, D: Desk>(journal: &J, desk: &D) {
     let (lease, run_id) = begin(journal, desk).await;
     let record_id = desk.save(&at("x"), RecordType::KeyValue, value("1")).await;
@@ -147,7 +148,7 @@ pub async fn a_decision_closes_its_conflict_with_what_it_changes<J: Journal, D: 
     assert_eq!(news.iter().filter(|action| **action == Action::HcvConflictResolved).count(), 1, "{news:?}");
 }
 
-/// Two people decided, one was faster.
+/// Two people decided, and one of them was faster.
 pub async fn a_decision_on_a_closed_conflict_changes_nothing<J: Journal, D: Desk>(journal: &J, desk: &D) {
     let (lease, run_id) = begin(journal, desk).await;
     let record_id = desk.save(&at("x"), RecordType::KeyValue, value("1")).await;

@@ -13,7 +13,7 @@ async fn take<J: Journal, D: Desk>(journal: &J, desk: &D) -> Option<Lease> {
     journal.acquire_lease(desk.connection_id(), Uuid::now_v7(), TTL).await.expect("the journal answers")
 }
 
-/// Until it is given back.
+/// The lease is free again after it is given back.
 pub async fn a_lease_has_one_holder_at_a_time<J: Journal, D: Desk>(journal: &J, desk: &D) {
     let first = take(journal, desk).await.expect("the lease is free");
     assert_eq!(take(journal, desk).await, None);
@@ -24,7 +24,7 @@ pub async fn a_lease_has_one_holder_at_a_time<J: Journal, D: Desk>(journal: &J, 
     is_lost(&journal.renew_lease(first, TTL).await);
 }
 
-/// A dead process holds nothing for ever.
+/// A dead process therefore does not hold a lease forever.
 pub async fn a_lease_runs_out_and_the_next_one_has_a_higher_fence<J: Journal, D: Desk>(journal: &J, desk: &D) {
     let first = take(journal, desk).await.expect("the lease is free");
     desk.let_pass(TTL + Duration::from_secs(1)).await;
@@ -32,7 +32,7 @@ pub async fn a_lease_runs_out_and_the_next_one_has_a_higher_fence<J: Journal, D:
     assert!(second.fence > first.fence);
 }
 
-/// As long as it is renewed in time.
+/// This holds as long as the lease is renewed in time.
 pub async fn a_renewed_lease_does_not_run_out<J: Journal, D: Desk>(journal: &J, desk: &D) {
     let lease = take(journal, desk).await.expect("the lease is free");
     for _ in 0..3 {
@@ -42,7 +42,7 @@ pub async fn a_renewed_lease_does_not_run_out<J: Journal, D: Desk>(journal: &J, 
     assert_eq!(take(journal, desk).await, None);
 }
 
-/// Whoever came later has the say, even if the earlier one does not know.
+/// The later holder wins, even if the earlier one does not know about it.
 pub async fn nothing_is_recorded_under_a_lost_lease<J: Journal, D: Desk>(journal: &J, desk: &D) {
     let record_id = desk.save(&at("x"), RecordType::KeyValue, value("1")).await;
     let (lease, run_id) = begin(journal, desk).await;
@@ -64,7 +64,7 @@ pub async fn nothing_is_recorded_under_a_lost_lease<J: Journal, D: Desk>(journal
     assert_eq!(base_of(journal, desk, "x").await, None);
 }
 
-/// Giving back what one does not hold any more is no error, and frees nobody else's.
+/// Giving back a lost lease is not an error, and does not free the lease of the next holder.
 pub async fn a_lost_lease_takes_nothing_back<J: Journal, D: Desk>(journal: &J, desk: &D) {
     let first = take(journal, desk).await.expect("the lease is free");
     desk.let_pass(TTL + Duration::from_secs(1)).await;

@@ -1,8 +1,8 @@
-//! The other contract: everything the engine relies on a [`Journal`]
-//! for, one sentence each. It runs on the journal in memory and on the store with each of its
-//! databases, so that what the engine's tests prove holds for the real thing.
+//! The contract of a [`Journal`]: everything that the engine relies on, with one function per sentence. It
+//! runs on the journal in memory and on the store with each of its databases, so that the results of the
+//! engine's tests hold for the real store.
 //!
-//! [`journal_contract!`](macro@crate::journal_contract) makes one test of every sentence.
+//! [`journal_contract!`](macro@crate::journal_contract) makes a test of each sentence.
 
 mod conflicts;
 mod leases;
@@ -33,16 +33,16 @@ use crate::{
     world::{actor, at, data},
 };
 
-/// What people do at the same database, without the engine. One connection on one collection,
-/// both empty at first.
+/// The actions of people on the same database, without the engine. There is one connection on one collection,
+/// and both are empty at first.
 pub trait Desk {
-    /// The connection.
+    /// Returns the connection.
     fn connection_id(&self) -> ConnectionId;
 
-    /// Its collection.
+    /// Returns the collection of the connection.
     fn collection_id(&self) -> CollectionId;
 
-    /// Saves a record: a new one, or the next revision of the one at the path.
+    /// Saves a new record, or the next revision of the record at the path.
     fn save(&self, path: &SecretPath, record_type: RecordType, data: Data) -> impl Future<Output = RecordId>;
 
     /// Renames a record.
@@ -51,34 +51,34 @@ pub trait Desk {
     /// Moves a record to the trash.
     fn trash(&self, path: &SecretPath) -> impl Future<Output = ()>;
 
-    /// Marks the connection's scope as changed (edits its mount, say).
+    /// Marks the scope of the connection as changed, as an edit of its mount does.
     fn change_scope(&self) -> impl Future<Output = ()>;
 
-    /// Stops runs from starting, or lets them start again.
+    /// Pauses the connection, or lets runs start again.
     fn pause(&self, paused: bool) -> impl Future<Output = ()>;
 
-    /// The database was found to have gone back in time.
+    /// Raises the restore guard, as if the database had gone back in time.
     fn raise_guard(&self, reason: &str) -> impl Future<Output = ()>;
 
-    /// Puts a wrapping token in place of the connection's credential.
+    /// Replaces the credential of the connection with a wrapping token.
     fn wrap_credential(&self, token: &str) -> impl Future<Output = ()>;
 
-    /// Tells how a run is recorded.
+    /// Returns the recorded state of a run.
     fn run_state(&self, id: RunId) -> impl Future<Output = Option<RunState>>;
 
-    /// Lists every conflict that was ever recorded for the connection, oldest first.
+    /// Returns the ids of all conflicts of the connection, oldest first.
     fn conflict_ids(&self) -> impl Future<Output = Vec<ConflictId>>;
 
-    /// Lists what was audited so far, oldest first.
+    /// Returns the audited actions so far, oldest first.
     fn audited(&self) -> impl Future<Output = Vec<Action>>;
 
     /// Lets time pass for leases and plans.
     fn let_pass(&self, duration: Duration) -> impl Future<Output = ()>;
 }
 
-/// Makes one `#[tokio::test]` of every sentence of the journal's contract.
+/// Makes a `#[tokio::test]` of each sentence of the contract.
 ///
-/// `$world` is an expression that answers `(journal, desk)` on a fresh database; it may await.
+/// `$world` is an expression that gives `(journal, desk)` on a fresh database. It may await.
 #[macro_export]
 macro_rules! journal_contract {
     ($world:expr) => {
@@ -133,13 +133,13 @@ macro_rules! journal_contract {
 
 const TTL: Duration = Duration::from_secs(60);
 
-/// The stamp of version `n`.
+/// Returns the stamp of version `n`.
 fn stamp(n: u64) -> RemoteStamp {
     let created = UnixNanos(1_767_225_600_123_456_789 + i64::try_from(n).expect("small"));
     RemoteStamp { key_created: UnixNanos(1_767_225_600_123_456_789), version: Version(n), version_created: created }
 }
 
-/// A base that links a record's revision to version 1.
+/// Returns a base that links a revision of a record to version 1.
 fn base(record_id: RecordId, revision: u64) -> BaseEntry {
     let (revision, record_type) = (Revision(revision), RecordType::KeyValue);
     BaseEntry {
@@ -161,7 +161,7 @@ fn fields(text: &str) -> SecretFields {
     SecretFields::from_trusted(value(text))
 }
 
-/// An outcome that changes nothing.
+/// Returns an outcome that changes nothing.
 fn outcome(path: &str) -> Outcome {
     Outcome {
         path: at(path),
@@ -173,7 +173,7 @@ fn outcome(path: &str) -> Outcome {
     }
 }
 
-/// What travelled, for the audit.
+/// Returns the audit entry of a secret that was synchronized.
 fn synced(record_id: RecordId) -> SyncedAudit {
     let remote = RemoteRef { cluster: None, path: "secret/team/app/x".to_owned(), version: Some(1), request_id: None };
     SyncedAudit { what: "updated_local", record_id: Some(record_id), revision: None, remote }
@@ -205,26 +205,26 @@ fn run<D: Desk>(desk: &D, id: RunId, trigger: Trigger) -> Run {
     }
 }
 
-/// Records one outcome.
+/// Records an outcome.
 async fn commit<J: Journal>(journal: &J, (lease, run_id): (Lease, RunId), outcome: Outcome) -> Committed {
     let committed = journal.commit(lease, run_id, vec![outcome]).await.expect("the journal answers");
     assert_eq!(committed.len(), 1);
     committed[0]
 }
 
-/// Reads what a revision holds.
+/// Returns the content of a revision.
 async fn revision<J: Journal>(journal: &J, record_id: RecordId, revision: u64) -> Option<Data> {
     let stored = journal.fields(record_id, Revision(revision)).await.expect("the journal answers");
     stored.map(|stored| stored.fields.expose().clone())
 }
 
-/// Reads the id and current revision of the live record at a path.
+/// Returns the id and the current revision of the live record at a path.
 async fn live<J: Journal, D: Desk>(journal: &J, desk: &D, path: &str) -> Option<(RecordId, u64)> {
     let snapshot = journal.local_snapshot(desk.collection_id()).await.expect("the journal answers");
     snapshot.live.get(&at(path)).map(|entry| (entry.record_id, entry.revision.0))
 }
 
-/// Reads the base of a path.
+/// Returns the base of a path.
 async fn base_of<J: Journal, D: Desk>(journal: &J, desk: &D, path: &str) -> Option<BaseEntry> {
     journal.base(desk.connection_id()).await.expect("the journal answers").remove(&at(path))
 }

@@ -1,4 +1,4 @@
-//! Recording outcomes: guards, revisions, bases, the audit.
+//! Outcomes with their guards, revisions, bases and audit entries.
 
 use uuid::Uuid;
 use vaultterm_ledger::Action;
@@ -30,7 +30,7 @@ fn new_id() -> RecordId {
     RecordId(Uuid::now_v7())
 }
 
-/// Whatever revision the engine wrote into the base.
+/// The journal sets the revision of the base, whatever revision the engine wrote into it.
 pub async fn a_created_record_is_its_bases_revision<J: Journal, D: Desk>(journal: &J, desk: &D) {
     let run = begin(journal, desk).await;
     let record_id = new_id();
@@ -41,7 +41,7 @@ pub async fn a_created_record_is_its_bases_revision<J: Journal, D: Desk>(journal
     assert_eq!(revision(journal, record_id, 2).await, None);
 }
 
-/// Somebody was faster.
+/// Another client created a record there first.
 pub async fn a_record_is_not_created_where_one_lives<J: Journal, D: Desk>(journal: &J, desk: &D) {
     let run = begin(journal, desk).await;
     let record_id = desk.save(&at("x"), RecordType::KeyValue, value("mine")).await;
@@ -50,7 +50,7 @@ pub async fn a_record_is_not_created_where_one_lives<J: Journal, D: Desk>(journa
     assert_eq!(base_of(journal, desk, "x").await, None);
 }
 
-/// The current one, neither an older nor a newer.
+/// It must be the current revision, and neither an older nor a newer one.
 pub async fn an_update_needs_its_revision<J: Journal, D: Desk>(journal: &J, desk: &D) {
     let run = begin(journal, desk).await;
     let record_id = desk.save(&at("x"), RecordType::KeyValue, value("1")).await;
@@ -67,7 +67,7 @@ pub async fn an_update_needs_its_revision<J: Journal, D: Desk>(journal: &J, desk
     }
 }
 
-/// A record that was renamed meanwhile is another path's business; one in the trash nobody's.
+/// An update does not follow a record that was renamed meanwhile, and does not change a record in the trash.
 pub async fn an_update_needs_its_path<J: Journal, D: Desk>(journal: &J, desk: &D) {
     let run = begin(journal, desk).await;
     let record_id = desk.save(&at("x"), RecordType::KeyValue, value("1")).await;
@@ -79,7 +79,7 @@ pub async fn an_update_needs_its_path<J: Journal, D: Desk>(journal: &J, desk: &D
     assert_eq!(revision(journal, record_id, now + 1).await.filter(|found| *found == value("updated")), None);
 }
 
-/// In one transaction with the base.
+/// All of this happens in one transaction with the base.
 pub async fn a_rebase_makes_two_revisions_and_the_base_names_the_first<J: Journal, D: Desk>(journal: &J, desk: &D) {
     let run = begin(journal, desk).await;
     let record_id = desk.save(&at("x"), RecordType::KeyValue, value("mine")).await;
@@ -104,7 +104,7 @@ pub async fn a_rebase_makes_two_revisions_and_the_base_names_the_first<J: Journa
     assert_eq!(live(journal, desk, "x").await, Some((record_id, 3)));
 }
 
-/// The oldest comes first, what the record held comes on top, and the base stays.
+/// The oldest version comes first, the former content of the record comes last, and the base stays.
 pub async fn kept_versions_become_revisions_below_what_the_record_holds<J: Journal, D: Desk>(journal: &J, desk: &D) {
     let run = begin(journal, desk).await;
     let record_id = desk.save(&at("x"), RecordType::KeyValue, value("mine")).await;
@@ -128,7 +128,7 @@ pub async fn kept_versions_become_revisions_below_what_the_record_holds<J: Journ
     assert_eq!(live(journal, desk, "x").await, Some((record_id, 4)));
 }
 
-/// As a new revision with the values given.
+/// It comes back as a new revision with the given values.
 pub async fn a_trashed_record_keeps_its_revisions_and_comes_back<J: Journal, D: Desk>(journal: &J, desk: &D) {
     let run = begin(journal, desk).await;
     let record_id = desk.save(&at("x"), RecordType::KeyValue, value("1")).await;
@@ -173,7 +173,7 @@ pub async fn a_record_does_not_come_back_where_another_lives<J: Journal, D: Desk
     assert_eq!(live(journal, desk, "x").await, Some((other, 1)));
 }
 
-/// Nor one that was never there, or is not in the trash.
+/// A record that lives, or that never existed, does not come back.
 pub async fn a_record_comes_back_only_from_the_trash_and_only_at_its_path<J: Journal, D: Desk>(journal: &J, desk: &D) {
     let run = begin(journal, desk).await;
     let record_id = desk.save(&at("x"), RecordType::KeyValue, value("1")).await;
@@ -189,7 +189,7 @@ pub async fn a_record_comes_back_only_from_the_trash_and_only_at_its_path<J: Jou
     assert!(matches!(commit(journal, run, restore("x")).await, Committed::Done(_)));
 }
 
-/// Or nothing is recorded.
+/// Otherwise nothing is recorded.
 pub async fn a_base_names_a_revision_that_exists<J: Journal, D: Desk>(journal: &J, desk: &D) {
     let run = begin(journal, desk).await;
     let record_id = desk.save(&at("x"), RecordType::KeyValue, value("1")).await;
@@ -210,7 +210,7 @@ pub async fn a_base_names_a_revision_that_exists<J: Journal, D: Desk>(journal: &
     assert_eq!(base_of(journal, desk, "x").await, Some(whole), "every part of a base comes back, to the nanosecond");
 }
 
-/// The base says what was written, not what the record holds by now.
+/// The base describes what was written, and not what the record holds by now.
 pub async fn a_base_of_what_was_written_remotely_survives_a_later_edit<J: Journal, D: Desk>(journal: &J, desk: &D) {
     let run = begin(journal, desk).await;
     let record_id = desk.save(&at("x"), RecordType::KeyValue, value("1")).await;
@@ -220,7 +220,7 @@ pub async fn a_base_of_what_was_written_remotely_survives_a_later_edit<J: Journa
     assert_eq!(base_of(journal, desk, "x").await, Some(base(record_id, 1)));
 }
 
-/// The new one is set and the old one removed, and two bases may name one record until then.
+/// The new base is set and the old one is removed. Until then two bases may name the same record.
 pub async fn a_move_changes_both_bases_at_once<J: Journal, D: Desk>(journal: &J, desk: &D) {
     let run = begin(journal, desk).await;
     let record_id = desk.save(&at("old"), RecordType::KeyValue, value("1")).await;
@@ -236,7 +236,7 @@ pub async fn a_move_changes_both_bases_at_once<J: Journal, D: Desk>(journal: &J,
     assert_eq!(paths(one), [at("new")]);
 }
 
-/// Answers come in the order of the outcomes.
+/// The answers are in the order of the outcomes.
 pub async fn a_stale_outcome_stops_no_other<J: Journal, D: Desk>(journal: &J, desk: &D) {
     let (lease, run_id) = begin(journal, desk).await;
     let record_id = desk.save(&at("b"), RecordType::KeyValue, value("1")).await;
@@ -249,7 +249,7 @@ pub async fn a_stale_outcome_stops_no_other<J: Journal, D: Desk>(journal: &J, de
     assert_eq!(snapshot.live.into_keys().collect::<Vec<_>>(), [at("a"), at("b"), at("c")]);
 }
 
-/// And a stale outcome leaves no trace.
+/// A stale outcome leaves no trace.
 pub async fn what_travelled_is_audited_with_what_it_changed<J: Journal, D: Desk>(journal: &J, desk: &D) {
     let run = begin(journal, desk).await;
     let record_id = desk.save(&at("x"), RecordType::KeyValue, value("1")).await;

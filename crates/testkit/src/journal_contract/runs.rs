@@ -28,7 +28,7 @@ async fn connection<J: Journal, D: Desk>(journal: &J, desk: &D) -> Connection {
     journal.connection(desk.connection_id()).await.expect("the journal answers").expect("the connection exists").0
 }
 
-/// All three in one transaction.
+/// All three changes happen in one transaction.
 pub async fn a_base_set_aside_is_forgotten_and_the_new_identity_recorded<J: Journal, D: Desk>(journal: &J, desk: &D) {
     let record_id = desk.save(&at("x"), RecordType::KeyValue, value("1")).await;
     let first = begin(journal, desk).await;
@@ -43,7 +43,7 @@ pub async fn a_base_set_aside_is_forgotten_and_the_new_identity_recorded<J: Jour
     assert_eq!((found.identity, found.scope_changed), (Some(identity()), false));
 }
 
-/// Every run does so.
+/// Every run records the identity in this way.
 pub async fn an_identity_is_recorded_without_touching_the_base<J: Journal, D: Desk>(journal: &J, desk: &D) {
     let record_id = desk.save(&at("x"), RecordType::KeyValue, value("1")).await;
     let run = begin(journal, desk).await;
@@ -55,7 +55,7 @@ pub async fn an_identity_is_recorded_without_touching_the_base<J: Journal, D: De
     assert!(base_of(journal, desk, "x").await.is_some());
 }
 
-/// A person acknowledged it.
+/// A person acknowledged the guard.
 pub async fn a_guard_is_lifted_once_and_under_the_lease_only<J: Journal, D: Desk>(journal: &J, desk: &D) {
     desk.raise_guard("the database was restored").await;
     let before = connection(journal, desk).await;
@@ -72,7 +72,7 @@ pub async fn a_guard_is_lifted_once_and_under_the_lease_only<J: Journal, D: Desk
     assert_eq!((after.guarded, after.revision), (None, before.revision), "plans stay applicable");
 }
 
-/// Only what the last run found counts.
+/// Only the paths that the last run found gone count.
 pub async fn what_was_found_gone_is_remembered_until_the_next_run<J: Journal, D: Desk>(journal: &J, desk: &D) {
     let (lease, _) = begin(journal, desk).await;
     let found = async || journal.suspicions(desk.connection_id()).await.expect("the journal answers");
@@ -84,7 +84,8 @@ pub async fn what_was_found_gone_is_remembered_until_the_next_run<J: Journal, D:
     }
 }
 
-/// No clock is asked: an edit that waited for its turn, or one by a node whose clock is slow, counts.
+/// The number does not depend on clocks. It therefore counts an edit that waited for its turn, and an edit by
+/// a node whose clock is slow.
 pub async fn the_change_number_grows_with_every_change_of_a_record_and_with_nothing_else<J: Journal, D: Desk>(
     journal: &J,
     desk: &D,
@@ -119,7 +120,7 @@ pub async fn the_change_number_grows_with_every_change_of_a_record_and_with_noth
     assert_eq!(number().await, before, "a base that moves changes no record");
 }
 
-/// Under a lease; whoever lost it has no say.
+/// The number changes only under a lease, and not under a lost one.
 pub async fn the_number_of_the_newest_run_only_grows<J: Journal, D: Desk>(journal: &J, desk: &D) {
     let newest = async || journal.newest_run(desk.connection_id()).await.expect("the journal answers");
     assert_eq!(newest().await, 0);
@@ -134,7 +135,7 @@ pub async fn the_number_of_the_newest_run_only_grows<J: Journal, D: Desk>(journa
     assert_eq!(newest().await, 7);
 }
 
-/// With everything in it.
+/// The plan comes back with its whole content.
 pub async fn a_plan_is_found_until_it_expires<J: Journal, D: Desk>(journal: &J, desk: &D) {
     let found = connection(journal, desk).await;
     let now = now();
@@ -162,14 +163,14 @@ pub async fn a_plan_is_found_until_it_expires<J: Journal, D: Desk>(journal: &J, 
     assert!(journal.plan(expired.id).await.expect("the journal answers").is_none());
 }
 
-/// A clock that both a fake and a real database agree with: far enough in the future for
-/// either.
+/// Returns the time of this machine, which suits the fake as well as a real database: it is late enough for
+/// both.
 fn now() -> UnixNanos {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
     UnixNanos(i64::try_from(since.as_nanos()).expect("before 2262"))
 }
 
-/// A pause that is answered holds, whenever the run was asked for.
+/// After a pause was acknowledged no run begins, whenever it was asked for.
 pub async fn a_paused_connection_begins_no_run_but_a_decision<J: Journal, D: Desk>(journal: &J, desk: &D) {
     let id = RunId(Uuid::now_v7());
     let lease = journal.acquire_lease(desk.connection_id(), id.0, TTL).await.expect("answers").expect("free");
@@ -185,7 +186,7 @@ pub async fn a_paused_connection_begins_no_run_but_a_decision<J: Journal, D: Des
     journal.begin_run(lease, &run(desk, next, Trigger::Manual)).await.expect("recorded");
 }
 
-/// Only then its schedule counts.
+/// The schedule of the connection applies only after such a run.
 pub async fn a_run_that_a_person_begins_starts_the_connection<J: Journal, D: Desk>(journal: &J, desk: &D) {
     let id = RunId(Uuid::now_v7());
     let lease = journal.acquire_lease(desk.connection_id(), id.0, TTL).await.expect("answers").expect("free");
@@ -194,7 +195,7 @@ pub async fn a_run_that_a_person_begins_starts_the_connection<J: Journal, D: Des
     assert_eq!(desk.run_state(id).await, Some(RunState::Running));
 }
 
-/// Its process died.
+/// The process of the run died.
 pub async fn a_run_left_behind_is_closed_by_the_next<J: Journal, D: Desk>(journal: &J, desk: &D) {
     let (_, left) = begin(journal, desk).await;
     desk.let_pass(TTL + Duration::from_secs(1)).await;
@@ -207,19 +208,19 @@ pub async fn a_run_left_behind_is_closed_by_the_next<J: Journal, D: Desk>(journa
     assert_eq!(desk.run_state(left).await, Some(RunState::Failed), "what was closed stays closed");
 }
 
-/// In one transaction: nobody sees an ended run that still keeps others away.
+/// This happens in one transaction, so that no reader sees an ended run that still holds the lease.
 pub async fn a_run_that_ended_leaves_the_connection_to_the_next<J: Journal, D: Desk>(journal: &J, desk: &D) {
     let (first, id) = begin(journal, desk).await;
     let ended = Run { state: RunState::Succeeded, finished: Some(now()), ..run(desk, id, Trigger::Interval) };
     journal.finish_run(&ended).await.expect("recorded");
     let (second, _) = begin(journal, desk).await;
     is_lost(&journal.update_run(first, &ended).await);
-    // What the first one gives back late is not the second one's lease.
+    // A late release by the first run does not free the lease of the second one.
     journal.release_lease(first).await.expect("nothing happens");
     journal.renew_lease(second, TTL).await.expect("still held");
 }
 
-/// It touches nothing but what is its own.
+/// The run changes only its own row.
 pub async fn a_run_says_how_it_ended_even_without_its_lease<J: Journal, D: Desk>(journal: &J, desk: &D) {
     let (lease, id) = begin(journal, desk).await;
     journal.release_lease(lease).await.expect("given back");

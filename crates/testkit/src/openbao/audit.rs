@@ -1,19 +1,19 @@
-//! What a server says it was asked: its audit log.
+//! Reads the audit log of a server, which shows the requests that reached it.
 
 use std::{fs, path::Path};
 
 use serde::Deserialize;
 
-/// One request as the audit log has it. Values in it are hashed by the server.
+/// A request from the audit log. The server hashes the values in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditedRequest {
     /// `read`, `list`, `scan`, `create`, `update`, `patch`, `delete` …
     pub operation: String,
-    /// As in policies: `kv/data/team/a`.
+    /// The path as policies name it: `kv/data/team/a`.
     pub path: String,
-    /// Name of the AppRole role whose token asked; empty for others.
+    /// The name of the AppRole role whose token sent the request. Empty for other tokens.
     pub role: String,
-    /// Whether it was refused.
+    /// Whether the server refused the request.
     pub failed: bool,
 }
 
@@ -48,7 +48,7 @@ struct Request {
     path: String,
 }
 
-/// Reads a log. The last line may be half written: its request is not answered yet.
+/// Reads a log. The last line may be incomplete; its request has no answer yet in that case.
 pub(super) fn read(log: &Path) -> Vec<AuditedRequest> {
     let text = fs::read_to_string(log).unwrap_or_default();
     let lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::OpenBao;
 use crate::{Backdoor, Data, Metadata};
 
-/// The administrator's access to one prefix of one KV v2 mount. Keeps the server alive.
+/// The administrator's access to a prefix of a KV v2 mount. It keeps the server alive.
 #[derive(Clone, Debug)]
 pub struct OpenBaoBackdoor {
     server: Arc<OpenBao>,
@@ -85,8 +85,8 @@ impl Backdoor for OpenBaoBackdoor {
     }
 }
 
-/// Encodes a path for a URL, on its own and not with the client's code: a common mistake would
-/// hide itself.
+/// Encodes a path for a URL. It does not use the code of the client, because the tests would then not notice
+/// a mistake in it.
 pub(super) fn encoded(path: &str) -> String {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.~/".contains(byte);
     path.bytes().map(|byte| if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()

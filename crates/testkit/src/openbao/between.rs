@@ -1,11 +1,10 @@
-//! Something between the client and a real server, as proxies and networks are: it passes requests
-//! on, and does to them and to their answers what a test wants.
+//! A gateway between the client and a real server, like a proxy or a network. It passes requests on, and
+//! changes them and their answers as a test wants.
 //!
-//! It reads heads and lengths and knows nothing of Vault. One request per connection, so that
-//! every answer begins with a head.
+//! The gateway reads heads and lengths and knows nothing of Vault. Each connection carries a single request,
+//! so that every answer begins with a head.
 //!
-//! Start reading at [`Meddling`], and at [`Between::hold`] for what happens in the middle of
-//! something.
+//! Start reading at [`Meddling`], and at [`Between::hold`] for events in the middle of an operation.
 
 mod head;
 
@@ -28,44 +27,44 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::Leaf;
 
-/// What is done to a request or its answer.
+/// What the gateway does to a request or its answer.
 #[derive(Clone, Copy, Debug)]
 pub enum Meddling {
     /// Nothing.
     Pass,
-    /// The answer's `Date` is off by this many seconds.
+    /// The `Date` of the answer is wrong by this many seconds.
     Date(i64),
-    /// The request does not get through; this comes back.
+    /// The request does not reach the server. The client gets this answer instead.
     Instead(&'static str),
-    /// The request does not get through: the connection is reset.
+    /// The request does not reach the server. The connection is reset.
     Reset,
-    /// The request does not get through, and nothing comes back until the client gives up.
+    /// The request does not reach the server. No answer comes until the client gives up.
     Swallowed,
-    /// The request gets through, and nothing comes back until the client gives up.
+    /// The request reaches the server. No answer comes until the client gives up.
     Withheld,
-    /// The request gets through, and the connection breaks before the answer.
+    /// The request reaches the server. The connection breaks before the answer.
     Lost,
-    /// The answer breaks off after its head and this many bytes.
+    /// The answer breaks off after its head and this many bytes of its body.
     Cut(usize),
-    /// The answer ends after this many bytes as if that were all of it.
+    /// The answer ends after this many bytes as if it were complete.
     Short(usize),
 }
 
-/// One request that came by.
+/// A request that passed the gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exchange {
-    /// Its first line.
+    /// The first line of the request.
     pub line: String,
-    /// The status that the client got; `None` for no answer, or none yet.
+    /// The status of the answer. `None` if there is no answer, or not yet.
     pub status: Option<u16>,
-    /// Requests that were under way when it came, itself included.
+    /// The number of requests in progress when it arrived, including itself.
     pub under_way: usize,
 }
 
-/// The way through it. Closed with the test's runtime.
+/// The gateway. It closes with the runtime of the test.
 #[derive(Clone, Debug)]
 pub struct Between {
-    /// Where to: all else, and `GET`.
+    /// The ports of the servers: for all other requests, and for `GET`.
     ports: (u16, u16),
     port: u16,
     address: String,
@@ -76,23 +75,23 @@ pub struct Between {
 struct State {
     rule: Rule,
     gate: Option<Gate>,
-    /// Plain http without.
+    /// The certificate for TLS. `None` means plain http.
     certificate: Option<Leaf>,
     listening: Option<JoinHandle<()>>,
     exchanges: Vec<Exchange>,
     under_way: usize,
 }
 
-/// What is done to requests whose first line holds a text.
+/// What to do to requests whose first line contains a text.
 #[derive(Debug)]
 struct Rule {
     with: String,
     meddling: Meddling,
-    /// To so many of them; to all without.
+    /// The number of requests to which the rule applies. `None` means all.
     times: Option<u32>,
 }
 
-/// Where the next request waits whose first line holds a text.
+/// A gate at which the next request waits whose first line contains a text.
 #[derive(Debug)]
 struct Gate {
     with: String,
@@ -101,7 +100,7 @@ struct Gate {
     answered: oneshot::Sender<()>,
 }
 
-/// A request that will be held before it gets through. It goes on when this is dropped.
+/// A request that is held before it reaches the server. It goes on when this value is dropped.
 #[derive(Debug)]
 pub struct Held {
     reached: oneshot::Receiver<String>,
@@ -110,15 +109,15 @@ pub struct Held {
 }
 
 impl Held {
-    /// Waits until the request is there. Answers the token that it carries, empty for none.
+    /// Waits until the request arrives. Returns its token, or an empty text if it has none.
     ///
     /// # Panics
-    /// When another request is held in its stead.
+    /// If another request is held in its place.
     pub async fn reached(&mut self) -> String {
         (&mut self.reached).await.expect("nothing else is held meanwhile")
     }
 
-    /// Lets the request go on, and waits until its answer was handed over, or will never be.
+    /// Lets the request go on, and waits until its answer was passed to the client or was lost.
     pub async fn let_through(self) {
         drop(self.open);
         let _ = self.answered.await;
@@ -126,27 +125,27 @@ impl Held {
 }
 
 impl Between {
-    /// Opens a way to a server on this machine that passes everything.
+    /// Opens a gateway to a server on this machine. It passes all requests on.
     ///
     /// # Panics
-    /// When loopback has no free port.
+    /// If loopback has no free port.
     pub async fn new(server_port: u16) -> Self {
         Self::balancing(server_port, server_port).await
     }
 
-    /// Opens a way to a cluster on this machine: a balancer that sends `GET` to one node and all
-    /// else to another.
+    /// Opens a gateway to a cluster on this machine. It balances: `GET` goes to one node, and all other
+    /// requests go to another.
     ///
     /// # Panics
-    /// When loopback has no free port.
+    /// If loopback has no free port.
     pub async fn balancing(server_port: u16, reads_port: u16) -> Self {
         Self::open((server_port, reads_port), None).await
     }
 
-    /// Opens a way that speaks TLS with this certificate, to a server that speaks plain http.
+    /// Opens a gateway that speaks TLS with this certificate, in front of a server that speaks plain http.
     ///
     /// # Panics
-    /// When loopback has no free port.
+    /// If loopback has no free port.
     pub async fn with_tls(server_port: u16, certificate: Leaf) -> Self {
         Self::open((server_port, server_port), Some(certificate)).await
     }
@@ -169,7 +168,7 @@ impl Between {
             while let Ok((client, _)) = listener.accept().await {
                 let here = here.clone();
                 tokio::spawn(async move {
-                    // A client that goes away is none of a test's business.
+                    // A client that goes away is not an error of the test.
                     let _ = here.welcome(client).await;
                 });
             }
@@ -177,23 +176,23 @@ impl Between {
         self.state().listening = Some(listening);
     }
 
-    /// Returns the address of the way.
+    /// Returns the address of the gateway.
     #[must_use]
     pub fn address(&self) -> &str {
         &self.address
     }
 
-    /// Does this, from now on, to requests whose first line holds a text.
+    /// Sets what to do from now on to requests whose first line contains a text.
     pub fn meddle(&self, with: impl Into<String>, meddling: Meddling) {
         self.state().rule = Rule { with: with.into(), meddling, times: None };
     }
 
-    /// Does this to the next so many requests whose first line holds a text.
+    /// Sets what to do to the next `times` requests whose first line contains a text.
     pub fn meddle_times(&self, times: u32, with: impl Into<String>, meddling: Meddling) {
         self.state().rule = Rule { with: with.into(), meddling, times: Some(times) };
     }
 
-    /// Holds the next request whose first line holds a text, before it gets through.
+    /// Holds the next request whose first line contains a text, before it reaches the server.
     #[must_use]
     pub fn hold(&self, with: impl Into<String>) -> Held {
         let (reached_by, reached) = oneshot::channel();
@@ -203,26 +202,26 @@ impl Between {
         Held { reached, open, answered }
     }
 
-    /// Closes the way: whoever comes is refused the connection.
+    /// Closes the gateway. New connections are refused.
     pub async fn close(&self) {
         let listening = self.state().listening.take();
         if let Some(listening) = listening {
             listening.abort();
-            // The port is closed once the task is gone.
+            // The port closes when the task is gone.
             let _ = listening.await;
         }
     }
 
-    /// Opens the way again, at the same address.
+    /// Opens the gateway again at the same address.
     ///
     /// # Panics
-    /// When somebody else took the port.
+    /// If another process took the port.
     pub async fn reopen(&self) {
         let listener = TcpListener::bind(("127.0.0.1", self.port)).await;
         self.listen(listener.expect("nobody took the port in that moment"));
     }
 
-    /// Shows another certificate from now on; plain http without.
+    /// Shows another certificate from now on. Without one, the gateway speaks plain http.
     pub fn show(&self, certificate: Option<Leaf>) {
         self.state().certificate = certificate;
     }
@@ -252,7 +251,7 @@ impl Between {
         }
     }
 
-    /// Lets the server find out what to answer to something that is no request.
+    /// Passes on a connection that carries no HTTP request, so that the server decides about its answer.
     async fn pass_on(&self, mut client: TcpStream) -> io::Result<()> {
         let mut server = TcpStream::connect(("127.0.0.1", self.ports.0)).await?;
         tokio::io::copy_bidirectional(&mut client, &mut server).await.map(drop)
@@ -264,7 +263,7 @@ impl Between {
         let mut body = vec![0; head::length(&head)];
         client.read_exact(&mut body).await?;
         let number = self.arrived(&head);
-        // Tells by being dropped.
+        // Dropping this value tells the waiting test that the answer was sent.
         let _answered = self.wait_at_gate(&head).await;
         let meddling = self.rule_for(head::line(&head));
         let status = self.exchange(&mut client, (&head, &body), meddling).await;
@@ -274,7 +273,7 @@ impl Between {
         Ok(())
     }
 
-    /// Notes a request; answers its number.
+    /// Records a request and returns its number.
     fn arrived(&self, head: &str) -> usize {
         let mut state = self.state();
         state.under_way += 1;
@@ -283,7 +282,8 @@ impl Between {
         state.exchanges.len() - 1
     }
 
-    /// Waits at the gate, if there is one for it. Answers what to drop once it is answered.
+    /// Waits at the gate, if there is one for this request. Returns a value that must be dropped after the
+    /// answer.
     async fn wait_at_gate(&self, head: &str) -> Option<oneshot::Sender<()>> {
         let gate = {
             let mut state = self.state();
@@ -292,7 +292,7 @@ impl Between {
         };
         let gate = gate?;
         let token = head::field(head, "x-vault-token").unwrap_or_default().to_owned();
-        // Whoever does not wait for it does not hold it.
+        // The gate holds the request only if the test still waits for it.
         if gate.reached.send(token).is_ok() {
             let _ = gate.opened.await;
         }
@@ -314,7 +314,7 @@ impl Between {
         }
     }
 
-    /// Answers a request; says with which status, where there was one.
+    /// Answers a request. Returns the status of the answer, if there was one.
     async fn exchange(
         &self,
         client: &mut BufReader<impl Way>,
@@ -360,7 +360,7 @@ impl Between {
 
 /// A connection with a client.
 trait Way: AsyncRead + AsyncWrite + Unpin + Send {
-    /// Lets it end with a reset instead of an orderly close.
+    /// Makes the connection end with a reset instead of an orderly close.
     fn reset_when_dropped(&self) -> io::Result<()>;
 }
 
@@ -376,7 +376,7 @@ impl Way for TlsStream<TcpStream> {
     }
 }
 
-/// Says whether a connection begins as TLS does.
+/// Returns whether a connection begins as TLS does.
 async fn speaks_tls(client: &TcpStream) -> io::Result<bool> {
     const HANDSHAKE: u8 = 0x16;
     let mut first = [0];

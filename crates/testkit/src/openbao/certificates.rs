@@ -1,4 +1,4 @@
-//! Certificates for TLS tests, made on the spot.
+//! Makes certificates for TLS tests.
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
@@ -13,11 +13,11 @@ pub struct Authority {
 /// A certificate and its key.
 #[derive(Clone, Debug)]
 pub struct Leaf {
-    /// PEM.
+    /// The certificate in PEM.
     pub certificate_pem: String,
-    /// PEM.
+    /// The key in PEM.
     pub key_pem: String,
-    /// Certificate and key that an administrator shows to a server that asks for one, PEM.
+    /// A client certificate and key in PEM, for the administrator of a server that asks for one.
     pub administrator: Option<String>,
 }
 
@@ -33,19 +33,19 @@ impl Authority {
         Self { issuer: CertifiedIssuer::self_signed(params, key).expect("a CA can sign itself") }
     }
 
-    /// Returns its certificate, PEM.
+    /// Returns the certificate of the CA in PEM.
     #[must_use]
     pub fn certificate_pem(&self) -> String {
         self.issuer.pem()
     }
 
-    /// Makes a server's certificate for names and addresses.
+    /// Makes a server certificate for names and addresses.
     #[must_use]
     pub fn server(&self, names: &[&str]) -> Leaf {
         self.leaf(names, ExtendedKeyUsagePurpose::ServerAuth, |_| {})
     }
 
-    /// Makes a server's certificate that expired in 2021.
+    /// Makes a server certificate that expired in 2021.
     #[must_use]
     pub fn expired_server(&self, names: &[&str]) -> Leaf {
         self.leaf(names, ExtendedKeyUsagePurpose::ServerAuth, |params| {
@@ -54,7 +54,7 @@ impl Authority {
         })
     }
 
-    /// Makes a client's certificate.
+    /// Makes a client certificate.
     #[must_use]
     pub fn client(&self, name: &str) -> Leaf {
         self.leaf(&[name], ExtendedKeyUsagePurpose::ClientAuth, |_| {})
@@ -77,8 +77,7 @@ impl Authority {
 }
 
 impl Leaf {
-    /// Gives a server's certificate to a server that will ask for client certificates, together
-    /// with one for the administrator.
+    /// Adds a client certificate for the administrator to the certificate of a server that will ask for one.
     #[must_use]
     pub fn with_administrator(self, client: &Self) -> Self {
         Self { administrator: Some(format!("{}\n{}", client.certificate_pem, client.key_pem)), ..self }

@@ -1,17 +1,18 @@
-//! The configuration file of a test's server. Vault and OpenBao read the same language; what each
-//! wants for itself is said by [`Product`].
+//! Writes the configuration file of a test server. Vault and OpenBao read the same language, and [`Product`]
+//! decides about their differences.
 
 use std::{fs, net::TcpListener, path::Path};
 
 use super::{product::Product, setup::Setup};
 
-/// Strings that OpenBao takes in one request behind the stand-in: Vault has no such limit.
+/// The maximum number of JSON strings that OpenBao accepts in a request behind the stand-in. Vault has no
+/// such limit.
 const STRINGS_UNLIMITED: u32 = 10_000_000;
 
-/// Writes the text for a server on a port of loopback. `reached_at` is the port that clients use.
+/// Returns the configuration of a server on a port of loopback. `reached_at` is the port for clients.
 pub(super) fn text(setup: &Setup, folder: &Path, audit_log: &Path, [port, reached_at]: [u16; 2]) -> String {
     let product = setup.product();
-    // A standby says only at this level that it now answers by itself.
+    // A standby logs only at this level that it now answers by itself.
     let level = if setup.raft { "info" } else { "warn" };
     let scheme = if setup.tls.is_some() { "https" } else { "http" };
     let api = format!("api_addr = \"{scheme}://127.0.0.1:{reached_at}\"\n");
@@ -22,7 +23,7 @@ pub(super) fn text(setup: &Setup, folder: &Path, audit_log: &Path, [port, reache
             "audit \"file\" \"audit\" {{\n  options = {{\n    file_path = \"{}\"\n  }}\n}}\n",
             audit_log.display()
         ),
-        // The log is asked for over the API, as with Vault.
+        // The audit log is enabled over the API, as with Vault.
         Product::StandIn => "unsafe_allow_api_audit_creation = true\n".to_owned(),
         Product::Vault => "disable_mlock = true\n".to_owned(),
     };

@@ -1,4 +1,4 @@
-//! The shell that holds a server on a leash.
+//! The shell that ties a server to its test.
 
 use std::{
     fs,
@@ -9,9 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Starts the server and waits for the end of standard input. The word `keep` on it leaves the
-/// folder alone. Signals for the whole process group are not for the keeper: it has work to do
-/// when they come.
+/// Starts the server and waits for the end of standard input. After the word `keep` on it, the folder stays.
+/// The keeper ignores signals to its process group, because it must clean up when they come.
 const SCRIPT: &str = r#"
 trap '' INT TERM HUP
 "$1" server -config="$2/config.hcl" </dev/null >>"$2/log" 2>&1 &
@@ -22,11 +21,11 @@ wait "$server" 2>/dev/null
 [ "$word" = keep ] || rm -rf "$2"
 "#;
 
-/// A server's process, through its keeper.
+/// The process of a server, run by its keeper.
 #[derive(Debug)]
 pub(super) struct Keeper {
     shell: Child,
-    /// `None` once the server was killed.
+    /// `None` after the server was killed.
     leash: Option<ChildStdin>,
 }
 
@@ -36,7 +35,7 @@ impl Keeper {
         let mut shell = Command::new("sh")
             .args(["-c", SCRIPT, "keeper"])
             .args([binary, folder])
-            // Nothing of a developer's Vault gets in.
+            // The environment of a developer's own Vault must not reach the server.
             .env_clear()
             .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
             .env("HOME", folder)
@@ -49,7 +48,7 @@ impl Keeper {
         Self { shell, leash }
     }
 
-    /// Waits until something listens on the port. `false` when the server could not bind it.
+    /// Waits until the server listens on the port. Returns `false` if it could not bind the port.
     pub(super) fn listens_on(&mut self, port: u16, log: &Path, patience: Duration) -> bool {
         let began = Instant::now();
         while began.elapsed() < patience {
@@ -59,7 +58,8 @@ impl Keeper {
                 let _ = fs::remove_file(log);
                 return false;
             }
-            // The banner comes after the listeners: whoever listens before is somebody else.
+            // The server prints the banner after it opened its listeners. Without the banner, a listener on
+            // this port belongs to another program.
             if said.contains("server started!") && TcpStream::connect(("127.0.0.1", port)).is_ok() {
                 return true;
             }

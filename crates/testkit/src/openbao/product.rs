@@ -1,12 +1,12 @@
-//! Which server the tests run on: a real OpenBao, a real HashiCorp Vault that somebody has, or the
-//! stand-in for one.
+//! The server on which the tests run: a real OpenBao, a real HashiCorp Vault that the developer has, or the
+//! stand-in for it.
 //!
-//! `VAULTTERM_VAULT` chooses: unset for OpenBao, the path of a `vault` binary for that one, and
-//! `stand-in` for [`VaultLike`](crate::vault_like::VaultLike).
+//! `VAULTTERM_VAULT` chooses the server. Unset, it is OpenBao. The path of a `vault` binary chooses that
+//! Vault, and `stand-in` chooses [`VaultLike`](crate::vault_like::VaultLike).
 
 use std::path::{Path, PathBuf};
 
-/// What a test's server is.
+/// The kind of a test server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Product {
     /// OpenBao: the pinned one, or `VAULTTERM_BAO`.
@@ -18,7 +18,7 @@ pub enum Product {
 }
 
 impl Product {
-    /// Returns what the environment chooses.
+    /// Returns the server that the environment chooses.
     #[must_use]
     pub fn chosen() -> Self {
         match std::env::var_os("VAULTTERM_VAULT") {
@@ -29,18 +29,18 @@ impl Product {
         }
     }
 
-    /// Returns what a test about HashiCorp Vault runs on: a real one where there is one, else the
+    /// Returns the server for a test about HashiCorp Vault: a real one if the environment names it, else the
     /// stand-in.
     #[must_use]
     pub fn vault() -> Self {
         if Self::chosen() == Self::Vault { Self::Vault } else { Self::StandIn }
     }
 
-    /// Finds the binary that is both the server and the command line. Behind the stand-in it is
-    /// OpenBao's.
+    /// Returns the binary that is both the server and the command line. Behind the stand-in it is that of
+    /// OpenBao.
     ///
     /// # Panics
-    /// When there is none; says how to get it.
+    /// If there is no binary. The message says how to get it.
     #[must_use]
     pub fn binary(self) -> PathBuf {
         if self == Self::Vault {
@@ -58,26 +58,26 @@ impl Product {
         path
     }
 
-    /// Says whether it answers as HashiCorp Vault does.
+    /// Returns whether the server answers as HashiCorp Vault does.
     #[must_use]
     pub fn is_vault(self) -> bool {
         self != Self::OpenBao
     }
 }
 
-/// Finds the binary of the chosen server, which is its command line, too.
+/// Returns the binary of the chosen server, which is also its command line.
 ///
 /// # Panics
-/// When there is none; says how to get it.
+/// If there is no binary. The message says how to get it.
 #[must_use]
 pub fn binary() -> PathBuf {
     Product::chosen().binary()
 }
 
-/// Says whether a test must be left out because it can only hold on OpenBao, and prints why. A test
-/// begins with `if only_on_openbao("…") { return; }`.
+/// Returns whether a test must be left out because it can pass only on OpenBao, and prints the reason. Such a
+/// test begins with `if only_on_openbao("…") { return; }`.
 ///
-/// The reasons are listed in `docs/reference/servers.md`.
+/// `docs/reference/servers.md` lists the reasons.
 #[allow(clippy::print_stderr, reason = "whoever runs the tests must learn what was left out")]
 #[must_use]
 pub fn only_on_openbao(reason: &str) -> bool {

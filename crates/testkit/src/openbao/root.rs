@@ -1,5 +1,5 @@
-//! The administrator of a test's server. Panics when the server does not do as it is told: a test
-//! cannot go on then.
+//! The administrator of a test server. Every method panics if the server does not do what it should, because
+//! a test cannot go on then.
 
 use std::collections::BTreeMap;
 
@@ -12,22 +12,22 @@ use super::{OpenBao, backdoor::encoded};
 #[derive(Clone, Debug)]
 pub struct Root<'a> {
     server: &'a OpenBao,
-    /// Empty for the root namespace.
+    /// The namespace. Empty for the root namespace.
     namespace: String,
 }
 
-/// An AppRole role to be made. The defaults are what `connection policy`'s script sets.
+/// An AppRole role to create. The defaults are those of the script that `connection policy` prints.
 #[derive(Clone, Debug)]
 pub struct AppRole<'a> {
-    /// Its name.
+    /// The name of the role.
     pub name: &'a str,
-    /// Its policy, HCL.
+    /// The policy of the role, in HCL.
     pub policy: &'a str,
-    /// Anything else that the role is to have (`token_ttl` …), by the API's names.
+    /// Additional settings of the role (`token_ttl` …), with the names of the API.
     pub more: Value,
 }
 
-/// What logs in.
+/// The credentials of a login.
 #[derive(Clone, Debug)]
 pub struct Credentials {
     /// The `RoleID`.
@@ -41,8 +41,8 @@ impl<'a> Root<'a> {
         Self { server, namespace }
     }
 
-    /// Asks for anything and expects success. `path` is encoded already. Answers `data` where
-    /// there is some, else the whole answer.
+    /// Sends a request and expects success. `path` must be encoded already. Returns `data` if the answer has
+    /// it, else the whole answer.
     pub async fn call(&self, method: &str, path: &str, body: Option<Value>) -> Value {
         let (status, answer) = self.try_call(method, path, body).await;
         assert!(status.is_success(), "{method} {path}: HTTP {status}: {answer}");
@@ -52,7 +52,7 @@ impl<'a> Root<'a> {
         }
     }
 
-    /// Asks for anything.
+    /// Sends a request and returns its status and answer.
     pub async fn try_call(&self, method: &str, path: &str, body: Option<Value>) -> (StatusCode, Value) {
         self.send(method, path, body, None).await
     }
@@ -78,7 +78,7 @@ impl<'a> Root<'a> {
         (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
     }
 
-    /// Makes a namespace.
+    /// Creates a namespace.
     pub async fn make_namespace(&self, name: &str) {
         self.call("POST", &format!("sys/namespaces/{name}"), None).await;
     }
@@ -92,7 +92,7 @@ impl<'a> Root<'a> {
         }
     }
 
-    /// A fresh v2 mount refuses requests for a moment, until it has upgraded itself.
+    /// Waits until a fresh v2 mount has upgraded itself. It refuses requests for a moment until then.
     async fn wait_for_upgrade(&self, mount: &str) {
         let began = std::time::Instant::now();
         while began.elapsed() < super::PATIENCE {
@@ -104,39 +104,39 @@ impl<'a> Root<'a> {
         panic!("the mount {mount} did not become ready");
     }
 
-    /// Unmounts an engine with all it holds.
+    /// Unmounts an engine and so removes all its content.
     pub async fn unmount(&self, mount: &str) {
         self.call("DELETE", &format!("sys/mounts/{mount}"), None).await;
     }
 
-    /// Writes a version. `path` is below the mount, encoded.
+    /// Writes a version and returns its number. `path` is relative to the mount, and encoded.
     pub async fn put(&self, mount: &str, path: &str, data: Value) -> u64 {
         let answer = self.call("POST", &format!("{mount}/data/{path}"), Some(json!({ "data": data }))).await;
         answer["version"].as_u64().expect("a write answers its version")
     }
 
-    /// Reads the newest version; `None` when it is not live.
+    /// Reads the newest version. Returns `None` if it is not live.
     pub async fn value(&self, mount: &str, path: &str) -> Option<Value> {
         let (status, answer) = self.try_call("GET", &format!("{mount}/data/{path}"), None).await;
         status.is_success().then(|| answer["data"]["data"].clone())
     }
 
-    /// Reads a key's metadata; `None` when there are none.
+    /// Reads the metadata of a key. Returns `None` if the key does not exist.
     pub async fn metadata(&self, mount: &str, path: &str) -> Option<Value> {
         let (status, answer) = self.try_call("GET", &format!("{mount}/metadata/{path}"), None).await;
         status.is_success().then(|| answer["data"].clone())
     }
 
-    /// Reads the metadata of every key below a folder, by path below it. One request with OpenBao,
-    /// one for each folder and key with Vault.
+    /// Reads the metadata of every key below a folder. Returns a map from the paths below the folder. It
+    /// needs a single request on OpenBao, and one for each folder and key on Vault.
     ///
     /// # Panics
-    /// When the server refuses to tell.
+    /// If the server refuses a request.
     pub async fn metadata_below(&self, mount: &str, folder: &str) -> BTreeMap<String, Value> {
         if self.server.flavor() == "openbao" {
             let path = format!("{mount}/detailed-metadata/{folder}/?scan=true");
             let (_, mut answer) = self.try_call("GET", &path, None).await;
-            // Nothing to list is 404, or an answer without keys.
+            // An empty listing is a 404, or an answer without keys.
             let keys = serde_json::from_value::<Option<_>>(answer["data"]["key_info"].take());
             return keys.expect("metadata by path").unwrap_or_default();
         }
@@ -163,8 +163,8 @@ impl<'a> Root<'a> {
         self.call("PUT", &format!("sys/policies/acl/{name}"), Some(json!({ "policy": hcl }))).await;
     }
 
-    /// Makes a role with a policy of the same name and nothing else, and a `SecretID`. Mounts
-    /// AppRole at `approle` when it is not there yet.
+    /// Creates a role with exactly one policy, which has the same name, and issues a `SecretID`. Mounts
+    /// AppRole at `approle` if it is not mounted yet.
     pub async fn make_role(&self, role: AppRole<'_>) -> Credentials {
         let (status, answer) = self.try_call("POST", "sys/auth/approle", Some(json!({"type": "approle"}))).await;
         let there = answer.to_string().contains("path is already in use");
@@ -191,7 +191,7 @@ impl<'a> Root<'a> {
         self.wrapped("POST", &format!("auth/approle/role/{role}/secret-id")).await
     }
 
-    /// Wraps the answer to any request.
+    /// Wraps the answer to a request and returns the wrapping token.
     pub async fn wrapped(&self, method: &str, path: &str) -> String {
         let (status, answer) = self.send(method, path, None, Some("5m")).await;
         assert!(status.is_success(), "{method} {path}: HTTP {status}: {answer}");

@@ -1,27 +1,28 @@
-//! How a test wants its server.
+//! The settings of a test server.
 
 use super::{certificates::Leaf, product::Product};
 
-/// How a server is to be run.
+/// The settings of a server.
 #[derive(Clone, Debug, Default)]
 pub struct Setup {
-    /// What is started; what the environment chooses without.
+    /// The product to start. `None` means that the environment chooses.
     pub product: Option<Product>,
-    /// Raft on disk instead of memory: survives [`OpenBao::restart`](super::OpenBao::restart) and knows state indexes.
+    /// Raft on disk instead of memory. Such a server keeps its data over a
+    /// [`OpenBao::restart`](super::OpenBao::restart), and knows state indexes.
     pub raft: bool,
     /// TLS with this certificate.
     pub tls: Option<Leaf>,
     /// The CA of the client certificates that every client must show.
     pub client_ca: Option<String>,
-    /// Bytes that a request may have.
+    /// The maximum number of bytes of a request.
     pub request_bytes_max: Option<u32>,
-    /// JSON strings that a request may have.
+    /// The maximum number of JSON strings in a request.
     pub request_strings_max: Option<u32>,
 }
 
 impl Setup {
-    /// Returns what is started. Behind the stand-in there is no TLS: the same library speaks it in
-    /// both products, so OpenBao is asked directly then.
+    /// Returns the product to start. The stand-in does not speak TLS. Both products use the same TLS library,
+    /// so a test with TLS runs directly on OpenBao.
     pub(super) fn product(&self) -> Product {
         match self.product.unwrap_or_else(Product::chosen) {
             Product::StandIn if self.tls.is_some() => Product::OpenBao,

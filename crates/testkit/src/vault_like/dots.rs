@@ -1,17 +1,17 @@
-//! A percent-encoded `..` in a path: Vault 1.21 takes it for a name like any other, OpenBao
-//! refuses it. Behind the stand-in such a segment has another name.
+//! A percent-encoded `..` in a path. Vault 1.21 accepts it as a normal name, and OpenBao refuses it. The
+//! stand-in therefore gives such a segment another name on OpenBao.
 
 use serde_json::Value;
 
 use super::message::{Answer, Request};
 
-/// The name that OpenBao knows a `..` by.
+/// The name of a `..` on OpenBao.
 const HIDDEN: &str = "%2e%2e";
 
-/// The same, encoded for a path.
+/// The same name, encoded for a path.
 const HIDDEN_ENCODED: &str = "%252e%252e";
 
-/// Gives encoded dots their other name.
+/// Replaces encoded dots in a request by the other name.
 pub(super) fn hide(request: &mut Request) {
     let dots = |segment: &str| segment.contains('%') && segment.to_ascii_lowercase().replace("%2e", ".") == "..";
     if !request.path().split('/').any(dots) {
@@ -23,7 +23,7 @@ pub(super) fn hide(request: &mut Request) {
     request.set_target(&path.join("/"), &query);
 }
 
-/// Shows the names in a list as they were given.
+/// Puts the original names back into a list.
 pub(super) fn show(request: &Request, answer: &mut Answer) {
     if !request.lists() || answer.status != 200 {
         return;

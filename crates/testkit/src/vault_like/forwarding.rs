@@ -1,10 +1,9 @@
-//! Headers about which node answers and how new its answer must be. Vault refuses those that ask
-//! for the active node unless its operator allowed them, ignores the others, and hands out no
-//! index.
+//! Headers about the node that answers and the freshness of its answer. Vault refuses those that ask for the
+//! active node unless its operator allowed them, ignores the others, and sends no index.
 
 use super::message::{Answer, Request};
 
-/// Paths that are answered whatever the headers say.
+/// The paths that are answered whatever the headers say.
 const ALWAYS: [&str; 2] = ["sys/health", "sys/seal-status"];
 
 /// Refuses a request that asks for the active node.
@@ -21,19 +20,19 @@ pub(super) fn refusal(request: &Request) -> Option<Answer> {
     (inconsistent == "forward-active-node").then(|| refuse("X-Vault-Inconsistent=forward-active-node"))
 }
 
-/// Ignores what is sent about how new an answer must be.
+/// Removes the headers about the freshness of the answer from a request.
 pub(super) fn drop_indexes(request: &mut Request) {
     for header in ["x-vault-index", "x-vault-inconsistent", "x-vault-forward"] {
         request.remove_header(header);
     }
 }
 
-/// Takes the index out of an answer.
+/// Removes the index from an answer.
 pub(super) fn withhold_index(answer: &mut Answer) {
     answer.remove_header("x-vault-index");
 }
 
-/// Redirects a request to the active node that a standby is told not to forward.
+/// Returns the redirect to the active node, for a request that tells a standby not to forward it.
 pub(super) fn redirect(request: &Request, active: &str) -> Option<Answer> {
     let told = request.header("x-vault-no-request-forwarding").is_some_and(|value| !value.is_empty());
     let local = ALWAYS.contains(&request.path()) || request.path() == "sys/leader";

@@ -1,4 +1,4 @@
-//! `sys/health`, `sys/leader` and `sys/seal-status`: what a server says of itself.
+//! `sys/health`, `sys/leader` and `sys/seal-status`, in which a server describes itself.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use super::{
     node::{Node, VERSION},
 };
 
-/// Puts in what Vault says of itself.
+/// Adds the fields in which Vault describes itself.
 pub(super) fn amend(request: &Request, answer: &mut Answer, node: Node) {
     match request.path() {
         "sys/health" => health(answer, node),
@@ -17,8 +17,8 @@ pub(super) fn amend(request: &Request, answer: &mut Answer, node: Node) {
     }
 }
 
-/// A standby tells by its status, too. `enterprise` is what tells Community from Enterprise, and
-/// both from OpenBao, which has no such field.
+/// Changes the health. A standby also has another status. `enterprise` tells the Community edition from
+/// Enterprise, and both from OpenBao, which does not have that field.
 fn health(answer: &mut Answer, node: Node) {
     let mut body = answer.json();
     let Some(fields) = body.as_object_mut() else { return };
@@ -42,7 +42,7 @@ fn health(answer: &mut Answer, node: Node) {
     answer.set_json(&body);
 }
 
-/// Without HA, OpenBao leaves out what Vault says is false.
+/// Changes the answer about the leader. Without HA, OpenBao leaves out the fields that are false on Vault.
 fn leader(answer: &mut Answer, node: Node) {
     let mut body = answer.json();
     let Some(fields) = body.as_object_mut().filter(|_| answer.status == 200) else { return };

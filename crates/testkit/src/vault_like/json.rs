@@ -1,5 +1,5 @@
-//! What Vault demands of a body of JSON before it looks at it. Each limit is answered by HTTP 500
-//! with one line, which is no outage.
+//! The limits that Vault sets for a JSON body before it handles the request. It answers each violation with
+//! HTTP 500 and a single line, which does not mean an outage.
 
 use std::{collections::HashSet, iter::Peekable, slice::Iter};
 
@@ -10,17 +10,17 @@ const STRING_BYTES_MAX: usize = 1_048_576;
 const ENTRIES_MAX: usize = 10_000;
 const TOKENS_MAX: usize = 500_000;
 
-/// Refuses a body that Vault would refuse.
+/// Returns the refusal of a body, if Vault refuses it.
 pub(super) fn refusal(body: &[u8]) -> Option<Answer> {
     let error = Scan::new(body).run().err()?;
     Some(Answer::refusal(500, &[&error]))
 }
 
-/// An object or a list that is open.
+/// An object or a list that is not closed yet.
 struct Container {
     object: bool,
     entries: usize,
-    /// Whether an object's next string is a key.
+    /// Whether the next string of the object is a key.
     key: bool,
     keys: HashSet<Vec<u8>>,
 }
@@ -38,7 +38,7 @@ impl<'a> Scan<'a> {
         Self { bytes: body.iter().peekable(), open: Vec::new(), after_comma: false, began: false }
     }
 
-    /// Reads everything. A body that is neither object nor list is none of the limits' business.
+    /// Reads the whole body. The limits do not apply to a body that is neither an object nor a list.
     fn run(&mut self) -> Result<(), String> {
         let mut tokens = 0;
         while let Some(&byte) = self.next_token() {
@@ -118,7 +118,7 @@ impl<'a> Scan<'a> {
         Ok(())
     }
 
-    /// Counts a value where it stands.
+    /// Counts a value in the open container.
     fn value(&mut self) -> Result<(), String> {
         match self.open.last_mut() {
             Some(container) if container.object => container.key = true,
@@ -149,7 +149,7 @@ impl<'a> Scan<'a> {
         Ok(())
     }
 
-    /// Reads a string; its length counts as it was sent, escapes and all.
+    /// Reads a string. Its length counts as it was sent, with all escapes.
     fn text(&mut self) -> Result<Vec<u8>, String> {
         self.bytes.next();
         let (mut text, mut length, mut half) = (Vec::new(), 0, false);
@@ -172,7 +172,8 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Reads what follows a backslash. Answers whether it is the first half of a surrogate pair.
+    /// Reads the part of an escape after the backslash. Returns whether it is the first half of a surrogate
+    /// pair.
     fn escape(&mut self, text: &mut Vec<u8>, length: &mut usize) -> Result<bool, String> {
         *length += 2;
         match self.bytes.next() {

@@ -1,11 +1,10 @@
-//! Ways of listing that OpenBao has and Vault has not: `SCAN`, `scan=true`, `detailed-metadata`,
-//! and pages.
+//! Ways of listing that only OpenBao has: `SCAN`, `scan=true`, `detailed-metadata`, and pages.
 
 use serde_json::{Value, json};
 
 use super::message::{Answer, Request};
 
-/// Parameters of a list that Vault does not know.
+/// The parameters of a list that Vault does not know.
 const PAGES: [&str; 2] = ["after", "limit"];
 
 /// Refuses a method that Vault does not know.
@@ -13,7 +12,7 @@ pub(super) fn refusal(request: &Request) -> Option<Answer> {
     (request.method == "SCAN").then(|| Answer::refusal(405, &[]))
 }
 
-/// Takes parameters out of a request that Vault ignores; answers their names, sorted.
+/// Removes the parameters that Vault ignores from a request. Returns their names, sorted.
 pub(super) fn take_unknown_parameters(request: &mut Request) -> Vec<String> {
     let lists = request.lists();
     let unknown = |name: &str| name == "scan" || lists && PAGES.contains(&name);
@@ -29,9 +28,9 @@ pub(super) fn take_unknown_parameters(request: &mut Request) -> Vec<String> {
     ignored
 }
 
-/// Answers what has no such path, and warns of ignored parameters.
+/// Answers 404 for a path that Vault does not have, and warns of ignored parameters.
 pub(super) fn amend(request: &Request, answer: &mut Answer, ignored: &[String]) {
-    // A refusal for another reason stands.
+    // A refusal for another reason stays.
     let nothing = answer.says(404, &[]) || answer.status == 405;
     if below_detailed(request.path()) && (answer.status == 200 || nothing) {
         *answer = no_such_path(request);
@@ -48,7 +47,7 @@ fn below_detailed(path: &str) -> bool {
     path.contains("/detailed-metadata/") || path.ends_with("/detailed-metadata")
 }
 
-/// A 404 with a body that holds nothing but a warning.
+/// Returns a 404 whose body contains only a warning.
 fn no_such_path(request: &Request) -> Answer {
     let command = match request.method.as_str() {
         _ if request.lists() => "list",

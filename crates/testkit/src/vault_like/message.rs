@@ -1,7 +1,7 @@
 //! Requests and answers as bytes, as far as the stand-in must understand them.
 //!
-//! A target is kept as it was sent: a client library would tidy up the very paths that some tests
-//! are about.
+//! The target of a request is kept as it was sent, because a client library would normalize the very paths
+//! that some tests are about.
 
 use std::io;
 
@@ -11,14 +11,14 @@ use tokio::{
     net::TcpStream,
 };
 
-/// Bytes that a line of a head may have.
+/// The maximum number of bytes of a line in a head.
 const LINE_BYTES_MAX: u64 = 64 * 1024;
 
 /// A request.
 #[derive(Clone, Debug)]
 pub(super) struct Request {
     pub(super) method: String,
-    /// Path and query, as they were sent.
+    /// The path and query as they were sent.
     pub(super) target: String,
     headers: Headers,
     pub(super) body: Vec<u8>,
@@ -58,7 +58,8 @@ impl Headers {
         }
     }
 
-    /// Reads the body that these headers announce. `to_the_end` where none of them does.
+    /// Reads the body that these headers announce. With `to_the_end`, a body without a length ends with the
+    /// connection.
     async fn body(&self, from: &mut (impl AsyncBufRead + Unpin), to_the_end: bool) -> io::Result<Vec<u8>> {
         let mut body = Vec::new();
         if self.get("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
@@ -81,7 +82,7 @@ impl Headers {
         Ok(body)
     }
 
-    /// Writes a message with a body of a known length.
+    /// Writes a message. A body gets its length as a header.
     async fn write(&self, first: &str, body: Option<&[u8]>, to: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
         let mut head = format!("{first}\r\n");
         let framing = ["content-length", "transfer-encoding"];
@@ -102,7 +103,7 @@ impl Headers {
 }
 
 impl Request {
-    /// Makes a request of the stand-in's own.
+    /// Returns a request that the stand-in sends by itself.
     pub(super) fn new(method: &str, path: &str, token: &str, body: &Value) -> Self {
         let headers = [("Host", "127.0.0.1"), ("X-Vault-Token", token)];
         let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
@@ -110,7 +111,7 @@ impl Request {
         Self { method: method.to_owned(), target: format!("/v1/{path}"), headers: Headers(headers), body }
     }
 
-    /// Reads the next request of a connection; `None` when there is none.
+    /// Reads the next request of a connection. Returns `None` at its end.
     pub(super) async fn read(from: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Option<Self>> {
         let Some(first) = line(from).await? else { return Ok(None) };
         let mut words = first.split(' ');
@@ -121,7 +122,7 @@ impl Request {
         Ok(Some(Self { method, target, headers, body }))
     }
 
-    /// Asks the server on a port of loopback.
+    /// Sends the request to the server on a port of loopback and returns the answer.
     pub(super) async fn forward(&self, port: u16) -> io::Result<Answer> {
         let mut server = BufReader::new(TcpStream::connect(("127.0.0.1", port)).await?);
         let mut headers = self.headers.clone();
@@ -132,59 +133,59 @@ impl Request {
         Answer::read(&mut server, self.method == "HEAD").await
     }
 
-    /// Returns the path below `/v1/`, as it was sent, without the query.
+    /// Returns the path below `/v1/` as it was sent, without the query.
     pub(super) fn path(&self) -> &str {
         let path = self.target.split('?').next().unwrap_or_default();
         path.strip_prefix("/v1/").unwrap_or(path)
     }
 
-    /// Returns the query's pairs, as they were sent.
+    /// Returns the pairs of the query as they were sent.
     pub(super) fn query(&self) -> impl Iterator<Item = (&str, &str)> {
         let query = self.target.split_once('?').map_or("", |(_, query)| query);
         query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")))
     }
 
-    /// Replaces path and query.
+    /// Replaces the path and the query.
     pub(super) fn set_target(&mut self, path: &str, query: &[(String, String)]) {
         let pairs: Vec<_> = query.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let query = if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) };
         self.target = format!("/v1/{path}{query}");
     }
 
-    /// Returns what a header says.
+    /// Returns the value of a header.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)
     }
 
-    /// Takes a header away.
+    /// Removes a header.
     pub(super) fn remove_header(&mut self, name: &str) {
         self.headers.remove(name);
     }
 
-    /// Returns the token that the request carries; empty for none.
+    /// Returns the token of the request. Empty if it has none.
     pub(super) fn token(&self) -> &str {
         let bearer = || self.header("authorization").and_then(|value| value.strip_prefix("Bearer "));
         self.header("x-vault-token").or_else(bearer).unwrap_or_default()
     }
 
-    /// Says whether it asks for a list.
+    /// Returns whether the request asks for a list.
     pub(super) fn lists(&self) -> bool {
         self.method == "LIST" || self.method == "GET" && self.query().any(|pair| pair == ("list", "true"))
     }
 
-    /// Reads the body as JSON; null when it is something else.
+    /// Returns the body as JSON, or null if it is not JSON.
     pub(super) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
-    /// Says whether the client closes the connection after the answer.
+    /// Returns whether the client closes the connection after the answer.
     pub(super) fn closes(&self) -> bool {
         self.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"))
     }
 }
 
 impl Answer {
-    /// Makes an answer with a body of JSON.
+    /// Returns an answer with a JSON body.
     pub(super) fn new(status: u16, body: &Value) -> Self {
         let headers = vec![
             ("Cache-Control".to_owned(), "no-store".to_owned()),
@@ -194,12 +195,12 @@ impl Answer {
         Self { status, reason: reason(status).to_owned(), headers: Headers(headers), body }
     }
 
-    /// Makes a refusal with what Vault says.
+    /// Returns a refusal with these error messages.
     pub(super) fn refusal(status: u16, errors: &[&str]) -> Self {
         Self::new(status, &json!({ "errors": errors }))
     }
 
-    /// Makes a redirect to an address.
+    /// Returns a redirect to an address.
     pub(super) fn redirect(location: &str) -> Self {
         let mut answer = Self::new(307, &Value::Null);
         answer.body.clear();
@@ -218,14 +219,14 @@ impl Answer {
         Ok(Self { status, reason, headers, body })
     }
 
-    /// Writes the answer to a client that may ask again.
+    /// Writes the answer to a client that may send more requests.
     pub(super) async fn write(mut self, to: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
         self.headers.remove("connection");
         let body = (self.status != 204).then_some(self.body.as_slice());
         self.headers.write(&format!("HTTP/1.1 {} {}", self.status, self.reason), body, to).await
     }
 
-    /// Takes a header away.
+    /// Removes a header.
     pub(super) fn remove_header(&mut self, name: &str) {
         self.headers.remove(name);
     }
@@ -236,7 +237,7 @@ impl Answer {
         reason(status).clone_into(&mut self.reason);
     }
 
-    /// Reads the body as JSON; null when it is something else.
+    /// Returns the body as JSON, or null if it is not JSON.
     pub(super) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
@@ -246,7 +247,7 @@ impl Answer {
         self.body = format!("{body}\n").into_bytes();
     }
 
-    /// Says whether it is a refusal with exactly these words.
+    /// Returns whether the answer is a refusal with exactly these messages.
     pub(super) fn says(&self, status: u16, errors: &[&str]) -> bool {
         self.status == status && self.json()["errors"] == json!(errors)
     }
@@ -266,7 +267,7 @@ fn reason(status: u16) -> &'static str {
     }
 }
 
-/// Reads a line without its end; `None` at the end of the connection.
+/// Reads a line without its end. Returns `None` at the end of the connection.
 async fn line(from: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Option<String>> {
     let mut line = Vec::new();
     let read = from.take(LINE_BYTES_MAX).read_until(b'\n', &mut line).await?;
@@ -282,7 +283,7 @@ async fn line(from: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Option<Strin
     String::from_utf8(line).map(Some).map_err(|_| io::ErrorKind::InvalidData.into())
 }
 
-/// Says whether a connection begins as TLS does.
+/// Returns whether a connection begins as TLS does.
 pub(super) async fn speaks_tls(client: &TcpStream) -> io::Result<bool> {
     const HANDSHAKE: u8 = 0x16;
     let mut first = [0];

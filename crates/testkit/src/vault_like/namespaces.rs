@@ -1,22 +1,22 @@
-//! Namespaces, which Vault Community has not: any name serves the root namespace, and what makes
-//! or lists them is a feature of Enterprise.
+//! Namespaces, which Vault Community does not have. Any name leads to the root namespace, and the requests
+//! that create or list namespaces are an Enterprise feature.
 
 use std::io;
 
 use super::message::{Answer, Request};
 
-/// Ignores the namespace that a request names.
+/// Removes the namespace from a request.
 pub(super) fn ignore(request: &mut Request) {
     request.remove_header("x-vault-namespace");
 }
 
-/// Says whether a request is about namespaces.
+/// Returns whether a request is about namespaces.
 pub(super) fn concerns(request: &Request) -> bool {
     request.path() == "sys/namespaces" || request.path().starts_with("sys/namespaces/")
 }
 
-/// Answers a request about namespaces: a token that may not ask is told so, every other one that
-/// it is a feature of Enterprise. OpenBao is only ever asked for a list, which changes nothing.
+/// Answers a request about namespaces. A token without the right gets a denial, and every other token the
+/// message about Enterprise. The stand-in only sends a list request to OpenBao, because that changes nothing.
 pub(super) async fn answer(mut request: Request, upstream: u16) -> io::Result<Answer> {
     "LIST".clone_into(&mut request.method);
     request.body.clear();

@@ -1,8 +1,8 @@
-//! Policies: `scan` is no capability of Vault's, and no block may set a key twice.
+//! Policies. Vault has no `scan` capability, and does not allow a block to set a key twice.
 
 use super::message::{Answer, Request};
 
-/// Refuses a policy that grants `scan`, or that repeats a key.
+/// Refuses a policy that grants `scan` or repeats a key.
 pub(super) fn refusal(request: &Request) -> Option<Answer> {
     let writes = matches!(request.method.as_str(), "PUT" | "POST");
     let policies = ["sys/policies/acl/", "sys/policy/"];
@@ -21,7 +21,7 @@ pub(super) fn refusal(request: &Request) -> Option<Answer> {
     Some(Answer::refusal(400, &[&format!("failed to parse policy: {says}")]))
 }
 
-/// Finds the line and column of the second list of capabilities of one block, counted from 1.
+/// Returns the line and column, counted from 1, of a second list of capabilities in the same block.
 fn repeated_key(hcl: &str) -> Option<(usize, usize)> {
     let mut seen = false;
     for (number, line) in hcl.lines().enumerate() {
@@ -39,7 +39,7 @@ fn repeated_key(hcl: &str) -> Option<(usize, usize)> {
     None
 }
 
-/// Finds the path whose capabilities hold `scan`.
+/// Returns the path whose capabilities contain `scan`.
 fn path_with_scan(hcl: &str) -> Option<String> {
     let text: String = hcl.lines().filter(|line| !line.trim_start().starts_with('#')).collect::<Vec<_>>().join("\n");
     text.split("path ").skip(1).find_map(|block| {

@@ -1,4 +1,4 @@
-//! The secrets of a server as they were at one moment: what a standby answers that is behind.
+//! The secrets of a server at a moment, which a lagging standby shows.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 
 use super::message::{Answer, Request};
 
-/// Folders that are looked into: a test has few.
+/// The maximum number of folders to read. A test has few.
 const FOLDERS_MAX: usize = 10_000;
 
 #[derive(Debug, Default)]
 pub(super) struct Snapshot {
-    /// The answers, by path below `/v1/`: lists by `LIST `, everything else by `GET ` before it.
+    /// The answers by `LIST ` or `GET `, followed by the path below `/v1/`.
     answers: BTreeMap<String, Answer>,
-    /// KV v2 mounts, with `/` at the end.
+    /// The KV v2 mounts, with `/` at the end.
     mounts: BTreeSet<String>,
 }
 
@@ -53,7 +53,7 @@ impl Snapshot {
         Ok(snapshot)
     }
 
-    /// Answers a read as it was; `None` for what no snapshot answers.
+    /// Returns the old answer to a read, or `None` for requests that a snapshot does not answer.
     pub(super) fn answer(&self, request: &Request) -> Option<Answer> {
         let path = request.path();
         let mount = self.mounts.iter().find(|mount| path.starts_with(mount.as_str()))?;
@@ -69,7 +69,7 @@ impl Snapshot {
             request.query().find(|(name, _)| *name == "version").and_then(|(_, value)| value.parse().ok());
         let newest = old.json()["data"]["metadata"]["version"].clone();
         match wanted {
-            // It was there at that moment, and a version never changes.
+            // This version existed at that moment, and a version never changes.
             Some(wanted) if newest.as_u64().is_some_and(|newest| wanted < newest) && wanted > 0 => None,
             Some(wanted) if wanted > 0 && newest != json!(wanted) => Some(Answer::refusal(404, &[])),
             _ => Some(old.clone()),

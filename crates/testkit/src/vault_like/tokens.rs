@@ -1,5 +1,5 @@
-//! What the stand-in knows of tokens: whose each is, from the answers to logins that pass, and one
-//! that may look up the others.
+//! What the stand-in knows about tokens: the holder of each, from the answers to logins, and a root token
+//! that can look up the others.
 
 use std::collections::HashMap;
 
@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 
 use super::message::{Answer, Request};
 
-/// Whom a token belongs to.
+/// The holder of a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Holder {
-    /// The display name: the auth mount's path for every AppRole login.
+    /// The display name. For AppRole logins it is the path of the auth mount.
     pub(super) actor: String,
-    /// Empty for a token without an entity.
+    /// The id of the entity. Empty for a token without an entity.
     pub(super) entity_id: String,
 }
 
@@ -23,17 +23,17 @@ pub(super) struct Tokens {
 }
 
 impl Tokens {
-    /// Keeps a token that may do everything.
+    /// Remembers a root token.
     pub(super) fn trust(&mut self, root: &str) {
         root.clone_into(&mut self.root);
     }
 
-    /// Returns the token that may do everything; empty for none.
+    /// Returns the root token. Empty if none is known.
     pub(super) fn root(&self) -> &str {
         &self.root
     }
 
-    /// Returns whom a token belongs to. Nobody logged in for a token that the root token made.
+    /// Returns the holder of a token. A token without a known login was created by the root token.
     pub(super) fn holder(&self, token: &str) -> Holder {
         let token_of_root = || Holder { actor: "token".to_owned(), entity_id: String::new() };
         self.holders.get(token).cloned().unwrap_or_else(token_of_root)
@@ -61,14 +61,14 @@ impl Tokens {
     }
 }
 
-/// Builds the display name of a login: the mount, and the name of a person where there is one.
+/// Returns the display name of a login: the mount, followed by the user name if there is one.
 fn display_name(login: &str, metadata: &Value) -> String {
     let mount = login.split("/login").next().unwrap_or_default().replace('/', "-");
     metadata["username"].as_str().map_or(mount.clone(), |name| format!("{mount}-{name}"))
 }
 
-/// Makes the request that tells a token which is no token from one that may not do something.
-/// `None` where the answer does not depend on it, or nobody is known who may ask.
+/// Returns the request that finds out whether a refused token is invalid or lacks a right. Returns `None` if
+/// the answer does not depend on that, or if no root token is known.
 pub(super) fn question(request: &Request, answer: &Answer, root: &str) -> Option<Request> {
     let token = request.token();
     if root.is_empty() || token.is_empty() || !answer.says(403, &["permission denied"]) {
@@ -77,7 +77,7 @@ pub(super) fn question(request: &Request, answer: &Answer, root: &str) -> Option
     Some(Request::new("POST", "auth/token/lookup", root, &json!({ "token": token })))
 }
 
-/// Answers a token that is none, or that ended.
+/// Returns the answer for a token that is invalid or has ended.
 pub(super) fn invalid() -> Answer {
     Answer::refusal(403, &["2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n"])
 }

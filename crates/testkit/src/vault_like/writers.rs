@@ -1,4 +1,4 @@
-//! Who wrote: Vault's KV v2 names in the metadata of a key who changed it last, and of each version
+//! The writers of secrets. Vault's KV v2 names in the metadata of a key its last writer, and for each version
 //! who created and who deleted it.
 
 use std::collections::{BTreeMap, HashMap};
@@ -29,7 +29,7 @@ struct Version {
 }
 
 impl Writers {
-    /// Learns from a change that was made.
+    /// Learns from a change that succeeded.
     pub(super) fn learn(&mut self, request: &Request, answer: &Answer, tokens: &Tokens) {
         if !matches!(answer.status, 200 | 204) {
             return;
@@ -66,7 +66,7 @@ impl Writers {
         }
     }
 
-    /// Marks the versions that a request names as deleted, or as no longer deleted.
+    /// Marks the versions that a request names as deleted or as no longer deleted.
     fn mark(&mut self, at: (String, String), request: &Request, by: &Value, deleted: bool) {
         let Some(key) = self.keys.get_mut(&at) else { return };
         key.updated = by.clone();
@@ -78,7 +78,7 @@ impl Writers {
         }
     }
 
-    /// Puts the writers into a key's metadata, and takes out what only OpenBao says.
+    /// Adds the writers to the metadata of a key, and removes the fields that only OpenBao has.
     pub(super) fn amend(&self, request: &Request, answer: &mut Answer) {
         let Some((mount, "metadata", path)) = taken_apart(request.path()) else { return };
         if request.method != "GET" || request.lists() || answer.status != 200 {
@@ -101,7 +101,7 @@ impl Writers {
     }
 }
 
-/// Takes a path of KV v2 apart: mount, interface, path below it, decoded.
+/// Splits a KV v2 path into the mount, the API and the decoded path below it.
 fn taken_apart(path: &str) -> Option<(String, &'static str, String)> {
     const APIS: [&str; 5] = ["data", "metadata", "delete", "undelete", "destroy"];
     let found = APIS.iter().filter_map(|api| Some((path.find(&format!("/{api}/"))?, *api))).min()?;
@@ -110,7 +110,7 @@ fn taken_apart(path: &str) -> Option<(String, &'static str, String)> {
     Some((mount.to_owned(), found.1, decoded(below)))
 }
 
-/// Decodes what is percent-encoded.
+/// Decodes percent-encoding.
 fn decoded(text: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = text.as_bytes();
@@ -130,7 +130,7 @@ fn decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// What Vault says of a writer. The client is the entity where there is one.
+/// Returns Vault's description of a writer. The client id is that of the entity, if there is one.
 fn attribution(holder: &Holder, operation: &str) -> Value {
     let mut attribution = json!({"actor": holder.actor, "operation": operation, "client_id": holder.entity_id});
     if !holder.entity_id.is_empty() {

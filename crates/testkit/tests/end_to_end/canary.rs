@@ -1,4 +1,4 @@
-//! Values that are easy to find, and that must be found nowhere but where they belong.
+//! Values that are easy to find, and that may be found only where they belong.
 
 use serde_json::json;
 use vaultterm_reconcile::Mode;
@@ -10,7 +10,7 @@ use crate::house::House;
 
 const CANARY: &str = "canary-7f3d2a";
 
-/// Looks for the canary, and for its usual disguises.
+/// Searches for the canary and its usual encodings.
 fn finds(bytes: &[u8]) -> bool {
     let reversed: String = CANARY.chars().rev().collect();
     let hex: String = CANARY.bytes().map(|byte| format!("{byte:02x}")).collect();

@@ -1,5 +1,5 @@
-//! Whole runs against a cluster of two, whose reads are answered by the standby: what was written to the
-//! active node a moment before is decided on, and nothing that the standby lacks counts as deleted.
+//! Whole runs on a cluster of two nodes, whose standby answers the reads. A run must decide on what was
+//! written to the active node a moment before, and nothing that the standby lacks may count as deleted.
 
 use serde_json::json;
 use vaultterm_reconcile::{Counts, Mode};
@@ -27,7 +27,7 @@ async fn runs_that_read_from_a_standby_decide_on_nothing_old_and_delete_nothing(
             house.trash(&format!("here-{before}")).await;
             house.delete(&format!("there-{before}")).await;
         }
-        // Whoever asks the standby without saying how new the answer must be may get an old one.
+        // A client that does not say how fresh the answer must be may get an old one from the standby.
         let asked = format!("{MOUNT}/data/{PREFIX}/there-{round}");
         stale += u64::from(!standby.root().try_call("GET", &asked, None).await.0.is_success());
 
@@ -43,7 +43,7 @@ async fn runs_that_read_from_a_standby_decide_on_nothing_old_and_delete_nothing(
             ..Counts::default()
         };
         assert_eq!(Counts { unchanged: 0, ..counts }, expected, "round {round}");
-        // What it wrote itself is just as new.
+        // The run's own writes are just as fresh.
         house.rests().await;
     }
     eprintln!("{stale} of {ROUNDS} reads of the standby by itself were old");

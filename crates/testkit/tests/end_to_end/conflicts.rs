@@ -1,5 +1,5 @@
-//! A conflict is flagged, freezes its path only, and is resolved in four ways. Whoever loses stays
-//! reachable.
+//! A conflict is reported, freezes only its path, and can be resolved in four ways. The values of the losing
+//! side stay reachable.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use vaultterm_testkit::world::data;
 
 use crate::house::House;
 
-/// A house where both sides edited the same field of `x`, and one other record was edited here.
+/// A house in which both sides edited the same field of `x`, and a person edited another record.
 struct Torn {
     house: House,
     record: RecordId,
@@ -50,7 +50,7 @@ impl Torn {
         assert!(self.house.conflicts().await.is_empty());
     }
 
-    /// Both values are in the record's history, and nothing is left to do.
+    /// Checks that both values are in the history of the record, and that the next run has nothing to do.
     async fn settled(&self) {
         let history = self.house.history(self.record).await;
         for value in [here(), there()] {

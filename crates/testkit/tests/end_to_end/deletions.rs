@@ -1,5 +1,5 @@
-//! Deletion, restore and rename on both sides: nothing is destroyed, and nothing is deleted that
-//! was not proven or decided.
+//! Deletion, restore and rename on both sides. Nothing is destroyed, and nothing is deleted without a proof
+//! or a decision.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use vaultterm_testkit::{Backdoor, Metadata, world::data};
 
 use crate::house::House;
 
-/// A house with these paths in step.
+/// Returns a house in which these paths are in step.
 async fn with(mode: Mode, paths: &[&str]) -> House {
     let house = House::new(mode).await;
     for path in paths {
@@ -65,7 +65,8 @@ async fn metadata_deleted_there_prove_absence_and_versions_that_restart_fool_nob
     assert_eq!(house.succeed().await.counts.deleted_local, 1);
     assert_eq!(house.trashed().await, ["x"]);
 
-    // The same number as the base's, another value: a bare version would call it unchanged.
+    // The version has the same number as that of the base but another value. A bare version number would show
+    // no change.
     house.vault.delete_metadata("y").await;
     assert_eq!(house.put("y", json!({"value": "another"})).await, 1);
     assert_eq!(house.succeed().await.counts.updated_local, 1);
@@ -128,8 +129,8 @@ async fn a_version_that_ran_out_before_any_run_saw_it_is_no_deletion() {
     house.rests().await;
 
     house.save("x", json!({"value": "lives on"})).await;
-    // Answers tell the time in whole seconds: just after its end the version may still count as
-    // live, and a run then skips the path, because it cannot be read.
+    // Answers have times in whole seconds. Just after its end the version may still count as live, and a run
+    // then skips the path because it cannot read it.
     let travels = async { while house.succeed().await.counts.created_remote == 0 {} };
     tokio::time::timeout(Duration::from_secs(20), travels).await.expect("the edit travels");
     assert_eq!(house.head("x").await.version, version + 1);

@@ -1,4 +1,4 @@
-//! What goes wrong is named, costs nothing on either side, and heals when it is mended.
+//! Each fault is named, costs nothing on either side, and is gone when its cause is fixed.
 
 use serde_json::json;
 use vaultterm_ledger::Action;
@@ -11,7 +11,7 @@ use vaultterm_testkit::{
 
 use crate::{house::House, vault_side::writes};
 
-/// A run that wrote nothing on either side, with the one problem that it tells.
+/// Asserts that a run reports exactly one problem and writes nothing on either side.
 async fn fails(house: &House, class: &str, said: &str) {
     let (before, entries) = (house.print().await, house.asked());
     let run = house.run(&[]).await;
@@ -137,8 +137,8 @@ async fn a_page_that_is_no_listing_deletes_nothing() {
         assert_eq!(run.state, RunState::Failed, "{run:#?}");
         assert_eq!(house.print().await, before);
     }
-    // An empty listing that looks right, from a server that answers the same of each path: a side that shows
-    // nothing halts the run.
+    // An empty listing that looks right, from a server that gives the same answer for each path. A side that
+    // shows nothing halts the run.
     let empty = "HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n{\"errors\":[]}";
     house.between.meddle("metadata/team/app/", Meddling::Instead(empty));
     let before = house.print().await;

@@ -1,8 +1,8 @@
-//! People edit, delete, restore and rename on both sides in any order, and runs come in between.
-//! Whatever happens, a run loses no value, and a few runs come to rest.
+//! People edit, delete, restore and rename on both sides in any order, and runs come in between. A run never
+//! loses a value, and after a few runs nothing is left to do.
 //!
-//! The same is shown for the planner alone by thousands of histories (`reconcile`) and for the engine
-//! on fakes with crashes (`sync`); here a few go through the database and a real server.
+//! Thousands of histories show the same for the planner alone (`reconcile`), and for the engine on fakes with
+//! crashes (`sync`). Here a few of them go through the database and a real server.
 
 use std::collections::BTreeSet;
 
@@ -16,10 +16,11 @@ use crate::house::House;
 
 const PATHS: [&str; 4] = ["a", "a/b", "c d", "é/x"];
 const EVENTS: u64 = 30;
-/// Runs it may take to come to rest: a rename to a path that Vault holds waits for one.
+/// The maximum number of runs until nothing is left to do. A rename to a path that Vault holds needs an
+/// additional one.
 const RUNS_MAX: usize = 4;
 
-/// Draws numbers that look random and are the same every time (SplitMix64).
+/// Returns numbers that look random and are the same every time (SplitMix64).
 struct Dice(u64);
 
 impl Dice {
@@ -32,11 +33,11 @@ impl Dice {
     }
 }
 
-/// Lets one thing happen, and says what.
+/// Lets one event happen and returns its description.
 async fn happen(house: &House, dice: &mut Dice, number: u64) -> String {
     let at = PATHS[dice.roll(PATHS.len())];
     let other = PATHS[dice.roll(PATHS.len())];
-    // Mostly one field changes, so that some edits merge and some collide.
+    // Most edits change one field, so that some merge and some collide.
     let (a, b) = if dice.roll(2) == 0 { (json!(number), json!("b")) } else { (json!("a"), json!(number)) };
     let fields = json!({"a": a, "note": b});
     let here = house.found(at).await;
@@ -59,7 +60,7 @@ async fn happen(house: &House, dice: &mut Dice, number: u64) -> String {
     format!("{number}: {at} {other}")
 }
 
-/// Every value of a field that can be had: in the history of a record, or in a live version.
+/// Returns every reachable value of a field: in the history of a record, or in a live version.
 async fn reachable(house: &House) -> BTreeSet<String> {
     let mut all = Vec::new();
     let mut records = house.records(RecordState::Live).await;
@@ -85,7 +86,8 @@ async fn run(house: &House, told: &[String]) -> Run {
     run
 }
 
-/// Runs until nothing changes any more; then every path is equal on both sides, or somebody was told.
+/// Runs the connection until nothing changes. After that every path is equal on both sides, or a person was
+/// told about it.
 async fn settle(house: &House, told: &[String]) {
     for _ in 0..RUNS_MAX {
         let before = house.print().await;

@@ -1,5 +1,5 @@
-//! One installation with one collection, one OpenBao, and a connection between them. Vault's side
-//! is in `vault_side.rs`.
+//! An installation with one collection, one OpenBao, and a connection between them. `vault_side.rs` holds the
+//! Vault side.
 
 use std::{
     collections::BTreeMap,
@@ -35,7 +35,7 @@ pub(crate) const MOUNT: &str = "kv";
 pub(crate) const PREFIX: &str = "team/app";
 pub(crate) const ROLE: &str = "vaultterm";
 
-/// The machine's time.
+/// The clock of this machine.
 struct MachineClock;
 
 impl Clock for MachineClock {
@@ -55,7 +55,8 @@ pub(crate) struct House {
     pub(crate) vault: OpenBaoBackdoor,
     pub(crate) server: Arc<OpenBao>,
     engine: Engine<Store, VaultConnector, MachineClock>,
-    /// What may stand between the connection and the server; passes everything until told otherwise.
+    /// The gateway that may stand between the connection and the server. It passes everything on until a test
+    /// changes that.
     pub(crate) between: Between,
     pub(crate) connection: ConnectionId,
     collection: CollectionId,
@@ -71,30 +72,30 @@ pub(crate) struct Print {
 }
 
 impl House {
-    /// Makes an empty house with the default options of a mode.
+    /// Returns an empty house with the default options of a mode.
     pub(crate) async fn new(mode: Mode) -> Self {
         Self::with(mode, |_| {}).await
     }
 
-    /// Makes an empty house with other options.
+    /// Returns an empty house with changed options.
     pub(crate) async fn with(mode: Mode, change: impl FnOnce(&mut Options)) -> Self {
         Self::build(mode, ConnectorOptions::default(), |connection, _| change(&mut connection.options)).await
     }
 
-    /// Makes an empty house that lists in another way.
+    /// Returns an empty house that lists in another way.
     pub(crate) async fn listing(mode: Mode, ways: ConnectorOptions) -> Self {
         Self::build(mode, ways, |_, _| {}).await
     }
 
-    /// Makes an empty house whose connection goes through `between`.
+    /// Returns an empty house whose connection goes through `between`.
     pub(crate) async fn meddled(mode: Mode) -> Self {
         let through =
             |connection: &mut Connection, between: &Between| between.address().clone_into(&mut connection.address);
         Self::build(mode, ConnectorOptions::default(), through).await
     }
 
-    /// Makes an empty house whose connection goes through a balancer: reads reach the standby of a
-    /// cluster of two, all else the active node.
+    /// Returns an empty house whose connection goes through a balancer. Reads reach the standby of a cluster
+    /// of two nodes, and all other requests the active node.
     pub(crate) async fn balanced(mode: Mode) -> (Self, OpenBao) {
         let server = OpenBao::start_with(Setup { raft: true, ..Setup::default() }).await;
         let standby = OpenBao::start_standby(&server).await;
@@ -148,7 +149,7 @@ impl House {
 
     // ---- VaultTerm's side ------------------------------------------------------------------
 
-    /// Saves a record as a person would, from JSON.
+    /// Saves a record from JSON, as a person would.
     pub(crate) async fn try_save(&self, path: &str, json: &str) -> Result<Record, FieldsError> {
         let fields = SecretFields::parse(json.as_bytes())?;
         let record_type = RecordType::infer(fields.names());
@@ -197,13 +198,13 @@ impl House {
         self.store.record_by_path(self.collection, &at(path)).await.unwrap()
     }
 
-    /// Returns what the live record at a path holds.
+    /// Returns the content of the live record at a path.
     pub(crate) async fn record(&self, path: &str) -> Option<Data> {
         let record = self.found(path).await?;
         Some(self.revision(record.id, record.revision).await)
     }
 
-    /// Returns every value that a record ever held, oldest first.
+    /// Returns every value that a record has ever held, oldest first.
     pub(crate) async fn history(&self, id: RecordId) -> Vec<Data> {
         let newest = self.store.record(id).await.unwrap().expect("the record").revision;
         let mut history = Vec::new();
@@ -223,7 +224,7 @@ impl House {
         self.records(RecordState::Trash).await.into_iter().map(|record| record.path.to_string()).collect()
     }
 
-    /// Returns every record in a state.
+    /// Returns all records in a state.
     pub(crate) async fn records(&self, state: RecordState) -> Vec<Record> {
         let filter = RecordFilter { state, ..RecordFilter::default() };
         let mut page = Page { limit: 500, cursor: None };
@@ -238,7 +239,7 @@ impl House {
         }
     }
 
-    /// Returns the bytes of every file that VaultTerm keeps.
+    /// Returns the bytes of all files that VaultTerm keeps.
     pub(crate) fn files(&self) -> Vec<(String, Vec<u8>)> {
         let entries = std::fs::read_dir(self.folder.path()).unwrap();
         let read = |entry: std::io::Result<std::fs::DirEntry>| {
@@ -248,13 +249,13 @@ impl House {
         entries.map(read).collect()
     }
 
-    /// Counts the audit entries of an action.
+    /// Returns the number of audit entries with an action.
     pub(crate) async fn audited(&self, action: Action) -> usize {
         let filter = AuditFilter { action: Some(action), ..AuditFilter::default() };
         self.audit(&filter).await.len()
     }
 
-    /// Returns the audit entries that a filter lets through.
+    /// Returns the audit entries that match a filter.
     pub(crate) async fn audit(&self, filter: &AuditFilter) -> Vec<AuditEvent> {
         let mut page = Page { limit: 500, cursor: None };
         let mut all = Vec::new();
@@ -270,7 +271,7 @@ impl House {
 
     // ---- runs ------------------------------------------------------------------------------
 
-    /// Runs the connection with halts acknowledged.
+    /// Runs the connection with these halts acknowledged.
     pub(crate) async fn run(&self, acknowledge: &[HaltKind]) -> Run {
         self.run_as(None, acknowledge).await
     }
@@ -280,7 +281,7 @@ impl House {
         self.plan_or_fault().await.unwrap()
     }
 
-    /// Makes a plan and stores it, if it can be made.
+    /// Makes a plan and stores it, or returns the error.
     pub(crate) async fn plan_or_fault(&self) -> Result<StoredPlan, EngineError> {
         self.engine.plan(self.connection).await
     }
@@ -302,14 +303,14 @@ impl House {
         self.engine.run(begun, &(), &CancellationToken::new()).await
     }
 
-    /// Runs the connection and expects it to succeed.
+    /// Runs the connection and asserts that it succeeds.
     pub(crate) async fn succeed(&self) -> Run {
         let run = self.run(&[]).await;
         assert_eq!(run.state, RunState::Succeeded, "{run:#?}");
         run
     }
 
-    /// Runs the connection again and expects that nothing at all changes on either side.
+    /// Runs the connection again and asserts that nothing changes on either side.
     pub(crate) async fn rests(&self) {
         let (before, entries) = (self.print().await, self.asked());
         let run = self.succeed().await;
@@ -329,7 +330,7 @@ impl House {
         }
     }
 
-    /// Expects a path to hold the same on both sides.
+    /// Asserts that a path has the same content on both sides.
     pub(crate) async fn in_step(&self, path: &str, fields: Value) {
         let expected = Some(data(fields));
         assert_eq!((self.record(path).await, self.secret(path).await), (expected.clone(), expected), "{path}");
@@ -343,7 +344,7 @@ impl House {
         self.store.conflicts(&filter, &Page::default()).await.unwrap().items
     }
 
-    /// Decides a conflict on the states that it shows.
+    /// Resolves a conflict, based on the states that it shows.
     pub(crate) async fn resolve(
         &self,
         conflict: &StoredConflict,
@@ -354,7 +355,7 @@ impl House {
     }
 }
 
-/// Mounts KV v2 and makes the role, with exactly the policy that the product prints.
+/// Mounts KV v2 and creates the role with exactly the policy that the product prints.
 async fn prepare(server: &OpenBao, mode: Mode) -> Credentials {
     let root = server.root();
     root.mount_kv(MOUNT, 2).await;

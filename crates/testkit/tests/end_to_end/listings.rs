@@ -1,5 +1,5 @@
-//! However a scope is listed, the same happens: one `SCAN`, pages of `LIST detailed-metadata`, and
-//! what every server offers, `LIST` with a look at each key.
+//! All ways to list a scope have the same results: a single `SCAN`, pages of `LIST detailed-metadata`, and
+//! `LIST` with a look at each key, which every server offers.
 
 use serde_json::json;
 use vaultterm_hcv::{ConnectorOptions, Listing};
@@ -8,7 +8,7 @@ use vaultterm_testkit::{openbao::only_on_openbao, world::data};
 
 use crate::house::House;
 
-/// What OpenBao's policy grants, and what HashiCorp Vault's does: `LIST metadata`.
+/// Returns the grants of the policy for OpenBao, together with those for HashiCorp Vault (`LIST metadata`).
 fn grants() -> String {
     let list = "path \"kv/metadata/team/app/*\" { capabilities = [\"list\", \"read\", \"patch\"] }";
     let printed = House::printed_policy(Mode::Bidirectional);

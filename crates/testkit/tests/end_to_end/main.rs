@@ -1,8 +1,8 @@
-//! Engine, SQLite store and Vault client together, on a real OpenBao: what people see on both
-//! sides, with only the HTTP server missing.
+//! Engine, SQLite store and Vault client together on a real OpenBao. The tests check what people see on both
+//! sides; only the HTTP server is missing.
 //!
-//! The connection's role has exactly the policy that the product prints. What stands in Vault is
-//! always read by the administrator, never through the client under test. Start at `house.rs`.
+//! The role of the connection has exactly the policy that the product prints. Tests read the content of Vault
+//! as the administrator, and never through the client under test. Start reading at `house.rs`.
 #![allow(clippy::print_stderr, clippy::unwrap_used, reason = "a test may panic, and say what it met")]
 
 mod canary;

@@ -1,4 +1,4 @@
-//! What travels which way, and that a second run writes nothing.
+//! What each mode carries in which direction, and that a second run writes nothing.
 
 use serde_json::{Value, json};
 use vaultterm_ledger::Action;
@@ -7,7 +7,7 @@ use vaultterm_testkit::world::data;
 
 use crate::{house::House, vault_side::writes};
 
-/// A record of every type.
+/// Returns a record of every type.
 fn of_every_type() -> [(RecordType, &'static str, Value); 10] {
     [
         (RecordType::Password, "db/admin", json!({"username": "ada", "password": "correct horse"})),

@@ -1,4 +1,4 @@
-//! Names and values that break careless programs, through all three parts and both ways.
+//! Names and values that break careless programs, through all three parts and in both directions.
 
 use serde_json::{Value, json};
 use vaultterm_reconcile::{Mode, SecretPath};
@@ -56,7 +56,7 @@ async fn odd_names_travel_both_ways() {
         house.in_step(name, json!({"value": name})).await;
     }
     house.rests().await;
-    // And now each the other way.
+    // The same follows in the other direction.
     for (number, name) in NAMES.iter().enumerate() {
         if number % 2 == 0 {
             house.put(name, json!({"value": "changed"})).await;
@@ -80,7 +80,7 @@ async fn odd_names_are_deleted_one_by_one() {
         house.save(name, json!({"value": name})).await;
     }
     house.succeed().await;
-    // `foo` goes and `foo/bar` stays, and so on.
+    // Every second name is deleted: `foo` goes and `foo/bar` stays, for example.
     let (gone, kept): (Vec<_>, Vec<_>) = NAMES.iter().enumerate().partition(|(number, _)| number % 2 == 0);
     for (_, name) in &gone {
         house.trash(name).await;
@@ -130,7 +130,8 @@ async fn a_number_that_vault_would_change_is_refused_when_it_is_saved() {
     assert_eq!(house.secret("x").await, Some(data(json!({"id": "9007199254740993"}))));
 }
 
-/// Fields up to each limit at once: their number, the JSON strings, the bytes, the length of a name.
+/// Returns fields that reach every limit at once: the number of fields, of JSON strings and of bytes, and the
+/// length of a name.
 fn largest() -> Value {
     let mut fields: serde_json::Map<String, Value> =
         (0..398).map(|number| (format!("field-{number}"), json!("v"))).collect();

@@ -1,4 +1,4 @@
-//! A stored plan is applied exactly as it was shown; what moved since is left for the next run.
+//! A stored plan is applied exactly as it was shown. Paths that changed since are left for the next run.
 
 use serde_json::json;
 use vaultterm_reconcile::{Action, Mode};
@@ -62,6 +62,6 @@ async fn what_moved_on_either_side_since_the_plan_is_stale_and_nothing_is_overwr
     assert_eq!(stale, [("moved", "stale"), ("new", "stale")]);
     assert_eq!(house.secret("moved").await, Some(data(json!({"value": "written meanwhile"}))));
     house.in_step("kept", json!({"value": "1"})).await;
-    // The next run looks again: both sides edited it.
+    // The next run looks again and finds that both sides edited it.
     assert_eq!(house.succeed().await.counts.conflicts, 1);
 }

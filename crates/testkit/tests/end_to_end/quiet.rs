@@ -1,4 +1,4 @@
-//! What a run costs that finds nothing changed: counted by OpenBao itself.
+//! The cost of a run that finds nothing changed, as OpenBao itself counts it.
 
 use serde_json::json;
 use vaultterm_ledger::Action;
@@ -9,7 +9,7 @@ use crate::{house::House, vault_side::writes};
 const SECRETS: u64 = 1_000;
 const REQUESTS_MAX: u64 = 10;
 
-/// A house with so many secrets in step, in forty folders.
+/// Returns a house with this many secrets in step, in forty folders.
 async fn filled(secrets: u64) -> House {
     let house = House::new(Mode::Bidirectional).await;
     for number in 0..secrets {

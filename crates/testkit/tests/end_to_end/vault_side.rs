@@ -1,5 +1,4 @@
-//! Vault's side of a house: what somebody else does there, and what really stands and was asked
-//! there.
+//! The Vault side of a house: changes by other clients, and the actual content and requests there.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +21,7 @@ use crate::house::{House, MOUNT, PREFIX, ROLE, context};
 pub(crate) struct Head {
     #[serde(rename = "current_version")]
     pub(crate) version: u64,
-    /// Moves when metadata do.
+    /// Changes when the metadata change.
     updated_time: String,
     #[serde(default)]
     custom_metadata: Option<BTreeMap<String, String>>,
@@ -37,19 +36,19 @@ struct VersionHead {
 }
 
 impl Head {
-    /// Says whether the newest version can be read.
+    /// Returns whether the newest version can be read.
     pub(crate) fn is_live(&self) -> bool {
         self.versions.get(&self.version).is_some_and(|head| head.deletion_time.is_empty() && !head.destroyed)
     }
 
-    /// Returns one mark.
+    /// Returns a mark.
     pub(crate) fn mark(&self, name: &str) -> Option<&str> {
         self.custom_metadata.as_ref()?.get(name).map(String::as_str)
     }
 }
 
 impl House {
-    /// Writes a secret, as somebody else would.
+    /// Writes a secret, as another client would.
     pub(crate) async fn put(&self, path: &str, fields: Value) -> u64 {
         self.vault.put(path, data(fields)).await
     }
@@ -59,7 +58,7 @@ impl House {
         self.vault.delete(path, self.head(path).await.version).await;
     }
 
-    /// Returns what the newest version of a secret holds, if it is live.
+    /// Returns the content of the newest version of a secret, if it is live.
     pub(crate) async fn secret(&self, path: &str) -> Option<Data> {
         let head = self.heads().await.remove(path)?;
         self.vault.get(path, head.version).await
@@ -70,7 +69,7 @@ impl House {
         self.heads().await.remove(path).unwrap_or_else(|| panic!("no key at {path}"))
     }
 
-    /// Returns every key below the connection's path.
+    /// Returns all keys below the path of the connection.
     pub(crate) async fn heads(&self) -> BTreeMap<String, Head> {
         let all = self.server.root().metadata_below(MOUNT, PREFIX).await;
         let head = |metadata| serde_json::from_value(metadata).expect("metadata of a key");
@@ -91,7 +90,7 @@ impl House {
         policy(&request).hcl
     }
 
-    /// Makes the connection's role anew, with another policy or more settings.
+    /// Creates the role of the connection again, with another policy or additional settings.
     pub(crate) async fn make_role(&self, policy: &str, more: Value) {
         self.server.root().make_role(AppRole { name: ROLE, policy, more }).await;
     }
@@ -103,18 +102,18 @@ impl House {
         self.store.rotate_secret_id(&context(), self.connection, &credential).await.unwrap();
     }
 
-    /// Returns what OpenBao's audit log has since a number of entries, whoever asked.
+    /// Returns the entries of OpenBao's audit log after the first `entries`, from all clients.
     pub(crate) fn asked_since(&self, entries: usize) -> Vec<AuditedRequest> {
         self.server.audited().into_iter().skip(entries).collect()
     }
 
-    /// Counts the entries of OpenBao's audit log.
+    /// Returns the number of entries in OpenBao's audit log.
     pub(crate) fn asked(&self) -> usize {
         self.server.audited().len()
     }
 }
 
-/// The connection's requests that change a secret or its metadata.
+/// Returns the requests that change a secret or its metadata.
 pub(crate) fn writes(asked: &[AuditedRequest]) -> Vec<String> {
     let changes = |request: &&AuditedRequest| {
         let reads = matches!(request.operation.as_str(), "read" | "list" | "scan" | "help");

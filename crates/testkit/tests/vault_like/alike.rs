@@ -1,4 +1,4 @@
-//! What Vault and OpenBao answer alike, and VaultTerm relies on.
+//! Answers in which Vault and OpenBao agree, and on which VaultTerm relies.
 
 use serde_json::{Value, json};
 use vaultterm_testkit::openbao::AppRole;
@@ -69,7 +69,7 @@ async fn plain_dots_and_doubled_slashes_are_redirected() {
     }
 }
 
-/// Vault 3.0 redirects these, too; a stand-in plays one version.
+/// Vault 3.0 redirects these paths too. The stand-in imitates a single version.
 #[tokio::test]
 async fn percent_encoded_dots_are_a_name_like_any_other() {
     let vault = Vault::new().await;

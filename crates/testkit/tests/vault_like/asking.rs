@@ -23,13 +23,13 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// Fails unless it is a refusal with exactly these words.
+    /// Asserts that the answer is a refusal with exactly these messages.
     #[track_caller]
     pub(crate) fn refuses(&self, status: u16, errors: &[&str]) {
         assert_eq!((self.status, &self.body), (status, &json!({ "errors": errors })));
     }
 
-    /// Fails unless it has this status; answers `data`.
+    /// Asserts the status of the answer and returns its `data`.
     #[track_caller]
     pub(crate) fn data(self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.body);
@@ -50,7 +50,7 @@ impl Vault {
         Self { server, http }
     }
 
-    /// Asks as the administrator.
+    /// Sends a request as the administrator.
     pub(crate) async fn ask(&self, method: &str, path: &str, body: Value) -> Answer {
         self.ask_with(method, path, &[("X-Vault-Token", self.server.root_token())], body).await
     }
@@ -59,25 +59,25 @@ impl Vault {
         self.ask("GET", path, Value::Null).await
     }
 
-    /// Writes a version; answers its number.
+    /// Writes a version and returns its number.
     pub(crate) async fn put(&self, path: &str, data: Value) -> u64 {
         self.ask("POST", &format!("{MOUNT}/data/{path}"), json!({ "data": data })).await.data(200)["version"]
             .as_u64()
             .unwrap()
     }
 
-    /// Asks with these headers and no others.
+    /// Sends a request with these headers and no others.
     pub(crate) async fn ask_with(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Value) -> Answer {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         self.send(&self.server.address(), method, path, headers, body).await
     }
 
-    /// Asks as the administrator with a body that need not be JSON.
+    /// Sends a request as the administrator, with a body that need not be JSON.
     pub(crate) async fn post_raw(&self, path: &str, body: String) -> Answer {
         self.send(&self.server.address(), "POST", path, &[("X-Vault-Token", self.server.root_token())], body).await
     }
 
-    /// Asks another address.
+    /// Sends a request to another address.
     pub(crate) async fn send(
         &self,
         address: &str,
@@ -104,7 +104,7 @@ impl Vault {
         Answer { status, headers, body: serde_json::from_str(&text).unwrap_or(Value::String(text)) }
     }
 
-    /// Asks for a path that a client library would tidy up. Answers status and body.
+    /// Sends a request for a path that a client library would normalize. Returns the status and the body.
     pub(crate) async fn ask_untidied(&self, method: &str, path: &str, body: Value) -> (u16, String) {
         let (port, token) = (self.server.port(), self.server.root_token().to_owned());
         let body = if body.is_null() { String::new() } else { body.to_string() };
@@ -125,7 +125,7 @@ impl Vault {
         (status, answer.split_once("\r\n\r\n").unwrap().1.to_owned())
     }
 
-    /// Logs in; answers the whole answer.
+    /// Logs in and returns the whole answer.
     pub(crate) async fn login(&self, role_id: &str, secret_id: &str) -> Answer {
         self.ask_with("POST", "auth/approle/login", &[], json!({"role_id": role_id, "secret_id": secret_id})).await
     }

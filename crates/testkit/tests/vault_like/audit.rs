@@ -1,4 +1,4 @@
-//! The audit log: enabled over the API, one JSON object a line.
+//! The audit log, which is enabled over the API and has one JSON object per line.
 
 use serde_json::{Value, json};
 use vaultterm_testkit::openbao::{AppRole, Credentials};

@@ -1,4 +1,4 @@
-//! What a server says of its place in a cluster, and what its standbys answer.
+//! What a server tells about its place in a cluster, and the answers of its standbys.
 
 use serde_json::{Value, json};
 use vaultterm_testkit::{
@@ -8,7 +8,7 @@ use vaultterm_testkit::{
 
 use crate::asking::{Answer, Vault};
 
-/// A standby of Community, real or played.
+/// A standby of Vault Community, real or imitated.
 enum Standby {
     Real(Box<OpenBao>),
     Played(VaultLike),
@@ -83,7 +83,7 @@ async fn a_standby_that_is_told_not_to_forward_redirects() {
     assert!(location.ends_with("/v1/kv/data/a"), "{location}");
 }
 
-/// Only Enterprise has performance standbys: this one is played, from what is documented.
+/// Only Enterprise has performance standbys, so this one is an imitation after the documentation.
 #[tokio::test]
 async fn a_performance_standby_that_is_behind_answers_reads_as_they_were() {
     if Product::vault() == Product::Vault {

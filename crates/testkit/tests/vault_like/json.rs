@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::asking::Vault;
 
-/// A body of a write with this in it.
+/// Returns the body of a write with this data.
 fn with(data: &str) -> String {
     format!("{{\"data\":{data}}}")
 }

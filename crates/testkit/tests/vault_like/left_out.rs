@@ -1,5 +1,5 @@
-//! The list of tests that can only hold on OpenBao, in `docs/reference/servers.md`: every one of them
-//! with its reason. `UPDATE_DOCS=1` rewrites it.
+//! The list in `docs/reference/servers.md` of the tests that can pass only on OpenBao, each with its reason.
+//! `UPDATE_DOCS=1` rewrites the list.
 
 use std::{
     fs,
@@ -8,10 +8,10 @@ use std::{
 
 const HEAD: &str = "## Left out on HashiCorp Vault\n\n| test | why |\n|---|---|\n";
 
-/// The call that leaves a test out, as it stands in a source.
+/// The call that leaves a test out, as it appears in a source.
 const CALL: &str = concat!("if only_on_", "openbao(\"");
 
-/// Finds the sources below a folder, in order.
+/// Returns the sources below a folder, in order.
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten() {
@@ -26,7 +26,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The rows of a source: the last function that began before each call, and the reason.
+/// Returns the rows of a source. Each row names the last function before a call, and the reason.
 fn rows(name: &str, text: &str) -> Vec<String> {
     let row = |(at, _): (usize, &str)| {
         let function = text[..at].rsplit("fn ").next()?.split('(').next()?;

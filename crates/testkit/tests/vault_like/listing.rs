@@ -1,4 +1,4 @@
-//! Ways of listing that are OpenBao's alone.
+//! Ways of listing that only OpenBao has.
 
 use serde_json::{Value, json};
 

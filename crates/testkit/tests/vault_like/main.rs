@@ -1,6 +1,6 @@
-//! What HashiCorp Vault answers where it differs from OpenBao, and some of what both answer alike:
-//! one test per fact. They run on the stand-in, and with `VAULTTERM_VAULT=/path/to/vault` on a real
-//! one; what they hold is what the stand-in must play.
+//! Answers in which HashiCorp Vault differs from OpenBao, and some in which the two agree, with one test per
+//! fact. The tests run on the stand-in, and with `VAULTTERM_VAULT=/path/to/vault` on a real Vault. The
+//! stand-in must behave as these tests require.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod alike;

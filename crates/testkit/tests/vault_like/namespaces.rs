@@ -1,4 +1,4 @@
-//! Namespaces, which Community has not.
+//! Namespaces, which Vault Community does not have.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Who wrote a secret.
+//! The writers of a secret.
 
 use serde_json::{Value, json};
 use vaultterm_testkit::openbao::{AppRole, Credentials};

@@ -1,12 +1,12 @@
-//! Heads of requests and answers, as far as something in between must know them.
+//! Reads and changes the heads of requests and answers, as far as the gateway needs it.
 
 use jiff::{SignedDuration, Timestamp, fmt::rfc2822};
 use tokio::io::{AsyncBufRead, AsyncReadExt};
 
-/// Bytes that the head of a request or answer may have.
+/// The maximum number of bytes of a head.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 
-/// Reads a head, its empty last line included.
+/// Reads a head with its empty last line.
 pub(super) async fn read(from: &mut (impl AsyncBufRead + Unpin)) -> std::io::Result<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -16,28 +16,28 @@ pub(super) async fn read(from: &mut (impl AsyncBufRead + Unpin)) -> std::io::Res
     Ok(String::from_utf8(head).expect("heads are ASCII here"))
 }
 
-/// The first line: `GET /v1/sys/health HTTP/1.1`, `HTTP/1.1 200 OK`.
+/// Returns the first line: `GET /v1/sys/health HTTP/1.1`, `HTTP/1.1 200 OK`.
 pub(super) fn line(head: &str) -> &str {
     head.split("\r\n").next().unwrap_or_default()
 }
 
-/// The status of an answer.
+/// Returns the status of an answer.
 pub(super) fn status(head: &str) -> Option<u16> {
     line(head).split(' ').nth(1)?.parse().ok()
 }
 
-/// The bytes that follow a head.
+/// Returns the number of bytes that follow a head.
 pub(super) fn length(head: &str) -> usize {
     field(head, "content-length").and_then(|length| length.parse().ok()).unwrap_or(0)
 }
 
-/// What a header says.
+/// Returns the value of a header.
 pub(super) fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     let mut fields = head.split("\r\n").filter_map(|line| line.split_once(": "));
     fields.find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value)
 }
 
-/// The same head, with its `Date` off by seconds.
+/// Returns a head with its `Date` moved by a number of seconds.
 pub(super) fn dated(head: &str, seconds: i64) -> String {
     let line = |line: &str| match line.strip_prefix("Date: ") {
         Some(date) => {
@@ -51,7 +51,7 @@ pub(super) fn dated(head: &str, seconds: i64) -> String {
     head.split("\r\n").map(line).collect::<Vec<_>>().join("\r\n")
 }
 
-/// The same head, for a body that ends with the connection.
+/// Returns a head for a body that ends with the connection.
 pub(super) fn without_length(head: &str) -> String {
     let framing = |line: &&str| {
         let line = line.to_ascii_lowercase();
@@ -60,7 +60,7 @@ pub(super) fn without_length(head: &str) -> String {
     head.split("\r\n").filter(framing).collect::<Vec<_>>().join("\r\n")
 }
 
-/// A whole body without the lengths of its chunks.
+/// Returns a whole body without the lengths of its chunks.
 pub(super) fn unframed(head: &str, body: Vec<u8>) -> Vec<u8> {
     if field(head, "transfer-encoding").is_none() {
         return body;
