@@ -1,4 +1,4 @@
-//! The address of a VaultTerm server, as the command line may talk to it.
+//! The address of a VaultTerm server, with the rules for the addresses that the command line may use.
 
 use std::{fmt, net::IpAddr};
 
@@ -6,19 +6,20 @@ use reqwest::Url;
 
 use crate::failure::Failure;
 
-/// Where the server is found when nothing says otherwise.
+/// The address of the server if no setting names another one.
 pub(crate) const DEFAULT: &str = "http://127.0.0.1:8250";
 
-/// `https://host:port`, or plain http to this machine.
+/// An address of the form `https://host:port`, or plain http to this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Address {
     url: Url,
 }
 
 impl Address {
-    /// Checks an address. Tokens and secrets travel to it, so plain http stays on this machine.
+    /// Checks an address. Plain http is allowed only to this machine, because tokens and secrets travel to
+    /// the address.
     pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
-        // Never repeat what may be a password or a token.
+        // The text may contain a password or a token, so the error must not repeat it.
         let shown = if text.contains(['@', '?', '#']) { "what was given" } else { &format!("`{text}`") };
         let refuse = |why: &str| {
             Err(Failure::local(format!("{shown} is not the address of a server"))
@@ -45,14 +46,14 @@ impl Address {
         Ok(address)
     }
 
-    /// Says whether the address can only be this machine.
+    /// Returns whether the address can only be this machine.
     pub(crate) fn is_loopback(&self) -> bool {
         let host = self.url.host_str().unwrap_or_default();
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
     }
 
-    /// Says whether the server has to show a certificate.
+    /// Returns whether the server must show a certificate.
     pub(crate) fn is_https(&self) -> bool {
         self.url.scheme() == "https"
     }

@@ -412,7 +412,7 @@ pub(crate) struct LicenseState {
     pub(crate) expires: Option<String>,
     pub(crate) grace_until: Option<String>,
     pub(crate) days_left: Option<i64>,
-    /// What became of a license that was just installed.
+    /// The result of the installation of a license.
     #[serde(default)]
     pub(crate) notice: Option<String>,
     #[serde(default)]
@@ -421,7 +421,7 @@ pub(crate) struct LicenseState {
     pub(crate) refused: Vec<String>,
 }
 
-/// One of the licenses that a server keeps side by side.
+/// A license that the server keeps beside others.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct KeptLicense {
     pub(crate) id: Uuid,

@@ -1,17 +1,17 @@
-//! What every command is handed.
+//! The context that every command gets.
 
 use crate::{client::Client, console::Console, failure::Failure, settings::Settings};
 
-/// Where a command prints and what it goes by.
+/// The output and the settings of a command.
 pub(crate) struct App {
     /// The output.
     pub(crate) console: Console,
-    /// The client's settings.
+    /// The settings of the client.
     pub(crate) settings: Settings,
 }
 
 impl App {
-    /// Makes a client for the configured server.
+    /// Returns a client for the configured server.
     pub(crate) fn client(&self) -> Result<Client, Failure> {
         Client::new(&self.settings)
     }

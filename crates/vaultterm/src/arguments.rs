@@ -1,13 +1,13 @@
-//! What is typed, before clap reads it.
+//! Changes the arguments of the process before clap reads them.
 
 use std::ffi::{OsStr, OsString};
 
-/// Flags that stand alone or before `true` or `false`.
+/// The flags that stand alone or before `true` or `false`.
 const SWITCHES: [&str; 1] = ["--inject-only"];
 
-/// Joins a switch with the truth behind it: `--inject-only false` becomes `--inject-only=false`.
-/// Clap could take the next word itself, but then it would take any word, also a record or field that follows
-/// `--inject-only`. What stands behind `--` belongs to another program.
+/// Joins a switch with a following `true` or `false`: `--inject-only false` becomes `--inject-only=false`.
+/// Clap can take the next word as a value by itself, but then it would take any word, including a record or
+/// field after `--inject-only`. Words after `--` belong to another program and are not changed.
 pub(crate) fn joined(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let mut arguments = arguments.peekable();
     let mut joined = Vec::new();

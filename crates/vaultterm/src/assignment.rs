@@ -1,12 +1,11 @@
-//! `field=value` and its relatives: how the command line names a field and where its value
-//! comes from.
+//! Assignments such as `field=value`: how the command line names a field, and where its value comes from.
 //!
 //! | written | value |
 //! |---|---|
 //! | `field=-` | the text on stdin |
 //! | `field=@file` | the text of a file |
-//! | `field` or `field=?` | asked for on the terminal |
-//! | `field=value` | the text itself, which warns: others may see it |
+//!  `field` or `field=?` | read from the terminal |
+//!  `field=value` | the text itself; the command warns, because other users may see it |
 //! | `field:=json` | any JSON value; also `field:=@file` and `field:=-` |
 
 use std::{fmt, path::PathBuf, str::FromStr};
@@ -16,16 +15,16 @@ use zeroize::Zeroizing;
 
 use crate::{failure::Failure, input, input_file::InputFile};
 
-/// A field and where its value comes from.
+/// A field and the source of its value.
 #[derive(Clone)]
 pub(crate) struct Assignment {
-    /// The field.
+    /// The name of the field.
     pub(crate) name: String,
     source: Source,
     json: bool,
 }
 
-/// Where a value comes from.
+/// The source of a value.
 #[derive(Clone)]
 enum Source {
     Given(Zeroizing<String>),
@@ -35,17 +34,17 @@ enum Source {
 }
 
 impl Assignment {
-    /// Says whether the value stood on the command line.
+    /// Returns whether the value was on the command line.
     pub(crate) fn is_given(&self) -> bool {
         matches!(self.source, Source::Given(_))
     }
 
-    /// Says whether the value comes from stdin, which can be read once.
+    /// Returns whether the value comes from stdin, which can be read only once.
     pub(crate) fn is_stdin(&self) -> bool {
         matches!(self.source, Source::Stdin)
     }
 
-    /// Reads the value, as JSON text: numbers keep their spelling, for the server to judge.
+    /// Reads the value as JSON text. Numbers keep their spelling, because the server checks them.
     pub(crate) fn value(&self) -> Result<Box<RawValue>, Failure> {
         let what = format!("the value of `{}`", self.name);
         let text = match &self.source {
@@ -77,7 +76,7 @@ pub(crate) fn json_text(text: &str) -> Box<RawValue> {
 }
 
 fn parse_json(name: &str, text: &str) -> Result<Box<RawValue>, Failure> {
-    // The position only: an excerpt would show the value.
+    // The error names only the position, because an excerpt would show the value.
     serde_json::from_str(text).map_err(|error| {
         Failure::local(format!("the value of `{name}` is not JSON"))
             .because_of(format!("unexpected text at line {}, column {}", error.line(), error.column()))
@@ -113,7 +112,7 @@ impl FromStr for Assignment {
     }
 }
 
-/// Never the value.
+/// Does not print the value.
 impl fmt::Debug for Assignment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Assignment").field("name", &self.name).finish_non_exhaustive()

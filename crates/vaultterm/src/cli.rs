@@ -1,4 +1,4 @@
-//! The commands, and how one is run from arguments to exit code.
+//! The commands, and how the process runs one of them, from its arguments to its exit code.
 
 use clap::{Parser, Subcommand, error::ErrorKind};
 
@@ -112,7 +112,7 @@ pub(crate) fn main() -> Exit {
         Err(failure) => return Console::new(Format::Table).failure(&failure),
     };
     let app = App { console: Console::new(settings.format), settings };
-    // The one cryptography library of the house; installing it twice is no error worth telling.
+    // All of VaultTerm uses this cryptography library. An error only says that it is installed already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let result = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime.block_on(run(cli.command, &app)),
@@ -154,11 +154,12 @@ async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
     }
 }
 
-/// Shows help on stdout, usage errors on stderr. Clap's exit code 2 is ours for server errors.
+/// Prints help to stdout and usage errors to stderr. Clap's own exit code 2 is not used, because here 2 means
+/// a server error.
 fn refused(error: clap::Error) -> Exit {
     let wanted = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
     if wanted {
-        // The text is our own; a reader that went away is no error.
+        // The text is VaultTerm's own. A reader that went away is not an error.
         let _ = console::write_data(error.render().to_string().as_bytes());
         return Exit::Done;
     }

@@ -1,7 +1,7 @@
-//! The HTTP API as the command line speaks it: one request per call, no retries, typed answers.
+//! The client of the HTTP API: one request per call, no retries, typed answers.
 //!
-//! An answer keeps its JSON beside the typed value, because `--format json` prints exactly what
-//! the API said. Names are turned into ids in `lookup.rs`, event streams are read in `events.rs`.
+//! A reply keeps its JSON beside the typed value, because `--format json` prints exactly what the API
+//! returned. `lookup.rs` turns names into ids, and `events.rs` reads event streams.
 
 use std::time::Duration;
 
@@ -12,37 +12,37 @@ use zeroize::Zeroizing;
 
 use crate::{address::Address, events::EventStream, failure::Failure, settings::Settings};
 
-/// Where the API begins.
+/// The path at which the API begins.
 const BASE: &str = "/api/v1";
-/// How long a connection may take to open.
+/// The time limit for opening a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long an ordinary request may take.
+/// The time limit of an ordinary request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long a request may take that talks to a Vault about a whole scope.
+/// The time limit of a request for which the server reads a whole scope in Vault.
 const VAULT_TIMEOUT: Duration = Duration::from_secs(15 * 60);
-/// Items asked for per page; the API's maximum.
+/// The number of items per page, which is the maximum of the API.
 const PAGE: usize = 500;
-/// Pages of one list, so that a wrong server cannot keep us for ever.
+/// The maximum number of pages of a list, so that a faulty server cannot keep the client busy forever.
 const PAGES_MAX: usize = 10_000;
 
-/// A connection to one server.
+/// A connection to a server.
 pub(crate) struct Client {
     http: reqwest::Client,
     address: Address,
     token: Option<Zeroizing<String>>,
 }
 
-/// An answer: its JSON as it came, and what it means.
+/// A reply: the JSON as it came, and the value read from it.
 #[derive(Debug)]
 pub(crate) struct Reply<T> {
-    /// As the server said it.
+    /// The JSON as the server sent it.
     pub(crate) json: Value,
-    /// Read.
+    /// The value that was read from the JSON.
     pub(crate) data: T,
 }
 
 impl<T> Reply<Vec<T>> {
-    /// Takes a list apart.
+    /// Splits the reply with a list into a reply per item.
     pub(crate) fn into_items(mut self) -> impl Iterator<Item = Reply<T>> {
         let items = self.json.get_mut("items").map(Value::take);
         let json = if let Some(Value::Array(items)) = items { items } else { Vec::new() };
@@ -53,14 +53,14 @@ impl<T> Reply<Vec<T>> {
 /// How long a request may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Patience {
-    /// The server answers by itself.
+    /// The server answers from its own data.
     Usual,
-    /// The server asks a Vault first.
+    /// The server first asks a Vault.
     Vault,
 }
 
 impl Client {
-    /// Makes a client from the settings; opens no connection yet.
+    /// Returns a client for the configured server. Opens no connection.
     pub(crate) fn new(settings: &Settings) -> Result<Self, Failure> {
         let address = settings.address()?;
         let token = settings.token(&address)?;
@@ -68,29 +68,29 @@ impl Client {
         Ok(Self { http, address, token })
     }
 
-    /// Makes the same client without a token, for logging in.
+    /// Returns a client without a token, for logging in.
     pub(crate) fn without_token(settings: &Settings) -> Result<Self, Failure> {
         let address = settings.address()?;
         let http = http_client(&address, settings.ca_pem()?)?;
         Ok(Self { http, address, token: None })
     }
 
-    /// Returns the server's address.
+    /// Returns the address of the server.
     pub(crate) fn address(&self) -> &Address {
         &self.address
     }
 
-    /// `GET`.
+    /// Sends a `GET`.
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Reply<T>, Failure> {
         self.read(self.request(Method::GET, path)).await
     }
 
-    /// `GET` with a query.
+    /// Sends a `GET` with a query.
     pub(crate) async fn query<T: DeserializeOwned>(&self, path: &str, query: &Query) -> Result<Reply<T>, Failure> {
         self.read(self.request_with(Method::GET, path, query)).await
     }
 
-    /// `POST`.
+    /// Sends a `POST`.
     pub(crate) async fn post<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -105,12 +105,12 @@ impl Client {
         .await
     }
 
-    /// `POST` whose answer has no body.
+    /// Sends a `POST` whose answer has no body.
     pub(crate) async fn post_only(&self, path: &str, body: &impl Serialize) -> Result<(), Failure> {
         self.send(self.request(Method::POST, path).json(body)).await.map(drop)
     }
 
-    /// `PATCH` of what was read at this revision.
+    /// Sends a `PATCH` for an object that was read at this revision.
     pub(crate) async fn patch<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -120,14 +120,14 @@ impl Client {
         self.read(self.request(Method::PATCH, path).header("if-match", etag(revision)).json(body)).await
     }
 
-    /// `PUT` whose answer does not matter.
+    /// Sends a `PUT` and returns the JSON of its answer, if it has a body.
     pub(crate) async fn put(&self, path: &str, body: &impl Serialize) -> Result<Value, Failure> {
         let response = self.send(self.request(Method::PUT, path).json(body)).await?;
         let bytes = self.body(response).await?;
         Ok(serde_json::from_slice(&bytes).unwrap_or(Value::Null))
     }
 
-    /// `PUT` whose answer is read.
+    /// Sends a `PUT` and reads its answer.
     pub(crate) async fn put_for<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -136,7 +136,7 @@ impl Client {
         self.read(self.request(Method::PUT, path).json(body)).await
     }
 
-    /// `DELETE` of what was read at this revision.
+    /// Sends a `DELETE` for an object that was read at this revision.
     pub(crate) async fn delete(&self, path: &str, revision: Option<u64>) -> Result<(), Failure> {
         let request = self.request(Method::DELETE, path);
         let request = match revision {
@@ -146,7 +146,7 @@ impl Client {
         self.send(request).await.map(drop)
     }
 
-    /// `DELETE` of what the query names.
+    /// Sends a `DELETE` for the object that the query names.
     pub(crate) async fn delete_one(&self, path: &str, query: &Query) -> Result<(), Failure> {
         self.send(self.request_with(Method::DELETE, path, query)).await.map(drop)
     }
@@ -161,7 +161,8 @@ impl Client {
         Ok(Reply { json, data: data.items })
     }
 
-    /// Reads a list to its end, or up to `limit` items. The JSON is one page with all of them.
+    /// Reads a list to its end, or up to `limit` items. The JSON of the reply is a single page with all
+    /// items.
     pub(crate) async fn list<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -186,7 +187,7 @@ impl Client {
         Err(Failure::server("the list does not end").hint("narrow it down, or ask for fewer with --limit"))
     }
 
-    /// Opens an event stream, from after an event where one was read already.
+    /// Opens an event stream. With `last_event_id`, the stream begins after that event.
     pub(crate) async fn events(&self, path: &str, last_event_id: Option<&str>) -> Result<EventStream, Failure> {
         let request = self.request(Method::GET, path).header("accept", "text/event-stream").timeout(VAULT_TIMEOUT);
         let request = match last_event_id {
@@ -196,7 +197,7 @@ impl Client {
         Ok(EventStream::new(self.send(request).await?))
     }
 
-    /// Downloads an answer piece by piece.
+    /// Starts a download. The caller reads the body piece by piece.
     pub(crate) async fn download(&self, path: &str, query: &Query) -> Result<Response, Failure> {
         self.send(self.request_with(Method::GET, path, query).timeout(VAULT_TIMEOUT)).await
     }
@@ -239,9 +240,9 @@ impl Client {
         response.bytes().await.map(Into::into).map_err(|error| self.unreachable(error))
     }
 
-    /// One clear error for a server that does not answer.
+    /// Returns the error for a server that does not answer.
     pub(crate) fn unreachable(&self, error: reqwest::Error) -> Failure {
-        // URLs of ours hold no secret, but they add nothing either.
+        // The URLs contain no secret, but they add nothing to the message.
         let error = error.without_url();
         if error.is_timeout() && !error.is_connect() {
             return Failure::server(format!("the server at {} did not answer in time", self.address)).because(&error);
@@ -258,7 +259,7 @@ impl Client {
     }
 }
 
-/// Builds the HTTP client. Redirects are never followed: the token would follow them.
+/// Builds the HTTP client. It follows no redirects, because the token would go with them.
 fn http_client(address: &Address, ca_pem: Option<Zeroizing<Vec<u8>>>) -> Result<reqwest::Client, Failure> {
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("vaultterm/", env!("CARGO_PKG_VERSION")))
@@ -266,12 +267,12 @@ fn http_client(address: &Address, ca_pem: Option<Zeroizing<Vec<u8>>>) -> Result<
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(REQUEST_TIMEOUT);
     if address.is_loopback() {
-        // A proxy on the way to this machine could only listen in.
+        // For a server on this machine a proxy has no use and could read the traffic.
         builder = builder.no_proxy();
     }
     builder = match ca_pem {
         Some(pem) => builder.tls_certs_only(certificates(&pem)?),
-        // No certificate is needed, so a machine without a CA bundle will do.
+        // Plain http needs no certificate, so a machine without a CA bundle must work too.
         None if !address.is_https() => builder.tls_certs_only([]),
         None => builder,
     };
@@ -292,14 +293,15 @@ fn etag(revision: u64) -> String {
     format!("\"{revision}\"")
 }
 
-/// The answer is not what this version of the command line understands. Never shows it.
+/// Returns the error for an answer that this version of the command line does not understand. It does not
+/// show the answer.
 fn foreign_answer(error: &serde_json::Error) -> Failure {
     Failure::server("the server's answer is not understood")
         .because_of(format!("unexpected JSON at line {}, column {}", error.line(), error.column()))
         .hint("check that VAULTTERM_ADDR is a VaultTerm server of this version (`vaultterm version`)")
 }
 
-/// One page of any list.
+/// A page of any list.
 #[derive(serde::Deserialize)]
 struct Page {
     items: Vec<Value>,
@@ -317,7 +319,7 @@ impl Query {
         self
     }
 
-    /// Adds a parameter that is there.
+    /// Adds a parameter if it has a value.
     pub(crate) fn with_some(self, name: &'static str, value: Option<impl ToString>) -> Self {
         match value {
             Some(value) => self.with(name, value),

@@ -1,8 +1,8 @@
-//! The only place that prints: data on stdout, everything else on stderr.
+//! The only module that prints. Data go to stdout, and everything else goes to stderr.
 //!
-//! Text that came from elsewhere (paths, names, messages, values) may hold control characters;
-//! none of them reaches a terminal, so that nobody's record name moves the cursor. Other invisible
-//! characters are shown as escapes, too: a name with one looks like another name.
+//! Text from outside (paths, names, messages, values) may contain control characters. None of them reaches a
+//! terminal, so that the name of a record cannot move the cursor. Other invisible characters are printed as
+//! escapes too, because a name with such a character looks like another name.
 
 use std::{
     borrow::Cow,
@@ -25,7 +25,7 @@ pub(crate) enum Format {
     Json,
 }
 
-/// The two output streams and what they are connected to.
+/// The two output streams, and whether each is a terminal.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Console {
     format: Format,
@@ -34,23 +34,23 @@ pub(crate) struct Console {
     colour: bool,
 }
 
-/// How a word on stdout or stderr stands out, where colour is allowed.
+/// The style of a word on stdout or stderr, where colour is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ink {
-    /// Created, passed.
+    /// For created objects and passed checks.
     Green,
-    /// Changed, wants attention.
+    /// For changed objects and warnings.
     Yellow,
-    /// Deleted, failed.
+    /// For deleted objects and failures.
     Red,
-    /// Headings.
+    /// For headings.
     Bold,
-    /// Less important.
+    /// For less important words.
     Dim,
 }
 
 impl Console {
-    /// Looks at what the streams are connected to and at `NO_COLOR`.
+    /// Checks what the streams are connected to, and reads `NO_COLOR`.
     pub(crate) fn new(format: Format) -> Self {
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
@@ -62,17 +62,17 @@ impl Console {
         }
     }
 
-    /// Returns how data is printed.
+    /// Returns the format of printed data.
     pub(crate) fn format(&self) -> Format {
         self.format
     }
 
-    /// Says whether messages go to a terminal (only then is there live progress).
+    /// Returns whether stderr is a terminal. Only then is live progress shown.
     pub(crate) fn is_live(&self) -> bool {
         self.stderr_terminal
     }
 
-    /// Prints an answer: its JSON, or what `table` makes of it.
+    /// Prints an answer: its JSON, or the table that `table` returns.
     pub(crate) fn answer(&self, json: &impl Serialize, table: impl FnOnce() -> Table) -> Result<(), Failure> {
         match self.format {
             Format::Json => self.json(json),
@@ -80,13 +80,13 @@ impl Console {
         }
     }
 
-    /// Prints an answer on stderr, because stdout holds data.
+    /// Prints an answer to stderr, because stdout carries other data.
     pub(crate) fn answer_on_stderr(&self, json: &impl Serialize, table: impl FnOnce() -> Table) -> Result<(), Failure> {
         let text = match self.format {
             Format::Json => pretty(json)?,
             Format::Table => table().render(self.stderr_terminal),
         };
-        // A closed stderr leaves nobody to tell.
+        // If stderr is closed, there is no place to report that.
         let _ = io::stderr().lock().write_all(text.as_bytes());
         Ok(())
     }
@@ -96,7 +96,7 @@ impl Console {
         self.stdout_terminal
     }
 
-    /// Prints an answer: its JSON, or the text for people.
+    /// Prints an answer: its JSON, or a text for people.
     pub(crate) fn answer_text(&self, json: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), Failure> {
         match self.format {
             Format::Json => self.json(json),
@@ -114,7 +114,7 @@ impl Console {
         write_data(table.render(self.stdout_terminal).as_bytes())
     }
 
-    /// Prints a value as it is; on a terminal without its control characters.
+    /// Prints a value unchanged. On a terminal, control characters are escaped.
     pub(crate) fn value(&self, value: &str, newline: bool) -> Result<(), Failure> {
         let mut text = if self.stdout_terminal { printable_lines(value) } else { Cow::Borrowed(value) }.into_owned();
         if newline {
@@ -125,22 +125,22 @@ impl Console {
         written
     }
 
-    /// Tells something on stderr.
+    /// Prints a note to stderr.
     pub(crate) fn note(&self, message: &str) {
         self.line(None, message);
     }
 
-    /// Warns on stderr.
+    /// Prints a warning to stderr.
     pub(crate) fn warn(&self, message: &str) {
         self.line(Some(("warning:", Ink::Yellow)), message);
     }
 
-    /// Suggests the next useful command on stderr.
+    /// Prints the next useful command to stderr.
     pub(crate) fn next(&self, command: &str) {
         self.line(Some(("next:", Ink::Dim)), command);
     }
 
-    /// Shows an error and returns the code to exit with.
+    /// Prints an error and returns the exit code.
     pub(crate) fn failure(&self, failure: &Failure) -> Exit {
         if !failure.silent {
             self.line(Some(("error:", Ink::Red)), &failure.message);
@@ -154,12 +154,12 @@ impl Console {
         failure.exit
     }
 
-    /// Shows a usage error as clap wrote it.
+    /// Prints a usage error as clap wrote it.
     pub(crate) fn usage(&self, text: &str) {
         let _ = write!(io::stderr().lock(), "{}", printable_lines(text));
     }
 
-    /// Colours a word for stdout, where that is a terminal.
+    /// Colours a word for stdout, if that is a terminal.
     pub(crate) fn ink(&self, ink: Ink, word: &str) -> String {
         if self.stdout_terminal { self.paint(ink, word) } else { word.to_owned() }
     }
@@ -167,7 +167,7 @@ impl Console {
     fn line(&self, label: Option<(&str, Ink)>, message: &str) {
         let message = printable_lines(message);
         let mut stderr = io::stderr().lock();
-        // A closed stderr leaves nobody to tell.
+        // If stderr is closed, there is no place to report that.
         let _ = match label {
             Some((label, ink)) if self.stderr_terminal => {
                 writeln!(stderr, "{} {message}", self.paint(ink, label))
@@ -194,7 +194,7 @@ fn pretty(json: &impl Serialize) -> Result<String, Failure> {
     text.map(|text| text + "\n").map_err(|error| Failure::local("the answer cannot be printed as JSON").because(&error))
 }
 
-/// Writes to stdout. A reader that went away (`| head`) ends the command quietly.
+/// Writes to stdout. If the reader went away (`| head`), the command ends quietly.
 pub(crate) fn write_data(bytes: &[u8]) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(|error| match error.kind() {

@@ -1,31 +1,31 @@
-//! Files of environment variables for `run --env-file`: lines of `NAME=VALUE`.
+//! Reads the files of `run --env-file`, which hold variables as lines of `NAME=VALUE`.
 //!
-//! A value arrives exactly as it stands in the file, or the file is refused with a line number and
-//! a reason. Nothing is expanded: `$`, `\` and backquotes stand for themselves, and no variable of
-//! the caller gets in. Where the readers of such files disagree about a text (a comment or a part of
-//! the value? an escape or a backslash?), the text is refused rather than guessed.
+//! A value arrives exactly as it is in the file. Otherwise the file is refused with a line number and a
+//! reason. Nothing is expanded: `$`, `\` and backquotes stand for themselves, and no variable of the caller
+//! is used. If the programs that read such files disagree about a text (a comment or a part of the value? an
+//! escape or a backslash?), the text is refused, because a guess could be wrong.
 //!
-//! This parser is our own because the libraries for such files all expand `$NAME` and remove
+//! VaultTerm has its own parser because the libraries for such files all expand `$NAME` and remove
 //! backslashes, and none of them can be told not to. `docs/reference/env-files.md` has the rules.
 //!
-//! No error repeats a text of the file: any part of it may be a secret.
+//! Errors never contain text of the file, because any part of it may be a secret.
 
 use std::{error::Error, fmt};
 
 use zeroize::Zeroizing;
 
-/// One `NAME=VALUE` of a file.
+/// An entry `NAME=VALUE` of a file.
 #[derive(PartialEq, Eq)]
 pub(crate) struct Entry {
     /// The variable's name.
     pub(crate) name: String,
-    /// The value, as it stands in the file.
+    /// The value exactly as it is in the file.
     pub(crate) value: Zeroizing<String>,
-    /// The line that the entry begins in, counted from 1.
+    /// The line in which the entry begins, counted from 1.
     pub(crate) line: usize,
 }
 
-/// Why a file is refused.
+/// A refused file.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Refused {
     /// The line, counted from 1.
@@ -34,22 +34,22 @@ pub(crate) struct Refused {
     pub(crate) why: Why,
 }
 
-/// What is wrong with a line.
+/// The fault of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Why {
     /// There is no `=`.
     NoAssignment,
-    /// The name is empty or holds a character that no name has.
+    /// The name is empty or contains a character that is not allowed in names.
     Name,
-    /// ` #` in a value without quotes.
+    /// A value without quotes contains ` #`.
     MayBeComment,
     /// A quote is not closed before the end of the file.
     Unclosed,
-    /// A text follows the closing quote.
+    /// There is text after the closing quote.
     AfterQuote,
-    /// Two quotes of the same kind stand side by side.
+    /// Two quotes of the same kind follow each other directly.
     DoubledQuote,
-    /// A backslash in double quotes that other readers take for an escape.
+    /// Double quotes contain a backslash that other readers take for an escape.
     MayBeEscape,
     /// A carriage return that is not part of a line end.
     CarriageReturn,
@@ -58,7 +58,7 @@ pub(crate) enum Why {
 }
 
 impl Why {
-    /// Returns what to do about it.
+    /// Returns what the person can do about it.
     pub(crate) const fn hint(self) -> &'static str {
         match self {
             Self::NoAssignment => {
@@ -99,13 +99,13 @@ impl fmt::Display for Refused {
 
 impl Error for Refused {}
 
-/// Reads the entries of a file, in their order. A name may stand several times.
+/// Reads the entries of a file in their order. A name may occur several times.
 ///
 /// # Errors
-/// [`Refused`] names the first line that cannot be read in one way only.
+/// [`Refused`] for the first line that can be read in more than one way, or not at all.
 pub(crate) fn parse(text: &str) -> Result<Vec<Entry>, Refused> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    // An editor that ends every line with CRLF ends the lines in quotes so, too.
+    // An editor that ends every line with CRLF also ends the lines within quotes in that way.
     let crlf = text.matches("\r\n").count() == text.matches('\n').count();
     let mut reader = Reader { rest: text, line: 1, crlf };
     let mut entries = Vec::new();
@@ -115,18 +115,18 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Entry>, Refused> {
     Ok(entries)
 }
 
-/// What is left of the text, and in which line that begins.
+/// The rest of the text, and the line in which it begins.
 struct Reader<'a> {
     rest: &'a str,
     line: usize,
-    /// Every line of the file ends with CRLF.
+    /// Whether every line of the file ends with CRLF.
     crlf: bool,
 }
 
 const BLANKS: [char; 2] = [' ', '\t'];
 
 impl<'a> Reader<'a> {
-    /// Reads the next entry; `None` at the end.
+    /// Reads the next entry. Returns `None` at the end.
     fn entry(&mut self) -> Result<Option<Entry>, Refused> {
         loop {
             if self.rest.is_empty() {
@@ -157,10 +157,10 @@ impl<'a> Reader<'a> {
         Ok(Some(Entry { name, value, line }))
     }
 
-    /// Returns the line that comes next, without its line end.
+    /// Returns the next line without its line end.
     fn first_line(&self) -> &'a str {
         let line = self.rest.split('\n').next().unwrap_or_default();
-        // A carriage return at the very end of a file is not a line end.
+        // A carriage return at the very end of the file is not a line end.
         if line.len() < self.rest.len() { line.strip_suffix('\r').unwrap_or(line) } else { line }
     }
 
@@ -173,20 +173,20 @@ impl<'a> Reader<'a> {
         Refused { line: self.line, why }
     }
 
-    /// Reads a value without quotes: the rest of the line without the blanks around it.
+    /// Reads a value without quotes: the rest of the line, without the blanks at both ends.
     fn bare(&self, text: &str) -> Result<Zeroizing<String>, Refused> {
         if text.contains('\r') {
             return Err(self.refused(Why::CarriageReturn));
         }
-        // `NAME= # text`: the blank before the `#` was taken off with the others.
+        // In `NAME= # text`, the blank before the `#` was removed with the others.
         if text.starts_with('#') || BLANKS.iter().any(|blank| text.contains(&format!("{blank}#"))) {
             return Err(self.refused(Why::MayBeComment));
         }
         Ok(Zeroizing::new(text.trim_end_matches(BLANKS).to_owned()))
     }
 
-    /// Reads a value in quotes, which may go over several lines: one part, or several side by side
-    /// in quotes of alternating kind.
+    /// Reads a value in quotes, which may span several lines. It has one part, or several adjacent parts with
+    /// alternating kinds of quotes.
     fn quoted(&mut self) -> Result<Zeroizing<String>, Refused> {
         let mut value = Zeroizing::new(String::new());
         let mut before = None;
@@ -207,7 +207,7 @@ impl<'a> Reader<'a> {
         Ok(value)
     }
 
-    /// Reads one part in quotes.
+    /// Reads a part in quotes.
     fn part(&mut self, quote: char, value: &mut String) -> Result<(), Refused> {
         let opened = self.line;
         let (part, rest) = self.rest[1..].split_once(quote).ok_or(Refused { line: opened, why: Why::Unclosed })?;
@@ -231,7 +231,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Reads what stands before the `=`: a name, perhaps after `export`.
+/// Reads the text before the `=`: a name, with or without `export` before it.
 fn name(text: &str) -> Option<&str> {
     let text = text.trim_matches(BLANKS);
     let name = match text.strip_prefix("export") {
@@ -243,8 +243,8 @@ fn name(text: &str) -> Option<&str> {
     (begins && fits).then_some(name)
 }
 
-/// Finds a backslash that some reader of such files takes for the beginning of an escape. At the
-/// end of the part it stands before the closing quote.
+/// Returns the position of a backslash that some readers of such files take for the beginning of an escape. A
+/// backslash at the end of the part stands before the closing quote.
 fn escape(part: &str) -> Option<usize> {
     let may_be = |next: Option<char>| {
         next.is_none_or(|next| matches!(next, 'n' | 'r' | 't' | '\\' | '"' | '\'' | '$' | '`' | '\n' | '\r'))

@@ -1,16 +1,16 @@
-//! Server-sent events, read from a response (WHATWG HTML, section 9.2).
+//! Reads server-sent events from a response (WHATWG HTML, section 9.2).
 
 use reqwest::Response;
 
 use crate::failure::Failure;
 
-/// What one event may measure, in bytes.
+/// The maximum number of bytes of an event.
 const EVENT_BYTES_MAX: usize = 1024 * 1024;
 
-/// One event.
+/// An event.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Event {
-    /// `Last-Event-ID` to continue after it.
+    /// The value of `Last-Event-ID` with which the stream continues after this event.
     pub(crate) id: Option<String>,
     /// Its name.
     pub(crate) name: String,
@@ -25,12 +25,12 @@ pub(crate) struct EventStream {
 }
 
 impl EventStream {
-    /// Reads events from a response.
+    /// Returns the stream of events of a response.
     pub(crate) fn new(response: Response) -> Self {
         Self { response, reader: Reader::default() }
     }
 
-    /// Waits for the next event; `None` when the stream ended or broke off.
+    /// Waits for the next event. Returns `None` when the stream has ended or broken off.
     pub(crate) async fn next(&mut self) -> Result<Option<Event>, Failure> {
         loop {
             if let Some(event) = self.reader.take() {
@@ -42,14 +42,14 @@ impl EventStream {
     }
 }
 
-/// Bytes in, events out.
+/// Turns bytes into events.
 #[derive(Default)]
 struct Reader {
-    /// Bytes of a line that has not ended yet.
+    /// The bytes of a line that has not ended yet.
     rest: Vec<u8>,
     /// The event that is being read.
     open: Event,
-    /// Events read and not taken, oldest first.
+    /// The events that were read and not taken yet, oldest first.
     ready: std::collections::VecDeque<Event>,
 }
 
@@ -90,7 +90,7 @@ impl Reader {
                 }
                 self.open.data.push_str(value);
             }
-            // Comments (keep-alive) and fields of later versions.
+            // Other lines are comments (keep-alive) and fields of later versions.
             _ => {}
         }
     }

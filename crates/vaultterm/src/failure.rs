@@ -1,42 +1,43 @@
-//! What went wrong, for the person at the terminal, and the exit code that scripts see.
+//! Errors for the person at the terminal, with the exit code for scripts.
 //!
-//! The one place in the binary that decides how an error reads (`error:`, `caused by:`,
-//! `hint:`) and which of the exit codes it ends with. It prints nothing: `console.rs` does.
+//! Only this module decides how an error is worded (`error:`, `caused by:`, `hint:`) and which exit code it
+//! has. It prints nothing; `console.rs` does that.
 
 use std::error::Error;
 
 use serde::Deserialize;
 use vaultterm_ledger::Class;
 
-/// The exit codes of the contract. `run -- CMD` aside, no other number leaves this process.
+/// The exit codes that VaultTerm promises. Except for `run -- CMD`, the process never ends with another
+/// number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// Done, or nothing to do.
+    /// The command succeeded, or there was nothing to do.
     Done,
-    /// Wrong usage, or an error on this machine.
+    /// The usage was wrong, or an error happened on this machine.
     Local,
-    /// The server or Vault refused or failed.
+    /// The server or Vault refused the request or failed.
     Server,
     /// The plan has changes (only with `--detailed-exitcode`).
     PlanHasChanges,
     /// Conflicts wait for a person.
     Conflicts,
-    /// Halted by a guard.
+    /// A guard halted the run.
     Halted,
-    /// Some paths were not done.
+    /// Some paths were not synchronized.
     Partial,
-    /// `run` found the program, and it cannot be executed.
+    /// `run` found the program but cannot execute it.
     NotExecutable,
-    /// `run` found no such program.
+    /// `run` did not find the program.
     NoProgram,
-    /// An export of the audit log does not verify: the class of what was found first.
+    /// An export of the audit log does not verify. The value is the class of the first finding.
     Unverified(Class),
-    /// Interrupted.
+    /// A person interrupted the command.
     Interrupted,
 }
 
 impl Exit {
-    /// Returns the number the process ends with.
+    /// Returns the exit code of the process.
     pub(crate) const fn code(self) -> u8 {
         match self {
             Self::Done => 0,
@@ -54,20 +55,21 @@ impl Exit {
     }
 }
 
-/// An error as it is shown: what, why, and what to do.
+/// An error as the terminal shows it: what went wrong, why, and what to do.
 #[derive(Debug)]
 pub(crate) struct Failure {
-    /// The code to exit with.
+    /// The exit code.
     pub(crate) exit: Exit,
-    /// What went wrong, one sentence without a full stop.
+    /// What went wrong, in one sentence without a full stop.
     pub(crate) message: String,
-    /// Why, outermost first.
+    /// The causes, outermost first.
     pub(crate) causes: Vec<String>,
-    /// What to do.
+    /// The hints about what to do.
     pub(crate) hints: Vec<String>,
-    /// Nothing is printed: the reader of our output went away, or all was said already.
+    /// Whether nothing is printed, because the reader of the output went away, or everything was printed
+    /// already.
     pub(crate) silent: bool,
-    /// The HTTP status behind it, when the server answered.
+    /// The HTTP status of the server's answer, if there was one.
     pub(crate) status: Option<u16>,
 }
 
@@ -76,28 +78,28 @@ impl Failure {
         Self { exit, message: message.into(), causes: Vec::new(), hints: Vec::new(), silent: false, status: None }
     }
 
-    /// Wrong usage, or something on this machine.
+    /// Returns a failure for wrong usage, or for an error on this machine.
     pub(crate) fn local(message: impl Into<String>) -> Self {
         Self::new(Exit::Local, message)
     }
 
-    /// The server, or a Vault behind it.
+    /// Returns a failure of the server, or of a Vault behind it.
     pub(crate) fn server(message: impl Into<String>) -> Self {
         Self::new(Exit::Server, message)
     }
 
-    /// A person pressed Ctrl-C.
+    /// Returns the failure for a person who pressed Ctrl-C.
     pub(crate) fn interrupted() -> Self {
         Self::new(Exit::Interrupted, "interrupted")
     }
 
-    /// Ends with a code without a word: what there was to say is said.
+    /// Returns a failure that prints nothing, because everything was printed already.
     pub(crate) fn silent(exit: Exit) -> Self {
         Self { silent: true, ..Self::new(exit, "") }
     }
 
-    /// Adds an error and everything behind it as causes. A source whose text its parent
-    /// already ends with is not repeated.
+    /// Adds an error and the chain of its sources as causes. A source is left out if the text of its parent
+    /// already ends with its text.
     pub(crate) fn because(mut self, error: &(dyn Error + 'static)) -> Self {
         let mut next = Some(error);
         while let Some(error) = next {
@@ -110,29 +112,29 @@ impl Failure {
         self
     }
 
-    /// Adds a cause in words.
+    /// Adds a cause as a text.
     pub(crate) fn because_of(mut self, cause: impl Into<String>) -> Self {
         self.causes.push(cause.into());
         self
     }
 
-    /// Ends with another exit code.
+    /// Sets another exit code.
     pub(crate) fn exiting(mut self, exit: Exit) -> Self {
         self.exit = exit;
         self
     }
 
-    /// Adds what to do.
+    /// Adds a hint.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
     }
 
-    /// Reads the server's answer to a refused or failed request.
+    /// Reads the server's answer to a request that was refused or failed.
     pub(crate) fn from_answer(status: u16, body: &[u8]) -> Self {
         let mut failure = match serde_json::from_slice::<Problem>(body) {
             Ok(problem) => problem.into_failure(status),
-            // Not a problem document: something else answers at this address.
+            // The body is not a problem document, so another kind of server answers at this address.
             Err(_) => Self::server(format!("the server answered {status} without saying why"))
                 .hint("check that VAULTTERM_ADDR is the address of a VaultTerm server"),
         };
@@ -146,7 +148,7 @@ impl Failure {
     }
 }
 
-/// What to do about a status when the server gave no better advice.
+/// Returns the hint for a status if the server gave no hint of its own.
 const fn general_hint(status: u16) -> Option<&'static str> {
     match status {
         401 => Some("log in with `vaultterm login`, or set VAULTTERM_TOKEN"),
@@ -155,7 +157,7 @@ const fn general_hint(status: u16) -> Option<&'static str> {
     }
 }
 
-/// `application/problem+json` (RFC 9457) as the API answers it.
+/// An `application/problem+json` document (RFC 9457) of the API.
 #[derive(Deserialize)]
 struct Problem {
     title: String,
@@ -166,7 +168,7 @@ struct Problem {
     hint: Option<String>,
 }
 
-/// One field of the request that is wrong.
+/// A wrong field of the request.
 #[derive(Deserialize)]
 struct FieldProblem {
     field: String,
@@ -178,7 +180,7 @@ impl Problem {
         let mut failure = Failure::server(self.detail.unwrap_or(self.title));
         for error in self.errors {
             let cause = format!("`{}`: {}", error.field, error.message);
-            // A single wrong field is all that the detail says.
+            // The detail already names a single wrong field.
             if cause != failure.message {
                 failure = failure.because_of(cause);
             }
@@ -186,7 +188,7 @@ impl Problem {
         if let Some(hint) = self.hint {
             failure = failure.hint(hint);
         }
-        // Only for what the operator must look up in the server's log.
+        // The request id helps only with errors that the operator must look up in the server's log.
         if let (500.., Some(request)) = (status, self.instance) {
             failure = failure.because_of(format!("request {request}"));
         }

@@ -1,4 +1,4 @@
-//! References to values, `vt://collection/path/field`, and handing the values to programs.
+//! References to values, `vt://collection/path/field`, and the lookup of values for programs.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,13 +17,13 @@ use crate::{
     lookup::RecordRef,
 };
 
-/// How every reference begins.
+/// The beginning of every reference.
 pub(crate) const SCHEME: &str = "vt://";
 
-/// One field of one record.
+/// A field of a record.
 ///
-/// In the text `%` with two hexadecimal digits stands for a byte, in every part: `%2F` is a `/` that
-/// belongs to the name of a field. Any other `%` stands for itself.
+/// In every part of the text, `%` with two hexadecimal digits stands for a byte: `%2F` is a `/` in the name
+/// of a field. Any other `%` stands for itself.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct FieldRef {
     pub(crate) collection: String,
@@ -54,14 +54,14 @@ impl fmt::Display for FieldRef {
     }
 }
 
-/// Replaces each `%` with two hexadecimal digits by the byte that they write.
+/// Replaces each `%` with two hexadecimal digits by its byte.
 fn decoded(part: &str) -> Result<String, &'static str> {
     let mut bytes = Vec::with_capacity(part.len());
     let mut rest = part.as_bytes();
     while let Some((first, after)) = rest.split_first() {
         let byte = (*first == b'%').then(|| after.get(..2)).flatten().and_then(|digits| {
             let digits = std::str::from_utf8(digits).ok()?;
-            // `from_str_radix` takes a sign as well.
+            // `from_str_radix` also accepts a sign, so the digits are checked first.
             digits.bytes().all(|digit| digit.is_ascii_hexdigit()).then(|| u8::from_str_radix(digits, 16).ok())?
         });
         bytes.push(byte.unwrap_or(*first));
@@ -70,7 +70,7 @@ fn decoded(part: &str) -> Result<String, &'static str> {
     String::from_utf8(bytes).map_err(|_| "a %XX in the reference writes no UTF-8 text: a `%` itself is %25")
 }
 
-/// Writes a part of a reference so that it is read as it is, also within a template's braces.
+/// Encodes a part of a reference so that it reads back unchanged, also within the braces of a template.
 fn encoded(part: &str, slashes: bool) -> String {
     let mut out = String::with_capacity(part.len());
     for c in part.chars() {
@@ -92,21 +92,21 @@ fn encoded(part: &str, slashes: bool) -> String {
 }
 
 impl FieldRef {
-    /// The record that holds the field.
+    /// Returns the record that contains the field.
     pub(crate) fn record(&self) -> RecordRef {
         RecordRef::Place { collection: self.collection.clone(), path: self.path.clone() }
     }
 }
 
-/// What the audit log is told of an injection.
+/// The details of an injection for the audit log.
 pub(crate) struct Told<'a> {
-    /// Which program or file gets the values.
+    /// The program or file that gets the values.
     pub(crate) into: &'a str,
-    /// Why.
+    /// The reason.
     pub(crate) reason: Option<&'a str>,
 }
 
-/// Looks values up to hand them to a program: one audited request for each record.
+/// Looks up values for a program, with one audited request per record.
 pub(crate) async fn injected(
     client: &Client,
     wanted: BTreeSet<FieldRef>,
@@ -139,7 +139,7 @@ pub(crate) async fn injected(
     Ok(found)
 }
 
-/// Writes a value for people and scripts: a text as it is, anything else as JSON.
+/// Returns a value for people and scripts: a text unchanged, and anything else as JSON.
 pub(crate) fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -147,7 +147,7 @@ pub(crate) fn plain(value: &Value) -> String {
     }
 }
 
-/// The error for a field that a record lacks.
+/// Returns the error for a field that a record does not have.
 pub(crate) fn no_field(field: &str, names: &[String]) -> Failure {
     let names: Vec<_> = names.iter().map(|name| format!("`{}`", visible(name))).collect();
     Failure::server(format!("the record has no field `{}`", visible(field)))

@@ -1,4 +1,4 @@
-//! Questions to the person at the terminal. Without a terminal they fail and say what to pass.
+//! Asks the person at the terminal. Without a terminal, the functions fail and name what to pass.
 
 use std::io::{self, IsTerminal};
 
@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 
-/// Asks for a secret without showing it. `instead` says what to pass where nobody can be asked.
+/// Asks for a secret without showing it. `instead` names what to pass if there is no terminal.
 pub(crate) fn ask_secret(prompt: &str, instead: &str) -> Result<Zeroizing<String>, Failure> {
     need_terminal(prompt, instead)?;
     Password::new().with_prompt(prompt).interact().map(Zeroizing::new).map_err(|error| unanswered(&error))
@@ -24,7 +24,7 @@ pub(crate) fn ask_new_password(instead: &str) -> Result<Zeroizing<String>, Failu
         .map_err(|error| unanswered(&error))
 }
 
-/// Asks before something that cannot be taken back; `yes` answers it beforehand.
+/// Asks for confirmation before an action that cannot be undone. With `yes`, it does not ask.
 pub(crate) fn confirm(question: &str, yes: bool) -> Result<(), Failure> {
     if yes {
         return Ok(());
@@ -37,7 +37,7 @@ pub(crate) fn confirm(question: &str, yes: bool) -> Result<(), Failure> {
     }
 }
 
-/// Asks a yes-or-no question; `None` where nobody can be asked.
+/// Asks a yes-or-no question. Returns `None` if there is no terminal.
 pub(crate) fn ask(question: &str) -> Result<Option<bool>, Failure> {
     if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
         return Ok(None);

@@ -1,7 +1,7 @@
-//! Files that a person names for a command to read; `-` is stdin.
+//! Files that a person names for a command to read. `-` is stdin.
 //!
-//! People give a secret itself where the name of its file belongs (`--password-file hunter2`,
-//! `password=@maera`). No error here repeats the name: it says which flag or field named the file.
+//! People sometimes give a secret itself in place of the name of its file (`--password-file hunter2`,
+//! `password=@maera`). Therefore no error here repeats the name. It names the flag or field instead.
 
 use std::{
     fs,
@@ -14,37 +14,37 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::failure::Failure;
 
-/// What a file may measure, in bytes.
+/// The maximum number of bytes of a file.
 const BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// Whether a part of this command has read stdin already.
 static STDIN_TAKEN: AtomicBool = AtomicBool::new(false);
 
-/// A file to read.
+/// A file that a command reads.
 #[derive(Clone, Copy)]
 pub(crate) struct InputFile<'a> {
-    /// Its name, or `-`.
+    /// The path of the file, or `-`.
     pub(crate) path: &'a Path,
-    /// What is in it, for errors: "the password".
+    /// The content, for errors: "the password".
     pub(crate) what: &'a str,
-    /// What named it, for errors: "--password-file".
+    /// The flag or field that named the file, for errors: "--password-file".
     pub(crate) by: &'a str,
 }
 
 impl InputFile<'_> {
-    /// Reads a secret. One line loses its line end, so that `echo` and editors do no harm; a text
-    /// of several lines (a private key) is kept to the byte.
+    /// Reads a secret. A text of a single line loses its line end, which `echo` and editors add. A text of
+    /// several lines (a private key) stays unchanged.
     ///
     /// # Errors
-    /// As [`Self::text`].
+    /// Those of [`Self::text`].
     pub(crate) fn secret(&self) -> Result<Zeroizing<String>, Failure> {
         self.text().map(|text| Zeroizing::new(without_line_end(&text).to_owned()))
     }
 
-    /// Reads a text, to the byte.
+    /// Reads a text unchanged.
     ///
     /// # Errors
-    /// A [`Failure`] without the file's name when there is no such file, or it is too large or not UTF-8.
+    /// A [`Failure`] without the name of the file, if the file does not exist, is too large or is not UTF-8.
     pub(crate) fn text(&self) -> Result<Zeroizing<String>, Failure> {
         let mut bytes = self.bytes()?;
         String::from_utf8(std::mem::take(&mut *bytes)).map(Zeroizing::new).map_err(|error| {
@@ -54,10 +54,10 @@ impl InputFile<'_> {
         })
     }
 
-    /// Reads what is in the file.
+    /// Reads the bytes of the file.
     ///
     /// # Errors
-    /// As [`Self::text`].
+    /// Those of [`Self::text`].
     pub(crate) fn bytes(&self) -> Result<Zeroizing<Vec<u8>>, Failure> {
         let mut bytes = Zeroizing::new(Vec::new());
         self.open()?.take(BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| self.unreadable(&error))?;
@@ -67,10 +67,10 @@ impl InputFile<'_> {
         Ok(bytes)
     }
 
-    /// Opens the file, to be read piece by piece.
+    /// Opens the file for a reader that reads it piece by piece.
     ///
     /// # Errors
-    /// A [`Failure`] without the file's name when there is no such file; when stdin was read already.
+    /// A [`Failure`] without the name of the file, if the file does not exist or if stdin was read already.
     pub(crate) fn open(&self) -> Result<Box<dyn Read>, Failure> {
         if !self.is_stdin() {
             let file = fs::File::open(self.path).map_err(|error| self.unreadable(&error))?;
@@ -103,7 +103,7 @@ impl InputFile<'_> {
     }
 }
 
-/// Takes the line end off a text of one line.
+/// Removes the line end from a text of a single line.
 fn without_line_end(text: &str) -> &str {
     let Some(line) = text.strip_suffix('\n') else { return text };
     if line.contains('\n') { text } else { line.strip_suffix('\r').unwrap_or(line) }

@@ -1,5 +1,5 @@
-//! The data directory of a server: its database, its lock, its root key. What `init`, `serve` and
-//! `doctor` share.
+//! The data directory of a server with its database, its lock and its root key. `init`, `serve` and `doctor`
+//! share this module.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -14,14 +14,15 @@ use vaultterm_sync::Clock as _;
 
 use crate::{failure::Failure, server_config::ServerConfig};
 
-/// Held by the one process that may use the database. Freed when the process ends, however.
+/// The lock of the only process that may use the database. The system frees it when the process ends for any
+/// reason.
 pub(crate) struct Lock(#[allow(dead_code, reason = "held, not read")] File);
 
-/// Whether another process holds the lock.
+/// The result of an attempt to take the lock.
 pub(crate) enum Locked {
-    /// Nobody did: it is ours now.
+    /// No other process held the lock, and this process holds it now.
     ByUs(Lock),
-    /// A server runs on this database.
+    /// Another process holds the lock, so a server runs on this database.
     ByAnother,
 }
 
@@ -30,7 +31,8 @@ pub(crate) fn lock(config: &ServerConfig) -> Result<Locked, Failure> {
     take(&beside_database(config, ".lock"))
 }
 
-/// Takes the turn of backups and restores: one at a time. It does not keep a server from running.
+/// Takes the lock of backups and restores, so that only one of them runs at a time. A server may run at the
+/// same time.
 pub(crate) fn take_turn(config: &ServerConfig) -> Result<Lock, Failure> {
     match take(&beside_database(config, ".backup.lock"))? {
         Locked::ByUs(lock) => Ok(lock),
@@ -56,7 +58,7 @@ fn beside_database(config: &ServerConfig, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// Opens the database that `init` made.
+/// Opens the database that `init` created.
 pub(crate) async fn open_existing(config: &ServerConfig) -> Result<Database, Failure> {
     let uninitialised = || {
         Failure::local(format!("there is no initialised database at {}", config.database.display()))
@@ -69,7 +71,7 @@ pub(crate) async fn open_existing(config: &ServerConfig) -> Result<Database, Fai
     if database.is_initialised().await.map_err(|error| broken(&error))? { Ok(database) } else { Err(uninitialised()) }
 }
 
-/// Opens the database, or makes an empty one.
+/// Opens the database, or creates an empty one.
 pub(crate) async fn open(config: &ServerConfig) -> Result<Database, Failure> {
     Database::open_sqlite(&config.database).await.map_err(|error| {
         Failure::local(format!("cannot open the database {}", config.database.display())).because(&error)
@@ -82,7 +84,7 @@ pub(crate) async fn unlock(config: &ServerConfig, database: &Database) -> Result
     keeper.unlock(database).await.map(|(store, _)| store).map_err(|error| locked(&error))
 }
 
-/// The root key cannot be had, or is another one.
+/// Returns the error for a root key that cannot be obtained or does not open the database.
 pub(crate) fn locked(error: &UnlockError) -> Failure {
     if let UnlockError::Store(error) = error {
         return broken(error);
@@ -101,7 +103,7 @@ pub(crate) fn locked(error: &UnlockError) -> Failure {
     }
 }
 
-/// There is no backup, or no coming back from one.
+/// Returns the error of a backup or restore.
 pub(crate) fn not_backed_up(what: &str, error: &BackupError) -> Failure {
     let failure = Failure::local(what).because(error);
     match error.hint() {
@@ -110,12 +112,12 @@ pub(crate) fn not_backed_up(what: &str, error: &BackupError) -> Failure {
     }
 }
 
-/// The database failed.
+/// Returns the error of the database.
 pub(crate) fn broken(error: &StoreError) -> Failure {
     Failure::local("the database cannot be used").because(error)
 }
 
-/// Says whether somebody can log in as owner.
+/// Returns whether a person can log in as owner.
 pub(crate) async fn has_owner(store: &Store) -> Result<bool, StoreError> {
     let mut page = Page { limit: 500, cursor: None };
     loop {
@@ -130,7 +132,7 @@ pub(crate) async fn has_owner(store: &Store) -> Result<bool, StoreError> {
     }
 }
 
-/// Whoever may run this binary on the data directory: the operator.
+/// Returns the context of the operator, who is the person allowed to run this binary on the data directory.
 pub(crate) fn operator() -> Context {
     let name = "operator".to_owned();
     Context {
@@ -141,7 +143,7 @@ pub(crate) fn operator() -> Context {
     }
 }
 
-/// Says whether others than the owner may look into the data directory.
+/// Returns the mode of the data directory if users other than the owner can read it.
 pub(crate) fn open_to_others(config: &ServerConfig) -> Option<u32> {
     use std::os::unix::fs::PermissionsExt as _;
     let mode = fs::metadata(&config.data_dir).ok()?.permissions().mode() & 0o777;

@@ -1,6 +1,6 @@
-//! Where `login` keeps its token: one private file per server address below
-//! `$XDG_CONFIG_HOME/vaultterm/tokens`, so that two logins never overwrite one another and a
-//! token is never sent to another address than the one that issued it.
+//! Stores the tokens of `login`: a private file per server address below `$XDG_CONFIG_HOME/vaultterm/tokens`.
+//! Logins at two servers therefore do not overwrite each other, and a token is never sent to another address
+//! than the one that issued it.
 
 use std::{
     fs, io,
@@ -18,21 +18,21 @@ pub(crate) struct LoginStore {
     directory: PathBuf,
 }
 
-/// One stored login.
+/// A stored login.
 #[derive(Serialize, Deserialize)]
 struct Stored {
-    /// The address that issued the token; compared when it is read.
+    /// The address that issued the token. It is compared when the token is read.
     address: String,
     token: Zeroizing<String>,
 }
 
 impl LoginStore {
-    /// Opens the store below the client's configuration directory.
+    /// Returns the store below the configuration directory of the client.
     pub(crate) fn new(configuration: &Path) -> Self {
         Self { directory: configuration.join("tokens") }
     }
 
-    /// Finds the token for an address.
+    /// Returns the token for an address.
     pub(crate) fn token(&self, address: &Address) -> Result<Option<Zeroizing<String>>, Failure> {
         let path = self.path(address);
         let text = match fs::read(&path) {
@@ -47,7 +47,7 @@ impl LoginStore {
         Ok((stored.address == address.to_string()).then_some(stored.token))
     }
 
-    /// Keeps the token for an address.
+    /// Stores the token for an address.
     pub(crate) fn keep(&self, address: &Address, token: &str) -> Result<(), Failure> {
         private_file::create_directory(&self.directory)?;
         let stored = Stored { address: address.to_string(), token: Zeroizing::new(token.to_owned()) };
@@ -55,7 +55,7 @@ impl LoginStore {
         private_file::write(&self.path(address), &json)
     }
 
-    /// Forgets the token for an address, if there is one.
+    /// Deletes the token for an address, if there is one.
     pub(crate) fn forget(&self, address: &Address) -> Result<(), Failure> {
         let path = self.path(address);
         match fs::remove_file(&path) {
@@ -91,7 +91,7 @@ mod tests {
         assert_eq!(store.token(&here).expect("read").expect("there").as_str(), "vtt_one");
         assert!(store.token(&there).expect("read").is_none());
 
-        // A file moved to another address's place is not used.
+        // A file that was moved to the place of another address is not used.
         fs::rename(store.path(&here), store.path(&there)).expect("moved");
         assert!(store.token(&there).expect("read").is_none());
 

@@ -1,5 +1,5 @@
-//! Names to ids: collections, connections, people by name, records by `COLLECTION/PATH`.
-//! Everywhere an id works as well.
+//! Turns names into ids: collections, connections and people by name, records by `COLLECTION/PATH`. An id is
+//! accepted everywhere too.
 
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
@@ -10,16 +10,16 @@ use crate::{
     failure::Failure,
 };
 
-/// Which record is meant.
+/// A reference to a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum RecordRef {
-    /// This one.
+    /// The record with this id.
     Id(Uuid),
-    /// The one at a path of a collection.
+    /// The record at a path of a collection.
     Place {
-        /// Name (or id) of the collection.
+        /// The name or id of the collection.
         collection: String,
-        /// Path in it.
+        /// The path in the collection.
         path: String,
     },
 }
@@ -39,12 +39,12 @@ impl RecordRef {
     }
 }
 
-/// Whether a live or a trashed record is meant.
+/// Whether a reference means a live or a trashed record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
-    /// Live.
+    /// A live record.
     Live,
-    /// In the trash.
+    /// A record in the trash.
     Trashed,
 }
 
@@ -74,7 +74,7 @@ impl Client {
         self.user(email).await.map(|found| found.data)
     }
 
-    /// Finds a live record, or says that there is none.
+    /// Finds a live record. It is an error if there is none.
     pub(crate) async fn record(&self, reference: &RecordRef) -> Result<Reply<Record>, Failure> {
         match reference {
             RecordRef::Id(id) => self.get(&format!("/records/{id}")).await,
@@ -85,7 +85,7 @@ impl Client {
         }
     }
 
-    /// Finds the record at a path, if there is one; the newest, if several are in the trash.
+    /// Finds the record at a path, if there is one. If several are in the trash, returns the newest.
     pub(crate) async fn record_at(
         &self,
         collection_id: Uuid,
@@ -130,7 +130,7 @@ fn not_found(what: &str, name: &str) -> Failure {
         .hint(format!("list them with `vaultterm {what} ls`"))
 }
 
-/// The error for a path without a live record.
+/// Returns the error for a path without a live record.
 pub(crate) fn no_record(collection: &str, path: &str) -> Failure {
     Failure::server(format!("there is no record `{path}` in the collection `{collection}`"))
         .hint(format!("list them with `vaultterm record ls {collection}` (and `--trash`)"))
@@ -145,7 +145,7 @@ mod tests {
         let place =
             |collection: &str, path: &str| RecordRef::Place { collection: collection.into(), path: path.into() };
         assert_eq!(RecordRef::parse("app/db/main"), Ok(place("app", "db/main")));
-        // What a path may be is the server's to say.
+        // The server decides which paths are valid.
         assert_eq!(RecordRef::parse("app/../x"), Ok(place("app", "../x")));
         let id = Uuid::now_v7();
         assert_eq!(RecordRef::parse(&id.to_string()), Ok(RecordRef::Id(id)));

@@ -1,12 +1,12 @@
 //! The `vaultterm` binary: the server, and the command line over its HTTP API.
 //!
-//! The only crate that reads the environment, prints and exits. It decides nothing about
-//! credentials: `init`, `serve` and `doctor` work on a data directory, nearly every other command
-//! is a request to a server.
+//! Only this crate reads the environment, prints and ends the process. It makes no decisions about
+//! credentials. `init`, `serve` and `doctor` work on a data directory, and nearly all other commands send
+//! requests to a server.
 //!
-//! Start reading at `cli.rs` (the commands), then `app.rs` and `client.rs` (what they share);
-//! each command is a file of `commands/`. Every error becomes a [`failure::Failure`], every
-//! output goes through [`console::Console`].
+//! Start reading at `cli.rs` (the commands), then `app.rs` and `client.rs` (what they share). Each command is
+//! a file in `commands/`. Every error becomes a [`failure::Failure`], and all output goes through
+//! [`console::Console`].
 
 mod address;
 mod api;

@@ -1,27 +1,27 @@
-//! Times as people name them on the command line: a day, a moment, or how long ago.
+//! Times on the command line: a day, a moment, or a time before now.
 //!
-//! A day is a day in UTC, as every time that is shown. No error repeats what was given.
+//! A day is a day in UTC, as are all times that the command line shows. Errors never repeat the given text.
 
 use std::str::FromStr;
 
 use jiff::{SignedDuration, Timestamp, civil, tz::TimeZone};
 
-/// How long ago something may be, in seconds: a hundred years.
+/// The maximum distance into the past, in seconds: a hundred years.
 const AGO_SECONDS_MAX: u64 = 100 * 366 * 86_400;
 
-/// A time in the past or future.
+/// A time in the past or in the future.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum When {
     /// A moment.
     Moment(Timestamp),
     /// A day in UTC.
     Day(civil::Date),
-    /// So many seconds ago.
+    /// A number of seconds before now.
     Ago(u64),
 }
 
 impl When {
-    /// Returns when it begins: the midnight at which a day begins.
+    /// Returns the beginning. A day begins at its midnight.
     pub(crate) fn begin(self, now: Timestamp) -> Timestamp {
         match self {
             Self::Moment(moment) => moment,
@@ -33,7 +33,7 @@ impl When {
         }
     }
 
-    /// Returns the moment before which it ends: the midnight after a day.
+    /// Returns the end, which is exclusive. A day ends at the next midnight.
     pub(crate) fn end(self, now: Timestamp) -> Timestamp {
         match self {
             Self::Day(day) => day.tomorrow().map_or(Timestamp::MAX, midnight),
@@ -62,7 +62,7 @@ pub(crate) fn day_or_moment(text: &str) -> Result<When, &'static str> {
         return Ok(When::Moment(moment));
     }
     let day: civil::Date = text.parse().map_err(|_| FORM)?;
-    // `2027-01-31T12:00` is a day to the parser, and no moment without a zone.
+    // The parser accepts `2027-01-31T12:00` as a day. It is not a moment either, because it has no time zone.
     if text == day.to_string() { Ok(When::Day(day)) } else { Err(FORM) }
 }
 

@@ -1,6 +1,6 @@
-//! Where a command writes its data: a file, or stdout for `-`.
+//! The place to which a command writes its data: a file, or stdout for `-`.
 //!
-//! When data go to stdout, the summary of them goes to stderr, so that a pipe stores the data alone.
+//! When the data go to stdout, their summary goes to stderr, so that a pipe stores only the data.
 
 use std::{
     ffi::OsString,
@@ -18,15 +18,15 @@ use crate::{
     table::Table,
 };
 
-/// How stdin and stdout are named on the command line.
+/// The name of stdin and stdout on the command line.
 const DASH: &str = "-";
 
-/// Where data go.
+/// The place of the data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum OutputPlace {
     /// To stdout.
     Stdout,
-    /// Into this file.
+    /// A file.
     File(PathBuf),
 }
 
@@ -37,7 +37,7 @@ impl From<OsString> for OutputPlace {
 }
 
 impl OutputPlace {
-    /// Returns the file, when the data go into one.
+    /// Returns the file, if the data go into one.
     pub(crate) fn file(&self) -> Option<&Path> {
         match self {
             Self::Stdout => None,
@@ -45,7 +45,7 @@ impl OutputPlace {
         }
     }
 
-    /// Refuses a file that exists already. `instead` says what to do.
+    /// Refuses a file that exists already. `instead` is the hint.
     pub(crate) fn refuse_existing(&self, instead: &str) -> Result<(), Failure> {
         match self.file().filter(|path| path.exists()) {
             Some(path) => Err(exists(path, instead)),
@@ -53,7 +53,7 @@ impl OutputPlace {
         }
     }
 
-    /// Refuses to write data to a terminal that people cannot read.
+    /// Refuses to write to a terminal, for data that people cannot read.
     pub(crate) fn refuse_terminal(&self, console: Console) -> Result<(), Failure> {
         if self.file().is_some() || !console.shows_stdout() {
             return Ok(());
@@ -61,7 +61,7 @@ impl OutputPlace {
         Err(Failure::local("the data are not for a terminal").hint("name a file, or send stdout into a pipe or file"))
     }
 
-    /// Prints a summary of the written data: on stdout when they went into a file, otherwise on stderr.
+    /// Prints a summary of the written data: to stdout if the data went into a file, and otherwise to stderr.
     pub(crate) fn tell(
         &self,
         console: Console,
@@ -74,7 +74,7 @@ impl OutputPlace {
         }
     }
 
-    /// Begins to write. A file appears in its place only when it is finished.
+    /// Begins to write. A file appears in its place only after it is complete.
     pub(crate) fn begin(&self) -> Result<Output, Failure> {
         match self {
             Self::Stdout => Ok(Output::Stdout),
@@ -83,16 +83,16 @@ impl OutputPlace {
     }
 }
 
-/// The error for a file that is there already.
+/// Returns the error for a file that exists already.
 pub(crate) fn exists(path: &Path, instead: &str) -> Failure {
     Failure::local(format!("{} exists already; nothing was changed", path.display())).hint(instead)
 }
 
-/// Data on their way to a place.
+/// Data that are being written.
 pub(crate) enum Output {
-    /// To stdout, at once.
+    /// The data go to stdout at once.
     Stdout,
-    /// Into a file that is not in its place yet.
+    /// The data go into a file that is not in its place yet.
     File(Replacement),
 }
 
@@ -105,7 +105,7 @@ impl Output {
         }
     }
 
-    /// Puts the file in its place, instead of one that is there.
+    /// Puts the file in its place. An existing file is replaced.
     pub(crate) fn finish(self) -> Result<(), Failure> {
         match self {
             Self::Stdout => Ok(()),
@@ -113,7 +113,7 @@ impl Output {
         }
     }
 
-    /// Puts the file in its place, where nothing may be.
+    /// Puts the file in its place. It is an error if a file exists there.
     pub(crate) fn finish_new(self) -> Result<(), Failure> {
         match self {
             Self::Stdout => Ok(()),
@@ -138,7 +138,7 @@ impl io::Write for &Output {
     }
 }
 
-/// Returns the parser of a file or directory that cannot be stdin or stdout: it refuses `-`.
+/// Returns a parser for a file or directory that cannot be stdin or stdout. It refuses `-`.
 pub(crate) fn never_a_dash() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(|path| {
         if path == Path::new(DASH) {

@@ -1,5 +1,5 @@
-//! Files that only their owner may read: written whole or not at all, refused when others can
-//! read them.
+//! Files that only their owner can read. They are written completely or not at all, and are refused when
+//! other users can read them.
 
 use std::{
     fs, io,
@@ -10,7 +10,7 @@ use std::{
 
 use crate::failure::Failure;
 
-/// Creates a directory, and its parents, with mode 0700 where they do not exist.
+/// Creates a directory with mode 0700, and missing parents with the same mode.
 pub(crate) fn create_directory(path: &Path) -> Result<(), Failure> {
     fs::DirBuilder::new()
         .recursive(true)
@@ -19,7 +19,7 @@ pub(crate) fn create_directory(path: &Path) -> Result<(), Failure> {
         .map_err(|error| Failure::local(format!("cannot create the directory {}", path.display())).because(&error))
 }
 
-/// A file with mode 0600 that takes another's place only once it is whole.
+/// A file with mode 0600 that takes the place of another one only after it is complete.
 pub(crate) struct Replacement {
     target: PathBuf,
     beside: PathBuf,
@@ -27,7 +27,7 @@ pub(crate) struct Replacement {
 }
 
 impl Replacement {
-    /// Begins the file that will stand at `target`.
+    /// Begins the file that will replace `target`.
     pub(crate) fn create(target: &Path) -> Result<Self, Failure> {
         let mut name = target.file_name().unwrap_or_default().to_owned();
         name.push(format!(".{}.new", uuid::Uuid::now_v7()));
@@ -41,16 +41,16 @@ impl Replacement {
         Ok(Self { target: target.to_owned(), beside, file })
     }
 
-    /// Adds to it.
+    /// Writes more bytes to the file.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         self.file.write_all(bytes).map_err(|error| unwritable(&self.target, &error))
     }
 
-    /// Puts it in a place where nothing is; what is there stays.
+    /// Puts the file in its place, where no file may exist. An existing file stays.
     pub(crate) fn finish_new(self) -> Result<(), Failure> {
         self.file.sync_all().map_err(|error| unwritable(&self.target, &error))?;
-        // A second name refuses to replace; where there are none, renaming has to do. The first name
-        // goes with `self`.
+        // A hard link refuses to replace a file. On file systems without hard links, renaming must do. The
+        // first name is removed when `self` is dropped.
         let named = fs::hard_link(&self.beside, &self.target).or_else(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => Err(error),
             _ if self.target.exists() => Err(io::ErrorKind::AlreadyExists.into()),
@@ -59,7 +59,7 @@ impl Replacement {
         named.map_err(|error| unwritable(&self.target, &error))
     }
 
-    /// Puts it in its place.
+    /// Puts the file in its place.
     pub(crate) fn finish(self) -> Result<(), Failure> {
         let moved = self.file.sync_all().and_then(|()| fs::rename(&self.beside, &self.target));
         moved.map_err(|error| unwritable(&self.target, &error))
@@ -78,7 +78,7 @@ impl io::Write for &Replacement {
 
 impl Drop for Replacement {
     fn drop(&mut self) {
-        // After `finish` there is nothing left to remove.
+        // After `finish` there is nothing left to remove, so an error does not matter.
         let _ = fs::remove_file(&self.beside);
     }
 }
@@ -87,14 +87,14 @@ fn unwritable(path: &Path, error: &io::Error) -> Failure {
     Failure::local(format!("cannot write {}", path.display())).because(error)
 }
 
-/// Writes a file with mode 0600, whole or not at all.
+/// Writes a file with mode 0600, completely or not at all.
 pub(crate) fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {
     let mut file = Replacement::create(path)?;
     file.write(content)?;
     file.finish()
 }
 
-/// Refuses a file that others than its owner may read, by the rule of [`vaultterm_sealing::exposed`].
+/// Refuses a file that users other than its owner can read, by the rule of [`vaultterm_sealing::exposed`].
 pub(crate) fn check_mode(path: &Path) -> Result<(), Failure> {
     let exposed = fs::File::open(path).and_then(|file| vaultterm_sealing::exposed(&file));
     match exposed {
@@ -108,9 +108,9 @@ pub(crate) fn check_mode(path: &Path) -> Result<(), Failure> {
     }
 }
 
-/// Finds a directory of the XDG base directory specification: `$variable`, else `~/fallback`.
+/// Returns a directory of the XDG base directory specification: `$variable`, or else `~/fallback`.
 pub(crate) fn xdg_directory(variable: &str, fallback: &str) -> Result<PathBuf, Failure> {
-    // The specification: a relative path in the variable is to be ignored.
+    // The specification says that a relative path in the variable must be ignored.
     let set = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
     set.or_else(|| std::env::home_dir().filter(|home| home.is_absolute()).map(|home| home.join(fallback)))
         .map(|directory| directory.join("vaultterm"))

@@ -1,5 +1,5 @@
-//! The reference pages that are generated from the definitions in this crate, and the tests
-//! that hold them. `UPDATE_DOCS=1 cargo test -p vaultterm reference` rewrites them.
+//! The reference pages that are generated from the definitions in this crate, and the tests that compare
+//! them. `UPDATE_DOCS=1 cargo test -p vaultterm reference` rewrites them.
 
 use std::{fmt::Write, fs, path::PathBuf};
 
@@ -7,7 +7,7 @@ use clap::{Arg, Command, CommandFactory};
 
 use crate::{cli::Cli, server_config::VARIABLES};
 
-/// Compares a page with what it must be, or rewrites it.
+/// Compares a page with its expected content, or rewrites it.
 fn hold(name: &str, wanted: &str) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference").join(name);
     if std::env::var_os("UPDATE_DOCS").is_some() {

@@ -1,8 +1,9 @@
-//! The server's configuration: flag → environment → `vaultterm.toml` → default.
+//! The configuration of the server. Flags come before the environment, then `vaultterm.toml`, then the
+//! defaults.
 //!
-//! [`VARIABLES`] is the one list of what there is: it is looked up here, and the reference page
-//! is generated from it. Secrets are never in `vaultterm.toml` or in a flag: they are in files,
-//! whose paths are, or among systemd's credentials.
+//! [`VARIABLES`] is the only list of settings. This module looks them up in it, and the reference page is
+//! generated from it. Secrets are never in `vaultterm.toml` or in a flag. They are in files whose paths are
+//! configured, or among systemd's credentials.
 
 mod audit;
 mod keys;
@@ -24,20 +25,20 @@ pub(crate) use keys::{KeyConfig, MasterKey, Provider, renewed_keeper};
 
 use crate::{failure::Failure, input_file::InputFile, output_place::never_a_dash, private_file};
 
-/// One thing that can be configured.
+/// A setting.
 #[derive(Debug)]
 pub(crate) struct Variable {
     /// The environment variable.
     pub(crate) name: &'static str,
-    /// The key in `vaultterm.toml`, where it may stand there.
+    /// The key in `vaultterm.toml`, if the setting may be there.
     pub(crate) key: Option<&'static str>,
-    /// The flag, where there is one. This and what follows is for the reference page alone.
+    /// The flag, if there is one. This field and the following ones are used only for the reference page.
     #[cfg_attr(not(test), expect(dead_code, reason = "read by the test that holds the reference page"))]
     pub(crate) flag: Option<&'static str>,
-    /// What holds when nothing is said.
+    /// The default.
     #[cfg_attr(not(test), expect(dead_code, reason = "read by the test that holds the reference page"))]
     pub(crate) default: &'static str,
-    /// What it is for.
+    /// The purpose of the setting.
     #[cfg_attr(not(test), expect(dead_code, reason = "read by the test that holds the reference page"))]
     pub(crate) meaning: &'static str,
 }
@@ -47,7 +48,7 @@ macro_rules! variables {
         $(const $constant: &Variable =
             &Variable { name: $name, key: $key, flag: $flag, default: $default, meaning: $meaning };)+
 
-        /// Everything that can be configured, in the order of the reference.
+        /// All settings, in the order of the reference.
         pub(crate) const VARIABLES: &[&Variable] = &[$($constant),+];
     };
 }
@@ -139,20 +140,20 @@ pub(crate) struct ConfigArgs {
     pub(crate) data_dir: Option<PathBuf>,
 }
 
-/// How log lines are written.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LogFormat {
     Text,
     Json,
 }
 
-/// What the server goes by.
+/// The configuration of the server.
 pub(crate) struct ServerConfig {
     pub(crate) data_dir: PathBuf,
     pub(crate) database: PathBuf,
     pub(crate) listen: SocketAddr,
     pub(crate) tls: Option<TlsFiles>,
-    /// How every Vault is spoken to: those of connections, and the one with the Transit key.
+    /// The options for connections to all Vaults: those of connections, and the one with the Transit key.
     pub(crate) vault: ConnectorOptions,
     pub(crate) keys: KeyConfig,
     pub(crate) license: LicenseSettings,
@@ -162,7 +163,7 @@ pub(crate) struct ServerConfig {
     pub(crate) log_format: LogFormat,
 }
 
-/// Certificate and key of the server.
+/// The certificate and the key of the server.
 #[derive(Clone, Debug)]
 pub(crate) struct TlsFiles {
     pub(crate) cert: PathBuf,
@@ -170,7 +171,7 @@ pub(crate) struct TlsFiles {
 }
 
 impl ServerConfig {
-    /// Puts the sources together and checks what can be checked without a database.
+    /// Combines the sources, and checks what can be checked without a database.
     pub(crate) fn load(args: &ConfigArgs, listen: Option<SocketAddr>) -> Result<Self, Failure> {
         Self::load_from(args, listen, |name| std::env::var_os(name))
     }
@@ -234,7 +235,7 @@ impl ServerConfig {
     }
 }
 
-/// The environment and the file.
+/// The sources of settings: the environment and the file.
 struct Sources<E> {
     environment: E,
     file: toml::Table,
@@ -285,7 +286,8 @@ impl<E: Fn(&str) -> Option<OsString>> Sources<E> {
         }
     }
 
-    /// A secret: itself, in the file that `NAME_FILE` names, or a systemd credential.
+    /// Returns a secret. It comes from the variable itself, from the file that `NAME_FILE` names, or from a
+    /// systemd credential.
     fn secret(&self, variable: &Variable) -> Result<Option<Zeroizing<String>>, Failure> {
         if let Some(text) = self.text(variable)? {
             return Ok(Some(Zeroizing::new(text)));
@@ -300,7 +302,7 @@ impl<E: Fn(&str) -> Option<OsString>> Sources<E> {
         }
     }
 
-    /// Finds a systemd credential, if it was passed.
+    /// Returns the path of a systemd credential, if it was passed.
     fn credential(&self, name: &str) -> Option<PathBuf> {
         let path = PathBuf::from(self.variable("CREDENTIALS_DIRECTORY")?).join(name);
         path.exists().then_some(path)
@@ -310,7 +312,7 @@ impl<E: Fn(&str) -> Option<OsString>> Sources<E> {
         let Some(url) = self.secret(DATABASE_URL)? else { return Ok(data_dir.join("vaultterm.db")) };
         match url.strip_prefix("sqlite:") {
             Some(path) => Ok(PathBuf::from(path.strip_prefix("//").unwrap_or(path))),
-            // The URL itself may hold a password.
+            // The URL may contain a password, so the error does not repeat it.
             None => Err(Failure::local("DATABASE_URL names a database that this version does not support")
                 .hint("use sqlite:PATH, or leave it out for SQLite in the data directory")),
         }

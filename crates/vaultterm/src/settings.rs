@@ -1,6 +1,7 @@
-//! What the command line as a client is told: flag → environment → `config.toml` → default.
+//! The settings of the command line as a client. Flags come before the environment, then `config.toml`, then
+//! the defaults.
 //!
-//! `~/.vault-token` is never read.
+//! VaultTerm never reads `~/.vault-token`.
 
 use std::{
     fs, io,
@@ -39,7 +40,7 @@ pub(crate) struct GlobalArgs {
     pub(crate) token_file: Option<PathBuf>,
 }
 
-/// `config.toml` of the client.
+/// The client's `config.toml`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ConfigFile {
@@ -49,10 +50,10 @@ struct ConfigFile {
     format: Option<String>,
 }
 
-/// What the client goes by.
+/// The settings of the client.
 #[derive(Debug)]
 pub(crate) struct Settings {
-    /// How data is printed.
+    /// The format of printed data.
     pub(crate) format: Format,
     flags: GlobalArgs,
     file: ConfigFile,
@@ -60,9 +61,9 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Puts the sources together.
+    /// Combines the sources.
     pub(crate) fn load(flags: GlobalArgs) -> Result<Self, Failure> {
-        // Without a home directory there is no file to read, and only `login` misses it.
+        // Without a home directory there is no file to read, and only `login` needs one.
         let configuration = private_file::xdg_directory("XDG_CONFIG_HOME", ".config").ok();
         let file = match &configuration {
             Some(directory) => read_config(&directory.join("config.toml"))?,
@@ -79,7 +80,7 @@ impl Settings {
         Ok(Self { format, flags, file, configuration })
     }
 
-    /// Returns the server's address.
+    /// Returns the address of the server.
     pub(crate) fn address(&self) -> Result<Address, Failure> {
         let flag = self.flags.addr.as_deref().filter(|addr| !addr.is_empty());
         Address::parse(flag.or(self.file.addr.as_deref()).unwrap_or(address::DEFAULT))
@@ -93,8 +94,8 @@ impl Settings {
         file.bytes().map(Some)
     }
 
-    /// Finds the token: `--token-file`, `VAULTTERM_TOKEN`, `VAULTTERM_TOKEN_FILE`, `config.toml`,
-    /// the stored login.
+    /// Returns the token from the first of these that has one: `--token-file`, `VAULTTERM_TOKEN`,
+    /// `VAULTTERM_TOKEN_FILE`, `config.toml`, the stored login.
     pub(crate) fn token(&self, address: &Address) -> Result<Option<Zeroizing<String>>, Failure> {
         if let Some(path) = &self.flags.token_file {
             return token_in(path, "--token-file").map(Some);
@@ -114,7 +115,7 @@ impl Settings {
         }
     }
 
-    /// Says whether a token is set that a stored login would not replace.
+    /// Returns the name of the setting with a token that comes before a stored login, if there is one.
     pub(crate) fn token_override(&self) -> Option<&'static str> {
         if self.flags.token_file.is_some() {
             Some("--token-file")
@@ -127,7 +128,7 @@ impl Settings {
         }
     }
 
-    /// Opens the stored logins.
+    /// Returns the stored logins.
     pub(crate) fn logins(&self) -> Result<LoginStore, Failure> {
         self.configuration.as_deref().map(LoginStore::new).ok_or_else(|| {
             Failure::local("there is no place to keep the login")
@@ -136,12 +137,12 @@ impl Settings {
     }
 }
 
-/// Reads the token in a file that `by` names.
+/// Reads the token from a file. `by` is the setting that names the file.
 fn token_in(path: &Path, by: &str) -> Result<Zeroizing<String>, Failure> {
     checked_token(InputFile { path, what: "the token", by }.secret()?, by)
 }
 
-/// Takes the blanks and line ends around a token off, and refuses one that no request can carry.
+/// Removes white space around a token, and refuses a token that no request can carry.
 fn checked_token(text: Zeroizing<String>, by: &str) -> Result<Zeroizing<String>, Failure> {
     let token = text.trim();
     let refuse = |why: &str| {
@@ -161,7 +162,7 @@ fn checked_token(text: Zeroizing<String>, by: &str) -> Result<Zeroizing<String>,
     Ok(Zeroizing::new(token.to_owned()))
 }
 
-/// Reads a variable; an empty one counts as not set.
+/// Reads a variable. An empty variable counts as not set.
 pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }

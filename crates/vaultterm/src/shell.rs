@@ -1,8 +1,8 @@
-//! Words for a shell: what we suggest can be pasted.
+//! Quotes words for a shell, so that suggested commands can be pasted.
 
 use std::borrow::Cow;
 
-/// Quotes a word where a POSIX shell would take it apart.
+/// Quotes a word if a POSIX shell would split or change it.
 pub(crate) fn word(text: &str) -> Cow<'_, str> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '-' | '_' | '@' | ':' | '+' | ',' | '=');
     if !text.is_empty() && text.chars().all(plain) {

@@ -1,29 +1,29 @@
-//! Tables for people: plain columns, no frames, like other command lines' listings.
+//! Tables for people: plain columns without frames, as in other command lines.
 
 use comfy_table::{ContentArrangement, presets};
 
 use crate::console::printable;
 
-/// Columns of the narrowest terminal that cells are wrapped to. Some terminals say that they have
-/// none (`script`, containers without a window).
+/// The number of columns of the narrowest terminal for which cells are wrapped. Some terminals report no
+/// columns (`script`, containers without a window).
 const COLUMNS_MIN: u16 = 20;
 
-/// Rows under a header. Cells lose their control characters.
+/// A header and rows. Control characters in cells are escaped.
 #[derive(Debug)]
 pub(crate) struct Table {
     header: Vec<&'static str>,
     rows: Vec<Vec<String>>,
-    /// Shown in place of an empty table.
+    /// The text in place of an empty table.
     empty: &'static str,
 }
 
 impl Table {
-    /// Makes a table; `empty` is shown when it has no rows.
+    /// Returns an empty table. `empty` is printed if the table has no rows.
     pub(crate) fn new(header: &[&'static str], empty: &'static str) -> Self {
         Self { header: header.to_vec(), rows: Vec::new(), empty }
     }
 
-    /// Makes a table of names and values, without a header.
+    /// Returns an empty table of names and values, without a header.
     pub(crate) fn of_facts() -> Self {
         Self::new(&[], "")
     }
@@ -39,7 +39,7 @@ impl Table {
         self.row([name.to_owned(), value.into()])
     }
 
-    /// Adds a name with its value when there is one.
+    /// Adds a name with its value, if there is a value.
     pub(crate) fn fact_if(self, name: &str, value: Option<impl Into<String>>) -> Self {
         match value {
             Some(value) => self.fact(name, value),
@@ -47,7 +47,7 @@ impl Table {
         }
     }
 
-    /// Renders the table. Only on a terminal are cells wrapped to its width.
+    /// Renders the table. Cells are wrapped to the width of a terminal, and otherwise not at all.
     pub(crate) fn render(&self, terminal: bool) -> String {
         if self.rows.is_empty() {
             return if terminal && !self.empty.is_empty() { format!("{}\n", self.empty) } else { String::new() };
@@ -55,7 +55,7 @@ impl Table {
         self.render_in(if terminal { comfy_table::Table::new().width() } else { None })
     }
 
-    /// Renders the rows, with cells wrapped to so many columns where that leaves something to read.
+    /// Renders the rows. Cells are wrapped to this many columns if that leaves them readable.
     fn render_in(&self, columns: Option<u16>) -> String {
         let mut table = comfy_table::Table::new();
         table.load_style(presets::NOTHING);
@@ -76,7 +76,7 @@ impl Table {
     }
 }
 
-/// A time of the API (RFC 3339) without its fraction of a second.
+/// Returns a time of the API (RFC 3339) without its fraction of a second.
 pub(crate) fn moment(time: &str) -> String {
     match (time.split_once('.'), time.ends_with('Z')) {
         (Some((seconds, _)), true) => format!("{seconds}Z"),
@@ -84,7 +84,7 @@ pub(crate) fn moment(time: &str) -> String {
     }
 }
 
-/// What stands for a value that is not shown.
+/// The text in place of a hidden value.
 pub(crate) const MASK: &str = "••••••••";
 
 #[cfg(test)]

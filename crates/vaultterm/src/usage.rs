@@ -1,22 +1,22 @@
-//! Usage errors, without the values that were given.
+//! Removes the given values from usage errors.
 //!
-//! Clap repeats what it cannot use. On this command line that may be a password which stands where
-//! something else belongs (`run --env PGPASSWORD=hunter2`, `login hunter2`), so the name of the
-//! argument and the reason have to do.
+//! Clap repeats what it cannot use. On this command line that can be a password in the wrong place (`run
+//! --env PGPASSWORD=hunter2`, `login hunter2`). The errors therefore contain only the name of the argument
+//! and the reason.
 
 use clap::{
     Error,
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
-/// What stands for a value.
+/// The text in place of a value.
 const MASK: &str = "…";
 
-/// Takes every value that was given out of an error.
+/// Removes every given value from an error.
 pub(crate) fn without_values(mut error: Error) -> Error {
     let given = matches!(
         error.get(ContextKind::InvalidValue),
-        // An empty one stands for a value that is missing, which clap words differently.
+        // An empty value stands for a missing one, which clap words differently.
         Some(ContextValue::String(text)) if !text.is_empty()
     );
     if given {
@@ -28,13 +28,13 @@ pub(crate) fn without_values(mut error: Error) -> Error {
     };
     if unknown {
         error.insert(ContextKind::InvalidArg, ContextValue::String(MASK.to_owned()));
-        // It repeats the argument, to be written behind `--`.
+        // The suggestion repeats the argument in the form with `--` before it.
         error.remove(ContextKind::Suggested);
     }
     error
 }
 
-/// Says whether an argument has the form of our flags.
+/// Returns whether an argument has the form of VaultTerm's flags.
 fn is_flag(text: &str) -> bool {
     text.strip_prefix("--").is_some_and(|name| name.chars().all(|c| c.is_ascii_lowercase() || c == '-'))
 }

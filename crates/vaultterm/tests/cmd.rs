@@ -1,10 +1,10 @@
-//! Situations on the command line, one file each in `tests/cmd`: what is typed, and what a
+//! Situations on the command line, each in its own file in `tests/cmd`: what a person types, and what a
 //! person or script then sees.
 //!
-//! A file has a title, the requests that are made with their answers (`answers/mod.rs`; none:
-//! no server), and steps. A step says what is run (words as a shell would split them), with
-//! which environment and stdin, and which exit code, output and messages follow. `{dir}` is the
-//! situation's own directory, which is also its home; `{server}` the address of the answers.
+//! A file has a title, the requests with their answers (see `answers/mod.rs`; without them there is no
+//! server), and steps. A step gives the command (words as a shell would split them), its environment and
+//! stdin, and the expected exit code, output and messages. `{dir}` is the directory of the situation, which
+//! is also its home. `{server}` is the address of the server with the answers.
 
 mod answers;
 
@@ -19,17 +19,17 @@ use std::{
 use answers::{Answer, Answers};
 use serde::Deserialize;
 
-/// One file of `tests/cmd`.
+/// A file of `tests/cmd`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Situation {
-    /// What it shows.
+    /// What the situation shows.
     #[allow(dead_code, reason = "for the reader of the file")]
     title: String,
-    /// Files to lay out in the home first.
+    /// Files to write into the home first.
     #[serde(default)]
     files: BTreeMap<String, String>,
-    /// Requests and their answers; each exactly once.
+    /// Requests and their answers. Each must come exactly once.
     #[serde(default)]
     answer: Vec<Answer>,
     step: Vec<Step>,
@@ -43,17 +43,17 @@ struct Step {
     env: BTreeMap<String, String>,
     #[serde(default)]
     stdin: String,
-    /// Ctrl-C is pressed once stderr has said this.
+    /// Ctrl-C is pressed after stderr contains this.
     #[serde(default)]
     interrupt_after: Option<String>,
     exit: i32,
-    /// Pieces that stdout holds, in this order; exactly nothing without any.
+    /// Pieces that stdout contains in this order. Without any, stdout must be empty.
     #[serde(default)]
     stdout: Vec<String>,
-    /// Pieces that stderr holds, in this order; exactly nothing without any.
+    /// Pieces that stderr contains in this order. Without any, stderr must be empty.
     #[serde(default)]
     stderr: Vec<String>,
-    /// What neither holds.
+    /// Texts that appear neither on stdout nor on stderr.
     #[serde(default)]
     never: Vec<String>,
 }
@@ -90,9 +90,9 @@ fn play_step(name: &str, step: &Step, directory: &str, server: &str) {
         .stderr(Stdio::piped())
         .spawn()
         .expect("started");
-    // A command that refuses early may never read it.
+    // A command that refuses early may not read its stdin.
     let _ = child.stdin.take().expect("stdin").write_all(step.stdin.as_bytes());
-    // Both are read at once: either may be more than a pipe holds.
+    // Both are read at the same time, because either may be larger than a pipe can hold.
     let mut data = child.stdout.take().expect("stdout");
     let data = std::thread::spawn(move || std::io::read_to_string(&mut data).expect("UTF-8"));
     let stderr = read_messages(&mut child, step.interrupt_after.as_deref());
@@ -114,7 +114,7 @@ fn play_step(name: &str, step: &Step, directory: &str, server: &str) {
     }
 }
 
-/// Reads stderr to its end, and presses Ctrl-C once it has said something.
+/// Reads stderr to its end, and presses Ctrl-C after it contains a text.
 fn read_messages(child: &mut Child, interrupt_after: Option<&str>) -> String {
     let mut messages = String::new();
     let mut pressed = false;
@@ -129,7 +129,7 @@ fn read_messages(child: &mut Child, interrupt_after: Option<&str>) -> String {
     messages
 }
 
-/// Splits words as a shell would, single quotes included.
+/// Splits words as a shell would, including single quotes.
 fn words(line: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut quoted = false;

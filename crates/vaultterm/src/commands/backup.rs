@@ -1,4 +1,4 @@
-//! `vaultterm backup`: the whole database in one sealed and signed file, while the server runs.
+//! `vaultterm backup`: writes the whole database into a sealed and signed file while the server runs.
 
 use serde_json::json;
 use vaultterm_store::{BackupHeader, Database, SCHEMA, schema_of};
@@ -29,7 +29,7 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     let _turn = installation::take_turn(&config)?;
     refuse_older(&config).await?;
     let database = installation::open_existing(&config).await?;
-    // Dropped when a person interrupts: what it made is removed with it.
+    // If a person interrupts, the future is dropped, and the file that it began is removed with it.
     let made = tokio::select! {
         made = make(&config, &database, &args) => made,
         _ = tokio::signal::ctrl_c() => Err(Failure::interrupted()),
@@ -39,10 +39,11 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Refuses a database that opening it would change: a server of another version may run on it.
+/// Refuses a database that would be migrated when it is opened, because a server of another version may be
+/// running on it.
 async fn refuse_older(config: &ServerConfig) -> Result<(), Failure> {
     if !config.database.exists() {
-        // Told by whoever opens it.
+        // The code that opens the database reports this.
         return Ok(());
     }
     let schema = schema_of(&config.database).await.map_err(|error| broken(&error))?;

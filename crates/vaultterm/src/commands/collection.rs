@@ -143,7 +143,8 @@ async fn grant(client: &Client, app: &App, name: &str, user: &str, role: &str) -
 async fn revoke(client: &Client, app: &App, name: &str, user: &str) -> Result<Exit, Failure> {
     let collection = client.collection(name).await?.data;
     let path = format!("/collections/{}/members", collection.id);
-    // Asked of the members, so that nobody needs to see all people to take one away.
+    // The person is looked up among the members, so that the caller does not need the right to see all
+    // people.
     let members: Reply<Vec<Member>> = client.list(&path, &Query::default(), None).await?;
     let wanted = user.to_lowercase();
     let member = members

@@ -70,14 +70,14 @@ pub(crate) struct ResolveArgs {
     remote_version: Option<u64>,
 }
 
-/// What a field becomes.
+/// The decision on a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Choice {
     name: String,
     from: From,
 }
 
-/// Where a field's value comes from. A value itself never stands on the command line.
+/// The source of a field's value. A value itself is never on the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum From {
     Local,
@@ -91,7 +91,7 @@ impl FromStr for Choice {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         const FORM: &str = "a field is decided with NAME=local, NAME=remote, NAME=@FILE, NAME=- or NAME=?";
-        // A field that came from Vault may have no name; which fields there are is the server's to say.
+        // A field that came from Vault may have an empty name. The server checks which fields exist.
         let (name, from) = text.rsplit_once('=').ok_or(FORM)?;
         let from = match from {
             "local" => From::Local,
@@ -122,7 +122,7 @@ enum FieldChoice {
     Value(Box<RawValue>),
 }
 
-/// The states the decision was taken on.
+/// The states on which the decision is based.
 #[derive(Serialize)]
 struct Expect {
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,4 +1,4 @@
-//! `vaultterm doctor`: checks an installation without changing it, and asks the server that runs on it.
+//! `vaultterm doctor`: checks an installation without changing it, and asks the running server.
 
 mod running;
 
@@ -24,7 +24,7 @@ pub(crate) struct Args {
     config: ConfigArgs,
 }
 
-/// Checks configuration, data directory, key, database, audit log, owner and license.
+/// Checks the configuration, data directory, key, database, audit log, owner and license.
 pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     let mut report = Report::default();
     if let Some(config) = report.note("configuration", ServerConfig::load(&args.config, None), |config| {
@@ -46,7 +46,7 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
 struct Report(Vec<Check>);
 
 impl Report {
-    /// Notes how a step went; answers what it gave.
+    /// Records the result of a step. Returns its value if it succeeded.
     fn note<T>(&mut self, name: &str, result: Result<T, Failure>, detail: impl FnOnce(&T) -> String) -> Option<T> {
         match result {
             Ok(found) => {
@@ -98,8 +98,8 @@ async fn examine(config: &ServerConfig, app: &App, report: &mut Report) {
     database.close().await;
 }
 
-/// Looks at the file, or at the Transit key: what would make the sealed root key unreadable is
-/// told before it does.
+/// Checks the key file or the Transit key. It warns of settings that would make the sealed root key
+/// unreadable later.
 async fn examine_root_key(config: &ServerConfig, report: &mut Report) {
     const NAME: &str = "master key";
     let failed = |error: RootKeyError| Failure::local("the master key cannot be used").because(&error);
@@ -128,7 +128,7 @@ async fn examine_root_key(config: &ServerConfig, report: &mut Report) {
     }
 }
 
-/// Judges a Transit key: by its own words, and by the version that the root key is sealed under.
+/// Judges a Transit key by its properties, and by the key version under which the root key is sealed.
 async fn judge_transit(config: &ServerConfig, transit: &Transit, found: &TransitReport, report: &mut Report) {
     const NAME: &str = "Transit key";
     let sealed = match installation::open_existing(config).await {
@@ -169,7 +169,7 @@ async fn judge_transit(config: &ServerConfig, transit: &Transit, found: &Transit
     }
 }
 
-/// Looks at the license without installing it: that is left to the server.
+/// Checks the license without installing it. Only the server installs licenses.
 async fn examine_license(config: &ServerConfig, store: &Store, report: &mut Report) {
     match vaultterm_server::examine_license(&config.license, store).await {
         Ok((ok, sentence)) => {
@@ -219,7 +219,7 @@ async fn examine_store(config: &ServerConfig, store: &Store, report: &mut Report
     }
 }
 
-/// Says which revisions do not open.
+/// Reports the revisions that cannot be opened.
 fn judge_revisions(verdict: &RevisionsVerdict, report: &mut Report) {
     if verdict.damaged == 0 {
         return report.push("values", true, format!("all {} revisions open", verdict.open), None);
@@ -233,7 +233,7 @@ fn judge_revisions(verdict: &RevisionsVerdict, report: &mut Report) {
     report.push("values", false, detail, Some(hint.to_owned()));
 }
 
-/// Says which connections wait for a person since the database was restored.
+/// Reports the connections that have waited for a person since the database was restored.
 fn judge_guard(guarded: &[(String, String)], report: &mut Report) {
     let Some((first, reason)) = guarded.first() else {
         return report.push("restore guard", true, "not raised", None);
@@ -246,8 +246,7 @@ fn judge_guard(guarded: &[(String, String)], report: &mut Report) {
     report.push("restore guard", true, format!("{reason}: plan-only until acknowledged: {names}"), Some(hint));
 }
 
-/// Says which connections have options that risk something. They work as they were set, so this is
-/// no failure.
+/// Reports the connections with risky options. These work as they were set, so this is not a failure.
 fn judge_options(risky: &[(String, &'static str)], report: &mut Report) {
     if risky.is_empty() {
         return report.push("connection options", true, "none risks a credential", None);
@@ -258,7 +257,7 @@ fn judge_options(risky: &[(String, &'static str)], report: &mut Report) {
     }
 }
 
-/// Tells what arrived last at each configured anchor, and warns where none is.
+/// Reports the newest checkpoint at each configured anchor, and warns if no anchor is configured.
 async fn examine_anchors(config: &ServerConfig, store: &Store, report: &mut Report) {
     let audit = &config.audit;
     let mut names = Vec::new();

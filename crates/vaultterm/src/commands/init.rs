@@ -1,6 +1,7 @@
-//! `vaultterm init`: data directory, root key, database, and the way to the first owner.
+//! `vaultterm init`: creates the data directory, the root key and the database, and prepares the first owner.
 //!
-//! May be called again: what is there stays. Without an owner it prints a new set-up link.
+//! The command may run again, and keeps everything that exists. As long as there is no owner, it prints a new
+//! set-up link each time.
 
 use std::path::PathBuf;
 
@@ -20,7 +21,7 @@ use crate::{
     table::{Table, moment},
 };
 
-/// How long a set-up link holds.
+/// The lifetime of a set-up link in microseconds.
 const LINK_HOLDS_US: i64 = 24 * 3_600 * 1_000_000;
 
 #[derive(clap::Args, Debug)]
@@ -69,7 +70,7 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Reads and checks the owner before anything is made.
+/// Reads and checks the owner before anything is created.
 fn owner(args: &Args) -> Result<Option<NewUser>, Failure> {
     let (Some(email), Some(file)) = (&args.owner_email, &args.owner_password_file) else { return Ok(None) };
     let email = email.trim().to_owned();
@@ -83,7 +84,7 @@ fn owner(args: &Args) -> Result<Option<NewUser>, Failure> {
     Ok(Some(NewUser { email, name, role: InstanceRole::Owner, password_hash: Some(hash) }))
 }
 
-/// Makes the installation, and its root key where there is none yet.
+/// Creates the installation, and its root key if there is none yet.
 async fn initialise(config: &ServerConfig, database: &Database, app: &App) -> Result<RootKey, Failure> {
     let (context, instance) = (installation::operator(), InstanceId(uuid::Uuid::now_v7()));
     let (root, sealed) = match config.keys.provider {
@@ -102,7 +103,7 @@ async fn initialise(config: &ServerConfig, database: &Database, app: &App) -> Re
     Ok(root)
 }
 
-/// Takes the root key there is, or makes one.
+/// Returns the existing root key, or creates one.
 fn new_root_key(config: &ServerConfig, app: &App) -> Result<RootKey, Failure> {
     match &config.keys.master_key {
         MasterKey::File(path) if !path.exists() => {

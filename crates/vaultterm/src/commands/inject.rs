@@ -1,4 +1,4 @@
-//! `vaultterm inject`: a template with references becomes a file with values.
+//! `vaultterm inject`: turns a template with references into a file with values.
 
 use std::{collections::BTreeSet, path::PathBuf};
 
@@ -38,7 +38,7 @@ enum Part<'a> {
     Field(FieldRef),
 }
 
-/// Fills the template, which the audit log records.
+/// Fills the template. The audit log records the access.
 pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     let Args { input, output, force, reason } = args;
     if !force {
@@ -79,7 +79,7 @@ impl Part<'_> {
     }
 }
 
-/// Takes a template apart.
+/// Splits a template into its parts.
 fn parts(template: &str) -> Result<Vec<Part<'_>>, Failure> {
     const OPEN: &str = "{{";
     const CLOSE: &str = "}}";

@@ -1,4 +1,4 @@
-//! `vaultterm key …`: the root key's seal, on this machine, and the keys' state and rotation, of a
+//! `vaultterm key …`: the seal of the root key on this machine, and the state and rotation of the keys of a
 //! running server.
 
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use crate::{
     table::{Table, moment},
 };
 
-/// What can be rotated.
+/// The keys that can be rotated.
 const ROTATED: [&str; 4] = ["root", "record", "audit", "transit"];
 
 #[derive(Subcommand, Debug)]
@@ -102,7 +102,7 @@ async fn unseal(args: &ConfigArgs, to: Option<PathBuf>, app: &App) -> Result<Exi
         (None, MasterKey::Given(_)) => return Err(Failure::local("say where to: --to FILE")),
     };
     let (_lock, store, root) = unlocked(&config).await?;
-    // Told before it is done: what cannot be audited does not happen.
+    // The audit entry is written first, because an action that cannot be audited must not happen.
     store.note_unsealed_root(&installation::operator(), root.id()).await.map_err(|error| broken(&error))?;
     write(&root, &path)?;
     store.close().await;
@@ -114,7 +114,7 @@ async fn unseal(args: &ConfigArgs, to: Option<PathBuf>, app: &App) -> Result<Exi
     Ok(Exit::Done)
 }
 
-/// Writes the root key, unless it stands there already.
+/// Writes the root key, unless the file already holds it.
 fn write(root: &RootKey, path: &Path) -> Result<(), Failure> {
     let failed = |error: RootKeyError| Failure::local("the root key cannot be written").because(&error);
     if !path.exists() {
@@ -127,7 +127,7 @@ fn write(root: &RootKey, path: &Path) -> Result<(), Failure> {
         .hint("name another file with --to"))
 }
 
-/// Opens the database while no server runs on it.
+/// Opens the database, and makes sure that no server runs on it.
 async fn unlocked(config: &ServerConfig) -> Result<(Lock, Store, RootKey), Failure> {
     let database = installation::open_existing(config).await?;
     let Locked::ByUs(lock) = installation::lock(config)? else {

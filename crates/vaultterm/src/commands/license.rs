@@ -1,4 +1,4 @@
-//! `vaultterm license …`: the server's license, and the vendor's tools, which need no server.
+//! `vaultterm license …`: the license of the server, and the vendor's commands, which need no server.
 
 use std::{
     fs,
@@ -27,9 +27,9 @@ use crate::{
 
 /// The names of the tiers.
 const TIERS: [&str; 4] = [Tier::Free.as_str(), Tier::Pro.as_str(), Tier::Team.as_str(), Tier::Enterprise.as_str()];
-/// Days of grace when nothing is said.
+/// The default number of days of grace.
 const GRACE_DAYS: u32 = 14;
-/// What to do about a file that is in the way.
+/// The hint for a file that exists already.
 const ELSEWHERE: &str = "name another place with -o, or move it away";
 
 #[derive(Subcommand, Debug)]
@@ -145,7 +145,7 @@ fn print(state: &Reply<LicenseState>, app: &App) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Adds a line for each license that a server keeps, where there are several.
+/// Adds a line for each license that the server keeps, if there are several.
 fn with_kept(table: Table, licenses: &[KeptLicense]) -> Table {
     if licenses.len() < 2 {
         return table;
@@ -197,7 +197,7 @@ fn issue_one(args: IssueArgs, app: &App) -> Result<Exit, Failure> {
             .because(&error)
             .hint("make one with `vaultterm license keygen -o DIR`")
     })?;
-    // Whole seconds: nobody reads more of them in a license.
+    // Whole seconds are enough for people who read a license.
     let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or(Timestamp::UNIX_EPOCH);
     let tier = Tier::ALL.into_iter().find(|tier| tier.as_str() == args.tier).expect("clap let one of them in");
     let license = License {
@@ -236,12 +236,12 @@ fn issue_one(args: IssueArgs, app: &App) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// A license that is made out when it has run out already holds from a second before.
+/// Returns the second before a moment. A license that is issued already expired begins at that second.
 fn just_before(end: Timestamp) -> Timestamp {
     end.checked_sub(SignedDuration::from_secs(1)).unwrap_or(end)
 }
 
-/// Writes a file that is not there yet.
+/// Writes a file that must not exist yet.
 fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Failure> {
     let opened = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
     let written = opened.and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
@@ -251,12 +251,12 @@ fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Failure> {
     })
 }
 
-/// Reads the moment at which something begins: a day begins at midnight, UTC.
+/// Reads the moment at which a period begins. A day begins at midnight UTC.
 fn start(text: &str) -> Result<Timestamp, &'static str> {
     day_or_moment(text).map(|when| when.begin(Timestamp::UNIX_EPOCH))
 }
 
-/// Reads the moment at which something ends: a day is included to its last second, UTC.
+/// Reads the moment at which a period ends. A day is included up to its last second, UTC.
 fn end(text: &str) -> Result<Timestamp, &'static str> {
     let when = day_or_moment(text)?;
     let end = when.end(Timestamp::UNIX_EPOCH);

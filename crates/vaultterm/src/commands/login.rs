@@ -27,8 +27,8 @@ pub(crate) struct Args {
     otp: Option<String>,
 }
 
-/// Logs in and keeps the token. It is not printed: a program takes a token of its own
-/// (`vaultterm token create`).
+/// Logs in and stores the token. The token is not printed, because a program should have its own (`vaultterm
+/// token create`).
 pub(crate) async fn login(args: Args, app: &App) -> Result<Exit, Failure> {
     let client = Client::without_token(&app.settings)?;
     let logins = app.settings.logins()?;
@@ -57,15 +57,15 @@ pub(crate) async fn login(args: Args, app: &App) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Revokes the kept token and forgets it.
+/// Revokes the stored token and deletes it from this machine.
 pub(crate) async fn logout(app: &App) -> Result<Exit, Failure> {
     let address = app.settings.address()?;
     let client = app.client()?;
     let revoked = client.post_only("/auth/logout", &json!({})).await;
-    // Forgotten even when the server cannot be reached; the error is told all the same.
+    // The token is deleted here even if the server cannot be reached. The error is reported all the same.
     app.settings.logins()?.forget(&address)?;
     match revoked {
-        // The token is not valid any more: nothing is left to revoke.
+        // The token is not valid any more, so there is nothing to revoke.
         Err(failure) if failure.status == Some(401) => {}
         Err(failure) => return Err(failure.because_of("the token was forgotten here, but may still be valid")),
         Ok(()) => {}
@@ -74,7 +74,7 @@ pub(crate) async fn logout(app: &App) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Shows who the token belongs to.
+/// Shows the person to whom the token belongs.
 pub(crate) async fn whoami(app: &App) -> Result<Exit, Failure> {
     let client = app.client()?;
     let me: Reply<Me> = client.get("/auth/me").await?;

@@ -1,5 +1,5 @@
-//! One file (or folder) per command. Each reads its arguments, makes its requests and prints;
-//! none of them knows exit codes beyond returning one.
+//! One file or folder per command. Each reads its arguments, sends its requests and prints. A command returns
+//! an `Exit` and does not end the process itself.
 
 pub(crate) mod audit;
 pub(crate) mod backup;

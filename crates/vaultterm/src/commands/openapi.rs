@@ -1,11 +1,11 @@
-//! `vaultterm openapi`: the description of the API, as the server answers it.
+//! `vaultterm openapi`: prints the description of the API that the server also returns.
 
 use crate::{
     app::App,
     failure::{Exit, Failure},
 };
 
-/// Prints OpenAPI 3.1.
+/// Prints the OpenAPI 3.1 document.
 pub(crate) fn run(app: &App) -> Result<Exit, Failure> {
     app.console.json(&vaultterm_server::openapi())?;
     Ok(Exit::Done)

@@ -24,7 +24,7 @@ pub(crate) struct Args {
     no_newline: bool,
 }
 
-/// Prints the field's value, which the audit log records.
+/// Prints the value of a field. The audit log records the access.
 pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     let client = app.client()?;
     let record = client.record(&args.reference.record()).await?.data;

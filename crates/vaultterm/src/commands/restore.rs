@@ -1,4 +1,5 @@
-//! `vaultterm restore`: the database of a backup, in place of the one that is there, or of none.
+//! `vaultterm restore`: installs the database of a backup. With `--replace` it takes the place of an existing
+//! one.
 
 use std::{io::BufReader, path::PathBuf};
 
@@ -27,7 +28,7 @@ pub(crate) struct Args {
     replace: bool,
 }
 
-/// Restores a backup. Until everything in it has been checked, nothing of the target is touched.
+/// Restores a backup. The target is not touched before the whole backup has been checked.
 pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     let config = ServerConfig::load(&args.config, None)?;
     let failed = |error| installation::not_backed_up("nothing was restored", &error);
@@ -49,7 +50,8 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     let _turn = installation::take_turn(&config)?;
     let target = Target { database: &config.database, replace: args.replace };
     let context = installation::operator();
-    // Dropped when a person interrupts, what was begun is removed; the last step is one.
+    // If a person interrupts, the future is dropped, and the files that it began are removed. The last step
+    // cannot be interrupted in the middle.
     let restored = tokio::select! {
         restored = archive.restore(&context, &root, target, tokio::task::yield_now) => restored.map_err(failed)?,
         _ = tokio::signal::ctrl_c() => return Err(Failure::interrupted()),

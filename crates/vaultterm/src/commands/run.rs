@@ -1,6 +1,6 @@
-//! `vaultterm run -- CMD`: a program with values in its environment, and nowhere else.
+//! `vaultterm run -- CMD`: starts a program with values in its environment, and puts them nowhere else.
 //!
-//! The program takes this process's place, so that its status, its signals and its terminal are its own.
+//! The program replaces this process, so its exit status, its signals and its terminal are its own.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,12 +22,13 @@ use crate::{
     input_file::InputFile,
 };
 
-/// Not for the program: it gets the values that are named, not the right to all the others.
+/// The token variable is removed from the environment of the program. The program gets the named values, and
+/// not the right to read all others.
 const TOKEN: &str = "VAULTTERM_TOKEN";
-/// What Linux allows for one variable, in bytes: `NAME=VALUE` and the NUL behind it
+/// The maximum number of bytes that Linux allows for a variable: `NAME=VALUE` with the final NUL
 /// (`MAX_ARG_STRLEN`, 32 pages).
 const VARIABLE_BYTES_MAX: usize = 128 * 1024;
-/// Where a program is looked for when there is no `PATH`.
+/// The directories that are searched for the program if `PATH` is not set.
 const PATH_DEFAULT: &str = "/bin:/usr/bin";
 
 #[derive(clap::Args, Debug)]
@@ -53,7 +54,7 @@ pub(crate) struct Args {
     command: Vec<OsString>,
 }
 
-/// A variable and the reference it is set from.
+/// A variable and the reference from which it is set.
 #[derive(Clone, Debug)]
 struct Variable {
     name: String,
@@ -72,14 +73,14 @@ impl FromStr for Variable {
     }
 }
 
-/// What a variable is set to.
+/// The value of a variable.
 #[derive(Debug, PartialEq, Eq)]
 enum Setting {
     Text(Zeroizing<String>),
     Field(FieldRef),
 }
 
-/// Looks the values up, which the audit log records, and becomes the program.
+/// Looks the values up, which the audit log records, and then replaces this process with the program.
 pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     let (program, arguments) = args.command.split_first().expect("clap requires one");
     let mut settings = of_environment(std::env::vars_os())?;
@@ -91,7 +92,7 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     let wanted: BTreeSet<_> = settings.values().filter_map(Setting::reference).cloned().collect();
     let into = Path::new(program).file_name().unwrap_or(program).to_string_lossy();
     let told = Told { into: &into, reason: args.reason.as_deref() };
-    // Without a reference there is nothing to ask a server for.
+    // Without a reference no server is needed.
     let values = if wanted.is_empty() { BTreeMap::new() } else { injected(&app.client()?, wanted, &told).await? };
 
     let mut command = Command::new(program);
@@ -112,7 +113,7 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     Err(not_started(program, path.as_deref(), &error))
 }
 
-/// Refuses what the system would refuse without saying which variable it is.
+/// Refuses a variable that the system would refuse without naming it.
 fn check_variable(name: &str, value: &str) -> Result<(), Failure> {
     const INSTEAD: &str = "hand it over in a file: vaultterm inject";
     if value.contains('\0') {
@@ -128,7 +129,7 @@ fn check_variable(name: &str, value: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Tells why the program did not start, with the exit code that a shell would give.
+/// Returns the error of a program that did not start, with the exit code that a shell would give.
 fn not_started(program: &OsStr, path: Option<&OsStr>, error: &io::Error) -> Failure {
     let failure = Failure::local(format!("cannot start `{}`", program.to_string_lossy())).because(error);
     match error.kind() {
@@ -143,7 +144,7 @@ fn not_started(program: &OsStr, path: Option<&OsStr>, error: &io::Error) -> Fail
     }
 }
 
-/// Says whether there is a file of this name: where it is named by a path, else in a directory of `PATH`.
+/// Returns whether the program file exists: at its path if it is a path, and else in a directory of `PATH`.
 fn is_there(program: &OsStr, path: Option<&OsStr>) -> bool {
     if Path::new(program).components().count() > 1 {
         return Path::new(program).exists();
@@ -170,15 +171,15 @@ impl Setting {
     }
 }
 
-/// The references among inherited variables.
+/// Returns the references among the inherited variables.
 fn of_environment(variables: impl Iterator<Item = (OsString, OsString)>) -> Result<BTreeMap<String, Setting>, Failure> {
     let texts = variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let references = texts.filter(|(_, value)| value.starts_with(SCHEME));
     references.map(|(name, value)| Ok((name.clone(), Setting::of(&name, Zeroizing::new(value))?))).collect()
 }
 
-/// Reads the variables of a file; of a name that stands several times, the last one counts. Errors
-/// never tell a text of the file.
+/// Reads the variables of a file. If a name occurs several times, the last one counts. Errors never contain
+/// text of the file.
 fn of_file(path: &Path) -> Result<BTreeMap<String, Setting>, Failure> {
     let text = InputFile { path, what: "the variables", by: "--env-file" }.text()?;
     let refused = |line: usize| {
@@ -188,7 +189,8 @@ fn of_file(path: &Path) -> Result<BTreeMap<String, Setting>, Failure> {
     let entries = env_file::parse(&text).map_err(|error| refused(error.line).because(&error).hint(error.why.hint()))?;
     let mut settings = BTreeMap::new();
     for entry in entries {
-        // Variable and line have to do: the text may be a value that only looks like a reference.
+        // The error names only the variable and the line, because the text may be a value that merely looks
+        // like a reference.
         let setting = Setting::of(&entry.name, entry.value)
             .map_err(|failure| failure.because_of(format!("line {} of {}", entry.line, place(path))))?;
         settings.insert(entry.name, setting);
@@ -196,7 +198,7 @@ fn of_file(path: &Path) -> Result<BTreeMap<String, Setting>, Failure> {
     Ok(settings)
 }
 
-/// Names a file that was read.
+/// Returns the name of a file that was read.
 fn place(path: &Path) -> String {
     if path == Path::new("-") { "stdin".to_owned() } else { path.display().to_string() }
 }

@@ -1,4 +1,4 @@
-//! `vaultterm serve`: API, scheduler.
+//! `vaultterm serve`: runs the API and the scheduler.
 
 mod reload;
 mod sealed;
@@ -19,7 +19,7 @@ use crate::{
 use reload::{Reloads, read_tls};
 use sealed::opened;
 
-/// How long the first attempt to unseal the root key may hold up the start.
+/// The maximum time by which the first attempt to unseal the root key delays the start.
 const UNSEAL_AT_START: Duration = Duration::from_secs(5);
 
 #[derive(clap::Args, Debug)]
@@ -31,7 +31,7 @@ pub(crate) struct Args {
     listen: Option<SocketAddr>,
 }
 
-/// Serves until SIGINT or SIGTERM.
+/// Serves until the process gets SIGINT or SIGTERM.
 pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     let config = ServerConfig::load(&args.config, args.listen)?;
     start_log(&config)?;
@@ -46,7 +46,8 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     tidy_up(&config);
     let keeper = renewed_keeper(&config, &args.config)?;
     let mut refused = None;
-    // What is wrong here is said at once; what is wrong in a Vault may heal while the server is up.
+    // An error in the configuration ends the process at once. An error of a Vault may go away while the
+    // server is up.
     let unlocked = match tokio::time::timeout(UNSEAL_AT_START, keeper.unlock(&database)).await {
         Ok(Ok(unlocked)) => Some(opened(unlocked).await?),
         Ok(Err(error)) if !error.may_heal() => return Err(installation::locked(&error)),
@@ -54,7 +55,7 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
             refused = Some(error);
             None
         }
-        // The one who waits for the address must not wait for a Vault that says nothing.
+        // A program that waits for the address on stdout must not wait for a Vault that does not answer.
         Err(_) => {
             tracing::error!("Vault says nothing: everything is refused until the root key is open");
             None
@@ -95,14 +96,14 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     }
     let address = format!("{scheme}://{}", server.address());
     tracing::info!(address, data = %config.data_dir.display(), "listening");
-    // On stdout, for the program that started it on port 0.
+    // The address goes to stdout, for a program that started the server on port 0.
     app.console.value(&address, true)?;
     server.serve(opening, stopped()?).await.map_err(failed)?;
     tracing::info!("stopped");
     Ok(Exit::Done)
 }
 
-/// Removes what killed backups and restores left, unless one is at work now.
+/// Removes the files that killed backups and restores left behind, unless one of them is running now.
 fn tidy_up(config: &ServerConfig) {
     let Ok(_turn) = installation::take_turn(config) else { return };
     if let Err(error) = vaultterm_store::clear_leftovers(&config.database) {
@@ -110,7 +111,7 @@ fn tidy_up(config: &ServerConfig) {
     }
 }
 
-/// Waits for a signal that means: stop.
+/// Returns a future that waits for a signal to stop.
 fn stopped() -> Result<impl Future<Output = ()>, Failure> {
     let listen = |kind| signal(kind).map_err(|error| Failure::local("cannot listen for signals").because(&error));
     let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
@@ -135,7 +136,7 @@ fn start_log(config: &ServerConfig) -> Result<(), Failure> {
     started.map_err(|error| Failure::local("cannot start the log").because(error.as_ref()))
 }
 
-/// A core dump would hold keys and values. Best effort.
+/// Turns core dumps off, because they would contain keys and values. A failure is ignored.
 fn leave_no_core_dump() {
     use rustix::process::{Resource, Rlimit, setrlimit};
     let none = Rlimit { current: Some(0), maximum: Some(0) };

@@ -16,7 +16,7 @@ use crate::{
     table::{Table, moment},
 };
 
-/// Roles on the installation.
+/// The roles on the installation.
 const ROLES: [&str; 3] = ["member", "admin", "owner"];
 
 #[derive(Subcommand, Debug)]

@@ -207,7 +207,7 @@ async fn test(client: &Client, app: &App, name: &str) -> Result<Exit, Failure> {
         .hint(format!("change its address: `vaultterm webhook update {} --url URL`", shell::word(&found.name))))
 }
 
-/// Prints a webhook, and the secret if it was drawn just now.
+/// Prints a webhook, and its secret if the server just generated it.
 fn show(app: &App, made: &Reply<MadeWebhook>) -> Result<(), Failure> {
     let MadeWebhook { webhook, secret } = &made.data;
     app.console.answer(&made.json, || {

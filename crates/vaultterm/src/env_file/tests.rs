@@ -1,10 +1,10 @@
-//! What a file of variables may hold, and that every value comes back as it was written.
+//! Tests what a file of variables may contain, and that every value comes back as it was written.
 
 use proptest::prelude::*;
 
 use super::{Refused, Why, parse};
 
-/// Reads a file of one entry.
+/// Reads a file with a single entry.
 fn one(text: &str) -> (String, String) {
     let mut entries = parse(text).unwrap_or_else(|refused| panic!("{text:?}: {refused}"));
     assert_eq!(entries.len(), 1, "{text:?}");
@@ -21,7 +21,8 @@ fn refused(text: &str) -> (usize, Why) {
     (line, why)
 }
 
-/// Writes a value so that it comes back: runs of single quotes in double quotes, all else in single quotes.
+/// Quotes a value so that it comes back unchanged: runs of single quotes in double quotes, and everything
+/// else in single quotes.
 fn quoted(value: &str) -> String {
     if value.is_empty() {
         return "''".to_owned();

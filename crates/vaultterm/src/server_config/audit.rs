@@ -1,4 +1,4 @@
-//! What is kept of the audit log, and where else, as configured: `VAULTTERM_AUDIT_…`.
+//! The settings `VAULTTERM_AUDIT_…`: how long the audit log is kept, and where its checkpoints are anchored.
 
 use std::ffi::OsString;
 

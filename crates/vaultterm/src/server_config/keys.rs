@@ -1,4 +1,4 @@
-//! Who keeps the root key, as configured: `KEY_PROVIDER`, `MASTER_KEY_…` and `KEY_HCV_…`.
+//! The settings for the keeper of the root key: `KEY_PROVIDER`, `MASTER_KEY_…` and `KEY_HCV_…`.
 
 use std::{
     ffi::OsString,
@@ -17,30 +17,31 @@ use super::{
 };
 use crate::failure::Failure;
 
-/// Where the local root key is.
+/// The place of the local root key.
 pub(crate) enum MasterKey {
-    /// In a file that may still have to be made.
+    /// A file, which may not exist yet.
     File(PathBuf),
-    /// In the environment, for tests.
+    /// The environment, for tests.
     Given(Zeroizing<String>),
 }
 
-/// Who keeps the root key.
+/// The keeper of the root key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Provider {
-    /// A file, or the environment.
+    /// A file or the environment.
     Local,
     /// A Transit key.
     Transit,
 }
 
-/// Everything about the root key.
+/// All settings about the root key.
 pub(crate) struct KeyConfig {
     pub(crate) provider: Provider,
     pub(crate) master_key: MasterKey,
-    /// What Transit sealed, where the configuration holds it.
+    /// The root key as Transit sealed it, if the configuration contains it.
     ciphertext: Option<String>,
-    /// The Transit key, where one is named: also while the key is still local, to be sealed.
+    /// The Transit key, if one is named. It can be named while the key is still local, so that the key can be
+    /// sealed.
     transit: Option<Transit>,
 }
 
@@ -71,7 +72,7 @@ impl KeyConfig {
         Ok(config)
     }
 
-    /// Returns the Transit key, which must be configured.
+    /// Returns the Transit key. It is an error if none is configured.
     pub(crate) fn transit(&self) -> Result<Transit, Failure> {
         self.transit.clone().ok_or_else(|| {
             Failure::local("the Transit key is not configured: KEY_HCV_ADDR is missing")
@@ -79,7 +80,7 @@ impl KeyConfig {
         })
     }
 
-    /// Returns who keeps the root key.
+    /// Returns the keeper of the root key.
     pub(crate) fn keeper(&self) -> Result<RootKeeper, Failure> {
         Ok(match (self.provider, &self.master_key) {
             (Provider::Transit, _) => {
@@ -94,8 +95,8 @@ impl KeyConfig {
     }
 }
 
-/// Returns who keeps the root key, for a server that runs for long: the credential for Transit is read again before each use,
-/// from the same places as `args` named at the start.
+/// Returns the keeper of the root key for a running server. The keeper reads the credential for Transit again
+/// before each use, from the same places that `args` named at the start.
 pub(crate) fn renewed_keeper(config: &ServerConfig, args: &ConfigArgs) -> Result<RootKeeper, Failure> {
     Ok(match config.keys.keeper()? {
         RootKeeper::Transit { transit, configured } => {

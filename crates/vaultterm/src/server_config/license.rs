@@ -1,4 +1,4 @@
-//! Where the license is, and whose are accepted, as configured: `LICENSE_…`.
+//! The settings `LICENSE_…`: the place of the license, and the vendors whose licenses are accepted.
 
 use std::{ffi::OsString, path::Path};
 
@@ -8,10 +8,10 @@ use vaultterm_server::LicenseSettings;
 use super::{LICENSE_PATH, LICENSE_PUBLIC_KEY, LICENSE_STATE_PATH, Sources};
 use crate::failure::Failure;
 
-/// The vendor's key, where whoever built this binary named one.
+/// The vendor's key, if the build of this binary named one.
 const BUILT_IN: Option<&str> = option_env!("VAULTTERM_LICENSE_PUBLIC_KEY");
 
-/// Puts the settings together. What is configured wins over what is built in.
+/// Combines the settings. A configured key comes before the built-in one.
 pub(super) fn load(
     sources: &Sources<impl Fn(&str) -> Option<OsString>>,
     data_dir: &Path,

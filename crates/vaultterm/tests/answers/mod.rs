@@ -1,8 +1,7 @@
-//! A server that gives the answers a situation lists, in any order, each once, and records what
-//! it was asked that it has no answer for.
+//! A server that gives the answers of a situation, in any order and each once. It records requests for which
+//! it has no answer.
 //!
-//! It stands for the API's contract, not for the server: what the server really answers is for
-//! tests with a real one.
+//! It imitates the contract of the API. Other tests check the answers of the real server.
 
 use std::{
     collections::BTreeMap,
@@ -16,29 +15,29 @@ use std::{
 use serde::Deserialize;
 use serde_json::Value;
 
-/// How long a body may be held back.
+/// The maximum time for which a body is held back.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// One request that is expected, and its answer.
+/// An expected request and its answer.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Answer {
-    /// Method and path with query, below `/api/v1`.
+    /// The method, and the path with query, below `/api/v1`.
     to: String,
-    /// Headers that the request must have, lower case.
+    /// The headers that the request must have, in lower case.
     #[serde(default)]
     headers: BTreeMap<String, String>,
-    /// The JSON that the request must hold.
+    /// The JSON that the request must contain.
     #[serde(default)]
     with: Option<String>,
     #[serde(default = "ok")]
     status: u16,
     #[serde(default)]
     body: String,
-    /// The request that must have been answered before the body comes.
+    /// The request that must have been answered before the body is sent.
     #[serde(default)]
     after: Option<String>,
-    /// The answer's media type.
+    /// The media type of the answer.
     #[serde(default = "json", rename = "type")]
     kind: String,
 }
@@ -65,7 +64,7 @@ pub(crate) struct Answers {
 }
 
 impl Answers {
-    /// Starts answering on a free loopback port.
+    /// Starts a server on a free port of loopback.
     pub(crate) fn start(answers: Vec<Answer>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
         let address = format!("http://{}", listener.local_addr().expect("bound"));
@@ -74,7 +73,7 @@ impl Answers {
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let shared = Arc::clone(&shared);
-                // One request per connection: no keep-alive to keep track of.
+                // Each connection carries a single request, so that the server need not handle keep-alive.
                 thread::spawn(move || respond(stream, &shared.0, &shared.1));
             }
         });
@@ -86,7 +85,7 @@ impl Answers {
         &self.address
     }
 
-    /// Checks that everything expected was asked, and nothing else.
+    /// Asserts that all expected requests came, and no others.
     pub(crate) fn check(&self, situation: &str) {
         let ledger = self.ledger.0.lock().expect("no panic while it was held");
         assert!(ledger.surprises.is_empty(), "{situation}: unexpected requests: {:#?}", ledger.surprises);

@@ -1,5 +1,5 @@
-//! Who may do what: every route of the description × every kind of caller. A route without a row
-//! fails, so that nothing is ever added without saying who may use it.
+//! The permissions of all callers: every route of the API description with every kind of caller. A route
+//! without a row fails the test, so that no route can be added without a statement about its callers.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +11,10 @@ use crate::{
     town::Town,
 };
 
-/// What a route needs.
+/// The permission that a route needs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Need {
-    /// Not even a token.
+    /// None, not even a token.
     Nothing,
     /// A token.
     Token,
@@ -33,8 +33,8 @@ const EDITOR: Need = Role(1);
 const ADMIN: Need = Role(2);
 const OWNER: Need = Role(3);
 
-/// Every route: method and path, what it needs, one scope that suffices (none: any token).
-/// Bodies are valid in form but change nothing: they name what is not there, or a stale revision.
+/// All routes with their method and path, the permission they need, a scope that suffices (none: any token),
+/// and a body. The bodies are valid but change nothing: they name missing objects or a stale revision.
 const ROWS: &[(&str, &str, Need, Option<&str>, &str)] = &[
     ("POST", "/auth/login", Nothing, None, r#"{"email":"x@example.com","password":"x"}"#),
     ("POST", "/setup", Nothing, None, r#"{"token":"x","email":"x@example.com","password":"twelve letters"}"#),
@@ -53,7 +53,7 @@ const ROWS: &[(&str, &str, Need, Option<&str>, &str)] = &[
     ("GET", "/license", Token, None, ""),
     ("PUT", "/license", Owner, Some("admin"), r#"{"license":"none"}"#),
     ("GET", "/auth/me", Token, None, ""),
-    // Last, because it ends the token.
+    // This row comes after the others, because it ends the token.
     ("POST", "/auth/logout", Token, None, ""),
     ("GET", "/users", Token, Some("admin"), ""),
     ("GET", "/users/{id}", Token, Some("admin"), ""),
@@ -83,7 +83,7 @@ const ROWS: &[(&str, &str, Need, Option<&str>, &str)] = &[
     ("POST", "/records/{id}/restore", EDITOR, Some("records:write"), r#"{"revision":999}"#),
     ("POST", "/records/{id}/otp", VIEWER, Some("records:reveal"), ""),
     ("GET", "/connections", Token, Some("sync:plan"), ""),
-    // The collection stands in the body: asked for with each caller's own below.
+    // The body names the collection, so this route is requested below with a body for each caller.
     ("POST", "/connections", ADMIN, Some("connections:write"), "connection"),
     ("GET", "/connections/{id}", VIEWER, Some("records:read"), ""),
     ("PATCH", "/connections/{id}", ADMIN, Some("connections:write"), r#"{"name":"other"}"#),
@@ -116,16 +116,16 @@ const ROWS: &[(&str, &str, Need, Option<&str>, &str)] = &[
     ("POST", "/audit/prune", Owner, Some("admin"), r#"{"before":"no time"}"#),
 ];
 
-/// What happened to a caller.
+/// The answer to a caller.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Seen {
     /// 401.
     NoToken,
     /// 403.
     Denied,
-    /// 404, because the caller may not know of it.
+    /// 404, because the caller must not learn that the object exists.
     Invisible,
-    /// Anything else: the caller was let in.
+    /// Any other status: the caller has the permission.
     LetIn,
 }
 
@@ -140,7 +140,7 @@ fn seen(answer: &Answer) -> Seen {
     }
 }
 
-/// The ids that stand for `{id}` below each resource.
+/// The ids that replace `{id}` below each resource.
 type Ids = BTreeMap<&'static str, String>;
 
 async fn ask(guest: &Guest, ids: &Ids, row: &(&str, &str, Need, Option<&str>, &str)) -> Seen {
@@ -160,7 +160,7 @@ async fn ask(guest: &Guest, ids: &Ids, row: &(&str, &str, Need, Option<&str>, &s
     seen(&guest.send(method, &path, &[("if-match", "\"999\"")], body.map(|body: Value| body.to_string())).await)
 }
 
-/// A town with one of everything, at rest.
+/// Returns a town with one object of each kind, in which nothing runs.
 async fn populated() -> (Town, Ids) {
     let town = Town::new("bidirectional").await;
     let record = town.house.record(&town.collection, "both", json!({"x": "local"})).await;
@@ -172,7 +172,7 @@ async fn populated() -> (Town, Ids) {
     let user = town.house.owner.post("/users", other).await.expect(201).id();
     let token = json!({"name": "to be revoked", "scopes": ["audit:read"]});
     let token = town.house.owner.post("/tokens", token).await.expect(201).id();
-    // Nobody listens on this port, and nothing is sent by itself.
+    // No program listens on this port, and the webhook sends nothing by itself because it is paused.
     let webhook = json!({"name": "siem", "url": "http://127.0.0.1:9/in", "paused": true});
     let webhook = town.house.owner.post("/webhooks", webhook).await.expect(201).id();
     let ids = BTreeMap::from([
@@ -226,7 +226,7 @@ async fn every_route_lets_in_whom_its_row_says_and_nobody_else() {
         match need {
             Nothing | Token => assert_eq!((stranger, admin), (Seen::LetIn, Seen::LetIn), "{}", case("outsider")),
             Admin => {
-                // Somebody else's token is not there for a member.
+                // A member does not see the token of another person.
                 assert_ne!(stranger, Seen::LetIn, "{}", case("outsider"));
                 assert_eq!(admin, Seen::LetIn, "{}", case("admin of the installation"));
             }
@@ -235,7 +235,7 @@ async fn every_route_lets_in_whom_its_row_says_and_nobody_else() {
                 assert_eq!(ask(&house.owner, &ids, row).await, Seen::LetIn, "{}", case("owner of the installation"));
             }
             Role(least) => {
-                // A role on the installation opens no collection.
+                // A role on the installation gives no access to a collection.
                 assert_eq!((stranger, admin), (Seen::Invisible, Seen::Invisible), "{}", case("outsider"));
                 for (role, member) in members.iter().enumerate() {
                     let wanted = if role >= *least { Seen::LetIn } else { Seen::Denied };

@@ -1,4 +1,4 @@
-//! Set-up, logins, tokens, people.
+//! Set-up, logins, tokens and people.
 
 use serde_json::json;
 
@@ -19,7 +19,7 @@ async fn the_set_up_link_makes_the_first_owner_once() {
     let made = run(&["--format", "json", "init"]);
     assert!(made.status.success(), "{made:?}");
     let first: serde_json::Value = serde_json::from_slice(&made.stdout).expect("JSON");
-    // Nobody used the first link: asking again gives another one, and the first is void.
+    // The first link was not used. A second `init` prints another link, and the first link becomes void.
     let again: serde_json::Value = serde_json::from_slice(&run(&["--format", "json", "init"]).stdout).expect("JSON");
     let token = |answer: &serde_json::Value| {
         let link = answer["setup_link"].as_str().expect("a link");
@@ -63,7 +63,7 @@ async fn a_wrong_password_and_an_unknown_address_look_alike_and_too_many_have_to
     waits.problem(429, "rate-limited");
     let failed = house.owner.items("/audit/events?action=LOGIN_FAILED").await;
     assert_eq!(failed.len(), 6);
-    // What was typed into the field of the address may have been a password.
+    // A person may have typed a password into the field for the address.
     assert!(!format!("{failed:?}").contains("nobody@example.com"));
 }
 

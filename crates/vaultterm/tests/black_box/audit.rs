@@ -1,5 +1,5 @@
-//! The audit log from outside: its checkpoints and keys, the anchors that hold it, an older copy of
-//! the database, and removing its beginning.
+//! The audit log from outside: its checkpoints and keys, the anchors that hold its checkpoints, an older copy
+//! of the database, and the removal of its beginning.
 
 use std::{fs, net::UdpSocket, path::Path};
 
@@ -10,7 +10,7 @@ use crate::{
     town::{MOUNT, PREFIX, Town},
 };
 
-/// The checkpoints in an anchor file, by size.
+/// Returns the sizes of the checkpoints in an anchor file.
 fn anchored(path: &Path) -> Vec<u64> {
     let text = fs::read_to_string(path).unwrap_or_default();
     let size = |line: &str| {
@@ -24,7 +24,7 @@ fn size_of(note: &str) -> u64 {
     note.lines().nth(1).expect("a size").parse().expect("a number")
 }
 
-/// The database as it is on disk, once the server was stopped.
+/// Returns the database file. The server must be stopped.
 fn copy(house: &House) -> Vec<u8> {
     fs::read(house.data().join("vaultterm.db")).expect("read")
 }
@@ -43,7 +43,7 @@ async fn component(house: &House, name: &str) -> Value {
     components.iter().find(|component| component["name"] == name).expect("it is there").clone()
 }
 
-/// A house that anchors its log in a file, and the file.
+/// Returns a house that anchors its log in a file, and the path of that file.
 async fn with_file() -> (House, tempfile::TempDir, std::path::PathBuf) {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let path = folder.path().join("anchors.jsonl");
@@ -54,7 +54,7 @@ async fn with_file() -> (House, tempfile::TempDir, std::path::PathBuf) {
 #[tokio::test]
 async fn checkpoints_are_made_soon_listed_verified_and_anchored_in_a_file() {
     let (mut house, _folder, path) = with_file().await;
-    // Making a person is signed at once.
+    // The creation of a person is signed at once.
     house.person("bo@example.com", "member").await;
     house
         .until("the checkpoint is anchored", async || {
@@ -69,7 +69,7 @@ async fn checkpoints_are_made_soon_listed_verified_and_anchored_in_a_file() {
     assert_eq!(size_of(listed[0]["note"].as_str().expect("a note")), sizes[0]);
     let shown = house.cli_json(&["audit", "checkpoints"]);
     assert_eq!(shown["items"].as_array().expect("a list").len(), house.owner.items("/audit/checkpoints").await.len());
-    // Nothing is left unsigned when the server stops.
+    // When the server stops, it signs the rest of the log.
     let collection = house.collection("app").await;
     house.record(&collection, "db", json!({"x": "1"})).await;
     let entries = head(&house).await;
@@ -98,7 +98,8 @@ async fn an_anchor_that_is_behind_or_gone_is_no_alarm_and_is_served_again() {
             .await;
         assert!(guards(house).await.is_empty());
     };
-    // As after a kill between the checkpoint and the anchor: an older line, and one cut off.
+    // This is the state after a kill between the checkpoint and the anchor: an older line, and a line that
+    // was cut off.
     house.while_stopped(|_| {
         let text = fs::read_to_string(&path).expect("read");
         let first = text.lines().next().expect("a line");
@@ -122,7 +123,7 @@ async fn an_older_copy_of_the_database_raises_the_guard_once() {
     let [raised] = guards(&house).await.try_into().expect("one");
     let reason = raised["detail"]["reason"].as_str().expect("a reason");
     assert!(reason.contains("entries here, but had") && reason.contains("file"), "{reason}");
-    // What was signed since is the newest now: the next start agrees with it.
+    // The newest checkpoint is one that was signed since, so the next start raises no further guard.
     house.stop_and_restart();
     assert_eq!(guards(&house).await.len(), 1);
     assert_eq!(
@@ -135,7 +136,8 @@ async fn an_older_copy_of_the_database_raises_the_guard_once() {
             .map(|item| { item["size"].as_u64().expect("a number") })
             .as_ref()
     );
-    // Killed after the copy was put back and before anything was anchored: it is noticed again.
+    // The server was killed after the copy was put back, before it anchored anything. The next start notices
+    // the copy again.
     house.person("eve@example.com", "member").await;
     house.while_stopped(|house| fs::write(house.data().join("vaultterm.db"), &older).expect("put back"));
     house.kill_and_restart();
@@ -281,7 +283,7 @@ async fn the_newest_checkpoint_is_kept_in_a_connected_vault_and_compared_at_the_
     town.house.set("VAULTTERM_AUDIT_ANCHOR_PATH", anchor);
     town.house.stop_and_restart();
     detail(&town, "the role lacks").await;
-    // With the policy that is printed it works.
+    // With the printed policy it works.
     town.root().write_policy("vaultterm", &hcl).await;
     let older = town.house.while_stopped(|house| copy(house));
     let kept = async |town: &Town| {

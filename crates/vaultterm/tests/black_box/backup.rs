@@ -1,5 +1,5 @@
-//! Backups of a running server, and what holds after coming back from an old one: from outside, on
-//! a real OpenBao.
+//! Backups of a running server, and the state after the restore of an old one. The tests work from outside,
+//! on a real OpenBao.
 
 use std::{
     fs,
@@ -18,7 +18,7 @@ use crate::{
 
 const NAMES: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
 
-/// Makes a backup in the house's folder; answers its path.
+/// Makes a backup in the folder of the house and returns its path.
 fn back_up(house: &House, name: &str) -> String {
     let file = house.data().with_file_name(name).to_str().expect("UTF-8").to_owned();
     let made = house.cli_json(&["backup", "-o", &file]);
@@ -30,14 +30,14 @@ async fn log_in(house: &mut House) {
     house.owner = house.stranger().login(OWNER, PASSWORD).await;
 }
 
-/// What a failed command said.
+/// Runs a command that must fail, and returns its messages.
 fn refused(house: &House, arguments: &[&str]) -> String {
     let output = house.cli(arguments);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// Every secret there is: its value, and how many versions it has.
+/// Returns every secret: its value and the number of its versions.
 async fn in_vault(town: &Town) -> Vec<(Option<Value>, Option<u64>)> {
     let mut found = Vec::new();
     for name in NAMES {
@@ -48,7 +48,7 @@ async fn in_vault(town: &Town) -> Vec<(Option<Value>, Option<u64>)> {
     found
 }
 
-/// Waits for a run that was started like this and halted.
+/// Waits for a halted run with this trigger.
 async fn halted_run_by(town: &Town, trigger: &str) {
     let path = format!("/connections/{}/runs", town.connection);
     let halted = async || {
@@ -60,7 +60,7 @@ async fn halted_run_by(town: &Town, trigger: &str) {
     town.house.until(trigger, halted).await;
 }
 
-/// Runs a command when no other run is in its way; answers how it exited.
+/// Runs a command while no other run is in progress. Returns its exit code.
 async fn at_rest(town: &Town, arguments: &[&str]) -> Option<i32> {
     let ended = async || {
         let output = town.house.cli(arguments);
@@ -79,7 +79,7 @@ async fn until_here(town: &Town, name: &str, value: Option<Value>) {
     town.house.until(name, found).await;
 }
 
-/// Both sides hold this and that at the time of the backup, and something else afterwards.
+/// Fills both sides, makes a backup, and changes both sides afterwards.
 async fn live_on_after_a_backup(town: &Town) -> String {
     let mut ids = Vec::new();
     for name in ["a", "b", "c"] {
@@ -116,7 +116,7 @@ async fn after_an_old_backup_no_run_on_a_change_writes_until_a_person_acknowledg
     comes_back(json!({"interval_seconds": 0, "on_change": true}), "change").await;
 }
 
-/// Goes back to an old backup, with a schedule that starts runs by itself.
+/// Restores an old backup, with a schedule that starts runs by itself.
 async fn comes_back(schedule: Value, trigger: &str) {
     let mut town = Town::with("bidirectional", schedule).await;
     town.run().await;
@@ -192,7 +192,7 @@ async fn an_installation_under_transit_comes_back_elsewhere_with_what_transit_se
     log_in(&mut house).await;
     let shown = house.owner.post(&format!("/records/{id}/reveal"), json!({})).await.expect(200);
     assert_eq!(shown.body["fields"], json!({"v": "s3cret"}));
-    // The copy that was kept offline opens it too, and another key does not.
+    // The offline copy of the key opens the backup too, and another key does not.
     let (kept, third) = (house.data().join("away.key"), house.data().with_file_name("third"));
     house.set("KEY_PROVIDER", "local");
     house.set("VAULTTERM_DATA_DIR", third.to_str().expect("UTF-8"));
@@ -212,7 +212,7 @@ async fn a_backup_goes_through_a_pipe_and_nothing_else_does() {
     house.collection("app").await;
     let made = house.cli(&["--format", "json", "backup", "-o", "-"]);
     assert!(made.status.success(), "{made:?}");
-    // The advice for people follows the summary.
+    // The summary comes first, and hints for people follow it.
     let mut told = serde_json::Deserializer::from_slice(&made.stderr).into_iter::<Value>();
     let told = told.next().expect("the summary is on stderr").expect("JSON");
     assert!(told["archive_id"].is_string() && told["file"].is_null(), "{told}");
@@ -255,7 +255,7 @@ async fn backup_and_restore_refuse_what_would_lose_something_and_say_what_to_do(
         }
         assert_eq!(fs::read(house.data().join("vaultterm.db")).expect("the database"), before);
     });
-    // After a rotation, an older backup needs the key that stands beside the new one.
+    // After a rotation, an older backup needs the previous key, which is kept beside the new one.
     house.cli_json(&["key", "rotate", "root"]);
     house.while_stopped(|house| {
         let said = refused(house, &["restore", &backup, "--replace"]);
@@ -329,7 +329,8 @@ async fn a_restore_that_is_killed_leaves_the_old_database_or_the_restored_one_wi
         house.cli_json(&restore);
         let takes = began.elapsed();
         let (mut kept_old, mut restored) = (0, 0);
-        // Ever later, until it comes to its end: how long that takes differs with what else goes on.
+        // Each kill comes later than the one before, until the restore completes. Its duration depends on the
+        // load of the machine.
         for n in 0..200 {
             if restored == 2 {
                 break;

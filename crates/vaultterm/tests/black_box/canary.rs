@@ -1,4 +1,4 @@
-//! A marker value, SecretID and password that must appear nowhere but where they were asked for.
+//! A marker value, a SecretID and a password may appear only where a caller asked for them.
 
 use std::{fs, path::Path};
 
@@ -43,7 +43,7 @@ async fn no_secret_stands_in_logs_answers_plans_events_or_files() {
         let output = town.house.cli(arguments);
         said.push(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned());
     }
-    // Closed, so that the write-ahead log is folded in as well.
+    // The restart closes the database, so that the write-ahead log is merged into it.
     town.house.stop_and_restart();
     said.push(town.house.log());
     let secret_id = town.credentials.secret_id.clone();
@@ -54,7 +54,7 @@ async fn no_secret_stands_in_logs_answers_plans_events_or_files() {
     }
     assert!(said.iter().any(|text| text.contains("request method=")), "the log was read");
     search(&town.house.data(), &[CANARY.as_bytes(), secret_id.as_bytes(), PASSWORD.as_bytes()]);
-    // The search can find something: what is no secret stands there.
+    // The search does find text that is not secret.
     let database = fs::read(town.house.data().join("vaultterm.db")).expect("the database");
     assert!(holds(&database, b"theirs"), "paths are not secret");
 }

@@ -1,11 +1,11 @@
-//! Conflicts: flagged, shown masked, revealed, decided.
+//! Conflicts: how they are found, shown with masked values, revealed and resolved.
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::town::{Town, did};
 
-/// A town where both sides changed the field `v`.
+/// Returns a town in which both sides changed the field `v`.
 async fn quarrel() -> (Town, String) {
     let town = Town::new("bidirectional").await;
     let id = town.house.record(&town.collection, "one", json!({"v": "base", "w": "same"})).await;
@@ -16,7 +16,7 @@ async fn quarrel() -> (Town, String) {
     (town, id)
 }
 
-/// Decides the conflict on the states it shows.
+/// Resolves the conflict, based on the states that it shows.
 async fn decide(town: &Town, body: Value) -> crate::house::Answer {
     let conflict = town.conflict().await;
     let mut body = body;
@@ -26,7 +26,7 @@ async fn decide(town: &Town, body: Value) -> crate::house::Answer {
     town.house.owner.post(&path, body).await
 }
 
-/// Both sides hold this, nothing is open, and a further run does nothing.
+/// Asserts that both sides hold this value, that no conflict is open, and that another run does nothing.
 async fn settled(town: &Town, value: &Value) {
     assert_eq!(town.value("one").await.as_ref(), Some(value));
     assert_eq!(town.house.values(&town.collection).await["one"], *value);
@@ -52,7 +52,7 @@ async fn a_conflict_changes_neither_side_and_is_shown_masked() {
     let revealed = town.house.owner.post(&path, json!({})).await.expect(200).body;
     assert_eq!(revealed["fields"], json!([{"name": "v", "base": "base", "local": "local", "remote": "remote"}]));
     assert_eq!(town.house.owner.items("/audit/events?action=HCV_CONFLICT_REVEALED").await.len(), 1);
-    // What nobody may see is not shown by way of a conflict either.
+    // A conflict does not show a value that no person may see.
     let hide = [("if-match", "\"2\"")];
     let hidden = Some(json!({"inject_only": true}).to_string());
     town.house.owner.send(Method::PATCH, &format!("/records/{id}"), &hide, hidden).await.expect(200);
@@ -119,7 +119,7 @@ async fn a_decision_on_what_moved_since_is_refused_and_changes_nothing() {
     decide(&town, json!({"resolution": "keep_local"})).await.problem(409, "stale");
     assert_eq!(town.value("one").await, Some(json!({"v": "newer", "w": "same"})));
     assert_eq!(town.house.values(&town.collection).await["one"], json!({"v": "newest", "w": "same"}));
-    // The next run shows what there is now, and a decision on that holds.
+    // The next run updates the states of the conflict, and a decision based on them is accepted.
     town.run().await;
     decide(&town, json!({"resolution": "keep_remote"})).await.expect(200);
     settled(&town, &json!({"v": "newer", "w": "same"})).await;

@@ -1,4 +1,4 @@
-//! Exports of the audit log, checked by both verifiers, without a server.
+//! Exports of the audit log, checked by both verifiers without a server.
 
 use std::{
     fs,
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::house::House;
 
-/// A house with some history, and a folder for exports.
+/// Returns a house with some history, and a folder for exports.
 async fn lived_in() -> (House, TempDir) {
     let house = House::new().await;
     let collection = house.collection("app").await;
@@ -21,7 +21,7 @@ async fn lived_in() -> (House, TempDir) {
     (house, tempfile::tempdir().expect("a temporary directory"))
 }
 
-/// Exports with some flags; answers the file.
+/// Exports with these flags and returns the file.
 fn export(house: &House, folder: &TempDir, flags: &[&str]) -> PathBuf {
     let file = folder.path().join(format!("{}.jsonl", fs::read_dir(folder).expect("listed").count()));
     let output = ["-o", file.to_str().expect("UTF-8")];
@@ -35,7 +35,7 @@ fn vkeys(house: &House) -> Vec<String> {
     String::from_utf8(keys.stdout).expect("UTF-8").lines().map(str::to_owned).collect()
 }
 
-/// The exit code of both verifiers, which must be the same one.
+/// Runs both verifiers, asserts that their exit codes are equal, and returns the code.
 fn verify(house: &House, file: &Path, flags: &[&str]) -> i32 {
     let file = file.to_str().expect("UTF-8");
     let first = house.cli(&[["audit", "verify", file].as_slice(), flags].concat());
@@ -61,7 +61,7 @@ async fn an_export_verifies_with_the_key_that_was_kept_also_after_the_key_was_re
     let verdict = house.cli_json(&["audit", "verify", after.to_str().expect("UTF-8"), "--vkey", &old]);
     assert_eq!((&verdict["ok"], &verdict["trusted"]), (&json!(true), &json!(true)));
     assert_eq!(verdict["signed_to"], verdict["last"], "an export ends with a signature over all of it: {verdict}");
-    // What was exported before names one key only, and the new one is not vouched for there.
+    // The earlier export names only the first key, and does not vouch for the new one.
     assert_eq!(verify(&house, &before, &["--vkey", &new]), 27);
 }
 
@@ -111,7 +111,7 @@ async fn what_was_done_to_an_export_or_the_log_is_told_by_the_exit_code() {
     assert_eq!(tamper(&[before, after].concat()), 22);
     let edited = lines[entry].replace("ann@example.com", "eve@example.com");
     assert_eq!(tamper(&[before, &[edited.as_str()], after].concat()), 21);
-    // A checkpoint that was kept is from a later day than this copy of the log.
+    // The kept checkpoint is newer than this copy of the log.
     let later = export(&house, &folder, &[]);
     let later = fs::read_to_string(later).expect("read");
     let checkpoint = later.lines().rfind(|line| line.starts_with("{\"checkpoint\"")).expect("one");

@@ -1,6 +1,6 @@
-//! `docs/getting-started.md`, run as it stands: every block marked `sh`, in order, in one shell
-//! before the server starts and one after. The command line of the server is called `vault` there,
-//! whichever it is: OpenBao's takes the same arguments and the same variables.
+//! Runs `docs/getting-started.md`: every block marked `sh`, in order, in one shell before the server starts
+//! and in another one after it. The guide calls the command line of the server `vault`. The test provides
+//! that name for OpenBao too, whose command line takes the same arguments and variables.
 
 use std::{
     path::Path,
@@ -14,7 +14,7 @@ use crate::house::House;
 
 const GUIDE: &str = include_str!("../../../../docs/getting-started.md");
 
-/// The blocks of a part of the guide, as one script.
+/// Joins the blocks of a part of the guide to a script.
 fn script(part: &str) -> String {
     let blocks = part.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
     format!("set -eu\n{}", blocks.collect::<String>())
@@ -51,7 +51,7 @@ async fn every_command_of_the_guide_does_what_it_says() {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let here = folder.path().to_owned();
     run(&script(before), &here, &bao, "");
-    // The guide says in vaultterm.toml whose licenses count.
+    // In the guide, `vaultterm.toml` names the vendor whose licenses are accepted.
     let house = House::in_folder(folder, &[("LICENSE_PUBLIC_KEY", "")]);
     let output = run(&script(after), &here, &bao, &house.address);
 

@@ -1,11 +1,11 @@
-//! A client that hangs up in the middle of what talks to Vault: what it began runs to its end.
+//! A client that hangs up during a request that talks to Vault. The server completes what it began.
 
 use serde_json::{Value, json};
 use vaultterm_testkit::openbao::Between;
 
 use crate::town::Town;
 
-/// A town without a connection, and a way to its OpenBao on which a test may hold requests.
+/// Returns a town without a connection, and a gateway to its OpenBao on which a test can hold requests.
 async fn held_town() -> (Town, Between, Value) {
     let town = Town::new("push").await;
     town.house.owner.delete(&format!("/connections/{}", town.connection)).await.expect(204);
@@ -29,7 +29,7 @@ async fn a_secret_id_is_kept_although_the_client_hung_up_while_it_was_unwrapped(
         _ = held.reached() => {}
     }
     held.let_through().await;
-    // The token is spent: only a stored SecretID can log in.
+    // The token is used up, so only a stored SecretID can log in.
     let tested = town.house.until("the connection is made and its SecretID kept", async || {
         let made = town.house.owner.items("/connections").await.pop()?["id"].as_str()?.to_owned();
         let stored = town.house.owner.items("/audit/events?action=HCV_SECRET_ID_ROTATED").await;

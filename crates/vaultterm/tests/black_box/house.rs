@@ -15,11 +15,11 @@ use vaultterm_license::{IssuerKey, License, Tier, issue};
 
 pub(crate) const OWNER: &str = "ann@example.com";
 pub(crate) const PASSWORD: &str = "correct horse battery";
-/// How long anything that is waited for may take. Generous: tests run on busy machines.
+/// The time limit for an expected event. It is generous because tests run on busy machines.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Starts the server and waits for the end of standard input, which the kernel closes however
-/// the test dies: a server cannot outlive its test. `term` on it asks the server to stop.
+/// Starts the server and waits for the end of standard input. The kernel closes that input however the test
+/// dies, so the server cannot outlive its test. The word `term` on it asks the server to stop.
 const LEASH: &str = r#"
 trap '' INT TERM HUP
 "$1" serve --listen 127.0.0.1:0 </dev/null >"$2/address" 2>>"$2/log" &
@@ -32,18 +32,18 @@ wait "$server" 2>/dev/null
 /// A running server.
 pub(crate) struct House {
     folder: TempDir,
-    /// What the server and the commands find in their environment.
+    /// The environment of the server and of the commands.
     environment: Vec<(String, String)>,
     shell: Child,
     leash: Option<ChildStdin>,
     pub(crate) address: String,
-    /// The owner, logged in.
+    /// The owner, who is logged in.
     pub(crate) owner: Guest,
-    /// Whose licenses count here.
+    /// The vendor whose licenses the server accepts.
     pub(crate) vendor: IssuerKey,
 }
 
-/// Somebody who asks over HTTP.
+/// A client of the HTTP API.
 #[derive(Clone)]
 pub(crate) struct Guest {
     http: Client,
@@ -60,19 +60,19 @@ pub(crate) struct Answer {
 }
 
 impl House {
-    /// Sets a server up as the manual says, and logs its owner in.
+    /// Sets a server up as the manual describes, and logs its owner in.
     pub(crate) async fn new() -> Self {
         Self::configured(&[]).await
     }
 
-    /// The same, with these variables for the server.
+    /// Does the same with these variables for the server.
     pub(crate) async fn configured(environment: &[(&str, &str)]) -> Self {
         let vendor = IssuerKey::generate();
         let license = text_of(&license(), &vendor);
         Self::built(environment, vendor, Some(&license)).await
     }
 
-    /// A house that trusts a vendor, and has no license.
+    /// Returns a house that trusts a vendor and has no license.
     pub(crate) async fn unlicensed() -> Self {
         Self::built(&[], IssuerKey::generate(), None).await
     }
@@ -95,7 +95,7 @@ impl House {
         Self { folder, environment, shell, leash: Some(leash), address, owner, vendor }
     }
 
-    /// Starts a server on a data directory that was set up already. Nobody is logged in.
+    /// Starts a server on a data directory that was set up before. No person is logged in.
     pub(crate) fn in_folder(folder: TempDir, environment: &[(&str, &str)]) -> Self {
         let vendor = IssuerKey::generate();
         let environment = owned(environment, &vendor);
@@ -104,26 +104,26 @@ impl House {
         Self { folder, environment, shell, leash: Some(leash), address, owner, vendor }
     }
 
-    /// The text of a license that counts here, changed.
+    /// Returns the text of a license that the server accepts, after `change` changed it.
     pub(crate) fn license(&self, change: impl FnOnce(&mut License)) -> String {
         let mut license = license();
         change(&mut license);
         text_of(&license, &self.vendor)
     }
 
-    /// Kills the server (-9) and starts it again. Logins hold.
+    /// Kills the server (-9) and starts it again. Logins stay valid.
     pub(crate) fn kill_and_restart(&mut self) {
         self.end("kill");
         self.start_again();
     }
 
-    /// Asks the server to stop, waits until it did, and starts it again.
+    /// Asks the server to stop, waits until it has stopped, and starts it again.
     pub(crate) fn stop_and_restart(&mut self) {
         self.end("term");
         self.start_again();
     }
 
-    /// Stops the server, lets something happen, and starts it again.
+    /// Stops the server, calls `happens`, and starts the server again.
     pub(crate) fn while_stopped<T>(&mut self, happens: impl FnOnce(&mut Self) -> T) -> T {
         self.end("term");
         let happened = happens(self);
@@ -131,7 +131,7 @@ impl House {
         happened
     }
 
-    /// Sets a variable for every command and the server, from their next start on.
+    /// Sets a variable for the server and all commands, from their next start on.
     pub(crate) fn set(&mut self, name: &str, value: &str) {
         self.environment.retain(|(set, _)| set != name);
         self.environment.push((name.to_owned(), value.to_owned()));
@@ -151,7 +151,7 @@ impl House {
         (self.shell, self.leash, self.address) = (shell, Some(leash), address);
     }
 
-    /// Somebody without a token.
+    /// Returns a client without a token.
     pub(crate) fn stranger(&self) -> Guest {
         Guest::new(&self.address, None)
     }
@@ -163,7 +163,7 @@ impl House {
         self.stranger().login(email, PASSWORD).await
     }
 
-    /// Runs a command as the owner; stdin is `input`.
+    /// Runs a command as the owner, with `input` on stdin.
     pub(crate) fn cli_with(&self, input: impl AsRef<[u8]>, arguments: &[&str]) -> Output {
         let mut command = command(self.folder.path(), &self.address, &self.environment);
         command.args(arguments).env("VAULTTERM_TOKEN", self.owner.token.as_deref().unwrap_or_default());
@@ -182,14 +182,14 @@ impl House {
         self.cli_with("", arguments)
     }
 
-    /// The same, with JSON as the answer. Fails unless it exits with 0.
+    /// Runs a command as the owner with JSON output, and asserts that it exits with 0. Returns the JSON.
     pub(crate) fn cli_json(&self, arguments: &[&str]) -> Value {
         let output = self.cli(&[&["--format", "json"], arguments].concat());
         assert!(output.status.success(), "{arguments:?}: {output:?}");
         serde_json::from_slice(&output.stdout).expect("JSON")
     }
 
-    /// Begins a command as the owner and kills it (-9) after a while, if it runs still.
+    /// Starts a command as the owner, and kills it (-9) after a while if it still runs.
     pub(crate) fn kill_after(&self, after: Duration, arguments: &[&str]) {
         let mut command = command(self.folder.path(), &self.address, &self.environment);
         let child = command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
@@ -199,35 +199,35 @@ impl House {
         child.wait().expect("it ends");
     }
 
-    /// A file in the house's folder.
+    /// Writes a file in the folder of the house and returns its path.
     pub(crate) fn file(&self, name: &str, content: &str) -> String {
         let path = self.folder.path().join(name);
         fs::write(&path, content).expect("written");
         path.to_str().expect("UTF-8").to_owned()
     }
 
-    /// Where the server keeps its data.
+    /// Returns the data directory of the server.
     pub(crate) fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
-    /// What the server logged.
+    /// Returns the log of the server.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
-    /// Creates a collection; answers its id.
+    /// Creates a collection and returns its id.
     pub(crate) async fn collection(&self, name: &str) -> String {
         self.owner.post("/collections", json!({ "name": name })).await.expect(201).id()
     }
 
-    /// Creates a record; answers its id.
+    /// Creates a record and returns its id.
     pub(crate) async fn record(&self, collection: &str, path: &str, fields: Value) -> String {
         let body = json!({"path": path, "type": "KEY_VALUE", "fields": fields});
         self.owner.post(&format!("/collections/{collection}/records"), body).await.expect(201).id()
     }
 
-    /// Changes fields of a record at the revision it has.
+    /// Changes fields of a record at its current revision.
     pub(crate) async fn change(&self, id: &str, fields: Value) {
         let revision = self.owner.get(&format!("/records/{id}")).await.body["revision"].clone();
         self.owner.patch(&format!("/records/{id}"), &revision, json!({ "fields": fields })).await.expect(200);
@@ -238,7 +238,7 @@ impl House {
         self.owner.delete(&format!("/records/{id}")).await.expect(204);
     }
 
-    /// The live records of a collection: path to fields.
+    /// Returns the fields of the live records of a collection, by path.
     pub(crate) async fn values(&self, collection: &str) -> serde_json::Map<String, Value> {
         let mut values = serde_json::Map::new();
         for record in self.owner.items(&format!("/collections/{collection}/records?limit=500")).await {
@@ -271,7 +271,7 @@ impl Drop for House {
     }
 }
 
-/// A license of everything that lasts.
+/// Returns a license for all features that stays valid for long.
 fn license() -> License {
     let moment = |text: &str| text.parse().expect("a moment");
     License {
@@ -291,7 +291,7 @@ fn text_of(license: &License, vendor: &IssuerKey) -> String {
     issue(license, vendor).expect("it can be meant")
 }
 
-/// Variables for the server, the vendor's key among them unless another one is.
+/// Returns the variables for the server. The vendor's key is added unless the test sets one.
 fn owned(environment: &[(&str, &str)], vendor: &IssuerKey) -> Vec<(String, String)> {
     let mut owned: Vec<_> = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     if !owned.iter().any(|(name, _)| name.starts_with("LICENSE_PUBLIC_KEY")) {
@@ -300,7 +300,7 @@ fn owned(environment: &[(&str, &str)], vendor: &IssuerKey) -> Vec<(String, Strin
     owned
 }
 
-/// The binary, with nothing of a developer's own settings.
+/// Returns a command for the binary. The environment holds no settings of the developer.
 fn command(folder: &Path, address: &str, environment: &[(String, String)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vaultterm"));
     command
@@ -344,13 +344,13 @@ fn start(folder: &Path, environment: &[(String, String)]) -> (Child, ChildStdin,
 
 impl Guest {
     pub(crate) fn new(address: &str, token: Option<String>) -> Self {
-        // Installing it twice is no error worth telling.
+        // An error only says that a provider is installed already, so it does not matter.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let http = Client::builder().no_proxy().tls_certs_only([]).build().expect("an HTTP client");
         Self { http, address: address.to_owned(), token }
     }
 
-    /// The same house, with another token.
+    /// Returns a client of the same server with another token.
     pub(crate) fn with_token(&self, token: &str) -> Self {
         Self { token: Some(token.to_owned()), ..self.clone() }
     }
@@ -372,7 +372,7 @@ impl Guest {
         self.send(Method::PUT, path, &[], Some(body.to_string())).await
     }
 
-    /// Changes what has this revision.
+    /// Changes an object that has this revision.
     pub(crate) async fn patch(&self, path: &str, revision: &Value, body: Value) -> Answer {
         let if_match = format!("\"{revision}\"");
         self.send(Method::PATCH, path, &[("if-match", &if_match)], Some(body.to_string())).await
@@ -382,7 +382,7 @@ impl Guest {
         self.send(Method::DELETE, path, &[], None).await
     }
 
-    /// The items of a list, from all its pages.
+    /// Returns the items of a list from all its pages.
     pub(crate) async fn items(&self, path: &str) -> Vec<Value> {
         let mut items = Vec::new();
         let mut next = path.to_owned();
@@ -396,7 +396,7 @@ impl Guest {
         }
     }
 
-    /// Asks anything. A path that does not begin with `/` is taken as it is, else it is below
+    /// Sends a request. A path that does not begin with `/` is used as it is. All other paths are below
     /// `/api/v1`.
     pub(crate) async fn send(
         &self,
@@ -411,7 +411,7 @@ impl Guest {
         Answer { status, headers, body: serde_json::from_str(&text).unwrap_or(Value::String(text)) }
     }
 
-    /// Asks, and leaves the body to be read.
+    /// Sends a request and leaves the body to the caller.
     pub(crate) async fn open(
         &self,
         method: Method,
@@ -438,18 +438,18 @@ impl Guest {
 }
 
 impl Answer {
-    /// Fails unless the answer has this status.
+    /// Asserts the status of the answer.
     pub(crate) fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{}", self.body);
         self
     }
 
-    /// The id of what was answered.
+    /// Returns the id in the answer.
     pub(crate) fn id(&self) -> String {
         self.body["id"].as_str().expect("an id").to_owned()
     }
 
-    /// Fails unless it is a problem document of this kind; answers what it says in all.
+    /// Asserts that the answer is a problem document of this kind. Returns all its text.
     pub(crate) fn problem(self, status: u16, kind: &str) -> String {
         assert_eq!(self.status, status, "{}", self.body);
         assert_eq!(self.headers["content-type"], "application/problem+json", "{}", self.body);

@@ -1,4 +1,4 @@
-//! Without a license: what goes on, what does not, and that nothing is forgotten meanwhile.
+//! A server without a license: what works, what does not, and that nothing is forgotten meanwhile.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -9,12 +9,12 @@ use crate::{
     town::{Town, did},
 };
 
-/// A town whose house trusts a vendor and has no license.
+/// Returns a town whose house trusts a vendor and has no license.
 async fn unlicensed(options: Value) -> Town {
     Town::around(House::unlicensed(), "bidirectional", options).await
 }
 
-/// Nothing runs by itself.
+/// Returns the options of a connection whose runs start only on request.
 fn by_hand() -> Value {
     json!({"interval_seconds": 0, "on_change": false})
 }
@@ -72,7 +72,7 @@ async fn without_a_license_plans_show_a_halt_and_runs_write_nothing_until_one_is
         (&shown["standing"], &shown["sync"], &shown["tier"]),
         (&json!("valid"), &json!("full"), &json!("enterprise"))
     );
-    // The very plan that was made without one.
+    // The plan is the one that was made without a license.
     let applied = house.cli(&["sync", "apply", plan["id"].as_str().expect("an id")]);
     assert_eq!(applied.status.code(), Some(0), "{applied:?}");
     assert_eq!(town.value("here").await, Some(json!({"v": 1})));
@@ -117,7 +117,8 @@ async fn in_its_grace_a_license_still_counts_and_in_every_other_standing_and_tie
     let house = &town.house;
     house.record(&town.collection, "here", json!({"v": 1})).await;
     let early = Timestamp::now() + SignedDuration::from_hours(1);
-    // Licenses stand side by side: each of these is more to tell of than those before it.
+    // Licenses are kept side by side. The server reports the most useful of them, and each of these is more
+    // useful than those before it.
     let licenses = [
         ("expired", house.license(|license| license.expires = ago(60))),
         ("not_yet_valid", house.license(|license| license.not_before = early)),
@@ -150,7 +151,7 @@ async fn nothing_starts_by_itself_without_a_license_and_everything_that_waited_d
     std::fs::remove_file(&license).expect("removed");
     house.until("it is noticed", async || (town.standing().await["state"] == "unlicensed").then_some(())).await;
     let path = format!("/connections/{}/runs", town.connection);
-    // What had begun before may still end.
+    // Runs that began before may still complete.
     let before = house
         .until("nothing runs", async || {
             let runs = house.owner.items(&path).await;
@@ -159,7 +160,7 @@ async fn nothing_starts_by_itself_without_a_license_and_everything_that_waited_d
         .await;
     house.change(&id, json!({"v": 2})).await;
     did(&town.run().await, "halted", &[]);
-    // Each change of the file is seen by a later tick of the scheduler: several intervals pass.
+    // The scheduler notices each change of the file at a later tick, so the test waits for several intervals.
     for change in [Some("not a license"), None, Some("nor this"), None] {
         let standing = if change.is_some() { "refused" } else { "none" };
         match change {
@@ -306,7 +307,7 @@ async fn a_license_of_the_vendors_own_tools_is_installed_and_what_is_missing_for
     let key = format!("{vendor}/license.key");
     let issue = ["license", "issue", "--key", &key, "--tier", "enterprise", "--licensee", "Example Ltd"];
     house.cli_json(&[&issue[..], &["--expires", "2099-01-31", "--seats", "25", "-o", &file]].concat());
-    // Nobody told this server whom to trust.
+    // This server was not told which vendor to trust.
     let refused = house.cli(&["license", "install", &file]);
     assert_eq!(refused.status.code(), Some(2));
     assert!(said(&refused).contains("set LICENSE_PUBLIC_KEY"), "{}", said(&refused));

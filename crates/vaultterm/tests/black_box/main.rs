@@ -1,9 +1,9 @@
-//! The product from outside: `vaultterm serve` on SQLite and a real OpenBao, driven through HTTP
-//! and the command line alone.
+//! Black-box tests of the product: `vaultterm serve` on SQLite with a real OpenBao, used only through HTTP
+//! and the command line.
 //!
-//! Each test has a house of its own (`house.rs`): server, data directory, owner; and where Vaults
-//! are concerned a town (`town.rs`): a house, an OpenBao, and the role that the printed policy
-//! makes. Nothing here knows the inside of the product.
+//! Each test has its own house (`house.rs`) with a server, a data directory and an owner. Tests with a Vault
+//! have a town (`town.rs`): a house, an OpenBao, and the role that the printed policy creates. The tests do
+//! not use the inside of the product.
 
 #![allow(clippy::print_stderr, reason = "a failed test shows the server's log")]
 

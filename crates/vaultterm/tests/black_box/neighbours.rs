@@ -1,4 +1,4 @@
-//! Two installations on one path.
+//! Two installations on the same path in Vault.
 
 use serde_json::json;
 

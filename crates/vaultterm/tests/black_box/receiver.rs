@@ -1,5 +1,5 @@
-//! A receiver of webhooks: keeps what it gets, answers as it is told, can go away and come back
-//! at the same address.
+//! A receiver of webhooks. It keeps all messages, answers as a test tells it, and can stop and start again at
+//! the same address.
 
 use std::{
     collections::BTreeMap,
@@ -17,18 +17,18 @@ use tokio::{
 /// What a receiver does with a message.
 #[derive(Clone, Debug)]
 enum Behaviour {
-    /// Answers: status, further header lines.
+    /// Answers with this status and these additional header lines.
     Answer(u16, String),
     /// Never answers.
     Hang,
 }
 
-/// A message as it came.
+/// A message as it arrived.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Message {
     pub(crate) headers: BTreeMap<String, String>,
     pub(crate) body: Vec<u8>,
-    /// The status that was answered.
+    /// The status of the answer.
     pub(crate) answered: Option<u16>,
 }
 
@@ -84,17 +84,17 @@ impl Receiver {
         format!("http://{}/in", self.address)
     }
 
-    /// Answers every message like this from now on.
+    /// Sets the status of all answers from now on.
     pub(crate) fn answer(&self, status: u16) {
         self.behave(Behaviour::Answer(status, String::new()));
     }
 
-    /// Redirects every message from now on.
+    /// Redirects all messages from now on.
     pub(crate) fn redirect(&self, to: &str) {
         self.behave(Behaviour::Answer(307, format!("location: {to}\r\n")));
     }
 
-    /// Never answers from now on.
+    /// Answers no message from now on.
     pub(crate) fn hang(&self) {
         self.behave(Behaviour::Hang);
     }
@@ -103,18 +103,18 @@ impl Receiver {
         self.state.lock().expect("nobody panicked").behaviour = behaviour;
     }
 
-    /// What came so far, in order.
+    /// Returns the messages so far, in order.
     pub(crate) fn messages(&self) -> Vec<Message> {
         self.state.lock().expect("nobody panicked").messages.clone()
     }
 
-    /// Goes away, with every connection.
+    /// Stops, and closes all connections.
     pub(crate) async fn stop(&mut self) {
         self.listening.abort();
         let _ = (&mut self.listening).await;
     }
 
-    /// Comes back at the same address.
+    /// Starts again at the same address.
     pub(crate) async fn start_again(&mut self) {
         let listener = TcpListener::bind(self.address).await.expect("its port is free still");
         self.listening = tokio::spawn(listen(listener, Arc::clone(&self.state)));
@@ -134,7 +134,7 @@ async fn listen(listener: TcpListener, state: Arc<Mutex<State>>) {
     }
 }
 
-/// Serves one connection until the client closes it.
+/// Serves a connection until the client closes it.
 async fn serve(socket: TcpStream, state: Arc<Mutex<State>>) {
     let mut socket = BufReader::new(socket);
     while let Some(message) = read(&mut socket).await {

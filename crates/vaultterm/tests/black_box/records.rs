@@ -1,4 +1,4 @@
-//! Collections and records: what is kept, what is refused, and how it is said.
+//! Collections and records: what is kept, what is refused, and with which message.
 
 use std::process::Command;
 
@@ -98,11 +98,11 @@ async fn the_same_post_with_a_key_is_done_once() {
     assert_eq!(again.headers["idempotent-replayed"], "true");
     post("k1", json!({"path": "b", "fields": {}})).await.problem(409, "refused");
     post("k2", body.clone()).await.problem(409, "exists");
-    // Another token of the same person may be allowed less.
+    // Another token of the same person may have fewer rights.
     let again = house.owner.login(crate::house::OWNER, crate::house::PASSWORD).await;
     let key = [("idempotency-key", "k1")];
     again.send(Method::POST, &path, &key, Some(body.to_string())).await.problem(409, "refused");
-    // A refusal changed nothing: the key is free for the corrected request.
+    // A refusal changes nothing, so the key is free for the corrected request.
     post("k2", json!({"path": "c", "fields": {}})).await.expect(201);
     assert_eq!(house.values(&collection).await.len(), 2);
 }
@@ -216,7 +216,7 @@ async fn a_program_gets_the_values_that_are_named_and_the_log_says_which() {
     let injected = house.owner.items(&format!("/audit/events?object={id}&action=RECORD_INJECTED")).await;
     let told: Vec<_> =
         injected.iter().map(|event| json!([event["detail"]["into"], event["detail"]["fields"]])).collect();
-    // A name may hold a space or a comma: the list is JSON.
+    // A name may contain a space or a comma, so the list is JSON.
     let wanted = [
         json!(["sh", r#"["password","port"]"#]),
         json!(["stdout", r#"["password"]"#]),

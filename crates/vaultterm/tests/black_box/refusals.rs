@@ -1,4 +1,4 @@
-//! Bad input: each with a problem that says what to do, and nothing written on either side.
+//! Bad input. Each case has a problem that says what to do, and writes nothing on either side.
 
 use serde_json::{Value, json};
 use vaultterm_testkit::openbao::{AppRole, Authority, OpenBao, Setup};
@@ -8,7 +8,7 @@ use crate::{
     town::{MOUNT, PREFIX, Town, role},
 };
 
-/// A town whose connection was changed, and a record that nothing may write.
+/// Returns a town with a changed connection, and a record that no run may write.
 async fn broken(change: impl FnOnce(&mut Value)) -> Town {
     let mut town = Town::new("push").await;
     town.house.record(&town.collection, "one", json!({"v": "1"})).await;
@@ -19,7 +19,7 @@ async fn broken(change: impl FnOnce(&mut Value)) -> Town {
     town
 }
 
-/// Test, plan and run all fail and say this; the run changes nothing.
+/// Asserts that test, plan and run all fail with this message, and that the run changes nothing.
 async fn all_say(town: &Town, kind: &str, class: &str, says: &str) {
     let test = town.house.owner.post(&format!("/connections/{}/test", town.connection), json!({})).await.expect(200);
     assert_eq!(test.body["ok"], false, "{:#}", test.body);
@@ -216,7 +216,7 @@ async fn two_connections_may_not_write_to_one_place() {
     settings["path"] = json!("team");
     let problem = town.connect(settings.clone()).await.problem(409, "refused");
     assert!(problem.contains("prod"), "it names the other one: {problem}");
-    // A pull writes nothing there.
+    // A pull does not write there.
     settings["mode"] = json!("pull");
     town.connect(settings).await.expect(201);
 }

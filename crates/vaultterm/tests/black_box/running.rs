@@ -1,4 +1,4 @@
-//! Runs as they go on: followed, cancelled, scheduled, halted, killed.
+//! Runs in progress: followed, cancelled, scheduled, halted, killed.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use crate::{
     town::{Town, did},
 };
 
-/// Reads an event stream to its end: (id, name, data) of each.
+/// Reads an event stream to its end. Returns the id, the name and the data of each event.
 async fn events(house: &House, run: &str, after: Option<&str>) -> Vec<(String, String, Value)> {
     let headers: Vec<(&str, &str)> = after.map(|id| ("last-event-id", id)).into_iter().collect();
     let response = house.owner.open(Method::GET, &format!("/runs/{run}/events"), &headers, None).await;
@@ -48,7 +48,7 @@ async fn a_run_tells_what_it_does_and_resumes_telling() {
         rest.iter().map(|(id, ..)| id).collect::<Vec<_>>(),
         told[middle + 1..].iter().map(|(id, ..)| id).collect::<Vec<_>>()
     );
-    // A server that does not know the run any more still says how it ended.
+    // A server that no longer has the events of the run still reports its end.
     let mut town = town;
     town.house.stop_and_restart();
     let told = events(&town.house, id, None).await;

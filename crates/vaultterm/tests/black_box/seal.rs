@@ -1,5 +1,5 @@
-//! The root key under Transit and back, the server while it is sealed, and rotations: from
-//! outside, on a real OpenBao.
+//! The root key under Transit and back, the server while the key is sealed, and rotations. The tests work
+//! from outside, on a real OpenBao.
 
 use std::{fs, path::Path};
 
@@ -19,7 +19,7 @@ path "transit/keys/vaultterm-master"    { capabilities = ["read"] }
 path "sys/capabilities-self"            { capabilities = ["update"] }
 "#;
 
-/// Makes Transit, its key and the role for it; names them to the house.
+/// Creates Transit, its key and the role for it, and configures the house with them.
 pub(crate) async fn prepare(house: &mut House, bao: &OpenBao, address: &str) {
     let root = bao.root();
     root.call("POST", "sys/mounts/transit", Some(json!({"type": "transit"}))).await;
@@ -31,7 +31,7 @@ pub(crate) async fn prepare(house: &mut House, bao: &OpenBao, address: &str) {
     house.set("KEY_HCV_SECRET_ID_FILE", &secret_id);
 }
 
-/// Seals the root key and goes on with Transit; the local copy is gone.
+/// Seals the root key, removes the local copy, and starts the server with Transit.
 pub(crate) fn seal(house: &mut House) -> Value {
     house.while_stopped(|house| {
         let sealed = house.cli_json(&["key", "seal"]);
@@ -208,7 +208,7 @@ async fn a_vault_that_does_not_answer_holds_up_neither_start_nor_stop() {
     prepare(&mut house, &bao, &bao.address()).await;
     seal(&mut house);
     until_ready(&house).await;
-    // A port that accepts and says nothing.
+    // This port accepts connections and never answers.
     let mute = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = mute.local_addr().expect("an address");
     house.while_stopped(|house| house.set("KEY_HCV_ADDR", &format!("http://{address}")));
@@ -232,7 +232,8 @@ async fn a_new_root_key_takes_the_files_place_and_a_rotation_cut_off_at_its_end_
     assert_eq!(fs::read(&previous).expect("kept"), before);
     assert_ne!(fs::read(&key).expect("the new key"), before);
     assert!(!next.exists());
-    // As a kill between the commit and the renaming leaves it, and between the two renamings.
+    // A kill between the commit and the renaming leaves this state, and so does a kill between the two
+    // renamings.
     house.while_stopped(|_| {
         fs::rename(&key, &next).expect("moved");
         fs::rename(&previous, &key).expect("moved");

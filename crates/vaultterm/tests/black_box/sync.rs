@@ -1,4 +1,4 @@
-//! Credentials travelling, in the three modes.
+//! Synchronization of credentials in the three modes.
 
 use serde_json::{Value, json};
 
@@ -17,12 +17,12 @@ async fn push_writes_what_people_keep_and_nothing_a_second_time() {
     town.house.change(&id, json!({"password": "two"})).await;
     did(&town.run().await, "succeeded", &[("updated_remote", 1)]);
     assert_eq!(town.version("db/main").await, 2);
-    // Somebody changed it in Vault: not overwritten, but told.
+    // A person changed it in Vault. The run reports that and does not overwrite it.
     town.put("db/main", json!({"password": "by hand"})).await;
     did(&town.run().await, "succeeded", &[("conflicts", 1)]);
     assert_eq!(town.conflict().await["kind"], "drift");
     assert_eq!(town.value("db/main").await, Some(json!({"password": "by hand"})));
-    // A deletion stays on its side.
+    // The deletion stays on its side.
     town.house.trash(&id).await;
     town.run().await;
     assert_eq!(town.value("db/main").await, Some(json!({"password": "by hand"})));
@@ -108,7 +108,7 @@ async fn deletions_restores_and_renames_travel_both_ways() {
     did(&town.run().await, "succeeded", &[("deleted_remote", 1), ("deleted_local", 1)]);
     assert_eq!(town.value("one").await, None);
     assert!(!owner.get(&format!("/records/{two}")).await.body["deleted_at"].is_null());
-    // Deleted, not destroyed: what machines had can be had again.
+    // The secrets are deleted and not destroyed, so that both can be restored.
     owner.post(&format!("/records/{one}/restore"), json!({})).await.expect(200);
     town.root().call("POST", "kv/undelete/team/app/two", Some(json!({"versions": [1]}))).await;
     let run = town.run().await;
@@ -151,7 +151,7 @@ async fn odd_names_and_values_travel_both_ways() {
     did(&town.run().await, "succeeded", &[]);
 }
 
-/// A path as a URL has it.
+/// Encodes a path for a URL.
 fn encoded(path: &str) -> String {
     let keep = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'/';
     path.bytes().map(|byte| if keep(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
@@ -167,7 +167,7 @@ async fn a_plan_shows_everything_and_is_applied_exactly_as_shown() {
     let steps: Vec<_> = plan["steps"].as_array().expect("steps").iter().map(|step| &step["action"]).collect();
     assert_eq!(steps, ["create_remote", "create_local"]);
     assert_eq!(town.value("one").await, None, "a plan writes nothing");
-    // What moved since is stale, what came since is not in the plan.
+    // The step for the changed record is stale. The new record is not in the plan.
     town.house.change(&one, json!({"v": "later"})).await;
     town.house.record(&town.collection, "three", json!({"v": "3"})).await;
     let run = town.run_with(json!({"plan_id": plan["id"]})).await;
@@ -187,7 +187,7 @@ async fn the_audit_names_both_sides_of_everything_that_travelled() {
     assert!(event["remote"]["path"].as_str().is_some_and(|path| path.ends_with("team/app/db/main")), "{event:#}");
     assert_eq!(event["remote"]["version"], 1);
     assert_eq!(event["detail"]["revision"], "1");
-    // The same id stands in Vault's own log.
+    // Vault's own log has the same id.
     assert!(event["remote"]["request_id"].is_string(), "{event:#}");
     let verdict = town.house.owner.post("/audit/verify", json!({})).await.expect(200).body;
     assert_eq!(verdict["ok"], true);

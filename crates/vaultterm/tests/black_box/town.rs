@@ -1,4 +1,4 @@
-//! A house, an OpenBao beside it, and the role that the printed policy makes.
+//! A house, an OpenBao beside it, and the role that the printed policy creates.
 
 use std::sync::Arc;
 
@@ -10,28 +10,28 @@ use crate::house::{Answer, House};
 pub(crate) const MOUNT: &str = "kv";
 pub(crate) const PREFIX: &str = "team/app";
 
-/// Both sides, and what connects them.
+/// Both sides, and the connection between them.
 pub(crate) struct Town {
     pub(crate) house: House,
     pub(crate) bao: Arc<OpenBao>,
     pub(crate) collection: String,
     pub(crate) credentials: Credentials,
-    /// The connection's id.
+    /// The id of the connection.
     pub(crate) connection: String,
 }
 
 impl Town {
-    /// Connects a collection `app` to `kv/team/app`, with nothing that runs by itself.
+    /// Connects a collection `app` to `kv/team/app`. No run starts by itself.
     pub(crate) async fn new(mode: &str) -> Self {
         Self::with(mode, json!({"interval_seconds": 0, "on_change": false})).await
     }
 
-    /// The same, with options.
+    /// Does the same with other options.
     pub(crate) async fn with(mode: &str, options: Value) -> Self {
         Self::around(House::new(), mode, options).await
     }
 
-    /// The same around a house of another kind.
+    /// Does the same around another kind of house.
     pub(crate) async fn around(house: impl Future<Output = House>, mode: &str, options: Value) -> Self {
         let (house, bao) = tokio::join!(house, OpenBao::start());
         bao.root().mount_kv(MOUNT, 2).await;
@@ -44,7 +44,7 @@ impl Town {
         town
     }
 
-    /// What makes the connection.
+    /// Returns the request body that creates the connection.
     pub(crate) fn settings(&self, mode: &str) -> Value {
         json!({
             "name": "prod", "collection_id": self.collection, "address": self.bao.address(),
@@ -84,19 +84,19 @@ impl Town {
         self.root().call("DELETE", &format!("{MOUNT}/data/{PREFIX}/{path}"), None).await;
     }
 
-    /// Starts a run and waits until it ended.
+    /// Starts a run and waits until it has ended.
     pub(crate) async fn run(&self) -> Value {
         self.run_with(json!({})).await
     }
 
-    /// The same, with a body.
+    /// Does the same with a body for the request.
     pub(crate) async fn run_with(&self, body: Value) -> Value {
         let path = format!("/connections/{}/runs", self.connection);
         let id = self.house.owner.post(&path, body).await.expect(202).id();
         self.ended(&id).await
     }
 
-    /// Waits until a run ended.
+    /// Waits until a run has ended.
     pub(crate) async fn ended(&self, id: &str) -> Value {
         let owner = &self.house.owner;
         self.house
@@ -112,12 +112,12 @@ impl Town {
         self.house.owner.post(&format!("/connections/{}/plans", self.connection), json!({})).await.expect(201).body
     }
 
-    /// Shows the connection.
+    /// Returns the connection.
     pub(crate) async fn standing(&self) -> Value {
         self.house.owner.get(&format!("/connections/{}", self.connection)).await.expect(200).body
     }
 
-    /// The one open conflict.
+    /// Returns the only open conflict.
     pub(crate) async fn conflict(&self) -> Value {
         let open = self.house.owner.items("/conflicts?status=open").await;
         assert_eq!(open.len(), 1, "{open:?}");
@@ -125,7 +125,7 @@ impl Town {
     }
 }
 
-/// Makes the role with exactly the policy that the API prints.
+/// Creates the role with exactly the policy that the API prints.
 pub(crate) async fn role(house: &House, bao: &OpenBao, mode: &str) -> Credentials {
     let body = json!({"mount": MOUNT, "path": PREFIX, "mode": mode, "flavor": bao.flavor()});
     let policy = house.owner.post("/connections/policy", body).await.expect(200);
@@ -133,7 +133,7 @@ pub(crate) async fn role(house: &House, bao: &OpenBao, mode: &str) -> Credential
     bao.root().make_role(AppRole { name: "vaultterm", policy: &hcl, more: Value::Null }).await
 }
 
-/// Fails unless a run ended so, and did exactly this: counts that are not named are zero but for
+/// Asserts that a run ended in this state with these counts. Counts that are not named must be zero, except
 /// `unchanged`.
 pub(crate) fn did(run: &Value, state: &str, counts: &[(&str, u64)]) {
     assert_eq!(run["state"], state, "{run:#}");

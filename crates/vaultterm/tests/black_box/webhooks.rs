@@ -1,4 +1,5 @@
-//! The audit log pushed to receivers: in order, signed, at least once, whatever dies or is away.
+//! Delivery of the audit log to receivers: in order, signed, and at least once, whatever crashes or is
+//! unreachable.
 
 use std::{collections::BTreeSet, fs, path::Path, process::Stdio};
 
@@ -11,7 +12,7 @@ use crate::{
     receiver::{Message, Receiver},
 };
 
-/// Checks a message with the example of the manual, as a receiver would.
+/// Checks a message with the example code of the manual, as a receiver would.
 fn checked(secret: &str, message: &Message) -> Result<(), String> {
     let manual = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/concepts/webhooks.md");
     let manual = fs::read_to_string(manual).expect("the manual");
@@ -32,7 +33,7 @@ fn checked(secret: &str, message: &Message) -> Result<(), String> {
 }
 
 impl House {
-    /// Creates a webhook; answers it, with its secret.
+    /// Creates a webhook. Returns it with its secret.
     async fn webhook(&self, name: &str, receiver: &Receiver, more: Value) -> Value {
         let mut body = json!({ "name": name, "url": receiver.url() });
         for (key, value) in more.as_object().expect("an object") {
@@ -45,7 +46,7 @@ impl House {
         self.owner.get(&format!("/webhooks/{}", webhook["id"].as_str().expect("an id"))).await.expect(200).body
     }
 
-    /// Waits until everything that is in the log was taken; answers the newest entry's place.
+    /// Waits until the receiver has accepted the whole log. Returns the number of the newest entry.
     async fn until_delivered(&self, webhook: &Value) -> u64 {
         let end = self.owner.items("/audit/events?limit=500").await.len() as u64;
         self.until("everything is delivered", async || {
@@ -77,7 +78,7 @@ fn secret(webhook: &Value) -> &str {
     webhook["secret"].as_str().expect("a drawn secret")
 }
 
-/// The places in the log of what was taken, message after message.
+/// Returns the numbers of the received entries, message after message.
 fn seqs(messages: &[Message]) -> Vec<u64> {
     messages.iter().flat_map(Message::seqs).collect()
 }
@@ -171,7 +172,7 @@ async fn a_message_whose_answer_a_kill_swallowed_comes_again_as_it_was_and_holds
     let again = &messages[held.len()];
     assert_eq!((again.id(), &again.body), (held[0].id(), &held[0].body));
     checked(secret(&made), again).expect("it is ours");
-    // As a receiver does that drops what it knows.
+    // A receiver should drop messages that it has already, as this code does.
     let mut known = BTreeSet::new();
     let taken: Vec<_> = messages.iter().filter(|message| known.insert(message.id())).cloned().collect();
     let begins = seqs(&taken)[0];

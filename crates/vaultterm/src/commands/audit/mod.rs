@@ -91,7 +91,7 @@ pub(crate) async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
         Command::Ls { actor, action, object, span, after, limit } => {
             let client = app.client()?;
             let actor = match actor {
-                // Whoever is gone is still found by id.
+                // A person who was deleted can still be named by id.
                 Some(name) => match uuid::Uuid::parse_str(&name) {
                     Ok(id) => Some(id),
                     Err(_) => Some(client.person(&name).await?.id),

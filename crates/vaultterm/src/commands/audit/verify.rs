@@ -1,4 +1,4 @@
-//! `vaultterm audit verify`: checks an export without any server.
+//! `vaultterm audit verify`: checks an export without a server.
 
 use std::path::{Path, PathBuf};
 
@@ -13,10 +13,10 @@ use crate::{
     table::Table,
 };
 
-/// Findings that are told on the terminal, at most.
+/// The maximum number of findings that the terminal shows.
 const FINDINGS_TOLD: usize = 10;
 
-/// What scripts go by.
+/// The exit codes for scripts.
 pub(super) const EXIT_CODES: &str = "\
 Exit codes: 0 everything fits · 1 it cannot be read · otherwise the class of the first finding: 20 malformed ·
 21 altered · 22 gap · 23 link · 24 other_log · 25 truncated · 26 root · 27 signature · 28 rollback · 29 anchor";
@@ -33,7 +33,7 @@ pub(crate) struct Args {
     anchor: Vec<PathBuf>,
 }
 
-/// What the check came to, as JSON.
+/// The result of the check as JSON.
 #[derive(Serialize)]
 struct Verdict<'a> {
     ok: bool,
@@ -59,7 +59,7 @@ struct Found<'a> {
     what: &'a str,
 }
 
-/// A line of a file of checkpoints.
+/// A line of a file with checkpoints.
 #[derive(Deserialize)]
 struct Anchor {
     checkpoint: String,
@@ -151,7 +151,7 @@ fn facts(report: &Report) -> Table {
         .fact("kept checkpoints", anchors)
 }
 
-/// Says what a check that found nothing does not tell.
+/// Prints what a check without findings does not prove.
 fn note_limits(report: &Report, app: &App) {
     if report.selection {
         app.console.warn("entries are left out in between: nothing can be said about what is missing");

@@ -1,4 +1,4 @@
-//! `vaultterm connection ignore | unignore | ignored`: secrets that can never be taken over under their names.
+//! `vaultterm connection ignore | unignore | ignored`: secrets that cannot become records under their names.
 
 use serde::Deserialize;
 use serde_json::json;
@@ -34,7 +34,7 @@ pub(super) async fn accept(app: &App, name: &str, path: &str, reason: Option<&st
     Ok(Exit::Done)
 }
 
-/// Takes that back.
+/// Takes this acceptance back.
 pub(super) async fn take_back(app: &App, name: &str, path: &str) -> Result<Exit, Failure> {
     let client = app.client()?;
     let found = client.connection(name).await?.data;
@@ -44,7 +44,7 @@ pub(super) async fn take_back(app: &App, name: &str, path: &str) -> Result<Exit,
     Ok(Exit::Done)
 }
 
-/// Lists what is left out.
+/// Lists the secrets that are accepted as left out.
 pub(super) async fn list(app: &App, name: &str) -> Result<Exit, Failure> {
     let client = app.client()?;
     let found = client.connection(name).await?.data;

@@ -102,7 +102,7 @@ pub(crate) struct CredentialArgs {
 }
 
 impl CredentialArgs {
-    /// Reads the credential: the API's field name, and its value.
+    /// Reads the credential. Returns the name of the API's field, and its value.
     fn read(&self) -> Result<(&'static str, zeroize::Zeroizing<String>), Failure> {
         match (&self.secret_id_file, &self.wrapping_token_file) {
             (Some(path), _) => {
@@ -197,20 +197,20 @@ async fn pause(app: &App, name: &str, paused: bool) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// The remote side in one word: address, mount and path.
+/// Returns the remote side as a single word: address, mount and path.
 pub(crate) fn scope(connection: &Connection) -> String {
     let path = if connection.path.is_empty() { String::new() } else { format!("/{}", connection.path) };
     let namespace = connection.namespace.as_deref().map_or(String::new(), |namespace| format!(" ({namespace})"));
     format!("{}{namespace} {}{path}", connection.address, connection.mount)
 }
 
-/// Says how a connection logs in.
+/// Returns how a connection logs in.
 fn login(auth: &Auth) -> String {
     let namespace = auth.namespace.as_deref().map_or(String::new(), |namespace| format!(", namespace {namespace}"));
     format!("AppRole {} (mount {}{namespace})", auth.role_id, auth.mount)
 }
 
-/// A connection for people.
+/// Returns a table about a connection for people.
 fn facts(connection: &Connection) -> Table {
     let mut table = Table::of_facts()
         .fact("name", &connection.name)

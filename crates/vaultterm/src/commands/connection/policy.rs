@@ -1,4 +1,5 @@
-//! `vaultterm connection policy`: for a connection, or before there is one, without a server.
+//! `vaultterm connection policy`: prints the policy for a connection, or for one that does not exist yet. The
+//! second needs no server.
 
 use clap::{ArgGroup, ValueEnum};
 use serde_json::json;
@@ -103,8 +104,8 @@ fn written(args: &Args, mount: &str, mode: Mode) -> Result<Reply<Policy>, Failur
     Ok(Reply { json, data: Policy { hcl: text.hcl, script: text.script } })
 }
 
-/// Checks a place as the server does when a connection is created: for what is refused there, no
-/// policy is printed.
+/// Checks a mount or path as the server does when a connection is created, so that no policy is printed for a
+/// place that the server would refuse.
 fn place<'a>(flag: &str, text: &'a str) -> Result<&'a str, Failure> {
     SecretPath::place(text).map_err(|error| Failure::local(format!("{flag} cannot be used")).because(&error))
 }

@@ -1,4 +1,4 @@
-//! `vaultterm connection create` and `update`: from flags to the API's connection.
+//! `vaultterm connection create` and `update`: turn flags into the connection of the API.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ use crate::{
     shell,
 };
 
-/// Which way credentials travel.
+/// The directions in which credentials travel.
 const MODES: [&str; 3] = ["push", "pull", "bidirectional"];
 
 #[derive(clap::Args, Debug)]
@@ -193,19 +193,19 @@ pub(crate) async fn update(args: UpdateArgs, app: &App) -> Result<Exit, Failure>
     Ok(Exit::Done)
 }
 
-/// Takes what a flag says, else what Vault's own variables say, and tells so.
+/// Returns the value of a flag, or else that of Vault's own variables. Prints which variable was used.
 fn offered(app: &App, flag: &str, given: Option<String>, variables: [&str; 2]) -> Option<String> {
     if given.is_some() {
         return given.filter(|text| !text.is_empty());
     }
     let (name, value) = variables.into_iter().find_map(|name| variable(name).map(|value| (name, value)))?;
-    // An address may hold a password.
+    // An address may contain a password.
     let shown = if value.contains('@') { name.to_owned() } else { format!("{name}={value}") };
     app.console.note(&format!("using {shown} ({flag} was not given)"));
     Some(value)
 }
 
-/// Reads the TLS files. What is not named is left out.
+/// Reads the TLS files. Files that no flag names are left out.
 fn tls(ca_cert: Option<&str>, args: &TlsArgs) -> Result<Map<String, Value>, Failure> {
     let read = |path: &Path, what: &str, by: &str| InputFile { path, what, by }.text();
     let mut tls = Map::new();
@@ -232,8 +232,8 @@ fn tls(ca_cert: Option<&str>, args: &TlsArgs) -> Result<Map<String, Value>, Fail
     Ok(tls)
 }
 
-/// Reads `key=value`; numbers, `true` and `false` are JSON, anything else is a text. The server
-/// says which keys and values there are.
+/// Reads `key=value`. Numbers, `true` and `false` become JSON values, and everything else becomes a text. The
+/// server checks the keys and values.
 fn option(text: &str) -> Result<(String, Value), String> {
     let (key, value) = text.split_once('=').ok_or("an option is written KEY=VALUE")?;
     let value = match serde_json::from_str(value) {

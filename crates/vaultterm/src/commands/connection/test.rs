@@ -1,4 +1,4 @@
-//! `vaultterm connection test`: the checks, one a line, with what to do where one failed.
+//! `vaultterm connection test`: prints one line per check, with a hint for each failed check.
 
 use serde_json::json;
 
@@ -12,7 +12,7 @@ use crate::{
     table::{Table, moment},
 };
 
-/// Tests a connection. A failed check is an error of Vault's side.
+/// Tests a connection. A failed check counts as an error of the server side.
 pub(crate) async fn run(name: &str, app: &App) -> Result<Exit, Failure> {
     let client = app.client()?;
     let found = client.connection(name).await?.data;
@@ -29,7 +29,7 @@ pub(crate) async fn run(name: &str, app: &App) -> Result<Exit, Failure> {
         tell_hints(&app.console, &report.data.checks);
         let failed: Vec<_> = report.data.checks.iter().filter(|check| !check.ok).collect();
         let failure = Failure::server(format!("{} of {} checks failed", failed.len(), report.data.checks.len()));
-        // Only a right that is lacking is the policy's business.
+        // The policy helps only if a right is missing.
         return Err(match failed.iter().any(|check| check.name.contains(" on ")) {
             true => failure.hint(format!(
                 "vaultterm connection policy {} prints the policy that the role needs",
@@ -42,7 +42,7 @@ pub(crate) async fn run(name: &str, app: &App) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// What was needed beside what was found.
+/// Returns the checks with their findings as a table.
 pub(crate) fn checks_table(checks: &[Check]) -> Table {
     checks.iter().fold(Table::new(&["", "CHECK", "FOUND"], "nothing was checked"), |table, check| {
         let mark = if check.ok { "ok" } else { "FAILED" };
@@ -50,7 +50,7 @@ pub(crate) fn checks_table(checks: &[Check]) -> Table {
     })
 }
 
-/// What to do about the checks that failed.
+/// Prints the hints of the failed checks.
 pub(crate) fn tell_hints(console: &Console, checks: &[Check]) {
     for check in checks.iter().filter(|check| !check.ok) {
         if let Some(hint) = &check.hint {

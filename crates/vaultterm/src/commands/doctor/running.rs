@@ -1,12 +1,12 @@
-//! What the running server says of itself: it holds the credentials that it was started or reloaded with, which `doctor`
-//! does not see.
+//! Asks the running server for its state. The server holds the credentials with which it was started or
+//! reloaded, and `doctor` itself cannot see those.
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{api::Check, app::App, failure::Failure};
 
-/// The parts that are asked for here; the anchors are examined on their own.
+/// The parts that are reported here. The anchors are examined separately.
 const PARTS: [&str; 3] = ["database", "keys", "scheduler"];
 
 #[derive(Deserialize)]
@@ -22,7 +22,8 @@ struct Component {
     detail: Option<String>,
 }
 
-/// Asks the server at the client's address how its parts are, or, without a login, whether it is ready.
+/// Asks the server at the client's address for the state of its parts. Without a login, asks only whether it
+/// is ready.
 pub(super) async fn ask(app: &App) -> Vec<Check> {
     let client = match app.client() {
         Ok(client) => client,
@@ -54,7 +55,8 @@ fn parts(asked: &str, health: Health) -> Vec<Check> {
     checks
 }
 
-/// A server that answers otherwise has a fault; at an address where none answers there may be another one, or none.
+/// Returns the check for a server that could not be asked. A server that answers with an error has a fault.
+/// If none answers at the address, the server may run at another address, or not at all.
 fn unanswered(asked: &str, failure: &Failure) -> Check {
     let causes = failure.causes.iter().map(|cause| format!(": {cause}")).collect::<String>();
     match failure.status {

@@ -1,9 +1,8 @@
-//! `vaultterm record edit`: the fields as JSON in the person's editor.
+//! `vaultterm record edit`: opens the fields as JSON in the person's editor.
 //!
-//! The text lies in a file that only its owner can read, in memory where the system offers
-//! that, and is overwritten and removed whatever happens. What the editor itself leaves behind
-//! (swap and backup files) is not in our hands, but they end up in the same private directory,
-//! which is removed as a whole.
+//! The text is in a file that only its owner can read, in memory if the system offers that. It is overwritten
+//! and removed in every case. The command cannot control the files that the editor itself leaves behind (swap
+//! and backup files). They are in the same private directory, which is removed as a whole.
 
 use std::{
     collections::BTreeMap,
@@ -42,8 +41,7 @@ pub(crate) struct Args {
     reason: Option<String>,
 }
 
-/// Edits a record. Only what changed is sent, and only if the record is still at the revision
-/// that was shown.
+/// Edits a record. Sends only the changes, and only if the record is still at the revision that was shown.
 pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     let client = app.client()?;
     let record = client.record(&args.record).await?.data;
@@ -81,7 +79,7 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Compares what was shown with what came back: the fields to set and the names to remove.
+/// Compares the fields before and after the edit. Returns the fields to set and the names to remove.
 fn difference(before: &BTreeMap<String, Value>, after: Fields) -> Result<(Fields, Vec<String>), Failure> {
     let removed = before.keys().filter(|name| !after.contains_key(*name)).cloned().collect();
     let mut changed = Fields::new();
@@ -95,7 +93,7 @@ fn difference(before: &BTreeMap<String, Value>, after: Fields) -> Result<(Fields
     Ok((changed, removed))
 }
 
-/// The file that the editor opens, in a directory of its own.
+/// The file that the editor opens. It has its own directory.
 struct PrivateFile {
     directory: PathBuf,
     path: PathBuf,
@@ -106,7 +104,7 @@ impl PrivateFile {
         let failed = |error: io::Error| Failure::local("cannot make a private file to edit").because(&error);
         let directory = in_memory_directory().join(format!("vaultterm-{}", uuid::Uuid::now_v7()));
         fs::DirBuilder::new().mode(0o700).create(&directory).map_err(failed)?;
-        // From here on dropping it removes whatever was written.
+        // From here on, dropping the value removes everything that was written.
         let file = Self { path: directory.join("fields.json"), directory };
         let text = Zeroizing::new(serde_json::to_string_pretty(fields).expect("a map of JSON values always encodes"));
         let mut handle =
@@ -118,7 +116,7 @@ impl PrivateFile {
     fn open_in_editor(&self) -> Result<(), Failure> {
         let editor = settings::variable("VISUAL").or_else(|| settings::variable("EDITOR"));
         let editor = editor.unwrap_or_else(|| "vi".to_owned());
-        // By the shell, as git does: the variable may hold arguments.
+        // The shell runs the editor, as in git, because the variable may contain arguments.
         let status = Command::new("/bin/sh")
             .arg("-c")
             .arg(format!("{editor} \"$1\""))
@@ -145,7 +143,7 @@ impl PrivateFile {
         })
     }
 
-    /// Overwrites the text before the directory goes, for file systems that reuse blocks late.
+    /// Overwrites the text before the directory is removed, for file systems that reuse blocks late.
     fn wipe(&self) -> io::Result<()> {
         if !self.directory.exists() {
             return Ok(());
@@ -161,12 +159,12 @@ impl PrivateFile {
 
 impl Drop for PrivateFile {
     fn drop(&mut self) {
-        // On a way out that has an error to tell already.
+        // Another error is reported already at this point.
         let _ = self.wipe();
     }
 }
 
-/// Prefers a directory that never reaches a disk.
+/// Returns a directory in memory, if there is one, and else a directory on disk.
 fn in_memory_directory() -> PathBuf {
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
     [runtime, Some(PathBuf::from("/dev/shm"))]

@@ -1,4 +1,4 @@
-//! `vaultterm record generate`: passwords from the operating system's randomness.
+//! `vaultterm record generate`: generates passwords with the randomness of the operating system.
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use serde_json::json;
@@ -15,12 +15,12 @@ use crate::{
     lookup::RecordRef,
 };
 
-/// Groups of characters; a password has at least one of each that is used.
+/// The groups of characters. A password has at least one character of each group in use.
 const LOWER: &[u8] = b"abcdefghijklmnopqrstuvwxyz";
 const UPPER: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 const DIGITS: &[u8] = b"0123456789";
 const SYMBOLS: &[u8] = b"!#$%&()*+,-./:;<=>?@[]^_{|}~";
-/// Characters that people mistake for others.
+/// The characters that people confuse with others.
 const AMBIGUOUS: &[u8] = b"Il1O0o|";
 
 #[derive(clap::Args, Debug)]
@@ -70,8 +70,8 @@ fn groups(no_symbols: bool, no_ambiguous: bool) -> Vec<Vec<u8>> {
     used.iter().map(|group| group.iter().copied().filter(wanted).collect()).collect()
 }
 
-/// Draws a password uniformly among those that have a character of every group: one that lacks
-/// a group is thrown away whole, which favours none of the others.
+/// Returns a password that is uniformly distributed among those with a character of every group. A password
+/// without one is discarded as a whole, which favours no other password.
 fn password(random: &dyn SecureRandom, length: u16, groups: &[Vec<u8>]) -> Result<Zeroizing<String>, Failure> {
     const TRIES_MAX: u32 = 10_000;
     let alphabet = groups.concat();
@@ -84,7 +84,8 @@ fn password(random: &dyn SecureRandom, length: u16, groups: &[Vec<u8>]) -> Resul
     Err(Failure::local("no password with every kind of character was drawn").hint("choose a larger --length"))
 }
 
-/// Draws characters uniformly: bytes beyond the last whole multiple of the alphabet are skipped.
+/// Returns uniformly distributed characters. Bytes beyond the last whole multiple of the alphabet's size are
+/// skipped.
 fn draw(random: &dyn SecureRandom, length: u16, alphabet: &[u8]) -> Result<Zeroizing<String>, Failure> {
     let fair = 256 - 256 % alphabet.len();
     let mut text = Zeroizing::new(String::with_capacity(length.into()));

@@ -1,4 +1,4 @@
-//! `vaultterm record …`. Values are masked unless `--reveal` is given, which the audit records.
+//! `vaultterm record …`. Values are masked unless `--reveal` is given, and the audit log records that.
 
 mod edit;
 mod generate;
@@ -143,7 +143,8 @@ async fn rename(client: &Client, app: &App, reference: &RecordRef, new_path: &st
     Ok(Exit::Done)
 }
 
-/// A new path that begins with another collection's name is most likely meant to go there.
+/// Refuses a new path that begins with the name of another collection, because the person most likely wants
+/// to move the record there.
 async fn refuse_other_collection(client: &Client, own: &str, first: &str) -> Result<(), Failure> {
     match client.collection(first).await {
         Ok(other) => Err(Failure::local(format!("`{first}` is another collection, and a record stays in its own"))
@@ -195,7 +196,7 @@ async fn restore(client: &Client, app: &App, reference: &RecordRef, revision: Op
     Ok(Exit::Done)
 }
 
-/// Finds a live record, else one in the trash.
+/// Finds the live record at a path, or else the one in the trash.
 async fn standing_or_trashed(client: &Client, reference: &RecordRef) -> Result<Reply<Record>, Failure> {
     let RecordRef::Place { collection, path } = reference else { return client.record(reference).await };
     let found = client.collection(collection).await?.data;
@@ -207,7 +208,7 @@ async fn standing_or_trashed(client: &Client, reference: &RecordRef) -> Result<R
     Err(no_record(collection, path))
 }
 
-/// Names a record in a command that is suggested.
+/// Returns the name of a record for a suggested command.
 fn name_of(reference: &RecordRef, record: &Record) -> String {
     match reference {
         RecordRef::Id(id) => id.to_string(),
@@ -219,7 +220,7 @@ fn sync_states(record: &Record) -> String {
     record.sync.iter().map(|sync| sync.state.as_str()).collect::<Vec<_>>().join(" ")
 }
 
-/// A record without its values, for people.
+/// Returns a table about a record for people, without its values.
 fn facts(record: &Record) -> Table {
     let table = Table::of_facts()
         .fact("path", &record.path)

@@ -20,7 +20,7 @@ use crate::{
     lookup::{RecordRef, Standing},
 };
 
-/// Fields as they are sent: name → JSON text.
+/// Fields in the form of the request: a map from names to JSON texts.
 pub(crate) type Fields = BTreeMap<String, Box<RawValue>>;
 
 #[derive(clap::Args, Debug)]
@@ -103,7 +103,7 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// What is to become of a record.
+/// A change of a record.
 pub(super) struct Change {
     pub(super) record_type: Option<RecordType>,
     pub(super) fields: Fields,
@@ -153,7 +153,7 @@ pub(super) async fn save(
     }
 }
 
-/// Finds the type for a new record from the names of its fields.
+/// Returns the type of a new record from the names of its fields.
 pub(super) fn infer(fields: &Fields) -> RecordType {
     RecordType::infer(fields.keys().map(String::as_str))
 }
@@ -186,7 +186,7 @@ fn read_fields(args: &Args, app: &App) -> Result<Fields, Failure> {
     Ok(fields)
 }
 
-/// Reads a JSON object of fields. Errors tell the position, never the text.
+/// Reads a JSON object of fields. Errors contain the position and never the text.
 pub(super) fn parse_object(text: &str) -> Result<Fields, Failure> {
     let Pairs(pairs) = serde_json::from_str(text).map_err(|error| {
         Failure::local("the fields are not a JSON object of names and values").because_of(format!(
@@ -205,7 +205,8 @@ pub(super) fn parse_object(text: &str) -> Result<Fields, Failure> {
     Ok(fields)
 }
 
-/// The names and values of a JSON object in their order. A map would keep the last of two equal names.
+/// The names and values of a JSON object in their order. A map would silently keep the last of two equal
+/// names.
 struct Pairs(Vec<(String, Box<RawValue>)>);
 
 impl<'de> Deserialize<'de> for Pairs {

@@ -1,4 +1,5 @@
-//! What SIGHUP does: certificate, credentials and license are read again. It never ends the server.
+//! Handles SIGHUP: reads the certificate, the credentials and the license again. A reload never ends the
+//! server.
 
 use std::sync::{Arc, OnceLock};
 
@@ -14,31 +15,32 @@ use crate::{
     server_config::{ConfigArgs, ServerConfig, TlsFiles},
 };
 
-/// What is there to be reloaded, as far as the server has come.
+/// The parts that can be reloaded, as far as the start of the server has got.
 #[derive(Clone, Default)]
 pub(super) struct Reloads {
-    /// Wakes a server that waits for its seal.
+    /// Wakes a server that waits for the unsealing of its root key.
     pub(super) again: Arc<Notify>,
-    /// The certificate, where TLS is served.
+    /// The certificate, if the server uses TLS.
     pub(super) tls: Arc<OnceLock<TlsReload>>,
-    /// The server, once its keys are open.
+    /// The server, after its keys are open.
     pub(super) app: Arc<OnceLock<ServerApp>>,
 }
 
-/// Listens for SIGHUP, which would end the process otherwise.
+/// Listens for SIGHUP, which would otherwise end the process.
 pub(super) fn listen() -> Result<Signal, Failure> {
     signal(SignalKind::hangup()).map_err(|error| Failure::local("cannot listen for signals").because(&error))
 }
 
 impl Reloads {
-    /// Reloads at each SIGHUP, for ever.
+    /// Reloads at each SIGHUP. Never returns.
     pub(super) async fn at_each(self, mut hangup: Signal, args: ConfigArgs) {
         while hangup.recv().await.is_some() {
             self.reload(&args);
         }
     }
 
-    /// Reads again what may have been renewed. What is wrong is logged, and leaves in force what was there before.
+    /// Reads everything again that may have been renewed. An error is logged, and the previous part stays in
+    /// force.
     fn reload(&self, args: &ConfigArgs) {
         tracing::info!("SIGHUP: certificate, credentials and license are read again");
         match (ServerConfig::load(args, None), self.tls.get()) {
@@ -57,7 +59,8 @@ impl Reloads {
             },
             (Ok(_), None) => {}
         }
-        // The credential for the seal is read before each use: a server that waits for one tries at once.
+        // The credential for the seal is read before each use. A server that waits for a new credential
+        // therefore tries again at once.
         self.again.notify_one();
         if let Some(app) = self.app.get() {
             app.read_license_again();
@@ -70,7 +73,7 @@ fn tell(what: &str, failure: &Failure) {
     tracing::error!(why = failure.message, causes, "{what} cannot be read again: the one before stays in force");
 }
 
-/// Reads certificate and key.
+/// Reads the certificate and its key.
 pub(super) fn read_tls(files: &TlsFiles) -> Result<TlsPem, Failure> {
     private_file::check_mode(&files.key)?;
     let read = |path: &std::path::Path| {

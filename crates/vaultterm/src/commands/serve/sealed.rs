@@ -1,4 +1,4 @@
-//! The server while its root key is still sealed: how often it asks Vault to open it.
+//! The server while its root key is sealed. It asks Vault repeatedly to open the key.
 
 use std::time::Duration;
 
@@ -10,14 +10,14 @@ use vaultterm_sync::schedule::login_rest;
 
 use crate::{failure::Failure, installation::broken};
 
-/// How long the second attempt waits, and the later ones at most.
+/// The time before the second attempt, and the maximum time between attempts.
 const REST: Duration = Duration::from_secs(1);
 const REST_MAX: Duration = Duration::from_secs(60);
-/// How often it is looked whether somebody renewed the credential.
+/// The time between checks for a renewed credential.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-/// Prepares the store that the root key opened. The lock is ours: the process that held a lease is gone, and its
-/// runs go on with the next ones.
+/// Prepares the store that the root key opened. This process holds the lock of the installation, so processes
+/// that held a lease are gone. The leases are freed, and later runs continue the work.
 pub(super) async fn opened((store, root): (Store, RootKey)) -> Result<(Store, RootKey), Failure> {
     store.free_leases().await.map_err(|error| broken(&error))?;
     for (connection, reason) in store.guarded_connections().await.map_err(|error| broken(&error))? {
@@ -26,7 +26,7 @@ pub(super) async fn opened((store, root): (Store, RootKey)) -> Result<(Store, Ro
     Ok((store, root))
 }
 
-/// How long to wait between attempts.
+/// Computes the time between attempts.
 pub(super) struct Patience {
     rest: Duration,
     logins_refused: u32,
@@ -37,8 +37,9 @@ impl Patience {
         Self { rest: REST, logins_refused: 0 }
     }
 
-    /// Tells how long to wait after an attempt that failed, before it is spread: twice as long each time, up to a minute. After
-    /// a refused login longer than Vault counts refused logins, so that the role is never kept locked from here.
+    /// Returns the time to wait after a failed attempt, before a random spread. It doubles each time, up to a
+    /// minute. After a refused login it is longer than the window in which Vault counts refused logins, so
+    /// that this server never keeps the role locked.
     pub(super) fn after(&mut self, error: Option<&UnlockError>) -> Duration {
         if error.is_some_and(UnlockError::is_refused_login) {
             self.logins_refused = self.logins_refused.saturating_add(1);
@@ -50,8 +51,8 @@ impl Patience {
     }
 }
 
-/// Tries to have the root key unsealed until it is, ever more rarely; at once when the credential was renewed, or when
-/// `again` says so. `error` is what the first attempt failed with, where Vault answered it.
+/// Tries to unseal the root key until it succeeds, with growing pauses. Tries at once when the credential was
+/// renewed or `again` notifies it. `error` is the error of the first attempt, if Vault answered it.
 pub(super) async fn unsealed(
     keeper: &RootKeeper,
     database: &Database,
@@ -64,7 +65,7 @@ pub(super) async fn unsealed(
         if let Some(error) = &error {
             tell(error, attempt - 1, rest);
         }
-        // Not all servers at once, after a Vault came back.
+        // The pause is random, so that servers do not all try at the same time after a Vault came back.
         let rest = rest.mul_f64(0.75 + 0.5 * jitter());
         tokio::select! {
             () = tokio::time::sleep(rest) => {}
@@ -88,7 +89,7 @@ pub(super) async fn unsealed(
     unreachable!("the attempts never end");
 }
 
-/// Waits until somebody renewed the credential; for ever where there is none.
+/// Waits until the credential was renewed. Waits forever if there is none.
 async fn renewed(keeper: &RootKeeper) {
     match keeper {
         RootKeeper::Transit { transit, .. } => transit.renewed(LOOK_EVERY).await,
@@ -96,7 +97,7 @@ async fn renewed(keeper: &RootKeeper) {
     }
 }
 
-/// A number from 0 up to 1 that differs between machines and moments.
+/// Returns a number from 0 up to 1 that differs between machines and moments.
 fn jitter() -> f64 {
     let [.., random] = uuid::Uuid::now_v7().into_bytes();
     f64::from(random) / 256.0
@@ -133,7 +134,7 @@ mod tests {
         let refused = vault(FaultClass::LoginRefused);
         let waits: Vec<_> = (0..4).map(|_| patience.after(Some(&refused)).as_secs() / 60).collect();
         assert_eq!(waits, [30, 60, 120, 240]);
-        // Vault's window is 15 minutes; the wait is spread by a quarter either way.
+        // Vault's window is 15 minutes, and the wait is spread by a quarter in both directions.
         assert!(login_rest(1).mul_f64(0.75) > Duration::from_secs(15 * 60));
         assert_eq!(patience.after(None).as_secs(), 60);
     }

@@ -1,4 +1,4 @@
-//! Following a run to its end: events as they come, Ctrl-C as a request to cancel.
+//! Follows a run to its end. Prints events as they come, and takes Ctrl-C as a request to cancel the run.
 
 use std::time::Duration;
 
@@ -17,29 +17,30 @@ use crate::{
     failure::{Exit, Failure},
 };
 
-/// How often a broken event stream is taken up again before we give up following.
+/// The maximum number of times that a broken event stream is opened again.
 const RESUMES_MAX: u32 = 5;
-/// How long to wait before taking it up again.
+/// The pause before it is opened again.
 const RESUME_PAUSE: Duration = Duration::from_secs(1);
 
-/// A run that came to its end.
+/// A run that has ended.
 pub(super) struct Ended {
     /// The run.
     pub(super) run: Reply<Run>,
-    /// Ctrl-C was pressed while it went on.
+    /// Whether Ctrl-C was pressed during the run.
     pub(super) interrupted: bool,
 }
 
-/// What the wait brought.
+/// The event that ended a wait.
 enum News {
     Event(Option<Event>),
     CtrlC,
 }
 
-/// Follows a run to its end. The first Ctrl-C asks the server to cancel and goes on following;
-/// the second leaves at once.
+/// Follows a run to its end. The first Ctrl-C asks the server to cancel, and the command goes on following.
+/// The second Ctrl-C ends the command at once.
 pub(super) async fn follow(client: &Client, app: &App, id: Uuid) -> Result<Ended, Failure> {
-    // Listening before anything is said: whoever reads that a run goes on may press Ctrl-C.
+    // The handler is installed before any output, because a person who reads that a run is going on may press
+    // Ctrl-C.
     let mut interrupts =
         signal(SignalKind::interrupt()).map_err(|error| Failure::local("cannot listen for Ctrl-C").because(&error))?;
     let show = Show::new(app.console);
@@ -60,7 +61,8 @@ pub(super) async fn follow(client: &Client, app: &App, id: Uuid) -> Result<Ended
                 }
             }
             News::Event(None) => {
-                // Ended without `finished`: the connection broke, or the server is going down.
+                // The stream ended without `finished`, so the connection broke or the server is shutting
+                // down.
                 if client.get::<Run>(&format!("/runs/{id}")).await?.data.state != "running" {
                     break;
                 }
@@ -97,13 +99,13 @@ async fn news(stream: &mut EventStream, interrupts: &mut Signal) -> Result<News,
 
 async fn cancel(client: &Client, id: Uuid) -> Result<(), Failure> {
     match client.post::<Run>(&format!("/runs/{id}/cancel"), &json!({}), Patience::Usual).await {
-        // It ended meanwhile.
+        // The run ended meanwhile.
         Err(failure) if failure.status == Some(409) => Ok(()),
         other => other.map(drop),
     }
 }
 
-/// What is shown meanwhile: a bar on a terminal, plain lines elsewhere.
+/// The output during a run: a bar on a terminal, and plain lines elsewhere.
 struct Show {
     console: Console,
     bar: Option<ProgressBar>,
@@ -121,7 +123,7 @@ impl Show {
         Self { console, bar }
     }
 
-    /// Shows an event and says whether it is the last.
+    /// Shows an event. Returns whether it is the last one.
     fn event(&self, event: &Event) -> bool {
         match event.name.as_str() {
             "progress" => {
@@ -140,7 +142,7 @@ impl Show {
                 }
             }
             "finished" => return true,
-            // Later versions may tell more.
+            // Later versions may send more kinds of events.
             _ => {}
         }
         false
@@ -153,7 +155,7 @@ impl Show {
                 bar.set_length(progress.total);
                 bar.set_position(progress.done);
             }
-            // Where lines are kept, only the beginning of each phase is worth one.
+            // Where lines are kept, only the beginning of each phase is printed.
             None if progress.done == 0 => self.line(&progress.phase),
             None => {}
         }

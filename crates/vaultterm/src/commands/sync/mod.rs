@@ -112,7 +112,8 @@ async fn plan(client: &Client, app: &App, name: &str, detailed: bool) -> Result<
     Ok(if detailed { exit_of_plan(&plan.data) } else { Exit::Done })
 }
 
-/// What a plan means to a script. A halt comes first: nothing of the plan is done while it stands.
+/// Returns the exit code for a plan. A halt comes first, because nothing of the plan is carried out while it
+/// stands.
 fn exit_of_plan(plan: &Plan) -> Exit {
     match (plan.halts.is_empty(), plan.steps.is_empty(), plan.conflicts.is_empty()) {
         (false, ..) => Exit::Halted,
@@ -122,7 +123,7 @@ fn exit_of_plan(plan: &Plan) -> Exit {
     }
 }
 
-/// Starts a run and follows it. `name` is what suggested commands call the connection.
+/// Starts a run and follows it. `name` is the name of the connection in suggested commands.
 async fn start(
     client: &Client,
     app: &App,
@@ -151,8 +152,8 @@ async fn start(
     if ended.interrupted { Ok(Exit::Interrupted) } else { exit_of(&ended.run.data) }
 }
 
-/// What a finished run means to a script. What needs a person most comes first. A state that this
-/// version does not know is never taken for success.
+/// Returns the exit code for a finished run. The result that needs a person most comes first. A state that
+/// this version does not know never counts as success.
 fn exit_of(run: &Run) -> Result<Exit, Failure> {
     Ok(match run.state.as_str() {
         "halted" => Exit::Halted,
@@ -190,7 +191,7 @@ fn tell_next(app: &App, run: &Run, connection: &str) {
     }
 }
 
-/// What to do about a missing license, which nobody can acknowledge.
+/// The suggested command for a missing license, which no person can acknowledge.
 const INSTALL: &str = "vaultterm license install FILE";
 const LICENSE: &str = "license";
 const NAMESPACE_IGNORED: &str = "namespace_ignored";
@@ -199,7 +200,7 @@ fn needs_license(halts: &[Halt]) -> bool {
     halts.iter().any(|halt| halt.kind == LICENSE)
 }
 
-/// The flags that accept halts.
+/// Returns the flags that acknowledge these halts.
 fn acknowledging(halts: &[Halt]) -> String {
     let acceptable = halts.iter().filter(|halt| halt.kind != LICENSE && halt.kind != NAMESPACE_IGNORED);
     acceptable.map(|halt| format!(" --acknowledge {}", halt.kind)).collect()
@@ -280,7 +281,7 @@ async fn cancel(client: &Client, app: &App, wanted: &str) -> Result<Exit, Failur
     Ok(Exit::Done)
 }
 
-/// Finds the run that goes on on a connection.
+/// Returns the id of the active run of a connection.
 async fn running(client: &Client, name: &str) -> Result<uuid::Uuid, Failure> {
     let connection = client.connection(name).await?.data;
     let path = format!("/connections/{}/runs", connection.id);

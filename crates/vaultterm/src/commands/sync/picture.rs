@@ -1,4 +1,4 @@
-//! Plans and runs for people: what happens where, why, and the counts.
+//! Prints plans and runs for people: what happens where and why, and the counts.
 
 use std::fmt::Write;
 
@@ -8,8 +8,8 @@ use crate::{
     table::moment,
 };
 
-/// The parts of a plan: where something is written, and the actions that write there. The last
-/// takes all others, so that nothing of a plan is left out.
+/// The parts of a plan: the side that is written, and the actions that write it. The last part takes all
+/// other actions, so that no step of a plan is left out.
 const PARTS: [(&str, &[&str]); 4] = [
     ("In Vault", &["create_remote", "update_remote", "delete_remote", "move_remote"]),
     ("In VaultTerm", &["create_local", "update_local", "delete_local", "copy_local"]),
@@ -19,7 +19,7 @@ const PARTS: [(&str, &[&str]); 4] = [
 
 const NOTHING_TO_DO: &str = "nothing to do";
 
-/// Draws a plan.
+/// Returns the text of a plan.
 pub(super) fn plan(console: &Console, plan: &Plan) -> String {
     let mut out = format!("Plan {} (may be applied until {})\n", plan.id, moment(&plan.expires_at));
     let mut left: Vec<_> = plan.steps.iter().collect();
@@ -49,7 +49,7 @@ pub(super) fn plan(console: &Console, plan: &Plan) -> String {
     out
 }
 
-/// Says why a path is left alone, and who accepted that.
+/// Returns the reason why a path is left out, and the person who accepted it.
 fn left_alone(skip: &Skip) -> String {
     match (&skip.accepted_by, skip.kind.as_str()) {
         (Some(name), _) => format!("left out, accepted by {name}: {}", skip.reason),
@@ -58,7 +58,7 @@ fn left_alone(skip: &Skip) -> String {
     }
 }
 
-/// Draws a run.
+/// Returns the text of a run.
 pub(super) fn run(console: &Console, run: &Run) -> String {
     let ink = match run.state.as_str() {
         "succeeded" => Ink::Green,
@@ -87,7 +87,7 @@ pub(super) fn run(console: &Console, run: &Run) -> String {
     out
 }
 
-/// Says what a run came to.
+/// Returns the results of a run in words.
 pub(super) fn done(run: &Run) -> String {
     counts(&run.counts).unwrap_or_else(|| {
         let nothing = match run.state.as_str() {
@@ -99,7 +99,7 @@ pub(super) fn done(run: &Run) -> String {
     })
 }
 
-/// Says the counts in words; what is zero is left out. `None` when all are.
+/// Returns the counts in words, without those that are zero. Returns `None` if all are zero.
 fn counts(counts: &Counts) -> Option<String> {
     let side = |created: u64, updated: u64, deleted: u64, place: &str| {
         let parts: Vec<_> = [(created, "created"), (updated, "changed"), (deleted, "deleted")]
@@ -128,7 +128,7 @@ fn counts(counts: &Counts) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join(" · "))
 }
 
-/// Draws one step, also while a run goes on.
+/// Returns the line of a step, for a plan or a run in progress.
 pub(super) fn step(console: &Console, step: &Step) -> String {
     let (mark, ink) = match step.action.as_str() {
         "create_remote" | "create_local" | "copy_local" => ("+", Ink::Green),
@@ -166,7 +166,7 @@ fn line_of_step(console: &Console, out: &mut String, planned: &Step) {
 
 fn halts(console: &Console, out: &mut String, halts: &[Halt]) {
     let lines = halts.iter().map(|halt| (halt.kind.as_str(), halt.detail.as_str()));
-    // Nobody can acknowledge a missing license.
+    // No person can acknowledge a missing license.
     let title = match halts.iter().all(|halt| halt.kind == "license") {
         true => "Halted: nothing is written",
         false => "Halted: nothing is written until a person acknowledges",
@@ -184,7 +184,7 @@ fn problems(console: &Console, out: &mut String, problems: &[Problem]) {
     }
 }
 
-/// Says what went wrong at a path, and what to do.
+/// Returns the line of a problem: the path, what went wrong, and what to do.
 pub(super) fn problem_line(problem: &Problem) -> String {
     let place = if problem.path.is_empty() { "the whole run".into() } else { printable(&problem.path) };
     let hint = problem.hint.as_deref().map_or(String::new(), |hint| format!(" ({})", printable(hint)));

@@ -1,4 +1,4 @@
-//! How each fault is brought about, and how it ends.
+//! How each fault begins and ends.
 
 use serde_json::json;
 use vaultterm_testkit::openbao::{Authority, Leaf, Meddling};
@@ -8,14 +8,14 @@ use super::{
     row::{Deed, Fault, Shown},
 };
 
-/// Fields beyond what the server of such rows takes in one request, with names and values.
+/// A number of fields whose names and values exceed the limit of the strict server.
 const FIELDS: usize = 100;
-/// Bytes beyond what the server of such rows takes in one request.
+/// A number of bytes that exceeds the limit of the strict server.
 const BYTES: usize = 40_000;
-/// Requests a second that a quota allows.
+/// The number of requests per second that a quota allows.
 const RATE: u32 = 25;
 
-/// Lets a fault begin that is there before the run. `elsewhere` is the other host of a redirect.
+/// Lets a fault begin that exists before the run. `elsewhere` is the port of the other host of a redirect.
 pub(crate) async fn begin(lane: &Lane, fault: &Fault, elsewhere: u16) {
     match fault {
         Fault::Lasting(at, meddling) => lane.between.meddle(lane.line(at), *meddling),
@@ -25,7 +25,7 @@ pub(crate) async fn begin(lane: &Lane, fault: &Fault, elsewhere: u16) {
                 "HTTP/1.1 307 Temporary Redirect\r\nConnection: close\r\n\
                  Location: http://127.0.0.1:{elsewhere}/v1/elsewhere\r\n\r\n"
             );
-            // One for each such row of one test.
+            // Each such row of a test gets its own answer.
             lane.between.meddle(lane.line(at), Meddling::Instead(answer.leak()));
         }
         Fault::Closed => lane.between.close().await,
@@ -55,7 +55,7 @@ fn certificate(lane: &Lane, shown: Shown) -> Option<Leaf> {
 }
 
 impl Deed {
-    /// Does it. `token` is the one of the request that is held meanwhile.
+    /// Lets the event happen. `token` is the token of the request that is held meanwhile.
     pub(crate) async fn happens(self, lane: &Lane, token: &str) {
         match self {
             Self::Seal => lane.bao.seal().await,
@@ -91,7 +91,7 @@ impl Deed {
             }
             Self::WriteOne => {
                 let mut data = lane.value("one").await.expect("there is one");
-                // A field that only describes: the next run merges it with the change here.
+                // The field is only a description, so the next run merges this change with the local one.
                 data["notes"] = json!(format!("{MARK}-theirs"));
                 lane.put("one", data).await;
             }
@@ -103,7 +103,7 @@ impl Deed {
         }
     }
 
-    /// Mends it, as a person would.
+    /// Repairs the damage, as a person would.
     async fn is_mended(self, lane: &Lane) {
         match self {
             Self::Seal => lane.bao.unseal().await,
@@ -112,7 +112,7 @@ impl Deed {
             }
             Self::MoveMount => lane.move_mount(&format!("away-{}", lane.mount), &lane.mount).await,
             Self::DeleteAll => {
-                // All but what was deleted before.
+                // This undeletes all secrets except the one that was deleted before.
                 for path in lane.heads().await.keys().filter(|path| *path != "left") {
                     lane.turn("undelete", path).await;
                 }

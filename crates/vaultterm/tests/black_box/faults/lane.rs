@@ -1,7 +1,7 @@
-//! What one row of the table has for itself: a collection, a connection, a mount and a role, with a
-//! way in between that can be meddled with. The house and the OpenBao are shared.
+//! The parts that a row of the table has for itself: a collection, a connection, a mount, a role, and a
+//! gateway that a test controls. All rows share the house and the OpenBao.
 //!
-//! Every value in a lane begins with [`MARK`], so that it is noticed where it does not belong.
+//! Every value in a lane begins with [`MARK`], so that a test notices it in a wrong place.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,18 +18,18 @@ use crate::{
     town::PREFIX,
 };
 
-/// What every value begins with.
+/// The beginning of every value.
 pub(crate) const MARK: &str = "not-to-be-seen";
 
-/// How often it is asked whether a run ended.
+/// The pause between questions whether a run has ended.
 const POLL: Duration = Duration::from_millis(100);
 
-/// Both sides of one row, and the way between them.
+/// Both sides of a row, and the gateway between them.
 pub(crate) struct Lane {
     pub(crate) house: Arc<House>,
     pub(crate) bao: Arc<OpenBao>,
     pub(crate) between: Between,
-    /// Its connection, collection and role are called so.
+    /// The name of the connection, the collection and the role.
     pub(crate) name: String,
     pub(crate) mount: String,
     pub(crate) credentials: Credentials,
@@ -38,18 +38,18 @@ pub(crate) struct Lane {
     collection: String,
     /// The policy that the API prints for the connection.
     policy: String,
-    /// Records by path.
+    /// The ids of the records, by path.
     ids: BTreeMap<&'static str, String>,
 }
 
-/// The mount of a lane.
+/// Returns the mount of a lane.
 pub(crate) fn mount(number: usize) -> String {
     format!("kv-{number:02}")
 }
 
 impl Lane {
-    /// Connects, bidirectionally, a collection of its own to a mount of its own; through TLS where
-    /// that is asked for.
+    /// Creates a collection and a mount, and connects them bidirectionally. With `tls`, the connection uses
+    /// TLS.
     pub(crate) async fn new(house: Arc<House>, bao: Arc<OpenBao>, number: usize, tls: bool) -> Self {
         let (name, mount) = (format!("lane-{number:02}"), mount(number));
         bao.root().mount_kv(&mount, 2).await;
@@ -78,7 +78,7 @@ impl Lane {
 
     // ---- the local side --------------------------------------------------------------------
 
-    /// Saves a record anew.
+    /// Saves a new record.
     pub(crate) async fn save(&mut self, path: &'static str, fields: Value) {
         let id = self.house.record(&self.collection, path, fields).await;
         self.ids.insert(path, id);
@@ -89,7 +89,7 @@ impl Lane {
         self.house.change(&self.ids[path], fields).await;
     }
 
-    /// Takes fields from a record.
+    /// Removes fields from a record.
     pub(crate) async fn remove(&self, path: &str, fields: &[String]) {
         let record = format!("/records/{}", self.ids[path]);
         let revision = self.house.owner.get(&record).await.body["revision"].clone();
@@ -101,12 +101,12 @@ impl Lane {
         self.house.trash(&self.ids[path]).await;
     }
 
-    /// Every live record: path to fields.
+    /// Returns the fields of every live record, by path.
     pub(crate) async fn local(&self) -> BTreeMap<String, Value> {
         self.house.values(&self.collection).await.into_iter().collect()
     }
 
-    /// The revision of every live record.
+    /// Returns the revision of every live record, by path.
     pub(crate) async fn revisions(&self) -> BTreeMap<String, u64> {
         let records = self.house.owner.items(&format!("/collections/{}/records?limit=500", self.collection)).await;
         let revision = |record: &Value| {
@@ -139,7 +139,7 @@ impl Lane {
         self.root().call("POST", &format!("{}/{how}/{PREFIX}/{path}", self.mount), Some(body)).await;
     }
 
-    /// The newest version of every secret, and whether it is live.
+    /// Returns for every secret its newest version, and whether it is live.
     pub(crate) async fn heads(&self) -> BTreeMap<String, (u64, bool)> {
         let head = |(path, info): (String, Value)| {
             let version = info["current_version"].as_u64().expect("a number");
@@ -149,7 +149,7 @@ impl Lane {
         self.root().metadata_below(&self.mount, PREFIX).await.into_iter().map(head).collect()
     }
 
-    /// Every live secret: path to data.
+    /// Returns the data of every live secret, by path.
     pub(crate) async fn remote(&self) -> BTreeMap<String, Value> {
         let mut values = BTreeMap::new();
         for path in self.heads().await.into_keys() {
@@ -160,9 +160,9 @@ impl Lane {
         values
     }
 
-    // ---- what is between -------------------------------------------------------------------
+    // ---- the gateway -----------------------------------------------------------------------
 
-    /// The text in the first line of requests that a row names: `{kv}` is the mount.
+    /// Returns the text of a first line for the pattern of a row, in which `{kv}` is the mount.
     pub(crate) fn line(&self, at: &str) -> String {
         at.replace("{kv}", &format!("/v1/{}", self.mount))
     }
@@ -171,12 +171,12 @@ impl Lane {
         self.between.hold(self.line(at))
     }
 
-    /// A certificate by the lane's own CA.
+    /// Returns a certificate by the lane's own CA.
     pub(crate) fn certificate(&self, name: &str) -> Leaf {
         self.authority.server(&[name])
     }
 
-    /// One that has expired.
+    /// Returns an expired certificate.
     pub(crate) fn expired_certificate(&self) -> Leaf {
         self.authority.expired_server(&["127.0.0.1"])
     }
@@ -223,7 +223,7 @@ impl Lane {
         assert!(answer.status < 300, "{answer:?}");
     }
 
-    /// Conflicts that wait for a person.
+    /// Returns the conflicts that wait for a person.
     pub(crate) async fn conflicts(&self) -> Vec<Value> {
         let path = format!("/conflicts?status=open&connection_id={}", self.connection);
         self.house.owner.items(&path).await
@@ -231,7 +231,7 @@ impl Lane {
 
     // ---- the role and the mount ------------------------------------------------------------
 
-    /// Writes the printed policy with this done to it.
+    /// Changes the printed policy and writes it.
     pub(crate) async fn edit_policy(&self, edit: impl FnOnce(String) -> String) {
         self.root().write_policy(&self.name, &edit(self.policy.clone())).await;
     }
@@ -244,7 +244,7 @@ impl Lane {
             .await;
     }
 
-    /// Moves a mount with all it holds; it keeps its identity.
+    /// Moves a mount with its content. It keeps its identity.
     pub(crate) async fn move_mount(&self, from: &str, to: &str) {
         let moving = self.root().call("POST", "sys/remount", Some(json!({"from": from, "to": to}))).await;
         let status = format!("sys/remount/status/{}", moving["migration_id"].as_str().expect("an id"));
@@ -260,10 +260,10 @@ impl Lane {
     }
 }
 
-/// A run as it was told.
+/// A run as the API or the command line reports it.
 pub(crate) struct Ran {
     pub(crate) run: Value,
-    /// The connection after it.
+    /// The connection after the run.
     pub(crate) connection: Value,
 }
 
@@ -272,7 +272,7 @@ impl Ran {
         self.run["state"].as_str().expect("a state")
     }
 
-    /// What it did, all kinds of change together.
+    /// Returns the number of changes of all kinds.
     pub(crate) fn changes(&self) -> u64 {
         const IDLE: [&str; 5] = ["unchanged", "conflicts", "skipped", "failed", "stale"];
         let counts = self.run["counts"].as_object().expect("counts");
@@ -280,7 +280,7 @@ impl Ran {
         changes.map(|(_, count)| count.as_u64().expect("a number")).sum()
     }
 
-    /// Paths with a problem.
+    /// Returns the paths with a problem.
     pub(crate) fn paths(&self) -> BTreeSet<&str> {
         let problems = self.run["problems"].as_array().expect("problems");
         problems.iter().map(|problem| problem["path"].as_str().expect("a path")).collect()

@@ -1,12 +1,12 @@
-//! Every fault of the specification's table "Remote faults", end to end: a real server, a real
-//! OpenBao, and between them what networks and proxies do. What cannot be had from the real one is
-//! answered in its place, on the wire.
+//! Every fault of the table "Remote faults" in the specification, end to end: a real server, a real OpenBao,
+//! and between them a gateway that behaves like networks and proxies. The gateway gives the answers that a
+//! real OpenBao cannot be brought to give.
 //!
-//! For each row of `rows/`: what both sides hold before, the fault (`deeds.rs`), a run on the
-//! command line, what a person sees of it; then the fault ends, and the next run must leave both
-//! sides equal, with no version, conflict or record too many.
+//! For each row of `rows/`, the test prepares both sides, causes the fault (`deeds.rs`), runs the command
+//! line, and checks what a person sees. Then the fault ends. The next run must leave both sides equal,
+//! without an additional version, conflict or record.
 //!
-//! The rows are printed as a page of the documentation: `UPDATE_DOCS=1` rewrites it.
+//! The rows are also a page of the documentation. `UPDATE_DOCS=1` rewrites it.
 
 mod deeds;
 mod lane;
@@ -28,19 +28,19 @@ use lane::{Lane, MARK, Ran};
 use row::{Also, Deed, Edits, Fault, Row, Sees};
 use rows::SECTIONS;
 
-/// Rows under way at once.
+/// The maximum number of rows at a time.
 const ROWS_MAX: usize = 24;
-/// Records beside, for a run that is long enough to be slowed down.
+/// The number of additional records for a run that must be long enough to be slowed down.
 const MANY: usize = 30;
-/// Time limit of a request to a Vault, so that a silent one is noticed within the test's patience.
+/// The time limit of a request to a Vault, so that a silent Vault is noticed within the patience of the test.
 const ENVIRONMENT: &[(&str, &str)] = &[("VAULTTERM_VAULT_TIMEOUT_SECONDS", "3")];
 
-/// What the rows share: a house, a server that takes everything, and one that does not.
+/// The parts that all rows share: a house, a server with the usual limits, and a strict one.
 struct Shared {
     house: Arc<House>,
     bao: Arc<OpenBao>,
     strict: Arc<OpenBao>,
-    /// Nobody is to come here.
+    /// A listener that no connection may reach.
     elsewhere: TcpListener,
     room: Semaphore,
 }
@@ -59,14 +59,14 @@ impl Shared {
     async fn lane(&self, number: usize, fault: &Fault) -> Lane {
         let bao = match fault {
             Fault::Before(Deed::Grow | Deed::Multiply) => Arc::clone(&self.strict),
-            // Sealing is felt by everybody.
+            // Sealing affects all users of a server, so this row gets its own.
             Fault::Before(Deed::Seal) | Fault::During(_, Deed::Seal) => Arc::new(OpenBao::start().await),
             _ => Arc::clone(&self.bao),
         };
         Lane::new(Arc::clone(&self.house), bao, number, matches!(fault, Fault::Certificate(_))).await
     }
 
-    /// Plays one row through; answers what was seen.
+    /// Plays a row and returns what was seen.
     async fn play(&self, number: usize, row: &Row) -> Seen {
         let _turn = self.room.acquire().await.expect("the semaphore is never closed");
         let mut lane = self.lane(number, &row.fault).await;
@@ -91,7 +91,7 @@ impl Shared {
     }
 }
 
-/// What people did before the fault. First both sides are in step.
+/// Makes both sides equal, and then makes the edits that the run must carry over.
 async fn settle_in(lane: &mut Lane, edits: Edits) {
     for path in ["one", "two", "three", "gone", "left"] {
         lane.save(path, json!({"v": format!("{MARK}-1")})).await;
@@ -121,7 +121,7 @@ async fn picture(lane: &Lane) -> Picture {
     (lane.heads().await, lane.revisions().await)
 }
 
-/// Runs, and does something when a certain request comes.
+/// Runs the connection, and lets an event happen when a certain request comes.
 async fn run_while(lane: &Lane, at: &str, deed: Deed) -> (Ran, Option<i32>) {
     let mut held = lane.hold(at);
     let deed = async {
@@ -133,7 +133,7 @@ async fn run_while(lane: &Lane, at: &str, deed: Deed) -> (Ran, Option<i32>) {
     both.await.expect("the request comes, and the run ends")
 }
 
-/// What a person saw of a fault, without the names that are each row's own.
+/// What a person saw of a fault, without the names that differ by row.
 #[derive(Debug, PartialEq, Eq)]
 struct Seen {
     run: String,
@@ -177,7 +177,7 @@ impl Seen {
     }
 }
 
-/// What the command line's contract says of a run.
+/// Returns the exit code that the command line promises for the state of a run.
 fn exit_code(run: &str) -> i32 {
     match run {
         "succeeded" => 0,
@@ -188,7 +188,7 @@ fn exit_code(run: &str) -> i32 {
     }
 }
 
-/// Checks what else holds of the run that met with the fault.
+/// Checks the additional conditions of the run with the fault.
 fn also(also: Also, lane: &Lane, requests: usize) {
     let exchanges = lane.between.exchanges().split_off(requests);
     match also {
@@ -210,7 +210,7 @@ fn also(also: Also, lane: &Lane, requests: usize) {
     }
 }
 
-/// The next run leaves both sides equal, and nothing was done twice.
+/// Checks that the next run leaves both sides equal, and that nothing was done twice.
 async fn heals(lane: &Lane, row: &Row) {
     let next = lane.run().await;
     assert_eq!(next.state(), "succeeded", "{:#}", next.run);
@@ -244,8 +244,8 @@ fn expected_heads(row: &Row) -> BTreeMap<String, (u64, bool)> {
     heads
 }
 
-/// What the audit log says that travelled, by mount. Marking a secret that travelled before is
-/// told as an adoption, and left out.
+/// Returns what was synchronized according to the audit log, by mount. Marking a secret that was synchronized
+/// before appears as an adoption, and is left out.
 async fn audited(house: &House) -> BTreeMap<String, Vec<String>> {
     let mut travelled: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for event in house.owner.items("/audit/events?action=HCV_SECRET_SYNCED&limit=500").await {
@@ -259,7 +259,8 @@ async fn audited(house: &House) -> BTreeMap<String, Vec<String>> {
     travelled
 }
 
-/// Every path that travelled, as often as it did: once at the beginning, once with the edits.
+/// Returns every path that must be synchronized, as often as it must be: once at the beginning, and once with
+/// the edits.
 fn expected_audit(row: &Row) -> Vec<String> {
     let mut paths = vec!["one", "two", "three", "gone", "left", "one"];
     if row.edits != Edits::One {
@@ -270,7 +271,7 @@ fn expected_audit(row: &Row) -> Vec<String> {
         paths.extend((0..MANY).map(|number| format!("more/{number:02}")));
     }
     if row.also == Also::OneMoreVersion {
-        // The merge is told for the record and for the secret.
+        // The audit log names the merge twice, for the record and for the secret.
         paths.push("one".to_owned());
     }
     paths.sort_unstable();

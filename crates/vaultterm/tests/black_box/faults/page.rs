@@ -23,7 +23,7 @@ neither value nor SecretID stands in anything that is told, and that **the next 
 sides equal**: no second version in Vault, no conflict, each change in the audit log once.
 ";
 
-/// Compares the page with what it must be, or rewrites it.
+/// Compares the page with its expected content, or rewrites it.
 pub(super) fn hold(sections: &[&Section]) {
     let wanted = page(sections);
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/faults.md");

@@ -1,4 +1,4 @@
-//! What a row is: what goes wrong, what the run has to do, and what is seen of it.
+//! The rows of the table: the fault, the work of the run, and what a person sees.
 
 use vaultterm_testkit::openbao::Meddling;
 
@@ -9,38 +9,38 @@ pub(crate) struct Section {
     pub(crate) rows: &'static [Row],
 }
 
-/// One fault.
+/// A fault with its expected result.
 pub(crate) struct Row {
-    /// What goes wrong, for people.
+    /// The fault in words.
     pub(crate) name: &'static str,
     pub(crate) fault: Fault,
-    /// What people did before: what the run has to do.
+    /// The edits before the run, which it must carry over.
     pub(crate) edits: Edits,
     pub(crate) sees: Sees,
-    /// What else holds.
+    /// Additional conditions.
     pub(crate) also: Also,
 }
 
-/// How it is brought about. `{kv}` in a request's first line is the mount.
+/// How the fault is caused. `{kv}` in the first line of a request is the mount.
 pub(crate) enum Fault {
-    /// Whatever asks for this meets with that, until the fault ends.
+    /// All requests with this text get this treatment until the fault ends.
     Lasting(&'static str, Meddling),
-    /// So many requests do.
+    /// This number of requests gets the treatment.
     Passing(u32, &'static str, Meddling),
-    /// The same as `Lasting`, with a redirect to another host.
+    /// Like `Lasting`, with a redirect to another host.
     Redirected(&'static str),
-    /// Nothing listens.
+    /// No server listens at the address.
     Closed,
-    /// Another certificate is shown.
+    /// The server shows another certificate.
     Certificate(Shown),
-    /// It is done before the run.
+    /// The event happens before the run.
     Before(Deed),
-    /// It is done when this is asked for, before the request gets through.
+    /// The event happens when a request with this text comes, before it reaches the server.
     During(&'static str, Deed),
 }
 
 impl Fault {
-    /// Whether an answer is made up or shortened.
+    /// Returns whether the fault is an invented or shortened answer.
     pub(crate) const fn is_injected(&self) -> bool {
         use Meddling::{Instead, Short};
         match self {
@@ -51,7 +51,7 @@ impl Fault {
     }
 }
 
-/// What a server shows instead of its certificate.
+/// What a server shows in place of its certificate.
 #[derive(Clone, Copy)]
 pub(crate) enum Shown {
     AnotherCas,
@@ -60,14 +60,14 @@ pub(crate) enum Shown {
     PlainHttp,
 }
 
-/// What is done to the real server, or on either side.
+/// An event on the real server, or on either side.
 #[derive(Clone, Copy)]
 pub(crate) enum Deed {
-    /// It is sealed.
+    /// The server is sealed.
     Seal,
-    /// It limits the rate.
+    /// The server limits the rate of requests.
     LimitRate,
-    /// The mount is moved away.
+    /// The mount is moved to another path.
     MoveMount,
     /// Every secret is deleted.
     DeleteAll,
@@ -77,63 +77,63 @@ pub(crate) enum Deed {
     RevokeAll,
     /// The `SecretID` is destroyed.
     DestroySecretId,
-    /// The policy does not let anything be updated.
+    /// The policy no longer allows updates.
     DenyUpdates,
     /// The policy denies one path.
     DenyOne,
-    /// Somebody writes the same secret.
+    /// Another client writes the same secret.
     WriteOne,
-    /// The record grows beyond what the server takes.
+    /// The record grows beyond the size limit of the server.
     Grow,
-    /// The record gets more strings than the server takes.
+    /// The record gets more strings than the server accepts.
     Multiply,
 }
 
-/// What the run has to do.
+/// The edits that the run must carry over.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Edits {
-    /// Something of each kind: six changes.
+    /// An edit of each kind: six changes.
     All,
-    /// One record was changed.
+    /// One changed record.
     One,
     /// As `All`, with 40 more records.
     Many,
 }
 
-/// What a person sees of it.
+/// What a person sees of the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sees {
-    /// How the run ended.
+    /// The state of the run.
     pub(crate) run: &'static str,
-    /// Class, path and message of the problem, or kind of the halt; empty for none.
+    /// The class, path and message of the problem, or the kind of the halt. Empty if there is none.
     pub(crate) class: &'static str,
     pub(crate) path: &'static str,
     pub(crate) message: &'static str,
     pub(crate) hint: &'static str,
-    /// The connection's state.
+    /// The state of the connection.
     pub(crate) state: &'static str,
 }
 
-/// What else holds of a row.
+/// An additional condition of a row.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Also {
     Nothing,
     /// The run logs in twice.
     LogsInTwice,
-    /// The run has fewer requests under way afterwards.
+    /// After the fault, the run has fewer requests in progress at a time.
     SlowsDown,
-    /// Somebody else's version comes on top.
+    /// A version by another client is added.
     OneMoreVersion,
 }
 
-/// All went well, whatever happened.
+/// The result of a run that succeeded in spite of the fault.
 pub(crate) const FINE: Sees = Sees { run: "succeeded", class: "", path: "", message: "", hint: "", state: "ready" };
 
 pub(crate) const fn row(name: &'static str, fault: Fault, sees: Sees) -> Row {
     Row { name, fault, edits: Edits::All, sees, also: Also::Nothing }
 }
 
-/// The whole run is stopped.
+/// Returns the result for a fault that stops the whole run.
 pub(crate) const fn failed(
     class: &'static str,
     state: &'static str,
@@ -143,7 +143,7 @@ pub(crate) const fn failed(
     Sees { run: "failed", class, path: "", message, hint, state }
 }
 
-/// One path is, and the others go on.
+/// Returns the result for a fault that stops one path, while the others go on.
 pub(crate) const fn partial(
     class: &'static str,
     path: &'static str,

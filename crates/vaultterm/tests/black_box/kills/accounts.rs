@@ -1,4 +1,4 @@
-//! The accounts at the end: where every value is, what was written twice, and whether both sides
+//! The accounts at the end of a chapter: where every value is, what was written twice, and whether both sides
 //! are in step.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,11 +12,11 @@ use super::{
 };
 use crate::house::House;
 
-/// What can be had: from any revision of a record, and from any live version of a secret.
+/// The values that can be read from any revision of a record, and from any live version of a secret.
 #[derive(Default)]
 pub(super) struct Found {
     values: BTreeSet<String>,
-    /// Secrets with two live versions in a row that hold the same.
+    /// The secrets that have two consecutive live versions with the same content.
     pub(super) twice: Vec<String>,
     pub(super) versions: u64,
 }
@@ -56,7 +56,7 @@ impl Found {
     }
 }
 
-/// Whatever the mode says is equal on both sides, or listed as a conflict.
+/// Asserts that both sides are equal as far as the mode demands it, or that a conflict is open.
 pub(super) async fn in_step(house: &House, bao: &OpenBao, road: &Road) {
     let open = format!("/conflicts?status=open&limit=500&connection_id={}", road.connection);
     let open = house.owner.items(&open).await;

@@ -1,4 +1,4 @@
-//! Fifty kills in one house, and what is to be checked after them.
+//! Fifty kills in a house, and the checks after them.
 
 use std::{
     pin::pin,
@@ -17,19 +17,19 @@ use super::{
 };
 use crate::house::{House, PATIENCE};
 
-/// Runs until everything rests, at most.
+/// The maximum number of runs until nothing is left to do.
 const RUNS_TO_REST: usize = 8;
-/// One kill in so many is followed by runs that may end.
+/// After this many kills, the runs may end once.
 const REST_EVERY: u64 = 10;
-/// Edits while three runs go on, at most.
+/// The maximum number of edits during the three runs.
 const EDITS_MAX: usize = 20;
-/// Requests at which a kill is aimed, by a text in their first line: `{kv}` is the mount. In every
-/// mode, and where Vault is read or written.
+/// The requests at which a kill is aimed, by a text in their first line. `{kv}` is the mount. They cover
+/// every mode, and the places where Vault is read or written.
 const AIMS: [&str; 5] = [
     "/v1/sys/health",
     "/v1/auth/approle/login",
     "/v1/sys/capabilities-self",
-    // The listing, however the server lists.
+    // The listing, in all its forms.
     "metadata/",
     "/v1/auth/token/revoke-self",
 ];
@@ -53,10 +53,10 @@ pub(super) struct Chapter {
     people: People,
     dice: Dice,
     number: u64,
-    /// How long three runs take together.
+    /// The duration of the three runs together.
     length: Duration,
     tally: Tally,
-    /// A request of a server that is dead, still on its way.
+    /// A held request of a server that is already dead.
     on_its_way: Option<Held>,
 }
 
@@ -72,7 +72,7 @@ impl Chapter {
         Self { house, bao, roads, people, dice, number, length, tally, on_its_way: None }
     }
 
-    /// Tells it to its end; answers what it came across.
+    /// Plays the chapter to its end. Returns what happened in it.
     pub(super) async fn tell(mut self, kills: u64) -> Tally {
         for road in &self.roads {
             self.people.begin(&self.house, &self.bao, road).await;
@@ -104,7 +104,7 @@ impl Chapter {
         self.people.edit(&mut self.dice, &self.house, &self.bao, road).await;
     }
 
-    /// Starts the three runs, edits both sides meanwhile, and kills the server.
+    /// Starts the three runs, edits both sides during them, and kills the server.
     async fn run_and_kill(&mut self) {
         let before = join_all(self.roads.iter().map(|road| road.before(&self.house))).await;
         let aim = self.aim();
@@ -112,7 +112,7 @@ impl Chapter {
         for road in &self.roads {
             runs.push(road.start(&self.house).await);
         }
-        // What was on its way from an earlier server arrives in the middle of these runs.
+        // The held request of the earlier server reaches Vault in the middle of these runs.
         self.tally.late += u64::from(self.on_its_way.take().is_some());
         let wait = self.length.mul_f64(f64::from(u32::try_from(self.dice.below(60)).expect("small")) / 100.0);
         let held = match self.wait_for_the_moment(aim, wait).await {
@@ -126,7 +126,7 @@ impl Chapter {
         self.house.kill_and_restart();
         self.tally.kills += 1;
         self.tally.held += u64::from(held.is_some());
-        // Half of what was on its way arrives now, half when other runs go on.
+        // Half of the held requests reach Vault now, and the other half while other runs are in progress.
         self.on_its_way = held.filter(|_| self.dice.percent(50));
         for ((road, run), before) in self.roads.iter().zip(&runs).zip(&before) {
             let moment = road.moment(&self.house, run, before).await;
@@ -147,7 +147,7 @@ impl Chapter {
         Some(road.between.hold(at.replace("{kv}", &road.mount)))
     }
 
-    /// Edits both sides until the moment of the kill. Answers the request that is held then.
+    /// Edits both sides until the moment of the kill. Returns the request that is held at that moment.
     async fn wait_for_the_moment(&mut self, aim: Option<Held>, wait: Duration) -> Option<Held> {
         let length = self.length;
         let Self { house, bao, roads, people, dice, .. } = self;
@@ -163,7 +163,7 @@ impl Chapter {
                 tokio::time::sleep(wait).await;
                 return None;
             };
-            // A request that is not made in these runs is not waited for.
+            // The wait for the request has a limit, because these runs may not send it.
             let reached = tokio::time::timeout(length, held.reached()).await;
             reached.is_ok().then_some(held)
         };
@@ -173,7 +173,7 @@ impl Chapter {
         }
     }
 
-    /// Runs all three once, without a kill, and measures how long that takes.
+    /// Runs all three connections once without a kill, and measures the duration.
     async fn let_runs_end(&mut self) -> Vec<Value> {
         let began = Instant::now();
         let runs = join_all(self.roads.iter().map(|road| async {
@@ -194,7 +194,7 @@ impl Chapter {
         runs
     }
 
-    /// Runs until there is nothing left to do.
+    /// Runs the connections until there is nothing left to do.
     async fn come_to_rest(&mut self) {
         let idle = |name: &str| matches!(name, "unchanged" | "conflicts" | "skipped");
         for _ in 0..RUNS_TO_REST {
@@ -210,7 +210,7 @@ impl Chapter {
         panic!("chapter {}: {RUNS_TO_REST} runs did not come to rest", self.number);
     }
 
-    /// Checks what must hold whatever happened.
+    /// Checks the conditions that must hold in every case.
     async fn check(&mut self) {
         let (house, bao, number) = (&self.house, &self.bao, self.number);
         let mut found = accounts::Found::default();

@@ -1,5 +1,5 @@
-//! Numbers that look random and are the same for the same chapter. The moments of kills are not:
-//! they depend on how fast the machine is.
+//! Numbers that look random and are the same in each play of a chapter. The moments of the kills still
+//! differ, because they depend on the speed of the machine.
 
 /// `SplitMix64`.
 pub(super) struct Dice(u64);
@@ -17,12 +17,12 @@ impl Dice {
         z ^ (z >> 31)
     }
 
-    /// A number below `bound`.
+    /// Returns a number below `bound`.
     pub(super) fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound
     }
 
-    /// True so often in a hundred.
+    /// Returns true in `chance` of a hundred cases.
     pub(super) fn percent(&mut self, chance: u64) -> bool {
         self.below(100) < chance
     }

@@ -1,12 +1,12 @@
 //! Kills (-9) of the server in the middle of runs, while people edit both sides.
 //!
-//! Three connections, one of each mode, run at the same time and are killed together, either at a
-//! random moment or just when a certain request is on its way to Vault; such a request may then
-//! arrive long after the server that sent it is dead. The loop is told in chapters of fifty kills,
-//! each with a house and an OpenBao of its own. At the end of a chapter runs come to rest, and
-//! every value that anybody wrote is accounted for (`accounts.rs`).
+//! Three connections, one of each mode, run at the same time and are killed together. The kill comes at a
+//! random moment, or exactly when a certain request is on its way to Vault. Such a request may reach Vault
+//! long after the server that sent it is dead. The kills are divided into chapters of fifty, each with its
+//! own house and OpenBao. At the end of a chapter the runs continue until nothing is left to do, and every
+//! written value must be accounted for (`accounts.rs`).
 //!
-//! `VAULTTERM_KILLS` says how many kills; `cargo xtask kills` runs many and prints what they hit.
+//! `VAULTTERM_KILLS` sets the number of kills. `cargo xtask kills` makes many and prints what they hit.
 
 mod accounts;
 mod chapter;
@@ -21,27 +21,27 @@ use road::{Mode, Moment};
 
 const KILLS: u64 = 50;
 const KILLS_PER_CHAPTER: u64 = 50;
-/// From so many on, each moment must have been hit.
+/// From this number of kills on, each moment must have been hit.
 const KILLS_LONG: u64 = 500;
 
-/// What the loop came across.
+/// The events of the kills.
 #[derive(Clone, Debug, Default)]
 struct Tally {
     kills: u64,
-    /// Kills just after a certain answer had come.
+    /// The number of kills just after a certain answer came.
     answered: u64,
-    /// Kills while a certain request was on its way.
+    /// The number of kills while a certain request was on its way.
     held: u64,
-    /// Of those, requests that arrived when other runs went on already.
+    /// Among those, the number of requests that reached Vault while other runs were in progress.
     late: u64,
-    /// Runs, by mode and by what they were at when they were killed.
+    /// The number of killed runs, by mode and by their moment.
     moments: BTreeMap<(Mode, Moment), u64>,
-    /// Runs that ended by themselves, without a kill.
+    /// The number of runs that ended by themselves.
     ended: u64,
-    /// Values that people saved, and those whose saving was cut off with the server.
+    /// The number of values that people saved, and of those whose saving was cut off by a kill.
     saved: u64,
     cut: u64,
-    /// KV versions that runs and people made.
+    /// The number of KV versions by runs and people.
     versions: u64,
     conflicts: u64,
     resolved: u64,

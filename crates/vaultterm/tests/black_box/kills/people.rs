@@ -1,4 +1,4 @@
-//! What people do on both sides. Every value is written once in a chapter.
+//! The edits of people on both sides. Every value is written once in a chapter.
 
 use std::{
     collections::BTreeSet,
@@ -14,25 +14,25 @@ use super::{
 };
 use crate::{house::House, town::PREFIX};
 
-/// Paths that are edited; those below `LASTING` are never moved or deleted, so that no side is
-/// ever emptied.
+/// The number of edited paths. Those below `LASTING` are never moved or deleted, so that neither side is ever
+/// empty.
 const PATHS: u64 = 8;
 const LASTING: u64 = 3;
 const FIELDS: [&str; 3] = ["x", "y", "z"];
 
-/// What was written, by whom does not matter.
+/// The written values. It does not matter who wrote them.
 #[derive(Default)]
 pub(super) struct Book {
-    /// Values that surely were saved.
+    /// The values that were certainly saved.
     pub(super) saved: BTreeSet<String>,
-    /// Values of which nobody knows: the server was killed while they were being saved.
+    /// The values with an unknown fate, because the server was killed while saving them.
     pub(super) cut: BTreeSet<String>,
-    /// Values that a person deleted in Vault.
+    /// The values that a person deleted in Vault.
     pub(super) let_go: BTreeSet<String>,
     next: u64,
 }
 
-/// Everybody.
+/// All people.
 #[derive(Default)]
 pub(super) struct People {
     book: Mutex<Book>,
@@ -52,7 +52,7 @@ impl People {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A value that nobody wrote before; in doubt until [`Self::saved`].
+    /// Returns a new value. It counts as cut until [`Self::saved`] is called.
     fn value(&self) -> String {
         let mut book = self.book();
         book.next += 1;
@@ -67,7 +67,7 @@ impl People {
         book.saved.insert(value.to_owned());
     }
 
-    /// Writes what nobody deletes, on the side that leads.
+    /// Writes values that no person deletes, on the side that leads in the mode.
     pub(super) async fn begin(&self, house: &House, bao: &OpenBao, road: &Road) {
         for number in 0..LASTING {
             let path = format!("p{number}");
@@ -78,7 +78,7 @@ impl People {
         }
     }
 
-    /// Does one thing on one side.
+    /// Makes an edit on one side.
     pub(super) async fn edit(&self, dice: &mut Dice, house: &House, bao: &OpenBao, road: &Road) {
         let edit = match (road.mode, dice.below(100)) {
             (Mode::Push, 0..60) | (Mode::Pull, 0..15) | (Mode::Bidirectional, 0..35) => Edit::Save,
@@ -98,7 +98,7 @@ impl People {
         }
     }
 
-    /// Saves a value into the record there is, or a new one.
+    /// Saves a value into an existing or a new record.
     async fn save(&self, house: &House, road: &Road, path: &str, field: &str) {
         let value = self.value();
         let fields = json!({ field: value });
@@ -113,7 +113,7 @@ impl People {
                 house.owner.post(&format!("/collections/{}/records", road.collection), body).await
             }
         };
-        // Somebody else was faster, perhaps a run: then nothing was saved.
+        // Another client, perhaps a run, was faster. Nothing was saved in that case.
         match answer.status {
             200 | 201 => self.saved(&value),
             409 | 412 => drop(self.book().cut.remove(&value)),
@@ -121,7 +121,7 @@ impl People {
         }
     }
 
-    /// Gives a record a path that nothing had before.
+    /// Gives a record a new path that no record had before.
     async fn move_away(&self, house: &House, road: &Road, path: &str) {
         let Some(record) = find(house, road, path).await else { return };
         let to = {
@@ -134,14 +134,14 @@ impl People {
         assert!(matches!(answer.status, 200 | 404 | 409 | 412), "a record cannot be moved: {answer:?}");
     }
 
-    /// Moves a record to the trash, unless a run did so in this very moment.
+    /// Moves a record to the trash, unless a run does so at the same moment.
     async fn trash(&self, house: &House, road: &Road, path: &str) {
         let Some(record) = find(house, road, path).await else { return };
         let answer = house.owner.delete(&format!("/records/{}", record["id"].as_str().expect("an id"))).await;
         assert!(matches!(answer.status, 204 | 404 | 409), "a record cannot be trashed: {answer:?}");
     }
 
-    /// Writes a value over what Vault holds.
+    /// Writes a value over the content in Vault.
     async fn put(&self, bao: &OpenBao, road: &Road, path: &str, field: &str) {
         let value = self.value();
         let path = format!("{PREFIX}/{path}");
@@ -151,7 +151,7 @@ impl People {
         self.saved(&value);
     }
 
-    /// Deletes the version of a secret that was looked at, as a person who wants it gone.
+    /// Deletes the version of a secret that a person has looked at.
     async fn delete_remote(&self, bao: &OpenBao, road: &Road, path: &str) {
         let (status, answer) = bao.root().try_call("GET", &format!("{}/data/{PREFIX}/{path}", road.mount), None).await;
         if !status.is_success() {
@@ -163,9 +163,10 @@ impl People {
         bao.root().call("POST", &format!("{}/delete/{PREFIX}/{path}", road.mount), Some(body)).await;
     }
 
-    /// Decides half of the open conflicts. Where one side is gone, the edit is kept: whoever drops
-    /// it drops it on purpose, which is no matter of runs. In a pull, keeping the record means that
-    /// both sides stay different. Answers how many there were, and how many were decided.
+    /// Resolves half of the open conflicts. If one side is deleted, the edit of the other side is kept,
+    /// because a person who drops it does so on purpose, and that does not test the runs. In a pull, keeping
+    /// the record would mean that the sides stay different. Returns the number of open and of resolved
+    /// conflicts.
     pub(super) async fn decide(&self, dice: &mut Dice, house: &House, roads: &[Road]) -> (u64, u64) {
         let open = house.owner.items("/conflicts?status=open&limit=500").await;
         let mut decided = 0;
@@ -196,7 +197,7 @@ async fn find(house: &House, road: &Road, path: &str) -> Option<Value> {
     road.records(house, "live").await.into_iter().find(|record| record["path"] == path)
 }
 
-/// Every text in a value.
+/// Collects all texts in a value.
 pub(super) fn texts(value: &Value, found: &mut BTreeSet<String>) {
     match value {
         Value::String(text) => drop(found.insert(text.clone())),

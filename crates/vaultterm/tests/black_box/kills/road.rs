@@ -1,5 +1,5 @@
-//! One connection of a chapter: a collection, a mount, and the way between, by which it is seen
-//! what a run was at when it was killed.
+//! A connection of a chapter: a collection, a mount, and the gateway between them. The gateway shows what a
+//! run was doing when it was killed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,15 +27,15 @@ impl Mode {
     }
 }
 
-/// What a run was at when it was killed, as far as its requests tell: what it writes to its own
-/// database goes on beside. In a pull that is all the writing there is.
+/// What a run was doing when it was killed, as far as its requests show. Its writes to its own database are
+/// not visible, and in a pull those are its only writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Moment {
     BeforeLogin,
     LookingAround,
     Observing,
     Applying,
-    /// A write had been answered, and was not recorded.
+    /// A write was answered but not recorded.
     Unrecorded,
     Closing,
     Ended,
@@ -65,7 +65,7 @@ impl Moment {
     }
 }
 
-/// One connection.
+/// A connection.
 pub(super) struct Road {
     pub(super) mode: Mode,
     pub(super) between: Between,
@@ -74,7 +74,8 @@ pub(super) struct Road {
     pub(super) connection: String,
 }
 
-/// Versions that no chapter reaches: what Vault evicts by itself is not ours to keep.
+/// A number of versions that no chapter reaches, because Vault would otherwise evict versions that the test
+/// must account for.
 const VERSIONS_MAX: u32 = 10_000;
 
 impl Road {
@@ -98,12 +99,12 @@ impl Road {
         Self { mode, between, mount, collection, connection }
     }
 
-    /// Starts a run; answers its id.
+    /// Starts a run and returns its id.
     pub(super) async fn start(&self, house: &House) -> String {
         house.owner.post(&format!("/connections/{}/runs", self.connection), json!({})).await.expect(202).id()
     }
 
-    /// Finds out what a run was at, from the requests it made, and from what was recorded before it.
+    /// Returns what a run was doing, from its requests and from the state that was recorded before it.
     pub(super) async fn moment(&self, house: &House, run: &str, before: &Before) -> Moment {
         let state = house.owner.get(&format!("/runs/{run}")).await.expect(200).body["state"].clone();
         if matches!(state.as_str(), Some("succeeded" | "partial" | "halted")) {
@@ -127,12 +128,12 @@ impl Road {
         if asked("/v1/auth/approle/login") { Moment::LookingAround } else { Moment::BeforeLogin }
     }
 
-    /// How things are before a run.
+    /// Returns the state before a run.
     pub(super) async fn before(&self, house: &House) -> Before {
         Before { requests: self.between.seen().len(), recorded: self.recorded(house).await }
     }
 
-    /// The version that each live record was last in step with.
+    /// Returns the version with which each live record was last in step.
     async fn recorded(&self, house: &House) -> BTreeMap<String, u64> {
         let version = |record: Value| {
             let sync = record["sync"].as_array()?.first()?.clone();
@@ -145,12 +146,12 @@ impl Road {
         house.owner.items(&format!("/collections/{}/records?limit=500&state={state}", self.collection)).await
     }
 
-    /// Every key with its metadata.
+    /// Returns all keys with their metadata.
     pub(super) async fn keys(&self, bao: &OpenBao) -> BTreeMap<String, Value> {
         bao.root().metadata_below(&self.mount, PREFIX).await
     }
 
-    /// Reads a version; `None` when it is not live.
+    /// Reads a version. Returns `None` if it is not live.
     pub(super) async fn version(&self, bao: &OpenBao, path: &str, version: u64) -> Option<Value> {
         let path = format!("{}/data/{PREFIX}/{path}?version={version}", self.mount);
         let (status, answer) = bao.root().try_call("GET", &path, None).await;
@@ -158,14 +159,14 @@ impl Road {
     }
 }
 
-/// What a run finds.
+/// The state before a run.
 pub(super) struct Before {
     requests: usize,
-    /// The version that each record is in step with.
+    /// The version with which each record is in step.
     recorded: BTreeMap<String, u64>,
 }
 
-/// Paths to which a write was answered with success.
+/// Returns the paths with a successful write.
 fn written(mount: &str, exchanges: &[Exchange]) -> BTreeSet<String> {
     let api = format!("POST /v1/{mount}/data/{PREFIX}/");
     let path = |exchange: &Exchange| {

@@ -1,4 +1,4 @@
-//! The server cannot answer now.
+//! The server cannot answer at the moment.
 
 use vaultterm_testkit::openbao::Meddling;
 

@@ -23,7 +23,7 @@ pub(super) const WRITE_ONE: &str = "POST {kv}/data/team/app/one";
 pub(super) const DELETE: &str = "POST {kv}/delete/";
 pub(super) const HTML: Meddling = answer!("200 OK", "Content-Type: text/html\r\n", "<html>Please log in</html>");
 
-/// All of them.
+/// All rows.
 pub(crate) const SECTIONS: &[&Section] = &[
     &unreachable::NO_ANSWER,
     &unreachable::NOT_TRUSTED,

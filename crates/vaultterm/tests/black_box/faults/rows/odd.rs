@@ -1,4 +1,4 @@
-//! Outcomes that nobody knows, and answers that are not Vault's.
+//! Writes with an unknown result, and answers that are not Vault's.
 
 use vaultterm_testkit::openbao::Meddling;
 

@@ -1,4 +1,4 @@
-//! The server says no.
+//! The server refuses the request.
 
 use vaultterm_testkit::openbao::Meddling;
 

@@ -1,4 +1,4 @@
-//! No answer comes, or not from whom it should.
+//! No answer comes, or the answer comes from the wrong server.
 
 use vaultterm_testkit::openbao::Meddling;
 
