@@ -12,6 +12,7 @@
 
 mod base;
 mod classify;
+mod completion;
 mod content;
 mod decide;
 mod descriptive;

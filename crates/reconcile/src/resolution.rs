@@ -5,7 +5,7 @@
 //! | `keep_local` | write the secret (the remote value is kept as a revision) | write the secret | delete the version seen |
 //! | `keep_remote` | write the record | move the record to the trash | import it |
 //! | `keep_both` | the remote copy becomes a new record, then as `keep_local` | – | – |
-//! | `merge` | write the chosen fields to both | – | – |
+//! | `merge` | write the chosen fields to both; which ones must be named: `completion.rs` | – | – |
 //!
 //! A pull never writes to Vault: there `keep_local` accepts that the sides differ, or drops the
 //! link where one side is gone, and `merge` is not possible.
@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     Action, Conflict, Expect, LocalExpect, Mode, Options, Reason, RecordType, RemoteExpect, SecretPath, Side, Step,
+    completion::complete,
 };
 
 /// What a person chose.
@@ -25,7 +26,8 @@ pub enum Choice {
     KeepRemote,
     /// The remote copy becomes a new record at this free path, then the record wins.
     KeepBoth(SecretPath),
-    /// Field by field; what is not named is left out of the result.
+    /// Field by field: where each field that a person named comes from. The fields that are not named
+    /// are completed, where that cannot join halves of two credentials.
     Merge(BTreeMap<String, Side>),
 }
 
@@ -43,7 +45,7 @@ pub struct Resolving<'a> {
 }
 
 /// Why a decision does not fit a conflict.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotResolvable {
     /// `keep_both` and `merge` need two live sides.
     #[error("one side is deleted: choose keep_local or keep_remote")]
@@ -54,6 +56,12 @@ pub enum NotResolvable {
     /// A merge with no field at all.
     #[error("the merge leaves no field: choose at least one")]
     NoFields,
+    /// A merge that leaves fields open whose values may belong to one credential.
+    #[error(
+        "name every field that differs and may be a part of a credential, whichever side changed it; missing: {}",
+        .0.join(", ")
+    )]
+    FieldsMissing(Vec<String>),
 }
 
 /// Turns a decision into steps, in the order in which they are to be carried out.
@@ -76,12 +84,14 @@ pub fn resolution(resolving: &Resolving<'_>, choice: &Choice) -> Result<Vec<Step
             Ok(vec![copy, resolving.step(resolving.keep_local(true, true))])
         }
         Choice::Merge(_) if pull => Err(NotResolvable::PullWritesNothing),
-        Choice::Merge(fields) if fields.is_empty() => Err(NotResolvable::NoFields),
-        Choice::Merge(fields) => Ok(vec![resolving.step(Action::Merge {
-            fields: fields.clone(),
-            record_type: resolving.record_type,
-            cas: resolving.cas(),
-        })]),
+        Choice::Merge(chosen) => {
+            let (record_type, cas) = (resolving.record_type, resolving.cas());
+            let fields = complete(resolving.conflict, record_type, chosen).map_err(NotResolvable::FieldsMissing)?;
+            if fields.is_empty() {
+                return Err(NotResolvable::NoFields);
+            }
+            Ok(vec![resolving.step(Action::Merge { fields, record_type, cas })])
+        }
     }
 }
 

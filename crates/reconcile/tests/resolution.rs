@@ -7,7 +7,7 @@ mod world;
 use std::collections::BTreeMap;
 
 use vaultterm_reconcile::{
-    Action, Choice, Conflict, ConflictKind, Expect, LocalExpect, Mode, NotResolvable, Options, RecordType,
+    Action, Choice, Conflict, ConflictKind, Content, Expect, LocalExpect, Mode, NotResolvable, Options, RecordType,
     RemoteExpect, RemoteStamp, Resolving, Revision, Side, Step, UnixNanos, Version, resolution,
 };
 use world::{HERE, content, id, path};
@@ -167,9 +167,10 @@ fn a_merge_writes_the_chosen_fields_with_the_version_that_was_seen() {
 }
 
 #[test]
-fn a_merge_of_nothing_is_refused() {
+fn a_merge_that_leaves_no_field_is_refused() {
     let options = Options::defaults(Mode::Bidirectional, HERE);
-    let found = decide(&conflict(LOCAL, REMOTE), &options, &Choice::Merge(BTreeMap::new()));
+    let empty = Conflict { local: Some(Content::new()), remote: None, ..conflict(LOCAL, REMOTE) };
+    let found = decide(&empty, &options, &Choice::Merge(BTreeMap::new()));
     assert_eq!(found, Err(NotResolvable::NoFields));
 }
 

@@ -190,6 +190,15 @@ impl Problem {
         problem
     }
 
+    /// A decision by field left fields open.
+    fn undecided(names: &[String], detail: String) -> Self {
+        let mut problem = Self::new(Kind::Refused, detail)
+            .hint("name each of them in `fields`, with `take` (`local` or `remote`) or a new `value`");
+        let open = |name: &String| FieldError { field: format!("fields.{name}"), message: "is not decided".to_owned() };
+        problem.0.errors = names.iter().map(open).collect();
+        problem
+    }
+
     /// There is nothing of this name, or the caller may not know of it.
     pub(crate) fn not_found(what: &str) -> Self {
         Self::new(Kind::NotFound, format!("there is no such {what}, or you may not see it"))
@@ -368,6 +377,7 @@ impl From<EngineError> for Problem {
                 Self::new(Kind::Stale, why).hint("look at the conflict again, then decide on what it shows now")
             }
             EngineError::NotResolvable(why) => Self::new(Kind::Refused, why),
+            EngineError::Undecided(ref names) => Self::undecided(names, error.to_string()),
             EngineError::Unlicensed(missing) => Self::new(Kind::Unlicensed, missing.to_string()).hint(Unlicensed::HINT),
             EngineError::Remote(fault) => fault.into(),
             EngineError::Journal(error) => error.into(),

@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 use vaultterm_ledger::Actor;
-use vaultterm_reconcile::{Counts, Halt, HaltKind, Plan};
+use vaultterm_reconcile::{Counts, Halt, HaltKind, NotResolvable, Plan};
 
 use crate::{
     Clock, Connection, ConnectionId, ConnectionSecrets, Connector, Entitlement, Ids, Journal, JournalError, Lease,
@@ -44,6 +44,10 @@ pub enum EngineError {
     /// The conflict is not open, or the resolution does not fit it.
     #[error("{0}")]
     NotResolvable(String),
+    /// A decision by field that leaves these fields open, although they differ and may belong to one
+    /// credential.
+    #[error("{}", NotResolvable::FieldsMissing(.0.clone()))]
+    Undecided(Vec<String>),
     /// The license does not include it.
     #[error(transparent)]
     Unlicensed(#[from] Unlicensed),

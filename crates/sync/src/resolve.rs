@@ -18,8 +18,8 @@ use futures_util::future::{Either, join, select};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use vaultterm_reconcile::{
-    BaseEntry, Choice, Conflict, Content, Expect, LocalSnapshot, RecordType, RemoteSight, Resolving, SecretPath, Side,
-    Step, resolution,
+    BaseEntry, Choice, Conflict, Expect, LocalSnapshot, NotResolvable, RecordType, RemoteSight, Resolving, SecretPath,
+    Side, Step, resolution,
 };
 
 use crate::{
@@ -312,7 +312,9 @@ impl Deciding<'_> {
             Resolution::KeepLocal => Choice::KeepLocal,
             Resolution::KeepRemote => Choice::KeepRemote,
             Resolution::KeepBoth => Choice::KeepBoth(free_path(session, path, base, local).await?),
-            Resolution::Merge(fields) => Choice::Merge(complete(&self.conflict.conflict, fields)?),
+            Resolution::Merge(fields) => {
+                Choice::Merge(fields.iter().map(|(name, choice)| (name.clone(), choice.side())).collect())
+            }
         };
         let remote_type = match sight {
             RemoteSight::Seen(entry) => entry.annotation.record_type,
@@ -329,8 +331,10 @@ impl Deciding<'_> {
             record_type: record_type.unwrap_or(RecordType::KeyValue),
             remote_type,
         };
-        let steps = resolution(&resolving, &choice);
-        steps.map_err(|error| EngineError::NotResolvable(error.to_string()).into())
+        resolution(&resolving, &choice).map_err(|error| match error {
+            NotResolvable::FieldsMissing(names) => EngineError::Undecided(names).into(),
+            other => EngineError::NotResolvable(other.to_string()).into(),
+        })
     }
 
     fn given(&self) -> BTreeMap<String, Value> {
@@ -366,6 +370,14 @@ impl Deciding<'_> {
 }
 
 impl FieldChoice {
+    /// Returns where the field comes from.
+    const fn side(&self) -> Side {
+        match self {
+            Self::Take(side) => *side,
+            Self::Value(_) => Side::Given,
+        }
+    }
+
     fn as_str(&self) -> &'static str {
         match self {
             Self::Take(Side::Local) => "local",
@@ -404,42 +416,6 @@ async fn free_path<J: Journal, R: Remote, K: Clock>(
     }
     let why = format!("no path beside `{path}` is free for the remote copy: move it by hand");
     Err(EngineError::NotResolvable(why).into())
-}
-
-/// Completes a choice of fields: what a person did not name is taken where it is clear (equal
-/// on both sides, or touched by one side only), and asked for where it is not.
-fn complete(
-    conflict: &Conflict,
-    chosen: &BTreeMap<String, FieldChoice>,
-) -> Result<BTreeMap<String, Side>, EngineError> {
-    let nothing = Content::new();
-    let local = conflict.local.as_ref().unwrap_or(&nothing);
-    let remote = conflict.remote.as_ref().unwrap_or(&nothing);
-    let mut sides: BTreeMap<String, Side> = chosen
-        .iter()
-        .map(|(name, choice)| match choice {
-            FieldChoice::Take(side) => (name.clone(), *side),
-            FieldChoice::Value(_) => (name.clone(), Side::Given),
-        })
-        .collect();
-    let mut open = BTreeSet::new();
-    for name in local.keys().chain(remote.keys()).filter(|name| !chosen.contains_key(*name)) {
-        let base = conflict.base.as_ref().map(|base| base.get(name));
-        let side = if local.get(name) == remote.get(name) || base == Some(remote.get(name)) {
-            Side::Local
-        } else if base == Some(local.get(name)) {
-            Side::Remote
-        } else {
-            open.insert(name.as_str());
-            continue;
-        };
-        sides.insert(name.clone(), side);
-    }
-    if open.is_empty() {
-        return Ok(sides);
-    }
-    let names: Vec<_> = open.into_iter().collect();
-    Err(EngineError::NotResolvable(format!("choose a side or a value for: {}", names.join(", "))))
 }
 
 fn stale(what: &str) -> EngineError {

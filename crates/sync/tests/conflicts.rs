@@ -141,8 +141,11 @@ fn merge_takes_each_field_from_where_a_person_says() {
 fn merge_completes_what_is_clear_and_asks_for_what_is_not() {
     let world = torn();
     let refused = world.resolve(&world.open_conflict(), Resolution::Merge(BTreeMap::new()));
-    match refused {
-        Err(EngineError::NotResolvable(why)) => assert!(why.ends_with(": a"), "{why}"),
+    match &refused {
+        Err(error @ EngineError::Undecided(names)) => {
+            assert_eq!(*names, ["a"]);
+            assert!(error.to_string().ends_with("missing: a"), "{error}");
+        }
         other => panic!("expected a refusal, got {other:?}"),
     }
     let fields = BTreeMap::from([("a".to_owned(), FieldChoice::Value(json!("agreed")))]);
@@ -153,14 +156,32 @@ fn merge_completes_what_is_clear_and_asks_for_what_is_not() {
 #[test]
 fn a_merge_takes_what_one_side_alone_changed_from_that_side_and_what_both_changed_alike_from_either() {
     let world = World::new(Mode::Bidirectional);
-    world.save("x", json!({"a": "0", "b": "0", "c": "0", "d": "0"}));
+    world.save("x", json!({"a": "0", "b": "0", "note": "0", "owner": "0"}));
     succeed(&world);
-    world.save("x", json!({"a": "here", "b": "1", "c": "here", "d": "0"}));
-    world.put("x", json!({"a": "there", "b": "1", "c": "0", "d": "there"}));
+    world.save("x", json!({"a": "here", "b": "1", "note": "here", "owner": "0"}));
+    world.put("x", json!({"a": "there", "b": "1", "note": "0", "owner": "there"}));
     assert_eq!(world.run().counts.conflicts, 1);
     let fields = BTreeMap::from([("a".to_owned(), FieldChoice::Take(Side::Local))]);
     world.resolve(&world.open_conflict(), Resolution::Merge(fields)).expect("resolved");
-    in_step(&world, "x", json!({"a": "here", "b": "1", "c": "here", "d": "there"}));
+    in_step(&world, "x", json!({"a": "here", "b": "1", "note": "here", "owner": "there"}));
+}
+
+#[test]
+fn a_decision_on_a_password_that_leaves_the_user_name_open_is_refused_and_changes_nothing() {
+    let world = World::new(Mode::Bidirectional);
+    let login = |user: &str, password: &str| json!({"username": user, "password": password});
+    world.save("x", login("ada", "p0"));
+    succeed(&world);
+    world.save("x", login("ada", "p1"));
+    world.put("x", login("grace", "p2"));
+    assert_eq!(world.run().counts.conflicts, 1);
+    let password = || ("password".to_owned(), FieldChoice::Take(Side::Local));
+    let refused = world.resolve(&world.open_conflict(), Resolution::Merge(BTreeMap::from([password()])));
+    assert!(matches!(&refused, Err(EngineError::Undecided(names)) if *names == ["username"]), "{refused:?}");
+    assert_eq!((world.record("x"), world.version("x")), (Some(data(login("ada", "p1"))), 2));
+    let whole = BTreeMap::from([password(), ("username".to_owned(), FieldChoice::Take(Side::Local))]);
+    world.resolve(&world.open_conflict(), Resolution::Merge(whole)).expect("resolved");
+    in_step(&world, "x", login("ada", "p1"));
 }
 
 #[test]

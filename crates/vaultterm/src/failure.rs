@@ -71,11 +71,21 @@ pub(crate) struct Failure {
     pub(crate) silent: bool,
     /// The HTTP status of the server's answer, if there was one.
     pub(crate) status: Option<u16>,
+    /// The fields of the request that the server found wrong or missing, dotted.
+    pub(crate) fields: Vec<String>,
 }
 
 impl Failure {
     fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), causes: Vec::new(), hints: Vec::new(), silent: false, status: None }
+        Self {
+            exit,
+            message: message.into(),
+            causes: Vec::new(),
+            hints: Vec::new(),
+            silent: false,
+            status: None,
+            fields: Vec::new(),
+        }
     }
 
     /// Returns a failure for wrong usage, or for an error on this machine.
@@ -178,6 +188,7 @@ struct FieldProblem {
 impl Problem {
     fn into_failure(self, status: u16) -> Failure {
         let mut failure = Failure::server(self.detail.unwrap_or(self.title));
+        failure.fields = self.errors.iter().map(|error| error.field.clone()).collect();
         for error in self.errors {
             let cause = format!("`{}`: {}", error.field, error.message);
             // The detail already names a single wrong field.

@@ -164,6 +164,7 @@ situations! {
     a_conflict_is_shown_masked_and_resolved_as_shown
     a_connection_is_created_from_vaults_own_variables
     a_dash_is_stdout_and_never_a_file
+    a_decision_that_leaves_fields_open_names_the_flags_to_give
     a_failed_test_of_a_connection_says_what_is_missing
     a_field_without_a_terminal_says_what_to_pass
     a_flag_wins_over_the_environment_and_the_environment_over_the_file

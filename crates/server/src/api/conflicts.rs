@@ -203,7 +203,8 @@ pub(crate) async fn reveal(
 pub(crate) struct Resolve {
     /// `keep_local`, `keep_remote`, `keep_both` or `merge`.
     resolution: String,
-    /// For `merge`: a choice for each field that diverged.
+    /// For `merge`: a choice for each field that differs and may be a part of a credential. Descriptive
+    /// fields that only one side changed, and fields that are equal, may be left out.
     #[serde(default)]
     fields: BTreeMap<String, FieldDecision>,
     /// Why, for the audit log.

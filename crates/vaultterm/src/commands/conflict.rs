@@ -16,6 +16,7 @@ use crate::{
     field_ref::plain,
     input,
     input_file::InputFile,
+    shell,
     table::{MASK, Table, moment},
 };
 
@@ -211,10 +212,25 @@ async fn resolve(client: &Client, app: &App, args: ResolveArgs) -> Result<Exit, 
             remote_version: args.remote_version.or(shown.remote_version),
         },
     };
-    let resolved: Reply<Conflict> = client.post(&format!("{path}/resolve"), &body, Patience::Vault).await?;
+    let resolved: Result<Reply<Conflict>, _> = client.post(&format!("{path}/resolve"), &body, Patience::Vault).await;
+    let resolved = resolved.map_err(with_flags)?;
     app.console.answer(&resolved.json, || facts(&resolved.data))?;
     app.console.next("vaultterm sync status");
     Ok(Exit::Done)
+}
+
+/// Says which flags decide the fields that a decision left open.
+fn with_flags(mut failure: Failure) -> Failure {
+    let open = failure.fields.iter().filter_map(|field| field.strip_prefix("fields."));
+    let flags: Vec<_> = open.map(|name| format!("--field {}", shell::word(&format!("{name}=local")))).collect();
+    if flags.is_empty() || failure.status != Some(409) {
+        return failure;
+    }
+    failure.hints = vec![format!(
+        "add {} (or =remote, =@FILE, =-, =? for each): the two sides of a credential belong together",
+        flags.join(" ")
+    )];
+    failure
 }
 
 fn choices(fields: &[Choice]) -> Result<BTreeMap<String, FieldChoice>, Failure> {
