@@ -111,6 +111,7 @@ names!(
     HcvConflictDetected = "HCV_CONFLICT_DETECTED",
     HcvConflictResolved = "HCV_CONFLICT_RESOLVED",
     HcvConflictRevealed = "HCV_CONFLICT_REVEALED",
+    HcvDifferenceReopened = "HCV_DIFFERENCE_REOPENED",
     HcvPathIgnored = "HCV_PATH_IGNORED",
     HcvPathUnignored = "HCV_PATH_UNIGNORED",
     RecordCreated = "RECORD_CREATED",

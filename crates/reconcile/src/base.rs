@@ -2,14 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{RecordId, RecordType, RemoteStamp, Revision, UnixNanos, Version};
+use crate::{Content, Mode, RecordId, RecordType, RemoteStamp, Revision, UnixNanos, Version};
 
 /// The base of one path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BaseEntry {
     /// The record that was synchronized.
     pub record_id: RecordId,
-    /// Its revision then; local history still holds it.
+    /// The revision that both sides agreed on; local history still holds it. Where both sides were
+    /// never in step ([`Accepted::agreed`]), it is the revision that keeps what the secret held.
     pub revision: Revision,
     /// Its type then.
     pub record_type: RecordType,
@@ -23,6 +24,10 @@ pub struct BaseEntry {
     /// written from here, or brought here. An older one may be somebody else's that nobody brought here.
     #[serde(default = "no_version")]
     pub held_since: Version,
+    /// Set when a person accepted that the two sides differ: `stamp` is then the version that was
+    /// accepted beside the record's revision `local`.
+    #[serde(default)]
+    pub accepted: Option<Accepted>,
 }
 
 /// What bases that were recorded before versions were counted know: nothing.
@@ -46,6 +51,57 @@ impl BaseEntry {
             _ => stamp.version,
         }
     }
+
+    /// Returns the record's revision that this entry was made for.
+    #[must_use]
+    pub fn local_revision(&self) -> Revision {
+        self.accepted.as_ref().map_or(self.revision, |accepted| accepted.local)
+    }
+
+    /// Checks whether `revision` is one that both sides held.
+    #[must_use]
+    pub fn is_agreed(&self) -> bool {
+        self.accepted.as_ref().is_none_or(|accepted| accepted.agreed)
+    }
+}
+
+/// A difference between the two sides that a person accepted (*keep local* in a pull, *keep remote* in a
+/// push). Both sides are remembered as they were: local history holds both contents.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// The record's revision that stays different.
+    pub local: Revision,
+    /// The record's revision that keeps what the secret held.
+    pub remote: Revision,
+    /// Whether both sides were in step before. If so, the base's revision says on what.
+    pub agreed: bool,
+    /// The mode in which it was accepted. In another mode the path is examined again.
+    pub mode: Mode,
+    /// Whether a person asked since that the path is decided again.
+    #[serde(default)]
+    pub reopened: bool,
+    /// Who accepted it.
+    pub by: String,
+    /// When.
+    pub at: UnixNanos,
+}
+
+impl Accepted {
+    /// Checks whether the difference still counts as accepted in this mode, as far as people are concerned.
+    /// A change of either side ends it too.
+    #[must_use]
+    pub fn holds_in(&self, mode: Mode) -> bool {
+        !self.reopened && self.mode == mode
+    }
+}
+
+/// What the two sides held when a person accepted that they differ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AcceptedContents {
+    /// The record.
+    pub local: Content,
+    /// The secret.
+    pub remote: Content,
 }
 
 /// Whether a path is still kept in step.

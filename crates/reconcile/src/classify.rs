@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    BaseEntry, Link, LocalEntry, LocalExpect, LocalSnapshot, Mode, Options, RecordId, RemoteEntry, RemoteExpect,
-    RemoteHead, RemoteSight, RemoteSnapshot, RemoteStamp, SecretPath, UnixNanos, Version,
+    Accepted, BaseEntry, Link, LocalEntry, LocalExpect, LocalSnapshot, Mode, Options, RecordId, RemoteEntry,
+    RemoteExpect, RemoteHead, RemoteSight, RemoteSnapshot, RemoteStamp, SecretPath, UnixNanos, Version,
 };
 
 /// The local side of one path since the base.
@@ -14,7 +14,7 @@ pub(crate) enum LocalSince {
     Absent,
     /// A record without a base.
     New,
-    /// The base's record at the base's revision.
+    /// The base's record at the base's revision (or at the one that was accepted).
     Same,
     /// Another revision, or another record.
     Changed,
@@ -149,8 +149,16 @@ impl<'a> Facts<'a> {
     }
 
     /// Whether both sides are exactly as the base says (contents need not be looked at).
-    pub(crate) fn is_untouched(&self) -> bool {
-        self.local_since == LocalSince::Same && self.remote_since == RemoteSince::Same
+    ///
+    /// A difference that was accepted in another mode, or that a person reopened, is examined again.
+    pub(crate) fn is_untouched(&self, options: &Options) -> bool {
+        let holds = self.accepted().is_none_or(|accepted| accepted.holds_in(options.mode));
+        holds && self.local_since == LocalSince::Same && self.remote_since == RemoteSince::Same
+    }
+
+    /// The difference that a person accepted here.
+    pub(crate) fn accepted(&self) -> Option<&'a Accepted> {
+        self.base?.accepted.as_ref()
     }
 }
 
@@ -159,7 +167,7 @@ fn local_since(base: Option<&BaseEntry>, live: Option<&LocalEntry>) -> LocalSinc
         (None, None) => LocalSince::Absent,
         (None, Some(_)) => LocalSince::New,
         (Some(_), None) => LocalSince::Deleted,
-        (Some(base), Some(live)) if base.record_id == live.record_id && base.revision == live.revision => {
+        (Some(base), Some(live)) if base.record_id == live.record_id && base.local_revision() == live.revision => {
             LocalSince::Same
         }
         (Some(_), Some(_)) => LocalSince::Changed,

@@ -147,6 +147,7 @@ mod tests {
             expires: None,
             link: Link::Linked,
             held_since: Version(held_since),
+            accepted: None,
         }
     }
 

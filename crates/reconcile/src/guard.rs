@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Action, Plan, Reason, Step,
     classify::{Facts, LocalSince, RemoteSince},
-    planner::Input,
+    input::Input,
 };
 
 /// A reason to write nothing.

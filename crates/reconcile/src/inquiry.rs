@@ -13,6 +13,8 @@ pub struct Inquiries {
     /// Paths with a base that the listing does not show: ask for each by name, and put the
     /// answer into the snapshot.
     pub absences: BTreeSet<SecretPath>,
+    /// Paths whose accepted contents are needed, of both sides.
+    pub accepted_contents: BTreeSet<SecretPath>,
     /// Paths whose base revision's content is needed.
     pub base_contents: BTreeSet<SecretPath>,
     /// Paths whose current local content is needed.
@@ -48,11 +50,14 @@ impl Inquiries {
             self.absences.insert(path.clone());
         }
         let foreign = facts.foreign_matters(options);
-        if facts.is_untouched() && !foreign {
+        if facts.is_untouched(options) && !foreign {
             return;
         }
-        if facts.base.is_some() {
+        if facts.base.is_some_and(BaseEntry::is_agreed) {
             self.base_contents.insert(path.clone());
+        }
+        if facts.accepted().is_some() {
+            self.accepted_contents.insert(path.clone());
         }
         let both_live = facts.local.is_some() && facts.remote_live().is_some();
         if facts.local_since == LocalSince::Changed || (facts.local_since == LocalSince::New && (both_live || foreign))

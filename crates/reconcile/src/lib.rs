@@ -10,7 +10,9 @@
 //!
 //! Start reading at `planner.rs`; `decide.rs` is the table of the three modes, and `tests/exhaustive.rs` holds every small state to it.
 
+mod accepted;
 mod base;
+mod case;
 mod classify;
 mod completion;
 mod content;
@@ -18,6 +20,7 @@ mod decide;
 mod descriptive;
 mod eviction;
 mod guard;
+mod input;
 mod inquiry;
 mod lint;
 mod merge;
@@ -33,21 +36,22 @@ mod snapshot;
 mod stamp;
 mod visible;
 
-pub use base::{BaseEntry, Link};
+pub use base::{Accepted, AcceptedContents, BaseEntry, Link};
 pub use content::{Content, FieldDigest};
 pub use descriptive::is_descriptive;
 pub use eviction::{KEPT_MAX, asks_for_the_mount, evicted, foresee, too_many};
 pub use guard::{Halt, HaltKind};
+pub use input::Input;
 pub use inquiry::{Inquiries, inquiries};
 pub use lint::lint;
 pub use merge::{Merged, Side, Sides, merge};
 pub use options::{DeletionPolicy, DriftPolicy, ExpiryPolicy, InitialPolicy, MergePolicy, Mode, Options};
 pub use path::{PathError, SecretPath};
 pub use plan::{
-    Action, Change, Conflict, ConflictKind, Counts, Expect, FieldChange, LocalExpect, Plan, Reason, RemoteExpect, Skip,
-    SkipKind, Step,
+    AcceptedDifference, Action, Change, Conflict, ConflictKind, Counts, Expect, FieldChange, LocalExpect, Plan, Reason,
+    RemoteExpect, Skip, SkipKind, Step,
 };
-pub use planner::{Input, plan};
+pub use planner::plan;
 pub use record_type::{Group, RecordType, UnknownRecordType};
 pub use resolution::{Choice, NotResolvable, Resolving, resolution};
 pub use run_mark::{NoRunMark, RunMark};

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    Action, LocalExpect, Mode, Plan, RemoteExpect, RemoteHead, RemoteSight, SecretPath, Step, Version, planner::Input,
+    Action, LocalExpect, Mode, Plan, RemoteExpect, RemoteHead, RemoteSight, SecretPath, Step, Version, input::Input,
 };
 
 /// Checks a plan against the safety rules.
@@ -26,6 +26,7 @@ pub fn lint(input: &Input<'_>, plan: &Plan) -> Vec<String> {
         directions(input, step, &mut say);
         expectations(input, step, &mut say);
         deletions(input, step, &mut say);
+        accepted(input, step, &mut say);
     }
     for conflict in &plan.conflicts {
         if !taken.insert(conflict.path.as_str()) {
@@ -96,6 +97,30 @@ fn expectations(input: &Input<'_>, step: &Step, say: &mut impl FnMut(&str)) {
     let overwrites = matches!(step.action, Action::CreateRemote { .. } | Action::MoveRemote { .. });
     if overwrites && matches!(remote, RemoteExpect::Live { .. }) {
         say("creates over a live secret");
+    }
+}
+
+/// What a person accepted stays as it is while neither side is touched.
+fn accepted(input: &Input<'_>, step: &Step, say: &mut impl FnMut(&str)) {
+    let base = input.base.get(&step.path).filter(|_| !input.scope_changed && input.remote_replaced.is_none());
+    let accepted = base.and_then(|base| Some((base, base.accepted.as_ref()?)));
+    let Some((base, accepted)) = accepted else {
+        if step.action == Action::KeepAccepted {
+            say("keeps a difference that nobody accepted");
+        }
+        return;
+    };
+    let here = input
+        .local
+        .live
+        .get(&step.path)
+        .is_some_and(|entry| entry.record_id == base.record_id && entry.revision == accepted.local);
+    let there = matches!(step.expect.remote, RemoteExpect::Live { stamp, .. } if stamp == base.stamp);
+    if step.action == Action::KeepAccepted && accepted.reopened {
+        say("keeps a difference that a person reopened");
+    }
+    if here && there && step.action != Action::KeepAccepted {
+        say("undoes what a person accepted");
     }
 }
 

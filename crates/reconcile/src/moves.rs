@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use crate::{
     Action, BaseEntry, Expect, Link, Mode, Reason, RecordId, SecretPath, Step,
     classify::{Facts, LocalSince, RemoteSince},
-    decide::marks,
-    planner::Input,
+    input::Input,
 };
 
 /// The part a path plays in a rename.
@@ -39,7 +38,8 @@ pub(crate) fn moves(facts: &[Facts<'_>], input: &Input<'_>) -> BTreeMap<SecretPa
     let by_record: BTreeMap<RecordId, &Facts<'_>> =
         facts.iter().filter_map(|facts| facts.local.map(|entry| (entry.record_id, facts))).collect();
     for old in facts.iter().filter(|facts| facts.local_since == LocalSince::Deleted) {
-        let Some(base) = old.base else { continue };
+        // The secret of an accepted difference never held the record's value: it is not moved away.
+        let Some(base) = old.base.filter(|base| base.accepted.is_none()) else { continue };
         let Some(new) = by_record.get(&base.record_id) else { continue };
         if old.foreign_matters(input.options) || new.foreign_matters(input.options) {
             continue;
@@ -105,6 +105,6 @@ fn step(old: &Facts<'_>, new: &Facts<'_>, base: &BaseEntry, input: &Input<'_>) -
         reason: Reason::Renamed,
         expect: Expect { local: new.expect_local(), remote: new.expect_remote() },
         fields: Vec::new(),
-        annotate: marks(input.options),
+        annotate: input.options.marks(),
     }
 }

@@ -110,6 +110,12 @@ pub struct Options {
 }
 
 impl Options {
+    /// Says whether the connection marks secrets in Vault at all.
+    #[must_use]
+    pub const fn marks(&self) -> bool {
+        self.annotate && !matches!(self.mode, Mode::Pull)
+    }
+
     /// Says what the choices risk, in a sentence for people; `None` when they risk nothing.
     #[must_use]
     pub const fn risk(&self) -> Option<&'static str> {

@@ -21,6 +21,9 @@ pub struct Plan {
     pub halts: Vec<Halt>,
     /// Paths in step on both sides.
     pub unchanged: u64,
+    /// Paths whose sides differ, and a person accepted that. Nothing happens there.
+    #[serde(default)]
+    pub accepted: Vec<AcceptedDifference>,
     /// Set when the base did not count (first sync after the scope or the remote changed):
     /// applying the plan starts by forgetting it.
     pub base_set_aside: bool,
@@ -49,6 +52,8 @@ pub struct Counts {
     pub deleted_local: u64,
     pub adopted: u64,
     pub unchanged: u64,
+    #[serde(default)]
+    pub accepted: u64,
     pub conflicts: u64,
     pub skipped: u64,
     pub failed: u64,
@@ -141,9 +146,12 @@ pub enum Action {
     Forget,
     /// One side is gone and the other is left alone: the link is dropped.
     Unlink,
-    /// A person accepted that the sides differ: the base moves to both present states, and the
-    /// remote value is kept as a revision of the record. Only a resolution plans this.
+    /// A person accepted that the sides differ: both present states are remembered, and the remote
+    /// value is kept as a revision of the record. Only a resolution plans this.
     Accept,
+    /// The same values were written again where a person had accepted that the sides differ: what is
+    /// remembered moves to the present revision and version.
+    KeepAccepted,
     /// The remote version at `from` becomes a new record at the step's path (`keep_both`). Only
     /// a resolution plans this.
     CopyLocal {
@@ -217,6 +225,8 @@ pub enum Reason {
     InitialPreference,
     /// A person decided a conflict.
     Resolved,
+    /// A person accepted that the sides differ, and neither changed.
+    StillAccepted,
 }
 
 /// How one field changes.
@@ -282,6 +292,17 @@ pub enum ConflictKind {
     TypeChanged,
 }
 
+/// A path whose sides differ because a person accepted that.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AcceptedDifference {
+    /// Where.
+    pub path: SecretPath,
+    /// Who accepted it.
+    pub by: String,
+    /// When.
+    pub at: UnixNanos,
+}
+
 /// A path that was left alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Skip {
@@ -326,6 +347,7 @@ impl Plan {
     pub fn counts(&self) -> Counts {
         let mut counts = Counts {
             unchanged: self.unchanged,
+            accepted: self.accepted.len() as u64,
             conflicts: self.conflicts.len() as u64,
             skipped: self.skips.len() as u64,
             ..Counts::default()
@@ -351,7 +373,9 @@ impl Counts {
                 self.updated_remote += 1;
                 self.updated_local += 1;
             }
-            Action::Adopt { .. } | Action::Accept | Action::Forget | Action::Unlink => self.adopted += 1,
+            Action::Adopt { .. } | Action::Accept | Action::KeepAccepted | Action::Forget | Action::Unlink => {
+                self.adopted += 1;
+            }
         }
     }
 }
@@ -373,6 +397,7 @@ impl Action {
             Self::Forget => "forget",
             Self::Unlink => "unlink",
             Self::Accept => "accept",
+            Self::KeepAccepted => "keep_accepted",
             Self::CopyLocal { .. } => "copy_local",
         }
     }
@@ -415,6 +440,7 @@ impl Reason {
             Self::DriftOverwritten => "the side that is not authoritative changed, and on_drift is overwrite",
             Self::InitialPreference => "both sides hold the path, and initial says which one counts",
             Self::Resolved => "a person decided the conflict",
+            Self::StillAccepted => "the sides differ as a person accepted it",
         }
     }
 }

@@ -6,44 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    BaseEntry, Content, HaltKind, LocalSnapshot, Options, Plan, RemoteSnapshot, RunMark, SecretPath, Skip, SkipKind,
+    AcceptedDifference, Plan, Skip, SkipKind,
+    case::Decision,
     classify::{Facts, LocalSince, RemoteSince, paths},
-    decide::{Decision, decide},
+    decide::decide,
     guard::guard,
+    input::Input,
     moves::{Move, moves},
 };
-
-/// Everything a plan follows from.
-#[derive(Clone, Debug)]
-pub struct Input<'a> {
-    /// What both sides agreed on, by path.
-    pub base: &'a BTreeMap<SecretPath, BaseEntry>,
-    /// The local side.
-    pub local: &'a LocalSnapshot,
-    /// The remote side.
-    pub remote: &'a RemoteSnapshot,
-    /// The choices of the connection.
-    pub options: &'a Options,
-    /// Contents of the base revisions that [`crate::inquiries`] asked for.
-    pub base_contents: &'a BTreeMap<SecretPath, Content>,
-    /// Contents of the current revisions that [`crate::inquiries`] asked for.
-    pub local_contents: &'a BTreeMap<SecretPath, Content>,
-    /// Contents of the remote versions that [`crate::inquiries`] asked for; an error is the
-    /// reason why one could not be read.
-    pub remote_contents: &'a BTreeMap<SecretPath, Result<Content, String>>,
-    /// The scope was edited since the base was recorded.
-    pub scope_changed: bool,
-    /// The database was found older than what it has seen; says how, in words that begin a sentence.
-    pub guarded: Option<&'a str>,
-    /// Another cluster or mount answers than the one recorded; says which.
-    pub remote_replaced: Option<String>,
-    /// The connection's newest run that wrote to Vault, as far as the database knows. Read after
-    /// the remote side: a run that goes on beside this one must not look like one that the
-    /// database forgot.
-    pub newest_run: RunMark,
-    /// The halts a person acknowledged for this run.
-    pub acknowledged: &'a BTreeSet<HaltKind>,
-}
 
 /// Decides what a run will do.
 #[must_use]
@@ -77,6 +47,11 @@ pub fn plan(input: &Input<'_>) -> Plan {
         match decision {
             Decision::Nothing => {}
             Decision::Unchanged => plan.unchanged += 1,
+            Decision::Accepted(accepted) => plan.accepted.push(AcceptedDifference {
+                path: facts.path.clone(),
+                by: accepted.by.clone(),
+                at: accepted.at,
+            }),
             Decision::Step(step) => plan.steps.push(*step),
             Decision::Conflict(conflict) => plan.conflicts.push(*conflict),
             Decision::Skip(reason) => {

@@ -7,8 +7,10 @@
 //! | `keep_both` | the remote copy becomes a new record, then as `keep_local` | – | – |
 //! | `merge` | write the chosen fields to both; which ones must be named: `completion.rs` | – | – |
 //!
-//! A pull never writes to Vault: there `keep_local` accepts that the sides differ, or drops the
-//! link where one side is gone, and `merge` is not possible.
+//! A pull never writes to Vault: there `keep_local` accepts that the sides differ, or drops the link
+//! where one side is gone, and `merge` is not possible. In a push the record counts: there `keep_remote`
+//! of two live sides accepts that they differ, and a `merge` that takes every field from the secret
+//! takes it over.
 
 use std::collections::BTreeMap;
 
@@ -116,6 +118,7 @@ impl Resolving<'_> {
         let equal = self.conflict.local.is_some() && self.conflict.local == self.conflict.remote;
         match (local, remote) {
             (true, true) if equal => Action::Adopt { record_type },
+            (true, true) if self.options.mode == Mode::Push => Action::Accept,
             (true, true) => Action::UpdateLocal { record_type },
             (false, true) => Action::CreateLocal { restores: self.conflict.record_id, record_type: self.remote_type },
             // Right because a person saw that the secret is gone and chose that; the record goes to
@@ -140,7 +143,6 @@ impl Resolving<'_> {
     }
 
     fn step(&self, action: Action) -> Step {
-        let marks = self.options.annotate && self.options.mode != Mode::Pull;
         let lives_on =
             !matches!(action, Action::DeleteRemote { .. } | Action::DeleteLocal | Action::Forget | Action::Unlink);
         Step {
@@ -149,7 +151,7 @@ impl Resolving<'_> {
             reason: Reason::Resolved,
             expect: Expect { local: self.conflict.expect.local, remote: self.conflict.expect.remote },
             fields: Vec::new(),
-            annotate: marks && lives_on,
+            annotate: self.options.marks() && lives_on,
         }
     }
 }

@@ -11,8 +11,9 @@ mod world;
 use std::collections::BTreeSet;
 
 use vaultterm_reconcile::{
-    Action, Annotation, BaseEntry, DeletionPolicy, DriftPolicy, ExpiryPolicy, HaltKind, InitialPolicy, Link,
-    MergePolicy, Mode, Options, Plan, RecordType, RemoteHead, RemoteStamp, Revision, UnixNanos, Version,
+    Accepted, Action, Annotation, BaseEntry, Content, DeletionPolicy, DriftPolicy, ExpiryPolicy, HaltKind,
+    InitialPolicy, Link, MergePolicy, Mode, Options, Plan, RecordType, RemoteHead, RemoteStamp, Revision, UnixNanos,
+    Version,
 };
 use world::{ELSEWHERE, HERE, Key, Veil, World, content, id, path};
 
@@ -154,6 +155,7 @@ fn worlds() -> Vec<World> {
                             expires,
                             link,
                             held_since: Version(1),
+                            accepted: None,
                         };
                         world.base.insert(at.clone(), entry);
                     }
@@ -190,6 +192,106 @@ fn set_local(world: &mut World, local: Local) {
             }
         }
         Local::Replaced => world.add(id(2), &at, RecordType::KeyValue, content(1, 0)),
+    }
+}
+
+/// What the two sides held when a person accepted that they differ.
+const ACCEPTED: [(u8, u8); 2] = [(1, 0), (2, 0)];
+
+/// What became of a record whose difference was accepted.
+const LOCALS_SINCE: [Local; 8] = [
+    Local::Trashed,
+    Local::Live { edits: &[], retyped: false },
+    Local::Live { edits: &[(1, 0)], retyped: false },
+    Local::Live { edits: &[(1, 0)], retyped: true },
+    Local::Live { edits: &[(5, 5)], retyped: false },
+    Local::Live { edits: &[(2, 0)], retyped: false },
+    Local::Live { edits: &[(0, 0)], retyped: false },
+    Local::Replaced,
+];
+
+fn remotes_since() -> Vec<Remote> {
+    let live = |stamp, expires| Some(RemoteHead::Live { stamp, expires });
+    let dead = |stamp, deleted| Some(RemoteHead::Deleted { stamp, deleted: Some(deleted), destroyed: false });
+    let changed = stamp(1, 3, 3);
+    vec![
+        (None, None, None),
+        (None, None, Some(Veil::Unlisted)),
+        (live(BASE_STAMP, None), Some((2, 0)), Some(Veil::Unreadable)),
+        (live(BASE_STAMP, None), Some((2, 0)), None),
+        (live(BASE_STAMP, Some(EXPIRY)), Some((2, 0)), None),
+        (live(changed, None), Some((2, 0)), None),
+        (live(changed, None), Some((3, 0)), None),
+        (live(changed, None), Some((1, 0)), None),
+        (live(changed, None), Some((0, 0)), None),
+        (live(stamp(9, 1, 9), None), Some((2, 0)), None),
+        (live(stamp(1, 1, 1), None), Some((7, 7)), None),
+        (dead(BASE_STAMP, UnixNanos(20)), Some((2, 0)), None),
+        (dead(BASE_STAMP, UnixNanos(30_000_000_002)), Some((2, 0)), None),
+        (dead(changed, UnixNanos(20)), Some((3, 0)), None),
+    ]
+}
+
+/// Every small state of a path whose difference a person accepted.
+fn accepted_worlds() -> Vec<World> {
+    let at = path("p");
+    let mut all = Vec::new();
+    let pull = [(true, Mode::Pull, false), (false, Mode::Pull, false), (true, Mode::Pull, true)];
+    let push = [(true, Mode::Push, false), (false, Mode::Push, false), (false, Mode::Push, true)];
+    for (agreed, mode, reopened) in pull.into_iter().chain(push) {
+        for local in LOCALS_SINCE {
+            for (head, value, veil) in remotes_since() {
+                for annotation in annotations() {
+                    let mut world = World { clock: 1_000, ..World::default() };
+                    world.add(id(1), &at, RecordType::KeyValue, content(0, 0));
+                    let [(mine, _), (theirs, _)] = ACCEPTED;
+                    world.edit(id(1), content(theirs, 0));
+                    world.edit(id(1), content(mine, 0));
+                    let entry = BaseEntry {
+                        record_id: id(1),
+                        revision: if agreed { Revision::FIRST } else { Revision(2) },
+                        record_type: RecordType::KeyValue,
+                        stamp: BASE_STAMP,
+                        expires: None,
+                        link: Link::Linked,
+                        held_since: Version(1),
+                        accepted: Some(Accepted {
+                            local: Revision(3),
+                            remote: Revision(2),
+                            agreed,
+                            mode,
+                            reopened,
+                            by: "ada".to_owned(),
+                            at: UnixNanos(2),
+                        }),
+                    };
+                    world.base.insert(at.clone(), entry);
+                    set_local_since(&mut world, local);
+                    if let Some(head) = head {
+                        let key = Key { head, content: value.map(|(a, b)| content(a, b)), annotation };
+                        world.keys.insert(at.clone(), key);
+                    }
+                    world.veils.extend(veil.map(|veil| (at.clone(), veil)));
+                    all.push(world);
+                }
+            }
+        }
+    }
+    all
+}
+
+fn set_local_since(world: &mut World, local: Local) {
+    if let Local::Live { edits, .. } = local {
+        edits.iter().for_each(|(a, b)| world.edit(id(1), content(*a, *b)));
+    }
+    let record = world.records.get_mut(&id(1)).unwrap();
+    match local {
+        Local::Live { retyped: true, .. } => record.record_type = RecordType::SecureNote,
+        Local::Trashed | Local::Replaced => record.trashed = true,
+        Local::Missing | Local::Live { .. } => {}
+    }
+    if matches!(local, Local::Replaced) {
+        world.add(id(2), &path("p"), RecordType::KeyValue, content(1, 0));
     }
 }
 
@@ -251,7 +353,7 @@ fn crashed(world: &World, plan: &Plan, options: &Options) -> World {
 #[test]
 fn every_small_state_is_safe_and_converges_under_every_option() {
     let options = options();
-    let worlds = worlds();
+    let worlds: Vec<_> = worlds().into_iter().chain(accepted_worlds()).collect();
     let half = worlds.len() / 2;
     let cases: usize = std::thread::scope(|scope| {
         let work = |part: Vec<World>| {
@@ -268,7 +370,55 @@ fn every_small_state_is_safe_and_converges_under_every_option() {
         let (first, second) = (work(worlds[..half].to_vec()), work(worlds[half..].to_vec()));
         first.join().unwrap() + second.join().unwrap()
     });
-    assert!(cases > 800_000, "{cases} cases");
+    assert!(cases > 1_500_000, "{cases} cases");
+}
+
+/// Both sides still live and can be read, nobody else holds the secret, and Vault did not go back.
+fn both_stand(world: &World, options: &Options) -> Option<(Content, Content)> {
+    let local = world.local().live.get(&path("p")).map(|entry| world.records[&entry.record_id].content().clone())?;
+    let key = world.keys.get(&path("p")).filter(|_| world.veils.is_empty())?;
+    let RemoteHead::Live { stamp, .. } = key.head else { return None };
+    let foreign = options.mode != Mode::Pull && key.annotation.instance.as_deref() == Some(ELSEWHERE);
+    (!foreign && stamp != stamp_of_rewound()).then(|| (local, key.content.clone().unwrap()))
+}
+
+#[test]
+fn an_accepted_difference_goes_on_exactly_while_both_sides_hold_what_was_accepted_in_the_same_mode_and_not_reopened() {
+    let (mut kept, mut ended) = (0, 0);
+    let options = options();
+    for world in accepted_worlds() {
+        let accepted = world.base[&path("p")].accepted.clone().unwrap();
+        for options in &options {
+            let Some((local, remote)) = both_stand(&world, options) else { continue };
+            let plan = world.plan_all(options);
+            let told = || format!("{options:?}\n{world:?}\n{plan:?}");
+            let holds = !accepted.reopened && accepted.mode == options.mode;
+            let keeps = plan.steps.iter().filter(|step| step.action == Action::KeepAccepted).count();
+            let as_accepted = [&local, &remote] == [&content(1, 0), &content(2, 0)]
+                && world.local().live[&path("p")].record_id == id(1);
+            if as_accepted && holds {
+                assert_eq!((keeps + plan.accepted.len(), plan.conflicts.len()), (1, 0), "{}", told());
+                assert_eq!(plan.steps.len(), keeps, "{}", told());
+                let mut done = world.clone();
+                done.apply(&plan, options, true);
+                assert_eq!(both_stand(&done, options), Some((local, remote)), "{}", told());
+                assert!(done.base[&path("p")].accepted.is_some(), "{}", told());
+                kept += 1;
+            } else {
+                assert_eq!(keeps + plan.accepted.len(), 0, "{}", told());
+                let asked = local == remote || holds || plan.conflicts.len() == 1;
+                assert!(asked, "in another mode, and where it was reopened, a person decides again\n{}", told());
+                for conflict in &plan.conflicts {
+                    let shown = (conflict.local.as_ref(), conflict.remote.as_ref());
+                    assert_eq!(shown, (Some(&local), Some(&remote)), "what the sides hold is shown\n{}", told());
+                    let agreed = accepted.agreed.then(|| content(0, 0));
+                    assert_eq!(conflict.base, agreed, "and what they agreed on\n{}", told());
+                }
+                ended += 1;
+            }
+        }
+    }
+    assert!(kept > 10_000 && ended > 100_000, "{kept} {ended}");
 }
 
 #[test]

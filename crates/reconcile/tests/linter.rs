@@ -7,7 +7,7 @@ mod world;
 
 use vaultterm_reconcile::{
     Action, Conflict, ConflictKind, Expect, LocalExpect, Mode, Options, Plan, Reason, RecordType, RemoteExpect,
-    Revision, Step, Version,
+    RemoteHead, Revision, Step, Version,
 };
 use world::{HERE, Veil, World, content, id, path};
 
@@ -233,4 +233,35 @@ fn an_edited_scope_sets_the_base_aside() {
     says(&found(&edited, &both_ways(), |_| {}), "the scope changed, and the base counts");
     let findings = found(&edited, &both_ways(), |plan| plan.base_set_aside = true);
     assert!(!findings.iter().any(|finding| finding.contains("the scope changed")), "{findings:?}");
+}
+
+#[test]
+fn what_a_person_accepted_is_not_undone_while_neither_side_is_touched() {
+    let mut world = World { clock: 1_000, ..World::default() };
+    world.add(id(1), &path("p"), RecordType::KeyValue, content(1, 1));
+    world.write_content(&path("p"), content(2, 2), Version::NONE);
+    let options = Options { annotate: false, ..Options::defaults(Mode::Push, HERE) };
+    let bare = world.clone();
+    world.accept(&path("p"), Mode::Push);
+    let entry = world.local().live[&path("p")].clone();
+    let RemoteHead::Live { stamp, expires } = world.keys[&path("p")].head else { panic!("it is live") };
+    let mut step = Step {
+        path: path("p"),
+        action: Action::UpdateRemote { cas: Version(1), archive: true },
+        reason: Reason::DriftOverwritten,
+        expect: Expect {
+            local: LocalExpect::Live { record_id: id(1), revision: entry.revision },
+            remote: RemoteExpect::Live { stamp, expires },
+        },
+        fields: Vec::new(),
+        annotate: false,
+    };
+    says(&world.findings(&options, &Plan { steps: vec![step.clone()], ..Plan::default() }), "undoes what a person");
+    step.action = Action::KeepAccepted;
+    assert_eq!(world.findings(&options, &Plan { steps: vec![step.clone()], ..Plan::default() }), [""; 0]);
+    let mut reopened = world.clone();
+    reopened.base.get_mut(&path("p")).unwrap().accepted.as_mut().unwrap().reopened = true;
+    says(&reopened.findings(&options, &Plan { steps: vec![step.clone()], ..Plan::default() }), "a person reopened");
+    step.expect.local = LocalExpect::Live { record_id: id(1), revision: Revision::FIRST };
+    says(&bare.findings(&options, &Plan { steps: vec![step], ..Plan::default() }), "nobody accepted");
 }

@@ -26,6 +26,7 @@ fn actions() -> Vec<(Action, Counts)> {
         expires: None,
         link: Link::Linked,
         held_since: Version(1),
+        accepted: None,
     };
     let (cas, key_created, record_type) = (Version(1), None, RecordType::KeyValue);
     vec![
@@ -43,6 +44,7 @@ fn actions() -> Vec<(Action, Counts)> {
         ),
         (Action::Adopt { record_type: None }, Counts { adopted: 1, ..none }),
         (Action::Accept, Counts { adopted: 1, ..none }),
+        (Action::KeepAccepted, Counts { adopted: 1, ..none }),
         (Action::Forget, Counts { adopted: 1, ..none }),
         (Action::Unlink, Counts { adopted: 1, ..none }),
     ]
@@ -106,7 +108,7 @@ fn what_changes_vault_is_what_writes_deletes_or_marks_there() {
 #[test]
 fn every_action_conflict_halt_and_reason_has_a_name_of_its_own() {
     let actions: BTreeSet<_> = actions().iter().map(|(action, _)| action.as_str()).collect();
-    assert_eq!(actions.len(), 13);
+    assert_eq!(actions.len(), 14);
     let conflicts: BTreeSet<_> = ConflictKind::ALL.into_iter().map(ConflictKind::as_str).collect();
     assert_eq!(conflicts.len(), ConflictKind::ALL.len());
     let halts: BTreeSet<_> = HaltKind::ALL.into_iter().map(HaltKind::as_str).collect();
@@ -115,7 +117,7 @@ fn every_action_conflict_halt_and_reason_has_a_name_of_its_own() {
     use Reason::{
         ChangedLocally, ChangedOnBothSidesApart, ChangedRemotely, DeletedLocally, DeletedOnBothSides, DeletedRemotely,
         DriftOverwritten, EqualOnBothSides, Expired, InitialPreference, NewLocally, NewRemotely, Renamed, Resolved,
-        TypeChanged,
+        StillAccepted, TypeChanged,
     };
     let reasons = [
         NewLocally,
@@ -133,6 +135,7 @@ fn every_action_conflict_halt_and_reason_has_a_name_of_its_own() {
         DriftOverwritten,
         InitialPreference,
         Resolved,
+        StillAccepted,
     ];
     let sentences: BTreeSet<_> = reasons.into_iter().map(Reason::sentence).collect();
     assert_eq!(sentences.len(), reasons.len());

@@ -28,6 +28,8 @@ enum Event {
     Save(u8, u8, u8),
     Rename(u8, u8),
     Trash(u8),
+    /// A person decides a conflict by accepting that the sides differ, where the mode has that.
+    Accept(u8),
     Put(u8, u8, u8),
     Delete(u8),
     /// Removes a key with its metadata: versions start again at 1.
@@ -62,6 +64,16 @@ fn happen(world: &mut World, event: Event, options: &Options) {
         Event::Trash(p) => {
             if let Some(record) = live(world, p) {
                 world.records.get_mut(&record).unwrap().trashed = true;
+            }
+        }
+        Event::Accept(p) => {
+            let open =
+                options.mode != Mode::Bidirectional
+                    && world.plan_all(options).conflicts.iter().any(|conflict| {
+                        conflict.path == at(p) && conflict.local.is_some() && conflict.remote.is_some()
+                    });
+            if open {
+                world.accept(&at(p), options.mode);
             }
         }
         Event::Put(p, a, b) => {
@@ -108,6 +120,7 @@ fn settle(world: &mut World, options: &Options) {
     assert!(plan.steps.is_empty(), "does not come to rest: {plan:?}\n{options:?}\n{world:?}");
     for (path, base) in world.base.iter().filter(|(_, base)| base.link == vaultterm_reconcile::Link::Linked) {
         let told = plan.conflicts.iter().any(|conflict| conflict.path == *path)
+            || plan.accepted.iter().any(|accepted| accepted.path == *path)
             || plan.skips.iter().any(|skip| skip.path == path.as_str());
         let key = &world.keys.get(path);
         let remote = key.and_then(|key| key.content.as_ref().filter(|_| matches!(key.head, RemoteHead::Live { .. })));
@@ -126,6 +139,7 @@ fn event() -> impl Strategy<Value = Event> {
         3 => (p(), v(), v()).prop_map(|(p, a, b)| Event::Save(p, a, b)),
         3 => (p(), p()).prop_map(|(from, to)| Event::Rename(from, to)),
         1 => p().prop_map(Event::Trash),
+        2 => p().prop_map(Event::Accept),
         3 => (p(), v(), v()).prop_map(|(p, a, b)| Event::Put(p, a, b)),
         1 => p().prop_map(Event::Delete),
         1 => p().prop_map(Event::Purge),

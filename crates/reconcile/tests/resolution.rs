@@ -82,11 +82,12 @@ fn keep_local_in_a_pull_writes_nothing_to_vault() {
 }
 
 #[test]
-fn keep_remote_writes_imports_or_trashes_the_record() {
+fn keep_remote_writes_imports_or_trashes_the_record_and_in_a_push_leaves_both_sides_different() {
     for (mode, marks) in [(Mode::Bidirectional, true), (Mode::Push, true), (Mode::Pull, false)] {
         let keep = |local, remote| only(&conflict(local, remote), mode, &Choice::KeepRemote);
         let record_type = Some(RecordType::ApiKey);
-        assert_eq!(keep(LOCAL, REMOTE), (Action::UpdateLocal { record_type }, marks));
+        let both_live = if mode == Mode::Push { Action::Accept } else { Action::UpdateLocal { record_type } };
+        assert_eq!(keep(LOCAL, REMOTE), (both_live, marks));
         let import = Action::CreateLocal { restores: Some(id(7)), record_type };
         assert_eq!(keep(LocalExpect::Absent, REMOTE), (import, marks));
         assert_eq!(keep(LOCAL, DELETED), (Action::DeleteLocal, false));
@@ -119,7 +120,7 @@ fn contents_that_nobody_could_read_are_not_equal() {
     let unread = Conflict { local: None, remote: None, ..conflict(LOCAL, REMOTE) };
     let (keep_local, _) = only(&unread, Mode::Push, &Choice::KeepLocal);
     assert_eq!(keep_local, Action::UpdateRemote { cas: Version(3), archive: true });
-    let (keep_remote, _) = only(&unread, Mode::Push, &Choice::KeepRemote);
+    let (keep_remote, _) = only(&unread, Mode::Bidirectional, &Choice::KeepRemote);
     assert_eq!(keep_remote, Action::UpdateLocal { record_type: Some(RecordType::ApiKey) });
 }
 

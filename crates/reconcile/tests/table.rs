@@ -412,12 +412,16 @@ section! { names, "Names that look alike", "bidirectional",
         "foo/bar       | -   | -   | a=1 | create_local, mark";
 }
 
-const SECTIONS: [&Section; 11] = [
+#[path = "table/differences.rs"]
+mod differences;
+
+const SECTIONS: [&Section; 12] = [
     &both_directions::SECTION,
     &both_changed::merging::SECTION,
     &first_sync::SECTION,
     &push::SECTION,
     &pull::SECTION,
+    &differences::accepted::SECTION,
     &deletion::SECTION,
     &expiry::SECTION,
     &moves::SECTION,

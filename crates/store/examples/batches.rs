@@ -129,6 +129,7 @@ fn outcome(n: usize) -> Result<Outcome, Box<dyn Error>> {
         expires: None,
         link: Link::Linked,
         held_since: Version(1),
+        accepted: None,
     };
     let remote = RemoteRef {
         cluster: Some("4b2e1d60-6d2a-7f3c-1d5a-0c7d7e0f2a11".to_owned()),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use vaultterm_reconcile::{BaseEntry, Link, RecordId, RemoteStamp, SecretPath, UnixNanos, Version};
+use vaultterm_reconcile::{Accepted, BaseEntry, Link, Mode, RecordId, RemoteStamp, SecretPath, UnixNanos, Version};
 use vaultterm_sync::ConnectionId;
 
 use crate::{
@@ -16,24 +16,25 @@ pub(crate) const LINKED: &str = "linked";
 const LINKS: [(Link, &str); 3] =
     [(Link::Linked, LINKED), (Link::LocalGone, "local_gone"), (Link::RemoteGone, "remote_gone")];
 
+/// The columns that [`entry`] reads.
+const COLUMNS: &str =
+    "record_id, revision, record_type, key_created, version, version_created, expires, link, held_since,
+    accepted_local, accepted_remote, accepted_agreed, accepted_mode, accepted_reopened, accepted_by, accepted_at";
+
 /// Reads the base of a connection.
 pub(crate) async fn of(db: &Db, id: ConnectionId) -> Result<BTreeMap<SecretPath, BaseEntry>, StoreError> {
-    let sql = "SELECT path, record_id, revision, record_type, key_created, version, version_created, expires, link,
-                      held_since
-               FROM base WHERE connection_id = $1 ORDER BY path";
-    let rows = db.all(sql, args![id]).await?;
+    let sql = format!("SELECT path, {COLUMNS} FROM base WHERE connection_id = $1 ORDER BY path");
+    let rows = db.all(&sql, args![id]).await?;
     rows.iter().map(|row| Ok((row.path("path")?, entry(row)?))).collect()
 }
 
 /// Reads the base of one path.
 pub(crate) async fn at(tx: &mut Tx, id: ConnectionId, path: &SecretPath) -> Result<Option<BaseEntry>, StoreError> {
-    let sql = "SELECT record_id, revision, record_type, key_created, version, version_created, expires, link,
-                      held_since
-               FROM base WHERE connection_id = $1 AND path = $2";
-    tx.one(sql, args![id, path]).await?.map(|row| entry(&row)).transpose()
+    let sql = format!("SELECT {COLUMNS} FROM base WHERE connection_id = $1 AND path = $2");
+    tx.one(&sql, args![id, path]).await?.map(|row| entry(&row)).transpose()
 }
 
-/// Sets the base of a path, if the revision that it names exists; answers whether it does.
+/// Sets the base of a path, if the revisions that it names exist; answers whether they do.
 pub(crate) async fn set(
     tx: &mut Tx,
     id: ConnectionId,
@@ -42,14 +43,24 @@ pub(crate) async fn set(
 ) -> Result<bool, StoreError> {
     let link = LINKS.iter().find(|(link, _)| *link == entry.link).map_or(LINKED, |(_, name)| name);
     let sql = "INSERT INTO base (connection_id, path, record_id, revision, record_type, key_created, version,
-                                 version_created, expires, link, held_since)
-               SELECT $1, $2, v.record_id, v.revision, $5, $6, $7, $8, $9, $10, $11
+                                 version_created, expires, link, held_since, accepted_local, accepted_remote,
+                                 accepted_agreed, accepted_mode, accepted_reopened, accepted_by, accepted_at)
+               SELECT $1, $2, v.record_id, v.revision, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18
                FROM revisions v WHERE v.record_id = $3 AND v.revision = $4
+                 AND ($12 IS NULL OR EXISTS (SELECT 1 FROM revisions a WHERE a.record_id = $3 AND a.revision = $12))
+                 AND ($13 IS NULL OR EXISTS (SELECT 1 FROM revisions a WHERE a.record_id = $3 AND a.revision = $13))
                ON CONFLICT (connection_id, path) DO UPDATE SET
                    record_id = excluded.record_id, revision = excluded.revision, record_type = excluded.record_type,
                    key_created = excluded.key_created, version = excluded.version,
                    version_created = excluded.version_created, expires = excluded.expires, link = excluded.link,
-                   held_since = excluded.held_since";
+                   held_since = excluded.held_since,
+                   accepted_local = excluded.accepted_local, accepted_remote = excluded.accepted_remote,
+                   accepted_agreed = excluded.accepted_agreed, accepted_mode = excluded.accepted_mode,
+                   accepted_reopened = CASE
+                       WHEN base.accepted_reopened = 1 AND base.accepted_at = excluded.accepted_at THEN 1
+                       ELSE excluded.accepted_reopened END,
+                   accepted_by = excluded.accepted_by, accepted_at = excluded.accepted_at";
+    let accepted = entry.accepted.as_ref();
     let args = args![
         id,
         path,
@@ -62,6 +73,13 @@ pub(crate) async fn set(
         entry.expires,
         link,
         entry.held_since,
+        accepted.map(|accepted| accepted.local.0),
+        accepted.map(|accepted| accepted.remote.0),
+        accepted.map(|accepted| u64::from(accepted.agreed)),
+        accepted.map(|accepted| accepted.mode.as_str()),
+        accepted.map(|accepted| u64::from(accepted.reopened)),
+        accepted.map(|accepted| accepted.by.as_str()),
+        accepted.map(|accepted| accepted.at),
     ];
     Ok(tx.run(sql, args).await? == 1)
 }
@@ -85,5 +103,143 @@ fn entry(row: &Row) -> Result<BaseEntry, StoreError> {
         expires: row.maybe_int("expires")?.map(UnixNanos),
         link: row.named("link", "link", link)?,
         held_since: Version(row.count("held_since")?),
+        accepted: accepted(row)?,
     })
+}
+
+fn accepted(row: &Row) -> Result<Option<Accepted>, StoreError> {
+    if row.maybe_int("accepted_local")?.is_none() {
+        return Ok(None);
+    }
+    let mode = |text: &str| Mode::ALL.iter().copied().find(|mode| mode.as_str() == text);
+    Ok(Some(Accepted {
+        local: row.revision("accepted_local")?,
+        remote: row.revision("accepted_remote")?,
+        agreed: row.flag("accepted_agreed")?,
+        mode: row.named("accepted_mode", "mode", mode)?,
+        reopened: row.flag("accepted_reopened")?,
+        by: row.text("accepted_by")?,
+        at: row.nanos("accepted_at")?,
+    }))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use serde_json::json;
+    use vaultterm_reconcile::{Accepted, BaseEntry, Mode, RecordType, Revision, UnixNanos};
+    use vaultterm_sync::{BaseChange, Journal as _, LocalChange, Origin, Outcome, RunState, Trigger};
+
+    use crate::{
+        ErrorClass,
+        testing::{House, at, base, fields, outcome},
+    };
+
+    /// The part of the migration that mends rows.
+    const MEND: &str = include_str!("../migrations/0012_accepted.sql");
+
+    fn accepted(base: BaseEntry, local: u64) -> BaseEntry {
+        let (remote, by, at) = (Revision(local - 1), "ann".to_owned(), UnixNanos(1_700_000_000_123_456_789));
+        let (agreed, mode, reopened) = (true, Mode::Pull, false);
+        let accepted = Accepted { local: Revision(local), remote, agreed, mode, reopened, by, at };
+        BaseEntry { accepted: Some(accepted), ..base }
+    }
+
+    /// A record that was kept against its secret: revision 1 was in step, 2 keeps the secret's value, and 3
+    /// is the record's own.
+    fn kept(record_id: vaultterm_reconcile::RecordId, connection: vaultterm_sync::ConnectionId) -> LocalChange {
+        LocalChange::Rebase {
+            record_id,
+            expect: Revision(1),
+            remote: fields(json!({"a": "there"})),
+            record_type: RecordType::KeyValue,
+            fields: fields(json!({"a": "here"})),
+            origin: Origin::Merge(connection),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_record_and_its_connection_say_that_a_difference_is_accepted_by_whom_and_when() {
+        let house = House::new().await;
+        let connection = house.connect("one", Mode::Pull, "one").await.unwrap();
+        let run = house.begin(connection.id, Trigger::Resolution).await;
+        let record_id = house.import(&run, "x", json!({"a": "0"})).await;
+        let base = BaseChange::Set(accepted(base(record_id, 1), 3));
+        let local = kept(record_id, connection.id);
+        house.store.commit(run.0, run.1.id, vec![Outcome { local, base, ..outcome("x") }]).await.unwrap();
+        let record = house.store.record(record_id).await.unwrap().unwrap();
+        let [sync] = &record.sync[..] else { panic!("{record:?}") };
+        let accepted = sync.accepted.as_ref().unwrap();
+        assert_eq!((sync.state, &*accepted.by, accepted.at_us), ("accepted", "ann", 1_700_000_000_123_456));
+        house.end(run, RunState::Succeeded).await;
+        let found = house.store.connection_summary(connection.id).await.unwrap().unwrap();
+        assert_eq!(found.accepted_paths, 1);
+    }
+
+    #[tokio::test]
+    async fn a_difference_that_a_person_opens_again_stays_open_whatever_a_run_writes_beside_that() {
+        let house = House::new().await;
+        let connection = house.connect("one", Mode::Pull, "one").await.unwrap();
+        let run = house.begin(connection.id, Trigger::Resolution).await;
+        let record_id = house.import(&run, "x", json!({"a": "0"})).await;
+        let entry = accepted(base(record_id, 1), 3);
+        let (set, local) = (BaseChange::Set(entry.clone()), kept(record_id, connection.id));
+        house.store.commit(run.0, run.1.id, vec![Outcome { local, base: set.clone(), ..outcome("x") }]).await.unwrap();
+        let listed = house.store.accepted_differences(connection.id).await.unwrap();
+        assert_eq!((listed.len(), &*listed[0].path, &*listed[0].accepted_by), (1, "x", "ann"));
+
+        house.store.reopen_difference(&house.ann(), connection.id, "x").await.unwrap();
+        let again = house.store.reopen_difference(&house.ann(), connection.id, "x").await.unwrap_err();
+        assert_eq!(again.class(), ErrorClass::NotFound);
+        // A run that had read the base before writes it.
+        house.store.commit(run.0, run.1.id, vec![Outcome { base: set, ..outcome("x") }]).await.unwrap();
+        let found = house.store.base(connection.id).await.unwrap();
+        assert!(found[&at("x")].accepted.as_ref().unwrap().reopened);
+        assert!(house.store.accepted_differences(connection.id).await.unwrap().is_empty());
+        let record = house.store.record(record_id).await.unwrap().unwrap();
+        assert_eq!((record.sync[0].state, &record.sync[0].accepted), ("changed", &None));
+
+        // Accepted once more, it is closed.
+        let mut later = entry;
+        later.accepted.as_mut().unwrap().at = UnixNanos(1_700_000_000_999_999_999);
+        let set = BaseChange::Set(later.clone());
+        house.store.commit(run.0, run.1.id, vec![Outcome { base: set, ..outcome("x") }]).await.unwrap();
+        assert_eq!(house.store.base(connection.id).await.unwrap()[&at("x")], later);
+        house.end(run, RunState::Succeeded).await;
+    }
+
+    #[tokio::test]
+    async fn a_difference_that_a_pull_accepted_before_is_shown_as_one_after_the_migration() {
+        let house = House::new().await;
+        let mut bases = Vec::new();
+        for (name, mode) in [("pulled", Mode::Pull), ("pushed", Mode::Push)] {
+            let connection = house.connect(name, mode, name).await.unwrap();
+            let run = house.begin(connection.id, Trigger::Resolution).await;
+            let record_id = house.import(&run, name, json!({"a": "0"})).await;
+            // As it was recorded: as if both sides held revision 3.
+            let set = BaseChange::Set(base(record_id, 3));
+            let local = kept(record_id, connection.id);
+            house.store.commit(run.0, run.1.id, vec![Outcome { local, base: set, ..outcome(name) }]).await.unwrap();
+            let plain = house.import(&run, &format!("{name}-plain"), json!({"a": "0"})).await;
+            house.end(run, RunState::Succeeded).await;
+            bases.push((connection.id, name, record_id, plain));
+        }
+        let (_, mend) = MEND.split_once("UPDATE base").unwrap();
+        let mut tx = house.store.db.write().await.unwrap();
+        tx.run(&format!("UPDATE base{mend}"), Vec::new()).await.unwrap();
+        tx.commit().await.unwrap();
+        for (connection, name, record_id, plain) in bases {
+            let found = house.store.base(connection).await.unwrap();
+            assert_eq!(found[&at(&format!("{name}-plain"))], base(plain, 1));
+            let kept = &found[&at(name)];
+            if name == "pushed" {
+                assert_eq!(*kept, base(record_id, 3), "a push left such revisions when it overwrote a secret");
+                continue;
+            }
+            assert_eq!((kept.revision, kept.local_revision(), kept.is_agreed()), (Revision(2), Revision(3), false));
+            let accepted = kept.accepted.as_ref().unwrap();
+            assert_eq!((accepted.remote, accepted.mode), (Revision(2), Mode::Pull));
+            assert!(!accepted.by.is_empty() && accepted.at.0 > 1_000_000_000_000_000_000, "{accepted:?}");
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 use vaultterm_ledger::{Action, Draft, ObjectKind};
-use vaultterm_reconcile::{Conflict, LocalExpect, RecordId, Revision, SecretPath, UnixNanos};
+use vaultterm_reconcile::{BaseEntry, Conflict, LocalExpect, RecordId, Revision, SecretPath, UnixNanos};
 use vaultterm_sealing::{Place, Purpose, SecretFields};
 use vaultterm_sync::{
     CollectionId, ConflictId, ConflictStatus, ConnectionId, OtherConflicts, Resolved, StoredConflict,
@@ -86,7 +86,7 @@ impl Store {
         let stored = self.conflict_row(&row.ok_or(StoreError::NotFound("conflict"))?)?;
         let conflict = &stored.conflict;
         let base = base::at(&mut tx, stored.connection_id, &conflict.path).await?;
-        let base = base.map(|base| (base.record_id, base.revision));
+        let base = base.filter(BaseEntry::is_agreed).map(|base| (base.record_id, base.revision));
         let local = match conflict.expect.local {
             LocalExpect::Live { record_id, revision } => Some((record_id, revision)),
             LocalExpect::Absent => None,

@@ -143,6 +143,7 @@ impl Store {
                 last_run: last_run.and_then(|id| runs.remove(&RunId(id))),
                 running: row.maybe_int("leased_until")?.is_some_and(|until| until > now.0),
                 open_conflicts: row.count("open_conflicts")?,
+                accepted_paths: row.count("accepted_paths")?,
                 last_verified_us: row.maybe_int("last_verified_us")?,
                 secret_id_expires_us: row.maybe_int("secret_id_expires_us")?,
                 logins_refused: row.small("logins_refused")?,

@@ -58,6 +58,8 @@ pub struct ConnectionSummary {
     pub running: bool,
     /// Conflicts that wait for a person.
     pub open_conflicts: u64,
+    /// Paths whose sides differ because a person accepted that.
+    pub accepted_paths: u64,
     /// When a test or run last succeeded in talking to the server, microseconds.
     pub last_verified_us: Option<i64>,
     /// When the `SecretID` expires, microseconds, where the role may know.
@@ -73,6 +75,7 @@ pub struct ConnectionSummary {
 /// A connection with what its summary adds.
 const SUMMARY: &str = "SELECT c.*,
         (SELECT COUNT(*) FROM conflicts f WHERE f.connection_id = c.id AND f.status = 'open') AS open_conflicts,
+        (SELECT COUNT(*) FROM base b WHERE b.connection_id = c.id AND b.accepted_reopened = 0) AS accepted_paths,
         (SELECT l.expires FROM leases l WHERE l.connection_id = c.id AND l.holder IS NOT NULL) AS leased_until,
         (SELECT r.id FROM runs r WHERE r.connection_id = c.id AND r.cause <> 'resolution'
          ORDER BY r.id DESC LIMIT 1) AS last_run_id

@@ -45,10 +45,22 @@ pub struct Record {
 pub struct RecordSync {
     /// The connection.
     pub connection_id: ConnectionId,
-    /// `in_step`, `changed` (since the base), `conflict`, `unlinked`, `new`.
+    /// `in_step`, `accepted` (the sides differ, and a person accepted that), `changed` (since the
+    /// base), `conflict`, `unlinked`, `new`.
     pub state: &'static str,
     /// The remote version of the base.
     pub remote_version: Option<u64>,
+    /// Who accepted that the sides differ, in the state `accepted`.
+    pub accepted: Option<AcceptedBy>,
+}
+
+/// Who accepted that the two sides differ, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AcceptedBy {
+    /// The name.
+    pub by: String,
+    /// Microseconds.
+    pub at_us: i64,
 }
 
 /// A record to create.
@@ -191,7 +203,9 @@ impl Store {
             return Ok(());
         }
         let mut select = Select::new(
-            "SELECT connection_id, path, record_id, revision, version, link FROM base WHERE 1 = 1",
+            "SELECT connection_id, path, record_id, revision, version, link, accepted_local, accepted_by, accepted_at,
+                    accepted_reopened
+             FROM base WHERE 1 = 1",
             args![],
         );
         select.and_any("record_id", records.iter().map(|record| record.id));
@@ -214,6 +228,7 @@ impl Store {
                     connection_id: *connection_id,
                     state,
                     remote_version: base.map(|base| base.version),
+                    accepted: base.and_then(|base| base.accepted.clone()).filter(|_| state == ACCEPTED),
                 })
             };
             record.sync = connections.iter().filter_map(stands).collect();
@@ -230,16 +245,32 @@ struct Based {
     revision: Revision,
     version: u64,
     linked: bool,
+    accepted: Option<AcceptedBy>,
+    /// A person asked to decide again about the accepted difference.
+    reopened: bool,
 }
 
+/// The state of a record that differs from its secret because a person accepted that.
+const ACCEPTED: &str = "accepted";
+
 fn based(row: &Row) -> Result<Based, StoreError> {
+    let by = row.maybe_text("accepted_by")?;
+    let accepted = match by {
+        Some(by) => Some(AcceptedBy { by, at_us: row.int("accepted_at")? / 1_000 }),
+        None => None,
+    };
     Ok(Based {
         connection_id: ConnectionId(row.id("connection_id")?),
         path: row.text("path")?,
         record_id: RecordId(row.id("record_id")?),
-        revision: row.revision("revision")?,
+        revision: match &accepted {
+            Some(_) => row.revision("accepted_local")?,
+            None => row.revision("revision")?,
+        },
         version: row.count("version")?,
         linked: row.text("link")? == base::LINKED,
+        accepted,
+        reopened: row.maybe_int("accepted_reopened")? == Some(1),
     })
 }
 
@@ -248,7 +279,10 @@ fn sync_state(record: &Record, conflict: bool, base: Option<&Based>) -> Option<&
     match base {
         _ if conflict => Some("conflict"),
         Some(base) if !base.linked => Some("unlinked"),
-        Some(base) if live && base.revision == record.revision && base.path == record.path.as_str() => Some("in_step"),
+        Some(base) if base.reopened => Some("changed"),
+        Some(base) if live && base.revision == record.revision && base.path == record.path.as_str() => {
+            Some(if base.accepted.is_some() { ACCEPTED } else { "in_step" })
+        }
         Some(_) => Some("changed"),
         None if live => Some("new"),
         None => None,

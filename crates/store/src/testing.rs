@@ -275,7 +275,8 @@ pub(crate) fn outcome(path: &str) -> Outcome {
 pub(crate) fn base(record_id: RecordId, revision: u64) -> BaseEntry {
     let stamp = RemoteStamp { key_created: UnixNanos(1), version: Version(7), version_created: UnixNanos(2) };
     let (revision, record_type) = (Revision(revision), RecordType::KeyValue);
-    BaseEntry { record_id, revision, record_type, stamp, expires: None, link: Link::Linked, held_since: Version(1) }
+    let held_since = Version(1);
+    BaseEntry { record_id, revision, record_type, stamp, expires: None, link: Link::Linked, held_since, accepted: None }
 }
 
 pub(crate) fn at(path: &str) -> SecretPath {

@@ -5,10 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::future::join3;
+use futures_util::future::{join, join3};
 use vaultterm_reconcile::{
-    BaseEntry, Content, HaltKind, Input, Inquiries, LocalSnapshot, Plan, RecordId, RemoteHead, RemoteSight,
-    RemoteSnapshot, RemoteStamp, Revision, RunMark, SecretPath, asks_for_the_mount, foresee, inquiries, plan,
+    Accepted, AcceptedContents, BaseEntry, Content, HaltKind, Input, Inquiries, LocalSnapshot, Plan, RecordId,
+    RemoteHead, RemoteSight, RemoteSnapshot, RemoteStamp, Revision, RunMark, SecretPath, asks_for_the_mount, foresee,
+    inquiries, plan,
 };
 
 use crate::{
@@ -37,6 +38,7 @@ pub(crate) struct Observation {
 
 /// What the moved paths hold.
 pub(crate) struct Contents {
+    pub(crate) accepted: BTreeMap<SecretPath, AcceptedContents>,
     pub(crate) base: BTreeMap<SecretPath, Content>,
     pub(crate) local: BTreeMap<SecretPath, Content>,
     pub(crate) remote: BTreeMap<SecretPath, Result<Content, String>>,
@@ -64,6 +66,7 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
             local: &observation.local,
             remote: &observation.remote,
             options: &self.connection.options,
+            accepted_contents: &contents.accepted,
             base_contents: &contents.base,
             local_contents: &contents.local,
             remote_contents: &contents.remote,
@@ -210,9 +213,30 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
         for path in &asked.remote_contents {
             heads.extend(remote.sights.get(path).and_then(live_stamp).map(|stamp| (path, stamp)));
         }
+        let accepted = self.brake.unless_stopped(self.read_accepted(asked, base)).await?;
         let reading = join3(self.read_local(base_revisions), self.read_local(local_revisions), self.read_remote(heads));
         let (base, local, remote) = self.brake.unless_stopped(reading).await?;
-        if self.brake.is_pulled() { Err(CallError::Stopped) } else { Ok(Contents { base, local, remote }) }
+        if self.brake.is_pulled() { Err(CallError::Stopped) } else { Ok(Contents { accepted, base, local, remote }) }
+    }
+
+    /// Reads what people accepted as different. One that cannot be had in full is left out.
+    async fn read_accepted(
+        &self,
+        asked: &Inquiries,
+        base: &BTreeMap<SecretPath, BaseEntry>,
+    ) -> BTreeMap<SecretPath, AcceptedContents> {
+        let wanted = || asked.accepted_contents.iter().filter_map(|path| Some((path, base.get(path)?)));
+        let of = |revision: fn(&Accepted) -> Revision| {
+            let known = wanted().filter_map(|(path, entry)| Some((path, entry.record_id, entry.accepted.as_ref()?)));
+            known.map(|(path, record_id, accepted)| (path, record_id, revision(accepted))).collect::<Vec<_>>()
+        };
+        let (here, there) = (of(|accepted| accepted.local), of(|accepted| accepted.remote));
+        let (here, mut there) = join(self.read_local(here), self.read_local(there)).await;
+        let pair = |(path, local): (SecretPath, Content)| {
+            let remote = there.remove(&path)?;
+            Some((path, AcceptedContents { local, remote }))
+        };
+        here.into_iter().filter_map(pair).collect()
     }
 
     /// Reads revisions. One that cannot be had is left out; the planner leaves its path alone.
@@ -285,7 +309,9 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
 /// was never in step: then nothing is told apart by it, what differs is a conflict, and a person can get
 /// out of it. Answers whether there was any.
 fn forget_what_is_lost(observation: &mut Observation, asked: &Inquiries, contents: &Contents) -> bool {
-    let lost: Vec<_> = asked.base_contents.iter().filter(|path| !contents.base.contains_key(*path)).collect();
+    let lost = asked.base_contents.iter().filter(|path| !contents.base.contains_key(*path));
+    let accepted = asked.accepted_contents.iter().filter(|path| !contents.accepted.contains_key(*path));
+    let lost: BTreeSet<_> = lost.chain(accepted).collect();
     for path in &lost {
         tracing::warn!(%path, "the revision that both sides agreed on cannot be read: the path counts as never in step");
         observation.base.remove(*path);

@@ -83,9 +83,16 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
             };
             if stored.fields.content(self.journal.digest_key()) == *secret {
                 let record_type = stored.record_type;
-                let held_since = BaseEntry::held_since(base, &stamp);
-                let link = Link::Linked;
-                return Ok(Some(BaseEntry { record_id, revision, record_type, stamp, expires, link, held_since }));
+                return Ok(Some(BaseEntry {
+                    record_id,
+                    revision,
+                    record_type,
+                    stamp,
+                    expires,
+                    link: Link::Linked,
+                    held_since: BaseEntry::held_since(base, &stamp),
+                    accepted: None,
+                }));
             }
         }
         Ok(None)
@@ -105,7 +112,8 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
             // Under other key metadata, or with a lower number, it is no successor of the base.
             Some(base) => {
                 let follows = base.stamp.key_created == stamp.key_created && base.stamp.version < stamp.version;
-                (follows && base.link == Link::Linked).then_some((base.record_id, base.revision.0))?
+                // What a person accepted as different was not written by us.
+                (follows && base.link == Link::Linked).then_some((base.record_id, base.local_revision().0))?
             }
             // A secret without a base is somebody else's, unless its mark names the very record.
             None if ours => (remote.annotation.record_id?, 0),

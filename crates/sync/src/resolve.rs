@@ -257,6 +257,7 @@ impl Deciding<'_> {
             path: self.path().clone(),
             resolved: Mutex::new(Some(Resolved { id: self.conflict.id, decision: self.decision() })),
             given: self.given(),
+            by: self.by.actor.name.clone(),
         };
         let (base, local) = (&base, &local);
         let apply = Apply {

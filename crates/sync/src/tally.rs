@@ -54,6 +54,7 @@ impl<'a, P: Progress> Tally<'a, P> {
         }
         let mut state = self.state();
         state.counts.unchanged = plan.unchanged;
+        state.counts.accepted = plan.accepted.len() as u64;
         state.counts.conflicts = plan.conflicts.len() as u64;
         state.counts.skipped = skipped.len() as u64;
         state.waiting = plan.skips.iter().filter(|skip| skip.waits_for_a_person()).count() as u64;
@@ -115,6 +116,7 @@ impl<'a, P: Progress> Tally<'a, P> {
             deleted_local,
             adopted,
             unchanged: _,
+            accepted: _,
             conflicts: _,
             skipped: _,
             failed: _,

@@ -471,7 +471,7 @@ fn a_pull_accepts_a_difference_without_writing_to_vault() {
     succeed(&world);
     assert_eq!(world.open_conflict().conflict.kind, ConflictKind::Drift);
     world.resolve(&world.open_conflict(), Resolution::KeepLocal).expect("resolved");
-    assert_eq!(last_synced(&world), "adopted secret/team/app/x");
+    assert_eq!(last_synced(&world), "accepted secret/team/app/x");
     assert_eq!((world.version("x"), world.record("x")), (1, Some(data(json!({"value": "mine"})))));
     assert_eq!(succeed(&world).counts.conflicts, 0, "the difference is accepted");
 

@@ -87,6 +87,18 @@ pub(crate) struct RecordSync {
     pub(crate) connection_id: Uuid,
     pub(crate) state: String,
     pub(crate) remote_version: Option<u64>,
+    #[serde(default)]
+    pub(crate) accepted_by: Option<String>,
+    #[serde(default)]
+    pub(crate) accepted_at: Option<String>,
+}
+
+/// A path whose sides differ because a person accepted that.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct AcceptedDifference {
+    pub(crate) path: String,
+    pub(crate) by: String,
+    pub(crate) at: String,
 }
 
 #[derive(Deserialize)]
@@ -125,6 +137,8 @@ pub(crate) struct Connection {
     pub(crate) last_run: Option<Run>,
     pub(crate) last_verified_at: Option<String>,
     pub(crate) open_conflicts: u64,
+    #[serde(default)]
+    pub(crate) accepted_differences: u64,
     pub(crate) secret_id_expires_at: Option<String>,
     pub(crate) revision: u64,
 }
@@ -177,6 +191,7 @@ pub(crate) struct Counts {
     pub(crate) deleted_local: u64,
     pub(crate) adopted: u64,
     pub(crate) unchanged: u64,
+    pub(crate) accepted: u64,
     pub(crate) conflicts: u64,
     pub(crate) skipped: u64,
     pub(crate) failed: u64,
@@ -191,6 +206,8 @@ pub(crate) struct Plan {
     pub(crate) steps: Vec<Step>,
     pub(crate) conflicts: Vec<PlannedConflict>,
     pub(crate) skips: Vec<Skip>,
+    #[serde(default)]
+    pub(crate) accepted: Vec<AcceptedDifference>,
     pub(crate) halts: Vec<Halt>,
     #[serde(default)]
     pub(crate) warnings: Vec<String>,

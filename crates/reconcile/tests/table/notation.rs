@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use vaultterm_reconcile::{
-    Action, Annotation, BaseEntry, Content, FieldDigest, HaltKind, Inquiries, Link, Mode, Options, Plan, RecordId,
-    RecordType, RemoteHead, RemoteStamp, Revision, RunMark, SecretPath, Side, UnixNanos, Version,
+    Accepted, Action, Annotation, BaseEntry, Content, FieldDigest, HaltKind, Inquiries, Link, Mode, Options, Plan,
+    RecordId, RecordType, RemoteHead, RemoteStamp, Revision, RunMark, SecretPath, Side, UnixNanos, Version,
 };
 
 use crate::world::{ELSEWHERE, HERE, Key, Veil, World, id, path, run_mark};
@@ -213,6 +213,9 @@ impl Site<'_> {
             return None;
         }
         let (text, note) = noted(text);
+        if let Some(told) = note.strip_prefix("accepted in ") {
+            return Some(self.set_accepted(text, told));
+        }
         let (record_type, content) = typed(text);
         let entry = BaseEntry {
             record_id: self.record,
@@ -226,10 +229,46 @@ impl Site<'_> {
                 _ => Link::Linked,
             },
             held_since: Version(1),
+            accepted: None,
         };
         self.world.base.insert(self.at.clone(), entry);
         self.world.add(self.record, self.at, record_type, content.clone());
         Some((record_type, content))
+    }
+
+    /// Records a difference that a person accepted, told as `pull: a=2 there a=3`: what the two sides
+    /// hold since. Before, both held `agreed`, or were never in step (`-`).
+    fn set_accepted(&mut self, agreed: &str, told: &str) -> (RecordType, Content) {
+        let (mode, held) = told.split_once(": ").expect("a mode");
+        let (mode, reopened) = mode.strip_suffix(", reopened").map_or((mode, false), |mode| (mode, true));
+        let (here, there) = held.split_once(" there ").expect("what both sides hold");
+        let (record_type, here) = typed(here);
+        let there = fields(there);
+        let first = if agreed == "-" { here.clone() } else { fields(agreed) };
+        self.world.add(self.record, self.at, record_type, first);
+        self.world.edit(self.record, there.clone());
+        self.world.edit(self.record, here);
+        let accepted = Accepted {
+            local: Revision(3),
+            remote: Revision(2),
+            agreed: agreed != "-",
+            mode: one_of(Mode::ALL, mode),
+            reopened,
+            by: "ada".to_owned(),
+            at: UnixNanos(20),
+        };
+        let entry = BaseEntry {
+            record_id: self.record,
+            revision: if agreed == "-" { Revision(2) } else { Revision::FIRST },
+            record_type,
+            stamp: BASE_STAMP,
+            expires: None,
+            link: Link::Linked,
+            held_since: Version(1),
+            accepted: Some(accepted),
+        };
+        self.world.base.insert(self.at.clone(), entry);
+        (record_type, there)
     }
 
     /// What became of the record that the base names.
@@ -386,6 +425,9 @@ fn fields(text: &str) -> Content {
 fn outcomes<'a>(plan: &Plan, paths: impl Iterator<Item = &'a SecretPath>) -> BTreeMap<SecretPath, String> {
     let mut told: BTreeMap<SecretPath, String> = BTreeMap::new();
     let mut say = |at: &SecretPath, what: String| assert_eq!(told.insert(at.clone(), what), None, "twice at {at}");
+    for accepted in &plan.accepted {
+        say(&accepted.path, "differs, accepted".to_owned());
+    }
     for step in &plan.steps {
         say(&step.path, action(&step.action) + if step.annotate { ", mark" } else { "" });
         if let Action::MoveRemote { from, .. } = &step.action {
@@ -432,8 +474,11 @@ fn action(action: &Action) -> String {
             let fields = fields.iter().map(|(name, from)| format!(" {name}:{}", side(*from))).collect::<String>();
             format!("{name} cas={}{fields}", cas.0)
         }
-        Action::DeleteLocal | Action::Forget | Action::Unlink | Action::Accept | Action::CopyLocal { .. } => {
-            name.to_owned()
-        }
+        Action::DeleteLocal
+        | Action::Forget
+        | Action::Unlink
+        | Action::Accept
+        | Action::KeepAccepted
+        | Action::CopyLocal { .. } => name.to_owned(),
     }
 }

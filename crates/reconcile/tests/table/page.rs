@@ -34,6 +34,7 @@ what is planned. Options that are not named have their defaults.
 | `a=2, run out` | written once more, to expire, and expired before any run saw it: deleted whole seconds after it was created |
 | `(marked elsewhere)`, `(marked API_KEY)`, `(unmarked)` | what the secret's `custom_metadata` says; else this installation's mark, with the base's type |
 | `(record gone)`, `(secret gone)` | a dropped link: the record, or the secret, was deleted and the other side kept |
+| `a=1 (accepted in pull: a=2 there a=3)` | both sides agreed on the first, then a person accepted in this mode that the record and the secret differ; `same` means: as accepted; `reopened`: a person asked since that it is decided again |
 | `p×11` | eleven such paths |
 
 | plan | meaning |
@@ -48,6 +49,8 @@ what is planned. Options that are not named have their defaults.
 | `merge` | written to both sides, each field from the side named |
 | `adopt` | only the base moves |
 | `forget`, `unlink` | the base is forgotten; the link is dropped and the other side left alone |
+| `differs, accepted` | nothing happens: a person accepted that the sides differ |
+| `keep_accepted` | the same values were written again: what is remembered follows, and the sides go on to differ |
 | `mark` | the secret is then marked as managed by this installation |
 | `conflict`, `skip`, `halt` | a person decides, with the fields that differ; left alone for the reason; nothing at all is written until a person acknowledges |
 ";

@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 use vaultterm_reconcile::{
-    Action, Annotation, BaseEntry, Content, FieldDigest, HaltKind, Input, Inquiries, Link, LocalEntry, LocalSnapshot,
-    OlderVersions, Options, Plan, RecordId, RecordType, RemoteEntry, RemoteHead, RemoteSight, RemoteSnapshot,
-    RemoteStamp, Revision, RunMark, SecretPath, Side, Step, UnixNanos, Version, inquiries, lint, plan,
+    Accepted, AcceptedContents, Action, Annotation, BaseEntry, Content, FieldDigest, HaltKind, Input, Inquiries, Link,
+    LocalEntry, LocalSnapshot, Mode, OlderVersions, Options, Plan, RecordId, RecordType, RemoteEntry, RemoteHead,
+    RemoteSight, RemoteSnapshot, RemoteStamp, Revision, RunMark, SecretPath, Side, Step, UnixNanos, Version, inquiries,
+    lint, plan,
 };
 
 pub const HERE: &str = "here";
@@ -165,11 +166,17 @@ impl World {
             (path.clone(), self.records[&base.record_id].history[&base.revision].clone())
         };
         let there = |path: &SecretPath| (path.clone(), Ok(self.keys[path].content.clone().unwrap()));
+        let accepted = |path: &SecretPath| {
+            let (base, history) = (&self.base[path], &self.records[&self.base[path].record_id].history);
+            let Accepted { local, remote, .. } = base.accepted.as_ref().unwrap();
+            (path.clone(), AcceptedContents { local: history[local].clone(), remote: history[remote].clone() })
+        };
         then(&Input {
             base: &self.base,
             local: &local,
             remote: &remote,
             options,
+            accepted_contents: &asked.accepted_contents.iter().map(accepted).collect(),
             base_contents: &asked.base_contents.iter().map(before).collect(),
             local_contents: &asked.local_contents.iter().map(current).collect(),
             remote_contents: &asked.remote_contents.iter().map(there).collect(),
@@ -317,7 +324,15 @@ impl World {
             }
             Action::Unlink => {
                 let gone = if self.local().live.contains_key(&step.path) { Link::RemoteGone } else { Link::LocalGone };
-                self.base.get_mut(&step.path).unwrap().link = gone;
+                let base = self.base.get_mut(&step.path).unwrap();
+                (base.link, base.accepted) = (gone, None);
+            }
+            Action::KeepAccepted => {
+                let entry = self.local().live[&step.path].clone();
+                let RemoteHead::Live { stamp, expires } = self.keys[&step.path].head else { panic!("no live version") };
+                let base = self.base.get_mut(&step.path).unwrap();
+                base.accepted.as_mut().unwrap().local = entry.revision;
+                (base.record_type, base.stamp, base.expires) = (entry.record_type, stamp, expires);
             }
             _ => self.set_base(&step.path),
         }
@@ -335,8 +350,28 @@ impl World {
             expires,
             link: Link::Linked,
             held_since: Version(1),
+            accepted: None,
         };
         self.base.insert(path.clone(), base);
+    }
+
+    /// Accepts that the two sides of a path differ, as a decision in this mode does.
+    pub fn accept(&mut self, path: &SecretPath, mode: Mode) {
+        let agreed = self.base.get(path).filter(|base| base.is_agreed()).map(|base| base.revision);
+        let record_id = self.local().live[path].record_id;
+        let remote = self.keys[path].content.clone().unwrap();
+        let record = self.records.get_mut(&record_id).unwrap();
+        let mine = record.content().clone();
+        record.push(remote);
+        let archived = record.revision;
+        record.push(mine);
+        let (by, at) = ("ada".to_owned(), UnixNanos(self.clock));
+        let local = record.revision;
+        self.set_base(path);
+        let base = self.base.get_mut(path).unwrap();
+        base.revision = agreed.unwrap_or(archived);
+        base.accepted =
+            Some(Accepted { local, remote: archived, agreed: agreed.is_some(), mode, reopened: false, by, at });
     }
 
     pub fn add(&mut self, record_id: RecordId, path: &SecretPath, record_type: RecordType, content: Content) {

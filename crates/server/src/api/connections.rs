@@ -2,6 +2,7 @@
 //!
 //! Bodies and answers are in `connections/body.rs` and `connections/view.rs`.
 
+pub(crate) mod accepted;
 mod body;
 pub(crate) mod ignored;
 mod view;

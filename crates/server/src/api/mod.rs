@@ -99,6 +99,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(connections::show, connections::update, connections::delete))
         .routes(routes!(connections::test))
         .routes(routes!(connections::rotate_secret_id))
+        .routes(routes!(connections::accepted::list, connections::accepted::reopen))
         .routes(routes!(connections::ignored::list, connections::ignored::accept, connections::ignored::take_back))
         .routes(routes!(connections::pause))
         .routes(routes!(connections::resume))

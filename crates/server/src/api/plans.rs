@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 use vaultterm_reconcile::{
-    Action, Change, Conflict, Counts, Expect, Halt, LocalExpect, RemoteExpect, Skip, SkipKind, Step, Version,
+    AcceptedDifference, Action, Change, Conflict, Counts, Expect, Halt, LocalExpect, RemoteExpect, Skip, SkipKind,
+    Step, Version,
 };
 use vaultterm_store::{CollectionRole, Scope};
 use vaultterm_sync::{PlanId, StoredPlan};
@@ -27,12 +28,29 @@ pub(crate) struct PlanView {
     steps: Vec<StepView>,
     conflicts: Vec<PlannedConflictView>,
     skips: Vec<SkipView>,
+    /// Paths whose sides differ because a person accepted that. Nothing happens there.
+    accepted: Vec<AcceptedView>,
     halts: Vec<HaltView>,
     /// What the connection's options risk. Nothing is stopped by it.
     warnings: Vec<String>,
     created_at: String,
     /// Until when it may be applied.
     expires_at: String,
+}
+
+/// A path whose sides differ because a person accepted that.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct AcceptedView {
+    path: String,
+    /// Who accepted it.
+    by: String,
+    at: String,
+}
+
+impl AcceptedView {
+    fn of(accepted: &AcceptedDifference) -> Self {
+        Self { path: accepted.path.to_string(), by: accepted.by.clone(), at: moment::of(accepted.at) }
+    }
 }
 
 /// How much of everything.
@@ -47,6 +65,8 @@ pub(crate) struct CountsView {
     deleted_local: u64,
     adopted: u64,
     unchanged: u64,
+    /// Paths whose sides differ because a person accepted that.
+    accepted: u64,
     conflicts: u64,
     skipped: u64,
     failed: u64,
@@ -64,6 +84,7 @@ impl CountsView {
             deleted_local: counts.deleted_local,
             adopted: counts.adopted,
             unchanged: counts.unchanged,
+            accepted: counts.accepted,
             conflicts: counts.conflicts,
             skipped: counts.skipped,
             failed: counts.failed,
@@ -213,6 +234,7 @@ impl PlanView {
             steps: plan.steps.iter().map(|step| StepView::of(step, plan.kept_first.get(&step.path))).collect(),
             conflicts: plan.conflicts.iter().map(conflict).collect(),
             skips: plan.skips.iter().map(skip).collect(),
+            accepted: plan.accepted.iter().map(AcceptedView::of).collect(),
             halts: plan.halts.iter().chain(&license).map(HaltView::of).collect(),
             warnings: plan.warnings.clone(),
             created_at: moment::of(stored.created),

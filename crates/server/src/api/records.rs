@@ -51,9 +51,15 @@ pub(crate) struct RecordView {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct RecordSyncView {
     connection_id: Uuid,
-    /// `in_step`, `changed`, `new`, `unlinked` or `conflict`.
+    /// `in_step`, `accepted`, `changed`, `new`, `unlinked` or `conflict`.
     state: &'static str,
     remote_version: Option<u64>,
+    /// Who accepted that the record and the secret differ, in the state `accepted`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accepted_by: Option<String>,
+    /// When.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accepted_at: Option<String>,
 }
 
 impl RecordView {
@@ -62,6 +68,8 @@ impl RecordView {
             connection_id: sync.connection_id.0,
             state: sync.state,
             remote_version: sync.remote_version,
+            accepted_by: sync.accepted.as_ref().map(|accepted| accepted.by.clone()),
+            accepted_at: sync.accepted.as_ref().map(|accepted| moment::of_us(accepted.at_us)),
         };
         Self {
             id: record.id.0,

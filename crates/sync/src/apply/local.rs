@@ -4,7 +4,7 @@
 //! nothing has happened; after it, all has. Marks are set before: cut off in between, the next
 //! run sets them again.
 
-use vaultterm_reconcile::{BaseEntry, Link, LocalExpect, RecordId, RecordType, Revision, SecretPath, Step};
+use vaultterm_reconcile::{Accepted, BaseEntry, Link, LocalExpect, RecordId, RecordType, Revision, SecretPath, Step};
 
 use super::{Apply, linked, planned_record, planned_version};
 use crate::{BaseChange, Clock, Journal, LocalChange, Origin, Outcome, Progress, Remote, problem::StepError};
@@ -96,7 +96,8 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
             (LocalChange::Update { record_id, expect, record_type, fields, origin }, expect.next())
         };
         // A base that merely follows is no news.
-        let news = step.annotate || revision != expect || !self.base.contains_key(&step.path);
+        let before = self.base.get(&step.path);
+        let news = step.annotate || revision != expect || before.is_none_or(|base| base.accepted.is_some());
         let audit = || self.audit("adopted", &step.path, record_id, Some(revision), (Some(stamp.version), None));
         self.record(Outcome {
             local,
@@ -107,22 +108,52 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         .await
     }
 
-    /// Takes two different sides as agreed, because a person said so. The remote value is kept
-    /// in local history, like any that loses.
+    /// Remembers two different sides as a person accepted them. The remote value is kept in local
+    /// history, like any that loses; what both sides agreed on before stays known.
     pub(super) async fn accept(&self, step: &Step) -> Result<(), StepError> {
         let (record_id, expect) = planned_record(step)?;
         let (stamp, expires) = planned_version(step)?;
+        let undecided = || StepError::Stale("only a person's decision accepts a difference".to_owned());
+        let by = self.decided.as_ref().map(|decided| decided.by.clone()).ok_or_else(undecided)?;
         let stored = self.session.local_fields(record_id, expect).await?;
         let remote = self.session.remote_fields(&step.path, &stamp).await?.fields;
-        let (record_type, revision) = (stored.record_type, expect.next().next());
+        let (archived, revision, record_type) = (expect.next(), expect.next().next(), stored.record_type);
+        let before = self.base.get(&step.path).filter(|base| base.link == Link::Linked && base.record_id == record_id);
+        let agreed = before.filter(|base| base.is_agreed()).map(|base| base.revision);
+        let accepted = Accepted {
+            local: revision,
+            remote: archived,
+            agreed: agreed.is_some(),
+            mode: self.session.connection.options.mode,
+            reopened: false,
+            by,
+            at: self.session.clock.now(),
+        };
+        let base = linked(record_id, agreed.unwrap_or(archived), record_type, stamp, expires);
+        self.mark(step, record_id, record_type).await;
         let origin = Origin::Merge(self.session.connection.id);
         self.record(Outcome {
             local: LocalChange::Rebase { record_id, expect, remote, record_type, fields: stored.fields, origin },
-            base: BaseChange::Set(linked(record_id, revision, record_type, stamp, expires)),
-            audit: Some(self.audit("adopted", &step.path, record_id, Some(revision), (Some(stamp.version), None))),
+            base: BaseChange::Set(BaseEntry { accepted: Some(accepted), ..base }),
+            audit: Some(self.audit("accepted", &step.path, record_id, Some(revision), (Some(stamp.version), None))),
             ..self.outcome(&step.path)
         })
         .await
+    }
+
+    /// Lets an accepted difference follow values that were written again.
+    pub(super) async fn keep_accepted(&self, step: &Step) -> Result<(), StepError> {
+        let (record_id, expect) = planned_record(step)?;
+        let (stamp, expires) = planned_version(step)?;
+        let record_type = self.record_type(step)?;
+        let base = self.base.get(&step.path).filter(|base| base.record_id == record_id);
+        let accepted = base.and_then(|base| Some((base, base.accepted.clone()?)));
+        let (base, accepted) =
+            accepted.ok_or_else(|| StepError::Stale("the difference is not accepted any more".to_owned()))?;
+        self.mark(step, record_id, record_type).await;
+        let accepted = Some(Accepted { local: expect, ..accepted });
+        let base = BaseEntry { record_type, stamp, expires, accepted, ..base.clone() };
+        self.record(Outcome { base: BaseChange::Set(base), ..self.outcome(&step.path) }).await
     }
 
     /// Drops the link of a path whose one side is gone and whose other side stays.
@@ -133,7 +164,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
             LocalExpect::Absent => Link::LocalGone,
             LocalExpect::Live { .. } => Link::RemoteGone,
         };
-        let base = BaseChange::Set(BaseEntry { link, ..base.clone() });
+        let base = BaseChange::Set(BaseEntry { link, accepted: None, ..base.clone() });
         self.record(Outcome { base, ..self.outcome(&step.path) }).await
     }
 

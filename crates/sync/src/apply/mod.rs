@@ -66,6 +66,8 @@ pub(crate) struct Decided {
     pub(crate) resolved: Mutex<Option<Resolved>>,
     /// Values that a person gave for fields of a merge.
     pub(crate) given: BTreeMap<String, Value>,
+    /// Who decided.
+    pub(crate) by: String,
 }
 
 impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
@@ -124,6 +126,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
             Action::DeleteLocal => self.delete_local(step).await,
             Action::Adopt { record_type } => self.adopt(step, *record_type).await,
             Action::Accept => self.accept(step).await,
+            Action::KeepAccepted => self.keep_accepted(step).await,
             Action::CopyLocal { from } => self.copy_local(step, from).await,
             Action::Forget => self.forget(step).await,
             Action::Unlink => self.unlink(step).await,
@@ -284,5 +287,5 @@ fn linked(
 ) -> BaseEntry {
     // What was held before is put in when it is recorded.
     let held_since = stamp.version;
-    BaseEntry { record_id, revision, record_type, stamp, expires, link: Link::Linked, held_since }
+    BaseEntry { record_id, revision, record_type, stamp, expires, link: Link::Linked, held_since, accepted: None }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
-use vaultterm_reconcile::{Counts, ExpiryPolicy, HaltKind, UnixNanos};
+use vaultterm_reconcile::{Counts, ExpiryPolicy, HaltKind, Link, UnixNanos};
 use vaultterm_sync::RunState;
 use vaultterm_testkit::{KvKey, KvVersion, World, world::at};
 
@@ -68,8 +68,8 @@ pub(crate) fn settle(worlds: &[&World], seed: u64) {
         let at_rest = worlds.iter().filter(|world| {
             let run = world.run_acknowledging(&HaltKind::ALL);
             assert_eq!(run.state, RunState::Succeeded, "seed {seed}: {run:#?}");
-            let Counts { unchanged, conflicts, skipped, .. } = run.counts;
-            run.counts == (Counts { unchanged, conflicts, skipped, ..Counts::default() })
+            let Counts { unchanged, accepted, conflicts, skipped, .. } = run.counts;
+            run.counts == (Counts { unchanged, accepted, conflicts, skipped, ..Counts::default() })
         });
         quiet = if at_rest.count() == worlds.len() { quiet + 1 } else { 0 };
         if quiet == 2 {
@@ -93,6 +93,25 @@ pub(crate) fn in_step_or_listed(world: &World, seed: u64) {
                 format!("seed {seed}, {path}: {base:?} {key:?}")
             };
             assert_eq!(world.record(path), world.secret(path), "{}", seen());
+        }
+    }
+}
+
+/// Where both sides of a linked path live and differ, a plan says so: as a conflict, as left alone, or as
+/// what a person accepted.
+pub(crate) fn differences_are_told(world: &World, seed: u64) {
+    let plan = world.clock.drive(world.engine().plan(world.id)).expect("a plan can be made").plan;
+    let conflicts = plan.conflicts.iter().map(|conflict| conflict.path.to_string());
+    let accepted = plan.accepted.iter().map(|accepted| accepted.path.to_string());
+    let skips = plan.skips.iter().map(|skip| skip.path.clone());
+    let told: BTreeSet<String> = conflicts.chain(accepted).chain(skips).collect();
+    for (path, base) in world.journal.base_rows(world.id) {
+        let path = path.as_str();
+        if base.link != Link::Linked || told.contains(path) {
+            continue;
+        }
+        if let (Some(record), Some(secret)) = (world.record(path), world.secret(path)) {
+            assert_eq!(record, secret, "seed {seed}, {path}: differs, and nobody says so: {base:?}");
         }
     }
 }

@@ -37,9 +37,11 @@ const EXPECTED: &[&str] = &[
     "branch delete_remote: the record was deleted",
     "branch delete_remote: the record was renamed",
     "branch forget: both sides were deleted",
+    "branch keep_accepted: the sides differ as a person accepted it",
     "branch merge: both sides changed, in different fields",
     "branch move_remote over a deleted version: the record was renamed",
     "branch move_remote: the record was renamed",
+    "branch nothing: a person accepted that the sides differ",
     "branch nothing: neither side changed",
     "branch unlink: the record was deleted",
     "branch unlink: the secret expired",
@@ -127,6 +129,7 @@ const EXPECTED: &[&str] = &[
     "step delete_local",
     "step delete_remote",
     "step forget",
+    "step keep_accepted",
     "step merge",
     "step move_remote",
     "step unlink",
@@ -169,6 +172,7 @@ impl Seen {
                 self.count("halt remote_replaced by a mount that was made anew", 1);
             }
         }
+        self.count("branch nothing: a person accepted that the sides differ", run.counts.accepted);
         if run.counts.unchanged > 0 {
             self.count("branch nothing: neither side changed", run.counts.unchanged);
         }

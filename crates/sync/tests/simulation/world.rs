@@ -17,7 +17,7 @@ use vaultterm_testkit::{Operation, World, world::Ask};
 use crate::{
     dice::Dice,
     faults,
-    oracle::{credentials, in_step_or_listed, ledger, reachable, settle},
+    oracle::{credentials, differences_are_told, in_step_or_listed, ledger, reachable, settle},
     people::{People, meddle_during_the_run, written_during_a_run},
     seen::{Listener, Seen},
 };
@@ -291,6 +291,7 @@ impl Life {
         if mode == Mode::Bidirectional {
             in_step_or_listed(&self.world, seed);
         }
+        differences_are_told(&self.world, seed);
         self.seen.count("event edit", self.people.done().into());
         self.seen.count("event fault", self.world.kv.faults());
         for (class, times) in self.world.kv.faults_by_class() {

@@ -67,7 +67,10 @@ impl State {
     fn base_would_hold(&self, local: &LocalChange, base: &BaseChange) -> bool {
         match (local, base) {
             (LocalChange::None, BaseChange::Set(entry)) => {
-                self.records.get(&entry.record_id).is_some_and(|record| record.at(entry.revision).is_some())
+                let accepted = entry.accepted.iter().flat_map(|accepted| [accepted.local, accepted.remote]);
+                let mut named = std::iter::once(entry.revision).chain(accepted);
+                let record = self.records.get(&entry.record_id);
+                record.is_some_and(|record| named.all(|revision| record.at(revision).is_some()))
             }
             _ => true,
         }

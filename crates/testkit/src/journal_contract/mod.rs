@@ -150,6 +150,7 @@ fn base(record_id: RecordId, revision: u64) -> BaseEntry {
         expires: None,
         link: Link::Linked,
         held_since: Version(1),
+        accepted: None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 use vaultterm_ledger::Action;
-use vaultterm_reconcile::{BaseEntry, RecordId, RecordType, Revision};
+use vaultterm_reconcile::{Accepted, BaseEntry, Mode, RecordId, RecordType, Revision};
 use vaultterm_sync::{BaseChange, Committed, Journal, LocalChange, Origin, Outcome};
 
 use super::{Desk, base, base_of, begin, commit, fields, live, outcome, revision, synced, value};
@@ -208,6 +208,22 @@ pub async fn a_base_names_a_revision_that_exists<J: Journal, D: Desk>(journal: &
     };
     commit(journal, run, Outcome { base: BaseChange::Set(whole.clone()), ..outcome("x") }).await;
     assert_eq!(base_of(journal, desk, "x").await, Some(whole), "every part of a base comes back, to the nanosecond");
+    let difference = |remote| Accepted {
+        local: Revision(1),
+        remote: Revision(remote),
+        agreed: true,
+        mode: Mode::Pull,
+        reopened: false,
+        by: "ada@example.com".to_owned(),
+        at: vaultterm_reconcile::UnixNanos(1_893_456_000_987_654_321),
+    };
+    let accepted = |remote| BaseEntry { accepted: Some(difference(remote)), ..base(record_id, 1) };
+    let set = |remote| Outcome { base: BaseChange::Set(accepted(remote)), ..outcome("x") };
+    assert_eq!(commit(journal, run, set(9)).await, Committed::Stale, "both accepted revisions exist");
+    commit(journal, run, set(1)).await;
+    assert_eq!(base_of(journal, desk, "x").await, Some(accepted(1)), "with every part of an accepted difference");
+    commit(journal, run, Outcome { base: BaseChange::Set(base(record_id, 1)), ..outcome("x") }).await;
+    assert_eq!(base_of(journal, desk, "x").await, Some(base(record_id, 1)), "which ends with the next base");
 }
 
 /// The base describes what was written, and not what the record holds by now.

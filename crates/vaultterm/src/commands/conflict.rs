@@ -1,5 +1,7 @@
 //! `vaultterm conflict …`.
 
+mod accepted;
+
 use std::{collections::BTreeMap, path::PathBuf, str::FromStr};
 
 use clap::{ArgGroup, Subcommand};
@@ -41,6 +43,18 @@ pub(crate) enum Command {
     },
     /// Decide a conflict; refused when a side moved since
     Resolve(ResolveArgs),
+    /// List the differences of a connection that people accepted
+    Accepted {
+        /// Name or id of the connection
+        connection: String,
+    },
+    /// Open an accepted difference again: the next run makes a conflict of it and changes neither side
+    Reopen {
+        /// Name or id of the connection
+        connection: String,
+        /// The path below the connection's own
+        path: String,
+    },
 }
 
 #[derive(clap::Args, Debug)]
@@ -48,10 +62,10 @@ pub(crate) enum Command {
 pub(crate) struct ResolveArgs {
     /// Id of the conflict
     id: Uuid,
-    /// The record wins
+    /// The record wins; in a pull both sides stay as they are, different
     #[arg(long)]
     keep_local: bool,
-    /// The secret in Vault wins
+    /// The secret in Vault wins; in a push both sides stay as they are, different
     #[arg(long)]
     keep_remote: bool,
     /// The secret in Vault becomes a new record beside the old one, which wins
@@ -139,6 +153,8 @@ pub(crate) async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
         Command::Ls { connection, status } => list(&client, app, connection.as_deref(), &status).await,
         Command::Show { id, reveal } => show(&client, app, id, reveal).await,
         Command::Resolve(args) => resolve(&client, app, args).await,
+        Command::Accepted { connection } => accepted::list(&client, app, &connection).await,
+        Command::Reopen { connection, path } => accepted::reopen(&client, app, &connection, &path).await,
     }
 }
 

@@ -90,6 +90,8 @@ const ROWS: &[(&str, &str, Need, Option<&str>, &str)] = &[
     ("DELETE", "/connections/{id}", ADMIN, Some("connections:write"), ""),
     ("POST", "/connections/{id}/test", ADMIN, Some("connections:write"), ""),
     ("PUT", "/connections/{id}/secret-id", ADMIN, Some("connections:write"), "{}"),
+    ("GET", "/connections/{id}/accepted", VIEWER, Some("sync:plan"), ""),
+    ("DELETE", "/connections/{id}/accepted", EDITOR, Some("conflicts:resolve"), ""),
     ("GET", "/connections/{id}/ignored", VIEWER, Some("sync:plan"), ""),
     ("PUT", "/connections/{id}/ignored", ADMIN, Some("connections:write"), r#"{"path":""}"#),
     ("DELETE", "/connections/{id}/ignored", ADMIN, Some("connections:write"), ""),

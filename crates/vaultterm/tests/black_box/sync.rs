@@ -47,6 +47,33 @@ async fn pull_imports_a_tree_and_writes_nothing_to_vault() {
 }
 
 #[tokio::test]
+async fn an_accepted_difference_is_listed_and_asked_about_again_when_a_person_opens_it() {
+    let town = Town::new("pull").await;
+    town.put("x", json!({"password": "there"})).await;
+    town.run().await;
+    let record = &town.house.owner.items(&format!("/collections/{}/records", town.collection)).await[0];
+    let id = record["id"].as_str().expect("an id");
+    town.house.change(id, json!({"password": "here"})).await;
+    did(&town.run().await, "succeeded", &[("conflicts", 1)]);
+    let conflict = town.conflict().await;
+    let resolve = ["conflict", "resolve", conflict["id"].as_str().expect("an id"), "--keep-local"];
+    assert!(town.house.cli(&resolve).status.success());
+    did(&town.run().await, "succeeded", &[("accepted", 1)]);
+    let shown = town.house.owner.get(&format!("/records/{id}")).await.expect(200).body;
+    assert_eq!(shown["sync"][0]["state"], "accepted");
+    let listed = town.house.cli(&["conflict", "accepted", &town.connection, "--format", "json"]);
+    let listed: Value = serde_json::from_slice(&listed.stdout).expect("JSON");
+    assert_eq!(listed["items"][0]["path"], "x");
+
+    assert!(town.house.cli(&["conflict", "reopen", &town.connection, "x"]).status.success());
+    did(&town.run().await, "succeeded", &[("conflicts", 1)]);
+    let refused = town.house.cli(&["conflict", "reopen", &town.connection, "y"]);
+    assert_eq!(refused.status.code(), Some(2));
+    let reopened = town.house.owner.items("/audit?action=HCV_DIFFERENCE_REOPENED").await;
+    assert_eq!((reopened.len(), &reopened[0]["detail"]["path"]), (1, &json!("x")));
+}
+
+#[tokio::test]
 async fn a_secret_that_can_never_be_taken_over_is_no_success_until_somebody_accepts_that() {
     let town = Town::new("pull").await;
     let ignored = format!("/connections/{}/ignored", town.connection);

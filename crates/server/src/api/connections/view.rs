@@ -36,6 +36,8 @@ pub(crate) struct ConnectionView {
     /// When a test or run last talked to the server with success.
     last_verified_at: Option<String>,
     open_conflicts: u64,
+    /// Paths whose sides differ because a person accepted that.
+    accepted_differences: u64,
     secret_id_expires_at: Option<String>,
     revision: u64,
     created_at: String,
@@ -127,6 +129,7 @@ impl ConnectionView {
             last_run: summary.last_run.as_ref().map(RunView::of),
             last_verified_at: summary.last_verified_us.map(moment::of_us),
             open_conflicts: summary.open_conflicts,
+            accepted_differences: summary.accepted_paths,
             secret_id_expires_at: summary.secret_id_expires_us.map(moment::of_us),
             revision: connection.revision,
             created_at: moment::of_us(summary.created_us),

@@ -230,7 +230,12 @@ fn facts(connection: &Connection) -> Table {
             "last run",
             connection.last_run.as_ref().map(|run| format!("{} {}", run.state, moment(&run.started_at))),
         )
-        .fact("open conflicts", connection.open_conflicts.to_string());
+        .fact("open conflicts", connection.open_conflicts.to_string())
+        .fact_if(
+            "accepted",
+            (connection.accepted_differences > 0)
+                .then(|| format!("{} differ, as a person accepted", connection.accepted_differences)),
+        );
     for (name, value) in &connection.options {
         table = table.fact(&format!("option {name}"), crate::field_ref::plain(value));
     }

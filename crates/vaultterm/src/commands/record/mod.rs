@@ -235,6 +235,10 @@ fn facts(record: &Record) -> Table {
         .fact_if("inject only", record.inject_only.then_some("yes"));
     record.sync.iter().fold(table, |table, sync| {
         let version = sync.remote_version.map_or(String::new(), |version| format!(", version {version} in Vault"));
-        table.fact("sync", format!("{}{version} (connection {})", sync.state, sync.connection_id))
+        let state = match (&sync.accepted_by, &sync.accepted_at) {
+            (Some(by), Some(at)) => format!("differs, accepted by {by} on {}", moment(at)),
+            _ => sync.state.clone(),
+        };
+        table.fact("sync", format!("{state}{version} (connection {})", sync.connection_id))
     })
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::{
-    api::{Counts, Halt, Plan, Problem, Run, Skip, Step},
+    api::{AcceptedDifference, Counts, Halt, Plan, Problem, Run, Skip, Step},
     console::{Console, Ink, printable},
     table::moment,
 };
@@ -39,6 +39,9 @@ pub(super) fn plan(console: &Console, plan: &Plan) -> String {
     section(console, &mut out, "Conflicts, for a person to decide", "!", Ink::Yellow, conflicts);
     let skips = plan.skips.iter().map(|skip| (skip.path.as_str(), left_alone(skip)));
     section(console, &mut out, "Left alone", "?", Ink::Yellow, skips);
+    let accepted: Vec<_> = plan.accepted.iter().map(|one| (one, accepted_words(one))).collect();
+    let accepted = accepted.iter().map(|(one, words)| (one.path.as_str(), words.as_str()));
+    section(console, &mut out, "Different on the two sides", "=", Ink::Dim, accepted);
     halts(console, &mut out, &plan.halts);
     for warning in &plan.warnings {
         let _ = writeln!(out, "\n{} {}", console.ink(Ink::Yellow, "Warning:"), printable(warning));
@@ -56,6 +59,11 @@ fn left_alone(skip: &Skip) -> String {
         (None, "left_out") => format!("left out until somebody acts: {}", skip.reason),
         (None, _) => skip.reason.clone(),
     }
+}
+
+/// Says who accepted that the two sides differ, and when.
+fn accepted_words(accepted: &AcceptedDifference) -> String {
+    format!("differs, accepted by {} on {}", accepted.by, moment(&accepted.at))
 }
 
 /// Returns the text of a run.
@@ -111,6 +119,7 @@ fn counts(counts: &Counts) -> Option<String> {
     };
     let rest = [
         (counts.adopted, "adopted"),
+        (counts.accepted, "accepted as different"),
         (counts.conflicts, if counts.conflicts == 1 { "conflict" } else { "conflicts" }),
         (counts.skipped, "left alone"),
         (counts.failed, "failed"),

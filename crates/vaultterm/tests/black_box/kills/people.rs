@@ -165,8 +165,8 @@ impl People {
 
     /// Resolves half of the open conflicts. If one side is deleted, the edit of the other side is kept,
     /// because a person who drops it does so on purpose, and that does not test the runs. In a pull, keeping
-    /// the record would mean that the sides stay different. Returns the number of open and of resolved
-    /// conflicts.
+    /// the record would mean that the sides stay different, and so would keeping the secret in a push.
+    /// Returns the number of open and of resolved conflicts.
     pub(super) async fn decide(&self, dice: &mut Dice, house: &House, roads: &[Road]) -> (u64, u64) {
         let open = house.owner.items("/conflicts?status=open&limit=500").await;
         let mut decided = 0;
@@ -179,6 +179,7 @@ impl People {
             let resolution = match (gone("local_revision"), gone("remote_version"), road.mode) {
                 (true, ..) | (false, false, Mode::Pull) => "keep_remote",
                 (_, true, _) => "keep_local",
+                (false, false, Mode::Push) => dice.pick(&["keep_local", "keep_both"]),
                 _ => dice.pick(&["keep_local", "keep_remote", "keep_both"]),
             };
             let body = json!({"resolution": resolution, "reason": "a person decided", "expect": {

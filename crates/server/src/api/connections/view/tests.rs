@@ -60,6 +60,7 @@ fn stopped(class: FaultClass, logins_refused: u32) -> ConnectionSummary {
         last_run: Some(run),
         running: false,
         open_conflicts: 0,
+        accepted_paths: 0,
         last_verified_us: None,
         secret_id_expires_us: None,
         logins_refused,

@@ -1,0 +1,60 @@
+//! Differences between a record and its secret that a person accepted, and that a person may open again.
+
+use vaultterm_ledger::{Action, Draft, ObjectKind};
+use vaultterm_sync::ConnectionId;
+
+use crate::{
+    Context, Store, StoreError,
+    context::Facts as _,
+    sql::{Row, args},
+};
+
+/// A path whose two sides differ because a person accepted that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AcceptedDifference {
+    /// The path below the connection's own.
+    pub path: String,
+    /// Who accepted it.
+    pub accepted_by: String,
+    /// When, in microseconds.
+    pub accepted_us: i64,
+}
+
+impl Store {
+    /// Lists the differences of a connection that people accepted and that nobody opened again, by path.
+    ///
+    /// # Errors
+    /// [`StoreError`], as everywhere here.
+    pub async fn accepted_differences(&self, id: ConnectionId) -> Result<Vec<AcceptedDifference>, StoreError> {
+        let sql = "SELECT path, accepted_by, accepted_at FROM base
+                   WHERE connection_id = $1 AND accepted_reopened = 0 ORDER BY path";
+        self.db.all(sql, args![id]).await?.iter().map(difference).collect()
+    }
+
+    /// Opens an accepted difference again (`HCV_DIFFERENCE_REOPENED`): the next run makes a conflict of it
+    /// and changes neither side.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] for the connection, and for a path where nobody accepted a difference.
+    pub async fn reopen_difference(&self, context: &Context, id: ConnectionId, path: &str) -> Result<(), StoreError> {
+        let mut tx = self.db.write().await?;
+        let row = tx.one("SELECT name FROM connections WHERE id = $1", args![id]).await?;
+        let name = row.ok_or(StoreError::NotFound("connection"))?.text("name")?;
+        let sql = "UPDATE base SET accepted_reopened = 1
+                   WHERE connection_id = $1 AND path = $2 AND accepted_reopened = 0";
+        if tx.run(sql, args![id, path]).await? == 0 {
+            return Err(StoreError::NotFound("accepted difference"));
+        }
+        let about: Draft = context.draft(Action::HcvDifferenceReopened, ObjectKind::Connection, id.0, Some(&name));
+        tx.audit(about.with("path", path));
+        tx.commit().await
+    }
+}
+
+fn difference(row: &Row) -> Result<AcceptedDifference, StoreError> {
+    Ok(AcceptedDifference {
+        path: row.text("path")?,
+        accepted_by: row.text("accepted_by")?,
+        accepted_us: row.int("accepted_at")? / 1_000,
+    })
+}
