@@ -3,6 +3,7 @@
 mod both_ways;
 mod conflict;
 mod deletion;
+mod halves;
 mod pull;
 mod push;
 mod rest;
@@ -14,11 +15,12 @@ use super::world::World;
 type Chapter = fn(&World) -> Result<()>;
 
 /// The chapters that follow the first. The servers start in the first chapter.
-const CHAPTERS: [(&str, Chapter); 8] = [
+const CHAPTERS: [(&str, Chapter); 9] = [
     ("Push: people keep, programs read", push::tell),
     ("Pull: what is in Vault comes to people", pull::tell),
     ("Bidirectional: both sides edit", both_ways::tell),
     ("The same field on both sides: a conflict", conflict::tell),
+    ("Two halves of a credential: never mixed", halves::tell),
     ("Deletions and restores, on either side", deletion::tell),
     ("A rename", deletion::tell_of_a_rename),
     ("Nothing changed, so nothing happens", rest::tell),
