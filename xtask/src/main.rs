@@ -24,6 +24,8 @@ use std::{
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand, ValueEnum};
 
+use self::mutants::Wanted;
+
 #[derive(Parser)]
 #[command(about = "Set-up, tests and tidiness of VaultTerm")]
 struct Arguments {
@@ -76,11 +78,14 @@ enum Task {
     Tamper,
     /// Plants deliberate faults in a copy of the sources: the fast tests must catch every one
     Planted,
-    /// Tries every small change that cargo-mutants knows to a crate: its tests must notice each
+    /// Tries small changes to the sources with cargo-mutants: the tests must notice each
     Mutants {
-        /// The crate: reconcile or sync
-        #[arg(default_value = "reconcile")]
-        name: String,
+        /// Try the changes in the lines that differ from this revision
+        #[arg(long, default_value = "main", conflicts_with = "all")]
+        since: String,
+        /// Try all changes to this crate, reconcile for example; this takes hours
+        #[arg(long, value_name = "CRATE")]
+        all: Option<String>,
     },
     /// Checks the rules that no compiler checks
     Tidy,
@@ -106,7 +111,7 @@ fn main() -> ExitCode {
         Task::Kills { count, from } => steps::kill(&root, count, from),
         Task::Tamper => steps::tamper(&root),
         Task::Planted => planted::check(&root),
-        Task::Mutants { name } => mutants::check(&root, &name),
+        Task::Mutants { since, all } => mutants::check(&root, &all.map_or(Wanted::Since(since), Wanted::Crate)),
         Task::Tidy => tidy::check(&root),
     });
     match done {

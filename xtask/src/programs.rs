@@ -24,35 +24,27 @@ pub(crate) struct Program {
     bao: PathBuf,
 }
 
-/// The place of an error of the compiler: the file in the copy, and the offset in bytes.
-pub(crate) struct Refusal {
-    pub(crate) file: PathBuf,
-    pub(crate) byte: usize,
-    pub(crate) text: String,
-}
-
-/// Builds the tests of some crates of a copy, with additional arguments for Cargo. Returns the places of
-/// errors if the compiler refused the sources.
-pub(crate) fn build(
-    root: &Path,
-    copy: &Path,
-    (crates, more): (&[&str], &[&str]),
-) -> Result<Result<Vec<Program>, Vec<Refusal>>> {
+/// Builds the tests of some crates of a copy.
+///
+/// # Errors
+/// Fails with the first message of the compiler if it refuses the sources.
+pub(crate) fn build(root: &Path, copy: &Path, crates: &[&str]) -> Result<Vec<Program>> {
     let bao = tools::OPENBAO.install(root)?;
     let mut command = Command::new(env!("CARGO"));
     command.current_dir(copy).args(["test", "--no-run", "--lib", "--tests", "--locked", "--quiet"]);
-    command.arg("--message-format=json").args(more);
+    command.arg("--message-format=json");
     for name in crates {
         command.args(["--package", &format!("vaultterm-{name}")]);
     }
     // The copy uses the target folder of the workspace, so that the dependencies are not built twice.
     command.arg("--target-dir").arg(root.join("target"));
     let output = command.stderr(Stdio::inherit()).output().context("cannot start cargo")?;
-    let (mut programs, mut refusals) = (Vec::new(), Vec::new());
+    let mut programs = Vec::new();
+    let mut refusal = None;
     for line in String::from_utf8_lossy(&output.stdout).lines() {
         let message: Value = serde_json::from_str(line).context("cargo speaks JSON")?;
-        if message["message"]["level"] == "error" {
-            refusals.extend(refusal(copy, &message["message"]));
+        if message["message"]["level"] == "error" && refusal.is_none() {
+            refusal = message["message"]["rendered"].as_str().map(str::to_owned);
         }
         if let (Some(path), Some(manifest)) = (message["executable"].as_str(), message["manifest_path"].as_str()) {
             let name = message["target"]["name"].as_str().unwrap_or_default().to_owned();
@@ -61,19 +53,10 @@ pub(crate) fn build(
             programs.push(Program { name, path: PathBuf::from(path), folder, bao: bao.clone() });
         }
     }
-    match (output.status.success(), refusals.is_empty()) {
-        (true, _) if programs.len() > crates.len() => Ok(Ok(programs)),
-        (false, false) => Ok(Err(refusals)),
-        _ => bail!("no tests were built"),
+    if output.status.success() && programs.len() > crates.len() {
+        return Ok(programs);
     }
-}
-
-fn refusal(copy: &Path, message: &Value) -> Option<Refusal> {
-    let spans = message["spans"].as_array()?;
-    let span = spans.iter().find(|span| span["is_primary"] == true)?;
-    let byte = usize::try_from(span["byte_start"].as_u64()?).ok()?;
-    let text = message["rendered"].as_str().unwrap_or_default().to_owned();
-    Some(Refusal { file: copy.join(span["file_name"].as_str()?), byte, text })
+    bail!("no tests were built: {}", refusal.as_deref().unwrap_or("the compiler gave no reason"));
 }
 
 impl Program {

