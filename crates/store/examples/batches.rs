@@ -1,5 +1,5 @@
-//! Measures what the journal costs: an import of 10,000 secrets as a pull records it (record,
-//! revision, base, two audit entries each, in batches), and what the next run reads.
+//! Measures the cost of the journal. It imports 10,000 secrets in batches, as a pull records them (a record,
+//! a revision, a base and two audit entries each), and then reads what the next run reads.
 //!
 //! `cargo run --release -p vaultterm-store --example batches [SECRETS] [BATCH] [FOLDER]`
 
@@ -115,7 +115,7 @@ async fn begin(store: &Store, connection_id: ConnectionId, actor: Actor) -> Resu
     Ok((lease, run_id))
 }
 
-/// What a pull records for one secret.
+/// Returns the outcome that a pull records for a secret.
 fn outcome(n: usize) -> Result<Outcome, Box<dyn Error>> {
     let path = SecretPath::new(format!("team-{}/service-{n}/database", n % 100))?;
     let fields = SecretFields::parse(format!(r#"{{"username": "user-{n}", "password": "p{n:032}"}}"#).as_bytes())?;

@@ -1,5 +1,5 @@
-//! What is known of the audit log outside the database: how far each anchor was served, and how an
-//! anchored checkpoint compares with the log here.
+//! The anchors of the audit log outside of the database: how far each was served, and how an anchored
+//! checkpoint compares with the log in the database.
 
 use vaultterm_ledger::{Checkpoint, CheckpointError};
 
@@ -8,45 +8,45 @@ use crate::{
     sql::{Row, args},
 };
 
-/// How far an anchor was served.
+/// The state of an anchor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AnchorRow {
-    /// `file`, `syslog` or `vault`.
+    /// The name: `file`, `syslog` or `vault`.
     pub name: String,
-    /// Where it is.
+    /// The place of the anchor.
     pub target: String,
-    /// The size of the newest checkpoint that arrived; 0 for none.
+    /// The size of the newest checkpoint that was delivered. 0 if none was.
     pub size: u64,
-    /// When it arrived, in microseconds.
+    /// The time of its delivery, in microseconds.
     pub delivered_us: Option<i64>,
-    /// The last entry that arrived, where entries are sent as well.
+    /// The number of the last entry that was delivered, if entries are sent too.
     pub seq: u64,
 }
 
-/// How an anchored checkpoint compares with the log.
+/// The result of comparing an anchored checkpoint with the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Comparison {
-    /// The log holds what was signed.
+    /// The log contains what was signed.
     Agrees,
-    /// It does not: the reason, for people.
+    /// The log does not contain what was signed. The reason is for people.
     Differs(String),
-    /// Nobody can say: the entries up to there were removed on purpose since.
+    /// The comparison is not possible, because the entries up to this size were removed on purpose.
     Unknown,
 }
 
 impl Store {
-    /// Returns how far the anchors were served, by name.
+    /// Returns the states of all anchors by name.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn anchors(&self) -> Result<Vec<AnchorRow>, StoreError> {
         self.db.all("SELECT * FROM audit_anchors ORDER BY name", args![]).await?.iter().map(anchor).collect()
     }
 
-    /// Returns how far an anchor was served; from the beginning, when it is at another place now.
+    /// Returns the state of an anchor. If the anchor is at another place now, the state is that of a new one.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn anchor(&self, name: &str, target: &str) -> Result<AnchorRow, StoreError> {
         let row =
             self.db.one("SELECT * FROM audit_anchors WHERE name = $1 AND target = $2", args![name, target]).await?;
@@ -55,10 +55,11 @@ impl Store {
         row.map_or_else(|| Ok(none()), |row| anchor(&row))
     }
 
-    /// Notes how far an anchor was served. No entry: this is about the log, not in it.
+    /// Records the state of an anchor. This writes no audit entry, because it is about the log and not part
+    /// of it.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn note_anchor(&self, anchor: &AnchorRow) -> Result<(), StoreError> {
         let AnchorRow { name, target, size, delivered_us, seq } = anchor.clone();
         let sql = "INSERT INTO audit_anchors (name, target, size, delivered_us, seq) VALUES ($1, $2, $3, $4, $5)
@@ -68,11 +69,11 @@ impl Store {
         tx.commit().await
     }
 
-    /// Compares a checkpoint that was kept elsewhere with the log: a log that is shorter, has other
-    /// entries or is another one was put in the place of the one that was signed.
+    /// Compares a checkpoint that was kept elsewhere with the log. They differ if the log is shorter, has
+    /// other entries or is another log. In that case the signed log was replaced.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn compare_anchored(&self, note: &str) -> Result<Comparison, StoreError> {
         let differs = |why: String| Ok(Comparison::Differs(why));
         let trusted: Vec<_> = self.audit_vkeys().await?.into_iter().map(|key| key.vkey).collect();
@@ -129,7 +130,7 @@ mod tests {
         }
     }
 
-    /// The file as it is now, to be put back later.
+    /// Returns the database file, so that a test can put it back later.
     async fn copy(house: &House) -> Vec<u8> {
         let path = house.folder.path().join("copy.db");
         let _ = std::fs::remove_file(&path);
@@ -161,7 +162,7 @@ mod tests {
         put_back(&mut house, &older).await;
         assert_eq!(house.store.compare_anchored(&first).await.unwrap(), Comparison::Agrees);
         differs(&house.store, &second, "has 2 entries here, but had 3").await;
-        // It goes on, until it is as long.
+        // The log grows until it is as long as the anchored one.
         house.save("b", json!({"x": 1})).await.unwrap();
         house.save("c", json!({"x": 1})).await.unwrap();
         differs(&house.store, &second, "first 3 entries are not those").await;

@@ -1,5 +1,5 @@
-//! The audit log: appended to in the transaction of what it reports, and listed. It is signed in
-//! `checkpoints.rs` and verified in `verdict.rs`.
+//! The audit log: appends entries in the transaction of the change that they report, and lists them.
+//! `checkpoints.rs` signs the log, and `verdict.rs` verifies it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,45 +14,46 @@ use crate::{
     sql::{Arg, Row, Select, Tx, args},
 };
 
-/// One entry, for people and programs.
+/// An entry for people and programs.
 #[derive(Clone, Debug)]
 pub struct AuditEvent {
-    /// Place in the log, from 1, without gaps.
+    /// The number of the entry, from 1 and without gaps.
     pub seq: u64,
     /// The decoded entry.
     pub entry: Entry,
-    /// Its leaf hash.
+    /// The leaf hash of the entry.
     pub hash: [u8; 32],
-    /// Its bytes, verbatim.
+    /// The bytes of the entry, verbatim.
     pub bytes: Vec<u8>,
 }
 
-/// Which entries to list.
+/// A selection of entries.
 #[derive(Clone, Debug, Default)]
 pub struct AuditFilter {
-    /// Only after this place.
+    /// Only entries after this number.
     pub after: Option<u64>,
-    /// One action (its name).
+    /// Only entries with this action.
     pub action: Option<Action>,
-    /// One actor.
+    /// Only entries by this actor.
     pub actor: Option<Uuid>,
-    /// One object.
+    /// Only entries about this object.
     pub object: Option<Uuid>,
-    /// From this moment on, microseconds.
+    /// Only entries from this moment on, in microseconds.
     pub from_us: Option<i64>,
-    /// Before this moment, microseconds.
+    /// Only entries before this moment, in microseconds.
     pub to_us: Option<i64>,
 }
 
-/// Rows that one statement inserts: fewer statements, and few different ones to prepare.
+/// The number of rows that one statement inserts. This keeps the number of statements low, and the number of
+/// different ones to prepare.
 const ROWS_AT_ONCE: usize = 32;
 
-/// Appends entries in the transaction of what they report.
+/// Appends entries in the transaction of the change that they report.
 pub(crate) async fn append(tx: &mut Tx, drafts: Vec<Draft>) -> Result<(), StoreError> {
     if drafts.is_empty() {
         return Ok(());
     }
-    // Moving the head locks it, so that on every engine entries follow one another.
+    // The update of the head locks it, so that entries follow one another on every database engine.
     let head = tx.one("UPDATE audit_head SET seq = seq RETURNING log_id, seq, hash", args![]).await?;
     let head = head.ok_or(StoreError::Malformed("audit log"))?;
     let (log_id, mut seq, mut previous) = (head.id("log_id")?, head.count("seq")?, head.hash("hash")?);
@@ -86,7 +87,7 @@ async fn insert(tx: &mut Tx, into: &str, rows: Vec<Vec<Arg>>) -> Result<(), Stor
     let mut rows = rows.into_iter().peekable();
     while rows.peek().is_some() {
         let left = rows.len();
-        // Only two texts per table: a full statement, or a single row.
+        // There are only two texts per table: a full statement, and a statement with a single row.
         let count = if left >= ROWS_AT_ONCE { ROWS_AT_ONCE } else { 1 };
         let places: Vec<String> = (0..count)
             .map(|row| {
@@ -101,10 +102,10 @@ async fn insert(tx: &mut Tx, into: &str, rows: Vec<Vec<Arg>>) -> Result<(), Stor
 }
 
 impl Store {
-    /// Lists entries, oldest first; the cursor is the last `seq`.
+    /// Lists entries, the oldest first. The cursor is the last `seq`.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn audit_events(&self, filter: &AuditFilter, page: &Page) -> Result<Paged<AuditEvent>, StoreError> {
         let pager = self.pager("audit events", page);
         let after = match pager.number()? {
@@ -122,11 +123,12 @@ impl Store {
         pager.cut(rows, event, |event| event.seq.to_string())
     }
 
-    /// Finds the one stretch of the log, up to the entry `last`, that holds everything from a time:
-    /// from the first entry that is not before it to the last one that is not after it.
+    /// Returns the contiguous range of the log, up to the entry `last`, that contains all entries from a
+    /// period. It begins with the first entry that is not before the period, and ends with the last entry
+    /// that is not after it.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn audit_stretch(&self, filter: &AuditFilter, last: u64) -> Result<RangeInclusive<u64>, StoreError> {
         let from = filter.from_us.unwrap_or(i64::MIN);
         let after = filter.after.unwrap_or(0);
@@ -142,10 +144,10 @@ impl Store {
         Ok(first..=place(newest).unwrap_or(first - 1))
     }
 
-    /// Writes an entry that reports no change of the database: a denial, an export.
+    /// Writes an entry that reports no change of the database, for example a denial or an export.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn audit(
         &self,
         context: &Context,

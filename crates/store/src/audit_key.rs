@@ -1,6 +1,6 @@
-//! Rotating the audit key, in one transaction. The old key's last signature covers the entry that
-//! names the new key, so whoever trusts any one key can follow to every later one; then the old
-//! key is forgotten, and only its public half is kept. Whoever steals today's key cannot sign a log
+//! Rotates the audit key in one transaction. The last signature of the old key covers the entry that names
+//! the new key, so that a verifier who trusts one key can get to every later one. Then the secret half of the
+//! old key is deleted, and only its public half is kept. A thief of today's key therefore cannot sign a log
 //! of yesterday.
 
 use vaultterm_ledger::{Action, NoteSigner as _, ObjectKind};
@@ -15,12 +15,12 @@ use crate::{
 };
 
 impl Store {
-    /// Draws a new audit key, which signs from here on (`KEY_ROTATED`, with both public keys).
+    /// Generates a new audit key, which signs from now on (`KEY_ROTATED`, with both public keys).
     ///
     /// # Errors
-    /// [`StoreError::Sealing`] when `root` is not the root key any more.
+    /// [`StoreError::Sealing`] when `root` is no longer the root key.
     pub async fn rotate_audit_key(&self, context: &Context, root: &RootKey) -> Result<(), StoreError> {
-        // Nearly everything is read before anybody has to wait for this.
+        // Nearly everything is read before the transaction, so that other writers need not wait for it.
         let mut edge = self.edge().await?;
         let instance = self.instance();
         let mut tx = self.db.write().await?;
@@ -62,7 +62,7 @@ mod tests {
         testing::{House, cut_before_statement, reopened},
     };
 
-    /// Every checkpoint with the key that signed it, and every rotation as the log tells it.
+    /// The checkpoints with the keys that signed them, and the rotations that the log reports.
     struct Told {
         checkpoints: Vec<(u64, String)>,
         rotations: Vec<(u64, String, String)>,
@@ -84,8 +84,8 @@ mod tests {
         Told { checkpoints: checkpoints.collect(), rotations: rotations.collect() }
     }
 
-    /// Follows the keys from the first one to the newest: each names the next, in an entry that it
-    /// covers with its last signature.
+    /// Follows the keys from the first to the newest. Each key names the next one in an entry that its last
+    /// signature covers.
     fn follow(told: &Told, mut trusted: String) -> String {
         for (seq, previous, next) in &told.rotations {
             assert_eq!(*previous, trusted);
@@ -140,7 +140,7 @@ mod tests {
                 after.active && (!done || after.vkey != before),
                 "what was answered is so, after {statements} statements"
             );
-            // The next process signs with the key that is in the keyring, and the chain holds.
+            // The next process signs with the key from the keyring, and the chain stays valid.
             house.save(&format!("r{statements}"), json!({"x": statements})).await.unwrap();
             let signed = house.store.checkpoint().await.unwrap().unwrap();
             assert_eq!(signed.key_id, after.key_id);

@@ -1,8 +1,8 @@
-//! Checkpoints of the audit log: what it was at one size, signed with the audit key, kept with the
-//! edge of the tree at that size. The next one goes on from there, so that nobody ever reads the
-//! whole log to make one. A checkpoint is no entry.
+//! Checkpoints of the audit log. A checkpoint describes the log at one size, is signed with the audit key,
+//! and is kept together with the edge of the tree at that size. The next checkpoint continues from there, so
+//! that no process has to read the whole log to make one. A checkpoint is not an entry.
 //!
-//! Sizes only grow: an older size is never signed again, and by no other key.
+//! Sizes only grow. An older size is never signed again, and never by another key.
 
 use std::{ops::RangeInclusive, sync::Arc};
 
@@ -17,45 +17,44 @@ use crate::{
     sql::{Arg, Db, Row, Select, Tx, args},
 };
 
-/// A signed checkpoint as it is kept.
+/// A stored checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredCheckpoint {
-    /// What it says.
+    /// The content of the checkpoint.
     pub checkpoint: Checkpoint,
     /// The signed note, verbatim.
     pub note: String,
-    /// The key of the keyring that signed it.
+    /// The id of the keyring key that signed it.
     pub key_id: Uuid,
-    /// When it was made, in microseconds.
+    /// The time at which it was made, in microseconds.
     pub created_us: i64,
 }
 
-/// What is not covered by a checkpoint yet.
+/// The entries that no checkpoint covers yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Uncovered {
-    /// How many entries.
+    /// The number of these entries.
     pub entries: u64,
     /// The time of the first of them, in microseconds.
     pub since_us: Option<i64>,
-    /// One of them reports what a checkpoint follows at once.
+    /// Whether one of them has an action that needs a checkpoint at once.
     pub prompt: bool,
 }
 
-/// The public key of one generation of the audit key.
+/// The public key of a generation of the audit key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditKey {
-    /// The key's id in the keyring.
+    /// The id of the key in the keyring.
     pub key_id: Uuid,
-    /// The public key, with the log's name.
+    /// The public key with the name of the log.
     pub vkey: VerifierKey,
-    /// It signs; the others only did.
+    /// Whether the key signs now. Older keys do not sign any more.
     pub active: bool,
-    /// When it was noted, in microseconds.
+    /// The time at which the key was recorded, in microseconds.
     pub created_us: i64,
 }
 
-/// What a checkpoint follows at once: who may do what, which keys hold, what left the house, and
-/// what moves the log itself.
+/// The actions that need a checkpoint at once: about permissions, keys, exported data and the log itself.
 const PROMPT: &[Action] = &[
     Action::KeySealed,
     Action::KeyUnsealed,
@@ -74,12 +73,13 @@ const PROMPT: &[Action] = &[
     Action::BackupRestored,
 ];
 
-/// Leaf hashes that are read at once.
+/// The number of leaf hashes that are read at once.
 const LEAVES_AT_ONCE: u64 = 10_000;
-/// How often a checkpoint is tried while the key changes under it: each time a rotation has ended.
+/// The maximum number of attempts at a checkpoint while the key changes. Each failed attempt means that a
+/// rotation has ended.
 const ATTEMPTS: usize = 8;
 
-/// What signs the checkpoints of a log.
+/// The signer of the checkpoints of a log.
 pub(crate) struct LogSigner {
     signer: Arc<Signer>,
     verifier: VerifierKey,
@@ -98,19 +98,20 @@ impl NoteSigner for LogSigner {
     }
 
     fn sign(&self, message: &[u8]) -> [u8; 64] {
-        // The message is a note whose first line says that it is of the audit log.
+        // The message is a note, and its first line says that it belongs to the audit log. It therefore needs
+        // no domain.
         self.signer.sign("", message)
     }
 }
 
 impl Store {
-    /// Signs what the log is now, unless the newest checkpoint covers all of it.
+    /// Signs the current log, unless the newest checkpoint covers all of it.
     ///
     /// # Errors
-    /// [`StoreError::Malformed`] when entries are missing; otherwise as everywhere here.
+    /// [`StoreError::Malformed`] when entries are missing; [`StoreError`] when the database fails.
     pub async fn checkpoint(&self) -> Result<Option<StoredCheckpoint>, StoreError> {
         for _ in 0..ATTEMPTS {
-            // Nearly everything is read before anybody has to wait for this.
+            // Nearly everything is read before the transaction, so that other writers need not wait for it.
             let mut edge = self.edge().await?;
             let mut tx = self.db.write().await?;
             grow_in(&mut tx, &mut edge).await?;
@@ -129,11 +130,11 @@ impl Store {
         Err(StoreError::Refused("the audit key changes all the time: try again".to_owned()))
     }
 
-    /// Writes that the log is exported (`AUDIT_EXPORTED`), and signs it with that entry: what is
-    /// exported up to there is what was signed.
+    /// Records that the log is exported (`AUDIT_EXPORTED`), and signs the log including that entry. The
+    /// export up to there is then covered by a signature.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn audit_exported(
         &self,
         context: &Context,
@@ -146,15 +147,15 @@ impl Store {
         tx.commit().await?;
         match self.checkpoint().await? {
             Some(checkpoint) => Ok(checkpoint),
-            // Somebody else was faster: the newest one covers the entry.
+            // Another task made a checkpoint first, and the newest one covers the entry.
             None => self.newest_checkpoint().await?.ok_or(StoreError::Malformed("audit checkpoint")),
         }
     }
 
-    /// Tells what is not covered yet.
+    /// Returns the entries that no checkpoint covers yet.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn uncovered(&self) -> Result<Uncovered, StoreError> {
         let sql = "SELECT h.seq, (SELECT MAX(size) FROM audit_checkpoints) AS covered FROM audit_head h";
         let row = self.db.one(sql, args![]).await?.ok_or(StoreError::Malformed("audit log"))?;
@@ -171,19 +172,19 @@ impl Store {
         Ok(Uncovered { entries, since_us: first.map(|row| row.int("time_us")).transpose()?, prompt })
     }
 
-    /// Finds the newest checkpoint.
+    /// Returns the newest checkpoint.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn newest_checkpoint(&self) -> Result<Option<StoredCheckpoint>, StoreError> {
         let row = self.db.one("SELECT * FROM audit_checkpoints ORDER BY size DESC LIMIT 1", args![]).await?;
         row.map(|row| stored(&row)).transpose()
     }
 
-    /// Lists the checkpoints at some sizes, the smallest first; the cursor is the last size.
+    /// Lists the checkpoints with sizes in a range, the smallest first. The cursor is the last size.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn checkpoints(
         &self,
         sizes: RangeInclusive<u64>,
@@ -198,13 +199,13 @@ impl Store {
         pager.cut(rows, stored, |stored| stored.checkpoint.size.to_string())
     }
 
-    /// Returns the public keys of the log, the oldest first, the one in use last.
+    /// Returns the public keys of the log, the oldest first. The key in use comes last.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn audit_vkeys(&self) -> Result<Vec<AuditKey>, StoreError> {
         let active = self.keyring.signer();
-        // Ids of keys grow with time.
+        // The ids of keys grow with time.
         let rows = self.db.all("SELECT * FROM audit_keys ORDER BY key_id", args![]).await?;
         let key = |row: &Row| {
             let key_id = row.id("key_id")?;
@@ -213,7 +214,7 @@ impl Store {
         };
         let mut keys = rows.iter().map(key).collect::<Result<Vec<_>, StoreError>>()?;
         if !keys.iter().any(|key| key.active) {
-            // It has not signed anything yet.
+            // The active key has not signed anything yet.
             let (key_id, created_us) = (active.key_id(), self.now_us());
             let LogSigner { verifier: vkey, .. } = LogSigner::new(self.audit_log_id().await?, active);
             keys.push(AuditKey { key_id, vkey, active: true, created_us });
@@ -221,11 +222,11 @@ impl Store {
         Ok(keys)
     }
 
-    /// Returns the tree over the entries before one (numbered from 1), and the hash of the last of
-    /// them: what a verifier begins with that is given entries from there on.
+    /// Returns the tree over the entries before the entry `seq` (numbered from 1), and the hash of the last
+    /// of them. A verifier starts with these when it gets the entries from there on.
     ///
     /// # Errors
-    /// [`StoreError::Refused`] for an entry that was removed, or has not been written.
+    /// [`StoreError::Refused`] for an entry that was removed or does not exist yet.
     pub async fn audit_start(&self, seq: u64) -> Result<(Frontier, Hash), StoreError> {
         let size = seq.saturating_sub(1);
         if size > self.audit_size().await? {
@@ -240,11 +241,11 @@ impl Store {
         Ok((edge, hash))
     }
 
-    /// Returns the root of the tree at a size. `None` where it is not known any more, because the
-    /// entries were removed, or not yet.
+    /// Returns the root of the tree at a size. Returns `None` if the entries were removed or do not exist
+    /// yet.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn audit_root(&self, size: u64) -> Result<Option<Hash>, StoreError> {
         match self.audit_start(size + 1).await {
             Ok((edge, _)) => Ok(Some(edge.root())),
@@ -253,25 +254,25 @@ impl Store {
         }
     }
 
-    /// Counts the entries ever written.
+    /// Returns the number of entries that were ever written.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn audit_size(&self) -> Result<u64, StoreError> {
         let row = self.db.one("SELECT seq FROM audit_head", args![]).await?;
         row.ok_or(StoreError::Malformed("audit log"))?.count("seq")
     }
 
-    /// Returns the log's id.
+    /// Returns the id of the log.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn audit_log_id(&self) -> Result<Uuid, StoreError> {
         let row = self.db.one("SELECT log_id FROM audit_head", args![]).await?;
         row.ok_or(StoreError::Malformed("audit log"))?.id("log_id")
     }
 
-    /// The tree as it is now, or was a moment ago.
+    /// Returns the tree as it is now, or was a moment ago.
     pub(crate) async fn edge(&self) -> Result<Frontier, StoreError> {
         let head = self.audit_size().await?;
         let (mut edge, _) = self.edge_at_most(head).await?;
@@ -279,8 +280,8 @@ impl Store {
         Ok(edge)
     }
 
-    /// The largest tree that is kept and has at most this size, and the last hash where the log
-    /// begins after it.
+    /// Returns the largest stored tree with at most this size, and the last hash if the log begins right
+    /// after it.
     async fn edge_at_most(&self, size: u64) -> Result<(Frontier, Hash), StoreError> {
         let start = self.db.one("SELECT * FROM audit_start", args![]).await?;
         let (start, hash) = match start {
@@ -297,7 +298,7 @@ impl Store {
         Ok((kept.map(|row| edge_of(&row)).transpose()?.unwrap_or(start), hash))
     }
 
-    /// Signs a tree, and keeps that.
+    /// Signs a tree and stores the checkpoint.
     pub(crate) async fn sign_in(
         &self,
         tx: &mut Tx,
@@ -322,13 +323,13 @@ impl Store {
     }
 }
 
-/// Counts the restores of this installation, from 1.
+/// Returns the epoch of this installation, which counts its restores from 1.
 async fn epoch(tx: &mut Tx) -> Result<u64, StoreError> {
     let row = tx.one("SELECT epoch FROM instance", args![]).await?;
     row.ok_or(StoreError::Malformed("instance"))?.count("epoch")
 }
 
-/// Notes a public key, if it is new.
+/// Stores a public key if it is new.
 pub(crate) async fn note_key(tx: &mut Tx, signer: &LogSigner, now_us: i64) -> Result<(), StoreError> {
     let sql = "INSERT INTO audit_keys (key_id, vkey, created_us) VALUES ($1, $2, $3) ON CONFLICT (key_id) DO NOTHING";
     tx.run(sql, args![signer.signer.key_id(), signer.verifier.to_string(), now_us]).await?;
@@ -363,7 +364,7 @@ async fn grow(db: &Db, edge: &mut Frontier, size: u64) -> Result<(), StoreError>
     Ok(())
 }
 
-/// Adds the leaves up to the end, as the transaction sees it, its own entries included.
+/// Adds the leaves up to the end of the log as the transaction sees it, including its own entries.
 pub(crate) async fn grow_in(tx: &mut Tx, edge: &mut Frontier) -> Result<(), StoreError> {
     tx.flush().await?;
     let head = tx.one("SELECT seq FROM audit_head", args![]).await?;
@@ -389,7 +390,7 @@ fn push(edge: &mut Frontier, rows: &[Row]) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Reads size and edge.
+/// Reads the edge of a tree with its size.
 pub(crate) fn edge_of(row: &Row) -> Result<Frontier, StoreError> {
     const MALFORMED: StoreError = StoreError::Malformed("audit checkpoint");
     let bytes = row.bytes("frontier")?;
@@ -461,7 +462,7 @@ mod tests {
             let last = with.store.audit_events(&filter, &page).await.unwrap().items.remove(0);
             assert_eq!((last.seq, last.hash), (said.size, previous));
         }
-        // Nothing kept: all of it is read.
+        // Without a stored tree, the whole log is read.
         let (tree, _) = without.store.audit_start(23).await.unwrap();
         assert_eq!(tree.size(), 22);
         assert!(matches!(without.store.audit_start(24).await, Err(StoreError::Refused(_))));

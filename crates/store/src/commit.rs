@@ -1,9 +1,9 @@
-//! What runs record: outcomes in batches, each guarded, all in one transaction.
+//! Records the outcomes of runs in batches. Each outcome has a guard, and a batch is one transaction.
 //!
-//! An outcome whose guard does not hold leaves no trace, and its neighbours stand. So whatever
-//! decides comes first: the conflict it settles (looked at), then the one guarded statement that
-//! changes the record, or the base where no record changes. What follows cannot fail but with the
-//! whole batch.
+//! An outcome whose guard does not hold leaves no trace and does not affect the others. Therefore the
+//! deciding steps come first: the check of the conflict that the outcome resolves, then the guarded statement
+//! that changes the record, or the base if no record changes. The steps after that can fail only together
+//! with the whole batch.
 
 use vaultterm_ledger::{Action, ObjectKind};
 use vaultterm_reconcile::{BaseEntry, RecordId, RecordType, Revision, SecretPath, UnixNanos};
@@ -21,27 +21,27 @@ use crate::{
     sql::{Arg, Tx, args},
 };
 
-/// What the outcomes of one transaction share.
+/// The state that the outcomes of a transaction share.
 pub(crate) struct Batch {
     pub(crate) connection_id: ConnectionId,
     pub(crate) collection_id: CollectionId,
     pub(crate) run_id: RunId,
     pub(crate) now: UnixNanos,
-    /// The collection's change number, when a record changes in this transaction.
+    /// The change number of the collection, if a record changes in this transaction.
     pub(crate) change_number: u64,
-    /// Whoever started the run.
+    /// The context of the person or program that started the run.
     pub(crate) context: Context,
 }
 
-/// What became of a record.
+/// The change of a record.
 struct Changed {
     action: Action,
     record_id: RecordId,
-    /// The newest revision; none for a record that went to the trash.
+    /// The newest revision. `None` for a record that was moved to the trash.
     revision: Option<Revision>,
 }
 
-/// A new revision of a record, as an outcome brings it.
+/// The new revision of a record from an outcome.
 struct Incoming<'a> {
     record_id: RecordId,
     revision: Revision,
@@ -51,7 +51,7 @@ struct Incoming<'a> {
 }
 
 impl Store {
-    /// Loads what a batch shares.
+    /// Loads the shared state of a batch.
     pub(crate) async fn batch(
         &self,
         tx: &mut Tx,
@@ -74,7 +74,7 @@ impl Store {
         })
     }
 
-    /// Records one outcome, or nothing of it.
+    /// Records an outcome completely, or not at all.
     pub(crate) async fn record_outcome(
         &self,
         tx: &mut Tx,
@@ -96,7 +96,8 @@ impl Store {
         if !change_base(tx, batch, outcome, changed.as_ref()).await? {
             return match changed {
                 None => Ok(Committed::Stale),
-                // The record changed already: the engine named a revision that it does not make.
+                // The record has changed already, so the engine named a revision that its change does not
+                // make.
                 Some(_) => Err(StoreError::Malformed("base of a changed record")),
             };
         }
@@ -104,7 +105,8 @@ impl Store {
             base::remove(tx, batch.connection_id, removed).await?;
         }
         if outcome.resolves.is_none() && outcome.base != BaseChange::Keep {
-            // The plan may be older than the conflict: what brings both sides together settles it.
+            // The plan may be older than the conflict. An outcome that brings both sides together resolves
+            // it.
             for settled in std::iter::once(&outcome.path).chain(&outcome.base_removed) {
                 conflicts::converge(tx, batch, settled).await?;
             }
@@ -122,7 +124,7 @@ impl Store {
         Ok(Committed::Done(revision))
     }
 
-    /// Makes the local change, if its guard holds.
+    /// Makes the local change if its guard holds.
     async fn change_record(
         &self,
         tx: &mut Tx,
@@ -219,7 +221,7 @@ impl Store {
     }
 }
 
-/// Creates a record, if no live one stands at the path.
+/// Creates a record if no live record has the path.
 async fn insert(tx: &mut Tx, batch: &Batch, path: &SecretPath, new: &Incoming<'_>) -> Result<bool, StoreError> {
     let sql = "INSERT INTO records (id, collection_id, path, path_folded, record_type, field_names, tags, inject_only,
                                     revision, created_us, updated_us, updated_by, deleted_us, change_number)
@@ -240,8 +242,8 @@ async fn insert(tx: &mut Tx, batch: &Batch, path: &SecretPath, new: &Incoming<'_
     Ok(tx.run(sql, args).await? == 1)
 }
 
-/// Takes a record out of the trash, if it was trashed at the path and no live one stands there;
-/// answers its new revision.
+/// Takes a record out of the trash if it was trashed at the path and no live record has the path. Returns its
+/// new revision.
 async fn restore(
     tx: &mut Tx,
     batch: &Batch,
@@ -267,14 +269,14 @@ async fn restore(
     tx.one(sql, args).await?.map(|row| row.revision("revision")).transpose()
 }
 
-/// What a guard asks of a record: that it lives in this collection, at this path and revision.
+/// The guard of a record: it lives in this collection, with this path and revision.
 const GUARD: &str = "id = $1 AND collection_id = $2 AND path = $3 AND revision = $4 AND deleted_us IS NULL";
 
 fn guard(batch: &Batch, path: &SecretPath, record_id: RecordId, expect: Revision) -> Vec<Arg> {
     args![record_id, batch.collection_id, path, expect, batch.context.now_us, batch.connection_id]
 }
 
-/// Moves a record on to a new revision, if its guard holds.
+/// Makes a new revision of a record if its guard holds.
 async fn update(
     tx: &mut Tx,
     batch: &Batch,
@@ -292,7 +294,7 @@ async fn update(
     Ok(tx.run(&sql, args).await? == 1)
 }
 
-/// Moves a record to the trash, if its guard holds.
+/// Moves a record to the trash if its guard holds.
 async fn trash(
     tx: &mut Tx,
     batch: &Batch,
@@ -308,7 +310,7 @@ async fn trash(
     Ok(tx.run(&sql, args).await? == 1)
 }
 
-/// Moves the base of the outcome's path; answers whether the revision that it names exists.
+/// Changes the base at the path of the outcome. Returns whether the revision that the base names exists.
 async fn change_base(
     tx: &mut Tx,
     batch: &Batch,
@@ -328,7 +330,7 @@ async fn change_base(
     }
 }
 
-/// `RECORD_…`: what became of the record.
+/// Writes the entry `RECORD_…` about the change of the record.
 fn audit_change(tx: &mut Tx, batch: &Batch, path: &SecretPath, changed: &Changed) {
     let draft = batch
         .context
@@ -338,7 +340,7 @@ fn audit_change(tx: &mut Tx, batch: &Batch, path: &SecretPath, changed: &Changed
     tx.audit(draft.with_maybe("revision", changed.revision.map(|revision| revision.0)));
 }
 
-/// `HCV_SECRET_SYNCED`: what travelled, and where it came to lie.
+/// Writes the entry `HCV_SECRET_SYNCED` about what was synchronized and where it is now.
 fn audit_synced(tx: &mut Tx, batch: &Batch, path: &SecretPath, synced: &SyncedAudit, revision: Option<Revision>) {
     let revision = synced.revision.or(revision);
     let context = &batch.context;
@@ -358,7 +360,7 @@ fn audit_synced(tx: &mut Tx, batch: &Batch, path: &SecretPath, synced: &SyncedAu
     tx.audit(draft);
 }
 
-/// Which way a secret travelled.
+/// Returns the direction in which a secret was carried.
 fn direction(what: &str) -> &'static str {
     if what.ends_with("_remote") {
         "push"

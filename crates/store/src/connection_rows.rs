@@ -1,4 +1,4 @@
-//! Rows of connections: reading them, their sealed secrets, and how they stand.
+//! Reads the rows of connections, their sealed secrets and their state.
 
 use std::collections::BTreeMap;
 
@@ -14,10 +14,10 @@ use crate::{
 };
 
 impl Store {
-    /// Lists the connections whose options risk something, with what that is, by name.
+    /// Lists the connections with risky options by name, each with a description of the risk.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn risky_connections(&self) -> Result<Vec<(String, &'static str)>, StoreError> {
         let rows = self.db.all("SELECT name, options FROM connections ORDER BY name", args![]).await?;
         let mut risky = Vec::new();
@@ -58,13 +58,13 @@ impl Store {
         }))
     }
 
-    /// The instance that marks remote secrets is this one, whatever was stored.
+    /// Sets the instance that marks remote secrets to this installation, whatever was stored.
     pub(crate) fn as_read(&self, mut connection: Connection) -> Connection {
         connection.options.instance = self.instance().0.to_string();
         connection
     }
 
-    /// Opens a connection's secrets.
+    /// Opens the secrets of a connection.
     pub(crate) fn secrets_row(&self, row: &Row) -> Result<ConnectionSecrets, StoreError> {
         let place = |purpose| Ok::<_, StoreError>(place(purpose, row.id("collection_id")?, row.id("id")?));
         let open = |purpose, prefix| {
@@ -83,7 +83,7 @@ impl Store {
         Ok(ConnectionSecrets { credential, client_key_pem })
     }
 
-    /// Seals a credential: the name of its kind, and the three columns.
+    /// Seals a credential. Returns the name of its kind and the three columns.
     pub(crate) async fn sealed_credential(
         &self,
         tx: &mut Tx,
@@ -98,7 +98,7 @@ impl Store {
         Ok((kind, seal(tx, &self.keyring, &place, text.expose().as_bytes()).await?))
     }
 
-    /// Seals a client key: the three columns, empty without one.
+    /// Seals a client key. Returns the three columns, which are NULL without a key.
     pub(crate) async fn sealed_tls_key(
         &self,
         tx: &mut Tx,
@@ -112,7 +112,7 @@ impl Store {
         }
     }
 
-    /// Puts a credential in place of the one before; answers the name of its kind.
+    /// Replaces the credential and returns the name of its kind.
     pub(crate) async fn set_credential(
         &self,
         tx: &mut Tx,
@@ -120,7 +120,7 @@ impl Store {
         credential: &Credential,
     ) -> Result<&'static str, StoreError> {
         let (kind, [key_id, wrapped_key, ciphertext]) = self.sealed_credential(tx, connection, credential).await?;
-        // When the one before expires says nothing about this one.
+        // The expiry of the previous credential says nothing about the new one.
         let sql = "UPDATE connections SET credential_kind = $2, key_id = $3, wrapped_key = $4, ciphertext = $5,
                                           secret_id_expires_us = NULL, logins_refused = 0
                    WHERE id = $1";
@@ -128,7 +128,7 @@ impl Store {
         Ok(kind)
     }
 
-    /// Reads connections and how they stand.
+    /// Reads connections with their state.
     pub(crate) async fn summaries(&self, rows: &[Row]) -> Result<Vec<ConnectionSummary>, StoreError> {
         let last_runs = rows.iter().map(|row| row.maybe_id("last_run_id")).collect::<Result<Vec<_>, _>>()?;
         let mut select = Select::new("SELECT * FROM runs WHERE 1 = 1", args![]);
@@ -155,8 +155,8 @@ impl Store {
     }
 }
 
-/// How a server is reached, as the column `tls` holds it: the namespace of the login came later, and
-/// rows from before have none.
+/// How a server is reached, as the column `tls` stores it. The namespace of the login was added later, and
+/// older rows do not have it.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Way {
     #[serde(flatten)]
@@ -166,7 +166,7 @@ pub(crate) struct Way {
 }
 
 impl Way {
-    /// Takes what the column holds out of a connection.
+    /// Returns the content of the column for a connection.
     pub(crate) fn of(connection: &Connection) -> Self {
         Self { tls: connection.tls.clone(), auth_namespace: connection.auth_namespace.clone() }
     }
@@ -193,7 +193,7 @@ mod tests {
         house.connect("two", Mode::Push, "two").await.unwrap();
         assert_eq!(made.options.merge, MergePolicy::Descriptive, "the default of new connections");
         assert!(house.store.risky_connections().await.unwrap().is_empty());
-        // As a connection is stored that was made when `field` was the default.
+        // This is how a connection is stored that was created when `field` was the default.
         let options = Some(Options { merge: MergePolicy::Field, ..made.options });
         let update = ConnectionUpdate { options, ..ConnectionUpdate::default() };
         house.store.update_connection(&house.ann(), made.id, 1, update).await.unwrap();

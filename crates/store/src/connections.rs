@@ -1,5 +1,4 @@
-//! Connections: creating, changing, finding them. Their rows and secrets are read in
-//! `connection_rows.rs`.
+//! Connections: creates, changes and finds them. `connection_rows.rs` reads their rows and secrets.
 
 use uuid::Uuid;
 use vaultterm_ledger::{Action, Draft, ObjectKind, Outcome};
@@ -18,15 +17,15 @@ use crate::{
 /// A connection to create.
 #[derive(Debug)]
 pub struct NewConnection {
-    /// Everything but the secrets; `id`, `revision`, `paused`, `started`, `scope_changed`,
-    /// `guarded` and `identity` are set by the store.
+    /// Everything except the secrets. The store sets `id`, `revision`, `paused`, `started`, `scope_changed`,
+    /// `guarded` and `identity`.
     pub connection: Connection,
-    /// Its secrets.
+    /// The secrets of the connection.
     pub secrets: ConnectionSecrets,
 }
 
-/// What to change; `None` stays. Another address, namespace, mount or path sets
-/// `scope_changed`.
+/// The changes of a connection. `None` keeps the current value. Another address, namespace, mount or path
+/// sets `scope_changed`.
 #[derive(Debug, Default)]
 #[allow(missing_docs, reason = "the names are the connection's")]
 pub struct ConnectionUpdate {
@@ -36,7 +35,7 @@ pub struct ConnectionUpdate {
     pub tls: Option<Tls>,
     pub client_key_pem: Option<Option<SecretText>>,
     pub auth_mount: Option<String>,
-    /// The namespace of the login; `Some(None)` for that of the secrets.
+    /// The namespace of the login. `Some(None)` means that of the secrets.
     pub auth_namespace: Option<Option<String>>,
     pub role_id: Option<String>,
     pub mount: Option<String>,
@@ -47,32 +46,33 @@ pub struct ConnectionUpdate {
     pub paused: Option<bool>,
 }
 
-/// A connection and how it stands.
+/// A connection with its state.
 #[derive(Clone, Debug)]
 pub struct ConnectionSummary {
     /// The connection.
     pub connection: Connection,
-    /// Its newest run; resolutions are none.
+    /// The newest run. Resolutions do not count as runs here.
     pub last_run: Option<Run>,
-    /// A run holds the lease now.
+    /// Whether a run holds the lease now.
     pub running: bool,
-    /// Conflicts that wait for a person.
+    /// The number of conflicts that wait for a person.
     pub open_conflicts: u64,
-    /// Paths whose sides differ because a person accepted that.
+    /// The number of paths whose sides differ because a person accepted that.
     pub accepted_paths: u64,
-    /// When a test or run last succeeded in talking to the server, microseconds.
+    /// The time at which a test or run last talked to the server with success, in microseconds.
     pub last_verified_us: Option<i64>,
-    /// When the `SecretID` expires, microseconds, where the role may know.
+    /// The expiry of the `SecretID` in microseconds, if the role may look it up.
     pub secret_id_expires_us: Option<i64>,
-    /// How many runs in a row were refused at the login since the credential was last changed or proved good.
+    /// The number of consecutive runs that were refused at the login since the credential was last changed or
+    /// used with success.
     pub logins_refused: u32,
-    /// Microseconds.
+    /// The time of creation, in microseconds.
     pub created_us: i64,
-    /// Microseconds.
+    /// The time of the last change, in microseconds.
     pub updated_us: i64,
 }
 
-/// A connection with what its summary adds.
+/// Selects a connection with the additional columns of its summary.
 const SUMMARY: &str = "SELECT c.*,
         (SELECT COUNT(*) FROM conflicts f WHERE f.connection_id = c.id AND f.status = 'open') AS open_conflicts,
         (SELECT COUNT(*) FROM base b WHERE b.connection_id = c.id AND b.accepted_reopened = 0) AS accepted_paths,
@@ -85,8 +85,8 @@ impl Store {
     /// Creates a connection (`HCV_CONNECTION_CREATED`).
     ///
     /// # Errors
-    /// [`StoreError::Exists`] for the name; [`StoreError::Refused`] when another connection
-    /// that writes covers an overlapping remote scope.
+    /// [`StoreError::Exists`] if the name is taken; [`StoreError::Refused`] if another connection that writes
+    /// has an overlapping remote scope.
     pub async fn create_connection(&self, context: &Context, new: NewConnection) -> Result<Connection, StoreError> {
         let NewConnection { connection, secrets } = new;
         let connection = Connection {
@@ -151,10 +151,10 @@ impl Store {
         Ok(self.as_read(connection))
     }
 
-    /// Finds a connection and how it stands.
+    /// Finds a connection with its state.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn connection_summary(&self, id: ConnectionId) -> Result<Option<ConnectionSummary>, StoreError> {
         let rows = self.db.all(&format!("{SUMMARY} WHERE c.id = $1"), args![id]).await?;
         Ok(self.summaries(&rows).await?.pop())
@@ -163,16 +163,16 @@ impl Store {
     /// Finds a connection by name.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn connection_by_name(&self, name: &str) -> Result<Option<Connection>, StoreError> {
         let row = self.db.one("SELECT * FROM connections WHERE name = $1", args![name]).await?;
         row.map(|row| self.connection_row(&row)).transpose()
     }
 
-    /// Lists connections by name: of the given collections, or all with `None`.
+    /// Lists connections by name. They are those of the given collections, or all with `None`.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn connection_summaries(
         &self,
         collections: Option<&[CollectionId]>,
@@ -191,10 +191,10 @@ impl Store {
         pager.cut(rows, |_| next(), |summary| summary.connection.name.clone())
     }
 
-    /// Loads a connection's secrets.
+    /// Loads the secrets of a connection.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn connection_secrets(&self, id: ConnectionId) -> Result<Option<ConnectionSecrets>, StoreError> {
         let row = self.db.one("SELECT * FROM connections WHERE id = $1", args![id]).await?;
         row.map(|row| self.secrets_row(&row)).transpose()
@@ -203,8 +203,8 @@ impl Store {
     /// Changes a connection (`HCV_CONNECTION_UPDATED`).
     ///
     /// # Errors
-    /// [`StoreError::Stale`], [`StoreError::Exists`]; [`StoreError::Refused`] when the new scope
-    /// overlaps that of another connection that writes, or is edited during a run.
+    /// [`StoreError::Stale`], [`StoreError::Exists`]; [`StoreError::Refused`] if the new scope overlaps that
+    /// of another connection that writes, or if the scope is edited during a run.
     pub async fn update_connection(
         &self,
         context: &Context,
@@ -294,8 +294,8 @@ impl Store {
         tx.commit().await
     }
 
-    /// Lets runs start, or stops them from starting (`HCV_CONNECTION_UPDATED`). What is so already stays as it
-    /// is, and every other setting does in any case.
+    /// Pauses a connection, or lets its runs start again (`HCV_CONNECTION_UPDATED`). Does nothing if the
+    /// connection is in that state already. All other settings stay as they are.
     ///
     /// # Errors
     /// [`StoreError::NotFound`].
@@ -312,8 +312,8 @@ impl Store {
         tx.commit().await
     }
 
-    /// Deletes a connection with base, plans, runs and conflicts (`HCV_CONNECTION_DELETED`), at this revision
-    /// if one is named; records and secrets stay.
+    /// Deletes a connection with its base, plans, runs and conflicts (`HCV_CONNECTION_DELETED`). If a
+    /// revision is given, the connection must be at that revision. Records and secrets stay.
     ///
     /// # Errors
     /// [`StoreError::Stale`]; [`StoreError::Refused`] while a run holds the lease.
@@ -336,7 +336,7 @@ impl Store {
         tx.commit().await
     }
 
-    /// Refuses a connection that writes where another one does.
+    /// Refuses a connection that writes into the scope of another connection that writes.
     async fn refuse_overlap(&self, tx: &mut Tx, connection: &Connection) -> Result<(), StoreError> {
         if connection.options.mode == Mode::Pull {
             return Ok(());
@@ -356,8 +356,8 @@ impl Store {
         Ok(())
     }
 
-    /// The connection points elsewhere now. What it knows of the old place waits for a person's
-    /// word; where it knows nothing yet, there is nothing to ask.
+    /// Handles a change of the scope. If the connection has a base for the old scope, a person must decide
+    /// about it. Without a base there is nothing to decide.
     async fn move_scope(&self, tx: &mut Tx, after: &mut Connection) -> Result<(), StoreError> {
         let based = tx.one("SELECT path FROM base WHERE connection_id = $1 LIMIT 1", args![after.id]).await?;
         match based {
@@ -397,7 +397,7 @@ impl Store {
         written.await.map(drop).map_err(|error| taken(error, "connection", &after.name))
     }
 
-    /// Finds a connection to change.
+    /// Finds a connection in order to change it.
     pub(crate) async fn locked_connection(&self, tx: &mut Tx, id: ConnectionId) -> Result<Connection, StoreError> {
         let row = tx.one("SELECT * FROM connections WHERE id = $1", args![id]).await?;
         self.connection_row(&row.ok_or(StoreError::NotFound("connection"))?)
@@ -408,7 +408,7 @@ fn about(context: &Context, action: Action, id: ConnectionId, name: &str) -> Dra
     context.draft(action, ObjectKind::Connection, id.0, Some(name))
 }
 
-/// Applies what is asked for.
+/// Returns the connection after an update.
 fn edited(before: &Connection, update: ConnectionUpdate) -> Connection {
     let mut after = before.clone();
     macro_rules! take {
@@ -420,7 +420,7 @@ fn edited(before: &Connection, update: ConnectionUpdate) -> Connection {
     after
 }
 
-/// Names what differs, for the audit.
+/// Returns the names of the changed settings, for the audit log.
 fn differences(before: &Connection, after: &Connection) -> Vec<&'static str> {
     let differs = [
         ("name", before.name != after.name),
@@ -440,7 +440,8 @@ fn differences(before: &Connection, after: &Connection) -> Vec<&'static str> {
     differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
 }
 
-/// Says whether a login goes elsewhere, or is another one: refused logins of the one before say nothing about it.
+/// Returns whether two versions of a connection log in at another place or with other credentials. If so,
+/// refused logins of the earlier one say nothing about the later one.
 fn login_differs(one: &Connection, other: &Connection) -> bool {
     let login = |connection: &Connection| {
         let Connection { address, namespace, auth_namespace, auth_mount, role_id, tls, .. } = connection;
@@ -453,8 +454,8 @@ fn scope_differs(one: &Connection, other: &Connection) -> bool {
     one.address != other.address || scope(one) != scope(other)
 }
 
-/// The segments of a connection's remote scope. Namespaces, mounts and paths are one tree: Vault
-/// takes a namespace as a header or as the beginning of the path.
+/// Returns the segments of a connection's remote scope. Namespaces, mounts and paths form one tree, because
+/// Vault accepts a namespace as a header or as the beginning of the path.
 fn scope(connection: &Connection) -> Vec<&str> {
     let parts = [connection.namespace.as_deref().unwrap_or_default(), &connection.mount, &connection.path];
     parts.into_iter().flat_map(|part| part.split('/')).filter(|segment| !segment.is_empty()).collect()

@@ -1,4 +1,4 @@
-//! Who does something, when, and pages of lists.
+//! The context of a change (its actor and time), and pages of lists.
 
 use std::collections::BTreeMap;
 
@@ -7,21 +7,21 @@ use vaultterm_ledger::{Action, Actor, Draft, ObjectKind, ObjectRef, Outcome};
 
 use crate::StoreError;
 
-/// Who changes something, and when: goes into the audit entry of the change.
+/// The actor and the time of a change. They are part of the audit entry of the change.
 #[derive(Clone, Debug)]
 pub struct Context {
-    /// Who.
+    /// The actor.
     pub actor: Actor,
-    /// Where the request came from.
+    /// The IP address of the client.
     pub source_ip: Option<String>,
-    /// VaultTerm's request id.
+    /// The request id of VaultTerm.
     pub request_id: Option<String>,
-    /// When, in microseconds since the Unix epoch.
+    /// The time, in microseconds since the Unix epoch.
     pub now_us: i64,
 }
 
 impl Context {
-    /// Drafts an entry about one object.
+    /// Returns the draft of an entry about an object.
     pub(crate) fn draft(&self, action: Action, kind: ObjectKind, id: Uuid, name: Option<&str>) -> Draft {
         Draft {
             time_us: self.now_us,
@@ -37,12 +37,12 @@ impl Context {
     }
 }
 
-/// Adds to a draft.
+/// Adds facts to a draft.
 pub(crate) trait Facts: Sized {
-    /// Adds a fact; never a value.
+    /// Adds a fact. It must never be a value of a record.
     fn with(self, name: &str, value: impl ToString) -> Self;
 
-    /// Adds a fact when there is one.
+    /// Adds a fact if there is one.
     fn with_maybe(self, name: &str, value: Option<impl ToString>) -> Self {
         match value {
             Some(value) => self.with(name, value),
@@ -50,7 +50,7 @@ pub(crate) trait Facts: Sized {
         }
     }
 
-    /// Adds a further object.
+    /// Adds another object.
     fn about(self, kind: ObjectKind, id: Uuid) -> Self;
 }
 
@@ -66,12 +66,12 @@ impl Facts for Draft {
     }
 }
 
-/// Which part of a list.
+/// A part of a list that a caller asks for.
 #[derive(Clone, Debug, Default)]
 pub struct Page {
-    /// How many items at most; 0 for 100. The store caps it at 500.
+    /// The maximum number of items. 0 means 100. The store limits it to 500.
     pub limit: u32,
-    /// The `next_cursor` of the page before.
+    /// The `next_cursor` of the previous page.
     pub cursor: Option<String>,
 }
 
@@ -85,7 +85,7 @@ impl Page {
     }
 }
 
-/// Compares a revision that a caller named with the one there is, in the transaction of the change.
+/// Compares the revision that a caller named with the current one, in the transaction of the change.
 pub(crate) fn still_at(what: &'static str, current: u64, expect: Option<u64>) -> Result<(), StoreError> {
     match expect {
         Some(expected) if expected != current => Err(StoreError::Stale { what, current, expected }),
@@ -93,11 +93,11 @@ pub(crate) fn still_at(what: &'static str, current: u64, expect: Option<u64>) ->
     }
 }
 
-/// One part of a list.
+/// A part of a list.
 #[derive(Clone, Debug)]
 pub struct Paged<T> {
     /// The items.
     pub items: Vec<T>,
-    /// Where the next part begins, if there is one.
+    /// The cursor of the next part, if there is one.
     pub next_cursor: Option<String>,
 }

@@ -1,7 +1,7 @@
-//! Cursors: where the next part of a list begins.
+//! Cursors, which name the beginning of the next part of a list.
 //!
-//! A cursor is a place in one list with a short keyed digest before it, so that a list takes only what it
-//! gave. Whatever else is sent is refused, instead of silently showing another part of the list.
+//! A cursor is a place in a list after a short keyed digest, so that a list accepts only its own cursors. Any
+//! other text is refused. Without the digest it would silently show another part of the list.
 
 use std::fmt::Display;
 
@@ -10,26 +10,27 @@ use vaultterm_sealing::DigestKey;
 
 use crate::{Page, Paged, Store, StoreError, sql::Row};
 
-/// Hexadecimal digits of the digest in a cursor.
+/// The number of hexadecimal digits of the digest in a cursor.
 const DIGITS: usize = 16;
 
 impl Store {
-    /// Makes what reads the cursors of one list and writes the next one.
+    /// Returns the pager for a page of a list. It reads and writes the cursors of that list.
     pub(crate) fn pager<'a>(&'a self, list: impl Display, page: &'a Page) -> Pager<'a> {
         Pager { key: self.keyring.digest_key(), list: list.to_string(), page }
     }
 }
 
-/// One page of one list.
+/// A page of a list.
 pub(crate) struct Pager<'a> {
     key: &'a DigestKey,
-    /// Which list: its cursors hold in no other.
+    /// The name of the list. Its cursors are not valid in other lists.
     list: String,
     page: &'a Page,
 }
 
 impl Pager<'_> {
-    /// Returns how many rows to ask for: one more than is shown tells whether there is a next page.
+    /// Returns the number of rows to read, which is one more than the page shows. The additional row tells
+    /// whether there is a next page.
     pub(crate) fn fetch(&self) -> u64 {
         self.page.limit() as u64 + 1
     }
@@ -58,7 +59,7 @@ impl Pager<'_> {
         Ok(Some((id.parse().map_err(|_| foreign())?, text)))
     }
 
-    /// Cuts the rows to the page and reads them; `key` tells the place of the last one.
+    /// Cuts the rows to the page and reads them. `key` returns the place of the last one.
     pub(crate) fn cut<T>(
         &self,
         mut rows: Vec<Row>,
@@ -74,7 +75,7 @@ impl Pager<'_> {
     }
 
     fn digest(&self, place: &str) -> String {
-        // No name of a list holds a zero byte: the two cannot run into one another.
+        // The name of a list never contains a zero byte, so the boundary between name and place is unique.
         let bytes = [b"cursor", self.list.as_bytes(), place.as_bytes()].join(&0);
         let mut digits = hex::encode(self.key.digest(&bytes));
         digits.truncate(DIGITS);

@@ -1,4 +1,4 @@
-//! Differences between a record and its secret that a person accepted, and that a person may open again.
+//! Differences between a record and its secret that a person accepted. A person may reopen them.
 
 use vaultterm_ledger::{Action, Draft, ObjectKind};
 use vaultterm_sync::ConnectionId;
@@ -9,33 +9,33 @@ use crate::{
     sql::{Row, args},
 };
 
-/// A path whose two sides differ because a person accepted that.
+/// A path with an accepted difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AcceptedDifference {
-    /// The path below the connection's own.
+    /// The path below that of the connection.
     pub path: String,
-    /// Who accepted it.
+    /// The person who accepted it.
     pub accepted_by: String,
     /// When, in microseconds.
     pub accepted_us: i64,
 }
 
 impl Store {
-    /// Lists the differences of a connection that people accepted and that nobody opened again, by path.
+    /// Lists by path the accepted differences of a connection that were not reopened.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn accepted_differences(&self, id: ConnectionId) -> Result<Vec<AcceptedDifference>, StoreError> {
         let sql = "SELECT path, accepted_by, accepted_at FROM base
                    WHERE connection_id = $1 AND accepted_reopened = 0 ORDER BY path";
         self.db.all(sql, args![id]).await?.iter().map(difference).collect()
     }
 
-    /// Opens an accepted difference again (`HCV_DIFFERENCE_REOPENED`): the next run makes a conflict of it
-    /// and changes neither side.
+    /// Reopens an accepted difference (`HCV_DIFFERENCE_REOPENED`). The next run makes a conflict of it and
+    /// changes neither side.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] for the connection, and for a path where nobody accepted a difference.
+    /// [`StoreError::NotFound`] if the connection does not exist, or if the path has no accepted difference.
     pub async fn reopen_difference(&self, context: &Context, id: ConnectionId, path: &str) -> Result<(), StoreError> {
         let mut tx = self.db.write().await?;
         let row = tx.one("SELECT name FROM connections WHERE id = $1", args![id]).await?;

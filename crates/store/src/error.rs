@@ -1,21 +1,21 @@
-//! What can go wrong in the database, by class.
+//! The errors of the database, by class.
 
 /// What a caller can do about an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorClass {
-    /// Something with that name or path exists already.
+    /// An object with that name or path exists already.
     Exists,
     /// The guard (`If-Match`) did not hold.
     Stale,
     /// The object that is changed does not exist.
     NotFound,
-    /// The change is not allowed in this state.
+    /// The change is not allowed in the current state.
     Refused,
-    /// What was asked for is wrong in itself, whatever the state.
+    /// The request is wrong in itself, whatever the state.
     Invalid,
-    /// The database has no turn to give: the same request may succeed in a moment.
+    /// The database has no free turn. The same request may succeed in a moment.
     Busy,
-    /// The database or a key failed: nothing the caller can mend.
+    /// The database or a key failed, and the caller cannot do anything about it.
     Internal,
 }
 
@@ -25,7 +25,7 @@ pub enum StoreError {
     /// A unique name or path is taken.
     #[error("{what} `{name}` exists already")]
     Exists {
-        /// `record`, `collection`, `connection`, `user`.
+        /// The kind of object: `record`, `collection`, `connection`, `user`.
         what: &'static str,
         /// The name or path.
         name: String,
@@ -33,49 +33,49 @@ pub enum StoreError {
     /// The object changed since it was read.
     #[error("the {what} changed meanwhile: it is at revision {current}, not {expected}")]
     Stale {
-        /// What object.
+        /// The kind of object.
         what: &'static str,
-        /// The revision now.
+        /// The current revision.
         current: u64,
         /// The revision that was expected.
         expected: u64,
     },
-    /// No such object.
+    /// The object does not exist.
     #[error("{0} not found")]
     NotFound(&'static str),
-    /// Not allowed in this state; the text says why and what to do.
+    /// The change is not allowed in the current state. The text says why and what to do.
     #[error("{0}")]
     Refused(String),
-    /// One part of what was asked for is wrong, whatever the state of the database.
+    /// A part of the request is wrong, whatever the state of the database.
     #[error("{why}")]
     Invalid {
         /// The field or parameter.
         field: String,
-        /// What is wrong with it, and what is right. Never its value.
+        /// What is wrong and what would be right. It never contains the value.
         why: String,
     },
-    /// A value was asked for that only programs may get.
+    /// The caller asked for a value that only programs may get.
     #[error("the record may be injected into programs, but not seen")]
     InjectOnly {
         /// The collection of the record.
         collection: vaultterm_sync::CollectionId,
     },
-    /// The connection is paused: no run begins.
+    /// The connection is paused, so no run can begin.
     #[error("the connection is paused")]
     Paused,
-    /// The role that the change was judged by is another one by now.
+    /// The role that permitted the change has been changed meanwhile.
     #[error("the roles changed while the request was answered")]
     RolesMoved,
-    /// The database has no turn to give within its time limit, or another process locks it.
+    /// The database had no free turn within the time limit, or another process locks it.
     #[error("the database is busy")]
     Busy,
-    /// The record that would come of a change breaks a limit.
+    /// The record would break a limit after the change.
     #[error(transparent)]
     Fields(#[from] vaultterm_sealing::FieldsError),
     /// A key or ciphertext failed.
     #[error("a stored value could not be opened")]
     Sealing(#[from] vaultterm_sealing::SealingError),
-    /// A row holds what it cannot hold.
+    /// A row has invalid content.
     #[error("the database holds a malformed {0}")]
     Malformed(&'static str),
     /// The database failed.
@@ -86,12 +86,12 @@ pub enum StoreError {
     Migration(#[from] sqlx::migrate::MigrateError),
 }
 
-/// SQLite's result codes of a database that another connection locks (`SQLITE_BUSY`, `SQLITE_LOCKED`).
-/// Extended codes keep them in the low byte.
+/// The result codes of SQLite for a database that another connection locks (`SQLITE_BUSY`, `SQLITE_LOCKED`).
+/// Extended codes have them in their low byte.
 const SQLITE_LOCKS: [i64; 2] = [5, 6];
 
 impl From<sqlx::Error> for StoreError {
-    /// Tells a database that is busy from one that failed.
+    /// Tells a busy database from a failed one.
     fn from(error: sqlx::Error) -> Self {
         let busy = match &error {
             sqlx::Error::PoolTimedOut => true,
@@ -106,12 +106,12 @@ impl From<sqlx::Error> for StoreError {
 }
 
 impl StoreError {
-    /// Makes the error of one wrong part of a request.
+    /// Returns the error for a wrong part of a request.
     pub(crate) fn invalid(field: &str, why: impl Into<String>) -> Self {
         Self::Invalid { field: field.to_owned(), why: why.into() }
     }
 
-    /// Returns what a caller can do about it.
+    /// Returns the class, which tells what a caller can do.
     #[must_use]
     pub const fn class(&self) -> ErrorClass {
         match self {

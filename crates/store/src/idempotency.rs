@@ -1,43 +1,44 @@
-//! Answers kept for `Idempotency-Key`, sealed (they may hold a token shown once).
+//! Stores the answers for `Idempotency-Key`. They are sealed, because they may contain a token that is shown
+//! only once.
 
 use uuid::Uuid;
 use vaultterm_sealing::{Place, Purpose};
 
 use crate::{Store, StoreError, sealed::seal, sql::args};
 
-/// Whose key, for what.
+/// A key of a person for a request.
 #[derive(Clone, Debug)]
 pub struct IdempotencyKey {
-    /// The person.
+    /// The id of the person.
     pub user_id: Uuid,
-    /// The header.
+    /// The value of the header.
     pub key: String,
-    /// Keyed digest of method, path and body: the same key with another request is refused.
+    /// A keyed digest of the method, the path and the body. The same key with another request is refused.
     pub request: [u8; 32],
 }
 
 /// The first answer.
 #[derive(Clone, Debug)]
 pub struct SavedAnswer {
-    /// HTTP status.
+    /// The HTTP status.
     pub status: u16,
-    /// Body, verbatim.
+    /// The body, verbatim.
     pub body: Vec<u8>,
 }
 
-/// How long an answer is kept.
+/// The time for which an answer is kept, in microseconds.
 const KEPT_US: i64 = 24 * 3_600 * 1_000_000;
-/// How long a request may take. One that was cut off (its server died) frees its key then. Longer than a
-/// server works on any request.
+/// The time limit of a request, in microseconds. After that, a request that was cut off (because its server
+/// died) frees its key. The limit is longer than the server works on any request.
 const ANSWERED_WITHIN_US: i64 = 15 * 60 * 1_000_000;
 
 impl Store {
-    /// Claims a key: `Ok(None)` when this request is the first (it must be completed or
-    /// abandoned), the first answer when it was completed.
+    /// Claims a key. Returns `Ok(None)` if this request is the first, and the caller must then complete or
+    /// abandon it. Returns the first answer if that request was completed.
     ///
     /// # Errors
-    /// [`StoreError::Refused`] when the key was used for another request, or the first one is
-    /// still being answered.
+    /// [`StoreError::Refused`] if the key was used for another request, or if the first request is still in
+    /// progress.
     pub async fn claim_idempotency(
         &self,
         key: &IdempotencyKey,
@@ -68,10 +69,10 @@ impl Store {
         Ok(Some(SavedAnswer { status, body: opened.expose().to_vec() }))
     }
 
-    /// Keeps the answer for 24 hours.
+    /// Stores the answer for 24 hours.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn complete_idempotency(&self, key: &IdempotencyKey, answer: &SavedAnswer) -> Result<(), StoreError> {
         let mut tx = self.db.write().await?;
         let place = self.answer_place(key);
@@ -83,10 +84,10 @@ impl Store {
         tx.commit().await
     }
 
-    /// Frees a key whose request failed without effect.
+    /// Frees a key whose request failed without an effect.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn abandon_idempotency(&self, key: &IdempotencyKey) -> Result<(), StoreError> {
         let mut tx = self.db.write().await?;
         let sql = "DELETE FROM idempotency WHERE user_id = $1 AND idempotency_key = $2 AND status IS NULL";
@@ -94,7 +95,8 @@ impl Store {
         tx.commit().await
     }
 
-    /// An answer belongs to one person's one key and request: a digest of the three is its place.
+    /// Returns the place of an answer. It is a digest of the person, the key and the request, because the
+    /// answer belongs to exactly these.
     fn answer_place(&self, key: &IdempotencyKey) -> Place {
         let bound = [key.request.as_slice(), key.user_id.as_bytes(), key.key.as_bytes()].concat();
         let digest = self.keyring.digest_key().digest(&bound);

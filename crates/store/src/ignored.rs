@@ -1,4 +1,4 @@
-//! Secrets that can never be taken over under their names, and that somebody accepted to be left out.
+//! Secrets that cannot become records under their names, and that a person accepted as left out.
 
 use vaultterm_ledger::{Action, Draft, ObjectKind};
 use vaultterm_sync::ConnectionId;
@@ -9,32 +9,32 @@ use crate::{
     sql::{Row, Tx, args},
 };
 
-/// A name in Vault that somebody accepted to be left out.
+/// A name in Vault that a person accepted as left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IgnoredPath {
-    /// The name below the connection's path, exactly as Vault lists it.
+    /// The name below the path of the connection, exactly as Vault lists it.
     pub path: String,
-    /// Why, in that person's words.
+    /// The reason in the person's words.
     pub reason: Option<String>,
-    /// Who.
+    /// The name of the person.
     pub accepted_by: String,
-    /// When, in microseconds.
+    /// The time, in microseconds.
     pub accepted_us: i64,
 }
 
 impl Store {
-    /// Lists what is left out of a connection, by name.
+    /// Lists the names that are left out of a connection, by name.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn ignored_paths(&self, id: ConnectionId) -> Result<Vec<IgnoredPath>, StoreError> {
         let sql =
             "SELECT path, reason, accepted_by, accepted_us FROM ignored_paths WHERE connection_id = $1 ORDER BY path";
         self.db.all(sql, args![id]).await?.iter().map(ignored).collect()
     }
 
-    /// Accepts that a name is left out (`HCV_PATH_IGNORED`). What was accepted before stays as it was
-    /// said first, unless the reason differs.
+    /// Accepts that a name is left out (`HCV_PATH_IGNORED`). If it was accepted before with the same reason,
+    /// the earlier acceptance stays.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] for the connection.
@@ -71,10 +71,10 @@ impl Store {
         })
     }
 
-    /// Takes back that a name is left out (`HCV_PATH_UNIGNORED`).
+    /// Takes back the acceptance of a name (`HCV_PATH_UNIGNORED`).
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] for the connection, and for a name that nobody accepted.
+    /// [`StoreError::NotFound`] if the connection does not exist, or if the name was not accepted.
     pub async fn stop_ignoring(&self, context: &Context, id: ConnectionId, path: &str) -> Result<(), StoreError> {
         let mut tx = self.db.write().await?;
         let name = name_of(&mut tx, id).await?;

@@ -1,5 +1,5 @@
-//! The engine's [`Journal`] on the database. Each method is one transaction; what happens in it
-//! is elsewhere: outcomes in `commit.rs`, conflicts, runs and leases in files of their names.
+//! The engine's [`Journal`] on the database. Each method is one transaction. `commit.rs` handles outcomes,
+//! and the files named after conflicts, runs and leases handle those.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -23,7 +23,8 @@ use crate::{
     sql::{Tx, args, json},
 };
 
-/// What fails here concerns the database, but for a ciphertext: that concerns one value.
+/// Turns an error into that of the journal. A ciphertext that does not open concerns a single value, and
+/// every other error concerns the database.
 fn failed(error: StoreError) -> JournalError {
     match error {
         StoreError::Sealing(
@@ -35,7 +36,7 @@ fn failed(error: StoreError) -> JournalError {
 }
 
 impl Store {
-    /// Begins a change that counts only while the lease is held.
+    /// Begins a change that is valid only while the lease is held.
     async fn under(&self, lease: Lease) -> Result<Tx, JournalError> {
         let mut tx = self.db.write().await.map_err(failed)?;
         if leases::hold(&mut tx, lease).await.map_err(failed)? { Ok(tx) } else { Err(JournalError::LeaseLost) }
@@ -68,7 +69,8 @@ impl Store {
     }
 
     async fn snapshot(&self, id: CollectionId) -> Result<LocalSnapshot, StoreError> {
-        // By the time of deletion: of the records trashed at a path the newest comes last.
+        // The order is by the time of deletion, so that the newest of several records that were trashed at a
+        // path comes last.
         let sql = "SELECT id, path, revision, record_type, deleted_us FROM records WHERE collection_id = $1
                    ORDER BY deleted_us, id";
         let mut snapshot = LocalSnapshot::default();

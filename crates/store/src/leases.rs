@@ -1,4 +1,5 @@
-//! The right to run on a connection: one holder at a time, with a fencing number.
+//! Leases, which are the right to run on a connection. A lease has a single holder at a time, and a fencing
+//! number.
 
 use std::time::Duration;
 
@@ -12,11 +13,11 @@ use crate::{
 };
 
 impl Store {
-    /// Gives back every lease, and answers how many. Right only where no other process uses the
-    /// database: at the start of a server that holds its lock.
+    /// Frees all leases and returns their number. The caller must make sure that no other process uses the
+    /// database, as at the start of a server that holds its lock.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn free_leases(&self) -> Result<u64, StoreError> {
         let mut tx = self.db.write().await?;
         let freed = tx.run("UPDATE leases SET holder = NULL, expires = 0 WHERE holder IS NOT NULL", args![]).await?;
@@ -24,7 +25,7 @@ impl Store {
         Ok(freed)
     }
 
-    /// Takes the lease, unless another holder's is still valid.
+    /// Takes the lease, unless another holder has a valid one.
     pub(crate) async fn take_lease(
         &self,
         id: ConnectionId,
@@ -44,8 +45,8 @@ impl Store {
         Ok(fence.map(|fence| Lease { connection_id: id, holder, fence }))
     }
 
-    /// Prolongs a lease; answers whether it is still held. One that ran out and that nobody took
-    /// meanwhile is.
+    /// Prolongs a lease and returns whether it is still held. A lease that ran out is still held if no other
+    /// holder took it.
     pub(crate) async fn prolong_lease(&self, lease: Lease, ttl: Duration) -> Result<bool, StoreError> {
         let mut tx = self.db.write().await?;
         let sql = "UPDATE leases SET expires = $4 WHERE connection_id = $1 AND holder = $2 AND fence = $3";
@@ -55,7 +56,7 @@ impl Store {
         Ok(held)
     }
 
-    /// Gives a lease back. Its row stays: the next one must have a higher fence.
+    /// Gives a lease back. Its row stays, because the next lease must have a higher fence.
     pub(crate) async fn give_lease_back(&self, lease: Lease) -> Result<(), StoreError> {
         let mut tx = self.db.write().await?;
         let sql = "UPDATE leases SET holder = NULL, expires = 0
@@ -65,14 +66,14 @@ impl Store {
     }
 }
 
-/// Makes sure, for the rest of the transaction, that the lease is held: touching its row keeps
-/// everybody else from taking it before the commit, on every engine.
+/// Makes sure that the lease is held until the end of the transaction. The update of its row prevents other
+/// holders from taking it before the commit, on every database engine.
 pub(crate) async fn hold(tx: &mut Tx, lease: Lease) -> Result<bool, StoreError> {
     let sql = "UPDATE leases SET fence = fence WHERE connection_id = $1 AND holder = $2 AND fence = $3";
     Ok(tx.run(sql, args![lease.connection_id, lease.holder, lease.fence]).await? == 1)
 }
 
-/// Tells whether anybody holds a valid lease.
+/// Returns whether a holder has a valid lease.
 pub(crate) async fn is_held(tx: &mut Tx, id: ConnectionId, now: UnixNanos) -> Result<bool, StoreError> {
     let sql = "SELECT fence FROM leases WHERE connection_id = $1 AND holder IS NOT NULL AND expires > $2";
     Ok(tx.one(sql, args![id, now]).await?.is_some())

@@ -1,4 +1,5 @@
-//! The licenses that were accepted, side by side. How each stands, and which one counts, is the server's to judge.
+//! The accepted licenses, which are kept side by side. The server judges the standing of each and decides
+//! which one counts.
 
 use uuid::Uuid;
 use vaultterm_ledger::{Action, ObjectKind};
@@ -12,61 +13,62 @@ use crate::{
 /// A license that was accepted here once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeptLicense {
-    /// Its id.
+    /// The id of the license.
     pub id: Uuid,
-    /// Its counter.
+    /// The counter of the license.
     pub counter: u64,
-    /// Its signed text; none when its file was taken away.
+    /// The signed text. `None` if its file was removed.
     pub body: Option<String>,
-    /// Whether it came as a file, not over the API.
+    /// Whether it came as a file, and not over the API.
     pub by_file: bool,
     /// Whether its first day has come.
     pub begun: bool,
-    /// Whether its end is in the audit log.
+    /// Whether the audit log reports its end.
     pub end_told: bool,
 }
 
 /// A license to keep.
 #[derive(Clone, Debug)]
 pub struct NewLicense {
-    /// Its id.
+    /// The id of the license.
     pub id: Uuid,
-    /// Its counter.
+    /// The counter of the license.
     pub counter: u64,
-    /// Its signed text.
+    /// The signed text.
     pub body: String,
-    /// Whether it came as a file, not over the API.
+    /// Whether it came as a file, and not over the API.
     pub by_file: bool,
     /// Whether its first day has come.
     pub begun: bool,
-    /// Whether it is known from elsewhere that it was accepted here once.
+    /// Whether another source shows that it was accepted here before.
     pub known: bool,
-    /// For the audit log: who it was made out to, its tier, when it runs out, where it came from.
+    /// The facts for the audit log: the licensee, the tier, the expiry, and the source of the license.
     pub facts: Vec<(&'static str, String)>,
 }
 
 impl Store {
-    /// Returns the highest counter of a license whose first day has come; 0 when there was none.
+    /// Returns the highest counter of the licenses whose first day has come. 0 if there is none.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn license_counter(&self) -> Result<u64, StoreError> {
         highest(self.db.one(HIGHEST, args![]).await?)
     }
 
-    /// Lists every license that was accepted here, in the order in which they were first installed.
+    /// Lists all licenses that were accepted here, in the order of their first installation.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn licenses(&self) -> Result<Vec<KeptLicense>, StoreError> {
         let rows = self.db.all("SELECT * FROM licenses ORDER BY installed_us, license_id", args![]).await?;
         rows.iter().map(kept).collect()
     }
 
-    /// Keeps a license beside those that are there (`LICENSE_INSTALLED`). One that was accepted before is taken again.
+    /// Stores a license beside the others (`LICENSE_INSTALLED`). A license that was accepted before is
+    /// accepted again.
     ///
     /// # Errors
-    /// [`StoreError::Refused`] when it is new here and a newer one has begun.
+    /// [`StoreError::Refused`] if the license is new here and a newer one has begun.
     pub async fn keep_license(&self, context: &Context, license: &NewLicense) -> Result<(), StoreError> {
         let mut tx = self.db.write().await?;
         let before = tx.one("SELECT * FROM licenses WHERE license_id = $1", args![license.id]).await?;
@@ -91,20 +93,21 @@ impl Store {
         tx.commit().await
     }
 
-    /// Notes that the first day of a license has come.
+    /// Records that the first day of a license has come.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn begin_license(&self, id: Uuid) -> Result<(), StoreError> {
         let mut tx = self.db.write().await?;
         tx.run("UPDATE licenses SET begun = 1 WHERE license_id = $1", args![id]).await?;
         tx.commit().await
     }
 
-    /// Lets go of the licenses that came as a file, because the file was taken away; answers how many.
+    /// Removes the texts of the licenses that came as a file, because the file was removed. Returns their
+    /// number.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn let_go_of_file_licenses(&self) -> Result<u64, StoreError> {
         let mut tx = self.db.write().await?;
         let gone = tx.run("UPDATE licenses SET body = NULL WHERE by_file = 1 AND body IS NOT NULL", args![]).await?;
@@ -112,10 +115,10 @@ impl Store {
         Ok(gone)
     }
 
-    /// Tells the end of a license, once (`LICENSE_EXPIRED`); answers whether it was told now.
+    /// Reports the end of a license once (`LICENSE_EXPIRED`). Returns whether it was reported now.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn tell_license_end(&self, context: &Context, id: Uuid, ended: &str) -> Result<bool, StoreError> {
         let mut tx = self.db.write().await?;
         let told = tx.run("UPDATE licenses SET end_told = 1 WHERE license_id = $1 AND end_told = 0", args![id]).await?;
@@ -127,21 +130,21 @@ impl Store {
         Ok(true)
     }
 
-    /// Returns the latest moment of the audit log, in microseconds: time does not go back behind it,
-    /// whatever a clock says.
+    /// Returns the latest time in the audit log, in microseconds. The time of VaultTerm never goes back
+    /// behind it, whatever a clock shows.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn latest_audit_us(&self) -> Result<Option<i64>, StoreError> {
         let row = self.db.one("SELECT MAX(time_us) AS latest FROM audit", args![]).await?;
         row.map_or(Ok(None), |row| row.maybe_int("latest"))
     }
 }
 
-/// The highest counter of a license whose first day has come.
+/// Selects the highest counter of the licenses whose first day has come.
 const HIGHEST: &str = "SELECT COALESCE(MAX(counter), 0) AS counter FROM licenses WHERE begun = 1";
 
-/// Returns the highest counter of a license whose first day has come; 0 when there was none.
+/// Returns the highest counter of the licenses whose first day has come. 0 if there is none.
 pub(crate) async fn license_counter(tx: &mut Tx) -> Result<u64, StoreError> {
     highest(tx.one(HIGHEST, args![]).await?)
 }
@@ -244,7 +247,7 @@ mod tests {
                 answers.push(house.store.tell_license_end(&house.ann(), id, "2027-01-31").await.unwrap());
             }
             assert_eq!(answers, [true, false, false]);
-            // Installed once more, it is still the one whose end is known.
+            // After another installation, its end still counts as reported.
             keep(&house, license(n, 1)).await.unwrap();
             assert!(!house.store.tell_license_end(&house.ann(), id, "2027-01-31").await.unwrap());
         }

@@ -1,4 +1,4 @@
-//! Changing and revealing records. Every change is a new revision; nothing old is lost.
+//! Changes and reveals records. Every change makes a new revision, and old revisions stay.
 
 use uuid::Uuid;
 use vaultterm_ledger::{Action, Draft, ObjectKind};
@@ -15,7 +15,7 @@ use crate::{
     sql::{Tx, args, json, taken},
 };
 
-/// Labels of a record, and characters of one.
+/// The maximum number of labels of a record, and of characters of a label.
 const TAGS_MAX: usize = 32;
 const TAG_CHARS_MAX: usize = 64;
 
@@ -23,7 +23,7 @@ impl Store {
     /// Creates a record (`RECORD_CREATED`).
     ///
     /// # Errors
-    /// [`StoreError::Exists`] when the path is taken.
+    /// [`StoreError::Exists`] if the path is taken.
     pub async fn create_record(
         &self,
         context: &Context,
@@ -70,11 +70,11 @@ impl Store {
         self.with_sync(record).await
     }
 
-    /// Changes a record (`RECORD_UPDATED`): one new revision, or none when nothing changes.
+    /// Changes a record (`RECORD_UPDATED`). Makes one new revision, or none if nothing changes.
     ///
     /// # Errors
-    /// [`StoreError::Stale`], [`StoreError::Exists`]; [`StoreError::Refused`] for a trashed
-    /// record; [`StoreError::Fields`] when the patched record is too large.
+    /// [`StoreError::Stale`], [`StoreError::Exists`]; [`StoreError::Refused`] for a trashed record;
+    /// [`StoreError::Fields`] if the patched record is too large.
     pub async fn update_record(
         &self,
         context: &Context,
@@ -117,7 +117,7 @@ impl Store {
     /// Moves a record to the trash (`RECORD_DELETED`).
     ///
     /// # Errors
-    /// [`StoreError::Stale`]; [`StoreError::Refused`] when it is there already.
+    /// [`StoreError::Stale`]; [`StoreError::Refused`] if the record is in the trash already.
     pub async fn trash_record(
         &self,
         context: &Context,
@@ -137,12 +137,12 @@ impl Store {
         self.with_sync(Record { deleted_us: Some(now_us), updated_us: now_us, ..before }).await
     }
 
-    /// Makes the values and type of an old revision (the newest, without one) the next one, out
-    /// of the trash if need be (`RECORD_RESTORED`). Path, labels and settings stay as they are.
-    /// A live record that would not change stays as it is.
+    /// Makes a new revision with the values and the type of an old one, or of the newest one if none is given
+    /// (`RECORD_RESTORED`). Takes the record out of the trash if needed. The path, the labels and the
+    /// settings stay. A live record that would not change stays as it is.
     ///
     /// # Errors
-    /// [`StoreError::Exists`] when the path is taken by another record.
+    /// [`StoreError::Exists`] if another record has the path.
     pub async fn restore_record(
         &self,
         context: &Context,
@@ -165,12 +165,12 @@ impl Store {
         self.with_sync(after).await
     }
 
-    /// Shows values to a person (`RECORD_REVEALED`, committed before the answer). Names in `fields`
-    /// that the revision lacks are an error, so that nothing is half shown.
+    /// Shows values to a person (`RECORD_REVEALED`, committed before the answer). It is an error if the
+    /// revision lacks one of the names in `fields`, so that the answer is never partial.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] for the record or revision; [`StoreError::Invalid`] names the
-    /// field that is not there; [`StoreError::InjectOnly`].
+    /// [`StoreError::NotFound`] for the record or the revision; [`StoreError::Invalid`], which names the
+    /// missing field; [`StoreError::InjectOnly`].
     pub async fn reveal_record(
         &self,
         context: &Context,
@@ -183,11 +183,11 @@ impl Store {
         self.take_out(context, id, (revision, fields), (Action::RecordRevealed, &told)).await
     }
 
-    /// Takes values of the newest revision out for a program (`RECORD_INJECTED`, committed before
-    /// the answer), which `into` names.
+    /// Returns values of the newest revision for the program that `into` names (`RECORD_INJECTED`, committed
+    /// before the answer).
     ///
     /// # Errors
-    /// As [`Store::reveal_record`].
+    /// Those of [`Store::reveal_record`].
     pub async fn inject_record(
         &self,
         context: &Context,
@@ -250,7 +250,7 @@ impl Store {
         revision.insert(tx, &self.keyring).await
     }
 
-    /// Makes `after`, whose number is still that of the revision before, the next revision.
+    /// Stores `after` as the next revision. Its number is still that of the previous revision.
     async fn save(
         &self,
         tx: &mut Tx,
@@ -288,7 +288,7 @@ impl Store {
         Ok(after)
     }
 
-    /// Names what differs, for the audit.
+    /// Returns the names of the changed parts, for the audit log.
     fn changed(
         &self,
         before: &Record,
@@ -308,7 +308,7 @@ impl Store {
     }
 }
 
-/// Finds a record to change.
+/// Finds a record in order to change it.
 async fn locked(tx: &mut Tx, id: RecordId) -> Result<Record, StoreError> {
     let row = tx.one("SELECT * FROM records WHERE id = $1", args![id]).await?;
     record(&row.ok_or(StoreError::NotFound("record"))?)
@@ -324,7 +324,7 @@ fn guard(record: &Record, expect: Revision) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Picks fields by name.
+/// Returns the fields with these names.
 fn only(held: &SecretFields, names: &[String]) -> Result<SecretFields, StoreError> {
     let mut shown = SecretFields::new();
     for name in names {
@@ -342,7 +342,7 @@ fn about(context: &Context, action: Action, record: &Record) -> vaultterm_ledger
         .with("revision", record.revision.0)
 }
 
-/// Sorts labels and refuses what is none.
+/// Sorts labels and refuses invalid ones.
 fn tags(mut tags: Vec<String>) -> Result<Vec<String>, StoreError> {
     tags.sort_unstable();
     tags.dedup();
@@ -360,7 +360,7 @@ fn tags(mut tags: Vec<String>) -> Result<Vec<String>, StoreError> {
     Ok(tags)
 }
 
-/// Writes labels as they are searched: between newlines, which no label holds.
+/// Returns labels in the form for searching: each between newlines, which no label contains.
 fn joined(tags: &[String]) -> String {
     if tags.is_empty() { String::new() } else { format!("\n{}\n", tags.join("\n")) }
 }

@@ -1,8 +1,8 @@
-//! The guard after a restore: every connection is plan-only until a person acknowledged a plan.
+//! The guard after a restore. Every connection is plan-only until a person has acknowledged a plan.
 //!
-//! Raised by whoever knows that the database went back in time; carried in the connections' rows to
-//! the planner, where it is the halt `rewound`; lifted, one connection at a time, by a run that was
-//! acknowledged.
+//! The part that notices that the database went back in time raises the guard. The rows of the connections
+//! carry it to the planner, where it becomes the halt `rewound`. A run with an acknowledgement lifts it for
+//! its connection.
 
 use uuid::Uuid;
 use vaultterm_ledger::{Action, Actor, ActorKind, ObjectKind};
@@ -15,12 +15,12 @@ use crate::{
 };
 
 impl Store {
-    /// Puts every connection in plan-only until a person acknowledged a plan, and answers how many
-    /// there are (`AUDIT_GUARD_RAISED`). `reason` begins a sentence that people read in the halt. A
-    /// connection that is guarded already keeps its reason.
+    /// Makes every connection plan-only until a person has acknowledged a plan, and returns their number
+    /// (`AUDIT_GUARD_RAISED`). `reason` begins a sentence that people read in the halt. A connection that is
+    /// guarded already keeps its reason.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn raise_restore_guard(&self, context: &Context, reason: &str) -> Result<u64, StoreError> {
         let mut tx = self.db.write().await?;
         let guarded = raise(&mut tx, reason).await?;
@@ -30,17 +30,17 @@ impl Store {
         Ok(guarded)
     }
 
-    /// Lists the guarded connections by name, with why.
+    /// Lists the guarded connections by name, with the reasons.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn guarded_connections(&self) -> Result<Vec<(String, String)>, StoreError> {
         let sql = "SELECT name, guarded FROM connections WHERE guarded IS NOT NULL ORDER BY name";
         let rows = self.db.all(sql, args![]).await?;
         rows.iter().map(|row| Ok((row.text("name")?, row.text("guarded")?))).collect()
     }
 
-    /// Lifts the guard of one connection (`HCV_CONNECTION_UPDATED`).
+    /// Lifts the guard of a connection (`HCV_CONNECTION_UPDATED`).
     pub(crate) async fn lift_guard_of(&self, mut tx: Tx, id: ConnectionId) -> Result<(), StoreError> {
         let sql = "UPDATE connections SET guarded = NULL WHERE id = $1 RETURNING name";
         let row = tx.one(sql, args![id]).await?.ok_or(StoreError::NotFound("connection"))?;
@@ -53,7 +53,7 @@ impl Store {
     }
 }
 
-/// Guards every connection that is not, and answers how many are guarded then.
+/// Guards all connections that are not guarded yet, and returns the number of guarded ones.
 pub(crate) async fn raise(tx: &mut Tx, reason: &str) -> Result<u64, StoreError> {
     tx.run("UPDATE connections SET guarded = $1 WHERE guarded IS NULL", args![reason]).await?;
     let row = tx.one("SELECT COUNT(*) AS n FROM connections WHERE guarded IS NOT NULL", args![]).await?;
@@ -80,13 +80,13 @@ mod tests {
         let events = house.store.audit_events(&filter, &page).await.unwrap().items;
         let [event] = events.as_slice() else { panic!("{events:?}") };
         assert_eq!((&*event.entry.draft.detail["reason"], &*event.entry.draft.detail["connections"]), ("first", "2"));
-        // The first reason is what happened first; and no edit settles it.
+        // The first reason stays, because it came first. An edit does not lift the guard.
         house.store.raise_restore_guard(&house.ann(), "second").await.unwrap();
         let update = ConnectionUpdate { name: Some("live".to_owned()), ..ConnectionUpdate::default() };
         let edited = house.store.update_connection(&house.ann(), one.id, 1, update).await.unwrap();
         assert_eq!(edited.guarded.as_deref(), Some("first"));
         assert_eq!(house.store.guarded_connections().await.unwrap()[0].1, "first");
-        // A connection that is made afterwards has nothing to be older than.
+        // A connection that is created afterwards is not older than any state.
         let three = house.connect("three", Mode::Push, "three").await.unwrap();
         assert_eq!(three.guarded, None);
     }

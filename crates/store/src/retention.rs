@@ -1,34 +1,35 @@
-//! Removing the beginning of the audit log: by whole checkpoints, so that what is left still
-//! verifies, from the tree that the last removed checkpoint signed.
+//! Removes the beginning of the audit log. Only whole checkpoints are removed, so that the rest still
+//! verifies from the tree that the last removed checkpoint signed.
 
 use vaultterm_ledger::{Action, Hash, ObjectKind};
 
 use crate::{Context, Store, StoreError, checkpoints::edge_of, context::Facts as _, sql::args};
 
-/// What was removed.
+/// The result of a removal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pruned {
-    /// The size of the log up to which entries are gone now.
+    /// The size of the log up to which entries are removed now.
     pub size: u64,
-    /// The root of the tree over them.
+    /// The root of the tree over the removed entries.
     pub root: Hash,
-    /// How many went this time.
+    /// The number of entries that were removed this time.
     pub entries: u64,
 }
 
 impl Store {
-    /// Removes entries that are older than a moment, up to the newest checkpoint before the first
-    /// entry that is not (`AUDIT_PRUNED`). `None` when no checkpoint has only older ones.
+    /// Removes entries that are older than a moment (`AUDIT_PRUNED`). The removal ends at the newest
+    /// checkpoint before the first entry that is not older. Returns `None` if no checkpoint covers only older
+    /// entries.
     ///
-    /// The tree, the last hash and the checkpoint at that size stay; older checkpoints go.
+    /// The tree, the last hash and the checkpoint at that size stay. Older checkpoints are removed.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn prune_audit(&self, context: &Context, before_us: i64) -> Result<Option<Pruned>, StoreError> {
         let mut tx = self.db.write().await?;
         let begin = tx.one("SELECT size FROM audit_start", args![]).await?;
         let begin = begin.map(|row| row.count("size")).transpose()?.unwrap_or(0);
-        // Times need not grow with the entries: a clock may have been set back.
+        // The times of entries do not always grow, because a clock may have been set back.
         let sql = "SELECT size, frontier FROM audit_checkpoints WHERE size > $1 AND size <
                        (SELECT COALESCE(MIN(seq), (SELECT seq + 1 FROM audit_head)) FROM audit WHERE time_us >= $2)
                    ORDER BY size DESC LIMIT 1";
@@ -64,7 +65,7 @@ mod tests {
 
     const SECOND_US: i64 = 1_000_000;
 
-    /// A house with an entry each second from the third on, and a checkpoint at 4, 7, 10 and 13.
+    /// Returns a house with an entry in each second from the third on, and checkpoints at 4, 7, 10 and 13.
     async fn house() -> House {
         let house = House::new().await;
         for n in 0..12 {
@@ -82,7 +83,8 @@ mod tests {
         let house = house().await;
         let notes = house.store.checkpoints(0..=u64::MAX, &Page::default()).await.unwrap().items;
         let (at_7, root) = (notes[1].clone(), notes[1].checkpoint.root);
-        // Entry 10 is from the eighth second on: the checkpoint at 10 covers it, the one at 7 does not.
+        // Entry 10 is not older than the eighth second. The checkpoint at 10 covers it, and the one at 7 does
+        // not.
         let pruned = house.store.prune_audit(&house.ann(), NOW_US + 7 * SECOND_US).await.unwrap();
         assert_eq!(pruned, Some(Pruned { size: 7, root, entries: 7 }));
         let left = house.store.audit_events(&AuditFilter::default(), &Page::default()).await.unwrap().items;
@@ -95,14 +97,14 @@ mod tests {
         );
         let verdict = house.store.verify_audit().await.unwrap();
         assert_eq!((verdict.pruned, verdict.entries, verdict.checkpoints, verdict.broken), (7, 15, 3, None));
-        // The log goes on.
+        // The log continues.
         let size = house.store.checkpoint().await.unwrap().unwrap().checkpoint.size;
         assert_eq!((size, house.store.verify_audit().await.unwrap().broken), (15, None));
         assert_eq!(house.store.audit_start(8).await.unwrap().0.root(), root);
         assert!(house.store.audit_start(7).await.is_err());
         assert_eq!(house.store.compare_anchored(&notes[0].note).await.unwrap(), Comparison::Unknown);
         assert_eq!(house.store.compare_anchored(&at_7.note).await.unwrap(), Comparison::Agrees);
-        // Once more, from where it was.
+        // The second removal continues where the first ended.
         let pruned = house.store.prune_audit(&house.ann(), i64::MAX).await.unwrap().unwrap();
         assert_eq!((pruned.size, pruned.entries), (15, 8));
         assert_eq!(house.store.verify_audit().await.unwrap().broken, None);
@@ -113,7 +115,7 @@ mod tests {
     async fn nothing_is_pruned_for_an_entry_that_is_newer_than_its_place_says() {
         let house = house().await;
         assert_eq!(house.store.prune_audit(&house.ann(), NOW_US).await.unwrap(), None);
-        // A clock that was set back: entry 3 is as new as the newest.
+        // The clock was set back, so entry 3 is as new as the newest.
         let mut tx = house.store.db.write().await.unwrap();
         tx.run("UPDATE audit SET time_us = $1 WHERE seq = 3", crate::sql::args![i64::MAX - 1]).await.unwrap();
         tx.commit().await.unwrap();

@@ -1,33 +1,35 @@
-//! What the scheduler needs to know of every connection.
+//! What the scheduler must know about every connection.
 
 use vaultterm_reconcile::UnixNanos;
 use vaultterm_sync::{Connection, Run, schedule::Standing};
 
 use crate::{Store, StoreError, runs, sql::args};
 
-/// A connection that may run by itself, and how it stands.
+/// A connection that may run by itself, with its state.
 #[derive(Clone, Debug)]
 pub struct Scheduled {
     /// The connection.
     pub connection: Connection,
-    /// Its newest run; resolutions are none, nor runs that a missing license halted: they did nothing.
+    /// The newest run. Resolutions do not count, and neither do runs that a missing license halted, because
+    /// they did nothing.
     pub last_run: Option<Run>,
-    /// How many runs failed in a row, the newest included.
+    /// The number of consecutive failed runs up to the newest run.
     pub failures: u32,
-    /// How many runs in a row were refused at the login since the credential was last changed or proved good.
+    /// The number of consecutive runs that were refused at the login since the credential was last changed or
+    /// used with success.
     pub logins_refused: u32,
-    /// When its collection was last changed by somebody else than a run of this connection, if that
-    /// change came after everything that its newest run saw. Whether it did is told by change numbers;
-    /// the moment is that of the node which made the change.
+    /// The time of the last change of the collection by another actor than a run of this connection, if that
+    /// change came after everything that the newest run saw. Change numbers decide whether it did. The time
+    /// comes from the node that made the change.
     pub changed: Option<UnixNanos>,
 }
 
-/// The runs of a connection that count for its schedule. The text of a halt cannot look like the name
-/// of one: its quotation marks are escaped.
+/// The runs of a connection that count for its schedule. The text of a halt cannot match this pattern,
+/// because JSON escapes quotation marks.
 const COUNTING: &str = r#"connection_id = $1 AND cause <> 'resolution' AND halts NOT LIKE '%"kind":"license"%'"#;
 
 impl Scheduled {
-    /// Asks what [`vaultterm_sync::schedule`] answers.
+    /// Returns the input of [`vaultterm_sync::schedule`].
     #[must_use]
     pub fn standing(&self) -> Standing<'_> {
         Standing {
@@ -41,10 +43,10 @@ impl Scheduled {
 }
 
 impl Store {
-    /// Lists every connection that is started and not paused.
+    /// Lists all connections that are started and not paused.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn schedulable(&self) -> Result<Vec<Scheduled>, StoreError> {
         let sql = "SELECT * FROM connections WHERE started = 1 AND paused = 0 ORDER BY id";
         let mut scheduled = Vec::new();
@@ -55,22 +57,23 @@ impl Store {
         Ok(scheduled)
     }
 
-    /// Answers nothing for a connection that a person ran only while there was no license: its first
-    /// plan still wants a person.
+    /// Returns `None` for a connection that a person ran only while there was no license. A person must still
+    /// start its first run.
     async fn scheduled(&self, connection: Connection, logins_refused: u32) -> Result<Option<Scheduled>, StoreError> {
         let sql = format!("SELECT * FROM runs WHERE {COUNTING} ORDER BY id DESC LIMIT 1");
         let last_run = self.db.one(&sql, args![connection.id]).await?.map(|row| runs::run(&row)).transpose()?;
         let Some(last_run) = last_run else { return Ok(None) };
-        // More failures in a row than this rest no longer.
+        // More consecutive failures than these do not make the pause longer.
         let sql = format!("SELECT state FROM runs WHERE {COUNTING} ORDER BY id DESC LIMIT 20");
         let states = self.db.all(&sql, args![connection.id]).await?;
         let states = states.iter().map(|row| row.text("state")).collect::<Result<Vec<_>, _>>()?;
         let failures =
             (1..).zip(states).take_while(|(_, state)| state == "failed").last().map_or(0, |(count, _)| count);
-        // What stopped the last runs was mended: a new SecretID or a successful test came after them.
+        // The cause of the last failures is gone, because a new SecretID or a successful test came after
+        // them.
         let mended = logins_refused == 0 && runs::refused_at_login(&last_run);
         let failures = if mended { 0 } else { failures };
-        // A run that failed may have seen nothing: what it began after still waits.
+        // A failed run may have seen nothing, so the changes before it still wait.
         let sql =
             format!("SELECT change_number FROM runs WHERE {COUNTING} AND state <> 'failed' ORDER BY id DESC LIMIT 1");
         let seen = self.db.one(&sql, args![connection.id]).await?;
@@ -135,7 +138,7 @@ mod tests {
         }
     }
 
-    /// A run that ended because Vault refused the login, or for another reason.
+    /// Ends a run because Vault refused the login, or for another reason.
     async fn failed(house: &House, id: vaultterm_sync::ConnectionId, class: FaultClass) {
         let (lease, run) = house.begin(id, Trigger::Manual).await;
         let problem = Problem {
@@ -154,7 +157,7 @@ mod tests {
         for (class, refused) in [
             (FaultClass::LoginRefused, 1),
             (FaultClass::LoginRefused, 2),
-            // Nobody knows what the login would have said.
+            // The outcome of the login is unknown.
             (FaultClass::Unavailable, 2),
             (FaultClass::LoginRefused, 3),
         ] {
@@ -224,7 +227,7 @@ mod tests {
     async fn an_edit_that_waited_while_a_run_began_and_one_by_a_slow_clock_are_not_missed() {
         let house = House::new().await;
         let made = house.connect("prod", Mode::Push, "team").await.unwrap();
-        // The request came before the run; its turn to write came after.
+        // The request came before the run, but its turn to write came after.
         let request = house.ann();
         house.pass(1);
         let run = house.begin(made.id, Trigger::Manual).await;

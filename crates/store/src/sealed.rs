@@ -1,5 +1,5 @@
-//! Sealed columns: `key_id`, `wrapped_key`, `ciphertext`. What stands in them opens only at the
-//! place it was sealed for.
+//! Sealed columns: `key_id`, `wrapped_key`, `ciphertext`. Their content opens only at the place for which it
+//! was sealed.
 
 use vaultterm_sealing::{Keyring, Place, Sealed, SecretBytes};
 
@@ -24,7 +24,7 @@ impl Row {
     }
 }
 
-/// Opens what is kept as JSON.
+/// Opens a sealed JSON value.
 pub(crate) fn open_json<T: serde::de::DeserializeOwned>(
     keyring: &Keyring,
     place: &Place,
@@ -35,7 +35,7 @@ pub(crate) fn open_json<T: serde::de::DeserializeOwned>(
     serde_json::from_slice(opened.expose()).map_err(|_| StoreError::Malformed(what))
 }
 
-/// Seals what is kept as JSON for one place: the three columns, in order.
+/// Seals a JSON value for a place. Returns the three columns in order.
 pub(crate) async fn seal_json(
     tx: &mut Tx,
     keyring: &Keyring,
@@ -46,10 +46,11 @@ pub(crate) async fn seal_json(
     seal(tx, keyring, place, SecretBytes::new(json).expose()).await
 }
 
-/// Seals bytes for one place: the three columns, in order.
+/// Seals bytes for a place. Returns the three columns in order.
 ///
-/// This happens in the transaction that stores them, under the record key that is active in it. Sealed
-/// earlier, a message could wait for its turn while a rotation replaces and deletes the key.
+/// This happens in the transaction that stores them, under the record key that is active in it. If the
+/// message were sealed earlier, a rotation could replace and delete the key while the message waits for its
+/// turn.
 pub(crate) async fn seal(
     tx: &mut Tx,
     keyring: &Keyring,
@@ -109,7 +110,7 @@ mod tests {
         let secret = WebhookUpdate { secret: Some(WebhookSecret::draw().unwrap()), ..WebhookUpdate::default() };
 
         let ann = house.ann();
-        // The rotation is the first in the queue for the writer, and all the others stand behind it.
+        // The rotation is the first in the queue for the writer, and all others wait behind it.
         let (rotated, made, planned, completed, drawn, changed) = tokio::join!(
             store.rotate_record_key(&ann, &house.root),
             house.connect("other", Mode::Push, "b"),

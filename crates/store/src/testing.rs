@@ -1,5 +1,4 @@
-//! What the tests of this crate share: a store in a temporary folder, with a clock that moves
-//! when it is told to.
+//! Shared parts of the tests of this crate: a store in a temporary folder, with a clock that a test moves.
 
 mod gallery;
 
@@ -34,7 +33,7 @@ use crate::{
 
 pub(crate) use gallery::Spot;
 
-/// A moment at which tests begin, in microseconds.
+/// The moment at which tests begin, in microseconds.
 pub(crate) const NOW_US: i64 = 1_800_000_000_000_000;
 
 /// An installation with one owner and one collection.
@@ -62,12 +61,12 @@ impl House {
         Self { store, owner, collection, root, folder, now }
     }
 
-    /// Lets time pass for the store.
+    /// Moves the clock of the store.
     pub(crate) fn pass(&self, seconds: i64) {
         self.now.fetch_add(seconds * 1_000_000_000, Ordering::Relaxed);
     }
 
-    /// The owner, at the store's time.
+    /// Returns the context of the owner at the time of the store.
     pub(crate) fn ann(&self) -> Context {
         let actor = Actor { kind: ActorKind::User, id: self.owner.id, name: self.owner.email.clone() };
         Context { actor, now_us: self.now.load(Ordering::Relaxed) / 1_000, ..somebody() }
@@ -77,7 +76,7 @@ impl House {
         self.store.create_record(&self.ann(), self.collection, new_record(path, fields)).await
     }
 
-    /// Connects the collection with the mount `secret`.
+    /// Connects the collection to a path of the mount `secret`.
     pub(crate) async fn connect(&self, name: &str, mode: Mode, path: &str) -> Result<Connection, StoreError> {
         let connection = vaultterm_testkit::world::connection(ConnectionId(Uuid::nil()), self.collection, mode);
         let connection = Connection { name: name.to_owned(), path: path.to_owned(), ..connection };
@@ -87,7 +86,7 @@ impl House {
         self.store.create_connection(&self.ann(), NewConnection { connection, secrets }).await
     }
 
-    /// Creates a webhook for these actions, or all.
+    /// Creates a webhook for these actions, or for all.
     pub(crate) async fn hook(&self, name: &str, actions: Option<Vec<Action>>) -> Webhook {
         let url = format!("https://{name}.example.com/hooks?token=hunter2");
         let secret = WebhookSecret::draw().unwrap();
@@ -100,7 +99,7 @@ impl House {
         self.begin_with(id, trigger, None).await
     }
 
-    /// Stores a plan that does nothing, made at a change number.
+    /// Stores a plan without steps that was made at a change number.
     pub(crate) async fn plan(&self, connection_id: ConnectionId, change_number: u64) -> PlanId {
         let created = UnixNanos(self.now.load(Ordering::Relaxed));
         let identity = RemoteIdentity {
@@ -125,7 +124,7 @@ impl House {
         plan.id
     }
 
-    /// Begins a run that applies a stored plan, if one is given.
+    /// Begins a run. If a stored plan is given, the run applies it.
     pub(crate) async fn begin_with(&self, id: ConnectionId, trigger: Trigger, plan_id: Option<PlanId>) -> (Lease, Run) {
         let run_id = RunId(Uuid::now_v7());
         let lease = self.store.acquire_lease(id, run_id.0, Duration::from_secs(60)).await.unwrap().unwrap();
@@ -159,7 +158,7 @@ impl House {
         self.import_fields(run, path, fields(values)).await
     }
 
-    /// Imports a secret with fields as Vault answered them.
+    /// Imports a secret with the fields that Vault returned.
     pub(crate) async fn import_fields(
         &self,
         (lease, run): &(Lease, Run),
@@ -178,7 +177,7 @@ impl House {
         record_id
     }
 
-    /// Every audited action, oldest first.
+    /// Returns all audited actions, the oldest first.
     pub(crate) async fn audited(&self) -> Vec<Action> {
         let page = Page { limit: 500, cursor: None };
         let events = self.store.audit_events(&AuditFilter::default(), &page).await.unwrap();
@@ -187,11 +186,11 @@ impl House {
 }
 
 tokio::task_local! {
-    /// How many statements are left; none once it is dead.
+    /// The number of statements that are left. At 0 the process counts as dead.
     static LEFT: Cell<Option<usize>>;
 }
 
-/// Counts a statement; never returns when there is none left.
+/// Counts a statement. Never returns if none is left.
 pub(crate) async fn statement() {
     let dead = LEFT.try_with(|left| {
         left.set(left.get().and_then(|left| left.checked_sub(1)));
@@ -202,8 +201,8 @@ pub(crate) async fn statement() {
     }
 }
 
-/// Goes on with a future for some statements and then drops it before the next, as a kill would.
-/// `true` when it ended by itself.
+/// Runs a future for a number of statements and then drops it before the next one, as a kill would. Returns
+/// `true` if it ended by itself.
 pub(crate) async fn cut_before_statement(statements: usize, future: impl Future<Output = ()>) -> bool {
     let mut future = pin!(future);
     let polled = std::future::poll_fn(|context| match future.as_mut().poll(context) {
@@ -214,8 +213,8 @@ pub(crate) async fn cut_before_statement(statements: usize, future: impl Future<
     LEFT.scope(Cell::new(Some(statements)), polled).await
 }
 
-/// Goes on with a future for some polls and then drops it, as a kill would. `true` when it
-/// ended by itself. How many polls it takes differs from time to time.
+/// Runs a future for a number of polls and then drops it, as a kill would. Returns `true` if it ended by
+/// itself. The number of polls that it needs differs from run to run.
 pub(crate) async fn cut(polls: usize, future: impl Future<Output = ()>) -> bool {
     let (mut future, mut left) = (pin!(future), polls);
     std::future::poll_fn(|context| {
@@ -228,7 +227,7 @@ pub(crate) async fn cut(polls: usize, future: impl Future<Output = ()>) -> bool 
     .await
 }
 
-/// Opens the file anew, as the next process does.
+/// Opens the file again, as the next process does.
 pub(crate) async fn reopened(house: &House, root: &RootKey) -> Result<Store, StoreError> {
     let database = Database::open_sqlite(&house.folder.path().join("data").join("vaultterm.db")).await?;
     let now = house.store.now();
@@ -259,7 +258,7 @@ pub(crate) fn new_record(path: &str, values: Value) -> NewRecord {
     }
 }
 
-/// An outcome that changes nothing.
+/// Returns an outcome that changes nothing.
 pub(crate) fn outcome(path: &str) -> Outcome {
     Outcome {
         path: at(path),
@@ -271,7 +270,7 @@ pub(crate) fn outcome(path: &str) -> Outcome {
     }
 }
 
-/// A base that links a record's revision with version 7.
+/// Returns a base that links a revision of a record to version 7.
 pub(crate) fn base(record_id: RecordId, revision: u64) -> BaseEntry {
     let stamp = RemoteStamp { key_created: UnixNanos(1), version: Version(7), version_created: UnixNanos(2) };
     let (revision, record_type) = (Revision(revision), RecordType::KeyValue);

@@ -1,4 +1,4 @@
-//! Checking the audit log where it is kept: every entry, every link, every checkpoint.
+//! Checks the audit log in the database: all entries, all links and all checkpoints.
 
 use uuid::Uuid;
 use vaultterm_ledger::{BrokenChain, Checkpoint, Entry, Frontier, Hash, VerifierKey, verify_chain};
@@ -9,26 +9,26 @@ use crate::{
     sql::{Row, args},
 };
 
-/// The log, checked from the first entry that is kept to its last.
+/// The result of a check from the first stored entry to the last.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AuditVerdict {
-    /// How many entries were removed from the beginning; the first that is kept follows.
+    /// The number of entries that were removed from the beginning. The first stored entry follows them.
     pub pruned: u64,
-    /// How many entries stand in an unbroken chain, the removed ones included: the number of the
-    /// last of them.
+    /// The number of entries in an unbroken chain, including the removed ones. It is the number of the last
+    /// of them.
     pub entries: u64,
-    /// The leaf hash of the last of them.
+    /// The leaf hash of the last entry in the chain.
     pub head: Hash,
-    /// How many checkpoints on the way are signed by a key of this log and say what the entries say.
+    /// The number of checkpoints that a key of this log signed and that fit the entries.
     pub checkpoints: u64,
-    /// What is wrong next, if anything is.
+    /// The first fault, if there is one.
     pub broken: Option<String>,
 }
 
-/// Rows that are read at once.
+/// The number of rows that are read at once.
 const AT_ONCE: u64 = 1_000;
 
-/// How far a check has come.
+/// The progress of a check.
 struct Walk {
     log_id: Uuid,
     trusted: Vec<VerifierKey>,
@@ -37,13 +37,13 @@ struct Walk {
 }
 
 impl Store {
-    /// Checks every entry, every link, the columns that repeat parts of an entry, every
-    /// checkpoint (its signature, and its root by the entries), and that the log ends where it
-    /// says it ends. What a person who can write the file and has the audit key rewrote from some
-    /// entry to the end is found by checkpoints outside of it only.
+    /// Checks all entries, all links, the columns that repeat parts of an entry, and all checkpoints (their
+    /// signatures, and their roots by the entries). Also checks that the log ends where it claims to end. An
+    /// attacker who can write the file and has the audit key can rewrite the log from some entry to the end.
+    /// Only checkpoints outside of the database reveal that.
     ///
     /// # Errors
-    /// [`StoreError`] when the database fails; a broken log is an answer.
+    /// [`StoreError`] when the database fails. A broken log is a result and not an error.
     pub async fn verify_audit(&self) -> Result<AuditVerdict, StoreError> {
         let head = self.db.one("SELECT log_id, seq, hash FROM audit_head", args![]).await?;
         let head = head.ok_or(StoreError::Malformed("audit log"))?;
@@ -65,7 +65,7 @@ impl Store {
         Ok(verdict)
     }
 
-    /// Goes from checkpoint to checkpoint, and from the last one to the end.
+    /// Checks from checkpoint to checkpoint, and from the last one to the end of the log.
     async fn walk(&self, walk: &mut Walk, last: u64) -> Result<Option<String>, StoreError> {
         let begin = walk.tree.size();
         let sql = "SELECT size FROM audit_checkpoints WHERE size = $1";
@@ -76,7 +76,7 @@ impl Store {
         loop {
             let sql = "SELECT size, note FROM audit_checkpoints WHERE size >= $1 ORDER BY size LIMIT $2";
             let rows = self.db.all(sql, args![from, AT_ONCE]).await?;
-            // Those made after the check began are for the next one.
+            // Checkpoints that were made after the check began are left to the next check.
             let rows: Vec<_> = rows.iter().map(|row| Ok((row.count("size")?, row.text("note")?))).collect();
             let rows = rows.into_iter().collect::<Result<Vec<_>, StoreError>>()?;
             for (size, note) in &rows {
@@ -151,7 +151,7 @@ impl Walk {
     }
 }
 
-/// Tells whether the columns repeat what the entry says.
+/// Returns whether the columns repeat the content of the entry.
 fn repeats(row: &Row, bytes: &[u8], log_id: Uuid, hash: Hash) -> Result<bool, StoreError> {
     let entry = Entry::decode(bytes).map_err(|_| StoreError::Malformed("audit entry"))?;
     Ok(entry.log_id == log_id
@@ -169,7 +169,7 @@ mod tests {
 
     use crate::{sql::args, testing::House};
 
-    /// A house with a few entries; two checkpoints, when they are wanted.
+    /// Returns a house with a few entries and, if wanted, two checkpoints.
     async fn house(checkpoints: bool) -> House {
         let house = House::new().await;
         for n in 0..4 {
@@ -235,7 +235,7 @@ mod tests {
                 "the checkpoint at 4 is not to be",
             ),
             ("DELETE FROM audit_keys", ""),
-            // The end of the log is gone, and whoever took it made it look whole.
+            // The end of the log was removed, and the attacker made the log look complete.
             (
                 "DELETE FROM audit WHERE seq > 4; UPDATE audit_head SET seq = 4, hash = (SELECT hash FROM audit WHERE seq = 4)",
                 "the checkpoint at 6 covers more than the log has",
@@ -250,7 +250,7 @@ mod tests {
     #[tokio::test]
     async fn a_log_that_was_rewritten_from_some_entry_on_is_found_by_its_checkpoint() {
         let (house, other) = (house(true).await, House::new().await);
-        // Another past of the same log, whole in itself.
+        // The other store gets another history of the same log, which is consistent in itself.
         let mut tx = other.store.db.write().await.unwrap();
         let log_id = house.store.audit_log_id().await.unwrap();
         tx.run("DELETE FROM audit_objects", args![]).await.unwrap();

@@ -1,8 +1,8 @@
-//! What a delivery to a webhook reads and records. Nothing of it is audited, or every delivery
-//! would make the next one; only a receiver that is gone is.
+//! What a delivery to a webhook reads and records. Deliveries are not audited, because every delivery would
+//! then cause the next one. Only a receiver that is gone for good is audited.
 //!
-//! Whatever is recorded is guarded by where the delivery began (`shipment` and cursor): when a
-//! person moved the cursor meanwhile, it counts for nothing.
+//! Each record has a guard: the place where the delivery began (`shipment` and cursor). If a person moved the
+//! cursor meanwhile, the record has no effect.
 
 use uuid::Uuid;
 use vaultterm_ledger::Action;
@@ -18,45 +18,45 @@ use crate::{
 /// The end of the audit log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogEnd {
-    /// Which log.
+    /// The id of the log.
     pub log_id: Uuid,
-    /// Its newest entry.
+    /// The number of its newest entry.
     pub seq: u64,
 }
 
-/// What signs a message.
+/// The secrets that sign a message.
 #[derive(Debug)]
 pub struct WebhookSecrets {
-    /// The secret.
+    /// The current secret.
     pub current: WebhookSecret,
-    /// The one before, as long as it signs along.
+    /// The previous secret, as long as it also signs.
     pub old: Option<WebhookSecret>,
 }
 
-/// The guard of what a delivery records, with its three arguments.
+/// The guard of the records of a delivery, with its three arguments.
 const UNMOVED: &str = "WHERE id = $1 AND shipment = $2 AND delivered_seq = $3";
 
 impl Store {
-    /// Tells where the audit log ends.
+    /// Returns the end of the audit log.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn log_end(&self) -> Result<LogEnd, StoreError> {
         let row = self.db.one("SELECT log_id, seq FROM audit_head", args![]).await?;
         let row = row.ok_or(StoreError::Malformed("audit log"))?;
         Ok(LogEnd { log_id: row.id("log_id")?, seq: row.count("seq")? })
     }
 
-    /// Lists every webhook, paused or not.
+    /// Lists all webhooks, including paused ones.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn every_webhook(&self) -> Result<Vec<Webhook>, StoreError> {
         let rows = self.db.all("SELECT * FROM webhooks ORDER BY id", args![]).await?;
         rows.iter().map(webhook).collect()
     }
 
-    /// Opens what signs the messages to a webhook.
+    /// Opens the secrets that sign the messages of a webhook.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Sealing`].
@@ -68,10 +68,10 @@ impl Store {
         Ok(WebhookSecrets { current: self.open_webhook_secret(id, Purpose::WebhookSecret, &row)?, old })
     }
 
-    /// Removes secrets whose time to sign along is over.
+    /// Removes previous secrets that no longer sign.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn forget_old_webhook_secrets(&self, now_us: i64) -> Result<(), StoreError> {
         let mut tx = self.db.write().await?;
         let sql = "UPDATE webhooks SET old_key_id = NULL, old_wrapped_key = NULL, old_ciphertext = NULL,
@@ -81,11 +81,11 @@ impl Store {
         tx.commit().await
     }
 
-    /// Reads the entries of the next message: those after the cursor that match, and of a message
-    /// that is on its way just those it had. Entries that retention removed are passed over.
+    /// Reads the entries of the next message: the matching entries after the cursor. For a message that was
+    /// begun already, reads exactly its entries. Entries that retention removed are skipped.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn webhook_events(&self, webhook: &Webhook, limit: u64) -> Result<Vec<AuditEvent>, StoreError> {
         let mut select =
             Select::new("SELECT a.seq, a.hash, a.bytes FROM audit a WHERE a.seq > $1", args![webhook.delivered_seq]);
@@ -97,11 +97,11 @@ impl Store {
         rows.iter().map(audit::event).collect()
     }
 
-    /// Notes where the message that is about to be sent ends, and returns whether it may be sent: not when
-    /// another message is on its way already, which another server began.
+    /// Records the end of the message that is about to be sent, and returns whether it may be sent. It may
+    /// not if another server has begun another message.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn begin_webhook_batch(&self, webhook: &Webhook, end: u64) -> Result<bool, StoreError> {
         let mut tx = self.db.write().await?;
         let Webhook { id, shipment, delivered_seq, .. } = *webhook;
@@ -111,21 +111,21 @@ impl Store {
         Ok(begun == 1)
     }
 
-    /// Moves the cursor: up to `to` everything was taken at `taken_us`, or nothing matched.
-    /// Answers whether it still stood where the delivery began.
+    /// Moves the cursor. The receiver accepted everything up to `to` at `taken_us`, or nothing up to there
+    /// matched. Returns whether the cursor was still at the place where the delivery began.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn pass_webhook(&self, webhook: &Webhook, to: u64, taken_us: Option<i64>) -> Result<bool, StoreError> {
         let set = "delivered_seq = $4, batch_end = NULL, failures = 0, next_attempt_us = 0, last_error = NULL,
                    last_delivered_us = COALESCE($5, last_delivered_us)";
         self.record_delivery(webhook, set, args![to, taken_us]).await
     }
 
-    /// Records that an attempt failed, and when the next one may be made.
+    /// Records a failed attempt and the time of the next one.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn fail_webhook(&self, webhook: &Webhook, error: &str, next_us: i64) -> Result<bool, StoreError> {
         let set = "failures = failures + 1, last_error = $4, next_attempt_us = $5";
         self.record_delivery(webhook, set, args![error, next_us]).await
@@ -134,7 +134,7 @@ impl Store {
     /// Pauses a webhook whose receiver says that it is gone for good (`WEBHOOK_UPDATED`).
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn pause_webhook(&self, context: &Context, webhook: &Webhook, error: &str) -> Result<(), StoreError> {
         let mut tx = self.db.write().await?;
         let sql = format!(
@@ -242,7 +242,7 @@ mod tests {
         assert!(!house.store.begin_webhook_batch(&made, 3).await.unwrap());
         house.store.pause_webhook(&house.ann(), &made, "HTTP 410").await.unwrap();
         assert_eq!(house.reread(&made).await, moved);
-        // Other actions make another message, too: the one on its way was of the old ones.
+        // Other actions make another message, because the one that was begun belongs to the old actions.
         let actions = Some(Some(vec![Action::RecordCreated]));
         let update = WebhookUpdate { actions, ..WebhookUpdate::default() };
         house.store.update_webhook(&house.ann(), made.id, 1, update).await.unwrap();

@@ -1,5 +1,4 @@
-//! Webhooks: creating, changing, finding them. What a delivery reads and records is in
-//! `webhook_deliveries.rs`.
+//! Webhooks: creates, changes and finds them. `webhook_deliveries.rs` holds what deliveries read and record.
 
 use uuid::Uuid;
 use vaultterm_ledger::{Action, Draft, ObjectKind};
@@ -12,40 +11,40 @@ use crate::{
     sql::{Arg, Row, Select, Tx, args, json, taken},
 };
 
-/// Where the audit log is pushed to, and how far it got.
+/// A receiver of the audit log, with the progress of its deliveries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Webhook {
-    /// Its id.
+    /// The id of the webhook.
     pub id: Uuid,
-    /// Its name, unique.
+    /// The name, which is unique.
     pub name: String,
-    /// Where messages go. It may hold a token of the receiver's: never logged, never audited.
+    /// The address for messages. It may contain a token of the receiver, so it is never logged or audited.
     pub url: String,
-    /// Only these actions; all without.
+    /// The actions to send. `None` means all.
     pub actions: Option<Vec<Action>>,
-    /// The last entry that was taken, or that did not match.
+    /// The number of the last entry that the receiver accepted, or that did not match.
     pub delivered_seq: u64,
-    /// The last entry of the message that is on its way.
+    /// The number of the last entry of the message that was begun.
     pub batch_end: Option<u64>,
-    /// How often a person moved the cursor.
+    /// How often a person has moved the cursor.
     pub shipment: u64,
-    /// Nothing is sent.
+    /// Whether deliveries are paused.
     pub paused: bool,
-    /// Attempts that failed in a row.
+    /// The number of consecutive failed attempts.
     pub failures: u32,
-    /// No attempt before, microseconds.
+    /// The earliest time of the next attempt, in microseconds.
     pub next_attempt_us: i64,
-    /// What went wrong last, until something is taken.
+    /// The last error. It is cleared when a message is accepted.
     pub last_error: Option<String>,
-    /// When something was last taken, microseconds.
+    /// The time at which a message was last accepted, in microseconds.
     pub last_delivered_us: Option<i64>,
-    /// Until when the secret before signs along, microseconds.
+    /// The time until which the previous secret also signs, in microseconds.
     pub old_until_us: Option<i64>,
-    /// Counts changes of the settings.
+    /// The number of changes of the settings.
     pub revision: u64,
-    /// Microseconds.
+    /// The time of creation, in microseconds.
     pub created_us: i64,
-    /// Microseconds.
+    /// The time of the last change, in microseconds.
     pub updated_us: i64,
 }
 
@@ -57,13 +56,13 @@ pub struct NewWebhook {
     pub url: String,
     pub actions: Option<Vec<Action>>,
     pub paused: bool,
-    /// Signs the messages.
+    /// The secret that signs the messages.
     pub secret: WebhookSecret,
-    /// The first entry to be sent; without one, whatever is written from now on.
+    /// The first entry to send. `None` means the next entry that is written.
     pub from_seq: Option<u64>,
 }
 
-/// What to change; `None` stays.
+/// The changes of a webhook. `None` keeps the current value.
 #[derive(Debug, Default)]
 #[allow(missing_docs, reason = "the names are the webhook's")]
 pub struct WebhookUpdate {
@@ -71,21 +70,23 @@ pub struct WebhookUpdate {
     pub url: Option<String>,
     pub actions: Option<Option<Vec<Action>>>,
     pub paused: Option<bool>,
-    /// The one before signs along for [`OLD_SECRET_US`].
+    /// The new secret. The previous one also signs for [`OLD_SECRET_US`].
     pub secret: Option<WebhookSecret>,
 }
 
-/// How long the secret before signs along: a day, in microseconds.
+/// The time for which the previous secret also signs: a day, in microseconds.
 pub const OLD_SECRET_US: i64 = 24 * 3_600 * 1_000_000;
-/// How many webhooks there may be: each is asked every second whether something is due.
+/// The maximum number of webhooks. It is limited because every second the server checks each of them for due
+/// messages.
 const WEBHOOKS_MAX: u64 = 100;
 
 impl Store {
-    /// Creates a webhook (`WEBHOOK_CREATED`, which is the first entry it sends unless told).
+    /// Creates a webhook (`WEBHOOK_CREATED`, which is the first entry that it sends unless `from_seq` is
+    /// given).
     ///
     /// # Errors
-    /// [`StoreError::Exists`] for the name; [`StoreError::Refused`] when the log does not reach
-    /// `from_seq`, or there are too many webhooks.
+    /// [`StoreError::Exists`] if the name is taken; [`StoreError::Refused`] if the log does not reach
+    /// `from_seq`, or if there are too many webhooks.
     pub async fn create_webhook(&self, context: &Context, new: NewWebhook) -> Result<Webhook, StoreError> {
         let NewWebhook { name, url, actions, paused, secret, from_seq } = new;
         let id = Uuid::now_v7();
@@ -127,7 +128,7 @@ impl Store {
     /// Finds a webhook.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn webhook(&self, id: Uuid) -> Result<Option<Webhook>, StoreError> {
         let row = self.db.one("SELECT * FROM webhooks WHERE id = $1", args![id]).await?;
         row.map(|row| webhook(&row)).transpose()
@@ -136,7 +137,7 @@ impl Store {
     /// Lists webhooks by name.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn webhooks(&self, page: &Page) -> Result<Paged<Webhook>, StoreError> {
         let mut select = Select::new("SELECT * FROM webhooks WHERE 1 = 1", args![]);
         let pager = self.pager("webhooks", page);
@@ -145,8 +146,8 @@ impl Store {
         pager.cut(rows, webhook, |webhook| webhook.name.clone())
     }
 
-    /// Changes a webhook (`WEBHOOK_UPDATED`). What failed before is tried again at once. Other
-    /// actions make another message of what is on its way.
+    /// Changes a webhook (`WEBHOOK_UPDATED`). A failed delivery is tried again at once. A change of the
+    /// actions also changes a message that was begun.
     ///
     /// # Errors
     /// [`StoreError::Stale`], [`StoreError::Exists`], [`StoreError::NotFound`].
@@ -197,10 +198,10 @@ impl Store {
         Ok(after)
     }
 
-    /// Moves the cursor, back or forth, so that `from_seq` is sent next (`WEBHOOK_UPDATED`).
+    /// Moves the cursor in either direction, so that `from_seq` is sent next (`WEBHOOK_UPDATED`).
     ///
     /// # Errors
-    /// [`StoreError::Refused`] when the log does not reach that far, [`StoreError::NotFound`].
+    /// [`StoreError::Refused`] if the log does not reach `from_seq`; [`StoreError::NotFound`].
     pub async fn reship_webhook(&self, context: &Context, id: Uuid, from_seq: u64) -> Result<Webhook, StoreError> {
         let mut tx = self.db.write().await?;
         let current = locked(&mut tx, id).await?;
@@ -216,8 +217,8 @@ impl Store {
         Ok(after)
     }
 
-    /// Deletes a webhook (`WEBHOOK_DELETED`), at this revision if one is named. A message on its way may still
-    /// arrive.
+    /// Deletes a webhook (`WEBHOOK_DELETED`). If a revision is given, the webhook must be at that revision. A
+    /// message that was sent already may still arrive.
     ///
     /// # Errors
     /// [`StoreError::Stale`], [`StoreError::NotFound`].
@@ -230,7 +231,7 @@ impl Store {
         tx.commit().await
     }
 
-    /// Puts a secret in place of the one before, which signs along for a day.
+    /// Replaces the secret. The previous one also signs for a day.
     async fn replace_webhook_secret(
         &self,
         tx: &mut Tx,
@@ -280,7 +281,7 @@ const fn place(purpose: Purpose, object: Uuid) -> Place {
     Place { purpose, collection: Uuid::nil(), object, revision: 0 }
 }
 
-/// The cursor that makes an entry the next one; without one, the newest entry.
+/// Returns the cursor that makes `from_seq` the next entry. Without `from_seq`, it is the newest entry.
 async fn before(tx: &mut Tx, from_seq: Option<u64>) -> Result<u64, StoreError> {
     let head = tx.one("SELECT seq FROM audit_head", args![]).await?;
     let head = head.ok_or(StoreError::Malformed("audit log"))?.count("seq")?;
@@ -291,7 +292,7 @@ async fn before(tx: &mut Tx, from_seq: Option<u64>) -> Result<u64, StoreError> {
     }
 }
 
-/// Finds a webhook to change.
+/// Finds a webhook in order to change it.
 pub(crate) async fn locked(tx: &mut Tx, id: Uuid) -> Result<Webhook, StoreError> {
     let row = tx.one("SELECT * FROM webhooks WHERE id = $1", args![id]).await?;
     webhook(&row.ok_or(StoreError::NotFound("webhook"))?)
@@ -346,7 +347,7 @@ fn words(actions: &[Action]) -> String {
     actions.iter().map(Action::as_str).collect::<Vec<_>>().join(" ")
 }
 
-/// Scheme, host and port: what follows may hold a token of the receiver's.
+/// Returns the scheme, host and port of a URL. The rest may contain a token of the receiver.
 fn origin(url: &str) -> &str {
     let host = url.find("://").map_or(0, |at| at + 3);
     let end = url[host..].find(['/', '?', '#']).map_or(url.len(), |at| host + at);

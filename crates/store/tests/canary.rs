@@ -1,5 +1,5 @@
-//! A marked value goes through everything the store keeps; the files of the database (write-ahead
-//! log included) and every column of every table are then searched for it.
+//! Sends a marked value through everything that the store keeps. Then the test searches for it in the files
+//! of the database (including the write-ahead log) and in every column of every table.
 
 use std::{fs, path::Path};
 
@@ -22,10 +22,10 @@ use vaultterm_sync::{
 };
 use vaultterm_testkit::world::{actor, connection};
 
-/// What every secret of this test begins with.
+/// The beginning of every secret of this test.
 const CANARY: &str = "c4n4ry-4f1e-in-the-coal-mine";
 
-/// The name of the collection: no secret.
+/// The name of the collection, which is not a secret.
 const COLLECTION: &str = "shaft-7";
 
 fn canary(of: &str) -> String {
@@ -58,12 +58,12 @@ async fn no_secret_stands_in_any_file_or_column_in_plaintext() {
         needles.push((secret.clone(), secret.into_bytes()));
     }
     needles.push(("the root key".to_owned(), root.expose().to_vec()));
-    // What compares values without showing them must not be shown to whoever has the file either.
+    // The digests that compare values must not be readable in the file either.
     let digest = marked("record").content(store.digest_key())["value"].digest;
     needles.push(("a comparison digest".to_owned(), digest.to_vec()));
     needles.push(("a comparison digest as JSON".to_owned(), json!(digest).to_string().into_bytes()));
 
-    // Each search must find what is no secret, or it would be blind.
+    // Each search must also find a text that is not a secret. Otherwise it would prove nothing.
     let found = search_files(folder.path(), &needles);
     assert!(found.contains(&"vaultterm.db-wal".to_owned()), "{found:?}");
     let found = search_columns(&file, &needles).await;
@@ -72,7 +72,7 @@ async fn no_secret_stands_in_any_file_or_column_in_plaintext() {
     search_files(folder.path(), &needles);
 }
 
-/// Stores a marked secret everywhere one can be stored; answers those that the store drew.
+/// Stores a marked secret at every possible place. Returns the secrets that the store generated.
 async fn fill(store: &Store) -> Vec<String> {
     let owner = NewUser {
         email: "ann@example.com".to_owned(),
@@ -124,7 +124,7 @@ async fn fill(store: &Store) -> Vec<String> {
     drawn
 }
 
-/// Creates a webhook and replaces its secret; answers both secrets.
+/// Creates a webhook and replaces its secret. Returns both secrets.
 async fn webhook(store: &Store) -> [String; 2] {
     let (first, second) = (WebhookSecret::draw().expect("drawn"), WebhookSecret::draw().expect("drawn"));
     let texts = [&first, &second].map(|secret| secret.to_text().expose().to_owned());
@@ -231,7 +231,8 @@ async fn run(store: &Store, id: ConnectionId) {
     store.store_plan(&plan).await.expect("a plan");
 }
 
-/// Searches every file of a folder, byte by byte; answers which hold the name that is no secret.
+/// Searches every file of a folder, byte by byte. Returns the files that contain the name that is not a
+/// secret.
 fn search_files(folder: &Path, needles: &[(String, Vec<u8>)]) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).expect("a folder") {
@@ -244,7 +245,7 @@ fn search_files(folder: &Path, needles: &[(String, Vec<u8>)]) -> Vec<String> {
     found
 }
 
-/// Searches every cell of every table; answers which columns hold the name that is no secret.
+/// Searches every cell of every table. Returns the columns that contain the name that is not a secret.
 async fn search_columns(file: &Path, needles: &[(String, Vec<u8>)]) -> Vec<String> {
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file).read_only(true);
     let pool = sqlx::SqlitePool::connect_with(options).await.expect("opens");
@@ -261,7 +262,7 @@ async fn search_columns(file: &Path, needles: &[(String, Vec<u8>)]) -> Vec<Strin
                 if value.is_null() {
                     continue;
                 }
-                // As bytes, whatever the column's type.
+                // The cell is read as bytes, whatever the type of its column.
                 let bytes: Vec<u8> = row.try_get_unchecked(column.ordinal()).expect("bytes");
                 let at = format!("{table}.{}", column.name());
                 if look(&at, &bytes, needles) {
@@ -274,7 +275,7 @@ async fn search_columns(file: &Path, needles: &[(String, Vec<u8>)]) -> Vec<Strin
     found
 }
 
-/// Fails when a secret is there; answers whether the name that is no secret is.
+/// Fails if a secret is found. Returns whether the name that is not a secret is found.
 fn look(at: &str, hay: &[u8], needles: &[(String, Vec<u8>)]) -> bool {
     let holds = |needle: &[u8]| hay.windows(needle.len()).any(|window| window == needle);
     for (name, needle) in needles {

@@ -1,4 +1,4 @@
-//! The store keeps the journal's contract.
+//! Runs the contract of journals on the store.
 
 use std::{
     sync::{
@@ -23,7 +23,7 @@ use vaultterm_testkit::{
     world::{actor, connection},
 };
 
-/// The test's own clock: the system's, moved ahead.
+/// The clock of the test, which is that of the system, moved ahead.
 #[derive(Clone, Default)]
 struct Ahead(Arc<AtomicI64>);
 
@@ -38,7 +38,7 @@ impl Ahead {
     }
 }
 
-/// A desk at a fresh database in a folder of its own.
+/// A desk on a fresh database in its own folder.
 struct StoreDesk {
     store: Store,
     connection_id: ConnectionId,
@@ -145,7 +145,7 @@ impl Desk for StoreDesk {
     async fn conflict_ids(&self) -> Vec<ConflictId> {
         let page = self.store.conflicts(&ConflictFilter::default(), &Page::default()).await.expect("a page");
         let mut ids: Vec<_> = page.items.into_iter().map(|row| row.id).collect();
-        // Listed by path; ids tell which is older.
+        // The list is sorted by path. The ids tell which conflict is older.
         ids.sort_unstable();
         ids
     }

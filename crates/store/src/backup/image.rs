@@ -1,7 +1,8 @@
-//! The database as one file, and back: the one place of backups that knows an engine.
+//! Turns the database into a single file, and the file back into a database. Only this module of the backups
+//! knows the database engine.
 //!
-//! For SQLite the image is itself a database, as `VACUUM INTO` writes it: what one transaction saw,
-//! without waiting for whoever writes meanwhile, and without the free pages.
+//! For SQLite the image is itself a database, as `VACUUM INTO` writes it. It contains the state that one
+//! transaction saw, does not wait for writers, and has no free pages.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -20,7 +21,7 @@ use crate::{
     sql::{Db, args},
 };
 
-/// What kind of database an image is of.
+/// The kind of database that an image contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ImageKind {
@@ -28,18 +29,19 @@ pub enum ImageKind {
     Sqlite,
 }
 
-/// A private file beside a database, removed when dropped with whatever SQLite put beside it.
+/// A private file beside a database. It is removed on drop, together with the files that SQLite put beside
+/// it.
 pub(super) struct Scratch {
     path: PathBuf,
 }
 
-/// What the names of such files go on with after the database's own.
+/// The suffixes of such files, after the name of the database.
 const IMAGE: &str = "image";
 const RESTORING: &str = "restoring";
 const KEPT: &str = "before-restore";
 
 impl Scratch {
-    /// Makes an empty one.
+    /// Creates an empty scratch file.
     pub(super) fn create(database: &Path, what: &str) -> Result<(Self, File), BackupError> {
         let path = beside(database, &format!(".{what}-{}", Uuid::now_v7()));
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path);
@@ -54,7 +56,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // What is gone already needs no removal; what cannot be removed goes the next time.
+        // A file that is gone needs no removal. A file that cannot be removed now is removed the next time.
         for suffix in ["", "-wal", "-shm", "-journal"] {
             let _ = fs::remove_file(beside(&self.path, suffix));
         }
@@ -69,15 +71,15 @@ pub(super) async fn make(db: &Db, database: &Path) -> Result<(Scratch, File), Ba
     Ok((scratch, file))
 }
 
-/// Begins the file that an image is loaded into.
+/// Creates the file into which an image is loaded.
 pub(super) fn begin_loading(kind: ImageKind, database: &Path) -> Result<(Scratch, File), BackupError> {
     match kind {
         ImageKind::Sqlite => Scratch::create(database, RESTORING),
     }
 }
 
-/// Opens a database file that nobody uses to look at it as it is: without migrations, and without
-/// a trace, not even of a write-ahead log.
+/// Opens a database file that no process uses, only to read it. It runs no migrations and leaves no trace,
+/// not even a write-ahead log.
 pub(super) async fn look_at(path: &Path) -> Result<Db, StoreError> {
     opened(SqliteConnectOptions::new().filename(path).read_only(true).immutable(true)).await
 }
@@ -87,7 +89,7 @@ async fn opened(options: SqliteConnectOptions) -> Result<Db, StoreError> {
     Ok(Db { writer: pool.clone(), readers: pool })
 }
 
-/// Returns the newest migration of a database that may be in use; 0 for one without any.
+/// Returns the newest migration of a database that may be in use. 0 if it has none.
 ///
 /// # Errors
 /// [`StoreError::Database`].
@@ -107,19 +109,19 @@ pub(super) async fn schema(db: &Db) -> Result<u64, StoreError> {
     row.ok_or(StoreError::Malformed("schema"))?.count("version")
 }
 
-/// Folds the write-ahead log of a database into its file, so that the file alone is all of it. One
-/// that is damaged may make way too, as long as it has no such log.
+/// Merges the write-ahead log of a database into its file, so that the file alone is complete. A damaged
+/// database may be replaced too, as long as it has no such log.
 pub(super) async fn fold(path: &Path) -> Result<(), BackupError> {
     if let Ok(db) = opened(SqliteConnectOptions::new().filename(path)).await {
-        // What went wrong shows in what is left.
+        // An error shows in the files that are left.
         let _ = db.run_reading("PRAGMA wal_checkpoint(TRUNCATE)", args![]).await;
         db.close().await;
     }
     no_log(path)
 }
 
-/// Refuses a database file with a write-ahead log beside it: SQLite would take the log for that of
-/// whatever file bears the name.
+/// Refuses a database file with a write-ahead log beside it. SQLite would take the log for that of any new
+/// file with this name.
 pub(super) fn no_log(path: &Path) -> Result<(), BackupError> {
     let log = beside(path, "-wal");
     match fs::metadata(&log) {
@@ -128,12 +130,12 @@ pub(super) fn no_log(path: &Path) -> Result<(), BackupError> {
     }
 }
 
-/// Keeps a database under another name beside, and answers which. It stays where it is: whatever
-/// dies next, there is one.
+/// Gives a database a second name beside it and returns that name. The database also keeps its first name, so
+/// that a database is there even if the process dies next.
 pub(super) fn keep(database: &Path, now_us: i64) -> Result<PathBuf, BackupError> {
     let moment = jiff::Timestamp::from_microsecond(now_us).unwrap_or_default();
     let kept = beside(database, &format!(".{KEPT}-{}", moment.strftime("%Y%m%dT%H%M%S%.6fZ")));
-    // Where the file system has no second names, a copy does; and takes its time.
+    // On file systems without hard links a copy replaces the second name. It takes longer.
     let linked = fs::hard_link(database, &kept).or_else(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => Err(error),
         _ => fs::copy(database, &kept).and_then(|_| File::open(&kept)?.sync_all()),
@@ -142,11 +144,11 @@ pub(super) fn keep(database: &Path, now_us: i64) -> Result<PathBuf, BackupError>
     Ok(kept)
 }
 
-/// Removes what backups and restores that were killed left beside a database. Right only where
-/// nobody else makes or restores one.
+/// Removes the files that killed backups and restores left beside a database. The caller must make sure that
+/// no other backup or restore is in progress.
 ///
 /// # Errors
-/// Those of the file system.
+/// Errors of the file system.
 pub fn clear_leftovers(database: &Path) -> io::Result<()> {
     let folder = database.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = database.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -160,7 +162,8 @@ pub fn clear_leftovers(database: &Path) -> io::Result<()> {
         let found = entry.file_name().to_string_lossy().into_owned();
         let Some(rest) = found.strip_prefix(&name) else { continue };
         let scratch = [IMAGE, RESTORING].iter().any(|what| rest.starts_with(&format!(".{what}-")));
-        // Kept, but its successor never came: a second name of the database in use.
+        // This file was kept, but the database that should replace it never came. It is a second name of the
+        // database in use.
         let second_name = rest.starts_with(&format!(".{KEPT}-"))
             && entry.metadata().is_ok_and(|kept| Some((kept.dev(), kept.ino())) == in_use);
         if scratch || second_name {
@@ -170,7 +173,7 @@ pub fn clear_leftovers(database: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes the names in the folder of a file outlast a power cut.
+/// Makes sure that the names in the folder of a file survive a power cut.
 pub(super) fn sync_folder(path: &Path) -> Result<(), BackupError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| failed(folder, error))

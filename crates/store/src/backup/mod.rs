@@ -1,10 +1,9 @@
-//! Backups: one file that holds the whole database at one moment, sealed and signed; and coming
-//! back from it.
+//! Backups: a sealed and signed file with the whole database at one moment, and its restore.
 //!
-//! A backup is an *image* of the database (`image.rs`, the one place that knows an engine), read
-//! behind a *header* (`header.rs`) that says which root key opens it, in the parts of an archive of
-//! `vaultterm-sealing`. Making one is `write.rs`, coming back `restore.rs`. Who may, where files lie
-//! and who keeps the root key is decided by the binary.
+//! A backup is an *image* of the database (`image.rs`, the only module that knows the database engine).
+//! Before it comes a *header* (`header.rs`) that names the root key which opens it. Both are in the form of
+//! an archive of `vaultterm-sealing`. `write.rs` makes a backup, and `restore.rs` restores one. The binary
+//! decides who may do this, where the files are, and who keeps the root key.
 
 mod header;
 mod image;
@@ -24,56 +23,56 @@ pub use image::{ImageKind, clear_leftovers, schema_of};
 pub use restore::{Archive, Restored, Target};
 pub use write::Backup;
 
-/// Why there is no backup, or no coming back from one.
+/// Why a backup or a restore failed.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
-    /// The file is not, or not any more, what a backup wrote.
+    /// The file is not a backup, or was changed.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
-    /// The header is signed by nobody we know, or was changed.
+    /// The header was changed, or a key that is not known signed it.
     #[error("the header of the backup is damaged: {0}")]
     Header(&'static str),
-    /// A newer version made it.
+    /// A newer version made the backup.
     #[error("a newer version of VaultTerm made the backup: its database has schema {found}, this one knows {known}")]
     Newer {
-        /// Of the backup.
+        /// The schema of the backup.
         found: u64,
-        /// Of this version.
+        /// The newest schema that this version knows.
         known: u64,
     },
-    /// The root key is another one.
+    /// The backup needs another root key.
     #[error("the backup needs the root key {needed}, and this is {held}", needed = needed.0, held = held.0)]
     OtherRootKey {
-        /// Of the backup.
+        /// The root key of the backup.
         needed: RootKeyId,
-        /// The one at hand.
+        /// The root key that the caller gave.
         held: RootKeyId,
     },
-    /// The database that would make way is another installation's.
+    /// The database that would be replaced belongs to another installation.
     #[error("the backup is of the installation {found}, and the database at {path} of {here}; nothing was changed", found = found.0, here = here.0)]
     OtherInstallation {
-        /// Of the backup.
+        /// The installation of the backup.
         found: InstanceId,
-        /// The one that stands there.
+        /// The installation of the existing database.
         here: InstanceId,
-        /// Where.
+        /// The path of the existing database.
         path: PathBuf,
     },
     /// There is a database already.
     #[error("there is a database at {0} already; nothing was changed")]
     InTheWay(PathBuf),
-    /// The write-ahead log of a database is there, and would be taken for that of the new one.
+    /// There is a write-ahead log of a database. SQLite would take it for that of the new database.
     #[error("{0} holds changes of a database that cannot be folded into it; nothing was changed")]
     LogInTheWay(PathBuf),
-    /// The root key was rotated meanwhile.
+    /// The root key was rotated during the backup.
     #[error("the root key was rotated while the backup began: begin again")]
     Rotated,
-    /// A file failed.
+    /// A file could not be read or written.
     #[error("cannot access {path}")]
     File {
-        /// Which.
+        /// The path of the file.
         path: PathBuf,
-        /// Why.
+        /// The error of the file system.
         source: io::Error,
     },
     /// The database failed.
@@ -82,7 +81,7 @@ pub enum BackupError {
 }
 
 impl BackupError {
-    /// Returns what to do about it.
+    /// Returns what the operator can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         Some(match self {

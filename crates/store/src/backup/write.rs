@@ -1,4 +1,4 @@
-//! Making a backup, while the database is in use.
+//! Makes a backup while the database is in use.
 
 use std::{
     fs::File,
@@ -21,7 +21,7 @@ use crate::{
     sql::{Db, args},
 };
 
-/// An image of the database and the keys to seal it with, to be written to a file.
+/// An image of the database with the keys to seal it, ready to be written to a file.
 pub struct Backup {
     header: BackupHeader,
     keyring: Arc<Keyring>,
@@ -29,12 +29,12 @@ pub struct Backup {
 }
 
 impl Store {
-    /// Makes the image of a backup (`BACKUP_CREATED`, which the image holds). It lies beside
-    /// `database`, for its owner only, and has no name any more when this returns: whatever dies
-    /// then, nothing of it stays.
+    /// Makes the image of a backup (`BACKUP_CREATED`, which the image contains). The image lies beside
+    /// `database`, readable only by its owner, and its name is removed before this function returns. If the
+    /// process dies after that, no file stays behind.
     ///
     /// # Errors
-    /// [`BackupError::Rotated`] when `root` is not the root key any more; [`BackupError::Store`].
+    /// [`BackupError::Rotated`] when `root` is no longer the root key; [`BackupError::Store`].
     pub async fn begin_backup(
         &self,
         context: &Context,
@@ -46,7 +46,7 @@ impl Store {
         tx.audit(context.draft(Action::BackupCreated, ObjectKind::Backup, archive_id, None));
         tx.commit().await?;
         let (scratch, image) = image::make(&self.db, database).await?;
-        // From the image itself: keys may be rotated meanwhile.
+        // The header is read from the image, because keys may be rotated meanwhile.
         let inside = image::look_at(scratch.path()).await?;
         let header = header(&inside, archive_id, context.now_us).await;
         inside.close().await;
@@ -60,23 +60,23 @@ impl Store {
 }
 
 impl Backup {
-    /// Returns what the backup will say of itself.
+    /// Returns the header of the backup.
     #[must_use]
     pub fn header(&self) -> &BackupHeader {
         &self.header
     }
 
-    /// Seals the image into a file, part by part. `pause` is awaited between parts: whoever drives
-    /// this may do something else, or stop.
+    /// Seals the image into a file, part by part. `pause` is awaited between parts, so that the caller can do
+    /// other work or stop.
     ///
     /// # Errors
-    /// [`BackupError::Archive`]. The file is of no use then.
+    /// [`BackupError::Archive`]. The file is useless in that case.
     pub async fn write<W: Write>(self, out: W, mut pause: impl AsyncFnMut()) -> Result<W, BackupError> {
         let Self { header, keyring, image } = self;
         let mut archive = ArchiveWriter::begin(out, keyring, header.archive_id, &header.to_bytes())?;
         let mut part = read_part(&image)?;
         loop {
-            // A part is the last when nothing comes after it.
+            // The part is the last one if nothing follows it.
             let next = read_part(&image)?;
             if next.is_empty() {
                 return Ok(archive.finish(&part)?);

@@ -1,4 +1,4 @@
-//! Something sealed in every place there is, and how each of them is opened.
+//! A message at every place where the store seals something, and how each of them is opened.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ use crate::{
     sql::{Arg, args},
 };
 
-/// Which product call opens a message, and with what it is found.
+/// The product call that opens a message, with the key to find it.
 enum Opens {
     Fields(RecordId, Revision),
     Credential(ConnectionId),
@@ -31,11 +31,11 @@ enum Opens {
     WebhookOldSecret(Uuid),
 }
 
-/// One sealed message where it is stored.
+/// A sealed message at its place in the database.
 pub(crate) struct Spot {
     pub(crate) table: &'static str,
     pub(crate) prefix: &'static str,
-    /// The condition that finds its row.
+    /// The condition that finds the row.
     row: String,
     opens: Opens,
 }
@@ -44,7 +44,7 @@ pub(crate) struct Spot {
 pub(crate) type Triple = [Arg; 3];
 
 impl House {
-    /// Seals something in every place there is, several of each kind.
+    /// Seals several messages of each kind.
     pub(crate) async fn gallery(&self) -> Vec<Spot> {
         let mut spots = Vec::new();
         let other = self.store.create_collection(&self.ann(), "other", self.owner.id).await.unwrap().id;
@@ -144,7 +144,7 @@ impl House {
         [current, Spot { table: "webhooks", prefix: "old_", row, opens: Opens::WebhookOldSecret(id) }]
     }
 
-    /// Opens what is stored at a spot, by the product's own call.
+    /// Opens the message at a spot with the product's own call.
     pub(crate) async fn open(&self, spot: &Spot) -> Result<Vec<u8>, StoreError> {
         let gone = || StoreError::NotFound("spot");
         let text = |text: &str| text.as_bytes().to_vec();
@@ -183,7 +183,7 @@ impl House {
         }
     }
 
-    /// Opens every spot: what stands in it, by the condition that finds it.
+    /// Opens all spots. Returns the contents by the condition that finds the row.
     pub(crate) async fn open_all(&self, spots: &[Spot]) -> Result<BTreeMap<String, Vec<u8>>, StoreError> {
         let mut opened = BTreeMap::new();
         for spot in spots {
@@ -199,7 +199,7 @@ impl House {
         [sealed.key_id.into(), sealed.wrapped_key.into(), sealed.ciphertext.into()]
     }
 
-    /// Writes the three columns, as somebody with the file could.
+    /// Writes the three columns, as an attacker with the file could.
     pub(crate) async fn put(&self, Spot { table, prefix, row, .. }: &Spot, triple: Triple) {
         let mut tx = self.store.db.write().await.unwrap();
         let sql = format!(
