@@ -1,14 +1,14 @@
-//! Time as a parameter.
+//! The clock of the engine.
 
 use std::{future::Future, time::Duration};
 
 use vaultterm_reconcile::UnixNanos;
 
-/// Where the engine gets the time from, and how it waits.
+/// The source of time of the engine. It also waits for the engine.
 pub trait Clock: Send + Sync {
-    /// Tells the time.
+    /// Returns the time.
     fn now(&self) -> UnixNanos;
 
-    /// Waits.
+    /// Waits for a duration.
     fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send;
 }

@@ -1,4 +1,4 @@
-//! A connection: one collection ↔ one remote scope.
+//! A connection between a collection and a remote scope.
 
 use serde::{Deserialize, Serialize};
 use vaultterm_reconcile::Options;
@@ -6,69 +6,71 @@ use vaultterm_sealing::SecretText;
 
 use crate::{CollectionId, ConnectionId};
 
-/// What a connection is, without its secrets.
+/// A connection without its secrets.
 #[derive(Clone, Debug)]
 pub struct Connection {
-    /// Its id.
+    /// The id.
     pub id: ConnectionId,
-    /// Its name, unique in the installation.
+    /// The name, which is unique in the installation.
     pub name: String,
-    /// The local side.
+    /// The collection, which is the local side.
     pub collection_id: CollectionId,
-    /// `https://host:port`, with the path prefix of a Vault behind one, without a slash at the end.
+    /// The address in the form `https://host:port`, with the path prefix of a Vault behind one, without a
+    /// slash at the end.
     pub address: String,
-    /// `X-Vault-Namespace`.
+    /// The namespace of the secrets, sent as `X-Vault-Namespace`.
     pub namespace: Option<String>,
-    /// How the server is trusted and how we show ourselves.
+    /// The trust in the server, and the client certificate.
     pub tls: Tls,
-    /// Where AppRole is mounted, `approle` by default.
+    /// The path at which AppRole is mounted, by default `approle`.
     pub auth_mount: String,
-    /// The namespace in which AppRole is mounted; that of the secrets unless told, `root` for the root.
+    /// The namespace in which AppRole is mounted. `None` means that of the secrets, and `root` means the
+    /// root.
     pub auth_namespace: Option<String>,
     /// The `RoleID`.
     pub role_id: String,
     /// The KV v2 mount, without slashes at the ends.
     pub mount: String,
-    /// The path prefix below the mount; empty for the whole mount.
+    /// The path prefix below the mount. Empty for the whole mount.
     pub path: String,
-    /// What the planner looks at.
+    /// The options of the planner.
     pub options: Options,
-    /// When runs start by themselves.
+    /// The schedule of runs that start by themselves.
     pub schedule: Schedule,
-    /// Remote requests in flight, at most.
+    /// The maximum number of concurrent remote requests.
     pub concurrency_max: u32,
-    /// A person stopped it.
+    /// Whether a person paused the connection.
     pub paused: bool,
-    /// A person ran or applied a first plan; only then the schedule counts.
+    /// Whether a person has run or applied a first plan. The schedule counts only after that.
     pub started: bool,
-    /// Mount, path, namespace or address was edited since the base was recorded.
+    /// Whether the mount, path, namespace or address was edited since the base was recorded.
     pub scope_changed: bool,
-    /// The database was restored, or found older than its anchor: nothing is written until a person
-    /// acknowledged a plan. Says why, in words that begin a sentence.
+    /// The reason why runs write nothing until a person has acknowledged a plan: the database was restored,
+    /// or was found older than its anchor. The text begins a sentence.
     pub guarded: Option<String>,
-    /// What answered at the last run.
+    /// The identity of the server at the last run.
     pub identity: Option<RemoteIdentity>,
-    /// Counts edits of the connection, for `If-Match`.
+    /// The number of edits of the connection, for `If-Match`.
     pub revision: u64,
 }
 
 /// TLS settings, without the client key.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Tls {
-    /// CA certificates to trust instead of the system's, PEM.
+    /// The CA certificates to trust instead of those of the system, in PEM.
     pub ca_pem: Option<String>,
-    /// The name to expect in the server's certificate.
+    /// The name that the server's certificate must have.
     pub server_name: Option<String>,
-    /// Client certificate chain for mTLS, PEM.
+    /// The client certificate chain for mTLS, in PEM.
     pub client_cert_pem: Option<String>,
 }
 
 /// The secrets of a connection.
 #[derive(Debug)]
 pub struct ConnectionSecrets {
-    /// How to log in.
+    /// The credential of the login.
     pub credential: Credential,
-    /// Private key of the client certificate, PEM.
+    /// The private key of the client certificate, in PEM.
     pub client_key_pem: Option<SecretText>,
 }
 
@@ -77,38 +79,38 @@ pub struct ConnectionSecrets {
 pub enum Credential {
     /// The `SecretID`.
     SecretId(SecretText),
-    /// A response-wrapping token; unwrapped once, the `SecretID` is then stored in its place.
+    /// A response-wrapping token. It is unwrapped once, and then the `SecretID` is stored in its place.
     WrappingToken(SecretText),
 }
 
-/// When runs start by themselves.
+/// The schedule of runs that start by themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Schedule {
-    /// Seconds between runs; 0 for none.
+    /// The seconds between runs. 0 means that no run starts at intervals.
     pub interval_seconds: u32,
     /// Whether a local change starts a run.
     pub on_change: bool,
 }
 
-/// What answers at the address: compared at every run.
+/// The identity of the server at the address. Every run compares it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemoteIdentity {
     /// `Vault` or `OpenBao`.
     pub product: String,
-    /// Server version.
+    /// The version of the server.
     pub version: String,
-    /// Cluster id, where the server tells.
+    /// The id of the cluster, if the server reports it.
     pub cluster_id: Option<String>,
-    /// Accessor of the mount.
+    /// The accessor of the mount.
     pub mount_accessor: String,
-    /// UUID of the mount, where the server tells.
+    /// The UUID of the mount, if the server reports it.
     pub mount_uuid: Option<String>,
-    /// KV version of the mount: must be 2.
+    /// The KV version of the mount, which must be 2.
     pub kv_version: u32,
 }
 
 impl RemoteIdentity {
-    /// Returns the identity of a remote that was not looked at.
+    /// Returns the identity of a remote that was not asked.
     #[must_use]
     pub fn unknown() -> Self {
         let unknown = || "unknown".to_owned();

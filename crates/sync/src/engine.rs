@@ -1,7 +1,6 @@
-//! The engine: plans, runs and resolutions over one database and one way to reach Vaults.
+//! The engine: makes plans, runs and resolutions with one database and one connector.
 //!
-//! What happens inside is elsewhere: a run in `running.rs`, a plan in `observe.rs`, a
-//! resolution in `resolve.rs`.
+//! Other files hold the details: `running.rs` a run, `observe.rs` a plan, and `resolve.rs` a resolution.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -23,54 +22,53 @@ use crate::{
     session::{Session, Shell, connect},
 };
 
-/// How long a stored plan may be applied.
+/// The time for which a stored plan may be applied.
 const PLAN_HOLDS: Duration = Duration::from_secs(15 * 60);
 
-/// Why the engine could not do what it was asked.
+/// Why the engine could not do what the caller asked.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// No such connection, plan or conflict.
+    /// The connection, plan or conflict does not exist.
     #[error("{0} not found")]
     NotFound(&'static str),
     /// Another run holds the lease.
     #[error("a run is in progress on this connection")]
     RunInProgress,
-    /// The plan expired, or the connection was edited since.
+    /// The plan has expired, or the connection was edited since.
     #[error("{0}")]
     PlanNotApplicable(String),
-    /// A side moved since the decision was taken.
+    /// A side changed since the decision was made.
     #[error("{0}")]
     Stale(String),
     /// The conflict is not open, or the resolution does not fit it.
     #[error("{0}")]
     NotResolvable(String),
-    /// A decision by field that leaves these fields open, although they differ and may belong to one
-    /// credential.
+    /// The decision by field leaves these fields open, although they differ and may belong to one credential.
     #[error("{}", NotResolvable::FieldsMissing(.0.clone()))]
     Undecided(Vec<String>),
-    /// The license does not include it.
+    /// The license does not include synchronization.
     #[error(transparent)]
     Unlicensed(#[from] Unlicensed),
-    /// Vault.
+    /// An error of Vault.
     #[error(transparent)]
     Remote(#[from] RemoteFault),
-    /// The database.
+    /// An error of the database.
     #[error(transparent)]
     Journal(#[from] JournalError),
 }
 
-/// What is asked of a run.
+/// A request for a run.
 #[derive(Clone, Debug)]
 pub struct RunRequest {
-    /// Its id, drawn by the caller.
+    /// The id of the run, which the caller draws.
     pub run_id: RunId,
-    /// The stored plan to apply; a fresh one is made without.
+    /// The stored plan to apply. `None` means that the run makes a new plan.
     pub plan_id: Option<PlanId>,
-    /// The halts a person acknowledged.
+    /// The halts that a person acknowledged.
     pub acknowledge: BTreeSet<HaltKind>,
-    /// What started it.
+    /// The event that started the run.
     pub trigger: Trigger,
-    /// Who started it.
+    /// The person or program that started the run.
     pub actor: Actor,
 }
 
@@ -86,20 +84,20 @@ pub struct Begun {
     pub(crate) acknowledge: BTreeSet<HaltKind>,
 }
 
-/// Who decided, and why.
+/// The author and the reason of a decision.
 #[derive(Clone, Debug)]
 pub struct ResolvedBy {
-    /// Who.
+    /// The person who decided.
     pub actor: Actor,
-    /// Why.
+    /// The reason.
     pub reason: Option<String>,
-    /// VaultTerm's request id.
+    /// The request id of VaultTerm.
     pub request_id: Option<String>,
-    /// Where the request came from.
+    /// The IP address of the client.
     pub source_ip: Option<String>,
 }
 
-/// The engine over one database and one way to reach Vaults.
+/// The engine with one database and one connector.
 pub struct Engine<J, C, K> {
     pub(crate) journal: J,
     pub(crate) connector: C,
@@ -110,42 +108,43 @@ pub struct Engine<J, C, K> {
 }
 
 impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
-    /// Puts an engine together.
+    /// Returns an engine.
     pub fn new(journal: J, connector: C, clock: K, entitlement: Arc<dyn Entitlement>) -> Self {
         let (ids, bounds) = (Arc::new(RandomIds), Bounds::default());
         Self { journal, connector, clock, entitlement, ids, bounds }
     }
 
-    /// Bounds the work that a person waits for (plans, decisions, reveals): it is stopped gently when it takes
-    /// longer than `within`, or when `closing` is cancelled.
+    /// Limits the work for which a person waits (plans, decisions, reveals). The engine stops it gently if it
+    /// takes longer than `within`, or if `closing` is cancelled.
     #[must_use]
     pub fn bounded(self, within: Duration, closing: CancellationToken) -> Self {
         Self { bounds: Bounds { within: Some(within), closing }, ..self }
     }
 
-    /// Lets the engine draw its ids from elsewhere.
+    /// Replaces the source of ids.
     #[must_use]
     pub fn with_ids(self, ids: Arc<dyn Ids>) -> Self {
         Self { ids, ..self }
     }
 
-    /// Returns what the engine works with.
+    /// Returns the parts with which the engine works.
     pub(crate) fn shell(&self) -> Shell<'_, J, C, K> {
         Shell { journal: &self.journal, connector: &self.connector, clock: &self.clock, ids: &*self.ids }
     }
 
-    /// Returns the halt that the license means for every run at this moment. It is no part of a stored
-    /// plan: one that was made without a license can be applied with one, and the other way round not.
+    /// Returns the halt of all runs without a license at this moment. The halt is not part of a stored plan,
+    /// so that a plan that was made without a license can be applied with one. A plan that was made with a
+    /// license cannot be applied without one.
     #[must_use]
     pub fn license_halt(&self) -> Option<Halt> {
         self.entitlement.missing().map(|unlicensed| unlicensed.halt())
     }
 
-    /// Makes a plan and stores it, for 15 minutes. Nothing else is written on either side, but
-    /// for a `SecretID` that came wrapped.
+    /// Makes a plan and stores it for 15 minutes. Nothing else is written on either side, except a `SecretID`
+    /// that was unwrapped.
     ///
     /// # Errors
-    /// [`EngineError::Remote`] when Vault could not be observed.
+    /// [`EngineError::Remote`] if Vault could not be observed.
     pub async fn plan(&self, connection_id: ConnectionId) -> Result<StoredPlan, EngineError> {
         let (connection, secrets) = self.load(connection_id).await?;
         let brake = Brake::new(CancellationToken::new());
@@ -165,7 +164,7 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
         }
     }
 
-    /// Makes the plan of a connection at which nothing may be looked at.
+    /// Returns the plan of a connection whose secrets must not be looked at.
     fn halted_plan(&self, id: PlanId, connection: &Connection, halt: Halt) -> StoredPlan {
         let created = self.clock.now();
         StoredPlan {
@@ -174,7 +173,7 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
             connection_revision: connection.revision,
             identity: connection.identity.clone().unwrap_or_else(RemoteIdentity::unknown),
             plan: Plan { halts: vec![halt], ..Plan::default() },
-            // It can never be applied.
+            // A halted plan can never be applied, so the number does not matter.
             change_number: 0,
             created,
             expires: later(created, PLAN_HOLDS),
@@ -192,7 +191,8 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
         let connected = connect(self.shell(), brake, connection, secrets, seed).await?;
         let session = Session::new(self.shell(), brake, connection, &connected, seed);
         let planned = async {
-            // Before anything is looked at: what changes from here on may be missing from the plan.
+            // The number is read before the observation. Changes after this point may be missing from the
+            // plan.
             let number = self.journal.change_number(connection.collection_id).await;
             let number = number.map_err(|error| brake.journal_failed(error))?;
             Ok::<_, CallError>((number, session.plan(&BTreeSet::new()).await?.0))
@@ -214,8 +214,8 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
         })
     }
 
-    /// Takes the lease and records that a run began. The answer is to be given to
-    /// [`Self::run`] at once.
+    /// Takes the lease and records that a run began. The caller must pass the result to [`Self::run`] at
+    /// once.
     ///
     /// # Errors
     /// [`EngineError::RunInProgress`], [`EngineError::PlanNotApplicable`].
@@ -234,7 +234,7 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
 
     async fn begin_under(&self, held: Held, request: RunRequest) -> Result<Begun, EngineError> {
         let lease = held.lease;
-        // Loaded under the lease: an edit that came before it counts.
+        // The connection is loaded under the lease, so that earlier edits count.
         let (connection, secrets) = self.load(lease.connection_id).await?;
         let plan = match request.plan_id {
             Some(id) => Some(self.applicable_plan(id, &connection).await?),
@@ -263,7 +263,7 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
         Ok(plan)
     }
 
-    /// Carries out a run to its end, whatever happens. Never fails: the run says how it ended.
+    /// Carries out a run to its end. It never fails: the run contains the result.
     pub async fn run(&self, begun: Begun, progress: &impl Progress, cancel: &CancellationToken) -> Run {
         running::carry_out(self.shell(), &*self.entitlement, begun, progress, cancel).await
     }
@@ -296,7 +296,7 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
     }
 }
 
-/// Says why there is no plan.
+/// Returns the error of a plan that could not be made.
 pub(crate) fn unplanned(error: CallError, brake: Brake) -> EngineError {
     match (error, brake.into_reason()) {
         (CallError::Fault(fault), _) | (CallError::Stopped, Some(Stop::Remote(fault))) => fault.into(),

@@ -1,17 +1,18 @@
-//! Whether anything may be written at all: what the license includes.
+//! Whether the license permits synchronization.
 //!
-//! Asked when a run is about to apply, and before a decision on a conflict. The engine knows nothing
-//! of licenses; whoever does implements [`Entitlement`]. The words that a person reads are here, once.
+//! The engine asks when a run is about to apply its plan, and before a decision on a conflict. The engine
+//! knows nothing about licenses. The server implements [`Entitlement`]. This module contains the texts that
+//! people read.
 
 use vaultterm_reconcile::{Halt, HaltKind};
 
-/// Says whether synchronization is included, at this moment.
+/// The source of the answer whether synchronization is included at the moment.
 pub trait Entitlement: Send + Sync {
-    /// Returns why it is not; `None` when it is.
+    /// Returns why synchronization is not included, or `None` if it is.
     fn missing(&self) -> Option<Unlicensed>;
 }
 
-/// Synchronization is not included.
+/// The license does not include synchronization.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the license does not include synchronization with HashiCorp Vault: plans still work, nothing is written and nothing is forgotten ({0})"
@@ -19,16 +20,16 @@ pub trait Entitlement: Send + Sync {
 pub struct Unlicensed(String);
 
 impl Unlicensed {
-    /// What to do about it.
+    /// The hint for the operator.
     pub const HINT: &str = "install one with `vaultterm license install FILE`; `vaultterm license show` says how it is";
 
-    /// Says why: no license, an expired one, a tier without it.
+    /// Returns the error with its reason: no license, an expired one, or a tier without synchronization.
     #[must_use]
     pub fn because(why: impl Into<String>) -> Self {
         Self(why.into())
     }
 
-    /// The halt of plans and runs. Nobody can acknowledge it.
+    /// Returns the halt of plans and runs. No person can acknowledge it.
     #[must_use]
     pub fn halt(&self) -> Halt {
         Halt { kind: HaltKind::License, detail: format!("{self}: {}", Self::HINT) }

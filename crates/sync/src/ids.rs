@@ -1,17 +1,17 @@
-//! Ids, one type each, all `UUIDv7`, and where the engine draws new ones.
+//! Ids, with one type for each kind of object. All are `UUIDv7`. Also the source of new ids for the engine.
 
 use serde::{Deserialize, Serialize};
 use uuid::{NoContext, Timestamp, Uuid};
 use vaultterm_reconcile::UnixNanos;
 
-/// Where the engine draws new ids from. Tests draw the same ones every time, so that a run can be
-/// replayed from its seed.
+/// The source of new ids for the engine. Tests draw the same ids every time, so that a run can be replayed
+/// from its seed.
 pub trait Ids: Send + Sync {
-    /// Draws an id that nobody drew before: a `UUIDv7` of the moment `now`.
+    /// Draws an id that was never drawn before: a `UUIDv7` for the moment `now`.
     fn draw(&self, now: UnixNanos) -> Uuid;
 }
 
-/// Ids whose time is the engine's and whose rest is random.
+/// Ids with the time of the engine and random other bits.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RandomIds;
 
@@ -45,7 +45,7 @@ ids!(
     ConnectionId,
     /// A stored plan.
     PlanId,
-    /// One execution.
+    /// A run.
     RunId,
     /// A stored conflict.
     ConflictId,

@@ -1,5 +1,5 @@
-//! Bounds on work that a person waits for: plans, decisions, reveals. A run has none, because it can be
-//! followed and cancelled.
+//! Limits for work for which a person waits: plans, decisions and reveals. A run has no limit, because it can
+//! be followed and cancelled.
 
 use std::{pin::pin, time::Duration};
 
@@ -11,18 +11,18 @@ use crate::{
     brake::{Brake, Stop},
 };
 
-/// When work that a person waits for is stopped.
+/// The limits of work for which a person waits.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Bounds {
-    /// How long it may take; without it, as long as its requests take.
+    /// The maximum duration. `None` means that only its requests have a limit.
     pub(crate) within: Option<Duration>,
     /// Cancelled when the process shuts down.
     pub(crate) closing: CancellationToken,
 }
 
-/// Carries out work to its end. When it takes too long, or the process shuts down, it is stopped gently:
-/// nothing new is started, what is in flight is finished and recorded, and the work still gives back its token
-/// and its lease. The future is never dropped half-way.
+/// Carries out work to its end. If it takes too long, or the process shuts down, it is stopped gently: it
+/// starts nothing new, completes and records the requests in flight, and gives back its token and its lease.
+/// The future is never dropped before its end.
 pub(crate) async fn in_time<K: Clock, T>(
     clock: &K,
     bounds: &Bounds,
@@ -73,7 +73,7 @@ mod tests {
 
     use super::*;
 
-    /// A clock on which every wait is over at once.
+    /// A clock on which every wait ends at once.
     struct Hasty;
 
     impl Clock for Hasty {
@@ -84,7 +84,7 @@ mod tests {
         async fn sleep(&self, _: Duration) {}
     }
 
-    /// Work that ends once it is asked to.
+    /// Returns a future that ends when it is asked to.
     async fn until_asked(brake: &Brake) -> &'static str {
         let _ = brake.unless_stopped(std::future::pending::<()>()).await;
         "token revoked, lease given back"

@@ -1,4 +1,4 @@
-//! Holding the lease: renewed while a run goes on, and the run stopped when it is lost.
+//! Holds the lease of a run: renews it while the run goes on, and stops the run if the lease is lost.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -11,36 +11,35 @@ use crate::{
     moment::later,
 };
 
-/// How long a lease holds without being renewed.
+/// The time for which a lease holds without renewal.
 pub(crate) const TTL: Duration = Duration::from_secs(60);
-/// How often it is renewed: twice may fail.
+/// The time between renewals. Two renewals may fail.
 const RENEWED_EVERY: Duration = Duration::from_secs(20);
-/// How often a taken lease is asked for again, by whoever waits for it.
+/// The time between attempts to take a lease that another run holds.
 const ASKED_EVERY: Duration = Duration::from_millis(250);
 
-/// A lease that was taken, and until when it surely holds by this node's clock if nobody renews it.
+/// A lease, with the time until which it certainly holds without renewal, by the clock of this node.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Held {
     pub(crate) lease: Lease,
     pub(crate) until: UnixNanos,
 }
 
-/// Takes the lease of a connection; `None` while another holder's is valid.
+/// Takes the lease of a connection. Returns `None` while another holder has a valid lease.
 pub(crate) async fn take<J: Journal, K: Clock>(
     journal: &J,
     clock: &K,
     id: ConnectionId,
     holder: Uuid,
 ) -> Result<Option<Held>, JournalError> {
-    // The time counts from before the request. The database counts from when the request arrives,
-    // so this node never believes in the lease longer than the database does.
+    // The time counts from before the request, while the database counts from its arrival. Therefore this
+    // node never assumes that the lease holds longer than the database does.
     let asked = clock.now();
     let lease = journal.acquire_lease(id, holder, TTL).await?;
     Ok(lease.map(|lease| Held { lease, until: later(asked, TTL) }))
 }
 
-/// Renews a lease for as long as it is polled. Never returns: when the lease is lost it pulls
-/// the brake.
+/// Renews a lease as long as the future is polled. Never returns. If the lease is lost, it pulls the brake.
 pub(crate) async fn keep<J: Journal, K: Clock>(journal: &J, clock: &K, lease: Lease, brake: &Brake) -> Infallible {
     loop {
         clock.sleep(RENEWED_EVERY).await;
@@ -48,7 +47,7 @@ pub(crate) async fn keep<J: Journal, K: Clock>(journal: &J, clock: &K, lease: Le
         match journal.renew_lease(lease, TTL).await {
             Ok(()) => brake.lease_renewed(later(asked, TTL)),
             Err(JournalError::LeaseLost) => break,
-            // The next attempt may succeed in time; commits are fenced in any case.
+            // The next attempt may succeed in time. Commits are fenced in any case.
             Err(error) => {
                 tracing::warn!(%error, connection = %lease.connection_id, "the lease could not be renewed");
                 if brake.lease_ran_out(clock.now()) {
@@ -61,7 +60,7 @@ pub(crate) async fn keep<J: Journal, K: Clock>(journal: &J, clock: &K, lease: Le
     std::future::pending().await
 }
 
-/// Waits for a lease, at most for `patience`.
+/// Waits for a lease for at most `patience`.
 pub(crate) async fn wait_for<J: Journal, K: Clock>(
     journal: &J,
     clock: &K,

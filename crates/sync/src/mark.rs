@@ -1,9 +1,9 @@
-//! The mark that a run leaves in Vault: whose a secret is, and which run touched it last.
+//! The mark that a run leaves in Vault: the manager of a secret, and the run that last touched it.
 //!
-//! The number of a run is recorded before anything carries it, so that a database which finds a
-//! higher one knows that it went back in time (`vaultterm_reconcile::RunMark`). One secret per run
-//! is enough: steps that mark anyway carry it along, and where none does, the first one that changed
-//! something in Vault leaves it, with one request more.
+//! The number of a run is recorded before any secret carries it. A database that finds a higher number in
+//! Vault therefore knows that it went back in time (`vaultterm_reconcile::RunMark`). One secret per run is
+//! enough. Steps that set a mark anyway include the number. If none does, the first step that changed
+//! something in Vault leaves the number with one additional request.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,17 +11,17 @@ use vaultterm_reconcile::{Mode, Options, RecordId, RecordType, RunMark, Step};
 
 use crate::{Clock, Journal, Lease, Remote, brake::Stopped, session::Session};
 
-/// What is written to a secret's `custom_metadata`. What is `None` stays as it is.
+/// The keys that are written to a secret's `custom_metadata`. A part that is `None` stays as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {
-    /// The record that the secret belongs to, and its type: `managed-by`, `vaultterm-instance`,
+    /// The record to which the secret belongs, and its type: `managed-by`, `vaultterm-instance`,
     /// `vaultterm-record`, `vaultterm-type`.
     pub record: Option<(RecordId, RecordType)>,
     /// `vaultterm-run`.
     pub run: RunMark,
 }
 
-/// The number of the run that is going on, and whether Vault shows it already.
+/// The number of the current run, and whether Vault shows it already.
 #[derive(Debug)]
 pub(crate) struct RunNumber {
     mark: Option<RunMark>,
@@ -29,8 +29,8 @@ pub(crate) struct RunNumber {
 }
 
 impl RunNumber {
-    /// Draws the number of a run that is about to carry out `steps`, above every one that was seen,
-    /// and records it. A run that changes nothing in Vault has none.
+    /// Draws the number of a run that is about to carry out `steps`, and records it. The number is higher
+    /// than all that were seen. A run that changes nothing in Vault has no number.
     pub(crate) async fn draw<J: Journal, R: Remote, K: Clock>(
         session: &Session<'_, J, R, K>,
         lease: Lease,
@@ -42,7 +42,7 @@ impl RunNumber {
         Self::recorded(session, lease, known, (newest, mark)).await
     }
 
-    /// Draws the number of a decision that is about to be carried out by `steps`.
+    /// Draws the number of a decision that `steps` are about to carry out.
     pub(crate) async fn draw_for_decision<J: Journal, R: Remote, K: Clock>(
         session: &Session<'_, J, R, K>,
         lease: Lease,
@@ -67,18 +67,18 @@ impl RunNumber {
         Ok(Self { mark, shown: AtomicBool::new(false) })
     }
 
-    /// Makes the mark of a record. It shows the run as well.
+    /// Returns the mark of a record. The mark also shows the run.
     pub(crate) fn of(&self, record_id: RecordId, record_type: RecordType) -> Option<Mark> {
         self.shown.store(true, Ordering::Relaxed);
         self.mark.map(|run| Mark { record: Some((record_id, record_type)), run })
     }
 
-    /// Makes a mark that only shows the run; `None` when Vault shows it already.
+    /// Returns a mark that only shows the run, or `None` if Vault shows it already.
     pub(crate) fn alone(&self) -> Option<Mark> {
         if self.shown.swap(true, Ordering::Relaxed) { None } else { self.mark.map(|run| Mark { record: None, run }) }
     }
 
-    /// A mark did not get through: the next step that changes something in Vault leaves one.
+    /// Records that a mark failed, so that the next step that changes something in Vault leaves one.
     pub(crate) fn failed(&self) {
         self.shown.store(false, Ordering::Relaxed);
     }

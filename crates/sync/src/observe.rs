@@ -1,7 +1,7 @@
-//! Observing both sides, looking up what the planner asks for, and planning.
+//! Observes both sides, looks up what the planner asks for, and makes the plan.
 //!
-//! Nothing is written here. Values are read only for paths whose stamp or revision moved.
-//! Start reading at [`Session::plan`].
+//! This module writes nothing. It reads values only for paths whose stamp or revision changed. Start reading
+//! at [`Session::plan`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,22 +21,22 @@ use crate::{
     session::{Session, replaced},
 };
 
-/// Records read from the database at once.
+/// The maximum number of concurrent reads from the database.
 const LOCAL_READS_MAX: usize = 16;
-/// How often the planner may ask for absences; it needs one round.
+/// The maximum number of times that the planner may ask for absences. It needs one round.
 const ROUNDS_MAX: usize = 4;
 
-/// The stamps of both sides, and what they agreed on.
+/// The stamps of both sides, and the bases.
 pub(crate) struct Observation {
     pub(crate) base: BTreeMap<SecretPath, BaseEntry>,
     pub(crate) local: LocalSnapshot,
     pub(crate) remote: RemoteSnapshot,
-    /// Paths with a base that were found gone, where reads may be stale, with the version that both
-    /// sides agreed on: to be remembered.
+    /// Where reads may be stale: the paths with a base that were found gone, each with the version on which
+    /// both sides agreed. They are stored for the next run.
     pub(crate) suspicions: Option<BTreeMap<SecretPath, RemoteStamp>>,
 }
 
-/// What the moved paths hold.
+/// The contents of the changed paths.
 pub(crate) struct Contents {
     pub(crate) accepted: BTreeMap<SecretPath, AcceptedContents>,
     pub(crate) base: BTreeMap<SecretPath, Content>,
@@ -45,7 +45,7 @@ pub(crate) struct Contents {
 }
 
 impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
-    /// Makes a plan of what both sides show now.
+    /// Makes a plan from what both sides show now.
     pub(crate) async fn plan(&self, acknowledged: &BTreeSet<HaltKind>) -> Result<(Plan, Observation), CallError> {
         let mut observation = self.observe().await?;
         let mut asked = self.prove_absences(&mut observation).await?;
@@ -83,8 +83,8 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
         Ok((plan, observation))
     }
 
-    /// Reads the base first and the remote last: whatever happens in between shows as a
-    /// change, never as a state older than the base.
+    /// Reads the base first and the remote side last, so that an event in between shows as a change, and
+    /// never as a state older than the base.
     async fn observe(&self) -> Result<Observation, CallError> {
         let base = self.base().await?;
         let local = self.local().await?;
@@ -92,17 +92,17 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
         Ok(Observation { base, local, remote, suspicions: None })
     }
 
-    /// Says what is different about what answers, when it is not what answered before.
+    /// Returns how the server differs from the one that answered before, or `None` if it is the same.
     fn replaced(&self) -> Option<String> {
         self.connection.identity.as_ref().and_then(|recorded| replaced(recorded, self.identity))
     }
 
-    /// Says whether what was agreed on does not count any more.
+    /// Returns whether the bases no longer count.
     fn base_set_aside(&self) -> bool {
         self.connection.scope_changed || self.replaced().is_some()
     }
 
-    /// Asks the planner what it needs. A base that does not count is none.
+    /// Asks the planner which lookups it needs. Bases that no longer count are left out.
     fn inquiries(&self, observation: &Observation) -> Inquiries {
         let Observation { base, local, remote, .. } = observation;
         let nothing = BTreeMap::new();
@@ -113,7 +113,7 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
         self.journal.base(self.connection.id).await.map_err(|error| self.brake.journal_failed(error))
     }
 
-    /// Reads which run wrote to Vault last, as far as the database knows.
+    /// Returns the run that wrote to Vault last, as far as the database knows.
     pub(crate) async fn newest_run(&self) -> Result<RunMark, Stopped> {
         let Connection { id, .. } = self.connection;
         let number = self.journal.newest_run(*id).await.map_err(|error| self.brake.journal_failed(error))?;
@@ -125,8 +125,8 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
         snapshot.map_err(|error| self.brake.journal_failed(error))
     }
 
-    /// Asks for every path that a listing lacks and the base has, by name. What cannot be
-    /// learned is unreadable, never absent.
+    /// Looks by name at every path that has a base and is missing from the listing. If a look fails, the path
+    /// is unreadable and never absent.
     async fn prove_absences(&self, observation: &mut Observation) -> Result<Inquiries, CallError> {
         let mut answered = BTreeSet::new();
         for _ in 0..ROUNDS_MAX {
@@ -141,8 +141,8 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
         Ok(self.inquiries(observation))
     }
 
-    /// Where reads may be stale, what looks gone may only be not there yet: it counts once the
-    /// run before saw the same, and is left alone until then.
+    /// Handles paths that look gone where reads may be stale, because they may only be missing from an old
+    /// answer. A path counts as gone if the previous run saw the same, and is left alone until then.
     async fn suspect(&self, observation: &mut Observation) -> Result<(), CallError> {
         let before = self.journal.suspicions(self.connection.id).await;
         let before = before.map_err(|error| self.brake.journal_failed(error))?;
@@ -154,7 +154,7 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
                 continue;
             }
             gone.insert(path.clone(), agreed.stamp);
-            // The run before must have missed the very same version.
+            // The previous run must have missed exactly the same version.
             if before.get(path) != Some(&agreed.stamp) {
                 let why = "missing, to be confirmed by the next run: this server's answers may be stale";
                 *sight = RemoteSight::Unreadable(why.to_owned());
@@ -164,7 +164,7 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
         Ok(())
     }
 
-    /// Notes who accepted that a path is left out.
+    /// Adds to the plan who accepted that a path is left out.
     pub(crate) async fn show_what_was_accepted(&self, plan: &mut Plan) -> Result<(), Stopped> {
         if plan.skips.is_empty() {
             return Ok(());
@@ -188,7 +188,7 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
         }
     }
 
-    /// Looks for one path; `None` when the run was stopped.
+    /// Looks at one path. Returns `None` if the run was stopped.
     async fn look_for(&self, path: &SecretPath) -> Option<(SecretPath, RemoteSight)> {
         match self.calls.look(path).await {
             Ok(sight) => Some((path.clone(), sight)),
@@ -200,7 +200,7 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
         }
     }
 
-    /// Reads what the planner wants to compare.
+    /// Reads the contents that the planner wants to compare.
     async fn look_up(&self, asked: &Inquiries, observation: &Observation) -> Result<Contents, CallError> {
         let Observation { base, local, remote, .. } = observation;
         let (mut base_revisions, mut local_revisions, mut heads) = (Vec::new(), Vec::new(), Vec::new());
@@ -219,7 +219,8 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
         if self.brake.is_pulled() { Err(CallError::Stopped) } else { Ok(Contents { accepted, base, local, remote }) }
     }
 
-    /// Reads what people accepted as different. One that cannot be had in full is left out.
+    /// Reads the contents of accepted differences. A difference whose contents cannot be read completely is
+    /// left out.
     async fn read_accepted(
         &self,
         asked: &Inquiries,
@@ -239,7 +240,8 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
         here.into_iter().filter_map(pair).collect()
     }
 
-    /// Reads revisions. One that cannot be had is left out; the planner leaves its path alone.
+    /// Reads revisions. A revision that cannot be read is left out, and the planner then leaves its path
+    /// alone.
     async fn read_local(&self, revisions: Vec<(&SecretPath, RecordId, Revision)>) -> BTreeMap<SecretPath, Content> {
         let mut contents = BTreeMap::new();
         let mut pool = Pool::new(LOCAL_READS_MAX);
@@ -279,7 +281,7 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
         contents
     }
 
-    /// Reads and keeps one remote value; `None` when the run was stopped.
+    /// Reads and keeps one remote value. Returns `None` if the run was stopped.
     async fn read_head(&self, path: &SecretPath, stamp: RemoteStamp) -> Option<(SecretPath, Result<Content, String>)> {
         let content = match self.remote_fields(path, &stamp).await {
             Ok(read) => {
@@ -298,16 +300,16 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
         Some((path.clone(), content))
     }
 
-    /// Futures to have under way: more than requests, so that a request never waits for the
-    /// database to hand over its values.
+    /// Returns the number of concurrent futures. It is higher than the number of requests, so that a request
+    /// never waits while the database delivers its values.
     pub(crate) fn in_flight(&self) -> usize {
         usize::try_from(self.connection.concurrency_max).unwrap_or(usize::MAX).saturating_add(64)
     }
 }
 
-/// Takes a path whose agreed revision cannot be had any more (its row was damaged, say) for one that
-/// was never in step: then nothing is told apart by it, what differs is a conflict, and a person can get
-/// out of it. Answers whether there was any.
+/// Handles paths whose agreed revision can no longer be read, for example because its row was damaged. Such a
+/// path counts as one that was never in step. Then a difference is a conflict, and a person can resolve it.
+/// Returns whether there was such a path.
 fn forget_what_is_lost(observation: &mut Observation, asked: &Inquiries, contents: &Contents) -> bool {
     let lost = asked.base_contents.iter().filter(|path| !contents.base.contains_key(*path));
     let accepted = asked.accepted_contents.iter().filter(|path| !contents.accepted.contains_key(*path));
@@ -319,7 +321,7 @@ fn forget_what_is_lost(observation: &mut Observation, asked: &Inquiries, content
     !lost.is_empty()
 }
 
-/// Returns the stamp that can be read, when there is one.
+/// Returns the stamp of the readable version, if there is one.
 pub(crate) fn live_stamp(sight: &RemoteSight) -> Option<RemoteStamp> {
     match sight {
         RemoteSight::Seen(entry) => match entry.head {

@@ -1,5 +1,5 @@
-//! Reading the remote value that a conflict is about, for a person who looks at it. Writes
-//! nothing but a `SecretID` that came wrapped, and takes no lease.
+//! Reads the remote value of a conflict for a person who looks at it. This writes nothing except a `SecretID`
+//! that was unwrapped, and takes no lease.
 
 use tokio_util::sync::CancellationToken;
 use vaultterm_reconcile::RemoteExpect;
@@ -16,11 +16,11 @@ use crate::{
 };
 
 impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
-    /// Reads the very version of the secret that a conflict is about; `None` where the conflict
-    /// is about a secret that is absent or deleted.
+    /// Reads exactly the version of the secret that the conflict is about. Returns `None` if the conflict is
+    /// about a secret that is absent or deleted.
     ///
     /// # Errors
-    /// [`EngineError::Stale`] when that version cannot be read any more.
+    /// [`EngineError::Stale`] if that version can no longer be read.
     pub async fn remote_of(&self, id: ConflictId) -> Result<Option<SecretFields>, EngineError> {
         let stored = self.journal.conflict(id).await?.ok_or(EngineError::NotFound("conflict"))?;
         let RemoteExpect::Live { stamp, .. } = stored.conflict.expect.remote else { return Ok(None) };

@@ -1,8 +1,8 @@
-//! Many futures at once, but not too many.
+//! Drives many futures at once, up to a limit.
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 
-/// Drives futures of one kind together, at most `max` of them.
+/// Drives futures of one kind together, at most `max` at a time.
 pub(crate) struct Pool<F> {
     going: FuturesUnordered<F>,
     max: usize,
@@ -13,15 +13,14 @@ impl<F: Future> Pool<F> {
         Self { going: FuturesUnordered::new(), max: max.max(1) }
     }
 
-    /// Adds a future. When the pool is full, waits until another one has ended, and answers
-    /// what came out of it.
+    /// Adds a future. If the pool is full, waits until another one has ended, and returns its output.
     pub(crate) async fn add(&mut self, future: F) -> Option<F::Output> {
         let ended = if self.going.len() < self.max { None } else { self.going.next().await };
         self.going.push(future);
         ended
     }
 
-    /// Waits for any future to end; `None` when none is left.
+    /// Waits for any future to end. Returns `None` if none is left.
     pub(crate) async fn next(&mut self) -> Option<F::Output> {
         self.going.next().await
     }

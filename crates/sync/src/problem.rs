@@ -1,4 +1,4 @@
-//! What went wrong at a path, as it is told to people.
+//! The problems of a run, in the form for people.
 
 use vaultterm_reconcile::{Halt, HaltKind, Skip, SkipKind};
 use vaultterm_sealing::FieldsError;
@@ -9,8 +9,8 @@ use crate::{
     retry::CallError,
 };
 
-/// Returns the halt that a fault at the login is. It is no failure that passes: a person must change
-/// the connection.
+/// Returns the halt for a fault at the login that does not pass by itself, because a person must change the
+/// connection.
 pub(crate) fn halt(fault: &RemoteFault) -> Option<Halt> {
     if fault.class != FaultClass::NamespaceIgnored {
         return None;
@@ -22,7 +22,7 @@ pub(crate) fn halt(fault: &RemoteFault) -> Option<Halt> {
 /// Why a step was not carried out.
 #[derive(Debug)]
 pub(crate) enum StepError {
-    /// A side is no longer in the state that was planned on; says which and how.
+    /// A side is no longer in the planned state. The text says which side and how.
     Stale(String),
     /// Vault refused or did not answer.
     Fault(RemoteFault),
@@ -30,7 +30,7 @@ pub(crate) enum StepError {
     Limits(FieldsError),
     /// A stored value does not open.
     Unreadable(String),
-    /// A person has to act first; says why and what.
+    /// A person must act first. The text says why and how.
     Waits(String),
     /// The run was stopped.
     Stopped,
@@ -65,12 +65,12 @@ impl Problem {
         Self { path: path.into(), class: ProblemClass(class.to_owned()), detail: detail.into(), hint }
     }
 
-    /// A path whose sides moved since they were looked at.
+    /// Returns the problem of a path that changed since it was looked at.
     pub(crate) fn stale(path: impl Into<String>, detail: impl Into<String>) -> Self {
         Self::new(path, "stale", detail, Some("the next run looks again".to_owned()))
     }
 
-    /// A path that the plan left alone.
+    /// Returns the problem of a path that the plan skipped.
     pub(crate) fn left_alone(skip: &Skip) -> Self {
         let (reason, path) = (&skip.reason, skip.path.as_str());
         match (skip.kind, &skip.accepted_by) {
@@ -84,23 +84,24 @@ impl Problem {
         }
     }
 
-    /// A plan that cannot be applied any more.
+    /// Returns the problem of a plan that can no longer be applied.
     pub(crate) fn plan_not_applicable(detail: impl Into<String>) -> Self {
         Self::new("", "plan_not_applicable", detail, Some("make a new plan".to_owned()))
     }
 
-    /// A request that failed for good.
+    /// Returns the problem of a request that failed for good.
     pub(crate) fn fault(path: impl Into<String>, fault: &RemoteFault) -> Self {
         Self::new(path, fault.class.as_str(), fault.message.clone(), fault.hint.clone())
     }
 
-    /// A token that outlives its run, because it could not be revoked.
+    /// Returns the problem of a token that could not be revoked and outlives its run.
     pub(crate) fn token_left(fault: &RemoteFault) -> Self {
         let detail = format!("the run's token could not be revoked and lives until it expires: {}", fault.message);
         Self::new("", ProblemClass::TOKEN_NOT_REVOKED, detail, fault.hint.clone())
     }
 
-    /// A step that was not carried out; `None` when the run was stopped, which is told once.
+    /// Returns the problem of a step that was not carried out, or `None` if the run was stopped, because that
+    /// is reported once for the whole run.
     pub(crate) fn step(path: &str, error: &StepError) -> Option<Self> {
         Some(match error {
             StepError::Stale(detail) => Self::stale(path, detail.clone()),
@@ -115,7 +116,7 @@ impl Problem {
         })
     }
 
-    /// What stopped the whole run.
+    /// Returns the problem that stopped the whole run.
     pub(crate) fn stop(stop: &Stop) -> Self {
         match stop {
             Stop::Remote(fault) => Self::fault("", fault),

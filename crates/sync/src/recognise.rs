@@ -1,12 +1,13 @@
-//! Recognising what a run wrote that was cut off before it could record it.
+//! Recognises a write by a run that was cut off before it could record the write.
 //!
-//! Usually the record still holds what was written: both sides are equal, and the planner adopts.
-//! When a person went on editing meanwhile, the secret equals an older revision of the record, and
-//! looks like a change by somebody else. It is none: both sides agreed on that revision, and the
-//! record changed since. So the base is set there before anything is planned, and what follows is
-//! what would have followed if the write had been recorded.
+//! Usually the record still has the content that was written. Both sides are equal then, and the planner
+//! adopts them. If a person edited the record meanwhile, the secret equals an older revision of the record,
+//! and looks like a change by another client. It is not such a change: both sides agreed on that revision,
+//! and the record changed since. Therefore the base is set to that revision before anything is planned, and
+//! the plan is the same as if the write had been recorded.
 //!
-//! Nothing gets out of reach by it, whoever wrote the secret: its value is a revision of the record.
+//! No value is lost by this, even if another client wrote the secret, because its value is a revision of the
+//! record.
 
 use std::collections::BTreeMap;
 
@@ -23,18 +24,18 @@ use crate::{
     session::Session,
 };
 
-/// Revisions of a record that are compared, from the newest.
+/// The maximum number of revisions of a record that are compared, from the newest.
 const REVISIONS_MAX: u64 = 32;
 
-/// Which revisions of which record a secret may equal.
+/// The revisions of a record that a secret may equal.
 struct Candidates {
     record_id: RecordId,
-    /// The oldest one, and the one after the newest.
+    /// The range of revisions. Its end is exclusive.
     revisions: std::ops::Range<u64>,
 }
 
 impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
-    /// Sets the base of each path at the revision that its secret equals.
+    /// Sets the base of each path to the revision that its secret equals.
     pub(crate) async fn recognise(
         &self,
         observation: &mut Observation,
@@ -63,7 +64,7 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
         Ok(())
     }
 
-    /// Finds the revision that a secret equals.
+    /// Returns the base for the revision that a secret equals.
     async fn agreed_at(
         &self,
         observation: &Observation,
@@ -98,7 +99,7 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
         Ok(None)
     }
 
-    /// Says what a secret may equal, if it can be a write of ours at all.
+    /// Returns the revisions that a secret may equal, if it can be a write by this connection at all.
     fn candidates(
         &self,
         base: Option<&BaseEntry>,
@@ -109,25 +110,26 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
         let RemoteHead::Live { stamp, .. } = remote.head else { return None };
         let ours = remote.annotation.instance.as_ref().is_some_and(|found| *found == self.connection.options.instance);
         let (record_id, since) = match base {
-            // Under other key metadata, or with a lower number, it is no successor of the base.
+            // With other key metadata, or with a lower number, the secret does not follow the base.
             Some(base) => {
                 let follows = base.stamp.key_created == stamp.key_created && base.stamp.version < stamp.version;
-                // What a person accepted as different was not written by us.
+                // A secret whose difference a person accepted was not written by this connection.
                 (follows && base.link == Link::Linked).then_some((base.record_id, base.local_revision().0))?
             }
-            // A secret without a base is somebody else's, unless its mark names the very record.
+            // A secret without a base belongs to another writer, unless its mark names exactly this record.
             None if ours => (remote.annotation.record_id?, 0),
             None => return None,
         };
         let (entry, here) = find(local, path, record_id)?;
-        // What equals the current revision at its own path is adopted.
+        // A secret that equals the current revision at its own path is adopted by the planner.
         let end = if here { entry.revision.0 } else { entry.revision.0 + 1 };
         let begin = (since + 1).max(end.saturating_sub(REVISIONS_MAX));
         Some(Candidates { record_id, revisions: begin..end })
     }
 }
 
-/// Finds a record: at its path, and whether it is live there; in the trash; or moved elsewhere.
+/// Finds a record, and returns whether it is live at the path. It may also be in the trash, or moved to
+/// another path.
 fn find<'a>(local: &'a LocalSnapshot, path: &SecretPath, record_id: RecordId) -> Option<(&'a LocalEntry, bool)> {
     let is_it = |entry: &&LocalEntry| entry.record_id == record_id;
     if let Some(entry) = local.live.get(path) {

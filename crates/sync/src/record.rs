@@ -1,7 +1,7 @@
-//! Recording: what steps did goes into the database in batches, one transaction each.
+//! Records the outcomes of steps in the database in batches, with one transaction per batch.
 //!
-//! While one batch is being committed the next one gathers, so a batch is as large as the
-//! database is slow, and a lone outcome never waits. Steps wait for their answer.
+//! While a batch is being committed, the next one gathers. A batch therefore grows when the database is slow,
+//! and a single outcome never waits. Each step waits for its answer.
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -10,22 +10,22 @@ use crate::{
     brake::{Brake, Stopped},
 };
 
-/// Outcomes per transaction, at most.
+/// The maximum number of outcomes per transaction.
 const BATCH_MAX: usize = 200;
 
 type Entry = (Outcome, oneshot::Sender<Committed>);
 
-/// Where steps hand in what they did.
+/// The end at which steps hand in their outcomes.
 pub(crate) struct Recorder {
     outcomes: mpsc::UnboundedSender<Entry>,
 }
 
-/// The other end: what was handed in and is not recorded yet. Bounded by the steps in flight.
+/// The other end, with the outcomes that are not recorded yet. The number of steps in flight limits it.
 pub(crate) struct Pending {
     outcomes: mpsc::UnboundedReceiver<Entry>,
 }
 
-/// Makes both ends.
+/// Returns both ends.
 pub(crate) fn recorder() -> (Recorder, Pending) {
     let (sender, receiver) = mpsc::unbounded_channel();
     (Recorder { outcomes: sender }, Pending { outcomes: receiver })
@@ -41,9 +41,8 @@ impl Recorder {
 }
 
 impl Pending {
-    /// Waits for something to record, and records all there is by then. Answers `false` when
-    /// the recorder is gone and nothing is left, or when the database failed (the brake is
-    /// pulled then).
+    /// Waits for an outcome, and records all that are there by then. Returns `false` if the recorder is gone
+    /// and nothing is left, or if the database failed. In the second case it pulls the brake.
     pub(crate) async fn commit_next<J: Journal>(
         &mut self,
         journal: &J,
@@ -59,14 +58,14 @@ impl Pending {
         match journal.commit(lease, run_id, outcomes).await {
             Ok(committed) => {
                 for (answer, committed) in answers.into_iter().zip(committed) {
-                    // A step that gave up meanwhile does not want to know.
+                    // A step that gave up meanwhile no longer waits for its answer.
                     let _ = answer.send(committed);
                 }
                 true
             }
             Err(error) => {
                 brake.journal_failed(error);
-                // Whoever waits for its record, or still wants one, learns that it is too late.
+                // Steps that wait for their record, or still hand one in, learn that it is too late.
                 self.outcomes.close();
                 while self.outcomes.try_recv().is_ok() {}
                 false

@@ -1,7 +1,7 @@
-//! One run, from its first request to its last record.
+//! A run, from its first request to its last record.
 //!
-//! Start reading at [`carry_out`]. However it ends, the token is revoked, the run is recorded
-//! as finished and the lease is given back.
+//! Start reading at [`carry_out`]. In every case the token is revoked, the run is recorded as finished, and
+//! the lease is given back.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -27,20 +27,20 @@ use crate::{
     tally::Tally,
 };
 
-/// Between two records of how far a run is, in nanoseconds.
+/// The time between two records of a run's progress, in nanoseconds.
 const UPDATED_EVERY_NS: i64 = 1_000_000_000;
 
-/// How a run came to its end when nothing stopped it.
+/// The result of a run that was not stopped.
 enum Ending {
-    /// The plan was carried out, as far as its paths allowed.
+    /// The plan was carried out as far as its paths allowed.
     Applied,
-    /// A guard forbids it.
+    /// A guard halted the run.
     Halted(Vec<Halt>),
-    /// The stored plan does not fit what was found.
+    /// The stored plan does not fit the state that was found.
     PlanNotApplicable(String),
 }
 
-/// What a run has to do.
+/// The work of a run.
 struct Task<'a> {
     entitlement: &'a dyn Entitlement,
     connection: Connection,
@@ -48,7 +48,7 @@ struct Task<'a> {
     acknowledge: BTreeSet<HaltKind>,
 }
 
-/// Carries out a run to its end, whatever happens.
+/// Carries out a run to its end.
 pub(crate) async fn carry_out<J: Journal, C: Connector, K: Clock, P: Progress>(
     shell: Shell<'_, J, C, K>,
     entitlement: &dyn Entitlement,
@@ -72,13 +72,13 @@ pub(crate) async fn carry_out<J: Journal, C: Connector, K: Clock, P: Progress>(
     conclude(&mut run, ending, brake, &tally);
     run.finished = Some(clock.now());
     finish(journal, &run, lease).await;
-    // Told when it is recorded: whoever hears of the end and looks finds it.
+    // The event comes after the record, so that a client that gets it finds the finished run.
     progress.tell(Event::Finished(&run));
     run
 }
 
-/// Records the end and gives the lease back. What fails here heals by itself: the next run
-/// closes this one, and the lease expires.
+/// Records the end and gives the lease back. A failure here is repaired later: the next run closes this one,
+/// and the lease expires.
 pub(crate) async fn finish<J: Journal>(journal: &J, run: &Run, lease: Lease) {
     if let Err(error) = journal.finish_run(run).await {
         tracing::error!(%error, run = %run.id, "the end of a run could not be recorded");
@@ -88,7 +88,7 @@ pub(crate) async fn finish<J: Journal>(journal: &J, run: &Run, lease: Lease) {
     }
 }
 
-/// Opens a session, lets the run happen in it, and closes it.
+/// Opens a session, carries out the run in it, and closes it.
 async fn open<J: Journal, C: Connector, K: Clock, P: Progress>(
     shell: Shell<'_, J, C, K>,
     (run, lease): (&mut Run, Lease),
@@ -111,7 +111,7 @@ async fn open<J: Journal, C: Connector, K: Clock, P: Progress>(
     let session = Session::new(shell, brake, &task.connection, &connected, seed);
     let ending = plan_and_apply(&session, (run, lease), task, connected.secret_id_expires, tally).await;
     if let Err(fault) = connected.remote.close().await {
-        // A server that stopped the run is told of once: it answers this request no better.
+        // A server that stopped the run is reported once. It would not answer this request any better.
         if !brake.is_pulled() {
             tally.problem(Problem::token_left(&fault));
         }
@@ -120,7 +120,7 @@ async fn open<J: Journal, C: Connector, K: Clock, P: Progress>(
     ending
 }
 
-/// A fault that no path can be blamed for stops the run.
+/// Stops the run because of a fault that does not concern a single path.
 fn stopped(error: CallError, brake: &Brake) -> Stopped {
     match error {
         CallError::Fault(fault) => brake.pull(Stop::Remote(fault)),
@@ -153,7 +153,8 @@ async fn plan_and_apply<J: Journal, R: Remote, K: Clock, P: Progress>(
     };
     tally.phase(Phase::Plan);
     let mut open: Vec<_> = plan.halts.iter().filter(|halt| !task.acknowledge.contains(&halt.kind)).cloned().collect();
-    // Asked now, whenever the plan was made, and before anything is remembered, suspicions included.
+    // The license is checked now, whenever the plan was made, and before anything is stored, including
+    // suspicions.
     if let Some(unlicensed) = task.entitlement.missing() {
         open.push(unlicensed.halt());
         return Ok(Ending::Halted(open));
@@ -176,7 +177,7 @@ async fn plan_and_apply<J: Journal, R: Remote, K: Clock, P: Progress>(
     apply((session, number), (run, lease), &plan, (&base, &local), task.plan.is_some(), tally).await
 }
 
-/// Records what answers at the address, and forgets a base that does not count any more.
+/// Records the identity of the server, and forgets bases that no longer count.
 async fn accept<J: Journal, R: Remote, K: Clock>(
     session: &Session<'_, J, R, K>,
     lease: Lease,
@@ -190,14 +191,14 @@ async fn accept<J: Journal, R: Remote, K: Clock>(
     let recorded = journal.record_identity(lease, identity, secret_id_expires).await;
     recorded.map_err(|error| brake.journal_failed(error))?;
     if session.connection.guarded.is_some() {
-        // Comes here only acknowledged: a plan under the guard halts. Last, so that what is killed
-        // before asks again.
+        // A run gets here only with an acknowledgement, because a plan under the guard halts. This comes
+        // last, so that a run that is killed before it needs an acknowledgement again.
         journal.lift_guard(lease).await.map_err(|error| brake.journal_failed(error))?;
     }
     Ok(())
 }
 
-/// Carries out the plan, recording as it goes.
+/// Carries out the plan and records its outcomes.
 async fn apply<J: Journal, R: Remote, K: Clock, P: Progress>(
     (session, number): (&Session<'_, J, R, K>, RunNumber),
     (run, lease): (&Run, Lease),
@@ -213,7 +214,7 @@ async fn apply<J: Journal, R: Remote, K: Clock, P: Progress>(
     tally.phase(Phase::Apply);
     let work = async {
         apply.carry_out(&plan.steps).await;
-        // Ends the recording, once it has caught up.
+        // This ends the recording after it has caught up.
         drop(apply);
     };
     join(work, record(session, (run, lease), pending, tally)).await;
@@ -221,7 +222,7 @@ async fn apply<J: Journal, R: Remote, K: Clock, P: Progress>(
     if session.brake.is_pulled() { Err(Stopped) } else { Ok(Ending::Applied) }
 }
 
-/// Records what steps did, and now and then how far the run is.
+/// Records the outcomes of steps, and from time to time the progress of the run.
 async fn record<J: Journal, R: Remote, K: Clock, P: Progress>(
     session: &Session<'_, J, R, K>,
     (run, lease): (&Run, Lease),
@@ -246,13 +247,13 @@ async fn update_run<J: Journal, R: Remote, K: Clock, P: Progress>(
     let mut so_far = Run { requests: session.calls.requests(), ..run.clone() };
     tally.write_to(&mut so_far);
     if let Err(error) = session.journal.update_run(lease, &so_far).await {
-        // Commits are what counts; they fail by themselves.
+        // The commits matter, and they report their own failures.
         tracing::debug!(%error, run = %run.id, "how far a run is could not be recorded");
     }
 }
 
-/// Records the conflicts of the plan. A fresh plan has judged every path but the skipped ones;
-/// of a stored one only the conflicts count that are still as they were.
+/// Records the conflicts of the plan. A new plan has judged every path except the skipped ones. Of a stored
+/// plan, only the conflicts count that have not changed.
 async fn record_conflicts<J: Journal, R: Remote, K: Clock, P: Progress>(
     apply: &Apply<'_, J, R, K, P>,
     (run, lease): (&Run, Lease),
@@ -287,7 +288,7 @@ async fn still_open_conflict<J: Journal, R: Remote, K: Clock, P: Progress>(
     apply.still_holds(&conflict.path, &conflict.expect).await.is_ok().then(|| conflict.clone())
 }
 
-/// Says how the run ended.
+/// Sets the result of the run.
 fn conclude<P: Progress>(run: &mut Run, ending: Result<Ending, Stopped>, brake: Brake, tally: &Tally<'_, P>) {
     let cancelled = brake.is_cancelled();
     let applied = matches!(ending, Ok(Ending::Applied)) && tally.all_had_their_turn();

@@ -1,5 +1,5 @@
-//! When runs start by themselves. A pure function: the server's scheduler asks it, and starts
-//! what it says.
+//! Decides when runs start by themselves. The function is pure. The server's scheduler calls it and starts
+//! the runs.
 
 use std::time::Duration;
 
@@ -7,51 +7,52 @@ use vaultterm_reconcile::UnixNanos;
 
 use crate::{Connection, Run, RunState, Trigger, moment::later};
 
-/// How long a local change waits for the next one, so that a burst of edits is one run.
+/// The time that a local change waits for the next one, so that several quick edits make one run.
 pub const DEBOUNCE: Duration = Duration::from_secs(2);
-/// The wait after a first failed run; each further one is twice as long.
+/// The pause after a first failed run. It doubles with each further failure.
 pub const BACKOFF_FIRST: Duration = Duration::from_secs(30);
-/// The longest wait after failed runs.
+/// The longest pause after failed runs.
 pub const BACKOFF_MAX: Duration = Duration::from_secs(60 * 60);
 
-/// The wait after a first refused login; each further one is twice as long. Vault locks a role after five
-/// refused logins of which no two are more than 15 minutes apart, and for 15 minutes (its defaults): a schedule that
-/// waits longer never adds to the count, and finds the role open again.
+/// The pause after a first refused login. It doubles with each further one. By its defaults, Vault locks a
+/// role for 15 minutes after five refused logins that follow each other within 15 minutes. A schedule with
+/// longer pauses never adds to that count, and finds the role unlocked.
 pub const LOGIN_REST_FIRST: Duration = Duration::from_secs(30 * 60);
-/// The longest wait after refused logins.
+/// The longest pause after refused logins.
 pub const LOGIN_REST_MAX: Duration = Duration::from_secs(6 * 60 * 60);
 
-/// How a connection stands, as far as its schedule is concerned.
+/// The state of a connection, as far as its schedule depends on it.
 #[derive(Clone, Copy, Debug)]
 pub struct Standing<'a> {
     /// The connection.
     pub connection: &'a Connection,
-    /// Its newest run; resolutions are none.
+    /// The newest run. Resolutions do not count.
     pub last_run: Option<&'a Run>,
-    /// How many runs failed in a row, the newest included.
+    /// The number of consecutive failed runs up to the newest run.
     pub failures: u32,
-    /// How many runs in a row were refused at the login, the newest included, since the credential was last
-    /// changed or proved good.
+    /// The number of consecutive runs up to the newest that were refused at the login since the credential
+    /// was last changed or used with success.
     pub logins_refused: u32,
-    /// When its collection was last changed by somebody else than a run of this connection, if that
-    /// change is in no run yet. Whether it is, change numbers tell; this moment, by the clock of the
-    /// node that made the change, only says how long to wait for the next change.
+    /// The time of the last change of the collection by another actor than a run of this connection, if no
+    /// run has seen that change yet. Change numbers decide whether a run has seen it. The time, by the clock
+    /// of the node that made the change, only determines how long to wait for further changes.
     pub changed: Option<UnixNanos>,
 }
 
-/// Decides whether a run should start now, and why; `None` when it should not.
+/// Returns the trigger of a run that should start now, or `None` if none should.
 ///
-/// A paused connection does not run, nor one that nobody ran before (its first plan wants a
-/// person), nor one that is halted (its next plan does), nor one that runs.
+/// No run starts on a paused connection, on one that no person has run before (its first plan needs a
+/// person), on a halted one (its next plan needs a person), or while another run is in progress.
 #[must_use]
 pub fn due(standing: &Standing<'_>, now: UnixNanos) -> Option<Trigger> {
-    // A change from the future was made by a node whose clock is ahead: nobody waits for that moment.
+    // A change from the future was made by a node whose clock is ahead. The schedule does not wait for that
+    // moment.
     let changed = standing.changed.map(|changed| if changed > now { UnixNanos(i64::MIN) } else { changed });
     let standing = &Standing { changed, ..*standing };
     next(standing).filter(|(at, _)| *at <= now).map(|(_, trigger)| trigger)
 }
 
-/// Tells when the next run should start if nothing changes, and why.
+/// Returns when the next run should start if nothing changes, with its trigger.
 #[must_use]
 pub fn next(standing: &Standing<'_>) -> Option<(UnixNanos, Trigger)> {
     let Standing { connection, last_run, failures, logins_refused, changed } = *standing;
@@ -70,7 +71,7 @@ pub fn next(standing: &Standing<'_>) -> Option<(UnixNanos, Trigger)> {
     [by_change, by_interval].into_iter().flatten().min_by_key(|(at, _)| *at)
 }
 
-/// Tells how long to rest after failed runs in a row.
+/// Returns the pause after consecutive failed runs.
 fn backoff(failures: u32) -> Duration {
     match failures {
         0 => Duration::ZERO,
@@ -78,8 +79,8 @@ fn backoff(failures: u32) -> Duration {
     }
 }
 
-/// Tells how long to rest after logins that were refused in a row: beyond the time for which Vault locks a role and
-/// counts its refused logins.
+/// Returns the pause after consecutive refused logins. It is longer than the time for which Vault locks a
+/// role and counts its refused logins.
 #[must_use]
 pub fn login_rest(logins_refused: u32) -> Duration {
     match logins_refused {

@@ -1,5 +1,5 @@
-//! What a plan, a run and a resolution share: the connection, the way to its remote, the
-//! journal, and the values that were read on the way.
+//! The parts that a plan, a run and a resolution share: the connection, the remote, the journal, and the
+//! values that were read.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -18,11 +18,11 @@ use crate::{
     retry::{CallError, Calls, Jitter, repeat_login},
 };
 
-/// Remote values kept between planning and applying, at most (their content, not their
-/// overhead). What does not fit is read again.
+/// The maximum number of bytes of remote values that are kept between planning and applying. Only their
+/// content counts, without overhead. Other values are read again.
 const VALUES_BYTES_MAX: u64 = 64 << 20;
 
-/// What the engine works with: the database, the way to Vaults, the time, and new ids.
+/// The parts with which the engine works: the database, the connector, the clock and the source of ids.
 pub(crate) struct Shell<'a, J, C, K> {
     pub(crate) journal: &'a J,
     pub(crate) connector: &'a C,
@@ -38,20 +38,20 @@ impl<J, C, K> Clone for Shell<'_, J, C, K> {
 
 impl<J, C, K> Copy for Shell<'_, J, C, K> {}
 
-/// One logged-in session with everything that its work needs.
+/// A logged-in session, with everything that its work needs.
 pub(crate) struct Session<'a, J, R, K> {
     pub(crate) journal: &'a J,
     pub(crate) clock: &'a K,
     pub(crate) ids: &'a dyn Ids,
     pub(crate) brake: &'a Brake,
     pub(crate) connection: &'a Connection,
-    /// What answers at the address.
+    /// The identity of the server.
     pub(crate) identity: &'a RemoteIdentity,
     pub(crate) calls: Calls<'a, R, K>,
     pub(crate) values: Values,
-    /// `max_versions` of the mount, once it was asked for.
+    /// `max_versions` of the mount, after it was requested.
     versions_max: OnceCell<Option<u64>>,
-    /// What could not be learned while planning, because a request failed for good.
+    /// The faults of requests that failed for good during planning, by path.
     faults: Mutex<BTreeMap<String, RemoteFault>>,
 }
 
@@ -71,14 +71,14 @@ impl<'a, J: Journal, R: Remote, K: Clock> Session<'a, J, R, K> {
         Self { journal, clock, ids, brake, connection, identity, calls, values, versions_max, faults }
     }
 
-    /// Returns the mount's `max_versions` (0: not set); `None` where the role may not read it. Asked for
-    /// once.
+    /// Returns `max_versions` of the mount (0: not set), or `None` if the role may not read it. Requests it
+    /// only once.
     pub(crate) async fn versions_max(&self) -> Result<Option<u64>, CallError> {
         self.versions_max.get_or_try_init(|| self.calls.versions_max()).await.copied()
     }
 
-    /// Remembers why a path could not be looked at or read. What the role may not see is no fault:
-    /// such a path is left alone for as long as that is so.
+    /// Remembers why a path could not be looked at or read. A denial is not a fault: such a path is left
+    /// alone as long as the role may not see it.
     pub(crate) fn note(&self, path: &SecretPath, fault: &RemoteFault) {
         if fault.class != FaultClass::Denied {
             self.faults.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_string(), fault.clone());
@@ -90,7 +90,7 @@ impl<'a, J: Journal, R: Remote, K: Clock> Session<'a, J, R, K> {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner).get(path).cloned()
     }
 
-    /// Reads one revision of a record. A value that does not open fails its path alone.
+    /// Reads a revision of a record. A value that does not open fails only its own path.
     pub(crate) async fn local_fields(
         &self,
         record_id: RecordId,
@@ -104,7 +104,7 @@ impl<'a, J: Journal, R: Remote, K: Clock> Session<'a, J, R, K> {
         }
     }
 
-    /// Reads the very version that a stamp names; any other one under the same number is stale.
+    /// Reads exactly the version that a stamp names. Another version with the same number is stale.
     pub(crate) async fn remote_fields(&self, path: &SecretPath, stamp: &RemoteStamp) -> Result<SecretRead, StepError> {
         let kept = self.values.take(path, stamp);
         let read = match kept {
@@ -119,7 +119,7 @@ impl<'a, J: Journal, R: Remote, K: Clock> Session<'a, J, R, K> {
     }
 }
 
-/// Remote values that were read for planning: applying does not read them twice.
+/// The remote values that were read during planning, so that they are not read again.
 #[derive(Default)]
 pub(crate) struct Values(Mutex<Kept>);
 
@@ -130,7 +130,7 @@ struct Kept {
 }
 
 impl Values {
-    /// Keeps a value while there is room.
+    /// Keeps a value if there is room.
     pub(crate) fn keep(&self, path: SecretPath, stamp: RemoteStamp, read: SecretRead, content: &Content) {
         let bytes: u64 = content.iter().map(|(name, field)| name.len() as u64 + field.length).sum();
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -145,8 +145,8 @@ impl Values {
     }
 }
 
-/// Logs in. A wrapped `SecretID` is unwrapped first and stored at once: its token is spent,
-/// and whatever fails afterwards must not lose it.
+/// Logs in. A wrapped `SecretID` is unwrapped first and stored at once, because its token is used up and a
+/// later failure must not lose it.
 pub(crate) async fn connect<J: Journal, C: Connector, K: Clock>(
     shell: Shell<'_, J, C, K>,
     brake: &Brake,
@@ -177,7 +177,7 @@ async fn store_unwrapped<J: Journal>(
     stored.map_err(|error| brake.journal_failed(error).into())
 }
 
-/// Compares what answers with what answered before; says what differs. Upgrades are no
+/// Compares the server with the one that answered before, and returns how they differ. An upgrade is not a
 /// difference.
 pub(crate) fn replaced(recorded: &RemoteIdentity, found: &RemoteIdentity) -> Option<String> {
     let differ = |one: &Option<String>, other: &Option<String>| one.is_some() && other.is_some() && one != other;

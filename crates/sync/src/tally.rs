@@ -1,4 +1,4 @@
-//! What a run has done so far: counts, problems, and who wants to hear of it.
+//! The results of a run so far: counts and problems. They are also reported as progress.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -6,10 +6,10 @@ use vaultterm_reconcile::{Counts, Plan, Step};
 
 use crate::{Event, Phase, Problem, Progress, RemoteFault, Run, problem::StepError};
 
-/// Problems kept per run; beyond, only counts tell.
+/// The maximum number of problems that are kept per run. Further problems are only counted.
 const PROBLEMS_MAX: usize = 1_000;
 
-/// Counts and tells.
+/// Counts results and reports them as progress.
 pub(crate) struct Tally<'a, P> {
     progress: &'a P,
     state: Mutex<State>,
@@ -19,9 +19,9 @@ pub(crate) struct Tally<'a, P> {
 struct State {
     counts: Counts,
     problems: Vec<Problem>,
-    /// Skips that wait for a person and that nobody accepted.
+    /// The number of skips that wait for a person and that no person accepted.
     waiting: u64,
-    /// Problems told, the ones not kept included.
+    /// The number of reported problems, including those that are not kept.
     told: u64,
     done: u64,
     total: u64,
@@ -32,7 +32,7 @@ impl<'a, P: Progress> Tally<'a, P> {
         Self { progress, state: Mutex::default() }
     }
 
-    /// Tells that a phase begins.
+    /// Reports the beginning of a phase.
     pub(crate) fn phase(&self, phase: Phase) {
         let (done, total) = {
             let state = self.state();
@@ -41,8 +41,8 @@ impl<'a, P: Progress> Tally<'a, P> {
         self.progress.tell(Event::Progress { done, total, phase });
     }
 
-    /// Takes over what the plan alone says. A path that was left alone because a request failed
-    /// (`fault_at`) is a failure, and no skip that a person may live with.
+    /// Takes over the results that the plan alone determines. A path that was skipped because a request
+    /// failed (`fault_at`) counts as a failure, and not as a skip.
     pub(crate) fn planned(&self, plan: &Plan, fault_at: impl Fn(&str) -> Option<RemoteFault>) {
         let (mut skipped, mut failed) = (Vec::new(), Vec::new());
         for skip in &plan.skips {
@@ -80,7 +80,7 @@ impl<'a, P: Progress> Tally<'a, P> {
 
     /// Counts a step that was not carried out.
     pub(crate) fn not_done(&self, step: &Step, error: &StepError) {
-        // A step that did not get its turn is neither done nor failed.
+        // A step that did not get its turn counts neither as done nor as failed.
         let Some(problem) = Problem::step(step.path.as_str(), error) else { return };
         let (done, total) = {
             let mut state = self.state();
@@ -95,7 +95,7 @@ impl<'a, P: Progress> Tally<'a, P> {
         self.progress.tell(Event::Progress { done, total, phase: Phase::Apply });
     }
 
-    /// Tells a problem, and keeps it while there is room.
+    /// Reports a problem, and keeps it if there is room.
     pub(crate) fn problem(&self, problem: Problem) {
         self.progress.tell(Event::Problem(&problem));
         let mut state = self.state();
@@ -105,7 +105,7 @@ impl<'a, P: Progress> Tally<'a, P> {
         }
     }
 
-    /// Tells whether any step was carried out.
+    /// Returns whether any step was carried out.
     pub(crate) fn anything_done(&self) -> bool {
         let Counts {
             created_remote,
@@ -127,14 +127,14 @@ impl<'a, P: Progress> Tally<'a, P> {
         done.iter().any(|count| *count > 0)
     }
 
-    /// Tells whether every step of the plan had its turn.
+    /// Returns whether every step of the plan had its turn.
     pub(crate) fn all_had_their_turn(&self) -> bool {
         let state = self.state();
         state.done == state.total
     }
 
-    /// Tells whether the run left something undone that a person has to see: whatever was not planned,
-    /// and paths that can only be synchronized once somebody acts. Any other skip is no such thing.
+    /// Returns whether the run left something undone that a person must see: results that were not planned,
+    /// and paths that can be synchronized only after a person acts. Other skips do not count.
     pub(crate) fn anything_wrong(&self) -> bool {
         let state = self.state();
         state.told > state.counts.skipped || state.waiting > 0

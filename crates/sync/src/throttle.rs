@@ -1,11 +1,11 @@
-//! How many remote requests are in flight: as many as the connection allows while all goes
-//! well, half as many whenever the server pushes back, and slowly more again (AIMD).
+//! Limits the number of concurrent remote requests. The limit starts at that of the connection, halves
+//! whenever the server pushes back, and slowly grows again (AIMD).
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// Hands out permits.
+/// Gives out permits.
 pub(crate) struct Throttle {
     permits: Semaphore,
     state: Mutex<State>,
@@ -13,15 +13,15 @@ pub(crate) struct Throttle {
 }
 
 struct State {
-    /// Requests allowed in flight.
+    /// The number of requests that may be in flight.
     limit: usize,
-    /// Permits to be withdrawn when they come back.
+    /// The number of permits to withdraw when they come back.
     surplus: usize,
-    /// Answers since the limit last changed.
+    /// The number of answers since the last change of the limit.
     answered: usize,
-    /// Counts the cuts: of the requests that were in flight together, one cuts.
+    /// The number of cuts. Of several requests that were in flight together, only one cuts the limit.
     cuts: u64,
-    /// Cuts since the last answer.
+    /// The number of cuts since the last answer.
     silent: u32,
 }
 
@@ -32,14 +32,14 @@ pub(crate) struct Permit<'a> {
 }
 
 impl Throttle {
-    /// Allows up to `max` requests in flight, at least one.
+    /// Returns a throttle that allows up to `max` requests in flight, and at least one.
     pub(crate) fn new(max: usize) -> Self {
         let max = max.max(1);
         let state = State { limit: max, surplus: 0, answered: 0, cuts: 0, silent: 0 };
         Self { permits: Semaphore::new(max), state: Mutex::new(state), max }
     }
 
-    /// Waits for a permit. Dropping it gives it back.
+    /// Waits for a permit. A dropped permit is given back.
     pub(crate) async fn permit(&self) -> Permit<'_> {
         let permit = self.permits.acquire().await.expect("the semaphore is never closed");
         Permit { permit, cuts: self.state().cuts }
@@ -62,8 +62,8 @@ impl Throttle {
         self.give_back(state, permit);
     }
 
-    /// Gives a permit back after the server pushed back, and halves the limit. Answers how often
-    /// in a row that happened without a single answer in between.
+    /// Gives a permit back after the server pushed back, and halves the limit. Returns how often this
+    /// happened since the last answer.
     pub(crate) fn pushed_back(&self, permit: Permit<'_>) -> u32 {
         let mut state = self.state();
         if permit.cuts == state.cuts {
@@ -161,13 +161,14 @@ mod tests {
         assert_eq!(take_all(&throttle).len(), 8);
     }
 
-    /// What was in flight when the limit fell comes back, and only then counts as withdrawn.
+    /// Requests that were in flight when the limit fell must come back before their permits can be withdrawn.
     #[test]
     fn a_limit_that_rises_while_too_many_are_in_flight_withdraws_fewer() {
         let throttle = Throttle::new(4);
         let mut all = take_all(&throttle);
         throttle.pushed_back(all.pop().expect("four"));
-        // Two may be in flight, three are: one more is withdrawn, unless two answers raise the limit first.
+        // Two may be in flight and three are. One more is withdrawn, unless two answers raise the limit
+        // first.
         assert_eq!(take_all(&throttle).len(), 0);
         throttle.answered(all.pop().expect("three"));
         throttle.answered(all.pop().expect("two"));

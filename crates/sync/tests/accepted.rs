@@ -1,4 +1,4 @@
-//! Differences that a person accepted: what is remembered, what ends them, and what is shown then.
+//! Differences that a person accepted: what is remembered, what ends them, and what is shown after that.
 #![allow(clippy::expect_used, clippy::panic, reason = "a test may panic")]
 
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ fn content(world: &World, value: &Value) -> Content {
     fields.content(world.journal.digest_key())
 }
 
-/// A pull in which a person kept the record's own password.
+/// Returns a pull in which a person kept the record's own password.
 fn kept_local() -> World {
     let world = World::new(Mode::Pull);
     world.put("x", login("ada", "p0"));
@@ -40,7 +40,7 @@ fn kept_local() -> World {
     world
 }
 
-/// A push in which a person kept the password that was changed in Vault.
+/// Returns a push in which a person kept the password that was changed in Vault.
 fn kept_remote() -> World {
     let world = World::new(Mode::Push);
     world.save("x", login("ada", "p0"));
@@ -107,7 +107,7 @@ fn the_next_conflict_shows_what_both_sides_hold_and_every_field_that_differs() {
     assert_eq!(conflict.local, Some(content(&world, &login("ada", "mine"))));
     assert_eq!(conflict.remote, Some(content(&world, &login("grace", "p0"))));
 
-    // An edit here shows the secret as it is, not as the record was.
+    // After an edit here, the conflict shows the secret as it is, and not as the record was.
     let world = kept_local();
     world.save("x", login("grace", "mine"));
     assert_eq!(succeed(&world).counts.conflicts, 1);
@@ -128,7 +128,7 @@ fn a_change_of_mode_asks_again_and_replaces_nothing() {
         assert_eq!(world.open_conflict().conflict.kind, ConflictKind::BothChanged);
         assert_eq!((world.record("x"), world.secret("x")), (Some(data(here.clone())), Some(data(there))));
         assert_eq!(world.version("x"), before);
-        // Nor does an edit of another field in Vault take the kept value away.
+        // An edit of another field in Vault does not replace the kept value either.
         world.put("x", json!({"username": "ada", "password": "p9", "note": "new"}));
         assert_eq!(succeed(&world).counts.conflicts, 1);
         assert_eq!(world.record("x"), Some(data(here.clone())));

@@ -17,7 +17,7 @@ fn succeed(world: &World) -> Run {
     run
 }
 
-/// A world where both sides edited the same field of `x`.
+/// Returns a world in which both sides edited the same field of `x`.
 fn torn() -> World {
     let world = World::new(Mode::Bidirectional);
     world.save("x", json!({"a": "0", "b": "0"}));
@@ -31,7 +31,7 @@ fn torn() -> World {
     world
 }
 
-/// What was audited of the last secret that travelled.
+/// Returns the last audit entry of a synchronized secret.
 fn last_synced(world: &World) -> String {
     let audit = world.journal.audit();
     let synced = audit.iter().rev().find(|line| line.action.as_str() == "HCV_SECRET_SYNCED");
@@ -42,7 +42,7 @@ fn both(world: &World, path: &str) -> (Option<Data>, Option<Data>) {
     (world.record(path), world.secret(path))
 }
 
-/// Every value that the record at a path ever held.
+/// Returns every value that the record at a path has ever held.
 fn history(world: &World, path: &str) -> Vec<Data> {
     let (_, record) = world.journal.live(world.collection_id, &at(path)).expect("the record lives");
     record.revisions.into_iter().map(|revision| revision.data).collect()
@@ -296,7 +296,7 @@ fn a_decision_that_vault_could_not_take_stands_however_often_the_record_is_edite
     let world = torn();
     world.kv.script(Rule::next(Operation::Write, Verdict::FailBefore(fault(FaultClass::Denied))));
     world.resolve(&world.open_conflict(), Resolution::KeepLocal).expect_err("Vault refused the write");
-    // More than are looked through for a write that was not recorded.
+    // These are more revisions than are compared with a write that was not recorded.
     for edit in 0..40 {
         world.save("x", json!({"a": edit.to_string(), "b": "0"}));
     }
@@ -376,7 +376,7 @@ fn a_mark_without_an_installation_proves_no_write_of_ours() {
     mark("vaultterm-record", id.0.to_string());
     assert_eq!(world.run().counts.conflicts, 1);
     assert_eq!(world.open_conflict().conflict.kind, ConflictKind::NoBase);
-    // With it, the secret is what a run wrote that could not record it.
+    // With this mark, the secret counts as a write by a run that could not record it.
     mark("vaultterm-instance", world.instance());
     assert_eq!(succeed(&world).counts.updated_remote, 1);
     assert!(world.open_conflicts().is_empty());
@@ -497,7 +497,7 @@ fn a_foreign_secret_may_be_taken_over_or_deleted_by_decision() {
     }
 }
 
-/// A world in step, where what both sides agreed on does not open any more.
+/// Returns a world in step in which the agreed revision can no longer be opened.
 fn damaged() -> World {
     let world = World::new(Mode::Bidirectional);
     world.save("x", json!({"a": "0"}));
@@ -515,7 +515,7 @@ fn a_revision_that_does_not_open_is_never_written_anywhere_and_nothing_replaces_
     let run = succeed(&world);
     assert_eq!((run.counts.skipped, run.problems[0].path.as_str()), (1, "x"), "{run:#?}");
     assert_eq!(world.version("x"), 2);
-    // A person brings the older revision back: now both sides can be shown, and one of them chosen.
+    // A person restores the older revision. Now both sides can be shown, and the person can choose one.
     world.save("x", json!({"a": "0"}));
     assert_eq!(succeed(&world).counts.conflicts, 1);
     assert_eq!(world.open_conflict().conflict.kind, ConflictKind::NoBase);
@@ -533,7 +533,7 @@ fn an_older_revision_brought_back_after_damage_is_compared_with_the_secret_that_
     let kept = history(&world, "x").into_iter().filter(|held| *held == data(json!({"a": "1"})));
     assert_eq!(kept.count(), 2, "as a revision that opens, beside the one that does not");
     in_step(&world, "x", json!({"a": "0"}));
-    // What equals the secret needs nobody.
+    // A record that equals the secret needs no person.
     let world = damaged();
     world.save("x", json!({"a": "1"}));
     assert_eq!(succeed(&world).counts.adopted, 1);

@@ -1,5 +1,5 @@
-//! A crash at every await of a run, and of every kind of decision: the next runs end where the
-//! uninterrupted one ends, without a conflict, without a second version, without a lost value.
+//! Crashes at every await of a run, and of every kind of decision. The next runs reach the state of the
+//! uninterrupted run, without a conflict, a second version or a lost value.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use vaultterm_reconcile::{ConflictKind, DeletionPolicy, DriftPolicy, Mode, Recor
 use vaultterm_sync::{Resolution, RunState};
 use vaultterm_testkit::{Data, World, world::Ask};
 
-/// What both sides hold and what Vault numbered, without ids, times and history.
+/// The contents of both sides and the version numbers in Vault, without ids, times and history.
 #[derive(Debug, PartialEq, Eq)]
 struct Settled {
     records: BTreeMap<String, (Data, RecordType)>,
@@ -40,8 +40,7 @@ fn settled(world: &World) -> Settled {
     }
 }
 
-/// Every value that can still be reached: in any revision, or in a version that is not
-/// destroyed.
+/// Returns every value that can still be reached: in a revision, or in a version that is not destroyed.
 fn reachable(world: &World) -> BTreeSet<String> {
     let local = world.journal.records().into_iter().flat_map(|(_, record)| record.revisions);
     let mut values: BTreeSet<String> = local.map(|revision| json!(revision.data).to_string()).collect();
@@ -54,7 +53,7 @@ fn reachable(world: &World) -> BTreeSet<String> {
     values
 }
 
-/// Runs until a run finds nothing to do.
+/// Runs the connection until a run finds nothing to do.
 fn settle(world: &World) {
     for _ in 0..5 {
         let run = world.run();
@@ -72,7 +71,7 @@ fn settle(world: &World) {
     panic!("five runs did not come to rest");
 }
 
-/// Crashes `act` at its first, second, third … await, until it gets through.
+/// Crashes `act` at its first, second, third … await, until it completes.
 fn crash_everywhere<T>(make: impl Fn() -> World, act: impl AsyncFn(&World) -> T) {
     let uninterrupted = make();
     let before = reachable(&uninterrupted);
@@ -91,7 +90,7 @@ fn crash_everywhere<T>(make: impl Fn() -> World, act: impl AsyncFn(&World) -> T)
             break;
         }
         points = at;
-        // The lease of a dead process expires.
+        // The lease of the dead process expires.
         world.clock.advance(Duration::from_secs(61));
         settle(&world);
         assert_eq!(settled(&world), expected, "after a crash at await {at}");
@@ -101,8 +100,8 @@ fn crash_everywhere<T>(make: impl Fn() -> World, act: impl AsyncFn(&World) -> T)
     assert!(points > 20, "only {points} awaits were crashed: the test tests nothing");
 }
 
-/// Crashes a run at its first, second, third … await. Then somebody goes on editing the records,
-/// and both sides follow as if every write had been recorded.
+/// Crashes a run at its first, second, third … await. After each crash a person edits the records, and both
+/// sides must follow as if every write had been recorded.
 fn crash_then_edit_everywhere(make: impl Fn() -> World, edit: impl Fn(&World)) {
     let mut points = 0;
     for at in 1.. {
@@ -116,7 +115,7 @@ fn crash_then_edit_everywhere(make: impl Fn() -> World, edit: impl Fn(&World)) {
         settle(&world);
         let Settled { records, secrets, .. } = settled(&world);
         let conflicts = world.open_conflicts();
-        // Before its mark is set, nobody can know whose a new secret is.
+        // Before the mark of a new secret is set, its owner cannot be known.
         let unmarked = |path: &str| !world.marks(path).contains_key("vaultterm-record");
         let listed = |path: &str| conflicts.iter().any(|stored| stored.conflict.path.as_str() == path);
         assert!(
@@ -142,7 +141,7 @@ async fn run(world: &World) {
     assert_eq!(run.state, RunState::Succeeded, "{run:#?}");
 }
 
-/// Every kind of change at once, from a world in step.
+/// Returns a world in step with changes of every kind.
 fn busy(mode: Mode) -> World {
     let world = World::new(mode);
     for n in 0..8 {
@@ -280,7 +279,7 @@ fn applying_a_stored_plan_may_crash_anywhere() {
     );
 }
 
-/// A decision is either carried out, now or by the next run, or it was never taken.
+/// A decision is carried out, now or by the next run, or has no effect at all.
 #[test]
 fn a_decision_may_crash_anywhere() {
     for resolution in [|| Resolution::KeepLocal, || Resolution::KeepRemote, || Resolution::KeepBoth] {

@@ -1,4 +1,4 @@
-//! Deletions, renames and expiry: what is proven, what is kept, what comes back.
+//! Deletions, renames and expiry: what must be proven, what is kept, and what comes back.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ fn succeed(world: &World) -> Run {
     run
 }
 
-/// A world in step on ten paths, so that one deletion is no mass deletion.
+/// Returns a world in step on ten paths, so that a single deletion does not count as a mass deletion.
 fn in_step(mode: Mode) -> World {
     let world = World::new(mode);
     for n in 0..10 {
@@ -50,7 +50,8 @@ fn a_record_in_the_trash_soft_deletes_exactly_the_version_that_was_seen() {
 fn a_version_written_while_its_secret_is_deleted_stays_alive_and_becomes_a_conflict() {
     let world = in_step(Mode::Bidirectional);
     world.trash("key-3");
-    // The last moment that counts: the secret was looked at once more, and was as planned.
+    // This is the last possible moment: the run looked at the secret once more, and it was in the planned
+    // state.
     let mut looked = false;
     world.kv.before_each_request(move |request, mount| {
         if looked {
@@ -191,7 +192,7 @@ fn an_absence_that_was_suspected_before_the_secret_moved_on_is_suspected_again()
     let run = world.run();
     assert_eq!((run.counts.skipped, run.counts.deleted_local), (1, 0), "{run:#?}");
     assert!(run.problems[0].detail.contains("to be confirmed by the next run"), "{:?}", run.problems);
-    // The base moves on in between, by a decision or another way.
+    // In between, a decision or another event moves the base.
     let mut moved = world.journal.base_rows(world.id).remove(&at("key-3")).expect("a base");
     moved.stamp.version = moved.stamp.version.next();
     world.journal.set_base(world.id, &at("key-3"), moved);

@@ -1,4 +1,4 @@
-//! What a write makes Vault erase is kept as revisions of the record first.
+//! A run keeps the versions that a write makes Vault erase as revisions of the record, before it writes.
 
 use serde_json::json;
 use vaultterm_reconcile::{DriftPolicy, InitialPolicy, Mode, SkipKind};
@@ -14,14 +14,14 @@ fn succeed(world: &World) -> Run {
     run
 }
 
-/// Writes versions in Vault, each with a value of its own.
+/// Writes versions in Vault, each with its own value.
 fn write_quickly(world: &World, path: &str, count: u64) {
     for n in 1..=count {
         world.put(path, json!({"value": format!("quick-{n}")}));
     }
 }
 
-/// Every value that the record at a path ever held, as text.
+/// Returns every value that the record at a path has ever held, as text.
 fn history(world: &World, path: &str) -> Vec<String> {
     let (_, record) = world.journal.live(world.collection_id, &at(path)).expect("the record lives");
     record.revisions.into_iter().map(|revision| json!(revision.data).to_string()).collect()
@@ -35,7 +35,7 @@ fn value(text: &str) -> Option<Data> {
     Some(data(json!({ "value": text })))
 }
 
-/// Counts what was asked of Vault.
+/// Returns the number of requests to Vault with an operation.
 fn asked(world: &World, operation: Operation) -> usize {
     world.kv.take_log().into_iter().filter(|request| request.operation == operation).count()
 }
@@ -96,7 +96,7 @@ fn a_version_that_history_holds_already_is_not_kept_again() {
     world.kv.mount(|mount, _| mount.versions_max = 2);
     write_quickly(&world, "x", 1);
     succeed(&world);
-    // Somebody writes something else, and then what it was; the base only follows.
+    // Another client writes a different value, and then the former one again. Only the base follows.
     world.put("x", json!({"value": "other"}));
     world.put("x", json!({"value": "quick-1"}));
     world.save("x", json!({"value": "edited here"}));

@@ -25,7 +25,7 @@ fn in_step(secrets: usize) -> World {
     world
 }
 
-/// Everything both sides and the base hold, to see that nothing was written.
+/// Returns the content of both sides and of the base, to show that nothing was written.
 fn everything(world: &World) -> String {
     let remote =
         world.kv.mount(|mount, _| mount.keys().map(|(path, key)| format!("{path} {key:?}")).collect::<Vec<_>>());
@@ -343,7 +343,7 @@ fn a_plan_names_no_value() {
     assert!(stored.plan.steps.iter().all(|step| !matches!(step.action, Action::Accept)));
 }
 
-/// Goes back to a backup that is older than the last thing that `since` did.
+/// Returns a world that was restored from a backup that is older than the last change by `since`.
 fn restored_after(mode: Mode, change: impl FnOnce(&mut Options), since: impl FnOnce(&World)) -> World {
     let world = World::with(mode, change);
     for path in ["a", "b", "c"] {
@@ -458,7 +458,7 @@ fn without_annotations_nothing_is_marked_and_nothing_is_asked_of_marks() {
     assert_eq!(succeed(&world).counts.updated_local, 1);
 }
 
-/// What marks are written with, for whoever makes one up.
+/// Writes an invented mark, as any client that may write metadata can.
 fn a_made_up_mark(world: &World, path: &str, number: &str) {
     let mark = ("vaultterm-run".to_owned(), format!("{}/{number}", world.id));
     assert!(world.kv.mount(|mount, _| mount.patch_custom(&format!("team/app/{path}"), [mark])));

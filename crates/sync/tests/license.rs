@@ -1,4 +1,4 @@
-//! What is left without a license: plans and looking. Nothing is written and nothing is forgotten.
+//! A connection without a license. Plans and looks work, and a run writes nothing and forgets nothing.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use vaultterm_testkit::{
 
 const WHY: &str = "it expired on 2027-01-31";
 
-/// Two secrets in step, then the license is gone.
+/// Returns a world with two secrets in step whose license is gone.
 fn lapsed(mode: Mode) -> World {
     let world = World::new(mode);
     for name in ["a", "b"] {
@@ -24,7 +24,7 @@ fn lapsed(mode: Mode) -> World {
     world
 }
 
-/// Everything both sides and the database hold about them.
+/// Returns the content of both sides and of the database about them.
 fn everything(world: &World) -> String {
     let remote =
         world.kv.mount(|mount, _| mount.keys().map(|(path, key)| format!("{path} {key:?}")).collect::<Vec<_>>());

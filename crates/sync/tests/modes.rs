@@ -1,4 +1,4 @@
-//! The three modes, end to end: what travels, in which direction, and what stays.
+//! The three modes, end to end: what is carried in which direction, and what stays.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use vaultterm_testkit::{
     world::{at, data},
 };
 
-/// A run without any problem.
+/// Runs the connection and asserts that there is no problem.
 fn succeed(world: &World) -> Run {
     let run = world.run();
     assert_eq!(run.state, RunState::Succeeded, "{run:#?}");
@@ -18,7 +18,7 @@ fn succeed(world: &World) -> Run {
     run
 }
 
-/// A run that finds nothing to do: it writes nothing and asks for hardly anything.
+/// Asserts that a run finds nothing to do, writes nothing, and sends very few requests.
 fn nothing_to_do(world: &World, unchanged: u64) {
     drop(world.kv.take_log());
     let run = succeed(world);
@@ -27,7 +27,7 @@ fn nothing_to_do(world: &World, unchanged: u64) {
     assert_eq!(log, [Operation::Connect, Operation::Observe, Operation::Close]);
 }
 
-/// A world in step on `paths`, each holding `{"a": "0", "b": "0"}`.
+/// Returns a world in step on `paths`, each with the fields `{"a": "0", "b": "0"}`.
 fn in_step(mode: Mode, paths: &[&str]) -> World {
     let world = World::new(mode);
     for path in paths {
@@ -191,7 +191,7 @@ fn a_type_that_changed_in_vault_is_taken_on() {
     nothing_to_do(&world, 1);
 }
 
-/// Whether every secret in step is marked with the record that it belongs to.
+/// Asserts that every secret in step is marked with its record.
 fn marks_name_their_records(world: &World, paths: &[&str]) {
     for path in paths {
         let (record_id, _) = world.journal.live(world.collection_id, &at(path)).expect("the record lives");
@@ -358,12 +358,11 @@ fn a_secret_that_cannot_be_read_is_skipped_with_the_reason_and_stops_nobody() {
     assert!(world.record("denied").is_some());
 }
 
-/// Its number alone would match.
 #[test]
 fn a_secret_that_can_never_be_taken_over_makes_the_run_partial_until_somebody_accepts_it() {
     let world = in_step(Mode::Bidirectional, &["x"]);
     world.kv.mount(|mount, now| mount.put("team/app/trail ", data(json!({"a": "1"})), None, now)).expect("no cas");
-    // The same name after Unicode normalization.
+    // These are the same names after Unicode normalization.
     world.put("caf\u{e9}", json!({"a": "1"}));
     world.put("cafe\u{301}", json!({"a": "1"}));
     let left_out = |run: &Run| run.problems.iter().filter(|problem| problem.class.0 == "left_out").count();
@@ -384,6 +383,7 @@ fn a_secret_that_can_never_be_taken_over_makes_the_run_partial_until_somebody_ac
     assert!(plan.skips.iter().all(|skip| skip.accepted_by.as_deref() == Some("ada@example.com")), "{plan:#?}");
 }
 
+/// The version number alone would match.
 #[test]
 fn a_secret_that_is_made_anew_between_listing_and_reading_is_not_taken_for_the_listed_one() {
     let world = in_step(Mode::Bidirectional, &["known", "fine"]);
@@ -433,7 +433,7 @@ fn a_secret_that_is_made_anew_just_before_it_is_written_is_not_overwritten() {
     }
 }
 
-/// What was audited of secrets that travelled, since there were so many entries.
+/// Returns the audit entries of synchronized secrets after the first `entries`.
 fn synced_since(world: &World, entries: usize) -> Vec<String> {
     let news = world.journal.audit().split_off(entries);
     let synced = news.into_iter().filter(|line| line.action.as_str() == "HCV_SECRET_SYNCED");
@@ -485,10 +485,10 @@ fn an_adoption_is_audited_when_it_is_the_first_or_changes_mark_or_type_and_not_w
     adopts(&world, &["adopted x"]);
     same("1");
     adopts(&world, &[]);
-    // The mark that is missing is set.
+    // The missing mark is set.
     world.journal.edit_connection(world.id, |connection| connection.options.annotate = true);
     adopts(&world, &["adopted x"]);
-    // Another type was given in Vault.
+    // The type was changed in Vault.
     let kind = ("vaultterm-type".to_owned(), "SECURE_NOTE".to_owned());
     world.kv.mount(|mount, _| mount.patch_custom("team/app/x", [kind]));
     adopts(&world, &["adopted x"]);

@@ -1,4 +1,4 @@
-//! A process that is paused, and wakes up to a world that went on without it.
+//! A process that is paused while the world goes on without it.
 
 use std::time::Duration;
 
@@ -8,7 +8,8 @@ use vaultterm_reconcile::Mode;
 use vaultterm_sync::{FaultClass, RemoteFault, RunState};
 use vaultterm_testkit::{Operation, Rule, Verdict, World, fault, world::Ask};
 
-/// Records to create, to change and to delete, with a wait that is long enough for the lease to be renewed.
+/// Returns a world with records to create, change and delete, and a wait that is long enough for a renewal of
+/// the lease.
 fn busy_for_long() -> World {
     let world = World::new(Mode::Bidirectional);
     for n in 0..6 {
@@ -26,7 +27,7 @@ fn busy_for_long() -> World {
 
 #[test]
 fn a_run_that_was_paused_for_longer_than_its_lease_sends_nothing_more_to_vault() {
-    /// Awaits until the lease is asked for.
+    /// The number of awaits before the lease is requested.
     const BEFORE_THE_LEASE: u64 = 2;
     let (mut at, mut stopped) = (BEFORE_THE_LEASE, 0);
     loop {

@@ -17,7 +17,7 @@ fn ago(seconds: i64) -> UnixNanos {
     UnixNanos(NOW.0 - seconds * SECOND)
 }
 
-/// A connection with an interval of 300 seconds and `on_change`.
+/// Returns a connection with an interval of 300 seconds and `on_change`.
 fn scheduled() -> Connection {
     connection(ConnectionId(Uuid::nil()), CollectionId(Uuid::nil()), Mode::Bidirectional)
 }
@@ -133,7 +133,8 @@ fn a_started_connection_without_a_run_is_due_at_once() {
     assert_eq!(due_after(&scheduled(), None, 0, None), Some(Trigger::Interval));
 }
 
-/// Vault's defaults: five refused logins, of which no two are more than 15 minutes apart, lock a role for 15 minutes.
+/// By its defaults, Vault locks a role for 15 minutes after five refused logins that follow each other within
+/// 15 minutes.
 const LOCKOUT: Duration = Duration::from_secs(15 * 60);
 
 #[test]

@@ -1,11 +1,11 @@
-//! Deleting remotely: softly, and exactly the version that was seen.
+//! Deletes remote secrets. A deletion is soft, and removes exactly the version that was seen.
 //!
-//! KV v2 deletes by number alone, and says nothing about what else is there. So the secret is
-//! looked at before, like for any step that names a version, and after: a version written
-//! meanwhile stays alive, and then the base must stay too, or the next run would take that edit
-//! for a new secret rather than for a conflict with the deletion.
+//! KV v2 deletes by version number alone, and does not report which other versions exist. Therefore the
+//! secret is looked at before the deletion, as for every step that names a version, and again after it. A
+//! version that was written meanwhile stays alive. In that case the base must stay too. Otherwise the next
+//! run would take that edit for a new secret, although it is a conflict with the deletion.
 //!
-//! **Cut off between the deletion and its record**, the next run finds both sides gone and
+//! **If the run is cut off between the deletion and its record**, the next run finds both sides gone and
 //! forgets the base.
 
 use vaultterm_reconcile::{RemoteExpect, RemoteStamp, SecretPath, Step, Version};
@@ -26,7 +26,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         self.record(Outcome { base: BaseChange::Remove, audit: Some(audit), ..self.outcome(&step.path) }).await
     }
 
-    /// Deletes one version, and makes sure that it was the newest.
+    /// Deletes a version, and makes sure that it was the newest.
     pub(super) async fn delete_exactly(
         &self,
         path: &SecretPath,

@@ -1,9 +1,9 @@
-//! Keeping what a write evicts: versions of Vault that no local history holds become revisions of the
-//! record before the write that makes the server erase them.
+//! Keeps the versions that a write evicts. Versions in Vault that no local history contains become revisions
+//! of the record before the write that makes the server erase them.
 //!
-//! **Cut off between keeping and writing**, the record holds what it held before under a later
-//! revision. The next run plans the same step again, finds the versions in local history, and keeps
-//! nothing twice.
+//! **If the run is cut off between keeping and writing**, the record has the same content as before under a
+//! later revision. The next run plans the same step again, finds the versions in local history, and keeps
+//! none of them twice.
 
 use vaultterm_reconcile::{LocalExpect, RecordId, RemoteEntry, Revision, Step, Version, evicted, too_many};
 use vaultterm_sealing::SecretFields;
@@ -11,12 +11,12 @@ use vaultterm_sealing::SecretFields;
 use super::{Apply, planned_record};
 use crate::{BaseChange, Clock, Journal, LocalChange, Outcome, Progress, Remote, StoredFields, problem::StepError};
 
-/// Revisions of a record that are compared, from the newest.
+/// The maximum number of revisions of a record that are compared, from the newest.
 const REVISIONS_MAX: u64 = 64;
 
 impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
-    /// Keeps what the write of a step evicts. Answers the step on the revision that the record has
-    /// then; `None` when there was nothing to keep.
+    /// Keeps the versions that the write of a step evicts. Returns the step with the new revision of the
+    /// record, or `None` if there was nothing to keep.
     pub(super) async fn keep_evicted(&self, step: &Step, entry: &RemoteEntry) -> Result<Option<Step>, StepError> {
         let base = self.base.get(&step.path);
         if evicted(entry, base, None).is_empty() {
@@ -39,7 +39,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
             path: step.path.clone(),
             base: BaseChange::Keep,
             base_removed: None,
-            // The conflict that a person decided is closed by what is written, not by this.
+            // The write closes the conflict that a person decided, and this outcome does not.
             resolves: None,
         };
         let revision = self.record_revision(outcome).await?;
@@ -49,7 +49,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         Ok(Some(step))
     }
 
-    /// Reads versions that are about to be evicted; leaves out what a revision of the record holds.
+    /// Reads versions that are about to be evicted, without those that a revision of the record contains.
     async fn missing_here(
         &self,
         step: &Step,
@@ -60,7 +60,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         let key = self.session.journal.digest_key();
         let mut found = Vec::new();
         for version in versions {
-            // One that is not live any more cannot get lost.
+            // A version that is no longer live cannot be lost.
             if let Some(read) = self.session.calls.read(&step.path, *version).await? {
                 let content = read.fields.content(key);
                 if found.iter().all(|(known, _)| *known != content) {
@@ -79,7 +79,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
                     found.retain(|(missing, _)| *missing != content);
                 }
                 Err(StepError::Stopped) => return Err(StepError::Stopped),
-                // A revision that does not open holds nothing that could be relied on.
+                // A revision that does not open does not count as a copy.
                 Err(_) => {}
             }
         }

@@ -1,8 +1,8 @@
-//! Writing locally: import, update, trash, and what moves only the base.
+//! Writes locally: imports, updates, moves to the trash, and changes of the base alone.
 //!
-//! Each is one transaction, guarded by the revision that was planned on: cut off before it,
-//! nothing has happened; after it, all has. Marks are set before: cut off in between, the next
-//! run sets them again.
+//! Each step is one transaction, guarded by the revision on which the plan is based. If the run is cut off
+//! before it, nothing has happened. After it, everything has. Marks are set before the transaction. If the
+//! run is cut off in between, the next run sets them again.
 
 use vaultterm_reconcile::{Accepted, BaseEntry, Link, LocalExpect, RecordId, RecordType, Revision, SecretPath, Step};
 
@@ -34,8 +34,8 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         .await
     }
 
-    /// Makes a record of the remote copy that lost a conflict. It has no base: the next run
-    /// treats it like any new record.
+    /// Makes a record of the remote copy that lost a conflict. The record has no base, so the next run treats
+    /// it like any new record.
     pub(super) async fn copy_local(&self, step: &Step, from: &SecretPath) -> Result<(), StepError> {
         let (stamp, _) = planned_version(step)?;
         let read = self.session.remote_fields(from, &stamp).await?;
@@ -67,8 +67,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         .await
     }
 
-    /// Moves the record to the trash with all its revisions. That the secret is gone was
-    /// proven when the step was planned.
+    /// Moves the record to the trash with all its revisions. The plan has proven that the secret is gone.
     pub(super) async fn delete_local(&self, step: &Step) -> Result<(), StepError> {
         let (record_id, expect) = planned_record(step)?;
         let version = self.base.get(&step.path).map(|base| base.stamp.version);
@@ -81,7 +80,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         .await
     }
 
-    /// Takes two equal sides as agreed.
+    /// Records that two equal sides agree.
     pub(super) async fn adopt(&self, step: &Step, incoming: Option<RecordType>) -> Result<(), StepError> {
         let (record_id, expect) = planned_record(step)?;
         let (stamp, expires) = planned_version(step)?;
@@ -95,7 +94,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
             let origin = Origin::Remote(self.session.connection.id);
             (LocalChange::Update { record_id, expect, record_type, fields, origin }, expect.next())
         };
-        // A base that merely follows is no news.
+        // An outcome that changes only the base needs no audit entry.
         let before = self.base.get(&step.path);
         let news = step.annotate || revision != expect || before.is_none_or(|base| base.accepted.is_some());
         let audit = || self.audit("adopted", &step.path, record_id, Some(revision), (Some(stamp.version), None));
@@ -108,8 +107,8 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         .await
     }
 
-    /// Remembers two different sides as a person accepted them. The remote value is kept in local
-    /// history, like any that loses; what both sides agreed on before stays known.
+    /// Remembers two different sides as a person accepted them. The remote value is kept in local history,
+    /// like every value that loses. The content on which both sides agreed before stays known.
     pub(super) async fn accept(&self, step: &Step) -> Result<(), StepError> {
         let (record_id, expect) = planned_record(step)?;
         let (stamp, expires) = planned_version(step)?;
@@ -156,7 +155,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         self.record(Outcome { base: BaseChange::Set(base), ..self.outcome(&step.path) }).await
     }
 
-    /// Drops the link of a path whose one side is gone and whose other side stays.
+    /// Drops the link of a path with one deleted side. The other side stays.
     pub(super) async fn unlink(&self, step: &Step) -> Result<(), StepError> {
         let base = self.base.get(&step.path);
         let base = base.ok_or_else(|| StepError::Stale("the path is not linked any more".to_owned()))?;
@@ -168,18 +167,18 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         self.record(Outcome { base, ..self.outcome(&step.path) }).await
     }
 
-    /// Forgets the base of a path that both sides gave up.
+    /// Forgets the base of a path that is deleted on both sides.
     pub(super) async fn forget(&self, step: &Step) -> Result<(), StepError> {
         self.record(Outcome { base: BaseChange::Remove, ..self.outcome(&step.path) }).await
     }
 
-    /// Tells the type of the record at a step's path.
+    /// Returns the type of the record at the path of a step.
     fn record_type(&self, step: &Step) -> Result<RecordType, StepError> {
         let entry = self.local.live.get(&step.path);
         entry.map(|entry| entry.record_type).ok_or_else(|| StepError::Stale("the record is gone".to_owned()))
     }
 
-    /// Draws the id of a new record, by the engine's clock.
+    /// Draws the id of a new record with the time of the engine's clock.
     fn draw_record_id(&self) -> RecordId {
         RecordId(self.session.ids.draw(self.session.clock.now()))
     }

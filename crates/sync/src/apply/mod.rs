@@ -1,13 +1,13 @@
-//! Applying: carrying out steps exactly as planned. Nothing is decided here.
+//! Carries out steps exactly as they were planned. Nothing is decided here.
 //!
-//! Each step checks what it was planned on as late as it can: remote writes by `cas`, remote
-//! reads by version and creation time, deletions by looking once more afterwards, local changes
-//! by the journal's guards. A number is no identity (it is used again after a metadata delete),
-//! so whatever names one is also looked at just before. What moved is stale and waits for the
-//! next run.
+//! Each step checks as late as possible that the state on which it was planned still holds. Remote writes use
+//! `cas`, remote reads compare version and creation time, deletions look at the secret once more afterwards,
+//! and local changes rely on the journal's guards. A version number is not an identity, because it is used
+//! again after a metadata delete. Therefore a step that names a number also looks at the secret just before.
+//! A path that changed is stale and waits for the next run.
 //!
-//! Every step is safe to be cut off at any await: see the comments in `write.rs`, `moves.rs`
-//! and `delete.rs` for why the next run ends up at the same place.
+//! A step may be cut off at any await. The comments in `write.rs`, `moves.rs` and `delete.rs` explain why the
+//! next run then reaches the same result.
 //!
 //! Start reading at [`Apply::carry_out`].
 
@@ -34,45 +34,46 @@ use crate::{
     mark::RunNumber, pool::Pool, problem::StepError, record::Recorder, session::Session, tally::Tally,
 };
 
-/// Everything that carrying out steps needs.
+/// Everything that steps need.
 pub(crate) struct Apply<'a, J, R, K, P> {
     pub(crate) session: &'a Session<'a, J, R, K>,
     pub(crate) recorder: Recorder,
     pub(crate) tally: &'a Tally<'a, P>,
-    /// What this run leaves in Vault for later ones.
+    /// The number that this run leaves in Vault for later runs.
     pub(crate) number: RunNumber,
-    /// What was agreed on before the first step.
+    /// The bases before the first step.
     pub(crate) base: &'a BTreeMap<SecretPath, BaseEntry>,
     /// The local side before the first step.
     pub(crate) local: &'a LocalSnapshot,
-    /// Whether the plan is older than this session, so that each step first compares both
-    /// sides with what it was planned on.
+    /// Whether the plan is older than this session. Each step then first compares both sides with the planned
+    /// state.
     pub(crate) verify: bool,
-    /// The decision that the steps carry out, when they resolve a conflict.
+    /// The decision that the steps carry out, if they resolve a conflict.
     pub(crate) decided: Option<Decided>,
-    /// Bases that this run has moved already, and moves once more.
+    /// The bases that this run has moved once and will move again.
     pub(crate) moved: Moved,
 }
 
-/// Bases that a run moves twice: first to a remote value that was kept, then to what was written over it.
+/// The bases that a run moves twice: first to a remote value that was kept, then to the value that was
+/// written over it.
 #[derive(Default)]
 pub(crate) struct Moved(Mutex<BTreeMap<SecretPath, BaseEntry>>);
 
-/// A decision on a conflict, as far as steps need it.
+/// The parts of a decision on a conflict that steps need.
 pub(crate) struct Decided {
-    /// The conflict's path.
+    /// The path of the conflict.
     pub(crate) path: SecretPath,
-    /// What closes the conflict; goes with the first thing that is recorded at its path.
+    /// The closing of the conflict. It goes with the first outcome that is recorded at its path.
     pub(crate) resolved: Mutex<Option<Resolved>>,
-    /// Values that a person gave for fields of a merge.
+    /// The values that a person gave for fields of a merge.
     pub(crate) given: BTreeMap<String, Value>,
-    /// Who decided.
+    /// The person who decided.
     pub(crate) by: String,
 }
 
 impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
-    /// Carries out the steps, many at a time: first what writes, then what deletes, so that
-    /// nothing is gone on one side before it is safe on the other.
+    /// Carries out the steps, many at a time. Steps that write come before steps that delete, so that a value
+    /// is never gone on one side before it is safe on the other.
     pub(crate) async fn carry_out(&self, steps: &[Step]) {
         let (deletes, writes): (Vec<_>, Vec<_>) = steps.iter().partition(|step| deletes(&step.action));
         for phase in [writes, deletes] {
@@ -97,8 +98,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
     /// Carries out one step.
     ///
     /// # Errors
-    /// [`StepError`]; a remote write may have happened all the same, and is recognised by the
-    /// next run.
+    /// [`StepError`]. A remote write may have happened all the same, and the next run recognises it.
     pub(crate) async fn step(&self, step: &Step) -> Result<(), StepError> {
         let sight = if self.verify {
             Some(self.still_holds(&step.path, &step.expect).await?)
@@ -133,7 +133,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         }
     }
 
-    /// Compares both sides with what was planned on.
+    /// Compares both sides with the planned state.
     pub(crate) async fn still_holds(&self, path: &SecretPath, expect: &Expect) -> Result<RemoteSight, StepError> {
         if local_state(self.local, path) != expect.local {
             return Err(StepError::Stale("the record was changed since the plan was made".to_owned()));
@@ -149,7 +149,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         Err(StepError::Stale("the secret was changed since the plan was made".to_owned()))
     }
 
-    /// Makes an outcome that changes nothing yet.
+    /// Returns an outcome that changes nothing yet.
     fn outcome(&self, path: &SecretPath) -> Outcome {
         Outcome {
             path: path.clone(),
@@ -167,7 +167,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         self.record_revision(outcome).await.map(drop)
     }
 
-    /// Puts into a base that moves from which version on local history holds everything.
+    /// Sets in a moved base the version from which on local history contains everything.
     fn count_held(&self, outcome: &mut Outcome) {
         let BaseChange::Set(entry) = &mut outcome.base else { return };
         let mut moved = self.moved.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -178,7 +178,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         }
     }
 
-    /// Records an outcome; answers the record's revision now, where there is one.
+    /// Records an outcome. Returns the current revision of the record, if there is one.
     async fn record_revision(&self, outcome: Outcome) -> Result<Option<Revision>, StepError> {
         match self.recorder.record(outcome).await? {
             Committed::Done(revision) => Ok(revision),
@@ -186,7 +186,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         }
     }
 
-    /// Says what was synchronized, for the audit.
+    /// Returns the audit entry of a synchronized secret.
     fn audit(
         &self,
         what: &'static str,
@@ -216,12 +216,12 @@ impl Decided {
     }
 }
 
-/// A step that removes something without writing something else.
+/// Returns whether an action removes something without writing something else.
 fn deletes(action: &Action) -> bool {
     matches!(action, Action::DeleteRemote { .. } | Action::DeleteLocal)
 }
 
-/// A step that tells Vault the number of a version that it was planned on.
+/// Returns whether a step names the number of a version to Vault.
 fn names_a_version(action: &Action) -> bool {
     match action {
         Action::UpdateRemote { .. } | Action::Merge { .. } | Action::DeleteRemote { .. } => true,
@@ -230,7 +230,7 @@ fn names_a_version(action: &Action) -> bool {
     }
 }
 
-/// Tells what the local side holds at a path, as a step would expect it.
+/// Returns the state of the local side at a path, in the form of a step's expectation.
 pub(crate) fn local_state(local: &LocalSnapshot, path: &SecretPath) -> LocalExpect {
     match local.live.get(path) {
         None => LocalExpect::Absent,
@@ -238,7 +238,7 @@ pub(crate) fn local_state(local: &LocalSnapshot, path: &SecretPath) -> LocalExpe
     }
 }
 
-/// Tells whether a sight shows what was expected.
+/// Returns whether a sight shows the expected state.
 pub(crate) fn holds(expect: &RemoteExpect, sight: &RemoteSight) -> bool {
     match (expect, sight) {
         (_, RemoteSight::Unreadable(_)) => false,
@@ -254,7 +254,7 @@ pub(crate) fn holds(expect: &RemoteExpect, sight: &RemoteSight) -> bool {
     }
 }
 
-/// The record that a step was planned on.
+/// Returns the record and the revision on which a step was planned.
 fn planned_record(step: &Step) -> Result<(RecordId, Revision), StepError> {
     match step.expect.local {
         LocalExpect::Live { record_id, revision } => Ok((record_id, revision)),
@@ -262,7 +262,7 @@ fn planned_record(step: &Step) -> Result<(RecordId, Revision), StepError> {
     }
 }
 
-/// The live version that a step was planned on.
+/// Returns the live version on which a step was planned.
 fn planned_version(step: &Step) -> Result<(RemoteStamp, Option<UnixNanos>), StepError> {
     match step.expect.remote {
         RemoteExpect::Live { stamp, expires } => Ok((stamp, expires)),
@@ -270,14 +270,14 @@ fn planned_version(step: &Step) -> Result<(RemoteStamp, Option<UnixNanos>), Step
     }
 }
 
-/// A plan that came out of the database, or out of the planner, with a step that lacks what
-/// its action needs: refused like any other state that does not hold.
+/// Returns the error for a step that lacks what its action needs, whether the plan came from the database or
+/// from the planner. It is refused like any other state that does not hold.
 fn malformed(step: &Step, lacks: &str) -> StepError {
     tracing::error!(path = %step.path, lacks, "a step was planned without what it acts on");
     StepError::Stale(format!("the step was planned without {lacks}"))
 }
 
-/// A base that links both sides.
+/// Returns a base that links both sides.
 fn linked(
     record_id: RecordId,
     revision: Revision,
@@ -285,7 +285,7 @@ fn linked(
     stamp: RemoteStamp,
     expires: Option<UnixNanos>,
 ) -> BaseEntry {
-    // What was held before is put in when it is recorded.
+    // `count_held` sets the right value when the base is recorded.
     let held_since = stamp.version;
     BaseEntry { record_id, revision, record_type, stamp, expires, link: Link::Linked, held_since, accepted: None }
 }

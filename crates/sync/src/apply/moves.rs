@@ -1,10 +1,10 @@
-//! Moving a secret after its record: write the new path, delete the old one, record both.
+//! Moves a secret after its record: writes the new path, deletes the old one, and records both.
 //!
-//! **Cut off after the write**, the next run finds the new path equal on both sides and adopts
-//! it, and the old path's record gone from there: it is deleted for the same reason as now.
-//! **Cut off after the deletion**, it adopts the new path and forgets the old base. Recording
-//! between the two instead would leave an old secret without a base, which a run in both
-//! directions would import again.
+//! **If the run is cut off after the write**, the next run finds the new path equal on both sides and adopts
+//! it. It also finds that the record is gone from the old path, and deletes the secret there for the same
+//! reason as now. **If the run is cut off after the deletion**, the next run adopts the new path and forgets
+//! the old base. Recording between the write and the deletion would leave an old secret without a base, and a
+//! run in both directions would import it again.
 
 use vaultterm_reconcile::{BaseEntry, RemoteExpect, SecretPath, Step, UnixNanos, Version};
 
@@ -27,8 +27,8 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         let Written { stamp, expires, request_id } = self.put(&step.path, &stored.fields, cas, key_created).await?;
         self.mark(step, record_id, record_type).await;
 
-        // The new path is linked whatever becomes of the old one. If that was edited meanwhile,
-        // its base stays, and the next run shows the edit as a conflict with the move.
+        // The new path is linked in every case. If the old secret was edited meanwhile, its base stays, and
+        // the next run shows the edit as a conflict with the move.
         let deleted = self.delete_exactly(from, from_base.stamp).await;
         let base_removed = deleted.is_ok().then(|| from.clone());
         let audit =

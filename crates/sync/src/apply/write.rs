@@ -1,16 +1,16 @@
-//! Writing to the remote: create, update, overwrite, merge.
+//! Writes to the remote side: creates, updates, overwrites and merges.
 //!
-//! **Cut off between the write and its record**, the next run sees both sides changed and
-//! equal, and adopts: no conflict, no second version. The mark (annotation) is set before the
-//! record, so that it is there whenever a base is.
+//! **If the run is cut off between the write and its record**, the next run sees both sides changed and
+//! equal, and adopts them, without a conflict and without a second version. The mark (annotation) is set
+//! before the record, so that every secret with a base has it.
 //!
-//! **Overwriting a value that local history does not hold**, by decision or by merge, begins
-//! with one local transaction: the remote value becomes a revision, what the record holds comes
-//! on top of it, and the base names the former ([`LocalChange::Rebase`]). From then on the path
-//! is merely "changed locally": cut off anywhere, or beaten by another writer, the next run has
-//! a true base to write or merge from, and no value is out of reach. Writing the remote first
-//! would leave, when the record is edited in between, the same edit on both sides and a base
-//! that knows neither.
+//! **A write over a value that local history does not contain**, after a decision or a merge, begins with one
+//! local transaction. The remote value becomes a revision, the content of the record becomes the next
+//! revision above it, and the base names the former ([`LocalChange::Rebase`]). From then on the path only
+//! counts as changed locally. If the run is cut off anywhere, or another writer is faster, the next run has a
+//! true base for its write or merge, and every value can still be reached. If the run wrote to the remote
+//! side first and the record was edited in between, the same edit would be on both sides, with a base that
+//! knows neither.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ use crate::{
     StoredFields, problem::StepError, retry::CallError,
 };
 
-/// A version that this step made.
+/// A version that this step wrote.
 pub(super) struct Written {
     pub(super) stamp: RemoteStamp,
     pub(super) expires: Option<UnixNanos>,
@@ -47,7 +47,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         self.record_written(step, "created_remote", (revision, stored.record_type), written).await
     }
 
-    /// Writes the record over a remote value that local history holds.
+    /// Writes the record over a remote value that local history contains.
     pub(super) async fn update_remote(&self, step: &Step, cas: Version) -> Result<(), StepError> {
         let (record_id, revision) = planned_record(step)?;
         let (stamp, _) = planned_version(step)?;
@@ -57,7 +57,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         self.record_written(step, "updated_remote", (revision, stored.record_type), written).await
     }
 
-    /// Writes the record over a remote value that is kept as a revision first.
+    /// Keeps a remote value as a revision, and then writes the record over it.
     pub(super) async fn overwrite_remote(&self, step: &Step, cas: Version) -> Result<(), StepError> {
         let (record_id, revision) = planned_record(step)?;
         let (stamp, _) = planned_version(step)?;
@@ -66,8 +66,8 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         self.rebase_and_write(step, cas, remote, stored).await
     }
 
-    /// Writes a field-by-field merge to both sides. A side that holds the result already (a
-    /// person may choose so) is not written.
+    /// Writes a field-by-field merge to both sides. A side that has the result already (a person may choose
+    /// so) is not written.
     pub(super) async fn merge(
         &self,
         step: &Step,
@@ -105,7 +105,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         .await
     }
 
-    /// Keeps the remote value in local history with `on_top` above it, then writes that.
+    /// Keeps the remote value in local history with `on_top` above it, and then writes `on_top`.
     async fn rebase_and_write(
         &self,
         step: &Step,
@@ -161,13 +161,13 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         .await
     }
 
-    /// Writes fields as the version after `cas`. When the outcome of a write is not known, the
-    /// secret is looked at: a version that is ours is taken as the answer, and only a secret
-    /// that is still at `cas` is written once more.
+    /// Writes fields as the version after `cas`. If the result of the write is unknown, looks at the secret.
+    /// A version by this run counts as the answer, and only a secret that is still at `cas` is written a
+    /// second time.
     ///
-    /// The limits of a record are not judged here: what stands in a revision was accepted when it
-    /// was saved, and a secret that came from Vault larger than they allow has to go back when it
-    /// was edited. Vault itself says what it does not take.
+    /// This function does not check the limits of a record. The content of a revision was accepted when it
+    /// was saved, and a secret that came from Vault with a larger size must be able to go back after an edit.
+    /// Vault itself refuses what is too large for it.
     pub(super) async fn put(
         &self,
         path: &SecretPath,
@@ -185,7 +185,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
                 Err(CallError::Fault(fault)) => fault,
                 Err(CallError::Stopped) => return Err(StepError::Stopped),
             };
-            // A write in doubt may arrive late: then the second one finds the version taken.
+            // A write in doubt may arrive late. The second write then finds the version taken.
             let doubtful =
                 fault.class == FaultClass::Unknown || (fault.class == FaultClass::Stale && in_doubt.is_some());
             if !doubtful {
@@ -199,7 +199,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         }
     }
 
-    /// Finds out whether a write arrived: `None` when the secret is still as it was.
+    /// Finds out whether a write arrived. Returns `None` if the secret is still as it was.
     async fn arrived(
         &self,
         path: &SecretPath,
@@ -227,9 +227,9 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         Err(other())
     }
 
-    /// Marks a secret as managed by this instance, where the step says so; shows the run where
-    /// nothing shows it yet and the step changed something in Vault. A mark that fails is a problem
-    /// of its own: the value has travelled, and is recorded; the next run marks again.
+    /// Marks a secret as managed by this instance, if the step asks for it. Also shows the run there if no
+    /// secret shows it yet and the step changed something in Vault. A failed mark is a separate problem: the
+    /// value was carried over and is recorded, and the next run marks again.
     pub(super) async fn mark(&self, step: &Step, record_id: RecordId, record_type: RecordType) {
         if step.annotate {
             self.leave(&step.path, self.number.of(record_id, record_type)).await;
@@ -238,7 +238,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         }
     }
 
-    /// Shows the run at a secret that it changed, unless another one shows it.
+    /// Shows the run at a secret that it changed, unless another secret shows it.
     pub(super) async fn show_run(&self, path: &SecretPath) {
         self.leave(path, self.number.alone()).await;
     }
@@ -246,7 +246,8 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
     async fn leave(&self, path: &SecretPath, mark: Option<Mark>) {
         let Some(mark) = mark else { return };
         if let Err(CallError::Fault(fault)) = self.session.calls.annotate(path, &mark).await {
-            // What the role may not do here, it may hardly do elsewhere: one problem is enough.
+            // After a denial no further secret is tried, because the role would be denied there too, and one
+            // problem is enough.
             if fault.class != FaultClass::Denied {
                 self.number.failed();
             }
@@ -255,8 +256,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
     }
 }
 
-/// Puts a merge together from the fields it names. A field that its side does not hold is left
-/// out.
+/// Builds a merge from the fields that it names. A field that its side does not have is left out.
 fn assemble(
     sides: &BTreeMap<String, Side>,
     local: &SecretFields,

@@ -1,11 +1,11 @@
-//! Numbers that only the seed decides.
+//! Numbers that depend only on the seed.
 
 /// `SplitMix64` (Steele, Lea, Flood 2014).
 #[derive(Clone)]
 pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    /// A number below another one.
+    /// Returns a number below another one.
     pub(crate) fn roll(&mut self, below: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
@@ -14,12 +14,12 @@ impl Dice {
         usize::try_from((z ^ (z >> 31)) % below as u64).expect("below a usize")
     }
 
-    /// One of several.
+    /// Returns one of several values.
     pub(crate) fn pick<T: Copy>(&mut self, of: &[T]) -> T {
         of[self.roll(of.len())]
     }
 
-    /// True once in so many times.
+    /// Returns true once in `times` cases.
     pub(crate) fn once_in(&mut self, times: usize) -> bool {
         self.roll(times) == 0
     }

@@ -1,12 +1,12 @@
-//! What goes wrong: requests that fail before or after their effect, servers that are sealed or tell
-//! old news, tokens that end, rights and mounts that go away and come back.
+//! The faults of a world: requests that fail before or after their effect, servers that are sealed or show an
+//! older state, tokens that end, rights and mounts that are taken away and given back.
 
 use vaultterm_sync::FaultClass;
 use vaultterm_testkit::{Mishap, Operation, Rule, Verdict, World, fault};
 
 use crate::{dice::Dice, people::PATHS};
 
-/// Scripts what goes wrong in the next run.
+/// Scripts the faults of the next run.
 pub(crate) fn script(world: &World, dice: &mut Dice) {
     use FaultClass::{
         Denied, Invalid, Misconfigured, NamespaceIgnored, Protocol, RateLimited, Redirected, Sealed, Stale,
@@ -47,8 +47,8 @@ pub(crate) fn script(world: &World, dice: &mut Dice) {
     }
 }
 
-/// Scripts what happens to the whole server in the next run, or just before it: in the middle of a
-/// run most of it is worse.
+/// Scripts mishaps of the whole server for the next run, or just before it. Most of them are worse in the
+/// middle of a run.
 pub(crate) fn mishaps(world: &World, dice: &mut Dice) {
     use Mishap::{Loses, MountRecreated, MountRemoved, MountReturns, Regains, TokensExpire};
     use Operation::{Annotate, Delete, Look, Observe, Read, Write};
@@ -77,7 +77,7 @@ pub(crate) fn mishaps(world: &World, dice: &mut Dice) {
     }
 }
 
-/// Everything works again.
+/// Ends all faults.
 pub(crate) fn heal(world: &World) {
     world.kv.heal();
     world.kv.happen(Mishap::Regains);

@@ -1,14 +1,15 @@
-//! Seeded worlds: people and programs edit both sides at random, before and during runs, while
-//! requests fail, answers get lost, tokens end, rights and mounts go away and come back, processes die
-//! or pause, snapshots are restored, servers tell old news, and a second installation works at the same
-//! place. Whatever happens: no value that can be reached before a run is out of reach after it,
-//! and once the faults stop, a few runs bring every path into step or list it as a conflict.
+//! Simulates worlds from seeds. People and programs edit both sides at random, before and during runs.
+//! Meanwhile requests fail, answers are lost, tokens end, rights and mounts are taken away and given back,
+//! processes die or pause, snapshots are restored, servers show an older state, and a second installation
+//! works at the same place. In every world two rules must hold. A value that can be reached before a run can
+//! also be reached after it. After the faults stop, a few runs bring every path into step or list it as a
+//! conflict.
 //!
 //! A failure names its seed. `SIM_SEEDS=n SIM_FROM=s cargo test -p vaultterm-sync --test simulation
 //! -- --ignored` (`cargo xtask sim`) runs more worlds.
 //!
-//! Start reading at [`world::simulate`]; `people.rs` is what others do, `faults.rs` what goes wrong,
-//! `oracle.rs` what must hold.
+//! Start reading at [`world::simulate`]. `people.rs` holds what others do, `faults.rs` the faults, and
+//! `oracle.rs` the rules.
 
 #![allow(clippy::print_stdout, reason = "it says what it came across")]
 
@@ -23,10 +24,10 @@ use vaultterm_reconcile::Mode;
 
 use crate::{seen::Seen, world::simulate};
 
-/// Worlds of the fast tier.
+/// The number of worlds in the fast tests.
 const WORLDS: u64 = 2_000;
 
-/// Which way the world of a seed synchronizes: half of them both ways.
+/// Returns the mode of the world with a seed. Half of the worlds are bidirectional.
 fn mode(seed: u64) -> Mode {
     match seed % 4 {
         0 | 1 => Mode::Bidirectional,
@@ -62,16 +63,16 @@ fn a_world_goes_the_same_way_every_time() {
     }
 }
 
-/// Seeds that broke in long runs, with what they showed first: the worlds go on changing, and what is
-/// wrong in the engine gets a test of its own besides.
+/// Seeds that failed in long runs, with the cause of their first failure. The worlds change over time, so
+/// each fault of the engine also has its own test.
 const BROKE_ONCE: [u64; 6] = [
-    // A secret ran out whose successors would not have: what ran out stays here, as it should.
+    // A secret expired whose later versions would not have expired. The record stays, as it should.
     26_100, 38_849, 40_048, 59_788,
-    // A mount was made anew between a look and a write, and somebody else wrote the number that was
-    // looked at: a limit of KV v2.
+    // The mount was created again between a look and a write, and another client wrote a version with the
+    // number that was looked at. This is a limit of KV v2.
     230_069,
-    // A restored snapshot brought a destroyed version back, and a replica that was behind still told that it was
-    // gone: a limit of servers without fresh reads.
+    // A restored snapshot brought a destroyed version back, and a lagging replica still showed that it was
+    // gone. This is a limit of servers without fresh reads.
     689_230,
 ];
 
@@ -101,7 +102,7 @@ fn worlds_by_command() {
         seen
     });
     println!("{seeds} worlds from seed {from}, {:.0} s\n{seen}", began.elapsed().as_secs_f64());
-    // Fewer come across less: then only what must hold is asked.
+    // Fewer worlds see fewer events, so in that case only the rules are checked.
     if seeds >= WORLDS {
         seen.everything();
     }

@@ -1,4 +1,4 @@
-//! What must hold, whatever happened.
+//! The rules that must hold in every world.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,11 +9,12 @@ use vaultterm_testkit::{KvKey, KvVersion, World, world::at};
 
 use crate::people::{PATHS, RUNS_OUT_AFTER, history};
 
-/// Rounds of runs until nothing may be left to do, the two that find nothing included.
+/// The maximum number of rounds of runs until nothing is left to do, including the two rounds that find
+/// nothing.
 const ROUNDS_MAX: u32 = 8;
 
-/// What a run must not lose: every revision, and every version in Vault that can be read. (A version that
-/// has an end comes to it: Vault's own rule.)
+/// Returns the values that a run must not lose: every revision, and every readable version in Vault. (A
+/// version with a `deletion_time` ends then, by Vault's own rule.)
 pub(crate) fn ledger(worlds: &[&World]) -> BTreeSet<String> {
     let mut values = histories(worlds);
     worlds[0].kv.mount(|mount, now| {
@@ -24,8 +25,8 @@ pub(crate) fn ledger(worlds: &[&World]) -> BTreeSet<String> {
     values
 }
 
-/// Where it may be afterwards: in a revision, or in a live version. What was in a mount that an
-/// administrator disabled for good is that administrator's loss.
+/// Returns the values that can be reached: in a revision, or in a live version. Values in a mount that an
+/// administrator disabled for good count too, because the administrator lost them and not the run.
 pub(crate) fn reachable(worlds: &[&World]) -> BTreeSet<String> {
     let mut values = histories(worlds);
     worlds[0].kv.mount(|mount, now| {
@@ -37,8 +38,8 @@ pub(crate) fn reachable(worlds: &[&World]) -> BTreeSet<String> {
     values
 }
 
-/// The credentials that exist anywhere: every revision, and every version in Vault, live or not,
-/// each without the fields that only describe it.
+/// Returns the credentials that exist anywhere: in every revision, and in every version in Vault, live or
+/// not. Fields that only describe a credential are left out.
 pub(crate) fn credentials(worlds: &[&World]) -> BTreeSet<String> {
     let mut all: BTreeSet<String> = histories(worlds).iter().map(|text| credential(text)).collect();
     worlds[0].kv.mount(|mount, _| {
@@ -48,8 +49,8 @@ pub(crate) fn credentials(worlds: &[&World]) -> BTreeSet<String> {
     all
 }
 
-/// What is left of a content without the fields that only describe it. Written without a look at
-/// the planner's list: these are the ones that people here edit.
+/// Returns a content without the fields that only describe it. This code does not use the planner's list. It
+/// knows the fields that the people of the simulation edit.
 fn credential(content: &str) -> String {
     let mut fields: serde_json::Map<String, serde_json::Value> = serde_json::from_str(content).expect("an object");
     fields.retain(|name, _| !["note", "Rotate-By"].contains(&name.as_str()));
@@ -60,8 +61,8 @@ fn histories(worlds: &[&World]) -> BTreeSet<String> {
     worlds.iter().flat_map(|world| history(world)).collect()
 }
 
-/// Runs without faults until nothing is left to do, twice in a row (where reads may be stale, what
-/// looks gone counts from the second time on), in no installation.
+/// Runs all installations without faults until nothing is left to do twice in a row. (Where reads may be
+/// stale, a path that looks gone counts from the second time on.)
 pub(crate) fn settle(worlds: &[&World], seed: u64) {
     let mut quiet = 0;
     for _ in 0..ROUNDS_MAX {
@@ -79,8 +80,8 @@ pub(crate) fn settle(worlds: &[&World], seed: u64) {
     panic!("seed {seed}: {ROUNDS_MAX} rounds of runs did not come to rest");
 }
 
-/// In both directions with deletions propagated, every path is equal on both sides or listed. (What
-/// ran out in Vault may stay here: an expiry is no deletion.)
+/// Asserts for a bidirectional connection that propagates deletions that every path is equal on both sides or
+/// listed. (A secret that expired in Vault may stay here, because an expiry is not a deletion.)
 pub(crate) fn in_step_or_listed(world: &World, seed: u64) {
     let listed: BTreeSet<_> = world.open_conflicts().into_iter().map(|row| row.conflict.path).collect();
     let last = world.run_acknowledging(&HaltKind::ALL);
@@ -97,8 +98,8 @@ pub(crate) fn in_step_or_listed(world: &World, seed: u64) {
     }
 }
 
-/// Where both sides of a linked path live and differ, a plan says so: as a conflict, as left alone, or as
-/// what a person accepted.
+/// Asserts that a plan reports every linked path whose sides are live and differ: as a conflict, as skipped,
+/// or as an accepted difference.
 pub(crate) fn differences_are_told(world: &World, seed: u64) {
     let plan = world.clock.drive(world.engine().plan(world.id)).expect("a plan can be made").plan;
     let conflicts = plan.conflicts.iter().map(|conflict| conflict.path.to_string());
@@ -116,7 +117,7 @@ pub(crate) fn differences_are_told(world: &World, seed: u64) {
     }
 }
 
-/// Whether a secret came to its end by itself, in a connection that leaves the record alone then.
+/// Returns whether a secret expired by itself, in a connection that leaves the record alone in that case.
 fn ran_out(world: &World, path: &str) -> bool {
     if world.journal.connection_row(world.id).options.expired == ExpiryPolicy::Propagate {
         return false;

@@ -1,5 +1,5 @@
-//! What people and programs do to both sides: edits, deletions, renames, and what administrators
-//! do, from an undelete to a restored snapshot.
+//! The actions of people and programs on both sides: edits, deletions, renames, and actions of
+//! administrators, from an undelete to a restored snapshot.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,20 +13,20 @@ use vaultterm_testkit::{KvKey, KvMount, MemoryBackup, World, world::data};
 
 use crate::dice::Dice;
 
-/// Shorter than the time that passes when a run died.
+/// A time shorter than the one that passes after a run died.
 pub(crate) const RUNS_OUT_AFTER: Duration = Duration::from_secs(30);
 
-/// Why the restore guard is raised.
+/// The reason of the restore guard.
 pub(crate) const RESTORED: &str = "the database was restored";
 
 pub(crate) const PATHS: [&str; 6] = ["a", "a/b", "c", "d", "e", "f"];
 
-/// What people edit: parts of a credential, and what describes it.
+/// The fields that people edit: parts of a credential, and fields that describe it.
 const FIELDS: [&str; 5] = ["x", "y", "z", "note", "Rotate-By"];
 
-/// Everybody but VaultTerm.
+/// All people and programs except VaultTerm.
 pub(crate) struct People {
-    /// Everything they did has a number, so that every value is written once.
+    /// The number of the last action. Each action has a number, so that every value is written once.
     number: u32,
     snapshot: Option<KvMount>,
     /// The newest backup of each installation's database.
@@ -38,12 +38,12 @@ impl People {
         Self { number: 0, snapshot: None, backups: BTreeMap::new() }
     }
 
-    /// How much they did.
+    /// Returns the number of actions so far.
     pub(crate) fn done(&self) -> u32 {
         self.number
     }
 
-    /// One thing that somebody does to either side.
+    /// Takes one action on either side.
     pub(crate) fn meddle(&mut self, world: &World, dice: &mut Dice) {
         self.number += 1;
         let number = self.number;
@@ -69,7 +69,7 @@ impl People {
                 }
             }
             20 if record.is_some() => world.retype(path, dice.pick(&[RecordType::EnvVar, RecordType::Identity])),
-            // A field taken away, on either side.
+            // A field is removed on either side.
             21 if dice.once_in(2) => {
                 if let Some(mut fields) = record {
                     fields.remove("y");
@@ -86,7 +86,7 @@ impl People {
         }
     }
 
-    /// What needs more rights than editing.
+    /// Takes an action that needs more rights than editing.
     fn administer(&mut self, world: &World, dice: &mut Dice, path: &str) {
         let full = format!("team/app/{path}");
         match dice.roll(13) {
@@ -99,7 +99,7 @@ impl People {
                 let current = mount.key(&full).map_or(0, |key| key.current);
                 mount.destroy(&full, current);
             }),
-            // Deleted with its metadata and written again, up to the very number it had.
+            // The secret is deleted with its metadata, and written again up to the same version number.
             3 => {
                 let version = world.version(path);
                 world.delete_metadata(path);
@@ -117,7 +117,8 @@ impl People {
             7 => {
                 if let Some(backup) = self.backups.remove(&world.instance()) {
                     world.journal.restore(&backup);
-                    // By `vaultterm restore`, or by copying a file, which raises no guard.
+                    // Half of the restores use `vaultterm restore`. The others copy a file, which raises no
+                    // guard.
                     if self.number.is_multiple_of(2) {
                         world.journal.raise_guard(world.id, RESTORED);
                     }
@@ -127,10 +128,10 @@ impl People {
                 let kind = dice.pick(&[RecordType::SecureNote, RecordType::Totp]).to_string();
                 world.kv.mount(|mount, _| mount.patch_custom(&full, [("vaultterm-type".to_owned(), kind)]));
             }
-            // A whole side is emptied.
+            // All secrets or all records are deleted.
             9 if dice.once_in(2) => PATHS.iter().for_each(|path| world.delete(path)),
             9 => PATHS.iter().filter(|path| world.record(path).is_some()).for_each(|path| world.trash(path)),
-            // From now on what is written there has an end, or none again.
+            // From now on, new versions of the secret expire, or no longer expire.
             10 => world.kv.mount(|mount, now| {
                 let after = dice.once_in(2).then_some(RUNS_OUT_AFTER);
                 let custom = mount.key(&full).map(|key| key.custom.clone()).unwrap_or_default();
@@ -142,25 +143,26 @@ impl People {
     }
 }
 
-/// Every value in local history.
+/// Returns all values in local history.
 pub(crate) fn history(world: &World) -> BTreeSet<String> {
     let revisions = world.journal.records().into_iter().flat_map(|(_, record)| record.revisions);
     revisions.map(|revision| json!(revision.data).to_string()).collect()
 }
 
-/// Says whether a content is one of those that somebody writes while requests are on their way.
+/// Returns whether a content is one of those that are written while requests are in progress.
 pub(crate) fn written_during_a_run(content: &str) -> bool {
     let fields: BTreeMap<String, String> = serde_json::from_str(content).unwrap_or_default();
     let is = |name: &str, fits: &dyn Fn(&str) -> bool| fields.get(name).is_some_and(|text| fits(text));
     fields.len() == 2 && is("x", &|text| text.starts_with("during-")) && is("y", &|text| PATHS.contains(&text))
 }
 
-/// Somebody edits while requests are on their way. What such an edit itself replaces in Vault
-/// leaves the ledger: that was their doing.
+/// Edits while requests are in progress. The values that such an edit itself replaces in Vault are removed
+/// from the ledger, because the editor and not the run replaced them.
 ///
-/// So does what is written into a mount that was made anew in the middle of the run, where only one
-/// version is kept: `cas` is a number, and the number that a run looked at a moment before may be used
-/// again by then. Vault offers no way to tell (docs/concepts/trust.md names it among the limits).
+/// The same holds for a value that is written into a mount that was created again in the middle of the run,
+/// if only one version is kept there. `cas` is a number, and the number at which a run looked a moment before
+/// may be in use again. Vault offers no way to notice that (docs/concepts/trust.md names it among the
+/// limits).
 pub(crate) fn meddle_during_the_run(world: &World, dice: &Dice, ledger: &Arc<Mutex<BTreeSet<String>>>) {
     let (mut dice, ledger, local) = (dice.clone(), Arc::clone(ledger), world.clone());
     let mut left = dice.roll(4);
