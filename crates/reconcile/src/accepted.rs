@@ -1,8 +1,9 @@
 //! Differences that a person accepted: *keep local* in a pull, *keep remote* in a push.
 //!
-//! Both sides are remembered as they were. A real change of content on either side ends that, another
-//! mode does, and a person who reopens it; the same value written again does not. Once it ended, a person
-//! decides again. Only after a change of content may the options say that the authoritative side wins.
+//! Both sides are remembered as they were. The acceptance ends with a real change of content on either side,
+//! with another mode, or when a person reopens it. It does not end when the same value is written again.
+//! After the end, a person decides again. The options may let the authoritative side win only after a change
+//! of content.
 
 use crate::{
     Action, ConflictKind, Mode, Reason,
@@ -10,8 +11,8 @@ use crate::{
     classify::{LocalSince, RemoteSince},
 };
 
-/// Decides a path whose difference a person accepted, where both sides still live. `None` for every other
-/// path.
+/// Decides a path with an accepted difference if both sides are still live. Returns `None` for all other
+/// paths.
 pub(crate) fn accepted_difference(case: &Case<'_>) -> Option<Decision> {
     let (accepted, base) = (case.accepted?, case.facts.base?);
     let ((_, expires), record) = (case.facts.remote_live()?, case.facts.local?);
@@ -43,7 +44,7 @@ pub(crate) fn accepted_difference(case: &Case<'_>) -> Option<Decision> {
     })
 }
 
-/// The difference stays. What is remembered follows where the same values were written again.
+/// Keeps the difference. If the same values were written again, the remembered revision and version follow.
 fn go_on(case: &Case<'_>, moved: bool) -> Decision {
     let marks = case.needs_mark(None);
     match case.accepted {

@@ -1,5 +1,5 @@
-//! One path with its contents, reduced to what matters, and the single things that can be decided
-//! for it. Which of them is decided stands in `decide.rs`.
+//! A path with its contents, reduced to what matters, and the outcomes that can be decided for it.
+//! `decide.rs` chooses among them.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,10 @@ use crate::{
     input::Input,
 };
 
-/// What is decided for one path.
+/// The decision for a path.
 #[derive(Clone, Debug)]
 pub(crate) enum Decision {
-    /// Not this connection's business.
+    /// The path does not concern this connection.
     Nothing,
     /// In step.
     Unchanged,
@@ -45,7 +45,7 @@ pub(crate) enum Remote {
     Expired,
 }
 
-/// One path with its contents.
+/// A path with its contents.
 pub(crate) struct Case<'a> {
     pub(crate) facts: &'a Facts<'a>,
     pub(crate) options: &'a Options,
@@ -53,18 +53,19 @@ pub(crate) struct Case<'a> {
     pub(crate) remote: Remote,
     /// The difference that a person accepted here.
     pub(crate) accepted: Option<&'a Accepted>,
-    /// What the two sides held then; known where a side moved or the mode changed.
+    /// The contents of the two sides at that time. They are known if a side moved or the mode changed.
     pub(crate) was: Option<&'a AcceptedContents>,
-    /// What both sides agreed on, if they ever did.
+    /// The content on which both sides agreed, if they ever did.
     pub(crate) base_content: Option<&'a Content>,
     pub(crate) local_content: Option<&'a Content>,
     pub(crate) remote_content: Option<&'a Content>,
-    /// A side moved without changing the content: the base must follow.
+    /// Whether a side changed its revision or version without changing the content. The base must follow
+    /// then.
     pub(crate) moved: bool,
 }
 
 impl<'a> Case<'a> {
-    /// Reduces the facts. `Err` says why the contents cannot be had.
+    /// Reduces the facts. The error says why the contents are not available.
     pub(crate) fn of(facts: &'a Facts<'a>, input: &Input<'a>) -> Result<Self, String> {
         let accepted = facts.accepted();
         let was = accepted.and_then(|_| input.accepted_contents.get(facts.path));
@@ -113,7 +114,7 @@ impl<'a> Case<'a> {
         Ok(case)
     }
 
-    /// Every comparison below needs its contents: without them the path waits.
+    /// Returns an error if a comparison below lacks its contents. The path then waits.
     fn check_contents(&self) -> Result<(), String> {
         let needs_local = self.local == Local::Changed || (self.local == Local::New && self.remote == Remote::New);
         let needs_remote = self.remote == Remote::Changed || (self.local == Local::New && self.remote == Remote::New);
@@ -135,7 +136,7 @@ impl<'a> Case<'a> {
         Ok(())
     }
 
-    /// An edit that ends where it began is none; the base only follows.
+    /// Drops an edit that ends with the content at which it began. Only the base follows.
     fn reduce(&mut self) {
         let Some(base) = self.facts.base else { return };
         if self.was.is_some() {
@@ -153,8 +154,8 @@ impl<'a> Case<'a> {
             self.remote = Remote::Same;
             self.moved = true;
         }
-        // An undelete may have set another `deletion_time` on the same version. The base must
-        // know it, or its passing would look like a deletion by hand.
+        // An undelete may have set another `deletion_time` on the same version. The base must store it.
+        // Otherwise the expiry would look like a deletion by a person.
         if let Some((_, expires)) = self.facts.remote_live()
             && self.remote == Remote::Same
             && expires != base.expires
@@ -163,8 +164,8 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// An accepted difference is judged as a whole (`accepted.rs`). Where one of its sides is gone, the
-    /// other one is no state that both agreed on: it counts as changed.
+    /// Lets the sides of an accepted difference count as changed. Such a difference is judged as a whole
+    /// (`accepted.rs`). If one of its sides is gone, the other side is not a state on which both agreed.
     fn count_accepted_sides_as_changed(&mut self) {
         if self.local == Local::Same {
             self.local = Local::Changed;
@@ -176,13 +177,13 @@ impl<'a> Case<'a> {
 
     // ---- single outcomes -------------------------------------------------------------------
 
-    /// Both sides hold the path and were never in step.
+    /// Decides a path that both sides have and that was never in step.
     pub(crate) fn first_meeting(&self) -> Decision {
         if self.local_content == self.remote_content {
             return self.adopt();
         }
         match (self.options.initial, self.options.mode) {
-            // A pull never writes to Vault, whatever is preferred.
+            // A pull never writes to Vault, whatever side is preferred.
             (InitialPolicy::PreferLocal, Mode::Push | Mode::Bidirectional) => {
                 self.overwrite_remote(Reason::InitialPreference)
             }
@@ -201,14 +202,14 @@ impl<'a> Case<'a> {
             restores: self.facts.trashed.map(|entry| entry.record_id),
             record_type: self.facts.remote.and_then(|entry| entry.annotation.record_type),
         };
-        // The record that is made has an id of its own, and so has one that comes out of the trash.
+        // The new record has its own id. A record that comes out of the trash keeps its id.
         let comes_back = self.facts.trashed.map(|entry| entry.record_id);
         let named = self.is_ours() && comes_back.is_some() && self.marked_record() == comes_back;
         let annotate = self.marks() && self.options.mode == Mode::Bidirectional && !named;
         self.marked(annotate, action, reason, Vec::new())
     }
 
-    /// The record changed and the secret did not: local history holds what is replaced.
+    /// Writes the record over a secret that did not change. Local history contains the replaced value.
     pub(crate) fn write_remote(&self) -> Decision {
         if self.types_collide() {
             return self.conflict(ConflictKind::TypeChanged);
@@ -223,14 +224,15 @@ impl<'a> Case<'a> {
     }
 
     pub(crate) fn write_remote_over(&self, replaced: &Content, reason: Reason) -> Decision {
-        // The remote content is held by local history when it is the base's.
+        // Local history contains the remote content if it is that of the base.
         let archive = Some(replaced) != self.base_content;
         let action = Action::UpdateRemote { cas: self.facts.cas(), archive };
         let fields = self.local_content.map(|local| differences(replaced, local)).unwrap_or_default();
         self.marked(self.needs_mark(None), action, reason, fields)
     }
 
-    /// The secret's value is not in local history: it is kept there before it is replaced.
+    /// Writes the record over a secret whose value is not in local history. The value is kept there before it
+    /// is replaced.
     pub(crate) fn overwrite_remote(&self, reason: Reason) -> Decision {
         let action = Action::UpdateRemote { cas: self.facts.cas(), archive: true };
         self.marked(self.needs_mark(None), action, reason, self.changes())
@@ -253,23 +255,23 @@ impl<'a> Case<'a> {
         self.marked(self.needs_mark(record_type), Action::Adopt { record_type }, Reason::EqualOnBothSides, Vec::new())
     }
 
-    /// The record is in the trash with all its revisions.
+    /// Decides a path whose record is in the trash with all its revisions.
     pub(crate) fn deleted_locally(&self) -> Decision {
         if self.propagates() {
-            // Right because the secret is exactly what both sides agreed on (`Remote::Same`), so
-            // local history holds its value, and only the version seen is deleted, recoverably.
+            // The deletion is safe because the secret is exactly in the agreed state (`Remote::Same`). Local
+            // history contains its value, and only the version that was seen is deleted, recoverably.
             self.step(Action::DeleteRemote { version: self.facts.cas() }, Reason::DeletedLocally)
         } else {
             self.step(Action::Unlink, Reason::DeletedLocally)
         }
     }
 
-    /// The secret's deletion is proven, and the record is exactly what both sides agreed on.
+    /// Decides a path whose secret is proven to be deleted, while the record is exactly in the agreed state.
     pub(crate) fn deleted_remotely(&self) -> Decision {
         let reason = if self.remote == Remote::Expired { Reason::Expired } else { Reason::DeletedRemotely };
         if self.propagates() {
-            // Right because `Remote::Deleted` is a head that says so or a proven absence, never a
-            // gap in a listing; the record goes to the trash, where every revision stays.
+            // The deletion is safe because `Remote::Deleted` means a deleted head or a proven absence, and
+            // never a gap in a listing. The record goes to the trash, where all its revisions stay.
             self.step(Action::DeleteLocal, reason)
         } else {
             self.step(Action::Unlink, reason)
@@ -289,7 +291,7 @@ impl<'a> Case<'a> {
 
     // ---- marks and types -------------------------------------------------------------------
 
-    /// Whether this connection marks secrets at all.
+    /// Returns whether this connection marks secrets at all.
     pub(crate) fn marks(&self) -> bool {
         self.options.marks()
     }
@@ -303,8 +305,8 @@ impl<'a> Case<'a> {
         self.facts.remote.and_then(|entry| entry.annotation.record_id)
     }
 
-    /// Checks whether the mark of a live secret is missing, names another type than `incoming` (or the
-    /// record's), or names another record, one that was renamed away or went to the trash.
+    /// Returns whether the mark of a live secret is missing, or names a type other than `incoming` (or that
+    /// of the record), or names another record that was renamed or went to the trash.
     pub(crate) fn needs_mark(&self, incoming: Option<RecordType>) -> bool {
         let wanted = incoming.or(self.facts.local.map(|entry| entry.record_type));
         let marked = self.facts.remote.and_then(|entry| entry.annotation.record_type);
@@ -312,20 +314,20 @@ impl<'a> Case<'a> {
         self.marks() && (!self.is_ours() || marked != wanted || names_another)
     }
 
-    /// Whether a type that was changed in Vault counts here.
+    /// Returns whether a type that was changed in Vault counts here.
     pub(crate) fn listens_to_types(&self) -> bool {
         match self.options.mode {
             Mode::Push => false,
             Mode::Pull => true,
-            // Without marks a type that is changed here could never travel, and the old mark would
+            // Without marks a type that is changed here could not be carried to Vault, and the old mark would
             // change it back.
             Mode::Bidirectional => self.options.annotate,
         }
     }
 
-    /// The type that the mark names, when it was changed in Vault and not here. Without a base
-    /// the record's own type is somebody's choice and stays. A pull never writes marks, so there
-    /// the mark that stands counts, whatever the base says.
+    /// Returns the type that the mark names, if it was changed in Vault and not here. Without a base the
+    /// record keeps its type, because a person chose it. A pull never writes marks, so there the existing
+    /// mark counts, whatever the base says.
     pub(crate) fn incoming_type(&self) -> Option<RecordType> {
         let marked = self.facts.remote?.annotation.record_type?;
         let local = self.facts.local?.record_type;
@@ -333,7 +335,7 @@ impl<'a> Case<'a> {
         (self.listens_to_types() && marked != local && counts && !self.types_collide()).then_some(marked)
     }
 
-    /// Both sides gave the secret another type, and not the same one.
+    /// Returns whether both sides changed the type to different ones.
     pub(crate) fn types_collide(&self) -> bool {
         let (Some(base), Some(local), Some(marked)) =
             (self.facts.base, self.facts.local, self.facts.remote.and_then(|entry| entry.annotation.record_type))
@@ -388,7 +390,7 @@ impl<'a> Case<'a> {
     }
 }
 
-/// Lists the fields that change on the way from one content to another, by name.
+/// Returns the fields that change between two contents, sorted by name.
 pub(crate) fn differences(from: &Content, to: &Content) -> Vec<FieldChange> {
     let names: BTreeMap<&String, Change> = from
         .iter()

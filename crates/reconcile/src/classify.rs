@@ -1,4 +1,4 @@
-//! What happened to one path since the base, on either side.
+//! Classifies what happened on either side of a path since the base.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,52 +7,53 @@ use crate::{
     RemoteExpect, RemoteHead, RemoteSight, RemoteSnapshot, RemoteStamp, SecretPath, UnixNanos, Version,
 };
 
-/// The local side of one path since the base.
+/// What happened on the local side of a path since the base.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LocalSince {
-    /// No record, and there was none.
+    /// There is no record, and there was none.
     Absent,
-    /// A record without a base.
+    /// There is a record without a base.
     New,
-    /// The base's record at the base's revision (or at the one that was accepted).
+    /// The record and its revision are those of the base, or the accepted ones.
     Same,
-    /// Another revision, or another record.
+    /// The revision or the record is another one.
     Changed,
-    /// No record where the base names one.
+    /// There is no record, although the base names one.
     Deleted,
 }
 
-/// The remote side of one path since the base.
+/// What happened on the remote side of a path since the base.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RemoteSince<'a> {
-    /// No live version, and there was none.
+    /// There is no live version, and there was none.
     Vacant,
-    /// A live version without a base.
+    /// There is a live version without a base.
     New,
-    /// The base's version.
+    /// The version is that of the base.
     Same,
-    /// Another version.
+    /// The version is another one.
     Changed,
-    /// A version that the past cannot explain: numbers went backwards.
+    /// The version cannot follow that of the base, because numbers went backwards.
     Rewound,
-    /// No live version where the base names one: proven, not merely unlisted.
+    /// There is no live version, although the base names one. This is proven, and not only a gap in the
+    /// listing.
     Deleted,
-    /// The base's version passed the `deletion_time` that the base recorded, or a version ran out
-    /// before it was ever seen.
+    /// The version of the base passed the `deletion_time` that the base recorded, or a version expired before
+    /// it was ever seen.
     Expired,
-    /// Not listed, and not proven absent.
+    /// The path is missing from the listing, and its absence is not proven.
     Unlisted,
-    /// It could not be read; says why.
+    /// The path could not be read. The text says why.
     Unreadable(&'a str),
 }
 
-/// Everything known about one path before contents are looked at.
+/// All facts about a path that are known without its contents.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Facts<'a> {
     pub(crate) path: &'a SecretPath,
     /// The base, while the link holds.
     pub(crate) base: Option<&'a BaseEntry>,
-    /// What is left of a dropped link.
+    /// The rest of a dropped link.
     pub(crate) marker: Option<&'a BaseEntry>,
     pub(crate) local: Option<&'a LocalEntry>,
     pub(crate) trashed: Option<&'a LocalEntry>,
@@ -88,7 +89,7 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// The live remote version, when there is one.
+    /// Returns the live remote version, if there is one.
     pub(crate) fn remote_live(&self) -> Option<(RemoteStamp, Option<UnixNanos>)> {
         match self.remote?.head {
             RemoteHead::Live { stamp, expires } => Some((stamp, expires)),
@@ -96,12 +97,12 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// The `cas` a write needs.
+    /// Returns the `cas` for a write.
     pub(crate) fn cas(&self) -> Version {
         self.remote.map_or(Version::NONE, |entry| entry.head.cas())
     }
 
-    /// `created_time` of the key's metadata, when it has metadata.
+    /// Returns `created_time` of the key's metadata, if the key has metadata.
     pub(crate) fn key_created(&self) -> Option<UnixNanos> {
         self.remote.map(|entry| entry.head.key_created())
     }
@@ -121,12 +122,12 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// The record the path is about: the live one, else the base's.
+    /// Returns the record of the path: the live one, or else that of the base.
     pub(crate) fn record_id(&self) -> Option<RecordId> {
         self.local.map(|entry| entry.record_id).or(self.base.map(|entry| entry.record_id))
     }
 
-    /// Whether the secret is marked as managed by another instance, in a mode that cares.
+    /// Returns whether the secret is marked as managed by another instance, in a mode in which that matters.
     pub(crate) fn is_foreign(&self, options: &Options) -> bool {
         options.mode != Mode::Pull
             && self
@@ -135,7 +136,7 @@ impl<'a> Facts<'a> {
                 .is_some_and(|instance| instance != options.instance)
     }
 
-    /// Whether a foreign mark is this connection's business: it holds or wants this path.
+    /// Returns whether a foreign mark matters to this connection, because it holds the path or wants it.
     pub(crate) fn foreign_matters(&self, options: &Options) -> bool {
         self.is_foreign(options)
             && (self.local.is_some()
@@ -143,20 +144,20 @@ impl<'a> Facts<'a> {
                 || (options.mode == Mode::Bidirectional && self.remote_live().is_some() && !self.is_left_alone()))
     }
 
-    /// Whether the secret stays untouched because its record was deleted with `retain`.
+    /// Returns whether the secret is left alone because its record was deleted with `retain`.
     fn is_left_alone(&self) -> bool {
         self.local.is_none() && self.marker.is_some_and(|marker| marker.link == Link::LocalGone)
     }
 
-    /// Whether both sides are exactly as the base says (contents need not be looked at).
+    /// Returns whether both sides are exactly as the base says. The contents need not be compared then.
     ///
-    /// A difference that was accepted in another mode, or that a person reopened, is examined again.
+    /// A difference that was accepted in another mode, or that a person reopened, counts as touched.
     pub(crate) fn is_untouched(&self, options: &Options) -> bool {
         let holds = self.accepted().is_none_or(|accepted| accepted.holds_in(options.mode));
         holds && self.local_since == LocalSince::Same && self.remote_since == RemoteSince::Same
     }
 
-    /// The difference that a person accepted here.
+    /// Returns the difference that a person accepted here.
     pub(crate) fn accepted(&self) -> Option<&'a Accepted> {
         self.base?.accepted.as_ref()
     }
@@ -181,9 +182,9 @@ fn remote_since<'a>(
 ) -> RemoteSince<'a> {
     let head = match sight {
         Some(RemoteSight::Unreadable(reason)) => return RemoteSince::Unreadable(reason),
-        // Without a base an unlisted path is vacant: a write carries `cas` 0, so a key that
-        // the listing missed cannot be overwritten. A secret that was left alone must be proven
-        // absent, or the record deleted here would come back.
+        // Without a base, an unlisted path counts as vacant. A write carries `cas` 0, so it cannot overwrite
+        // a key that the listing missed. If the secret was left alone, its absence must be proven, because
+        // otherwise the record that was deleted here would come back.
         None if base.is_none() && marker.is_none_or(|marker| marker.link == Link::RemoteGone) => {
             return RemoteSince::Vacant;
         }
@@ -215,15 +216,15 @@ fn remote_since<'a>(
     }
 }
 
-/// Whether `now` cannot follow `then` under the same key metadata: a lower number, or the same
-/// number made at another time. Both mean that the mount went back in time. Under other key
-/// metadata the key was deleted and made again, which is an ordinary change.
+/// Returns whether `now` cannot follow `then` under the same key metadata. This is so if its number is lower,
+/// or if the same number was created at another time. Both mean that the mount went back in time. With other
+/// key metadata the key was deleted and created again, which is an ordinary change.
 fn is_rewound(then: &RemoteStamp, now: &RemoteStamp) -> bool {
     then.key_created == now.key_created
         && (now.version < then.version || (now.version == then.version && now.version_created != then.version_created))
 }
 
-/// Every path that either side or the base knows.
+/// Returns all paths that either side or the base knows.
 pub(crate) fn paths<'a>(
     base: &'a BTreeMap<SecretPath, BaseEntry>,
     local: &'a LocalSnapshot,

@@ -1,21 +1,21 @@
-//! Completing a decision by field: which fields a person may leave out.
+//! Completes a decision by field: decides which fields a person may leave out.
 //!
-//! The result of a decision is a credential. A field that nobody named is taken from a side only where
-//! that cannot join halves of two credentials.
+//! The result of a decision is a credential. A field that the person did not name is taken from a side only
+//! if that cannot join halves of two credentials.
 
 use std::collections::BTreeMap;
 
 use crate::{Conflict, Content, RecordType, Side, descriptive::is_descriptive, record_type::Group};
 
-/// Completes what a person chose, field by field.
+/// Completes the choices of a person, field by field.
 ///
-/// A field that both sides hold alike needs no choice. Neither does a descriptive field outside of any
-/// atomic group that only one side changed: it is taken from there. Every other field that differs must
-/// be named, whichever side changed it: a password from here and the user name that was changed in
-/// Vault would make a credential that nobody wrote.
+/// A field that is equal on both sides needs no choice. Neither does a descriptive field outside of any
+/// atomic group that only one side changed. It is taken from that side. Every other field that differs must
+/// be named, whichever side changed it. Otherwise a password from here and a user name that was changed in
+/// Vault would make a credential that no person wrote.
 ///
 /// # Errors
-/// Returns the names of the fields that must be named and are not, sorted.
+/// The sorted names of the fields that must be named and are not.
 pub(crate) fn complete(
     conflict: &Conflict,
     record_type: RecordType,

@@ -1,7 +1,7 @@
-//! What happens at one path: the table of the three modes.
+//! Decides what happens at one path, by the table of the three modes.
 //!
-//! [`Case`] first reduces what happened to what matters (an edit that was taken back is none),
-//! then one `match` per mode reads like the table in the documentation.
+//! [`Case`] first reduces the events to those that matter (an edit that was undone does not). Then one
+//! `match` per mode reads like the table in the documentation.
 
 use crate::{
     Action, BaseEntry, ConflictKind, Expect, ExpiryPolicy, Link, Mode, Reason, Step,
@@ -12,7 +12,7 @@ use crate::{
     merge::{Merged, Sides, merge},
 };
 
-/// Decides one path that is no part of a rename.
+/// Decides a path that is not part of a rename.
 pub(crate) fn decide(facts: &Facts<'_>, input: &Input<'_>) -> Decision {
     match facts.remote_since {
         RemoteSince::Unreadable(reason) => return unreadable(facts, reason),
@@ -43,7 +43,7 @@ pub(crate) fn decide(facts: &Facts<'_>, input: &Input<'_>) -> Decision {
     }
     match (case.local, case.remote) {
         (Local::Absent, Remote::Vacant) => Decision::Nothing,
-        // Nobody holds it any more: what both sides agreed on is over.
+        // No side has the path any more, so the base is forgotten.
         (Local::Deleted, Remote::Deleted | Remote::Expired) => case.step(Action::Forget, Reason::DeletedOnBothSides),
         (Local::Same, Remote::Same) => case.in_step(),
         (Local::Same | Local::Changed, Remote::Expired) if input.options.expired == ExpiryPolicy::Ignore => {
@@ -58,7 +58,7 @@ pub(crate) fn decide(facts: &Facts<'_>, input: &Input<'_>) -> Decision {
     }
 }
 
-/// A path that cannot be read is reported where it matters, and never counts as deleted.
+/// Reports an unreadable path if that matters. It never counts as deleted.
 fn unreadable(facts: &Facts<'_>, reason: &str) -> Decision {
     if facts.base.is_none() && facts.local.is_none() && facts.marker.is_some() {
         return Decision::Nothing;
@@ -66,8 +66,8 @@ fn unreadable(facts: &Facts<'_>, reason: &str) -> Decision {
     Decision::Skip(reason.to_owned())
 }
 
-/// A dropped link: while only the side that was left alone holds the path, nothing happens.
-/// `None` when the path is to be treated as one without a base.
+/// Handles a dropped link. As long as only the side that was left alone has the path, nothing happens.
+/// Returns `None` if the path must be treated as one without a base.
 fn unlinked(facts: &Facts<'_>, marker: &BaseEntry) -> Option<Decision> {
     let local = facts.local.is_some();
     let remote = facts.remote_live().is_some();
@@ -81,7 +81,7 @@ fn unlinked(facts: &Facts<'_>, marker: &BaseEntry) -> Option<Decision> {
             fields: Vec::new(),
             annotate: false,
         }))),
-        // The side that was gone has the path again: as at a first sync.
+        // The deleted side has the path again, so this is like a first sync.
         _ => None,
     }
 }
@@ -108,7 +108,7 @@ impl Case<'_> {
     fn push(&self) -> Decision {
         match (self.local, self.remote) {
             (Local::New, _) => self.create_remote(Reason::NewLocally),
-            // What only Vault holds is not this connection's business.
+            // A secret that only Vault has does not concern a push.
             (Local::Absent, _) => Decision::Nothing,
             (Local::Changed, Remote::Same) => self.write_remote(),
             (Local::Changed, Remote::Changed) if self.local_content == self.remote_content => self.adopt(),
@@ -118,7 +118,7 @@ impl Case<'_> {
             (Local::Deleted, Remote::Same) => self.deleted_locally(),
             (Local::Deleted, _) if self.propagates() => self.conflict(ConflictKind::LocalDeleted),
             (Local::Deleted, _) => self.step(Action::Unlink, Reason::DeletedLocally),
-            // Vault lost what VaultTerm is authoritative for.
+            // Vault lost a secret for which VaultTerm is authoritative.
             (Local::Same | Local::Changed, _) => {
                 self.drift(ConflictKind::RemoteDeleted, |case| case.create_remote(Reason::DriftOverwritten))
             }
@@ -128,10 +128,10 @@ impl Case<'_> {
     fn pull(&self) -> Decision {
         match (self.local, self.remote) {
             (Local::Absent, _) => self.create_local(Reason::NewRemotely),
-            // What only VaultTerm holds is not this connection's business.
+            // A record that only VaultTerm has does not concern a pull.
             (Local::New, _) => Decision::Nothing,
             (Local::Same, Remote::Changed) => self.write_local(Reason::ChangedRemotely),
-            // Only the type differs: types are people's, and Vault's data is the same.
+            // Only the type differs. People set types, and the data in Vault are the same.
             (Local::Changed, Remote::Same) if self.local_content == self.base_content => self.adopt(),
             (Local::Changed, Remote::Changed) if self.local_content == self.remote_content => self.adopt(),
             (Local::Changed, Remote::Same | Remote::Changed) => {
@@ -140,7 +140,7 @@ impl Case<'_> {
             (Local::Same, _) => self.deleted_remotely(),
             (Local::Changed, _) if self.propagates() => self.conflict(ConflictKind::RemoteDeleted),
             (Local::Changed, _) => self.step(Action::Unlink, Reason::DeletedRemotely),
-            // VaultTerm lost what Vault is authoritative for.
+            // VaultTerm lost a record for which Vault is authoritative.
             (Local::Deleted, _) => {
                 self.drift(ConflictKind::LocalDeleted, |case| case.create_local(Reason::DriftOverwritten))
             }
@@ -149,7 +149,8 @@ impl Case<'_> {
 
     // ---- rows that need a closer look ------------------------------------------------------
 
-    /// Both sides as agreed: only marks, types or the base itself may have to follow.
+    /// Decides a path that is as agreed on both sides. Only marks, types or the base itself may have to
+    /// follow.
     fn in_step(&self) -> Decision {
         let record_type = self.incoming_type();
         if record_type.is_some() || self.needs_mark(record_type) {
@@ -162,9 +163,9 @@ impl Case<'_> {
         }
     }
 
-    /// The version's lifetime passed by itself: nobody deleted anything.
+    /// Decides an expired version. It ended by itself and was not deleted.
     fn expired(&self) -> Decision {
-        // What a person accepted is no edit that has to travel.
+        // A difference that a person accepted is not an edit that must be carried over.
         if self.was.is_some_and(|was| Some(&was.local) == self.local_content) {
             return Decision::Unchanged;
         }
@@ -203,8 +204,8 @@ impl Case<'_> {
         )
     }
 
-    /// Went backwards: never taken for an edit. Equal contents are adopted, all else is a
-    /// person's business.
+    /// Decides a path whose version went backwards. It never counts as an edit. Equal contents are adopted,
+    /// and everything else needs a person.
     fn rewound(&self) -> Decision {
         let equal = self.remote_content.is_some() && self.local_content == self.remote_content;
         if equal { self.adopt() } else { self.conflict(ConflictKind::Rewound) }

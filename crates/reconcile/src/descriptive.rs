@@ -1,9 +1,10 @@
-//! The fields that only describe a credential, so that changing them cannot break it.
+//! The fields that only describe a credential. A change of such a field cannot break the credential.
 
-/// Names of fields that no program logs in or connects with, in lower case and without `-` and `_`.
+/// The names of fields with which no program logs in or connects, in lower case and without `-` and `_`.
 ///
-/// This is a list of names that are safe. A field with any other name is treated as a part of a
-/// credential. Addresses are missing on purpose: they say where a password goes, and often hold one.
+/// This is a list of safe names. A field with any other name counts as a part of a credential. Names of
+/// addresses are missing on purpose, because an address decides where a password is sent, and often contains
+/// one.
 const DESCRIPTIVE: [&str; 12] = [
     "notes",
     "note",
@@ -19,10 +20,10 @@ const DESCRIPTIVE: [&str; 12] = [
     "rotateby",
 ];
 
-/// Says whether a field only describes a credential. Upper and lower case, `-` and `_` do not count.
+/// Returns whether a field only describes a credential. Case, `-` and `_` do not matter.
 ///
-/// Only ASCII letters are folded: a name with letters that merely look alike is unknown, and an
-/// unknown field may be a part of a credential.
+/// Only ASCII letters are folded. A name with letters that merely look alike is unknown, and an unknown field
+/// may be a part of a credential.
 #[must_use]
 pub fn is_descriptive(field: &str) -> bool {
     let folded: String = field.chars().filter(|c| !matches!(c, '-' | '_')).map(|c| c.to_ascii_lowercase()).collect();
@@ -45,7 +46,7 @@ mod tests {
         for name in ["", "-", "url", "host", "address", "password", "notes2", "my note", "owner.id", "\u{17f}tags"] {
             assert!(!is_descriptive(name), "{name}");
         }
-        // A Cyrillic letter in `note`, and a full-width `tags`.
+        // These are `note` with a Cyrillic letter, and `tags` in full-width letters.
         for name in ["n\u{43e}te", "\u{ff54}\u{ff41}\u{ff47}\u{ff53}"] {
             assert!(!is_descriptive(name), "{name}");
         }

@@ -1,6 +1,6 @@
-//! What a write to Vault evicts: KV v2 keeps `max_versions` versions of a secret, and erases the oldest
-//! ones when a new one is written. A version that no local history holds must not get lost in this
-//! way, so it is kept as a revision of the record first.
+//! Finds the versions that a write to Vault evicts. KV v2 keeps `max_versions` versions of a secret, and
+//! erases the oldest ones when a new one is written. A version that no local history contains must not be
+//! lost in this way, so it is first kept as a revision of the record.
 //!
 //! Start reading at [`foresee`].
 
@@ -10,16 +10,16 @@ use crate::{
     BaseEntry, Plan, RemoteEntry, RemoteSight, RemoteSnapshot, RemoteStamp, SecretPath, Skip, SkipKind, Step, Version,
 };
 
-/// Versions that one write keeps as revisions first, at most. With more the path waits for a person:
-/// a record with hundreds of foreign revisions is hardly what anybody wants.
+/// The maximum number of versions that one write first keeps as revisions. With more of them the path waits
+/// for a person, because a record with hundreds of foreign revisions is rarely useful.
 pub const KEPT_MAX: usize = 10;
-/// What a server keeps when neither the key nor the mount says how many.
+/// The number of versions that a server keeps if neither the key nor the mount sets it.
 const SERVER_DEFAULT: u64 = 10;
 
-/// Returns the versions below the newest that can be read and that local history may lack.
+/// Returns the readable versions below the newest that local history may lack.
 ///
-/// What the base says counts only while Vault still shows the base's own version with its creation time:
-/// after a restored snapshot the same numbers may stand for other values.
+/// The base counts only as long as Vault shows the base's own version with its creation time. After a
+/// restored snapshot the same numbers may belong to other values.
 fn unheld(entry: &RemoteEntry, base: Option<&BaseEntry>) -> impl Iterator<Item = Version> {
     let live = entry.older.live.iter();
     let shown = |base: &&BaseEntry| {
@@ -35,9 +35,9 @@ fn unheld(entry: &RemoteEntry, base: Option<&BaseEntry>) -> impl Iterator<Item =
 
 /// Returns the versions that local history may lack and that the next write evicts.
 ///
-/// `mount_max` is the mount's `max_versions` (0: not set), `None` where the role may not read it. Then
-/// only the key's own setting is certain: the larger of the two counts, so the server keeps at least
-/// that many; without one, everything but the newest version counts as evicted.
+/// `mount_max` is `max_versions` of the mount (0: not set), or `None` if the role may not read it. In that
+/// case only the setting of the key is certain. The larger of the two counts, so the server keeps at least
+/// that many. Without a setting of the key, everything except the newest version counts as evicted.
 #[must_use]
 pub fn evicted(entry: &RemoteEntry, base: Option<&BaseEntry>, mount_max: Option<u64>) -> Vec<Version> {
     let kept = match (entry.older.max, mount_max) {
@@ -49,7 +49,7 @@ pub fn evicted(entry: &RemoteEntry, base: Option<&BaseEntry>, mount_max: Option<
     unheld(entry, base).filter(|version| version.0.saturating_add(kept) <= next.0).collect()
 }
 
-/// Says why a path waits when a write would evict more versions than are kept as revisions.
+/// Returns why a path waits, if a write would evict more versions than are kept as revisions.
 #[must_use]
 pub fn too_many(versions: &[Version]) -> Option<String> {
     let (Some(first), Some(last)) = (versions.first(), versions.last()) else { return None };
@@ -65,7 +65,7 @@ pub fn too_many(versions: &[Version]) -> Option<String> {
     })
 }
 
-/// Tells whether any step of a plan needs to know the mount's `max_versions`.
+/// Returns whether a step of a plan depends on `max_versions` of the mount.
 #[must_use]
 pub fn asks_for_the_mount(plan: &Plan, base: &BTreeMap<SecretPath, BaseEntry>, remote: &RemoteSnapshot) -> bool {
     plan.steps.iter().any(|step| {
@@ -73,8 +73,8 @@ pub fn asks_for_the_mount(plan: &Plan, base: &BTreeMap<SecretPath, BaseEntry>, r
     })
 }
 
-/// Notes in a plan which versions its writes evict, so that they are kept as revisions first. A step
-/// that would evict too many becomes a skip.
+/// Adds to a plan which versions its writes evict, so that they are first kept as revisions. A step that
+/// would evict too many becomes a skip.
 pub fn foresee(
     plan: &mut Plan,
     base: &BTreeMap<SecretPath, BaseEntry>,
@@ -105,7 +105,7 @@ pub fn foresee(
     plan.skips.sort_by(|one, other| one.path.cmp(&other.path));
 }
 
-/// The key that a step writes a further version of.
+/// Returns the key to which a step writes another version.
 fn written_over<'a>(step: &Step, remote: &'a RemoteSnapshot) -> Option<&'a RemoteEntry> {
     match remote.sights.get(&step.path) {
         Some(RemoteSight::Seen(entry)) if step.action.writes_remote() => Some(entry),
@@ -129,7 +129,7 @@ mod tests {
         OlderVersion { version: Version(version), created: stamp(version).version_created }
     }
 
-    /// A key at a version, all older ones down to `oldest` live.
+    /// Returns a key whose versions from `oldest` to `newest` are live.
     fn key(oldest: u64, newest: u64, max: u64) -> RemoteEntry {
         RemoteEntry {
             head: RemoteHead::Live { stamp: stamp(newest), expires: None },

@@ -1,4 +1,4 @@
-//! What has to be looked up before a plan can be made.
+//! Finds what must be looked up before a plan can be made.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,28 +7,28 @@ use crate::{
     classify::{Facts, LocalSince, RemoteSince, paths},
 };
 
-/// What the planner needs to know beyond the stamps.
+/// The lookups that the planner needs beyond the stamps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inquiries {
-    /// Paths with a base that the listing does not show: ask for each by name, and put the
-    /// answer into the snapshot.
+    /// The paths with a base that are missing from the listing. The caller asks for each by name, and puts
+    /// the answer into the snapshot.
     pub absences: BTreeSet<SecretPath>,
-    /// Paths whose accepted contents are needed, of both sides.
+    /// The paths with an accepted difference whose contents on both sides are needed.
     pub accepted_contents: BTreeSet<SecretPath>,
-    /// Paths whose base revision's content is needed.
+    /// The paths whose content at the base revision is needed.
     pub base_contents: BTreeSet<SecretPath>,
-    /// Paths whose current local content is needed.
+    /// The paths whose current local content is needed.
     pub local_contents: BTreeSet<SecretPath>,
-    /// Paths whose current remote content is needed.
+    /// The paths whose current remote content is needed.
     pub remote_contents: BTreeSet<SecretPath>,
 }
 
-/// Decides what has to be looked up. Called twice: after the listing, and again once the
-/// `absences` are answered (they may ask for contents).
+/// Returns the needed lookups. The caller calls it after the listing, and again after the `absences` are
+/// answered, because they may need contents.
 ///
-/// Nothing is asked for a path that neither side touched, nor for one that only one side
-/// knows: a first push and a first pull need no contents to be planned. When the base is to be
-/// set aside (scope changed, remote replaced), pass an empty one here as well.
+/// A path that neither side touched needs no lookup, and neither does a path that only one side has. A first
+/// push and a first pull can therefore be planned without contents. If the base does not count (scope
+/// changed, remote replaced), the caller passes an empty base here too.
 #[must_use]
 pub fn inquiries(
     base: &BTreeMap<SecretPath, BaseEntry>,

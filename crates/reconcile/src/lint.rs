@@ -1,6 +1,6 @@
-//! A second opinion on a plan, written without looking at the planner.
+//! A second check of plans, written independently of the planner.
 //!
-//! Every finding is a sentence; a good plan has none. Tests run it on every plan they make.
+//! Each finding is a sentence. A good plan has no findings. Tests check every plan that they make.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use crate::{
     Action, LocalExpect, Mode, Plan, RemoteExpect, RemoteHead, RemoteSight, SecretPath, Step, Version, input::Input,
 };
 
-/// Checks a plan against the safety rules.
+/// Checks a plan against the safety rules. Returns the findings.
 #[must_use]
 pub fn lint(input: &Input<'_>, plan: &Plan) -> Vec<String> {
     let mut findings = Vec::new();
@@ -100,7 +100,7 @@ fn expectations(input: &Input<'_>, step: &Step, say: &mut impl FnMut(&str)) {
     }
 }
 
-/// What a person accepted stays as it is while neither side is touched.
+/// Checks that a path with an accepted difference stays as it is while neither side is touched.
 fn accepted(input: &Input<'_>, step: &Step, say: &mut impl FnMut(&str)) {
     let base = input.base.get(&step.path).filter(|_| !input.scope_changed && input.remote_replaced.is_none());
     let accepted = base.and_then(|base| Some((base, base.accepted.as_ref()?)));

@@ -1,4 +1,4 @@
-//! Renames: a record whose path changed is one step, not a deletion and a creation.
+//! Renames. A record whose path changed becomes one step, and not a deletion and a creation.
 
 use std::collections::BTreeMap;
 
@@ -8,28 +8,27 @@ use crate::{
     input::Input,
 };
 
-/// The part a path plays in a rename.
+/// The part of a path in a rename.
 #[derive(Clone, Debug)]
 pub(crate) enum Move {
-    /// The new path: the step stands here.
+    /// The new path, with the step of the rename.
     Step(Box<Step>),
-    /// The old path: dealt with by the step at the new one.
+    /// The old path. The step at the new path handles it.
     Source,
-    /// A rename that cannot be carried out yet; both copies stay where they are.
+    /// A rename that cannot be carried out yet. Both copies stay where they are.
     Waits(String),
 }
 
-/// Finds the renames. Only a connection that writes to Vault has any: for a pull a renamed record
-/// is drift at its old path.
+/// Finds the renames. Only a connection that writes to Vault has renames. For a pull, a renamed record is
+/// drift at its old path.
 ///
-/// A rename is recognised by the record's id, and only where nothing speaks against it: the old
-/// secret is exactly the base's, and the new path never was in step. A record that took over the
-/// path of another one (swapped names) is an edit at that path, and each value is in its record's
-/// history.
+/// A rename is recognised by the id of the record, and only if nothing contradicts it: the old secret is
+/// exactly that of the base, and the new path was never in step. If a record took over the path of another
+/// one (swapped names), that counts as an edit at that path, and each value is in the history of its record.
 ///
-/// A rename that was cut off, or had to wait, leaves the new path in step and a base at the old
-/// one that names the same record: then only the old secret is left to delete. That is the rename's
-/// business, not a deletion that `retain` forbids.
+/// A rename that was cut off or had to wait leaves the new path in step, and a base at the old path that
+/// names the same record. Then only the old secret must be deleted. This is part of the rename, and not a
+/// deletion that `retain` forbids.
 pub(crate) fn moves(facts: &[Facts<'_>], input: &Input<'_>) -> BTreeMap<SecretPath, Move> {
     let mut moves = BTreeMap::new();
     if input.options.mode == Mode::Pull {
@@ -38,7 +37,7 @@ pub(crate) fn moves(facts: &[Facts<'_>], input: &Input<'_>) -> BTreeMap<SecretPa
     let by_record: BTreeMap<RecordId, &Facts<'_>> =
         facts.iter().filter_map(|facts| facts.local.map(|entry| (entry.record_id, facts))).collect();
     for old in facts.iter().filter(|facts| facts.local_since == LocalSince::Deleted) {
-        // The secret of an accepted difference never held the record's value: it is not moved away.
+        // The secret of an accepted difference never had the value of the record, so it is not moved.
         let Some(base) = old.base.filter(|base| base.accepted.is_none()) else { continue };
         let Some(new) = by_record.get(&base.record_id) else { continue };
         if old.foreign_matters(input.options) || new.foreign_matters(input.options) {
@@ -56,8 +55,8 @@ pub(crate) fn moves(facts: &[Facts<'_>], input: &Input<'_>) -> BTreeMap<SecretPa
                 moves.insert(old.path.clone(), Move::Source);
             }
             (RemoteSince::Same, RemoteSince::New) => {
-                // The new path is decided as two sides that meet for the first time. Until that is
-                // done, the old secret stays.
+                // The new path is decided like two sides that meet for the first time. Until that is done,
+                // the old secret stays.
                 let reason = format!(
                     "renamed to `{}`, where Vault holds a secret already: it stays until that is settled",
                     new.path
@@ -71,16 +70,17 @@ pub(crate) fn moves(facts: &[Facts<'_>], input: &Input<'_>) -> BTreeMap<SecretPa
             (_, RemoteSince::Unreadable(reason)) => {
                 moves.insert(old.path.clone(), Move::Waits(format!("renamed to `{}`: {reason}", new.path)));
             }
-            // The old secret changed, went back or is gone: its path is decided as one whose record
-            // was deleted, the new path as a new record.
+            // The old secret changed, went back or is gone. Its path is decided as one whose record was
+            // deleted, and the new path as a new record.
             _ => {}
         }
     }
     moves
 }
 
-/// Right because the secret is exactly what both sides agreed on, and its record is in step at
-/// another path; only the version seen is deleted, recoverably.
+/// Returns the step that deletes the old secret. The deletion is safe because the secret is exactly in the
+/// agreed state, and its record is in step at another path. Only the version that was seen is deleted,
+/// recoverably.
 fn leftover(old: &Facts<'_>, base: &BaseEntry) -> Step {
     Step {
         path: old.path.clone(),

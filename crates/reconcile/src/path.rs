@@ -1,4 +1,4 @@
-//! Paths: the same, segment for segment, in VaultTerm and in Vault.
+//! Paths. They have the same segments in VaultTerm and in Vault.
 
 use std::{fmt, str::FromStr};
 
@@ -6,35 +6,35 @@ use serde::{Deserialize, Serialize};
 
 /// The path of a record below its collection, and of a secret below the connection's prefix.
 ///
-/// Segments are separated by `/`; `foo` and `foo/bar` may both exist.
+/// Segments are separated by `/`. `foo` and `foo/bar` may both exist.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct SecretPath(String);
 
-/// Why a text is not a path. What KV v2 refuses is refused for records too.
+/// Why a text is refused as a path. A path that KV v2 refuses is refused for records too.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
-    /// Nothing at all.
+    /// The text is empty.
     #[error("a path needs at least one segment")]
     Empty,
-    /// `a//b`, `/a` or `a/`.
+    /// A segment is empty, as in `a//b`, `/a` or `a/`.
     #[error("a path has no empty segment: remove the leading, trailing or double `/`")]
     EmptySegment,
-    /// `.` or `..`.
+    /// A segment is `.` or `..`.
     #[error("a path segment cannot be `.` or `..`")]
     Relative,
-    /// ` a` or `a `.
+    /// The text begins or ends with a space, as in ` a` or `a `.
     #[error("a path cannot begin or end with a space")]
     OuterSpace,
-    /// A control or other non-printable character.
+    /// The text contains a control character or another non-printable character.
     #[error("a path cannot hold the non-printable character U+{0:04X}")]
     NotPrintable(u32),
-    /// Too long.
+    /// The text is too long.
     #[error("a path has at most {max} bytes, this one has {length}")]
     TooLong {
-        /// Bytes found.
+        /// The number of bytes that were found.
         length: usize,
-        /// Bytes allowed.
+        /// The number of bytes that are allowed.
         max: usize,
     },
 }
@@ -43,7 +43,7 @@ impl SecretPath {
     /// Checks a path.
     ///
     /// # Errors
-    /// [`PathError`] says what to change.
+    /// [`PathError`], which says what to change.
     pub fn new(text: impl Into<String>) -> Result<Self, PathError> {
         let text = text.into();
         if text.is_empty() {
@@ -68,16 +68,17 @@ impl SecretPath {
         Ok(Self(text))
     }
 
-    /// Checks the place of a mount or of a connection's prefix: a path without the slashes around it.
+    /// Checks the place of a mount or of a connection's prefix. Returns the path without the slashes around
+    /// it.
     ///
     /// # Errors
-    /// As [`Self::new`].
+    /// Those of [`Self::new`].
     pub fn place(text: &str) -> Result<&str, PathError> {
         let place = text.trim_matches('/');
         Self::new(place).map(|_| place)
     }
 
-    /// Bytes a path may have. Vault's storage allows more; people do not read more.
+    /// The maximum number of bytes of a path. Vault's storage allows more, but people do not read more.
     pub const BYTES_MAX: usize = 512;
 
     /// Returns the path as text.
@@ -86,8 +87,7 @@ impl SecretPath {
         &self.0
     }
 
-    /// Returns the path in Unicode normalization form C: two paths with the same one look
-    /// alike to people.
+    /// Returns the path in Unicode normalization form C. Two paths with the same form look alike to people.
     #[must_use]
     pub fn normalized(&self) -> String {
         use unicode_normalization::UnicodeNormalization;
@@ -123,8 +123,8 @@ impl From<SecretPath> for String {
     }
 }
 
-/// Says whether KV v2 accepts the character: Go's `unicode.IsPrint`, which is letters, marks,
-/// numbers, punctuation, symbols and the ASCII space.
+/// Returns whether KV v2 accepts the character. This is Go's `unicode.IsPrint`: letters, marks, numbers,
+/// punctuation, symbols and the ASCII space.
 fn is_printable(c: char) -> bool {
     use unicode_properties::{GeneralCategoryGroup as Group, UnicodeGeneralCategory};
     c == ' '

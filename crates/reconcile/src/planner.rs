@@ -1,7 +1,7 @@
-//! The planner: from the facts of each path to one plan.
+//! The planner, which turns the facts of all paths into one plan.
 //!
-//! What happens to a single path is decided in `decide.rs`; renames, which join two paths, in
-//! `moves.rs`; what stops everything in `guard.rs`.
+//! `decide.rs` decides about a single path, `moves.rs` about renames, which join two paths, and `guard.rs`
+//! about the halts of the whole run.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,7 +39,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
                 Decision::Skip(format!("looks the same as `{twin}` (Unicode normalization): rename one of them"))
             }
             (None, Some(Move::Step(step))) => Decision::Step(step.clone()),
-            // The old path of a rename: its base goes with the step at the new path.
+            // This is the old path of a rename. The step at the new path handles its base.
             (None, Some(Move::Source)) => Decision::Nothing,
             (None, Some(Move::Waits(reason))) => Decision::Skip(reason.clone()),
             (None, None) => decide(facts, input),
@@ -70,7 +70,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
     plan
 }
 
-/// Finds live paths that are equal after NFC, each with one of its twins.
+/// Returns the live paths that are equal after NFC, each with one of its twins.
 fn twins<'a>(facts: &[Facts<'a>]) -> BTreeMap<&'a str, &'a str> {
     let live: BTreeSet<&str> = facts
         .iter()
@@ -82,8 +82,8 @@ fn twins<'a>(facts: &[Facts<'a>]) -> BTreeMap<&'a str, &'a str> {
         .map(|facts| facts.path.as_str())
         .collect();
     let mut by_form: BTreeMap<String, Vec<&'a str>> = BTreeMap::new();
-    // Only a path with a non-ASCII character can differ from its normal form, so only those and
-    // what they fold to are grouped.
+    // Only a path with a non-ASCII character can differ from its normal form, so only such paths and their
+    // forms are grouped.
     for facts in facts.iter().filter(|facts| !facts.path.as_str().is_ascii() && live.contains(facts.path.as_str())) {
         by_form.entry(facts.path.normalized()).or_default().push(facts.path.as_str());
     }

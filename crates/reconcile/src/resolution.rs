@@ -1,16 +1,15 @@
-//! What a person's decision on a conflict does.
+//! Turns a person's decision on a conflict into steps.
 //!
 //! | decision | both live | only the record lives | only the secret lives |
 //! |---|---|---|---|
 //! | `keep_local` | write the secret (the remote value is kept as a revision) | write the secret | delete the version seen |
 //! | `keep_remote` | write the record | move the record to the trash | import it |
 //! | `keep_both` | the remote copy becomes a new record, then as `keep_local` | – | – |
-//! | `merge` | write the chosen fields to both; which ones must be named: `completion.rs` | – | – |
+//!  `merge` | write the chosen fields to both; `completion.rs` says which must be named | – | – |
 //!
-//! A pull never writes to Vault: there `keep_local` accepts that the sides differ, or drops the link
-//! where one side is gone, and `merge` is not possible. In a push the record counts: there `keep_remote`
-//! of two live sides accepts that they differ, and a `merge` that takes every field from the secret
-//! takes it over.
+//! A pull never writes to Vault. There `keep_local` accepts that the sides differ, or drops the link if one
+//! side is gone, and `merge` is not possible. In a push the record counts. There `keep_remote` of two live
+//! sides accepts that they differ, and a `merge` that takes every field from the secret writes the record.
 
 use std::collections::BTreeMap;
 
@@ -19,30 +18,30 @@ use crate::{
     completion::complete,
 };
 
-/// What a person chose.
+/// The choice of a person.
 #[derive(Clone, Debug)]
 pub enum Choice {
     /// The record wins.
     KeepLocal,
     /// The secret wins.
     KeepRemote,
-    /// The remote copy becomes a new record at this free path, then the record wins.
+    /// The remote copy becomes a new record at this free path, and then the record wins.
     KeepBoth(SecretPath),
-    /// Field by field: where each field that a person named comes from. The fields that are not named
-    /// are completed, where that cannot join halves of two credentials.
+    /// The source of each field that a person named. Fields that are not named are completed if that cannot
+    /// join halves of two credentials.
     Merge(BTreeMap<String, Side>),
 }
 
-/// What a decision is taken on.
+/// The basis of a decision.
 #[derive(Clone, Copy, Debug)]
 pub struct Resolving<'a> {
     /// The conflict.
     pub conflict: &'a Conflict,
-    /// The connection's choices.
+    /// The options of the connection.
     pub options: &'a Options,
-    /// The record's type now (or the base's, where the record is gone).
+    /// The current type of the record, or that of the base if the record is gone.
     pub record_type: RecordType,
-    /// The type that the secret's mark names.
+    /// The type that the mark of the secret names.
     pub remote_type: Option<RecordType>,
 }
 
@@ -55,10 +54,10 @@ pub enum NotResolvable {
     /// `merge` would write to Vault.
     #[error("a pull connection never writes to Vault: choose keep_local or keep_remote")]
     PullWritesNothing,
-    /// A merge with no field at all.
+    /// The merge has no field at all.
     #[error("the merge leaves no field: choose at least one")]
     NoFields,
-    /// A merge that leaves fields open whose values may belong to one credential.
+    /// The merge does not name fields whose values may belong to one credential.
     #[error(
         "name every field that differs and may be a part of a credential, whichever side changed it; missing: {}",
         .0.join(", ")
@@ -66,10 +65,10 @@ pub enum NotResolvable {
     FieldsMissing(Vec<String>),
 }
 
-/// Turns a decision into steps, in the order in which they are to be carried out.
+/// Turns a decision into steps, in the order in which they must be carried out.
 ///
 /// # Errors
-/// [`NotResolvable`] says what to choose instead.
+/// [`NotResolvable`], which says what to choose instead.
 pub fn resolution(resolving: &Resolving<'_>, choice: &Choice) -> Result<Vec<Step>, NotResolvable> {
     let local = matches!(resolving.conflict.expect.local, LocalExpect::Live { .. });
     let remote = matches!(resolving.conflict.expect.remote, RemoteExpect::Live { .. });
@@ -107,7 +106,8 @@ impl Resolving<'_> {
             (true, true) => Action::UpdateRemote { cas: self.cas(), archive: true },
             (true, false) | (false, true) if pull => Action::Unlink,
             (true, false) => Action::CreateRemote { cas: self.cas(), key_created: self.key_created() },
-            // Right because a person saw this version and chose the deletion; only it is deleted.
+            // The deletion is safe because a person saw this version and chose its deletion. Only this
+            // version is deleted.
             (false, true) => Action::DeleteRemote { version: self.cas() },
             (false, false) => Action::Forget,
         }
@@ -121,8 +121,8 @@ impl Resolving<'_> {
             (true, true) if self.options.mode == Mode::Push => Action::Accept,
             (true, true) => Action::UpdateLocal { record_type },
             (false, true) => Action::CreateLocal { restores: self.conflict.record_id, record_type: self.remote_type },
-            // Right because a person saw that the secret is gone and chose that; the record goes to
-            // the trash with all its revisions.
+            // The deletion is safe because a person saw that the secret is gone and chose it. The record goes
+            // to the trash with all its revisions.
             (true, false) => Action::DeleteLocal,
             (false, false) => Action::Forget,
         }

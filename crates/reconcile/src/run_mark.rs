@@ -1,9 +1,9 @@
-//! Which of a connection's runs touched a secret last: how a database that went back to an older
-//! copy is told from one that did not.
+//! The mark of the run of a connection that last touched a secret. It shows whether the database was replaced
+//! by an older copy.
 //!
-//! A run that writes to Vault first records its number in the database, and then leaves it in the
-//! metadata of at least one secret. So a database never finds a number above its own, unless it is
-//! older than what it finds, or another copy of it is at work.
+//! A run that writes to Vault first records its number in the database, and then leaves it in the metadata of
+//! at least one secret. A database that finds a number above its own is therefore older than Vault, or
+//! another copy of it is in use.
 
 use std::{fmt, str::FromStr};
 
@@ -11,25 +11,25 @@ use uuid::Uuid;
 
 use crate::{Annotation, Mode, Options, RemoteEntry, RemoteSight, RemoteSnapshot, SecretPath};
 
-/// `vaultterm-run` in a secret's `custom_metadata`: `<connection id>/<number>`.
+/// The value of `vaultterm-run` in a secret's `custom_metadata`: `<connection id>/<number>`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RunMark {
-    /// The connection. Ids are not used again, so that the marks of one that was removed mean
-    /// nothing to its successor.
+    /// The id of the connection. Ids are never used again, so the marks of a removed connection do not
+    /// concern its successor.
     pub connection: Uuid,
-    /// Which of its runs that wrote to Vault: growing, at most [`Self::NUMBER_MAX`]; 0 stands for
-    /// none.
+    /// The number of a run that wrote to Vault. Numbers grow, up to [`Self::NUMBER_MAX`]. 0 means that there
+    /// was no such run.
     pub number: u64,
 }
 
-/// A text that is no run mark.
+/// The text is not a run mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a run mark is a connection id, a slash and a number")]
 pub struct NoRunMark;
 
-/// From the number of one run to that of the next. Decisions on conflicts are numbered between
-/// them, because they do not look at the whole scope: an older database, which halts at its first
-/// run, must not catch up by decisions with the run that it forgot.
+/// The difference between the numbers of two consecutive runs. Decisions on conflicts get the numbers in
+/// between, because they do not look at the whole scope. An older database, which halts at its first run,
+/// must not reach the number of the forgotten run through decisions.
 const RUN: u64 = 1_000;
 
 impl fmt::Display for RunMark {
@@ -51,8 +51,8 @@ impl FromStr for RunMark {
 }
 
 impl RunMark {
-    /// The largest number that a database can hold. Anybody who may write metadata can make up a
-    /// larger one; it is no mark.
+    /// The largest number that a database can store. Any client that may write metadata can invent a larger
+    /// number. Such a text is not a run mark.
     pub const NUMBER_MAX: u64 = i64::MAX as u64;
 
     /// Returns the mark of the run after this one.
@@ -72,15 +72,15 @@ impl RunMark {
         Self { number, ..self }
     }
 
-    /// Finds the newest number that a remote shows of this connection, and where. A pull leaves no
-    /// marks, and asks for none.
+    /// Returns the highest number of this connection that a remote side shows, and its path. A pull leaves no
+    /// marks, so it returns `None` for a pull.
     pub(crate) fn newest_in<'a>(self, remote: &'a RemoteSnapshot, options: &Options) -> Option<(u64, &'a SecretPath)> {
         if options.mode == Mode::Pull {
             return None;
         }
         let marks = remote.sights.iter().filter_map(|(path, sight)| match sight {
-            // A secret that nobody manages may be marked all the same: a run shows itself at what it
-            // deletes, too.
+            // A secret without a manager may have a mark too, because a run also marks secrets that it
+            // deletes.
             RemoteSight::Seen(RemoteEntry { annotation: Annotation { instance, run, .. }, .. })
                 if instance.as_ref().is_none_or(|instance| *instance == options.instance) =>
             {
@@ -110,7 +110,7 @@ mod tests {
         {
             assert_eq!(text.parse::<RunMark>(), Err(NoRunMark), "{text}");
         }
-        // One that a database cannot hold would halt for ever.
+        // A number that a database cannot store would cause a permanent halt.
         for number in [RunMark::NUMBER_MAX + 1, u64::MAX] {
             assert_eq!(format!("{id}/{number}").parse::<RunMark>(), Err(NoRunMark), "{number}");
         }

@@ -1,4 +1,4 @@
-//! The stamps of everything in scope, on either side, without values.
+//! The stamps of everything in scope on either side, without values.
 
 use std::collections::BTreeMap;
 
@@ -12,18 +12,18 @@ use crate::{RecordType, RemoteStamp, Revision, RunMark, SecretPath, UnixNanos, V
 #[serde(transparent)]
 pub struct RecordId(pub Uuid);
 
-/// One record as the local side shows it.
+/// A record as the local side shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalEntry {
     /// The record.
     pub record_id: RecordId,
-    /// Its current revision.
+    /// The current revision.
     pub revision: Revision,
-    /// Its type.
+    /// The type.
     pub record_type: RecordType,
 }
 
-/// Everything a collection holds.
+/// The content of a collection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LocalSnapshot {
     /// The live records, by path. A path holds at most one.
@@ -32,16 +32,16 @@ pub struct LocalSnapshot {
     pub trashed: BTreeMap<SecretPath, LocalEntry>,
 }
 
-/// What a secret's `custom_metadata` says about who manages it.
+/// What `custom_metadata` of a secret says about its manager.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Annotation {
-    /// `vaultterm-instance`, when the secret is marked as managed by a VaultTerm.
+    /// `vaultterm-instance`, if the secret is marked as managed by a VaultTerm.
     pub instance: Option<String>,
     /// `vaultterm-record`.
     pub record_id: Option<RecordId>,
-    /// `vaultterm-type`, when it names a known type.
+    /// `vaultterm-type`, if it names a known type.
     pub record_type: Option<RecordType>,
-    /// `vaultterm-run`: which run touched the secret last.
+    /// `vaultterm-run`: the run that last touched the secret.
     pub run: Option<RunMark>,
 }
 
@@ -55,18 +55,18 @@ pub enum RemoteHead {
     },
     /// The newest version can be read.
     Live {
-        /// Its identity.
+        /// The identity of the version.
         stamp: RemoteStamp,
-        /// Its `deletion_time`, when that lies in the future.
+        /// The `deletion_time`, if it lies in the future.
         expires: Option<UnixNanos>,
     },
     /// The newest version is soft-deleted, expired or destroyed.
     Deleted {
-        /// Its identity: a write needs its version as `cas`.
+        /// The identity of the version. A write needs its number as `cas`.
         stamp: RemoteStamp,
-        /// Its `deletion_time`; `None` when it was destroyed without being deleted.
+        /// The `deletion_time`. `None` if the version was destroyed without being deleted.
         deleted: Option<UnixNanos>,
-        /// Whether its bytes are gone for good.
+        /// Whether its data are destroyed.
         destroyed: bool,
     },
 }
@@ -81,7 +81,7 @@ impl RemoteHead {
         }
     }
 
-    /// Returns the identity of the newest version, live or not.
+    /// Returns the identity of the newest version, whether it is live or not.
     #[must_use]
     pub const fn stamp(&self) -> Option<RemoteStamp> {
         match self {
@@ -90,7 +90,7 @@ impl RemoteHead {
         }
     }
 
-    /// Returns the `cas` a write on this head needs.
+    /// Returns the `cas` for a write on this head.
     #[must_use]
     pub const fn cas(&self) -> Version {
         match self {
@@ -100,55 +100,55 @@ impl RemoteHead {
     }
 }
 
-/// One remote key.
+/// A remote key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RemoteEntry {
-    /// Its newest version.
+    /// The newest version.
     pub head: RemoteHead,
-    /// Who manages it.
+    /// The manager of the secret.
     pub annotation: Annotation,
-    /// Its other versions: a write may evict some of them.
+    /// The older versions. A write may evict some of them.
     pub older: OlderVersions,
 }
 
 /// The versions of a remote key below its newest one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OlderVersions {
-    /// Those that can be read, in order.
+    /// The readable versions, in order.
     pub live: Vec<OlderVersion>,
-    /// `max_versions` of the key itself; 0 when the mount decides.
+    /// `max_versions` of the key itself. 0 means that the setting of the mount counts.
     pub max: u64,
 }
 
-/// A version of a remote key that is not its newest.
+/// A version of a remote key below its newest one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OlderVersion {
-    /// Its number.
+    /// The number.
     pub version: Version,
-    /// Its `created_time`.
+    /// The `created_time`.
     pub created: UnixNanos,
 }
 
-/// What an observation says about one remote path.
+/// What an observation shows of a remote path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RemoteSight {
-    /// The key is there, in this state.
+    /// The key exists in this state.
     Seen(RemoteEntry),
-    /// The key could not be read; the reason is for people. Never counts as deleted.
+    /// The key could not be read. The reason is for people. It never counts as deleted.
     Unreadable(String),
-    /// Asked for by name, and the server said that it holds no metadata for the path.
-    /// Only this, never a gap in a listing, is proof of absence.
+    /// The server was asked for the path by name, and answered that it has no metadata for it. Only this
+    /// proves an absence. A gap in a listing never does.
     ProvenAbsent,
 }
 
-/// Everything seen below a connection's mount and path prefix.
+/// Everything that was seen below the mount and the path prefix of a connection.
 ///
-/// A path that is missing here was not listed: for a path that has a base this is a
-/// suspicion, and [`crate::inquiries`] asks for the proof.
+/// A path that is missing here was not listed. For a path with a base this is only a suspicion, and
+/// [`crate::inquiries`] asks for the proof.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RemoteSnapshot {
     /// The state of each path, by path below the prefix.
     pub sights: BTreeMap<SecretPath, RemoteSight>,
-    /// Listed names that cannot be a record path, with the reason.
+    /// The listed names that are not valid record paths, with the reasons.
     pub refused: Vec<(String, String)>,
 }

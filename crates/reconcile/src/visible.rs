@@ -1,16 +1,16 @@
-//! Names as people see them. A character that leaves no mark (a control character, a zero-width
-//! space, a change of direction) makes one name look like another, so messages show its number.
+//! Names as people see them. An invisible character (a control character, a zero-width space, a change of
+//! direction) makes a name look like another one, so messages show its number.
 
 use std::borrow::Cow;
 
 use unicode_properties::{GeneralCategory as Category, UnicodeGeneralCategory};
 
-/// Says whether a character leaves no mark of its own, or looks like an ordinary space and is none:
-/// Unicode's control and format characters, separators of lines and paragraphs, and spaces other
-/// than the ASCII one.
+/// Returns whether a character is invisible, or looks like an ordinary space without being one. These are
+/// Unicode's control and format characters, line and paragraph separators, and all spaces except the ASCII
+/// one.
 #[must_use]
 pub fn is_invisible(c: char) -> bool {
-    // Most text is ASCII, which needs no table.
+    // Most text is ASCII, for which no table is needed.
     if c.is_ascii() {
         return c.is_ascii_control();
     }

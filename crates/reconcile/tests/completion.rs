@@ -1,4 +1,4 @@
-//! Which fields a person may leave out of a decision by field.
+//! Tests which fields a person may leave out of a decision by field.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod world;
@@ -36,7 +36,7 @@ fn conflict(base: Option<Content>, local: Content, remote: Content) -> Conflict 
     }
 }
 
-/// What each field of the result comes from; or the fields that are missing.
+/// Returns the source of each field of the result, or the missing fields.
 fn decided(
     conflict: &Conflict,
     record_type: RecordType,
@@ -64,7 +64,7 @@ fn missing(names: &[&str]) -> Result<BTreeMap<String, Side>, Vec<String>> {
     Err(names.iter().map(|name| (*name).to_owned()).collect())
 }
 
-/// The password changed on both sides, the user name in Vault only.
+/// Returns a conflict in which the password changed on both sides, and the user name only in Vault.
 fn login() -> Conflict {
     conflict(
         Some(content(&[("password", 0), ("username", 0)])),
@@ -136,8 +136,9 @@ fn without_a_base_everything_that_differs_must_be_named() {
     assert_eq!(found, sides(&[("note", Side::Remote), ("same", Side::Local)]));
 }
 
-/// Every conflict over a user name, a password and a note, × every choice that a person may make
-/// of a side for each: what a decision makes is what the person named, and the rest cannot mix.
+/// The test covers every conflict over a user name, a password and a note, × every choice of sides that a
+/// person may make. The result has the sides that the person named, and the other fields cannot mix
+/// credentials.
 #[test]
 fn no_decision_makes_a_credential_of_which_a_person_did_not_name_every_part() {
     const NAMES: [&str; 3] = ["password", "username", "note"];

@@ -1,5 +1,5 @@
-//! No run makes a credential that nobody wrote: over arbitrary field names, and over every small
-//! pair of edits.
+//! No run makes a credential that no person wrote. The tests use arbitrary field names and every small pair
+//! of edits.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod world;
@@ -16,10 +16,10 @@ use vaultterm_reconcile::{
 };
 use world::{HERE, World, id, path};
 
-/// Random pairs of edits.
+/// The number of random pairs of edits.
 const CASES: u32 = 50_000;
 
-/// The descriptive names as the specification lists them. The planner has its own list.
+/// The descriptive names as the specification lists them. The planner has a separate list.
 const LISTED: [&str; 12] = [
     "notes",
     "note",
@@ -35,7 +35,7 @@ const LISTED: [&str; 12] = [
     "rotate_by",
 ];
 
-/// Parts of credentials, and what often stands beside them.
+/// Names of parts of credentials, and of fields that often stand beside them.
 const PARTS: [&str; 14] = [
     "username",
     "password",
@@ -53,7 +53,7 @@ const PARTS: [&str; 14] = [
     "owner id",
 ];
 
-/// Says by the words of the specification whether a field only describes.
+/// Returns whether a field only describes, by the words of the specification.
 fn describes(name: &str) -> bool {
     let plain = |text: &str| text.replace(['-', '_'], "").to_ascii_lowercase();
     LISTED.iter().any(|listed| plain(listed) == plain(name))
@@ -64,7 +64,7 @@ fn changed(from: &Content, to: &Content) -> Vec<String> {
     names.filter(|name| from.get(*name) != to.get(*name)).cloned().collect()
 }
 
-/// A listed name in any spelling.
+/// Returns a listed name in any spelling.
 fn spelled() -> impl Strategy<Value = String> {
     (select(&LISTED[..]), any::<[bool; 4]>()).prop_map(|(name, [upper, dash, bare, tail])| {
         let name = if upper { name.to_uppercase() } else { name.to_owned() };
@@ -78,7 +78,7 @@ fn name() -> impl Strategy<Value = String> {
     prop_oneof![3 => select(&PARTS[..]).prop_map(str::to_owned), 3 => spelled(), 1 => "\\PC{1,6}", 1 => "[a-z_-]{1,5}"]
 }
 
-/// Up to five fields, each with what base, local and remote hold of it.
+/// Returns up to five fields, each with its values in base, local and remote.
 fn edits() -> impl Strategy<Value = [Content; 3]> {
     let value = || prop::option::weighted(0.9, 0_u8..3);
     prop::collection::btree_map(name(), (value(), value(), value()), 1..6).prop_map(|fields| {
@@ -92,7 +92,7 @@ fn edits() -> impl Strategy<Value = [Content; 3]> {
     })
 }
 
-/// Two people edit one secret, then a run comes.
+/// Lets two people edit a secret, and then runs the connection.
 fn run([base, local, remote]: [&Content; 3], record_type: RecordType, options: &Options) -> World {
     let mut world = World { clock: 1_000, ..World::default() };
     world.add(id(1), &path("p"), record_type, base.clone());
@@ -136,8 +136,8 @@ fn no_side_ever_holds_a_combination_that_nobody_wrote_unless_one_side_only_descr
     held.unwrap_or_else(|broken| panic!("{broken}"));
 }
 
-/// Every base, local and remote content over a user name, a password and a note, each with three
-/// values or missing.
+/// The test covers all contents of base, local and remote with a user name, a password and a note, each with
+/// three values or missing.
 #[test]
 fn every_small_pair_of_edits_is_merged_exactly_where_the_rule_allows_it() {
     let contents: Vec<Content> = (0..64_u8)

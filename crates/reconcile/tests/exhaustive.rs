@@ -1,8 +1,7 @@
-//! Every small state of one path × every mode × every option.
+//! Tests every small state of one path × every mode × every option.
 //!
-//! For each: the plan is clean by the linter's rules, carrying it out once converges, a crash
-//! between the remote write and the record converges too, nobody's value is lost, and a pull
-//! writes nothing to Vault.
+//! For each of them: the plan has no findings of the linter, carrying it out once converges, a crash between
+//! the remote write and the record converges too, no value is lost, and a pull writes nothing to Vault.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -48,7 +47,7 @@ fn options() -> Vec<Options> {
     all
 }
 
-/// The base, and with it what history must hold.
+/// Returns the bases. They also determine what history must contain.
 fn bases() -> Vec<Option<(Link, Option<UnixNanos>)>> {
     vec![
         None,
@@ -86,7 +85,7 @@ fn stamp(key_created: i64, version: u64, version_created: i64) -> RemoteStamp {
     }
 }
 
-/// The head, its value, and how the path shows itself.
+/// The head, its value, and how the path is seen.
 type Remote = (Option<RemoteHead>, Option<(u8, u8)>, Option<Veil>);
 
 fn remotes() -> Vec<Remote> {
@@ -141,7 +140,7 @@ fn worlds() -> Vec<World> {
                 for annotation in annotations() {
                     let mut world = World { clock: 1_000, ..World::default() };
                     set_local(&mut world, local);
-                    // A base names a record whose history holds its revision.
+                    // A base names a record whose history contains its revision.
                     if let Some((link, expires)) = base {
                         if matches!(local, Local::Missing | Local::Replaced) {
                             world.add(id(1), &at, RecordType::KeyValue, content(0, 0));
@@ -195,10 +194,10 @@ fn set_local(world: &mut World, local: Local) {
     }
 }
 
-/// What the two sides held when a person accepted that they differ.
+/// The contents of the two sides when a person accepted that they differ.
 const ACCEPTED: [(u8, u8); 2] = [(1, 0), (2, 0)];
 
-/// What became of a record whose difference was accepted.
+/// The changes of a record whose difference was accepted.
 const LOCALS_SINCE: [Local; 8] = [
     Local::Trashed,
     Local::Live { edits: &[], retyped: false },
@@ -232,7 +231,7 @@ fn remotes_since() -> Vec<Remote> {
     ]
 }
 
-/// Every small state of a path whose difference a person accepted.
+/// Returns every small state of a path with an accepted difference.
 fn accepted_worlds() -> Vec<World> {
     let at = path("p");
     let mut all = Vec::new();
@@ -295,7 +294,7 @@ fn set_local_since(world: &mut World, local: Local) {
     }
 }
 
-/// What is left to do, without the contents of conflicts.
+/// Returns what is left to do, without the contents of conflicts.
 fn open(plan: &Plan) -> (usize, BTreeSet<String>) {
     (plan.steps.len(), plan.conflicts.iter().map(|conflict| conflict.kind.as_str().to_owned()).collect())
 }
@@ -305,8 +304,8 @@ fn check(world: &World, options: &Options) {
     let told = || format!("{options:?}\n{world:?}\n{plan:?}");
     let missed = world.veils.get(&path("p")) == Some(&Veil::Unlisted) && world.keys.contains_key(&path("p"));
     if missed && plan.steps.iter().any(|step| step.action.writes_remote()) {
-        // The listing missed a key. Its write carries `cas` 0, which the server refuses: the path is
-        // stale and waits for a better listing.
+        // The listing missed a key. The write carries `cas` 0, and the server refuses it. The path is stale
+        // and waits for a better listing.
         assert!(matches!(plan.steps[0].action, Action::CreateRemote { cas: Version::NONE, .. }), "{}", told());
         return;
     }
@@ -373,7 +372,8 @@ fn every_small_state_is_safe_and_converges_under_every_option() {
     assert!(cases > 1_500_000, "{cases} cases");
 }
 
-/// Both sides still live and can be read, nobody else holds the secret, and Vault did not go back.
+/// Returns the contents of both sides, if both are live and readable, no other instance manages the secret,
+/// and Vault did not go back.
 fn both_stand(world: &World, options: &Options) -> Option<(Content, Content)> {
     let local = world.local().live.get(&path("p")).map(|entry| world.records[&entry.record_id].content().clone())?;
     let key = world.keys.get(&path("p")).filter(|_| world.veils.is_empty())?;

@@ -1,5 +1,5 @@
-//! The linter finds what is wrong with a plan: each rule, on a good plan that was tampered with.
-//! The other tests trust it on every plan they make.
+//! The linter finds faults in plans. Each rule is tested on a good plan that was tampered with. The other
+//! tests rely on the linter for every plan that they make.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -11,7 +11,8 @@ use vaultterm_reconcile::{
 };
 use world::{HERE, Veil, World, content, id, path};
 
-/// `a` in step, `b` new here, `c` new there, `d` deleted here, `e` deleted there, `f` changed here.
+/// Returns a world with `a` in step, `b` new here, `c` new there, `d` deleted here, `e` deleted there, and
+/// `f` changed here.
 fn world() -> World {
     let mut world = World { clock: 1_000, ..World::default() };
     for (number, name) in [(1, "a"), (4, "d"), (5, "e"), (6, "f")] {
@@ -45,7 +46,7 @@ fn planned(world: &World) -> Plan {
     plan
 }
 
-/// What the linter says of a good plan after somebody tampered with it.
+/// Returns the findings of the linter on a good plan after it was tampered with.
 fn tampered(tamper: impl FnOnce(&mut Plan)) -> Vec<String> {
     found(&world(), &both_ways(), tamper)
 }
@@ -107,7 +108,7 @@ fn steps_and_conflicts_are_sorted() {
     says(&tampered(|plan| plan.steps.reverse()), "not sorted");
     says(&tampered(|plan| plan.conflicts.extend([a_conflict("y"), a_conflict("x")])), "not sorted");
     assert_eq!(tampered(|plan| plan.conflicts.extend([a_conflict("x"), a_conflict("y")])), Vec::<String>::new());
-    // Twice the same is as little sorted as backwards.
+    // Equal neighbours are not sorted either.
     says(
         &tampered(|plan| {
             let again = plan.steps[0].clone();
@@ -196,7 +197,7 @@ fn a_secret_is_deleted_only_as_it_was_agreed_on_and_without_its_record() {
     let mut unknown = world();
     unknown.base.remove(&path("d"));
     says(&found(&unknown, &both_ways(), |_| {}), "d: deletes a secret that is not what both sides agreed on");
-    // The base is of another version, and nobody compared the contents.
+    // The base belongs to another version, and the contents were not compared.
     let mut moved = world();
     moved.base.get_mut(&path("d")).unwrap().stamp.version_created.0 -= 1;
     let plan = planned(&world());

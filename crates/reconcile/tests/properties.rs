@@ -1,5 +1,5 @@
-//! Several paths at once: people edit, rename and delete on both sides, runs come in between and
-//! are cut off. Whatever happens, a run loses no value and a few runs come to rest.
+//! Several paths at once. People edit, rename and delete on both sides, and runs come in between and are cut
+//! off. In every history a run loses no value, and after a few runs nothing is left to do.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic, and says how much it tried")]
 
 mod world;
@@ -17,10 +17,11 @@ use vaultterm_reconcile::{
 };
 use world::{HERE, World, content, id, path};
 
-/// Runs it may take until nothing is left to do: a rename to a path that Vault holds waits for one.
+/// The maximum number of runs until nothing is left to do. A rename to a path that Vault holds needs an
+/// additional one.
 const RUNS_MAX: usize = 3;
 
-/// Random histories per property.
+/// The number of random histories per property.
 const CASES: u32 = 100_000;
 
 #[derive(Clone, Copy, Debug)]
@@ -28,11 +29,11 @@ enum Event {
     Save(u8, u8, u8),
     Rename(u8, u8),
     Trash(u8),
-    /// A person decides a conflict by accepting that the sides differ, where the mode has that.
+    /// A person resolves a conflict by accepting that the sides differ, if the mode allows it.
     Accept(u8),
     Put(u8, u8, u8),
     Delete(u8),
-    /// Removes a key with its metadata: versions start again at 1.
+    /// Removes a key with its metadata, so that versions start again at 1.
     Purge(u8),
     Run,
     /// A run that stops between the remote writes and the record.
@@ -92,7 +93,7 @@ fn happen(world: &mut World, event: Event, options: &Options) {
     }
 }
 
-/// Plans and carries out, checking that nothing gets lost on the way.
+/// Plans and carries out a run, and checks that no value is lost.
 fn run(world: &mut World, options: &Options, record: bool) -> Plan {
     let plan = world.plan_all(options);
     let before = world.clone();
@@ -108,8 +109,8 @@ fn run(world: &mut World, options: &Options, record: bool) -> Plan {
     plan
 }
 
-/// Every path ends equal on both sides, listed as a conflict, skipped, or outside the connection's
-/// business.
+/// Asserts that every path becomes equal on both sides, is listed as a conflict, is skipped, or does not
+/// concern the connection.
 fn settle(world: &mut World, options: &Options) {
     for _ in 0..RUNS_MAX {
         if run(world, options, true).steps.is_empty() {
@@ -167,7 +168,7 @@ fn options() -> impl Strategy<Value = Options> {
     })
 }
 
-/// Lets a property hold for [`CASES`] random cases, and says so.
+/// Checks a property for [`CASES`] random cases, and prints that it holds.
 fn hold<S: Strategy>(name: &str, strategy: &S, property: impl Fn(S::Value) -> Result<(), TestCaseError>) {
     let cases = Cell::new(0_u32);
     let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
@@ -209,8 +210,8 @@ fn a_plan_survives_being_stored() {
     });
 }
 
-/// Every sequence of three events at two paths that were in step: swaps, chains, renames onto what
-/// was deleted or written meanwhile.
+/// The test covers every sequence of three events at two paths that were in step: swaps, chains, and renames
+/// onto paths that were deleted or written meanwhile.
 #[test]
 fn every_short_history_of_two_paths_in_step_loses_nothing_and_comes_to_rest() {
     let mut events = Vec::new();
@@ -240,7 +241,7 @@ fn every_short_history_of_two_paths_in_step_loses_nothing_and_comes_to_rest() {
     assert_eq!(histories, 21 * 21 * 21 * 6);
 }
 
-/// Two paths in step, with different contents.
+/// Returns two paths in step with different contents.
 fn in_step(options: &Options) -> World {
     let mut world = World { clock: 1_000, ..World::default() };
     for (number, value) in [(0, 0), (1, 5)] {

@@ -1,4 +1,4 @@
-//! What a person's decision on a conflict does: every choice × every state × every mode.
+//! Tests what a person's decision on a conflict does: every choice × every state × every mode.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -22,7 +22,7 @@ const fn id_one() -> vaultterm_reconcile::RecordId {
     vaultterm_reconcile::RecordId(uuid::Uuid::from_u128(1))
 }
 
-/// A conflict between two states, with different contents where both live.
+/// Returns a conflict between two states. If both are live, their contents differ.
 fn conflict(local: LocalExpect, remote: RemoteExpect) -> Conflict {
     let live = |is: bool, value| is.then(|| content(value, 0));
     Conflict {
@@ -42,7 +42,7 @@ fn decide(conflict: &Conflict, options: &Options, choice: &Choice) -> Result<Vec
     resolution(&Resolving { conflict, options, record_type, remote_type }, choice)
 }
 
-/// The only step of a decision, with whether it marks the secret.
+/// Returns the only step of a decision, and whether it marks the secret.
 fn only(conflict: &Conflict, mode: Mode, choice: &Choice) -> (Action, bool) {
     let mut steps = decide(conflict, &Options::defaults(mode, HERE), choice).unwrap();
     assert_eq!(steps.len(), 1, "{steps:?}");

@@ -1,9 +1,9 @@
-//! The rules of synchronization as named cases, one row each: the specification, readable and
-//! checked. The same rows are printed into `docs/reference/sync-table.md`.
+//! The rules of synchronization as named cases, with one row each. They are a specification that people can
+//! read and tests check. The same rows are printed into `docs/reference/sync-table.md`.
 //!
-//! A row says what both sides agreed on, what is there now, and what is planned. That the rules
-//! leave no gap between the rows is shown in `exhaustive.rs`, and what follows from them over time
-//! in `properties.rs`. The notation is explained on the page, and read in `table/notation.rs`.
+//! A row gives the agreed state, the current state, and the plan. `exhaustive.rs` shows that there is no gap
+//! between the rows, and `properties.rs` shows what follows from them over time. The page explains the
+//! notation, and `table/notation.rs` reads it.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 #[path = "table/notation.rs"]
@@ -15,7 +15,7 @@ mod world;
 use notation::Row;
 use vaultterm_reconcile::Inquiries;
 
-/// Rows that share a heading, and the options that hold for all of them.
+/// Rows with a common heading, and the options of all these rows.
 #[derive(Debug)]
 pub(crate) struct Section {
     pub(crate) title: &'static str,
@@ -23,7 +23,7 @@ pub(crate) struct Section {
     pub(crate) rows: &'static [Row],
 }
 
-/// Makes a section, and a test of every row.
+/// Makes a section, with a test for each row.
 macro_rules! section {
     ($module:ident, $title:literal, $shared:literal, $text:literal,
      $($name:ident [$($options:literal)?] $($line:literal)+;)+) => {
@@ -430,7 +430,7 @@ const SECTIONS: [&Section; 12] = [
     &names::SECTION,
 ];
 
-/// Values are read only for paths that moved, and not even then where only one side has the path.
+/// Values are read only for paths that changed, and not even for those if only one side has the path.
 #[test]
 fn what_neither_side_touched_and_what_only_one_side_has_is_planned_without_a_look() {
     let mut found = 0;

@@ -1,4 +1,4 @@
-//! The table as a page of the documentation.
+//! Prints the table as a page of the documentation.
 
 use std::fmt::Write;
 
@@ -55,7 +55,7 @@ what is planned. Options that are not named have their defaults.
 | `conflict`, `skip`, `halt` | a person decides, with the fields that differ; left alone for the reason; nothing at all is written until a person acknowledges |
 ";
 
-/// Prints the page.
+/// Returns the text of the page.
 pub(crate) fn page(sections: &[&Section]) -> String {
     let mut page = INTRODUCTION.to_owned();
     for section in sections {
@@ -95,7 +95,7 @@ fn code(text: &str) -> String {
     }
 }
 
-/// Letters that look alike are told apart by their codes; the notation's own signs stay.
+/// Replaces letters that look alike by their codes. The signs of the notation itself stay.
 fn shown(text: &str) -> String {
     let show =
         |c: char| if c.is_ascii() || "×→".contains(c) { c.to_string() } else { c.escape_unicode().to_string() };
