@@ -23,7 +23,8 @@ pub(crate) fn test(root: &Path) -> Result<()> {
     })?;
     step("dependencies", || {
         tools.deny(root)?;
-        // Without the network and without a build: it compares manifests with the names in the sources.
+        // The tool needs neither the network nor a build, because it compares manifests with the names in the
+        // sources.
         run(root, &tools.shear, &["shear"], &[])
     })?;
     let faults = step("building the tests", || {

@@ -93,7 +93,7 @@ pub(crate) struct RecordSync {
     pub(crate) accepted_at: Option<String>,
 }
 
-/// A path whose sides differ because a person accepted that.
+/// A path with an accepted difference.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct AcceptedDifference {
     pub(crate) path: String,

@@ -71,7 +71,7 @@ pub(crate) struct Failure {
     pub(crate) silent: bool,
     /// The HTTP status of the server's answer, if there was one.
     pub(crate) status: Option<u16>,
-    /// The fields of the request that the server found wrong or missing, dotted.
+    /// The names of the request's fields that the server found wrong or missing, with dots for nesting.
     pub(crate) fields: Vec<String>,
 }
 

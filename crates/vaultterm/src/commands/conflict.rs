@@ -235,7 +235,7 @@ async fn resolve(client: &Client, app: &App, args: ResolveArgs) -> Result<Exit, 
     Ok(Exit::Done)
 }
 
-/// Says which flags decide the fields that a decision left open.
+/// Adds the flags for the fields that a decision left open to the hints.
 fn with_flags(mut failure: Failure) -> Failure {
     let open = failure.fields.iter().filter_map(|field| field.strip_prefix("fields."));
     let flags: Vec<_> = open.map(|name| format!("--field {}", shell::word(&format!("{name}=local")))).collect();

@@ -1,11 +1,11 @@
-//! Two halves of a credential, each changed on another side: a conflict, never a mixture.
+//! Two halves of a credential that changed on different sides. They become a conflict and are never mixed.
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use crate::demo::{check::same, world::World};
 
-/// The key of the deployment with one pair of halves.
+/// Returns the key of the deployment with these two halves.
 fn key(id: &str, secret: &str) -> Value {
     json!({"AWS_ACCESS_KEY_ID": id, "AWS_SECRET_ACCESS_KEY": secret})
 }
@@ -13,7 +13,7 @@ fn key(id: &str, secret: &str) -> Value {
 /// The exit code of a request that the server refused.
 const REFUSED: i32 = 2;
 
-/// Tells it.
+/// Tells this chapter.
 pub(super) fn tell(world: &World) -> Result<()> {
     let shell = &world.shell;
     shell.narrator.say("An access key has two halves. The team keeps one for its deployments.");

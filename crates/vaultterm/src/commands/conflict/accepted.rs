@@ -11,7 +11,7 @@ use crate::{
     table::{Table, moment},
 };
 
-/// A path whose two sides differ because a person accepted that.
+/// A path with an accepted difference.
 #[derive(Clone, Debug, Deserialize)]
 struct Difference {
     path: String,
@@ -37,7 +37,7 @@ pub(super) async fn list(client: &Client, app: &App, connection: &str) -> Result
     Ok(Exit::Done)
 }
 
-/// Opens an accepted difference again.
+/// Reopens an accepted difference.
 pub(super) async fn reopen(client: &Client, app: &App, connection: &str, path: &str) -> Result<Exit, Failure> {
     let found = client.connection(connection).await?.data;
     let url = format!("/connections/{}/accepted", found.id);

@@ -61,7 +61,7 @@ fn left_alone(skip: &Skip) -> String {
     }
 }
 
-/// Says who accepted that the two sides differ, and when.
+/// Returns who accepted that the two sides differ, and when.
 fn accepted_words(accepted: &AcceptedDifference) -> String {
     format!("differs, accepted by {} on {}", accepted.by, moment(&accepted.at))
 }
