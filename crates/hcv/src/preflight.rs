@@ -188,7 +188,7 @@ impl Preflight<'_> {
         if missing.is_empty() { Ok(()) } else { Err(lacks(&missing.join(", "))) }
     }
 
-    /// Returns the expiry of the `SecretID`, if the role may look it up. A role that may not is no error.
+    /// Returns the expiry of the `SecretID`, if the role may look it up. It is not an error if the role may not.
     async fn secret_id_expires(&self, capabilities: Option<&Capabilities>) -> Option<UnixNanos> {
         let (role, auth_mount) = (self.role.as_deref()?, &self.connection.auth_mount);
         if !capabilities?.allows(&approle::lookup_path(auth_mount, role), "update") {

@@ -1,19 +1,21 @@
-//! Who may read a file with a secret in it: the one rule, for key files and everything else that is secret.
+//! The rule that decides who may read a file with a secret. It applies to key files and to all other secret
+//! files.
 //!
-//! A file is private when its mode gives nothing to group and others. One form more is accepted, that in which Kubernetes
-//! and similar mount secrets: a file that nobody may write, that root owns, and that a group may read (mode 0440),
-//! when this process is in that group, or when the file system is mounted read-only. Nobody can make such a file private from
-//! within a container. A file that others may read is never accepted.
+//! A file is private if its mode gives no rights to group and others. There is one more accepted form, in
+//! which Kubernetes and similar systems mount secrets. The file belongs to root, has no write permission, and
+//! its group may read it (mode 0440). In addition, this process is in that group, or the file system is
+//! mounted read-only. Such a file cannot be made private from within a container. A file that others may read
+//! is never accepted.
 
 use std::{fs::File, io, os::unix::fs::MetadataExt as _};
 
-/// What there is to know of a file.
+/// The facts about a file on which the rule depends.
 #[derive(Clone, Copy, Debug)]
 struct Facts {
-    /// The nine bits of its permissions.
+    /// The nine bits of the permissions.
     mode: u32,
     owner: u32,
-    /// Whether this process is in the file's group.
+    /// Whether this process is in the group of the file.
     in_group: bool,
     /// Whether the file system is mounted read-only.
     read_only: bool,
@@ -27,11 +29,11 @@ impl Facts {
     }
 }
 
-/// Tells the mode of an open file that others than its owner may read, against the rule; `None` for one that is private, and for
-/// anything but a file.
+/// Returns the mode of an open file if users other than its owner may read it against the rule. Returns
+/// `None` for a private file, and for anything that is not a regular file.
 ///
 /// # Errors
-/// When the system does not tell.
+/// When the system does not report the facts.
 pub fn exposed(file: &File) -> io::Result<Option<u32>> {
     let metadata = file.metadata()?;
     let mode = metadata.mode() & 0o777;
@@ -60,21 +62,21 @@ mod tests {
     #[test]
     fn a_secret_mounted_read_only_for_our_group_is_private_and_nothing_else_that_a_group_may_read() {
         for (mode, owner, in_group, read_only, private) in [
-            // As we write files.
+            // VaultTerm writes files with these modes.
             (0o600, 1000, true, false, true),
             (0o400, 0, false, false, true),
-            // As Kubernetes mounts secrets.
+            // Kubernetes mounts secrets in these forms.
             (0o440, 0, true, false, true),
             (0o440, 0, false, true, true),
             (0o040, 0, true, true, true),
-            // Somebody else's group.
+            // The group is another one.
             (0o440, 0, false, false, false),
-            // Our own file: we can make it private.
+            // The process owns the file, so it can be made private.
             (0o440, 1000, true, true, false),
-            // Somebody may change it.
+            // Another user may change the file.
             (0o640, 0, true, true, false),
             (0o460, 0, true, true, false),
-            // Everybody may read it.
+            // All users may read the file.
             (0o444, 0, true, true, false),
             (0o644, 0, true, true, false),
         ] {

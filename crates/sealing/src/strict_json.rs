@@ -1,5 +1,5 @@
-//! What a JSON text holds that parsers pass over in silence: a name that stands twice in one object (most
-//! keep the last value, some the first), and nesting that they refuse with another reason.
+//! Finds parts of a JSON text that parsers silently accept, or refuse with another reason: a name that occurs
+//! twice in one object (most parsers keep the last value, some the first), and deep nesting.
 
 use std::{
     collections::{BTreeSet, HashSet},
@@ -8,38 +8,38 @@ use std::{
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
-/// Objects and arrays inside one another, at most. Parsers end at 127, and hold it for broken JSON.
+/// The maximum nesting of objects and arrays. Parsers stop at 127, and report broken JSON there.
 pub const DEPTH_MAX: usize = 100;
 
-/// What is wrong with a JSON text. Names are told, values never.
+/// The fault of a JSON text. It contains names and never values.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JsonFault {
-    /// A name stands twice in one object.
+    /// A name occurs twice in one object.
     #[error("a name stands twice in one JSON object, at `{}`", .path.join("."))]
     Twice {
-        /// The names on the way from the outside, the one that stands twice last.
+        /// The names on the path from the outside. The last is the name that occurs twice.
         path: Vec<String>,
     },
-    /// Objects and arrays are nested too deep.
+    /// Objects and arrays are nested too deeply.
     #[error("objects and arrays are nested more than {DEPTH_MAX} deep")]
     TooDeep,
 }
 
-/// What a JSON text holds that its reader may refuse.
+/// Parts of a JSON text that its reader may refuse.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct JsonTexts {
-    /// The names of the outermost object below which (or in which) a text holds a NUL character.
+    /// The names in the outermost object whose name or value contains a text with a NUL character.
     pub with_nul: BTreeSet<String>,
 }
 
-/// Looks through a JSON text. Broken JSON passes: the parser refuses it and says where it breaks.
+/// Examines a JSON text. Broken JSON passes, because the parser refuses it and says where it breaks.
 ///
 /// # Errors
-/// [`JsonFault`], the first one.
+/// The first [`JsonFault`].
 pub fn examine(json: &[u8]) -> Result<JsonTexts, JsonFault> {
     let mut state = State::default();
     let mut reader = serde_json::Deserializer::from_slice(json);
-    // An error that is not ours is the parser's to tell.
+    // Any other error is left to the parser.
     let _ = Value { state: &mut state, depth: 0 }.deserialize(&mut reader);
     match state.fault {
         Some(fault) => Err(fault),
@@ -68,7 +68,7 @@ impl State {
     }
 }
 
-/// One value at a depth.
+/// A value at a depth.
 struct Value<'a> {
     state: &'a mut State,
     depth: usize,
