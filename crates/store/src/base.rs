@@ -1,4 +1,4 @@
-//! The base: what both sides agreed on last, per connection and path.
+//! The base: the state on which both sides agreed last, per connection and path.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Collections and who may use them.
+//! Collections and their members.
 
 use uuid::Uuid;
 use vaultterm_ledger::{Action, ObjectKind};
@@ -48,45 +48,45 @@ impl CollectionRole {
 /// A collection.
 #[derive(Clone, Debug)]
 pub struct Collection {
-    /// Id.
+    /// The id.
     pub id: CollectionId,
-    /// Name, unique.
+    /// The name, which is unique.
     pub name: String,
-    /// For `If-Match`.
+    /// The revision, for `If-Match`.
     pub revision: u64,
-    /// Live records.
+    /// The number of live records.
     pub records: u64,
-    /// Microseconds.
+    /// The time of creation, in microseconds.
     pub created_us: i64,
-    /// Microseconds.
+    /// The time of the last change, in microseconds.
     pub updated_us: i64,
 }
 
-/// A person in a collection.
+/// A member of a collection.
 #[derive(Clone, Debug)]
 pub struct Member {
     /// The person.
     pub user_id: Uuid,
-    /// Their address.
+    /// The e-mail address.
     pub email: String,
-    /// Their role here.
+    /// The role in the collection.
     pub role: CollectionRole,
 }
 
-/// The roles in a collection by which somebody judged that a change of a membership is allowed. The change
-/// happens only while they are still these.
+/// The roles in a collection by which the server decided that a change of a membership is allowed. The change
+/// happens only if they are still the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JudgedRoles {
     /// The person who changes the membership.
     pub by: Uuid,
-    /// That person's own role.
+    /// The role of that person.
     pub by_role: Option<CollectionRole>,
-    /// The role of the person whose membership it is.
+    /// The role of the member.
     pub member_role: Option<CollectionRole>,
 }
 
 impl JudgedRoles {
-    /// Compares the roles with those in the transaction that changes the membership.
+    /// Compares the roles with those in the transaction of the change.
     async fn hold(&self, tx: &mut Tx, id: CollectionId, member: Uuid) -> Result<(), StoreError> {
         let by_role = role_in(tx, id, self.by).await?;
         let member_role = role_in(tx, id, member).await?;
@@ -94,13 +94,13 @@ impl JudgedRoles {
     }
 }
 
-/// A collection with the number of its live records.
+/// Selects a collection with the number of its live records.
 const COLLECTION: &str = "SELECT c.*, (SELECT COUNT(*) FROM records r
                                        WHERE r.collection_id = c.id AND r.deleted_us IS NULL) AS live
                           FROM collections c";
 
 impl Store {
-    /// Creates a collection owned by a person (`COLLECTION_CREATED`).
+    /// Creates a collection with a person as its owner (`COLLECTION_CREATED`).
     ///
     /// # Errors
     /// [`StoreError::Exists`].
@@ -123,10 +123,10 @@ impl Store {
         Ok(Collection { id, name: name.to_owned(), revision: 1, records: 0, created_us: now_us, updated_us: now_us })
     }
 
-    /// Lists the collections a person is a member of (everyone's with `None`), by name.
+    /// Lists by name the collections of which a person is a member, or all with `None`.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn collections(&self, member: Option<Uuid>, page: &Page) -> Result<Paged<Collection>, StoreError> {
         let mut select = Select::new(&format!("{COLLECTION} WHERE 1 = 1"), args![]);
         let membership = "EXISTS (SELECT 1 FROM members m WHERE m.collection_id = c.id AND m.user_id = ?)";
@@ -140,7 +140,7 @@ impl Store {
     /// Finds a collection.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn collection(&self, id: CollectionId) -> Result<Option<Collection>, StoreError> {
         let row = self.db.one(&format!("{COLLECTION} WHERE c.id = $1"), args![id]).await?;
         row.map(|row| collection(&row)).transpose()
@@ -149,7 +149,7 @@ impl Store {
     /// Finds a collection by name.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn collection_by_name(&self, name: &str) -> Result<Option<Collection>, StoreError> {
         let row = self.db.one(&format!("{COLLECTION} WHERE c.name = $1"), args![name]).await?;
         row.map(|row| collection(&row)).transpose()
@@ -180,11 +180,12 @@ impl Store {
         Ok(Collection { name: name.to_owned(), revision: expect + 1, updated_us: context.now_us, ..before })
     }
 
-    /// Deletes an empty collection (`COLLECTION_DELETED`), at this revision if one is named, with what is in
-    /// its trash.
+    /// Deletes an empty collection with the records in its trash (`COLLECTION_DELETED`). If a revision is
+    /// given, the collection must be at that revision.
     ///
     /// # Errors
-    /// [`StoreError::Stale`]; [`StoreError::Refused`] while it holds live records or a connection uses it.
+    /// [`StoreError::Stale`]; [`StoreError::Refused`] while the collection has live records or a connection
+    /// uses it.
     pub async fn delete_collection(
         &self,
         context: &Context,
@@ -210,20 +211,20 @@ impl Store {
         tx.commit().await
     }
 
-    /// Finds a person's role in a collection.
+    /// Returns the role of a person in a collection.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn collection_role(&self, id: CollectionId, user_id: Uuid) -> Result<Option<CollectionRole>, StoreError> {
         let sql = "SELECT role FROM members WHERE collection_id = $1 AND user_id = $2";
         let row = self.db.one(sql, args![id, user_id]).await?;
         row.map(|row| role(&row)).transpose()
     }
 
-    /// Lists the members, by e-mail address.
+    /// Lists the members by e-mail address.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn members(&self, id: CollectionId, page: &Page) -> Result<Paged<Member>, StoreError> {
         let sql = "SELECT m.user_id, m.role, u.email FROM members m JOIN users u ON u.id = m.user_id
                    WHERE m.collection_id = $1";
@@ -236,8 +237,8 @@ impl Store {
         pager.cut(rows, member, |member| member.email.clone())
     }
 
-    /// Sets a person's role (`MEMBER_GRANTED`), while the roles that this was judged by hold. The last owner
-    /// keeps the role.
+    /// Sets the role of a person (`MEMBER_GRANTED`), if the roles by which this was decided still hold. The
+    /// last owner keeps the role.
     ///
     /// # Errors
     /// [`StoreError::RolesMoved`], [`StoreError::NotFound`], [`StoreError::Refused`] for the last owner.
@@ -264,7 +265,8 @@ impl Store {
         Ok(Member { user_id, email, role })
     }
 
-    /// Removes a person (`MEMBER_REVOKED`), while the roles that this was judged by hold. Never the last owner.
+    /// Removes a member (`MEMBER_REVOKED`), if the roles by which this was decided still hold. The last owner
+    /// cannot be removed.
     ///
     /// # Errors
     /// [`StoreError::RolesMoved`], [`StoreError::NotFound`], [`StoreError::Refused`] for the last owner.
@@ -289,7 +291,7 @@ impl Store {
     }
 }
 
-/// Finds a collection to change.
+/// Finds a collection in order to change it.
 async fn locked(tx: &mut Tx, id: CollectionId) -> Result<Collection, StoreError> {
     let row = tx.one(&format!("{COLLECTION} WHERE c.id = $1"), args![id]).await?;
     collection(&row.ok_or(StoreError::NotFound("collection"))?)
@@ -306,7 +308,7 @@ async fn set_role(tx: &mut Tx, id: CollectionId, user_id: Uuid, role: Collection
     tx.run(sql, args![id, user_id, role.as_str()]).await.map(drop)
 }
 
-/// Refuses when the person is the only owner.
+/// Returns an error if the person is the only owner.
 async fn refuse_last_owner(tx: &mut Tx, id: CollectionId, user_id: Uuid) -> Result<(), StoreError> {
     let rows = tx.all("SELECT user_id FROM members WHERE collection_id = $1 AND role = 'owner'", args![id]).await?;
     let owners = rows.iter().map(|row| row.id("user_id")).collect::<Result<Vec<_>, _>>()?;
@@ -332,8 +334,8 @@ fn collection(row: &Row) -> Result<Collection, StoreError> {
     })
 }
 
-/// Draws the next change number of a collection, for a record that this transaction changes. Transactions
-/// that write are one after the other, so a reader of a number has seen every change up to it.
+/// Draws the next change number of a collection, for a record that this transaction changes. Writing
+/// transactions follow one another, so a reader of a number has seen all changes up to it.
 pub(crate) async fn next_change(tx: &mut Tx, id: CollectionId) -> Result<u64, StoreError> {
     let sql = "UPDATE collections SET change_number = change_number + 1 WHERE id = $1 RETURNING change_number";
     tx.one(sql, args![id]).await?.ok_or(StoreError::NotFound("collection"))?.count("change_number")
@@ -352,7 +354,7 @@ mod tests {
     };
 
     impl House {
-        /// The roles of the owner and of a member, as a handler reads them before it judges.
+        /// Returns the roles of the owner and of a member, as a handler reads them before its decision.
         async fn judged(&self, member: Uuid) -> JudgedRoles {
             let role = async |user| self.store.collection_role(self.collection, user).await.unwrap();
             let by = self.owner.id;
@@ -367,14 +369,14 @@ mod tests {
         let bob = store.create_user(&house.ann(), new_user("bob@example.com", InstanceRole::Member)).await.unwrap().id;
         let before = house.judged(bob).await;
         store.grant(&house.ann(), id, bob, CollectionRole::Owner, &before).await.unwrap();
-        // Somebody else made bob an owner after this change was judged: he was no member then.
+        // Another person made bob an owner after this change was decided. At that time bob was not a member.
         for refused in [
             store.grant(&house.ann(), id, bob, CollectionRole::Viewer, &before).await.map(drop),
             store.revoke(&house.ann(), id, bob, &before).await,
         ] {
             assert!(matches!(refused, Err(StoreError::RolesMoved)), "{refused:?}");
         }
-        // And somebody took the role away from the one who changes the membership.
+        // Another person took the role away from the person who changes the membership.
         let judged = house.judged(bob).await;
         store.grant(&house.ann(), id, ann, CollectionRole::Viewer, &house.judged(ann).await).await.unwrap();
         let refused = store.revoke(&house.ann(), id, bob, &judged).await;

@@ -1,4 +1,4 @@
-//! Conflicts.
+//! Conflicts: lists, reveals, opens and closes them.
 
 use std::collections::BTreeMap;
 
@@ -19,23 +19,23 @@ use crate::{
     sql::{Row, Select, Tx, args, json},
 };
 
-/// Which conflicts to list.
+/// A selection of conflicts.
 #[derive(Clone, Debug, Default)]
 pub struct ConflictFilter {
-    /// Of one connection.
+    /// Only conflicts of this connection.
     pub connection_id: Option<ConnectionId>,
-    /// Of the connections of these collections.
+    /// Only conflicts of the connections of these collections.
     pub collections: Option<Vec<CollectionId>>,
-    /// In one state.
+    /// Only conflicts in this state.
     pub status: Option<ConflictStatus>,
 }
 
 /// The local values of a conflict.
 #[derive(Debug)]
 pub struct LocalValues {
-    /// What both sides agreed on last.
+    /// The values on which both sides agreed last.
     pub base: Option<SecretFields>,
-    /// What the record holds in the state that a decision is taken on.
+    /// The values of the record in the state on which a decision is based.
     pub local: Option<SecretFields>,
 }
 
@@ -43,7 +43,7 @@ impl Store {
     /// Lists conflicts by path.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn conflicts(&self, filter: &ConflictFilter, page: &Page) -> Result<Paged<StoredConflict>, StoreError> {
         let mut select = Select::new("SELECT * FROM conflicts WHERE 1 = 1", args![]);
         select.and_maybe("connection_id = ?", filter.connection_id);
@@ -66,20 +66,20 @@ impl Store {
     /// Finds a conflict.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn stored_conflict(&self, id: ConflictId) -> Result<Option<StoredConflict>, StoreError> {
         let row = self.db.one("SELECT * FROM conflicts WHERE id = $1", args![id]).await?;
         row.map(|row| self.conflict_row(&row)).transpose()
     }
 
-    /// Reads the local values of a conflict (at the base, and in the state a decision is taken
-    /// on) and audits that both sides are shown (`HCV_CONFLICT_REVEALED`), committed before the
-    /// answer. The conflict, the records and the values are those of one moment.
+    /// Reads the local values of a conflict (at the base, and in the state on which a decision is based).
+    /// Writes an audit entry that both sides are shown (`HCV_CONFLICT_REVEALED`), which is committed before
+    /// the answer. The conflict, the records and the values belong to the same moment.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`]; [`StoreError::InjectOnly`] when any record whose values the conflict
-    /// shows may not be seen: that of the base, that of the decision, and that of the conflict itself may
-    /// be three different ones after a rename.
+    /// [`StoreError::NotFound`]; [`StoreError::InjectOnly`] if a record whose values the conflict shows must
+    /// not be seen. After a rename, the record of the base, that of the decision and that of the conflict
+    /// itself may be three different ones.
     pub async fn reveal_conflict(&self, context: &Context, id: ConflictId) -> Result<LocalValues, StoreError> {
         let mut tx = self.db.write().await?;
         let row = tx.one("SELECT * FROM conflicts WHERE id = $1", args![id]).await?;
@@ -112,7 +112,7 @@ impl Store {
         row.map(|row| revisions::open(&self.keyring, &row)).transpose()
     }
 
-    /// Records what a plan found; answers how many conflicts are open afterwards.
+    /// Records the conflicts of a plan. Returns the number of open conflicts afterwards.
     pub(crate) async fn record_found(
         &self,
         tx: &mut Tx,
@@ -193,7 +193,7 @@ impl Store {
     }
 }
 
-/// Refuses a record whose values only programs may get. A record that is gone for good shows nothing.
+/// Refuses a record whose values only programs may get. A record that was deleted for good shows nothing.
 async fn may_be_seen(tx: &mut Tx, id: RecordId) -> Result<(), StoreError> {
     let row = tx.one("SELECT collection_id, inject_only FROM records WHERE id = $1", args![id]).await?;
     match row {
@@ -204,13 +204,13 @@ async fn may_be_seen(tx: &mut Tx, id: RecordId) -> Result<(), StoreError> {
     }
 }
 
-/// Tells whether a decision can still close its conflict.
+/// Returns whether a decision can still close its conflict.
 pub(crate) async fn is_open(tx: &mut Tx, connection_id: ConnectionId, resolved: &Resolved) -> Result<bool, StoreError> {
     let sql = "SELECT id FROM conflicts WHERE id = $1 AND connection_id = $2 AND status = 'open'";
     Ok(tx.one(sql, args![resolved.id, connection_id]).await?.is_some())
 }
 
-/// Closes the open conflict at a path whose sides were brought together, if there is one.
+/// Closes the open conflict at a path, if there is one, because both sides agree now.
 pub(crate) async fn converge(tx: &mut Tx, batch: &Batch, path: &SecretPath) -> Result<(), StoreError> {
     let sql = "SELECT id FROM conflicts WHERE connection_id = $1 AND path = $2 AND status = 'open'";
     match tx.one(sql, args![batch.connection_id, path]).await? {
@@ -227,7 +227,7 @@ async fn converged(tx: &mut Tx, batch: &Batch, id: ConflictId, path: &SecretPath
     Ok(())
 }
 
-/// Closes a conflict as a person decided (`HCV_CONFLICT_RESOLVED`).
+/// Closes a conflict with the decision of a person (`HCV_CONFLICT_RESOLVED`).
 pub(crate) async fn close(
     tx: &mut Tx,
     connection_id: ConnectionId,
@@ -339,7 +339,7 @@ mod tests {
         let made = house.connect("prod", Mode::Bidirectional, "team").await.unwrap();
         let run = house.begin(made.id, Trigger::Manual).await;
         let based = house.import(&run, "db", json!({"x": "base"})).await;
-        // The record of the base went elsewhere, and another one took over its path.
+        // The record of the base was renamed, and another record took over its path.
         let renamed = RecordPatch { path: Some(at("old")), ..RecordPatch::default() };
         house.store.update_record(&house.ann(), based, Revision(1), renamed).await.unwrap();
         let decided = house.save("db", json!({"x": "local"})).await.unwrap().id;

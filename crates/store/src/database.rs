@@ -1,4 +1,4 @@
-//! The database file, its migrations, and unlocking it.
+//! The database file: opens it, migrates it, and unlocks its keyring.
 
 use std::{
     borrow::Cow,
@@ -55,16 +55,16 @@ pub struct Store {
 const READERS_MAX: u32 = 4;
 /// How long another process (a backup) may hold the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a request waits for its turn to write.
+/// The time for which a request waits for its turn to write.
 const TURN_TIMEOUT: Duration = Duration::from_secs(30);
-/// What the write-ahead log shrinks to after a large change.
+/// The size to which the write-ahead log shrinks after a large change.
 const WAL_BYTES: &str = "67108864";
-/// More than there are statements in this crate: each is prepared once.
+/// The number of cached statements. It is larger than the number of statements in this crate, so that each is
+/// prepared once.
 const STATEMENTS_MAX: usize = 256;
 
 impl Database {
-    /// Opens (or creates) the SQLite file, readable by its owner only, and brings it to the
-    /// newest migration.
+    /// Opens or creates the SQLite file, readable only by its owner, and migrates it to the newest schema.
     ///
     /// # Errors
     /// [`StoreError::Database`], [`StoreError::Migration`].
@@ -73,14 +73,14 @@ impl Database {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .journal_mode(SqliteJournalMode::Wal)
-            // A commit is on disk when it is answered: Vault may have been told already, and an
-            // audit entry that a power cut takes back would be a lie.
+            // A commit must be on disk when it is acknowledged. Vault may have been told already, and an
+            // audit entry that a power cut takes back would be false.
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT)
             .statement_cache_capacity(STATEMENTS_MAX)
             .pragma("journal_size_limit", WAL_BYTES)
-            // What is replaced (a credential) is overwritten, not left in a free page.
+            // A replaced value (such as a credential) is overwritten, and does not stay in a free page.
             .pragma("secure_delete", "ON");
         let writer = SqlitePoolOptions::new().max_connections(1).acquire_timeout(TURN_TIMEOUT);
         let writer = writer.connect_with(options.clone()).await?;
@@ -90,13 +90,13 @@ impl Database {
         Ok(Self { db: Db { writer, readers }, clock: Arc::new(system_time) })
     }
 
-    /// Takes the time from elsewhere: for tests.
+    /// Replaces the source of the time, for tests.
     #[must_use]
     pub fn with_clock(self, clock: Clock) -> Self {
         Self { clock, ..self }
     }
 
-    /// Says whether `init` ran on this database.
+    /// Returns whether `init` ran on this database.
     ///
     /// # Errors
     /// [`StoreError::Database`].
@@ -104,10 +104,11 @@ impl Database {
         Ok(self.db.one("SELECT id FROM instance", args![]).await?.is_some())
     }
 
-    /// Makes a new installation: instance id, keyring, audit log, and the first owner when given.
+    /// Creates a new installation with its instance id, keyring and audit log, and the first owner if one is
+    /// given.
     ///
     /// # Errors
-    /// [`StoreError::Refused`] when it is initialised already.
+    /// [`StoreError::Refused`] when the database is initialised already.
     pub async fn initialise(
         &self,
         context: &Context,
@@ -117,11 +118,11 @@ impl Database {
         self.initialise_as(context, InstanceId(Uuid::now_v7()), root, None, owner).await
     }
 
-    /// The same for an installation whose id was drawn before, because its root key is sealed by
-    /// somebody else.
+    /// Does the same for an installation whose id was drawn before, because its root key is sealed by
+    /// Transit.
     ///
     /// # Errors
-    /// [`StoreError::Refused`] when it is initialised already.
+    /// [`StoreError::Refused`] when the database is initialised already.
     pub async fn initialise_as(
         &self,
         context: &Context,
@@ -152,18 +153,18 @@ impl Database {
         Ok(Initialised { instance })
     }
 
-    /// Opens the keyring.
+    /// Opens the keyring and returns the store.
     ///
     /// # Errors
-    /// [`StoreError::Sealing`] when the root key is another installation's;
-    /// [`StoreError::Refused`] when the database is not initialised.
+    /// [`StoreError::Sealing`] when the root key belongs to another installation; [`StoreError::Refused`]
+    /// when the database is not initialised.
     pub async fn unlock(&self, root: &RootKey) -> Result<Store, StoreError> {
         let instance = self.instance().await?;
         let rows = self.db.all("SELECT * FROM keyring", args![]).await?;
         let rows = rows.iter().map(keys::keyring_row).collect::<Result<Vec<_>, _>>()?;
         let keyring = Keyring::open(root, instance, &rows)?;
         if self.root_id().await? != Some(root.id()) {
-            // A database from before root keys had ids.
+            // The database is older than the ids of root keys.
             let mut tx = self.db.write().await?;
             tx.run("UPDATE instance SET root_id = $1", args![root.id().0]).await?;
             tx.commit().await?;
@@ -172,7 +173,7 @@ impl Database {
         Ok(Store { db, keyring: Arc::new(keyring), clock, last_uses: Arc::default() })
     }
 
-    /// Closes the pools of a database that was not unlocked (or of all its stores).
+    /// Closes the pools of a database. They are also those of all its stores.
     pub async fn close(&self) {
         self.db.close().await;
     }
@@ -253,7 +254,8 @@ fn system_time() -> UnixNanos {
     UnixNanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
-/// The migrations with their numbers, oldest first. A released one never changes; numbers may be left out.
+/// The migrations with their numbers, the oldest first. A released migration never changes. Numbers may be
+/// left out.
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "first", include_str!("../migrations/0001_first.sql")),
     (2, "keys", include_str!("../migrations/0002_keys.sql")),
@@ -270,7 +272,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
 /// The newest migration that this version knows.
 pub const NEWEST: u64 = MIGRATIONS[MIGRATIONS.len() - 1].0.unsigned_abs();
 
-/// What differs between engines, in the words of SQLite.
+/// The parts of SQL that differ between database engines, with their SQLite form.
 const TOKENS: [(&str, &str); 3] = [("@BYTES", "BLOB"), ("@PATH", "TEXT"), ("@WITHOUT_ROWID", "WITHOUT ROWID")];
 
 fn migrator() -> Migrator {

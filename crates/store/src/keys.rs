@@ -1,9 +1,9 @@
-//! The keyring's rows, sealed root keys, and rotations.
+//! The rows of the keyring, sealed root keys, and rotations.
 //!
-//! A rotation may die anywhere. That of the root key is one transaction. That of the record key
-//! begins with one (the new key seals, the old one still opens), goes on in batches that each
-//! leave every row readable, and ends when nothing is wrapped under the old key: what is left to
-//! do stands in the rows themselves.
+//! The process may die anywhere in a rotation. The rotation of the root key is one transaction. The rotation
+//! of the record key begins with one transaction, after which the new key seals and the old one still opens.
+//! It continues in batches, and after each of them every row is readable. It ends when nothing is wrapped
+//! under the old key. The rows themselves show what is left to do.
 
 use uuid::Uuid;
 use vaultterm_ledger::{Action, Draft, ObjectKind};
@@ -15,53 +15,53 @@ use crate::{
     sql::{Db, Row, Tx, args},
 };
 
-/// A root key as a seal keeps it.
+/// A root key that Transit sealed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealedRoot {
-    /// Which root key.
+    /// The id of the root key.
     pub root_id: RootKeyId,
-    /// How the seal binds it to this installation, in the seal's words.
+    /// The parameter that binds it to this installation, as Transit names it.
     pub binding: String,
-    /// What the seal made of it. Opens nowhere but there.
+    /// The ciphertext. Only Transit opens it.
     pub ciphertext: String,
-    /// When it was kept, in microseconds.
+    /// The time at which it was stored, in microseconds.
     pub created_us: i64,
 }
 
-/// One key of the keyring, for people.
+/// A key of the keyring, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyInfo {
-    /// Its id.
+    /// The id.
     pub id: Uuid,
-    /// What it does.
+    /// The purpose.
     pub purpose: KeyPurpose,
-    /// Counts rotations, from 1.
+    /// The number of the generation. The first is 1.
     pub generation: u32,
-    /// Whether it still seals.
+    /// Whether the key still seals.
     pub state: KeyState,
 }
 
-/// How the keys are.
+/// The state of the keys.
 #[derive(Clone, Debug)]
 pub struct KeyringStatus {
-    /// The root key that the keyring is wrapped under.
+    /// The root key that wraps the keyring.
     pub root_id: Option<RootKeyId>,
     /// The keyring, by purpose, the oldest generation first.
     pub keys: Vec<KeyInfo>,
-    /// Data keys that a rotation of the record key has still to wrap anew.
+    /// The number of data keys that a rotation of the record key must still wrap again.
     pub rewrap_pending: u64,
-    /// What the seal keeps, the newest first.
+    /// The stored sealed root keys, the newest first.
     pub sealed: Vec<SealedRoot>,
 }
 
-/// Where a sealed message is stored: three columns, in a row that a text helps to find.
+/// The place of sealed messages: three columns of a table, and the text column that finds a row.
 pub(crate) struct SealedColumns {
     pub(crate) table: &'static str,
     pub(crate) found_by: &'static str,
     pub(crate) prefix: &'static str,
 }
 
-/// Every sealed column of the schema; a test holds it against the schema itself.
+/// All sealed columns of the schema. A test compares the list with the schema itself.
 pub(crate) const SEALED_COLUMNS: [SealedColumns; 8] = [
     SealedColumns { table: "revisions", found_by: "record_id", prefix: "" },
     SealedColumns { table: "connections", found_by: "id", prefix: "" },
@@ -73,11 +73,11 @@ pub(crate) const SEALED_COLUMNS: [SealedColumns; 8] = [
     SealedColumns { table: "webhooks", found_by: "id", prefix: "old_" },
 ];
 
-/// Sealed root keys that are kept: the one in use and the ones before it.
+/// The number of sealed root keys that are kept: the one in use and those before it.
 const SEALED_ROOTS_KEPT: u32 = 5;
 
 impl Database {
-    /// Returns the root key that the keyring is wrapped under, as far as it was noted.
+    /// Returns the root key that wraps the keyring, if its id was recorded.
     ///
     /// # Errors
     /// [`StoreError::Database`].
@@ -85,10 +85,10 @@ impl Database {
         root_id(&self.db).await
     }
 
-    /// Returns the installation's id.
+    /// Returns the id of the installation.
     ///
     /// # Errors
-    /// [`StoreError::Refused`] when the database is not initialised.
+    /// [`StoreError::Refused`] if the database is not initialised.
     pub async fn instance(&self) -> Result<InstanceId, StoreError> {
         let row = self.db.one("SELECT id FROM instance", args![]).await?;
         let row = row.ok_or_else(|| {
@@ -97,7 +97,7 @@ impl Database {
         row.id("id").map(InstanceId)
     }
 
-    /// Returns what the seal made of root keys, the newest first.
+    /// Returns the sealed root keys, the newest first.
     ///
     /// # Errors
     /// [`StoreError::Database`].
@@ -107,10 +107,10 @@ impl Database {
 }
 
 impl Store {
-    /// Tells how the keys are.
+    /// Returns the state of the keys.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn keyring_status(&self) -> Result<KeyringStatus, StoreError> {
         let rows = self.db.all("SELECT * FROM keyring ORDER BY purpose, generation", args![]).await?;
         let rows = rows.iter().map(keyring_row).collect::<Result<Vec<_>, _>>()?;
@@ -136,31 +136,31 @@ impl Store {
         })
     }
 
-    /// Keeps what a seal made of the root key (`KEY_SEALED`).
+    /// Stores a sealed root key (`KEY_SEALED`).
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn keep_sealed_root(&self, context: &Context, sealed: &SealedRoot) -> Result<(), StoreError> {
         let mut tx = self.db.write().await?;
         keep_sealed(&mut tx, context, sealed).await?;
         tx.commit().await
     }
 
-    /// Notes that the root key was written to a file (`KEY_UNSEALED`).
+    /// Records that the root key was written to a file (`KEY_UNSEALED`).
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn note_unsealed_root(&self, context: &Context, root: RootKeyId) -> Result<(), StoreError> {
         let mut tx = self.db.write().await?;
         tx.audit(about_key(context, Action::KeyUnsealed, "root", root.0));
         tx.commit().await
     }
 
-    /// Wraps the keyring under another root key, in one transaction: before it the old one opens
-    /// the database, after it the new one does (`KEY_ROTATED`).
+    /// Wraps the keyring under another root key in one transaction (`KEY_ROTATED`). Before the commit the old
+    /// root key opens the database, and after it the new one does.
     ///
     /// # Errors
-    /// [`StoreError::Sealing`] when `old` is not the root key any more.
+    /// [`StoreError::Sealing`] if `old` is no longer the root key.
     pub async fn rotate_root_key(
         &self,
         context: &Context,
@@ -181,11 +181,11 @@ impl Store {
         tx.commit().await
     }
 
-    /// Draws a new record key, under which everything is sealed from here on (`KEY_ROTATED`).
-    /// What is sealed already is moved to it by [`Self::rewrap_some`].
+    /// Generates a new record key, which seals everything from now on (`KEY_ROTATED`). [`Self::rewrap_some`]
+    /// moves older messages to it.
     ///
     /// # Errors
-    /// [`StoreError::Refused`] while an earlier rotation goes on.
+    /// [`StoreError::Refused`] while an earlier rotation is in progress.
     pub async fn rotate_record_key(&self, context: &Context, root: &RootKey) -> Result<(), StoreError> {
         let mut tx = self.db.write().await?;
         let mut rows = keyring_rows(&mut tx).await?;
@@ -203,11 +203,11 @@ impl Store {
         Ok(())
     }
 
-    /// Wraps up to `limit` data keys under the active record key; answers whether none is left.
-    /// Then the retired key is forgotten: what an old copy of it opens is no more in the database.
+    /// Wraps up to `limit` data keys under the active record key. Returns whether none is left. If so, the
+    /// retired key is deleted, and the database no longer contains anything that a copy of that key opens.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn rewrap_some(&self, context: &Context, limit: u32) -> Result<bool, StoreError> {
         let mut tx = self.db.write().await?;
         let rows = keyring_rows(&mut tx).await?;
@@ -237,7 +237,7 @@ impl Store {
         Ok(true)
     }
 
-    /// Moves up to `limit` data keys of one column; answers how many.
+    /// Moves up to `limit` data keys of one column, and returns their number.
     async fn rewrap_in(
         &self,
         tx: &mut Tx,
@@ -254,7 +254,7 @@ impl Store {
         for row in rows {
             let wrapped = row.bytes("wrapped")?;
             let rewrapped = self.keyring.rewrap(key, active, &wrapped)?;
-            // A wrapped key holds a salt of its own: it names its row.
+            // Each wrapped key has its own salt, so it identifies its row.
             let sql = format!(
                 "UPDATE {table} SET {prefix}key_id = $1, {prefix}wrapped_key = $2
                  WHERE {found_by} = $3 AND {prefix}wrapped_key = $4"
@@ -265,7 +265,7 @@ impl Store {
         Ok(moved)
     }
 
-    /// Retires the active key of a purpose and draws the next.
+    /// Retires the active key of a purpose and generates the next one.
     async fn draw(
         &self,
         tx: &mut Tx,
@@ -454,7 +454,7 @@ mod tests {
     }
 
     impl House {
-        /// How many sealed messages there are.
+        /// Returns the number of sealed messages.
         async fn counted(&self) -> u64 {
             let mut counted = 0;
             for columns in &super::SEALED_COLUMNS {

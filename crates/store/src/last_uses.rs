@@ -1,7 +1,7 @@
-//! When tokens were last used: noted in memory by the requests, and written aside.
+//! The times at which tokens were last used. Requests note them in memory, and they are written separately.
 //!
-//! A request that reads must not wait for the database's one writer. What is lost when a process dies is a
-//! minute of "last used", which nothing is decided by.
+//! A request that only reads must not wait for the only writer of the database. If the process dies, a minute
+//! of these times is lost, and no decision depends on them.
 
 use std::{
     collections::HashMap,
@@ -15,7 +15,7 @@ use crate::{Store, StoreError, sql::args};
 /// How many tokens are noted at most. The use of a further one is not noted before these are written.
 const NOTED_MAX: usize = 10_000;
 
-/// Token → when it was last used, in microseconds: what is not written yet.
+/// The unwritten uses: a map from tokens to the time of their last use in microseconds.
 #[derive(Default)]
 pub(crate) struct LastUses(Mutex<HashMap<Uuid, i64>>);
 
@@ -24,7 +24,7 @@ impl LastUses {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes a use, if there is room.
+    /// Notes a use if there is room.
     pub(crate) fn note(&self, token: Uuid, now_us: i64) {
         let mut noted = self.noted();
         if noted.len() < NOTED_MAX || noted.contains_key(&token) {
@@ -33,7 +33,7 @@ impl LastUses {
         }
     }
 
-    /// Returns the use of a token that is not written yet.
+    /// Returns the unwritten use of a token.
     pub(crate) fn of(&self, token: Uuid) -> Option<i64> {
         self.noted().get(&token).copied()
     }

@@ -1,4 +1,5 @@
-//! The only crate that knows SQL: migrations, and one module per table group.
+//! The database of VaultTerm. Only this crate knows SQL. It has the migrations, and one module per group of
+//! tables.
 //!
 //! A [`Database`] is the file (or server) with its migrations; unlocked with the root key it
 //! becomes a [`Store`]. Every change takes a [`Context`] and writes its audit entry in the

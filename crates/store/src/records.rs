@@ -1,4 +1,4 @@
-//! Records: what they are, finding and listing them. Changing them is in `record_changes.rs`.
+//! Records: finds and lists them. `record_changes.rs` changes them.
 
 use std::collections::BTreeSet;
 
@@ -14,33 +14,33 @@ use crate::{
 /// A record without its values.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// Id.
+    /// The id.
     pub id: RecordId,
-    /// Where it lives.
+    /// The collection of the record.
     pub collection_id: CollectionId,
-    /// Its path, unique among the live records of the collection.
+    /// The path, which is unique among the live records of the collection.
     pub path: SecretPath,
-    /// Its type.
+    /// The type.
     pub record_type: RecordType,
     /// The names of its fields, sorted.
     pub field_names: Vec<String>,
-    /// Labels, sorted.
+    /// The labels, sorted.
     pub tags: Vec<String>,
-    /// Its current revision.
+    /// The current revision.
     pub revision: Revision,
-    /// Values may be used by `run` and `inject`, never shown.
+    /// Whether the values may only be used by `run` and `inject`, and never be shown.
     pub inject_only: bool,
     /// Microseconds.
     pub created_us: i64,
     /// Microseconds.
     pub updated_us: i64,
-    /// Microseconds; set while it is in the trash.
+    /// The time at which it was moved to the trash, in microseconds, if it is there.
     pub deleted_us: Option<i64>,
-    /// The connections that keep it in step: connection, state, remote version.
+    /// The connections that keep it in step.
     pub sync: Vec<RecordSync>,
 }
 
-/// How a record stands with one connection.
+/// The state of a record in a connection.
 #[derive(Clone, Debug)]
 pub struct RecordSync {
     /// The connection.
@@ -66,33 +66,33 @@ pub struct AcceptedBy {
 /// A record to create.
 #[derive(Debug)]
 pub struct NewRecord {
-    /// Its path.
+    /// The path.
     pub path: SecretPath,
-    /// Its type.
+    /// The type.
     pub record_type: RecordType,
-    /// Its values.
+    /// The values.
     pub fields: SecretFields,
-    /// Labels.
+    /// The labels.
     pub tags: Vec<String>,
-    /// Never shown.
+    /// Whether the values are never shown.
     pub inject_only: bool,
 }
 
-/// What to change of a record; `None` and absent fields stay. Any change is a new revision; a
-/// patch that changes nothing is none.
+/// The changes of a record. `None` and missing fields keep the current value. Every change makes a new
+/// revision, and a patch that changes nothing makes none.
 #[derive(Debug, Default)]
 pub struct RecordPatch {
-    /// New path.
+    /// The new path.
     pub path: Option<SecretPath>,
-    /// New type.
+    /// The new type.
     pub record_type: Option<RecordType>,
-    /// Fields to set.
+    /// The fields to set.
     pub fields: Option<SecretFields>,
-    /// Fields to remove.
+    /// The fields to remove.
     pub remove_fields: Vec<String>,
-    /// New labels.
+    /// The new labels.
     pub tags: Option<Vec<String>>,
-    /// New setting.
+    /// The new setting.
     pub inject_only: Option<bool>,
 }
 
@@ -109,23 +109,23 @@ pub enum RecordState {
 /// Which records to list.
 #[derive(Clone, Debug, Default)]
 pub struct RecordFilter {
-    /// Path prefix.
+    /// Only paths with this prefix.
     pub prefix: Option<String>,
-    /// Part of the path, case-insensitive.
+    /// Only paths that contain this text. Case does not matter.
     pub query: Option<String>,
-    /// Type.
+    /// Only this type.
     pub record_type: Option<RecordType>,
-    /// Label.
+    /// Only records with this label.
     pub tag: Option<String>,
-    /// Live or trash.
+    /// Live or trashed records.
     pub state: RecordState,
 }
 
 impl Store {
-    /// Finds a record, live or trashed.
+    /// Finds a record, whether live or trashed.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn record(&self, id: RecordId) -> Result<Option<Record>, StoreError> {
         self.found(self.db.one("SELECT * FROM records WHERE id = $1", args![id]).await?).await
     }
@@ -133,7 +133,7 @@ impl Store {
     /// Finds a live record by path.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn record_by_path(
         &self,
         collection_id: CollectionId,
@@ -146,7 +146,7 @@ impl Store {
     /// Lists records by path.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn records(
         &self,
         collection_id: CollectionId,
@@ -165,7 +165,7 @@ impl Store {
         }
         select.and_maybe("path_folded LIKE ? ESCAPE '\\'", filter.query.as_deref().map(pattern));
         select.and_maybe("record_type = ?", filter.record_type);
-        // Text functions differ between engines; this one does not, nor does it fold case.
+        // Most text functions differ between database engines. `REPLACE` does not, and it does not fold case.
         let tag = filter.tag.as_deref().map(|tag| format!("\n{tag}\n"));
         select.and_maybe("REPLACE(tags, ?, '') <> tags", tag);
         let pager = self.pager(format_args!("records of {collection_id}"), page);
@@ -184,7 +184,7 @@ impl Store {
         self.with_sync(record(&row)?).await.map(Some)
     }
 
-    /// Adds how a record stands with its connections.
+    /// Adds the state of a record in its connections.
     pub(crate) async fn with_sync(&self, record: Record) -> Result<Record, StoreError> {
         let mut records = [record];
         self.add_sync(&mut records).await?;
@@ -222,7 +222,8 @@ impl Store {
             let stands = |connection_id: &ConnectionId| {
                 let conflict = conflicts.contains(&(*connection_id, record.path.as_str().to_owned()));
                 let of = |base: &&Based| base.connection_id == *connection_id && base.record_id == record.id;
-                // After a move that was cut off two paths name the record: its own counts.
+                // After a move that was cut off, two paths name the record. The base at the record's own path
+                // counts.
                 let base = based.iter().filter(of).max_by_key(|base| base.path == record.path.as_str());
                 sync_state(record, conflict, base).map(|state| RecordSync {
                     connection_id: *connection_id,
@@ -237,7 +238,7 @@ impl Store {
     }
 }
 
-/// A base row, as far as it tells how a record stands.
+/// The part of a base row that determines the state of a record.
 struct Based {
     connection_id: ConnectionId,
     path: String,

@@ -10,14 +10,14 @@ use crate::{
     sql::{Row, Select, Tx, args, json},
 };
 
-/// One revision without its values.
+/// A revision without its values.
 #[derive(Clone, Debug)]
 pub struct RevisionInfo {
-    /// Number.
+    /// The number.
     pub revision: Revision,
-    /// The path then.
+    /// The path at that time.
     pub path: SecretPath,
-    /// The type then.
+    /// The type at that time.
     pub record_type: RecordType,
     /// Names of the fields then.
     pub field_names: Vec<String>,
@@ -27,30 +27,30 @@ pub struct RevisionInfo {
     pub connection_id: Option<ConnectionId>,
     /// Who.
     pub actor: String,
-    /// Microseconds.
+    /// The time, in microseconds.
     pub created_us: i64,
 }
 
-/// What came of opening every revision.
+/// The result of opening all revisions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RevisionsVerdict {
-    /// Revisions that open.
+    /// The number of revisions that open.
     pub open: u64,
-    /// Revisions that do not: their rows were changed, or moved.
+    /// The number of revisions that do not open, because their rows were changed or moved.
     pub damaged: u64,
-    /// The first ones of those, as `collection/path, revision N`.
+    /// The first of the damaged revisions, in the form `collection/path, revision N`.
     pub examples: Vec<String>,
 }
 
-/// Rows read at once, and damaged revisions named at most.
+/// The number of rows that are read at once, and the maximum number of damaged revisions that are named.
 const BATCH: i64 = if cfg!(test) { 2 } else { 500 };
 const EXAMPLES_MAX: usize = 10;
 
 impl Store {
-    /// Opens every revision of every record, those in the trash too. No value leaves here.
+    /// Opens all revisions of all records, including those in the trash. No value leaves this function.
     ///
     /// # Errors
-    /// [`StoreError`] when the database fails; what does not open is in the verdict.
+    /// [`StoreError`] when the database fails. A revision that does not open is part of the result.
     pub async fn verify_revisions(&self) -> Result<RevisionsVerdict, StoreError> {
         let sql =
             "SELECT r.collection_id, v.record_id, v.revision, v.path, c.name, v.key_id, v.wrapped_key, v.ciphertext
@@ -80,10 +80,10 @@ impl Store {
         }
     }
 
-    /// Lists the revisions, newest first.
+    /// Lists the revisions of a record, the newest first.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn revisions(&self, id: RecordId, page: &Page) -> Result<Paged<RevisionInfo>, StoreError> {
         let sql = "SELECT revision, path, record_type, field_names, origin, connection_id, actor, created_us
                    FROM revisions WHERE record_id = $1";
@@ -137,7 +137,7 @@ impl NewRevision<'_> {
     }
 }
 
-/// What opening one revision needs: its record (`$1`) and number (`$2`).
+/// Selects what is needed to open a revision, by its record (`$1`) and number (`$2`).
 pub(crate) const REVISION: &str = "SELECT r.collection_id, v.record_id, v.revision, v.record_type, v.key_id,
                                           v.wrapped_key, v.ciphertext
                                    FROM revisions v JOIN records r ON r.id = v.record_id
@@ -152,7 +152,7 @@ pub(crate) fn open(keyring: &Keyring, row: &Row) -> Result<SecretFields, StoreEr
     Ok(SecretFields::from_trusted(fields))
 }
 
-/// Encodes the names of fields, for lists.
+/// Encodes the names of fields for lists.
 pub(crate) fn field_names(fields: &SecretFields) -> String {
     json(&fields.names().collect::<Vec<_>>())
 }

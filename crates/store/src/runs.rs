@@ -1,4 +1,4 @@
-//! Plans and runs.
+//! Plans and runs: stores, finds and closes them.
 
 use uuid::Uuid;
 use vaultterm_ledger::{Action, Actor, ActorKind, Draft, ObjectKind, Outcome};
@@ -19,7 +19,7 @@ impl Store {
     /// Finds a run.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn run(&self, id: RunId) -> Result<Option<Run>, StoreError> {
         let row = self.db.one("SELECT * FROM runs WHERE id = $1", args![id]).await?;
         row.map(|row| run(&row)).transpose()
@@ -28,7 +28,7 @@ impl Store {
     /// Lists the runs of a connection, newest first.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn runs(&self, connection_id: ConnectionId, page: &Page) -> Result<Paged<Run>, StoreError> {
         let mut select = Select::new("SELECT * FROM runs WHERE connection_id = $1", args![connection_id]);
         let pager = self.pager(format_args!("runs of {connection_id}"), page);
@@ -37,22 +37,22 @@ impl Store {
         pager.cut(rows, run, |run| run.id.to_string())
     }
 
-    /// Finds a plan, expired or not.
+    /// Finds a plan, whether expired or not.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn stored_plan(&self, id: PlanId) -> Result<Option<StoredPlan>, StoreError> {
         let row = self.db.one("SELECT * FROM plans WHERE id = $1", args![id]).await?;
         row.map(|row| open_json(&self.keyring, &plan_place(id), &row, "plan")).transpose()
     }
 
-    /// Marks runs that a crash left `running` (their lease is over) as failed. Answers how many.
+    /// Marks runs that a crash left `running` as failed, after their lease is over. Returns their number.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn fail_abandoned_runs(&self, actor: &Actor, now_us: i64) -> Result<u64, StoreError> {
         let mut tx = self.db.write().await?;
-        // A run holds its lease by its own id.
+        // The holder of a lease is the id of its run.
         let sql = "SELECT r.* FROM runs r
                    LEFT JOIN leases l ON l.connection_id = r.connection_id AND l.holder = r.id AND l.expires > $1
                    WHERE r.state = 'running' AND l.fence IS NULL";
@@ -64,11 +64,11 @@ impl Store {
         Ok(failed)
     }
 
-    /// Stores a plan. Plans that nobody can apply any more go.
+    /// Stores a plan, and deletes plans that can no longer be applied.
     pub(crate) async fn insert_plan(&self, plan: &StoredPlan) -> Result<(), StoreError> {
         let mut tx = self.db.write().await?;
         let [key_id, wrapped_key, ciphertext] = seal_json(&mut tx, &self.keyring, &plan_place(plan.id), plan).await?;
-        // Kept a day longer than it may be applied, so that a late look says what it was.
+        // A plan is kept for a day after it expires, so that a late request still shows what it was.
         let kept = plan.created.0.saturating_sub(PLAN_KEPT_NS);
         tx.run("DELETE FROM plans WHERE expires < $1", args![kept]).await?;
         let sql = "INSERT INTO plans (id, connection_id, expires, key_id, wrapped_key, ciphertext, change_number)
@@ -82,8 +82,8 @@ impl Store {
 
 const PLAN_KEPT_NS: i64 = 24 * 3_600 * 1_000_000_000;
 
-/// Records that a run began, and that older ones of its connection which lost their lease failed. Nothing
-/// begins on a paused connection but a person's decision on one conflict.
+/// Records that a run began, and that older runs of its connection which lost their lease failed. On a paused
+/// connection only a person's decision on a conflict may begin.
 pub(crate) async fn begin(tx: &mut Tx, context: &Context, run: &Run) -> Result<(), StoreError> {
     let sql = "SELECT id FROM connections WHERE id = $1 AND paused = 1";
     if run.trigger != Trigger::Resolution && tx.one(sql, args![run.connection_id]).await?.is_some() {
@@ -124,8 +124,8 @@ pub(crate) async fn begin(tx: &mut Tx, context: &Context, run: &Run) -> Result<(
     Ok(())
 }
 
-/// Reads which changes a run that begins will see: those until now, or those until the plan was made
-/// which it applies.
+/// Returns the change number up to which a run sees changes: the current one, or that of the plan that it
+/// applies.
 async fn change_number_of(tx: &mut Tx, run: &Run) -> Result<u64, StoreError> {
     if let Some(plan_id) = run.plan_id
         && let Some(row) = tx.one("SELECT change_number FROM plans WHERE id = $1", args![plan_id]).await?
@@ -136,7 +136,7 @@ async fn change_number_of(tx: &mut Tx, run: &Run) -> Result<u64, StoreError> {
     tx.one(sql, args![run.connection_id]).await?.map_or(Ok(0), |row| row.count("change_number"))
 }
 
-/// Records how far a run is, if it is still recorded as running; answers whether it was.
+/// Records the progress of a run, if it is still recorded as running. Returns whether it was.
 pub(crate) async fn write(tx: &mut Tx, run: &Run) -> Result<bool, StoreError> {
     let sql = "UPDATE runs SET state = $2, counts = $3, halts = $4, problems = $5, requests = $6, finished = $7
                WHERE id = $1 AND state = 'running'";
@@ -152,12 +152,12 @@ pub(crate) async fn write(tx: &mut Tx, run: &Run) -> Result<bool, StoreError> {
     Ok(tx.run(sql, args).await? == 1)
 }
 
-/// Records how a run ended, unless another one has closed it already.
+/// Records the end of a run, unless another run has closed it already.
 pub(crate) async fn finish(tx: &mut Tx, context: &Context, run: &Run) -> Result<(), StoreError> {
     if !write(tx, run).await? {
         return Ok(());
     }
-    // Whoever sees that the run ended can begin the next one.
+    // After this commit, a client that sees the end of the run can begin the next one.
     let sql = "UPDATE leases SET holder = NULL, expires = 0 WHERE connection_id = $1 AND holder = $2";
     tx.run(sql, args![run.connection_id, run.id]).await?;
     note_login(tx, run).await?;
@@ -170,14 +170,14 @@ pub(crate) async fn finish(tx: &mut Tx, context: &Context, run: &Run) -> Result<
     Ok(())
 }
 
-/// Says whether a run ended because Vault refused its login.
+/// Returns whether a run ended because Vault refused its login.
 pub(crate) fn refused_at_login(run: &Run) -> bool {
     let refused = FaultClass::LoginRefused.as_str();
     run.problems.iter().any(|problem| problem.path.is_empty() && problem.class.0 == refused)
 }
 
-/// Counts refused logins in a row, for the schedule. A run that failed or was cancelled for another reason may never have
-/// come to its login: it changes nothing.
+/// Counts consecutive refused logins for the schedule. A run that failed or was cancelled for another reason
+/// may never have tried to log in, so it changes nothing.
 async fn note_login(tx: &mut Tx, run: &Run) -> Result<(), StoreError> {
     let sql = if refused_at_login(run) {
         "UPDATE connections SET logins_refused = logins_refused + 1 WHERE id = $1"

@@ -1,8 +1,8 @@
-//! One SQL text, whatever the engine: a thin layer over sqlx.
+//! A thin layer over sqlx, so that each statement has a single SQL text for all database engines.
 //!
-//! Statements are written once, with `$1` placeholders and columns of text, 64-bit integers and
-//! bytes only, so that PostgreSQL can be added in this file without a second copy of any query.
-//! Nothing outside it names SQLite, but for opening the file in `database.rs`.
+//! Statements are written once, with `$1` placeholders and only text, 64-bit integer and byte columns.
+//! PostgreSQL can therefore be added in this file without a second copy of any query. No code outside of this
+//! file names SQLite, except the opening of the file in `database.rs`.
 
 use std::str::FromStr;
 
@@ -18,7 +18,7 @@ use vaultterm_sync::{CollectionId, ConflictId, ConnectionId, PlanId, RunId};
 
 use crate::StoreError;
 
-/// One argument of a statement. Nothing is typed, too: PostgreSQL wants to know.
+/// An argument of a statement. NULL also has the type of its column, because PostgreSQL cannot infer it.
 #[derive(Clone, Debug)]
 pub(crate) enum Arg {
     Text(Option<String>),
@@ -65,19 +65,19 @@ into_arg!(
     [u8; 32] => |bytes| Bytes(bytes.to_vec()),
 );
 
-/// Counts, versions and revisions are far from 2⁶³; one that is not can only have been made up,
-/// and then matches nothing.
+/// Converts an unsigned number. Counts, versions and revisions are far below 2⁶³. A larger number was
+/// invented by a client, becomes `i64::MAX`, and matches no row.
 fn stored(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// Arguments, in the order of the placeholders.
+/// Makes the arguments, in the order of the placeholders.
 macro_rules! args {
     ($($value:expr),* $(,)?) => { vec![$($crate::sql::Arg::from($value)),*] };
 }
 pub(crate) use args;
 
-/// A statement whose conditions depend on what is asked for.
+/// A statement whose conditions depend on the request.
 #[derive(Debug)]
 pub(crate) struct Select {
     sql: String,
@@ -85,18 +85,18 @@ pub(crate) struct Select {
 }
 
 impl Select {
-    /// Begins with a text that ends in a condition, and its arguments.
+    /// Begins with a text that ends in a condition, with its arguments.
     pub(crate) fn new(sql: &str, args: Vec<Arg>) -> Self {
         Self { sql: sql.to_owned(), args }
     }
 
-    /// Adds a condition; every `?` in it stands for the value.
+    /// Adds a condition. Every `?` in it stands for the value.
     pub(crate) fn and(&mut self, condition: &str, value: impl Into<Arg>) {
         self.args.push(value.into());
         self.add(" AND ", condition);
     }
 
-    /// Adds a condition when there is a value.
+    /// Adds a condition if there is a value.
     pub(crate) fn and_maybe(&mut self, condition: &str, value: Option<impl Into<Arg>>) {
         if let Some(value) = value {
             self.and(condition, value);
@@ -110,14 +110,14 @@ impl Select {
             self.args.push(value.into());
             places.push(format!("${}", self.args.len()));
         }
-        // An empty list is no SQL, and no row is in it.
+        // SQL does not allow an empty list. No row is in an empty list.
         let condition =
             if places.is_empty() { "1 = 0".to_owned() } else { format!("{column} IN ({})", places.join(", ")) };
         self.sql.push_str(" AND ");
         self.sql.push_str(&condition);
     }
 
-    /// Adds two conditions of which one has to hold.
+    /// Adds two conditions, of which at least one must hold.
     pub(crate) fn and_either(
         &mut self,
         (one, value): (&str, impl Into<Arg>),
@@ -135,7 +135,7 @@ impl Select {
         self
     }
 
-    /// Ends the statement: the order, and how many rows at most.
+    /// Ends the statement with an order and a maximum number of rows.
     pub(crate) fn order(mut self, order: &str, limit: u64) -> Self {
         self.args.push(limit.into());
         self.add(" ORDER BY ", &format!("{order} LIMIT ?"));
@@ -148,7 +148,7 @@ impl Select {
     }
 }
 
-/// One row, read by column name.
+/// A row, which is read by column names.
 pub(crate) struct Row(SqliteRow);
 
 impl Row {
@@ -233,13 +233,13 @@ impl Row {
     }
 }
 
-/// Encodes what is kept as JSON.
+/// Encodes a value that is stored as JSON.
 pub(crate) fn json(value: &(impl serde::Serialize + ?Sized)) -> String {
     serde_json::to_string(value).expect("what is stored as JSON has only text keys")
 }
 
 fn bound(sql: &str, args: Vec<Arg>) -> Query<'static, Sqlite, SqliteArguments> {
-    // Every text is a literal of this crate, or built from such literals and numbers.
+    // Every text is a literal of this crate, or is built from such literals and numbers.
     let mut query = sqlx::query(AssertSqlSafe(sql.to_owned()));
     for arg in args {
         query = match arg {
@@ -251,7 +251,7 @@ fn bound(sql: &str, args: Vec<Arg>) -> Query<'static, Sqlite, SqliteArguments> {
     query
 }
 
-/// Comes before every statement: a test may end a change there, as a kill would.
+/// Runs before every statement, so that a test can end a change there, as a kill would.
 #[cfg(test)]
 use crate::testing::statement;
 
@@ -259,7 +259,7 @@ use crate::testing::statement;
 #[expect(clippy::unused_async, reason = "in tests it may never end")]
 async fn statement() {}
 
-/// The pools: one connection that writes, several that read.
+/// The pools: one connection that writes, and several that read.
 #[derive(Clone, Debug)]
 pub(crate) struct Db {
     pub(crate) writer: SqlitePool,
@@ -267,8 +267,8 @@ pub(crate) struct Db {
 }
 
 impl Db {
-    /// Begins a change. SQLite has one writer at a time: whoever changes something waits for its
-    /// turn here, and never fails half-way because of somebody else.
+    /// Begins a change. SQLite has one writer at a time. A caller waits here for its turn, and therefore
+    /// never fails half-way because of another writer.
     pub(crate) async fn write(&self) -> Result<Tx, StoreError> {
         statement().await;
         Ok(Tx { inner: self.writer.begin_with("BEGIN IMMEDIATE").await?, drafts: Vec::new(), record_key: None })
@@ -284,12 +284,12 @@ impl Db {
         Ok(bound(sql, args).fetch_optional(&self.readers).await?.map(Row))
     }
 
-    /// Carries out what is no query but changes no row either, on a connection that reads.
+    /// Runs a statement that is not a query and changes no row, on a connection that reads.
     pub(crate) async fn run_reading(&self, sql: &str, args: Vec<Arg>) -> Result<(), StoreError> {
         Ok(bound(sql, args).execute(&self.readers).await.map(drop)?)
     }
 
-    /// Closes every connection, once whoever uses one is done.
+    /// Closes all connections after their users are done.
     pub(crate) async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
@@ -300,17 +300,17 @@ impl Db {
     }
 }
 
-/// A change that is not committed yet. Dropped, nothing of it has happened.
+/// A change that is not committed yet. If it is dropped, it has no effect.
 pub(crate) struct Tx {
     inner: Transaction<'static, Sqlite>,
-    /// What the audit log will say of it.
+    /// The audit entries of the change.
     drafts: Vec<Draft>,
-    /// The record key that is active in this transaction, once it was asked for.
+    /// The record key that is active in this transaction, after it was requested.
     record_key: Option<Uuid>,
 }
 
 impl Tx {
-    /// Carries out a statement and answers how many rows it touched.
+    /// Runs a statement and returns the number of affected rows.
     pub(crate) async fn run(&mut self, sql: &str, args: Vec<Arg>) -> Result<u64, StoreError> {
         statement().await;
         Ok(bound(sql, args).execute(&mut *self.inner).await?.rows_affected())
@@ -326,8 +326,8 @@ impl Tx {
         Ok(bound(sql, args).fetch_optional(&mut *self.inner).await?.map(Row))
     }
 
-    /// Returns the record key that seals in this transaction. It cannot be retired before the commit: a
-    /// rotation needs the one writer, too.
+    /// Returns the record key that seals in this transaction. It cannot be retired before the commit, because
+    /// a rotation also needs the only writer.
     pub(crate) async fn record_key(&mut self) -> Result<Uuid, StoreError> {
         if let Some(id) = self.record_key {
             return Ok(id);
@@ -338,8 +338,7 @@ impl Tx {
         Ok(id)
     }
 
-    /// Reports the change in the audit log. The entry is written when the change is committed,
-    /// in the same transaction.
+    /// Reports the change in the audit log. The entry is written at the commit, in the same transaction.
     pub(crate) fn audit(&mut self, draft: Draft) {
         self.drafts.push(draft);
     }
@@ -361,12 +360,12 @@ impl Tx {
     }
 }
 
-/// Says whether a failure means that a unique name or path is taken.
+/// Returns whether an error means that a unique name or path is taken.
 fn is_taken(error: &StoreError) -> bool {
     matches!(error, StoreError::Database(sqlx::Error::Database(error)) if error.is_unique_violation())
 }
 
-/// Turns "taken" into an error that names what is.
+/// Turns such an error into one that names the object.
 pub(crate) fn taken(error: StoreError, what: &'static str, name: &str) -> StoreError {
     if is_taken(&error) { StoreError::Exists { what, name: name.to_owned() } } else { error }
 }

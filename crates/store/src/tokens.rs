@@ -88,57 +88,57 @@ impl TokenKind {
 /// A token to issue.
 #[derive(Clone, Debug)]
 pub struct NewToken {
-    /// Whose.
+    /// The person to whom the token belongs.
     pub user_id: Uuid,
-    /// What made it.
+    /// The kind.
     pub kind: TokenKind,
-    /// Name for people.
+    /// The name for people.
     pub name: String,
-    /// What it may do.
+    /// The permissions.
     pub scopes: Vec<Scope>,
-    /// When it ends, microseconds; `None`: never.
+    /// The expiry, in microseconds. `None` means that it never expires.
     pub expires_us: Option<i64>,
 }
 
-/// A token as listed.
+/// A token in a list.
 #[derive(Clone, Debug)]
 pub struct TokenInfo {
-    /// Id.
+    /// The id.
     pub id: Uuid,
-    /// Whose.
+    /// The person to whom the token belongs.
     pub user_id: Uuid,
-    /// What made it.
+    /// The kind.
     pub kind: TokenKind,
-    /// Name for people.
+    /// The name for people.
     pub name: String,
-    /// What it may do.
+    /// The permissions.
     pub scopes: Vec<Scope>,
-    /// Microseconds.
+    /// The time of creation, in microseconds.
     pub created_us: i64,
-    /// Microseconds.
+    /// The expiry, in microseconds.
     pub expires_us: Option<i64>,
-    /// Microseconds; coarse (written at most once a minute).
+    /// The time of the last use, in microseconds. It is coarse, because it is recorded at most once a minute.
     pub last_used_us: Option<i64>,
 }
 
-/// Who is asking.
+/// The sender of a request.
 #[derive(Clone, Debug)]
 pub struct Caller {
     /// The person.
     pub user: User,
-    /// The token used.
+    /// The token of the request.
     pub token: TokenInfo,
 }
 
-/// How old a recorded use may be before it is recorded again.
+/// The minimum time between two recorded uses of a token, in microseconds.
 const USED_EVERY_US: i64 = 60_000_000;
 
 impl Store {
-    /// Issues a token; the text is not stored (`LOGIN_SUCCEEDED`, which also clears the
-    /// back-off, or `API_TOKEN_CREATED`).
+    /// Issues a token. Its text is not stored. Writes `LOGIN_SUCCEEDED`, which also clears the back-off, or
+    /// `API_TOKEN_CREATED`.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn issue_token(&self, context: &Context, new: NewToken) -> Result<(TokenInfo, SecretText), StoreError> {
         let text = SecretText::draw("vtt_")?;
         let mut scopes = new.scopes;
@@ -159,7 +159,7 @@ impl Store {
         let sql = "SELECT email FROM users WHERE id = $1";
         let user = tx.one(sql, args![token.user_id]).await?.ok_or(StoreError::NotFound("user"))?;
         let email = user.text("email")?;
-        // A person's ended tokens go when a new one comes, so that they do not pile up.
+        // The expired tokens of a person are deleted when a new one comes, so that they do not pile up.
         let sql = "DELETE FROM tokens WHERE user_id = $1 AND expires_us <= $2";
         tx.run(sql, args![token.user_id, context.now_us]).await?;
         tx.run(
@@ -193,12 +193,12 @@ impl Store {
         Ok((token, text))
     }
 
-    /// Finds who a token belongs to. `None` when it is unknown, expired, revoked, or its
-    /// person disabled. Writes nothing: that the token was used is noted, for
+    /// Returns the caller to whom a token belongs. Returns `None` if the token is unknown, expired or
+    /// revoked, or its person is disabled. Writes nothing: the use of the token is noted for
     /// [`Store::write_last_uses`].
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn authenticate(&self, token: &str, now_us: i64) -> Result<Option<Caller>, StoreError> {
         let digest = self.keyring.token_digest(token);
         let sql = "SELECT * FROM tokens WHERE digest = $1 AND (expires_us IS NULL OR expires_us > $2)";
@@ -209,17 +209,17 @@ impl Store {
         let user = users::user(&row)?;
         let before = now_us - USED_EVERY_US;
         if token.last_used_us.is_none_or(|used| used < before) {
-            // Only noted: a request that reads does not wait for the one writer.
+            // The use is only noted, because a request that reads must not wait for the only writer.
             self.last_uses.note(token.id, now_us);
             token.last_used_us = Some(now_us);
         }
         Ok(Some(Caller { user, token }))
     }
 
-    /// Lists a person's tokens, newest first; everybody's with `None`.
+    /// Lists the tokens of a person, the newest first, or all tokens with `None`.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn tokens(&self, user_id: Option<Uuid>, page: &Page) -> Result<Paged<TokenInfo>, StoreError> {
         let mut select = Select::new("SELECT * FROM tokens WHERE 1 = 1", args![]);
         select.and_maybe("user_id = ?", user_id);
@@ -232,7 +232,7 @@ impl Store {
     /// Finds a token.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn token(&self, id: Uuid) -> Result<Option<TokenInfo>, StoreError> {
         let row = self.db.one("SELECT * FROM tokens WHERE id = $1", args![id]).await?;
         row.map(|row| self.with_last_use(token_info(&row)?)).transpose()

@@ -44,60 +44,61 @@ impl InstanceRole {
 /// A person.
 #[derive(Clone, Debug)]
 pub struct User {
-    /// Id.
+    /// The id.
     pub id: Uuid,
-    /// E-mail address, unique, lower case.
+    /// The e-mail address, which is unique and in lower case.
     pub email: String,
-    /// Name for people.
+    /// The name for people.
     pub name: String,
-    /// Role.
+    /// The role.
     pub role: InstanceRole,
-    /// Cannot log in, sessions and tokens do not work.
+    /// Whether the person is disabled. A disabled person cannot log in, and sessions and tokens do not work.
     pub disabled: bool,
-    /// For `If-Match`.
+    /// The revision, for `If-Match`.
     pub revision: u64,
-    /// Microseconds since the Unix epoch.
+    /// The time of creation, in microseconds since the Unix epoch.
     pub created_us: i64,
-    /// Microseconds since the Unix epoch.
+    /// The time of the last change, in microseconds since the Unix epoch.
     pub updated_us: i64,
 }
 
 /// A person to create.
 #[derive(Clone, Debug)]
 pub struct NewUser {
-    /// E-mail address.
+    /// The e-mail address.
     pub email: String,
-    /// Name for people.
+    /// The name for people.
     pub name: String,
-    /// Role.
+    /// The role.
     pub role: InstanceRole,
-    /// PHC string (Argon2id) of the password; `None`: cannot log in until one is set.
+    /// The PHC string (Argon2id) of the password. With `None`, the person cannot log in until a password is
+    /// set.
     pub password_hash: Option<String>,
 }
 
-/// What to change of a person; `None` stays.
+/// The changes of a person. `None` keeps the current value.
 #[derive(Clone, Debug, Default)]
 pub struct UserUpdate {
-    /// New name.
+    /// The new name.
     pub name: Option<String>,
-    /// New role.
+    /// The new role.
     pub role: Option<InstanceRole>,
-    /// New password hash; revokes all sessions.
+    /// The new password hash. It revokes all sessions.
     pub password_hash: Option<String>,
-    /// Disable or enable.
+    /// Whether to disable or enable the person.
     pub disabled: Option<bool>,
 }
 
-/// What a login needs to know.
+/// The data that a login needs.
 #[derive(Clone, Debug)]
 pub struct LoginRow {
     /// The person.
     pub user: User,
-    /// PHC string.
+    /// The PHC string of the password.
     pub password_hash: Option<String>,
-    /// Failures in a row.
+    /// The number of consecutive failures.
     pub failures: u32,
-    /// No attempt counts before this moment (back-off), microseconds.
+    /// The time before which no attempt counts (back-off), in microseconds.
     pub locked_until_us: i64,
 }
 
@@ -116,16 +117,16 @@ impl Store {
     /// Finds a person.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn user(&self, id: Uuid) -> Result<Option<User>, StoreError> {
         let row = self.db.one("SELECT * FROM users WHERE id = $1", args![id]).await?;
         row.map(|row| user(&row)).transpose()
     }
 
-    /// Finds a person by e-mail address, case-insensitively.
+    /// Finds a person by e-mail address. Case does not matter.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn user_by_email(&self, email: &str) -> Result<Option<User>, StoreError> {
         let row = self.db.one("SELECT * FROM users WHERE email = $1", args![folded(email)]).await?;
         row.map(|row| user(&row)).transpose()
@@ -134,7 +135,7 @@ impl Store {
     /// Lists people by e-mail address.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn users(&self, page: &Page) -> Result<Paged<User>, StoreError> {
         let mut select = Select::new("SELECT * FROM users WHERE 1 = 1", args![]);
         let pager = self.pager("users", page);
@@ -194,9 +195,9 @@ impl Store {
         Ok(after)
     }
 
-    /// Deletes a person at this revision, with sessions, tokens and memberships (`USER_DELETED`). Never the
-    /// last owner. The revision is always named: whether the caller may do this was judged by the person's
-    /// role at that revision.
+    /// Deletes a person at this revision, with the sessions, tokens and memberships (`USER_DELETED`). The
+    /// last owner cannot be deleted. The revision is required, because the server decided about the
+    /// permission by the person's role at that revision.
     ///
     /// # Errors
     /// [`StoreError::Stale`]; [`StoreError::Refused`] for the last owner.
@@ -212,10 +213,10 @@ impl Store {
         tx.commit().await
     }
 
-    /// Finds what a login with this address needs.
+    /// Returns the data that a login with this address needs.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn login_row(&self, email: &str) -> Result<Option<LoginRow>, StoreError> {
         let Some(row) = self.db.one("SELECT * FROM users WHERE email = $1", args![folded(email)]).await? else {
             return Ok(None);
@@ -228,13 +229,13 @@ impl Store {
         }))
     }
 
-    /// Records a failed login (`LOGIN_FAILED`), and the back-off when the address is known.
+    /// Records a failed login (`LOGIN_FAILED`), and the back-off if the address is known.
     ///
-    /// An unknown address is not recorded: it may be a password that somebody typed into the
-    /// wrong field.
+    /// An unknown address is not recorded, because it may be a password that a person typed into the wrong
+    /// field.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn record_login_failure(
         &self,
         context: &Context,
@@ -258,25 +259,25 @@ impl Store {
         tx.commit().await
     }
 
-    /// Stores the digest of a single-use set-up link, replacing an older one (`SETUP_LINK_CREATED`).
+    /// Stores the digest of a single-use set-up link and replaces an older one (`SETUP_LINK_CREATED`).
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here.
+    /// [`StoreError`] when the database fails.
     pub async fn store_setup_link(&self, context: &Context, token: &str, expires_us: i64) -> Result<(), StoreError> {
         let sql = "INSERT INTO setup_link (only, digest, expires_us) VALUES (1, $1, $2)
                    ON CONFLICT (only) DO UPDATE SET digest = excluded.digest, expires_us = excluded.expires_us";
         let mut tx = self.db.write().await?;
         tx.run(sql, args![self.keyring.token_digest(token), expires_us]).await?;
-        // Whoever uses it will be somebody; nobody is it yet.
+        // The user of the link is not known yet, so the entry has no id.
         let draft = context.draft(Action::SetupLinkCreated, ObjectKind::User, Uuid::nil(), None);
         tx.audit(draft.with("expires_us", expires_us));
         tx.commit().await
     }
 
-    /// Spends the set-up link and creates the first owner, in one transaction.
+    /// Uses up the set-up link and creates the first owner in one transaction.
     ///
     /// # Errors
-    /// [`StoreError::Refused`] when the link is wrong, spent or expired, or an owner exists.
+    /// [`StoreError::Refused`] if the link is wrong, used up or expired, or if an owner exists.
     pub async fn spend_setup_link(&self, context: &Context, token: &str, owner: NewUser) -> Result<User, StoreError> {
         let refused = |why: &str| StoreError::Refused(format!("{why}: run `vaultterm init` for what to do next"));
         let mut tx = self.db.write().await?;
@@ -296,13 +297,13 @@ impl Store {
 }
 
 impl User {
-    /// Tells whether the person is an owner who can log in.
+    /// Returns whether the person is an owner who can log in.
     fn rules(&self) -> bool {
         self.role == InstanceRole::Owner && !self.disabled
     }
 }
 
-/// Creates a person in a transaction that does more.
+/// Creates a person as part of a larger transaction.
 pub(crate) async fn insert(tx: &mut Tx, context: &Context, new: NewUser) -> Result<User, StoreError> {
     let user = User {
         id: Uuid::now_v7(),
@@ -327,7 +328,7 @@ pub(crate) async fn insert(tx: &mut Tx, context: &Context, new: NewUser) -> Resu
     Ok(user)
 }
 
-/// Finds a person to change.
+/// Finds a person in order to change them.
 async fn locked(tx: &mut Tx, id: Uuid) -> Result<User, StoreError> {
     let row = tx.one("SELECT * FROM users WHERE id = $1", args![id]).await?;
     user(&row.ok_or(StoreError::NotFound("user"))?)
@@ -354,7 +355,7 @@ pub(crate) fn user(row: &Row) -> Result<User, StoreError> {
     })
 }
 
-/// Addresses are compared without regard to case.
+/// Returns an address in the form in which addresses are compared, without regard to case.
 fn folded(email: &str) -> String {
     email.trim().to_lowercase()
 }
@@ -470,7 +471,7 @@ mod tests {
         assert_eq!(made, 2);
         let new = || new_user("eve@example.com", InstanceRole::Owner);
         assert!(store.spend_setup_link(&somebody(), "old", new()).await.is_err());
-        // An owner exists: the link makes none, and stays unspent.
+        // An owner exists, so the link creates none and is not used up.
         assert!(store.spend_setup_link(&somebody(), "link", new()).await.is_err());
         let people = store.users(&Page::default()).await.unwrap().items;
         assert_eq!(people.iter().map(|user| user.email.as_str()).collect::<Vec<_>>(), ["ann@example.com"]);

@@ -1,5 +1,5 @@
-//! What stands before the parts of a backup, in JSON: which installation it is of, and what its keys
-//! are wrapped under. Nothing in it is secret; the signature at the end covers it.
+//! The header before the parts of a backup, in JSON. It names the installation and the root key that wraps
+//! its keys. Nothing in it is secret, and the signature at the end covers it.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -11,30 +11,30 @@ use crate::{SealedRoot, database};
 /// The header of a backup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BackupHeader {
-    /// The backup's id.
+    /// The id of the backup.
     pub archive_id: Uuid,
-    /// When it was made, in microseconds.
+    /// The time at which the backup was made, in microseconds.
     pub created_us: i64,
-    /// The installation.
+    /// The id of the installation.
     pub instance: InstanceId,
-    /// How often it had been restored by then, counting its beginning.
+    /// The epoch of the installation: the number of its restores, counted from 1.
     pub epoch: u64,
-    /// The root key that opens it.
+    /// The root key that opens the backup.
     pub root_id: RootKeyId,
-    /// The newest migration of the database in it.
+    /// The newest migration of the database in the backup.
     pub schema: u64,
-    /// What kind of database that is.
+    /// The kind of that database.
     pub image: ImageKind,
-    /// Its keyring.
+    /// The keyring of the installation.
     pub(crate) keyring: Vec<KeyringRow>,
-    /// What a seal made of its root keys, the newest first.
+    /// The sealed root keys, the newest first.
     pub sealed_roots: Vec<SealedRoot>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Written {
     archive_id: Uuid,
-    /// For whoever looks into the file.
+    /// The time for people who look into the file.
     created: String,
     created_us: i64,
     instance_id: Uuid,
@@ -65,7 +65,7 @@ struct WrittenSeal {
 }
 
 impl BackupHeader {
-    /// Returns when the backup was made, for people (RFC 3339, seconds).
+    /// Returns the time at which the backup was made, for people (RFC 3339 in seconds).
     #[must_use]
     pub fn created(&self) -> String {
         let moment = jiff::Timestamp::from_microsecond(self.created_us).unwrap_or_default();
@@ -101,7 +101,7 @@ impl BackupHeader {
         serde_json::to_vec(&written).expect("a header has only text keys")
     }
 
-    /// Reads a header. What only a newer version would write is refused as such.
+    /// Reads a header. A header that only a newer version can have written is refused with that reason.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, BackupError> {
         let written: Written = serde_json::from_slice(bytes).map_err(|_| BackupError::Header("it cannot be read"))?;
         if written.schema > database::NEWEST {

@@ -1,9 +1,9 @@
-//! Coming back from a backup.
+//! Restores a backup.
 //!
-//! The restored database is made beside the place where it will stand: every part is opened and the
-//! signature checked, then one transaction makes it a new beginning (a new epoch, nobody logged in,
-//! every connection plan-only), and only then it takes its place, by one renaming. Whatever dies in
-//! between, there is the old state or the restored one, and never a restored one without its guard.
+//! The restored database is built beside its final place. Every part is opened and the signature is checked.
+//! Then one transaction marks the database as restored (a new epoch, no logins, every connection plan-only).
+//! Only after that a single rename puts it in its place. If the process dies in between, the old state or the
+//! restored one is there, and the restored one always has its guard.
 
 use std::{
     fs::{self, File},
@@ -22,33 +22,33 @@ use crate::{
     sql::{Tx, args},
 };
 
-/// A backup whose header was read. Nothing of it is proven yet.
+/// A backup whose header was read. At this point nothing of it is authenticated.
 pub struct Archive<R> {
     header: BackupHeader,
     reader: ArchiveReader<R>,
 }
 
-/// Where a database is restored to.
+/// The place of a restore.
 #[derive(Clone, Copy, Debug)]
 pub struct Target<'a> {
-    /// The database file. Nobody uses it: that is the caller's to make sure.
+    /// The database file. The caller must make sure that no process uses it.
     pub database: &'a Path,
-    /// Whether one that stands there makes way; it is kept beside.
+    /// Whether to replace an existing database. The old database is kept beside it.
     pub replace: bool,
 }
 
-/// What restoring did.
+/// The result of a restore.
 #[derive(Clone, Debug)]
 pub struct Restored {
-    /// Of the backup.
+    /// The header of the backup.
     pub header: BackupHeader,
-    /// The installation's epoch from here on.
+    /// The epoch of the installation from now on.
     pub epoch: u64,
-    /// Logins and API tokens that hold no more.
+    /// The number of logins and API tokens that are no longer valid.
     pub tokens_revoked: u64,
-    /// Connections that are plan-only now.
+    /// The number of connections that are plan-only now.
     pub connections_guarded: u64,
-    /// Where the database that stood there is kept.
+    /// The path at which the old database is kept.
     pub kept: Option<PathBuf>,
 }
 
@@ -62,17 +62,16 @@ impl<R: Read> Archive<R> {
         Ok(Self { header: BackupHeader::parse(&header)?, reader })
     }
 
-    /// Returns what the backup says of itself.
+    /// Returns the header of the backup.
     #[must_use]
     pub fn header(&self) -> &BackupHeader {
         &self.header
     }
 
-    /// Puts the database of the backup in its place (`BACKUP_RESTORED`). `pause` is awaited between
-    /// parts.
+    /// Puts the database of the backup in its place (`BACKUP_RESTORED`). `pause` is awaited between parts.
     ///
     /// # Errors
-    /// [`BackupError`]; then nothing was changed.
+    /// [`BackupError`]. Nothing was changed in that case.
     pub async fn restore(
         self,
         context: &Context,
@@ -104,7 +103,7 @@ impl<R: Read> Archive<R> {
         Ok(restored)
     }
 
-    /// Draws the next epoch: neither the backup nor the database that makes way has had it.
+    /// Returns the next epoch, which neither the backup nor the replaced database has had.
     fn epoch_after(&self, standing: Option<(InstanceId, u64)>, database: &Path) -> Result<u64, BackupError> {
         let BackupHeader { instance, epoch, .. } = self.header;
         match standing {
@@ -130,7 +129,7 @@ impl<R: Read> Archive<R> {
         })
     }
 
-    /// Opens every part, and checks the signature.
+    /// Opens all parts and checks the signature.
     async fn load(
         self,
         mut file: &File,
@@ -147,19 +146,19 @@ impl<R: Read> Archive<R> {
     }
 }
 
-/// Returns the installation and the epoch of the database that makes way. What cannot be read as a
-/// database of ours has neither: that may be why a backup is restored.
+/// Returns the installation and the epoch of the database that is to be replaced. Returns `None` if it cannot
+/// be read as a database of VaultTerm, because a damaged database may be the reason for the restore.
 async fn standing(database: &Path) -> Option<(InstanceId, u64)> {
     let db = image::look_at(database).await.ok()?;
     let row = db.one("SELECT * FROM instance", args![]).await;
     db.close().await;
     let row = row.ok().flatten()?;
-    // Before there were epochs, it was the first.
+    // A database from before there were epochs is in the first one.
     let id = row.id("id").ok()?;
     Some((InstanceId(id), row.count("epoch").unwrap_or(1)))
 }
 
-/// Opens the restored database, brings it to the newest migration, and makes it a new beginning.
+/// Opens the restored database, migrates it to the newest schema, and marks it as restored.
 async fn begin_anew(
     path: &Path,
     context: &Context,
@@ -175,13 +174,13 @@ async fn begin_anew(
     let begun = begun.await;
     database.close().await;
     let begun = begun?;
-    // The file alone takes the place: all of it must be in there.
+    // Only the file itself moves to the final place, so it must be complete.
     image::no_log(path)?;
     Ok(begun)
 }
 
 impl Store {
-    /// Everything that must never hold of a database that was not restored, in one transaction.
+    /// Makes in one transaction all changes that tell a restored database from one that was not restored.
     async fn begin_anew(&self, context: &Context, header: BackupHeader, epoch: u64) -> Result<Restored, StoreError> {
         if self.instance() != header.instance {
             return Err(StoreError::Malformed("installation in a backup"));
@@ -209,7 +208,7 @@ impl Store {
     }
 }
 
-/// Closes the runs that went on while the backup was made.
+/// Closes the runs that were in progress when the backup was made.
 async fn fail_open_runs(tx: &mut Tx, context: &Context) -> Result<usize, StoreError> {
     let rows = tx.all("SELECT * FROM runs WHERE state = 'running'", args![]).await?;
     runs::fail(tx, context, &rows).await?;

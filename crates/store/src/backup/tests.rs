@@ -1,4 +1,4 @@
-//! Backups made and restored, bent, mixed up, and cut off.
+//! Tests of backups: made and restored, tampered with, mixed up, and interrupted.
 
 use std::{
     collections::BTreeMap,
@@ -24,7 +24,7 @@ use crate::{
     testing::{House, cut, new_record, somebody},
 };
 
-/// Where SQLite keeps it, in a house.
+/// Returns the path of the SQLite file of a house.
 fn file_of(house: &House) -> PathBuf {
     house.folder.path().join("data").join("vaultterm.db")
 }
@@ -43,7 +43,7 @@ async fn opened(path: &Path, root: &RootKey) -> Store {
     Database::open_sqlite(path).await.unwrap().unlock(root).await.unwrap()
 }
 
-/// Everything in a folder: names and contents.
+/// Returns the names and contents of all files in a folder.
 fn everything(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
     files.map(|file| (file.file_name().into_string().unwrap(), fs::read(file.path()).unwrap())).collect()
@@ -58,7 +58,7 @@ async fn counted(store: &Store, of: &str) -> u64 {
     store.db.one(&sql, args![]).await.unwrap().unwrap().count("n").unwrap()
 }
 
-/// A house with something of everything, somebody logged in, and a run under way.
+/// Returns a house with objects of all kinds, a login, and a run in progress.
 async fn lived_in() -> House {
     let house = House::new().await;
     house.gallery().await;
@@ -135,7 +135,7 @@ async fn backups_under_write_load_each_hold_every_write_that_was_answered_before
         .collect();
     let mut backups = Vec::new();
     for wanted in [20, 60, 100, 140] {
-        // Between backups, the writers get on.
+        // Between backups the writers make progress.
         while acked.lock().unwrap().len() < wanted {
             tokio::task::yield_now().await;
         }
@@ -156,7 +156,7 @@ async fn backups_under_write_load_each_hold_every_write_that_was_answered_before
             let shown = store.reveal_record(&somebody(), *id, None, None, None).await.unwrap();
             assert_eq!(shown.to_json().expose(), value.to_string().as_bytes());
         }
-        // Those that came while the image was made are whole or not there.
+        // Records that were written while the image was made are complete or missing.
         let records = store.local_snapshot(house.collection).await.unwrap().live;
         assert!(records.len() >= before.len());
         for entry in records.values() {
@@ -166,7 +166,8 @@ async fn backups_under_write_load_each_hold_every_write_that_was_answered_before
     }
 }
 
-/// Bytes to flip: all of them with `VAULTTERM_TESTS_LONG`, else those at every seam and some in between.
+/// Returns the bytes to flip: all of them with `VAULTTERM_TESTS_LONG`, and otherwise those at every boundary
+/// and some in between.
 fn sampled(bytes: &[u8], header: usize) -> Vec<usize> {
     let seams = [0, 10, header, header + 5 + 16 + 2, bytes.len() - 81];
     let near = seams.into_iter().flat_map(|seam| seam.saturating_sub(12)..(seam + 12).min(bytes.len()));
@@ -230,7 +231,7 @@ async fn a_backup_that_is_cut_off_mixed_or_anothers_is_refused_and_touches_nothi
     }
     let error = refused(&[&bytes[..], b"\n"].concat(), &house.root).await;
     assert!(matches!(error, BackupError::Archive(ArchiveError::Trailing)), "{error:?}");
-    // Another header before these parts, and these parts behind another header.
+    // These are the parts of one backup behind the header of another.
     let head = |bytes: &[u8]| 10 + u32::from_be_bytes(bytes[6..10].try_into().unwrap()) as usize;
     let mixed = [&bytes[..head(&bytes)], &foreign[head(&foreign)..]].concat();
     let error = refused(&mixed, &house.root).await;
@@ -266,7 +267,7 @@ async fn a_replaced_database_is_kept_whole_and_every_restore_is_an_epoch_of_its_
     house.save("a", json!({"x": "1"})).await.unwrap();
     let bytes = backed_up(&house).await;
     let later = house.save("later", json!({"x": "2"})).await.unwrap();
-    // As a kill leaves it: the newest changes are in the write-ahead log only.
+    // This is the state after a kill, with the newest changes only in the write-ahead log.
     let folder = tempfile::tempdir().unwrap();
     let to = folder.path().join("vaultterm.db");
     for suffix in ["", "-wal"] {
@@ -283,7 +284,7 @@ async fn a_replaced_database_is_kept_whole_and_every_restore_is_an_epoch_of_its_
     let store = opened(&to, &house.root).await;
     assert!(store.record(later.id).await.unwrap().is_none());
     store.close().await;
-    // The same backup once more: not the same beginning.
+    // A second restore of the same backup gets another epoch.
     let again = Archive::open(&bytes[..]).unwrap();
     let context = crate::Context { now_us: somebody().now_us + 1, ..somebody() };
     let target = Target { database: &to, replace: true };
@@ -339,7 +340,7 @@ async fn a_restore_that_dies_anywhere_leaves_the_old_state_or_the_restored_one_w
             assert_eq!(store.guarded_connections().await.unwrap().len(), 3, "after {polls} polls");
             store.close().await;
             (deaths, ended) = if done { (deaths, ended + 1) } else { (deaths + 1, ended) };
-            // Back to the old one.
+            // The old state is put back.
             for name in everything(&folder).into_keys() {
                 fs::remove_file(folder.join(name)).unwrap();
             }
