@@ -22,28 +22,28 @@ pub enum ConflictStatus {
 /// A conflict in the database.
 #[derive(Clone, Debug)]
 pub struct StoredConflict {
-    /// Its id.
+    /// The id.
     pub id: ConflictId,
-    /// Its connection.
+    /// The connection.
     pub connection_id: ConnectionId,
-    /// What the planner found, last time it was seen.
+    /// The conflict as the planner found it last.
     pub conflict: Conflict,
-    /// How it stands.
+    /// The status.
     pub status: ConflictStatus,
-    /// When it was first seen.
+    /// The time at which it was first seen.
     pub first_seen: UnixNanos,
-    /// When it was last seen.
+    /// The time at which it was last seen.
     pub last_seen: UnixNanos,
 }
 
-/// What a person chose.
+/// The choice of a person.
 #[derive(Debug)]
 pub enum Resolution {
     /// The record wins.
     KeepLocal,
     /// The secret wins.
     KeepRemote,
-    /// The remote copy becomes a new record with a suffix, then the record wins.
+    /// The remote copy becomes a new record with a suffix, and then the record wins.
     KeepBoth,
     /// Field by field.
     Merge(BTreeMap<String, FieldChoice>),
@@ -52,9 +52,9 @@ pub enum Resolution {
 /// What a person chose for one field.
 #[derive(Debug)]
 pub enum FieldChoice {
-    /// Take it from one side; a field that this side lacks is left out.
+    /// The field comes from one side. If that side does not have it, it is left out.
     Take(Side),
-    /// A new value (already parsed by `SecretFields::parse`).
+    /// The field gets a new value, which `SecretFields::parse` has parsed.
     Value(Value),
 }
 
@@ -69,12 +69,12 @@ pub struct Decision {
     pub reason: Option<String>,
     /// Who.
     pub actor: Actor,
-    /// The states it was taken on.
+    /// The states on which the decision is based.
     pub expect: Expect,
     /// The run that carried it out.
     pub run_id: RunId,
-    /// VaultTerm's request id.
+    /// The request id of VaultTerm.
     pub request_id: Option<String>,
-    /// Where the request came from.
+    /// The IP address of the client.
     pub source_ip: Option<String>,
 }

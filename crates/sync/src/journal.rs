@@ -1,4 +1,4 @@
-//! The local side as the engine sees it: records, base, conflicts, plans, runs, leases.
+//! The local side as the engine uses it: records, bases, conflicts, plans, runs and leases.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,14 +21,13 @@ use crate::{
 /// Why the journal could not answer.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
-    /// The lease is lost: another run holds the connection. Nothing was written.
+    /// The lease was lost, because another run holds the connection. Nothing was written.
     #[error("the lease of the connection was lost to another run")]
     LeaseLost,
-    /// The connection is paused: no run begins on it. Nothing was written.
+    /// The connection is paused, so no run can begin. Nothing was written.
     #[error("the connection is paused")]
     Paused,
-    /// One stored value does not open (it was changed, or its key is missing). Concerns that
-    /// value alone.
+    /// A stored value does not open (it was changed, or its key is missing). This concerns only that value.
     #[error("{0}")]
     Unreadable(String),
     /// The database failed.
@@ -36,19 +35,19 @@ pub enum JournalError {
     Database(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// The right to run on a connection. A later lease has a higher fence, and commits under a
-/// lower one are refused.
+/// The right to run on a connection. A later lease has a higher fence, and commits under a lower fence are
+/// refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lease {
     /// The connection.
     pub connection_id: ConnectionId,
-    /// Who holds it: one random id per run or resolution.
+    /// The holder: a random id per run or resolution.
     pub holder: Uuid,
-    /// Fencing number.
+    /// The fencing number.
     pub fence: u64,
 }
 
-/// One stored revision.
+/// A stored revision.
 #[derive(Debug)]
 pub struct StoredFields {
     /// The values.
@@ -57,14 +56,14 @@ pub struct StoredFields {
     pub record_type: RecordType,
 }
 
-/// Where a revision came from; kept with it.
+/// The origin of a revision, which is stored with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// A person or program through the API.
     Person,
-    /// Imported from this connection's remote.
+    /// The remote side of this connection.
     Remote(ConnectionId),
-    /// A merge of both, or the record's side kept on top of an archived remote value.
+    /// A merge of both sides, or the record's side that is kept above an archived remote value.
     Merge(ConnectionId),
     /// A remote value kept before it is overwritten.
     Archive(ConnectionId),
@@ -77,109 +76,108 @@ pub struct Outcome {
     pub path: SecretPath,
     /// The local change.
     pub local: LocalChange,
-    /// What happens to the base of `path`. Where it moves, and no decision closes the conflict at the
-    /// path, an open conflict there has converged and is closed in the same transaction.
+    /// The change of the base of `path`. If the base moves, and no decision closes the conflict at the path,
+    /// an open conflict there has converged. It is closed in the same transaction.
     pub base: BaseChange,
-    /// For a move: the old path, whose base is removed in the same transaction. (A move that
-    /// could not delete the old secret leaves both bases, which then name the same record.)
+    /// The old path of a move. Its base is removed in the same transaction. (A move that could not delete the
+    /// old secret leaves both bases, which then name the same record.)
     pub base_removed: Option<SecretPath>,
-    /// What the audit says (`HCV_SECRET_SYNCED`); `None` for a base that merely moved.
+    /// The audit entry (`HCV_SECRET_SYNCED`). `None` if only the base moved.
     pub audit: Option<SyncedAudit>,
-    /// The conflict that this outcome settles as a person decided; closed and audited
-    /// (`HCV_CONFLICT_RESOLVED`) in the same transaction. One that is no longer open makes the
-    /// outcome stale.
+    /// The conflict that this outcome resolves with a person's decision. It is closed and audited
+    /// (`HCV_CONFLICT_RESOLVED`) in the same transaction. If it is no longer open, the outcome is stale.
     pub resolves: Option<Resolved>,
 }
 
-/// A conflict and the decision that closes it.
+/// A conflict with the decision that closes it.
 #[derive(Clone, Debug)]
 pub struct Resolved {
     /// The conflict.
     pub id: ConflictId,
-    /// The decision, for the audit.
+    /// The decision, for the audit log.
     pub decision: Decision,
 }
 
 /// The facts of `HCV_SECRET_SYNCED`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SyncedAudit {
-    /// `created_remote`, `updated_local` … as in the run's counts.
+    /// The kind of change: `created_remote`, `updated_local` …, as in the counts of the run.
     pub what: &'static str,
-    /// The record; `None` for a secret that never was one (a foreign one that a person had
-    /// deleted).
+    /// The record. `None` for a secret that never was a record (a foreign secret that a person decided to
+    /// delete).
     pub record_id: Option<RecordId>,
-    /// Its revision afterwards, when it is live.
+    /// The revision of the record afterwards, if it is live.
     pub revision: Option<Revision>,
     /// The remote side.
     pub remote: RemoteRef,
 }
 
-/// A guarded local change. A guard that does not hold makes the path stale. Where a guard
-/// names a revision, it also asks that the record still lives at the path of the outcome: a
-/// record that was renamed meanwhile is another path's business.
+/// A guarded local change. If its guard does not hold, the path is stale. A guard that names a revision also
+/// requires that the record still lives at the path of the outcome, because a record that was renamed
+/// meanwhile does not concern this path.
 #[derive(Debug)]
 pub enum LocalChange {
-    /// Nothing changes; the revision that a base to be set names must exist.
+    /// Nothing changes. The revision that a new base names must exist.
     None,
-    /// A new record, if no live record stands at the path.
+    /// Creates a record if no live record has the path.
     Create {
-        /// Its id, drawn by the engine.
+        /// The id, which the engine draws.
         record_id: RecordId,
-        /// Its type.
+        /// The type.
         record_type: RecordType,
-        /// Its values.
+        /// The values.
         fields: SecretFields,
     },
-    /// The next revision of a record, if `expect` is its current one.
+    /// Makes the next revision of a record if `expect` is its current one.
     Update {
         /// The record.
         record_id: RecordId,
-        /// The guard; the new revision is the one after it.
+        /// The guard. The new revision is the one after it.
         expect: Revision,
         /// The type.
         record_type: RecordType,
         /// The values.
         fields: SecretFields,
-        /// Where they come from.
+        /// The origin of the values.
         origin: Origin,
     },
-    /// Two revisions at once, if `expect` is the record's current one: first the remote value
-    /// ([`Origin::Archive`]), then what the record holds on top of it.
+    /// Makes two revisions at once if `expect` is the record's current one. The first has the remote value
+    /// ([`Origin::Archive`]), and the second the content of the record above it.
     ///
-    /// Together with a base that names the first of the two, this turns "both sides differ"
-    /// into "changed locally" in one transaction: no remote value is overwritten before local
-    /// history holds it, and whatever happens afterwards, the next run has a true base.
+    /// Together with a base that names the first of the two, this turns a difference on both sides into a
+    /// local change in one transaction. No remote value is overwritten before local history contains it, and
+    /// whatever happens afterwards, the next run has a true base.
     Rebase {
         /// The record.
         record_id: RecordId,
-        /// The guard; the remote value becomes the revision after it, `fields` the next.
+        /// The guard. The remote value becomes the revision after it, and `fields` the one after that.
         expect: Revision,
         /// The remote value.
         remote: SecretFields,
-        /// The type, of both revisions.
+        /// The type of both revisions.
         record_type: RecordType,
-        /// What the record holds then: what it held before, or a merge.
+        /// The content of the record afterwards: the one before, or a merge.
         fields: SecretFields,
-        /// Where `fields` come from.
+        /// The origin of `fields`.
         origin: Origin,
     },
-    /// Values of Vault become revisions ([`Origin::Archive`]), the oldest first, and what the record
-    /// holds comes on top of them, if `expect` is the record's current revision: a write is about to
-    /// make Vault erase them.
+    /// Makes revisions of values from Vault ([`Origin::Archive`]), the oldest first, with the content of the
+    /// record above them, if `expect` is the record's current revision. A write is about to make Vault erase
+    /// these values.
     Archive {
         /// The record.
         record_id: RecordId,
-        /// The guard; the values become the revisions after it.
+        /// The guard. The values become the revisions after it.
         expect: Revision,
         /// The values that Vault is about to erase.
         older: Vec<SecretFields>,
-        /// The type, of all these revisions.
+        /// The type of all these revisions.
         record_type: RecordType,
-        /// What the record holds, as before.
+        /// The unchanged content of the record.
         fields: SecretFields,
     },
-    /// A trashed record comes back with a new revision, if the path of the outcome is the one it
-    /// was trashed at and no live record stands there.
+    /// Restores a trashed record with a new revision, if it was trashed at the path of the outcome and no
+    /// live record has that path.
     Restore {
         /// The record.
         record_id: RecordId,
@@ -188,7 +186,7 @@ pub enum LocalChange {
         /// The values.
         fields: SecretFields,
     },
-    /// The record goes to the trash, if `expect` is its current revision.
+    /// Moves the record to the trash if `expect` is its current revision.
     Trash {
         /// The record.
         record_id: RecordId,
@@ -197,53 +195,53 @@ pub enum LocalChange {
     },
 }
 
-/// What happens to a base entry.
+/// The change of a base.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BaseChange {
-    /// It stays.
+    /// The base stays.
     Keep,
-    /// It becomes this. When `local` creates or restores a record, the revision that was
-    /// assigned is put in place of the one given.
+    /// The base becomes this one. If `local` creates or restores a record, the journal sets the revision that
+    /// the record got.
     Set(BaseEntry),
-    /// It is forgotten.
+    /// The base is forgotten.
     Remove,
 }
 
-/// What came of recording one outcome.
+/// The result of recording an outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Committed {
-    /// Recorded; the record's revision now, where there is one.
+    /// The outcome was recorded. The value is the current revision of the record, if there is one.
     Done(Option<Revision>),
-    /// The local guard did not hold: nothing of this outcome was recorded.
+    /// The local guard did not hold, and nothing of this outcome was recorded.
     Stale,
 }
 
-/// What becomes of the open conflicts that were not found.
+/// What happens to open conflicts that were not found again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OtherConflicts {
-    /// The whole scope was judged: they converged, but for those at paths that could not be
-    /// judged (skipped, unreadable).
+    /// The whole scope was judged. They have converged, except those at paths that could not be judged
+    /// (skipped, unreadable).
     Converged {
         /// The paths that could not be judged.
         but: BTreeSet<SecretPath>,
     },
-    /// Only some paths were judged: they stay as they are.
+    /// Only some paths were judged. The conflicts stay as they are.
     Stay,
 }
 
-/// The database, as far as the engine needs it. Every method is one transaction.
+/// The database as the engine needs it. Every method is one transaction.
 pub trait Journal: Send + Sync {
     /// Loads a connection with its secrets.
     ///
     /// # Errors
-    /// [`JournalError::Database`], as for every method here.
+    /// [`JournalError::Database`], as for all methods here.
     fn connection(
         &self,
         id: ConnectionId,
     ) -> impl Future<Output = Result<Option<(Connection, ConnectionSecrets)>, JournalError>> + Send;
 
-    /// Stores the `SecretID` that a wrapping token held in place of that token, unless the
-    /// credential was replaced meanwhile.
+    /// Replaces a wrapping token by the `SecretID` that it contained, unless the credential was replaced
+    /// meanwhile.
     fn store_unwrapped(
         &self,
         id: ConnectionId,
@@ -251,7 +249,7 @@ pub trait Journal: Send + Sync {
         secret_id: &SecretText,
     ) -> impl Future<Output = Result<(), JournalError>> + Send;
 
-    /// Takes the lease of a connection, unless another holder's is still valid.
+    /// Takes the lease of a connection, unless another holder has a valid one.
     fn acquire_lease(
         &self,
         id: ConnectionId,
@@ -259,7 +257,7 @@ pub trait Journal: Send + Sync {
         ttl: Duration,
     ) -> impl Future<Output = Result<Option<Lease>, JournalError>> + Send;
 
-    /// Prolongs a lease. [`JournalError::LeaseLost`] when it is no longer ours.
+    /// Prolongs a lease. Fails with [`JournalError::LeaseLost`] if another holder has it.
     fn renew_lease(&self, lease: Lease, ttl: Duration) -> impl Future<Output = Result<(), JournalError>> + Send;
 
     /// Gives a lease back.
@@ -274,21 +272,21 @@ pub trait Journal: Send + Sync {
     /// Reads the stamps of a collection.
     fn local_snapshot(&self, id: CollectionId) -> impl Future<Output = Result<LocalSnapshot, JournalError>> + Send;
 
-    /// Reads one revision of a record. `None` when there is none such.
+    /// Reads a revision of a record. Returns `None` if it does not exist.
     fn fields(
         &self,
         record_id: RecordId,
         revision: Revision,
     ) -> impl Future<Output = Result<Option<StoredFields>, JournalError>> + Send;
 
-    /// Returns the key of the comparison digests.
+    /// Returns the key of the digests that compare values.
     fn digest_key(&self) -> &DigestKey;
 
-    /// Records outcomes, with their base and audit entries, under the lease. Answers in the
-    /// order of `outcomes`.
+    /// Records outcomes with their bases and audit entries under the lease. Returns the results in the order
+    /// of `outcomes`.
     ///
     /// # Errors
-    /// [`JournalError::LeaseLost`]: nothing was recorded.
+    /// [`JournalError::LeaseLost`]. Nothing was recorded in that case.
     fn commit(
         &self,
         lease: Lease,
@@ -296,16 +294,15 @@ pub trait Journal: Send + Sync {
         outcomes: Vec<Outcome>,
     ) -> impl Future<Output = Result<Vec<Committed>, JournalError>> + Send;
 
-    /// Forgets the whole base of a connection, records what answers there now and clears
-    /// `scope_changed`.
+    /// Forgets all bases of a connection, records the identity of the server, and clears `scope_changed`.
     fn set_base_aside(
         &self,
         lease: Lease,
         identity: &RemoteIdentity,
     ) -> impl Future<Output = Result<(), JournalError>> + Send;
 
-    /// Records what answered at the address, that it answered now, and when the `SecretID`
-    /// expires (`None` leaves what was known).
+    /// Records the identity of the server, the time of its answer, and the expiry of the `SecretID`. `None`
+    /// keeps the known expiry.
     fn record_identity(
         &self,
         lease: Lease,
@@ -313,38 +310,38 @@ pub trait Journal: Send + Sync {
         secret_id_expires: Option<UnixNanos>,
     ) -> impl Future<Output = Result<(), JournalError>> + Send;
 
-    /// Records that a person acknowledged the connection's guard after a restore: it is no more.
+    /// Records that a person acknowledged the guard of the connection after a restore, and removes it.
     fn lift_guard(&self, lease: Lease) -> impl Future<Output = Result<(), JournalError>> + Send;
 
-    /// Reads which paths the last run found gone at a remote whose reads may be stale, with the version
-    /// that both sides agreed on then.
+    /// Reads the paths that the last run found gone on a remote whose reads may be stale, each with the
+    /// version on which both sides agreed at that time.
     fn suspicions(
         &self,
         id: ConnectionId,
     ) -> impl Future<Output = Result<BTreeMap<SecretPath, RemoteStamp>, JournalError>> + Send;
 
-    /// Records which paths this run found gone at a remote whose reads may be stale, in place
-    /// of what the last one found.
+    /// Records the paths that this run found gone on a remote whose reads may be stale, and replaces those of
+    /// the last run.
     fn record_suspicions(
         &self,
         lease: Lease,
         paths: &BTreeMap<SecretPath, RemoteStamp>,
     ) -> impl Future<Output = Result<(), JournalError>> + Send;
 
-    /// Reads the names that people accepted to be left out, each with who did.
+    /// Reads the names that people accepted as left out, each with the person.
     fn ignored(&self, id: ConnectionId) -> impl Future<Output = Result<BTreeMap<String, String>, JournalError>> + Send;
 
-    /// Reads the change number of a collection: it grows with every transaction that changes a record.
+    /// Reads the change number of a collection. It grows with every transaction that changes a record.
     fn change_number(&self, id: CollectionId) -> impl Future<Output = Result<u64, JournalError>> + Send;
 
-    /// Reads the number of the connection's newest run that wrote to Vault; 0 for none.
+    /// Reads the number of the connection's newest run that wrote to Vault. 0 if there is none.
     fn newest_run(&self, id: ConnectionId) -> impl Future<Output = Result<u64, JournalError>> + Send;
 
-    /// Records that number. It only grows: a lower one changes nothing.
+    /// Records that number. It only grows, so a lower number changes nothing.
     fn record_newest_run(&self, lease: Lease, number: u64) -> impl Future<Output = Result<(), JournalError>> + Send;
 
-    /// Records conflicts: new ones are opened (`HCV_CONFLICT_DETECTED`), known ones (same
-    /// path, open) take on what was found and are marked as seen. Answers how many are open
+    /// Records conflicts. New ones are opened (`HCV_CONFLICT_DETECTED`). Known ones (same path, open) take
+    /// over the states that were found, and are marked as seen. Returns the number of open conflicts
     /// afterwards.
     fn record_conflicts(
         &self,
@@ -360,22 +357,21 @@ pub trait Journal: Send + Sync {
     /// Stores a plan.
     fn store_plan(&self, plan: &StoredPlan) -> impl Future<Output = Result<(), JournalError>> + Send;
 
-    /// Loads a plan. `None` when there is none such or it expired.
+    /// Loads a plan. Returns `None` if it does not exist or has expired.
     fn plan(&self, id: PlanId) -> impl Future<Output = Result<Option<StoredPlan>, JournalError>> + Send;
 
-    /// Records that a run began (`HCV_SYNC_STARTED`). Older runs of the connection that are
-    /// still recorded as running lost their lease: they are closed as failed. A run that a
-    /// person started ([`crate::Trigger::Manual`]) also sets the connection's `started`. The change
-    /// number of the collection is remembered with the run, or that of the plan which it applies:
-    /// what changed after it is not in this run.
+    /// Records that a run began (`HCV_SYNC_STARTED`). Older runs of the connection that are still recorded as
+    /// running have lost their lease, and are closed as failed. A run that a person started
+    /// ([`crate::Trigger::Manual`]) also sets `started` of the connection. The change number of the
+    /// collection is stored with the run, or that of the plan that the run applies. Later changes are not
+    /// part of the run.
     fn begin_run(&self, lease: Lease, run: &Run) -> impl Future<Output = Result<(), JournalError>> + Send;
 
-    /// Records counts and problems while a run goes on.
+    /// Records counts and problems during a run.
     fn update_run(&self, lease: Lease, run: &Run) -> impl Future<Output = Result<(), JournalError>> + Send;
 
-    /// Records how a run ended (`HCV_SYNC_FINISHED`, or `HCV_SYNC_HALTED`) and gives its lease
-    /// back, if it still has it. Not fenced, since it touches nothing but what is the run's own:
-    /// a run that lost its lease still says so. A run that another one has closed already stays
-    /// as it is.
+    /// Records the end of a run (`HCV_SYNC_FINISHED`, or `HCV_SYNC_HALTED`), and gives its lease back if it
+    /// still has it. This is not fenced, because it changes only the run itself. A run that lost its lease
+    /// can still report its end. A run that another one has closed already stays as it is.
     fn finish_run(&self, run: &Run) -> impl Future<Output = Result<(), JournalError>> + Send;
 }

@@ -1,8 +1,8 @@
-//! The sync engine: observe → plan → guard → apply → record.
+//! The sync engine. Its phases are observe → plan → guard → apply → record.
 //!
-//! It talks to four traits and to nothing else: [`Remote`] (one KV v2 scope, opened by a
-//! [`Connector`]), [`Journal`] (the database), [`Clock`] and [`Entitlement`] (the license). It knows no SQL, no HTTP and no
-//! route. What should happen is decided by `vaultterm-reconcile`; here it is carried out.
+//! The engine uses four traits and nothing else: [`Remote`] (one KV v2 scope, opened by a [`Connector`]),
+//! [`Journal`] (the database), [`Clock`] and [`Entitlement`] (the license). It knows no SQL, no HTTP and no
+//! routes. `vaultterm-reconcile` decides what should happen, and the engine carries it out.
 //!
 //! Start reading at `engine.rs`, then `running.rs`.
 

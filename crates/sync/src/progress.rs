@@ -32,26 +32,26 @@ impl Phase {
 /// One piece of news.
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// How far it is.
+    /// The progress of the run.
     Progress {
-        /// Steps done.
+        /// The number of steps that are done.
         done: u64,
-        /// Steps in all.
+        /// The number of all steps.
         total: u64,
-        /// Where it is.
+        /// The phase.
         phase: Phase,
     },
     /// A step was carried out and recorded.
     Step(&'a Step),
-    /// A path was not done.
+    /// A path was not synchronized.
     Problem(&'a Problem),
-    /// The run ended.
+    /// The run has ended.
     Finished(&'a Run),
 }
 
-/// Who listens.
+/// A listener for events.
 pub trait Progress: Send + Sync {
-    /// Takes one piece of news. Must not block.
+    /// Takes an event. It must not block.
     fn tell(&self, event: Event<'_>);
 }
 

@@ -1,8 +1,8 @@
-//! The remote side as the engine sees it: one KV v2 scope.
+//! The remote side as the engine uses it: one KV v2 scope.
 //!
-//! An implementation makes one attempt per call and says what went wrong by class; waiting
-//! and repeating is the engine's business (`retry.rs`). The exception is a token that
-//! expired: the implementation logs in again once by itself.
+//! An implementation makes one attempt per call, and reports errors by class. The engine decides about
+//! waiting and repeating (`retry.rs`). An expired token is an exception: the implementation logs in again
+//! once by itself.
 
 use std::future::Future;
 
@@ -16,24 +16,24 @@ pub trait Connector: Send + Sync {
     /// A logged-in session.
     type Remote: Remote;
 
-    /// Takes the `SecretID` out of the wrapping token in `secrets`; `None` when they hold a
-    /// `SecretID` already. The token is spent: the engine stores the answer in its place
-    /// before anything else can fail.
+    /// Takes the `SecretID` out of the wrapping token in `secrets`. Returns `None` if they contain a
+    /// `SecretID` already. The token is used up, so the engine replaces it with the result before anything
+    /// else can fail.
     ///
     /// # Errors
-    /// [`RemoteFault`]; a token that was used before is reported as possible interception.
+    /// [`RemoteFault`]. A token that was used before is reported as a possible interception.
     fn unwrap_secret_id(
         &self,
         connection: &Connection,
         secrets: &ConnectionSecrets,
     ) -> impl Future<Output = Result<Option<SecretText>, RemoteFault>> + Send;
 
-    /// Logs in with a `SecretID` and checks what answers: health, KV version, mount identity,
-    /// the capabilities that the mode needs.
+    /// Logs in with a `SecretID`, and checks the health, the KV version, the identity of the mount, and the
+    /// capabilities that the mode needs.
     ///
     /// # Errors
-    /// [`RemoteFault`] with a message that says what to do; [`FaultClass::LoginRefused`] for
-    /// a credential that is still wrapped.
+    /// [`RemoteFault`] with a message that says what to do; [`FaultClass::LoginRefused`] for a credential
+    /// that is still wrapped.
     fn connect(
         &self,
         connection: &Connection,
@@ -41,11 +41,11 @@ pub trait Connector: Send + Sync {
     ) -> impl Future<Output = Result<Connected<Self::Remote>, RemoteFault>> + Send;
 }
 
-/// A session, and what was learned by opening it.
+/// A session, and what opening it found out.
 pub struct Connected<R> {
     /// The session.
     pub remote: R,
-    /// What answered.
+    /// The identity of the server.
     pub identity: RemoteIdentity,
     /// When the `SecretID` expires, where the role may know.
     pub secret_id_expires: Option<UnixNanos>,
@@ -56,24 +56,24 @@ pub trait Remote: Send + Sync {
     /// Observes the stamps of the whole scope.
     ///
     /// # Errors
-    /// Any listing error: a scope seen in part is never returned.
+    /// The error of any listing. A partial view of a scope is never returned.
     fn observe(&self) -> impl Future<Output = Result<RemoteSnapshot, RemoteFault>> + Send;
 
-    /// Asks for the metadata of one path. A missing one is [`RemoteSight::ProvenAbsent`], a
-    /// forbidden one [`RemoteSight::Unreadable`].
+    /// Asks for the metadata of a path. A missing path is [`RemoteSight::ProvenAbsent`], and a forbidden one
+    /// [`RemoteSight::Unreadable`].
     ///
     /// # Errors
-    /// [`RemoteFault`] when the server's state could not be learned.
+    /// [`RemoteFault`] if the state on the server could not be found out.
     fn look(&self, path: &SecretPath) -> impl Future<Output = Result<RemoteSight, RemoteFault>> + Send;
 
-    /// Asks how many versions of a secret the mount keeps (`max_versions`; 0 when it is not set).
-    /// `None` where the role may not read the mount's configuration.
+    /// Returns the number of versions that the mount keeps of a secret (`max_versions`; 0 if it is not set),
+    /// or `None` if the role may not read the configuration of the mount.
     ///
     /// # Errors
-    /// [`RemoteFault`] when the server's state could not be learned.
+    /// [`RemoteFault`] if the state on the server could not be found out.
     fn versions_max(&self) -> impl Future<Output = Result<Option<u64>, RemoteFault>> + Send;
 
-    /// Reads exactly one version. `None` when it is not live (any more) or never was.
+    /// Reads exactly one version. Returns `None` if it is not live or never existed.
     ///
     /// # Errors
     /// [`RemoteFault`].
@@ -83,11 +83,11 @@ pub trait Remote: Send + Sync {
         version: Version,
     ) -> impl Future<Output = Result<Option<SecretRead>, RemoteFault>> + Send;
 
-    /// Writes a new version if the newest is `cas` (0: none under the current metadata).
+    /// Writes a new version if the newest one is `cas` (0: there is none under the current metadata).
     ///
     /// # Errors
-    /// [`FaultClass::Stale`] when the newest is another one; [`FaultClass::Unknown`] when the
-    /// write may or may not have happened.
+    /// [`FaultClass::Stale`] if the newest version is another one; [`FaultClass::Unknown`] if the write may
+    /// have happened.
     fn write(
         &self,
         path: &SecretPath,
@@ -95,14 +95,14 @@ pub trait Remote: Send + Sync {
         cas: Version,
     ) -> impl Future<Output = Result<WriteReceipt, RemoteFault>> + Send;
 
-    /// Marks the secret as managed by this instance, and as touched by a run, leaving other people's
-    /// keys alone. A deleted secret can be marked too.
+    /// Marks the secret as managed by this instance, and as touched by a run. Other keys stay as they are. A
+    /// deleted secret can be marked too.
     ///
     /// # Errors
     /// [`RemoteFault`].
     fn annotate(&self, path: &SecretPath, mark: &Mark) -> impl Future<Output = Result<(), RemoteFault>> + Send;
 
-    /// Soft-deletes exactly one version; a version written meanwhile stays alive.
+    /// Soft-deletes exactly one version. A version that is written meanwhile stays alive.
     ///
     /// # Errors
     /// [`RemoteFault`].
@@ -112,69 +112,69 @@ pub trait Remote: Send + Sync {
         version: Version,
     ) -> impl Future<Output = Result<Option<String>, RemoteFault>> + Send;
 
-    /// Counts the HTTP requests made so far, the login included.
+    /// Returns the number of HTTP requests so far, including the login.
     fn requests(&self) -> u64;
 
-    /// Returns what is known at this moment about how old an answer can be. It may fall to
-    /// [`Freshness::Unknown`] while the session lasts (another node answers, a header is refused),
-    /// so the engine asks after an observation, not before.
+    /// Returns what is known at this moment about the age of answers. It may fall to [`Freshness::Unknown`]
+    /// during the session (another node answers, a header is refused). The engine therefore asks after an
+    /// observation, and not before.
     fn freshness(&self) -> Freshness;
 
     /// Revokes the token.
     ///
     /// # Errors
-    /// [`RemoteFault`] when the token lives on: the run tells it.
+    /// [`RemoteFault`] if the token stays alive. The run reports it.
     fn close(&self) -> impl Future<Output = Result<(), RemoteFault>> + Send;
 }
 
-/// Why the answers of a session are never older than what the session saw or wrote.
+/// Why answers in a session are never older than what the session has seen or written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness {
-    /// The server hands out a state index, and accepts it together with the wish to be forwarded.
+    /// The server sends a state index, and accepts it together with the request to be forwarded.
     Index,
     /// The node that answers is the active one, or the only one.
     Active,
     /// The node that answers is a standby that forwards every request to the active one.
     Forwarded,
-    /// Nothing of this is known. Absence counts only when it was seen in two runs.
+    /// None of this is known. An absence counts only after two runs have seen it.
     Unknown,
 }
 
 impl Freshness {
-    /// Says whether an answer is as new as what the session saw or wrote.
+    /// Returns whether an answer is known to be as new as what the session has seen or written.
     #[must_use]
     pub const fn is_known(self) -> bool {
         !matches!(self, Self::Unknown)
     }
 }
 
-/// What one read answers.
+/// The result of a read.
 #[derive(Debug)]
 pub struct SecretRead {
     /// The data.
     pub fields: SecretFields,
-    /// `created_time` of the version read: compared with the stamp that was planned on.
+    /// `created_time` of the version. It is compared with the planned stamp.
     pub version_created: UnixNanos,
-    /// Whose it is, from `custom_metadata`.
+    /// The manager of the secret, from `custom_metadata`.
     pub annotation: Annotation,
 }
 
-/// What one write answers.
+/// The result of a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WriteReceipt {
-    /// The version made.
+    /// The new version.
     pub version: Version,
-    /// Its `created_time`.
+    /// The `created_time` of the version.
     pub version_created: UnixNanos,
-    /// Its `deletion_time`, when `delete_version_after` applies.
+    /// The `deletion_time` of the version, if `delete_version_after` applies.
     pub expires: Option<UnixNanos>,
-    /// Vault's request id, for the audit.
+    /// Vault's request id, for the audit log.
     pub request_id: Option<String>,
 }
 
 impl WriteReceipt {
-    /// Builds the stamp of what was written. `key_created` is the key's metadata creation
-    /// time if it had metadata before; a new key is created with its first version.
+    /// Returns the stamp of the written version. `key_created` is the creation time of the key's metadata, if
+    /// the key had metadata before. A new key is created with its first version.
     #[must_use]
     pub fn stamp(&self, key_created: Option<UnixNanos>) -> RemoteStamp {
         RemoteStamp {
@@ -264,12 +264,12 @@ impl FaultClass {
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct RemoteFault {
-    /// What kind.
+    /// The class.
     pub class: FaultClass,
-    /// What happened, for people: operation, path, Vault's own message.
+    /// What happened, for people: the operation, the path, and Vault's own message.
     pub message: String,
-    /// What to do next.
+    /// The hint about what to do next.
     pub hint: Option<String>,
-    /// How long the server asked to wait.
+    /// The time that the server asked the client to wait.
     pub retry_after: Option<std::time::Duration>,
 }

@@ -1,9 +1,9 @@
-//! Carrying out a person's decision on a conflict, at once and through the same code as a run.
+//! Carries out a person's decision on a conflict at once, with the same code as a run.
 //!
-//! A decision holds for the two states it was taken on. Both sides are looked at again first;
-//! if either moved, nothing happens. What follows is guarded like any step, so that a side that
-//! moves in the last moment is not overwritten either. The conflict is closed, and the decision
-//! audited, in the same transaction as the first thing it changes at its path.
+//! A decision is valid for the two states on which it is based. Both sides are looked at again first, and if
+//! either changed, nothing happens. The steps after that have guards like those of a run, so that a side that
+//! changes at the last moment is not overwritten either. The conflict is closed, and the decision audited, in
+//! the same transaction as the first change at its path.
 //!
 //! Start reading at [`Engine::resolve`].
 
@@ -40,19 +40,19 @@ use crate::{
     tally::Tally,
 };
 
-/// How long a decision waits for a run to end.
+/// The time for which a decision waits for the end of a run.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Names tried for the record that `keep_both` makes.
+/// The maximum number of names that are tried for the record of `keep_both`.
 const COPIES_MAX: u32 = 20;
 
 impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
-    /// Carries out a person's decision on a conflict at once. Waits up to 10 seconds for a run
-    /// that holds the connection.
+    /// Carries out a person's decision on a conflict at once. Waits up to 10 seconds for a run that holds the
+    /// connection.
     ///
     /// # Errors
-    /// [`EngineError::Stale`] when either side moved since the states in `expect`: nothing has
-    /// happened then. [`EngineError::Unlicensed`]. [`EngineError::Remote`] when Vault failed; its hint says so if the
-    /// decision was recorded before, and is completed by the next run.
+    /// [`EngineError::Stale`] if either side changed since the states in `expect`. Nothing has happened in
+    /// that case. [`EngineError::Unlicensed`]. [`EngineError::Remote`] if Vault failed. Its hint says if the
+    /// decision was recorded before that, and the next run completes it.
     pub async fn resolve(
         &self,
         conflict_id: ConflictId,
@@ -169,7 +169,7 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
         ended
     }
 
-    /// Adds to a fault of Vault that the decision stands, when it does.
+    /// Adds to a fault of Vault that the decision was recorded, if it was.
     async fn with_what_was_recorded(&self, id: ConflictId, error: EngineError) -> EngineError {
         let EngineError::Remote(mut fault) = error else { return error };
         if let Ok(Some(row)) = self.journal.conflict(id).await
@@ -181,7 +181,7 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
     }
 }
 
-/// A decision on its way.
+/// A decision that is being carried out.
 struct Deciding<'a> {
     conflict: StoredConflict,
     resolution: Resolution,
@@ -215,7 +215,7 @@ impl From<EngineError> for Undone {
 }
 
 impl Undone {
-    /// Writes the reason into the run, and answers it.
+    /// Adds the reason to the run, and returns it as an error.
     fn tell(self, path: &SecretPath, brake: Brake, tally: &Tally<'_, ()>) -> EngineError {
         let problem = match &self {
             Self::Refused(error) => Some(Problem::stale(path.as_str(), error.to_string())),
@@ -286,7 +286,7 @@ impl Deciding<'_> {
         &self.conflict.conflict.path
     }
 
-    /// Makes sure that both sides are as the person saw them.
+    /// Checks that both sides are as the person saw them.
     async fn look_again<J: Journal, R: Remote, K: Clock>(
         &self,
         session: &Session<'_, J, R, K>,
@@ -323,7 +323,8 @@ impl Deciding<'_> {
         };
         let local_type = local.live.get(path).map(|entry| entry.record_type);
         let record_type = local_type.or(base.get(path).map(|base| base.record_type)).or(remote_type);
-        // A record comes back only where it was trashed; one that lives on elsewhere does not.
+        // A record comes back only at the path where it was trashed. A record that lives at another path does
+        // not come back.
         let restores = local.trashed.get(path).map(|entry| entry.record_id);
         let conflict = Conflict { record_id: restores, ..self.conflict.conflict.clone() };
         let resolving = Resolving {
@@ -371,7 +372,7 @@ impl Deciding<'_> {
 }
 
 impl FieldChoice {
-    /// Returns where the field comes from.
+    /// Returns the source of the field.
     const fn side(&self) -> Side {
         match self {
             Self::Take(side) => *side,
@@ -400,7 +401,7 @@ async fn in_order<J: Journal, R: Remote, K: Clock>(
     Ok(())
 }
 
-/// Finds a path beside another one that neither side knows.
+/// Finds a path beside another one that neither side uses.
 async fn free_path<J: Journal, R: Remote, K: Clock>(
     session: &Session<'_, J, R, K>,
     path: &SecretPath,

@@ -1,5 +1,5 @@
-//! One policy for every remote request: which faults are worth repeating, how often, and how
-//! long to wait; and what a fault means for the run.
+//! The policy for all remote requests: which faults are worth repeating, how often, how long to wait, and
+//! what a fault means for the run.
 //!
 //! Start reading at [`Calls::call`]. The policy itself is [`attempts_max`] and [`delay`].
 
@@ -18,34 +18,34 @@ use crate::{
     throttle::{Permit, Throttle},
 };
 
-/// The first wait; each further one is twice as long.
+/// The first pause. It doubles with each further attempt.
 const DELAY_FIRST: Duration = Duration::from_millis(100);
-/// The longest wait by our own choice.
+/// The longest pause that the engine chooses by itself.
 const DELAY_MAX: Duration = Duration::from_secs(10);
-/// The longest wait that a server may ask for.
+/// The longest pause that a server may ask for.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 
-/// What repeating a request does.
+/// The effect of repeating a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
-    /// It reads.
+    /// The request only reads.
     Repeatable,
-    /// It changes something in Vault, and twice is the same as once.
+    /// The request changes something in Vault, and repeating it has no further effect.
     Idempotent,
-    /// Every one that arrives makes a version: repeated only when it surely had no effect.
+    /// Each request that arrives makes a version. It is repeated only if it certainly had no effect.
     Once,
-    /// It may use up a `SecretID`, and somebody waits for the answer.
+    /// The request may use up a `SecretID`, and a person waits for the answer.
     Login,
 }
 
 impl Effect {
-    /// Tells whether a request may change something in Vault.
+    /// Returns whether a request may change something in Vault.
     const fn changes_vault(self) -> bool {
         matches!(self, Self::Idempotent | Self::Once)
     }
 }
 
-/// Tells how often a request is sent, in all, before a fault of this class is final.
+/// Returns how often a request is sent in total before a fault of this class is final.
 const fn attempts_max(class: FaultClass, effect: Effect) -> u32 {
     use Effect::{Idempotent, Once, Repeatable};
     use FaultClass::{RateLimited, Sealed, StaleReplica, Unavailable, Unknown};
@@ -57,26 +57,26 @@ const fn attempts_max(class: FaultClass, effect: Effect) -> u32 {
     }
 }
 
-/// Tells how long to wait after the `attempt`-th attempt (from 1). `fraction` (0 to 1) spreads
-/// requests that failed together; what the server asked for is honoured within bounds.
+/// Returns the pause after the `attempt`-th attempt, counted from 1. `fraction` (0 to 1) spreads requests
+/// that failed together. The time that the server asked for is honoured within bounds.
 fn delay(attempt: u32, retry_after: Option<Duration>, fraction: f64) -> Duration {
     let doubled = DELAY_FIRST.saturating_mul(1 << attempt.saturating_sub(1).min(16)).min(DELAY_MAX);
     doubled.mul_f64(0.5 + fraction / 2.0).max(retry_after.unwrap_or_default().min(RETRY_AFTER_MAX))
 }
 
-/// Tells whether a fault means that the server has too much to do, or nothing to do with.
+/// Returns whether a fault means that the server has too much to do, or cannot do anything at the moment.
 const fn pushes_back(class: FaultClass) -> bool {
     use FaultClass::{RateLimited, Sealed, StaleReplica, Unavailable};
     matches!(class, RateLimited | Sealed | StaleReplica | Unavailable)
 }
 
-/// Tells whether a fault holds for every path.
+/// Returns whether a fault concerns every path.
 const fn concerns_every_path(class: FaultClass) -> bool {
     use FaultClass::{LoginRefused, Misconfigured, NamespaceIgnored, WrongMount};
     matches!(class, LoginRefused | Misconfigured | NamespaceIgnored | WrongMount)
 }
 
-/// Fractions that differ between runs and calls but are the same when a run is replayed.
+/// Fractions that differ between runs and calls, but are the same in a replay of a run.
 pub(crate) struct Jitter(AtomicU64);
 
 impl Jitter {
@@ -84,7 +84,7 @@ impl Jitter {
         Self(AtomicU64::new(seed))
     }
 
-    /// Draws the next fraction, 0 to 1 (`SplitMix64`).
+    /// Returns the next fraction, from 0 to 1 (`SplitMix64`).
     #[allow(clippy::cast_precision_loss, reason = "53 bits fit exactly")]
     fn fraction(&self) -> f64 {
         let mut z = self.0.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
@@ -94,10 +94,10 @@ impl Jitter {
     }
 }
 
-/// Why a call did not succeed.
+/// Why a call failed.
 #[derive(Debug)]
 pub(crate) enum CallError {
-    /// The server's last word.
+    /// The server gave a final fault.
     Fault(RemoteFault),
     /// The run was stopped.
     Stopped,
@@ -109,16 +109,16 @@ impl From<Stopped> for CallError {
     }
 }
 
-/// What comes after a fault.
+/// What follows a fault.
 enum Next {
     Repeat,
-    /// The fault is the last word.
+    /// The fault is final.
     Final,
-    /// The run was stopped or cancelled; nobody knows what another attempt would have said.
+    /// The run was stopped or cancelled, so the result of another attempt is unknown.
     Stop,
 }
 
-/// Waits before a request is repeated, if it is to be.
+/// Waits before a request is repeated, if it is to be repeated.
 async fn wait(
     clock: &impl Clock,
     brake: &Brake,
@@ -138,7 +138,7 @@ async fn wait(
     }
 }
 
-/// Repeats a login. One that is under way is waited for: its token is ours to revoke.
+/// Repeats a login. A login in progress is awaited, because its token must be revoked.
 pub(crate) async fn repeat_login<T, F>(
     clock: &impl Clock,
     brake: &Brake,
@@ -166,15 +166,15 @@ where
     }
 }
 
-/// The remote side, with patience: every request of a session goes through here.
+/// The remote side with retries. All requests of a session go through it.
 pub(crate) struct Calls<'a, R, K> {
     remote: &'a R,
     clock: &'a K,
     brake: &'a Brake,
     throttle: Throttle,
     jitter: Jitter,
-    /// Nobody sends anything before this moment (nanoseconds): a server that pushed one
-    /// request back is not to be asked by all the others at once.
+    /// The moment before which no request is sent, in nanoseconds. After a server pushed one request back,
+    /// the others must not all be sent at once.
     quiet_until: AtomicI64,
 }
 
@@ -225,8 +225,8 @@ impl<'a, R: Remote, K: Clock> Calls<'a, R, K> {
         self.call(Effect::Idempotent, || self.remote.delete(path, version)).await
     }
 
-    /// Sends a request until it succeeds, or its fault is final. A request in flight is never
-    /// abandoned; waiting for the next attempt is.
+    /// Sends a request until it succeeds or its fault is final. A request in flight is never abandoned, but a
+    /// pause is.
     async fn call<T, F>(&self, effect: Effect, attempt: impl Fn() -> F) -> Result<T, CallError>
     where
         F: Future<Output = Result<T, RemoteFault>>,
@@ -235,7 +235,7 @@ impl<'a, R: Remote, K: Clock> Calls<'a, R, K> {
         loop {
             let permit = self.permit().await?;
             if effect.changes_vault() && self.brake.lease_ran_out(self.clock.now()) {
-                // Commits are fenced by the database; requests to Vault only by this.
+                // The database fences commits. This check is the only fence for requests to Vault.
                 return Err(self.brake.pull(Stop::LeaseRanOut).into());
             }
             attempts += 1;
@@ -270,9 +270,9 @@ impl<'a, R: Remote, K: Clock> Calls<'a, R, K> {
         }
     }
 
-    /// Decides whether a fault is this path's or everybody's: what holds for every path, and a
-    /// server that answered nobody for as long as a request is repeated, ends the run, rather
-    /// than failing path after path in the same way. Gives the permit back.
+    /// Decides whether a fault concerns one path or all of them, and gives the permit back. The run ends if a
+    /// fault holds for every path, or if a server answered no request for as long as requests are repeated.
+    /// Otherwise path after path would fail in the same way.
     fn concerns_every_path(&self, fault: &RemoteFault, permit: Permit<'_>) -> bool {
         if !pushes_back(fault.class) {
             self.throttle.answered(permit);
@@ -335,8 +335,8 @@ mod tests {
         }
     }
 
-    /// Attempts when it may be repeated, when it must not happen twice, and at a login; whether the
-    /// server is spared; whether the run ends.
+    /// The columns are the number of attempts for repeatable requests, for those that must not happen twice,
+    /// and for a login; whether the server is spared; and whether the run ends.
     #[test]
     fn each_class_of_fault_has_its_own_patience() {
         use FaultClass::{

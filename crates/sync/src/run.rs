@@ -6,25 +6,25 @@ use vaultterm_reconcile::{Counts, Halt, Plan, UnixNanos};
 
 use crate::{ConnectionId, PlanId, RemoteIdentity, RunId};
 
-/// A plan that can be applied later, exactly as shown.
+/// A plan that can be applied later exactly as it was shown.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StoredPlan {
-    /// Its id.
+    /// The id.
     pub id: PlanId,
-    /// For which connection.
+    /// The connection.
     pub connection_id: ConnectionId,
-    /// The connection's revision it was made for: an edited connection needs a new plan.
+    /// The revision of the connection for which the plan was made. An edited connection needs a new plan.
     pub connection_revision: u64,
-    /// What answered when it was made.
+    /// The identity of the server at that time.
     pub identity: RemoteIdentity,
     /// The plan.
     pub plan: Plan,
     /// The change number of the collection before the plan was made.
     #[serde(default)]
     pub change_number: u64,
-    /// When it was made.
+    /// The time at which it was made.
     pub created: UnixNanos,
-    /// When it may no longer be applied.
+    /// The time from which it can no longer be applied.
     pub expires: UnixNanos,
 }
 
@@ -58,52 +58,52 @@ pub enum Trigger {
 /// One execution.
 #[derive(Clone, Debug)]
 pub struct Run {
-    /// Its id.
+    /// The id.
     pub id: RunId,
-    /// Its connection.
+    /// The connection.
     pub connection_id: ConnectionId,
-    /// The stored plan it applies, if it applies one.
+    /// The stored plan that it applies, if there is one.
     pub plan_id: Option<PlanId>,
-    /// How it stands.
+    /// The state.
     pub state: RunState,
-    /// What started it.
+    /// The event that started it.
     pub trigger: Trigger,
-    /// Who started it.
+    /// The person or program that started it.
     pub actor: Actor,
-    /// What it did.
+    /// The counts of its changes.
     pub counts: Counts,
-    /// Why it wrote nothing.
+    /// The halts because of which it wrote nothing.
     pub halts: Vec<Halt>,
-    /// What went wrong, per path; the first 1,000.
+    /// The problems, by path. Only the first 1,000 are kept.
     pub problems: Vec<Problem>,
-    /// When it began.
+    /// The beginning.
     pub started: UnixNanos,
-    /// When it ended.
+    /// The end.
     pub finished: Option<UnixNanos>,
-    /// HTTP requests made.
+    /// The number of HTTP requests.
     pub requests: u64,
 }
 
-/// Why a path (or the whole run, with an empty path) was not done.
+/// Why a path, or the whole run, was not synchronized.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
-    /// The path; empty when it concerns the whole run.
+    /// The path. Empty if the problem concerns the whole run.
     pub path: String,
-    /// What kind.
+    /// The class.
     pub class: ProblemClass,
     /// What happened.
     pub detail: String,
-    /// What to do next.
+    /// The hint about what to do next.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub hint: Option<String>,
 }
 
-/// The kinds of problem: the remote fault classes, and our own. A closed list of names.
+/// The kinds of problems: the classes of remote faults, and those of the engine. The list of names is closed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ProblemClass(pub String);
 
 impl ProblemClass {
-    /// The class of a token that outlives its run. It does not say that the run was stopped.
+    /// The class for a token that outlives its run. It does not mean that the run was stopped.
     pub const TOKEN_NOT_REVOKED: &str = "token_not_revoked";
 }

@@ -1,4 +1,4 @@
-//! Faults of the remote, the database and the lease; cancelling.
+//! Faults of the remote, the database and the lease, and cancelling.
 
 use std::{
     sync::{Arc, Mutex},
@@ -14,7 +14,7 @@ use vaultterm_testkit::{
     world::{Ask, data},
 };
 
-/// A world with new records to push.
+/// Returns a world with new records to push.
 fn records(count: usize) -> World {
     let world = World::new(Mode::Bidirectional);
     for n in 0..count {
@@ -141,7 +141,7 @@ fn a_server_that_seals_in_the_middle_leaves_a_partial_run_that_the_next_one_comp
     let world = records(100);
     let mut left = 60;
     let kv = world.kv.clone();
-    // Sealed from the inside of a request: it takes effect with the next one.
+    // The server is sealed from within a request, and this takes effect with the next one.
     let sealing = CancellationToken::new();
     let sealed = sealing.clone();
     world.kv.before_each_request(move |request, _| {
@@ -413,7 +413,7 @@ fn how_far_a_long_run_is_stands_in_its_row_while_it_goes_on() {
     assert_eq!(world.run().state, RunState::Succeeded);
     world.save("key-0", json!({"value": "edited"}));
     ["d", "e"].iter().for_each(|gone| world.trash(gone));
-    // The deletion of `e` waits twice; that of `d` is recorded between the two.
+    // The deletion of `e` waits twice, and that of `d` is recorded in between.
     let limited = RemoteFault { retry_after: Some(Duration::from_secs(5)), ..fault(FaultClass::RateLimited) };
     world.kv.script(Rule::next(Operation::Look, Verdict::FailBefore(limited)).at("e").times(2));
     let engine = world.engine();
@@ -430,7 +430,8 @@ fn how_far_a_long_run_is_stands_in_its_row_while_it_goes_on() {
     let seen = seen.lock().expect("one thread");
     let [(first, early), (second, late)] = &seen[..] else { panic!("{seen:#?}") };
     assert_eq!((first.as_str(), second.as_str()), ("d", "e"));
-    // Not at every step: nothing is told in the first second. (A step counts from the next time on.)
+    // Not every step is recorded: nothing is reported in the first second. (A step counts from the next
+    // report on.)
     assert_eq!((early.state, early.counts.updated_remote, early.requests), (RunState::Running, 0, 0));
     assert_eq!((late.state, late.counts.updated_remote, late.counts.deleted_remote), (RunState::Running, 1, 0));
     assert!(late.requests > 5 && late.requests < run.requests, "{} of {}", late.requests, run.requests);
@@ -549,7 +550,7 @@ fn an_ignored_namespace_halts_plan_and_run_and_nobody_can_acknowledge_it() {
     assert_eq!(world.run().counts.created_remote, 2);
 }
 
-/// Hears how far a run is.
+/// Records the progress of a run.
 #[derive(Default)]
 struct Heard(Mutex<Vec<(u64, u64, &'static str)>>);
 

@@ -1,4 +1,4 @@
-//! What the worlds came across, counted: a branch that none of them reached proves nothing.
+//! Counts what the worlds reached. A branch that no world reached proves nothing.
 
 use std::{
     collections::BTreeMap,
@@ -15,11 +15,11 @@ use vaultterm_testkit::World;
 
 use crate::people::RESTORED;
 
-/// How often each thing was seen.
+/// How often each event was seen.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Seen(BTreeMap<String, u64>);
 
-/// Every branch of the table, and every way runs, conflicts, halts, decisions and faults show themselves.
+/// Every branch of the table, and every kind of run, conflict, halt, decision and fault.
 const EXPECTED: &[&str] = &[
     "branch adopt: both sides hold the same",
     "branch adopt: the type changed",
@@ -146,7 +146,7 @@ impl Seen {
         }
     }
 
-    /// How often it was seen.
+    /// Returns how often an event was seen.
     pub(crate) fn of(&self, what: &str) -> u64 {
         self.0.get(what).copied().unwrap_or_default()
     }
@@ -157,7 +157,7 @@ impl Seen {
         }
     }
 
-    /// Notes how a run ended.
+    /// Records the end of a run.
     pub(crate) fn run(&mut self, run: &Run) {
         self.count(format!("run {}", format!("{:?}", run.state).to_lowercase()), 1);
         for halt in &run.halts {
@@ -181,14 +181,14 @@ impl Seen {
         }
     }
 
-    /// Notes the conflicts that are open.
+    /// Records the open conflicts.
     pub(crate) fn conflicts(&mut self, world: &World) {
         for row in world.open_conflicts() {
             self.count(format!("conflict {}", row.conflict.kind.as_str()), 1);
         }
     }
 
-    /// Fails unless everything was come across.
+    /// Fails unless all expected events were seen.
     pub(crate) fn everything(&self) {
         let unseen: Vec<_> = EXPECTED.iter().filter(|what| !self.0.contains_key(**what)).collect();
         assert!(unseen.is_empty(), "never reached: {unseen:?}");
@@ -212,7 +212,7 @@ impl fmt::Display for Seen {
     }
 }
 
-/// Which branch of the table a step comes from: what is done, on what, and why.
+/// Returns the branch of the table from which a step comes: the action, its objects, and the reason.
 fn branch(step: &Step) -> String {
     let on = match &step.action {
         Action::CreateRemote { cas, .. } | Action::MoveRemote { cas, .. } if *cas != Version::NONE => {
@@ -230,12 +230,12 @@ fn branch(step: &Step) -> String {
 pub(crate) struct Listener(Mutex<Seen>, AtomicBool);
 
 impl Listener {
-    /// Notes that the run has its lease.
+    /// Records that the run has its lease.
     pub(crate) fn begin(&self) {
         self.1.store(true, Ordering::Relaxed);
     }
 
-    /// Whether it got that far.
+    /// Returns whether the run has got its lease.
     pub(crate) fn began(&self) -> bool {
         self.1.load(Ordering::Relaxed)
     }

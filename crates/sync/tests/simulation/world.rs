@@ -1,4 +1,4 @@
-//! One world from its beginning to its rest.
+//! A world from its beginning to its rest.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,22 +22,22 @@ use crate::{
     seen::{Listener, Seen},
 };
 
-/// Every world has at least so many edits …
+/// Every world has at least this number of edits …
 const EDITS_MIN: u32 = 100;
-/// … and faults, crashes and pauses included, …
+/// … and of faults, including crashes and pauses, …
 const FAULTS_MIN: u64 = 5;
-/// … but ends after so many rounds.
+/// … but ends after this number of rounds.
 const ROUNDS_MAX: u32 = 60;
-/// The license lapses once in so many rounds.
+/// The license lapses in one of this number of rounds.
 const LAPSE: usize = 12;
-/// What changes something in Vault.
+/// The operations that change something in Vault.
 const WRITES: [Operation; 3] = [Operation::Write, Operation::Annotate, Operation::Delete];
-/// What is told of a world that broke: so many of its last requests.
+/// The number of last requests that the report of a failed world shows.
 const TOLD: usize = 60;
-/// Longer than a lease holds.
+/// A time that is longer than a lease holds.
 const LEASE_OVER: Duration = Duration::from_secs(61);
 
-/// Lives through the world of a seed; answers its trace, and what was come across.
+/// Plays the world of a seed. Returns its trace and the events that were seen.
 pub(crate) fn simulate(seed: u64, mode: Mode) -> (Vec<String>, Seen) {
     let mut dice = Dice(seed);
     let world = World::with(mode, |options| {
@@ -50,7 +50,7 @@ pub(crate) fn simulate(seed: u64, mode: Mode) -> (Vec<String>, Seen) {
         }
         options.max_delete_count = dice.pick(&[1, 2, 10]);
     });
-    // With a single version kept, whatever a run overwrites must be in local history.
+    // If a single version is kept, every value that a run overwrites must be in local history.
     world.kv.mount(|mount, _| mount.versions_max = dice.pick(&[1, 2, 3, 1_000]));
     let mut seen = Seen::default();
     if dice.once_in(6) {
@@ -61,7 +61,7 @@ pub(crate) fn simulate(seed: u64, mode: Mode) -> (Vec<String>, Seen) {
         seen.count("world of two installations", 1);
         world.beside(dice.pick(Mode::ALL), "instance-2")
     });
-    // Apart from the other dice: a lapse changes nothing else of a world.
+    // The lapses have their own dice, so that a lapse changes nothing else in a world.
     let lapses = Dice(!seed);
     let mut life = Life {
         world,
@@ -82,14 +82,14 @@ pub(crate) fn simulate(seed: u64, mode: Mode) -> (Vec<String>, Seen) {
     life.end(mode, seed)
 }
 
-/// What one round did.
+/// The actions of a round.
 #[derive(Clone, Copy)]
 struct Act {
-    /// A person decided for a deletion.
+    /// Whether a person decided for a deletion.
     undoes: bool,
-    /// A person decided field by field.
+    /// Whether a person decided field by field.
     joins: bool,
-    /// A run merged.
+    /// Whether a run merged.
     merged: bool,
 }
 
@@ -100,21 +100,21 @@ struct Life {
     people: People,
     seen: Seen,
     trace: Vec<String>,
-    /// Crashes and pauses.
+    /// The number of crashes and pauses.
     accidents: u64,
-    /// When the license lapses.
+    /// The dice for lapses of the license.
     lapses: Dice,
-    /// The credentials that were whole whenever somebody looked.
+    /// The credentials that were consistent at each look.
     whole: BTreeSet<String>,
 }
 
 impl Life {
-    /// Every installation there is.
+    /// Returns all installations.
     fn worlds(&self) -> Vec<&World> {
         std::iter::once(&self.world).chain(&self.other).collect()
     }
 
-    /// One of the installations.
+    /// Returns one of the installations.
     fn one(&self, dice: &mut Dice) -> World {
         match &self.other {
             Some(other) if dice.once_in(2) => other.clone(),
@@ -126,7 +126,7 @@ impl Life {
         self.accidents + self.world.kv.faults()
     }
 
-    /// Some edits, then a run or a decision while things go wrong.
+    /// Makes some edits, and then a run or a decision while faults happen.
     fn round(&mut self, dice: &mut Dice, seed: u64) {
         let earlier = self.world.kv.mount(|mount, _| mount.clone());
         for _ in 0..dice.roll(12) {
@@ -164,7 +164,7 @@ impl Life {
         self.trace.push(format!("{} entries", acting.journal.audit().len()));
         self.trace.push(format!("{:?}", self.world.kv.mishaps()));
         self.credentials_stay_whole(&acting, act, seed);
-        // A decision against an edit may delete it, softly; runs by themselves never do.
+        // A decision against an edit may delete it softly. A run by itself never does.
         if !act.undoes {
             let lost: Vec<_> =
                 values.lock().expect("one thread").difference(&reachable(&self.worlds())).cloned().collect();
@@ -173,8 +173,8 @@ impl Life {
         }
     }
 
-    /// No run makes a credential that nobody wrote, unless the connection asks for it. A person who
-    /// decides field by field may.
+    /// Asserts that no run makes a credential that no person wrote, unless the connection allows it. A person
+    /// who decides field by field may do so.
     fn credentials_stay_whole(&mut self, acting: &World, act: Act, seed: u64) {
         let merge = acting.journal.connection_row(acting.id).options.merge;
         let found = credentials(&self.worlds());
@@ -187,7 +187,7 @@ impl Life {
         self.whole.extend(found);
     }
 
-    /// One run, or one decision, that may die or pause at any await.
+    /// Makes a run or a decision that may die or pause at any await.
     fn act(&mut self, world: &World, dice: &mut Dice) -> Act {
         let conflicts = world.open_conflicts();
         if !conflicts.is_empty() && dice.once_in(3) {
@@ -235,7 +235,7 @@ impl Life {
         self.seen.add(listener.take());
     }
 
-    /// Killed at some await. The next one finds its lease taken until it expires.
+    /// Kills a run at some await. The next run finds its lease taken until it expires.
     fn run_that_dies(&mut self, world: &World, dice: &mut Dice) {
         let listener = Listener::default();
         let cancel = CancellationToken::new();
@@ -255,8 +255,8 @@ impl Life {
         }
     }
 
-    /// Paused at some await until its lease is over and another node did a whole run; then it
-    /// wakes up and goes on as if nothing had happened.
+    /// Pauses a run at some await until its lease is over and another node has made a whole run. Then the
+    /// paused run goes on as if nothing had happened.
     fn run_that_pauses(&mut self, world: &World, dice: &mut Dice) {
         let listener = Listener::default();
         let cancel = CancellationToken::new();
@@ -281,7 +281,7 @@ impl Life {
         self.seen.add(listener.take());
     }
 
-    /// The faults stop: whatever is left is done, and then there is nothing to do.
+    /// Ends the faults. The remaining work is done, and then there must be nothing to do.
     fn end(mut self, mode: Mode, seed: u64) -> (Vec<String>, Seen) {
         self.world.clock.advance(LEASE_OVER);
         let before = ledger(&self.worlds());
@@ -304,7 +304,7 @@ impl Life {
     }
 }
 
-/// A whole run. One that finds the connection taken does nothing.
+/// Makes a whole run. If the connection is taken, it does nothing.
 async fn running(world: &World, ask: Ask, listener: &Listener, cancel: &CancellationToken) {
     let engine = world.engine();
     if let Ok(begun) = engine.begin(world.id, world.request(ask)).await {
@@ -313,7 +313,7 @@ async fn running(world: &World, ask: Ask, listener: &Listener, cancel: &Cancella
     }
 }
 
-/// A person's choice for every field on which the sides differ.
+/// Returns a person's choice for every field in which the sides differ.
 fn a_choice(conflict: &StoredConflict, dice: &mut Dice) -> BTreeMap<String, FieldChoice> {
     let side = |name: &String| (name.clone(), FieldChoice::Take(dice.pick(&[Side::Local, Side::Remote])));
     conflict.conflict.diverged.iter().map(side).collect()
