@@ -1,4 +1,4 @@
-//! What both sides agreed on at the last sync of a path.
+//! The base of a path: the state on which both sides agreed at its last sync.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,11 +14,11 @@ pub struct BaseEntry {
     pub revision: Revision,
     /// Its type then.
     pub record_type: RecordType,
-    /// The remote version then.
+    /// The remote version at that time.
     pub stamp: RemoteStamp,
-    /// That version's `deletion_time`, when it lay in the future.
+    /// The `deletion_time` of that version, if it lay in the future.
     pub expires: Option<UnixNanos>,
-    /// Whether the two sides are still held together.
+    /// Whether the two sides are still linked.
     pub link: Link,
     /// From which version on local history holds every remote version up to that of `stamp`: each was
     /// written from here, or brought here. An older one may be somebody else's that nobody brought here.
@@ -36,8 +36,8 @@ const fn no_version() -> Version {
 }
 
 impl BaseEntry {
-    /// Returns from which version on local history holds everything, once both sides agree on `stamp`
-    /// and agreed on `before` until then. A gap between the two versions starts the count again.
+    /// Returns the version from which on local history contains everything, if both sides now agree on
+    /// `stamp` and agreed on `before` until now. A gap between the two versions restarts the count.
     #[must_use]
     pub fn held_since(before: Option<&Self>, stamp: &RemoteStamp) -> Version {
         match before {

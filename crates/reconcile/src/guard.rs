@@ -75,7 +75,7 @@ impl HaltKind {
 /// Base paths a side must have before "none left" is worth a halt.
 const EMPTIED_BASE_MIN: usize = 2;
 
-/// Raises the halts of a plan that nobody acknowledged yet, sorted by kind.
+/// Returns the halts of a plan that no person has acknowledged yet, sorted by kind.
 pub(crate) fn guard(input: &Input<'_>, facts: &[Facts<'_>], plan: &Plan) -> Vec<Halt> {
     let mut halts: Vec<Halt> = [
         mass_deletion(input, facts, plan),
@@ -102,8 +102,8 @@ pub(crate) fn guard(input: &Input<'_>, facts: &[Facts<'_>], plan: &Plan) -> Vec<
 
 fn mass_deletion(input: &Input<'_>, facts: &[Facts<'_>], plan: &Plan) -> Option<Halt> {
     let base = facts.iter().filter(|facts| facts.base.is_some()).count() as u64;
-    // A move deletes at the old path too, but the secret lives on: it does not count, even when
-    // only that deletion is left of it.
+    // A move also deletes at the old path, but the secret lives on. It does not count, even if only that
+    // deletion is left of it.
     let deletes = |step: &&Step| matches!(step.action, Action::DeleteRemote { .. }) && step.reason != Reason::Renamed;
     let remote = plan.steps.iter().filter(deletes).count() as u64;
     let local = plan.steps.iter().filter(|step| matches!(step.action, Action::DeleteLocal)).count() as u64;
@@ -147,7 +147,7 @@ fn side_emptied(input: &Input<'_>, facts: &[Facts<'_>]) -> Option<Halt> {
     })
 }
 
-/// One side went back in time: Vault to a snapshot, or the database to a backup.
+/// Returns the halt for a side that went back in time: Vault to a snapshot, or the database to a backup.
 fn rewound(input: &Input<'_>, facts: &[Facts<'_>]) -> Option<Halt> {
     let database: Vec<String> = [database_guarded(input), database_rewound(input)].into_iter().flatten().collect();
     let goes_on = (!database.is_empty()).then(|| {
@@ -181,8 +181,8 @@ fn database_rewound(input: &Input<'_>) -> Option<String> {
     })
 }
 
-/// Whoever restored the database, or found it older than its anchor, said so beforehand: where runs
-/// left no marks in Vault, nothing else tells.
+/// Returns the guard that a restore, or the comparison with an anchor, set on the database. In scopes where
+/// runs left no marks in Vault, nothing else shows that the database is old.
 fn database_guarded(input: &Input<'_>) -> Option<String> {
     let why = input.guarded?;
     Some(format!("{why}. Nothing is written until a person has looked at the plan"))

@@ -1,12 +1,11 @@
-//! What should happen: VaultTerm's planner, as one pure function.
+//! VaultTerm's planner, which decides in one pure function what should happen.
 //!
-//! [`plan()`] takes the base (what both sides agreed on last), the local and the
-//! remote snapshot and the options of a connection, and answers with a [`Plan`]:
-//! the steps, conflicts, skips and halts, sorted. It cannot fail; whatever is wrong
-//! is data in the plan.
+//! [`plan()`] takes the base (the state on which both sides agreed last), the local and the remote snapshot,
+//! and the options of a connection. It returns a [`Plan`] with steps, conflicts, skips and halts, all sorted.
+//! It cannot fail: everything that is wrong is data in the plan.
 //!
-//! This crate does no IO, reads no clock, draws no random number and never sees a
-//! value in plaintext: contents arrive as keyed digests per field ([`Content`]).
+//! This crate does no IO, reads no clock, draws no random number, and never sees a value in plaintext.
+//! Contents are keyed digests per field ([`Content`]).
 //!
 //! Start reading at `planner.rs`; `decide.rs` is the table of the three modes, and `tests/exhaustive.rs` holds every small state to it.
 

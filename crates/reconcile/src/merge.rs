@@ -1,4 +1,4 @@
-//! Three-way merge, field by field.
+//! Three-way merge of contents, field by field.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,38 +21,38 @@ pub enum Side {
 /// The three contents of a path that changed on both sides.
 #[derive(Clone, Copy, Debug)]
 pub struct Sides<'a> {
-    /// What both sides agreed on last.
+    /// The content on which both sides agreed last.
     pub base: &'a Content,
-    /// What the record holds.
+    /// The content of the record.
     pub local: &'a Content,
-    /// What the secret holds.
+    /// The content of the secret.
     pub remote: &'a Content,
 }
 
-/// What two edits of one base make together.
+/// The result of merging two edits of one base.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Merged {
-    /// Exactly what the record holds.
+    /// The result is exactly the content of the record.
     Local,
-    /// Exactly what the secret holds.
+    /// The result is exactly the content of the secret.
     Remote,
-    /// Something that neither side holds yet: the side that each field comes from. A field that
-    /// is not named is in neither.
+    /// The result is a new content, with the source of each field. A field that is not named is not part of
+    /// it.
     Fields(BTreeMap<String, Side>),
 }
 
-/// Merges two edits of one base. `Err` holds the names of the fields in conflict, sorted.
+/// Merges two edits of one base. `Err` has the sorted names of the fields in conflict.
 ///
-/// Fields of one atomic group are one unit: a unit that only one side touched is taken from that
-/// side whole, and one that both sides touched alike is taken as it is. A result that one side
-/// holds already is fine: somebody wrote it. With [`MergePolicy::Descriptive`] a new combination is
-/// made only when every field that changed on one of the sides is descriptive ([`is_descriptive`]):
-/// then the credential is exactly that of the other side, and nobody's user name meets somebody
-/// else's password. With [`MergePolicy::Secret`] two different edits are always in conflict.
+/// The fields of an atomic group are one unit. A unit that only one side changed is taken from that side as a
+/// whole, and a unit that both sides changed in the same way is taken as it is. A result that one side has
+/// already is always allowed, because a person wrote it. With [`MergePolicy::Descriptive`] a new combination
+/// is made only if every field that changed on one of the sides is descriptive ([`is_descriptive`]). The
+/// credential is then exactly that of the other side, so the merge never combines the user name of one person
+/// with the password of another. With [`MergePolicy::Secret`] two different edits are always in conflict.
 ///
 /// # Errors
-/// Returns the names when both sides touched the same unit differently, or when the policy forbids
-/// the combination.
+/// The names of the fields, if both sides changed the same unit differently, or if the policy forbids the
+/// combination.
 pub fn merge(sides: Sides<'_>, record_type: RecordType, policy: MergePolicy) -> Result<Merged, Vec<String>> {
     let diverged = || changed(sides.local, sides.remote).cloned().collect();
     if policy == MergePolicy::Secret && sides.local != sides.remote {
@@ -92,7 +92,7 @@ fn by_units(sides: Sides<'_>, record_type: RecordType) -> Result<BTreeMap<String
     if diverged.is_empty() { Ok(merged) } else { Err(diverged) }
 }
 
-/// Says whether a choice of fields makes exactly this content.
+/// Returns whether a choice of fields gives exactly this content.
 fn makes(fields: &BTreeMap<String, Side>, sides: Sides<'_>, content: &Content) -> bool {
     fields.len() == content.len()
         && fields.iter().all(|(name, side)| {
@@ -101,19 +101,19 @@ fn makes(fields: &BTreeMap<String, Side>, sides: Sides<'_>, content: &Content) -
         })
 }
 
-/// Says whether everything that changed between two contents only describes. A field that was added
-/// or removed changed.
+/// Returns whether all fields that differ between two contents are descriptive. Added and removed fields
+/// count as different.
 fn describes(from: &Content, to: &Content) -> bool {
     changed(from, to).all(|name| is_descriptive(name))
 }
 
-/// Lists the fields that two contents do not share, sorted.
+/// Returns the fields that differ between two contents, sorted.
 fn changed<'a>(one: &'a Content, other: &'a Content) -> impl Iterator<Item = &'a String> {
     let names: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
     names.into_iter().filter(move |name| one.get(*name) != other.get(*name))
 }
 
-/// Splits all fields into the units that are merged as one.
+/// Splits all fields into units. A unit is merged as a whole.
 fn units<'a>(
     base: &'a Content,
     local: &'a Content,
@@ -207,7 +207,7 @@ mod tests {
         let policy = MergePolicy::Descriptive;
         let taken = |note, rest| fields(&[("note", note), ("password", rest), ("username", rest)]);
         assert_eq!(merged_under(policy, [&base, &described, &rotated]), taken(Side::Local, Side::Remote));
-        // What only the record changed is taken from it; a field that nobody changed is, too.
+        // A field that only the record changed is taken from it, and so is a field that neither side changed.
         assert_eq!(merged_under(policy, [&base, &rotated, &described]), taken(Side::Remote, Side::Local));
     }
 

@@ -1,4 +1,4 @@
-//! What a person chose for a connection.
+//! The options that a person chooses for a connection.
 
 use serde::{Deserialize, Serialize};
 
@@ -41,7 +41,7 @@ choice!(
         /// Three-way per field, with atomic groups: fields that belong together may come from two
         /// people where no group is known.
         Field = "field",
-        /// Any change on both sides is a conflict.
+        /// Every change on both sides is a conflict.
         Secret = "secret",
     }
 );
@@ -70,7 +70,7 @@ choice!(
         Conflict = "conflict",
         /// The record wins; the remote value is kept as a revision.
         PreferLocal = "prefer_local",
-        /// The secret wins; the record's value stays in its history.
+        /// The secret wins. The value of the record stays in its history.
         PreferRemote = "prefer_remote",
     }
 );
@@ -84,28 +84,29 @@ choice!(
     }
 );
 
-/// The options of a connection that the planner looks at.
+/// The options of a connection on which the planner depends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Options {
-    /// Which way credentials travel.
+    /// The direction in which credentials travel.
     pub mode: Mode,
     /// Which edits on both sides are merged.
     pub merge: MergePolicy,
-    /// What deletions do.
+    /// The effect of deletions.
     pub deletions: DeletionPolicy,
-    /// What expiry does.
+    /// The effect of an expiry.
     pub expired: ExpiryPolicy,
-    /// The first sync of a path.
+    /// The decision at the first sync of a path.
     pub initial: InitialPolicy,
-    /// Edits against the direction.
+    /// The effect of edits on the side that is not authoritative.
     pub on_drift: DriftPolicy,
     /// Whether remote secrets are marked as managed by this instance.
     pub annotate: bool,
-    /// Halt when one side would lose more than this share of its base, in percent …
+    /// The share of its base in percent that one side may lose. A run halts if it would lose more than this
+    /// share …
     pub max_delete_percent: u32,
-    /// … and more than this many secrets.
+    /// … and more than this number of secrets.
     pub max_delete_count: u32,
-    /// The id of this instance, as written to `vaultterm-instance`.
+    /// The id of this instance, which is written to `vaultterm-instance`.
     pub instance: String,
 }
 
@@ -128,7 +129,7 @@ impl Options {
         }
     }
 
-    /// Returns the defaults for a mode: `deletions` is `propagate` only in both directions.
+    /// Returns the defaults for a mode. `deletions` is `propagate` only in both directions.
     #[must_use]
     pub fn defaults(mode: Mode, instance: impl Into<String>) -> Self {
         Self {

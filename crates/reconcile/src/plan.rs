@@ -1,4 +1,4 @@
-//! The plan: what a run will do, in the words of the specification, without values.
+//! The plan of a run in the words of the specification, without values.
 
 use std::collections::BTreeMap;
 
@@ -11,13 +11,13 @@ use crate::{
 /// What a run will do. Sorted by path; the same input gives the same plan, byte for byte.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
-    /// What to carry out, at most one step per path.
+    /// The steps to carry out. A path has at most one step.
     pub steps: Vec<Step>,
-    /// What a person has to decide. A conflict freezes its path, nothing else.
+    /// The decisions that a person must make. A conflict freezes only its own path.
     pub conflicts: Vec<Conflict>,
-    /// What was left alone, and why.
+    /// The paths that are left alone, with reasons.
     pub skips: Vec<Skip>,
-    /// What stops the whole run until a person acknowledges it.
+    /// The halts, which stop the whole run until a person acknowledges them.
     pub halts: Vec<Halt>,
     /// Paths in step on both sides.
     pub unchanged: u64,
@@ -27,20 +27,20 @@ pub struct Plan {
     /// Set when the base did not count (first sync after the scope or the remote changed):
     /// applying the plan starts by forgetting it.
     pub base_set_aside: bool,
-    /// What the connection's options risk, in sentences for people. Nothing is stopped by it.
+    /// The risks of the connection's options, in sentences for people. They do not stop anything.
     #[serde(default)]
     pub warnings: Vec<String>,
-    /// The newest of the connection's own runs that Vault shows; 0 for none. Whoever applies the
-    /// plan must not number its run below.
+    /// The highest number of the connection's own runs that Vault shows. 0 means that there is none. The run
+    /// that applies the plan must have a higher number.
     #[serde(default)]
     pub newest_run_seen: u64,
-    /// Versions that a step's write evicts and that local history may lack: they become revisions of
-    /// the record first, unless one holds the same already.
+    /// The versions that the write of a step evicts and that local history may lack. They first become
+    /// revisions of the record, unless a revision has the same content already.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub kept_first: BTreeMap<SecretPath, Vec<Version>>,
 }
 
-/// How many paths of each kind a plan or a run has.
+/// The number of paths of each kind in a plan or a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the names are the API's and say it all")]
 pub struct Counts {
@@ -60,89 +60,87 @@ pub struct Counts {
     pub stale: u64,
 }
 
-/// One thing to do at one path.
+/// An action at a path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
-    /// Where (for a move: the new path).
+    /// The path. For a move, it is the new path.
     pub path: SecretPath,
-    /// What.
+    /// The action.
     pub action: Action,
-    /// Why.
+    /// The reason.
     pub reason: Reason,
-    /// What must still hold when the step is carried out; else it is stale.
+    /// The states that must still hold when the step is carried out. Otherwise the step is stale.
     pub expect: Expect,
-    /// Which fields change, where that is known before values are read.
+    /// The fields that change, if that is known before values are read.
     pub fields: Vec<FieldChange>,
-    /// Whether the remote secret is then marked as managed by this instance, with the
-    /// record's type.
+    /// Whether the secret is then marked as managed by this instance, with the type of the record.
     pub annotate: bool,
 }
 
-/// What a step does. Nothing is left to decide at execution.
+/// The action of a step. No decision is left to its execution.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "snake_case")]
 pub enum Action {
-    /// Write the record to a path that holds no live version.
+    /// Writes the record to a path without a live version.
     CreateRemote {
         /// 0, or the version of a deleted head.
         cas: Version,
-        /// The key's metadata `created_time`, when it has metadata already.
+        /// `created_time` of the key's metadata, if the key has metadata already.
         key_created: Option<UnixNanos>,
     },
-    /// Write the record over the live remote version.
+    /// Writes the record over the live remote version.
     UpdateRemote {
-        /// The version that was planned on.
+        /// The version on which the plan is based.
         cas: Version,
-        /// Whether the remote value must first be kept as a revision of the record,
-        /// because local history does not hold it.
+        /// Whether the remote value must first be kept as a revision of the record, because local history
+        /// does not contain it.
         archive: bool,
     },
-    /// Soft-delete exactly this remote version.
+    /// Soft-deletes exactly this remote version.
     DeleteRemote {
         /// The version that was seen.
         version: Version,
     },
-    /// The record's path changed: write it at the new path, then soft-delete the old one.
+    /// Follows a changed path of the record: writes it at the new path, and then soft-deletes the old secret.
     MoveRemote {
         /// The old path.
         from: SecretPath,
-        /// The base at the old path; its version is the one to delete.
+        /// The base at the old path. Its version is the one to delete.
         from_base: BaseEntry,
-        /// `cas` at the new path.
+        /// The `cas` at the new path.
         cas: Version,
-        /// The new key's metadata `created_time`, when it has metadata already.
+        /// `created_time` of the new key's metadata, if the key has metadata already.
         key_created: Option<UnixNanos>,
     },
-    /// Import the remote version as a record.
+    /// Imports the remote version as a record.
     CreateLocal {
-        /// The trashed record that comes back with this value, if one stood at this path.
+        /// The trashed record that comes back with this value, if there was one at this path.
         restores: Option<RecordId>,
-        /// The type to give it, when the annotation names one; else it is inferred.
+        /// The type of the record, if the mark names one. Otherwise the type is inferred.
         record_type: Option<RecordType>,
     },
-    /// Write the remote version as the record's next revision.
+    /// Writes the remote version as the next revision of the record.
     UpdateLocal {
-        /// The type to give it, when it changes.
+        /// The new type, if it changes.
         record_type: Option<RecordType>,
     },
-    /// Move the record to the trash.
+    /// Moves the record to the trash.
     DeleteLocal,
-    /// Write a field-by-field merge to both sides.
+    /// Writes a field-by-field merge to both sides.
     Merge {
-        /// Which side each field of the result comes from. A field that is not named is
-        /// in neither.
+        /// The source of each field of the result. A field that is not named is not part of it.
         fields: BTreeMap<String, Side>,
         /// The type of the result.
         record_type: RecordType,
-        /// The version that was planned on.
+        /// The version on which the plan is based.
         cas: Version,
     },
-    /// The two sides are equal: only the base moves.
+    /// Moves only the base, because the two sides are equal.
     Adopt {
-        /// The type the record takes on from the annotation, when it changes.
+        /// The type that the record takes over from the mark, if it changes.
         record_type: Option<RecordType>,
     },
-    /// Both sides are gone (or the one that was left alone is): the base is forgotten.
+    /// Forgets the base, because both sides are gone, or the side that was left alone is.
     Forget,
     /// One side is gone and the other is left alone: the link is dropped.
     Unlink,
@@ -155,12 +153,12 @@ pub enum Action {
     /// The remote version at `from` becomes a new record at the step's path (`keep_both`). Only
     /// a resolution plans this.
     CopyLocal {
-        /// Where the remote version is.
+        /// The path of the remote version.
         from: SecretPath,
     },
 }
 
-/// What a step was planned on.
+/// The states on which a step is based.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Expect {
     /// The local side.
@@ -169,28 +167,28 @@ pub struct Expect {
     pub remote: RemoteExpect,
 }
 
-/// The local state a step or conflict was planned on.
+/// The local state on which a step or conflict is based.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum LocalExpect {
-    /// No live record at the path.
+    /// There is no live record at the path.
     Absent,
-    /// This record, at this revision.
+    /// There is this record at this revision.
     Live {
         /// The record.
         record_id: RecordId,
-        /// Its revision.
+        /// The revision.
         revision: Revision,
     },
 }
 
-/// The remote state a step or conflict was planned on.
+/// The remote state on which a step or conflict is based.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum RemoteExpect {
-    /// No metadata at the path, or metadata without a version.
+    /// There are no metadata at the path, or there are metadata without a version.
     Absent,
-    /// This version is the newest and deleted, expired or destroyed.
+    /// This version is the newest, and is deleted, expired or destroyed.
     Deleted {
         /// The version.
         stamp: RemoteStamp,
@@ -199,12 +197,12 @@ pub enum RemoteExpect {
     Live {
         /// The version.
         stamp: RemoteStamp,
-        /// Its `deletion_time`, when that lies in the future.
+        /// The `deletion_time`, if it lies in the future.
         expires: Option<UnixNanos>,
     },
 }
 
-/// Why a step is taken.
+/// The reason of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs, reason = "each name is its own explanation; the sentences are in `Reason::sentence`")]
@@ -232,9 +230,9 @@ pub enum Reason {
 /// How one field changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldChange {
-    /// The field's name.
+    /// The name of the field.
     pub name: String,
-    /// What happens to it.
+    /// The kind of change.
     pub change: Change,
 }
 
@@ -253,19 +251,19 @@ pub enum Change {
 pub struct Conflict {
     /// Where.
     pub path: SecretPath,
-    /// What kind.
+    /// The kind.
     pub kind: ConflictKind,
-    /// The two states a decision is taken on.
+    /// The two states on which a decision is based.
     pub expect: Expect,
-    /// The record, where one is known (live, or the one the base names).
+    /// The record, if one is known. It is live, or the base names it.
     pub record_id: Option<RecordId>,
-    /// What the base held, when there is a base.
+    /// The content of the base, if there is a base.
     pub base: Option<Content>,
-    /// What the record holds, when it is live.
+    /// The content of the record, if it is live.
     pub local: Option<Content>,
-    /// What the secret holds, when it is live.
+    /// The content of the secret, if it is live.
     pub remote: Option<Content>,
-    /// The fields on which the sides diverged, sorted.
+    /// The fields in which the sides differ, sorted.
     pub diverged: Vec<String>,
 }
 
@@ -306,14 +304,14 @@ pub struct AcceptedDifference {
 /// A path that was left alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Skip {
-    /// The path, or the listed name that cannot be one.
+    /// The path, or a listed name that is not a valid path.
     pub path: String,
-    /// Why, for people; never a value.
+    /// The reason for people. It never contains a value.
     pub reason: String,
-    /// Whether it may pass by itself.
+    /// Whether the cause may pass by itself.
     #[serde(default)]
     pub kind: SkipKind,
-    /// Who accepted that the path is left out, when somebody did.
+    /// The person who accepted that the path is left out, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accepted_by: Option<String>,
 }
@@ -342,7 +340,7 @@ impl Skip {
 }
 
 impl Plan {
-    /// Counts the plan's steps the way a run that carries all of them out counts them.
+    /// Returns the counts of a run that carries out all steps of the plan.
     #[must_use]
     pub fn counts(&self) -> Counts {
         let mut counts = Counts {
@@ -360,7 +358,7 @@ impl Plan {
 }
 
 impl Counts {
-    /// Counts one carried-out action. A merge counts on both sides; a move is an update.
+    /// Counts an action that was carried out. A merge counts on both sides, and a move counts as an update.
     pub const fn count(&mut self, action: &Action) {
         match action {
             Action::CreateRemote { .. } => self.created_remote += 1,
@@ -413,7 +411,7 @@ impl Action {
 }
 
 impl Step {
-    /// Says whether carrying it out changes anything in Vault, be it a mark.
+    /// Returns whether the step changes anything in Vault, including a mark.
     #[must_use]
     pub const fn changes_remote(&self) -> bool {
         self.annotate || self.action.writes_remote() || matches!(self.action, Action::DeleteRemote { .. })
@@ -421,7 +419,7 @@ impl Step {
 }
 
 impl Reason {
-    /// Says why, in a sentence for people.
+    /// Returns the reason as a sentence for people.
     #[must_use]
     pub const fn sentence(self) -> &'static str {
         match self {

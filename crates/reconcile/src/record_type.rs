@@ -91,7 +91,7 @@ impl RecordType {
         }
     }
 
-    /// Returns which fields change only together with `field`.
+    /// Returns the group of fields that change together with `field`.
     #[must_use]
     pub fn group(self, field: &str) -> Group {
         let names: &[&str] = match self {
@@ -105,14 +105,14 @@ impl RecordType {
     }
 }
 
-/// How a field belongs with others: fields that only make sense together are merged together.
+/// How a field belongs to other fields. Fields that make sense only together are merged together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Group {
-    /// With none.
+    /// It belongs to no other field.
     Alone,
-    /// With the type's one named group (user name and password, key id and key …).
+    /// It belongs to the named group of the type (user name and password, key id and key …).
     Named,
-    /// With every other field of the record.
+    /// It belongs to all other fields of the record.
     All,
 }
 

@@ -1,5 +1,5 @@
-//! What steps and conflicts carry beside their action, and what is done when a content cannot be
-//! had: the parts of a plan that the table's notation leaves out.
+//! The parts of a plan that the notation of the table leaves out: the details of steps and conflicts, and the
+//! decisions without a content that could not be read.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -17,7 +17,7 @@ fn both_ways() -> Options {
     Options::defaults(Mode::Bidirectional, HERE)
 }
 
-/// `p` in step.
+/// Returns a world with `p` in step.
 fn in_step() -> World {
     let mut world = World { clock: 1_000, ..World::default() };
     world.add(id(1), &path("p"), RecordType::KeyValue, content(1, 1));
@@ -95,8 +95,8 @@ fn a_plan_says_which_run_wrote_last() {
     assert_eq!(world.plan_all(&both_ways()).newest_run_seen, 7);
 }
 
-/// The leftover of a rename that was cut off: the record is in step at its new path, and the old
-/// path's base still names it.
+/// Returns the leftover of a rename that was cut off. The record is in step at its new path, and the base of
+/// the old path still names it.
 fn leftover() -> World {
     let mut world = in_step();
     world.rename(id(1), &path("q"));
@@ -131,7 +131,7 @@ fn what_a_rename_left_behind_is_not_deleted_once_it_was_changed_or_its_path_belo
     assert!(!deletes(&another), "the new path was in step with another record");
 }
 
-/// What is planned when contents that the planner asked for could not be had.
+/// Returns the plan without some contents that the planner asked for.
 fn without(world: &World, lacking: &str) -> Plan {
     world.with_input(&both_ways(), &[].into(), |input| {
         let (nothing, unread) = (BTreeMap::new(), BTreeMap::new());

@@ -1,4 +1,4 @@
-//! What a plan says about itself: its counts, its names, its reasons.
+//! The description of a plan: its counts, names and reasons.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -15,7 +15,7 @@ use world::{id, path};
 const STAMP: RemoteStamp =
     RemoteStamp { key_created: UnixNanos(1), version: Version(1), version_created: UnixNanos(1) };
 
-/// Every action, with what it counts as.
+/// Returns every action with its counts.
 fn actions() -> Vec<(Action, Counts)> {
     let none = Counts::default();
     let from_base = BaseEntry {

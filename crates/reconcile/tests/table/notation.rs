@@ -1,8 +1,7 @@
-//! The notation of the table: from the words of a row to two sides and a base, and from a plan
-//! back to words.
+//! The notation of the table. It turns the words of a row into two sides and a base, and a plan into words.
 //!
-//! It decides nothing and knows no rule: what the words mean is told on the page that
-//! `page.rs` prints. Start at [`Row::check`].
+//! The notation makes no decisions and contains no rules. The page that `page.rs` prints explains the words.
+//! Start reading at [`Row::check`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,27 +12,27 @@ use vaultterm_reconcile::{
 
 use crate::world::{ELSEWHERE, HERE, Key, Veil, World, id, path, run_mark};
 
-/// When a version that expires does so.
+/// The time at which an expiring version expires.
 const EXPIRY: UnixNanos = UnixNanos(50);
-/// How long a version lives that runs out before any run sees it.
+/// The lifetime of a version that expires before any run sees it.
 const BRIEFLY_NS: i64 = 30_000_000_000;
-/// What a base was recorded with: version 2 of its key.
+/// The stamp with which a base was recorded: version 2 of its key.
 const BASE_STAMP: RemoteStamp = stamp(1, 2, 2);
 
-/// One named case.
+/// A named case.
 #[derive(Debug)]
 pub(crate) struct Row {
     pub(crate) name: &'static str,
     pub(crate) options: &'static str,
-    /// `path | base | local | remote | plan`, the path left out where there is only one; or
-    /// `halt | kind`.
+    /// The form is `path | base | local | remote | plan`, without the path if there is only one. The form of
+    /// a halt is `halt | kind`.
     pub(crate) lines: &'static [&'static str],
 }
 
-/// One path of a case.
+/// A path of a case.
 #[derive(Debug)]
 pub(crate) struct Line {
-    /// As written, with `×N` for as many paths of the same kind.
+    /// The path as written. `×N` stands for N paths of the same kind.
     pub(crate) path: &'static str,
     pub(crate) base: &'static str,
     pub(crate) local: &'static str,
@@ -42,7 +41,7 @@ pub(crate) struct Line {
 }
 
 impl Row {
-    /// The paths.
+    /// Returns the paths.
     pub(crate) fn lines(&self) -> Vec<Line> {
         let lines = self.lines.iter().filter_map(|line| match cells(line)[..] {
             [base, local, remote, planned] => Some(Line { path: "p", base, local, remote, planned }),
@@ -53,7 +52,7 @@ impl Row {
         lines.collect()
     }
 
-    /// The halts that the plan must have.
+    /// Returns the halts that the plan must have.
     pub(crate) fn halts(&self) -> Vec<&'static str> {
         let halts = self.lines.iter().filter_map(|line| match cells(line)[..] {
             ["halt", kind] => Some(kind),
@@ -62,7 +61,7 @@ impl Row {
         halts.collect()
     }
 
-    /// Plans the case in each of its modes and compares.
+    /// Plans the case in each of its modes and compares the plans.
     pub(crate) fn check(&self, section: &str) {
         let choices = Choices::of(&format!("{section} {}", self.options));
         for mode in &choices.modes {
@@ -76,7 +75,7 @@ impl Row {
         }
     }
 
-    /// Returns what has to be looked up before the case is planned, in each of its modes.
+    /// Returns the lookups before planning the case, in each of its modes.
     pub(crate) fn asked(&self, section: &str) -> Vec<Inquiries> {
         let choices = Choices::of(&format!("{section} {}", self.options));
         let asked = |mode: &Mode| {
@@ -86,7 +85,7 @@ impl Row {
         choices.modes.iter().map(asked).collect()
     }
 
-    /// Builds the two sides and the base, and what the plan must say of each path.
+    /// Builds the two sides and the base, and returns the expected outcome at each path.
     fn build(&self, options: &Options, choices: &Choices) -> (World, BTreeMap<SecretPath, String>) {
         let mut world = World {
             clock: 1_000,
@@ -125,7 +124,7 @@ struct Choices {
 }
 
 impl Choices {
-    /// Reads them; a mode that is named later counts.
+    /// Reads the options. Of several modes, the last one counts.
     fn of(text: &str) -> Self {
         let mut choices = Self {
             modes: Vec::new(),
@@ -181,13 +180,13 @@ impl Choices {
     }
 }
 
-/// Finds a choice by the name that the API gives it.
+/// Returns the choice with this name in the API.
 fn one_of<T: Copy + serde::Serialize>(all: &[T], name: &str) -> T {
     let named = |choice: &&T| serde_json::to_value(**choice).is_ok_and(|value| value == name);
     *all.iter().find(named).unwrap_or_else(|| panic!("no choice `{name}`"))
 }
 
-/// One path of the world under construction.
+/// A path of the world under construction.
 struct Site<'a> {
     world: &'a mut World,
     at: &'a SecretPath,
@@ -207,7 +206,7 @@ impl Site<'_> {
         self.set_secret(line.remote, base);
     }
 
-    /// Records what both sides agreed on, and the record and secret as they were then.
+    /// Records the agreed state, with the record and the secret at that time.
     fn set_base(&mut self, text: &str) -> Option<(RecordType, Content)> {
         if text == "-" {
             return None;
@@ -304,7 +303,7 @@ impl Site<'_> {
     }
 
     fn set_new_record(&mut self, text: &str) {
-        // A record that was renamed to here is set where it came from.
+        // A record that was renamed to this path is set at its old path.
         if text == "-" || text.ends_with("'s record") {
             return;
         }
@@ -412,7 +411,7 @@ fn kind(name: &str) -> RecordType {
     name.parse().expect("a record type")
 }
 
-/// Reads `a=1 b=2`; the numbers stand for values.
+/// Reads `a=1 b=2`. The numbers stand for values.
 fn fields(text: &str) -> Content {
     let field = |word: &str| {
         let (name, value) = word.split_once('=').unwrap_or_else(|| panic!("`{word}` is no field"));
@@ -421,7 +420,7 @@ fn fields(text: &str) -> Content {
     text.split_whitespace().map(field).collect()
 }
 
-/// Says what a plan does at each of these paths. It does nothing anywhere else.
+/// Returns the outcome of a plan at each of these paths. The plan must not do anything at other paths.
 fn outcomes<'a>(plan: &Plan, paths: impl Iterator<Item = &'a SecretPath>) -> BTreeMap<SecretPath, String> {
     let mut told: BTreeMap<SecretPath, String> = BTreeMap::new();
     let mut say = |at: &SecretPath, what: String| assert_eq!(told.insert(at.clone(), what), None, "twice at {at}");

@@ -1,7 +1,7 @@
-//! Two small sides and a base, with an executor for plans: what the tests plan on.
+//! Two small sides and a base, with an executor for plans. The tests plan on them.
 //!
-//! The remote keeps a single version per key (`max_versions = 1`, the harshest setting): whatever
-//! a plan overwrites without keeping it first is gone, and `lost` finds it.
+//! The remote side keeps a single version per key (`max_versions = 1`, the harshest setting). A value that a
+//! plan overwrites without keeping it first is gone, and `lost` finds it.
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub, reason = "each test binary uses its part")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,7 +44,7 @@ pub struct Key {
     pub annotation: Annotation,
 }
 
-/// How a path shows itself when the key is not simply there or not.
+/// The ways in which a path can be hidden, beyond existing or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Veil {
     Unlisted,
@@ -57,18 +57,18 @@ pub struct World {
     pub records: BTreeMap<RecordId, Record>,
     pub keys: BTreeMap<SecretPath, Key>,
     pub veils: BTreeMap<SecretPath, Veil>,
-    /// The scope was edited since the base was recorded.
+    /// Whether the scope was edited since the base was recorded.
     pub scope_changed: bool,
-    /// The database was restored; says from what.
+    /// The reason of the guard, if the database was restored.
     pub guarded: Option<String>,
-    /// Another server or mount answers than the one recorded; says which.
+    /// The difference, if another server or mount answers than the recorded one.
     pub remote_replaced: Option<String>,
     /// The newest run that wrote to Vault, as far as the database knows.
     pub newest_run: u64,
     pub clock: i64,
-    /// Contents that were overwritten or erased in Vault.
+    /// The contents that were overwritten or erased in Vault.
     pub erased: Vec<Content>,
-    /// KV versions written.
+    /// The number of KV versions that were written.
     pub written: u64,
 }
 
@@ -76,7 +76,7 @@ pub fn path(text: &str) -> SecretPath {
     SecretPath::new(text).unwrap()
 }
 
-/// A run of the connection that is planned for.
+/// Returns the mark of a run of the planned connection.
 pub fn run_mark(number: u64) -> RunMark {
     RunMark { connection: Uuid::from_u128(0xC0), number }
 }
@@ -85,7 +85,7 @@ pub fn id(number: u128) -> RecordId {
     RecordId(Uuid::from_u128(number))
 }
 
-/// A content of fields `a` and `b`, each with a number as its value.
+/// Returns a content with the fields `a` and `b`, each with a number as its value.
 pub fn content(a: u8, b: u8) -> Content {
     let field = |value: u8| FieldDigest { digest: [value; 32], length: 1 };
     BTreeMap::from([("a".to_owned(), field(a)), ("b".to_owned(), field(b))])
@@ -126,7 +126,7 @@ impl World {
         RemoteSnapshot { sights, refused: Vec::new() }
     }
 
-    /// Asks, plans and lints as the engine would, with these halts acknowledged.
+    /// Asks, plans and lints as the engine does, with these halts acknowledged.
     pub fn plan(&self, options: &Options, acknowledged: &BTreeSet<HaltKind>) -> Plan {
         self.with_input(options, acknowledged, |input| {
             let plan = plan(input);
@@ -136,12 +136,12 @@ impl World {
         })
     }
 
-    /// What the linter says of any plan.
+    /// Returns the findings of the linter on a plan.
     pub fn findings(&self, options: &Options, plan: &Plan) -> Vec<String> {
         self.with_input(options, &BTreeSet::new(), |input| lint(input, plan))
     }
 
-    /// What it says when no remote content was read.
+    /// Returns the findings if no remote content was read.
     pub fn findings_without_contents(&self, options: &Options, plan: &Plan) -> Vec<String> {
         let unread = BTreeMap::new();
         self.with_input(options, &BTreeSet::new(), |input| {
@@ -149,7 +149,7 @@ impl World {
         })
     }
 
-    /// Hands over what the engine would plan on.
+    /// Calls `act` with the input that the engine would plan on.
     pub fn with_input<T>(
         &self,
         options: &Options,
@@ -188,7 +188,7 @@ impl World {
         })
     }
 
-    /// What has to be looked up before planning.
+    /// Returns the lookups before planning.
     pub fn asked(&self, options: &Options) -> Inquiries {
         let nothing = BTreeMap::new();
         let set_aside = self.scope_changed || self.remote_replaced.is_some();
@@ -207,8 +207,8 @@ impl World {
         local.chain(remote).flatten().map(|(name, value)| (name.clone(), *value)).collect()
     }
 
-    /// The credentials that one side holds and that nobody wrote before: every content is compared
-    /// whole, so it fits worlds without descriptive fields.
+    /// Returns the credentials on either side that no person wrote before. Contents are compared as a whole,
+    /// so this fits worlds without descriptive fields.
     pub fn mixed_since(&self, before: &Self) -> Vec<Content> {
         let all = |world: &Self| -> BTreeSet<Content> {
             let local = world.records.values().flat_map(|record| record.history.values());
@@ -217,8 +217,8 @@ impl World {
         all(self).difference(&all(before)).cloned().collect()
     }
 
-    /// Carries out a plan. With `record` off, the machine stops after the remote writes: nothing
-    /// of the base or the records is recorded (values kept for safety are).
+    /// Carries out a plan. Without `record`, the process stops after the remote writes. Then neither the base
+    /// nor the records are changed, except for values that are kept for safety.
     pub fn apply(&mut self, plan: &Plan, options: &Options, record: bool) {
         assert!(plan.halts.is_empty());
         let deletes = |step: &&Step| matches!(step.action, Action::DeleteRemote { .. } | Action::DeleteLocal);
@@ -380,7 +380,7 @@ impl World {
         assert!(self.records.insert(record_id, record).is_none());
     }
 
-    /// Renames a record: one more revision, with the same content.
+    /// Renames a record. This makes another revision with the same content.
     pub fn rename(&mut self, record_id: RecordId, path: &SecretPath) {
         let record = self.records.get_mut(&record_id).unwrap();
         record.path = path.clone();
@@ -397,7 +397,7 @@ impl World {
         self.write_content(path, content, cas);
     }
 
-    /// Writes a version as KV v2 does, refusing another `cas` than the newest version.
+    /// Writes a version as KV v2 does, and refuses a `cas` other than the newest version.
     pub fn write_content(&mut self, path: &SecretPath, content: Content, cas: Version) {
         let now = self.tick();
         self.written += 1;
@@ -416,7 +416,7 @@ impl World {
         self.keys.insert(path.clone(), key);
     }
 
-    /// Soft-deletes one version: its bytes can be had back.
+    /// Soft-deletes a version. Its data can be restored.
     pub fn delete(&mut self, path: &SecretPath, version: Version) {
         let now = self.tick();
         let key = self.keys.get_mut(path).unwrap();
