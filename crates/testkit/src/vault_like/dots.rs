@@ -1,5 +1,6 @@
-//! A percent-encoded `..` in a path. Vault 1.21 accepts it as a normal name, and OpenBao refuses it. The
-//! stand-in therefore gives such a segment another name on OpenBao.
+//! A percent-encoded `..` in a path. Vault 1.21 follows it: `a/%2e%2e/b` is the key `b`. At the top of
+//! an engine, Vault takes it for a normal name. OpenBao refuses it everywhere. The stand-in therefore
+//! follows it before OpenBao sees it, and gives it another name at the top.
 
 use serde_json::Value;
 
@@ -11,14 +12,23 @@ const HIDDEN: &str = "%2e%2e";
 /// The same name, encoded for a path.
 const HIDDEN_ENCODED: &str = "%252e%252e";
 
-/// Replaces encoded dots in a request by the other name.
+/// Follows the encoded dots in a request, and replaces those at the top of an engine by the other name.
 pub(super) fn hide(request: &mut Request) {
     let dots = |segment: &str| segment.contains('%') && segment.to_ascii_lowercase().replace("%2e", ".") == "..";
     if !request.path().split('/').any(dots) {
         return;
     }
-    let path: Vec<_> =
-        request.path().split('/').map(|segment| if dots(segment) { HIDDEN_ENCODED } else { segment }).collect();
+    let mut path: Vec<&str> = Vec::new();
+    // The first two segments are the mount, and `data` or `metadata`. Dots never lead out of them.
+    let top = 2;
+    for segment in request.path().split('/') {
+        match segment {
+            _ if !dots(segment) => path.push(segment),
+            _ if path.len() > top && path.last() != Some(&HIDDEN_ENCODED) => drop(path.pop()),
+            _ => path.push(HIDDEN_ENCODED),
+        }
+    }
+    let path: Vec<String> = path.into_iter().map(str::to_owned).collect();
     let query: Vec<_> = request.query().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     request.set_target(&path.join("/"), &query);
 }

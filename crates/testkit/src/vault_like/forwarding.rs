@@ -3,8 +3,8 @@
 
 use super::message::{Answer, Request};
 
-/// The paths that are answered whatever the headers say.
-const ALWAYS: [&str; 2] = ["sys/health", "sys/seal-status"];
+/// The paths that every node answers by itself, whatever the headers say.
+const ALWAYS: [&str; 6] = ["sys/health", "sys/init", "sys/leader", "sys/seal", "sys/seal-status", "sys/unseal"];
 
 /// Refuses a request that asks for the active node.
 pub(super) fn refusal(request: &Request) -> Option<Answer> {
@@ -35,6 +35,5 @@ pub(super) fn withhold_index(answer: &mut Answer) {
 /// Returns the redirect to the active node, for a request that tells a standby not to forward it.
 pub(super) fn redirect(request: &Request, active: &str) -> Option<Answer> {
     let told = request.header("x-vault-no-request-forwarding").is_some_and(|value| !value.is_empty());
-    let local = ALWAYS.contains(&request.path()) || request.path() == "sys/leader";
-    (told && !local).then(|| Answer::redirect(&format!("{active}{}", request.target)))
+    (told && !ALWAYS.contains(&request.path())).then(|| Answer::redirect(&format!("{active}{}", request.target)))
 }

@@ -36,6 +36,8 @@ fn health(answer: &mut Answer, node: Node) {
     if node != Node::Active && answer.status == 200 {
         set("standby", json!(true));
         set("ha_connection_healthy", json!(true));
+        set("replication_performance_mode", json!("unknown"));
+        set("replication_dr_mode", json!("unknown"));
         set("last_request_forwarding_heartbeat_ms", json!(1));
         answer.set_status(if performance { 473 } else { 429 });
     }

@@ -16,6 +16,14 @@ pub(super) struct Holder {
     pub(super) entity_id: String,
 }
 
+impl Holder {
+    /// Returns the id of the client. It is the entity, or a hash of the policies of a token without an
+    /// entity. The stand-in uses the hash of root's policies for every such token.
+    pub(super) fn client_id(&self) -> &str {
+        if self.entity_id.is_empty() { "0DHqvq2D77kL2/JTPSZkTMJbkFVmUu0TzMi0jiXcFy8=" } else { &self.entity_id }
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Tokens {
     root: String,
@@ -33,10 +41,11 @@ impl Tokens {
         &self.root
     }
 
-    /// Returns the holder of a token. A token without a known login was created by the root token.
+    /// Returns the holder of a token. A token without a known login was created by another token.
     pub(super) fn holder(&self, token: &str) -> Holder {
-        let token_of_root = || Holder { actor: "token".to_owned(), entity_id: String::new() };
-        self.holders.get(token).cloned().unwrap_or_else(token_of_root)
+        let actor = if token == self.root { "root" } else { "token" };
+        let nobody = || Holder { actor: actor.to_owned(), entity_id: String::new() };
+        self.holders.get(token).cloned().unwrap_or_else(nobody)
     }
 
     /// Learns from the answer to `sys/init` or to a login.

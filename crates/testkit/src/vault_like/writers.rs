@@ -130,9 +130,9 @@ fn decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Returns Vault's description of a writer. The client id is that of the entity, if there is one.
+/// Returns Vault's description of a writer.
 fn attribution(holder: &Holder, operation: &str) -> Value {
-    let mut attribution = json!({"actor": holder.actor, "operation": operation, "client_id": holder.entity_id});
+    let mut attribution = json!({"actor": holder.actor, "operation": operation, "client_id": holder.client_id()});
     if !holder.entity_id.is_empty() {
         attribution["entity_id"] = json!(holder.entity_id);
     }

@@ -15,6 +15,8 @@ async fn metadata_name_who_wrote_last_and_who_created_and_deleted_each_version()
     vault.put("a", json!({"v": "2"})).await;
     let metadata = vault.get("kv/metadata/a").await.data(200);
     assert_eq!(metadata["last_updated_by"]["operation"], json!("update"), "{metadata}");
+    assert_eq!(metadata["last_updated_by"]["actor"], json!("root"), "{metadata}");
+    assert!(metadata["last_updated_by"]["client_id"].as_str().is_some_and(|client| !client.is_empty()), "{metadata}");
     for (number, operation) in [("1", "create"), ("2", "update")] {
         let version = &metadata["versions"][number];
         assert_eq!(version["created_by"]["operation"], json!(operation), "{metadata}");
