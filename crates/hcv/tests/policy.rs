@@ -11,7 +11,7 @@ use serde_json::json;
 use vaultterm_hcv::{Flavor, Listing, PolicyRequest, VaultRemote};
 use vaultterm_reconcile::{Mode, RemoteSight, Version};
 use vaultterm_sync::{FaultClass, Remote, RemoteFault};
-use vaultterm_testkit::Backdoor;
+use vaultterm_testkit::{Backdoor, openbao::only_on_openbao};
 use world::{MOUNT, World, a_mark, fields, hcl, path, vault_hcl};
 
 /// A capability on a path of a policy.
@@ -116,7 +116,7 @@ async fn the_printed_policy_fits_paths_with_odd_names() {
             mount: MOUNT,
             path: prefix,
             mode: Mode::Bidirectional,
-            flavor: Flavor::OpenBao,
+            flavor: world::flavor(),
             annotate: true,
             role: world::ROLE,
             auth_mount: "approle",
@@ -167,6 +167,9 @@ async fn all_that_is_missing_is_named_at_once() {
 
 #[tokio::test]
 async fn one_way_of_listing_is_enough_and_without_any_it_is_named() {
+    if only_on_openbao("Vault knows one way of listing") {
+        return;
+    }
     let world = with_a_secret(Mode::Pull).await;
     let all = grants(&hcl(Mode::Pull));
     for way in ["list", "scan"] {
@@ -210,6 +213,10 @@ fn run_script(world: &World, script: &str, command: &str, variables: &str) -> (S
 #[tokio::test]
 async fn the_printed_script_sets_up_a_role_that_works_and_may_be_run_again() {
     for (flavor, command, variables) in [(Flavor::OpenBao, "bao", "BAO"), (Flavor::Vault, "vault", "VAULT")] {
+        if flavor == Flavor::OpenBao && world::flavor() == Flavor::Vault {
+            // Vault refuses a policy that names `scan`, and its command line is not called `bao`.
+            continue;
+        }
         let mut world = with_a_secret(Mode::Bidirectional).await;
         let request = PolicyRequest {
             mount: MOUNT,
@@ -269,7 +276,7 @@ async fn a_capability_that_is_taken_away_mid_run_is_named_by_what_needed_it() {
         world.set_policy(&hcl(mode)).await;
         let listing = match grant.capability.as_str() {
             "scan" => Listing::Scan,
-            "list" => Listing::DetailedList,
+            "list" if world::flavor() == Flavor::OpenBao => Listing::DetailedList,
             _ => Listing::Auto,
         };
         let remote = world.connect_listing(listing, 7).await;

@@ -14,7 +14,7 @@ use vaultterm_sync::{
     CollectionId, Connected, Connection, ConnectionId, ConnectionSecrets, Connector, Credential, Mark, RemoteFault,
     Schedule, Tls,
 };
-use vaultterm_testkit::openbao::{AppRole, Credentials, OpenBao};
+use vaultterm_testkit::openbao::{AppRole, Credentials, OpenBao, Product};
 
 pub(crate) const MOUNT: &str = "kv";
 pub(crate) const PREFIX: &str = "team/app";
@@ -85,9 +85,20 @@ impl World {
     }
 }
 
-/// Returns the policy of a mode for the usual scope.
+/// Returns the flavor of the server under test.
+pub(crate) fn flavor() -> Flavor {
+    if Product::chosen().is_vault() { Flavor::Vault } else { Flavor::OpenBao }
+}
+
+/// Returns the policy of a mode for the usual scope, in the flavor of the server under test.
 pub(crate) fn hcl(mode: Mode) -> String {
-    text(mode, Flavor::OpenBao).hcl
+    text(mode, flavor()).hcl
+}
+
+/// Returns those of these ways of listing that the server under test knows.
+pub(crate) fn known(ways: &[Listing]) -> Vec<Listing> {
+    let known = |way: &&Listing| flavor() == Flavor::OpenBao || matches!(way, Listing::Auto | Listing::PerKey);
+    ways.iter().filter(known).copied().collect()
 }
 
 /// Returns the policy of a mode for HashiCorp Vault.
