@@ -143,6 +143,10 @@ async fn a_listing_that_is_none_is_never_an_empty_scope() {
         answer!("200 OK", "", "{\"data\":{\"keys\":[\"folder/\"],\"key_info\":{}}}"),
     ] {
         between.meddle("metadata", Meddling::Instead(answer));
+        if answer.contains("key_info") && world::flavor() == vaultterm_hcv::Flavor::Vault {
+            // Vault lists names alone, so there this is the list of a folder that holds a folder.
+            continue;
+        }
         let seen = remote.observe().await;
         assert!(seen.is_err(), "{answer:?}: {seen:?}");
     }
@@ -199,7 +203,8 @@ async fn a_rate_limit_is_waited_out_in_a_listing_and_told_elsewhere() {
         world.server.root().put(MOUNT, &format!("team/app/{number}"), json!({"value": "1"})).await;
     }
     let remote = world.connect().await;
-    let limit = json!({"rate": 1, "interval": "2s", "path": MOUNT});
+    // Enough for a listing key by key within the patience of a listing.
+    let limit = json!({"rate": 3, "interval": "2s", "path": MOUNT});
     world.server.root().call("POST", "sys/quotas/rate-limit/tight", Some(limit)).await;
     let limited = async {
         loop {

@@ -81,7 +81,7 @@ impl OpenBao {
         let folder = tempfile::Builder::new().prefix("vaultterm-openbao-").tempdir().expect("a folder can be made");
         let folder = folder.keep();
         let audit_log = folder.join("audit.log");
-        let (port, keeper, vault_like) = launch(&setup, &folder, &audit_log).await;
+        let (port, keeper, vault_like) = launch(&setup, &folder, &audit_log);
         let http = administrator(&setup);
         let (unseal_key, root_token) = (String::new(), String::new());
         let flavor = "";
@@ -115,7 +115,7 @@ impl OpenBao {
         let folder = folder.keep();
         let setup = leader.setup.clone();
         let audit_log = leader.audit_log.clone();
-        let (port, keeper, vault_like) = launch(&setup, &folder, &audit_log).await;
+        let (port, keeper, vault_like) = launch(&setup, &folder, &audit_log);
         let http = administrator(&setup);
         let (unseal_key, root_token) = (leader.unseal_key.clone(), leader.root_token.clone());
         let flavor = leader.flavor;
@@ -209,7 +209,7 @@ impl OpenBao {
         self.keeper.kill();
         self.keeper = Keeper::start(&self.setup.product().binary(), &self.folder);
         if let Some(vault_like) = &self.vault_like {
-            vault_like.reopen().await;
+            vault_like.reopen();
         }
         self.wait_for_health(|_| true).await;
         self.unseal().await;
@@ -257,12 +257,12 @@ impl Drop for OpenBao {
 
 /// Starts a server on a free port, and the stand-in in front of it if wanted. Tries again if another process
 /// took the port first.
-async fn launch(setup: &Setup, folder: &Path, audit_log: &Path) -> (u16, Keeper, Option<VaultLike>) {
+fn launch(setup: &Setup, folder: &Path, audit_log: &Path) -> (u16, Keeper, Option<VaultLike>) {
     let product = setup.product();
     let binary = product.binary();
     for _ in 0..5 {
         let port = free_port();
-        let vault_like = if product == Product::StandIn { Some(VaultLike::open(port).await) } else { None };
+        let vault_like = if product == Product::StandIn { Some(VaultLike::open(port)) } else { None };
         let reached_at = vault_like.as_ref().map_or(port, VaultLike::port);
         fs::write(folder.join("config.hcl"), config::text(setup, folder, audit_log, [port, reached_at]))
             .expect("the folder can be written to");

@@ -22,13 +22,15 @@ mod writers;
 
 use std::{
     io,
+    net::TcpListener,
     sync::{Arc, Mutex, MutexGuard},
+    thread::{self, JoinHandle},
 };
 
 use tokio::{
     io::{BufReader, copy_bidirectional},
-    net::{TcpListener, TcpStream},
-    task::JoinHandle,
+    net::TcpStream,
+    sync::oneshot,
 };
 
 pub use node::{Node, VERSION};
@@ -38,8 +40,8 @@ use snapshot::Snapshot;
 use tokens::Tokens;
 use writers::Writers;
 
-/// A running stand-in. Its port closes when the value and all its clones are dropped, or with the runtime of
-/// the test.
+/// A running stand-in. It has a thread of its own, so that a test that blocks its thread cannot starve it.
+/// Its port closes when the value and all its clones are dropped.
 #[derive(Clone, Debug)]
 pub struct VaultLike {
     shared: Arc<Shared>,
@@ -52,7 +54,14 @@ struct Shared {
     upstream: u16,
     port: u16,
     state: Arc<Mutex<State>>,
-    listening: Mutex<Option<JoinHandle<()>>>,
+    listening: Mutex<Option<Listening>>,
+}
+
+/// The thread that listens. It ends when `stop` is dropped.
+#[derive(Debug)]
+struct Listening {
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
 }
 
 /// The state of the stand-in. The nodes of a cluster share it.
@@ -69,30 +78,22 @@ impl VaultLike {
     ///
     /// # Panics
     /// If loopback has no free port.
-    pub async fn open(upstream: u16) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
-        Self::on(listener, upstream, Node::Active, Arc::default())
-    }
-
-    /// Opens a stand-in on a listener.
-    ///
-    /// # Panics
-    /// If the listener has no address.
     #[must_use]
-    pub fn open_on(listener: TcpListener, upstream: u16) -> Self {
-        Self::on(listener, upstream, Node::Active, Arc::default())
+    pub fn open(upstream: u16) -> Self {
+        Self::on_a_free_port(upstream, Node::Active, Arc::default())
     }
 
     /// Opens another node of the same cluster.
     ///
     /// # Panics
     /// If loopback has no free port.
-    pub async fn join(&self, node: Node) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
-        Self::on(listener, self.shared.upstream, node, Arc::clone(&self.shared.state))
+    #[must_use]
+    pub fn join(&self, node: Node) -> Self {
+        Self::on_a_free_port(self.shared.upstream, node, Arc::clone(&self.shared.state))
     }
 
-    fn on(listener: TcpListener, upstream: u16, node: Node, state: Arc<Mutex<State>>) -> Self {
+    fn on_a_free_port(upstream: u16, node: Node, state: Arc<Mutex<State>>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
         let port = listener.local_addr().expect("a bound listener has an address").port();
         let shared = Shared { node, upstream, port, state, listening: Mutex::new(None) };
         let here = Self { shared: Arc::new(shared) };
@@ -102,14 +103,26 @@ impl VaultLike {
 
     fn listen(&self, listener: TcpListener) {
         let shared = Arc::downgrade(&self.shared);
-        let listening = tokio::spawn(async move {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let accept = async move {
+            listener.set_nonblocking(true).expect("a listener can be asked without waiting");
+            let listener = tokio::net::TcpListener::from_std(listener).expect("the runtime has sockets");
             while let Ok((client, _)) = listener.accept().await {
                 let Some(shared) = shared.upgrade() else { return };
                 // A client that goes away is not an error of the stand-in.
                 tokio::spawn(async move { Self { shared }.serve(client).await });
             }
+        };
+        let thread = thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.expect("a runtime can be made").block_on(async {
+                tokio::select! {
+                    () = accept => {}
+                    _ = stopped => {}
+                }
+            });
         });
-        *self.listening() = Some(listening);
+        *self.listening() = Some(Listening { stop, thread });
     }
 
     /// Returns the port.
@@ -146,10 +159,12 @@ impl VaultLike {
         self.state().snapshot = None;
     }
 
-    /// Closes the port when the runtime gets to it. New connections are refused after that.
+    /// Closes the port and every connection, and waits until they are closed.
     pub fn close(&self) {
-        if let Some(listening) = self.listening().as_ref() {
-            listening.abort();
+        let listening = self.listening().take();
+        if let Some(Listening { stop, thread }) = listening {
+            drop(stop);
+            let _ = thread.join();
         }
     }
 
@@ -157,18 +172,13 @@ impl VaultLike {
     ///
     /// # Panics
     /// If another process took the port.
-    pub async fn reopen(&self) {
-        let listening = self.listening().take();
-        if let Some(listening) = listening {
-            listening.abort();
-            // The port closes when the task is gone.
-            let _ = listening.await;
-        }
-        let listener = TcpListener::bind(("127.0.0.1", self.port())).await;
+    pub fn reopen(&self) {
+        self.close();
+        let listener = TcpListener::bind(("127.0.0.1", self.port()));
         self.listen(listener.expect("nobody took the port in that moment"));
     }
 
-    fn listening(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
+    fn listening(&self) -> MutexGuard<'_, Option<Listening>> {
         self.shared.listening.lock().expect("nothing panics while it holds the lock")
     }
 
@@ -256,13 +266,5 @@ impl VaultLike {
             }
         }
         Ok(())
-    }
-}
-
-impl Drop for Shared {
-    fn drop(&mut self) {
-        if let Ok(Some(listening)) = self.listening.get_mut().map(Option::take) {
-            listening.abort();
-        }
     }
 }

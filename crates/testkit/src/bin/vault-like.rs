@@ -7,8 +7,7 @@ use std::process::ExitCode;
 
 use vaultterm_testkit::vault_like::VaultLike;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [port, token_file] = arguments.as_slice() else {
         eprintln!("usage: vault-like PORT TOKEN_FILE");
@@ -25,9 +24,10 @@ async fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let vault_like = VaultLike::open(port).await;
+    let vault_like = VaultLike::open(port);
     vault_like.trust(token.trim());
     println!("{}", vault_like.address());
-    std::future::pending::<()>().await;
-    ExitCode::SUCCESS
+    loop {
+        std::thread::park();
+    }
 }

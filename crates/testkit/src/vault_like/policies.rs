@@ -21,6 +21,9 @@ pub(super) fn refusal(request: &Request) -> Option<Answer> {
     Some(Answer::refusal(400, &[&format!("failed to parse policy: {says}")]))
 }
 
+/// The key in a block whose value lists the capabilities.
+const KEY: &str = "capabilities";
+
 /// Returns the line and column, counted from 1, of a second list of capabilities in the same block.
 fn repeated_key(hcl: &str) -> Option<(usize, usize)> {
     let mut seen = false;
@@ -29,7 +32,8 @@ fn repeated_key(hcl: &str) -> Option<(usize, usize)> {
         if code.trim_start().starts_with("path ") {
             seen = false;
         }
-        if let Some(column) = code.find("capabilities") {
+        let set = |at: &usize| code[at + KEY.len()..].trim_start().starts_with('=');
+        if let Some(column) = code.match_indices(KEY).map(|(at, _)| at).find(set) {
             if seen {
                 return Some((number + 1, column + 1));
             }

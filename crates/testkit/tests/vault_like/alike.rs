@@ -153,6 +153,8 @@ async fn a_policy_may_repeat_a_path_and_not_a_key() {
     let vault = Vault::new().await;
     let twice = "path \"kv/a\" { capabilities = [\"read\"] }\npath \"kv/a\" { capabilities = [\"list\"] }";
     assert_eq!(vault.ask("PUT", "sys/policies/acl/p", json!({ "policy": twice })).await.status, 204);
+    let named = "path \"sys/capabilities-self\" {\n capabilities = [\"read\"]\n}";
+    assert_eq!(vault.ask("PUT", "sys/policies/acl/p", json!({ "policy": named })).await.status, 204);
     let key = "path \"kv/a\" {\n capabilities = [\"read\"]\n capabilities = [\"list\"]\n}";
     assert_eq!(vault.ask("PUT", "sys/policies/acl/p", json!({ "policy": key })).await.status, 400);
 }

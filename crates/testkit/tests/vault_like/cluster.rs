@@ -26,7 +26,7 @@ impl Standby {
 async fn cluster() -> (Vault, Standby) {
     let vault = Vault::with(Setup { raft: true, ..Setup::default() }).await;
     let standby = match vault.server.vault_like() {
-        Some(vault_like) => Standby::Played(vault_like.join(Node::Standby).await),
+        Some(vault_like) => Standby::Played(vault_like.join(Node::Standby)),
         None => Standby::Real(Box::new(OpenBao::start_standby(&vault.server).await)),
     };
     (vault, standby)
@@ -98,7 +98,7 @@ async fn a_performance_standby_that_is_behind_answers_reads_as_they_were() {
     }
     let vault = Vault::with(Setup { raft: true, ..Setup::default() }).await;
     let played = vault.server.vault_like().expect("the stand-in");
-    let standby = played.join(Node::PerformanceStandby).await;
+    let standby = played.join(Node::PerformanceStandby);
     let address = standby.address();
     vault.put("old", json!({"v": "1"})).await;
     vault.put("gone", json!({"v": "1"})).await;
