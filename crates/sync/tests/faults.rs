@@ -85,6 +85,18 @@ fn a_server_is_given_the_time_it_asks_for() {
     assert_eq!(run.state, RunState::Succeeded);
 }
 
+/// The connection allows eight requests under way at once.
+#[test]
+fn half_as_many_requests_are_under_way_after_the_server_limited_the_rate() {
+    let world = records(30);
+    world.kv.script(fails(Operation::Write, FaultClass::RateLimited));
+    assert_eq!(world.run().state, RunState::Succeeded);
+    let crowds = world.kv.take_crowds();
+    let full = crowds.iter().position(|crowd| *crowd == 8).expect("all that the connection allows");
+    assert!(crowds[full + 1..full + 8].iter().all(|crowd| *crowd <= 5), "{crowds:?}");
+    assert!(crowds[full + 1..].contains(&8), "and as many as before again, after answers: {crowds:?}");
+}
+
 #[test]
 fn one_failing_path_never_stops_the_others() {
     let world = records(50);

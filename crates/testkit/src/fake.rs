@@ -66,6 +66,10 @@ struct Inner {
     config_readable: bool,
     /// The number of requests that change something, counted when they are sent.
     changes_sent: u64,
+    /// Requests of sessions that were sent and not answered.
+    under_way: u64,
+    /// How many of them there were whenever one was sent, itself included.
+    crowds: Vec<u64>,
 }
 
 impl FakeKv {
@@ -98,6 +102,8 @@ impl FakeKv {
             sessions_open: 0,
             config_readable: true,
             changes_sent: 0,
+            under_way: 0,
+            crowds: Vec::new(),
         };
         Self { inner: Arc::new(Mutex::new(inner)), clock, fuse }
     }
@@ -260,6 +266,13 @@ impl FakeKv {
     #[must_use]
     pub fn changes_sent(&self) -> u64 {
         self.inner().changes_sent
+    }
+
+    /// Takes, for each request of a session since the last call, how many were under way when it was sent,
+    /// itself included.
+    #[must_use]
+    pub fn take_crowds(&self) -> Vec<u64> {
+        std::mem::take(&mut self.inner().crowds)
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {

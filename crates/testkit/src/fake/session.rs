@@ -28,6 +28,25 @@ pub struct FakeRemote {
     requests: AtomicU64,
 }
 
+/// A request that is under way until this is dropped.
+struct UnderWay<'a>(&'a FakeKv);
+
+impl<'a> UnderWay<'a> {
+    fn begin(kv: &'a FakeKv) -> Self {
+        let mut inner = kv.inner();
+        inner.under_way += 1;
+        let crowd = inner.under_way;
+        inner.crowds.push(crowd);
+        Self(kv)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.inner().under_way -= 1;
+    }
+}
+
 impl FakeRemote {
     pub(super) fn new(
         kv: FakeKv,
@@ -65,6 +84,7 @@ impl FakeRemote {
         if matches!(operation, Operation::Write | Operation::Annotate | Operation::Delete) {
             self.kv.inner().changes_sent += 1;
         }
+        let _under_way = UnderWay::begin(&self.kv);
         self.requests.fetch_add(1, Ordering::Relaxed);
         let token = Some(self.token.load(Ordering::Relaxed));
         match self.kv.request(request.clone(), token, effect).await {

@@ -96,8 +96,6 @@ pub(crate) enum Edits {
     All,
     /// One changed record.
     One,
-    /// As `All`, with 40 more records.
-    Many,
 }
 
 /// What a person sees of the run.
@@ -120,8 +118,8 @@ pub(crate) enum Also {
     Nothing,
     /// The run logs in twice.
     LogsInTwice,
-    /// After the fault, the run has fewer requests in progress at a time.
-    SlowsDown,
+    /// Requests that the quota refuses are sent again.
+    AsksAgain,
     /// A version by another client is added.
     OneMoreVersion,
 }

@@ -39,11 +39,7 @@ pub(super) const BUSY: Section = Section {
             Fault::Passing(1, LISTING, answer!("429 Too Many Requests", "Retry-After: 1\r\n", "{\"errors\":[]}")),
             FINE,
         ),
-        Row {
-            edits: Edits::Many,
-            also: Also::SlowsDown,
-            ..row("429: a quota limits the rate", Fault::Before(Deed::LimitRate), FINE)
-        },
+        Row { also: Also::AsksAgain, ..row("429: a quota limits the rate", Fault::Before(Deed::LimitRate), FINE) },
     ],
 };
 
