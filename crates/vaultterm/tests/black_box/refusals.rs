@@ -1,7 +1,7 @@
 //! Bad input. Each case has a problem that says what to do, and writes nothing on either side.
 
 use serde_json::{Value, json};
-use vaultterm_testkit::openbao::{AppRole, Authority, OpenBao, Setup};
+use vaultterm_testkit::openbao::{AppRole, Authority, OpenBao, Product, Setup};
 
 use crate::{
     house::House,
@@ -87,6 +87,40 @@ async fn role_again(town: &Town) -> Value {
     let role_id = town.root().call("GET", "auth/approle/role/vaultterm/role-id", None).await;
     let secret_id = town.root().issue_secret_id("vaultterm").await;
     json!({"role_id": role_id["role_id"], "secret_id": secret_id})
+}
+
+/// HashiCorp Vault Community ignores the name of a namespace and serves the root namespace; so does the stand-in.
+#[tokio::test]
+async fn a_namespace_that_the_server_ignores_is_refused_when_a_connection_is_created_and_when_it_is_changed() {
+    let town = Town::new("pull").await;
+    let vault = OpenBao::start_with(Setup { product: Some(Product::vault()), ..Setup::default() }).await;
+    let mut without = town.settings("pull");
+    without["name"] = json!("community");
+    without["path"] = json!("elsewhere");
+    without["address"] = json!(vault.address());
+    let before = vault.audited().len();
+    for field in ["namespace", "auth"] {
+        let mut settings = without.clone();
+        match field {
+            "namespace" => settings["namespace"] = json!("team"),
+            _ => settings["auth"]["namespace"] = json!("team"),
+        }
+        let said = town.connect(settings).await.problem(422, "vault-namespace-ignored");
+        assert!(said.contains("ignores the name") && said.contains("hint"), "{field}: {said}");
+    }
+    assert_eq!(town.house.owner.items("/connections").await.len(), 1, "nothing was created");
+
+    let id = town.connect(without).await.expect(201).id();
+    let path = format!("/connections/{id}");
+    let shown = town.house.owner.get(&path).await.expect(200).body;
+    for change in [json!({"namespace": "team"}), json!({"auth": {"namespace": "team"}})] {
+        let answer = town.house.owner.patch(&path, &shown["revision"], change.clone()).await;
+        let said = answer.problem(422, "vault-namespace-ignored");
+        assert!(said.contains("ignores the name"), "{change}: {said}");
+        assert_eq!(town.house.owner.get(&path).await.expect(200).body, shown, "{change}: nothing was changed");
+    }
+    let asked: Vec<_> = vault.audited().split_off(before).into_iter().map(|request| request.path).collect();
+    assert!(!asked.iter().any(|path| path.ends_with("/login")), "no credential was sent: {asked:?}");
 }
 
 #[tokio::test]
