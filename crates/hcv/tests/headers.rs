@@ -3,12 +3,16 @@
 #[allow(dead_code, reason = "shared with the other tests")]
 mod script;
 
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{
+    Mutex,
+    atomic::{AtomicU32, Ordering::Relaxed},
+};
 
 use script::{Asked, Reply, Script, as_vault, reply};
 use serde_json::Value;
+use vaultterm_hcv::{ConnectorOptions, Transit, TransitAuth, TransitSettings};
 use vaultterm_reconcile::{SecretPath, Version};
-use vaultterm_sealing::SecretFields;
+use vaultterm_sealing::{SecretBytes, SecretFields, SecretText};
 use vaultterm_sync::{FaultClass, Freshness, Remote};
 
 const REFUSAL: &str =
@@ -101,6 +105,58 @@ async fn a_400_about_something_else_is_not_repeated() {
     let fault = remote.write(&path("a"), &fields("one-value"), Version::NONE).await.expect_err("refused");
     assert_eq!(fault.class, FaultClass::Invalid);
     assert_eq!(script.asked().iter().filter(|asked| asked.path.starts_with("kv/data/")).count(), 1);
+}
+
+/// Plays a Transit engine with one derived key, which binds its one ciphertext to its context.
+fn as_transit(asked: &Asked, sealed: &Mutex<Value>) -> Option<Reply> {
+    let operation = asked.path.strip_prefix("transit/")?.strip_suffix("/root")?;
+    let body: Value = serde_json::from_str(&asked.body).expect("JSON");
+    let mut sealed = sealed.lock().expect("no test panics here");
+    let errors = |text: &str| reply(400, serde_json::json!({"errors": [text]}).to_string());
+    Some(match operation {
+        _ if body["context"].is_null() => errors("missing 'context' for key derivation"),
+        "encrypt" => {
+            *sealed = body;
+            reply(200, r#"{"data":{"ciphertext":"vault:v1:c2VhbGVk"}}"#)
+        }
+        "decrypt" if body["context"] == sealed["context"] => {
+            reply(200, serde_json::json!({"data": {"plaintext": sealed["plaintext"]}}).to_string())
+        }
+        _ => errors("cipher: message authentication failed"),
+    })
+}
+
+#[tokio::test]
+async fn the_seal_is_asked_for_again_without_a_header_that_is_refused() {
+    let sealed = Mutex::new(Value::Null);
+    let script = Script::start(move |asked| {
+        as_a_vault_that_refuses(asked)
+            .or_else(|| as_transit(asked, &sealed))
+            .or_else(|| (asked.path == "auth/approle/login").then(|| as_vault(asked).with("X-Vault-Index", "opaque")))
+    })
+    .await;
+    let auth = TransitAuth::AppRole {
+        mount: "approle".to_owned(),
+        role_id: script::ROLE_ID.to_owned(),
+        secret_id: SecretText::new(script::SECRET_ID.to_owned()),
+    };
+    let settings = TransitSettings {
+        address: script.address.clone(),
+        namespace: None,
+        ca_pem: None,
+        auth,
+        mount: "transit".to_owned(),
+        key: "root".to_owned(),
+    };
+    let transit = Transit::new(settings, ConnectorOptions::default());
+    let root_key = SecretBytes::new(vec![7; 32]);
+    let ciphertext = transit.seal(&root_key, b"context").await.expect("sealed");
+    assert_eq!(transit.open(&ciphertext, b"context").await.expect("opened").expose(), root_key.expose());
+    let asked = script.asked();
+    let refused = asked.iter().filter(|asked| asked.header("x-vault-inconsistent").is_some()).count();
+    assert_eq!(refused, 1, "it is tried once, and remembered: {asked:#?}");
+    let encrypted = asked.iter().filter(|asked| asked.path == "transit/encrypt/root").count();
+    assert_eq!(encrypted, 1, "{asked:#?}");
 }
 
 #[tokio::test]

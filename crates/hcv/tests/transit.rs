@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use vaultterm_hcv::{Binding, ConnectorOptions, Transit, TransitAuth, TransitCiphertext, TransitSettings};
 use vaultterm_sealing::{SecretBytes, SecretText};
 use vaultterm_sync::{FaultClass, RemoteFault};
-use vaultterm_testkit::openbao::{AppRole, Credentials, OpenBao};
+use vaultterm_testkit::openbao::{AppRole, Credentials, OpenBao, Product, Setup};
 
 const CONTEXT: &[u8] = b"vaultterm root key v1 of a test";
 const POLICY: &str = r#"
@@ -21,7 +21,11 @@ struct House {
 impl House {
     /// Starts a server with Transit, creates the key `root`, and a role that may use it.
     async fn new(key: Value) -> Self {
-        let server = OpenBao::start().await;
+        Self::on(OpenBao::start().await, key).await
+    }
+
+    /// The same on a given server.
+    async fn on(server: OpenBao, key: Value) -> Self {
         let root = server.root();
         root.call("POST", "sys/mounts/transit", Some(json!({"type": "transit"}))).await;
         root.call("POST", "transit/keys/root", Some(key)).await;
@@ -85,6 +89,26 @@ async fn a_derived_key_seals_with_a_context_and_is_rewrapped_in_vault() {
     }
     let asked: Vec<_> = house.server.audited().into_iter().map(|request| request.path).collect();
     assert!(asked.iter().any(|path| path == "transit/rewrap/root"), "{asked:?}");
+}
+
+/// HashiCorp Vault, or the stand-in for one, refuses every request with `X-Vault-Inconsistent: forward-active-node`.
+#[tokio::test]
+async fn a_server_that_refuses_to_forward_to_the_active_node_seals_opens_and_seals_again() {
+    let setup = Setup { product: Some(Product::vault()), ..Setup::default() };
+    let house = House::on(OpenBao::start_with(setup).await, json!({"derived": true})).await;
+    let asked = reqwest::Client::new()
+        .post(format!("{}/v1/transit/encrypt/root", house.server.address()))
+        .header("X-Vault-Token", house.server.root_token())
+        .header("X-Vault-Inconsistent", "forward-active-node")
+        .body(r#"{"plaintext":"aGVsbG8=","context":"aGVsbG8="}"#);
+    assert_eq!(asked.send().await.expect("an answer").status(), 400, "it refuses the header");
+    let transit = house.transit();
+    let sealed = transit.seal(&plaintext(), CONTEXT).await.expect("sealed");
+    house.call("transit/keys/root/rotate", Value::Null).await;
+    let resealed = transit.reseal(&sealed, CONTEXT).await.expect("sealed again");
+    assert_eq!((sealed.key_version(), resealed.key_version()), (Some(1), Some(2)));
+    assert_eq!(transit.open(&resealed, CONTEXT).await.expect("opened").expose(), plaintext().expose());
+    assert!(transit.examine().await.expect("examined").facts.is_none());
 }
 
 #[tokio::test]
