@@ -172,9 +172,14 @@ pub(crate) fn read_look(request: &Request, answer: &Answer) -> Result<Seen, Remo
     Ok(answer.parse::<Envelope<KeyMetadata<'_>>>(&request.doing)?.data.seen(answer.server_time))
 }
 
+/// Returns the path of the mount's configuration.
+pub(crate) fn config_path(scope: &Scope) -> String {
+    format!("{}/config", scope.mount())
+}
+
 /// Returns the request for the configuration of the mount.
 pub(crate) fn config_request(scope: &Scope) -> Request {
-    Request::get(Route::new(format!("{}/config", scope.mount())), "reading the configuration at", &["read"])
+    Request::get(Route::new(config_path(scope)), "reading the configuration at", &["read"])
 }
 
 /// Reads the number of versions that the mount keeps per secret. 0 means that it is not set.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use vaultterm_reconcile::Mode;
 
 use crate::{
-    Listing, approle,
+    Listing, approle, kv2,
     route::Scope,
     sys::{CAPABILITIES_SELF, Capabilities, Product},
 };
@@ -23,7 +23,7 @@ pub(crate) struct Need {
 pub(crate) fn needs(scope: &Scope, mode: Mode, annotate: bool) -> Vec<Need> {
     let need = |capability, api| Need { capability, path: scope.glob(api) };
     let mut needs = vec![need("read", "data"), need("read", "metadata")];
-    if matches!(mode, Mode::Push | Mode::Bidirectional) {
+    if writes(mode) {
         // `delete` is needed even where deletions are retained, because a record that moves leaves its old
         // path.
         needs.extend([need("create", "data"), need("update", "data"), need("update", "delete")]);
@@ -32,6 +32,18 @@ pub(crate) fn needs(scope: &Scope, mode: Mode, annotate: bool) -> Vec<Need> {
         }
     }
     needs
+}
+
+fn writes(mode: Mode) -> bool {
+    matches!(mode, Mode::Push | Mode::Bidirectional)
+}
+
+/// The AppRole mount and role with which a session logged in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Login<'a> {
+    pub(crate) mount: &'a str,
+    /// The role; `None` if the server did not name it.
+    pub(crate) role: Option<&'a str>,
 }
 
 /// A capability that a run can do without.
@@ -43,16 +55,23 @@ pub(crate) struct Optional {
 }
 
 /// Returns the optional capabilities that `connection policy` prints too. Each has a fallback.
-pub(crate) fn optional(scope: &Scope, product: Product, auth_mount: &str, role: Option<&str>) -> Vec<Optional> {
+pub(crate) fn optional(scope: &Scope, mode: Mode, product: Product, login: Login<'_>) -> Vec<Optional> {
     let mut optional = Vec::new();
     let mut add = |capability, path, without| optional.push(Optional { need: Need { capability, path }, without });
     if product == Product::OpenBao {
         add("list", folder(scope, "detailed-metadata"), "the scope is listed in another way");
         add("scan", folder(scope, "detailed-metadata"), "the scope is listed folder by folder");
     }
+    if writes(mode) {
+        add(
+            "read",
+            kv2::config_path(scope),
+            "only the setting of a secret says for certain how many versions it keeps",
+        );
+    }
     add("update", CAPABILITIES_SELF.to_owned(), "what is missing is only found by the run that needs it");
-    if let Some(role) = role {
-        let path = approle::lookup_path(auth_mount, role);
+    if let Some(role) = login.role {
+        let path = approle::lookup_path(login.mount, role);
         add("update", path, "nobody is told when the SecretID expires");
     }
     optional

@@ -105,6 +105,10 @@ fn blocks(request: &PolicyRequest<'_>) -> Vec<Block> {
         let why = "The same for many secrets in one answer: `scan` for small scopes, `list` for large ones. Each is optional beside the other.";
         blocks.push(block(why, below("detailed-metadata"), &[("list", true), ("scan", true)]));
     }
+    if writes {
+        let why = "Optional: how many versions a secret keeps. Without it, every version that only Vault holds counts as one that a write erases.";
+        blocks.push(block(why, format!("{}/config", trimmed(request.mount)), &[("read", true)]));
+    }
     let why = "Optional: what is missing is named before a run, and an expired token is told from a denial.";
     blocks.push(block(why, "sys/capabilities-self".to_owned(), &[("update", true)]));
     let why = "The token is revoked at the end of every run.";
@@ -279,6 +283,7 @@ mod tests {
                 "patch kv/metadata/team/app/*",
                 "list kv/detailed-metadata/team/app/*",
                 "scan kv/detailed-metadata/team/app/*",
+                "read kv/config",
                 "update sys/capabilities-self",
                 "update auth/token/revoke-self",
             ]

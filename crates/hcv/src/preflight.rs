@@ -13,7 +13,7 @@ use crate::{
     connector::failed,
     fault, freshness,
     http::{Answer, Namespace, Request},
-    needs::{Need, Optional, Ways, needs, optional, paths, revoking},
+    needs::{Login, Need, Optional, Ways, needs, optional, paths, revoking},
     route::Scope,
     session::Session,
     sys::{Capabilities, Mount, Product},
@@ -48,7 +48,8 @@ impl Preflight<'_> {
     pub(crate) async fn look_around(&self, listing: Listing, report: &mut TestReport) -> Result<Findings, RemoteFault> {
         let options = &self.connection.options;
         let needs = needs(self.scope, options.mode, options.annotate);
-        let optional = optional(self.scope, self.product, &self.connection.auth_mount, self.role.as_deref());
+        let login = Login { mount: &self.connection.auth_mount, role: self.role.as_deref() };
+        let optional = optional(self.scope, options.mode, self.product, login);
         let paths = paths(self.scope, &needs, &optional);
         let (mount_request, question) = (Mount::request(self.scope), Capabilities::request(&paths));
         let (mount, capabilities) =

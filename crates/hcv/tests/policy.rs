@@ -29,6 +29,15 @@ impl Grant {
     fn lists(&self) -> bool {
         matches!(self.capability.as_str(), "list" | "scan")
     }
+
+    fn reads_the_mounts_configuration(&self) -> bool {
+        self.path == format!("{MOUNT}/config")
+    }
+
+    /// Says whether it is about secrets, and nothing works without it.
+    fn is_needed(&self) -> bool {
+        self.path.starts_with(MOUNT) && !self.reads_the_mounts_configuration()
+    }
 }
 
 /// Reads the grants from a printed policy.
@@ -135,7 +144,7 @@ async fn the_test_and_a_run_name_each_capability_that_is_missing_before_anything
     for mode in Mode::ALL {
         let world = with_a_secret(*mode).await;
         let all = grants(&hcl(*mode));
-        let of_secrets = all.iter().filter(|grant| grant.path.starts_with(MOUNT) && !grant.lists());
+        let of_secrets = all.iter().filter(|grant| grant.is_needed() && !grant.lists());
         let mut seen = 0;
         for grant in of_secrets {
             world.set_policy(&without(&all, |other| other == grant)).await;
@@ -272,7 +281,7 @@ async fn a_capability_that_is_taken_away_mid_run_is_named_by_what_needed_it() {
     let mode = Mode::Bidirectional;
     let world = with_a_secret(mode).await;
     let all = grants(&hcl(mode));
-    for grant in all.iter().filter(|grant| grant.path.starts_with(MOUNT)) {
+    for grant in all.iter().filter(|grant| grant.is_needed()) {
         world.set_policy(&hcl(mode)).await;
         let listing = match grant.capability.as_str() {
             "scan" => Listing::Scan,
@@ -308,6 +317,28 @@ async fn a_role_that_may_not_ask_still_works_and_a_denial_says_where() {
     assert_eq!(fault.class, FaultClass::Denied);
     assert!(fault.message.contains("writing kv/data/team/app/there"), "{fault:?}");
     remote.close().await.expect("revoked");
+}
+
+#[tokio::test]
+async fn the_mounts_configuration_is_read_where_the_printed_policy_is_used_and_missed_without_harm() {
+    for mode in [Mode::Push, Mode::Bidirectional] {
+        let world = with_a_secret(mode).await;
+        world.server.root().call("POST", &format!("{MOUNT}/config"), Some(json!({"max_versions": 7}))).await;
+        let all = grants(&hcl(mode));
+        let name = format!("read on {MOUNT}/config");
+        for (granted, versions_max, says) in [(true, Some(7), "granted"), (false, None, "not granted, and optional: ")]
+        {
+            world.set_policy(&without(&all, |grant| !granted && grant.reads_the_mounts_configuration())).await;
+            let report = world.connector().test(&world.connection, &world.secrets()).await;
+            assert!(report.ok, "{report:#?}");
+            let check = report.checks.iter().find(|check| check.name == name).expect("it is looked at");
+            assert!(check.detail.starts_with(says), "{check:?}");
+            let remote = world.connect().await;
+            assert_eq!(remote.versions_max().await.expect("no fault"), versions_max);
+            remote.close().await.expect("revoked");
+        }
+    }
+    assert!(!grants(&hcl(Mode::Pull)).iter().any(Grant::reads_the_mounts_configuration), "a pull evicts nothing");
 }
 
 #[tokio::test]
