@@ -151,16 +151,18 @@ fn refused_login(request: &Request, answer: &Answer, auth_mount: &str) -> Remote
     }
 }
 
-/// Takes the `SecretID` out of a wrapping token. The token works once.
+/// Refuses a wrapping token that does not wrap a `SecretID` of an AppRole mount. The lookup does not use up the
+/// token. It comes before [`unwrap`], so that a token that wraps something else is not spent and a forged token is
+/// not taken for a `SecretID`.
 ///
 /// # Errors
 /// [`FaultClass::LoginRefused`] when the token does not wrap a `SecretID` of this AppRole mount, or was used
 /// before. In the second case another party may have the `SecretID`.
-pub(crate) async fn unwrap(
+pub(crate) async fn refuse_other_wraps(
     transport: &Transport,
     auth_mount: &str,
     token: &SecretText,
-) -> Result<SecretText, RemoteFault> {
+) -> Result<(), RemoteFault> {
     #[derive(Serialize)]
     struct Lookup<'a> {
         token: &'a str,
@@ -169,12 +171,6 @@ pub(crate) async fn unwrap(
     struct Wrapped {
         creation_path: String,
     }
-    #[derive(Deserialize)]
-    struct Issued {
-        secret_id: String,
-    }
-    // Looking up the origin of the token does not use it up. The lookup comes first, so that a token that
-    // wraps something else is not spent and a forged token is not taken for a SecretID.
     let json = serde_json::to_vec(&Lookup { token: token.expose() }).expect("a text always encodes");
     let route = Route::new("sys/wrapping/lookup");
     let request = Request {
@@ -187,15 +183,28 @@ pub(crate) async fn unwrap(
         return Err(refused_unwrap(&request, &answer));
     }
     let path = answer.parse::<Envelope<Wrapped>>(&request.doing)?.data.creation_path;
-    if !wraps_secret_id(&path, auth_mount) {
-        return Err(fault::hinted(
-            FaultClass::LoginRefused,
-            format!(
-                "the wrapping token does not hold a SecretID of auth/{auth_mount}: it was made at `{}`",
-                answer.sent.foreign(&path)
-            ),
-            "wrap the answer of auth/<mount>/role/<role>/secret-id; if this token was handed to you as one, find out who made it",
-        ));
+    if wraps_secret_id(&path, auth_mount) {
+        return Ok(());
+    }
+    Err(fault::hinted(
+        FaultClass::LoginRefused,
+        format!(
+            "the wrapping token does not hold a SecretID of auth/{auth_mount}: it was made at `{}`",
+            answer.sent.foreign(&path)
+        ),
+        "wrap the answer of auth/<mount>/role/<role>/secret-id; if this token was handed to you as one, find out who made it",
+    ))
+}
+
+/// Takes the `SecretID` out of a wrapping token. The token works once. The caller must have called
+/// [`refuse_other_wraps`].
+///
+/// # Errors
+/// [`FaultClass::LoginRefused`] when the token was used before. Another party may have the `SecretID` then.
+pub(crate) async fn unwrap(transport: &Transport, token: &SecretText) -> Result<SecretText, RemoteFault> {
+    #[derive(Deserialize)]
+    struct Issued {
+        secret_id: String,
     }
     let route = Route::new("sys/wrapping/unwrap");
     let request = Request {

@@ -7,7 +7,8 @@ use vaultterm_sync::RemoteFault;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
     /// What was checked: `address`, `tls`, `health`, `namespace`, `login`, `mount`, `listing`, `freshness`,
-    /// `token` (its revocation at the end), or a capability with its path, as in `read on kv/data/team/*`.
+    /// `token` (its revocation at the end), `answers` (fails when the server is too slow or an answer cannot be
+    /// read), or a capability with its path, as in `read on kv/data/team/*`.
     pub name: String,
     /// Whether the check passed.
     pub ok: bool,

@@ -19,6 +19,7 @@ use vaultterm_sync::{
 use crate::{
     TestReport, VaultAddress, VaultRemote, approle,
     check::Server,
+    deadline::Deadline,
     fault::{self, Stage},
     helping::RefusedHeaders,
     http::{Namespaces, Transport},
@@ -57,6 +58,9 @@ pub struct ConnectorOptions {
     pub connect_timeout: Duration,
     /// The time limit for one request, body included.
     pub request_timeout: Duration,
+    /// The time limit for the whole test of a connection, and for the unwrapping of a `SecretID`. A login, an
+    /// unwrapping or a revocation that is in progress at that time still ends, within the time of one request.
+    pub answer_timeout: Duration,
     /// The way to list stamps.
     pub listing: Listing,
     /// The number of keys per page of a listing.
@@ -71,6 +75,7 @@ impl Default for ConnectorOptions {
             allow_plaintext: false,
             connect_timeout: Duration::from_secs(5),
             request_timeout: Duration::from_secs(30),
+            answer_timeout: Duration::from_secs(60),
             listing: Listing::Auto,
             page_size: 1_000,
             listing_concurrency: 8,
@@ -95,10 +100,10 @@ impl VaultConnector {
     }
 
     /// Checks everything that a run needs, changes nothing, and revokes its token. The credential must be
-    /// unwrapped.
+    /// unwrapped. The check `answers` fails when the server is too slow.
     pub async fn test(&self, connection: &Connection, secrets: &ConnectionSecrets) -> TestReport {
         let mut report = TestReport::default();
-        match self.open(connection, secrets, &mut report).await {
+        match self.open(connection, secrets, &mut report, self.deadline()).await {
             Ok(opened) => match opened.remote.close().await {
                 Ok(()) => report.pass("token", "revoked at the end"),
                 Err(fault) => report.fail("token", &fault),
@@ -192,17 +197,19 @@ impl VaultConnector {
         connection: &Connection,
         secrets: &ConnectionSecrets,
         report: &mut TestReport,
+        deadline: Deadline,
     ) -> Result<Opened, RemoteFault> {
         let scope = Scope::new(&connection.mount, &connection.path).map_err(|reason| {
             let hint = "mount and path are names divided by `/`";
             failed(report, "mount", fault::hinted(FaultClass::Misconfigured, reason, hint))
         })?;
-        let (transport, health) = self.reach(connection, secrets, report).await?;
+        let (transport, health) = deadline.hold(self.reach(connection, secrets, report)).await?;
         let Credential::SecretId(secret_id) = &secrets.credential else {
             let hint = "unwrap it first: the SecretID is then stored in its place";
             let fault = fault::hinted(FaultClass::LoginRefused, "the SecretID is still wrapped", hint);
             return Err(failed(report, "login", fault));
         };
+        deadline.check()?;
         let sign_of_life = Mount::request(&scope);
         let login =
             Session::open(transport, &connection.auth_mount, &connection.role_id, secret_id.duplicate(), sign_of_life);
@@ -218,13 +225,18 @@ impl VaultConnector {
             secondary: health.is_secondary(),
             role,
         };
-        match found.look_around(self.options.listing, report).await {
+        match deadline.hold(found.look_around(self.options.listing, report)).await {
             Ok(findings) => Ok(self.opened(connection, scope, session, health, findings)),
             Err(fault) => {
                 session.abandon().await;
                 Err(fault)
             }
         }
+    }
+
+    /// Returns the deadline of a test or an unwrapping that begins now.
+    fn deadline(&self) -> Deadline {
+        Deadline::after(self.options.answer_timeout)
     }
 
     fn opened(
@@ -279,8 +291,11 @@ impl Connector for VaultConnector {
         secrets: &ConnectionSecrets,
     ) -> Result<Option<SecretText>, RemoteFault> {
         let Credential::WrappingToken(token) = &secrets.credential else { return Ok(None) };
-        let (transport, _) = self.reach(connection, secrets, &mut TestReport::default()).await?;
-        approle::unwrap(&transport, &connection.auth_mount, token).await.map(Some)
+        let deadline = self.deadline();
+        let (transport, _) = deadline.hold(self.reach(connection, secrets, &mut TestReport::default())).await?;
+        deadline.hold(approle::refuse_other_wraps(&transport, &connection.auth_mount, token)).await?;
+        deadline.check()?;
+        approle::unwrap(&transport, token).await.map(Some)
     }
 
     async fn connect(
@@ -289,7 +304,7 @@ impl Connector for VaultConnector {
         secrets: &ConnectionSecrets,
     ) -> Result<Connected<VaultRemote>, RemoteFault> {
         let Opened { remote, identity, secret_id_expires } =
-            self.open(connection, secrets, &mut TestReport::default()).await?;
+            self.open(connection, secrets, &mut TestReport::default(), Deadline::NONE).await?;
         Ok(Connected { remote, identity, secret_id_expires })
     }
 }

@@ -13,6 +13,7 @@ mod anchor;
 mod approle;
 mod check;
 mod connector;
+mod deadline;
 mod fault;
 mod freshness;
 mod helping;

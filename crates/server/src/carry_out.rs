@@ -5,8 +5,9 @@
 //! request that may change something is carried out by a task of its own, and the connection only waits for
 //! it. This is one layer around all routes: no handler can forget it.
 //!
-//! A deadline bounds the waiting, not the work: the work has bounds of its own ([`WITHIN`], the time limit of
-//! each request to Vault).
+//! A deadline bounds the waiting, not the work. The work has bounds of its own: [`WITHIN`] for what the engine does,
+//! the client's `answer_timeout` for the test of a connection and for the unwrapping of a `SecretID`, and the time
+//! limit of each request to Vault.
 
 use std::time::Duration;
 

@@ -74,7 +74,8 @@ variables! {
     ALLOW_PLAINTEXT_VAULT = "VAULTTERM_ALLOW_PLAINTEXT_VAULT", Some("allow_plaintext_vault"), None, "`0`",
         "`1` allows connections to a Vault over plain HTTP on another machine.";
     VAULT_TIMEOUT = "VAULTTERM_VAULT_TIMEOUT_SECONDS", Some("vault_timeout_seconds"), None, "`30`",
-        "How long one request to a Vault may take, 1 to 600 seconds. Opening the connection has 5 of them at most.";
+        "How long one request to a Vault may take, 1 to 600 seconds. Opening the connection has 5 of them at most. \
+         The test of a connection and the unwrapping of a SecretID end after 60 seconds in all, or twice this time if that is longer.";
     KEY_PROVIDER = "KEY_PROVIDER", Some("key_provider"), None, "`local`",
         "Who keeps the root key: `local` (a file), or `hcv-transit` (sealed under a Transit key).";
     MASTER_KEY_FILE = "MASTER_KEY_FILE", Some("master_key_file"), None, "`<data>/master.key`",
@@ -201,10 +202,13 @@ impl ServerConfig {
                 .hint("name the file with --config, or the directory with VAULTTERM_DATA_DIR"));
             }
         }
+        let usual = ConnectorOptions::default();
+        let request_timeout = sources.vault_timeout()?;
         let vault = ConnectorOptions {
             allow_plaintext: sources.truth(ALLOW_PLAINTEXT_VAULT)?,
-            request_timeout: sources.vault_timeout()?,
-            ..ConnectorOptions::default()
+            request_timeout,
+            answer_timeout: usual.answer_timeout.max(request_timeout * 2),
+            ..usual
         };
         let config = Self {
             database: sources.database(&data_dir)?,

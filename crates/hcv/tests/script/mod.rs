@@ -1,7 +1,10 @@
 //! A server whose answers a test scripts. Requests that the test does not answer get the answer of a single
 //! node of HashiCorp Vault.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -42,16 +45,22 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: String,
+    /// How long it is waited before it is given.
+    pub(crate) after: Duration,
 }
 
 pub(crate) fn reply(status: u16, body: impl Into<String>) -> Reply {
-    Reply { status, headers: Vec::new(), body: body.into() }
+    Reply { status, headers: Vec::new(), body: body.into(), after: Duration::ZERO }
 }
 
 impl Reply {
     pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
         self.headers.push((name, value.to_owned()));
         self
+    }
+
+    pub(crate) fn after(self, after: Duration) -> Self {
+        Self { after, ..self }
     }
 }
 
@@ -84,7 +93,8 @@ impl Script {
         loop {
             let asked = read(&mut client).await?;
             self.asked.lock().expect("no test panics here").push(asked.clone());
-            let Reply { status, headers, body } = answering(&asked).unwrap_or_else(|| as_vault(&asked));
+            let Reply { status, headers, body, after } = answering(&asked).unwrap_or_else(|| as_vault(&asked));
+            tokio::time::sleep(after).await;
             let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
             let head = format!("HTTP/1.1 {status} Said\r\nContent-Length: {}\r\n{headers}\r\n", body.len());
             client.write_all(head.as_bytes()).await.ok()?;

@@ -184,8 +184,8 @@ pub(crate) struct TestView {
 /// One thing that was checked.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct CheckView {
-    /// `address`, `tls`, `health`, `namespace`, `login`, `mount`, `listing`, `freshness`, `token`, or a
-    /// capability and its path.
+    /// `address`, `tls`, `health`, `namespace`, `login`, `mount`, `listing`, `freshness`, `token`, `answers`
+    /// (of a server that is too slow), or a capability and its path.
     name: String,
     ok: bool,
     detail: String,
@@ -200,7 +200,8 @@ pub(crate) struct ServerView {
     version: String,
 }
 
-/// Checks everything that a run needs; changes nothing on either side.
+/// Checks everything that a run needs; changes nothing on either side. A server that needs more than a minute is
+/// not waited for.
 #[utoipa::path(post, path = "/connections/{id}/test", tag = "connections", request_body = Nothing,
     params(("id" = Uuid, Path)), responses((status = 200, body = TestView)))]
 pub(crate) async fn test(
