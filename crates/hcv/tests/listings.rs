@@ -64,7 +64,12 @@ async fn a_folder_that_may_not_be_listed_ends_the_observation() {
     for name in ["open/a", "closed/b", "c"] {
         world.server.root().put(MOUNT, &format!("team/app/{name}"), json!({"value": "1"})).await;
     }
-    let closed = |api: &str| format!("\npath \"{MOUNT}/{api}/team/app/closed/*\" {{ capabilities = [\"deny\"] }}\n");
+    // HashiCorp Vault looks for a rule for `closed` before it looks for one for `closed/`, and there the rule for
+    // the whole scope would grant the listing.
+    let closed = |api: &str| {
+        let folder = format!("{MOUNT}/{api}/team/app/closed");
+        ["", "/*"].map(|end| format!("\npath \"{folder}{end}\" {{ capabilities = [\"deny\"] }}\n")).concat()
+    };
     for (listing, api, hcl) in [
         (Listing::DetailedList, "detailed-metadata", world::hcl(Mode::Pull)),
         (Listing::PerKey, "metadata", vault_hcl(Mode::Pull)),
