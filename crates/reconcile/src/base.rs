@@ -9,10 +9,10 @@ use crate::{Content, Mode, RecordId, RecordType, RemoteStamp, Revision, UnixNano
 pub struct BaseEntry {
     /// The record that was synchronized.
     pub record_id: RecordId,
-    /// The revision that both sides agreed on; local history still holds it. Where both sides were
-    /// never in step ([`Accepted::agreed`]), it is the revision that keeps what the secret held.
+    /// The revision on which both sides agreed. Local history still contains it. If the sides were never in
+    /// step ([`Accepted::agreed`] is false), it is the revision that keeps the value of the secret.
     pub revision: Revision,
-    /// Its type then.
+    /// The type of the record at that time.
     pub record_type: RecordType,
     /// The remote version at that time.
     pub stamp: RemoteStamp,
@@ -20,17 +20,19 @@ pub struct BaseEntry {
     pub expires: Option<UnixNanos>,
     /// Whether the two sides are still linked.
     pub link: Link,
-    /// From which version on local history holds every remote version up to that of `stamp`: each was
-    /// written from here, or brought here. An older one may be somebody else's that nobody brought here.
+    /// The first version from which on local history contains every remote version up to that of `stamp`,
+    /// because VaultTerm wrote or imported each of them. An older version may come from another client, and
+    /// may never have been imported.
     #[serde(default = "no_version")]
     pub held_since: Version,
-    /// Set when a person accepted that the two sides differ: `stamp` is then the version that was
-    /// accepted beside the record's revision `local`.
+    /// The accepted difference, if a person accepted that the two sides differ. Then `stamp` is the version
+    /// that was accepted beside the record's revision `local`.
     #[serde(default)]
     pub accepted: Option<Accepted>,
 }
 
-/// What bases that were recorded before versions were counted know: nothing.
+/// Returns the `held_since` of a base that was recorded before this field existed. No version counts as held
+/// then.
 const fn no_version() -> Version {
     Version(u64::MAX)
 }
@@ -52,13 +54,13 @@ impl BaseEntry {
         }
     }
 
-    /// Returns the record's revision that this entry was made for.
+    /// Returns the revision that the record had when this entry was recorded.
     #[must_use]
     pub fn local_revision(&self) -> Revision {
         self.accepted.as_ref().map_or(self.revision, |accepted| accepted.local)
     }
 
-    /// Checks whether `revision` is one that both sides held.
+    /// Returns whether both sides really agreed on `revision`.
     #[must_use]
     pub fn is_agreed(&self) -> bool {
         self.accepted.as_ref().is_none_or(|accepted| accepted.agreed)
@@ -66,54 +68,52 @@ impl BaseEntry {
 }
 
 /// A difference between the two sides that a person accepted (*keep local* in a pull, *keep remote* in a
-/// push). Both sides are remembered as they were: local history holds both contents.
+/// push). Local history contains the contents of both sides at that time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accepted {
-    /// The record's revision that stays different.
+    /// The revision of the record, which stays different from the secret.
     pub local: Revision,
-    /// The record's revision that keeps what the secret held.
+    /// The revision of the record that keeps the value of the secret.
     pub remote: Revision,
-    /// Whether both sides were in step before. If so, the base's revision says on what.
+    /// Whether both sides were in step before. If so, they agreed on the revision of the base.
     pub agreed: bool,
     /// The mode in which it was accepted. In another mode the path is examined again.
     pub mode: Mode,
-    /// Whether a person asked since that the path is decided again.
+    /// Whether a person has since asked for a new decision about the path.
     #[serde(default)]
     pub reopened: bool,
-    /// Who accepted it.
+    /// The person who accepted it.
     pub by: String,
-    /// When.
+    /// The time at which it was accepted.
     pub at: UnixNanos,
 }
 
 impl Accepted {
-    /// Checks whether the difference still counts as accepted in this mode, as far as people are concerned.
-    /// A change of either side ends it too.
+    /// Returns whether the difference still counts as accepted in this mode and was not reopened. A change of
+    /// either side also ends the acceptance, but is not checked here.
     #[must_use]
     pub fn holds_in(&self, mode: Mode) -> bool {
         !self.reopened && self.mode == mode
     }
 }
 
-/// What the two sides held when a person accepted that they differ.
+/// The contents of the two sides when a person accepted that they differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AcceptedContents {
-    /// The record.
+    /// The content of the record.
     pub local: Content,
-    /// The secret.
+    /// The content of the secret.
     pub remote: Content,
 }
 
-/// Whether a path is still kept in step.
+/// The link between the two sides of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Link {
     /// Both sides are kept in step.
     Linked,
-    /// Deleted locally with `deletions = retain`: the remote secret is left alone and not
-    /// imported again.
+    /// The record was deleted with `deletions = retain`. The secret is left alone and not imported again.
     LocalGone,
-    /// Deleted remotely with `deletions = retain`: the record is left alone and not
-    /// written again.
+    /// The secret was deleted with `deletions = retain`. The record is left alone and not written again.
     RemoteGone,
 }

@@ -1,4 +1,4 @@
-//! What stops a whole run until a person has looked.
+//! The guards, which stop a whole run until a person has looked at it.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,12 +8,12 @@ use crate::{
     input::Input,
 };
 
-/// A reason to write nothing.
+/// A reason for a run to write nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Halt {
-    /// Which guard.
+    /// The guard that stopped the run.
     pub kind: HaltKind,
-    /// What was found, with numbers, and what acknowledging will do.
+    /// The finding with its numbers, and the effect of an acknowledgement.
     pub detail: String,
 }
 
@@ -23,19 +23,19 @@ pub struct Halt {
 pub enum HaltKind {
     /// One side would lose too much of its base.
     MassDeletion,
-    /// A side with at least two base paths shows none.
+    /// A side is empty, although the base has at least two paths.
     SideEmptied,
-    /// Versions in Vault went backwards, or the database did.
+    /// Vault or the database went back to an earlier state.
     Rewound,
     /// Another cluster or mount answers at the address.
     RemoteReplaced,
-    /// Mount, path, namespace or address was edited.
+    /// The mount, path, namespace or address of the connection was edited.
     ScopeChanged,
-    /// The license does not include synchronization. The planner never finds it: the engine raises it
-    /// when a run is about to write.
+    /// The license does not include synchronization. The planner never finds this. The engine raises it when
+    /// a run is about to write.
     License,
-    /// A namespace is configured, and the server ignores it. The planner never finds it: the engine
-    /// raises it before it logs in.
+    /// A namespace is configured, and the server ignores it. The planner never finds this. The engine raises
+    /// it before it logs in.
     NamespaceIgnored,
 }
 
@@ -65,14 +65,14 @@ impl HaltKind {
         }
     }
 
-    /// Says whether a person may accept it and go on.
+    /// Returns whether a person may acknowledge the halt, so that a run can go on.
     #[must_use]
     pub const fn can_be_acknowledged(self) -> bool {
         !matches!(self, Self::License | Self::NamespaceIgnored)
     }
 }
 
-/// Base paths a side must have before "none left" is worth a halt.
+/// The minimum number of paths of the base for which an empty side is worth a halt.
 const EMPTIED_BASE_MIN: usize = 2;
 
 /// Returns the halts of a plan that no person has acknowledged yet, sorted by kind.

@@ -7,7 +7,8 @@
 //! This crate does no IO, reads no clock, draws no random number, and never sees a value in plaintext.
 //! Contents are keyed digests per field ([`Content`]).
 //!
-//! Start reading at `planner.rs`; `decide.rs` is the table of the three modes, and `tests/exhaustive.rs` holds every small state to it.
+//! Start reading at `planner.rs`. `decide.rs` is the table of the three modes, and `tests/exhaustive.rs`
+//! tests it in every small state.
 
 mod accepted;
 mod base;

@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Content, MergePolicy, RecordType, descriptive::is_descriptive, record_type::Group};
 
-/// Where a field of a merge comes from.
+/// The source of a field of a merge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Side {
-    /// The record (also for fields equal on both sides).
+    /// The record. Fields that are equal on both sides also come from here.
     Local,
     /// The secret.
     Remote,
-    /// Neither: a person gave a new value while resolving a conflict.
+    /// Neither side. A person gave a new value while resolving a conflict.
     Given,
 }
 

@@ -23,7 +23,7 @@ macro_rules! choice {
 }
 
 choice!(
-    /// Which way credentials travel.
+    /// The direction in which credentials travel.
     Mode {
         /// VaultTerm is authoritative.
         Push = "push",
@@ -34,52 +34,52 @@ choice!(
     }
 );
 choice!(
-    /// Whether edits of different fields are merged.
+    /// The rule for merging edits of different fields.
     MergePolicy {
-        /// Three-way per field, where one side changed nothing but descriptive fields.
+        /// Merges field by field, if one side changed only descriptive fields.
         Descriptive = "descriptive",
-        /// Three-way per field, with atomic groups: fields that belong together may come from two
-        /// people where no group is known.
+        /// Merges field by field, and takes each atomic group from one side. If no group is known, fields
+        /// that belong together may come from two people.
         Field = "field",
         /// Every change on both sides is a conflict.
         Secret = "secret",
     }
 );
 choice!(
-    /// What a deletion on one side does to the other.
+    /// The effect of a deletion on one side.
     DeletionPolicy {
-        /// Drop the link, leave the other side alone.
+        /// Drops the link and leaves the other side alone.
         Retain = "retain",
-        /// Delete on the other side too (recoverably).
+        /// Also deletes on the other side (recoverably).
         Propagate = "propagate",
     }
 );
 choice!(
-    /// What a passed `deletion_time` (`delete_version_after`) does.
+    /// The effect of a `deletion_time` that has passed (`delete_version_after`).
     ExpiryPolicy {
-        /// Nothing: the record stays.
+        /// The record stays.
         Ignore = "ignore",
-        /// Counts as a deletion.
+        /// The expiry counts as a deletion.
         Propagate = "propagate",
     }
 );
 choice!(
-    /// What happens when both sides hold a path at the first sync, with different content.
+    /// The decision about a path that both sides have with different contents at the first sync.
     InitialPolicy {
         /// A person decides.
         Conflict = "conflict",
-        /// The record wins; the remote value is kept as a revision.
+        /// The record wins. The remote value is kept as a revision.
         PreferLocal = "prefer_local",
         /// The secret wins. The value of the record stays in its history.
         PreferRemote = "prefer_remote",
     }
 );
 choice!(
-    /// What happens to an edit on the side that is not authoritative.
+    /// The effect of an edit on the side that is not authoritative.
     DriftPolicy {
         /// A person decides.
         Conflict = "conflict",
-        /// The authoritative side wins; the other value is kept as a revision.
+        /// The authoritative side wins. The other value is kept as a revision.
         Overwrite = "overwrite",
     }
 );
@@ -89,7 +89,7 @@ choice!(
 pub struct Options {
     /// The direction in which credentials travel.
     pub mode: Mode,
-    /// Which edits on both sides are merged.
+    /// The rule for merging edits on both sides.
     pub merge: MergePolicy,
     /// The effect of deletions.
     pub deletions: DeletionPolicy,
@@ -111,13 +111,13 @@ pub struct Options {
 }
 
 impl Options {
-    /// Says whether the connection marks secrets in Vault at all.
+    /// Returns whether the connection marks secrets in Vault at all.
     #[must_use]
     pub const fn marks(&self) -> bool {
         self.annotate && !matches!(self.mode, Mode::Pull)
     }
 
-    /// Says what the choices risk, in a sentence for people; `None` when they risk nothing.
+    /// Returns the risk of the chosen options in a sentence for people, or `None` if there is no risk.
     #[must_use]
     pub const fn risk(&self) -> Option<&'static str> {
         match (self.mode, self.merge) {

@@ -8,7 +8,7 @@ use crate::{
     BaseEntry, Content, Halt, RecordId, RecordType, RemoteStamp, Revision, SecretPath, Side, UnixNanos, Version,
 };
 
-/// What a run will do. Sorted by path; the same input gives the same plan, byte for byte.
+/// What a run will do. The lists are sorted by path, and the same input gives the same plan, byte for byte.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// The steps to carry out. A path has at most one step.
@@ -19,13 +19,13 @@ pub struct Plan {
     pub skips: Vec<Skip>,
     /// The halts, which stop the whole run until a person acknowledges them.
     pub halts: Vec<Halt>,
-    /// Paths in step on both sides.
+    /// The number of paths that are in step on both sides.
     pub unchanged: u64,
-    /// Paths whose sides differ, and a person accepted that. Nothing happens there.
+    /// The paths whose sides differ because a person accepted that. A run changes nothing there.
     #[serde(default)]
     pub accepted: Vec<AcceptedDifference>,
-    /// Set when the base did not count (first sync after the scope or the remote changed):
-    /// applying the plan starts by forgetting it.
+    /// Whether the base does not count (at the first sync after the scope or the remote changed). Applying
+    /// the plan then starts by forgetting the base.
     pub base_set_aside: bool,
     /// The risks of the connection's options, in sentences for people. They do not stop anything.
     #[serde(default)]
@@ -142,16 +142,16 @@ pub enum Action {
     },
     /// Forgets the base, because both sides are gone, or the side that was left alone is.
     Forget,
-    /// One side is gone and the other is left alone: the link is dropped.
+    /// Drops the link, because one side is gone and the other is left alone.
     Unlink,
-    /// A person accepted that the sides differ: both present states are remembered, and the remote
-    /// value is kept as a revision of the record. Only a resolution plans this.
+    /// Accepts that the sides differ. The present states of both are remembered, and the remote value is kept
+    /// as a revision of the record. Only a resolution plans this.
     Accept,
-    /// The same values were written again where a person had accepted that the sides differ: what is
-    /// remembered moves to the present revision and version.
+    /// Keeps an accepted difference after the same values were written again. The remembered revision and
+    /// version become the present ones.
     KeepAccepted,
-    /// The remote version at `from` becomes a new record at the step's path (`keep_both`). Only
-    /// a resolution plans this.
+    /// Makes a new record at the step's path from the remote version at `from` (`keep_both`). Only a
+    /// resolution plans this.
     CopyLocal {
         /// The path of the remote version.
         from: SecretPath,
@@ -227,7 +227,7 @@ pub enum Reason {
     StillAccepted,
 }
 
-/// How one field changes.
+/// A change of one field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldChange {
     /// The name of the field.
@@ -236,7 +236,7 @@ pub struct FieldChange {
     pub change: Change,
 }
 
-/// What happens to a field.
+/// The kinds of changes of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs, reason = "the names say it all")]
@@ -246,10 +246,10 @@ pub enum Change {
     Removed,
 }
 
-/// Something a person has to decide.
+/// A decision that a person must make.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Conflict {
-    /// Where.
+    /// The path.
     pub path: SecretPath,
     /// The kind.
     pub kind: ConflictKind,
@@ -271,14 +271,14 @@ pub struct Conflict {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConflictKind {
-    /// Both sides changed, and no merge is allowed: the same field or group, fields that may belong
-    /// to one credential (`merge = descriptive`), or anything at all (`merge = secret`).
+    /// Both sides changed, and no merge is allowed. They changed the same field or group, or fields that may
+    /// belong to one credential (`merge = descriptive`), or any fields (`merge = secret`).
     BothChanged,
-    /// Deleted locally, changed remotely.
+    /// The record was deleted, and the secret changed.
     LocalDeleted,
-    /// Deleted remotely, changed locally.
+    /// The secret was deleted, and the record changed.
     RemoteDeleted,
-    /// Both sides hold the path, differently, and were never in step.
+    /// Both sides have the path with different contents, and were never in step.
     NoBase,
     /// The side that is not authoritative changed.
     Drift,
@@ -286,18 +286,18 @@ pub enum ConflictKind {
     Rewound,
     /// The secret is marked as managed by another VaultTerm.
     ForeignOwner,
-    /// The type was changed on both sides, differently.
+    /// The two sides changed the type to different ones.
     TypeChanged,
 }
 
 /// A path whose sides differ because a person accepted that.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AcceptedDifference {
-    /// Where.
+    /// The path.
     pub path: SecretPath,
-    /// Who accepted it.
+    /// The person who accepted it.
     pub by: String,
-    /// When.
+    /// The time at which it was accepted.
     pub at: UnixNanos,
 }
 
@@ -316,23 +316,23 @@ pub struct Skip {
     pub accepted_by: Option<String>,
 }
 
-/// What it takes for a path that was left alone to be synchronized.
+/// The condition under which a path that was left alone can be synchronized.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SkipKind {
-    /// A right, a look at it that works, or another step that comes first: a later run may go on.
+    /// A later run may synchronize it, after a right is granted, a read succeeds, or another step is done.
     #[default]
     Passing,
-    /// The secret can never be taken over under its name: somebody has to rename it, or to accept that
-    /// it is left out.
+    /// The secret cannot become a record under its name. A person must rename it, or accept that it is left
+    /// out.
     NeverTakenOver,
-    /// A write would evict more versions than are kept: a person has to make room.
+    /// A write would evict more versions than are kept as revisions. A person must make room.
     WouldEvict,
 }
 
 impl Skip {
-    /// Says whether a person has to act before the path can be synchronized, and nobody accepted that
-    /// it is left out. A run with such a path is not complete.
+    /// Returns whether the path can be synchronized only after a person acts, and no person accepted that it
+    /// is left out. A run with such a path is not complete.
     #[must_use]
     pub const fn waits_for_a_person(&self) -> bool {
         !matches!(self.kind, SkipKind::Passing) && self.accepted_by.is_none()
@@ -400,7 +400,7 @@ impl Action {
         }
     }
 
-    /// Says whether the action writes a value to Vault.
+    /// Returns whether the action writes a value to Vault.
     #[must_use]
     pub const fn writes_remote(&self) -> bool {
         matches!(

@@ -1,10 +1,10 @@
-//! The types of record, their atomic groups, and how the type of an untyped secret is found.
+//! The types of records, their atomic groups, and the rules that infer the type of an untyped secret.
 
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// What kind of credential a record holds.
+/// The kind of credential that a record holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[allow(missing_docs, reason = "the names say it all")]
@@ -18,11 +18,11 @@ pub enum RecordType {
     PaymentCard,
     Identity,
     Passkey,
-    /// Any JSON map: what an untyped Vault secret becomes.
+    /// Any JSON map. An untyped secret in Vault gets this type if no rule fits its fields.
     KeyValue,
 }
 
-/// A type name that is none of the ten.
+/// The text is none of the ten type names.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error(
     "unknown record type `{0}`; use one of PASSWORD, API_KEY, SSH_KEY, ENV_VAR, SECURE_NOTE, TOTP, PAYMENT_CARD, IDENTITY, PASSKEY, KEY_VALUE"
@@ -61,8 +61,8 @@ impl RecordType {
         }
     }
 
-    /// Finds the type of an untyped secret from the names of its fields; `KEY_VALUE` when in
-    /// doubt. The first rule that fits counts.
+    /// Infers the type of an untyped secret from the names of its fields. The first rule that fits counts.
+    /// Returns `KEY_VALUE` if none fits.
     #[must_use]
     pub fn infer<'a>(field_names: impl IntoIterator<Item = &'a str>) -> Self {
         let names: BTreeSet<&str> = field_names.into_iter().collect();
@@ -105,14 +105,14 @@ impl RecordType {
     }
 }
 
-/// How a field belongs to other fields. Fields that make sense only together are merged together.
+/// The relation of a field to other fields. Fields that make sense only together are merged together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Group {
-    /// It belongs to no other field.
+    /// The field does not belong to other fields.
     Alone,
-    /// It belongs to the named group of the type (user name and password, key id and key …).
+    /// The field belongs to the named group of the type (user name and password, key id and key …).
     Named,
-    /// It belongs to all other fields of the record.
+    /// The field belongs to all other fields of the record.
     All,
 }
 

@@ -235,8 +235,9 @@ impl Site<'_> {
         Some((record_type, content))
     }
 
-    /// Records a difference that a person accepted, told as `pull: a=2 there a=3`: what the two sides
-    /// hold since. Before, both held `agreed`, or were never in step (`-`).
+    /// Records a difference that a person accepted. `told` has the form `pull: a=2 there a=3`: the mode, and
+    /// the contents of the two sides since then. `agreed` is the content of both sides before, or `-` if they
+    /// were never in step.
     fn set_accepted(&mut self, agreed: &str, told: &str) -> (RecordType, Content) {
         let (mode, held) = told.split_once(": ").expect("a mode");
         let (mode, reopened) = mode.strip_suffix(", reopened").map_or((mode, false), |mode| (mode, true));
@@ -270,7 +271,7 @@ impl Site<'_> {
         (record_type, there)
     }
 
-    /// What became of the record that the base names.
+    /// Sets what happened to the record that the base names.
     fn set_record(&mut self, text: &str, base_type: RecordType) {
         match text {
             "same" => {}
@@ -399,7 +400,7 @@ fn typed(text: &str) -> (RecordType, Content) {
     typed_or(text, RecordType::KeyValue)
 }
 
-/// Splits `PASSWORD username=1`; without a type it is `otherwise`.
+/// Splits `PASSWORD username=1` into the type and the rest. Without a type, the type is `otherwise`.
 fn typed_or(text: &str, otherwise: RecordType) -> (RecordType, Content) {
     match text.split_once(' ') {
         Some((name, rest)) if !name.contains('=') => (kind(name), fields(rest)),

@@ -44,7 +44,7 @@ pub struct Key {
     pub annotation: Annotation,
 }
 
-/// The ways in which a path can be hidden, beyond existing or not.
+/// The ways in which an existing key can be hidden from a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Veil {
     Unlisted,
@@ -149,7 +149,7 @@ impl World {
         })
     }
 
-    /// Calls `act` with the input that the engine would plan on.
+    /// Calls `act` with the input on which the engine would base a plan.
     pub fn with_input<T>(
         &self,
         options: &Options,
@@ -199,7 +199,7 @@ impl World {
         self.plan(options, &HaltKind::ALL.into_iter().collect())
     }
 
-    /// Every value of a field that can still be had: in local history, or in a live version.
+    /// Returns every value of a field that still exists: in local history, or in a live version.
     pub fn reachable(&self) -> BTreeSet<(String, FieldDigest)> {
         let local = self.records.values().flat_map(|record| record.history.values());
         let live = self.keys.values().filter(|key| matches!(key.head, RemoteHead::Live { .. }));
