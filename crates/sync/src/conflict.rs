@@ -8,14 +8,14 @@ use vaultterm_reconcile::{Conflict, Expect, Side, UnixNanos};
 
 use crate::{ConflictId, ConnectionId, RunId};
 
-/// How a conflict stands.
+/// The status of a conflict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConflictStatus {
-    /// A person has to decide.
+    /// A person must decide.
     Open,
     /// A person decided.
     Resolved,
-    /// The sides converged by themselves.
+    /// The sides became equal without a decision.
     Converged,
 }
 
@@ -45,11 +45,11 @@ pub enum Resolution {
     KeepRemote,
     /// The remote copy becomes a new record with a suffix, and then the record wins.
     KeepBoth,
-    /// Field by field.
+    /// Each field comes from the source that the person chose.
     Merge(BTreeMap<String, FieldChoice>),
 }
 
-/// What a person chose for one field.
+/// The choice of a person for one field.
 #[derive(Debug)]
 pub enum FieldChoice {
     /// The field comes from one side. If that side does not have it, it is left out.
@@ -63,11 +63,11 @@ pub enum FieldChoice {
 pub struct Decision {
     /// `keep_local`, `keep_remote`, `keep_both`, `merge`.
     pub resolution: &'static str,
-    /// Which side each field came from (`given` for a new value), for the audit.
+    /// The source of each field (`given` for a new value), for the audit log.
     pub fields: BTreeMap<String, &'static str>,
-    /// Why.
+    /// The reason of the person.
     pub reason: Option<String>,
-    /// Who.
+    /// The person who decided.
     pub actor: Actor,
     /// The states on which the decision is based.
     pub expect: Expect,

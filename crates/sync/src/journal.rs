@@ -69,7 +69,7 @@ pub enum Origin {
     Archive(ConnectionId),
 }
 
-/// What one path's step did, to be recorded in one transaction.
+/// The effects of a step at one path. They are recorded in one transaction.
 #[derive(Debug)]
 pub struct Outcome {
     /// The path.

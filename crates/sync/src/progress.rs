@@ -1,10 +1,10 @@
-//! What a run tells while it goes on.
+//! The events that a run reports while it is in progress.
 
 use vaultterm_reconcile::Step;
 
 use crate::{Problem, Run};
 
-/// Where a run is.
+/// The phase of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names say it all")]
 pub enum Phase {
@@ -29,7 +29,7 @@ impl Phase {
     }
 }
 
-/// One piece of news.
+/// An event of a run.
 #[derive(Debug)]
 pub enum Event<'a> {
     /// The progress of the run.

@@ -41,13 +41,13 @@ pub trait Connector: Send + Sync {
     ) -> impl Future<Output = Result<Connected<Self::Remote>, RemoteFault>> + Send;
 }
 
-/// A session, and what opening it found out.
+/// A session, with what the client learned when it opened it.
 pub struct Connected<R> {
     /// The session.
     pub remote: R,
     /// The identity of the server.
     pub identity: RemoteIdentity,
-    /// When the `SecretID` expires, where the role may know.
+    /// The time at which the `SecretID` expires, if the role may look it up.
     pub secret_id_expires: Option<UnixNanos>,
 }
 
@@ -185,37 +185,38 @@ impl WriteReceipt {
     }
 }
 
-/// What kind of fault: decides what the engine does.
+/// The class of a fault. It decides what the engine does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FaultClass {
-    /// Connect, TLS, timeout, reset before the request could have had an effect.
+    /// Connecting failed, TLS failed, the time limit passed or the connection was reset, before the request
+    /// could have had an effect.
     Unavailable,
     /// The connection failed in a way that repeating cannot heal (untrusted certificate,
     /// refused address, malformed address).
     Misconfigured,
-    /// A namespace is configured, and the server ignores it: it would serve the root namespace.
+    /// A namespace is configured, and the server ignores it. It would use the root namespace instead.
     NamespaceIgnored,
-    /// Login refused (`RoleID`, `SecretID`, wrapping token), or a root token.
+    /// The login was refused (`RoleID`, `SecretID`, wrapping token), or the token is a root token.
     LoginRefused,
-    /// Check-and-set mismatch.
+    /// The newest version is not the one that the check-and-set parameter names.
     Stale,
     /// The server refuses the content or path (400, 413).
     Invalid,
-    /// 403 with a valid token: names the missing capability.
+    /// The token is valid and lacks a capability (403). The message names the capability.
     Denied,
-    /// The mount is missing, or no KV v2.
+    /// The mount is missing, or is not a KV v2 mount.
     WrongMount,
-    /// A standby that has not caught up (412, 429 with Retry-After and no errors).
+    /// The node is a standby that has not caught up (412, or 429 with Retry-After and no errors).
     StaleReplica,
-    /// Rate limit (429).
+    /// The server limits the rate of requests (429).
     RateLimited,
-    /// A redirect, which is never followed.
+    /// The server sent a redirect. It is never followed.
     Redirected,
-    /// Standby, uninitialised or sealed (472, 473, 501, 503).
+    /// The server is a standby, uninitialised or sealed (472, 473, 501, 503).
     Sealed,
-    /// A write whose outcome is not known.
+    /// It is not known whether a write happened.
     Unknown,
-    /// HTML, cut JSON, an answer of another shape.
+    /// The answer is HTML, incomplete JSON, or JSON of another shape.
     Protocol,
 }
 
@@ -260,7 +261,7 @@ impl FaultClass {
     }
 }
 
-/// A remote request that did not succeed. Never holds a value, a `SecretID` or a token.
+/// A remote request that failed. It never contains a value, a `SecretID` or a token.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct RemoteFault {

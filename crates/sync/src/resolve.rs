@@ -51,8 +51,8 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
     ///
     /// # Errors
     /// [`EngineError::Stale`] if either side changed since the states in `expect`. Nothing has happened in
-    /// that case. [`EngineError::Unlicensed`]. [`EngineError::Remote`] if Vault failed. Its hint says if the
-    /// decision was recorded before that, and the next run completes it.
+    /// that case. [`EngineError::Unlicensed`]. [`EngineError::Remote`] if Vault failed. If the decision was
+    /// recorded before that, the hint says so, and the next run completes it.
     pub async fn resolve(
         &self,
         conflict_id: ConflictId,
@@ -389,7 +389,7 @@ impl FieldChoice {
     }
 }
 
-/// Carries out steps one after the other; the first that fails is the last.
+/// Carries out steps one after the other, and stops at the first that fails.
 async fn in_order<J: Journal, R: Remote, K: Clock>(
     apply: &Apply<'_, J, R, K, ()>,
     steps: &[Step],

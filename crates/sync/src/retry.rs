@@ -109,7 +109,7 @@ impl From<Stopped> for CallError {
     }
 }
 
-/// What follows a fault.
+/// What to do after a fault.
 enum Next {
     Repeat,
     /// The fault is final.

@@ -28,7 +28,7 @@ pub struct StoredPlan {
     pub expires: UnixNanos,
 }
 
-/// How a run stands.
+/// The state of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs, reason = "the names say it all")]
@@ -41,7 +41,7 @@ pub enum RunState {
     Cancelled,
 }
 
-/// What started a run.
+/// The event that started a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Trigger {
@@ -55,7 +55,7 @@ pub enum Trigger {
     Resolution,
 }
 
-/// One execution.
+/// A run of a connection.
 #[derive(Clone, Debug)]
 pub struct Run {
     /// The id.
@@ -76,9 +76,9 @@ pub struct Run {
     pub halts: Vec<Halt>,
     /// The problems, by path. Only the first 1,000 are kept.
     pub problems: Vec<Problem>,
-    /// The beginning.
+    /// The time at which it began.
     pub started: UnixNanos,
-    /// The end.
+    /// The time at which it ended.
     pub finished: Option<UnixNanos>,
     /// The number of HTTP requests.
     pub requests: u64,

@@ -14,7 +14,7 @@ use crate::people::{PATHS, RUNS_OUT_AFTER, history};
 const ROUNDS_MAX: u32 = 8;
 
 /// Returns the values that a run must not lose: every revision, and every readable version in Vault. (A
-/// version with a `deletion_time` ends then, by Vault's own rule.)
+/// version with a `deletion_time` is not one of them, because Vault itself ends it.)
 pub(crate) fn ledger(worlds: &[&World]) -> BTreeSet<String> {
     let mut values = histories(worlds);
     worlds[0].kv.mount(|mount, now| {
