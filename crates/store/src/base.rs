@@ -34,7 +34,7 @@ pub(crate) async fn at(tx: &mut Tx, id: ConnectionId, path: &SecretPath) -> Resu
     tx.one(&sql, args![id, path]).await?.map(|row| entry(&row)).transpose()
 }
 
-/// Sets the base of a path, if the revisions that it names exist; answers whether they do.
+/// Sets the base of a path if the revisions that it names exist. Returns whether they do.
 pub(crate) async fn set(
     tx: &mut Tx,
     id: ConnectionId,
@@ -135,7 +135,7 @@ mod tests {
         testing::{House, at, base, fields, outcome},
     };
 
-    /// The part of the migration that mends rows.
+    /// The part of the migration that repairs rows.
     const MEND: &str = include_str!("../migrations/0012_accepted.sql");
 
     fn accepted(base: BaseEntry, local: u64) -> BaseEntry {
@@ -145,8 +145,8 @@ mod tests {
         BaseEntry { accepted: Some(accepted), ..base }
     }
 
-    /// A record that was kept against its secret: revision 1 was in step, 2 keeps the secret's value, and 3
-    /// is the record's own.
+    /// Returns the change that keeps a record against its secret. Revision 1 was in step, revision 2 keeps
+    /// the value of the secret, and revision 3 is the record's own.
     fn kept(record_id: vaultterm_reconcile::RecordId, connection: vaultterm_sync::ConnectionId) -> LocalChange {
         LocalChange::Rebase {
             record_id,
@@ -191,7 +191,7 @@ mod tests {
         house.store.reopen_difference(&house.ann(), connection.id, "x").await.unwrap();
         let again = house.store.reopen_difference(&house.ann(), connection.id, "x").await.unwrap_err();
         assert_eq!(again.class(), ErrorClass::NotFound);
-        // A run that had read the base before writes it.
+        // A run that read the base before the difference was reopened writes that base again.
         house.store.commit(run.0, run.1.id, vec![Outcome { base: set, ..outcome("x") }]).await.unwrap();
         let found = house.store.base(connection.id).await.unwrap();
         assert!(found[&at("x")].accepted.as_ref().unwrap().reopened);
@@ -199,7 +199,7 @@ mod tests {
         let record = house.store.record(record_id).await.unwrap().unwrap();
         assert_eq!((record.sync[0].state, &record.sync[0].accepted), ("changed", &None));
 
-        // Accepted once more, it is closed.
+        // A later acceptance closes the difference again.
         let mut later = entry;
         later.accepted.as_mut().unwrap().at = UnixNanos(1_700_000_000_999_999_999);
         let set = BaseChange::Set(later.clone());
@@ -216,7 +216,7 @@ mod tests {
             let connection = house.connect(name, mode, name).await.unwrap();
             let run = house.begin(connection.id, Trigger::Resolution).await;
             let record_id = house.import(&run, name, json!({"a": "0"})).await;
-            // As it was recorded: as if both sides held revision 3.
+            // Before the migration, a pull recorded such a base as if both sides held revision 3.
             let set = BaseChange::Set(base(record_id, 3));
             let local = kept(record_id, connection.id);
             house.store.commit(run.0, run.1.id, vec![Outcome { local, base: set, ..outcome(name) }]).await.unwrap();

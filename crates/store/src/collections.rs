@@ -13,18 +13,18 @@ use crate::{
 /// What a person may do in one collection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CollectionRole {
-    /// Read.
+    /// May read.
     Viewer,
-    /// Write.
+    /// May also write.
     Editor,
-    /// Delete records, manage members and connections.
+    /// May also delete records, and manage members and connections.
     Admin,
-    /// Delete the collection.
+    /// May also delete the collection.
     Owner,
 }
 
 impl CollectionRole {
-    /// Every role, the least first.
+    /// Every role, from the one with the fewest rights.
     pub const ALL: [Self; 4] = [Self::Viewer, Self::Editor, Self::Admin, Self::Owner];
 
     /// Returns the name in the API.

@@ -25,24 +25,24 @@ use crate::{
     users,
 };
 
-/// Tells the time where no [`Context`] does: in runs.
+/// Returns the time where there is no [`Context`], as in a run.
 pub type Clock = Arc<dyn Fn() -> UnixNanos + Send + Sync>;
 
-/// An opened, migrated database whose keyring is still locked.
+/// An opened and migrated database whose keyring is still locked.
 #[derive(Clone)]
 pub struct Database {
     pub(crate) db: Db,
     clock: Clock,
 }
 
-/// What initialising made.
+/// The result of initialising a database.
 #[derive(Debug)]
 pub struct Initialised {
     /// The new installation.
     pub instance: InstanceId,
 }
 
-/// An unlocked database. Cheap to clone.
+/// An unlocked database. It is cheap to clone.
 #[derive(Clone)]
 pub struct Store {
     pub(crate) db: Db,
@@ -51,9 +51,9 @@ pub struct Store {
     pub(crate) last_uses: Arc<LastUses>,
 }
 
-/// Connections that read. They hold no lock, so a few serve many requests.
+/// The maximum number of connections that read. They hold no lock, so a few serve many requests.
 const READERS_MAX: u32 = 4;
-/// How long another process (a backup) may hold the file.
+/// The maximum time for which another process (a backup) may hold the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The time for which a request waits for its turn to write.
 const TURN_TIMEOUT: Duration = Duration::from_secs(30);
@@ -200,8 +200,8 @@ impl Store {
         self.db.one("SELECT id FROM instance", args![]).await.map(drop)
     }
 
-    /// Writes what is only noted so far, as far as that is possible, and closes the pools. SQLite folds its
-    /// write-ahead log into the file.
+    /// Writes the last uses of tokens that are only noted so far, if that is possible, and closes the pools.
+    /// SQLite folds its write-ahead log into the file.
     pub async fn close(&self) {
         if let Err(error) = self.write_last_uses().await {
             tracing::warn!(%error, "when tokens were last used could not be written");
@@ -209,7 +209,7 @@ impl Store {
         self.db.close().await;
     }
 
-    /// The context of what VaultTerm does by itself at this moment.
+    /// Returns the context of an action that VaultTerm takes by itself at this moment.
     pub(crate) fn context(&self, actor: &vaultterm_ledger::Actor) -> Context {
         Context { actor: actor.clone(), source_ip: None, request_id: None, now_us: self.now_us() }
     }
@@ -235,8 +235,9 @@ impl fmt::Debug for Store {
     }
 }
 
-/// Creates the file for its owner's eyes only, in a folder (created if need be) for its owner
-/// only, before SQLite does: its write-ahead log and shared memory take over the mode.
+/// Creates the file so that only its owner can read it. Creates its folder in the same way if there is none.
+/// This must happen before SQLite opens the file, because the write-ahead log and the shared memory get the
+/// mode of the file.
 fn make_private(path: &Path) -> std::io::Result<()> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;

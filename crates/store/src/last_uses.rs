@@ -12,7 +12,8 @@ use uuid::Uuid;
 
 use crate::{Store, StoreError, sql::args};
 
-/// How many tokens are noted at most. The use of a further one is not noted before these are written.
+/// The maximum number of tokens whose use is noted. The use of any other token is not noted until these are
+/// written.
 const NOTED_MAX: usize = 10_000;
 
 /// The unwritten uses: a map from tokens to the time of their last use in microseconds.
@@ -40,10 +41,11 @@ impl LastUses {
 }
 
 impl Store {
-    /// Writes when tokens were last used, as far as that was noted. Not audited: what a token is used for is.
+    /// Writes the noted times to the database. This is not audited, because the requests that use a token are
+    /// audited themselves.
     ///
     /// # Errors
-    /// [`StoreError`], as everywhere here; then it stays noted.
+    /// [`StoreError`] when the database fails. The times stay noted in that case.
     pub async fn write_last_uses(&self) -> Result<(), StoreError> {
         let noted: Vec<_> = self.last_uses.noted().iter().map(|(token, used)| (*token, *used)).collect();
         if noted.is_empty() {
@@ -54,7 +56,7 @@ impl Store {
             tx.run("UPDATE tokens SET last_used_us = $2 WHERE id = $1", args![*token, *used]).await?;
         }
         tx.commit().await?;
-        // A use that was noted meanwhile stays.
+        // A token that was used again meanwhile stays noted.
         let mut left = self.last_uses.noted();
         for (token, used) in noted {
             if left.get(&token) == Some(&used) {

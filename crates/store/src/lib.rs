@@ -1,11 +1,11 @@
 //! The database of VaultTerm. Only this crate knows SQL. It has the migrations, and one module per group of
 //! tables.
 //!
-//! A [`Database`] is the file (or server) with its migrations; unlocked with the root key it
-//! becomes a [`Store`]. Every change takes a [`Context`] and writes its audit entry in the
-//! same transaction. Roles are not checked here: that is the server's one place.
+//! A [`Database`] is the file (or server) with its migrations. When the root key unlocks it, it becomes a
+//! [`Store`]. Every change takes a [`Context`] and writes its audit entry in the same transaction. This crate
+//! does not check roles, because the server checks them in one place.
 //!
-//! Start reading at `database.rs`, then `records.rs`; `journal.rs` is what the engine sees.
+//! Start reading at `database.rs`, then `records.rs`. `journal.rs` is the part that the engine uses.
 
 mod anchors;
 mod audit;

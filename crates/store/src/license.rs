@@ -247,7 +247,7 @@ mod tests {
                 answers.push(house.store.tell_license_end(&house.ann(), id, "2027-01-31").await.unwrap());
             }
             assert_eq!(answers, [true, false, false]);
-            // After another installation, its end still counts as reported.
+            // The license is installed again, and its end still counts as reported.
             keep(&house, license(n, 1)).await.unwrap();
             assert!(!house.store.tell_license_end(&house.ann(), id, "2027-01-31").await.unwrap());
         }

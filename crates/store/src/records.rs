@@ -30,9 +30,9 @@ pub struct Record {
     pub revision: Revision,
     /// Whether the values may only be used by `run` and `inject`, and never be shown.
     pub inject_only: bool,
-    /// Microseconds.
+    /// The time of creation, in microseconds.
     pub created_us: i64,
-    /// Microseconds.
+    /// The time of the last change, in microseconds.
     pub updated_us: i64,
     /// The time at which it was moved to the trash, in microseconds, if it is there.
     pub deleted_us: Option<i64>,
@@ -50,16 +50,16 @@ pub struct RecordSync {
     pub state: &'static str,
     /// The remote version of the base.
     pub remote_version: Option<u64>,
-    /// Who accepted that the sides differ, in the state `accepted`.
+    /// The person who accepted that the sides differ, in the state `accepted`.
     pub accepted: Option<AcceptedBy>,
 }
 
-/// Who accepted that the two sides differ, and when.
+/// The person who accepted that the two sides differ, with the time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AcceptedBy {
-    /// The name.
+    /// The name of the person.
     pub by: String,
-    /// Microseconds.
+    /// The time, in microseconds.
     pub at_us: i64,
 }
 
@@ -96,7 +96,7 @@ pub struct RecordPatch {
     pub inject_only: Option<bool>,
 }
 
-/// Live or in the trash.
+/// Whether a record is live or in the trash.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RecordState {
     /// Live.
@@ -106,7 +106,7 @@ pub enum RecordState {
     Trash,
 }
 
-/// Which records to list.
+/// A selection of records.
 #[derive(Clone, Debug, Default)]
 pub struct RecordFilter {
     /// Only paths with this prefix.
@@ -192,7 +192,7 @@ impl Store {
         Ok(record)
     }
 
-    /// Adds how records of one collection stand with its connections.
+    /// Adds the states of records of one collection in its connections.
     async fn add_sync(&self, records: &mut [Record]) -> Result<(), StoreError> {
         let Some(collection_id) = records.first().map(|record| record.collection_id) else { return Ok(()) };
         let sql = "SELECT id FROM connections WHERE collection_id = $1 ORDER BY id";
@@ -247,7 +247,7 @@ struct Based {
     version: u64,
     linked: bool,
     accepted: Option<AcceptedBy>,
-    /// A person asked to decide again about the accepted difference.
+    /// Whether a person asked for a new decision about the accepted difference.
     reopened: bool,
 }
 
@@ -307,11 +307,12 @@ pub(crate) fn record(row: &Row) -> Result<Record, StoreError> {
     })
 }
 
-/// The least text that is greater than every text with the prefix; none when there is none.
+/// Returns the smallest text that is greater than every text with the prefix, or `None` if there is no such
+/// text.
 fn after_prefix(prefix: &str) -> Option<String> {
     let mut chars: Vec<char> = prefix.chars().collect();
     while let Some(last) = chars.pop() {
-        // The characters between the two halves are no characters.
+        // The code points between these two are surrogates, which are not `char`s.
         let next = if last == '\u{D7FF}' { Some('\u{E000}') } else { char::from_u32(u32::from(last) + 1) };
         if let Some(next) = next {
             chars.push(next);
@@ -321,7 +322,7 @@ fn after_prefix(prefix: &str) -> Option<String> {
     None
 }
 
-/// The pattern that finds a text anywhere, whatever its case.
+/// Returns the `LIKE` pattern that finds a text anywhere, without regard to case.
 fn pattern(query: &str) -> String {
     let mut pattern = String::from("%");
     for character in folded(query).chars() {
@@ -334,7 +335,7 @@ fn pattern(query: &str) -> String {
     pattern
 }
 
-/// A path as it is searched: without regard to case.
+/// Returns a path in the form that is searched, without regard to case.
 pub(crate) fn folded(text: &str) -> String {
     text.to_lowercase()
 }

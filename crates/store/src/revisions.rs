@@ -1,4 +1,5 @@
-//! Revisions: what a record held at one time, sealed for that record, collection and number.
+//! Revisions. A revision contains what a record held at one time, and is sealed for its record, collection
+//! and number.
 
 use vaultterm_reconcile::{RecordId, RecordType, Revision, SecretPath};
 use vaultterm_sealing::{Keyring, Place, Purpose, SecretFields};
@@ -19,13 +20,13 @@ pub struct RevisionInfo {
     pub path: SecretPath,
     /// The type at that time.
     pub record_type: RecordType,
-    /// Names of the fields then.
+    /// The names of the fields at that time.
     pub field_names: Vec<String>,
-    /// `person`, `remote`, `merge`, `archive`.
+    /// The origin: `person`, `remote`, `merge` or `archive`.
     pub origin: &'static str,
-    /// The connection, when it came from or through one.
+    /// The connection, if the revision came from or through one.
     pub connection_id: Option<ConnectionId>,
-    /// Who.
+    /// The name of the actor that made it.
     pub actor: String,
     /// The time, in microseconds.
     pub created_us: i64,

@@ -130,7 +130,7 @@ impl Select {
         self.sql.push(')');
     }
 
-    /// Ends the statement: every row, in no order.
+    /// Ends the statement without an order and without a limit.
     pub(crate) const fn all(self) -> Self {
         self
     }
@@ -217,7 +217,7 @@ impl Row {
         self.text(column)?.parse().map_err(|_| StoreError::Malformed(what))
     }
 
-    /// Reads a text that is the name of one of several.
+    /// Reads a text that is one of several names.
     pub(crate) fn named<T>(
         &self,
         column: &str,
@@ -343,7 +343,7 @@ impl Tx {
         self.drafts.push(draft);
     }
 
-    /// Writes the audit entries so far: whoever signs the log with them in this very change.
+    /// Writes the audit entries so far, for a caller that signs the log with them in the same transaction.
     pub(crate) async fn flush(&mut self) -> Result<(), StoreError> {
         let drafts = std::mem::take(&mut self.drafts);
         crate::audit::append(self, drafts).await
@@ -354,7 +354,7 @@ impl Tx {
         self.flush().await?;
         statement().await;
         self.inner.commit().await?;
-        // What was committed may not be answered.
+        // The process may die after the commit and before the caller learns of it.
         statement().await;
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Login tokens and API tokens: 256 bit, stored only as keyed digests.
+//! Login tokens and API tokens. A token has 256 bits, and only its keyed digest is stored.
 
 use uuid::Uuid;
 use vaultterm_ledger::{Action, ObjectKind};
@@ -11,7 +11,7 @@ use crate::{
     users,
 };
 
-/// What a token may do. A login token holds all of them.
+/// What a token may do. A login token has all scopes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs, reason = "the names are the API's")]
 pub enum Scope {
@@ -63,12 +63,12 @@ impl Scope {
     }
 }
 
-/// What made a token.
+/// How a token was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenKind {
-    /// A login.
+    /// By a login.
     Login,
-    /// A person, for a program.
+    /// By a person, for a program.
     Api,
 }
 

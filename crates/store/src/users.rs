@@ -1,4 +1,4 @@
-//! People.
+//! The people of the installation: creates, changes, finds and deletes them.
 
 use uuid::Uuid;
 use vaultterm_ledger::{Action, ObjectKind, Outcome};
@@ -9,19 +9,19 @@ use crate::{
     sql::{Row, Select, Tx, args, taken},
 };
 
-/// What a person may do on the installation as a whole.
+/// What a person may do in the installation as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum InstanceRole {
-    /// Own collections and those shared with them.
+    /// May use the person's own collections, and those that others share with them.
     Member,
-    /// Users, all connections, audit.
+    /// May also manage users and all connections, and use the audit log.
     Admin,
-    /// Everything; at least one owner always remains.
+    /// May do everything. At least one owner always remains.
     Owner,
 }
 
 impl InstanceRole {
-    /// Every role, the least first.
+    /// Every role, from the one with the fewest rights.
     pub const ALL: [Self; 3] = [Self::Member, Self::Admin, Self::Owner];
 
     /// Returns the name in the API.
@@ -179,7 +179,7 @@ impl Store {
         let new_password = update.password_hash.is_some();
         if let Some(hash) = update.password_hash {
             tx.run("UPDATE users SET password_hash = $2 WHERE id = $1", args![id, hash]).await?;
-            // Whoever knew the old password is out.
+            // Sessions that were opened with the old password end.
             tx.run("DELETE FROM tokens WHERE user_id = $1 AND kind = 'login'", args![id]).await?;
         }
         let draft = context.draft(Action::UserUpdated, ObjectKind::User, id, Some(&after.email));

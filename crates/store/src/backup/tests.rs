@@ -87,7 +87,7 @@ async fn a_restored_database_holds_everything_and_begins_anew() {
     };
     let (_, token) = house.store.issue_token(&house.ann(), new).await.unwrap();
     let bytes = backed_up(&house).await;
-    // What keeps an answer is gone; everything else opens as before.
+    // The rows that keep answers to requests are gone. Everything else opens as before.
     let kept: Vec<_> = spots.into_iter().filter(|spot| spot.table != "idempotency").collect();
     let before = house.open_all(&kept).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
