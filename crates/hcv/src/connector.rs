@@ -275,7 +275,7 @@ impl VaultConnector {
     }
 }
 
-/// A session, and what opening it found out.
+/// A session, with what the client learned when it opened it.
 struct Opened {
     remote: VaultRemote,
     identity: RemoteIdentity,

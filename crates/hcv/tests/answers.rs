@@ -144,7 +144,8 @@ async fn a_listing_that_is_none_is_never_an_empty_scope() {
     ] {
         between.meddle("metadata", Meddling::Instead(answer));
         if answer.contains("key_info") && world::flavor() == vaultterm_hcv::Flavor::Vault {
-            // Vault lists names alone, so there this is the list of a folder that holds a folder.
+            // HashiCorp Vault lists only names. On it, this answer is a valid list of a folder that contains
+            // a folder.
             continue;
         }
         let seen = remote.observe().await;
@@ -203,7 +204,7 @@ async fn a_rate_limit_is_waited_out_in_a_listing_and_told_elsewhere() {
         world.server.root().put(MOUNT, &format!("team/app/{number}"), json!({"value": "1"})).await;
     }
     let remote = world.connect().await;
-    // Enough for a listing key by key within the patience of a listing.
+    // The limit is high enough for a listing key by key, which waits and repeats.
     let limit = json!({"rate": 3, "interval": "2s", "path": MOUNT});
     world.server.root().call("POST", "sys/quotas/rate-limit/tight", Some(limit)).await;
     let limited = async {

@@ -9,12 +9,13 @@ use vaultterm_reconcile::Mode;
 use vaultterm_testkit::openbao::OpenBaoBackdoor;
 use world::{MOUNT, PREFIX, World};
 
-/// On HashiCorp Vault each of the ways is the only one that it knows.
+/// Returns a session that lists in this way, and its back door. HashiCorp Vault knows only the listing key by
+/// key, so every module below uses that one there.
 async fn real_world(listing: Listing) -> (VaultRemote, OpenBaoBackdoor) {
     let listing = world::known(&[listing]).first().copied().unwrap_or(Listing::PerKey);
     let world = World::new(Mode::Bidirectional).await;
     if listing == Listing::PerKey {
-        // This is what a policy for HashiCorp Vault grants.
+        // The policy for HashiCorp Vault grants only this way.
         world.set_policy(&world::vault_hcl(Mode::Bidirectional)).await;
     }
     (world.connect_listing(listing, 7).await, world.server.backdoor(MOUNT, PREFIX))

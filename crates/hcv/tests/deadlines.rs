@@ -1,4 +1,5 @@
-//! A server that is too slow: nobody waits for it for minutes, and nothing that it gave out is lost.
+//! A server that is too slow. The client waits only until its deadline, and loses nothing that the server
+//! gave out.
 
 #[allow(dead_code, reason = "shared with the other tests")]
 mod script;
@@ -10,9 +11,9 @@ use vaultterm_hcv::{ConnectorOptions, VaultConnector};
 use vaultterm_sealing::SecretText;
 use vaultterm_sync::{ConnectionSecrets, Connector as _, Credential, FaultClass};
 
-/// How long an answer takes that is not waited for.
+/// The delay of an answer for which the client does not wait.
 const TOO_SLOW: Duration = Duration::from_secs(25);
-/// How long an answer takes that comes after the deadline, and is waited for all the same.
+/// The delay of an answer that comes after the deadline, and for which the client waits nevertheless.
 const LATE: Duration = Duration::from_millis(1_500);
 
 fn connector() -> VaultConnector {
@@ -20,14 +21,14 @@ fn connector() -> VaultConnector {
     VaultConnector::new(options)
 }
 
-/// Answers one path after a while.
+/// Delays the answers to one path.
 fn slow_at(path: &'static str, after: Duration) -> impl Fn(&Asked) -> Option<Reply> + Send + Sync + 'static {
     move |asked| {
         asked.path.starts_with(path).then(|| as_wrapping(asked).unwrap_or_else(|| as_vault(asked)).after(after))
     }
 }
 
-/// Plays a wrapping token that holds a `SecretID`.
+/// Answers like a server with a wrapping token that contains a `SecretID`.
 fn as_wrapping(asked: &Asked) -> Option<Reply> {
     match asked.path.as_str() {
         "sys/wrapping/lookup" => Some(reply(200, r#"{"data":{"creation_path":"auth/approle/role/r/secret-id"}}"#)),
@@ -45,7 +46,7 @@ fn asked_for(script: &Script, path: &str) -> usize {
     script.asked().iter().filter(|asked| asked.path == path).count()
 }
 
-/// Says when a test of the connection ended, and that it failed for the time alone.
+/// Tests the connection, asserts that only the time limit made the test fail, and returns the duration.
 async fn tested(script: &Script) -> Duration {
     let began = Instant::now();
     let report = connector().test(&script.connection(), &script::secrets()).await;

@@ -34,7 +34,7 @@ impl Grant {
         self.path == format!("{MOUNT}/config")
     }
 
-    /// Says whether it is about secrets, and nothing works without it.
+    /// Returns whether the grant is about secrets and a run fails without it.
     fn is_needed(&self) -> bool {
         self.path.starts_with(MOUNT) && !self.reads_the_mounts_configuration()
     }

@@ -24,7 +24,7 @@ impl House {
         Self::on(OpenBao::start().await, key).await
     }
 
-    /// The same on a given server.
+    /// Does the same on a given server.
     async fn on(server: OpenBao, key: Value) -> Self {
         let root = server.root();
         root.call("POST", "sys/mounts/transit", Some(json!({"type": "transit"}))).await;

@@ -95,7 +95,7 @@ pub(crate) fn hcl(mode: Mode) -> String {
     text(mode, flavor()).hcl
 }
 
-/// Returns those of these ways of listing that the server under test knows.
+/// Returns those of the given ways of listing that the server under test knows.
 pub(crate) fn known(ways: &[Listing]) -> Vec<Listing> {
     let known = |way: &&Listing| flavor() == Flavor::OpenBao || matches!(way, Listing::Auto | Listing::PerKey);
     ways.iter().filter(known).copied().collect()

@@ -45,7 +45,7 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: String,
-    /// How long it is waited before it is given.
+    /// The delay before the answer is sent.
     pub(crate) after: Duration,
 }
 
