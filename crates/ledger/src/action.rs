@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-/// Characters of a name, at most.
+/// The maximum number of characters of a name.
 const NAME_MAX: usize = 48;
 
 /// A name in the log that this version does not know. An older version reads, delivers, exports and verifies the entries of a
@@ -11,12 +11,12 @@ const NAME_MAX: usize = 48;
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct OtherName {
     length: u8,
-    /// ASCII; zeros behind the name.
+    /// The name in ASCII, followed by zeros.
     bytes: [u8; NAME_MAX],
 }
 
 impl OtherName {
-    /// Takes a name: 1 to 48 ASCII letters, digits and `_`.
+    /// Returns the name if it consists of 1 to 48 ASCII letters, digits and `_`.
     fn of(name: &str) -> Option<Self> {
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
         if name.is_empty() || name.len() > NAME_MAX || !name.bytes().all(fits) {
@@ -47,7 +47,7 @@ macro_rules! names {
         #[allow(missing_docs, reason = "the names are the log's and say it all")]
         pub enum $name {
             $($variant,)+
-            /// A name that this version does not know, from a newer one. Nothing writes it here.
+            /// A name that only a newer version knows. This version reads such names and never writes them.
             Other(OtherName),
         }
 
@@ -64,13 +64,14 @@ macro_rules! names {
                 }
             }
 
-            /// Reads a name in the log, known or not; `None` for what cannot be a name.
+            /// Reads a name in the log, whether this version knows it or not. Returns `None` for a text that
+            /// cannot be a name.
             #[must_use]
             pub fn read(name: &str) -> Option<Self> {
                 Self::from_name(name).or_else(|| OtherName::of(name).map(Self::Other))
             }
 
-            /// Finds the one with a name that this version knows.
+            /// Returns the variant with this name, or `None` if this version does not know the name.
             #[must_use]
             pub fn from_name(name: &str) -> Option<Self> {
                 match name { $($text => Some(Self::$variant),)+ _ => None }
