@@ -22,7 +22,7 @@ pub enum FieldsError {
     /// The text is not a JSON object.
     #[error("fields must be a JSON object of names and values")]
     NotAnObject,
-    /// A name stands twice, in the fields or in an object within a value.
+    /// A name occurs twice, in the fields or in an object within a value.
     #[error("a name stands twice in one JSON object, in field `{field}`: leave one of the two")]
     Twice {
         /// The field.
@@ -31,7 +31,7 @@ pub enum FieldsError {
     /// Objects and arrays are nested too deep.
     #[error("the objects and arrays of a value are nested at most {max} deep")]
     TooDeep {
-        /// Levels allowed.
+        /// The maximum number of levels.
         max: usize,
     },
     /// Vault decodes numbers as 64-bit floats, and this number would come back changed.
