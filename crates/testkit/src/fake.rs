@@ -66,9 +66,9 @@ struct Inner {
     config_readable: bool,
     /// The number of requests that change something, counted when they are sent.
     changes_sent: u64,
-    /// Requests of sessions that were sent and not answered.
+    /// The number of requests of sessions that are in progress.
     under_way: u64,
-    /// How many of them there were whenever one was sent, itself included.
+    /// For each request, the number of requests that were in progress when it was sent, including itself.
     crowds: Vec<u64>,
 }
 
@@ -268,8 +268,8 @@ impl FakeKv {
         self.inner().changes_sent
     }
 
-    /// Takes, for each request of a session since the last call, how many were under way when it was sent,
-    /// itself included.
+    /// Returns the number of requests in progress, including itself, for each request of a session since the
+    /// last call. Clears the list.
     #[must_use]
     pub fn take_crowds(&self) -> Vec<u64> {
         std::mem::take(&mut self.inner().crowds)

@@ -28,7 +28,7 @@ pub struct FakeRemote {
     requests: AtomicU64,
 }
 
-/// A request that is under way until this is dropped.
+/// A request in progress. It ends when this value is dropped.
 struct UnderWay<'a>(&'a FakeKv);
 
 impl<'a> UnderWay<'a> {

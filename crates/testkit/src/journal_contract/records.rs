@@ -41,7 +41,7 @@ pub async fn a_created_record_is_its_bases_revision<J: Journal, D: Desk>(journal
     assert_eq!(revision(journal, record_id, 2).await, None);
 }
 
-/// Another client created a record there first.
+/// The record is not created if another client created a record at the path first.
 pub async fn a_record_is_not_created_where_one_lives<J: Journal, D: Desk>(journal: &J, desk: &D) {
     let run = begin(journal, desk).await;
     let record_id = desk.save(&at("x"), RecordType::KeyValue, value("mine")).await;
@@ -128,7 +128,7 @@ pub async fn kept_versions_become_revisions_below_what_the_record_holds<J: Journ
     assert_eq!(live(journal, desk, "x").await, Some((record_id, 4)));
 }
 
-/// It comes back as a new revision with the given values.
+/// The record comes back as a new revision with the given values.
 pub async fn a_trashed_record_keeps_its_revisions_and_comes_back<J: Journal, D: Desk>(journal: &J, desk: &D) {
     let run = begin(journal, desk).await;
     let record_id = desk.save(&at("x"), RecordType::KeyValue, value("1")).await;
@@ -157,7 +157,7 @@ pub async fn a_trashed_record_keeps_its_revisions_and_comes_back<J: Journal, D: 
     assert_eq!(revision(journal, record_id, back.0).await, Some(value("back")));
 }
 
-/// The path is taken.
+/// The trashed record stays in the trash if a live record has the path.
 pub async fn a_record_does_not_come_back_where_another_lives<J: Journal, D: Desk>(journal: &J, desk: &D) {
     let run = begin(journal, desk).await;
     let record_id = desk.save(&at("x"), RecordType::KeyValue, value("1")).await;
@@ -189,7 +189,7 @@ pub async fn a_record_comes_back_only_from_the_trash_and_only_at_its_path<J: Jou
     assert!(matches!(commit(journal, run, restore("x")).await, Committed::Done(_)));
 }
 
-/// Otherwise nothing is recorded.
+/// An outcome with a base for a missing revision is not recorded.
 pub async fn a_base_names_a_revision_that_exists<J: Journal, D: Desk>(journal: &J, desk: &D) {
     let run = begin(journal, desk).await;
     let record_id = desk.save(&at("x"), RecordType::KeyValue, value("1")).await;

@@ -43,7 +43,7 @@ pub async fn a_base_set_aside_is_forgotten_and_the_new_identity_recorded<J: Jour
     assert_eq!((found.identity, found.scope_changed), (Some(identity()), false));
 }
 
-/// Every run records the identity in this way.
+/// Every run records the identity, and the base stays.
 pub async fn an_identity_is_recorded_without_touching_the_base<J: Journal, D: Desk>(journal: &J, desk: &D) {
     let record_id = desk.save(&at("x"), RecordType::KeyValue, value("1")).await;
     let run = begin(journal, desk).await;
@@ -55,7 +55,7 @@ pub async fn an_identity_is_recorded_without_touching_the_base<J: Journal, D: De
     assert!(base_of(journal, desk, "x").await.is_some());
 }
 
-/// A person acknowledged the guard.
+/// A run lifts the guard after a person acknowledged it.
 pub async fn a_guard_is_lifted_once_and_under_the_lease_only<J: Journal, D: Desk>(journal: &J, desk: &D) {
     desk.raise_guard("the database was restored").await;
     let before = connection(journal, desk).await;
@@ -72,7 +72,7 @@ pub async fn a_guard_is_lifted_once_and_under_the_lease_only<J: Journal, D: Desk
     assert_eq!((after.guarded, after.revision), (None, before.revision), "plans stay applicable");
 }
 
-/// Only the paths that the last run found gone count.
+/// A run replaces the paths that the run before it found gone.
 pub async fn what_was_found_gone_is_remembered_until_the_next_run<J: Journal, D: Desk>(journal: &J, desk: &D) {
     let (lease, _) = begin(journal, desk).await;
     let found = async || journal.suspicions(desk.connection_id()).await.expect("the journal answers");
@@ -135,7 +135,7 @@ pub async fn the_number_of_the_newest_run_only_grows<J: Journal, D: Desk>(journa
     assert_eq!(newest().await, 7);
 }
 
-/// The plan comes back with its whole content.
+/// A stored plan comes back with its whole content.
 pub async fn a_plan_is_found_until_it_expires<J: Journal, D: Desk>(journal: &J, desk: &D) {
     let found = connection(journal, desk).await;
     let now = now();
@@ -163,14 +163,13 @@ pub async fn a_plan_is_found_until_it_expires<J: Journal, D: Desk>(journal: &J, 
     assert!(journal.plan(expired.id).await.expect("the journal answers").is_none());
 }
 
-/// Returns the time of this machine, which suits the fake as well as a real database: it is late enough for
-/// both.
+/// Returns the time of this machine. It is late enough for the fake and for a real database.
 fn now() -> UnixNanos {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
     UnixNanos(i64::try_from(since.as_nanos()).expect("before 2262"))
 }
 
-/// After a pause was acknowledged no run begins, whenever it was asked for.
+/// After the pause is confirmed to the person, a run cannot begin, even if it was requested before the pause.
 pub async fn a_paused_connection_begins_no_run_but_a_decision<J: Journal, D: Desk>(journal: &J, desk: &D) {
     let id = RunId(Uuid::now_v7());
     let lease = journal.acquire_lease(desk.connection_id(), id.0, TTL).await.expect("answers").expect("free");
@@ -195,7 +194,7 @@ pub async fn a_run_that_a_person_begins_starts_the_connection<J: Journal, D: Des
     assert_eq!(desk.run_state(id).await, Some(RunState::Running));
 }
 
-/// The process of the run died.
+/// The process of the first run died, so the run never recorded its end.
 pub async fn a_run_left_behind_is_closed_by_the_next<J: Journal, D: Desk>(journal: &J, desk: &D) {
     let (_, left) = begin(journal, desk).await;
     desk.let_pass(TTL + Duration::from_secs(1)).await;
@@ -220,7 +219,7 @@ pub async fn a_run_that_ended_leaves_the_connection_to_the_next<J: Journal, D: D
     journal.renew_lease(second, TTL).await.expect("still held");
 }
 
-/// The run changes only its own row.
+/// The end of a run changes only the row of the run.
 pub async fn a_run_says_how_it_ended_even_without_its_lease<J: Journal, D: Desk>(journal: &J, desk: &D) {
     let (lease, id) = begin(journal, desk).await;
     journal.release_lease(lease).await.expect("given back");

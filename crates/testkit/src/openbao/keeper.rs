@@ -9,8 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Starts the server and waits for the end of standard input. After the word `keep` on it, the folder stays.
-/// The keeper ignores signals to its process group, because it must clean up when they come.
+/// Starts the server and waits for the end of standard input, and then cleans up. If standard input contains
+/// the word `keep`, the folder stays. The keeper ignores signals to its process group, because it must clean
+/// up when they come.
 const SCRIPT: &str = r#"
 trap '' INT TERM HUP
 "$1" server -config="$2/config.hcl" </dev/null >>"$2/log" 2>&1 &

@@ -12,7 +12,7 @@ use super::{
 
 #[derive(Debug, Default)]
 pub(super) struct Writers {
-    /// By mount and path.
+    /// The writers of each key, by mount and path.
     keys: HashMap<(String, String), Key>,
 }
 

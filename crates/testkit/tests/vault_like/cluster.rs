@@ -51,7 +51,7 @@ async fn a_standby_tells_by_health_and_leader() {
     let health = ask_at(&vault, &standby.address(), "GET", "sys/health", &[]).await;
     assert_eq!((health.status, &health.body["standby"]), (429, &json!(true)), "{}", health.body);
     assert_eq!(health.body["performance_standby"], json!(false), "{}", health.body);
-    // It is known after the first heartbeat, which the active node waits some seconds for.
+    // The standby knows this only after the first heartbeat, which the active node sends after some seconds.
     let began = std::time::Instant::now();
     let mut healthy = health;
     while !healthy.body["ha_connection_healthy"].is_boolean() {
