@@ -429,7 +429,7 @@ pub(crate) struct LicenseState {
     pub(crate) expires: Option<String>,
     pub(crate) grace_until: Option<String>,
     pub(crate) days_left: Option<i64>,
-    /// The result of the installation of a license.
+    /// A note of the server about the license, only in the answer to an installation.
     #[serde(default)]
     pub(crate) notice: Option<String>,
     #[serde(default)]

@@ -27,7 +27,7 @@ pub(crate) async fn begin(lane: &Lane, fault: &Fault, elsewhere: u16) {
                 "HTTP/1.1 307 Temporary Redirect\r\nConnection: close\r\n\
                  Location: http://127.0.0.1:{elsewhere}/v1/elsewhere\r\n\r\n"
             );
-            // Each such row of a test gets its own answer.
+            // `Instead` needs a static text. Only the few rows with a redirect leak one.
             lane.between.meddle(lane.line(at), Meddling::Instead(answer.leak()));
         }
         Fault::Closed => lane.between.close().await,
