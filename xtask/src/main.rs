@@ -56,21 +56,21 @@ enum Task {
         #[arg(long, default_value_t = 10_000)]
         secrets: usize,
     },
-    /// Runs simulated worlds, as many as are asked for
+    /// Runs simulated worlds and checks them
     Sim {
-        /// How many
+        /// The number of worlds
         #[arg(long, default_value_t = 20_000)]
         seeds: u64,
-        /// The first one
+        /// The seed of the first world
         #[arg(long, default_value_t = 0)]
         from: u64,
     },
-    /// Kills a server in the middle of runs, as often as is asked for, and accounts for every value
+    /// Kills a server in the middle of runs, and accounts for every value
     Kills {
-        /// How often
+        /// The number of kills
         #[arg(long, default_value_t = 1_000)]
         count: u64,
-        /// The first chapter of fifty kills
+        /// The number of the first chapter of fifty kills
         #[arg(long, default_value_t = 0)]
         from: u64,
     },
@@ -94,7 +94,7 @@ enum Task {
 /// A part of the tests.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Part {
-    /// What holds on any server, on the one that `VAULTTERM_VAULT` names: the path of a `vault`
+    /// The tests that must pass on any server, on the one that `VAULTTERM_VAULT` names: the path of a `vault`
     /// binary, or `stand-in`
     Conformance,
 }
