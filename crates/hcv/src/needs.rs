@@ -72,7 +72,7 @@ pub(crate) fn optional(scope: &Scope, mode: Mode, product: Product, login: Login
     add("update", CAPABILITIES_SELF.to_owned(), "what is missing is only found by the run that needs it");
     if let Some(role) = login.role {
         let path = approle::lookup_path(login.mount, role);
-        add("update", path, "nobody is told when the SecretID expires");
+        add("update", path, "VaultTerm cannot warn before the SecretID expires");
     }
     optional
 }

@@ -130,8 +130,11 @@ impl VaultRemote {
         let found = self.sort("", listed, &answer, true).await?;
         // A scan enters every folder by itself and names none of them.
         if let Some(folder) = found.folders.first() {
-            let message =
-                format!("{}: it lists the folder `{}`, as no scan does", request.doing, wire::printable(folder));
+            let message = format!(
+                "{}: the answer lists the folder `{}`, which an answer to a scan never does",
+                request.doing,
+                wire::printable(folder)
+            );
             return Err(fault::new(FaultClass::Protocol, message).into());
         }
         Ok(found.snapshot)

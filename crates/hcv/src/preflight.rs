@@ -204,9 +204,11 @@ impl Preflight<'_> {
 /// Returns a description of the freshness of answers for people.
 const fn described(freshness: Freshness) -> &'static str {
     match freshness {
-        Freshness::Index => "known: the server tells its state index, and answers are never older than it",
+        Freshness::Index => "known: the server sends its state index, and answers are never older than that",
         Freshness::Active => "known: the active node answers",
-        Freshness::Forwarded => "known: a standby answers that forwards every request to the active node",
+        Freshness::Forwarded => {
+            "known: the node that answers is a standby that forwards every request to the active node"
+        }
         Freshness::Unknown => {
             "not known: a standby may answer with an old state. What is missing in Vault counts as deleted only when two runs found it so"
         }

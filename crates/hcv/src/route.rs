@@ -57,7 +57,7 @@ impl Scope {
     /// The reason for people.
     pub(crate) fn new(mount: &str, path: &str) -> Result<Self, String> {
         let (mount, path) = (mount.trim_matches('/'), path.trim_matches('/'));
-        SecretPath::new(mount).map_err(|error| format!("the mount `{mount}` is no path: {error}"))?;
+        SecretPath::new(mount).map_err(|error| format!("the mount `{mount}` is not a valid path: {error}"))?;
         let prefix = if path.is_empty() {
             String::new()
         } else {

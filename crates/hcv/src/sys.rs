@@ -165,7 +165,7 @@ impl Mount {
         if found != mount {
             let found = wire::printable(found);
             return wrong(
-                format!("`{mount}/` is no mount: it lies below the mount `{found}/`"),
+                format!("`{mount}/` is not a mount: it lies below the mount `{found}/`"),
                 format!("give `{found}` as mount and the rest as path"),
             );
         }

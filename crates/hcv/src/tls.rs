@@ -43,7 +43,7 @@ impl TlsError {
         match self {
             Self::Ca(_) => Some("give the CA as PEM: one or more CERTIFICATE blocks"),
             Self::Client(ClientError::NoSystemCa) => Some("give the connection the CA of the server (--ca-cert)"),
-            Self::ServerName(_) => Some("give the DNS name that stands in the server's certificate"),
+            Self::ServerName(_) => Some("give a DNS name that the server's certificate contains"),
             _ => None,
         }
     }

@@ -305,7 +305,7 @@ impl TransitSession<'_> {
             binding: Binding::AssociatedData,
         };
         match self.decrypt(&nothing, b"is there a key?").await {
-            Ok(_) => Err(self.misconfigured("opens what it never sealed")),
+            Ok(_) => Err(self.misconfigured("opens a text that it never sealed")),
             Err(fault) if fault.message.contains("missing 'context'") => Ok(Binding::Context),
             Err(fault) if fault.class == FaultClass::Misconfigured && !is_missing_key(&fault.message) => {
                 Ok(Binding::AssociatedData)
@@ -436,13 +436,13 @@ fn is_missing_key(message: &str) -> bool {
 fn explained(fault: RemoteFault) -> RemoteFault {
     let said = &fault.message;
     let hint = if is_missing_key(said) {
-        "there is no Transit key of this name: check KEY_HCV_TRANSIT_KEY; if it was deleted, restore it from a Vault backup, or go on with the local copy of the root key"
+        "there is no Transit key of this name: check KEY_HCV_TRANSIT_KEY; if it was deleted, restore it from a Vault backup, or continue with the local copy of the root key"
     } else if said.contains("too old") {
         "lower min_decryption_version of the Transit key for a moment, then re-seal (`vaultterm key rotate transit`)"
     } else if said.contains("message authentication failed") || said.contains("invalid ciphertext") {
         "the sealed root key is of another Transit key or another installation: check KEY_HCV_TRANSIT_KEY and MASTER_KEY_CIPHERTEXT"
     } else if said.contains("missing 'context'") {
-        "the Transit key is derived, the sealed root key is not of it: check KEY_HCV_TRANSIT_KEY"
+        "the Transit key is derived, but the sealed root key was not sealed under a derived key: check KEY_HCV_TRANSIT_KEY"
     } else {
         return fault;
     };

@@ -39,7 +39,7 @@ pub enum LicenseError {
     #[error("it is not a license file, or not the whole of one: {0}")]
     Malformed(&'static str),
     /// The operator configured no public key.
-    #[error("no public key is configured to check it with")]
+    #[error("no public key is configured that could check it")]
     NoKey,
     /// The license is signed with a key that is not trusted.
     #[error("it is signed with the key `{0}`, which is not trusted here")]
@@ -113,7 +113,7 @@ pub fn verify(text: &[u8], trusted: &TrustedKeys) -> Result<License, LicenseErro
         return Err(malformed("it is longer than 16 KiB"));
     }
     let text = canonical(text);
-    let rest = text.strip_prefix(FIRST_LINE.as_bytes()).ok_or(malformed("its first line is another"))?;
+    let rest = text.strip_prefix(FIRST_LINE.as_bytes()).ok_or(malformed("its first line is not that of a license"))?;
     let rest = rest.strip_suffix(b"\n").ok_or(malformed("the end of its last line is missing"))?;
     let end = rest.iter().rposition(|byte| *byte == b'\n').ok_or(malformed("it has no signature"))? + 1;
     let (payload, last) = rest.split_at(end);
@@ -121,7 +121,7 @@ pub fn verify(text: &[u8], trusted: &TrustedKeys) -> Result<License, LicenseErro
     let [SIGNATURE, id, encoded] = last.split(' ').collect::<Vec<_>>()[..] else {
         return Err(malformed("its last line is no signature"));
     };
-    let signature = STANDARD.decode(encoded).map_err(|_| malformed("its signature is not whole"))?;
+    let signature = STANDARD.decode(encoded).map_err(|_| malformed("its signature is incomplete"))?;
     if trusted.is_empty() {
         return Err(LicenseError::NoKey);
     }
@@ -145,7 +145,7 @@ fn parse(payload: &[u8]) -> Result<License, LicenseError> {
     if let Some(critical) = critical {
         let distinct: BTreeSet<&String> = critical.iter().collect();
         if critical.is_empty() || distinct.len() != critical.len() {
-            return Err(LicenseError::Content("`critical` names nothing, or one field twice".to_owned()));
+            return Err(LicenseError::Content("`critical` is empty, or names a field twice".to_owned()));
         }
         if let Some(name) = critical.iter().find(|name| !KNOWN.contains(&name.as_str())) {
             return Err(LicenseError::UnknownCritical(name.chars().filter(|c| !c.is_control()).take(64).collect()));

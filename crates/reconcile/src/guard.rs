@@ -176,7 +176,7 @@ fn database_rewound(input: &Input<'_>) -> Option<String> {
     let (seen, path) = input.newest_run.newest_in(input.remote, input.options)?;
     (seen > known).then(|| {
         format!(
-            "VaultTerm's database is older than the marks in Vault: this connection's run {seen} left its mark at `{path}`, and the database knows none after {known}. It was restored from a backup, a copy of it is at work elsewhere, or somebody else wrote that mark"
+            "VaultTerm's database is older than the marks in Vault: this connection's run {seen} left its mark at `{path}`, and the database knows none after {known}. The database was restored from a backup, a copy of it is in use elsewhere, or another client wrote that mark"
         )
     })
 }

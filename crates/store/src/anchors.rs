@@ -79,7 +79,7 @@ impl Store {
         let trusted: Vec<_> = self.audit_vkeys().await?.into_iter().map(|key| key.vkey).collect();
         let said = match Checkpoint::open(note, &trusted) {
             Ok((said, _)) => said,
-            Err(CheckpointError::Malformed) => return differs("what is anchored is no checkpoint".to_owned()),
+            Err(CheckpointError::Malformed) => return differs("the anchored text is not a checkpoint".to_owned()),
             Err(CheckpointError::Note(error)) => {
                 return differs(format!("the anchored checkpoint is not signed by a key of this database: {error}"));
             }

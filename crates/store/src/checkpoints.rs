@@ -127,7 +127,7 @@ impl Store {
             tx.commit().await?;
             return Ok(Some(signed));
         }
-        Err(StoreError::Refused("the audit key changes all the time: try again".to_owned()))
+        Err(StoreError::Refused("the audit key was rotated again and again meanwhile: try again".to_owned()))
     }
 
     /// Records that the log is exported (`AUDIT_EXPORTED`), and signs the log including that entry. The

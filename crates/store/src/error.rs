@@ -64,7 +64,7 @@ pub enum StoreError {
     #[error("the connection is paused")]
     Paused,
     /// The role that permitted the change has been changed meanwhile.
-    #[error("the roles changed while the request was answered")]
+    #[error("the roles changed during the request")]
     RolesMoved,
     /// The database had no free turn within the time limit, or another process locks it.
     #[error("the database is busy")]

@@ -21,7 +21,8 @@ pub struct Unlicensed(String);
 
 impl Unlicensed {
     /// The hint for the operator.
-    pub const HINT: &str = "install one with `vaultterm license install FILE`; `vaultterm license show` says how it is";
+    pub const HINT: &str =
+        "install one with `vaultterm license install FILE`; `vaultterm license show` shows its state";
 
     /// Returns the error with its reason: no license, an expired one, or a tier without synchronization.
     #[must_use]

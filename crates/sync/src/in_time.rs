@@ -53,7 +53,7 @@ fn too_long(within: Duration) -> RemoteFault {
     RemoteFault {
         class: FaultClass::Unknown,
         message: format!("Vault took longer than {seconds} seconds in all, so the work was stopped"),
-        hint: Some("look why Vault is slow; a run has no such limit, and shows how far it is".to_owned()),
+        hint: Some("find out why Vault is slow; a run has no such limit, and shows its progress".to_owned()),
         retry_after: None,
     }
 }

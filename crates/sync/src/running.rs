@@ -248,7 +248,7 @@ async fn update_run<J: Journal, R: Remote, K: Clock, P: Progress>(
     tally.write_to(&mut so_far);
     if let Err(error) = session.journal.update_run(lease, &so_far).await {
         // The commits matter, and they report their own failures.
-        tracing::debug!(%error, run = %run.id, "how far a run is could not be recorded");
+        tracing::debug!(%error, run = %run.id, "the progress of a run could not be recorded");
     }
 }
 

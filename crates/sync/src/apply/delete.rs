@@ -17,7 +17,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
     pub(super) async fn delete_remote(&self, step: &Step, version: Version) -> Result<(), StepError> {
         let (stamp, _) = planned_version(step)?;
         if stamp.version != version {
-            return Err(StepError::Stale("the step deletes another version than it was planned on".to_owned()));
+            return Err(StepError::Stale("the step does not delete the version for which it was planned".to_owned()));
         }
         let request_id = self.delete_exactly(&step.path, stamp).await?;
         self.show_run(&step.path).await;

@@ -273,8 +273,8 @@ fn planned_version(step: &Step) -> Result<(RemoteStamp, Option<UnixNanos>), Step
 /// Returns the error for a step that lacks what its action needs, whether the plan came from the database or
 /// from the planner. It is refused like any other state that does not hold.
 fn malformed(step: &Step, lacks: &str) -> StepError {
-    tracing::error!(path = %step.path, lacks, "a step was planned without what it acts on");
-    StepError::Stale(format!("the step was planned without {lacks}"))
+    tracing::error!(path = %step.path, lacks, "a step lacks the object on which it acts");
+    StepError::Stale(format!("the step lacks {lacks}"))
 }
 
 /// Returns a base that links both sides.

@@ -61,7 +61,8 @@ async fn make(config: &ServerConfig, database: &Database, args: &Args) -> Result
     let instance = database.instance().await.map_err(|error| broken(&error))?;
     let root_id = database.root_id().await.map_err(|error| broken(&error))?;
     let root_id = root_id.ok_or_else(|| {
-        Failure::local("the database does not say which root key it has").hint("start the server once: it notes it")
+        Failure::local("the database does not say which root key it has")
+            .hint("start the server once: it records the id of the root key")
     })?;
     let sealed = database.sealed_roots().await.map_err(|error| broken(&error))?;
     let keeper = config.keys.keeper()?;

@@ -173,7 +173,7 @@ async fn judge_transit(config: &ServerConfig, transit: &Transit, found: &Transit
 async fn examine_license(config: &ServerConfig, store: &Store, report: &mut Report) {
     match vaultterm_server::examine_license(&config.license, store).await {
         Ok((ok, sentence)) => {
-            let hint = (!ok).then(|| "install one that counts: `vaultterm license install FILE`".to_owned());
+            let hint = (!ok).then(|| "install a valid license: `vaultterm license install FILE`".to_owned());
             report.push("license", ok, sentence, hint);
         }
         Err(error) => report.push("license", false, error.to_string(), None),

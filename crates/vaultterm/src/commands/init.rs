@@ -147,7 +147,7 @@ async fn print_link(store: &Store, config: &ServerConfig, app: &App) -> Result<(
     })?;
     app.console.note("open the link, once, when the server runs: it makes the first owner");
     app.console.note(&format!(
-        "or say who it is now: vaultterm init --data-dir {} --owner-email EMAIL --owner-password-file -",
+        "or name the first owner now: vaultterm init --data-dir {} --owner-email EMAIL --owner-password-file -",
         shell::word(&directory)
     ));
     Ok(())

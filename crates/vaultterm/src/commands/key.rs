@@ -99,7 +99,7 @@ async fn unseal(args: &ConfigArgs, to: Option<PathBuf>, app: &App) -> Result<Exi
     let path = match (to, &config.keys.master_key) {
         (Some(path), _) => path,
         (None, MasterKey::File(path)) => path.clone(),
-        (None, MasterKey::Given(_)) => return Err(Failure::local("say where to: --to FILE")),
+        (None, MasterKey::Given(_)) => return Err(Failure::local("name the file to write: --to FILE")),
     };
     let (_lock, store, root) = unlocked(&config).await?;
     // The audit entry is written first, because an action that cannot be audited must not happen.

@@ -193,7 +193,7 @@ fn issue_one(args: IssueArgs, app: &App) -> Result<Exit, Failure> {
         private_file::check_mode(&args.key)?;
     }
     let key = IssuerKey::parse(&text).map_err(|error| {
-        Failure::local("what --key names holds no signing key")
+        Failure::local("the file that --key names contains no signing key")
             .because(&error)
             .hint("make one with `vaultterm license keygen -o DIR`")
     })?;

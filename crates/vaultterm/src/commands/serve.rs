@@ -57,7 +57,7 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
         }
         // A program that waits for the address on stdout must not wait for a Vault that does not answer.
         Err(_) => {
-            tracing::error!("Vault says nothing: everything is refused until the root key is open");
+            tracing::error!("Vault does not answer: every request is refused until the root key is open");
             None
         }
     };

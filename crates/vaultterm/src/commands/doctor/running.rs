@@ -34,7 +34,8 @@ pub(super) async fn ask(app: &App) -> Vec<Check> {
         Ok(reply) => parts(&asked, reply.data),
         Err(failure) if failure.status == Some(401) => match client.get::<Value>("/readyz").await {
             Ok(_) => {
-                let hint = "log in with `vaultterm login`, and doctor asks it how its parts are".to_owned();
+                let hint =
+                    "log in with `vaultterm login`, so that doctor can ask for the state of its parts".to_owned();
                 vec![check(true, format!("{asked} is ready"), Some(hint))]
             }
             Err(failure) => vec![unanswered(&asked, &failure)],

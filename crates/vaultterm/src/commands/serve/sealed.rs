@@ -106,7 +106,7 @@ fn jitter() -> f64 {
 fn tell(error: &UnlockError, attempt: u64, rest: Duration) {
     let hint = error.hint().unwrap_or_default();
     let again_in_s = rest.as_secs();
-    tracing::error!(attempt, %error, hint, again_in_s, "the root key is still sealed: everything is refused until it is open");
+    tracing::error!(attempt, %error, hint, again_in_s, "the root key is still sealed: every request is refused until it is open");
     if error.is_refused_login() {
         tracing::error!(
             "Vault locks a role after several refused logins, and may have done so: the next try waits that out; \

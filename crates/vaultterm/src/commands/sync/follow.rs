@@ -68,14 +68,16 @@ pub(super) async fn follow(client: &Client, app: &App, id: Uuid) -> Result<Ended
                 }
                 resumes += 1;
                 if resumes > RESUMES_MAX {
-                    return Err(Failure::server("the run's events broke off, the run itself may go on")
-                        .hint(format!("look at it with `vaultterm sync show {id}`")));
+                    return Err(Failure::server(
+                        "the connection to the run's events broke off; the run itself may still be in progress",
+                    )
+                    .hint(format!("look at it with `vaultterm sync show {id}`")));
                 }
                 tokio::time::sleep(RESUME_PAUSE).await;
                 stream = client.events(&path, last_id.as_deref()).await?;
             }
             News::CtrlC if interrupted => {
-                show.line(&format!("left; the run is being cancelled: vaultterm sync show {id}"));
+                show.line(&format!("the command ends here; the run is being cancelled: vaultterm sync show {id}"));
                 return Err(Failure::silent(Exit::Interrupted));
             }
             News::CtrlC => {

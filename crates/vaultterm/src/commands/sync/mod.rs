@@ -167,7 +167,7 @@ fn exit_of(run: &Run) -> Result<Exit, Failure> {
                 .hint(format!("look at it with `vaultterm sync show {}`", run.id)));
         }
         _ => {
-            return Err(Failure::server("the server told a state of the run that this version does not know")
+            return Err(Failure::server("the server reported a state of the run that this version does not know")
                 .hint("use the command line of the server's version (`vaultterm version`)"));
         }
     })
@@ -288,7 +288,7 @@ async fn running(client: &Client, name: &str) -> Result<uuid::Uuid, Failure> {
     let list: Reply<Vec<Run>> = client.list(&path, &Query::default(), Some(1)).await?;
     match list.data.first() {
         Some(run) if run.state == "running" => Ok(run.id),
-        _ => Err(Failure::server(format!("no run goes on on the connection `{}`", connection.name))),
+        _ => Err(Failure::server(format!("there is no run in progress on the connection `{}`", connection.name))),
     }
 }
 
