@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Content, Mode, RecordId, RecordType, RemoteStamp, Revision, UnixNanos, Version};
+use crate::{Content, Mode, RecordId, RecordType, RemoteStamp, Revision, UnixNanos, Version, names};
 
 /// The base of one path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,14 +106,14 @@ pub struct AcceptedContents {
     pub remote: Content,
 }
 
-/// The link between the two sides of a path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Link {
-    /// Both sides are kept in step.
-    Linked,
-    /// The record was deleted with `deletions = retain`. The secret is left alone and not imported again.
-    LocalGone,
-    /// The secret was deleted with `deletions = retain`. The record is left alone and not written again.
-    RemoteGone,
-}
+names!(
+    /// The link between the two sides of a path.
+    Link, "link" {
+        /// Both sides are kept in step.
+        Linked = "linked",
+        /// The record was deleted with `deletions = retain`. The secret is left alone and not imported again.
+        LocalGone = "local_gone",
+        /// The secret was deleted with `deletions = retain`. The record is left alone and not written again.
+        RemoteGone = "remote_gone",
+    }
+);

@@ -6,6 +6,7 @@ use crate::{
     Action, Plan, Reason, Step,
     classify::{Facts, LocalSince, RemoteSince},
     input::Input,
+    names,
 };
 
 /// A reason for a run to write nothing.
@@ -17,54 +18,29 @@ pub struct Halt {
     pub detail: String,
 }
 
-/// The guards.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum HaltKind {
-    /// One side would lose too much of its base.
-    MassDeletion,
-    /// A side is empty, although the base has at least two paths.
-    SideEmptied,
-    /// Vault or the database went back to an earlier state.
-    Rewound,
-    /// Another cluster or mount answers at the address.
-    RemoteReplaced,
-    /// The mount, path, namespace or address of the connection was edited.
-    ScopeChanged,
-    /// The license does not include synchronization. The planner never finds this. The engine raises it when
-    /// a run is about to write.
-    License,
-    /// A namespace is configured, and the server ignores it. The planner never finds this. The engine raises
-    /// it before it logs in.
-    NamespaceIgnored,
-}
+names!(
+    /// The guards.
+    HaltKind, "halt" {
+        /// One side would lose too much of its base.
+        MassDeletion = "mass_deletion",
+        /// A side is empty, although the base has at least two paths.
+        SideEmptied = "side_emptied",
+        /// Vault or the database went back to an earlier state.
+        Rewound = "rewound",
+        /// Another cluster or mount answers at the address.
+        RemoteReplaced = "remote_replaced",
+        /// The mount, path, namespace or address of the connection was edited.
+        ScopeChanged = "scope_changed",
+        /// The license does not include synchronization. The planner never finds this. The engine raises it when
+        /// a run is about to write.
+        License = "license",
+        /// A namespace is configured, and the server ignores it. The planner never finds this. The engine raises
+        /// it before it logs in.
+        NamespaceIgnored = "namespace_ignored",
+    }
+);
 
 impl HaltKind {
-    /// Every guard.
-    pub const ALL: [Self; 7] = [
-        Self::MassDeletion,
-        Self::SideEmptied,
-        Self::Rewound,
-        Self::RemoteReplaced,
-        Self::ScopeChanged,
-        Self::License,
-        Self::NamespaceIgnored,
-    ];
-
-    /// Returns the name used in `acknowledge` and in the API.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::MassDeletion => "mass_deletion",
-            Self::SideEmptied => "side_emptied",
-            Self::Rewound => "rewound",
-            Self::RemoteReplaced => "remote_replaced",
-            Self::ScopeChanged => "scope_changed",
-            Self::License => "license",
-            Self::NamespaceIgnored => "namespace_ignored",
-        }
-    }
-
     /// Returns whether a person may acknowledge the halt, so that a run can go on.
     #[must_use]
     pub const fn can_be_acknowledged(self) -> bool {

@@ -25,6 +25,7 @@ mod inquiry;
 mod lint;
 mod merge;
 mod moves;
+mod names;
 mod options;
 mod path;
 mod plan;
@@ -45,14 +46,15 @@ pub use input::Input;
 pub use inquiry::{Inquiries, inquiries};
 pub use lint::lint;
 pub use merge::{Merged, Side, Sides, merge};
+pub use names::UnknownName;
 pub use options::{DeletionPolicy, DriftPolicy, ExpiryPolicy, InitialPolicy, MergePolicy, Mode, Options};
 pub use path::{PathError, SecretPath};
 pub use plan::{
-    AcceptedDifference, Action, Change, Conflict, ConflictKind, Counts, Expect, FieldChange, LocalExpect, Plan, Reason,
-    RemoteExpect, Skip, SkipKind, Step,
+    AcceptedDifference, Action, ActionName, Change, Conflict, ConflictKind, Counts, Expect, FieldChange, LocalExpect,
+    Plan, Reason, RemoteExpect, Skip, SkipKind, Step,
 };
 pub use planner::plan;
-pub use record_type::{Group, RecordType, UnknownRecordType};
+pub use record_type::{Group, RecordType};
 pub use resolution::{Choice, NotResolvable, Resolving, resolution};
 pub use run_mark::{NoRunMark, RunMark};
 pub use snapshot::{
@@ -61,3 +63,7 @@ pub use snapshot::{
 };
 pub use stamp::{RemoteStamp, Revision, UnixNanos, Version};
 pub use visible::{is_invisible, visible};
+
+/// What [`names!`] writes its code with.
+#[doc(hidden)]
+pub use serde;

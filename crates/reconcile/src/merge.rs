@@ -2,21 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
+use crate::{Content, MergePolicy, RecordType, descriptive::is_descriptive, names, record_type::Group};
 
-use crate::{Content, MergePolicy, RecordType, descriptive::is_descriptive, record_type::Group};
-
-/// The source of a field of a merge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Side {
-    /// The record. Fields that are equal on both sides also come from here.
-    Local,
-    /// The secret.
-    Remote,
-    /// Neither side. A person gave a new value while resolving a conflict.
-    Given,
-}
+names!(
+    /// The source of a field of a merge.
+    Side, "side" {
+        /// The record. Fields that are equal on both sides also come from here.
+        Local = "local",
+        /// The secret.
+        Remote = "remote",
+        /// Neither side. A person gave a new value while resolving a conflict.
+        Given = "given",
+    }
+);
 
 /// The three contents of a path that changed on both sides.
 #[derive(Clone, Copy, Debug)]

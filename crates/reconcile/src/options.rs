@@ -2,29 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-macro_rules! choice {
-    ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
-        $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        #[serde(rename_all = "snake_case")]
-        pub enum $name { $($(#[$vmeta])* $variant),+ }
+use crate::names;
 
-        impl $name {
-            /// Every choice, in the order of the documentation.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            /// Returns the name used in the API and on the command line.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text),+ }
-            }
-        }
-    };
-}
-
-choice!(
+names!(
     /// The direction in which credentials travel.
-    Mode {
+    Mode, "mode" {
         /// VaultTerm is authoritative.
         Push = "push",
         /// Vault is authoritative.
@@ -33,9 +15,9 @@ choice!(
         Bidirectional = "bidirectional",
     }
 );
-choice!(
+names!(
     /// The rule for merging edits of different fields.
-    MergePolicy {
+    MergePolicy, "merge policy" {
         /// Merges field by field, if one side changed only descriptive fields.
         Descriptive = "descriptive",
         /// Merges field by field, and takes each atomic group from one side. If no group is known, fields
@@ -45,27 +27,27 @@ choice!(
         Secret = "secret",
     }
 );
-choice!(
+names!(
     /// The effect of a deletion on one side.
-    DeletionPolicy {
+    DeletionPolicy, "deletion policy" {
         /// Drops the link and leaves the other side alone.
         Retain = "retain",
         /// Also deletes on the other side (recoverably).
         Propagate = "propagate",
     }
 );
-choice!(
+names!(
     /// The effect of a `deletion_time` that has passed (`delete_version_after`).
-    ExpiryPolicy {
+    ExpiryPolicy, "expiry policy" {
         /// The record stays.
         Ignore = "ignore",
         /// The expiry counts as a deletion.
         Propagate = "propagate",
     }
 );
-choice!(
+names!(
     /// The decision about a path that both sides have with different contents at the first sync.
-    InitialPolicy {
+    InitialPolicy, "initial policy" {
         /// A person decides.
         Conflict = "conflict",
         /// The record wins. The remote value is kept as a revision.
@@ -74,9 +56,9 @@ choice!(
         PreferRemote = "prefer_remote",
     }
 );
-choice!(
+names!(
     /// The effect of an edit on the side that is not authoritative.
-    DriftPolicy {
+    DriftPolicy, "drift policy" {
         /// A person decides.
         Conflict = "conflict",
         /// The authoritative side wins. The other value is kept as a revision.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BaseEntry, Content, Halt, RecordId, RecordType, RemoteStamp, Revision, SecretPath, Side, UnixNanos, Version,
+    BaseEntry, Content, Halt, RecordId, RecordType, RemoteStamp, Revision, SecretPath, Side, UnixNanos, Version, names,
 };
 
 /// What a run will do. The lists are sorted by path, and the same input gives the same plan, byte for byte.
@@ -236,15 +236,15 @@ pub struct FieldChange {
     pub change: Change,
 }
 
-/// The kinds of changes of a field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs, reason = "the names say it all")]
-pub enum Change {
-    Added,
-    Changed,
-    Removed,
-}
+names!(
+    /// The kinds of changes of a field.
+    #[allow(missing_docs, reason = "the names say it all")]
+    Change, "change" {
+        Added = "added",
+        Changed = "changed",
+        Removed = "removed",
+    }
+);
 
 /// A decision that a person must make.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -267,28 +267,28 @@ pub struct Conflict {
     pub diverged: Vec<String>,
 }
 
-/// The kinds of conflict.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ConflictKind {
-    /// Both sides changed, and no merge is allowed. They changed the same field or group, or fields that may
-    /// belong to one credential (`merge = descriptive`), or any fields (`merge = secret`).
-    BothChanged,
-    /// The record was deleted, and the secret changed.
-    LocalDeleted,
-    /// The secret was deleted, and the record changed.
-    RemoteDeleted,
-    /// Both sides have the path with different contents, and were never in step.
-    NoBase,
-    /// The side that is not authoritative changed.
-    Drift,
-    /// The remote version went backwards.
-    Rewound,
-    /// The secret is marked as managed by another VaultTerm.
-    ForeignOwner,
-    /// The two sides changed the type to different ones.
-    TypeChanged,
-}
+names!(
+    /// The kinds of conflict.
+    ConflictKind, "kind of conflict" {
+        /// Both sides changed, and no merge is allowed. They changed the same field or group, or fields that may
+        /// belong to one credential (`merge = descriptive`), or any fields (`merge = secret`).
+        BothChanged = "both_changed",
+        /// The record was deleted, and the secret changed.
+        LocalDeleted = "local_deleted",
+        /// The secret was deleted, and the record changed.
+        RemoteDeleted = "remote_deleted",
+        /// Both sides have the path with different contents, and were never in step.
+        NoBase = "no_base",
+        /// The side that is not authoritative changed.
+        Drift = "drift",
+        /// The remote version went backwards.
+        Rewound = "rewound",
+        /// The secret is marked as managed by another VaultTerm.
+        ForeignOwner = "foreign_owner",
+        /// The two sides changed the type to different ones.
+        TypeChanged = "type_changed",
+    }
+);
 
 /// A path whose sides differ because a person accepted that.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -316,19 +316,20 @@ pub struct Skip {
     pub accepted_by: Option<String>,
 }
 
-/// The condition under which a path that was left alone can be synchronized.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SkipKind {
-    /// A later run may synchronize it, after a right is granted, a read succeeds, or another step is done.
-    #[default]
-    Passing,
-    /// The secret cannot become a record under its name. A person must rename it, or accept that it is left
-    /// out.
-    NeverTakenOver,
-    /// A write would evict more versions than are kept as revisions. A person must make room.
-    WouldEvict,
-}
+names!(
+    /// The condition under which a path that was left alone can be synchronized.
+    #[derive(Default)]
+    SkipKind, "kind of skip" {
+        /// A later run may synchronize it, after a right is granted, a read succeeds, or another step is done.
+        #[default]
+        Passing = "passing",
+        /// The secret cannot become a record under its name. A person must rename it, or accept that it is left
+        /// out.
+        NeverTakenOver = "left_out" | "never_taken_over",
+        /// A write would evict more versions than are kept as revisions. A person must make room.
+        WouldEvict = "waits" | "would_evict",
+    }
+);
 
 impl Skip {
     /// Returns whether the path can be synchronized only after a person acts, and no person accepted that it
@@ -378,26 +379,53 @@ impl Counts {
     }
 }
 
+names!(
+    /// What a step does, without what it does it to.
+    #[allow(missing_docs, reason = "each is described at `Action`")]
+    ActionName, "action" {
+        CreateRemote = "create_remote",
+        UpdateRemote = "update_remote",
+        DeleteRemote = "delete_remote",
+        MoveRemote = "move_remote",
+        CreateLocal = "create_local",
+        UpdateLocal = "update_local",
+        DeleteLocal = "delete_local",
+        Merge = "merge",
+        Adopt = "adopt",
+        Forget = "forget",
+        Unlink = "unlink",
+        Accept = "accept",
+        KeepAccepted = "keep_accepted",
+        CopyLocal = "copy_local",
+    }
+);
+
 impl Action {
-    /// Returns the name used in the API.
+    /// Returns what the action does, without what it does it to.
+    #[must_use]
+    pub const fn name(&self) -> ActionName {
+        match self {
+            Self::CreateRemote { .. } => ActionName::CreateRemote,
+            Self::UpdateRemote { .. } => ActionName::UpdateRemote,
+            Self::DeleteRemote { .. } => ActionName::DeleteRemote,
+            Self::MoveRemote { .. } => ActionName::MoveRemote,
+            Self::CreateLocal { .. } => ActionName::CreateLocal,
+            Self::UpdateLocal { .. } => ActionName::UpdateLocal,
+            Self::DeleteLocal => ActionName::DeleteLocal,
+            Self::Merge { .. } => ActionName::Merge,
+            Self::Adopt { .. } => ActionName::Adopt,
+            Self::Forget => ActionName::Forget,
+            Self::Unlink => ActionName::Unlink,
+            Self::Accept => ActionName::Accept,
+            Self::KeepAccepted => ActionName::KeepAccepted,
+            Self::CopyLocal { .. } => ActionName::CopyLocal,
+        }
+    }
+
+    /// Returns the name that the API uses.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
-        match self {
-            Self::CreateRemote { .. } => "create_remote",
-            Self::UpdateRemote { .. } => "update_remote",
-            Self::DeleteRemote { .. } => "delete_remote",
-            Self::MoveRemote { .. } => "move_remote",
-            Self::CreateLocal { .. } => "create_local",
-            Self::UpdateLocal { .. } => "update_local",
-            Self::DeleteLocal => "delete_local",
-            Self::Merge { .. } => "merge",
-            Self::Adopt { .. } => "adopt",
-            Self::Forget => "forget",
-            Self::Unlink => "unlink",
-            Self::Accept => "accept",
-            Self::KeepAccepted => "keep_accepted",
-            Self::CopyLocal { .. } => "copy_local",
-        }
+        self.name().as_str()
     }
 
     /// Returns whether the action writes a value to Vault.
@@ -439,35 +467,6 @@ impl Reason {
             Self::InitialPreference => "both sides hold the path, and initial says which one counts",
             Self::Resolved => "a person decided the conflict",
             Self::StillAccepted => "the sides differ as a person accepted it",
-        }
-    }
-}
-
-impl ConflictKind {
-    /// Every kind.
-    pub const ALL: [Self; 8] = [
-        Self::BothChanged,
-        Self::LocalDeleted,
-        Self::RemoteDeleted,
-        Self::NoBase,
-        Self::Drift,
-        Self::Rewound,
-        Self::ForeignOwner,
-        Self::TypeChanged,
-    ];
-
-    /// Returns the name used in the API.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::BothChanged => "both_changed",
-            Self::LocalDeleted => "local_deleted",
-            Self::RemoteDeleted => "remote_deleted",
-            Self::NoBase => "no_base",
-            Self::Drift => "drift",
-            Self::Rewound => "rewound",
-            Self::ForeignOwner => "foreign_owner",
-            Self::TypeChanged => "type_changed",
         }
     }
 }

@@ -1,66 +1,28 @@
 //! The types of records, their atomic groups, and the rules that infer the type of an untyped secret.
 
-use std::{collections::BTreeSet, fmt, str::FromStr};
+use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
+use crate::names;
 
-/// The kind of credential that a record holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-#[allow(missing_docs, reason = "the names say it all")]
-pub enum RecordType {
-    Password,
-    ApiKey,
-    SshKey,
-    EnvVar,
-    SecureNote,
-    Totp,
-    PaymentCard,
-    Identity,
-    Passkey,
-    /// Any JSON map. An untyped secret in Vault gets this type if no rule fits its fields.
-    KeyValue,
-}
-
-/// The text is none of the ten type names.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error(
-    "unknown record type `{0}`; use one of PASSWORD, API_KEY, SSH_KEY, ENV_VAR, SECURE_NOTE, TOTP, PAYMENT_CARD, IDENTITY, PASSKEY, KEY_VALUE"
-)]
-pub struct UnknownRecordType(pub String);
+names!(
+    /// The kind of credential that a record holds.
+    #[allow(missing_docs, reason = "the names say it all")]
+    RecordType, "record type" {
+        Password = "PASSWORD",
+        ApiKey = "API_KEY",
+        SshKey = "SSH_KEY",
+        EnvVar = "ENV_VAR",
+        SecureNote = "SECURE_NOTE",
+        Totp = "TOTP",
+        PaymentCard = "PAYMENT_CARD",
+        Identity = "IDENTITY",
+        Passkey = "PASSKEY",
+        /// Any JSON map. An untyped secret in Vault gets this type if no rule fits its fields.
+        KeyValue = "KEY_VALUE",
+    }
+);
 
 impl RecordType {
-    /// Every type.
-    pub const ALL: [Self; 10] = [
-        Self::Password,
-        Self::ApiKey,
-        Self::SshKey,
-        Self::EnvVar,
-        Self::SecureNote,
-        Self::Totp,
-        Self::PaymentCard,
-        Self::Identity,
-        Self::Passkey,
-        Self::KeyValue,
-    ];
-
-    /// Returns the name used everywhere outside the code.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Password => "PASSWORD",
-            Self::ApiKey => "API_KEY",
-            Self::SshKey => "SSH_KEY",
-            Self::EnvVar => "ENV_VAR",
-            Self::SecureNote => "SECURE_NOTE",
-            Self::Totp => "TOTP",
-            Self::PaymentCard => "PAYMENT_CARD",
-            Self::Identity => "IDENTITY",
-            Self::Passkey => "PASSKEY",
-            Self::KeyValue => "KEY_VALUE",
-        }
-    }
-
     /// Infers the type of an untyped secret from the names of its fields. The first rule that fits counts.
     /// Returns `KEY_VALUE` if none fits.
     #[must_use]
@@ -116,20 +78,6 @@ pub enum Group {
     All,
 }
 
-impl fmt::Display for RecordType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for RecordType {
-    type Err = UnknownRecordType;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or_else(|| UnknownRecordType(text.to_owned()))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,7 +114,7 @@ mod tests {
 
     #[test]
     fn every_type_reads_back_from_its_name_and_nothing_else_does() {
-        for kind in RecordType::ALL {
+        for kind in RecordType::ALL.iter().copied() {
             assert_eq!(kind.to_string().parse::<RecordType>().ok(), Some(kind));
         }
         assert!("PASSPORT".parse::<RecordType>().is_err());

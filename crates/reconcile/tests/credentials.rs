@@ -107,7 +107,7 @@ fn run([base, local, remote]: [&Content; 3], record_type: RecordType, options: &
 
 #[test]
 fn no_side_ever_holds_a_combination_that_nobody_wrote_unless_one_side_only_described_or_any_fields_are_merged() {
-    let cases = (edits(), select(MergePolicy::ALL), select(&RecordType::ALL[..]));
+    let cases = (edits(), select(MergePolicy::ALL), select(RecordType::ALL));
     let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
     let held = TestRunner::new(config).run(&cases, |([base, local, remote], merge, record_type)| {
         let options = Options { merge, ..Options::defaults(Mode::Bidirectional, HERE) };

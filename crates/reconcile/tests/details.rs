@@ -186,6 +186,6 @@ fn what_only_one_side_has_needs_no_contents() {
 
 #[test]
 fn a_person_may_acknowledge_every_halt_but_a_missing_license_and_an_ignored_namespace() {
-    let never: Vec<_> = HaltKind::ALL.into_iter().filter(|kind| !kind.can_be_acknowledged()).collect();
+    let never: Vec<_> = HaltKind::ALL.iter().copied().filter(|kind| !kind.can_be_acknowledged()).collect();
     assert_eq!(never, [HaltKind::License, HaltKind::NamespaceIgnored]);
 }

@@ -109,9 +109,9 @@ fn what_changes_vault_is_what_writes_deletes_or_marks_there() {
 fn every_action_conflict_halt_and_reason_has_a_name_of_its_own() {
     let actions: BTreeSet<_> = actions().iter().map(|(action, _)| action.as_str()).collect();
     assert_eq!(actions.len(), 14);
-    let conflicts: BTreeSet<_> = ConflictKind::ALL.into_iter().map(ConflictKind::as_str).collect();
+    let conflicts: BTreeSet<_> = ConflictKind::NAMES.iter().collect();
     assert_eq!(conflicts.len(), ConflictKind::ALL.len());
-    let halts: BTreeSet<_> = HaltKind::ALL.into_iter().map(HaltKind::as_str).collect();
+    let halts: BTreeSet<_> = HaltKind::NAMES.iter().collect();
     assert_eq!(halts.len(), HaltKind::ALL.len());
 
     use Reason::{

@@ -6,6 +6,7 @@ use std::{
 };
 
 use uuid::Uuid;
+use vaultterm_reconcile::names;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -15,14 +16,15 @@ use crate::{
     signer::verify,
 };
 
-/// Whether a key still seals new messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum KeyState {
-    /// The key seals and opens messages.
-    Active,
-    /// The key only opens messages that were sealed before a rotation.
-    DecryptOnly,
-}
+names!(
+    /// Whether a key still seals new messages.
+    KeyState, "key state" {
+        /// The key seals and opens messages.
+        Active = "active",
+        /// The key only opens messages that were sealed before a rotation.
+        DecryptOnly = "decrypt_only",
+    }
+);
 
 /// A key of the keyring as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,17 +39,6 @@ pub struct KeyringRow {
     pub state: KeyState,
     /// The key bytes, wrapped under the root key.
     pub wrapped: Vec<u8>,
-}
-
-impl KeyState {
-    /// Returns the name that is stored with the key.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::DecryptOnly => "decrypt_only",
-        }
-    }
 }
 
 /// The opened keyring. It can adopt newer keys while other threads use it.
@@ -71,7 +62,7 @@ impl Keyring {
     /// # Errors
     /// [`SealingError::NoRandomness`].
     pub fn create(root: &RootKey, instance: InstanceId) -> Result<(Self, Vec<KeyringRow>), SealingError> {
-        let rows = KeyPurpose::ALL.map(|purpose| KeyringRow::draw(root, instance, purpose, 1));
+        let rows = KeyPurpose::ALL.iter().map(|purpose| KeyringRow::draw(root, instance, *purpose, 1));
         let rows = rows.into_iter().collect::<Result<Vec<_>, _>>()?;
         Ok((Self::open(root, instance, &rows)?, rows))
     }

@@ -2,19 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use vaultterm_reconcile::{Accepted, BaseEntry, Link, Mode, RecordId, RemoteStamp, SecretPath, UnixNanos, Version};
+use vaultterm_reconcile::{Accepted, BaseEntry, RecordId, RemoteStamp, SecretPath, UnixNanos, Version};
 use vaultterm_sync::ConnectionId;
 
 use crate::{
     StoreError,
     sql::{Db, Row, Tx, args},
 };
-
-/// The name of [`Link::Linked`].
-pub(crate) const LINKED: &str = "linked";
-
-const LINKS: [(Link, &str); 3] =
-    [(Link::Linked, LINKED), (Link::LocalGone, "local_gone"), (Link::RemoteGone, "remote_gone")];
 
 /// The columns that [`entry`] reads.
 const COLUMNS: &str =
@@ -41,7 +35,6 @@ pub(crate) async fn set(
     path: &SecretPath,
     entry: &BaseEntry,
 ) -> Result<bool, StoreError> {
-    let link = LINKS.iter().find(|(link, _)| *link == entry.link).map_or(LINKED, |(_, name)| name);
     let sql = "INSERT INTO base (connection_id, path, record_id, revision, record_type, key_created, version,
                                  version_created, expires, link, held_since, accepted_local, accepted_remote,
                                  accepted_agreed, accepted_mode, accepted_reopened, accepted_by, accepted_at)
@@ -71,7 +64,7 @@ pub(crate) async fn set(
         entry.stamp.version,
         entry.stamp.version_created,
         entry.expires,
-        link,
+        entry.link.as_str(),
         entry.held_since,
         accepted.map(|accepted| accepted.local.0),
         accepted.map(|accepted| accepted.remote.0),
@@ -90,7 +83,6 @@ pub(crate) async fn remove(tx: &mut Tx, id: ConnectionId, path: &SecretPath) -> 
 }
 
 fn entry(row: &Row) -> Result<BaseEntry, StoreError> {
-    let link = |text: &str| LINKS.iter().find(|(_, name)| *name == text).map(|(link, _)| *link);
     Ok(BaseEntry {
         record_id: RecordId(row.id("record_id")?),
         revision: row.revision("revision")?,
@@ -101,7 +93,7 @@ fn entry(row: &Row) -> Result<BaseEntry, StoreError> {
             version_created: row.nanos("version_created")?,
         },
         expires: row.maybe_int("expires")?.map(UnixNanos),
-        link: row.named("link", "link", link)?,
+        link: row.named("link")?,
         held_since: Version(row.count("held_since")?),
         accepted: accepted(row)?,
     })
@@ -111,12 +103,11 @@ fn accepted(row: &Row) -> Result<Option<Accepted>, StoreError> {
     if row.maybe_int("accepted_local")?.is_none() {
         return Ok(None);
     }
-    let mode = |text: &str| Mode::ALL.iter().copied().find(|mode| mode.as_str() == text);
     Ok(Some(Accepted {
         local: row.revision("accepted_local")?,
         remote: row.revision("accepted_remote")?,
         agreed: row.flag("accepted_agreed")?,
-        mode: row.named("accepted_mode", "mode", mode)?,
+        mode: row.named("accepted_mode")?,
         reopened: row.flag("accepted_reopened")?,
         by: row.text("accepted_by")?,
         at: row.nanos("accepted_at")?,
@@ -128,7 +119,7 @@ fn accepted(row: &Row) -> Result<Option<Accepted>, StoreError> {
 mod tests {
     use serde_json::json;
     use vaultterm_reconcile::{Accepted, BaseEntry, Mode, RecordType, Revision, UnixNanos};
-    use vaultterm_sync::{BaseChange, Journal as _, LocalChange, Origin, Outcome, RunState, Trigger};
+    use vaultterm_sync::{BaseChange, Journal as _, LocalChange, Origin, Outcome, RecordSyncState, RunState, Trigger};
 
     use crate::{
         ErrorClass,
@@ -170,7 +161,10 @@ mod tests {
         let record = house.store.record(record_id).await.unwrap().unwrap();
         let [sync] = &record.sync[..] else { panic!("{record:?}") };
         let accepted = sync.accepted.as_ref().unwrap();
-        assert_eq!((sync.state, &*accepted.by, accepted.at_us), ("accepted", "ann", 1_700_000_000_123_456));
+        assert_eq!(
+            (sync.state, &*accepted.by, accepted.at_us),
+            (RecordSyncState::Accepted, "ann", 1_700_000_000_123_456)
+        );
         house.end(run, RunState::Succeeded).await;
         let found = house.store.connection_summary(connection.id).await.unwrap().unwrap();
         assert_eq!(found.accepted_paths, 1);
@@ -197,7 +191,7 @@ mod tests {
         assert!(found[&at("x")].accepted.as_ref().unwrap().reopened);
         assert!(house.store.accepted_differences(connection.id).await.unwrap().is_empty());
         let record = house.store.record(record_id).await.unwrap().unwrap();
-        assert_eq!((record.sync[0].state, &record.sync[0].accepted), ("changed", &None));
+        assert_eq!((record.sync[0].state, &record.sync[0].accepted), (RecordSyncState::Changed, &None));
 
         // A later acceptance closes the difference again.
         let mut later = entry;

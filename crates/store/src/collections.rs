@@ -2,48 +2,13 @@
 
 use uuid::Uuid;
 use vaultterm_ledger::{Action, ObjectKind};
-use vaultterm_sync::CollectionId;
+use vaultterm_sync::{CollectionId, CollectionRole};
 
 use crate::{
     Context, Page, Paged, Store, StoreError,
     context::{Facts as _, still_at},
     sql::{Row, Select, Tx, args, taken},
 };
-
-/// What a person may do in one collection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum CollectionRole {
-    /// May read.
-    Viewer,
-    /// May also write.
-    Editor,
-    /// May also delete records, and manage members and connections.
-    Admin,
-    /// May also delete the collection.
-    Owner,
-}
-
-impl CollectionRole {
-    /// Every role, from the one with the fewest rights.
-    pub const ALL: [Self; 4] = [Self::Viewer, Self::Editor, Self::Admin, Self::Owner];
-
-    /// Returns the name in the API.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Viewer => "viewer",
-            Self::Editor => "editor",
-            Self::Admin => "admin",
-            Self::Owner => "owner",
-        }
-    }
-
-    /// Finds the role with a name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|role| role.as_str() == name)
-    }
-}
 
 /// A collection.
 #[derive(Clone, Debug)]
@@ -320,7 +285,7 @@ async fn refuse_last_owner(tx: &mut Tx, id: CollectionId, user_id: Uuid) -> Resu
 }
 
 fn role(row: &Row) -> Result<CollectionRole, StoreError> {
-    row.named("role", "role", CollectionRole::from_name)
+    row.named("role")
 }
 
 fn collection(row: &Row) -> Result<Collection, StoreError> {

@@ -52,7 +52,7 @@ impl Store {
             let connections = rows.iter().map(|row| row.id("id")).collect::<Result<Vec<_>, _>>()?;
             select.and_any("connection_id", connections);
         }
-        select.and_maybe("status = ?", filter.status.map(status_name));
+        select.and_maybe("status = ?", filter.status.map(ConflictStatus::as_str));
         let pager = self.pager("conflicts", page);
         if let Some((id, path)) = pager.id_and_text()? {
             select.and("path >= ?", path);
@@ -181,12 +181,11 @@ impl Store {
 
     fn conflict_row(&self, row: &Row) -> Result<StoredConflict, StoreError> {
         let id = ConflictId(row.id("id")?);
-        let status = |text: &str| STATUSES.iter().find(|(_, name)| *name == text).map(|(status, _)| *status);
         Ok(StoredConflict {
             id,
             connection_id: ConnectionId(row.id("connection_id")?),
             conflict: open_json(&self.keyring, &place(id), row, "conflict")?,
-            status: row.named("status", "conflict status", status)?,
+            status: row.named("status")?,
             first_seen: row.nanos("first_seen")?,
             last_seen: row.nanos("last_seen")?,
         })
@@ -270,13 +269,6 @@ const fn place(id: ConflictId) -> Place {
     Place { purpose: Purpose::ConflictCopy, collection: Uuid::nil(), object: id.0, revision: 0 }
 }
 
-const STATUSES: [(ConflictStatus, &str); 3] =
-    [(ConflictStatus::Open, "open"), (ConflictStatus::Resolved, "resolved"), (ConflictStatus::Converged, "converged")];
-
-fn status_name(status: ConflictStatus) -> &'static str {
-    STATUSES.iter().find(|(one, _)| *one == status).map_or("open", |(_, name)| name)
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -285,7 +277,7 @@ mod tests {
         Conflict, ConflictKind, Expect, LocalExpect, Mode, RecordId, RemoteExpect, RemoteStamp, Revision, UnixNanos,
         Version,
     };
-    use vaultterm_sync::{ConflictStatus, Journal as _, Lease, OtherConflicts, Run, Trigger};
+    use vaultterm_sync::{ConflictStatus, Journal as _, Lease, OtherConflicts, RecordSyncState, Run, Trigger};
 
     use super::{ConflictFilter, LocalValues};
     use crate::{
@@ -330,7 +322,7 @@ mod tests {
         assert_eq!(local.unwrap().to_json().expose(), br#"{"x":"local"}"#);
         assert_eq!(house.audited().await.last(), Some(&Action::HcvConflictRevealed));
         let state = house.store.record(id).await.unwrap().unwrap().sync[0].state;
-        assert_eq!(state, "conflict");
+        assert_eq!(state, RecordSyncState::Conflict);
     }
 
     #[tokio::test]

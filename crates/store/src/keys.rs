@@ -329,13 +329,11 @@ pub(crate) async fn keyring_rows(tx: &mut Tx) -> Result<Vec<KeyringRow>, StoreEr
 }
 
 pub(crate) fn keyring_row(row: &Row) -> Result<KeyringRow, StoreError> {
-    let purpose = |text: &str| KeyPurpose::ALL.into_iter().find(|one| one.as_str() == text);
-    let state = |text: &str| [KeyState::Active, KeyState::DecryptOnly].into_iter().find(|one| one.as_str() == text);
     Ok(KeyringRow {
         id: row.id("id")?,
-        purpose: row.named("purpose", "key purpose", purpose)?,
+        purpose: row.named("purpose")?,
         generation: row.small("generation")?,
-        state: row.named("state", "key state", state)?,
+        state: row.named("state")?,
         wrapped: row.bytes("wrapped")?,
     })
 }

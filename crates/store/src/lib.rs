@@ -51,7 +51,7 @@ pub use anchors::{AnchorRow, Comparison};
 pub use audit::{AuditEvent, AuditFilter};
 pub use backup::{Archive, Backup, BackupError, BackupHeader, ImageKind, Restored, Target, clear_leftovers, schema_of};
 pub use checkpoints::{AuditKey, StoredCheckpoint, Uncovered};
-pub use collections::{Collection, CollectionRole, JudgedRoles, Member};
+pub use collections::{Collection, JudgedRoles, Member};
 pub use conflicts::{ConflictFilter, LocalValues};
 pub use connections::{ConnectionSummary, ConnectionUpdate, NewConnection};
 pub use context::{Context, Page, Paged};
@@ -62,12 +62,16 @@ pub use idempotency::{IdempotencyKey, SavedAnswer};
 pub use ignored::IgnoredPath;
 pub use keys::{KeyInfo, KeyringStatus, SealedRoot};
 pub use license::{KeptLicense, NewLicense};
-pub use records::{AcceptedBy, NewRecord, Record, RecordFilter, RecordPatch, RecordState, RecordSync};
+pub use records::{AcceptedBy, NewRecord, Record, RecordFilter, RecordPatch, RecordSync};
 pub use retention::Pruned;
 pub use revisions::{RevisionInfo, RevisionsVerdict};
 pub use schedule::Scheduled;
-pub use tokens::{Caller, NewToken, Scope, TokenInfo, TokenKind};
-pub use users::{InstanceRole, LoginRow, NewUser, User, UserUpdate};
+pub use tokens::{Caller, NewToken, TokenInfo};
+pub use users::{LoginRow, NewUser, User, UserUpdate};
 pub use verdict::AuditVerdict;
 pub use webhook_deliveries::{LogEnd, WebhookSecrets};
 pub use webhooks::{NewWebhook, OLD_SECRET_US, Webhook, WebhookUpdate};
+// The names of rights and states are the store's words, too.
+pub use vaultterm_sync::{
+    CollectionRole, InstanceRole, RecordState, RecordSyncState, RevisionOrigin, Scope, TokenKind,
+};

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use vaultterm_reconcile::{RecordId, RecordType, Revision, SecretPath};
+use vaultterm_reconcile::{Link, RecordId, RecordType, Revision, SecretPath};
 use vaultterm_sealing::SecretFields;
-use vaultterm_sync::{CollectionId, ConnectionId};
+use vaultterm_sync::{CollectionId, ConnectionId, RecordState, RecordSyncState};
 
 use crate::{
-    Page, Paged, Store, StoreError, base,
+    Page, Paged, Store, StoreError,
     sql::{Row, Select, args},
 };
 
@@ -45,9 +45,8 @@ pub struct Record {
 pub struct RecordSync {
     /// The connection.
     pub connection_id: ConnectionId,
-    /// `in_step`, `accepted` (the sides differ, and a person accepted that), `changed` (since the
-    /// base), `conflict`, `unlinked`, `new`.
-    pub state: &'static str,
+    /// How it stands.
+    pub state: RecordSyncState,
     /// The remote version of the base.
     pub remote_version: Option<u64>,
     /// The person who accepted that the sides differ, in the state `accepted`.
@@ -94,16 +93,6 @@ pub struct RecordPatch {
     pub tags: Option<Vec<String>>,
     /// The new setting.
     pub inject_only: Option<bool>,
-}
-
-/// Whether a record is live or in the trash.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum RecordState {
-    /// Live.
-    #[default]
-    Live,
-    /// In the trash.
-    Trash,
 }
 
 /// A selection of records.
@@ -229,7 +218,9 @@ impl Store {
                     connection_id: *connection_id,
                     state,
                     remote_version: base.map(|base| base.version),
-                    accepted: base.and_then(|base| base.accepted.clone()).filter(|_| state == ACCEPTED),
+                    accepted: base
+                        .and_then(|base| base.accepted.clone())
+                        .filter(|_| state == RecordSyncState::Accepted),
                 })
             };
             record.sync = connections.iter().filter_map(stands).collect();
@@ -251,9 +242,6 @@ struct Based {
     reopened: bool,
 }
 
-/// The state of a record that differs from its secret because a person accepted that.
-const ACCEPTED: &str = "accepted";
-
 fn based(row: &Row) -> Result<Based, StoreError> {
     let by = row.maybe_text("accepted_by")?;
     let accepted = match by {
@@ -269,23 +257,23 @@ fn based(row: &Row) -> Result<Based, StoreError> {
             None => row.revision("revision")?,
         },
         version: row.count("version")?,
-        linked: row.text("link")? == base::LINKED,
+        linked: row.named::<Link>("link")? == Link::Linked,
         accepted,
         reopened: row.maybe_int("accepted_reopened")? == Some(1),
     })
 }
 
-fn sync_state(record: &Record, conflict: bool, base: Option<&Based>) -> Option<&'static str> {
+fn sync_state(record: &Record, conflict: bool, base: Option<&Based>) -> Option<RecordSyncState> {
     let live = record.deleted_us.is_none();
     match base {
-        _ if conflict => Some("conflict"),
-        Some(base) if !base.linked => Some("unlinked"),
-        Some(base) if base.reopened => Some("changed"),
+        _ if conflict => Some(RecordSyncState::Conflict),
+        Some(base) if !base.linked => Some(RecordSyncState::Unlinked),
+        Some(base) if base.reopened => Some(RecordSyncState::Changed),
         Some(base) if live && base.revision == record.revision && base.path == record.path.as_str() => {
-            Some(if base.accepted.is_some() { ACCEPTED } else { "in_step" })
+            Some(if base.accepted.is_some() { RecordSyncState::Accepted } else { RecordSyncState::InStep })
         }
-        Some(_) => Some("changed"),
-        None if live => Some("new"),
+        Some(_) => Some(RecordSyncState::Changed),
+        None if live => Some(RecordSyncState::New),
         None => None,
     }
 }

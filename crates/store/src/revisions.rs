@@ -3,7 +3,7 @@
 
 use vaultterm_reconcile::{RecordId, RecordType, Revision, SecretPath};
 use vaultterm_sealing::{Keyring, Place, Purpose, SecretFields};
-use vaultterm_sync::{CollectionId, ConnectionId, Origin};
+use vaultterm_sync::{CollectionId, ConnectionId, Origin, RevisionOrigin};
 
 use crate::{
     Page, Paged, Store, StoreError,
@@ -22,8 +22,8 @@ pub struct RevisionInfo {
     pub record_type: RecordType,
     /// The names of the fields at that time.
     pub field_names: Vec<String>,
-    /// The origin: `person`, `remote`, `merge` or `archive`.
-    pub origin: &'static str,
+    /// Its source.
+    pub origin: RevisionOrigin,
     /// The connection, if the revision came from or through one.
     pub connection_id: Option<ConnectionId>,
     /// The name of the actor that made it.
@@ -113,7 +113,7 @@ impl NewRevision<'_> {
     pub(crate) async fn insert(&self, tx: &mut Tx, keyring: &Keyring) -> Result<(), StoreError> {
         let place = place(self.collection_id, self.record_id, self.revision);
         let [key_id, wrapped_key, ciphertext] = seal(tx, keyring, &place, self.fields.to_json().expose()).await?;
-        let (origin, connection_id) = origin(self.origin);
+        let (origin, connection_id) = self.origin.parts();
         tx.run(
             "INSERT INTO revisions (record_id, revision, path, record_type, field_names, origin, connection_id, actor,
                                     created_us, key_id, wrapped_key, ciphertext)
@@ -124,7 +124,7 @@ impl NewRevision<'_> {
                 self.path,
                 self.record_type,
                 field_names(self.fields),
-                origin,
+                origin.as_str(),
                 connection_id,
                 self.actor,
                 self.now_us,
@@ -162,24 +162,13 @@ fn place(collection_id: CollectionId, record_id: RecordId, revision: Revision) -
     Place { purpose: Purpose::RecordFields, collection: collection_id.0, object: record_id.0, revision: revision.0 }
 }
 
-const ORIGINS: [&str; 4] = ["person", "remote", "merge", "archive"];
-
-fn origin(origin: Origin) -> (&'static str, Option<ConnectionId>) {
-    match origin {
-        Origin::Person => ("person", None),
-        Origin::Remote(id) => ("remote", Some(id)),
-        Origin::Merge(id) => ("merge", Some(id)),
-        Origin::Archive(id) => ("archive", Some(id)),
-    }
-}
-
 fn revision_info(row: &Row) -> Result<RevisionInfo, StoreError> {
     Ok(RevisionInfo {
         revision: row.revision("revision")?,
         path: row.path("path")?,
         record_type: row.record_type()?,
         field_names: row.json("field_names")?,
-        origin: row.named("origin", "origin", |text| ORIGINS.into_iter().find(|one| *one == text))?,
+        origin: row.named("origin")?,
         connection_id: row.maybe_id("connection_id")?.map(ConnectionId),
         actor: row.text("actor")?,
         created_us: row.int("created_us")?,

@@ -101,8 +101,8 @@ pub(crate) async fn begin(tx: &mut Tx, context: &Context, run: &Run) -> Result<(
             run.id,
             run.connection_id,
             run.plan_id,
-            state_name(run.state),
-            cause_name(run.trigger),
+            run.state.as_str(),
+            run.trigger.as_str(),
             run.actor.kind as u32,
             run.actor.id,
             run.actor.name.as_str(),
@@ -119,7 +119,7 @@ pub(crate) async fn begin(tx: &mut Tx, context: &Context, run: &Run) -> Result<(
     if run.trigger == Trigger::Manual {
         tx.run("UPDATE connections SET started = 1 WHERE id = $1", args![run.connection_id]).await?;
     }
-    let draft = about(context, Action::HcvSyncStarted, run).with("trigger", cause_name(run.trigger));
+    let draft = about(context, Action::HcvSyncStarted, run).with("trigger", run.trigger.as_str());
     tx.audit(draft.with_maybe("plan", run.plan_id));
     Ok(())
 }
@@ -142,7 +142,7 @@ pub(crate) async fn write(tx: &mut Tx, run: &Run) -> Result<bool, StoreError> {
                WHERE id = $1 AND state = 'running'";
     let args = args![
         run.id,
-        state_name(run.state),
+        run.state.as_str(),
         json(&run.counts),
         json(&run.halts),
         json(&run.problems),
@@ -163,7 +163,7 @@ pub(crate) async fn finish(tx: &mut Tx, context: &Context, run: &Run) -> Result<
     note_login(tx, run).await?;
     let action = if run.state == RunState::Halted { Action::HcvSyncHalted } else { Action::HcvSyncFinished };
     let halts: Vec<&str> = run.halts.iter().map(|halt| halt.kind.as_str()).collect();
-    let draft = about(context, action, run).with("state", state_name(run.state)).with("counts", json(&run.counts));
+    let draft = about(context, action, run).with("state", run.state.as_str()).with("counts", json(&run.counts));
     let draft = draft.with_maybe("halts", (!halts.is_empty()).then(|| halts.join(" ")));
     let outcome = if run.state == RunState::Failed { Outcome::Failure } else { Outcome::Success };
     tx.audit(Draft { outcome, ..draft });
@@ -214,30 +214,6 @@ const fn plan_place(id: PlanId) -> Place {
     Place { purpose: Purpose::Plan, collection: Uuid::nil(), object: id.0, revision: 0 }
 }
 
-const STATES: [(RunState, &str); 6] = [
-    (RunState::Running, "running"),
-    (RunState::Succeeded, "succeeded"),
-    (RunState::Partial, "partial"),
-    (RunState::Halted, "halted"),
-    (RunState::Failed, "failed"),
-    (RunState::Cancelled, "cancelled"),
-];
-
-fn state_name(state: RunState) -> &'static str {
-    STATES.iter().find(|(one, _)| *one == state).map_or("running", |(_, name)| name)
-}
-
-const CAUSES: [(Trigger, &str); 4] = [
-    (Trigger::Manual, "manual"),
-    (Trigger::Interval, "interval"),
-    (Trigger::Change, "change"),
-    (Trigger::Resolution, "resolution"),
-];
-
-fn cause_name(trigger: Trigger) -> &'static str {
-    CAUSES.iter().find(|(one, _)| *one == trigger).map_or("manual", |(_, name)| name)
-}
-
 const ACTORS: [ActorKind; 4] = [ActorKind::User, ActorKind::Token, ActorKind::System, ActorKind::Anonymous];
 
 /// Reads who started a run.
@@ -249,14 +225,12 @@ pub(crate) fn actor(row: &Row) -> Result<Actor, StoreError> {
 
 /// Reads a run.
 pub(crate) fn run(row: &Row) -> Result<Run, StoreError> {
-    let state = |text: &str| STATES.iter().find(|(_, name)| *name == text).map(|(state, _)| *state);
-    let cause = |text: &str| CAUSES.iter().find(|(_, name)| *name == text).map(|(cause, _)| *cause);
     Ok(Run {
         id: RunId(row.id("id")?),
         connection_id: ConnectionId(row.id("connection_id")?),
         plan_id: row.maybe_id("plan_id")?.map(PlanId),
-        state: row.named("state", "run state", state)?,
-        trigger: row.named("cause", "run trigger", cause)?,
+        state: row.named("state")?,
+        trigger: row.named("cause")?,
         actor: actor(row)?,
         counts: row.json("counts")?,
         halts: row.json("halts")?,
@@ -274,7 +248,7 @@ mod tests {
     use vaultterm_reconcile::Mode;
     use vaultterm_sync::{RunState, Trigger};
 
-    use crate::{Page, testing::House};
+    use crate::{Page, StoreError, sql::args, testing::House};
 
     #[tokio::test]
     async fn a_run_is_abandoned_when_its_lease_is_over_and_only_then() {
@@ -290,6 +264,25 @@ mod tests {
         assert_eq!((closed.state, closed.problems[0].class.0.as_str()), (RunState::Failed, "lease_lost"));
         assert_eq!(fail().await, 0);
         assert_eq!(house.audited().await.last(), Some(&Action::HcvSyncFinished));
+    }
+
+    #[tokio::test]
+    async fn a_name_that_this_version_does_not_know_is_an_error() {
+        let house = House::new().await;
+        let made = house.connect("prod", Mode::Push, "team").await.unwrap();
+        let (_, run) = house.begin(made.id, Trigger::Manual).await;
+        for (column, name, what) in [("state", "paused", "run state"), ("cause", "tide", "trigger")] {
+            let mut tx = house.store.db.write().await.unwrap();
+            let sql = format!("UPDATE runs SET {column} = $2 WHERE id = $1");
+            tx.run(&sql, args![run.id, name]).await.unwrap();
+            tx.commit().await.unwrap();
+            let error = house.store.run(run.id).await.unwrap_err();
+            assert!(matches!(error, StoreError::Malformed(named) if named == what), "{error}");
+            let mut tx = house.store.db.write().await.unwrap();
+            tx.run(&sql, args![run.id, if column == "state" { "running" } else { "manual" }]).await.unwrap();
+            tx.commit().await.unwrap();
+        }
+        house.store.run(run.id).await.unwrap();
     }
 
     #[tokio::test]

@@ -13,7 +13,7 @@ use sqlx::{
 };
 use uuid::Uuid;
 use vaultterm_ledger::Draft;
-use vaultterm_reconcile::{RecordId, RecordType, Revision, SecretPath, UnixNanos, Version};
+use vaultterm_reconcile::{RecordId, RecordType, Revision, SecretPath, UnixNanos, UnknownName, Version};
 use vaultterm_sync::{CollectionId, ConflictId, ConnectionId, PlanId, RunId};
 
 use crate::StoreError;
@@ -217,14 +217,9 @@ impl Row {
         self.text(column)?.parse().map_err(|_| StoreError::Malformed(what))
     }
 
-    /// Reads a text that is one of several names.
-    pub(crate) fn named<T>(
-        &self,
-        column: &str,
-        what: &'static str,
-        find: impl FnOnce(&str) -> Option<T>,
-    ) -> Result<T, StoreError> {
-        find(&self.text(column)?).ok_or(StoreError::Malformed(what))
+    /// Reads a name. A name that this version does not know is an error.
+    pub(crate) fn named<T: FromStr<Err = UnknownName>>(&self, column: &str) -> Result<T, StoreError> {
+        self.text(column)?.parse().map_err(|error: UnknownName| StoreError::Malformed(error.what))
     }
 
     /// Reads a text that is JSON.

@@ -2,7 +2,9 @@
 
 use uuid::Uuid;
 use vaultterm_ledger::{Action, ObjectKind};
+use vaultterm_reconcile::UnknownName;
 use vaultterm_sealing::SecretText;
+use vaultterm_sync::{Scope, TokenKind};
 
 use crate::{
     Context, Page, Paged, Store, StoreError, User,
@@ -10,80 +12,6 @@ use crate::{
     sql::{Row, Select, args, json},
     users,
 };
-
-/// What a token may do. A login token has all scopes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[allow(missing_docs, reason = "the names are the API's")]
-pub enum Scope {
-    RecordsRead,
-    RecordsReveal,
-    RecordsWrite,
-    ConnectionsWrite,
-    SyncPlan,
-    SyncRun,
-    ConflictsResolve,
-    AuditRead,
-    Admin,
-}
-
-impl Scope {
-    /// Every scope.
-    pub const ALL: [Self; 9] = [
-        Self::RecordsRead,
-        Self::RecordsReveal,
-        Self::RecordsWrite,
-        Self::ConnectionsWrite,
-        Self::SyncPlan,
-        Self::SyncRun,
-        Self::ConflictsResolve,
-        Self::AuditRead,
-        Self::Admin,
-    ];
-
-    /// Returns the name in the API.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::RecordsRead => "records:read",
-            Self::RecordsReveal => "records:reveal",
-            Self::RecordsWrite => "records:write",
-            Self::ConnectionsWrite => "connections:write",
-            Self::SyncPlan => "sync:plan",
-            Self::SyncRun => "sync:run",
-            Self::ConflictsResolve => "conflicts:resolve",
-            Self::AuditRead => "audit:read",
-            Self::Admin => "admin",
-        }
-    }
-
-    /// Finds the scope with a name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|scope| scope.as_str() == name)
-    }
-}
-
-/// How a token was made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TokenKind {
-    /// By a login.
-    Login,
-    /// By a person, for a program.
-    Api,
-}
-
-impl TokenKind {
-    const ALL: [Self; 2] = [Self::Login, Self::Api];
-
-    /// Returns the name in the database.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Login => "login",
-            Self::Api => "api",
-        }
-    }
-}
 
 /// A token to issue.
 #[derive(Clone, Debug)]
@@ -264,12 +192,11 @@ impl Store {
 
 fn token_info(row: &Row) -> Result<TokenInfo, StoreError> {
     let names: Vec<String> = row.json("scopes")?;
-    let scopes = names.iter().map(|name| Scope::from_name(name).ok_or(StoreError::Malformed("scope")));
-    let kind = |text: &str| TokenKind::ALL.into_iter().find(|kind| kind.as_str() == text);
+    let scopes = names.iter().map(|name| name.parse().map_err(|error: UnknownName| StoreError::Malformed(error.what)));
     Ok(TokenInfo {
         id: row.id("id")?,
         user_id: row.id("user_id")?,
-        kind: row.named("kind", "token kind", kind)?,
+        kind: row.named("kind")?,
         name: row.text("name")?,
         scopes: scopes.collect::<Result<_, _>>()?,
         created_us: row.int("created_us")?,

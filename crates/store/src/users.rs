@@ -2,44 +2,13 @@
 
 use uuid::Uuid;
 use vaultterm_ledger::{Action, ObjectKind, Outcome};
+use vaultterm_sync::InstanceRole;
 
 use crate::{
     Context, Page, Paged, Store, StoreError,
     context::{Facts as _, still_at},
     sql::{Row, Select, Tx, args, taken},
 };
-
-/// What a person may do in the installation as a whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum InstanceRole {
-    /// May use the person's own collections, and those that others share with them.
-    Member,
-    /// May also manage users and all connections, and use the audit log.
-    Admin,
-    /// May do everything. At least one owner always remains.
-    Owner,
-}
-
-impl InstanceRole {
-    /// Every role, from the one with the fewest rights.
-    pub const ALL: [Self; 3] = [Self::Member, Self::Admin, Self::Owner];
-
-    /// Returns the name in the API.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Member => "member",
-            Self::Admin => "admin",
-            Self::Owner => "owner",
-        }
-    }
-
-    /// Finds the role with a name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|role| role.as_str() == name)
-    }
-}
 
 /// A person.
 #[derive(Clone, Debug)]
@@ -347,7 +316,7 @@ pub(crate) fn user(row: &Row) -> Result<User, StoreError> {
         id: row.id("id")?,
         email: row.text("email")?,
         name: row.text("name")?,
-        role: row.named("role", "role", InstanceRole::from_name)?,
+        role: row.named("role")?,
         disabled: row.flag("disabled")?,
         revision: row.count("revision")?,
         created_us: row.int("created_us")?,

@@ -4,20 +4,21 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use vaultterm_ledger::Actor;
-use vaultterm_reconcile::{Conflict, Expect, Side, UnixNanos};
+use vaultterm_reconcile::{Conflict, Expect, Side, UnixNanos, names};
 
 use crate::{ConflictId, ConnectionId, RunId};
 
-/// The status of a conflict.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConflictStatus {
-    /// A person must decide.
-    Open,
-    /// A person decided.
-    Resolved,
-    /// The sides became equal without a decision.
-    Converged,
-}
+names!(
+    /// The status of a conflict.
+    ConflictStatus, "conflict status" {
+        /// A person must decide.
+        Open = "open",
+        /// A person decided.
+        Resolved = "resolved",
+        /// The sides became equal without a decision.
+        Converged = "converged",
+    }
+);
 
 /// A conflict in the database.
 #[derive(Clone, Debug)]
@@ -49,6 +50,30 @@ pub enum Resolution {
     Merge(BTreeMap<String, FieldChoice>),
 }
 
+names!(
+    /// How a person decides a conflict, without the choices for each field.
+    #[allow(missing_docs, reason = "each is described at `Resolution`")]
+    ResolutionName, "resolution" {
+        KeepLocal = "keep_local",
+        KeepRemote = "keep_remote",
+        KeepBoth = "keep_both",
+        Merge = "merge",
+    }
+);
+
+impl Resolution {
+    /// Returns what was chosen, without the choices for each field.
+    #[must_use]
+    pub const fn name(&self) -> ResolutionName {
+        match self {
+            Self::KeepLocal => ResolutionName::KeepLocal,
+            Self::KeepRemote => ResolutionName::KeepRemote,
+            Self::KeepBoth => ResolutionName::KeepBoth,
+            Self::Merge(_) => ResolutionName::Merge,
+        }
+    }
+}
+
 /// The choice of a person for one field.
 #[derive(Debug)]
 pub enum FieldChoice {
@@ -61,10 +86,10 @@ pub enum FieldChoice {
 /// A decision as it is recorded.
 #[derive(Clone, Debug)]
 pub struct Decision {
-    /// `keep_local`, `keep_remote`, `keep_both`, `merge`.
-    pub resolution: &'static str,
-    /// The source of each field (`given` for a new value), for the audit log.
-    pub fields: BTreeMap<String, &'static str>,
+    /// What was chosen.
+    pub resolution: ResolutionName,
+    /// The source of each field, for the audit log.
+    pub fields: BTreeMap<String, Side>,
     /// The reason of the person.
     pub reason: Option<String>,
     /// The person who decided.

@@ -14,8 +14,8 @@ use vaultterm_reconcile::{
 use vaultterm_sealing::{DigestKey, SecretFields, SecretText};
 
 use crate::{
-    CollectionId, ConflictId, Connection, ConnectionId, ConnectionSecrets, Decision, PlanId, RemoteIdentity, Run,
-    RunId, StoredConflict, StoredPlan,
+    CollectionId, ConflictId, Connection, ConnectionId, ConnectionSecrets, Decision, PlanId, RemoteIdentity,
+    RevisionOrigin, Run, RunId, StoredConflict, StoredPlan,
 };
 
 /// Why the journal could not answer.
@@ -67,6 +67,19 @@ pub enum Origin {
     Merge(ConnectionId),
     /// A remote value kept before it is overwritten.
     Archive(ConnectionId),
+}
+
+impl Origin {
+    /// Returns the source of the revision, and the connection that it came through.
+    #[must_use]
+    pub const fn parts(self) -> (RevisionOrigin, Option<ConnectionId>) {
+        match self {
+            Self::Person => (RevisionOrigin::Person, None),
+            Self::Remote(id) => (RevisionOrigin::Remote, Some(id)),
+            Self::Merge(id) => (RevisionOrigin::Merge, Some(id)),
+            Self::Archive(id) => (RevisionOrigin::Archive, Some(id)),
+        }
+    }
 }
 
 /// The effects of a step at one path. They are recorded in one transaction.

@@ -26,9 +26,11 @@ mod problem;
 mod progress;
 mod recognise;
 mod record;
+mod record_state;
 mod remote;
 mod resolve;
 mod retry;
+mod rights;
 mod run;
 mod running;
 pub mod schedule;
@@ -37,7 +39,7 @@ mod tally;
 mod throttle;
 
 pub use clock::Clock;
-pub use conflict::{ConflictStatus, Decision, FieldChoice, Resolution, StoredConflict};
+pub use conflict::{ConflictStatus, Decision, FieldChoice, Resolution, ResolutionName, StoredConflict};
 pub use connection::{Connection, ConnectionSecrets, Credential, RemoteIdentity, Schedule, Tls};
 pub use engine::{Begun, Engine, EngineError, ResolvedBy, RunRequest};
 pub use entitlement::{Entitlement, Unlicensed};
@@ -48,5 +50,7 @@ pub use journal::{
 };
 pub use mark::Mark;
 pub use progress::{Event, Phase, Progress};
+pub use record_state::{RecordState, RecordSyncState, RevisionOrigin};
 pub use remote::{Connected, Connector, FaultClass, Freshness, Remote, RemoteFault, SecretRead, WriteReceipt};
+pub use rights::{CollectionRole, InstanceRole, Scope, TokenKind};
 pub use run::{Problem, ProblemClass, Run, RunState, StoredPlan, Trigger};

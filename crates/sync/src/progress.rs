@@ -1,33 +1,20 @@
 //! The events that a run reports while it is in progress.
 
-use vaultterm_reconcile::Step;
+use vaultterm_reconcile::{Step, names};
 
 use crate::{Problem, Run};
 
-/// The phase of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the names say it all")]
-pub enum Phase {
-    Connect,
-    Observe,
-    Plan,
-    Apply,
-    Record,
-}
-
-impl Phase {
-    /// Returns the name used in events.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Connect => "connect",
-            Self::Observe => "observe",
-            Self::Plan => "plan",
-            Self::Apply => "apply",
-            Self::Record => "record",
-        }
+names!(
+    /// The phase of a run.
+    #[allow(missing_docs, reason = "the names say it all")]
+    Phase, "phase" {
+        Connect = "connect",
+        Observe = "observe",
+        Plan = "plan",
+        Apply = "apply",
+        Record = "record",
     }
-}
+);
 
 /// An event of a run.
 #[derive(Debug)]
@@ -57,15 +44,4 @@ pub trait Progress: Send + Sync {
 
 impl Progress for () {
     fn tell(&self, _: Event<'_>) {}
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn phases_have_names() {
-        let all = [Phase::Connect, Phase::Observe, Phase::Plan, Phase::Apply, Phase::Record];
-        assert_eq!(all.map(Phase::as_str), ["connect", "observe", "plan", "apply", "record"]);
-    }
 }

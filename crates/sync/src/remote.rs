@@ -6,7 +6,9 @@
 
 use std::future::Future;
 
-use vaultterm_reconcile::{Annotation, RemoteSight, RemoteSnapshot, RemoteStamp, SecretPath, UnixNanos, Version};
+use vaultterm_reconcile::{
+    Annotation, RemoteSight, RemoteSnapshot, RemoteStamp, SecretPath, UnixNanos, Version, names,
+};
 use vaultterm_sealing::{SecretFields, SecretText};
 
 use crate::{Connection, ConnectionSecrets, Mark, RemoteIdentity};
@@ -185,81 +187,41 @@ impl WriteReceipt {
     }
 }
 
-/// The class of a fault. It decides what the engine does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum FaultClass {
-    /// Connecting failed, TLS failed, the time limit passed or the connection was reset, before the request
-    /// could have had an effect.
-    Unavailable,
-    /// The connection failed in a way that repeating cannot heal (untrusted certificate,
-    /// refused address, malformed address).
-    Misconfigured,
-    /// A namespace is configured, and the server ignores it. It would use the root namespace instead.
-    NamespaceIgnored,
-    /// The login was refused (`RoleID`, `SecretID`, wrapping token), or the token is a root token.
-    LoginRefused,
-    /// The newest version is not the one that the check-and-set parameter names.
-    Stale,
-    /// The server refuses the content or path (400, 413).
-    Invalid,
-    /// The token is valid and lacks a capability (403). The message names the capability.
-    Denied,
-    /// The mount is missing, or is not a KV v2 mount.
-    WrongMount,
-    /// The node is a standby that has not caught up (412, or 429 with Retry-After and no errors).
-    StaleReplica,
-    /// The server limits the rate of requests (429).
-    RateLimited,
-    /// The server sent a redirect. It is never followed.
-    Redirected,
-    /// The server is a standby, uninitialised or sealed (472, 473, 501, 503).
-    Sealed,
-    /// It is not known whether a write happened.
-    Unknown,
-    /// The answer is HTML, incomplete JSON, or JSON of another shape.
-    Protocol,
-}
-
-impl FaultClass {
-    /// Every class.
-    pub const ALL: [Self; 14] = [
-        Self::Unavailable,
-        Self::Misconfigured,
-        Self::NamespaceIgnored,
-        Self::LoginRefused,
-        Self::Stale,
-        Self::Invalid,
-        Self::Denied,
-        Self::WrongMount,
-        Self::StaleReplica,
-        Self::RateLimited,
-        Self::Redirected,
-        Self::Sealed,
-        Self::Unknown,
-        Self::Protocol,
-    ];
-
-    /// Returns the name used in problems, logs and metrics.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Unavailable => "unavailable",
-            Self::Misconfigured => "misconfigured",
-            Self::NamespaceIgnored => "namespace_ignored",
-            Self::LoginRefused => "login_refused",
-            Self::Stale => "stale",
-            Self::Invalid => "invalid",
-            Self::Denied => "denied",
-            Self::WrongMount => "wrong_mount",
-            Self::StaleReplica => "stale_replica",
-            Self::RateLimited => "rate_limited",
-            Self::Redirected => "redirected",
-            Self::Sealed => "remote_sealed",
-            Self::Unknown => "unknown_outcome",
-            Self::Protocol => "protocol_error",
-        }
+names!(
+    /// The class of a fault. It decides what the engine does.
+    FaultClass, "class of fault" {
+        /// Connecting failed, TLS failed, the time limit passed or the connection was reset, before the request
+        /// could have had an effect.
+        Unavailable = "unavailable",
+        /// The connection failed in a way that repeating cannot heal (untrusted certificate,
+        /// refused address, malformed address).
+        Misconfigured = "misconfigured",
+        /// A namespace is configured, and the server ignores it. It would use the root namespace instead.
+        NamespaceIgnored = "namespace_ignored",
+        /// The login was refused (`RoleID`, `SecretID`, wrapping token), or the token is a root token.
+        LoginRefused = "login_refused",
+        /// The newest version is not the one that the check-and-set parameter names.
+        Stale = "stale",
+        /// The server refuses the content or path (400, 413).
+        Invalid = "invalid",
+        /// The token is valid and lacks a capability (403). The message names the capability.
+        Denied = "denied",
+        /// The mount is missing, or is not a KV v2 mount.
+        WrongMount = "wrong_mount",
+        /// The node is a standby that has not caught up (412, or 429 with Retry-After and no errors).
+        StaleReplica = "stale_replica",
+        /// The server limits the rate of requests (429).
+        RateLimited = "rate_limited",
+        /// The server sent a redirect. It is never followed.
+        Redirected = "redirected",
+        /// The server is a standby, uninitialised or sealed (472, 473, 501, 503).
+        Sealed = "remote_sealed",
+        /// It is not known whether a write happened.
+        Unknown = "unknown_outcome",
+        /// The answer is HTML, incomplete JSON, or JSON of another shape.
+        Protocol = "protocol_error",
     }
-}
+);
 
 /// A remote request that failed. It never contains a value, a `SecretID` or a token.
 #[derive(Clone, Debug, thiserror::Error)]

@@ -349,17 +349,12 @@ impl Deciding<'_> {
     }
 
     fn decision(&self) -> Decision {
-        let (resolution, fields) = match &self.resolution {
-            Resolution::KeepLocal => ("keep_local", BTreeMap::new()),
-            Resolution::KeepRemote => ("keep_remote", BTreeMap::new()),
-            Resolution::KeepBoth => ("keep_both", BTreeMap::new()),
-            Resolution::Merge(fields) => {
-                let sides = fields.iter().map(|(name, choice)| (name.clone(), choice.as_str()));
-                ("merge", sides.collect())
-            }
+        let fields = match &self.resolution {
+            Resolution::Merge(fields) => fields.iter().map(|(name, choice)| (name.clone(), choice.side())).collect(),
+            Resolution::KeepLocal | Resolution::KeepRemote | Resolution::KeepBoth => BTreeMap::new(),
         };
         Decision {
-            resolution,
+            resolution: self.resolution.name(),
             fields,
             reason: self.by.reason.clone(),
             actor: self.by.actor.clone(),
@@ -377,14 +372,6 @@ impl FieldChoice {
         match self {
             Self::Take(side) => *side,
             Self::Value(_) => Side::Given,
-        }
-    }
-
-    fn as_str(&self) -> &'static str {
-        match self {
-            Self::Take(Side::Local) => "local",
-            Self::Take(Side::Remote) => "remote",
-            Self::Take(Side::Given) | Self::Value(_) => "given",
         }
     }
 }

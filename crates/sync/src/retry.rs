@@ -343,7 +343,7 @@ mod tests {
             Denied, Invalid, LoginRefused, Misconfigured, NamespaceIgnored, Protocol, RateLimited, Redirected, Sealed,
             Stale, StaleReplica, Unavailable, Unknown, WrongMount,
         };
-        for class in FaultClass::ALL {
+        for class in FaultClass::ALL.iter().copied() {
             let (attempts, spared, ends) = match class {
                 RateLimited => ([20, 20, 3], true, false),
                 Unavailable | StaleReplica | Sealed => ([8, 8, 3], true, false),

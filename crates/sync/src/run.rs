@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use vaultterm_ledger::Actor;
-use vaultterm_reconcile::{Counts, Halt, Plan, UnixNanos};
+use vaultterm_reconcile::{Counts, Halt, Plan, UnixNanos, names};
 
 use crate::{ConnectionId, PlanId, RemoteIdentity, RunId};
 
@@ -28,32 +28,32 @@ pub struct StoredPlan {
     pub expires: UnixNanos,
 }
 
-/// The state of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs, reason = "the names say it all")]
-pub enum RunState {
-    Running,
-    Succeeded,
-    Partial,
-    Halted,
-    Failed,
-    Cancelled,
-}
+names!(
+    /// The state of a run.
+    #[allow(missing_docs, reason = "the names say it all")]
+    RunState, "run state" {
+        Running = "running",
+        Succeeded = "succeeded",
+        Partial = "partial",
+        Halted = "halted",
+        Failed = "failed",
+        Cancelled = "cancelled",
+    }
+);
 
-/// The event that started a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Trigger {
-    /// A person or program through the API.
-    Manual,
-    /// The interval.
-    Interval,
-    /// A local change.
-    Change,
-    /// A decision on a conflict.
-    Resolution,
-}
+names!(
+    /// The event that started a run.
+    Trigger, "trigger" {
+        /// A person or program through the API.
+        Manual = "manual",
+        /// The interval.
+        Interval = "interval",
+        /// A local change.
+        Change = "change",
+        /// A decision on a conflict.
+        Resolution = "resolution",
+    }
+);
 
 /// A run of a connection.
 #[derive(Clone, Debug)]

@@ -551,11 +551,11 @@ fn an_ignored_namespace_halts_plan_and_run_and_nobody_can_acknowledge_it() {
     let plan = world.clock.drive(world.engine().plan(world.id)).expect("a plan can be made");
     let kinds: Vec<_> = plan.plan.halts.iter().map(|halt| halt.kind).collect();
     assert_eq!((kinds, plan.plan.steps.len()), (vec![HaltKind::NamespaceIgnored], 0));
-    for run in [world.run(), world.run_acknowledging(&HaltKind::ALL)] {
+    for run in [world.run(), world.run_acknowledging(HaltKind::ALL)] {
         let kinds: Vec<_> = run.halts.iter().map(|halt| halt.kind).collect();
         assert_eq!((run.state, kinds), (RunState::Halted, vec![HaltKind::NamespaceIgnored]));
     }
-    let ask = Ask { plan_id: Some(plan.id), acknowledge: HaltKind::ALL.into_iter().collect() };
+    let ask = Ask { plan_id: Some(plan.id), acknowledge: HaltKind::ALL.iter().copied().collect() };
     assert_eq!(world.run_as(ask).expect("a run").state, RunState::Halted);
     assert_eq!(world.version("key-0"), 0, "nothing was written");
     world.kv.heal();

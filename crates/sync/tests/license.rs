@@ -82,7 +82,7 @@ fn nobody_can_acknowledge_a_missing_license() {
     let world = lapsed(Mode::Bidirectional);
     world.save("a", json!({"value": "edited"}));
     let before = everything(&world);
-    assert_eq!(halted(&world.run_acknowledging(&HaltKind::ALL)), [HaltKind::License]);
+    assert_eq!(halted(&world.run_acknowledging(HaltKind::ALL)), [HaltKind::License]);
     assert_eq!(everything(&world), before);
 }
 

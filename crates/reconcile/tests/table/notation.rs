@@ -139,7 +139,7 @@ impl Choices {
         for word in text.split_whitespace() {
             match word.split_once('=') {
                 Some(("acknowledge", kind)) => {
-                    let kind = HaltKind::ALL.into_iter().find(|known| known.as_str() == kind);
+                    let kind = kind.parse().ok();
                     choices.acknowledged.insert(kind.expect("a halt"));
                 }
                 Some(("knows_run", number)) => choices.knows_run = number.parse().expect("a number"),

@@ -196,7 +196,7 @@ impl World {
     }
 
     pub fn plan_all(&self, options: &Options) -> Plan {
-        self.plan(options, &HaltKind::ALL.into_iter().collect())
+        self.plan(options, &HaltKind::ALL.iter().copied().collect())
     }
 
     /// Returns every value of a field that still exists: in local history, or in a live version.

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
-use vaultterm_reconcile::{Content, Side};
+use vaultterm_reconcile::{Content, Side, UnknownName};
 use vaultterm_sealing::{SecretFields, short};
 use vaultterm_store::{CollectionRole, ConflictFilter, LocalValues, Scope};
-use vaultterm_sync::{ConflictStatus, ConnectionId, FieldChoice, Resolution, ResolvedBy, StoredConflict};
+use vaultterm_sync::{ConnectionId, FieldChoice, Resolution, ResolutionName, ResolvedBy, StoredConflict};
 
 use super::{
     list::{ListView, listed, page},
@@ -82,7 +82,7 @@ impl ConflictView {
             record_id: conflict.record_id.map(|id| id.0),
             path: conflict.path.as_str().to_owned(),
             kind: conflict.kind.as_str(),
-            status: status_name(stored.status),
+            status: stored.status.as_str(),
             fields: fields.collect(),
             local_revision: local_revision(&conflict.expect),
             remote_version: remote_version(&conflict.expect),
@@ -101,13 +101,6 @@ fn shown_fields(stored: &StoredConflict) -> Vec<String> {
     let contents = [&conflict.base, &conflict.local, &conflict.remote];
     let names: BTreeSet<&String> = contents.into_iter().flatten().flat_map(|content| content.keys()).collect();
     names.into_iter().cloned().collect()
-}
-
-const STATUSES: [(ConflictStatus, &str); 3] =
-    [(ConflictStatus::Open, "open"), (ConflictStatus::Resolved, "resolved"), (ConflictStatus::Converged, "converged")];
-
-fn status_name(status: ConflictStatus) -> &'static str {
-    STATUSES.iter().find(|(one, _)| *one == status).map_or("open", |(_, name)| name)
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -130,13 +123,8 @@ pub(crate) async fn list(
     Parameters(query): Parameters<ConflictQuery>,
 ) -> Result<Json<ListView<ConflictView>>, Problem> {
     app.need_any_scope(&caller, &[Scope::RecordsRead, Scope::ConflictsResolve]).await?;
-    let status = match query.status.as_deref() {
-        None => None,
-        Some(name) => {
-            let found = STATUSES.iter().find(|(_, known)| *known == name).map(|(status, _)| *status);
-            Some(found.ok_or_else(|| Problem::field("status", "expected `open`, `resolved` or `converged`"))?)
-        }
-    };
+    let status = query.status.as_deref().map(str::parse).transpose();
+    let status = status.map_err(|error: UnknownName| Problem::field("status", error.either()))?;
     let filter = ConflictFilter {
         connection_id: query.connection_id.map(ConnectionId),
         collections: Some(collections_of(&app, caller.user.id).await?),
@@ -263,16 +251,14 @@ pub(crate) async fn resolve(
 }
 
 fn resolution(name: &str, fields: BTreeMap<String, FieldDecision>) -> Result<Resolution, Problem> {
+    let name = name.parse().map_err(|error: UnknownName| Problem::field("resolution", error.either()))?;
     let chosen = match name {
-        "keep_local" => Resolution::KeepLocal,
-        "keep_remote" => Resolution::KeepRemote,
-        "keep_both" => Resolution::KeepBoth,
-        "merge" => {
+        ResolutionName::KeepLocal => Resolution::KeepLocal,
+        ResolutionName::KeepRemote => Resolution::KeepRemote,
+        ResolutionName::KeepBoth => Resolution::KeepBoth,
+        ResolutionName::Merge => {
             let choices = fields.into_iter().map(|(name, decision)| Ok((name.clone(), choice(&name, decision)?)));
             return choices.collect::<Result<_, Problem>>().map(Resolution::Merge);
-        }
-        _ => {
-            return Err(Problem::field("resolution", "expected `keep_local`, `keep_remote`, `keep_both` or `merge`"));
         }
     };
     if fields.is_empty() {
@@ -282,9 +268,8 @@ fn resolution(name: &str, fields: BTreeMap<String, FieldDecision>) -> Result<Res
 }
 
 fn choice(name: &str, decision: FieldDecision) -> Result<FieldChoice, Problem> {
-    match (decision.take.as_deref(), decision.value) {
-        (Some("local"), None) => Ok(FieldChoice::Take(Side::Local)),
-        (Some("remote"), None) => Ok(FieldChoice::Take(Side::Remote)),
+    match (decision.take.as_deref().map(str::parse), decision.value) {
+        (Some(Ok(side @ (Side::Local | Side::Remote))), None) => Ok(FieldChoice::Take(side)),
         (None, Some(raw)) => {
             // Judged as any field is: a number that would change on its way is refused.
             let quoted = serde_json::to_string(name).map_err(|error| Problem::internal(&error))?;

@@ -4,6 +4,7 @@ use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
+use vaultterm_reconcile::UnknownName;
 use vaultterm_store::{CollectionRole, JudgedRoles, Member, Page, Scope, StoreError};
 use vaultterm_sync::CollectionId;
 
@@ -78,8 +79,7 @@ pub(crate) async fn grant(
 ) -> Result<Json<MemberView>, Problem> {
     app.need_scope(&caller, Scope::RecordsWrite).await?;
     let collection = app.collection_for(&caller, id, CollectionRole::Admin).await?;
-    let role = CollectionRole::from_name(&body.role)
-        .ok_or_else(|| Problem::field("role", "expected one of `viewer`, `editor`, `admin`, `owner`"))?;
+    let role = body.role.parse().map_err(|error: UnknownName| Problem::field("role", error.one_of()))?;
     if app.store.user(user).await?.is_none() {
         return Err(Problem::not_found("user"));
     }

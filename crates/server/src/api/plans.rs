@@ -5,8 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 use vaultterm_reconcile::{
-    AcceptedDifference, Action, Change, Conflict, Counts, Expect, Halt, LocalExpect, RemoteExpect, Skip, SkipKind,
-    Step, Version,
+    AcceptedDifference, Action, Conflict, Counts, Expect, Halt, LocalExpect, RemoteExpect, Skip, Step, Version,
 };
 use vaultterm_store::{CollectionRole, Scope};
 use vaultterm_sync::{PlanId, StoredPlan};
@@ -135,18 +134,13 @@ impl StepView {
             Action::MoveRemote { from, .. } | Action::CopyLocal { from } => Some(from.as_str().to_owned()),
             _ => None,
         };
-        let change = |change: Change| match change {
-            Change::Added => "added",
-            Change::Changed => "changed",
-            Change::Removed => "removed",
-        };
         let fields = step.fields.iter();
         Self {
             path: step.path.as_str().to_owned(),
             action: step.action.as_str(),
             reason: step.reason.sentence(),
             from,
-            fields: fields.map(|f| FieldChangeView { name: f.name.clone(), change: change(f.change) }).collect(),
+            fields: fields.map(|f| FieldChangeView { name: f.name.clone(), change: f.change.as_str() }).collect(),
             expect: ExpectView {
                 local_revision: local_revision(&step.expect),
                 remote_version: remote_version(&step.expect),
@@ -220,11 +214,7 @@ impl PlanView {
         let skip = |skip: &Skip| SkipView {
             path: skip.path.clone(),
             reason: skip.reason.clone(),
-            kind: match skip.kind {
-                SkipKind::Passing => "passing",
-                SkipKind::NeverTakenOver => "left_out",
-                SkipKind::WouldEvict => "waits",
-            },
+            kind: skip.kind.as_str(),
             accepted_by: skip.accepted_by.clone(),
         };
         Self {

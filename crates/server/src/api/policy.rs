@@ -4,7 +4,7 @@ use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use vaultterm_hcv::{Flavor, PolicyRequest, PolicyText, policy};
-use vaultterm_reconcile::Mode;
+use vaultterm_reconcile::{Mode, UnknownName};
 use vaultterm_store::{CollectionRole, Scope};
 
 use super::connections::place;
@@ -116,8 +116,7 @@ fn name<'a>(field: &str, text: &'a str) -> Result<&'a str, Problem> {
 
 /// Finds a mode by name.
 pub(crate) fn mode(name: &str) -> Result<Mode, Problem> {
-    let found = Mode::ALL.iter().copied().find(|mode| mode.as_str() == name);
-    found.ok_or_else(|| Problem::field("mode", "expected one of `push`, `pull`, `bidirectional`"))
+    name.parse().map_err(|error: UnknownName| Problem::field("mode", error.one_of()))
 }
 
 fn flavor(name: &str) -> Result<Flavor, Problem> {

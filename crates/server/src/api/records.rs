@@ -10,7 +10,7 @@ use serde_json::{Value, value::RawValue};
 use totp_rs::{Builder, Secret, Totp};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
-use vaultterm_reconcile::{RecordType, Revision, SecretPath, UnknownRecordType};
+use vaultterm_reconcile::{RecordType, Revision, SecretPath, UnknownName};
 use vaultterm_sealing::SecretFields;
 use vaultterm_store::{CollectionRole, NewRecord, Record, RecordFilter, RecordPatch, RecordState, RevisionInfo, Scope};
 
@@ -66,7 +66,7 @@ impl RecordView {
     fn of(record: &Record) -> Self {
         let sync = |sync: &vaultterm_store::RecordSync| RecordSyncView {
             connection_id: sync.connection_id.0,
-            state: sync.state,
+            state: sync.state.as_str(),
             remote_version: sync.remote_version,
             accepted_by: sync.accepted.as_ref().map(|accepted| accepted.by.clone()),
             accepted_at: sync.accepted.as_ref().map(|accepted| moment::of_us(accepted.at_us)),
@@ -123,11 +123,8 @@ pub(crate) async fn list(
 ) -> Result<Json<ListView<RecordView>>, Problem> {
     app.need_scope(&caller, Scope::RecordsRead).await?;
     let collection = app.collection_for(&caller, id, CollectionRole::Viewer).await?;
-    let state = match query.state.as_deref() {
-        None | Some("live") => RecordState::Live,
-        Some("trash") => RecordState::Trash,
-        Some(_) => return Err(Problem::field("state", "expected `live` or `trash`")),
-    };
+    let state = query.state.as_deref().map_or(Ok(RecordState::Live), str::parse);
+    let state = state.map_err(|error| Problem::field("state", error.either()))?;
     let record_type = query.r#type.as_deref().map(record_type).transpose()?;
     let filter = RecordFilter { prefix: query.prefix, query: query.q, record_type, tag: query.tag, state };
     let page = page(query.limit, query.cursor)?;
@@ -333,7 +330,7 @@ impl RevisionView {
             path: info.path.as_str().to_owned(),
             record_type: info.record_type.as_str(),
             field_names: info.field_names.clone(),
-            origin: info.origin,
+            origin: info.origin.as_str(),
             connection_id: info.connection_id.map(|id| id.0),
             actor: info.actor.clone(),
             created_at: moment::of_us(info.created_us),
@@ -423,7 +420,7 @@ fn totp(name: &str, text: &str) -> Option<Totp> {
 }
 
 fn record_type(name: &str) -> Result<RecordType, Problem> {
-    name.parse().map_err(|error: UnknownRecordType| Problem::field("type", error.to_string()))
+    name.parse().map_err(|error: UnknownName| Problem::field("type", error.to_string()))
 }
 
 fn path(text: String) -> Result<SecretPath, Problem> {

@@ -176,7 +176,7 @@ pub(crate) async fn start(
 
 fn halts(names: &[String]) -> Result<BTreeSet<HaltKind>, Problem> {
     let find = |(at, name): (usize, &String)| {
-        let mut acceptable = HaltKind::ALL.into_iter().filter(|kind| kind.can_be_acknowledged());
+        let mut acceptable = HaltKind::ALL.iter().copied().filter(|kind| kind.can_be_acknowledged());
         let known: Vec<_> = acceptable.clone().map(HaltKind::as_str).collect();
         acceptable.find(|kind| kind.as_str() == name).ok_or_else(|| {
             Problem::field(format!("acknowledge[{at}]"), format!("expected one of {}", known.join(", ")))

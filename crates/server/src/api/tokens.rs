@@ -110,13 +110,12 @@ pub(crate) async fn create(
 }
 
 fn scopes(names: &[String]) -> Result<Vec<Scope>, Problem> {
-    let known = || Scope::ALL.map(Scope::as_str).join(", ");
+    let known = || Scope::NAMES.join(", ");
     if names.is_empty() {
         return Err(Problem::field("scopes", format!("name at least one of {}", known())));
     }
     let find = |(at, name): (usize, &String)| {
-        Scope::from_name(name)
-            .ok_or_else(|| Problem::field(format!("scopes[{at}]"), format!("expected one of {}", known())))
+        name.parse().map_err(|_| Problem::field(format!("scopes[{at}]"), format!("expected one of {}", known())))
     };
     let mut scopes = names.iter().enumerate().map(find).collect::<Result<Vec<_>, _>>()?;
     scopes.sort_unstable();

@@ -8,6 +8,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
+use vaultterm_reconcile::UnknownName;
 use vaultterm_store::{InstanceRole, NewUser, Scope, StoreError, User, UserUpdate};
 use zeroize::Zeroizing;
 
@@ -196,7 +197,7 @@ async fn found(app: &App, id: Uuid) -> Result<User, Problem> {
 }
 
 fn role(name: &str) -> Result<InstanceRole, Problem> {
-    InstanceRole::from_name(name).ok_or_else(|| Problem::field("role", "expected one of `member`, `admin`, `owner`"))
+    name.parse().map_err(|error: UnknownName| Problem::field("role", error.one_of()))
 }
 
 /// Checks an e-mail address no further than needed: mail proves the rest.

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-use vaultterm_sealing::{InstanceId, KeyPurpose, KeyState, KeyringRow, RootKeyId};
+use vaultterm_sealing::{InstanceId, KeyringRow, RootKeyId};
 
 use super::{BackupError, ImageKind};
 use crate::{SealedRoot, database};
@@ -128,9 +128,7 @@ impl BackupHeader {
 }
 
 fn key(written: WrittenKey) -> Result<KeyringRow, BackupError> {
-    let purpose = KeyPurpose::ALL.into_iter().find(|one| one.as_str() == written.purpose);
-    let state = [KeyState::Active, KeyState::DecryptOnly].into_iter().find(|one| one.as_str() == written.state);
-    let (Some(purpose), Some(state)) = (purpose, state) else {
+    let (Ok(purpose), Ok(state)) = (written.purpose.parse(), written.state.parse()) else {
         return Err(BackupError::Header("it names a kind of key that is not known"));
     };
     Ok(KeyringRow { id: written.id, purpose, generation: written.generation, state, wrapped: written.wrapped })

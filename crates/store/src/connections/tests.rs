@@ -4,7 +4,7 @@ use serde_json::json;
 use vaultterm_ledger::Action;
 use vaultterm_reconcile::Mode;
 use vaultterm_sealing::SecretText;
-use vaultterm_sync::{Connection, Credential, Journal as _, RunState, Trigger};
+use vaultterm_sync::{Connection, Credential, Journal as _, RecordSyncState, RunState, Trigger};
 
 use super::{ConnectionUpdate, overlap};
 use crate::{
@@ -201,10 +201,10 @@ async fn a_record_tells_how_it_stands_with_each_connection() {
         let sync = house.store.record(id).await.unwrap().unwrap().sync;
         (sync[0].connection_id, sync[0].state, sync[0].remote_version)
     };
-    assert_eq!(state(new.id).await, (made.id, "new", None));
-    assert_eq!(state(record).await, (made.id, "in_step", Some(7)));
+    assert_eq!(state(new.id).await, (made.id, RecordSyncState::New, None));
+    assert_eq!(state(record).await, (made.id, RecordSyncState::InStep, Some(7)));
     let patch = crate::RecordPatch { tags: Some(vec!["t".to_owned()]), ..crate::RecordPatch::default() };
     let revision = vaultterm_reconcile::Revision::FIRST;
     house.store.update_record(&house.ann(), record, revision, patch).await.unwrap();
-    assert_eq!(state(record).await, (made.id, "changed", Some(7)));
+    assert_eq!(state(record).await, (made.id, RecordSyncState::Changed, Some(7)));
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 use vaultterm_ledger::Action;
 use vaultterm_reconcile::{Mode, RecordId, RecordType, Revision};
 use vaultterm_sealing::SecretFields;
-use vaultterm_sync::{RunState, Trigger};
+use vaultterm_sync::{RevisionOrigin, RunState, Trigger};
 
 use crate::{
     ErrorClass, NewRecord, Page, RecordPatch, StoreError,
@@ -55,7 +55,7 @@ async fn every_revision_is_kept() {
     assert_eq!(revisions.items.iter().map(|info| info.revision.0).collect::<Vec<_>>(), [3, 2]);
     let page = Page { limit: 2, cursor: revisions.next_cursor };
     let oldest = house.store.revisions(record.id, &page).await.unwrap();
-    assert_eq!((oldest.items[0].revision, oldest.items[0].origin), (Revision(1), "person"));
+    assert_eq!((oldest.items[0].revision, oldest.items[0].origin), (Revision(1), RevisionOrigin::Person));
     assert_eq!((oldest.items[0].actor.as_str(), oldest.next_cursor), ("ann@example.com", None));
 }
 

@@ -67,7 +67,7 @@ pub(crate) fn settle(worlds: &[&World], seed: u64) {
     let mut quiet = 0;
     for _ in 0..ROUNDS_MAX {
         let at_rest = worlds.iter().filter(|world| {
-            let run = world.run_acknowledging(&HaltKind::ALL);
+            let run = world.run_acknowledging(HaltKind::ALL);
             assert_eq!(run.state, RunState::Succeeded, "seed {seed}: {run:#?}");
             let Counts { unchanged, accepted, conflicts, skipped, .. } = run.counts;
             run.counts == (Counts { unchanged, accepted, conflicts, skipped, ..Counts::default() })
@@ -84,7 +84,7 @@ pub(crate) fn settle(worlds: &[&World], seed: u64) {
 /// listed. (A secret that expired in Vault may stay here, because an expiry is not a deletion.)
 pub(crate) fn in_step_or_listed(world: &World, seed: u64) {
     let listed: BTreeSet<_> = world.open_conflicts().into_iter().map(|row| row.conflict.path).collect();
-    let last = world.run_acknowledging(&HaltKind::ALL);
+    let last = world.run_acknowledging(HaltKind::ALL);
     let skipped: BTreeMap<_, _> = last.problems.into_iter().map(|problem| (problem.path, problem.detail)).collect();
     for path in PATHS {
         if !listed.contains(&at(path)) && !skipped.contains_key(path) && !ran_out(world, path) {

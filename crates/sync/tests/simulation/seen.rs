@@ -193,13 +193,13 @@ impl Seen {
         let unseen: Vec<_> = EXPECTED.iter().filter(|what| !self.0.contains_key(**what)).collect();
         assert!(unseen.is_empty(), "never reached: {unseen:?}");
         // A kind that is added later must be reached as well.
-        for kind in HaltKind::ALL {
+        for kind in HaltKind::ALL.iter().copied() {
             assert!(EXPECTED.contains(&format!("halt {}", kind.as_str()).as_str()), "{kind:?}");
         }
-        for kind in ConflictKind::ALL {
+        for kind in ConflictKind::ALL.iter().copied() {
             assert!(EXPECTED.contains(&format!("conflict {}", kind.as_str()).as_str()), "{kind:?}");
         }
-        for class in FaultClass::ALL {
+        for class in FaultClass::ALL.iter().copied() {
             let shown = ["fault", "problem"].map(|what| format!("{what} {}", class.as_str()));
             assert!(shown.iter().any(|what| EXPECTED.contains(&what.as_str())), "{class:?}");
         }

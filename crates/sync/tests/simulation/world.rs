@@ -220,7 +220,7 @@ impl Life {
     }
 
     fn ask(dice: &mut Dice) -> Ask {
-        let acknowledge = if dice.once_in(2) { HaltKind::ALL.into_iter().collect() } else { BTreeSet::new() };
+        let acknowledge = if dice.once_in(2) { HaltKind::ALL.iter().copied().collect() } else { BTreeSet::new() };
         Ask { acknowledge, plan_id: None }
     }
 

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use vaultterm_ledger::Action;
 use vaultterm_reconcile::{
-    Conflict, ConflictKind, Content, Expect, FieldDigest, LocalExpect, RecordType, RemoteExpect, Revision,
+    Conflict, ConflictKind, Content, Expect, FieldDigest, LocalExpect, RecordType, RemoteExpect, Revision, Side,
 };
 use vaultterm_sync::{
-    BaseChange, Committed, ConflictId, ConflictStatus, Decision, Journal, OtherConflicts, Outcome, Resolved, RunId,
-    StoredConflict,
+    BaseChange, Committed, ConflictId, ConflictStatus, Decision, Journal, OtherConflicts, Outcome, ResolutionName,
+    Resolved, RunId, StoredConflict,
 };
 
 use super::{Desk, base, base_of, begin, commit, outcome, stamp, value};
@@ -33,8 +33,8 @@ fn conflict(path: &str, kind: ConflictKind, record_id: vaultterm_reconcile::Reco
 
 fn decided(id: ConflictId, run_id: RunId, conflict: &Conflict) -> Resolved {
     let decision = Decision {
-        resolution: "merge",
-        fields: BTreeMap::from([("value".to_owned(), "remote")]),
+        resolution: ResolutionName::Merge,
+        fields: BTreeMap::from([("value".to_owned(), Side::Remote)]),
         reason: Some("because".to_owned()),
         actor: actor(),
         expect: conflict.expect,

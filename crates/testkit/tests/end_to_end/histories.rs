@@ -78,7 +78,7 @@ async fn reachable(house: &House) -> BTreeSet<String> {
 
 async fn run(house: &House, told: &[String]) -> Run {
     let before = reachable(house).await;
-    let run = house.run(&HaltKind::ALL).await;
+    let run = house.run(HaltKind::ALL).await;
     assert!(matches!(run.state, RunState::Succeeded | RunState::Partial), "{told:#?}\n{run:#?}");
     let after = reachable(house).await;
     let lost: Vec<_> = before.difference(&after).collect();

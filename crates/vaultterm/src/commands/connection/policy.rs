@@ -111,6 +111,5 @@ fn place<'a>(flag: &str, text: &'a str) -> Result<&'a str, Failure> {
 }
 
 fn mode(text: &str) -> Result<Mode, String> {
-    let names = || Mode::ALL.iter().map(|mode| mode.as_str()).collect::<Vec<_>>().join(", ");
-    Mode::ALL.iter().copied().find(|mode| mode.as_str() == text).ok_or_else(|| format!("use one of {}", names()))
+    text.parse().map_err(|_| format!("use one of {}", Mode::NAMES.join(", ")))
 }

@@ -1,0 +1,55 @@
+//! The names of what a person or a program may do.
+//!
+//! The engine asks for none of them. They stand here because the database stores them, the API sends them,
+//! and both must use the same names.
+
+use vaultterm_reconcile::names;
+
+names!(
+    /// What a person may do on the installation as a whole. The least comes first.
+    InstanceRole, "role" {
+        /// Own collections and those shared with them.
+        Member = "member",
+        /// Users, all connections, audit.
+        Admin = "admin",
+        /// Everything; at least one owner always remains.
+        Owner = "owner",
+    }
+);
+names!(
+    /// What a person may do in one collection. The least comes first.
+    CollectionRole, "role" {
+        /// Read.
+        Viewer = "viewer",
+        /// Write.
+        Editor = "editor",
+        /// Delete records, manage members and connections.
+        Admin = "admin",
+        /// Delete the collection.
+        Owner = "owner",
+    }
+);
+names!(
+    /// What a token may do. A login token holds all of them.
+    #[allow(missing_docs, reason = "the names are the API's")]
+    Scope, "scope" {
+        RecordsRead = "records:read",
+        RecordsReveal = "records:reveal",
+        RecordsWrite = "records:write",
+        ConnectionsWrite = "connections:write",
+        SyncPlan = "sync:plan",
+        SyncRun = "sync:run",
+        ConflictsResolve = "conflicts:resolve",
+        AuditRead = "audit:read",
+        Admin = "admin",
+    }
+);
+names!(
+    /// What made a token.
+    TokenKind, "kind of token" {
+        /// A login.
+        Login = "login",
+        /// A person, for a program.
+        Api = "api",
+    }
+);
