@@ -83,10 +83,10 @@ pub struct Options {
     pub on_drift: DriftPolicy,
     /// Whether remote secrets are marked as managed by this instance.
     pub annotate: bool,
-    /// The share of its base in percent that one side may lose. A run halts if it would lose more than this
-    /// share …
+    /// The maximum share of the base that one side may lose, in percent. A run halts if a side would lose
+    /// more than this share and also more than `max_delete_count` secrets.
     pub max_delete_percent: u32,
-    /// … and more than this number of secrets.
+    /// The maximum number of secrets that one side may lose. See `max_delete_percent`.
     pub max_delete_count: u32,
     /// The id of this instance, which is written to `vaultterm-instance`.
     pub instance: String,

@@ -28,8 +28,9 @@ pub struct RunMark {
 pub struct NoRunMark;
 
 /// The difference between the numbers of two consecutive runs. Decisions on conflicts get the numbers in
-/// between, because they do not look at the whole scope. An older database, which halts at its first run,
-/// must not reach the number of the forgotten run through decisions.
+/// between, because they do not look at the whole scope. The difference is so large that decisions on an
+/// older database never reach the number of the run that this database forgot. Otherwise it would no longer
+/// halt at its first run.
 const RUN: u64 = 1_000;
 
 impl fmt::Display for RunMark {
