@@ -296,7 +296,7 @@ fn a_decision_that_vault_could_not_take_stands_however_often_the_record_is_edite
     let world = torn();
     world.kv.script(Rule::next(Operation::Write, Verdict::FailBefore(fault(FaultClass::Denied))));
     world.resolve(&world.open_conflict(), Resolution::KeepLocal).expect_err("Vault refused the write");
-    // These are more revisions than are compared with a write that was not recorded.
+    // A write that was not recorded is searched for among 32 revisions. These are more.
     for edit in 0..40 {
         world.save("x", json!({"a": edit.to_string(), "b": "0"}));
     }
