@@ -242,7 +242,8 @@ mod tests {
         assert!(!house.store.begin_webhook_batch(&made, 3).await.unwrap());
         house.store.pause_webhook(&house.ann(), &made, "HTTP 410").await.unwrap();
         assert_eq!(house.reread(&made).await, moved);
-        // Other actions make another message, because the one that was begun belongs to the old actions.
+        // After a change of the actions another message begins, because the earlier one belongs to the old
+        // actions.
         let actions = Some(Some(vec![Action::RecordCreated]));
         let update = WebhookUpdate { actions, ..WebhookUpdate::default() };
         house.store.update_webhook(&house.ann(), made.id, 1, update).await.unwrap();
