@@ -39,12 +39,12 @@ const NO_FORWARDING: HeaderName = HeaderName::from_static("x-vault-no-request-fo
 /// storage entry (1 MiB by default), and JSON escapes can make six bytes of one.
 pub(crate) const ANSWER_BYTES_MAX: usize = 16 << 20;
 
-/// What is known when the answer to a request is lost.
+/// The effect of a request whose answer is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
-    /// The request changes nothing, or can be repeated with the same result.
+    /// The request changes nothing, or has the same result when it is repeated.
     Repeatable,
-    /// The state of the server is unknown.
+    /// The request may have changed something, and must not be repeated blindly.
     Once,
 }
 
@@ -166,9 +166,9 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     /// The time that the server asked the client to wait.
     pub(crate) retry_after: Option<Duration>,
-    /// The time at which the answer was made, by the clock of the server or proxy that made it. A
-    /// `deletion_time` up to this time has passed. The time is less than a second early. It differs from the
-    /// clock that sets deletion times if a standby or a proxy answered, because that clock is another node's.
+    /// The time at which the answer was made, by the clock of the server or proxy that made it. It is cut to
+    /// whole seconds. A `deletion_time` up to this time has passed, if the answer comes from the node whose
+    /// clock sets deletion times. A standby or a proxy has another clock.
     pub(crate) server_time: UnixNanos,
     /// The other host (`https://host:port`) that a redirect names.
     pub(crate) elsewhere: Option<String>,

@@ -58,12 +58,12 @@ struct VersionMetadata<'a> {
 pub(crate) struct Seen {
     /// The state of the key, assuming that the clock of the answering node is right.
     pub(crate) sight: RemoteSight,
-    /// The newest version, if only reading it tells whether it is live, as `sight` claims. This is so if its
-    /// `deletion_time` lies in the future by the clock of the answering node and is not the one that it got
-    /// at its creation. Then the version was either deleted while that clock lags, or undeleted for a limited
-    /// time. The difference matters, because a deletion must not be taken for an expiry, which no person
-    /// asked for. A clock that leads needs no such care: a version that it declares expired too early is
-    /// about to expire anyway.
+    /// The newest version, if `sight` claims that it is live and only a read can confirm that. A read is
+    /// needed if its `deletion_time` lies in the future by the clock of the answering node, and is not the
+    /// time that the version got at its creation. Then the version was either deleted while that clock lags,
+    /// or undeleted for a limited time. The difference matters, because a deletion must not be taken for an
+    /// expiry, which no person asked for. A clock that is ahead needs no such care, because a version that it
+    /// declares expired too early is about to expire anyway.
     pub(crate) doubtful: Option<Version>,
 }
 

@@ -1,8 +1,8 @@
 //! The checks between login and first use: the mount, the capabilities, the expiry of the `SecretID`, and
 //! whether reads can be stale.
 //!
-//! There are two parallel requests, and a few more where the server can answer them. On a regular run none of
-//! them fails, except on a standby that forwards, where the refusal is the proof that it forwards.
+//! The checks send two requests in parallel, and a few more if the server supports them. On a regular run the
+//! server refuses none of them, with one exception: a standby that forwards proves it by a refusal.
 
 use reqwest::StatusCode;
 use vaultterm_reconcile::UnixNanos;
