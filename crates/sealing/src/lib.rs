@@ -3,8 +3,8 @@
 //! A fresh data key seals each revision of a record. A key of the keyring wraps the data key, and the
 //! root key wraps the keyring. Start reading at `keyring.rs`.
 //!
-//! The only IO of this crate reads and writes the local file of the root key, and asks who may read a file. It knows neither SQL nor
-//! HTTP. Every cipher, hash and comparison comes from aws-lc-rs.
+//! This crate does IO only to read and write the local file of the root key, and to find out who may read a
+//! file. It knows neither SQL nor HTTP. Every cipher, hash and comparison comes from aws-lc-rs.
 
 mod archive;
 mod digest;
