@@ -163,10 +163,10 @@ impl People {
         bao.root().call("POST", &format!("{}/delete/{PREFIX}/{path}", road.mount), Some(body)).await;
     }
 
-    /// Resolves half of the open conflicts. If one side is deleted, the edit of the other side is kept,
-    /// because a person who drops it does so on purpose, and that does not test the runs. In a pull, keeping
-    /// the record would mean that the sides stay different, and so would keeping the secret in a push.
-    /// Returns the number of open and of resolved conflicts.
+    /// Resolves half of the open conflicts. If one side is deleted, the decision keeps the other side,
+    /// because a value that a person drops on purpose says nothing about the runs. No decision accepts that
+    /// the sides differ: in a pull none keeps the record, and in a push none keeps the secret. Returns the
+    /// number of open and of resolved conflicts.
     pub(super) async fn decide(&self, dice: &mut Dice, house: &House, roads: &[Road]) -> (u64, u64) {
         let open = house.owner.items("/conflicts?status=open&limit=500").await;
         let mut decided = 0;
