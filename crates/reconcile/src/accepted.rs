@@ -2,8 +2,8 @@
 //!
 //! Both sides are remembered as they were. The acceptance ends with a real change of content on either side,
 //! with another mode, or when a person reopens it. It does not end when the same value is written again.
-//! After the end, a person decides again. The options may let the authoritative side win only after a change
-//! of content.
+//! After the end, a person decides again. Only if the acceptance ended with a change of content, the options
+//! may decide instead and let the authoritative side win.
 
 use crate::{
     Action, ConflictKind, Mode, Reason,
