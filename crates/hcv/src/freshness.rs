@@ -45,8 +45,8 @@ pub(crate) async fn confirm(session: &Session, scope: &Scope, found: Freshness) 
     }
 }
 
-/// Proves that a standby never answers a read by itself. If a request tells it not to forward, it answers
-/// with a redirect.
+/// Returns whether a standby forwards every request and never answers a read by itself. Such a standby
+/// answers with a redirect if a request forbids it to forward.
 async fn forwards(session: &Session, scope: &Scope) -> bool {
     let request = Request { forwarded: false, ..Mount::request(scope) };
     session.once(&request).await.is_ok_and(|answer| answer.status == StatusCode::TEMPORARY_REDIRECT)

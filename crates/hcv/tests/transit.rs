@@ -139,7 +139,7 @@ async fn a_context_that_binds_nothing_is_found_and_refused() {
 #[tokio::test]
 async fn a_mistyped_key_is_never_made() {
     let house = House::derived().await;
-    // It is not created even if the policy would allow it.
+    // The missing key is not created, even if the policy allows that.
     let careless = r#"path "transit/*" { capabilities = ["create", "update"] }
 path "sys/capabilities-self" { capabilities = ["update"] }"#;
     house.server.root().write_policy("seal", careless).await;
