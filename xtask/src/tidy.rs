@@ -2,6 +2,7 @@
 
 mod circles;
 mod files;
+mod surfaces;
 
 use std::{fs, path::Path};
 
@@ -10,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use files::files;
 
 /// The crates that each crate may use. No crate may use a crate that is not listed here.
-const ROOMS: [(&str, &[&str]); 11] = [
+const ROOMS: [(&str, &[&str]); 12] = [
     ("reconcile", &[]),
     ("ledger", &[]),
     ("outbound", &[]),
@@ -19,7 +20,8 @@ const ROOMS: [(&str, &[&str]); 11] = [
     ("sync", &["ledger", "reconcile", "sealing"]),
     ("hcv", &["outbound", "reconcile", "sealing", "sync"]),
     ("store", &["ledger", "reconcile", "sealing", "sync"]),
-    ("server", &["hcv", "ledger", "license", "outbound", "reconcile", "sealing", "store", "sync"]),
+    ("operations", &["hcv", "ledger", "license", "outbound", "reconcile", "sealing", "store", "sync"]),
+    ("server", &["hcv", "ledger", "license", "operations", "outbound", "reconcile", "sealing", "store", "sync"]),
     // `bench` measures the other crates, and no crate uses it.
     ("bench", &["hcv", "ledger", "reconcile", "sealing", "server", "store", "sync", "testkit"]),
     ("vaultterm", &["hcv", "ledger", "license", "reconcile", "sealing", "server", "store", "sync"]),
@@ -46,6 +48,7 @@ pub(crate) fn check(root: &Path) -> Result<()> {
         sources(&root.join(folder), &mut findings)?;
     }
     circles::check(root, &mut findings)?;
+    surfaces::check(root, &mut findings)?;
     links(root, &root.join("README.md"), &mut findings)?;
     for path in files(&root.join("docs"), "md")? {
         links(root, &path, &mut findings)?;

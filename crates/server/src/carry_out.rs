@@ -5,9 +5,9 @@
 //! request that may change something is carried out by a task of its own, and the connection only waits for
 //! it. This is one layer around all routes: no handler can forget it.
 //!
-//! A deadline bounds the waiting, not the work. The work has bounds of its own: [`WITHIN`] for what the engine does,
-//! the client's `answer_timeout` for the test of a connection and for the unwrapping of a `SecretID`, and the time
-//! limit of each request to Vault.
+//! A deadline bounds the waiting, not the work. The work has bounds of its own: `vaultterm_operations::WITHIN` for
+//! what the engine does, the client's `answer_timeout` for the test of a connection and for the unwrapping of a
+//! `SecretID`, and the time limit of each request to Vault.
 
 use std::time::Duration;
 
@@ -21,13 +21,8 @@ use tracing::Instrument as _;
 
 use crate::problem::{Kind, Problem};
 
-/// How long the engine works on a plan, a decision or a reveal before it is stopped gently.
-pub(crate) const WITHIN: Duration = Duration::from_secs(10 * 60);
 /// How long a client is kept waiting: longer than anything takes that has bounds of its own.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(14 * 60);
-/// How often something is stored that cannot be had again, while the database is busy. Each attempt waits for
-/// its turn.
-const ATTEMPTS: u32 = 5;
 
 /// The layer around every route. A shutdown waits for the tasks of the tracker.
 pub(crate) async fn to_its_end(State(tasks): State<TaskTracker>, request: Request, next: Next) -> Response {
@@ -49,23 +44,6 @@ pub(crate) async fn to_its_end(State(tasks): State<TaskTracker>, request: Reques
             Problem::new(Kind::Unfinished, why).hint(hint).into_response()
         }
     }
-}
-
-/// Stores something that cannot be had again. A busy database is asked several times.
-///
-/// # Errors
-/// The last error of the store.
-pub(crate) async fn insist<T, E, F: Future<Output = Result<T, E>>>(
-    is_busy: impl Fn(&E) -> bool,
-    mut store: impl FnMut() -> F,
-) -> Result<T, E> {
-    for _ in 1..ATTEMPTS {
-        match store().await {
-            Err(error) if is_busy(&error) => tracing::warn!("the database is busy: storing is tried again"),
-            stored => return stored,
-        }
-    }
-    store().await
 }
 
 #[cfg(test)]
@@ -130,29 +108,5 @@ mod tests {
     #[tokio::test]
     async fn what_only_reads_is_dropped_with_its_client() {
         assert_eq!(Slow::new().hung_up(Method::GET).await, 0);
-    }
-
-    #[tokio::test]
-    async fn what_cannot_be_had_again_is_stored_although_the_database_is_busy_at_first() {
-        for (busy, stored, asked) in [(0, true, 1), (4, true, 5), (5, false, 5)] {
-            let attempts = AtomicU32::new(0);
-            let answer = insist(
-                |error: &&str| *error == "busy",
-                || {
-                    let attempt = attempts.fetch_add(1, Ordering::SeqCst);
-                    async move { if attempt < busy { Err("busy") } else { Ok(()) } }
-                },
-            );
-            assert_eq!((answer.await.is_ok(), attempts.load(Ordering::SeqCst)), (stored, asked));
-        }
-        let attempts = AtomicU32::new(0);
-        let broken = insist(
-            |error: &&str| *error == "busy",
-            || {
-                attempts.fetch_add(1, Ordering::SeqCst);
-                async { Err::<(), _>("broken") }
-            },
-        );
-        assert_eq!((broken.await, attempts.load(Ordering::SeqCst)), (Err("broken"), 1));
     }
 }

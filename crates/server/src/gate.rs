@@ -14,8 +14,9 @@ use uuid::Uuid;
 
 use crate::{
     problem::{Kind, Problem},
-    request::{Origin, too_large},
+    request::too_large,
 };
+use vaultterm_operations::Origin;
 
 /// The largest body, in bytes. A record has at most 1 MiB, and JSON may double that.
 pub(crate) const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;

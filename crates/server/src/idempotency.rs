@@ -12,11 +12,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use vaultterm_operations::Caller;
 use vaultterm_store::{IdempotencyKey, SavedAnswer};
 
 use crate::{
     app::App,
-    caller::Caller,
     gate::BODY_BYTES_MAX,
     problem::{Kind, Problem},
     request::too_large,
@@ -67,7 +67,7 @@ async fn answer_once(app: &App, request: Request, next: Next) -> Result<Response
         key: text.to_owned(),
         request: fingerprint(app, &caller, &parts, &bytes),
     };
-    if let Some(answer) = app.store.claim_idempotency(&key, app.now_us()).await? {
+    if let Some(answer) = app.services.store.claim_idempotency(&key, app.services.now_us()).await? {
         return Ok(replay(answer));
     }
     let response = next.run(Request::from_parts(parts, Body::from(bytes))).await;
@@ -80,20 +80,20 @@ fn fingerprint(app: &App, caller: &Caller, parts: &Parts, body: &Bytes) -> [u8; 
     let (method, path) = (parts.method.as_str().as_bytes(), parts.uri.path().as_bytes());
     // The id has a fixed length, and no method and no path holds a zero byte: the parts cannot
     // run into one another.
-    let bytes = [caller.token.id.as_bytes(), method, &[0], path, &[0], body].concat();
-    app.store.keyring().digest_key().digest(&bytes)
+    let bytes = [caller.credential.id.as_bytes(), method, &[0], path, &[0], body].concat();
+    app.services.store.keyring().digest_key().digest(&bytes)
 }
 
 async fn keep(app: &App, key: &IdempotencyKey, response: Response) -> Result<Response, Problem> {
     // A refusal changed nothing: the corrected request may use the key again. An answer with values is not kept either.
     if !response.status().is_success() || response.extensions().get::<ShowsValues>().is_some() {
-        app.store.abandon_idempotency(key).await?;
+        app.services.store.abandon_idempotency(key).await?;
         return Ok(response);
     }
     let (parts, body) = response.into_parts();
     let bytes = to_bytes(body, usize::MAX).await.map_err(|error| Problem::internal(&error))?;
     let answer = SavedAnswer { status: parts.status.as_u16(), body: bytes.to_vec() };
-    app.store.complete_idempotency(key, &answer).await?;
+    app.services.store.complete_idempotency(key, &answer).await?;
     Ok(Response::from_parts(parts, Body::from(bytes)))
 }
 

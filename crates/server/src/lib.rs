@@ -6,44 +6,27 @@
 //!
 //! Start reading at [`App`] in `app.rs`, then any file of `api/`.
 
-mod access;
-mod anchors;
 mod api;
 mod app;
 mod caller;
 mod carry_out;
-mod checkpoints;
-mod clock;
-mod denials;
 mod front;
 mod gate;
 mod idempotency;
-mod keys;
-mod last_uses;
-mod license;
 mod listen;
-mod live;
 mod moment;
-mod password;
 mod problem;
 mod proxies;
 #[cfg(test)]
 mod reference;
 mod request;
-mod runner;
-mod scheduler;
-mod throttle;
-mod transit_source;
 mod web;
-mod webhooks;
 
-pub use anchors::{AuditOptions, SyslogTarget, delivered};
 pub use api::openapi;
-pub use app::{App, AppOptions};
-pub use clock::SystemClock;
-pub use keys::{RootKeeper, UnlockError, seal};
-pub use license::{LicenseSettings, examine as examine_license};
+pub use app::App;
 pub use listen::{ListenError, Opening, Server, TlsPem, TlsReload};
-pub use password::{PasswordError, hash as hash_password};
 pub use proxies::TrustedProxies;
-pub use transit_source::TransitSource;
+pub use vaultterm_operations::{
+    AuditOptions, LicenseSettings, PasswordError, RootKeeper, Settings as AppOptions, SyslogTarget, SystemClock,
+    TransitSource, UnlockError, anchors::delivered, examine_license, hash_password, seal,
+};

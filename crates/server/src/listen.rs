@@ -8,7 +8,8 @@ use axum_server::{Handle, tls_rustls::RustlsConfig};
 use hyper_util::rt::TokioTimer;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
-use crate::{TrustedProxies, anchors, api, app::App, checkpoints, front::Front, keys, last_uses, scheduler, webhooks};
+use crate::{TrustedProxies, api, app::App, front::Front};
+use vaultterm_operations::{access, anchors, jobs};
 
 /// How long the head of a request may take, against connections that send nothing.
 const HEADERS_WITHIN: Duration = Duration::from_secs(10);
@@ -121,7 +122,7 @@ impl Server {
         let handle = Handle::new();
         if let Opening::Done(app) = &opening {
             // Before anybody can ask for anything: an older database must not be worked with.
-            anchors::compare_at_start(app).await;
+            anchors::compare_at_start(&app.services).await;
             license(app).await;
             front.open(api::router((**app).clone()));
         }
@@ -136,36 +137,31 @@ impl Server {
                     return joined(serving.await);
                 }
                 app = opening => {
-                    anchors::compare_at_start(&app).await;
+                    anchors::compare_at_start(&app.services).await;
                     app
                 }
             },
         };
         license(&app).await;
         front.open(api::router(app.clone()));
-        app.tasks.spawn(scheduler::run(app.clone()));
-        app.tasks.spawn(keys::rewrap(app.clone()));
-        app.tasks.spawn(last_uses::run(app.clone()));
-        app.tasks.spawn(webhooks::run(app.clone()));
-        app.tasks.spawn(checkpoints::run(app.clone()));
-        anchors::run(&app);
+        jobs::start(&app.services);
         tokio::select! {
             ended = &mut serving => return joined(ended),
             () = shutdown => {}
         }
-        app.closing.cancel();
-        app.tasks.close();
+        app.services.closing.cancel();
+        app.services.tasks.close();
         handle.graceful_shutdown(Some(SHUTDOWN_WITHIN));
-        if tokio::time::timeout(SHUTDOWN_WITHIN, app.tasks.wait()).await.is_err() {
+        if tokio::time::timeout(SHUTDOWN_WITHIN, app.services.tasks.wait()).await.is_err() {
             tracing::warn!("runs did not end in time; the next ones continue them");
         }
         let ended = serving.await;
-        if let Err(error) = app.sum_up_denials(true).await {
+        if let Err(error) = access::sum_up_denials(&app.services, true).await {
             tracing::error!(%error, "the last denials could not be written into the audit log");
         }
-        checkpoints::last(&app).await;
-        anchors::last(&app).await;
-        app.store.close().await;
+        jobs::sign_last(&app.services).await;
+        anchors::last(&app.services).await;
+        app.services.store.close().await;
         joined(ended)
     }
 }
@@ -173,7 +169,7 @@ impl Server {
 /// Reads the license before the first request is answered. A database that fails here fails the requests
 /// too; the scheduler tries again.
 async fn license(app: &App) {
-    if let Err(error) = app.license.refresh(&app.store).await {
+    if let Err(error) = app.services.license.refresh(&app.services.store).await {
         tracing::error!(%error, "the license could not be looked at yet");
     }
 }

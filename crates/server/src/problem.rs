@@ -1,7 +1,7 @@
-//! Every error of the API as a problem document (RFC 9457). The one place that decides which
-//! status and which words an error gets.
-//!
-//! What failed inside is logged here and not told: the answer names the request instead.
+//! Every refusal as a problem document (RFC 9457). The one place that decides which status a refusal gets, and
+//! how the API and the command line word what to do next.
+
+use std::borrow::Cow;
 
 use axum::{
     http::{HeaderValue, StatusCode, header},
@@ -9,8 +9,9 @@ use axum::{
 };
 use serde::Serialize;
 use utoipa::ToSchema;
+use vaultterm_operations::{Next, Refusal, RefusalKind};
 use vaultterm_outbound::AddressError;
-use vaultterm_sealing::{FieldsError, SealingError};
+use vaultterm_sealing::FieldsError;
 use vaultterm_store::StoreError;
 use vaultterm_sync::{EngineError, FaultClass, JournalError, RemoteFault, Unlicensed};
 
@@ -19,10 +20,16 @@ pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
 /// What every `type` begins with.
 const TYPE: &str = "urn:vaultterm:problem:";
 
-/// After how many seconds a busy database may be asked again.
-const BUSY_SECONDS: u64 = 2;
+/// How a kind of problem is told.
+struct Parts {
+    status: u16,
+    slug: Cow<'static, str>,
+    title: &'static str,
+    /// Whether the same request may succeed later.
+    retryable: bool,
+}
 
-/// The kinds of problem that are not Vault's: a closed list.
+/// The kinds of problem: a closed list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Malformed,
@@ -51,10 +58,12 @@ pub(crate) enum Kind {
     Unavailable,
     Busy,
     Unfinished,
+    /// Vault, or the way to it.
+    Vault(FaultClass),
 }
 
 impl Kind {
-    /// Every kind, by status.
+    /// Every kind that is not Vault's, by status.
     #[cfg(test)]
     pub(crate) const ALL: [Self; 26] = [
         Self::Malformed,
@@ -85,8 +94,10 @@ impl Kind {
         Self::Unfinished,
     ];
 
-    const fn parts(self) -> (u16, &'static str, &'static str) {
-        match self {
+    fn parts(self) -> Parts {
+        let retryable =
+            matches!(self, Self::RunInProgress | Self::RateLimited | Self::Sealed | Self::Unavailable | Self::Busy);
+        let (status, slug, title) = match self {
             Self::Malformed => (400, "malformed-request", "The request is not understood"),
             Self::Unauthenticated => (401, "unauthenticated", "A valid token is needed"),
             Self::LoginRefused => (401, "login-refused", "The login was refused"),
@@ -113,14 +124,37 @@ impl Kind {
             Self::Unavailable => (503, "unavailable", "Not ready"),
             Self::Busy => (503, "busy", "The database is busy"),
             Self::Unfinished => (504, "unfinished", "Not done in time, and still going on"),
-        }
+            Self::Vault(class) => return vault_parts(class),
+        };
+        Parts { status, slug: Cow::Borrowed(slug), title, retryable }
     }
+}
+
+/// Returns how a problem with Vault is told: `vault-…`, one kind for each class.
+fn vault_parts(class: FaultClass) -> Parts {
+    let (status, title, retryable) = match class {
+        FaultClass::Unavailable => (502, "Vault cannot be reached", true),
+        FaultClass::Misconfigured => (422, "The connection is not set up right", false),
+        FaultClass::NamespaceIgnored => (422, "The server ignores the namespace", false),
+        FaultClass::LoginRefused => (502, "Vault refused the login", false),
+        FaultClass::Stale => (409, "The secret changed meanwhile", true),
+        FaultClass::Invalid => (502, "Vault refused the request", false),
+        FaultClass::Denied => (502, "Vault denied the request", false),
+        FaultClass::WrongMount => (502, "The mount is not KV v2", false),
+        FaultClass::StaleReplica => (502, "Vault's replica is behind", true),
+        FaultClass::RateLimited => (503, "Vault limits the rate", true),
+        FaultClass::Redirected => (502, "Vault redirects", false),
+        FaultClass::Sealed => (503, "Vault is sealed or standing by", true),
+        FaultClass::Unknown => (504, "Vault did not answer in time", true),
+        FaultClass::Protocol => (502, "The answer is not Vault's", false),
+    };
+    Parts { status, slug: Cow::Owned(format!("vault-{}", class.as_str().replace('_', "-"))), title, retryable }
 }
 
 /// A problem: what every handler answers when it cannot do what it was asked.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(transparent)]
-pub(crate) struct Problem(Box<Document>);
+pub struct Problem(Box<Document>);
 
 /// A problem document (RFC 9457).
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -159,13 +193,8 @@ struct FieldError {
 }
 
 impl Problem {
-    /// What happened, in words.
-    pub(crate) fn detail(&self) -> &str {
-        &self.0.detail
-    }
-
     pub(crate) fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        let (status, slug, title) = kind.parts();
+        let Parts { status, slug, title, retryable } = kind.parts();
         Self(Box::new(Document {
             kind: format!("{TYPE}{slug}"),
             title,
@@ -174,10 +203,7 @@ impl Problem {
             instance: String::new(),
             errors: Vec::new(),
             hint: None,
-            retryable: matches!(
-                kind,
-                Kind::RunInProgress | Kind::RateLimited | Kind::Sealed | Kind::Unavailable | Kind::Busy
-            ),
+            retryable,
             retry_after: None,
         }))
     }
@@ -188,20 +214,6 @@ impl Problem {
         let mut problem = Self::new(Kind::Invalid, format!("`{field}`: {message}"));
         problem.0.errors.push(FieldError { field, message });
         problem
-    }
-
-    /// A decision by field left fields open.
-    fn undecided(names: &[String], detail: String) -> Self {
-        let mut problem = Self::new(Kind::Refused, detail)
-            .hint("name each of them in `fields`, with `take` (`local` or `remote`) or a new `value`");
-        let open = |name: &String| FieldError { field: format!("fields.{name}"), message: "is not decided".to_owned() };
-        problem.0.errors = names.iter().map(open).collect();
-        problem
-    }
-
-    /// There is nothing of this name, or the caller may not know of it.
-    pub(crate) fn not_found(what: &str) -> Self {
-        Self::new(Kind::NotFound, format!("there is no such {what}, or you may not see it"))
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -218,32 +230,9 @@ impl Problem {
         StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    /// The database has no turn to give: nothing was done, and the same request may be sent again.
-    fn busy() -> Self {
-        Self::new(Kind::Busy, "other changes hold the database; nothing was done")
-            .hint("send the same request again in a moment")
-            .retry_after(BUSY_SECONDS)
-    }
-
-    /// The connection is paused.
-    fn paused() -> Self {
-        Self::new(Kind::Paused, "no run starts while the connection is paused")
-            .hint("resume it: `vaultterm connection resume`")
-    }
-
     /// Something inside failed: logged in full, told only by the request's id.
     pub(crate) fn internal(error: &dyn std::error::Error) -> Self {
-        tracing::error!(error = with_causes(error), "a request failed inside");
-        Self::new(Kind::Internal, "the server's log has the details under this request's id")
-    }
-
-    /// A stored value was changed or moved in the database, behind our back.
-    fn damaged(error: &dyn std::error::Error) -> Self {
-        tracing::error!(error = with_causes(error), "a stored value does not open");
-        Self::new(Kind::Damaged, "it was changed in the database, or moved from where it was sealed").hint(
-            "an older revision may still open (`vaultterm record history`, `record restore --revision N`), \
-             and so does a backup; find out who can write the database",
-        )
+        Refusal::internal(error).into()
     }
 
     /// Writes the document, with the request's id.
@@ -267,17 +256,6 @@ impl Problem {
     }
 }
 
-/// Tells whether an error of the database, as the engine passes it on, means that it is busy.
-pub(crate) fn is_busy(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
-    matches!(error.downcast_ref(), Some(StoreError::Busy))
-}
-
-/// An error and everything behind it, for the log.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
-}
-
 impl IntoResponse for Problem {
     /// Leaves the document to the gate, which knows the request's id.
     fn into_response(self) -> Response {
@@ -287,133 +265,103 @@ impl IntoResponse for Problem {
     }
 }
 
-impl From<StoreError> for Problem {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Exists { .. } => Self::new(Kind::Exists, error.to_string()).hint("choose another name"),
-            StoreError::Stale { .. } => Self::new(Kind::PreconditionFailed, error.to_string())
-                .hint("read it again, then repeat the change with its revision"),
-            StoreError::NotFound(what) => Self::new(Kind::NotFound, format!("there is no such {what}")),
-            StoreError::Refused(why) => Self::new(Kind::Refused, why),
-            StoreError::Invalid { field, why } => Self::field(field, why),
-            StoreError::InjectOnly { .. } => Self::new(Kind::Forbidden, error.to_string()),
-            StoreError::RolesMoved => Self::new(Kind::Stale, error.to_string()).hint("look at the members again"),
-            StoreError::Paused => Self::paused(),
-            StoreError::Busy => Self::busy(),
-            StoreError::Fields(error) => error.into(),
-            StoreError::Sealing(SealingError::DoesNotOpen | SealingError::Malformed) => Self::damaged(&error),
-            StoreError::Sealing(_) | StoreError::Malformed(_) | StoreError::Database(_) | StoreError::Migration(_) => {
-                Self::internal(&error)
-            }
+impl From<RefusalKind> for Kind {
+    fn from(kind: RefusalKind) -> Self {
+        match kind {
+            RefusalKind::Unauthenticated => Self::Unauthenticated,
+            RefusalKind::LoginRefused => Self::LoginRefused,
+            RefusalKind::Forbidden => Self::Forbidden,
+            RefusalKind::Unlicensed => Self::Unlicensed,
+            RefusalKind::NotFound => Self::NotFound,
+            RefusalKind::Exists => Self::Exists,
+            RefusalKind::Refused => Self::Refused,
+            RefusalKind::RunInProgress => Self::RunInProgress,
+            RefusalKind::Paused => Self::Paused,
+            RefusalKind::PlanNotApplicable => Self::PlanNotApplicable,
+            RefusalKind::Stale => Self::Stale,
+            RefusalKind::Changed => Self::PreconditionFailed,
+            RefusalKind::RevisionNeeded => Self::PreconditionRequired,
+            RefusalKind::RevisionUnreadable => Self::Malformed,
+            RefusalKind::Invalid => Self::Invalid,
+            RefusalKind::LicenseRefused => Self::LicenseRefused,
+            RefusalKind::RateLimited => Self::RateLimited,
+            RefusalKind::Internal => Self::Internal,
+            RefusalKind::Damaged => Self::Damaged,
+            RefusalKind::Unavailable => Self::Unavailable,
+            RefusalKind::Busy => Self::Busy,
+            RefusalKind::Vault(class) => Self::Vault(class),
         }
     }
 }
 
-impl From<FieldsError> for Problem {
-    fn from(error: FieldsError) -> Self {
-        match &error {
-            FieldsError::NumberWouldChange { field }
-            | FieldsError::FieldName { field, .. }
-            | FieldsError::Twice { field } => Self::field(format!("fields.{field}"), error.to_string()),
-            _ => Self::field("fields", error.to_string()),
+/// Words what to do next for somebody who uses the API or the command line.
+fn words(next: Next) -> String {
+    let fixed = match next {
+        Next::Text(text) => return text,
+        Next::ResumeConnection(Some(name)) => return format!("resume it: `vaultterm connection resume {name}`"),
+        Next::ResumeConnection(None) => "resume it: `vaultterm connection resume`",
+        Next::LogIn => "log in with `vaultterm login`",
+        Next::CreateTokenWith(_) => "create a token with this scope: `vaultterm token create`",
+        Next::AskOwner => "ask an owner of this installation",
+        Next::AskAdmin => "ask an admin of the collection",
+        Next::ChooseAnotherName => "choose another name",
+        Next::ReadAgain => "read it again, then repeat the change with its revision",
+        Next::LookAtMembers => "look at the members again",
+        Next::LookAtConflict => "look at the conflict again, then decide on what it shows now",
+        Next::TryAgain => "send the same request again in a moment",
+        Next::WaitForRun => "wait for it to end, or cancel it",
+        Next::InstallLicense => Unlicensed::HINT,
+        Next::RestoreValue => {
+            "an older revision may still open (`vaultterm record history`, `record restore --revision N`), \
+             and so does a backup; find out who can write the database"
         }
-    }
+    };
+    fixed.to_owned()
 }
 
-impl From<AddressError> for Problem {
-    fn from(error: AddressError) -> Self {
-        let problem = Self::field("address", error.to_string());
-        match error {
-            AddressError::Plaintext => problem
-                .hint("use https, or start the server with VAULTTERM_ALLOW_PLAINTEXT_VAULT=1 if the network is yours"),
-            AddressError::Malformed(_) => problem.hint("write it as https://host:8200"),
-            AddressError::Forbidden { .. } => problem.hint("name the address of a Vault server"),
-        }
-    }
-}
-
-impl From<RemoteFault> for Problem {
-    /// What Vault answered, or that it did not: `vault-…`, one kind for each class.
-    fn from(fault: RemoteFault) -> Self {
-        let (status, title, retryable) = match fault.class {
-            FaultClass::Unavailable => (502, "Vault cannot be reached", true),
-            FaultClass::Misconfigured => (422, "The connection is not set up right", false),
-            FaultClass::NamespaceIgnored => (422, "The server ignores the namespace", false),
-            FaultClass::LoginRefused => (502, "Vault refused the login", false),
-            FaultClass::Stale => (409, "The secret changed meanwhile", true),
-            FaultClass::Invalid => (502, "Vault refused the request", false),
-            FaultClass::Denied => (502, "Vault denied the request", false),
-            FaultClass::WrongMount => (502, "The mount is not KV v2", false),
-            FaultClass::StaleReplica => (502, "Vault's replica is behind", true),
-            FaultClass::RateLimited => (503, "Vault limits the rate", true),
-            FaultClass::Redirected => (502, "Vault redirects", false),
-            FaultClass::Sealed => (503, "Vault is sealed or standing by", true),
-            FaultClass::Unknown => (504, "Vault did not answer in time", true),
-            FaultClass::Protocol => (502, "The answer is not Vault's", false),
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let Refusal { kind, detail, fields, next, retry_after_seconds } = refusal;
+        let (detail, hint) = match kind {
+            RefusalKind::RevisionNeeded => (
+                "an update needs `If-Match: \"<revision>\"`".to_owned(),
+                Some("read the object, then send its `revision` in quotes".to_owned()),
+            ),
+            RefusalKind::RevisionUnreadable => ("If-Match is not a revision in quotes, such as \"3\"".to_owned(), None),
+            _ => (detail, next.map(words)),
         };
-        Self(Box::new(Document {
-            kind: format!("{TYPE}vault-{}", fault.class.as_str().replace('_', "-")),
-            title,
-            status,
-            detail: fault.message,
-            instance: String::new(),
-            errors: Vec::new(),
-            hint: fault.hint,
-            retryable,
-            retry_after: fault.retry_after.map(|wait| wait.as_secs().max(1)),
-        }))
+        let mut problem = Self::new(kind.into(), detail);
+        let fields = fields.into_iter().map(|wrong| FieldError { field: wrong.field, message: wrong.message });
+        problem.0.errors = fields.collect();
+        problem.0.hint = hint;
+        problem.0.retry_after = retry_after_seconds;
+        problem
     }
 }
 
-impl From<EngineError> for Problem {
-    fn from(error: EngineError) -> Self {
-        match error {
-            EngineError::NotFound(what) => Self::not_found(what),
-            EngineError::RunInProgress => {
-                Self::new(Kind::RunInProgress, error.to_string()).hint("wait for it to end, or cancel it")
+/// What an error of a lower floor means to a caller is said in `operations`.
+macro_rules! through_refusal {
+    ($($error:ty),*) => {$(
+        impl From<$error> for Problem {
+            fn from(error: $error) -> Self {
+                Refusal::from(error).into()
             }
-            EngineError::PlanNotApplicable(why) => Self::new(Kind::PlanNotApplicable, why),
-            EngineError::Stale(why) => {
-                Self::new(Kind::Stale, why).hint("look at the conflict again, then decide on what it shows now")
-            }
-            EngineError::NotResolvable(why) => Self::new(Kind::Refused, why),
-            EngineError::Undecided(ref names) => Self::undecided(names, error.to_string()),
-            EngineError::Unlicensed(missing) => Self::new(Kind::Unlicensed, missing.to_string()).hint(Unlicensed::HINT),
-            EngineError::Remote(fault) => fault.into(),
-            EngineError::Journal(error) => error.into(),
         }
-    }
+    )*};
 }
-
-impl From<JournalError> for Problem {
-    fn from(error: JournalError) -> Self {
-        match error {
-            JournalError::LeaseLost => {
-                Self::new(Kind::RunInProgress, "another run took over the connection; nothing was lost")
-            }
-            JournalError::Paused => Self::paused(),
-            JournalError::Unreadable(_) => Self::damaged(&error),
-            JournalError::Database(ref source) if is_busy(source.as_ref()) => Self::busy(),
-            JournalError::Database(_) => Self::internal(&error),
-        }
-    }
-}
+through_refusal!(StoreError, FieldsError, AddressError, RemoteFault, EngineError, JournalError);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_busy_database_is_503_with_retry_after_for_the_store_and_for_the_engine() {
-        let engine = EngineError::Journal(JournalError::Database(Box::new(StoreError::Busy)));
-        for problem in [Problem::from(StoreError::Busy), Problem::from(engine)] {
-            assert!(problem.0.retryable);
-            let answer = problem.render("r");
-            assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
-            assert_eq!(answer.headers()[header::RETRY_AFTER], "2");
-        }
-        let broken = JournalError::Database(Box::new(StoreError::Malformed("row")));
-        assert_eq!(Problem::from(broken).status(), StatusCode::INTERNAL_SERVER_ERROR);
+    fn a_busy_database_is_503_with_retry_after() {
+        let problem = Problem::from(StoreError::Busy);
+        assert!(problem.0.retryable);
+        let answer = problem.render("r");
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(answer.headers()[header::RETRY_AFTER], "2");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Everything refuses what it does not know, with a problem that names the field and never its
 //! value.
 
-use std::{convert::Infallible, net::IpAddr};
+use std::convert::Infallible;
 
 use axum::{
     body::Bytes,
@@ -11,27 +11,10 @@ use axum::{
     http::{HeaderMap, header, request::Parts},
 };
 use serde::de::DeserializeOwned;
+use vaultterm_operations::ReadAt;
 use vaultterm_sealing::{JsonFault, examine};
 
 use crate::problem::{Kind, Problem};
-
-/// Where a request came from, and what it is called.
-#[derive(Clone, Debug)]
-pub(crate) struct Origin {
-    /// `UUIDv7`; in the log, in the audit, in problem documents and in `X-Request-Id`.
-    pub(crate) request_id: String,
-    /// The address of the other end of the socket.
-    pub(crate) source_ip: Option<IpAddr>,
-}
-
-impl<S: Sync> FromRequestParts<S> for Origin {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let origin = parts.extensions.get::<Self>().cloned();
-        origin.ok_or_else(|| Problem::new(Kind::Internal, "the request did not pass the gate"))
-    }
-}
 
 /// A JSON body. Unknown fields are refused; an empty body is an empty object.
 pub(crate) struct Body<T>(pub(crate) T);
@@ -190,35 +173,19 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Parameters<T> 
     }
 }
 
-/// `If-Match: "<revision>"`. The handler asks for it after it has checked the scope and the role, so a
-/// caller who may not change the object at all learns that first.
-pub(crate) struct IfMatch(Result<Option<u64>, Problem>);
-
-impl IfMatch {
-    /// Returns the revision that an update needs.
-    pub(crate) fn required(self) -> Result<u64, Problem> {
-        self.0?.ok_or_else(|| {
-            Problem::new(Kind::PreconditionRequired, "an update needs `If-Match: \"<revision>\"`")
-                .hint("read the object, then send its `revision` in quotes")
-        })
-    }
-
-    /// Returns the revision, if the client named one.
-    pub(crate) fn optional(self) -> Result<Option<u64>, Problem> {
-        self.0
-    }
-}
+/// `If-Match: "<revision>"`, as the revision that the caller read. The operation looks at it after it has checked the
+/// scope and the role, so a caller who may not change the object at all learns that first.
+pub(crate) struct IfMatch(pub(crate) ReadAt);
 
 impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let Some(header) = parts.headers.get(header::IF_MATCH) else { return Ok(Self(Ok(None))) };
+        let Some(header) = parts.headers.get(header::IF_MATCH) else { return Ok(Self(ReadAt::NotTold)) };
         let text = header.to_str().unwrap_or_default().trim();
         let inner = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
         let revision = inner.and_then(|digits| digits.parse().ok());
-        let wrong = || Problem::new(Kind::Malformed, "If-Match is not a revision in quotes, such as \"3\"");
-        Ok(Self(revision.map(Some).ok_or_else(wrong)))
+        Ok(Self(revision.map_or(ReadAt::Unreadable, ReadAt::Revision)))
     }
 }
 
@@ -228,6 +195,7 @@ mod tests {
 
     use serde::Deserialize;
     use serde_json::value::RawValue;
+    use vaultterm_operations::Refusal;
 
     use super::*;
 
@@ -315,21 +283,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_missing_or_wrong_revision_is_told_only_when_the_handler_asks_for_it() {
+    async fn a_missing_or_wrong_revision_is_refused_only_when_the_operation_asks_for_it() {
         let if_match = async |text: Option<&str>| {
             let mut request = Request::get("/");
             if let Some(text) = text {
                 request = request.header(header::IF_MATCH, text);
             }
             let (mut parts, _) = request.body(axum::body::Body::empty()).expect("a request").into_parts();
-            IfMatch::from_request_parts(&mut parts, &()).await.expect("it never refuses by itself")
+            IfMatch::from_request_parts(&mut parts, &()).await.expect("it never refuses by itself").0
         };
-        assert_eq!(if_match(Some("\"3\"")).await.required().ok(), Some(3));
-        assert_eq!(if_match(None).await.required().expect_err("needed").status(), 428);
-        assert_eq!(if_match(None).await.optional().ok(), Some(None));
+        let status = |refused: Result<u64, Refusal>| Problem::from(refused.expect_err("refused")).status();
+        assert_eq!(if_match(Some("\"3\"")).await, ReadAt::Revision(3));
+        assert_eq!(status(if_match(None).await.needed()), 428);
         for wrong in ["3", "\"x\"", "*"] {
-            assert_eq!(if_match(Some(wrong)).await.required().expect_err("wrong").status(), 400, "{wrong}");
-            assert_eq!(if_match(Some(wrong)).await.optional().expect_err("wrong").status(), 400, "{wrong}");
+            assert_eq!(status(if_match(Some(wrong)).await.needed()), 400, "{wrong}");
         }
     }
 

@@ -9,11 +9,10 @@ use axum::{
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use crate::{
-    api::setup::{Setup, first_owner},
-    app::App,
-    problem::Problem,
-    request::Origin,
+use crate::problem::Problem;
+use vaultterm_operations::{
+    Origin, Refusal, Services,
+    login::{self, FirstOwner},
 };
 
 #[derive(Deserialize)]
@@ -36,11 +35,11 @@ pub(crate) struct Filled {
 }
 
 /// `POST /setup`: spends the link.
-pub(crate) async fn submit(State(app): State<App>, origin: Origin, Form(filled): Form<Filled>) -> Response {
+pub(crate) async fn submit(State(services): State<Services>, origin: Origin, Form(filled): Form<Filled>) -> Response {
     let Filled { token, email, name, password } = filled;
     let name = Some(name).filter(|name| !name.trim().is_empty());
-    let done = first_owner(&app, &origin, Setup { token: token.clone(), email, name, password }).await;
-    match done {
+    let owner = FirstOwner { token: token.clone(), email, name, password };
+    match login::set_up(&services, &origin, owner).await {
         Ok(user) => {
             let body = format!(
                 "<h1>VaultTerm is set up</h1><p>Log in with <code>vaultterm login --email {}</code>.</p>",
@@ -48,13 +47,14 @@ pub(crate) async fn submit(State(app): State<App>, origin: Origin, Form(filled):
             );
             html(&body)
         }
-        Err(problem) => page(&token, Some(&problem)),
+        Err(refusal) => page(&token, Some(refusal)),
     }
 }
 
-fn page(token: &str, problem: Option<&Problem>) -> Response {
-    let refused =
-        problem.map_or(String::new(), |problem| format!("<p><strong>{}</strong></p>", escaped(problem.detail())));
+fn page(token: &str, refusal: Option<Refusal>) -> Response {
+    let refused = refusal
+        .as_ref()
+        .map_or(String::new(), |refusal| format!("<p><strong>{}</strong></p>", escaped(&refusal.detail)));
     let body = format!(
         "<h1>Set up VaultTerm</h1>{refused}<form method=\"post\" action=\"/setup\">\
          <input type=\"hidden\" name=\"token\" value=\"{}\">\
@@ -66,8 +66,8 @@ fn page(token: &str, problem: Option<&Problem>) -> Response {
         escaped(token)
     );
     let mut response = html(&body);
-    if let Some(problem) = problem {
-        *response.status_mut() = problem.status();
+    if let Some(refusal) = refusal {
+        *response.status_mut() = Problem::from(refusal).status();
     }
     response
 }

@@ -3,10 +3,11 @@
 //!
 //! A [`Database`] is the file (or server) with its migrations. When the root key unlocks it, it becomes a
 //! [`Store`]. Every change takes a [`Context`] and writes its audit entry in the same transaction. This crate
-//! does not check roles, because the server checks them in one place.
+//! does not check roles, because `operations` checks them in one place.
 //!
 //! Start reading at `database.rs`, then `records.rs`. `journal.rs` is the part that the engine uses.
 
+mod access;
 mod anchors;
 mod audit;
 mod audit_key;
@@ -47,6 +48,7 @@ mod verdict;
 mod webhook_deliveries;
 mod webhooks;
 
+pub use access::{Owned, RoleOn};
 pub use anchors::{AnchorRow, Comparison};
 pub use audit::{AuditEvent, AuditFilter};
 pub use backup::{Archive, Backup, BackupError, BackupHeader, ImageKind, Restored, Target, clear_leftovers, schema_of};

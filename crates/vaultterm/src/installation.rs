@@ -97,9 +97,14 @@ pub(crate) fn locked(error: &UnlockError) -> Failure {
         Some(cause) => failure.because(cause),
         None => failure,
     };
-    match error.hint() {
-        Some(hint) => failure.hint(hint),
-        None => failure,
+    what_to_do(error).into_iter().fold(failure, Failure::hint)
+}
+
+/// Returns what the operator can do about a root key that cannot be obtained.
+pub(crate) fn what_to_do(error: &UnlockError) -> Option<String> {
+    match error {
+        UnlockError::NeverSealed(_) => Some("seal it first: `vaultterm key seal` with KEY_PROVIDER=local".to_owned()),
+        error => error.hint(),
     }
 }
 

@@ -1,22 +1,27 @@
 //! The audit log: listed, exported, verified.
 
-pub(crate) mod export;
-
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    body::Body as HttpBody,
+    extract::State,
+    http::{HeaderValue, header},
+    response::{IntoResponse as _, Response},
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
-use vaultterm_ledger::Action;
-use vaultterm_store::{AuditEvent, AuditFilter, InstanceRole, Page, Scope};
+use vaultterm_operations::{
+    Caller, Part, Services,
+    audit::{self, Search},
+};
+use vaultterm_store::AuditEvent;
 
 use super::{
-    list::{ListView, listed, page},
+    list::{ListView, listed},
     plans::Nothing,
 };
 use crate::{
-    app::App,
-    caller::Caller,
     moment,
     problem::Problem,
     request::{Body, Parameters},
@@ -26,7 +31,7 @@ use crate::{
 #[derive(Serialize, ToSchema)]
 pub(crate) struct EventView {
     /// Place in the log, from 1, without gaps.
-    pub(crate) seq: u64,
+    seq: u64,
     time: String,
     /// Who, in words.
     actor: String,
@@ -46,7 +51,7 @@ pub(crate) struct EventView {
     /// Facts about it. Never a value.
     detail: BTreeMap<String, String>,
     /// Hash of the entry's bytes, hexadecimal.
-    pub(crate) hash: String,
+    hash: String,
 }
 
 /// What something was done to.
@@ -68,7 +73,7 @@ pub(crate) struct RemoteView {
 }
 
 impl EventView {
-    pub(crate) fn of(event: &AuditEvent) -> Self {
+    fn of(event: &AuditEvent) -> Self {
         let draft = &event.entry.draft;
         let objects = draft.objects.iter();
         let first = draft.objects.first();
@@ -102,6 +107,11 @@ impl EventView {
     }
 }
 
+/// Writes an entry as the JSON document of [`EventView`].
+pub(crate) fn entry_json(event: &AuditEvent) -> String {
+    serde_json::to_string(&EventView::of(event)).expect("an entry has only text keys")
+}
+
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -127,48 +137,37 @@ pub(crate) struct AuditQuery {
 }
 
 impl AuditQuery {
-    fn parts(self) -> Result<(AuditFilter, Page), Problem> {
-        let moment = |field: &'static str, text: Option<String>| match text {
-            None => Ok(None),
-            Some(text) => moment::parse_us(&text)
-                .map(Some)
-                .ok_or_else(|| Problem::field(field, "expected a time such as 2026-01-31T12:00:00Z")),
-        };
-        let action = match self.action.as_deref() {
-            None => None,
-            Some(name) => {
-                let found = Action::from_name(name);
-                Some(found.ok_or_else(|| Problem::field("action", "there is no such action"))?)
-            }
-        };
-        let filter = AuditFilter {
-            after: self.after,
-            action,
-            actor: self.actor,
-            object: self.object,
-            from_us: moment("from", self.from)?,
-            to_us: moment("to", self.to)?,
-        };
-        Ok((filter, page(self.limit, self.cursor)?))
+    fn search(self) -> Search {
+        let Self { after, action, actor, object, from, to, limit, cursor } = self;
+        Search { after, action, actor, object, from, to, part: Part { limit, cursor } }
     }
-}
-
-pub(super) async fn may_read(app: &App, caller: &Caller) -> Result<(), Problem> {
-    app.need_scope(caller, Scope::AuditRead).await?;
-    app.need_instance(caller, InstanceRole::Admin).await
 }
 
 /// Lists entries, the oldest first.
 #[utoipa::path(get, path = "/audit/events", tag = "audit", params(AuditQuery),
     responses((status = 200, body = ListView<EventView>)))]
 pub(crate) async fn events(
-    State(app): State<App>,
+    State(services): State<Services>,
     caller: Caller,
     Parameters(query): Parameters<AuditQuery>,
 ) -> Result<Json<ListView<EventView>>, Problem> {
-    may_read(&app, &caller).await?;
-    let (filter, page) = query.parts()?;
-    Ok(listed(app.store.audit_events(&filter, &page).await?, EventView::of))
+    Ok(listed(audit::events(&services, &caller, query.search()).await?, EventView::of))
+}
+
+/// Writes the log as JSON lines that `vaultterm audit verify` checks; audited. By time, the whole stretch
+/// from the first entry to the last one of that time; by anything else a selection, of which only
+/// each entry by itself can be checked.
+#[utoipa::path(get, path = "/audit/export", tag = "audit", params(AuditQuery),
+    responses((status = 200, description = "JSON lines", content_type = "application/jsonl", body = String)))]
+pub(crate) async fn export(
+    State(services): State<Services>,
+    caller: Caller,
+    Parameters(query): Parameters<AuditQuery>,
+) -> Result<Response, Problem> {
+    let lines = audit::export(&services, &caller, query.search()).await?;
+    let mut response = HttpBody::from_stream(lines).into_response();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/jsonl"));
+    Ok(response)
 }
 
 /// What a check of the whole log found.
@@ -191,12 +190,11 @@ pub(crate) struct VerdictView {
 #[utoipa::path(post, path = "/audit/verify", tag = "audit", request_body = Nothing,
     responses((status = 200, body = VerdictView)))]
 pub(crate) async fn verify(
-    State(app): State<App>,
+    State(services): State<Services>,
     caller: Caller,
     Body(Nothing {}): Body<Nothing>,
 ) -> Result<Json<VerdictView>, Problem> {
-    may_read(&app, &caller).await?;
-    let verdict = app.store.verify_audit().await?;
+    let verdict = audit::verify(&services, &caller).await?;
     Ok(Json(VerdictView {
         ok: verdict.broken.is_none(),
         pruned: verdict.pruned,
@@ -205,4 +203,53 @@ pub(crate) async fn verify(
         head: hex(&verdict.head),
         broken: verdict.broken,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+    use uuid::Uuid;
+    use vaultterm_ledger::{
+        Action, Actor, ActorKind, Draft, Entry, ObjectKind, ObjectRef, Outcome, RemoteRef, entry_line,
+    };
+    use vaultterm_store::AuditEvent;
+
+    use super::EventView;
+
+    #[test]
+    fn an_entry_reads_the_same_in_an_export_and_in_a_list() {
+        let actor = Actor { kind: ActorKind::Token, id: Uuid::from_u128(2), name: "ci".to_owned() };
+        let object = |name: Option<&str>| ObjectRef {
+            kind: ObjectKind::Record,
+            id: Uuid::from_u128(3),
+            name: name.map(str::to_owned),
+        };
+        let remote = RemoteRef { cluster: None, path: "kv/a".to_owned(), version: Some(1), request_id: None };
+        let cases = [
+            (vec![object(Some("a/b")), object(None)], Some(remote), Outcome::Success),
+            (vec![object(None)], None, Outcome::Denied),
+            (vec![], None, Outcome::Failure),
+        ];
+        for (seq, (objects, remote, outcome)) in (1..).zip(cases) {
+            let draft = Draft {
+                time_us: 1_700_000_000_250_000,
+                actor: actor.clone(),
+                source_ip: None,
+                request_id: Some("r".to_owned()),
+                action: Action::RecordCreated,
+                objects,
+                outcome,
+                remote,
+                detail: [("revision".to_owned(), "1".to_owned())].into(),
+            };
+            let entry = Entry { log_id: Uuid::from_u128(1), seq, previous: [0; 32], draft };
+            let sealed = entry.encode();
+            let mut line = Vec::new();
+            entry_line(&sealed.bytes, &mut line).unwrap();
+            let mut exported: Value = serde_json::from_slice(&line).unwrap();
+            exported.as_object_mut().unwrap().remove("bytes");
+            let event = AuditEvent { seq, entry, hash: sealed.hash, bytes: sealed.bytes };
+            assert_eq!(exported, serde_json::to_value(EventView::of(&event)).unwrap());
+        }
+    }
 }

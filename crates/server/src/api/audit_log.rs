@@ -4,21 +4,18 @@ use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
-use vaultterm_store::{AuditKey, InstanceRole, Scope, StoredCheckpoint};
+use vaultterm_operations::{Caller, Services, audit};
+use vaultterm_store::{AuditKey, StoredCheckpoint};
 
 use super::{
-    audit::{hex, may_read},
+    audit::hex,
     list::{ListView, PageQuery, listed},
 };
 use crate::{
-    app::App,
-    caller::Caller,
     moment,
-    problem::{Kind, Problem},
+    problem::Problem,
     request::{Body, Parameters},
 };
-
-const DAY_US: i64 = 24 * 60 * 60 * 1_000_000;
 
 /// What the log was at one size, signed.
 #[derive(Serialize, ToSchema)]
@@ -57,12 +54,11 @@ impl CheckpointView {
 #[utoipa::path(get, path = "/audit/checkpoints", tag = "audit", params(PageQuery),
     responses((status = 200, body = ListView<CheckpointView>)))]
 pub(crate) async fn checkpoints(
-    State(app): State<App>,
+    State(services): State<Services>,
     caller: Caller,
     Parameters(query): Parameters<PageQuery>,
 ) -> Result<Json<ListView<CheckpointView>>, Problem> {
-    may_read(&app, &caller).await?;
-    Ok(listed(app.store.checkpoints(0..=u64::MAX, &query.page()?).await?, CheckpointView::of))
+    Ok(listed(audit::checkpoints(&services, &caller, query.part()).await?, CheckpointView::of))
 }
 
 /// The public keys of the log.
@@ -92,9 +88,8 @@ impl From<AuditKey> for AuditKeyView {
 
 /// Shows the public keys that checkpoints are verified with. Keep one outside of this server.
 #[utoipa::path(get, path = "/audit/keys", tag = "audit", responses((status = 200, body = AuditKeysView)))]
-pub(crate) async fn keys(State(app): State<App>, caller: Caller) -> Result<Json<AuditKeysView>, Problem> {
-    may_read(&app, &caller).await?;
-    let keys = app.store.audit_vkeys().await?;
+pub(crate) async fn keys(State(services): State<Services>, caller: Caller) -> Result<Json<AuditKeysView>, Problem> {
+    let keys = audit::keys(&services, &caller).await?;
     Ok(Json(AuditKeysView { keys: keys.into_iter().map(AuditKeyView::from).collect() }))
 }
 
@@ -122,20 +117,11 @@ pub(crate) struct PrunedView {
 #[utoipa::path(post, path = "/audit/prune", tag = "audit", request_body = Prune,
     responses((status = 200, body = PrunedView), (status = 409, body = Problem), (status = 422, body = Problem)))]
 pub(crate) async fn prune(
-    State(app): State<App>,
+    State(services): State<Services>,
     caller: Caller,
     Body(body): Body<Prune>,
 ) -> Result<Json<PrunedView>, Problem> {
-    app.need_scope(&caller, Scope::Admin).await?;
-    app.need_instance(&caller, InstanceRole::Owner).await?;
-    let before_us = moment::parse_us(&body.before)
-        .ok_or_else(|| Problem::field("before", "expected a time such as 2026-01-31T12:00:00Z"))?;
-    let keep_days = app.options.audit.keep_days;
-    if before_us > app.now_us().saturating_sub(i64::from(keep_days) * DAY_US) {
-        let why = format!("entries of the last {keep_days} days are kept (VAULTTERM_AUDIT_KEEP_DAYS)");
-        return Err(Problem::new(Kind::Refused, why).hint("name an earlier moment, or let the operator keep less"));
-    }
-    let pruned = app.store.prune_audit(&caller.context(&app), before_us).await?;
+    let pruned = audit::prune(&services, &caller, &body.before).await?;
     Ok(Json(PrunedView {
         pruned: pruned.map_or(0, |pruned| pruned.entries),
         size: pruned.map(|pruned| pruned.size),

@@ -8,15 +8,11 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
-use vaultterm_store::{Collection, CollectionRole, Scope};
+use vaultterm_operations::{Caller, Services, collections};
+use vaultterm_store::Collection;
 
-use super::{
-    list::{ListView, PageQuery, listed},
-    users::NAME_CHARS_MAX,
-};
+use super::list::{ListView, PageQuery, listed};
 use crate::{
-    app::App,
-    caller::Caller,
     moment,
     problem::Problem,
     request::{Body, Id, IfMatch, Parameters},
@@ -57,12 +53,11 @@ pub(crate) fn etag(revision: u64) -> HeaderMap {
 #[utoipa::path(get, path = "/collections", tag = "collections", params(PageQuery),
     responses((status = 200, body = ListView<CollectionView>)))]
 pub(crate) async fn list(
-    State(app): State<App>,
+    State(services): State<Services>,
     caller: Caller,
     Parameters(query): Parameters<PageQuery>,
 ) -> Result<Json<ListView<CollectionView>>, Problem> {
-    app.need_any_scope(&caller, &[Scope::RecordsRead, Scope::ConnectionsWrite]).await?;
-    Ok(listed(app.store.collections(Some(caller.user.id), &query.page()?).await?, CollectionView::of))
+    Ok(listed(collections::list(&services, &caller, query.part()).await?, CollectionView::of))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -76,13 +71,11 @@ pub(crate) struct CollectionName {
 #[utoipa::path(post, path = "/collections", tag = "collections", request_body = CollectionName,
     responses((status = 201, body = CollectionView), (status = 409, body = Problem)))]
 pub(crate) async fn create(
-    State(app): State<App>,
+    State(services): State<Services>,
     caller: Caller,
     Body(body): Body<CollectionName>,
 ) -> Result<(StatusCode, HeaderMap, Json<CollectionView>), Problem> {
-    app.need_scope(&caller, Scope::RecordsWrite).await?;
-    let name = checked(&body.name)?;
-    let made = app.store.create_collection(&caller.context(&app), name, caller.user.id).await?;
+    let made = collections::create(&services, &caller, &body.name).await?;
     Ok((StatusCode::CREATED, etag(made.revision), Json(CollectionView::of(&made))))
 }
 
@@ -90,12 +83,11 @@ pub(crate) async fn create(
 #[utoipa::path(get, path = "/collections/{id}", tag = "collections", params(("id" = Uuid, Path)),
     responses((status = 200, body = CollectionView), (status = 404, body = Problem)))]
 pub(crate) async fn show(
-    State(app): State<App>,
+    State(services): State<Services>,
     caller: Caller,
     Id(id): Id,
 ) -> Result<(HeaderMap, Json<CollectionView>), Problem> {
-    app.need_any_scope(&caller, &[Scope::RecordsRead, Scope::ConnectionsWrite]).await?;
-    let found = app.collection_for(&caller, id, CollectionRole::Viewer).await?;
+    let found = collections::show(&services, &caller, id).await?;
     Ok((etag(found.revision), Json(CollectionView::of(&found))))
 }
 
@@ -104,17 +96,13 @@ pub(crate) async fn show(
     params(("id" = Uuid, Path), ("If-Match" = String, Header)),
     responses((status = 200, body = CollectionView), (status = 412, body = Problem), (status = 428, body = Problem)))]
 pub(crate) async fn update(
-    State(app): State<App>,
+    State(services): State<Services>,
     caller: Caller,
     Id(id): Id,
-    if_match: IfMatch,
+    IfMatch(read_at): IfMatch,
     Body(body): Body<CollectionName>,
 ) -> Result<(HeaderMap, Json<CollectionView>), Problem> {
-    app.need_scope(&caller, Scope::RecordsWrite).await?;
-    let found = app.collection_for(&caller, id, CollectionRole::Admin).await?;
-    let revision = if_match.required()?;
-    let name = checked(&body.name)?;
-    let renamed = app.store.rename_collection(&caller.context(&app), found.id, revision, name).await?;
+    let renamed = collections::rename(&services, &caller, id, read_at, &body.name).await?;
     Ok((etag(renamed.revision), Json(CollectionView::of(&renamed))))
 }
 
@@ -122,22 +110,11 @@ pub(crate) async fn update(
 #[utoipa::path(delete, path = "/collections/{id}", tag = "collections", params(("id" = Uuid, Path)),
     responses((status = 204), (status = 409, body = Problem)))]
 pub(crate) async fn delete(
-    State(app): State<App>,
+    State(services): State<Services>,
     caller: Caller,
     Id(id): Id,
-    if_match: IfMatch,
+    IfMatch(read_at): IfMatch,
 ) -> Result<StatusCode, Problem> {
-    app.need_scope(&caller, Scope::RecordsWrite).await?;
-    let found = app.collection_for(&caller, id, CollectionRole::Owner).await?;
-    app.store.delete_collection(&caller.context(&app), found.id, if_match.optional()?).await?;
+    collections::delete(&services, &caller, id, read_at).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-fn checked(name: &str) -> Result<&str, Problem> {
-    let name = name.trim();
-    let fits = !name.is_empty() && name.chars().count() <= NAME_CHARS_MAX;
-    if fits && !name.contains('/') && !name.chars().any(char::is_control) {
-        return Ok(name);
-    }
-    Err(Problem::field("name", format!("has 1 to {NAME_CHARS_MAX} printable characters and no `/`")))
 }

@@ -1,28 +1,28 @@
 //! Conflicts: shown masked, revealed on request, decided by a person.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
-use vaultterm_reconcile::{Content, Side, UnknownName};
+use vaultterm_operations::{
+    Caller, Part, Services,
+    conflicts::{self, Decided, Revealed, local_revision, remote_version, shown_fields},
+};
+use vaultterm_reconcile::Content;
 use vaultterm_sealing::{SecretFields, short};
-use vaultterm_store::{CollectionRole, ConflictFilter, LocalValues, Scope};
-use vaultterm_sync::{ConnectionId, FieldChoice, Resolution, ResolutionName, ResolvedBy, StoredConflict};
+use vaultterm_sync::StoredConflict;
 
 use super::{
-    list::{ListView, listed, page},
-    members::collections_of,
-    plans::{Nothing, local_revision, remote_version},
+    list::{ListView, listed},
+    plans::Nothing,
 };
 use crate::{
-    app::App,
-    caller::Caller,
     idempotency::Shown,
     moment,
-    problem::{Kind, Problem},
+    problem::Problem,
     request::{Body, Id, Parameters},
 };
 
@@ -92,17 +92,6 @@ impl ConflictView {
     }
 }
 
-/// The fields a person has to look at: those that diverged, else all.
-fn shown_fields(stored: &StoredConflict) -> Vec<String> {
-    let conflict = &stored.conflict;
-    if !conflict.diverged.is_empty() {
-        return conflict.diverged.clone();
-    }
-    let contents = [&conflict.base, &conflict.local, &conflict.remote];
-    let names: BTreeSet<&String> = contents.into_iter().flatten().flat_map(|content| content.keys()).collect();
-    names.into_iter().cloned().collect()
-}
-
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -118,28 +107,25 @@ pub(crate) struct ConflictQuery {
 #[utoipa::path(get, path = "/conflicts", tag = "conflicts", params(ConflictQuery),
     responses((status = 200, body = ListView<ConflictView>)))]
 pub(crate) async fn list(
-    State(app): State<App>,
+    State(services): State<Services>,
     caller: Caller,
     Parameters(query): Parameters<ConflictQuery>,
 ) -> Result<Json<ListView<ConflictView>>, Problem> {
-    app.need_any_scope(&caller, &[Scope::RecordsRead, Scope::ConflictsResolve]).await?;
-    let status = query.status.as_deref().map(str::parse).transpose();
-    let status = status.map_err(|error: UnknownName| Problem::field("status", error.either()))?;
-    let filter = ConflictFilter {
-        connection_id: query.connection_id.map(ConnectionId),
-        collections: Some(collections_of(&app, caller.user.id).await?),
-        status,
-    };
-    Ok(listed(app.store.conflicts(&filter, &page(query.limit, query.cursor)?).await?, ConflictView::of))
+    let ConflictQuery { connection_id, status, limit, cursor } = query;
+    let part = Part { limit, cursor };
+    let found = conflicts::list(&services, &caller, connection_id, status.as_deref(), part).await?;
+    Ok(listed(found, ConflictView::of))
 }
 
 /// Shows a conflict, masked.
 #[utoipa::path(get, path = "/conflicts/{id}", tag = "conflicts", params(("id" = Uuid, Path)),
     responses((status = 200, body = ConflictView), (status = 404, body = Problem)))]
-pub(crate) async fn show(State(app): State<App>, caller: Caller, Id(id): Id) -> Result<Json<ConflictView>, Problem> {
-    app.need_any_scope(&caller, &[Scope::RecordsRead, Scope::ConflictsResolve]).await?;
-    let found = app.conflict_for(&caller, id, CollectionRole::Viewer).await?;
-    Ok(Json(ConflictView::of(&found)))
+pub(crate) async fn show(
+    State(services): State<Services>,
+    caller: Caller,
+    Id(id): Id,
+) -> Result<Json<ConflictView>, Problem> {
+    Ok(Json(ConflictView::of(&conflicts::show(&services, &caller, id).await?)))
 }
 
 /// A conflict with its values.
@@ -166,18 +152,14 @@ pub(crate) struct RevealedFieldView {
     params(("id" = Uuid, Path)), responses((status = 200, body = RevealedConflictView), (status = 403, body = Problem),
     (status = 409, body = Problem)))]
 pub(crate) async fn reveal(
-    State(app): State<App>,
+    State(services): State<Services>,
     caller: Caller,
     Id(id): Id,
     Body(Nothing {}): Body<Nothing>,
 ) -> Result<Shown<RevealedConflictView>, Problem> {
-    app.need_scope(&caller, Scope::RecordsReveal).await?;
-    let found = app.conflict_for(&caller, id, CollectionRole::Viewer).await?;
-    let taken = app.store.reveal_conflict(&caller.context(&app), found.id).await;
-    let LocalValues { base, local } = app.shown(&caller, taken).await?;
-    let remote = app.engine.remote_of(found.id).await?;
+    let Revealed { conflict, base, local, remote } = conflicts::reveal(&services, &caller, id).await?;
     let value = |fields: &Option<SecretFields>, name: &str| fields.as_ref()?.expose().get(name).cloned();
-    let fields = shown_fields(&found).into_iter().map(|name| RevealedFieldView {
+    let fields = shown_fields(&conflict).into_iter().map(|name| RevealedFieldView {
         base: value(&base, &name),
         local: value(&local, &name),
         remote: value(&remote, &name),
@@ -224,58 +206,14 @@ pub(crate) struct Expected {
 #[utoipa::path(post, path = "/conflicts/{id}/resolve", tag = "conflicts", request_body = Resolve,
     params(("id" = Uuid, Path)), responses((status = 200, body = ConflictView), (status = 409, body = Problem)))]
 pub(crate) async fn resolve(
-    State(app): State<App>,
+    State(services): State<Services>,
     caller: Caller,
     Id(id): Id,
     Body(body): Body<Resolve>,
 ) -> Result<Json<ConflictView>, Problem> {
-    app.need_scope(&caller, Scope::ConflictsResolve).await?;
-    let found = app.conflict_for(&caller, id, CollectionRole::Editor).await?;
-    let expect = found.conflict.expect;
-    let moved = |named: Option<u64>, is: Option<u64>| named.is_some() && named != is;
-    if moved(body.expect.local_revision, local_revision(&expect))
-        || moved(body.expect.remote_version, remote_version(&expect))
-    {
-        return Err(Problem::new(Kind::Stale, "the conflict is about other states than the decision")
-            .hint("look at the conflict again, then decide on what it shows now"));
-    }
-    let resolution = resolution(&body.resolution, body.fields)?;
-    let by = ResolvedBy {
-        actor: caller.actor(),
-        reason: body.reason,
-        request_id: Some(caller.origin.request_id.clone()),
-        source_ip: caller.origin.source_ip.map(|ip| ip.to_string()),
-    };
-    let closed = app.engine.resolve(found.id, resolution, Some(expect), &by).await?;
-    Ok(Json(ConflictView::of(&closed)))
-}
-
-fn resolution(name: &str, fields: BTreeMap<String, FieldDecision>) -> Result<Resolution, Problem> {
-    let name = name.parse().map_err(|error: UnknownName| Problem::field("resolution", error.either()))?;
-    let chosen = match name {
-        ResolutionName::KeepLocal => Resolution::KeepLocal,
-        ResolutionName::KeepRemote => Resolution::KeepRemote,
-        ResolutionName::KeepBoth => Resolution::KeepBoth,
-        ResolutionName::Merge => {
-            let choices = fields.into_iter().map(|(name, decision)| Ok((name.clone(), choice(&name, decision)?)));
-            return choices.collect::<Result<_, Problem>>().map(Resolution::Merge);
-        }
-    };
-    if fields.is_empty() {
-        return Ok(chosen);
-    }
-    Err(Problem::field("fields", "is for the resolution `merge` only"))
-}
-
-fn choice(name: &str, decision: FieldDecision) -> Result<FieldChoice, Problem> {
-    match (decision.take.as_deref().map(str::parse), decision.value) {
-        (Some(Ok(side @ (Side::Local | Side::Remote))), None) => Ok(FieldChoice::Take(side)),
-        (None, Some(raw)) => {
-            // Judged as any field is: a number that would change on its way is refused.
-            let quoted = serde_json::to_string(name).map_err(|error| Problem::internal(&error))?;
-            let parsed = SecretFields::parse_patch(format!("{{{quoted}:{}}}", raw.get()).as_bytes())?;
-            Ok(FieldChoice::Value(parsed.expose().get(name).cloned().unwrap_or_default()))
-        }
-        _ => Err(Problem::field(format!("fields.{name}"), "expected either `take` (`local` or `remote`) or `value`")),
-    }
+    let Resolve { resolution, fields, reason, expect: Expected { local_revision, remote_version } } = body;
+    let decision = |FieldDecision { take, value }| conflicts::FieldDecision { take, value };
+    let fields = fields.into_iter().map(|(name, chosen)| (name, decision(chosen))).collect();
+    let decided = Decided { resolution, fields, reason, local_revision, remote_version };
+    Ok(Json(ConflictView::of(&conflicts::resolve(&services, &caller, id, decided).await?)))
 }

@@ -4,11 +4,10 @@ use axum::{Json, extract::State};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{
-    RootKeeper,
-    app::App,
-    caller::Caller,
-    problem::{Kind, Problem},
+use crate::problem::Problem;
+use vaultterm_operations::{
+    Caller, Services,
+    health::{self, Component},
 };
 
 #[derive(Serialize, ToSchema)]
@@ -26,14 +25,8 @@ pub(crate) async fn livez() -> Json<StatusView> {
 /// The database answers and the keys are open.
 #[utoipa::path(get, path = "/readyz", tag = "health", security(()),
     responses((status = 200, body = StatusView), (status = 503, body = Problem)))]
-pub(crate) async fn readyz(State(app): State<App>) -> Result<Json<StatusView>, Problem> {
-    if app.closing.is_cancelled() {
-        return Err(Problem::new(Kind::Unavailable, "the server is shutting down"));
-    }
-    app.store.ping().await.map_err(|error| {
-        tracing::error!(%error, "the database does not answer");
-        Problem::new(Kind::Unavailable, "the database does not answer")
-    })?;
+pub(crate) async fn readyz(State(services): State<Services>) -> Result<Json<StatusView>, Problem> {
+    health::ready(&services).await?;
     Ok(Json(StatusView { status: "ready" }))
 }
 
@@ -55,32 +48,12 @@ pub(crate) struct ComponentView {
     detail: Option<String>,
 }
 
-/// How the root key is kept, and whether the running server can still have it opened.
-async fn keys(app: &App) -> ComponentView {
-    let keeper = &app.keys.keeper;
-    let (ok, detail) = match keeper {
-        RootKeeper::Transit { transit, .. } => match transit.check().await {
-            Ok(()) => (true, keeper.as_str().to_owned()),
-            Err(why) => (false, format!("{}: the next start could not open the root key: {why}", keeper.as_str())),
-        },
-        RootKeeper::File(_) | RootKeeper::Given(_) => (true, keeper.as_str().to_owned()),
-    };
-    ComponentView { name: "keys".to_owned(), ok, detail: Some(detail) }
-}
-
 /// How the parts are.
 #[utoipa::path(get, path = "/health", tag = "health", responses((status = 200, body = HealthView)))]
-pub(crate) async fn health(State(app): State<App>, _caller: Caller) -> Json<HealthView> {
-    let database = app.store.ping().await;
-    let component = |name: &str, ok, detail| ComponentView { name: name.to_owned(), ok, detail };
-    let mut components = vec![
-        component("database", database.is_ok(), database.err().map(|error| error.to_string())),
-        keys(&app).await,
-        component("scheduler", !app.closing.is_cancelled(), None),
-    ];
-    for anchor in app.anchors.health(&app).await {
-        components.push(component(&format!("anchor:{}", anchor.name), anchor.ok, Some(anchor.detail)));
-    }
-    let status = if components.iter().all(|component| component.ok) { "ok" } else { "degraded" };
+pub(crate) async fn health(State(services): State<Services>, caller: Caller) -> Json<HealthView> {
+    let found = health::components(&services, &caller).await;
+    let status = if found.iter().all(|component| component.ok) { "ok" } else { "degraded" };
+    let view = |Component { name, ok, detail }| ComponentView { name, ok, detail };
+    let components = found.into_iter().map(view).collect();
     Json(HealthView { status, version: env!("CARGO_PKG_VERSION"), components })
 }

@@ -1,22 +1,17 @@
 //! The keys: how they are, and their rotation.
 
-use std::error::Error as _;
-
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 use vaultterm_hcv::{Binding, TransitCiphertext};
-use vaultterm_store::{InstanceRole, KeyringStatus, Scope};
-
-use crate::{
-    app::App,
-    caller::Caller,
-    keys::{Rotated, UnlockError},
-    moment,
-    problem::{Kind, Problem},
-    request::Body,
+use vaultterm_operations::{
+    Caller, Services,
+    keys::{self, Keys},
 };
+use vaultterm_store::KeyringStatus;
+
+use crate::{moment, problem::Problem, request::Body};
 
 /// How the keys are. Never a key.
 #[derive(Serialize, ToSchema)]
@@ -68,53 +63,24 @@ pub(crate) struct Rotate {
 
 /// Shows how the keys are.
 #[utoipa::path(get, path = "/keys", tag = "keys", responses((status = 200, body = KeysView)))]
-pub(crate) async fn show(State(app): State<App>, caller: Caller) -> Result<Json<KeysView>, Problem> {
-    app.need_scope(&caller, Scope::Admin).await?;
-    app.need_instance(&caller, InstanceRole::Admin).await?;
-    Ok(Json(view(&app).await?))
+pub(crate) async fn show(State(services): State<Services>, caller: Caller) -> Result<Json<KeysView>, Problem> {
+    Ok(Json(view(keys::show(&services, &caller).await?)))
 }
 
 /// Rotates a key. The record key's values are moved afterwards: `rewrap_pending` counts down.
 #[utoipa::path(post, path = "/keys/rotate", tag = "keys", request_body = Rotate,
     responses((status = 200, body = KeysView), (status = 409, body = Problem), (status = 422, body = Problem)))]
 pub(crate) async fn rotate(
-    State(app): State<App>,
+    State(services): State<Services>,
     caller: Caller,
     Body(body): Body<Rotate>,
 ) -> Result<Json<KeysView>, Problem> {
-    app.need_scope(&caller, Scope::Admin).await?;
-    app.need_instance(&caller, InstanceRole::Owner).await?;
-    let what = match body.key.as_str() {
-        "root" => Rotated::Root,
-        "record" => Rotated::Record,
-        "audit" => Rotated::Audit,
-        "transit" => Rotated::Transit,
-        _ => return Err(Problem::field("key", "is `root`, `record`, `audit` or `transit`")),
-    };
-    app.rotate(caller.context(&app), what).await.map_err(problem)?;
-    Ok(Json(view(&app).await?))
+    Ok(Json(view(keys::rotate(&services, &caller, &body.key).await?)))
 }
 
-fn problem(error: UnlockError) -> Problem {
-    let hint = error.hint();
-    let problem = match error {
-        UnlockError::Store(error) => return error.into(),
-        UnlockError::Vault(fault) => return fault.into(),
-        // What to do about these is on the machine; an owner may know which file it is.
-        UnlockError::NotOurs | UnlockError::Elsewhere(_) | UnlockError::File { .. } | UnlockError::Key(_) => {
-            tracing::error!(%error, cause = error.source().map(ToString::to_string), "a key could not be rotated");
-            Problem::new(Kind::Refused, error.to_string())
-        }
-        error => Problem::internal(&error),
-    };
-    match hint {
-        Some(hint) => problem.hint(hint),
-        None => problem,
-    }
-}
-
-async fn view(app: &App) -> Result<KeysView, Problem> {
-    let KeyringStatus { root_id, keys, rewrap_pending, sealed } = app.store.keyring_status().await?;
+fn view(found: Keys) -> KeysView {
+    let Keys { provider, kept_at, keyring } = found;
+    let KeyringStatus { root_id, keys, rewrap_pending, sealed } = keyring;
     let sealed = sealed.into_iter().map(|sealed| {
         let transit_key_version =
             TransitCiphertext { text: sealed.ciphertext, binding: Binding::Context }.key_version();
@@ -131,12 +97,12 @@ async fn view(app: &App) -> Result<KeysView, Problem> {
         generation: key.generation,
         state: key.state.as_str(),
     });
-    Ok(KeysView {
-        provider: app.keys.keeper.as_str(),
-        kept_at: app.keys.keeper.describe(),
+    KeysView {
+        provider,
+        kept_at,
         root_key_id: root_id.map(|id| id.0),
         sealed: sealed.collect(),
         keys: keys.collect(),
         rewrap_pending,
-    })
+    }
 }

@@ -5,15 +5,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 use vaultterm_license::{Feature, License};
-use vaultterm_store::{InstanceRole, Scope};
+use vaultterm_operations::{Caller, LicenseEntry, LicenseReport, Services, license};
 
-use crate::{
-    app::App,
-    caller::Caller,
-    license::{Entry, FileError, Refused, Report},
-    problem::{Kind, Problem},
-    request::Body,
-};
+use crate::{problem::Problem, request::Body};
 
 /// The license that counts, what it lets synchronization do, and every other one.
 #[derive(Serialize, ToSchema)]
@@ -71,8 +65,8 @@ pub(crate) struct KeptLicenseView {
 }
 
 impl KeptLicenseView {
-    fn of(entry: &Entry) -> Self {
-        let Entry { license, by_file, counts, .. } = entry;
+    fn of(entry: &LicenseEntry) -> Self {
+        let LicenseEntry { license, by_file, counts, .. } = entry;
         Self {
             id: license.id,
             licensee: license.licensee.clone(),
@@ -90,7 +84,7 @@ impl KeptLicenseView {
 }
 
 impl LicenseView {
-    fn of(report: &Report, notice: Option<String>) -> Self {
+    fn of(report: &LicenseReport, notice: Option<String>) -> Self {
         let license: Option<&License> = report.best().map(|entry| &entry.license);
         Self {
             standing: report.word(),
@@ -123,8 +117,8 @@ pub(crate) struct LicenseBody {
 
 /// Shows how the licenses stand.
 #[utoipa::path(get, path = "/license", tag = "license", responses((status = 200, body = LicenseView)))]
-pub(crate) async fn show(State(app): State<App>, _: Caller) -> Json<LicenseView> {
-    Json(LicenseView::of(&app.license.report(), None))
+pub(crate) async fn show(State(services): State<Services>, caller: Caller) -> Json<LicenseView> {
+    Json(LicenseView::of(&license::show(&services, &caller), None))
 }
 
 /// Installs a license beside those that are kept; the best that holds now counts. A forged one, and a new one that is older
@@ -132,28 +126,10 @@ pub(crate) async fn show(State(app): State<App>, _: Caller) -> Json<LicenseView>
 #[utoipa::path(put, path = "/license", tag = "license", request_body = LicenseBody,
     responses((status = 200, body = LicenseView), (status = 422, body = Problem)))]
 pub(crate) async fn install(
-    State(app): State<App>,
+    State(services): State<Services>,
     caller: Caller,
     Body(body): Body<LicenseBody>,
 ) -> Result<Json<LicenseView>, Problem> {
-    app.need_scope(&caller, Scope::Admin).await?;
-    app.need_instance(&caller, InstanceRole::Owner).await?;
-    let id = app.license.install(body.license.as_bytes(), &app.store, &caller.context(&app)).await.map_err(problem)?;
-    let report = app.license.report();
-    let notice = report.notice(id);
+    let (report, notice) = license::install(&services, &caller, &body.license).await?;
     Ok(Json(LicenseView::of(&report, notice)))
-}
-
-fn problem(refused: Refused) -> Problem {
-    let hint = refused.hint();
-    match refused {
-        Refused::Store(error) => error.into(),
-        Refused::File(FileError::Read { .. } | FileError::Write { .. } | FileError::State(_)) => {
-            tracing::error!(error = %refused, "a license could not be installed");
-            Problem::new(Kind::Refused, refused.to_string()).hint(hint)
-        }
-        Refused::License(_) | Refused::RolledBack { .. } => {
-            Problem::new(Kind::LicenseRefused, refused.to_string()).hint(hint)
-        }
-    }
 }

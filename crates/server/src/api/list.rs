@@ -3,11 +3,8 @@
 use axum::Json;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use vaultterm_store::{Page, Paged};
-
-use crate::problem::Problem;
-
-const LIMIT_MAX: u32 = 500;
+use vaultterm_operations::Part;
+use vaultterm_store::Paged;
 
 /// Which part of a list. Flattened queries cannot be strict, so each list repeats these two.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -21,18 +18,8 @@ pub(crate) struct PageQuery {
 }
 
 impl PageQuery {
-    pub(crate) fn page(self) -> Result<Page, Problem> {
-        page(self.limit, self.cursor)
-    }
-}
-
-/// Checks which part of a list is asked for.
-pub(crate) fn page(limit: Option<u32>, cursor: Option<String>) -> Result<Page, Problem> {
-    match limit {
-        Some(limit) if !(1..=LIMIT_MAX).contains(&limit) => {
-            Err(Problem::field("limit", format!("a page has 1 to {LIMIT_MAX} items")))
-        }
-        limit => Ok(Page { limit: limit.unwrap_or_default(), cursor }),
+    pub(crate) fn part(self) -> Part {
+        Part { limit: self.limit, cursor: self.cursor }
     }
 }
 

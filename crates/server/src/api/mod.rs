@@ -32,6 +32,7 @@ use utoipa::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+pub(crate) use audit::entry_json;
 pub(crate) use health::livez;
 
 use crate::{
@@ -116,7 +117,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(conflicts::reveal))
         .routes(routes!(conflicts::resolve))
         .routes(routes!(audit::events))
-        .routes(routes!(audit::export::export))
+        .routes(routes!(audit::export))
         .routes(routes!(audit::verify))
         .routes(routes!(audit_log::checkpoints))
         .routes(routes!(audit_log::keys))
@@ -169,7 +170,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/setup", get(web::form).post(web::submit))
         .fallback(gate::nothing_here)
         .layer(DefaultBodyLimit::max(gate::BODY_BYTES_MAX))
-        .layer(middleware::from_fn_with_state(app.tasks.clone(), carry_out::to_its_end))
+        .layer(middleware::from_fn_with_state(app.services.tasks.clone(), carry_out::to_its_end))
         .layer(CatchPanicLayer::new())
         .layer(middleware::from_fn(gate::pass))
         .with_state(app)

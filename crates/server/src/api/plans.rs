@@ -4,15 +4,14 @@ use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
-use vaultterm_reconcile::{
-    AcceptedDifference, Action, Conflict, Counts, Expect, Halt, LocalExpect, RemoteExpect, Skip, Step, Version,
+use vaultterm_operations::{
+    Caller, Services,
+    conflicts::{local_revision, remote_version},
+    plans::{self, Planned},
 };
-use vaultterm_store::{CollectionRole, Scope};
-use vaultterm_sync::{PlanId, StoredPlan};
+use vaultterm_reconcile::{AcceptedDifference, Action, Conflict, Counts, Halt, Skip, Step, Version};
 
 use crate::{
-    app::App,
-    caller::Caller,
     moment,
     problem::Problem,
     request::{Body, Id},
@@ -150,22 +149,6 @@ impl StepView {
     }
 }
 
-/// The revision that is expected locally.
-pub(crate) fn local_revision(expect: &Expect) -> Option<u64> {
-    match expect.local {
-        LocalExpect::Absent => None,
-        LocalExpect::Live { revision, .. } => Some(revision.0),
-    }
-}
-
-/// The version that is expected in Vault: of a deleted secret, the deleted one.
-pub(crate) fn remote_version(expect: &Expect) -> Option<u64> {
-    match expect.remote {
-        RemoteExpect::Absent => None,
-        RemoteExpect::Deleted { stamp } | RemoteExpect::Live { stamp, .. } => Some(stamp.version.0),
-    }
-}
-
 /// A path that a person has to decide on.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct PlannedConflictView {
@@ -203,8 +186,8 @@ impl HaltView {
 }
 
 impl PlanView {
-    /// The license counts as it is now, not as it was when the plan was made.
-    fn of(stored: &StoredPlan, license: Option<Halt>) -> Self {
+    fn of(planned: &Planned) -> Self {
+        let Planned { plan: stored, license } = planned;
         let plan = &stored.plan;
         let conflict = |conflict: &Conflict| PlannedConflictView {
             path: conflict.path.as_str().to_owned(),
@@ -225,7 +208,7 @@ impl PlanView {
             conflicts: plan.conflicts.iter().map(conflict).collect(),
             skips: plan.skips.iter().map(skip).collect(),
             accepted: plan.accepted.iter().map(AcceptedView::of).collect(),
-            halts: plan.halts.iter().chain(&license).map(HaltView::of).collect(),
+            halts: plan.halts.iter().chain(license).map(HaltView::of).collect(),
             warnings: plan.warnings.clone(),
             created_at: moment::of(stored.created),
             expires_at: moment::of(stored.expires),
@@ -242,23 +225,22 @@ pub(crate) struct Nothing {}
 #[utoipa::path(post, path = "/connections/{id}/plans", tag = "sync", request_body = Nothing,
     params(("id" = Uuid, Path)), responses((status = 201, body = PlanView), (status = 502, body = Problem)))]
 pub(crate) async fn create(
-    State(app): State<App>,
+    State(services): State<Services>,
     caller: Caller,
     Id(id): Id,
     Body(Nothing {}): Body<Nothing>,
 ) -> Result<(StatusCode, Json<PlanView>), Problem> {
-    app.need_any_scope(&caller, &[Scope::SyncPlan, Scope::SyncRun]).await?;
-    let summary = app.connection_for(&caller, id, CollectionRole::Editor).await?;
-    let plan = app.engine.plan(summary.connection.id).await?;
-    Ok((StatusCode::CREATED, Json(PlanView::of(&plan, app.engine.license_halt()))))
+    let planned = plans::create(&services, &caller, id).await?;
+    Ok((StatusCode::CREATED, Json(PlanView::of(&planned))))
 }
 
 /// Shows a stored plan.
 #[utoipa::path(get, path = "/plans/{id}", tag = "sync", params(("id" = Uuid, Path)),
     responses((status = 200, body = PlanView), (status = 404, body = Problem)))]
-pub(crate) async fn show(State(app): State<App>, caller: Caller, Id(id): Id) -> Result<Json<PlanView>, Problem> {
-    app.need_any_scope(&caller, &[Scope::SyncPlan, Scope::SyncRun]).await?;
-    let plan = app.store.stored_plan(PlanId(id)).await?.ok_or_else(|| Problem::not_found("plan"))?;
-    app.owner_of(&caller, plan.connection_id, CollectionRole::Viewer, "plan").await?;
-    Ok(Json(PlanView::of(&plan, app.engine.license_halt())))
+pub(crate) async fn show(
+    State(services): State<Services>,
+    caller: Caller,
+    Id(id): Id,
+) -> Result<Json<PlanView>, Problem> {
+    Ok(Json(PlanView::of(&plans::show(&services, &caller, id).await?)))
 }

@@ -6,25 +6,25 @@ use axum::{
     http::{HeaderMap, StatusCode},
 };
 use serde::{Deserialize, Serialize, Serializer};
-use serde_json::{Value, value::RawValue};
-use totp_rs::{Builder, Secret, Totp};
+use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
-use vaultterm_reconcile::{RecordType, Revision, SecretPath, UnknownName};
+use vaultterm_operations::{
+    Caller, Part, Services,
+    records::{self, OneTimeCode, Search, TakeOut},
+};
 use vaultterm_sealing::SecretFields;
-use vaultterm_store::{CollectionRole, NewRecord, Record, RecordFilter, RecordPatch, RecordState, RevisionInfo, Scope};
+use vaultterm_store::{Record, RevisionInfo};
 
 use super::{
     collections::etag,
-    list::{ListView, PageQuery, listed, page},
+    list::{ListView, PageQuery, listed},
     plans::Nothing,
 };
 use crate::{
-    app::App,
-    caller::Caller,
     idempotency::Shown,
     moment,
-    problem::{Kind, Problem},
+    problem::Problem,
     request::{Body, Id, IfMatch, Parameters},
 };
 
@@ -116,19 +116,14 @@ pub(crate) struct RecordQuery {
 #[utoipa::path(get, path = "/collections/{id}/records", tag = "records", params(("id" = Uuid, Path), RecordQuery),
     responses((status = 200, body = ListView<RecordView>)))]
 pub(crate) async fn list(
-    State(app): State<App>,
+    State(services): State<Services>,
     caller: Caller,
     Id(id): Id,
     Parameters(query): Parameters<RecordQuery>,
 ) -> Result<Json<ListView<RecordView>>, Problem> {
-    app.need_scope(&caller, Scope::RecordsRead).await?;
-    let collection = app.collection_for(&caller, id, CollectionRole::Viewer).await?;
-    let state = query.state.as_deref().map_or(Ok(RecordState::Live), str::parse);
-    let state = state.map_err(|error| Problem::field("state", error.either()))?;
-    let record_type = query.r#type.as_deref().map(record_type).transpose()?;
-    let filter = RecordFilter { prefix: query.prefix, query: query.q, record_type, tag: query.tag, state };
-    let page = page(query.limit, query.cursor)?;
-    Ok(listed(app.store.records(collection.id, &filter, &page).await?, RecordView::of))
+    let RecordQuery { prefix, q, r#type, tag, state, limit, cursor } = query;
+    let search = Search { prefix, query: q, record_type: r#type, tag, state, part: Part { limit, cursor } };
+    Ok(listed(records::list(&services, &caller, id, search).await?, RecordView::of))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -153,32 +148,22 @@ pub(crate) struct RecordCreate {
     params(("id" = Uuid, Path)),
     responses((status = 201, body = RecordView), (status = 409, body = Problem), (status = 422, body = Problem)))]
 pub(crate) async fn create(
-    State(app): State<App>,
+    State(services): State<Services>,
     caller: Caller,
     Id(id): Id,
     Body(body): Body<RecordCreate>,
 ) -> Result<(StatusCode, HeaderMap, Json<RecordView>), Problem> {
-    app.need_scope(&caller, Scope::RecordsWrite).await?;
-    let collection = app.collection_for(&caller, id, CollectionRole::Editor).await?;
-    let new = NewRecord {
-        path: path(body.path)?,
-        record_type: body.r#type.as_deref().map(record_type).transpose()?.unwrap_or(RecordType::KeyValue),
-        fields: SecretFields::parse(body.fields.get().as_bytes())?,
-        tags: body.tags,
-        inject_only: body.inject_only,
-    };
-    let record = app.store.create_record(&caller.context(&app), collection.id, new).await?;
-    let (headers, body) = answer(&record);
+    let RecordCreate { path, r#type, fields, tags, inject_only } = body;
+    let new = records::New { path, record_type: r#type, fields: fields.get(), tags, inject_only };
+    let (headers, body) = answer(&records::create(&services, &caller, id, new).await?);
     Ok((StatusCode::CREATED, headers, body))
 }
 
 /// Shows a record, without its values.
 #[utoipa::path(get, path = "/records/{id}", tag = "records", params(("id" = Uuid, Path)),
     responses((status = 200, body = RecordView), (status = 404, body = Problem)))]
-pub(crate) async fn show(State(app): State<App>, caller: Caller, Id(id): Id) -> Answer {
-    app.need_scope(&caller, Scope::RecordsRead).await?;
-    let record = app.record_for(&caller, id, CollectionRole::Viewer).await?;
-    Ok(answer(&record))
+pub(crate) async fn show(State(services): State<Services>, caller: Caller, Id(id): Id) -> Answer {
+    Ok(answer(&records::show(&services, &caller, id).await?))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -202,40 +187,28 @@ pub(crate) struct RecordUpdate {
     params(("id" = Uuid, Path), ("If-Match" = String, Header)),
     responses((status = 200, body = RecordView), (status = 412, body = Problem), (status = 428, body = Problem)))]
 pub(crate) async fn update(
-    State(app): State<App>,
+    State(services): State<Services>,
     caller: Caller,
     Id(id): Id,
-    if_match: IfMatch,
+    IfMatch(read_at): IfMatch,
     Body(body): Body<RecordUpdate>,
 ) -> Answer {
-    app.need_scope(&caller, Scope::RecordsWrite).await?;
-    let record = app.record_for(&caller, id, CollectionRole::Editor).await?;
-    let revision = if_match.required()?;
-    let patch = RecordPatch {
-        path: body.path.map(path).transpose()?,
-        record_type: body.r#type.as_deref().map(record_type).transpose()?,
-        fields: body.fields.map(|fields| SecretFields::parse_patch(fields.get().as_bytes())).transpose()?,
-        remove_fields: body.remove_fields,
-        tags: body.tags,
-        inject_only: body.inject_only,
-    };
-    let updated = app.store.update_record(&caller.context(&app), record.id, Revision(revision), patch).await?;
-    Ok(answer(&updated))
+    let RecordUpdate { path, r#type, fields, remove_fields, tags, inject_only } = body;
+    let fields = fields.as_deref().map(RawValue::get);
+    let change = records::Change { path, record_type: r#type, fields, remove_fields, tags, inject_only };
+    Ok(answer(&records::update(&services, &caller, id, read_at, change).await?))
 }
 
 /// Moves a record to the trash, with all its revisions.
 #[utoipa::path(delete, path = "/records/{id}", tag = "records", params(("id" = Uuid, Path)),
     responses((status = 204), (status = 412, body = Problem)))]
 pub(crate) async fn trash(
-    State(app): State<App>,
+    State(services): State<Services>,
     caller: Caller,
     Id(id): Id,
-    if_match: IfMatch,
+    IfMatch(read_at): IfMatch,
 ) -> Result<StatusCode, Problem> {
-    app.need_scope(&caller, Scope::RecordsWrite).await?;
-    let record = app.record_for(&caller, id, CollectionRole::Admin).await?;
-    let expect = if_match.optional()?.map(Revision);
-    app.store.trash_record(&caller.context(&app), record.id, expect).await?;
+    records::trash(&services, &caller, id, read_at).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -267,17 +240,14 @@ fn exposed<S: Serializer>(fields: &SecretFields, serializer: S) -> Result<S::Ok,
     params(("id" = Uuid, Path)),
     responses((status = 200, body = RevealedView), (status = 403, body = Problem)))]
 pub(crate) async fn reveal(
-    State(app): State<App>,
+    State(services): State<Services>,
     caller: Caller,
     Id(id): Id,
     Body(body): Body<Reveal>,
 ) -> Result<Shown<RevealedView>, Problem> {
-    app.need_scope(&caller, Scope::RecordsReveal).await?;
-    let record = app.record_for(&caller, id, CollectionRole::Viewer).await?;
-    let revision = body.revision.map(Revision);
-    let (context, reason) = (caller.context(&app), body.reason.as_deref());
-    let taken = app.store.reveal_record(&context, record.id, revision, body.fields.as_deref(), reason).await;
-    Ok(Shown(RevealedView { fields: app.shown(&caller, taken).await? }))
+    let Reveal { fields, revision, reason } = body;
+    let what = TakeOut { fields: fields.as_deref(), revision, reason: reason.as_deref(), into: None };
+    Ok(Shown(RevealedView { fields: records::reveal(&services, &caller, id, what).await? }))
 }
 
 #[derive(Default, Deserialize, ToSchema)]
@@ -296,16 +266,14 @@ pub(crate) struct Inject {
     params(("id" = Uuid, Path)),
     responses((status = 200, body = RevealedView), (status = 404, body = Problem)))]
 pub(crate) async fn inject(
-    State(app): State<App>,
+    State(services): State<Services>,
     caller: Caller,
     Id(id): Id,
     Body(body): Body<Inject>,
 ) -> Result<Shown<RevealedView>, Problem> {
-    app.need_scope(&caller, Scope::RecordsReveal).await?;
-    let record = app.record_for(&caller, id, CollectionRole::Viewer).await?;
-    let told = (body.into.as_deref(), body.reason.as_deref());
-    let taken = app.store.inject_record(&caller.context(&app), record.id, body.fields.as_deref(), told).await?;
-    Ok(Shown(RevealedView { fields: taken }))
+    let Inject { fields, into, reason } = body;
+    let what = TakeOut { fields: fields.as_deref(), revision: None, reason: reason.as_deref(), into: into.as_deref() };
+    Ok(Shown(RevealedView { fields: records::inject(&services, &caller, id, what).await? }))
 }
 
 /// One revision, without its values.
@@ -342,14 +310,12 @@ impl RevisionView {
 #[utoipa::path(get, path = "/records/{id}/revisions", tag = "records", params(("id" = Uuid, Path), PageQuery),
     responses((status = 200, body = ListView<RevisionView>)))]
 pub(crate) async fn revisions(
-    State(app): State<App>,
+    State(services): State<Services>,
     caller: Caller,
     Id(id): Id,
     Parameters(query): Parameters<PageQuery>,
 ) -> Result<Json<ListView<RevisionView>>, Problem> {
-    app.need_scope(&caller, Scope::RecordsRead).await?;
-    let record = app.record_for(&caller, id, CollectionRole::Viewer).await?;
-    Ok(listed(app.store.revisions(record.id, &query.page()?).await?, RevisionView::of))
+    Ok(listed(records::revisions(&services, &caller, id, query.part()).await?, RevisionView::of))
 }
 
 #[derive(Default, Deserialize, ToSchema)]
@@ -363,11 +329,13 @@ pub(crate) struct Restore {
 #[utoipa::path(post, path = "/records/{id}/restore", tag = "records", request_body = Restore,
     params(("id" = Uuid, Path)),
     responses((status = 200, body = RecordView), (status = 409, body = Problem)))]
-pub(crate) async fn restore(State(app): State<App>, caller: Caller, Id(id): Id, Body(body): Body<Restore>) -> Answer {
-    app.need_scope(&caller, Scope::RecordsWrite).await?;
-    let record = app.record_for(&caller, id, CollectionRole::Editor).await?;
-    let restored = app.store.restore_record(&caller.context(&app), record.id, body.revision.map(Revision)).await?;
-    Ok(answer(&restored))
+pub(crate) async fn restore(
+    State(services): State<Services>,
+    caller: Caller,
+    Id(id): Id,
+    Body(body): Body<Restore>,
+) -> Answer {
+    Ok(answer(&records::restore(&services, &caller, id, body.revision).await?))
 }
 
 /// A one-time code.
@@ -381,76 +349,11 @@ pub(crate) struct OtpView {
 #[utoipa::path(post, path = "/records/{id}/otp", tag = "records", request_body = Nothing, params(("id" = Uuid, Path)),
     responses((status = 200, body = OtpView), (status = 403, body = Problem), (status = 422, body = Problem)))]
 pub(crate) async fn otp(
-    State(app): State<App>,
+    State(services): State<Services>,
     caller: Caller,
     Id(id): Id,
     Body(Nothing {}): Body<Nothing>,
 ) -> Result<Shown<OtpView>, Problem> {
-    app.need_scope(&caller, Scope::RecordsReveal).await?;
-    let record = app.record_for(&caller, id, CollectionRole::Viewer).await?;
-    let name =
-        ["otpauth_url", "totp_secret"].into_iter().find(|name| record.field_names.iter().any(|held| held == name));
-    let Some(name) = name else {
-        return Err(Problem::new(Kind::Invalid, "the record has no field `otpauth_url` or `totp_secret`"));
-    };
-    let names = [name.to_owned()];
-    let (context, reason) = (caller.context(&app), Some("one-time code"));
-    let taken = app.store.reveal_record(&context, record.id, None, Some(&names), reason).await;
-    let shown = app.shown(&caller, taken).await?;
-    let text = shown.expose().get(name).and_then(Value::as_str).unwrap_or_default();
-    let totp = totp(name, text).ok_or_else(|| {
-        Problem::field(name, "is no TOTP secret (an otpauth://totp/ URL, or base32)").hint("save it again")
-    })?;
-    let now = u64::try_from(app.now_us() / 1_000_000).unwrap_or(0);
-    let code = totp.generate(now).to_string();
-    Ok(Shown(OtpView { code, expires_in_seconds: totp.next_step(now) - now }))
-}
-
-/// Reads a TOTP secret. Many issuers use shorter ones than RFC 4226 asks for, so only what the
-/// computation needs is checked.
-fn totp(name: &str, text: &str) -> Option<Totp> {
-    let totp = if name == "otpauth_url" {
-        Totp::from_url_unchecked(text).ok()?
-    } else {
-        let spaceless: String = text.chars().filter(|character| !character.is_whitespace()).collect();
-        let secret = Secret::try_from_base32(spaceless.to_uppercase()).ok()?;
-        Builder::new().with_secret(secret).build_noncompliant()
-    };
-    ((6..=8).contains(&totp.digits()) && totp.step() > 0).then_some(totp)
-}
-
-fn record_type(name: &str) -> Result<RecordType, Problem> {
-    name.parse().map_err(|error: UnknownName| Problem::field("type", error.to_string()))
-}
-
-fn path(text: String) -> Result<SecretPath, Problem> {
-    SecretPath::new(text).map_err(|error| Problem::field("path", error.to_string()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn codes_are_those_of_the_standard() {
-        // RFC 6238, appendix B: SHA-1, secret "12345678901234567890", 8 digits at 59 s.
-        let secret = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
-        let url = format!("otpauth://totp/x?secret={secret}&digits=8");
-        let code = totp("otpauth_url", &url).expect("a secret").generate(59).to_string();
-        assert_eq!(code, "94287082");
-        let code = totp("totp_secret", "gezd gnbv gy3t qojq gezd gnbv gy3t qojq").expect("a secret").generate(59);
-        assert_eq!(code.to_string(), "287082");
-    }
-
-    #[test]
-    fn what_is_no_secret_gives_no_code() {
-        for (name, text) in [
-            ("totp_secret", "not base32 !"),
-            ("otpauth_url", "https://example.com"),
-            ("otpauth_url", "otpauth://totp/x?secret=GEZDGNBV&digits=200"),
-            ("otpauth_url", "otpauth://totp/x?secret=GEZDGNBV&period=0"),
-        ] {
-            assert!(totp(name, text).is_none(), "{text}");
-        }
-    }
+    let OneTimeCode { code, expires_in_seconds } = records::otp(&services, &caller, id).await?;
+    Ok(Shown(OtpView { code, expires_in_seconds }))
 }

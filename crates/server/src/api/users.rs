@@ -8,25 +8,19 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
-use vaultterm_reconcile::UnknownName;
-use vaultterm_store::{InstanceRole, NewUser, Scope, StoreError, User, UserUpdate};
+use vaultterm_operations::{Caller, Services, people};
+use vaultterm_store::User;
 use zeroize::Zeroizing;
 
 use super::{
-    auth::check_own_password,
     collections::etag,
     list::{ListView, PageQuery, listed},
 };
 use crate::{
-    app::App,
-    caller::Caller,
     moment,
     problem::Problem,
     request::{Body, Id, IfMatch, Parameters},
 };
-
-const EMAIL_CHARS_MAX: usize = 254;
-pub(crate) const NAME_CHARS_MAX: usize = 200;
 
 /// A person.
 #[derive(Debug, Serialize, ToSchema)]
@@ -61,12 +55,11 @@ impl UserView {
 #[utoipa::path(get, path = "/users", tag = "users", params(PageQuery),
     responses((status = 200, body = ListView<UserView>)))]
 pub(crate) async fn list(
-    State(app): State<App>,
+    State(services): State<Services>,
     caller: Caller,
     Parameters(query): Parameters<PageQuery>,
 ) -> Result<Json<ListView<UserView>>, Problem> {
-    app.need_scope(&caller, Scope::Admin).await?;
-    Ok(listed(app.store.users(&query.page()?).await?, UserView::of))
+    Ok(listed(people::list(&services, &caller, query.part()).await?, UserView::of))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -85,21 +78,12 @@ pub(crate) struct UserCreate {
 #[utoipa::path(post, path = "/users", tag = "users", request_body = UserCreate,
     responses((status = 201, body = UserView), (status = 409, body = Problem)))]
 pub(crate) async fn create(
-    State(app): State<App>,
+    State(services): State<Services>,
     caller: Caller,
     Body(body): Body<UserCreate>,
 ) -> Result<(StatusCode, Json<UserView>), Problem> {
-    app.need_scope(&caller, Scope::Admin).await?;
-    let role = body.role.as_deref().map(role).transpose()?.unwrap_or(InstanceRole::Member);
-    app.need_instance(&caller, role.max(InstanceRole::Admin)).await?;
-    let email = checked_email(&body.email)?;
-    let name = checked_name(body.name.as_deref().unwrap_or(&email))?;
-    let password_hash = match body.password {
-        Some(password) => Some(app.passwords.hash("password", password).await?),
-        None => None,
-    };
-    let new = NewUser { email, name, role, password_hash };
-    let user = app.store.create_user(&caller.context(&app), new).await?;
+    let UserCreate { email, name, role, password } = body;
+    let user = people::create(&services, &caller, people::New { email, name, role, password }).await?;
     Ok((StatusCode::CREATED, Json(UserView::of(&user))))
 }
 
@@ -107,12 +91,11 @@ pub(crate) async fn create(
 #[utoipa::path(get, path = "/users/{id}", tag = "users", params(("id" = Uuid, Path)),
     responses((status = 200, body = UserView), (status = 404, body = Problem)))]
 pub(crate) async fn show(
-    State(app): State<App>,
+    State(services): State<Services>,
     caller: Caller,
     Id(id): Id,
 ) -> Result<(HeaderMap, Json<UserView>), Problem> {
-    app.need_scope(&caller, Scope::Admin).await?;
-    let user = found(&app, id).await?;
+    let user = people::show(&services, &caller, id).await?;
     Ok((etag(user.revision), Json(UserView::of(&user))))
 }
 
@@ -135,38 +118,15 @@ pub(crate) struct UserPatch {
     params(("id" = Uuid, Path), ("If-Match" = String, Header)),
     responses((status = 200, body = UserView), (status = 412, body = Problem), (status = 428, body = Problem)))]
 pub(crate) async fn update(
-    State(app): State<App>,
+    State(services): State<Services>,
     caller: Caller,
     Id(id): Id,
-    if_match: IfMatch,
+    IfMatch(read_at): IfMatch,
     Body(body): Body<UserPatch>,
 ) -> Result<(HeaderMap, Json<UserView>), Problem> {
-    app.need_scope(&caller, Scope::Admin).await?;
-    let before = found(&app, id).await?;
-    let role = body.role.as_deref().map(role).transpose()?;
-    let own = caller.user.id == id;
-    if !own || role.is_some() || body.disabled.is_some() {
-        let needed = before.role.max(role.unwrap_or(InstanceRole::Member)).max(InstanceRole::Admin);
-        app.need_instance(&caller, needed).await?;
-    }
-    // The role was judged at this revision. The store compares it again in the transaction of the change.
-    let revision = if_match.required()?;
-    if revision != before.revision {
-        return Err(StoreError::Stale { what: "user", current: before.revision, expected: revision }.into());
-    }
-    if own && body.password.is_some() {
-        let current = body
-            .current_password
-            .ok_or_else(|| Problem::field("current_password", "is needed to change your own password"))?;
-        check_own_password(&app, &caller, current).await?;
-    }
-    let password_hash = match body.password {
-        Some(password) => Some(app.passwords.hash("password", password).await?),
-        None => None,
-    };
-    let name = body.name.as_deref().map(checked_name).transpose()?;
-    let update = UserUpdate { name, role, password_hash, disabled: body.disabled };
-    let user = app.store.update_user(&caller.context(&app), id, revision, update).await?;
+    let UserPatch { name, role, password, current_password, disabled } = body;
+    let change = people::Change { name, role, password, current_password, disabled };
+    let user = people::update(&services, &caller, id, read_at, change).await?;
     Ok((etag(user.revision), Json(UserView::of(&user))))
 }
 
@@ -174,49 +134,11 @@ pub(crate) async fn update(
 #[utoipa::path(delete, path = "/users/{id}", tag = "users", params(("id" = Uuid, Path)),
     responses((status = 204), (status = 409, body = Problem)))]
 pub(crate) async fn delete(
-    State(app): State<App>,
+    State(services): State<Services>,
     caller: Caller,
     Id(id): Id,
-    if_match: IfMatch,
+    IfMatch(read_at): IfMatch,
 ) -> Result<StatusCode, Problem> {
-    app.need_scope(&caller, Scope::Admin).await?;
-    let user = found(&app, id).await?;
-    app.need_instance(&caller, user.role.max(InstanceRole::Admin)).await?;
-    // The role was judged at this revision. If the caller names none, the deletion still holds for this one only,
-    // so that a person who becomes an owner meanwhile is not deleted by an admin.
-    let expect = if_match.optional()?.unwrap_or(user.revision);
-    if expect != user.revision {
-        return Err(StoreError::Stale { what: "user", current: user.revision, expected: expect }.into());
-    }
-    app.store.delete_user(&caller.context(&app), id, expect).await?;
+    people::delete(&services, &caller, id, read_at).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-async fn found(app: &App, id: Uuid) -> Result<User, Problem> {
-    app.store.user(id).await?.ok_or_else(|| Problem::not_found("user"))
-}
-
-fn role(name: &str) -> Result<InstanceRole, Problem> {
-    name.parse().map_err(|error: UnknownName| Problem::field("role", error.one_of()))
-}
-
-/// Checks an e-mail address no further than needed: mail proves the rest.
-pub(crate) fn checked_email(text: &str) -> Result<String, Problem> {
-    let text = text.trim();
-    let wrong = || Problem::field("email", "is not an e-mail address");
-    let (local, domain) = text.rsplit_once('@').ok_or_else(wrong)?;
-    let odd = text.chars().any(|character| character.is_whitespace() || character.is_control());
-    if local.is_empty() || domain.is_empty() || odd || text.chars().count() > EMAIL_CHARS_MAX {
-        return Err(wrong());
-    }
-    Ok(text.to_owned())
-}
-
-/// Checks a name for people.
-pub(crate) fn checked_name(text: &str) -> Result<String, Problem> {
-    let text = text.trim();
-    if text.is_empty() || text.chars().count() > NAME_CHARS_MAX || text.chars().any(char::is_control) {
-        return Err(Problem::field("name", format!("has 1 to {NAME_CHARS_MAX} printable characters")));
-    }
-    Ok(text.to_owned())
 }

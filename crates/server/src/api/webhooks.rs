@@ -8,10 +8,11 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
-use vaultterm_ledger::Action;
-use vaultterm_outbound::Address;
-use vaultterm_sealing::{SealingError, WebhookSecret};
-use vaultterm_store::{InstanceRole, NewWebhook, Scope, StoreError, Webhook, WebhookUpdate};
+use vaultterm_operations::{
+    Caller, Services,
+    webhooks::{self, Tried},
+};
+use vaultterm_store::Webhook;
 use zeroize::Zeroizing;
 
 use super::{
@@ -19,18 +20,12 @@ use super::{
     connections::named,
     list::{ListView, PageQuery, listed},
     plans::Nothing,
-    users::checked_name,
 };
 use crate::{
-    app::App,
-    caller::Caller,
     moment,
-    problem::{Kind, Problem},
+    problem::Problem,
     request::{Body, Id, IfMatch, Parameters},
-    webhooks,
 };
-
-const URL_CHARS_MAX: usize = 2_000;
 
 /// A webhook and how far it got. Its secret is shown once, when it was drawn.
 #[derive(Serialize, ToSchema)]
@@ -98,25 +93,19 @@ impl MadeWebhookView {
 
 type Made = (HeaderMap, Json<MadeWebhookView>);
 
-async fn may_manage(app: &App, caller: &Caller) -> Result<(), Problem> {
-    app.need_scope(caller, Scope::Admin).await?;
-    app.need_instance(caller, InstanceRole::Admin).await
-}
-
-async fn found(app: &App, id: Uuid) -> Result<Webhook, Problem> {
-    app.store.webhook(id).await?.ok_or_else(|| Problem::not_found("webhook"))
+fn answer(made: webhooks::Made) -> Made {
+    (etag(made.webhook.revision), Json(MadeWebhookView::of(&made.webhook, made.secret)))
 }
 
 /// Lists webhooks by name.
 #[utoipa::path(get, path = "/webhooks", tag = "webhooks", params(PageQuery),
     responses((status = 200, body = ListView<WebhookView>)))]
 pub(crate) async fn list(
-    State(app): State<App>,
+    State(services): State<Services>,
     caller: Caller,
     Parameters(query): Parameters<PageQuery>,
 ) -> Result<Json<ListView<WebhookView>>, Problem> {
-    may_manage(&app, &caller).await?;
-    Ok(listed(app.store.webhooks(&query.page()?).await?, WebhookView::of))
+    Ok(listed(webhooks::list(&services, &caller, query.part()).await?, WebhookView::of))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -140,37 +129,25 @@ pub(crate) struct WebhookCreate {
 #[utoipa::path(post, path = "/webhooks", tag = "webhooks", request_body = WebhookCreate,
     responses((status = 201, body = MadeWebhookView), (status = 409, body = Problem), (status = 422, body = Problem)))]
 pub(crate) async fn create(
-    State(app): State<App>,
+    State(services): State<Services>,
     caller: Caller,
     Body(body): Body<WebhookCreate>,
 ) -> Result<(StatusCode, HeaderMap, Json<MadeWebhookView>), Problem> {
-    may_manage(&app, &caller).await?;
-    let (secret, shown) = match body.secret {
-        Some(text) => (given(&text)?, None),
-        None => drawn()?,
-    };
-    let new = NewWebhook {
-        name: checked_name(&body.name)?,
-        url: checked_url(&body.url)?,
-        actions: body.actions.as_deref().map(checked_actions).transpose()?,
-        paused: body.paused,
-        secret,
-        from_seq: body.from_seq,
-    };
-    let made = app.store.create_webhook(&caller.context(&app), new).await?;
-    Ok((StatusCode::CREATED, etag(made.revision), Json(MadeWebhookView::of(&made, shown))))
+    let WebhookCreate { name, url, secret, actions, paused, from_seq } = body;
+    let new = webhooks::New { name, url, secret, actions, paused, from_seq };
+    let (headers, body) = answer(webhooks::create(&services, &caller, new).await?);
+    Ok((StatusCode::CREATED, headers, body))
 }
 
 /// Shows a webhook and how far it got.
 #[utoipa::path(get, path = "/webhooks/{id}", tag = "webhooks", params(("id" = Uuid, Path)),
     responses((status = 200, body = WebhookView), (status = 404, body = Problem)))]
 pub(crate) async fn show(
-    State(app): State<App>,
+    State(services): State<Services>,
     caller: Caller,
     Id(id): Id,
 ) -> Result<(HeaderMap, Json<WebhookView>), Problem> {
-    may_manage(&app, &caller).await?;
-    let found = found(&app, id).await?;
+    let found = webhooks::show(&services, &caller, id).await?;
     Ok((etag(found.revision), Json(WebhookView::of(&found))))
 }
 
@@ -197,46 +174,27 @@ pub(crate) struct WebhookPatch {
     params(("id" = Uuid, Path), ("If-Match" = String, Header)),
     responses((status = 200, body = MadeWebhookView), (status = 412, body = Problem), (status = 428, body = Problem)))]
 pub(crate) async fn update(
-    State(app): State<App>,
+    State(services): State<Services>,
     caller: Caller,
     Id(id): Id,
-    if_match: IfMatch,
+    IfMatch(read_at): IfMatch,
     Body(body): Body<WebhookPatch>,
 ) -> Result<Made, Problem> {
-    may_manage(&app, &caller).await?;
-    found(&app, id).await?;
-    let revision = if_match.required()?;
-    let (secret, shown) = match (body.secret, body.rotate_secret) {
-        (Some(_), true) => {
-            return Err(Problem::new(Kind::Invalid, "send either `secret` or `rotate_secret`, not both"));
-        }
-        (Some(text), false) => (Some(given(&text)?), None),
-        (None, true) => drawn().map(|(secret, shown)| (Some(secret), shown))?,
-        (None, false) => (None, None),
-    };
-    let update = WebhookUpdate {
-        name: body.name.as_deref().map(checked_name).transpose()?,
-        url: body.url.as_deref().map(checked_url).transpose()?,
-        actions: body.actions.map(|actions| actions.as_deref().map(checked_actions).transpose()).transpose()?,
-        paused: body.paused,
-        secret,
-    };
-    let changed = app.store.update_webhook(&caller.context(&app), id, revision, update).await?;
-    Ok((etag(changed.revision), Json(MadeWebhookView::of(&changed, shown))))
+    let WebhookPatch { name, url, actions, paused, secret, rotate_secret } = body;
+    let change = webhooks::Change { name, url, actions, paused, secret, rotate_secret };
+    Ok(answer(webhooks::update(&services, &caller, id, read_at, change).await?))
 }
 
 /// Deletes a webhook. A message that is on its way may still arrive.
 #[utoipa::path(delete, path = "/webhooks/{id}", tag = "webhooks", params(("id" = Uuid, Path)),
     responses((status = 204), (status = 412, body = Problem)))]
 pub(crate) async fn delete(
-    State(app): State<App>,
+    State(services): State<Services>,
     caller: Caller,
     Id(id): Id,
-    if_match: IfMatch,
+    IfMatch(read_at): IfMatch,
 ) -> Result<StatusCode, Problem> {
-    may_manage(&app, &caller).await?;
-    found(&app, id).await?;
-    app.store.delete_webhook(&caller.context(&app), id, if_match.optional()?).await?;
+    webhooks::delete(&services, &caller, id, read_at).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -251,14 +209,12 @@ pub(crate) struct Reship {
 #[utoipa::path(post, path = "/webhooks/{id}/reship", tag = "webhooks", request_body = Reship,
     params(("id" = Uuid, Path)), responses((status = 200, body = WebhookView), (status = 409, body = Problem)))]
 pub(crate) async fn reship(
-    State(app): State<App>,
+    State(services): State<Services>,
     caller: Caller,
     Id(id): Id,
     Body(body): Body<Reship>,
 ) -> Result<(HeaderMap, Json<WebhookView>), Problem> {
-    may_manage(&app, &caller).await?;
-    found(&app, id).await?;
-    let moved = app.store.reship_webhook(&caller.context(&app), id, body.from_seq).await?;
+    let moved = webhooks::reship(&services, &caller, id, body.from_seq).await?;
     Ok((etag(moved.revision), Json(WebhookView::of(&moved))))
 }
 
@@ -276,51 +232,11 @@ pub(crate) struct TriedView {
 #[utoipa::path(post, path = "/webhooks/{id}/test", tag = "webhooks", request_body = Nothing,
     params(("id" = Uuid, Path)), responses((status = 200, body = TriedView), (status = 404, body = Problem)))]
 pub(crate) async fn test(
-    State(app): State<App>,
+    State(services): State<Services>,
     caller: Caller,
     Id(id): Id,
     Body(Nothing {}): Body<Nothing>,
 ) -> Result<Json<TriedView>, Problem> {
-    may_manage(&app, &caller).await?;
-    let webhooks::Tried { ok, status, detail, took_ms } = webhooks::try_out(&app, &found(&app, id).await?).await?;
+    let Tried { ok, status, detail, took_ms } = webhooks::test(&services, &caller, id).await?;
     Ok(Json(TriedView { ok, status, detail, took_ms }))
-}
-
-/// Reads a secret that was given.
-fn given(text: &str) -> Result<WebhookSecret, Problem> {
-    WebhookSecret::parse(text.trim()).ok_or_else(|| {
-        Problem::field("secret", "is `whsec_` and 24 to 64 bytes in base64; leave it out to have one drawn")
-    })
-}
-
-/// Draws a secret, to be shown once.
-fn drawn() -> Result<(WebhookSecret, Option<Zeroizing<String>>), Problem> {
-    let secret = WebhookSecret::draw().map_err(|error: SealingError| StoreError::from(error))?;
-    let shown = Zeroizing::new(secret.to_text().expose().to_owned());
-    Ok((secret, Some(shown)))
-}
-
-fn checked_url(text: &str) -> Result<String, Problem> {
-    let text = text.trim();
-    if text.chars().count() > URL_CHARS_MAX {
-        return Err(Problem::field("url", format!("has {URL_CHARS_MAX} characters at most")));
-    }
-    let address = Address::parse(text, false)
-        .map_err(|error| Problem::field("url", error.to_string()).hint("name the receiver as https://host/path"))?;
-    Ok(address.url().to_string())
-}
-
-fn checked_actions(names: &[String]) -> Result<Vec<Action>, Problem> {
-    if names.is_empty() {
-        return Err(Problem::field("actions", "name at least one, or leave it out for all"));
-    }
-    let mut actions = Vec::new();
-    for (at, name) in names.iter().enumerate() {
-        let action = Action::from_name(name)
-            .ok_or_else(|| Problem::field(format!("actions[{at}]"), "there is no such action"))?;
-        if !actions.contains(&action) {
-            actions.push(action);
-        }
-    }
-    Ok(actions)
 }

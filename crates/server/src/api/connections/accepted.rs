@@ -3,12 +3,10 @@
 use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use vaultterm_store::{AcceptedDifference, CollectionRole, Scope};
+use vaultterm_operations::{Caller, Services, connections::accepted};
+use vaultterm_store::AcceptedDifference;
 
-use super::LOOK;
 use crate::{
-    app::App,
-    caller::Caller,
     moment,
     problem::Problem,
     request::{Id, Parameters},
@@ -48,28 +46,23 @@ pub(crate) struct Reopened {
 #[utoipa::path(get, path = "/connections/{id}/accepted", tag = "connections", params(("id" = Uuid, Path)),
     responses((status = 200, body = AcceptedDifferenceList), (status = 404, body = Problem)))]
 pub(crate) async fn list(
-    State(app): State<App>,
+    State(services): State<Services>,
     caller: Caller,
     Id(id): Id,
 ) -> Result<Json<AcceptedDifferenceList>, Problem> {
-    app.need_any_scope(&caller, &LOOK).await?;
-    let found = app.connection_for(&caller, id, CollectionRole::Viewer).await?;
-    let differences = app.store.accepted_differences(found.connection.id).await?;
-    Ok(Json(AcceptedDifferenceList { items: differences.into_iter().map(AcceptedDifferenceView::of).collect() }))
+    let found = accepted::list(&services, &caller, id).await?;
+    Ok(Json(AcceptedDifferenceList { items: found.into_iter().map(AcceptedDifferenceView::of).collect() }))
 }
 
 /// Opens an accepted difference again: the next run makes a conflict of it and changes neither side.
 #[utoipa::path(delete, path = "/connections/{id}/accepted", tag = "connections",
     params(("id" = Uuid, Path), Reopened), responses((status = 204), (status = 404, body = Problem)))]
 pub(crate) async fn reopen(
-    State(app): State<App>,
+    State(services): State<Services>,
     caller: Caller,
     Id(id): Id,
     Parameters(which): Parameters<Reopened>,
 ) -> Result<StatusCode, Problem> {
-    app.need_scope(&caller, Scope::ConflictsResolve).await?;
-    let found = app.connection_for(&caller, id, CollectionRole::Editor).await?;
-    let path = which.path.ok_or_else(|| Problem::field("path", "is missing: name the path of the difference"))?;
-    app.store.reopen_difference(&caller.context(&app), found.connection.id, &path).await?;
+    accepted::reopen(&services, &caller, id, which.path.as_deref()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -3,9 +3,8 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
-use vaultterm_reconcile::{HaltKind, UnixNanos};
-use vaultterm_store::ConnectionSummary;
-use vaultterm_sync::{Connection, FaultClass, Problem, ProblemClass, Run, RunState, Unlicensed, schedule};
+use vaultterm_operations::connections::Seen;
+use vaultterm_sync::Connection;
 
 use crate::{api::runs::RunView, moment};
 
@@ -98,9 +97,9 @@ impl OptionsView {
 }
 
 impl ConnectionView {
-    pub(super) fn of(summary: &ConnectionSummary, unlicensed: Option<&Unlicensed>) -> Self {
+    pub(super) fn of(seen: &Seen) -> Self {
+        let Seen { summary, standing, why, next_login } = seen;
         let connection = &summary.connection;
-        let (state, state_detail) = standing(summary, unlicensed);
         Self {
             id: connection.id.0,
             name: connection.name.clone(),
@@ -123,9 +122,9 @@ impl ConnectionView {
             mode: connection.options.mode.as_str(),
             options: OptionsView::of(connection),
             warnings: connection.options.risk().into_iter().collect(),
-            state,
-            state_detail,
-            next_login_at: next_login(summary).map(moment::of),
+            state: standing.as_str(),
+            state_detail: why.clone(),
+            next_login_at: next_login.map(moment::of),
             last_run: summary.last_run.as_ref().map(RunView::of),
             last_verified_at: summary.last_verified_us.map(moment::of_us),
             open_conflicts: summary.open_conflicts,
@@ -137,85 +136,3 @@ impl ConnectionView {
         }
     }
 }
-
-/// How a connection stands, and why. What a person must know first wins.
-fn standing(summary: &ConnectionSummary, unlicensed: Option<&Unlicensed>) -> (&'static str, Option<String>) {
-    if summary.running {
-        return ("running", None);
-    }
-    if summary.connection.paused {
-        return ("paused", Some("no run starts until it is resumed".to_owned()));
-    }
-    if let Some(unlicensed) = unlicensed {
-        return ("unlicensed", Some(unlicensed.to_string()));
-    }
-    if let Some(reason) = &summary.connection.guarded {
-        return ("halted", Some(format!("{reason}: look at the plan, then run it with `rewound` acknowledged")));
-    }
-    let Some(run) = &summary.last_run else {
-        return ("new", Some("nothing runs by itself until a person ran or applied its first plan".to_owned()));
-    };
-    match run.state {
-        RunState::Running => ("running", None),
-        RunState::Halted if run.halts.iter().any(|halt| halt.kind == HaltKind::License) => {
-            ("halted", Some("there was no license when it last ran: the next run goes on where it was".to_owned()))
-        }
-        RunState::Halted => ("halted", run.halts.first().map(|halt| halt.detail.clone())),
-        RunState::Failed => rested(summary, failed(run)),
-        // What stopped it half-way stops the next run too, until somebody mends it.
-        RunState::Partial if stopped_by(run).is_some() => rested(summary, failed(run)),
-        _ if summary.open_conflicts > 0 => ("conflicts", Some(format!("{} wait for a person", summary.open_conflicts))),
-        RunState::Partial => (
-            "partial",
-            run.problems.first().map(|problem| match problem.path.as_str() {
-                "" => problem.detail.clone(),
-                path => format!("{path}: {}", problem.detail),
-            }),
-        ),
-        RunState::Cancelled => ("partial", Some("the last run was cancelled".to_owned())),
-        RunState::Succeeded => ("ready", None),
-    }
-}
-
-/// The problem that no path can be blamed for.
-fn stopped_by(run: &Run) -> Option<&Problem> {
-    let stops = |problem: &&Problem| problem.path.is_empty() && problem.class.0 != ProblemClass::TOKEN_NOT_REVOKED;
-    run.problems.iter().find(stops)
-}
-
-/// What a run that was stopped says about the connection.
-fn failed(run: &Run) -> (&'static str, Option<String>) {
-    let Some(problem) = stopped_by(run).or(run.problems.first()) else { return ("failed", None) };
-    let is = |class: FaultClass| problem.class.0 == class.as_str();
-    let state = if is(FaultClass::LoginRefused) || is(FaultClass::Denied) {
-        "auth_failed"
-    } else if is(FaultClass::Unavailable) || is(FaultClass::Unknown) || is(FaultClass::Misconfigured) {
-        "unreachable"
-    } else if is(FaultClass::Sealed) {
-        "remote_sealed"
-    } else {
-        "failed"
-    };
-    (state, Some(problem.detail.clone()))
-}
-
-/// Tells before which moment the schedule does not log in again, after Vault refused logins.
-fn next_login(summary: &ConnectionSummary) -> Option<UnixNanos> {
-    let finished = summary.last_run.as_ref().and_then(|run| run.finished)?;
-    let rest = i64::try_from(schedule::login_rest(summary.logins_refused).as_nanos()).unwrap_or(i64::MAX);
-    (summary.logins_refused > 0).then(|| UnixNanos(finished.0.saturating_add(rest)))
-}
-
-/// Adds when the schedule tries a refused login again, and what ends the wait.
-fn rested(summary: &ConnectionSummary, failed: (&'static str, Option<String>)) -> (&'static str, Option<String>) {
-    let (Some(next), (state @ "auth_failed", Some(detail))) = (next_login(summary), &failed) else { return failed };
-    let next = moment::of(next);
-    let wait = format!(
-        "the schedule does not log in before {next}, because Vault locks a role after several refused logins, and may have \
-         done so; a new SecretID, a successful test or a run ends the wait: {detail}"
-    );
-    (state, Some(wait))
-}
-
-#[cfg(test)]
-mod tests;

@@ -8,7 +8,10 @@ use vaultterm_server::{RootKeeper, UnlockError};
 use vaultterm_store::{Database, Store};
 use vaultterm_sync::schedule::login_rest;
 
-use crate::{failure::Failure, installation::broken};
+use crate::{
+    failure::Failure,
+    installation::{broken, what_to_do},
+};
 
 /// The time before the second attempt, and the maximum time between attempts.
 const REST: Duration = Duration::from_secs(1);
@@ -104,7 +107,7 @@ fn jitter() -> f64 {
 }
 
 fn tell(error: &UnlockError, attempt: u64, rest: Duration) {
-    let hint = error.hint().unwrap_or_default();
+    let hint = what_to_do(error).unwrap_or_default();
     let again_in_s = rest.as_secs();
     tracing::error!(attempt, %error, hint, again_in_s, "the root key is still sealed: every request is refused until it is open");
     if error.is_refused_login() {

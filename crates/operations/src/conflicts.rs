@@ -1,0 +1,198 @@
+//! Conflicts: shown masked, revealed on request, decided by a person.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::value::RawValue;
+use uuid::Uuid;
+use vaultterm_reconcile::{Expect, LocalExpect, RemoteExpect, Side, UnknownName};
+use vaultterm_sealing::SecretFields;
+use vaultterm_store::{CollectionRole, ConflictFilter, LocalValues, Paged, Scope};
+use vaultterm_sync::{ConflictId, ConnectionId, FieldChoice, Resolution, ResolutionName, ResolvedBy, StoredConflict};
+
+use crate::{
+    access,
+    caller::Caller,
+    collections,
+    part::Part,
+    refusal::{Next, Refusal, RefusalKind},
+    services::Services,
+};
+
+/// The scopes of which each may look at conflicts.
+const LOOK: [Scope; 2] = [Scope::RecordsRead, Scope::ConflictsResolve];
+
+/// Lists the conflicts of the caller's collections by path: of one connection or of all, of one status (by name) or of
+/// every one.
+///
+/// # Errors
+/// [`Refusal`].
+pub async fn list(
+    services: &Services,
+    caller: &Caller,
+    connection: Option<Uuid>,
+    status: Option<&str>,
+    part: Part,
+) -> Result<Paged<StoredConflict>, Refusal> {
+    access::any_scope(services, caller, &LOOK).await?;
+    let status = status.map(str::parse).transpose();
+    let status = status.map_err(|unknown: UnknownName| Refusal::field("status", unknown.either()))?;
+    let filter = ConflictFilter {
+        connection_id: connection.map(ConnectionId),
+        collections: Some(collections::of(services, caller).await?),
+        status,
+    };
+    Ok(services.store.conflicts(&filter, &part.page()?).await?)
+}
+
+/// Finds a conflict.
+///
+/// # Errors
+/// [`Refusal`].
+pub async fn show(services: &Services, caller: &Caller, id: Uuid) -> Result<StoredConflict, Refusal> {
+    access::any_scope(services, caller, &LOOK).await?;
+    let id = access::conflict(services, caller, id, CollectionRole::Viewer).await?;
+    found(services, id).await
+}
+
+/// Returns the fields that a person has to look at: those that diverged, else all.
+#[must_use]
+pub fn shown_fields(stored: &StoredConflict) -> Vec<String> {
+    let conflict = &stored.conflict;
+    if !conflict.diverged.is_empty() {
+        return conflict.diverged.clone();
+    }
+    let contents = [&conflict.base, &conflict.local, &conflict.remote];
+    let names: BTreeSet<&String> = contents.into_iter().flatten().flat_map(|content| content.keys()).collect();
+    names.into_iter().cloned().collect()
+}
+
+/// The values of a conflict.
+pub struct Revealed {
+    /// The conflict.
+    pub conflict: StoredConflict,
+    /// What both sides held when they were last in step.
+    pub base: Option<SecretFields>,
+    /// What the record holds.
+    pub local: Option<SecretFields>,
+    /// What Vault holds, in the version that the conflict is about.
+    pub remote: Option<SecretFields>,
+}
+
+/// Takes out the values of the three states. The audit entry is committed before they are returned. The remote one is
+/// read from Vault now, in the version that the conflict is about.
+///
+/// # Errors
+/// [`Refusal`]; `Forbidden` when one of the records that it shows is for programs alone.
+pub async fn reveal(services: &Services, caller: &Caller, id: Uuid) -> Result<Revealed, Refusal> {
+    access::scope(services, caller, Scope::RecordsReveal).await?;
+    let id = access::conflict(services, caller, id, CollectionRole::Viewer).await?;
+    let conflict = found(services, id).await?;
+    let taken = services.store.reveal_conflict(&caller.context(services), id).await;
+    let LocalValues { base, local } = access::shown(services, caller, taken).await?;
+    let remote = services.engine.remote_of(id).await?;
+    Ok(Revealed { conflict, base, local, remote })
+}
+
+/// What a person decided.
+pub struct Decided {
+    /// `keep_local`, `keep_remote`, `keep_both` or `merge`.
+    pub resolution: String,
+    /// For `merge`: a choice for each field that diverged.
+    pub fields: BTreeMap<String, FieldDecision>,
+    /// Why, for the audit log.
+    pub reason: Option<String>,
+    /// The revision of the record that the decision was taken on, as the conflict showed it.
+    pub local_revision: Option<u64>,
+    /// The version in Vault that the decision was taken on, as the conflict showed it.
+    pub remote_version: Option<u64>,
+}
+
+/// A side, or a new value: exactly one of the two.
+pub struct FieldDecision {
+    /// `local` or `remote`.
+    pub take: Option<String>,
+    /// Any JSON value.
+    pub value: Option<Box<RawValue>>,
+}
+
+/// Carries out a person's decision at once.
+///
+/// # Errors
+/// [`Refusal`]; `Stale` when a side moved since the person looked.
+pub async fn resolve(
+    services: &Services,
+    caller: &Caller,
+    id: Uuid,
+    decided: Decided,
+) -> Result<StoredConflict, Refusal> {
+    access::scope(services, caller, Scope::ConflictsResolve).await?;
+    let id = access::conflict(services, caller, id, CollectionRole::Editor).await?;
+    let expect = found(services, id).await?.conflict.expect;
+    let moved = |named: Option<u64>, is: Option<u64>| named.is_some() && named != is;
+    if moved(decided.local_revision, local_revision(&expect)) || moved(decided.remote_version, remote_version(&expect))
+    {
+        return Err(Refusal::new(RefusalKind::Stale, "the conflict is about other states than the decision")
+            .then(Next::LookAtConflict));
+    }
+    let resolution = resolution(&decided.resolution, decided.fields)?;
+    let context = caller.context(services);
+    let by = ResolvedBy {
+        actor: context.actor,
+        reason: decided.reason,
+        request_id: context.request_id,
+        source_ip: context.source_ip,
+    };
+    Ok(services.engine.resolve(id, resolution, Some(expect), &by).await?)
+}
+
+/// Returns the revision of the record that is expected; `None` when there is no record.
+#[must_use]
+pub fn local_revision(expect: &Expect) -> Option<u64> {
+    match expect.local {
+        LocalExpect::Absent => None,
+        LocalExpect::Live { revision, .. } => Some(revision.0),
+    }
+}
+
+/// Returns the version that is expected in Vault: of a deleted secret, the deleted one.
+#[must_use]
+pub fn remote_version(expect: &Expect) -> Option<u64> {
+    match expect.remote {
+        RemoteExpect::Absent => None,
+        RemoteExpect::Deleted { stamp } | RemoteExpect::Live { stamp, .. } => Some(stamp.version.0),
+    }
+}
+
+async fn found(services: &Services, id: ConflictId) -> Result<StoredConflict, Refusal> {
+    services.store.stored_conflict(id).await?.ok_or_else(|| Refusal::not_found("conflict"))
+}
+
+fn resolution(name: &str, fields: BTreeMap<String, FieldDecision>) -> Result<Resolution, Refusal> {
+    let name = name.parse().map_err(|unknown: UnknownName| Refusal::field("resolution", unknown.either()))?;
+    let chosen = match name {
+        ResolutionName::KeepLocal => Resolution::KeepLocal,
+        ResolutionName::KeepRemote => Resolution::KeepRemote,
+        ResolutionName::KeepBoth => Resolution::KeepBoth,
+        ResolutionName::Merge => {
+            let choices = fields.into_iter().map(|(name, decision)| Ok((name.clone(), choice(&name, &decision)?)));
+            return choices.collect::<Result<_, Refusal>>().map(Resolution::Merge);
+        }
+    };
+    if fields.is_empty() {
+        return Ok(chosen);
+    }
+    Err(Refusal::field("fields", "is for the resolution `merge` only"))
+}
+
+fn choice(name: &str, decision: &FieldDecision) -> Result<FieldChoice, Refusal> {
+    match (decision.take.as_deref().map(str::parse), &decision.value) {
+        (Some(Ok(side @ (Side::Local | Side::Remote))), None) => Ok(FieldChoice::Take(side)),
+        (None, Some(raw)) => {
+            // Judged as any field is: a number that would change on its way is refused.
+            let quoted = serde_json::to_string(name).map_err(|error| Refusal::internal(&error))?;
+            let parsed = SecretFields::parse_patch(format!("{{{quoted}:{}}}", raw.get()).as_bytes())?;
+            Ok(FieldChoice::Value(parsed.expose().get(name).cloned().unwrap_or_default()))
+        }
+        _ => Err(Refusal::field(format!("fields.{name}"), "expected either `take` (`local` or `remote`) or `value`")),
+    }
+}

@@ -1,0 +1,150 @@
+//! A message to a webhook: its id, its body, its headers (Standard Webhooks 1.0.0).
+
+use jiff::Timestamp;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use uuid::Uuid;
+use vaultterm_store::{AuditEvent, Webhook, WebhookSecrets};
+
+use crate::entry_json::EntryJson;
+
+/// How much of a hash an id holds.
+const HASH_BYTES: usize = 8;
+
+/// A message, not signed yet: that is done anew for each attempt.
+#[derive(Debug)]
+pub(crate) struct Message {
+    /// The same at every attempt, so that a receiver can tell what it has already.
+    pub(crate) id: String,
+    pub(crate) body: Vec<u8>,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    timestamp: String,
+    data: Data<'a>,
+}
+
+#[derive(Serialize)]
+struct Data<'a> {
+    log_id: Uuid,
+    events: &'a [Box<RawValue>],
+}
+
+impl Message {
+    /// Makes the message of these entries. It depends on nothing else: made again, it is the same.
+    ///
+    /// The id holds the newest entry's hash, and so all of the log up to it: a database that went
+    /// back to a backup, and whose log goes on differently, makes other ids.
+    pub(crate) fn of_events(
+        webhook: &Webhook,
+        log_id: Uuid,
+        events: &[AuditEvent],
+        last: &AuditEvent,
+        json: EntryJson,
+    ) -> Self {
+        let raw = |event| RawValue::from_string(json(event)).expect("an entry is written as JSON");
+        let views: Vec<_> = events.iter().map(raw).collect();
+        let hash: String = last.hash.iter().take(HASH_BYTES).map(|byte| format!("{byte:02x}")).collect();
+        let id = format!("msg_{}_{}_{}_{hash}", webhook.id.simple(), webhook.shipment, last.seq);
+        Self { id, body: body("audit.events", last.entry.draft.time_us, log_id, &views) }
+    }
+
+    /// Makes a message that only shows that messages arrive.
+    pub(crate) fn test(webhook: &Webhook, log_id: Uuid, now_us: i64) -> Self {
+        let id = format!("msg_{}_test_{}", webhook.id.simple(), Uuid::now_v7().simple());
+        Self { id, body: body("webhook.test", now_us, log_id, &[]) }
+    }
+
+    /// Signs the message for an attempt that is made now.
+    pub(crate) fn headers(&self, secrets: &WebhookSecrets, now_us: i64) -> HeaderMap {
+        let seconds = Timestamp::from_microsecond(now_us).unwrap_or_default().as_second();
+        let signers = [Some(&secrets.current), secrets.old.as_ref()];
+        let signatures = signers.into_iter().flatten().map(|secret| secret.sign(&self.id, seconds, &self.body));
+        let text = |text: &str| HeaderValue::from_str(text).expect("ids, digits and base64 are a header");
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert("webhook-id", text(&self.id));
+        headers.insert("webhook-timestamp", HeaderValue::from(seconds));
+        headers.insert("webhook-signature", text(&signatures.collect::<Vec<_>>().join(" ")));
+        headers
+    }
+}
+
+/// Writes a moment as RFC 3339, UTC.
+fn of_us(us: i64) -> String {
+    Timestamp::from_microsecond(us).unwrap_or(Timestamp::MAX).to_string()
+}
+
+fn body(kind: &'static str, time_us: i64, log_id: Uuid, events: &[Box<RawValue>]) -> Vec<u8> {
+    let body = Body { kind, timestamp: of_us(time_us), data: Data { log_id, events } };
+    serde_json::to_vec(&body).expect("an entry has only text keys")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use vaultterm_ledger::{Action, Draft, Entry, Outcome};
+    use vaultterm_sealing::WebhookSecret;
+
+    use super::*;
+    use crate::actors::scheduler;
+    use crate::deliveries::due::tests::webhook;
+
+    fn event(seq: u64, hash: u8) -> AuditEvent {
+        let draft = Draft {
+            time_us: 1_700_000_000_000_000,
+            actor: scheduler(),
+            source_ip: None,
+            request_id: None,
+            action: Action::HcvSyncStarted,
+            objects: Vec::new(),
+            outcome: Outcome::Success,
+            remote: None,
+            detail: BTreeMap::new(),
+        };
+        let entry = Entry { log_id: Uuid::nil(), seq, previous: [0; 32], draft };
+        AuditEvent { seq, entry, hash: [hash; 32], bytes: Vec::new() }
+    }
+
+    fn message(webhook: &Webhook, events: &[AuditEvent]) -> Message {
+        Message::of_events(webhook, Uuid::nil(), events, events.last().expect("events"), |event| event.seq.to_string())
+    }
+
+    #[test]
+    fn a_message_made_again_is_the_same_and_no_other_has_its_id() {
+        let first = message(&webhook(), &[event(8, 1), event(9, 2)]);
+        let again = message(&Webhook { failures: 3, ..webhook() }, &[event(8, 1), event(9, 2)]);
+        assert_eq!((&first.id, &first.body), (&again.id, &again.body));
+        assert!(!first.id.contains('.'), "a dot divides what is signed");
+        let shipped_again = Webhook { shipment: 2, ..webhook() };
+        let other_hook = Webhook { id: Uuid::now_v7(), ..webhook() };
+        for other in [
+            message(&webhook(), &[event(8, 1), event(9, 2), event(10, 3)]),
+            message(&webhook(), &[event(8, 1), event(9, 7)]), // a log that went on differently after a restore
+            message(&shipped_again, &[event(8, 1), event(9, 2)]),
+            message(&other_hook, &[event(8, 1), event(9, 2)]),
+        ] {
+            assert_ne!(other.id, first.id);
+        }
+    }
+
+    #[test]
+    fn every_attempt_is_signed_anew_by_each_secret_that_still_signs() {
+        let message = message(&webhook(), &[event(8, 1)]);
+        let draw = || WebhookSecret::draw().expect("drawn");
+        let alone = WebhookSecrets { current: draw(), old: None };
+        let both = WebhookSecrets { current: draw(), old: Some(draw()) };
+        let headers = message.headers(&alone, 1_614_265_330_000_000);
+        assert_eq!(headers["webhook-timestamp"], "1614265330");
+        assert_eq!(headers["webhook-signature"], alone.current.sign(&message.id, 1_614_265_330, &message.body));
+        assert_ne!(message.headers(&alone, 1_614_265_331_000_000)["webhook-signature"], headers["webhook-signature"]);
+        let signatures = message.headers(&both, 0)["webhook-signature"].to_str().expect("ASCII").to_owned();
+        let old = both.old.expect("one").sign(&message.id, 0, &message.body);
+        assert_eq!(signatures, format!("{} {old}", both.current.sign(&message.id, 0, &message.body)));
+    }
+}

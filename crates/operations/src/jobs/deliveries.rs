@@ -1,0 +1,51 @@
+//! Deliveries to webhooks that are due.
+
+use std::time::Duration;
+
+use vaultterm_store::StoreError;
+
+use super::job::Job;
+use crate::{
+    deliveries::{delivery, due},
+    services::Services,
+};
+
+pub(super) fn job() -> Job {
+    let work = |services: Services| {
+        let begun = async move {
+            let begun = tick(&services).await;
+            if let Err(error) = &begun {
+                tracing::error!(%error, "the webhooks could not be read from the database");
+            }
+            begun.is_ok()
+        };
+        Box::pin(begun) as _
+    };
+    Job { name: "deliveries".to_owned(), every: Duration::from_secs(1), at_once: false, work: Box::new(work) }
+}
+
+/// Begins every delivery that is due.
+async fn tick(services: &Services) -> Result<(), StoreError> {
+    let webhooks = services.store.every_webhook().await?;
+    if webhooks.is_empty() {
+        return Ok(());
+    }
+    let (now_us, end) = (services.now_us(), services.store.log_end().await?);
+    if webhooks.iter().any(|webhook| webhook.old_until_us.is_some_and(|until| until <= now_us)) {
+        services.store.forget_old_webhook_secrets(now_us).await?;
+    }
+    for webhook in webhooks.into_iter().filter(|webhook| due::is_due(webhook, end.seq, now_us)) {
+        let Some(lease) = services.leases.take(&format!("webhook {}", webhook.id)) else { continue };
+        let services = services.clone();
+        services.tasks.clone().spawn(async move {
+            let _lease = lease;
+            let closing = services.closing.clone();
+            tokio::select! {
+                // What was on its way is sent again by the next server.
+                () = closing.cancelled() => {}
+                () = delivery::deliver(&services, webhook.id) => {}
+            }
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,58 @@
+//! Runs that are due, by interval or change (none without a license for them), closing the runs that a crash
+//! left open, and looking whether the license changed or ran out.
+//!
+//! When a run is due is decided by `vaultterm_sync::schedule`; this asks once a second.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use vaultterm_store::StoreError;
+use vaultterm_sync::{Clock as _, EngineError, Entitlement as _, JournalError, RunId, RunRequest, schedule};
+
+use super::job::Job;
+use crate::{access, actors::scheduler, clock::SystemClock, runs::start::begin, services::Services};
+
+pub(super) fn job() -> Job {
+    let work = |services: Services| {
+        let started = async move {
+            let started = tick(&services).await;
+            if let Err(error) = &started {
+                tracing::error!(%error, "the scheduler could not read the database");
+            }
+            started.is_ok()
+        };
+        Box::pin(started) as _
+    };
+    Job { name: "due runs".to_owned(), every: Duration::from_secs(1), at_once: false, work: Box::new(work) }
+}
+
+/// Starts everything that is due.
+async fn tick(services: &Services) -> Result<(), StoreError> {
+    services.license.refresh(&services.store).await?;
+    access::sum_up_denials(services, false).await?;
+    let failed = services.store.fail_abandoned_runs(&scheduler(), services.now_us()).await?;
+    if failed > 0 {
+        tracing::warn!(failed, "runs that a crash had left open were closed; the next ones continue them");
+    }
+    // A run would only halt: not one an interval.
+    if services.license.missing().is_some() {
+        return Ok(());
+    }
+    for scheduled in services.store.schedulable().await? {
+        let Some(trigger) = schedule::due(&scheduled.standing(), SystemClock.now()) else { continue };
+        let request = RunRequest {
+            run_id: RunId(services.ids.draw(SystemClock.now())),
+            plan_id: None,
+            acknowledge: BTreeSet::new(),
+            trigger,
+            actor: scheduler(),
+        };
+        match begin(services, scheduled.connection.id, request).await {
+            // A person was quicker: with a run of their own, or with a pause.
+            Ok(_) | Err(EngineError::RunInProgress | EngineError::Journal(JournalError::Paused)) => {}
+            Err(error) => {
+                tracing::error!(%error, connection = scheduled.connection.name, "a run that was due could not begin");
+            }
+        }
+    }
+    Ok(())
+}

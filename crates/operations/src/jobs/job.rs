@@ -1,0 +1,95 @@
+//! The one loop of everything that the server does from time to time.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+use crate::services::Services;
+
+/// The longest wait after a failure.
+const REST_MAX: Duration = Duration::from_secs(60);
+
+/// What a job does each time; returns whether that went well. It logs its failures itself, because it knows the
+/// words.
+type Work = dyn Fn(Services) -> BoxFuture<'static, bool> + Send + Sync;
+
+/// Something to do from time to time.
+pub(crate) struct Job {
+    /// Its name, which is that of its lease.
+    pub(crate) name: String,
+    /// How long it rests in between; longer after each failure.
+    pub(crate) every: Duration,
+    /// Whether it is done at the start, before the first rest.
+    pub(crate) at_once: bool,
+    /// What it does.
+    pub(crate) work: Box<Work>,
+}
+
+/// Repeats a job until the server closes. A job whose lease another task has rests.
+pub(crate) async fn repeat(services: Services, job: Job) {
+    let (mut wait, mut rest) = (if job.at_once { Duration::ZERO } else { job.every }, job.every);
+    loop {
+        tokio::select! {
+            () = services.closing.cancelled() => return,
+            () = tokio::time::sleep(wait) => {}
+        }
+        wait = match services.leases.take(&job.name) {
+            None => job.every,
+            Some(_lease) => {
+                rest = after((job.work)(services.clone()).await, rest, job.every);
+                rest
+            }
+        };
+    }
+}
+
+/// Returns how long a job rests next: as long as it says, and twice as long as the last time after a failure.
+fn after(went_well: bool, rest: Duration, every: Duration) -> Duration {
+    if went_well { every } else { (rest * 2).min(REST_MAX) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    };
+
+    use super::*;
+    use crate::testing::House;
+
+    #[test]
+    fn a_job_rests_longer_after_each_failure_and_as_before_after_a_success() {
+        let every = Duration::from_secs(1);
+        let mut rest = every;
+        let mut rests = Vec::new();
+        for went_well in [false, false, false, false, false, false, false, true, false] {
+            rest = after(went_well, rest, every);
+            rests.push(rest.as_secs());
+        }
+        assert_eq!(rests, [2, 4, 8, 16, 32, 60, 60, 1, 2]);
+    }
+
+    #[tokio::test]
+    async fn a_job_is_repeated_by_one_task_at_a_time_until_the_server_closes() {
+        let house = House::new().await;
+        let done = Arc::new(AtomicU32::new(0));
+        let job = || {
+            let done = Arc::clone(&done);
+            let work = move |services: Services| {
+                if done.fetch_add(1, Ordering::SeqCst) == 2 {
+                    services.closing.cancel();
+                }
+                Box::pin(async { true }) as _
+            };
+            Job { name: "test".to_owned(), every: Duration::from_millis(1), at_once: true, work: Box::new(work) }
+        };
+        let lease = house.services.leases.take("test").expect("nobody has it");
+        let waiting = tokio::spawn(repeat(house.services.clone(), job()));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert_eq!(done.load(Ordering::SeqCst), 0, "another task has the lease");
+        drop(lease);
+        waiting.await.expect("it ended");
+        assert_eq!(done.load(Ordering::SeqCst), 3);
+    }
+}

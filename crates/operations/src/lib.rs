@@ -1,0 +1,67 @@
+//! What a caller may do: every rule of the product, once, for every surface.
+//!
+//! A surface (the HTTP API, later the pages) finds out who asks, makes a [`Caller`], calls one function of
+//! this crate, and shows what the function returned. An operation checks access first, then what was
+//! asked for, and then does it. If it does not do it, it returns a [`Refusal`], which names no status
+//! and no command: each surface words what to do next in its own way.
+//!
+//! Start reading at [`Services`] in `services.rs` and at `access.rs`, then any file of a resource.
+
+pub mod access;
+mod actors;
+pub mod anchors;
+pub mod audit;
+mod caller;
+mod clock;
+pub mod collections;
+pub mod conflicts;
+pub mod connections;
+mod deliveries;
+mod denials;
+mod entry_json;
+pub mod health;
+mod insist;
+pub mod jobs;
+pub mod keys;
+mod leases;
+pub mod license;
+mod licensing;
+pub mod login;
+#[cfg(test)]
+mod matrix;
+pub mod members;
+mod names;
+mod part;
+mod password;
+pub mod people;
+pub mod plans;
+mod read_at;
+pub mod records;
+mod refusal;
+mod root_key;
+pub mod runs;
+mod services;
+mod standing;
+#[cfg(test)]
+mod testing;
+mod throttle;
+pub mod tokens;
+mod transit_source;
+pub mod webhooks;
+
+pub use actors::scheduler;
+pub use anchors::{AuditOptions, SyslogTarget};
+pub use caller::{Caller, Origin, anonymous, authenticate};
+pub use clock::SystemClock;
+pub use deliveries::Sender;
+pub use entry_json::EntryJson;
+pub use insist::insist;
+pub use licensing::{Entry as LicenseEntry, LicenseSettings, Report as LicenseReport, examine as examine_license};
+pub use part::Part;
+pub use password::{PasswordError, hash as hash_password};
+pub use read_at::ReadAt;
+pub use refusal::{FieldError, Next, Refusal, RefusalKind, is_busy};
+pub use root_key::{RootKeeper, RootKeys, UnlockError, seal};
+pub use services::{ServerEngine, Services, Settings, WITHIN};
+pub use standing::Standing;
+pub use transit_source::TransitSource;

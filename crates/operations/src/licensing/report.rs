@@ -1,0 +1,164 @@
+//! How the licenses of this server stand at a moment: a word for programs, sentences for people.
+
+use jiff::Timestamp;
+use uuid::Uuid;
+use vaultterm_license::{Feature, License, Standing, best, standing};
+
+/// The licenses that this server knows, judged by no clock yet.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shelf {
+    pub kept: Vec<Kept>,
+    /// What is there and cannot be used: each with the reason and what to do.
+    pub refused: Vec<String>,
+}
+
+/// A license that verifies.
+#[derive(Clone, Debug)]
+pub(super) struct Kept {
+    pub license: License,
+    /// Whether it came as a file, not over the API.
+    pub by_file: bool,
+    /// The counter that it must not be below: 0 for a license that was accepted here.
+    pub bar: u64,
+}
+
+/// How the licenses stand.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Every license that is kept.
+    pub entries: Vec<Entry>,
+    /// The place of the license that counts, or of the one there is most to tell of.
+    best: Option<usize>,
+    /// What is there and cannot be used: each with the reason and what to do.
+    pub refused: Vec<String>,
+    /// The moment it was judged at.
+    pub now: Timestamp,
+    /// Why synchronization is not included, if it is not.
+    pub missing: Option<String>,
+}
+
+/// One license and how it stands.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The license.
+    pub license: License,
+    /// How it stands.
+    pub standing: Standing,
+    /// Whether it came as a file, not over the API.
+    pub by_file: bool,
+    /// Whether it is the one that counts.
+    pub counts: bool,
+}
+
+impl Report {
+    pub(super) fn of(shelf: &Shelf, now: Timestamp) -> Self {
+        let judged = |kept: &Kept| Entry {
+            standing: standing(&kept.license, now, kept.bar),
+            license: kept.license.clone(),
+            by_file: kept.by_file,
+            counts: false,
+        };
+        let mut entries: Vec<Entry> = shelf.kept.iter().map(judged).collect();
+        let pairs: Vec<_> = entries.iter().map(|entry| (&entry.license, entry.standing)).collect();
+        let best = best(&pairs);
+        if let Some(place) = best {
+            entries[place].counts = entries[place].standing.holds();
+        }
+        let missing = match best.map(|place| &entries[place]) {
+            Some(Entry { license, standing, .. }) => {
+                (!license.entitles(*standing, Feature::HcvSync)).then(|| why_missing(license, *standing))
+            }
+            None => Some(shelf.refused.first().cloned().unwrap_or_else(|| "no license is installed".to_owned())),
+        };
+        Self { entries, best, refused: shelf.refused.clone(), now, missing }
+    }
+
+    /// The license that counts; where none holds, the one there is most to tell of.
+    pub fn best(&self) -> Option<&Entry> {
+        self.best.and_then(|place| self.entries.get(place))
+    }
+
+    /// The standing in one word.
+    pub fn word(&self) -> &'static str {
+        match self.best() {
+            Some(entry) => word(entry.standing),
+            None if self.refused.is_empty() => "none",
+            None => "refused",
+        }
+    }
+
+    /// A sentence for people, where the word alone does not say it.
+    pub fn sentence(&self) -> Option<String> {
+        let said = match self.best().map(|entry| entry.standing) {
+            Some(Standing::Grace { until }) => {
+                Some(format!("it has run out; everything goes on until {until}: install a renewal"))
+            }
+            _ => self.missing.clone(),
+        };
+        let refused = self.best().and_then(|_| self.refused.first());
+        let parts: Vec<String> = said.into_iter().chain(refused.cloned()).collect();
+        (!parts.is_empty()).then(|| parts.join("; besides, "))
+    }
+
+    /// Says what became of a license that was just installed: whether it counts now, and if not, which one does.
+    pub fn notice(&self, id: Uuid) -> Option<String> {
+        let entry = self.entries.iter().find(|entry| entry.license.id == id)?;
+        if entry.counts {
+            return Some("it counts from now on".to_owned());
+        }
+        let other = match self.entries.iter().find(|entry| entry.counts) {
+            Some(Entry { license, .. }) => {
+                format!("the license {}, of the tier `{}`, counts", license.id, license.tier.as_str())
+            }
+            None => "no license counts".to_owned(),
+        };
+        Some(match entry.standing {
+            Standing::NotYetValid { from } => format!("it waits until {from}; until then {other}"),
+            Standing::Valid | Standing::Grace { .. } => {
+                format!("it is kept; {other}, because it includes more or holds longer")
+            }
+            Standing::Expired { .. } | Standing::RolledBack { .. } => {
+                format!("it changes nothing: {}; {other}", why_missing(&entry.license, entry.standing))
+            }
+        })
+    }
+}
+
+impl Entry {
+    /// How it stands, in one word.
+    pub fn word(&self) -> &'static str {
+        word(self.standing)
+    }
+
+    /// Why it does not let synchronization go on, if it does not.
+    pub fn detail(&self) -> Option<String> {
+        let entitles = self.license.entitles(self.standing, Feature::HcvSync);
+        (!entitles).then(|| why_missing(&self.license, self.standing))
+    }
+}
+
+fn word(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Valid => "valid",
+        Standing::Grace { .. } => "grace",
+        Standing::NotYetValid { .. } => "not_yet_valid",
+        Standing::Expired { .. } => "expired",
+        Standing::RolledBack { .. } => "rolled_back",
+    }
+}
+
+fn why_missing(license: &License, standing: Standing) -> String {
+    match standing {
+        Standing::NotYetValid { from } => format!("it is valid from {from} on"),
+        Standing::Expired { since } => format!("it expired on {}, its grace ended on {since}", license.expires),
+        Standing::RolledBack { highest } => {
+            format!("its counter went back: it is {}, and {highest} was seen here", license.counter)
+        }
+        Standing::Valid | Standing::Grace { .. } if license.features.is_some() => {
+            format!("it is of the tier `{}`, and does not name `hcv_sync`", license.tier.as_str())
+        }
+        Standing::Valid | Standing::Grace { .. } => {
+            format!("it is of the tier `{}`, and synchronization needs `enterprise`", license.tier.as_str())
+        }
+    }
+}

@@ -1,0 +1,450 @@
+//! Who keeps the root key between starts: how it is opened, replaced, and sealed again under Transit.
+//!
+//! A file is replaced by way of a second one beside it, `<file>.next`: it is written first, then
+//! the database is wrapped under it in one transaction, then it takes the first one's place.
+//! Whatever dies in between, one of the two opens the database, and the next start tidies up.
+//! What Transit sealed is kept in the database, so a new one comes with that very transaction.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use tokio::sync::Mutex;
+use vaultterm_hcv::{Binding, Transit, TransitCiphertext};
+use vaultterm_sealing::{InstanceId, RootKey, RootKeyError, RootKeyId, SealingError};
+use vaultterm_store::{Context, Database, SealedRoot, Store, StoreError};
+use vaultterm_sync::{FaultClass, RemoteFault};
+
+use crate::transit_source::TransitSource;
+
+/// Who keeps the root key.
+#[derive(Debug)]
+pub enum RootKeeper {
+    /// A file of this machine.
+    File(PathBuf),
+    /// Whoever started the process, in its environment: for tests.
+    Given(RootKey),
+    /// A Transit key of a Vault.
+    Transit {
+        /// The key, and the way to it as it is configured now.
+        transit: TransitSource,
+        /// A ciphertext from the configuration, tried before those in the database.
+        configured: Option<String>,
+    },
+}
+
+/// Why the database could not be unlocked.
+#[derive(Debug, thiserror::Error)]
+pub enum UnlockError {
+    /// There is no key file.
+    #[error("there is no master key at {0}")]
+    Missing(PathBuf),
+    /// The key cannot be read, or is not one.
+    #[error("the master key cannot be used")]
+    Key(#[from] RootKeyError),
+    /// It is another key.
+    #[error("the master key does not open this database")]
+    Wrong(#[source] SealingError),
+    /// There is nothing that the seal could open.
+    #[error("the root key was never sealed under {0}")]
+    NeverSealed(String),
+    /// The seal does not open.
+    #[error("the root key is sealed, and Vault did not open it: {}", .0.message)]
+    Vault(RemoteFault),
+    /// The file could not be replaced.
+    #[error("cannot replace the master key file {path}")]
+    File {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The root key in use is in no file that is known.
+    #[error("neither {0} nor the file beside it holds the root key in use; nothing was changed")]
+    Elsewhere(PathBuf),
+    /// A backup or its database needs another root key than the one at hand.
+    #[error("the root key {needed} is needed, and {holder} holds {held}", needed = needed.0, held = named(*held))]
+    OtherKey {
+        /// The one that opens it.
+        needed: RootKeyId,
+        /// The one at hand, if there is one.
+        held: Option<RootKeyId>,
+        /// Who should hold it.
+        holder: String,
+        /// The file beside it that a rotation left, when it is in there.
+        beside: Option<PathBuf>,
+    },
+    /// The root key is not ours to replace.
+    #[error("the root key is given in the environment: it cannot be replaced from here")]
+    NotOurs,
+    /// The database failed.
+    #[error(transparent)]
+    Store(StoreError),
+}
+
+fn named(held: Option<RootKeyId>) -> String {
+    held.map_or_else(|| "none".to_owned(), |id| id.0.to_string())
+}
+
+impl UnlockError {
+    /// Returns what to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Missing(_) => {
+                "put the key file back, from where you keep it apart from the database, or name its place (MASTER_KEY_FILE): nothing in the database opens without it"
+            }
+            Self::Wrong(_) => "use the key that was made together with it (MASTER_KEY_FILE)",
+            Self::Vault(fault) => return fault.hint.clone(),
+            Self::OtherKey { beside: Some(path), .. } => {
+                let path = path.display();
+                return Some(format!("{path} holds it: set MASTER_KEY_FILE to it, here and for the server"));
+            }
+            Self::OtherKey { .. } => {
+                "name the file with the key that was in use when the backup was made: MASTER_KEY_FILE"
+            }
+            Self::File { .. } => "the server must be able to write to the folder of the master key",
+            Self::Elsewhere(_) => "put the file back that the server was started with, then rotate again",
+            Self::NotOurs => "keep the root key in a file (MASTER_KEY_FILE) or under Transit",
+            // The operator seals it with a command: the command line says which.
+            Self::NeverSealed(_) | Self::Key(_) | Self::Store(_) => return None,
+        };
+        Some(hint.to_owned())
+    }
+
+    /// Says whether Vault refused the login: trying again soon may get the role locked, or keep it so.
+    #[must_use]
+    pub fn is_refused_login(&self) -> bool {
+        matches!(self, Self::Vault(RemoteFault { class: FaultClass::LoginRefused, .. }))
+    }
+
+    /// Says whether waiting may help: Vault is away, and may come back.
+    #[must_use]
+    pub fn may_heal(&self) -> bool {
+        matches!(self, Self::Vault(_))
+    }
+}
+
+impl From<StoreError> for UnlockError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Sealing(error) => Self::Wrong(error),
+            error => Self::Store(error),
+        }
+    }
+}
+
+impl RootKeeper {
+    /// Returns the name of the provider, as `KEY_PROVIDER` has it.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::File(_) | Self::Given(_) => "local",
+            Self::Transit { .. } => "hcv-transit",
+        }
+    }
+
+    /// Returns where the root key is kept, for people.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match self {
+            Self::File(path) => path.display().to_string(),
+            Self::Given(_) => "the environment".to_owned(),
+            Self::Transit { transit, .. } => transit.current().describe(),
+        }
+    }
+
+    /// Opens the database with the root key.
+    ///
+    /// # Errors
+    /// [`UnlockError`]; where it [may heal](UnlockError::may_heal), trying again does no harm.
+    pub async fn unlock(&self, database: &Database) -> Result<(Store, RootKey), UnlockError> {
+        match self {
+            Self::File(path) => unlock_with_file(path, database).await,
+            Self::Given(key) => {
+                let key = key.duplicate();
+                Ok((database.unlock(&key).await?, key))
+            }
+            Self::Transit { transit, configured } => {
+                let known = (database.instance().await?, database.root_id().await?);
+                let sealed = database.sealed_roots().await?;
+                let key = open_sealed(&transit.fresh().await, configured.as_deref(), known, &sealed).await?;
+                Ok((database.unlock(&key).await?, key))
+            }
+        }
+    }
+
+    /// Finds the root key with an id, and changes nothing: beside a running server, or where there
+    /// is no database yet. `sealed` is what a seal made of root keys.
+    ///
+    /// # Errors
+    /// [`UnlockError::OtherKey`] when another one is at hand.
+    pub async fn find(
+        &self,
+        instance: InstanceId,
+        id: RootKeyId,
+        sealed: &[SealedRoot],
+    ) -> Result<RootKey, UnlockError> {
+        match self {
+            Self::File(path) => find_in_files(path, id),
+            Self::Given(key) if key.id() == id => Ok(key.duplicate()),
+            Self::Given(key) => {
+                Err(UnlockError::OtherKey { needed: id, held: Some(key.id()), holder: self.describe(), beside: None })
+            }
+            Self::Transit { transit, configured } => {
+                open_sealed(&transit.fresh().await, configured.as_deref(), (instance, Some(id)), sealed).await
+            }
+        }
+    }
+
+    /// Draws a new root key, wraps the keyring under it, and keeps it where the old one was.
+    async fn replace(&self, store: &Store, context: &Context, old: &RootKey) -> Result<RootKey, UnlockError> {
+        let new = RootKey::generate();
+        match self {
+            Self::Given(_) => return Err(UnlockError::NotOurs),
+            Self::File(path) => {
+                let in_use = store.keyring_status().await?.root_id;
+                settle(path, in_use.ok_or(StoreError::Malformed("root key id"))?)?;
+                new.write_new(&beside(path, "next"))?;
+                // From the commit on, nothing but this file opens the database: its name must last.
+                sync_folder(path)?;
+                store.rotate_root_key(context, old, &new, None).await?;
+                if let Err(error) = promote(path) {
+                    // The new key is in use and in its file; only the file's name is not right yet.
+                    tracing::error!(%error, "the new master key stays in {}.next until the next start", path.display());
+                }
+            }
+            Self::Transit { transit, .. } => {
+                let transit = transit.fresh().await;
+                let sealed =
+                    seal(&transit, store.instance(), &new, context.now_us).await.map_err(UnlockError::Vault)?;
+                store.rotate_root_key(context, old, &new, Some(&sealed)).await?;
+            }
+        }
+        Ok(new)
+    }
+
+    /// Seals the root key anew under the newest version of the Transit key.
+    async fn reseal(&self, store: &Store, context: &Context, root: &RootKey) -> Result<(), UnlockError> {
+        let Self::Transit { transit, .. } = self else {
+            let why = "the root key is kept in a file, not sealed under Transit: there is nothing to seal anew";
+            return Err(UnlockError::Store(StoreError::Refused(why.to_owned())));
+        };
+        let transit = transit.fresh().await;
+        let current = store.keyring_status().await?.sealed.into_iter().find(|sealed| sealed.root_id == root.id());
+        let sealed = match current {
+            Some(sealed) => {
+                let bound = RootKey::sealing_context(store.instance(), root.id());
+                let before = ciphertext(&sealed)?;
+                let after = transit.reseal(&before, &bound).await.map_err(UnlockError::Vault)?;
+                sealed_root(root.id(), after, context.now_us)
+            }
+            // So far it stood in the configuration only.
+            None => seal(&transit, store.instance(), root, context.now_us).await.map_err(UnlockError::Vault)?,
+        };
+        Ok(store.keep_sealed_root(context, &sealed).await?)
+    }
+}
+
+/// Seals a root key of an installation.
+///
+/// # Errors
+/// [`RemoteFault`] when Vault does not do it.
+pub async fn seal(
+    transit: &Transit,
+    instance: InstanceId,
+    root: &RootKey,
+    now_us: i64,
+) -> Result<SealedRoot, RemoteFault> {
+    let bound = RootKey::sealing_context(instance, root.id());
+    let sealed = transit.seal(&root.to_sealed_form(instance), &bound).await?;
+    Ok(sealed_root(root.id(), sealed, now_us))
+}
+
+fn sealed_root(root_id: RootKeyId, sealed: TransitCiphertext, created_us: i64) -> SealedRoot {
+    SealedRoot { root_id, binding: sealed.binding.as_str().to_owned(), ciphertext: sealed.text, created_us }
+}
+
+fn ciphertext(sealed: &SealedRoot) -> Result<TransitCiphertext, UnlockError> {
+    let binding = Binding::ALL.into_iter().find(|binding| binding.as_str() == sealed.binding);
+    let binding = binding.ok_or(UnlockError::Store(StoreError::Malformed("binding of a sealed root key")))?;
+    Ok(TransitCiphertext { text: sealed.ciphertext.clone(), binding })
+}
+
+/// Opens the root key with the key file, or with the one that a rotation left beside it.
+async fn unlock_with_file(path: &Path, database: &Database) -> Result<(Store, RootKey), UnlockError> {
+    let next = beside(path, "next");
+    let first = if path.exists() { Some(RootKey::read(path)?) } else { None };
+    let refused = match first {
+        Some(key) => match database.unlock(&key).await {
+            Ok(store) => return Ok((store, key)),
+            Err(error) => error.into(),
+        },
+        None => UnlockError::Missing(path.to_owned()),
+    };
+    if !matches!(refused, UnlockError::Wrong(_) | UnlockError::Missing(_)) || !next.exists() {
+        return Err(refused);
+    }
+    let key = RootKey::read(&next)?;
+    match database.unlock(&key).await {
+        Ok(store) => {
+            tracing::warn!("a rotation of the root key had been cut off after its end: tidying up");
+            promote(path)?;
+            Ok((store, key))
+        }
+        Err(_) => Err(refused),
+    }
+}
+
+/// Finds a root key in the key file, or in the one that a rotation is about to put in its place.
+fn find_in_files(path: &Path, id: RootKeyId) -> Result<RootKey, UnlockError> {
+    let read = |file: &Path| Ok::<_, RootKeyError>(if file.exists() { Some(RootKey::read(file)?) } else { None });
+    let first = read(path)?;
+    let held = first.as_ref().map(RootKey::id);
+    if let Some(key) = first.filter(|key| key.id() == id).or(read(&beside(path, "next"))?.filter(|key| key.id() == id))
+    {
+        return Ok(key);
+    }
+    let previous = beside(path, "previous");
+    let beside = read(&previous)?.filter(|key| key.id() == id).map(|_| previous);
+    Err(UnlockError::OtherKey { needed: id, held, holder: path.display().to_string(), beside })
+}
+
+/// Opens what Transit sealed: from the configuration, else what was kept.
+async fn open_sealed(
+    transit: &Transit,
+    configured: Option<&str>,
+    (instance, in_use): (InstanceId, Option<RootKeyId>),
+    kept: &[SealedRoot],
+) -> Result<RootKey, UnlockError> {
+    let mut refused = None;
+    if let (Some(text), Some(id)) = (configured, in_use) {
+        for binding in Binding::ALL {
+            let sealed = TransitCiphertext { text: text.to_owned(), binding };
+            match open_one(transit, instance, id, &sealed).await {
+                Ok(key) => return Ok(key),
+                Err(error @ UnlockError::Vault(RemoteFault { class: FaultClass::Misconfigured, .. })) => {
+                    refused.get_or_insert(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        tracing::warn!("MASTER_KEY_CIPHERTEXT does not open the root key in use; trying what the database keeps");
+    }
+    for sealed in kept.iter().filter(|sealed| in_use.is_none_or(|id| sealed.root_id == id)) {
+        match open_one(transit, instance, sealed.root_id, &ciphertext(sealed)?).await {
+            Ok(key) => return Ok(key),
+            // An older one may still open, where the newest does not.
+            Err(error @ UnlockError::Vault(RemoteFault { class: FaultClass::Misconfigured, .. })) => {
+                refused.get_or_insert(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(refused.unwrap_or_else(|| UnlockError::NeverSealed(transit.describe())))
+}
+
+async fn open_one(
+    transit: &Transit,
+    instance: InstanceId,
+    id: RootKeyId,
+    sealed: &TransitCiphertext,
+) -> Result<RootKey, UnlockError> {
+    let bound = RootKey::sealing_context(instance, id);
+    let opened = transit.open(sealed, &bound).await.map_err(UnlockError::Vault)?;
+    Ok(RootKey::from_sealed_form(&opened, instance)?)
+}
+
+/// Makes sure that the root key in use is in the key file, so that one beside it is nobody's: a
+/// draw of a rotation that never came to be. The database knows which key that is.
+fn settle(path: &Path, in_use: RootKeyId) -> Result<(), UnlockError> {
+    let next = beside(path, "next");
+    let holds = |file: &Path| Ok::<_, RootKeyError>(file.exists() && RootKey::read(file)?.id() == in_use);
+    if holds(path)? {
+        return match fs::remove_file(&next) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(UnlockError::File { path: next, source }),
+            _ => Ok(()),
+        };
+    }
+    if holds(&next)? { promote(path) } else { Err(UnlockError::Elsewhere(path.to_owned())) }
+}
+
+/// Puts the new key file in the old one's place, and keeps the old one: older backups of the
+/// database open with it.
+fn promote(path: &Path) -> Result<(), UnlockError> {
+    let failed = |source| UnlockError::File { path: path.to_owned(), source };
+    if path.exists() {
+        fs::rename(path, beside(path, "previous")).map_err(failed)?;
+    }
+    fs::rename(beside(path, "next"), path).map_err(failed)?;
+    sync_folder(path)
+}
+
+/// Makes the names of the key files outlast a power cut.
+fn sync_folder(path: &Path) -> Result<(), UnlockError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let synced = fs::File::open(folder).and_then(|folder| folder.sync_all());
+    synced.map_err(|source| UnlockError::File { path: path.to_owned(), source })
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{suffix}"));
+    path.with_file_name(name)
+}
+
+/// The root key in use, and who keeps it. One rotation at a time.
+pub struct RootKeys {
+    /// The keeper.
+    pub keeper: RootKeeper,
+    root: Mutex<RootKey>,
+}
+
+impl RootKeys {
+    /// Takes the root key that the database was unlocked with.
+    #[must_use]
+    pub fn new(keeper: RootKeeper, root: RootKey) -> Self {
+        Self { keeper, root: Mutex::new(root) }
+    }
+
+    /// Replaces the root key by a new one, kept where the old one was.
+    ///
+    /// # Errors
+    /// [`UnlockError`]: the old one is still in use.
+    pub async fn replace(&self, store: &Store, context: &Context) -> Result<(), UnlockError> {
+        let mut root = self.root.lock().await;
+        *root = self.keeper.replace(store, context, &root).await?;
+        Ok(())
+    }
+
+    /// Seals the root key again, under the newest version of the Transit key.
+    ///
+    /// # Errors
+    /// [`UnlockError`]: the seal before holds.
+    pub async fn reseal(&self, store: &Store, context: &Context) -> Result<(), UnlockError> {
+        let root = self.root.lock().await;
+        self.keeper.reseal(store, context, &root).await
+    }
+
+    /// Rotates the key that values are sealed under. What is sealed under the old one still has to be moved.
+    ///
+    /// # Errors
+    /// [`UnlockError`].
+    pub async fn rotate_record_key(&self, store: &Store, context: &Context) -> Result<(), UnlockError> {
+        let root = self.root.lock().await;
+        Ok(store.rotate_record_key(context, &root).await?)
+    }
+
+    /// Rotates the key that the audit log is signed with.
+    ///
+    /// # Errors
+    /// [`UnlockError`].
+    pub async fn rotate_audit_key(&self, store: &Store, context: &Context) -> Result<(), UnlockError> {
+        let root = self.root.lock().await;
+        Ok(store.rotate_audit_key(context, &root).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,74 @@
+//! Starting runs: the one way, for people and for the schedule.
+
+use std::collections::BTreeSet;
+
+use uuid::Uuid;
+use vaultterm_reconcile::HaltKind;
+use vaultterm_store::{CollectionRole, Scope};
+use vaultterm_sync::{Clock as _, ConnectionId, EngineError, PlanId, Run, RunId, RunRequest, Trigger};
+
+use crate::{access, caller::Caller, clock::SystemClock, refusal::Refusal, services::Services};
+
+/// What a caller asks of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Start {
+    /// A stored plan to apply exactly as shown; the run makes a new one without.
+    pub plan_id: Option<Uuid>,
+    /// The names of the halts that a person looked into and accepts.
+    pub acknowledge: Vec<String>,
+}
+
+/// Starts a run, and returns before it ends.
+///
+/// # Errors
+/// [`Refusal`]; `Paused`, `RunInProgress`, `PlanNotApplicable`.
+pub async fn start(services: &Services, caller: &Caller, connection: Uuid, asked: Start) -> Result<Run, Refusal> {
+    access::scope(services, caller, Scope::SyncRun).await?;
+    let id = access::connection(services, caller, connection, CollectionRole::Editor).await?;
+    let found = services.store.connection_summary(id).await?;
+    let connection = found.ok_or_else(|| Refusal::not_found("connection"))?.connection;
+    if connection.paused {
+        return Err(Refusal::paused(Some(&connection.name)));
+    }
+    if services.closing.is_cancelled() {
+        return Err(Refusal::closing());
+    }
+    let request = RunRequest {
+        run_id: RunId(services.ids.draw(SystemClock.now())),
+        plan_id: asked.plan_id.map(PlanId),
+        acknowledge: halts(&asked.acknowledge)?,
+        trigger: Trigger::Manual,
+        actor: caller.actor(),
+    };
+    Ok(begin(services, id, request).await?)
+}
+
+/// Begins a run and leaves it to a task of its own. Returns the run as it was recorded.
+pub(crate) async fn begin(services: &Services, id: ConnectionId, request: RunRequest) -> Result<Run, EngineError> {
+    let begun = services.engine.begin(id, request).await?;
+    let run = begun.run.clone();
+    let feed = services.runs.guarded(run.id, &services.closing);
+    let engine = services.engine.clone();
+    services.tasks.spawn(async move {
+        let ended = engine.run(begun, &*feed.run, &feed.run.cancel).await;
+        tracing::info!(
+            run = %ended.id,
+            connection = %ended.connection_id,
+            state = ?ended.state,
+            requests = ended.requests,
+            "run ended"
+        );
+    });
+    Ok(run)
+}
+
+fn halts(names: &[String]) -> Result<BTreeSet<HaltKind>, Refusal> {
+    let find = |(at, name): (usize, &String)| {
+        let mut acceptable = HaltKind::ALL.iter().copied().filter(|kind| kind.can_be_acknowledged());
+        let known: Vec<_> = acceptable.clone().map(HaltKind::as_str).collect();
+        acceptable.find(|kind| kind.as_str() == name).ok_or_else(|| {
+            Refusal::field(format!("acknowledge[{at}]"), format!("expected one of {}", known.join(", ")))
+        })
+    };
+    names.iter().enumerate().map(find).collect()
+}

@@ -1,0 +1,130 @@
+//! What operations work with.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use vaultterm_hcv::VaultConnector;
+use vaultterm_store::{Context, Store};
+use vaultterm_sync::{Clock as _, Engine, Ids, RandomIds};
+
+use crate::{
+    actors::scheduler,
+    anchors::{Anchors, AuditOptions},
+    clock::SystemClock,
+    deliveries::Sender,
+    denials::Denials,
+    entry_json::EntryJson,
+    leases::Leases,
+    licensing::{LicenseSettings, Licensing},
+    password::Passwords,
+    root_key::RootKeys,
+    runs::feed::LiveRuns,
+    throttle::{Throttle, Turns},
+};
+
+/// How long the engine works on a plan, a decision or a reveal before it is stopped gently.
+pub const WITHIN: Duration = Duration::from_secs(10 * 60);
+
+/// The engine as the server runs it.
+pub type ServerEngine = Engine<Store, VaultConnector, SystemClock>;
+
+/// What the operator set.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Plain HTTP to a Vault on another machine is allowed.
+    pub allow_plaintext_vault: bool,
+    /// Where the license is.
+    pub license: LicenseSettings,
+    /// What is kept of the audit log, and where else.
+    pub audit: AuditOptions,
+}
+
+/// Everything that operations work with. Cheap to clone; clones share it.
+#[derive(Clone)]
+pub struct Services {
+    /// The database.
+    pub store: Store,
+    /// Plans, runs and decisions.
+    pub engine: Arc<ServerEngine>,
+    /// The way to Vaults.
+    pub connector: VaultConnector,
+    /// The root key in use, and who keeps it.
+    pub keys: Arc<RootKeys>,
+    /// Runs that go on in this process, and what they tell.
+    pub runs: Arc<LiveRuns>,
+    /// What is done by one task at a time.
+    pub leases: Leases,
+    /// The licenses of this server.
+    pub license: Arc<Licensing>,
+    /// The hashing of passwords.
+    pub passwords: Arc<Passwords>,
+    /// How often one address may try a password.
+    pub throttle: Arc<Throttle>,
+    /// Attempts at passwords, one at a time for each account.
+    pub turns: Arc<Turns>,
+    /// What callers were denied lately.
+    pub denials: Arc<Denials>,
+    /// The anchors of the audit log.
+    pub anchors: Arc<Anchors>,
+    /// The way to receivers of webhooks.
+    pub webhooks: Arc<Sender>,
+    /// How an entry of the audit log is written outside of it.
+    pub entry_json: EntryJson,
+    /// Where ids come from.
+    pub ids: Arc<dyn Ids>,
+    /// What the operator set.
+    pub settings: Arc<Settings>,
+    /// Cancelled when the server shuts down.
+    pub closing: CancellationToken,
+    /// Everything that a shutdown waits for: runs, jobs, and every request that may change something.
+    pub tasks: TaskTracker,
+}
+
+impl Services {
+    /// Puts the services together, of an unlocked database and the keeper of its root key. Hashes one password, so
+    /// takes a moment.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        keys: RootKeys,
+        connector: VaultConnector,
+        settings: Settings,
+        entry_json: EntryJson,
+    ) -> Self {
+        let license = Arc::new(Licensing::new(settings.license.clone()));
+        let closing = CancellationToken::new();
+        let engine = Engine::new(store.clone(), connector.clone(), SystemClock, license.clone());
+        Self {
+            engine: Arc::new(engine.bounded(WITHIN, closing.clone())),
+            store,
+            connector,
+            keys: Arc::new(keys),
+            runs: Arc::default(),
+            leases: Leases::default(),
+            license,
+            passwords: Arc::new(Passwords::new()),
+            throttle: Arc::new(Throttle::new()),
+            turns: Arc::default(),
+            denials: Arc::default(),
+            anchors: Arc::new(Anchors::new(&settings.audit)),
+            webhooks: Arc::default(),
+            entry_json,
+            ids: Arc::new(RandomIds),
+            settings: Arc::new(settings),
+            closing,
+            tasks: TaskTracker::new(),
+        }
+    }
+
+    /// Returns the time, in microseconds since the Unix epoch.
+    #[must_use]
+    pub fn now_us(&self) -> i64 {
+        SystemClock.now().0 / 1_000
+    }
+
+    /// Returns the context of what the server does by itself, at this moment.
+    #[must_use]
+    pub fn own_context(&self) -> Context {
+        Context { actor: scheduler(), source_ip: None, request_id: None, now_us: self.now_us() }
+    }
+}

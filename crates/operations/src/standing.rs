@@ -1,0 +1,125 @@
+//! How a connection stands: what a person must know first.
+
+use jiff::Timestamp;
+use vaultterm_reconcile::{HaltKind, UnixNanos, names};
+use vaultterm_store::ConnectionSummary;
+use vaultterm_sync::{FaultClass, Problem, ProblemClass, Run, RunState, Unlicensed, schedule};
+
+names! {
+    /// How a connection stands.
+    Standing, "standing of a connection" {
+        /// No person has run it yet.
+        New = "new",
+        /// The last run did all there was to do.
+        Ready = "ready",
+        /// A run goes on.
+        Running = "running",
+        /// Conflicts wait for a person.
+        Conflicts = "conflicts",
+        /// The last run wrote nothing, and waits for a person to acknowledge why.
+        Halted = "halted",
+        /// Vault refused the login, or denied what a run needs.
+        AuthFailed = "auth_failed",
+        /// Vault cannot be reached.
+        Unreachable = "unreachable",
+        /// Vault is sealed.
+        RemoteSealed = "remote_sealed",
+        /// Something else stopped the last run.
+        Failed = "failed",
+        /// The last run left something out.
+        Partial = "partial",
+        /// A person paused it.
+        Paused = "paused",
+        /// The license does not include synchronization.
+        Unlicensed = "unlicensed",
+    }
+}
+
+/// A standing, and why, where the standing alone does not say it.
+type Judged = (Standing, Option<String>);
+
+/// Judges how a connection stands.
+pub(crate) fn of(summary: &ConnectionSummary, unlicensed: Option<&Unlicensed>) -> Judged {
+    let because = |why: &str| Some(why.to_owned());
+    if summary.running {
+        return (Standing::Running, None);
+    }
+    if summary.connection.paused {
+        return (Standing::Paused, because("no run starts until it is resumed"));
+    }
+    if let Some(unlicensed) = unlicensed {
+        return (Standing::Unlicensed, Some(unlicensed.to_string()));
+    }
+    if let Some(reason) = &summary.connection.guarded {
+        let why = format!("{reason}: look at the plan, then run it with `rewound` acknowledged");
+        return (Standing::Halted, Some(why));
+    }
+    let Some(run) = &summary.last_run else {
+        return (Standing::New, because("nothing runs by itself until a person ran or applied its first plan"));
+    };
+    match run.state {
+        RunState::Running => (Standing::Running, None),
+        RunState::Halted if run.halts.iter().any(|halt| halt.kind == HaltKind::License) => {
+            (Standing::Halted, because("there was no license when it last ran: the next run goes on where it was"))
+        }
+        RunState::Halted => (Standing::Halted, run.halts.first().map(|halt| halt.detail.clone())),
+        RunState::Failed => rested(summary, failed(run)),
+        // What stopped it half-way stops the next run too, until somebody mends it.
+        RunState::Partial if stopped_by(run).is_some() => rested(summary, failed(run)),
+        _ if summary.open_conflicts > 0 => {
+            (Standing::Conflicts, Some(format!("{} wait for a person", summary.open_conflicts)))
+        }
+        RunState::Partial => (
+            Standing::Partial,
+            run.problems.first().map(|problem| match problem.path.as_str() {
+                "" => problem.detail.clone(),
+                path => format!("{path}: {}", problem.detail),
+            }),
+        ),
+        RunState::Cancelled => (Standing::Partial, because("the last run was cancelled")),
+        RunState::Succeeded => (Standing::Ready, None),
+    }
+}
+
+/// Returns the problem that stopped a whole run, if one did.
+fn stopped_by(run: &Run) -> Option<&Problem> {
+    let stops = |problem: &&Problem| problem.path.is_empty() && problem.class.0 != ProblemClass::TOKEN_NOT_REVOKED;
+    run.problems.iter().find(stops)
+}
+
+/// Judges a connection by a run that was stopped.
+fn failed(run: &Run) -> Judged {
+    let Some(problem) = stopped_by(run).or(run.problems.first()) else { return (Standing::Failed, None) };
+    let is = |class: FaultClass| problem.class.0 == class.as_str();
+    let standing = if is(FaultClass::LoginRefused) || is(FaultClass::Denied) {
+        Standing::AuthFailed
+    } else if is(FaultClass::Unavailable) || is(FaultClass::Unknown) || is(FaultClass::Misconfigured) {
+        Standing::Unreachable
+    } else if is(FaultClass::Sealed) {
+        Standing::RemoteSealed
+    } else {
+        Standing::Failed
+    };
+    (standing, Some(problem.detail.clone()))
+}
+
+/// Returns the moment before which the schedule does not log in again, after Vault refused logins.
+pub(crate) fn next_login(summary: &ConnectionSummary) -> Option<UnixNanos> {
+    let finished = summary.last_run.as_ref().and_then(|run| run.finished)?;
+    let rest = i64::try_from(schedule::login_rest(summary.logins_refused).as_nanos()).unwrap_or(i64::MAX);
+    (summary.logins_refused > 0).then(|| UnixNanos(finished.0.saturating_add(rest)))
+}
+
+/// Adds when the schedule tries a refused login again, and what ends the wait.
+fn rested(summary: &ConnectionSummary, judged: Judged) -> Judged {
+    let (Some(next), (Standing::AuthFailed, Some(detail))) = (next_login(summary), &judged) else { return judged };
+    let next = Timestamp::from_microsecond(next.0.div_euclid(1_000)).unwrap_or(Timestamp::MAX);
+    let wait = format!(
+        "the schedule does not log in before {next}, because Vault locks a role after several refused logins, and may have \
+         done so; a new SecretID, a successful test or a run ends the wait: {detail}"
+    );
+    (Standing::AuthFailed, Some(wait))
+}
+
+#[cfg(test)]
+mod tests;

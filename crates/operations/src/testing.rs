@@ -1,0 +1,88 @@
+//! An installation for tests: a database in a temporary folder, with one owner and one collection.
+
+use tempfile::TempDir;
+use uuid::Uuid;
+use vaultterm_hcv::{ConnectorOptions, VaultConnector};
+use vaultterm_sealing::RootKey;
+use vaultterm_store::{CollectionRole, Database, InstanceRole, JudgedRoles, NewToken, NewUser, Scope, TokenKind};
+use vaultterm_sync::CollectionId;
+
+use crate::{
+    anchors::AuditOptions,
+    caller::{Caller, Origin, anonymous},
+    licensing::LicenseSettings,
+    root_key::{RootKeeper, RootKeys},
+    services::{Services, Settings},
+};
+
+/// An installation.
+pub(crate) struct House {
+    pub(crate) services: Services,
+    /// The owner of the installation and of the collection, with every scope.
+    pub(crate) owner: Caller,
+    pub(crate) collection: CollectionId,
+    _folder: TempDir,
+}
+
+impl House {
+    pub(crate) async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open_sqlite(&folder.path().join("vaultterm.db")).await.unwrap();
+        let root = RootKey::generate();
+        let nobody = vaultterm_store::Context {
+            actor: crate::actors::scheduler(),
+            source_ip: None,
+            request_id: None,
+            now_us: 1_800_000_000_000_000,
+        };
+        database.initialise(&nobody, &root, Some(person("ann@example.com", InstanceRole::Owner))).await.unwrap();
+        let store = database.unlock(&root).await.unwrap();
+        let connector = VaultConnector::new(ConnectorOptions::default());
+        let settings = Settings {
+            allow_plaintext_vault: false,
+            license: LicenseSettings::of_nobody(folder.path()),
+            audit: AuditOptions::default(),
+        };
+        let keys = RootKeys::new(RootKeeper::Given(root.duplicate()), root);
+        let services = Services::new(store, keys, connector, settings, |event| event.seq.to_string());
+        let ann = services.store.user_by_email("ann@example.com").await.unwrap().unwrap();
+        let owner = caller(&services, ann.id, Scope::ALL).await;
+        let context = owner.context(&services);
+        let collection = services.store.create_collection(&context, "infra", ann.id).await.unwrap().id;
+        Self { services, owner, collection, _folder: folder }
+    }
+
+    /// A person with a role on the installation and every scope.
+    pub(crate) async fn person(&self, email: &str, role: InstanceRole) -> Caller {
+        let context = self.owner.context(&self.services);
+        let user = self.services.store.create_user(&context, person(email, role)).await.unwrap();
+        caller(&self.services, user.id, Scope::ALL).await
+    }
+
+    /// A person with a role on the collection and every scope.
+    pub(crate) async fn member(&self, email: &str, role: CollectionRole) -> Caller {
+        let member = self.person(email, InstanceRole::Member).await;
+        let judged = JudgedRoles { by: self.owner.user.id, by_role: Some(CollectionRole::Owner), member_role: None };
+        let context = self.owner.context(&self.services);
+        let (collection, user) = (self.collection, member.user.id);
+        self.services.store.grant(&context, collection, user, role, &judged).await.unwrap();
+        member
+    }
+
+    /// A caller's person with a token of these scopes.
+    pub(crate) async fn with_scopes(&self, of: &Caller, scopes: &[Scope]) -> Caller {
+        caller(&self.services, of.user.id, scopes).await
+    }
+}
+
+fn person(email: &str, role: InstanceRole) -> NewUser {
+    NewUser { email: email.to_owned(), name: email.to_owned(), role, password_hash: None }
+}
+
+async fn caller(services: &Services, user_id: Uuid, scopes: &[Scope]) -> Caller {
+    let origin = Origin { request_id: "r".to_owned(), source_ip: None };
+    let new =
+        NewToken { user_id, kind: TokenKind::Api, name: "t".to_owned(), scopes: scopes.to_vec(), expires_us: None };
+    let (_, token) = services.store.issue_token(&anonymous(services, &origin), new).await.unwrap();
+    crate::caller::authenticate(services, token.expose(), origin).await.unwrap()
+}
