@@ -7,10 +7,11 @@ use vaultterm_sync::{FaultClass, RemoteFault};
 use zeroize::Zeroizing;
 
 use crate::{
-    fault::{self, Absence, TransportError},
+    fault::{self, Absence},
     http::{Answer, Effect, Namespace, Request, Transport},
     redaction::Secrets,
     route::Route,
+    transport::TransportError,
     wire::{self, Envelope},
 };
 

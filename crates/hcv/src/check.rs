@@ -53,3 +53,9 @@ impl TestReport {
         self.checks.push(Check { name: name.into(), ok: false, detail, hint });
     }
 }
+
+/// Reports a failed check and returns its fault.
+pub(crate) fn failed(report: &mut TestReport, name: &str, fault: RemoteFault) -> RemoteFault {
+    report.fail(name, &fault);
+    fault
+}

@@ -17,10 +17,10 @@ use vaultterm_sync::{
 };
 
 use crate::{
-    TestReport, VaultAddress, VaultRemote, approle,
-    check::Server,
+    ConnectorOptions, TestReport, VaultAddress, VaultRemote, approle,
+    check::{Server, failed},
     deadline::Deadline,
-    fault::{self, Stage},
+    fault,
     helping::RefusedHeaders,
     http::{Namespaces, Transport},
     namespaces,
@@ -30,58 +30,11 @@ use crate::{
     session::Session,
     sys::{Health, Mount},
     tls,
+    transport::Stage,
 };
-
-/// The ways to list the stamps of a scope.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Listing {
-    /// The cheapest way that the server and the role allow.
-    #[default]
-    Auto,
-    /// OpenBao's `SCAN detailed-metadata`. It is an error if that does not work.
-    Scan,
-    /// OpenBao's `LIST detailed-metadata` for each folder. It is an error if that does not work.
-    DetailedList,
-    /// `LIST metadata` and one metadata request per key. This works on every server.
-    PerKey,
-}
 
 /// The time for which the creation of a connection waits for a server that does not answer.
 const ASKING_MAX: Duration = Duration::from_secs(10);
-
-/// The settings that the operator chooses for all connections.
-#[derive(Clone, Debug)]
-pub struct ConnectorOptions {
-    /// Whether plain http may go to other machines (`VAULTTERM_ALLOW_PLAINTEXT_VAULT`).
-    pub allow_plaintext: bool,
-    /// The time limit for opening a connection, TLS included.
-    pub connect_timeout: Duration,
-    /// The time limit for one request, body included.
-    pub request_timeout: Duration,
-    /// The time limit for the whole test of a connection, and for the unwrapping of a `SecretID`. A login, an
-    /// unwrapping or a revocation that is in progress at that time still ends, within the time of one request.
-    pub answer_timeout: Duration,
-    /// The way to list stamps.
-    pub listing: Listing,
-    /// The number of keys per page of a listing.
-    pub page_size: u32,
-    /// The maximum number of concurrent listing requests.
-    pub listing_concurrency: usize,
-}
-
-impl Default for ConnectorOptions {
-    fn default() -> Self {
-        Self {
-            allow_plaintext: false,
-            connect_timeout: Duration::from_secs(5),
-            request_timeout: Duration::from_secs(30),
-            answer_timeout: Duration::from_secs(60),
-            listing: Listing::Auto,
-            page_size: 1_000,
-            listing_concurrency: 8,
-        }
-    }
-}
 
 /// Opens sessions with Vault and OpenBao servers. Clones share what they learn about servers.
 #[derive(Clone, Debug)]
@@ -307,12 +260,6 @@ impl Connector for VaultConnector {
             self.open(connection, secrets, &mut TestReport::default(), Deadline::NONE).await?;
         Ok(Connected { remote, identity, secret_id_expires })
     }
-}
-
-/// Reports a failed check and returns its fault.
-pub(crate) fn failed(report: &mut TestReport, name: &str, fault: RemoteFault) -> RemoteFault {
-    report.fail(name, &fault);
-    fault
 }
 
 /// Returns the headers that name the namespaces of a connection.

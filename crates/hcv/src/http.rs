@@ -23,10 +23,11 @@ use vaultterm_sync::{FaultClass, RemoteFault};
 use zeroize::Zeroizing;
 
 use crate::{
-    fault::{self, TransportError},
     helping::{Helping, RefusedHeaders},
     redaction::{Secrets, Sent},
+    remote_fault,
     route::Route,
+    transport::TransportError,
     wire,
 };
 
@@ -197,7 +198,7 @@ impl Answer {
                 (what, "something in between may have changed it, or the server is of a kind not known here")
             };
             let message = format!("{doing}: the answer (HTTP {}) {what}", self.status.as_u16());
-            fault::hinted(FaultClass::Protocol, message, hint)
+            remote_fault::hinted(FaultClass::Protocol, message, hint)
         })
     }
 }

@@ -25,12 +25,13 @@ use vaultterm_sync::{FaultClass, RemoteFault};
 
 use crate::{
     Listing,
-    fault::{self, Absence, TransportError},
+    fault::{self, Absence},
     http::{Answer, Request},
     kv2::{KeyMetadata, Seen},
     remote::VaultRemote,
     route::encode,
     session::CallError,
+    transport::TransportError,
     wire::{self, Envelope},
 };
 

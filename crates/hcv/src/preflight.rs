@@ -10,7 +10,7 @@ use vaultterm_sync::{Connection, FaultClass, Freshness, RemoteFault};
 
 use crate::{
     Listing, TestReport, approle,
-    connector::failed,
+    check::failed,
     fault, freshness,
     http::{Answer, Namespace, Request},
     needs::{Login, Need, Optional, Ways, needs, optional, paths, revoking},

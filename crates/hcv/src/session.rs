@@ -24,9 +24,10 @@ use vaultterm_sync::{FaultClass, RemoteFault};
 
 use crate::{
     approle::{self, Login},
-    fault::{self, TransportError},
+    fault,
     http::{Answer, Request, Transport},
     sys::Capabilities,
+    transport::TransportError,
 };
 
 /// Why a call failed.
