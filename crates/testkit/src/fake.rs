@@ -4,6 +4,7 @@
 //! Start reading at [`FakeKv`]. Clones share the same mount. `fake/session.rs` holds the requests of a
 //! session.
 
+mod entry;
 mod session;
 
 use std::{
@@ -13,15 +14,12 @@ use std::{
 };
 
 use vaultterm_reconcile::{RemoteSight, UnixNanos};
-use vaultterm_sealing::SecretText;
-use vaultterm_sync::{
-    Connected, Connection, ConnectionSecrets, Connector, Credential, FaultClass, RemoteFault, RemoteIdentity,
-};
+use vaultterm_sync::{Credential, FaultClass, RemoteFault, RemoteIdentity};
 
 pub use self::session::FakeRemote;
 use crate::{
     Data, Fuse, KvMount, ManualClock, Mishap,
-    fault::{Operation, Request, Rule, Verdict, fault},
+    fault::{Request, Rule, Verdict, fault},
     mishap::Condition,
 };
 
@@ -106,17 +104,6 @@ impl FakeKv {
             crowds: Vec::new(),
         };
         Self { inner: Arc::new(Mutex::new(inner)), clock, fuse }
-    }
-
-    /// Opens a session on a path prefix without a login.
-    #[must_use]
-    pub fn session(&self, prefix: &str, instance: &str) -> FakeRemote {
-        let mut inner = self.inner();
-        inner.sessions_open += 1;
-        let (token, secret_id, accessor) =
-            (inner.condition.tokens_ended, inner.secret_id.clone(), inner.identity.mount_accessor.clone());
-        drop(inner);
-        FakeRemote::new(self.clone(), (prefix, instance), (secret_id, token), accessor)
     }
 
     /// Gives a test access to the mount, to read or change it as an administrator.
@@ -375,43 +362,10 @@ impl Inner {
         if self.forbidden.contains(path) {
             return RemoteSight::Unreadable("permission denied".to_owned());
         }
-        self.shown().key(path).map_or(RemoteSight::ProvenAbsent, |key| RemoteSight::Seen(session::entry(key, now)))
+        self.shown().key(path).map_or(RemoteSight::ProvenAbsent, |key| RemoteSight::Seen(entry::entry(key, now)))
     }
 
     fn accepts(&self, credential: &Credential) -> bool {
         matches!(credential, Credential::SecretId(secret_id) if secret_id.expose() == self.secret_id)
-    }
-}
-
-impl Connector for FakeKv {
-    type Remote = FakeRemote;
-
-    async fn unwrap_secret_id(
-        &self,
-        _: &Connection,
-        secrets: &ConnectionSecrets,
-    ) -> Result<Option<SecretText>, RemoteFault> {
-        let Credential::WrappingToken(token) = &secrets.credential else { return Ok(None) };
-        let request = Request { operation: Operation::Unwrap, path: String::new(), version: None };
-        let unwrap = |inner: &mut Inner, _| match inner.wrapped.remove(token.expose()) {
-            Some(held) => Ok(Some(SecretText::new(held))),
-            None => Err(fault(FaultClass::LoginRefused)),
-        };
-        Ok(self.request(request, None, unwrap).await?)
-    }
-
-    async fn connect(
-        &self,
-        connection: &Connection,
-        secrets: &ConnectionSecrets,
-    ) -> Result<Connected<FakeRemote>, RemoteFault> {
-        let request = Request { operation: Operation::Connect, path: String::new(), version: None };
-        let login = |inner: &mut Inner, _| match inner.accepts(&secrets.credential) {
-            true => Ok(inner.identity.clone()),
-            false => Err(fault(FaultClass::LoginRefused)),
-        };
-        let identity = self.request(request, None, login).await?;
-        let remote = self.session(&connection.path, &connection.options.instance);
-        Ok(Connected { remote, identity, secret_id_expires: None })
     }
 }

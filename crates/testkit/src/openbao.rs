@@ -26,7 +26,6 @@ mod setup;
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -170,24 +169,6 @@ impl OpenBao {
     #[must_use]
     pub fn root_token(&self) -> &str {
         &self.root_token
-    }
-
-    /// Returns the administrator, in the root namespace.
-    #[must_use]
-    pub fn root(&self) -> Root<'_> {
-        Root::new(self, String::new())
-    }
-
-    /// Returns the administrator, in a namespace.
-    #[must_use]
-    pub fn root_in(&self, namespace: &str) -> Root<'_> {
-        Root::new(self, namespace.to_owned())
-    }
-
-    /// Returns a back door for the contract suite, at a new KV v2 mount and a prefix below it.
-    #[must_use]
-    pub fn backdoor(self: &Arc<Self>, mount: &str, prefix: &str) -> OpenBaoBackdoor {
-        OpenBaoBackdoor::new(Arc::clone(self), mount, prefix)
     }
 
     /// Seals the server.

@@ -2,18 +2,15 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use vaultterm_reconcile::{
-    Annotation, OlderVersion, OlderVersions, RecordId, RemoteEntry, RemoteHead, RemoteSight, RemoteSnapshot,
-    RemoteStamp, SecretPath, UnixNanos, Version,
+use vaultterm_reconcile::{RemoteSight, RemoteSnapshot, SecretPath, UnixNanos, Version};
+use vaultterm_sealing::{SecretFields, SecretText};
+use vaultterm_sync::{
+    Connected, Connection, ConnectionSecrets, Connector, Credential, FaultClass, Freshness, Mark, Remote, RemoteFault,
+    SecretRead, WriteReceipt,
 };
-use vaultterm_sealing::SecretFields;
-use vaultterm_sync::{FaultClass, Freshness, Mark, Remote, RemoteFault, SecretRead, WriteReceipt};
 
-use super::{FakeKv, Inner, Refused};
-use crate::{
-    KvKey,
-    fault::{Operation, Request, fault},
-};
+use super::{FakeKv, Inner, Refused, entry};
+use crate::fault::{Operation, Request, fault};
 
 /// A session on a path prefix of a [`FakeKv`].
 pub struct FakeRemote {
@@ -47,13 +44,21 @@ impl Drop for UnderWay<'_> {
     }
 }
 
+impl FakeKv {
+    /// Opens a session on a path prefix without a login.
+    #[must_use]
+    pub fn session(&self, prefix: &str, instance: &str) -> FakeRemote {
+        let mut inner = self.inner();
+        inner.sessions_open += 1;
+        let (token, secret_id, accessor) =
+            (inner.condition.tokens_ended, inner.secret_id.clone(), inner.identity.mount_accessor.clone());
+        drop(inner);
+        FakeRemote::new(self.clone(), (prefix, instance), (secret_id, token), accessor)
+    }
+}
+
 impl FakeRemote {
-    pub(super) fn new(
-        kv: FakeKv,
-        (prefix, instance): (&str, &str),
-        (secret_id, token): (String, u64),
-        accessor: String,
-    ) -> Self {
+    fn new(kv: FakeKv, (prefix, instance): (&str, &str), (secret_id, token): (String, u64), accessor: String) -> Self {
         Self {
             kv,
             prefix: prefix.to_owned(),
@@ -197,7 +202,7 @@ impl Remote for FakeRemote {
             Ok(Some(SecretRead {
                 fields: SecretFields::from_trusted(read.data.clone()),
                 version_created: read.created,
-                annotation: annotation(key),
+                annotation: entry::annotation(key),
             }))
         })
         .await
@@ -273,33 +278,35 @@ impl Remote for FakeRemote {
     }
 }
 
-pub(super) fn entry(key: &KvKey, now: UnixNanos) -> RemoteEntry {
-    let head = match key.head() {
-        None => RemoteHead::Empty { key_created: key.created },
-        Some(version) => {
-            let stamp = RemoteStamp {
-                key_created: key.created,
-                version: Version(key.current),
-                version_created: version.created,
-            };
-            if version.is_live(now) {
-                RemoteHead::Live { stamp, expires: version.deletion }
-            } else {
-                RemoteHead::Deleted { stamp, deleted: version.deletion, destroyed: version.destroyed }
-            }
-        }
-    };
-    let below = key.versions.range(..key.current).filter(|(_, version)| version.is_live(now));
-    let live = below.map(|(number, version)| OlderVersion { version: Version(*number), created: version.created });
-    let older = OlderVersions { live: live.collect(), max: key.versions_max };
-    RemoteEntry { head, annotation: annotation(key), older }
-}
+impl Connector for FakeKv {
+    type Remote = FakeRemote;
 
-fn annotation(key: &KvKey) -> Annotation {
-    Annotation {
-        instance: key.custom.get("vaultterm-instance").cloned(),
-        record_id: key.custom.get("vaultterm-record").and_then(|id| id.parse().ok()).map(RecordId),
-        record_type: key.custom.get("vaultterm-type").and_then(|name| name.parse().ok()),
-        run: key.custom.get("vaultterm-run").and_then(|mark| mark.parse().ok()),
+    async fn unwrap_secret_id(
+        &self,
+        _: &Connection,
+        secrets: &ConnectionSecrets,
+    ) -> Result<Option<SecretText>, RemoteFault> {
+        let Credential::WrappingToken(token) = &secrets.credential else { return Ok(None) };
+        let request = Request { operation: Operation::Unwrap, path: String::new(), version: None };
+        let unwrap = |inner: &mut Inner, _| match inner.wrapped.remove(token.expose()) {
+            Some(held) => Ok(Some(SecretText::new(held))),
+            None => Err(fault(FaultClass::LoginRefused)),
+        };
+        Ok(self.request(request, None, unwrap).await?)
+    }
+
+    async fn connect(
+        &self,
+        connection: &Connection,
+        secrets: &ConnectionSecrets,
+    ) -> Result<Connected<FakeRemote>, RemoteFault> {
+        let request = Request { operation: Operation::Connect, path: String::new(), version: None };
+        let login = |inner: &mut Inner, _| match inner.accepts(&secrets.credential) {
+            true => Ok(inner.identity.clone()),
+            false => Err(fault(FaultClass::LoginRefused)),
+        };
+        let identity = self.request(request, None, login).await?;
+        let remote = self.session(&connection.path, &connection.options.instance);
+        Ok(Connected { remote, identity, secret_id_expires: None })
     }
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 
-use super::OpenBao;
+use super::{OpenBao, root::encoded};
 use crate::{Backdoor, Data, Metadata};
 
 /// The administrator's access to a prefix of a KV v2 mount. It keeps the server alive.
@@ -15,8 +15,16 @@ pub struct OpenBaoBackdoor {
     prefix: String,
 }
 
+impl OpenBao {
+    /// Returns a back door for the contract suite, at a new KV v2 mount and a prefix below it.
+    #[must_use]
+    pub fn backdoor(self: &Arc<Self>, mount: &str, prefix: &str) -> OpenBaoBackdoor {
+        OpenBaoBackdoor::new(Arc::clone(self), mount, prefix)
+    }
+}
+
 impl OpenBaoBackdoor {
-    pub(super) fn new(server: Arc<OpenBao>, mount: &str, prefix: &str) -> Self {
+    fn new(server: Arc<OpenBao>, mount: &str, prefix: &str) -> Self {
         Self { server, mount: mount.to_owned(), prefix: prefix.to_owned() }
     }
 
@@ -83,11 +91,4 @@ impl Backdoor for OpenBaoBackdoor {
     async fn let_pass(&self, duration: Duration) {
         tokio::time::sleep(duration).await;
     }
-}
-
-/// Encodes a path for a URL. It does not use the code of the client, because the tests would then not notice
-/// a mistake in it.
-pub(super) fn encoded(path: &str) -> String {
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.~/".contains(byte);
-    path.bytes().map(|byte| if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }

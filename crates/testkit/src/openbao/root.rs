@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::{OpenBao, backdoor::encoded};
+use super::OpenBao;
 
 /// The administrator, in one namespace.
 #[derive(Clone, Debug)]
@@ -36,8 +36,22 @@ pub struct Credentials {
     pub secret_id: String,
 }
 
+impl OpenBao {
+    /// Returns the administrator, in the root namespace.
+    #[must_use]
+    pub fn root(&self) -> Root<'_> {
+        Root::new(self, String::new())
+    }
+
+    /// Returns the administrator, in a namespace.
+    #[must_use]
+    pub fn root_in(&self, namespace: &str) -> Root<'_> {
+        Root::new(self, namespace.to_owned())
+    }
+}
+
 impl<'a> Root<'a> {
-    pub(super) fn new(server: &'a OpenBao, namespace: String) -> Self {
+    fn new(server: &'a OpenBao, namespace: String) -> Self {
         Self { server, namespace }
     }
 
@@ -197,4 +211,11 @@ impl<'a> Root<'a> {
         assert!(status.is_success(), "{method} {path}: HTTP {status}: {answer}");
         answer["wrap_info"]["token"].as_str().expect("a wrapping token").to_owned()
     }
+}
+
+/// Encodes a path for a URL. It does not use the code of the client, because the tests would then not notice
+/// a mistake in it.
+pub(super) fn encoded(path: &str) -> String {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.~/".contains(byte);
+    path.bytes().map(|byte| if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
