@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    AcceptedContents, BaseEntry, Content, HaltKind, LocalSnapshot, Options, RemoteSnapshot, RunMark, SecretPath,
+    AcceptedContents, Annotation, BaseEntry, Content, HaltKind, LocalSnapshot, Mode, Options, RemoteEntry, RemoteSight,
+    RemoteSnapshot, RunMark, SecretPath,
 };
 
 /// The complete input of a plan.
@@ -38,4 +39,25 @@ pub struct Input<'a> {
     pub newest_run: RunMark,
     /// The halts that a person acknowledged for this run.
     pub acknowledged: &'a BTreeSet<HaltKind>,
+}
+
+impl Input<'_> {
+    /// Finds the newest run number of this connection that a secret in Vault shows, and the path of that
+    /// secret. A pull writes no marks, so for a pull there is none.
+    pub(crate) fn newest_run_seen(&self) -> Option<(u64, &SecretPath)> {
+        if self.options.mode == Mode::Pull {
+            return None;
+        }
+        let marks = self.remote.sights.iter().filter_map(|(path, sight)| match sight {
+            // A secret without an instance may carry a run number too: a run leaves its number at what it
+            // deletes.
+            RemoteSight::Seen(RemoteEntry { annotation: Annotation { instance, run, .. }, .. })
+                if instance.as_ref().is_none_or(|instance| *instance == self.options.instance) =>
+            {
+                run.filter(|mark| mark.connection == self.newest_run.connection).map(|mark| (mark.number, path))
+            }
+            _ => None,
+        });
+        marks.max()
+    }
 }

@@ -28,7 +28,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
     let moves = moves(&facts, input);
     let twins = twins(&facts);
 
-    let newest_run_seen = input.newest_run.newest_in(input.remote, input.options).map_or(0, |(number, _)| number);
+    let newest_run_seen = input.newest_run_seen().map_or(0, |(number, _)| number);
     let warnings = input.options.risk().map(str::to_owned).into_iter().collect();
     let mut plan = Plan { base_set_aside, newest_run_seen, warnings, ..Plan::default() };
     for facts in &facts {

@@ -9,8 +9,6 @@ use std::{fmt, str::FromStr};
 
 use uuid::Uuid;
 
-use crate::{Annotation, Mode, Options, RemoteEntry, RemoteSight, RemoteSnapshot, SecretPath};
-
 /// The value of `vaultterm-run` in a secret's `custom_metadata`: `<connection id>/<number>`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RunMark {
@@ -71,25 +69,6 @@ impl RunMark {
     const fn at(self, number: u64) -> Self {
         let number = if number > Self::NUMBER_MAX { Self::NUMBER_MAX } else { number };
         Self { number, ..self }
-    }
-
-    /// Returns the highest number of this connection that a remote side shows, and its path. A pull leaves no
-    /// marks, so it returns `None` for a pull.
-    pub(crate) fn newest_in<'a>(self, remote: &'a RemoteSnapshot, options: &Options) -> Option<(u64, &'a SecretPath)> {
-        if options.mode == Mode::Pull {
-            return None;
-        }
-        let marks = remote.sights.iter().filter_map(|(path, sight)| match sight {
-            // A secret without a manager may have a mark too, because a run also marks secrets that it
-            // deletes.
-            RemoteSight::Seen(RemoteEntry { annotation: Annotation { instance, run, .. }, .. })
-                if instance.as_ref().is_none_or(|instance| *instance == options.instance) =>
-            {
-                run.filter(|mark| mark.connection == self.connection).map(|mark| (mark.number, path))
-            }
-            _ => None,
-        });
-        marks.max()
     }
 }
 
