@@ -1,15 +1,13 @@
 //! Conflicts and the four ways to resolve them.
 
-use std::{collections::BTreeMap, time::Duration};
+mod refused;
 
-use futures_util::future::join;
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 use vaultterm_reconcile::{ConflictKind, DriftPolicy, HaltKind, Mode, RecordType, Side};
-use vaultterm_sync::{Clock, ConflictStatus, EngineError, FaultClass, FieldChoice, Resolution, Run, RunState};
-use vaultterm_testkit::{
-    AuditLine, Data, Operation, Rule, Verdict, World, fault,
-    world::{at, data},
-};
+use vaultterm_sync::{ConflictStatus, EngineError, FieldChoice, Resolution, Run, RunState};
+use vaultterm_testkit::{AuditLine, Data, World, world::at, world::data};
 
 fn succeed(world: &World) -> Run {
     let run = world.run();
@@ -213,127 +211,6 @@ fn a_merge_that_both_sides_hold_makes_neither_a_version_nor_a_revision() {
     assert_eq!(world.record_type("x"), Some(RecordType::Identity));
     in_step(&world, "x", json!({"a": "0"}));
     assert_eq!(world.marks("x").get("vaultterm-type").map(String::as_str), Some("IDENTITY"));
-}
-
-#[test]
-fn a_decision_is_refused_when_either_side_moved_since() {
-    for moves in [
-        (|world: &World| world.save("x", json!({"a": "here again", "b": "0"}))) as fn(&World),
-        |world| assert_eq!(world.put("x", json!({"a": "there again", "b": "0"})), 3),
-        |world| world.delete("x"),
-        |world| world.trash("x"),
-    ] {
-        let world = torn();
-        let conflict = world.open_conflict();
-        moves(&world);
-        let before = both(&world, "x");
-        let refused = world.resolve(&conflict, Resolution::KeepLocal);
-        assert!(matches!(refused, Err(EngineError::Stale(_))), "{refused:?}");
-        assert_eq!(both(&world, "x"), before);
-        assert_eq!(world.open_conflict().id, conflict.id);
-    }
-}
-
-#[test]
-fn a_decision_to_delete_is_refused_when_the_record_came_back() {
-    let world = World::new(Mode::Bidirectional);
-    world.save("x", json!({"value": "0"}));
-    world.save("other", json!({"value": "0"}));
-    succeed(&world);
-    world.trash("x");
-    world.put("x", json!({"value": "edited"}));
-    succeed(&world);
-    let conflict = world.open_conflict();
-    world.journal.untrash(world.collection_id, &at("x"));
-    let refused = world.resolve(&conflict, Resolution::KeepLocal);
-    assert!(matches!(refused, Err(EngineError::Stale(_))), "{refused:?}");
-    assert_eq!(world.secret("x"), Some(data(json!({"value": "edited"}))));
-}
-
-#[test]
-fn a_decision_on_other_states_than_the_conflict_shows_is_refused() {
-    let world = torn();
-    let old = world.open_conflict();
-    world.save("x", json!({"a": "here again", "b": "0"}));
-    succeed(&world);
-    assert_eq!(world.open_conflict().id, old.id);
-    let refused = world.resolve(&old, Resolution::KeepRemote);
-    assert!(matches!(refused, Err(EngineError::Stale(_))), "{refused:?}");
-}
-
-#[test]
-fn a_side_that_moves_in_the_last_moment_is_not_overwritten() {
-    let world = torn();
-    world.kv.before_each_request(|request, mount| {
-        if request.operation == Operation::Write {
-            let late = data(json!({"a": "late", "b": "0"}));
-            mount.put("team/app/x", late, None, vaultterm_reconcile::UnixNanos(1)).expect("a write without cas");
-        }
-    });
-    let refused = world.resolve(&world.open_conflict(), Resolution::KeepLocal);
-    assert!(matches!(refused, Err(EngineError::Stale(_))), "{refused:?}");
-    world.kv.heal();
-    assert_eq!(world.secret("x"), Some(data(json!({"a": "late", "b": "0"}))));
-    succeed(&world);
-    assert_eq!(world.open_conflict().conflict.kind, ConflictKind::BothChanged);
-}
-
-#[test]
-fn a_decision_that_vault_could_not_take_is_recorded_and_completed_by_the_next_run() {
-    let world = torn();
-    let conflict = world.open_conflict();
-    world.kv.script(Rule::next(Operation::Write, Verdict::FailBefore(fault(FaultClass::Denied))));
-    match world.resolve(&conflict, Resolution::KeepLocal) {
-        Err(EngineError::Remote(fault)) => assert!(fault.hint.is_some_and(|hint| hint.contains("next run"))),
-        other => panic!("expected Vault's fault, got {other:?}"),
-    }
-    assert_eq!(succeed(&world).counts.updated_remote, 1);
-    in_step(&world, "x", json!({"a": "here", "b": "0"}));
-}
-
-#[test]
-fn a_decision_that_vault_could_not_take_stands_however_often_the_record_is_edited_until_then() {
-    let world = torn();
-    world.kv.script(Rule::next(Operation::Write, Verdict::FailBefore(fault(FaultClass::Denied))));
-    world.resolve(&world.open_conflict(), Resolution::KeepLocal).expect_err("Vault refused the write");
-    // A write that was not recorded is searched for among 32 revisions. These are more.
-    for edit in 0..40 {
-        world.save("x", json!({"a": edit.to_string(), "b": "0"}));
-    }
-    assert_eq!(succeed(&world).counts.updated_remote, 1);
-    in_step(&world, "x", json!({"a": "39", "b": "0"}));
-}
-
-#[test]
-fn a_decision_waits_for_a_run_only_so_long() {
-    let world = torn();
-    let conflict = world.open_conflict();
-    world.journal.steal_lease(world.id);
-    let refused = world.resolve(&conflict, Resolution::KeepLocal);
-    assert!(matches!(refused, Err(EngineError::RunInProgress)), "{refused:?}");
-    world.journal.clear_leases();
-    world.resolve(&conflict, Resolution::KeepLocal).expect("resolved");
-}
-
-#[test]
-fn a_decision_is_carried_out_as_soon_as_a_run_has_ended() {
-    for (after, carried_out) in [(0, true), (1, true), (9_700, true), (10_300, false)] {
-        let world = torn();
-        let conflict = world.open_conflict();
-        world.journal.steal_lease(world.id);
-        let run_ends = async {
-            world.clock.sleep(Duration::from_millis(after)).await;
-            world.journal.clear_leases();
-        };
-        let began = world.clock.now().0;
-        let decided = world.resolving(&conflict, Resolution::KeepLocal);
-        let (decided, ()) = world.clock.drive(join(decided, run_ends));
-        assert_eq!(decided.is_ok(), carried_out, "{after} ms: {decided:?}");
-        if carried_out {
-            let waited = (world.clock.now().0 - began) / 1_000_000;
-            assert!((i64::try_from(after).expect("small")..).contains(&waited) && waited < 10_300, "{waited} ms");
-        }
-    }
 }
 
 #[test]
