@@ -18,9 +18,6 @@ use crate::{
 };
 use vaultterm_operations::Origin;
 
-/// The largest body, in bytes. A record has at most 1 MiB, and JSON may double that.
-pub(crate) const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
-
 /// The headers of every answer, unless a handler set its own.
 const HEADERS: [(HeaderName, &str); 7] = [
     (header::CACHE_CONTROL, "no-store"),

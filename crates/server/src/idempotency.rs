@@ -17,9 +17,8 @@ use vaultterm_store::{IdempotencyKey, SavedAnswer};
 
 use crate::{
     app::App,
-    gate::BODY_BYTES_MAX,
     problem::{Kind, Problem},
-    request::too_large,
+    request::{BODY_BYTES_MAX, too_large},
 };
 
 /// Marks an answer that shows values.

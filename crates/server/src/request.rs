@@ -16,6 +16,9 @@ use vaultterm_sealing::{JsonFault, examine};
 
 use crate::problem::{Kind, Problem};
 
+/// The largest body, in bytes. A record has at most 1 MiB, and JSON may double that.
+pub(crate) const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+
 /// A JSON body. Unknown fields are refused; an empty body is an empty object.
 pub(crate) struct Body<T>(pub(crate) T);
 
@@ -39,7 +42,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 }
 
 pub(crate) fn too_large() -> Problem {
-    Problem::new(Kind::TooLarge, format!("a body may have {} bytes at most", crate::gate::BODY_BYTES_MAX))
+    Problem::new(Kind::TooLarge, format!("a body may have {BODY_BYTES_MAX} bytes at most"))
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

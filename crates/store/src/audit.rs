@@ -48,8 +48,22 @@ pub struct AuditFilter {
 /// different ones to prepare.
 const ROWS_AT_ONCE: usize = 32;
 
+impl Tx {
+    /// Writes the audit entries so far, for a caller that signs the log in the same transaction.
+    pub(crate) async fn flush(&mut self) -> Result<(), StoreError> {
+        let drafts = self.take_drafts();
+        append(self, drafts).await
+    }
+
+    /// Writes the audit entries and commits.
+    pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
+        self.flush().await?;
+        self.end().await
+    }
+}
+
 /// Appends entries in the transaction of the change that they report.
-pub(crate) async fn append(tx: &mut Tx, drafts: Vec<Draft>) -> Result<(), StoreError> {
+async fn append(tx: &mut Tx, drafts: Vec<Draft>) -> Result<(), StoreError> {
     if drafts.is_empty() {
         return Ok(());
     }

@@ -6,32 +6,22 @@
 //! with the whole batch.
 
 use vaultterm_ledger::{Action, ObjectKind};
-use vaultterm_reconcile::{BaseEntry, RecordId, RecordType, Revision, SecretPath, UnixNanos};
+use vaultterm_reconcile::{BaseEntry, RecordId, RecordType, Revision, SecretPath};
 use vaultterm_sealing::SecretFields;
 use vaultterm_sync::{
     BaseChange, CollectionId, Committed, ConnectionId, LocalChange, Origin, Outcome, RunId, SyncedAudit,
 };
 
 use crate::{
-    Context, Store, StoreError, base, conflicts,
+    Context, Store, StoreError, base,
+    batch::Batch,
+    conflicts,
     context::Facts as _,
     records::folded,
     revisions::{NewRevision, field_names},
     runs,
     sql::{Arg, Tx, args},
 };
-
-/// The state that the outcomes of a transaction share.
-pub(crate) struct Batch {
-    pub(crate) connection_id: ConnectionId,
-    pub(crate) collection_id: CollectionId,
-    pub(crate) run_id: RunId,
-    pub(crate) now: UnixNanos,
-    /// The change number of the collection, if a record changes in this transaction.
-    pub(crate) change_number: u64,
-    /// The context of the person or program that started the run.
-    pub(crate) context: Context,
-}
 
 /// The change of a record.
 struct Changed {

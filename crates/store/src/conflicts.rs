@@ -12,7 +12,7 @@ use vaultterm_sync::{
 
 use crate::{
     Context, Page, Paged, Store, StoreError, base,
-    commit::Batch,
+    batch::Batch,
     context::Facts as _,
     revisions,
     sealed::{open_json, seal_json},

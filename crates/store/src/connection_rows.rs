@@ -8,10 +8,36 @@ use vaultterm_sealing::{Place, Purpose, SecretText};
 use vaultterm_sync::{CollectionId, Connection, ConnectionId, ConnectionSecrets, Credential, Run, RunId, Tls};
 
 use crate::{
-    ConnectionSummary, Store, StoreError, runs,
+    Store, StoreError, runs,
     sealed::seal,
     sql::{Arg, Row, Select, Tx, args},
 };
+
+/// A connection with its state.
+#[derive(Clone, Debug)]
+pub struct ConnectionSummary {
+    /// The connection.
+    pub connection: Connection,
+    /// The newest run. Resolutions do not count as runs here.
+    pub last_run: Option<Run>,
+    /// Whether a run holds the lease now.
+    pub running: bool,
+    /// The number of conflicts that wait for a person.
+    pub open_conflicts: u64,
+    /// The number of paths whose sides differ because a person accepted that.
+    pub accepted_paths: u64,
+    /// The time at which a test or run last talked to the server with success, in microseconds.
+    pub last_verified_us: Option<i64>,
+    /// The expiry of the `SecretID` in microseconds, if the role may look it up.
+    pub secret_id_expires_us: Option<i64>,
+    /// The number of consecutive runs that were refused at the login since the credential was last changed or
+    /// used with success.
+    pub logins_refused: u32,
+    /// The time of creation, in microseconds.
+    pub created_us: i64,
+    /// The time of the last change, in microseconds.
+    pub updated_us: i64,
+}
 
 impl Store {
     /// Lists the connections with risky options by name, each with a description of the risk.

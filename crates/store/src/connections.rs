@@ -4,10 +4,10 @@ use uuid::Uuid;
 use vaultterm_ledger::{Action, Draft, ObjectKind, Outcome};
 use vaultterm_reconcile::{Mode, Options};
 use vaultterm_sealing::SecretText;
-use vaultterm_sync::{CollectionId, Connection, ConnectionId, ConnectionSecrets, Credential, Run, Schedule, Tls};
+use vaultterm_sync::{CollectionId, Connection, ConnectionId, ConnectionSecrets, Credential, Schedule, Tls};
 
 use crate::{
-    Context, Page, Paged, Store, StoreError,
+    ConnectionSummary, Context, Page, Paged, Store, StoreError,
     connection_rows::Way,
     context::{Facts as _, still_at},
     leases,
@@ -44,32 +44,6 @@ pub struct ConnectionUpdate {
     pub schedule: Option<Schedule>,
     pub concurrency_max: Option<u32>,
     pub paused: Option<bool>,
-}
-
-/// A connection with its state.
-#[derive(Clone, Debug)]
-pub struct ConnectionSummary {
-    /// The connection.
-    pub connection: Connection,
-    /// The newest run. Resolutions do not count as runs here.
-    pub last_run: Option<Run>,
-    /// Whether a run holds the lease now.
-    pub running: bool,
-    /// The number of conflicts that wait for a person.
-    pub open_conflicts: u64,
-    /// The number of paths whose sides differ because a person accepted that.
-    pub accepted_paths: u64,
-    /// The time at which a test or run last talked to the server with success, in microseconds.
-    pub last_verified_us: Option<i64>,
-    /// The expiry of the `SecretID` in microseconds, if the role may look it up.
-    pub secret_id_expires_us: Option<i64>,
-    /// The number of consecutive runs that were refused at the login since the credential was last changed or
-    /// used with success.
-    pub logins_refused: u32,
-    /// The time of creation, in microseconds.
-    pub created_us: i64,
-    /// The time of the last change, in microseconds.
-    pub updated_us: i64,
 }
 
 /// Selects a connection with the additional columns of its summary.

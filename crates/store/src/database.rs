@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    fmt, fs,
+    fs,
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::Path,
     sync::Arc,
@@ -19,36 +19,16 @@ use vaultterm_reconcile::UnixNanos;
 use vaultterm_sealing::{InstanceId, Keyring, RootKey};
 
 use crate::{
-    Context, NewUser, SealedRoot, StoreError, keys,
-    last_uses::LastUses,
+    Clock, Context, Database, NewUser, SealedRoot, Store, StoreError, keys,
     sql::{Db, args},
     users,
 };
-
-/// Returns the time where there is no [`Context`], as in a run.
-pub type Clock = Arc<dyn Fn() -> UnixNanos + Send + Sync>;
-
-/// An opened and migrated database whose keyring is still locked.
-#[derive(Clone)]
-pub struct Database {
-    pub(crate) db: Db,
-    clock: Clock,
-}
 
 /// The result of initialising a database.
 #[derive(Debug)]
 pub struct Initialised {
     /// The new installation.
     pub instance: InstanceId,
-}
-
-/// An unlocked database. It is cheap to clone.
-#[derive(Clone)]
-pub struct Store {
-    pub(crate) db: Db,
-    pub(crate) keyring: Arc<Keyring>,
-    pub(crate) clock: Clock,
-    pub(crate) last_uses: Arc<LastUses>,
 }
 
 /// The maximum number of connections that read. They hold no lock, so a few serve many requests.
@@ -180,26 +160,6 @@ impl Database {
 }
 
 impl Store {
-    /// Returns the installation's id.
-    #[must_use]
-    pub fn instance(&self) -> InstanceId {
-        self.keyring.instance()
-    }
-
-    /// Returns the keyring.
-    #[must_use]
-    pub fn keyring(&self) -> &Keyring {
-        &self.keyring
-    }
-
-    /// Checks that the database answers (for `/readyz`).
-    ///
-    /// # Errors
-    /// [`StoreError::Database`].
-    pub async fn ping(&self) -> Result<(), StoreError> {
-        self.db.one("SELECT id FROM instance", args![]).await.map(drop)
-    }
-
     /// Writes the last uses of tokens that are only noted so far, if that is possible, and closes the pools.
     /// SQLite folds its write-ahead log into the file.
     pub async fn close(&self) {
@@ -207,31 +167,6 @@ impl Store {
             tracing::warn!(%error, "when tokens were last used could not be written");
         }
         self.db.close().await;
-    }
-
-    /// Returns the context of an action that VaultTerm takes by itself at this moment.
-    pub(crate) fn context(&self, actor: &vaultterm_ledger::Actor) -> Context {
-        Context { actor: actor.clone(), source_ip: None, request_id: None, now_us: self.now_us() }
-    }
-
-    pub(crate) fn now(&self) -> UnixNanos {
-        (self.clock)()
-    }
-
-    pub(crate) fn now_us(&self) -> i64 {
-        self.now().0 / 1_000
-    }
-}
-
-impl fmt::Debug for Database {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Database")
-    }
-}
-
-impl fmt::Debug for Store {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Store")
     }
 }
 

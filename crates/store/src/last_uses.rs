@@ -10,8 +10,6 @@ use std::{
 
 use uuid::Uuid;
 
-use crate::{Store, StoreError, sql::args};
-
 /// The maximum number of tokens whose use is noted. The use of any other token is not noted until these are
 /// written.
 const NOTED_MAX: usize = 10_000;
@@ -21,7 +19,7 @@ const NOTED_MAX: usize = 10_000;
 pub(crate) struct LastUses(Mutex<HashMap<Uuid, i64>>);
 
 impl LastUses {
-    fn noted(&self) -> MutexGuard<'_, HashMap<Uuid, i64>> {
+    pub(crate) fn noted(&self) -> MutexGuard<'_, HashMap<Uuid, i64>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -37,33 +35,6 @@ impl LastUses {
     /// Returns the unwritten use of a token.
     pub(crate) fn of(&self, token: Uuid) -> Option<i64> {
         self.noted().get(&token).copied()
-    }
-}
-
-impl Store {
-    /// Writes the noted times to the database. This is not audited, because the requests that use a token are
-    /// audited themselves.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database fails. The times stay noted in that case.
-    pub async fn write_last_uses(&self) -> Result<(), StoreError> {
-        let noted: Vec<_> = self.last_uses.noted().iter().map(|(token, used)| (*token, *used)).collect();
-        if noted.is_empty() {
-            return Ok(());
-        }
-        let mut tx = self.db.write().await?;
-        for (token, used) in &noted {
-            tx.run("UPDATE tokens SET last_used_us = $2 WHERE id = $1", args![*token, *used]).await?;
-        }
-        tx.commit().await?;
-        // A token that was used again meanwhile stays noted.
-        let mut left = self.last_uses.noted();
-        for (token, used) in noted {
-            if left.get(&token) == Some(&used) {
-                left.remove(&token);
-            }
-        }
-        Ok(())
     }
 }
 

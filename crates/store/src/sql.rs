@@ -338,18 +338,16 @@ impl Tx {
         self.drafts.push(draft);
     }
 
-    /// Writes the audit entries so far, for a caller that signs the log with them in the same transaction.
-    pub(crate) async fn flush(&mut self) -> Result<(), StoreError> {
-        let drafts = std::mem::take(&mut self.drafts);
-        crate::audit::append(self, drafts).await
+    /// Takes the audit entries that are not written yet.
+    pub(crate) fn take_drafts(&mut self) -> Vec<Draft> {
+        std::mem::take(&mut self.drafts)
     }
 
-    /// Writes the audit entries and commits.
-    pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
-        self.flush().await?;
+    /// Makes the change permanent. `Tx::commit` in `audit.rs` calls it, after it wrote the audit entries.
+    pub(crate) async fn end(self) -> Result<(), StoreError> {
         statement().await;
         self.inner.commit().await?;
-        // The process may die after the commit and before the caller learns of it.
+        // A test may end here: the change is permanent, and its caller never hears of it.
         statement().await;
         Ok(())
     }

@@ -205,6 +205,33 @@ fn token_info(row: &Row) -> Result<TokenInfo, StoreError> {
     })
 }
 
+impl Store {
+    /// Writes the noted times to the database. This is not audited, because the requests that use a token are
+    /// audited themselves.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails. The times stay noted in that case.
+    pub async fn write_last_uses(&self) -> Result<(), StoreError> {
+        let noted: Vec<_> = self.last_uses.noted().iter().map(|(token, used)| (*token, *used)).collect();
+        if noted.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.db.write().await?;
+        for (token, used) in &noted {
+            tx.run("UPDATE tokens SET last_used_us = $2 WHERE id = $1", args![*token, *used]).await?;
+        }
+        tx.commit().await?;
+        // A token that was used again meanwhile stays noted.
+        let mut left = self.last_uses.noted();
+        for (token, used) in noted {
+            if left.get(&token) == Some(&used) {
+                left.remove(&token);
+            }
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{NewToken, Scope, TokenKind};

@@ -9,8 +9,8 @@ use vaultterm_ledger::Actor;
 use vaultterm_reconcile::{Counts, Halt, HaltKind, NotResolvable, Plan};
 
 use crate::{
-    Clock, Connection, ConnectionId, ConnectionSecrets, Connector, Entitlement, Ids, Journal, JournalError, Lease,
-    PlanId, Progress, RandomIds, Remote, RemoteFault, RemoteIdentity, Run, RunId, RunState, StoredPlan, Trigger,
+    Begun, Clock, Connection, ConnectionId, ConnectionSecrets, Connector, Entitlement, Ids, Journal, JournalError,
+    Lease, PlanId, Progress, RandomIds, Remote, RemoteFault, RemoteIdentity, Run, RunId, RunState, StoredPlan, Trigger,
     Unlicensed,
     brake::{Brake, Stop},
     in_time::{Bounds, in_time},
@@ -70,18 +70,6 @@ pub struct RunRequest {
     pub trigger: Trigger,
     /// The person or program that started the run.
     pub actor: Actor,
-}
-
-/// A run that holds its lease.
-#[derive(Debug)]
-pub struct Begun {
-    /// The run as it was recorded.
-    pub run: Run,
-    pub(crate) held: Held,
-    pub(crate) connection: Connection,
-    pub(crate) secrets: ConnectionSecrets,
-    pub(crate) plan: Option<StoredPlan>,
-    pub(crate) acknowledge: BTreeSet<HaltKind>,
 }
 
 /// The author and the reason of a decision.

@@ -7,6 +7,7 @@
 //! Start reading at `engine.rs`, then `running.rs`.
 
 mod apply;
+mod begun;
 mod brake;
 mod clock;
 mod conflict;
@@ -38,19 +39,19 @@ mod session;
 mod tally;
 mod throttle;
 
+pub use begun::Begun;
 pub use clock::Clock;
 pub use conflict::{ConflictStatus, Decision, FieldChoice, Resolution, ResolutionName, StoredConflict};
 pub use connection::{Connection, ConnectionSecrets, Credential, RemoteIdentity, Schedule, Tls};
-pub use engine::{Begun, Engine, EngineError, ResolvedBy, RunRequest};
+pub use engine::{Engine, EngineError, ResolvedBy, RunRequest};
 pub use entitlement::{Entitlement, Unlicensed};
 pub use ids::{CollectionId, ConflictId, ConnectionId, Ids, PlanId, RandomIds, RunId};
 pub use journal::{
     BaseChange, Committed, Journal, JournalError, Lease, LocalChange, Origin, OtherConflicts, Outcome, Resolved,
     StoredFields, SyncedAudit,
 };
-pub use mark::Mark;
 pub use progress::{Event, Phase, Progress};
 pub use record_state::{RecordState, RecordSyncState, RevisionOrigin};
-pub use remote::{Connected, Connector, FaultClass, Freshness, Remote, RemoteFault, SecretRead, WriteReceipt};
+pub use remote::{Connected, Connector, FaultClass, Freshness, Mark, Remote, RemoteFault, SecretRead, WriteReceipt};
 pub use rights::{CollectionRole, InstanceRole, Scope, TokenKind};
 pub use run::{Problem, ProblemClass, Run, RunState, StoredPlan, Trigger};

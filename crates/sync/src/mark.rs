@@ -9,17 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use vaultterm_reconcile::{Mode, Options, RecordId, RecordType, RunMark, Step};
 
-use crate::{Clock, Journal, Lease, Remote, brake::Stopped, session::Session};
-
-/// The keys that are written to a secret's `custom_metadata`. A part that is `None` stays as it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mark {
-    /// The record to which the secret belongs, and its type: `managed-by`, `vaultterm-instance`,
-    /// `vaultterm-record`, `vaultterm-type`.
-    pub record: Option<(RecordId, RecordType)>,
-    /// `vaultterm-run`.
-    pub run: RunMark,
-}
+use crate::{Clock, Journal, Lease, Mark, Remote, brake::Stopped, session::Session};
 
 /// The number of the current run, and whether Vault shows it already.
 #[derive(Debug)]

@@ -7,11 +7,12 @@
 use std::future::Future;
 
 use vaultterm_reconcile::{
-    Annotation, RemoteSight, RemoteSnapshot, RemoteStamp, SecretPath, UnixNanos, Version, names,
+    Annotation, RecordId, RecordType, RemoteSight, RemoteSnapshot, RemoteStamp, RunMark, SecretPath, UnixNanos,
+    Version, names,
 };
 use vaultterm_sealing::{SecretFields, SecretText};
 
-use crate::{Connection, ConnectionSecrets, Mark, RemoteIdentity};
+use crate::{Connection, ConnectionSecrets, RemoteIdentity};
 
 /// Opens sessions.
 pub trait Connector: Send + Sync {
@@ -51,6 +52,16 @@ pub struct Connected<R> {
     pub identity: RemoteIdentity,
     /// The time at which the `SecretID` expires, if the role may look it up.
     pub secret_id_expires: Option<UnixNanos>,
+}
+
+/// The keys that are written to a secret's `custom_metadata`. A part that is `None` stays as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The record to which the secret belongs, and its type: `managed-by`, `vaultterm-instance`,
+    /// `vaultterm-record`, `vaultterm-type`.
+    pub record: Option<(RecordId, RecordType)>,
+    /// `vaultterm-run`.
+    pub run: RunMark,
 }
 
 /// One KV v2 scope (mount and path prefix), logged in. Paths are below the prefix.

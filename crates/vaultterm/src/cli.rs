@@ -1,6 +1,6 @@
 //! The commands, and how the process runs one of them, from its arguments to its exit code.
 
-use clap::{Parser, Subcommand, error::ErrorKind};
+use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
 
 use crate::{
     app::App,
@@ -149,7 +149,7 @@ async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
         Command::Run(args) => run::run(args, app).await,
         Command::Doctor(args) => doctor::run(args, app).await,
         Command::Openapi => openapi::run(app),
-        Command::Completions(args) => completions::run(&args),
+        Command::Completions(args) => completions::run(&args, Cli::command()),
         Command::Version => version::run(app),
     }
 }
@@ -169,8 +169,6 @@ fn refused(error: clap::Error) -> Exit {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -11,9 +11,12 @@ use std::{
 
 use clap::ValueEnum;
 use serde::Serialize;
-use vaultterm_reconcile::is_invisible;
 
-use crate::{failure::Exit, failure::Failure, table::Table};
+use crate::{
+    failure::{Exit, Failure},
+    printable::printable_lines,
+    table::Table,
+};
 
 /// How data is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -201,43 +204,4 @@ pub(crate) fn write_data(bytes: &[u8]) -> Result<(), Failure> {
         io::ErrorKind::BrokenPipe => Failure::silent(Exit::Done),
         _ => Failure::local("cannot write to stdout").because(&error),
     })
-}
-
-/// Escapes every invisible character.
-pub(crate) fn printable(text: &str) -> Cow<'_, str> {
-    escape(text, |_| false)
-}
-
-/// Escapes invisible characters other than line ends and tabs.
-fn printable_lines(text: &str) -> Cow<'_, str> {
-    escape(text, |c| c == '\n' || c == '\t')
-}
-
-fn escape(text: &str, allowed: impl Fn(char) -> bool) -> Cow<'_, str> {
-    let odd = |c: char| is_invisible(c) && !allowed(c);
-    if !text.contains(odd) {
-        return Cow::Borrowed(text);
-    }
-    Cow::Owned(text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
-        if odd(c) {
-            out.extend(c.escape_default());
-        } else {
-            out.push(c);
-        }
-        out
-    }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn control_characters_are_shown_not_obeyed() {
-        assert_eq!(printable("a\u{1b}[2Jb"), "a\\u{1b}[2Jb");
-        assert_eq!(printable("a\nb"), "a\\nb");
-        assert_eq!(printable_lines("a\nb\u{202e}c"), "a\nb\\u{202e}c");
-        assert_eq!(printable("pass\u{200b}word\u{a0}"), "pass\\u{200b}word\\u{a0}");
-        assert!(matches!(printable("Grüße 🔑"), Cow::Borrowed(_)));
-    }
 }

@@ -28,6 +28,7 @@ mod login_store;
 mod lookup;
 mod moments;
 mod output_place;
+mod printable;
 mod private_file;
 #[cfg(test)]
 mod reference;

@@ -2,7 +2,7 @@
 
 use comfy_table::{ContentArrangement, presets};
 
-use crate::console::printable;
+use crate::printable::printable;
 
 /// The number of columns of the narrowest terminal for which cells are wrapped. Some terminals report no
 /// columns (`script`, containers without a window).

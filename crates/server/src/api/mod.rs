@@ -169,7 +169,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/readyz", get(health::readyz))
         .route("/setup", get(web::form).post(web::submit))
         .fallback(gate::nothing_here)
-        .layer(DefaultBodyLimit::max(gate::BODY_BYTES_MAX))
+        .layer(DefaultBodyLimit::max(crate::request::BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(app.services.tasks.clone(), carry_out::to_its_end))
         .layer(CatchPanicLayer::new())
         .layer(middleware::from_fn(gate::pass))

@@ -1,10 +1,8 @@
 //! `vaultterm completions SHELL`.
 
-use clap::CommandFactory;
 use clap_complete::Shell;
 
 use crate::{
-    cli::Cli,
     console,
     failure::{Exit, Failure},
 };
@@ -16,10 +14,10 @@ pub(crate) struct Args {
     shell: Shell,
 }
 
-/// Prints a completion script.
-pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+/// Prints a completion script of the whole command line.
+pub(crate) fn run(args: &Args, mut cli: clap::Command) -> Result<Exit, Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "vaultterm", &mut script);
+    clap_complete::generate(args.shell, &mut cli, "vaultterm", &mut script);
     console::write_data(&script)?;
     Ok(Exit::Done)
 }

@@ -5,8 +5,8 @@ use serde::Deserialize;
 use crate::{
     app::App,
     client::{Client, Query, Reply},
-    console::printable,
     failure::{Exit, Failure},
+    printable::printable,
     shell,
     table::{Table, moment},
 };

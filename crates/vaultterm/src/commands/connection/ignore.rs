@@ -6,8 +6,8 @@ use serde_json::json;
 use crate::{
     app::App,
     client::{Query, Reply},
-    console::printable,
     failure::{Exit, Failure},
+    printable::printable,
     shell,
     table::{Table, moment},
 };

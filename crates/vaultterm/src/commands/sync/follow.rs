@@ -12,9 +12,10 @@ use crate::{
     api::{Problem, Progress, Run, Step},
     app::App,
     client::{Client, Patience, Reply},
-    console::{Console, printable},
+    console::Console,
     events::{Event, EventStream},
     failure::{Exit, Failure},
+    printable::printable,
 };
 
 /// The maximum number of times that a broken event stream is opened again.

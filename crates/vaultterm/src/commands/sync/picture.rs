@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use crate::{
     api::{AcceptedDifference, Counts, Halt, Plan, Problem, Run, Skip, Step},
-    console::{Console, Ink, printable},
+    console::{Console, Ink},
+    printable::printable,
     table::moment,
 };
 

@@ -1,0 +1,78 @@
+//! An opened database, and the store that is its unlocked form.
+
+use std::{fmt, sync::Arc};
+
+use vaultterm_reconcile::UnixNanos;
+use vaultterm_sealing::{InstanceId, Keyring};
+
+use crate::{
+    Context, StoreError,
+    last_uses::LastUses,
+    sql::{Db, args},
+};
+
+/// Returns the time where there is no [`Context`], as in a run.
+pub type Clock = Arc<dyn Fn() -> UnixNanos + Send + Sync>;
+
+/// An opened and migrated database whose keyring is still locked.
+#[derive(Clone)]
+pub struct Database {
+    pub(crate) db: Db,
+    pub(crate) clock: Clock,
+}
+
+/// An unlocked database. It is cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    pub(crate) db: Db,
+    pub(crate) keyring: Arc<Keyring>,
+    pub(crate) clock: Clock,
+    pub(crate) last_uses: Arc<LastUses>,
+}
+
+impl Store {
+    /// Returns the installation's id.
+    #[must_use]
+    pub fn instance(&self) -> InstanceId {
+        self.keyring.instance()
+    }
+
+    /// Returns the keyring.
+    #[must_use]
+    pub fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
+    /// Checks that the database answers (for `/readyz`).
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.db.one("SELECT id FROM instance", args![]).await.map(drop)
+    }
+
+    /// Returns the context of an action that VaultTerm takes by itself at this moment.
+    pub(crate) fn context(&self, actor: &vaultterm_ledger::Actor) -> Context {
+        Context { actor: actor.clone(), source_ip: None, request_id: None, now_us: self.now_us() }
+    }
+
+    pub(crate) fn now(&self) -> UnixNanos {
+        (self.clock)()
+    }
+
+    pub(crate) fn now_us(&self) -> i64 {
+        self.now().0 / 1_000
+    }
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Database")
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Store")
+    }
+}

@@ -1,0 +1,19 @@
+//! A run that has begun and is not carried out yet.
+
+use std::collections::BTreeSet;
+
+use vaultterm_reconcile::HaltKind;
+
+use crate::{Connection, ConnectionSecrets, Run, StoredPlan, lease::Held};
+
+/// A run that holds its lease.
+#[derive(Debug)]
+pub struct Begun {
+    /// The run as it was recorded.
+    pub run: Run,
+    pub(crate) held: Held,
+    pub(crate) connection: Connection,
+    pub(crate) secrets: ConnectionSecrets,
+    pub(crate) plan: Option<StoredPlan>,
+    pub(crate) acknowledge: BTreeSet<HaltKind>,
+}
