@@ -69,7 +69,7 @@ async fn an_accepted_difference_is_listed_and_asked_about_again_when_a_person_op
     did(&town.run().await, "succeeded", &[("conflicts", 1)]);
     let refused = town.house.cli(&["conflict", "reopen", &town.connection, "y"]);
     assert_eq!(refused.status.code(), Some(2));
-    let reopened = town.house.owner.items("/audit?action=HCV_DIFFERENCE_REOPENED").await;
+    let reopened = town.house.owner.items("/audit/events?action=HCV_DIFFERENCE_REOPENED").await;
     assert_eq!((reopened.len(), &reopened[0]["detail"]["path"]), (1, &json!("x")));
 }
 
