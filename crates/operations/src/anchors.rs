@@ -1,9 +1,10 @@
-//! Anchors: places outside the database that are told what the audit log is. Whoever replaces the
-//! database by an older copy, or rewrites it with a stolen key, would have to reach them too.
+//! Anchors: places outside the database that receive the checkpoints of the audit log. An attacker who
+//! replaces the database by an older copy, or rewrites it with a stolen key, would have to change the anchors
+//! too.
 //!
-//! Each is served by a job of its own: one that fails holds up nothing, is tried again, and is
-//! shown. What comes back from them is compared with the log, and raises the restore guard where
-//! it differs.
+//! Each anchor has a job of its own, so one that fails does not delay the others. The job tries again, and the
+//! health of the server shows the failure. The server compares what an anchor holds with the log, and raises the
+//! restore guard if the two differ.
 
 mod compare;
 mod file;
@@ -61,12 +62,13 @@ pub fn delivered(row: &AnchorRow, now_us: i64) -> String {
     }
 }
 
-/// Delivers the last checkpoint, as far as that is quick.
+/// Delivers the last checkpoint to every anchor that takes it within three seconds.
 pub async fn last(services: &Services) {
     join_all(services.anchors.0.iter().map(|anchor| deliver_within(anchor, services, LAST_WITHIN))).await;
 }
 
-/// Compares the log with the anchor that is at hand before anything runs: the file.
+/// Compares the log with the anchor file before anything runs. The other anchors are compared with their first
+/// delivery, because they need the network.
 pub async fn compare_at_start(services: &Services) {
     for anchor in &services.anchors.0 {
         let Kind::File(path) = &anchor.kind else { continue };
@@ -79,7 +81,7 @@ pub async fn compare_at_start(services: &Services) {
     }
 }
 
-/// Delivers what is missing there; says whether that went well.
+/// Delivers what the anchor does not have yet. Returns whether that went well.
 pub(crate) async fn deliver_within(anchor: &Anchor, services: &Services, within: Duration) -> bool {
     let delivered = tokio::time::timeout(within, deliver(anchor, services)).await;
     anchor.settle(delivered.unwrap_or(Err(AnchorError::Late(within))))

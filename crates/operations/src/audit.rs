@@ -56,8 +56,8 @@ pub async fn keys(services: &Services, caller: &Caller) -> Result<Vec<AuditKey>,
     Ok(services.store.audit_vkeys().await?)
 }
 
-/// Removes the beginning of the log, up to the newest checkpoint that covers only what is older than a moment (RFC 3339);
-/// audited. What is left still verifies.
+/// Removes the beginning of the log, up to the newest checkpoint that covers only what is older than a moment
+/// (RFC 3339); audited. What is left still verifies.
 ///
 /// # Errors
 /// [`Refusal`]; `Refused` when the operator has younger entries kept.

@@ -21,8 +21,8 @@ use crate::{
 /// The scopes of which each may look at conflicts.
 const LOOK: [Scope; 2] = [Scope::RecordsRead, Scope::ConflictsResolve];
 
-/// Lists the conflicts of the caller's collections by path: of one connection or of all, of one status (by name) or of
-/// every one.
+/// Lists the conflicts of the caller's collections by path: of one connection or of all, of one status (by
+/// name) or of every one.
 ///
 /// # Errors
 /// [`Refusal`].
@@ -78,8 +78,8 @@ pub struct Revealed {
     pub remote: Option<SecretFields>,
 }
 
-/// Takes out the values of the three states. The audit entry is committed before they are returned. The remote one is
-/// read from Vault now, in the version that the conflict is about.
+/// Takes out the values of the three states. The audit entry is committed before they are returned. The
+/// remote one is read from Vault now, in the version that the conflict is about.
 ///
 /// # Errors
 /// [`Refusal`]; `Forbidden` when one of the records that it shows is for programs alone.

@@ -64,9 +64,9 @@ pub async fn list(services: &Services, caller: &Caller, part: Part) -> Result<Pa
     Ok(Paged { items, next_cursor: found.next_cursor })
 }
 
-/// Creates a connection. VaultTerm reads and writes nothing in Vault, except that it unwraps a wrapped `SecretID` at
-/// once, because a wrapping token does not hold for long. With a namespace, it asks the server whether it has
-/// namespaces, if it can be reached.
+/// Creates a connection. VaultTerm reads and writes nothing in Vault, except that it unwraps a wrapped
+/// `SecretID` at once, because a wrapping token does not hold for long. With a namespace, it asks the server
+/// whether it has namespaces, if it can be reached.
 ///
 /// # Errors
 /// [`Refusal`]: no connection is left.

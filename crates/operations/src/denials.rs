@@ -1,5 +1,6 @@
-//! How many denials of one caller are written into the audit log one by one. The rest of a minute is written as one
-//! entry with a count: nobody fills the log, or holds the only writer, by asking for what they may not do.
+//! Bounds how many denials of one caller the audit log gets one by one. The rest of a minute becomes one
+//! entry with a count, so that a caller cannot fill the log, or keep its only writer busy, with requests that
+//! are denied.
 
 use std::{
     collections::HashMap,
@@ -14,7 +15,7 @@ const ONE_BY_ONE: u64 = 20;
 /// How long a window is, in microseconds.
 const WINDOW_US: i64 = 60 * 1_000_000;
 
-/// What was not written one by one.
+/// The denials of one caller that were not written one by one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Summary {
     /// Who asked.
@@ -38,7 +39,7 @@ struct Window {
 }
 
 impl Denials {
-    /// Counts a denial; answers whether it is to be written by itself. If not, a summary will tell of it.
+    /// Counts a denial. Returns whether it gets an entry of its own; if not, a summary counts it.
     pub(crate) fn count(&self, actor: &Actor, source_ip: Option<&str>, needs: &str, now_us: i64) -> bool {
         let mut windows = self.windows();
         let window = windows.entry(actor.id).or_insert(Window { began_us: now_us, written: 0, held: None });
@@ -52,7 +53,7 @@ impl Denials {
         false
     }
 
-    /// Closes the windows that are over, or all of them; answers what is to be written of them.
+    /// Closes the windows that are over, or all of them. Returns the summaries that are to be written.
     pub(crate) fn due(&self, now_us: i64, all: bool) -> Vec<Summary> {
         let mut summaries = Vec::new();
         self.windows().retain(|_, window| {

@@ -41,8 +41,9 @@ pub async fn show(services: &Services, caller: &Caller) -> Result<Keys, Refusal>
     keys(services).await
 }
 
-/// Rotates a key: `root`, `record`, `audit` or `transit` (which seals the root key again under the newest version). The
-/// values under a record key are moved afterwards: [`KeyringStatus::rewrap_pending`] counts down.
+/// Rotates a key: `root`, `record`, `audit` or `transit` (which seals the root key again under the newest
+/// version). The values under a record key are moved afterwards: [`KeyringStatus::rewrap_pending`] counts
+/// down.
 ///
 /// # Errors
 /// [`Refusal`].

@@ -1,7 +1,7 @@
-//! Named leases: who has one is the only one that does what it is named after.
+//! Named leases: the task that has a lease is the only one that does the job of that name.
 //!
-//! They hold in this process: one process has the database (its lock file). With several, they become rows
-//! beside the leases of runs, under the same names.
+//! They hold in this process. That is enough for now, because the lock file gives the database to one
+//! process. With several processes they have to become rows in the database.
 
 use std::{
     collections::BTreeSet,

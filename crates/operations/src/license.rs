@@ -16,8 +16,8 @@ pub fn show(services: &Services, _: &Caller) -> Report {
     services.license.report()
 }
 
-/// Installs a license beside those that are kept; the best that holds now counts. Returns how the licenses stand, and what
-/// became of this one.
+/// Installs a license beside those that are kept; the best that holds now counts. Returns how the licenses
+/// stand, and what became of this one.
 ///
 /// # Errors
 /// [`Refusal`]; `LicenseRefused` for a forged one, and for a new one that is older than one that has begun.

@@ -123,8 +123,8 @@ fn refuse_locked(row: Option<&LoginRow>, now_us: i64) -> Result<(), Refusal> {
     Err(Refusal::new(RefusalKind::RateLimited, "too many wrong passwords: wait before the next one").after(seconds))
 }
 
-/// Records the failure, and makes the person wait longer with each one. The caller has the turn at the account, so no
-/// other attempt fails in between.
+/// Records the failure, and makes the person wait longer with each one. The caller has the turn at the
+/// account, so no other attempt fails in between.
 async fn record_failure(services: &Services, context: &Context, email: &str) -> Result<(), Refusal> {
     let failures = services.store.login_row(email).await?.map_or(0, |LoginRow { failures, .. }| failures) + 1;
     let locked_until_us = services.now_us() + lock_us(failures);

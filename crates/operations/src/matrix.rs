@@ -1,4 +1,5 @@
-//! Who may do what: every operation × every kind of caller, on every kind of object. An operation without a row fails.
+//! Who may do what: every operation × every kind of caller, on every kind of object. An operation without a
+//! row fails.
 //!
 //! That a route calls its operation is shown from outside, once for each route (the black box of the binary).
 
@@ -58,8 +59,8 @@ struct Ids {
 
 type Call = for<'a> fn(&'a Services, &'a Caller, Ids) -> BoxFuture<'a, Result<(), Refusal>>;
 
-/// An operation: its name, what it needs, the scopes of which each suffices (none: any credential), and a call that
-/// changes nothing, because it names what is not there or a revision that never was.
+/// An operation: its name, what it needs, the scopes of which each suffices (none: any credential), and a
+/// call that changes nothing, because it names what is not there or a revision that never was.
 struct Row(&'static str, Need, &'static [Scope], Call);
 
 macro_rules! row {

@@ -90,8 +90,8 @@ pub async fn revoke(services: &Services, caller: &Caller, collection: Uuid, user
     }
 }
 
-/// Judges whether the caller may give a person a role, or take it away. Returns the roles that this holds for; the
-/// store compares them again in the transaction of the change.
+/// Judges whether the caller may give a person a role, or take it away. Returns the roles that this holds
+/// for; the store compares them again in the transaction of the change.
 async fn may_change(
     services: &Services,
     caller: &Caller,

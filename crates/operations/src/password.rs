@@ -55,7 +55,7 @@ fn argon2() -> Option<Argon2<'static>> {
     Some(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
 }
 
-/// Tells whether a password is the one of a PHC string. An unreadable string fits nothing.
+/// Says whether a password has the hash of a PHC string. No password has that of an unreadable string.
 fn fits(password: &str, phc: &str) -> bool {
     let Ok(parsed) = PasswordHash::new(phc) else { return false };
     argon2().is_some_and(|argon2| argon2.verify_password(password.as_bytes(), &parsed).is_ok())
@@ -64,7 +64,7 @@ fn fits(password: &str, phc: &str) -> bool {
 /// Hashes and compares passwords, off the async threads, two at a time.
 pub struct Passwords {
     turns: Arc<Semaphore>,
-    /// Compared with when there is no such person, so that both answers take as long.
+    /// The hash that is compared when there is no such person, so that both answers take equally long.
     nobody: String,
 }
 
@@ -94,7 +94,7 @@ impl Passwords {
         })
     }
 
-    /// Tells whether a password fits; without a hash, as late as if there were one.
+    /// Says whether a password fits a hash. Without a hash it takes equally long, and the password does not fit.
     ///
     /// # Errors
     /// `Unavailable` while the server shuts down.

@@ -181,8 +181,8 @@ pub async fn reveal(
     access::shown(services, caller, taken).await
 }
 
-/// Takes out values of the newest revision for a program, those of an `inject_only` record too. The audit entry is
-/// committed before they are returned.
+/// Takes out values of the newest revision for a program, those of an `inject_only` record too. The audit
+/// entry is committed before they are returned.
 ///
 /// # Errors
 /// [`Refusal`].

@@ -1,9 +1,9 @@
 //! Who keeps the root key between starts: how it is opened, replaced, and sealed again under Transit.
 //!
-//! A file is replaced by way of a second one beside it, `<file>.next`: it is written first, then
-//! the database is wrapped under it in one transaction, then it takes the first one's place.
-//! Whatever dies in between, one of the two opens the database, and the next start tidies up.
-//! What Transit sealed is kept in the database, so a new one comes with that very transaction.
+//! To replace a key file, the server first writes the new key to a second file, `<file>.next`. Then it wraps the
+//! database's keys under the new key in one transaction, and renames the second file to the first. If the server
+//! dies in between, one of the two files opens the database, and the next start finishes the renaming.
+//! A root key that Transit sealed is kept in the database, so the same transaction stores the new one.
 
 use std::{
     fs, io,
@@ -23,7 +23,7 @@ use crate::transit_source::TransitSource;
 pub enum RootKeeper {
     /// A file of this machine.
     File(PathBuf),
-    /// Whoever started the process, in its environment: for tests.
+    /// The environment of the process. For tests.
     Given(RootKey),
     /// A Transit key of a Vault.
     Transit {
@@ -40,16 +40,16 @@ pub enum UnlockError {
     /// There is no key file.
     #[error("there is no master key at {0}")]
     Missing(PathBuf),
-    /// The key cannot be read, or is not one.
+    /// The file cannot be read, or holds no key.
     #[error("the master key cannot be used")]
     Key(#[from] RootKeyError),
-    /// It is another key.
+    /// The key is not the one of this database.
     #[error("the master key does not open this database")]
     Wrong(#[source] SealingError),
-    /// There is nothing that the seal could open.
+    /// The database holds no sealed root key.
     #[error("the root key was never sealed under {0}")]
     NeverSealed(String),
-    /// The seal does not open.
+    /// Vault did not open the sealed root key.
     #[error("the root key is sealed, and Vault did not open it: {}", .0.message)]
     Vault(RemoteFault),
     /// The file could not be replaced.
@@ -60,22 +60,22 @@ pub enum UnlockError {
         /// Why.
         source: io::Error,
     },
-    /// The root key in use is in no file that is known.
+    /// Neither key file holds the root key in use.
     #[error("neither {0} nor the file beside it holds the root key in use; nothing was changed")]
     Elsewhere(PathBuf),
     /// A backup or its database needs another root key than the one at hand.
     #[error("the root key {needed} is needed, and {holder} holds {held}", needed = needed.0, held = named(*held))]
     OtherKey {
-        /// The one that opens it.
+        /// The key that is needed.
         needed: RootKeyId,
-        /// The one at hand, if there is one.
+        /// The key at hand, if there is any.
         held: Option<RootKeyId>,
         /// Who should hold it.
         holder: String,
-        /// The file beside it that a rotation left, when it is in there.
+        /// The file with the previous key, if it holds the needed one.
         beside: Option<PathBuf>,
     },
-    /// The root key is not ours to replace.
+    /// The server cannot replace a root key that its environment holds.
     #[error("the root key is given in the environment: it cannot be replaced from here")]
     NotOurs,
     /// The database failed.
@@ -176,7 +176,7 @@ impl RootKeeper {
     }
 
     /// Finds the root key with an id, and changes nothing: beside a running server, or where there
-    /// is no database yet. `sealed` is what a seal made of root keys.
+    /// is no database yet. `sealed` holds the root keys that Transit sealed.
     ///
     /// # Errors
     /// [`UnlockError::OtherKey`] when another one is at hand.
@@ -225,7 +225,7 @@ impl RootKeeper {
         Ok(new)
     }
 
-    /// Seals the root key anew under the newest version of the Transit key.
+    /// Seals the root key again, under the newest version of the Transit key.
     async fn reseal(&self, store: &Store, context: &Context, root: &RootKey) -> Result<(), UnlockError> {
         let Self::Transit { transit, .. } = self else {
             let why = "the root key is kept in a file, not sealed under Transit: there is nothing to seal anew";
@@ -240,7 +240,7 @@ impl RootKeeper {
                 let after = transit.reseal(&before, &bound).await.map_err(UnlockError::Vault)?;
                 sealed_root(root.id(), after, context.now_us)
             }
-            // So far it stood in the configuration only.
+            // Until now, only the configuration held the sealed root key.
             None => seal(&transit, store.instance(), root, context.now_us).await.map_err(UnlockError::Vault)?,
         };
         Ok(store.keep_sealed_root(context, &sealed).await?)
@@ -356,8 +356,8 @@ async fn open_one(
     Ok(RootKey::from_sealed_form(&opened, instance)?)
 }
 
-/// Makes sure that the root key in use is in the key file, so that one beside it is nobody's: a
-/// draw of a rotation that never came to be. The database knows which key that is.
+/// Makes sure that the key file holds the root key in use; the database knows its id. After this,
+/// `<file>.next` is left over from an unfinished rotation and may be deleted.
 fn settle(path: &Path, in_use: RootKeyId) -> Result<(), UnlockError> {
     let next = beside(path, "next");
     let holds = |file: &Path| Ok::<_, RootKeyError>(file.exists() && RootKey::read(file)?.id() == in_use);
@@ -381,7 +381,7 @@ fn promote(path: &Path) -> Result<(), UnlockError> {
     sync_folder(path)
 }
 
-/// Makes the names of the key files outlast a power cut.
+/// Syncs the folder, so that the names of the key files survive a power cut.
 fn sync_folder(path: &Path) -> Result<(), UnlockError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let synced = fs::File::open(folder).and_then(|folder| folder.sync_all());

@@ -81,8 +81,8 @@ pub struct Services {
 }
 
 impl Services {
-    /// Puts the services together, of an unlocked database and the keeper of its root key. Hashes one password, so
-    /// takes a moment.
+    /// Puts the services together, of an unlocked database and the keeper of its root key. Hashes one
+    /// password, so takes a moment.
     #[must_use]
     pub fn new(
         store: Store,

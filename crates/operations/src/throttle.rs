@@ -1,5 +1,5 @@
-//! How often one address may try to log in. The lock of one person after wrong passwords is in
-//! the database (`login.rs`); this keeps one machine from trying them all, or filling the log.
+//! Limits how often one address may try to log in. The lock of one account after wrong passwords is in the
+//! database (`login.rs`). This limit keeps one machine from trying all accounts, and from filling the log.
 
 use std::{
     collections::HashMap,
@@ -16,7 +16,7 @@ use crate::refusal::{Refusal, RefusalKind};
 /// Attempts at once, and then per second.
 const BURST: NonZeroU32 = NonZeroU32::new(60).expect("not zero");
 const PER_SECOND: NonZeroU32 = NonZeroU32::MIN;
-/// Addresses remembered before those that rested are forgotten.
+/// How many addresses are remembered before the limiter forgets those that made no attempt lately.
 const ADDRESSES_MAX: usize = 10_000;
 
 /// How often one address may try a password.
@@ -57,13 +57,14 @@ impl Throttle {
     }
 }
 
-/// One attempt at a time for one account: whether it is locked, whether the password fits, and what a wrong one costs are
-/// decided together, however many ask at once.
+/// Lets one attempt at an account happen at a time, so that the lock, the password and the cost of a wrong
+/// one are judged together, even with many attempts at once.
 #[derive(Default)]
 pub struct Turns(Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>);
 
 impl Turns {
-    /// Waits for the turn at an account, whose address is compared without case; it lasts until the answer is dropped.
+    /// Waits for the turn at an account, and holds it until the guard is dropped. Addresses are compared
+    /// without case.
     pub async fn at(&self, email: &str) -> OwnedMutexGuard<()> {
         let turn = {
             let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);

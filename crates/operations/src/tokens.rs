@@ -28,8 +28,8 @@ pub struct New {
     pub expires_in_seconds: Option<u64>,
 }
 
-/// Creates a token that may do what its scopes say, and never more than its person. The token itself is returned this
-/// once.
+/// Creates a token that may do what its scopes say, and never more than its person. The token itself is
+/// returned this once.
 ///
 /// # Errors
 /// [`Refusal`].
@@ -73,4 +73,31 @@ fn scopes(names: &[String]) -> Result<Vec<Scope>, Refusal> {
     scopes.sort_unstable();
     scopes.dedup();
     Ok(scopes)
+}
+
+#[cfg(test)]
+mod tests {
+    use vaultterm_store::{AuditFilter, Page};
+
+    use super::*;
+    use crate::{refusal::RefusalKind, testing::House};
+
+    #[tokio::test]
+    async fn a_token_with_more_scopes_than_the_callers_own_is_denied_and_the_denial_is_audited() {
+        let house = House::new().await;
+        let caller = house.with_scopes(&house.owner, &[Scope::Admin, Scope::RecordsRead]).await;
+        let new = |scopes: &[Scope]| New {
+            name: "ci".to_owned(),
+            scopes: scopes.iter().map(ToString::to_string).collect(),
+            expires_in_seconds: None,
+        };
+        let services = &house.services;
+        let refused = create(services, &caller, new(&[Scope::RecordsRead, Scope::RecordsReveal])).await;
+        assert_eq!(refused.map(drop).map_err(|refusal| refusal.kind), Err(RefusalKind::Forbidden));
+        let entries = services.store.audit_events(&AuditFilter::default(), &Page::default()).await.unwrap().items;
+        let last = &entries.last().unwrap().entry.draft;
+        assert_eq!((last.action.as_str(), last.detail["needs"].as_str()), ("ACCESS_DENIED", "scope records:reveal"));
+        let (made, _) = create(services, &caller, new(&[Scope::RecordsRead])).await.unwrap();
+        assert_eq!(made.scopes, [Scope::RecordsRead]);
+    }
 }

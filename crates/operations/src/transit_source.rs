@@ -1,5 +1,5 @@
-//! The way to a Transit key, as it is configured now: a renewed token or SecretID is read again before each use, so that no
-//! restart is needed when somebody renews it.
+//! How the server reaches a Transit key. It reads the token or SecretID again before each use, so that it
+//! needs no restart when the operator renews the credential.
 
 use std::{
     fmt,
@@ -41,7 +41,7 @@ impl From<Transit> for TransitSource {
 }
 
 impl TransitSource {
-    /// Makes a source that is read again before each use by `reload`, which may block for as long as reading files takes.
+    /// Makes a source that calls `reload` before each use. `reload` may block while it reads files.
     #[must_use]
     pub fn renewed_by(transit: Transit, reload: impl Fn() -> Result<Transit, String> + Send + Sync + 'static) -> Self {
         Self::of(transit, Some(Box::new(reload)))
@@ -57,7 +57,7 @@ impl TransitSource {
         self.0.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Reads the way to the key again. What cannot be read now leaves the one before in force, and is logged.
+    /// Reads the configuration again. If that fails, it logs the failure and keeps the configuration from before.
     pub async fn fresh(&self) -> Transit {
         let source = self.clone();
         let read = tokio::task::spawn_blocking(move || source.0.reload.as_ref().map(|reload| reload())).await;
@@ -78,7 +78,7 @@ impl TransitSource {
         self.current()
     }
 
-    /// Waits until the way to the key logs in otherwise than it did, looking from time to time.
+    /// Waits until the configured credential is another one, reading it again from time to time.
     pub async fn renewed(&self, every: Duration) {
         let before = self.current();
         loop {
@@ -89,8 +89,8 @@ impl TransitSource {
         }
     }
 
-    /// Asks Vault whether the key can still be used, with the credential that is configured now; an answer is good for a minute,
-    /// and after a refused login for as long as it takes not to get the role locked.
+    /// Asks Vault whether the key can still be used, with the credential that is configured now; an answer is
+    /// good for a minute, and after a refused login for as long as it takes not to get the role locked.
     ///
     /// # Errors
     /// What Vault said.

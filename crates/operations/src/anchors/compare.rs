@@ -1,4 +1,4 @@
-//! Compares what is anchored with the log.
+//! Compares an anchored checkpoint with the log.
 
 use vaultterm_store::{Comparison, StoreError};
 
@@ -13,7 +13,7 @@ pub(super) async fn compare(services: &Services, anchor: &Anchor, note: &str) ->
             tracing::warn!(anchor = anchor.target, "what is anchored is older than the entries that are kept");
         }
         Comparison::Differs(why) => {
-            // What is anchored may be replaced by the next delivery: the log of the server keeps it.
+            // The next delivery may replace the anchored checkpoint, so the server's log keeps it.
             tracing::error!(
                 anchor = anchor.target,
                 why,

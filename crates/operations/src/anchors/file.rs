@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::kinds::AnchorError;
 
-/// More than two lines are long.
+/// Bytes at the end of the file that are read: more than two lines have.
 const TAIL_BYTES: u64 = 16_384;
 
 #[derive(Serialize, Deserialize)]
@@ -55,7 +55,7 @@ pub(super) async fn append(path: &Path, note: &str) -> Result<(), AnchorError> {
 /// The end of the file.
 struct Tail {
     newest: Option<String>,
-    /// The last line lacks its end: whoever wrote it died.
+    /// The last line lacks its end, because the process that wrote it died.
     cut: bool,
 }
 

@@ -11,7 +11,7 @@ use vaultterm_store::StoreError;
 
 use super::{syslog::SyslogTarget, vault_state::VaultAnchor};
 
-/// What is kept of the audit log, and where else.
+/// How long the audit log is kept, and where its anchors are.
 #[derive(Clone, Debug)]
 pub struct AuditOptions {
     /// A file that checkpoints are appended to.
@@ -74,7 +74,7 @@ pub struct Anchors(pub(super) Vec<Arc<Anchor>>);
 pub(super) enum Visit {
     /// Everything is there.
     Served,
-    /// It was too early for another try: how the last one went still holds.
+    /// It was too early for another try. The result of the last one still holds.
     TooEarly,
 }
 
@@ -121,7 +121,7 @@ impl Anchor {
         self.name
     }
 
-    /// Keeps why a delivery failed, tells it once, and that it works again.
+    /// Keeps why a delivery failed. Logs a new failure once, and logs when deliveries work again.
     pub(super) fn settle(&self, result: Result<Visit, AnchorError>) -> bool {
         let mut kept = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
         let failure = match result {

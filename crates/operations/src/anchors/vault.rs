@@ -16,8 +16,8 @@ use crate::services::Services;
 /// Every version stays in Vault for a while: not more often than this.
 const APART: Duration = Duration::from_secs(60);
 
-/// Compares what stands there and writes the newest checkpoint: `None`; or tells why neither is
-/// to be done now. Tries are a minute apart.
+/// Compares the anchored checkpoint with the log and writes the newest one. Returns `None` when it did so,
+/// and otherwise why there was nothing to do. Tries are a minute apart.
 pub(super) async fn deliver(
     state: &mut VaultAnchor,
     services: &Services,

@@ -1,4 +1,4 @@
-//! What is known of the anchor in a connected Vault.
+//! What the server remembers of the anchor in a connected Vault.
 
 use std::time::Instant;
 
@@ -7,11 +7,11 @@ use std::time::Instant;
 pub(super) struct VaultAnchor {
     pub(super) connection: String,
     pub(super) path: String,
-    /// What stands there was compared since the start.
+    /// Whether the anchored checkpoint was compared since the start.
     pub(super) compared: bool,
-    /// When it was written last, or tried to be.
+    /// When the server last tried to write it.
     pub(super) tried: Option<Instant>,
-    /// What was compared last: once is enough to raise the guard for it.
+    /// The checkpoint that was compared last. The guard is raised for it only once.
     pub(super) seen: Option<String>,
 }
 

@@ -18,9 +18,9 @@ use crate::{caller::Caller, refusal::Refusal, services::Services};
 /// Entries that are read at once.
 const AT_ONCE: u32 = 500;
 
-/// Writes the log as JSON lines that can be verified; audited. By time, the whole stretch from the first entry to the last
-/// one of that time; by anything else a selection, of which only each entry by itself can be checked. Returns the lines
-/// in pieces.
+/// Writes the log as JSON lines that can be verified; audited. By time, the whole stretch from the first
+/// entry to the last one of that time; by anything else a selection, of which only each entry by itself can
+/// be checked. Returns the lines in pieces.
 ///
 /// # Errors
 /// [`Refusal`].
@@ -73,7 +73,7 @@ impl Export {
         Ok(Self { store, filter, places, selection, header: Some(header), last })
     }
 
-    /// Writes the next lines; answers what is left to do.
+    /// Writes the next lines. Returns them with the rest of the export, if there is any.
     async fn next(mut self) -> Result<(Vec<u8>, Option<Self>), StoreError> {
         let mut lines = Vec::new();
         if let Some(header) = self.header.take() {

@@ -10,8 +10,8 @@ use crate::{access, caller::Caller, refusal::Refusal, services::Services};
 /// The name of the role and of the policy, unless told.
 const ROLE: &str = "vaultterm";
 
-/// Writes the policy that a connection needs. `flavor` is `vault` or `openbao`: unless told, what the connection found,
-/// else `vault`.
+/// Writes the policy that a connection needs. `flavor` is `vault` or `openbao`: unless told, what the
+/// connection found, else `vault`.
 ///
 /// # Errors
 /// [`Refusal`].

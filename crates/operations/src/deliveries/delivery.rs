@@ -23,7 +23,7 @@ pub(crate) async fn deliver(services: &Services, id: Uuid) {
         match send_one(services, id).await {
             Ok(Next::Goes) => {}
             Ok(Next::Ends) => return,
-            // Nothing is lost: the cursor stands, and the next tick asks again.
+            // Nothing is lost: the cursor did not move, and the next tick tries again.
             Err(error) => {
                 tracing::error!(%error, webhook = %id, "a delivery to a webhook could not go on");
                 return;
@@ -34,7 +34,7 @@ pub(crate) async fn deliver(services: &Services, id: Uuid) {
 
 /// Sends one message and records what became of it.
 async fn send_one(services: &Services, id: Uuid) -> Result<Next, StoreError> {
-    // Read before the entries: whatever is written meanwhile comes after this end.
+    // Read before the entries, so that entries which are written meanwhile come after this end.
     let log = services.store.log_end().await?;
     let Some(webhook) = services.store.webhook(id).await? else { return Ok(Next::Ends) };
     if !due::is_due(&webhook, log.seq, services.now_us()) {
@@ -58,7 +58,7 @@ async fn send(services: &Services, webhook: &Webhook, message: &Message) -> Resu
     let now_us = services.now_us();
     let secrets = match services.store.webhook_secrets(webhook.id, now_us).await {
         Ok(secrets) => secrets,
-        // Tried again as if the receiver were away: a key may come back, and nothing is lost.
+        // Tried again later, because a key may come back. Nothing is lost until then.
         Err(error @ (StoreError::Sealing(_) | StoreError::Malformed(_))) => {
             let why = format!("the signing secret cannot be opened: {error}");
             return Ok(Outcome::Failed { status: None, why, retry_after: None });
@@ -101,7 +101,7 @@ fn chance() -> f64 {
     f64::from(random) / 256.0
 }
 
-/// What became of a test.
+/// The result of a test.
 #[derive(Clone, Debug)]
 pub struct Tried {
     /// Whether the receiver took it.

@@ -1,4 +1,4 @@
-//! What is due, and when to try again. Pure: time and chance are arguments.
+//! Decides which deliveries are due, and when to try again. Pure: time and chance are arguments.
 
 use std::time::Duration;
 

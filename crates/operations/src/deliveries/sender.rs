@@ -1,5 +1,5 @@
-//! One attempt: a request to a receiver, and what its answer means. Nothing of an answer's body
-//! is kept or told, and no error holds the URL: it may hold a token of the receiver's.
+//! One attempt: a request to a receiver, and the meaning of its answer. The body of the answer is neither
+//! kept nor logged, and no error holds the URL, because the URL may hold a token of the receiver.
 
 use std::{
     error::Error,
@@ -20,15 +20,15 @@ const LIMITS: Limits = Limits { connect_timeout: Duration::from_secs(5), request
 /// How much of an answer is read, and for how long, to have the connection for the next message.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
-/// Characters of a cause that are told.
+/// Characters of a cause that a message holds at most.
 const CAUSE_CHARS_MAX: usize = 200;
 
-/// What became of an attempt.
+/// The result of an attempt.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// 2xx.
     Taken { status: u16 },
-    /// 410: never again.
+    /// HTTP 410: the receiver is gone for good.
     Gone,
     /// Any other answer, or none.
     Failed { status: Option<u16>, why: String, retry_after: Option<Duration> },

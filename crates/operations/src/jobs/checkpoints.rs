@@ -1,4 +1,4 @@
-//! When the audit log is signed. What is signed, and how, is the store's and the ledger's.
+//! Decides when the audit log is signed. The store and the ledger know what is signed, and how.
 
 use std::{
     sync::{

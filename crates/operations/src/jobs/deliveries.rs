@@ -41,7 +41,7 @@ async fn tick(services: &Services) -> Result<(), StoreError> {
             let _lease = lease;
             let closing = services.closing.clone();
             tokio::select! {
-                // What was on its way is sent again by the next server.
+                // The next start of the server sends the message again.
                 () = closing.cancelled() => {}
                 () = delivery::deliver(&services, webhook.id) => {}
             }

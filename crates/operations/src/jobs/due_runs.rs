@@ -1,7 +1,7 @@
-//! Runs that are due, by interval or change (none without a license for them), closing the runs that a crash
-//! left open, and looking whether the license changed or ran out.
+//! Starts the runs that are due, by interval or change, if the license includes them. Closes the runs that a
+//! crash left open, and notices that the license changed or ran out.
 //!
-//! When a run is due is decided by `vaultterm_sync::schedule`; this asks once a second.
+//! `vaultterm_sync::schedule` decides when a run is due. This job asks it once a second.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -33,7 +33,7 @@ async fn tick(services: &Services) -> Result<(), StoreError> {
     if failed > 0 {
         tracing::warn!(failed, "runs that a crash had left open were closed; the next ones continue them");
     }
-    // A run would only halt: not one an interval.
+    // Without a license a run would only halt, so none is started.
     if services.license.missing().is_some() {
         return Ok(());
     }
@@ -47,7 +47,7 @@ async fn tick(services: &Services) -> Result<(), StoreError> {
             actor: scheduler(),
         };
         match begin(services, scheduled.connection.id, request).await {
-            // A person was quicker: with a run of their own, or with a pause.
+            // A person started a run or paused the connection in the meantime.
             Ok(_) | Err(EngineError::RunInProgress | EngineError::Journal(JournalError::Paused)) => {}
             Err(error) => {
                 tracing::error!(%error, connection = scheduled.connection.name, "a run that was due could not begin");

@@ -1,8 +1,9 @@
-//! The license file, which an operator lays in its place, and the state file beside it: read whole, and the latter
-//! replaced whole.
+//! The license file, which the operator puts in its place, and the state file beside it. The server reads
+//! both as a whole, and replaces the state file as a whole.
 //!
-//! The state file remembers the highest counter and the accepted licenses apart from the database, so that a database
-//! that was restored from a backup neither makes an older license good again nor refuses one that was good.
+//! The state file remembers the highest counter and the accepted licenses apart from the database. So a
+//! database that was restored from a backup neither accepts an older license again nor refuses one that was
+//! accepted.
 
 use std::{
     collections::BTreeSet,
@@ -40,7 +41,7 @@ pub enum FileError {
     State(PathBuf),
 }
 
-/// What a file looks like from outside: another one, or a change, shows.
+/// The inode, size and change time of a file. They differ for another file, and after a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Look(Option<(u64, u64, i64, i64)>);
 
@@ -80,7 +81,7 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// A renaming is on disk when its folder is.
+/// Syncs the folder of a file, so that a renaming is on disk.
 fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::File::open(folder)?.sync_all()
@@ -104,7 +105,8 @@ pub(super) fn state(path: &Path) -> Result<State, FileError> {
     }
 }
 
-/// Remembers more: counters only grow, licenses only come. A file that says so already is left alone.
+/// Adds to the state file: the counter only grows, and no license is removed. Leaves a file alone that needs
+/// no change.
 pub(super) fn remember(path: &Path, more: &State) -> Result<(), FileError> {
     let known = state(path)?;
     let all = State {

@@ -1,13 +1,14 @@
-//! The licenses of this server: where they are, how they stand at this moment, what that lets the engine do.
+//! The licenses of this server: where they are, how they stand at this moment, and whether the engine may write.
 //!
 //! Licenses stand side by side: those that were installed over the API, and the file that an operator lays at
-//! `LICENSE_PATH`. All that were accepted are kept in the database, so that next year's license takes nothing from this
-//! year's. Of those that hold, the best one counts (`vaultterm_license::best`).
+//! `LICENSE_PATH`. All that were accepted are kept in the database, so that next year's license takes nothing
+//! from this year's. Of those that hold, the best one counts (`vaultterm_license::best`).
 //!
-//! A license that is new here and below the highest counter that has begun is a rollback, and refused. One that was
-//! accepted before may be installed again: the database and the state file remember it. A file that changed is
-//! noticed by the scheduler's tick ([`Licensing::refresh`]); the API's way in is [`Licensing::install`]. Time is the later
-//! of the clock and the last moment of the audit log. Files are read on threads that may block.
+//! A new license whose counter is below the highest counter that has begun is a rollback, and is refused. A
+//! license that was accepted before may be installed again, because the database and the state file remember
+//! it. The job of due runs notices a file that changed ([`Licensing::refresh`]); callers install one with
+//! [`Licensing::install`]. The time that counts is the later of the clock and the last entry of the audit
+//! log. Threads that may block read the files.
 
 mod files;
 mod report;
@@ -46,7 +47,7 @@ pub struct LicenseSettings {
 }
 
 impl LicenseSettings {
-    /// The usual files in a data directory, and nobody whose licenses are accepted.
+    /// Returns the usual files in a data directory, with no key whose licenses are accepted.
     #[must_use]
     pub fn of_nobody(data_dir: &Path) -> Self {
         let trusted = TrustedKeys::default();
@@ -102,8 +103,8 @@ impl Refused {
     }
 }
 
-/// Says in a sentence how the licenses stand, changing nothing; and whether that is as it should be: none is no fault,
-/// one that does not count where no other does is.
+/// Returns whether the licenses are as they should be, and a sentence about them. Changes nothing. An
+/// installation without any license is as it should be; one whose licenses all do not count is not.
 ///
 /// # Errors
 /// When the database fails.
@@ -170,8 +171,9 @@ impl Licensing {
         }
     }
 
-    /// Takes a license file that changed, lets a license begin whose day has come, catches up with the audit log's time,
-    /// and tells what there is to tell. Costs two small queries and a look at two files when nothing changed.
+    /// Takes a license file that changed, lets a license begin whose day has come, catches up with the audit
+    /// log's time, and tells what there is to tell. Costs two small queries and a look at two files when
+    /// nothing changed.
     ///
     /// # Errors
     /// When the database fails: everything is tried again by the next call.
@@ -194,7 +196,7 @@ impl Licensing {
                 tracing::error!(%error, "what is known of licenses could not be kept beside the database");
             }
             self.hold(&rows, &turn.found);
-            // What is wrong with a file system may be mended without the license file being touched.
+            // A fault of the file system can be mended without a change of the license file.
             let settled = !matches!(turn.found, Found::Refused(_, false));
             // The state file may just have been written here; the license file was not.
             let [file, _] = looks;
@@ -313,7 +315,8 @@ impl Licensing {
         Ok(license.id)
     }
 
-    /// Holds the licenses of the database and what the file is. A text that no trusted key signed any more is told.
+    /// Puts the licenses of the database and of the file on the shelf. A license whose key is no longer
+    /// trusted becomes a refused one.
     fn hold(&self, rows: &[KeptLicense], found: &Found) {
         let mut shelf = Shelf::default();
         for row in rows {
@@ -428,7 +431,7 @@ fn highest(rows: &[KeptLicense]) -> u64 {
     rows.iter().filter(|row| row.begun).map(|row| row.counter).max().unwrap_or(0)
 }
 
-/// The counter that a license must not be below: none for one that was accepted here before.
+/// Returns the counter that a license must not be below: 0 if the license was accepted here before.
 fn bar(license: &License, rows: &[KeptLicense], state: &State) -> u64 {
     let known = rows.iter().any(|row| row.id == license.id) || state.accepted.contains(&license.id);
     if known { 0 } else { highest(rows).max(state.highest_counter) }

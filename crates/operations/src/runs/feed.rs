@@ -1,7 +1,7 @@
-//! What runs are telling right now, for those who follow them and for cancelling.
+//! The events of the runs in this process, and the means to cancel them.
 //!
-//! Events of a run are kept in memory, within bounds, until it is forgotten, so that a stream that broke off
-//! resumes. What counts for ever is in the database.
+//! The events of a run stay in memory, within bounds, so that a stream that broke off can resume. They are
+//! not the record of the run: that is in the database.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -117,12 +117,12 @@ pub(crate) struct LiveRun {
 }
 
 impl LiveRun {
-    /// Waits for events after one; empty when the run ended and all of it was told.
+    /// Waits for events after the one with this id. Returns none when the run ended and there are no more.
     pub(crate) async fn after(&self, id: u64) -> Vec<LiveEvent> {
         loop {
             let notified = self.news.notified();
             tokio::pin!(notified);
-            // Listening before looking: what is told in between is not missed.
+            // Listens before it looks, so that it does not miss an event in between.
             notified.as_mut().enable();
             {
                 let told = self.told();
@@ -139,7 +139,7 @@ impl LiveRun {
         {
             let mut kept = self.told();
             kept.last_id += 1;
-            // Only the newest progress counts: those that nobody read yet are replaced.
+            // Only the newest progress counts, so it replaces an older one that is still the last event.
             let is_progress = |told: &Told| matches!(told, Told::Progress { .. });
             if is_progress(&told) && kept.events.back().is_some_and(|last| is_progress(&last.told)) {
                 kept.pop_newest();
@@ -151,7 +151,8 @@ impl LiveRun {
         self.news.notify_waiters();
     }
 
-    /// Ends the feed, also of a run that never said that it finished: streams end, and most events are forgotten.
+    /// Ends the feed, and with it the streams, and forgets most events. Also for a run that never said that
+    /// it finished.
     fn end(&self) {
         {
             let mut told = self.told();
@@ -191,13 +192,13 @@ impl LiveRuns {
         run
     }
 
-    /// Begins to keep a run's events, and ends its feed when what it answers is dropped: also when the task panics that
-    /// carries the run out.
+    /// Begins to keep a run's events. The feed ends when the returned guard is dropped, also by a panic of
+    /// the task that carries the run out.
     pub(crate) fn guarded(self: &Arc<Self>, id: RunId, closing: &CancellationToken) -> Feed {
         Feed { run: self.begin(id, closing), id, runs: Arc::clone(self) }
     }
 
-    /// Notes that a run ended: it is forgotten when enough others ended after it.
+    /// Notes that a run ended. It is forgotten when enough others ended after it.
     fn end(&self, id: RunId) {
         let mut known = self.known();
         if let Some(run) = known.runs.get(&id) {
@@ -221,7 +222,7 @@ impl LiveRuns {
     }
 }
 
-/// The feed of a run, for as long as somebody carries it out.
+/// The feed of a run, for as long as a task carries the run out.
 pub(crate) struct Feed {
     pub(crate) run: Arc<LiveRun>,
     id: RunId,

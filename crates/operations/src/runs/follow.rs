@@ -13,8 +13,9 @@ use vaultterm_sync::RunState;
 use super::feed::{LiveEvent, LiveRun, Told};
 use crate::{access, caller::Caller, refusal::Refusal, services::Services};
 
-/// Streams what a run tells after an event; everything that is kept after the event 0. The stream ends with the run, and
-/// when the server shuts down. Of a run that this process does not know, it tells how the run ended, if it did.
+/// Streams what a run tells after an event; everything that is kept after the event 0. The stream ends with
+/// the run, and when the server shuts down. Of a run that this process does not know, it tells how the run
+/// ended, if it did.
 ///
 /// # Errors
 /// [`Refusal`].
