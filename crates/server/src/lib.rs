@@ -1,10 +1,10 @@
-//! The HTTP API, who may do what, and what runs by itself. The only crate that knows routes.
+//! The HTTP API: a shell around `operations`. The only crate that knows routes and statuses.
 //!
-//! It decides nothing about synchronization (the engine does) and writes no SQL (the store does).
-//! A request passes `gate.rs` (request id, headers, problems), then an extractor of `request.rs`
-//! or `caller.rs`, then one handler of `api/`, which asks `access.rs` whether the caller may.
+//! A request passes `gate.rs` (request id, headers, problems), then an extractor of `request.rs` or `caller.rs`, then
+//! one handler of `api/`. The handler calls one operation and shows what it returned; it has no rules of its own.
+//! `problem.rs` turns a refusal into a problem document.
 //!
-//! Start reading at [`App`] in `app.rs`, then any file of `api/`.
+//! Start reading at `api/mod.rs`, then at any file of `api/`.
 
 mod api;
 mod app;
