@@ -11,20 +11,24 @@ use anyhow::{Context, Result, bail};
 use files::files;
 
 /// The crates that each crate may use. No crate may use a crate that is not listed here.
-const ROOMS: [(&str, &[&str]); 12] = [
+const ROOMS: [(&str, &[&str]); 13] = [
     ("reconcile", &[]),
     ("ledger", &[]),
     ("outbound", &[]),
     ("license", &[]),
     ("sealing", &["reconcile"]),
     ("sync", &["ledger", "reconcile", "sealing"]),
+    ("contract", &["ledger", "license", "reconcile", "sealing", "sync"]),
     ("hcv", &["outbound", "reconcile", "sealing", "sync"]),
     ("store", &["ledger", "reconcile", "sealing", "sync"]),
-    ("operations", &["hcv", "ledger", "license", "outbound", "reconcile", "sealing", "store", "sync"]),
-    ("server", &["hcv", "ledger", "license", "operations", "outbound", "reconcile", "sealing", "store", "sync"]),
+    ("operations", &["contract", "hcv", "ledger", "license", "outbound", "reconcile", "sealing", "store", "sync"]),
+    (
+        "server",
+        &["contract", "hcv", "ledger", "license", "operations", "outbound", "reconcile", "sealing", "store", "sync"],
+    ),
     // `bench` measures the other crates, and no crate uses it.
     ("bench", &["hcv", "ledger", "reconcile", "sealing", "server", "store", "sync", "testkit"]),
-    ("vaultterm", &["hcv", "ledger", "license", "reconcile", "sealing", "server", "store", "sync"]),
+    ("vaultterm", &["contract", "hcv", "ledger", "license", "reconcile", "sealing", "server", "store", "sync"]),
 ];
 
 /// The libraries that the planner must not use, because a plan depends on its input alone.

@@ -121,7 +121,7 @@ async fn send_entries(
     mut row: AnchorRow,
 ) -> Result<(), AnchorError> {
     loop {
-        let (entries, last) = syslog::entries(&services.store, services.entry_json, row.seq).await?;
+        let (entries, last) = syslog::entries(&services.store, row.seq).await?;
         let Some(last) = last else { return Ok(()) };
         send(anchor, target, &entries).await?;
         row.seq = last;

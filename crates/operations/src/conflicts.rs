@@ -1,10 +1,10 @@
 //! Conflicts: shown masked, revealed on request, decided by a person.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 use uuid::Uuid;
-use vaultterm_reconcile::{Expect, LocalExpect, RemoteExpect, Side, UnknownName};
+use vaultterm_reconcile::{Side, UnknownName};
 use vaultterm_sealing::SecretFields;
 use vaultterm_store::{CollectionRole, ConflictFilter, LocalValues, Paged, Scope};
 use vaultterm_sync::{ConflictId, ConnectionId, FieldChoice, Resolution, ResolutionName, ResolvedBy, StoredConflict};
@@ -52,18 +52,6 @@ pub async fn show(services: &Services, caller: &Caller, id: Uuid) -> Result<Stor
     access::any_scope(services, caller, &LOOK).await?;
     let id = access::conflict(services, caller, id, CollectionRole::Viewer).await?;
     found(services, id).await
-}
-
-/// Returns the fields that a person has to look at: those that diverged, else all.
-#[must_use]
-pub fn shown_fields(stored: &StoredConflict) -> Vec<String> {
-    let conflict = &stored.conflict;
-    if !conflict.diverged.is_empty() {
-        return conflict.diverged.clone();
-    }
-    let contents = [&conflict.base, &conflict.local, &conflict.remote];
-    let names: BTreeSet<&String> = contents.into_iter().flatten().flat_map(|content| content.keys()).collect();
-    names.into_iter().cloned().collect()
 }
 
 /// The values of a conflict.
@@ -129,7 +117,7 @@ pub async fn resolve(
     let id = access::conflict(services, caller, id, CollectionRole::Editor).await?;
     let expect = found(services, id).await?.conflict.expect;
     let moved = |named: Option<u64>, is: Option<u64>| named.is_some() && named != is;
-    if moved(decided.local_revision, local_revision(&expect)) || moved(decided.remote_version, remote_version(&expect))
+    if moved(decided.local_revision, expect.local_revision()) || moved(decided.remote_version, expect.remote_version())
     {
         return Err(Refusal::new(RefusalKind::Stale, "the conflict is about other states than the decision")
             .then(Next::LookAtConflict));
@@ -143,24 +131,6 @@ pub async fn resolve(
         source_ip: context.source_ip,
     };
     Ok(services.engine.resolve(id, resolution, Some(expect), &by).await?)
-}
-
-/// Returns the revision of the record that is expected; `None` when there is no record.
-#[must_use]
-pub fn local_revision(expect: &Expect) -> Option<u64> {
-    match expect.local {
-        LocalExpect::Absent => None,
-        LocalExpect::Live { revision, .. } => Some(revision.0),
-    }
-}
-
-/// Returns the version that is expected in Vault: of a deleted secret, the deleted one.
-#[must_use]
-pub fn remote_version(expect: &Expect) -> Option<u64> {
-    match expect.remote {
-        RemoteExpect::Absent => None,
-        RemoteExpect::Deleted { stamp } | RemoteExpect::Live { stamp, .. } => Some(stamp.version.0),
-    }
 }
 
 async fn found(services: &Services, id: ConflictId) -> Result<StoredConflict, Refusal> {

@@ -7,6 +7,7 @@ pub mod policy;
 mod wanted;
 
 use uuid::Uuid;
+use vaultterm_contract::Standing;
 use vaultterm_hcv::TestReport;
 use vaultterm_reconcile::UnixNanos;
 use vaultterm_store::{CollectionRole, ConnectionSummary, ConnectionUpdate, Paged, Scope, StoreError};
@@ -26,7 +27,7 @@ use crate::{
     read_at::ReadAt,
     refusal::{Refusal, is_busy},
     services::Services,
-    standing::{self, Standing},
+    standing,
 };
 
 /// The scopes of which each may look at connections.

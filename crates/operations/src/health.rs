@@ -54,10 +54,10 @@ async fn keys(services: &Services) -> Component {
     let keeper = &services.keys.keeper;
     let (ok, detail) = match keeper {
         RootKeeper::Transit { transit, .. } => match transit.check().await {
-            Ok(()) => (true, keeper.as_str().to_owned()),
-            Err(why) => (false, format!("{}: the next start could not open the root key: {why}", keeper.as_str())),
+            Ok(()) => (true, keeper.provider().to_string()),
+            Err(why) => (false, format!("{}: the next start could not open the root key: {why}", keeper.provider())),
         },
-        RootKeeper::File(_) | RootKeeper::Given(_) => (true, keeper.as_str().to_owned()),
+        RootKeeper::File(_) | RootKeeper::Given(_) => (true, keeper.provider().to_string()),
     };
     Component { name: "keys".to_owned(), ok, detail: Some(detail) }
 }

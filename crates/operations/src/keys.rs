@@ -3,6 +3,7 @@
 
 use std::{error::Error as _, time::Duration};
 
+use vaultterm_contract::{KeyProvider, KeyRotation};
 use vaultterm_store::{InstanceRole, KeyringStatus, Scope};
 
 use crate::{
@@ -24,7 +25,7 @@ const REWRAP: &str = "rewrap";
 #[derive(Clone, Debug)]
 pub struct Keys {
     /// The name of the provider: `local` or `hcv-transit`.
-    pub provider: &'static str,
+    pub provider: KeyProvider,
     /// Where the root key is kept: a file, or a Transit key.
     pub kept_at: String,
     /// The keys below the root key.
@@ -50,23 +51,18 @@ pub async fn show(services: &Services, caller: &Caller) -> Result<Keys, Refusal>
 pub async fn rotate(services: &Services, caller: &Caller, key: &str) -> Result<Keys, Refusal> {
     access::scope(services, caller, Scope::Admin).await?;
     access::instance(services, caller, InstanceRole::Owner).await?;
-    let what = match key {
-        "root" => Rotated::Root,
-        "record" => Rotated::Record,
-        "audit" => Rotated::Audit,
-        "transit" => Rotated::Transit,
-        _ => return Err(Refusal::field("key", "is `root`, `record`, `audit` or `transit`")),
-    };
+    let what: KeyRotation =
+        key.parse().map_err(|_| Refusal::field("key", "is `root`, `record`, `audit` or `transit`"))?;
     let (context, own) = (caller.context(services), services.clone());
     let rotation = services.tasks.spawn(async move {
         match what {
-            Rotated::Root => own.keys.replace(&own.store, &context).await?,
-            Rotated::Transit => own.keys.reseal(&own.store, &context).await?,
-            Rotated::Record => {
+            KeyRotation::Root => own.keys.replace(&own.store, &context).await?,
+            KeyRotation::Transit => own.keys.reseal(&own.store, &context).await?,
+            KeyRotation::Record => {
                 own.keys.rotate_record_key(&own.store, &context).await?;
                 own.tasks.spawn(rewrap(own.clone()));
             }
-            Rotated::Audit => own.keys.rotate_audit_key(&own.store, &context).await?,
+            KeyRotation::Audit => own.keys.rotate_audit_key(&own.store, &context).await?,
         }
         Ok(())
     });
@@ -74,19 +70,10 @@ pub async fn rotate(services: &Services, caller: &Caller, key: &str) -> Result<K
     keys(services).await
 }
 
-/// What can be rotated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Rotated {
-    Root,
-    Record,
-    Audit,
-    Transit,
-}
-
 async fn keys(services: &Services) -> Result<Keys, Refusal> {
     let keeper = &services.keys.keeper;
     let keyring = services.store.keyring_status().await?;
-    Ok(Keys { provider: keeper.as_str(), kept_at: keeper.describe(), keyring })
+    Ok(Keys { provider: keeper.provider(), kept_at: keeper.describe(), keyring })
 }
 
 fn refused(error: UnlockError) -> Refusal {

@@ -11,6 +11,7 @@ use std::{
 };
 
 use tokio::sync::Mutex;
+use vaultterm_contract::KeyProvider;
 use vaultterm_hcv::{Binding, Transit, TransitCiphertext};
 use vaultterm_sealing::{InstanceId, RootKey, RootKeyError, RootKeyId, SealingError};
 use vaultterm_store::{Context, Database, SealedRoot, Store, StoreError};
@@ -136,12 +137,12 @@ impl From<StoreError> for UnlockError {
 }
 
 impl RootKeeper {
-    /// Returns the name of the provider, as `KEY_PROVIDER` has it.
+    /// Returns who keeps the root key, as `KEY_PROVIDER` names it.
     #[must_use]
-    pub const fn as_str(&self) -> &'static str {
+    pub const fn provider(&self) -> KeyProvider {
         match self {
-            Self::File(_) | Self::Given(_) => "local",
-            Self::Transit { .. } => "hcv-transit",
+            Self::File(_) | Self::Given(_) => KeyProvider::Local,
+            Self::Transit { .. } => KeyProvider::HcvTransit,
         }
     }
 

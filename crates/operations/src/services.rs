@@ -13,7 +13,6 @@ use crate::{
     clock::SystemClock,
     deliveries::Sender,
     denials::Denials,
-    entry_json::EntryJson,
     leases::Leases,
     licensing::{LicenseSettings, Licensing},
     password::Passwords,
@@ -68,8 +67,6 @@ pub struct Services {
     pub anchors: Arc<Anchors>,
     /// The way to receivers of webhooks.
     pub webhooks: Arc<Sender>,
-    /// How an entry of the audit log is written outside of it.
-    pub entry_json: EntryJson,
     /// Where ids come from.
     pub ids: Arc<dyn Ids>,
     /// What the operator set.
@@ -84,13 +81,7 @@ impl Services {
     /// Puts the services together, of an unlocked database and the keeper of its root key. Hashes one
     /// password, so takes a moment.
     #[must_use]
-    pub fn new(
-        store: Store,
-        keys: RootKeys,
-        connector: VaultConnector,
-        settings: Settings,
-        entry_json: EntryJson,
-    ) -> Self {
+    pub fn new(store: Store, keys: RootKeys, connector: VaultConnector, settings: Settings) -> Self {
         let license = Arc::new(Licensing::new(settings.license.clone()));
         let closing = CancellationToken::new();
         let engine = Engine::new(store.clone(), connector.clone(), SystemClock, license.clone());
@@ -108,7 +99,6 @@ impl Services {
             denials: Arc::default(),
             anchors: Arc::new(Anchors::new(&settings.audit)),
             webhooks: Arc::default(),
-            entry_json,
             ids: Arc::new(RandomIds),
             settings: Arc::new(settings),
             closing,

@@ -1,39 +1,10 @@
 //! How a connection stands: what a person must know first.
 
 use jiff::Timestamp;
-use vaultterm_reconcile::{HaltKind, UnixNanos, names};
+use vaultterm_contract::Standing;
+use vaultterm_reconcile::{HaltKind, UnixNanos};
 use vaultterm_store::ConnectionSummary;
 use vaultterm_sync::{FaultClass, Problem, ProblemClass, Run, RunState, Unlicensed, schedule};
-
-names! {
-    /// How a connection stands.
-    Standing, "standing of a connection" {
-        /// No person has run it yet.
-        New = "new",
-        /// The last run did all there was to do.
-        Ready = "ready",
-        /// A run goes on.
-        Running = "running",
-        /// Conflicts wait for a person.
-        Conflicts = "conflicts",
-        /// The last run wrote nothing, and waits for a person to acknowledge why.
-        Halted = "halted",
-        /// Vault refused the login, or denied what a run needs.
-        AuthFailed = "auth_failed",
-        /// Vault cannot be reached.
-        Unreachable = "unreachable",
-        /// Vault is sealed.
-        RemoteSealed = "remote_sealed",
-        /// Something else stopped the last run.
-        Failed = "failed",
-        /// The last run left something out.
-        Partial = "partial",
-        /// A person paused it.
-        Paused = "paused",
-        /// The license does not include synchronization.
-        Unlicensed = "unlicensed",
-    }
-}
 
 /// A standing, and why, where the standing alone does not say it.
 type Judged = (Standing, Option<String>);

@@ -44,7 +44,7 @@ impl House {
             audit: AuditOptions::default(),
         };
         let keys = RootKeys::new(RootKeeper::Given(root.duplicate()), root);
-        let services = Services::new(store, keys, connector, settings, |event| event.seq.to_string());
+        let services = Services::new(store, keys, connector, settings);
         let ann = services.store.user_by_email("ann@example.com").await.unwrap().unwrap();
         let owner = caller(&services, ann.id, Scope::ALL).await;
         let context = owner.context(&services);

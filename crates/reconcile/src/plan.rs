@@ -167,6 +167,26 @@ pub struct Expect {
     pub remote: RemoteExpect,
 }
 
+impl Expect {
+    /// Returns the revision that is expected locally.
+    #[must_use]
+    pub const fn local_revision(&self) -> Option<u64> {
+        match self.local {
+            LocalExpect::Absent => None,
+            LocalExpect::Live { revision, .. } => Some(revision.0),
+        }
+    }
+
+    /// Returns the version that is expected in Vault: of a deleted secret, the deleted one.
+    #[must_use]
+    pub const fn remote_version(&self) -> Option<u64> {
+        match self.remote {
+            RemoteExpect::Absent => None,
+            RemoteExpect::Deleted { stamp } | RemoteExpect::Live { stamp, .. } => Some(stamp.version.0),
+        }
+    }
+}
+
 /// The local state on which a step or conflict is based.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]

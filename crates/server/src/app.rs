@@ -6,8 +6,6 @@ use vaultterm_operations::{RootKeeper, RootKeys, Services, Settings};
 use vaultterm_sealing::RootKey;
 use vaultterm_store::Store;
 
-use crate::api::entry_json;
-
 /// The state of the server: what operations work with. Cheap to clone.
 #[derive(Clone)]
 pub struct App {
@@ -25,7 +23,7 @@ impl App {
         settings: Settings,
     ) -> Self {
         let keys = RootKeys::new(keeper, root);
-        Self { services: Services::new(store, keys, connector, settings, entry_json) }
+        Self { services: Services::new(store, keys, connector, settings) }
     }
 
     /// Has the license read again by the next look at what is due, whether it looks changed or not.

@@ -14,12 +14,12 @@ mod front;
 mod gate;
 mod idempotency;
 mod listen;
-mod moment;
 mod problem;
 mod proxies;
 #[cfg(test)]
 mod reference;
 mod request;
+mod view;
 mod web;
 
 pub use api::openapi;

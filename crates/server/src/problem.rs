@@ -9,6 +9,7 @@ use axum::{
 };
 use serde::Serialize;
 use utoipa::ToSchema;
+use vaultterm_contract::{Document, FieldError};
 use vaultterm_operations::{Next, Refusal, RefusalKind};
 use vaultterm_outbound::AddressError;
 use vaultterm_sealing::FieldsError;
@@ -156,48 +157,12 @@ fn vault_parts(class: FaultClass) -> Parts {
 #[serde(transparent)]
 pub struct Problem(Box<Document>);
 
-/// A problem document (RFC 9457).
-#[derive(Clone, Debug, Serialize, ToSchema)]
-struct Document {
-    /// Which kind: `urn:vaultterm:problem:…`, a closed list.
-    #[serde(rename = "type")]
-    kind: String,
-    /// The kind in words.
-    title: &'static str,
-    /// The HTTP status.
-    status: u16,
-    /// What happened this time. Never a secret.
-    detail: String,
-    /// The request's id, as in the log.
-    instance: String,
-    /// Fields of the request that are wrong.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    errors: Vec<FieldError>,
-    /// What to do.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hint: Option<String>,
-    /// Whether the same request may succeed later.
-    retryable: bool,
-    /// Seconds to wait, for `Retry-After`.
-    #[serde(skip)]
-    retry_after: Option<u64>,
-}
-
-/// One field that is wrong.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-struct FieldError {
-    /// Its name in the body, dotted.
-    field: String,
-    /// What is wrong with it. Never its value.
-    message: String,
-}
-
 impl Problem {
     pub(crate) fn new(kind: Kind, detail: impl Into<String>) -> Self {
         let Parts { status, slug, title, retryable } = kind.parts();
         Self(Box::new(Document {
             kind: format!("{TYPE}{slug}"),
-            title,
+            title: title.to_owned(),
             status,
             detail: detail.into(),
             instance: String::new(),

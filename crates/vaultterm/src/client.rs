@@ -8,6 +8,7 @@ use std::time::Duration;
 use reqwest::{Method, RequestBuilder, Response, redirect, tls::Certificate};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
+use vaultterm_contract::ListView;
 use zeroize::Zeroizing;
 
 use crate::{address::Address, events::EventStream, failure::Failure, settings::Settings};
@@ -151,16 +152,6 @@ impl Client {
         self.send(self.request_with(Method::DELETE, path, query)).await.map(drop)
     }
 
-    /// Reads a list that has no pages.
-    pub(crate) async fn whole<T: DeserializeOwned>(&self, path: &str) -> Result<Reply<Vec<T>>, Failure> {
-        #[derive(serde::Deserialize)]
-        struct Whole<T> {
-            items: Vec<T>,
-        }
-        let Reply { json, data } = self.get::<Whole<T>>(path).await?;
-        Ok(Reply { json, data: data.items })
-    }
-
     /// Reads a list to its end, or up to `limit` items. The JSON of the reply is a single page with all
     /// items.
     pub(crate) async fn list<T: DeserializeOwned>(
@@ -174,7 +165,7 @@ impl Client {
         for _ in 0..PAGES_MAX {
             let wanted = limit.map_or(PAGE, |limit| PAGE.min(limit - items.len()));
             let query = query.clone().with("limit", wanted).with_some("cursor", cursor.as_ref());
-            let mut page: Reply<Page> = self.query(path, &query).await?;
+            let mut page: Reply<ListView<Value>> = self.query(path, &query).await?;
             items.append(&mut page.data.items);
             let full = limit.is_some_and(|limit| items.len() >= limit);
             if full || page.data.next_cursor.is_none() || page.data.next_cursor == cursor {
@@ -299,13 +290,6 @@ fn foreign_answer(error: &serde_json::Error) -> Failure {
     Failure::server("the server's answer is not understood")
         .because_of(format!("unexpected JSON at line {}, column {}", error.line(), error.column()))
         .hint("check that VAULTTERM_ADDR is a VaultTerm server of this version (`vaultterm version`)")
-}
-
-/// A page of any list.
-#[derive(serde::Deserialize)]
-struct Page {
-    items: Vec<Value>,
-    next_cursor: Option<String>,
 }
 
 /// The query of a request.

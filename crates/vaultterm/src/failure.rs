@@ -5,7 +5,7 @@
 
 use std::error::Error;
 
-use serde::Deserialize;
+use vaultterm_contract::Document;
 use vaultterm_ledger::Class;
 
 /// The exit codes that VaultTerm promises. Except for `run -- CMD`, the process never ends with another
@@ -142,8 +142,8 @@ impl Failure {
 
     /// Reads the server's answer to a request that was refused or failed.
     pub(crate) fn from_answer(status: u16, body: &[u8]) -> Self {
-        let mut failure = match serde_json::from_slice::<Problem>(body) {
-            Ok(problem) => problem.into_failure(status),
+        let mut failure = match serde_json::from_slice::<Document>(body) {
+            Ok(problem) => worded(problem),
             // The body is not a problem document, so another kind of server answers at this address.
             Err(_) => Self::server(format!("the server answered {status} without saying why"))
                 .hint("check that VAULTTERM_ADDR is the address of a VaultTerm server"),
@@ -167,44 +167,25 @@ const fn general_hint(status: u16) -> Option<&'static str> {
     }
 }
 
-/// An `application/problem+json` document (RFC 9457) of the API.
-#[derive(Deserialize)]
-struct Problem {
-    title: String,
-    detail: Option<String>,
-    instance: Option<String>,
-    #[serde(default)]
-    errors: Vec<FieldProblem>,
-    hint: Option<String>,
-}
-
-/// A wrong field of the request.
-#[derive(Deserialize)]
-struct FieldProblem {
-    field: String,
-    message: String,
-}
-
-impl Problem {
-    fn into_failure(self, status: u16) -> Failure {
-        let mut failure = Failure::server(self.detail.unwrap_or(self.title));
-        failure.fields = self.errors.iter().map(|error| error.field.clone()).collect();
-        for error in self.errors {
-            let cause = format!("`{}`: {}", error.field, error.message);
-            // The detail already names a single wrong field.
-            if cause != failure.message {
-                failure = failure.because_of(cause);
-            }
+/// Words a problem document (RFC 9457) of the API.
+fn worded(problem: Document) -> Failure {
+    let mut failure = Failure::server(problem.detail);
+    failure.fields = problem.errors.iter().map(|error| error.field.clone()).collect();
+    for error in problem.errors {
+        let cause = format!("`{}`: {}", error.field, error.message);
+        // A single wrong field is all that the detail says.
+        if cause != failure.message {
+            failure = failure.because_of(cause);
         }
-        if let Some(hint) = self.hint {
-            failure = failure.hint(hint);
-        }
-        // The request id helps only with errors that the operator must look up in the server's log.
-        if let (500.., Some(request)) = (status, self.instance) {
-            failure = failure.because_of(format!("request {request}"));
-        }
-        failure
     }
+    if let Some(hint) = problem.hint {
+        failure = failure.hint(hint);
+    }
+    // Only for what the operator must look up in the server's log.
+    if problem.status >= 500 {
+        failure = failure.because_of(format!("request {}", problem.instance));
+    }
+    failure
 }
 
 #[cfg(test)]
@@ -231,7 +212,11 @@ mod tests {
 
     #[test]
     fn a_server_error_names_the_request_for_the_log() {
-        let failure = Failure::from_answer(500, br#"{"title":"Internal error","instance":"0193"}"#);
+        let failure = Failure::from_answer(
+            500,
+            br#"{"type":"about:blank","title":"Internal error","status":500,"detail":"it failed","instance":"0193",
+            "retryable":false}"#,
+        );
         assert_eq!(failure.causes, ["request 0193"]);
     }
 

@@ -7,11 +7,11 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use vaultterm_contract::RevealedView;
 use vaultterm_reconcile::{is_invisible, visible};
 use zeroize::Zeroizing;
 
 use crate::{
-    api::Revealed,
     client::{Client, Patience, Reply},
     failure::Failure,
     lookup::RecordRef,
@@ -128,10 +128,14 @@ pub(crate) async fn injected(
             body["reason"] = reason.into();
         }
         let path = format!("/records/{}/inject", record.id);
-        let taken: Reply<Revealed> = client.post(&path, &body, Patience::Usual).await?;
+        let taken: Reply<RevealedView> = client.post(&path, &body, Patience::Usual).await?;
         for wanted in references {
-            let value =
-                taken.data.fields.get(&wanted.field).ok_or_else(|| no_field(&wanted.field, &record.field_names))?;
+            let value = taken
+                .data
+                .fields
+                .expose()
+                .get(&wanted.field)
+                .ok_or_else(|| no_field(&wanted.field, &record.field_names))?;
             let value = Zeroizing::new(plain(value));
             found.insert(wanted, value);
         }

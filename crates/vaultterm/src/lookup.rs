@@ -3,9 +3,9 @@
 
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
+use vaultterm_contract::{CollectionView, ConnectionView, RecordView, UserView, WebhookView};
 
 use crate::{
-    api::{Collection, Connection, Record, User, Webhook},
     client::{Client, Query, Reply},
     failure::Failure,
 };
@@ -50,32 +50,32 @@ pub(crate) enum Standing {
 
 impl Client {
     /// Finds a collection.
-    pub(crate) async fn collection(&self, name: &str) -> Result<Reply<Collection>, Failure> {
-        self.named("collection", "/collections", name, |collection: &Collection| &collection.name).await
+    pub(crate) async fn collection(&self, name: &str) -> Result<Reply<CollectionView>, Failure> {
+        self.named("collection", "/collections", name, |collection: &CollectionView| &collection.name).await
     }
 
     /// Finds a connection.
-    pub(crate) async fn connection(&self, name: &str) -> Result<Reply<Connection>, Failure> {
-        self.named("connection", "/connections", name, |connection: &Connection| &connection.name).await
+    pub(crate) async fn connection(&self, name: &str) -> Result<Reply<ConnectionView>, Failure> {
+        self.named("connection", "/connections", name, |connection: &ConnectionView| &connection.name).await
     }
 
     /// Finds a webhook.
-    pub(crate) async fn webhook(&self, name: &str) -> Result<Reply<Webhook>, Failure> {
-        self.named("webhook", "/webhooks", name, |webhook: &Webhook| &webhook.name).await
+    pub(crate) async fn webhook(&self, name: &str) -> Result<Reply<WebhookView>, Failure> {
+        self.named("webhook", "/webhooks", name, |webhook: &WebhookView| &webhook.name).await
     }
 
     /// Finds a person by e-mail address.
-    pub(crate) async fn user(&self, email: &str) -> Result<Reply<User>, Failure> {
-        self.named("user", "/users", &email.to_lowercase(), |user: &User| &user.email).await
+    pub(crate) async fn user(&self, email: &str) -> Result<Reply<UserView>, Failure> {
+        self.named("user", "/users", &email.to_lowercase(), |user: &UserView| &user.email).await
     }
 
     /// Finds a person to share a collection with.
-    pub(crate) async fn person(&self, email: &str) -> Result<User, Failure> {
+    pub(crate) async fn person(&self, email: &str) -> Result<UserView, Failure> {
         self.user(email).await.map(|found| found.data)
     }
 
     /// Finds a live record. It is an error if there is none.
-    pub(crate) async fn record(&self, reference: &RecordRef) -> Result<Reply<Record>, Failure> {
+    pub(crate) async fn record(&self, reference: &RecordRef) -> Result<Reply<RecordView>, Failure> {
         match reference {
             RecordRef::Id(id) => self.get(&format!("/records/{id}")).await,
             RecordRef::Place { collection, path } => {
@@ -91,13 +91,13 @@ impl Client {
         collection_id: Uuid,
         path: &str,
         standing: Standing,
-    ) -> Result<Option<Reply<Record>>, Failure> {
+    ) -> Result<Option<Reply<RecordView>>, Failure> {
         let state = match standing {
             Standing::Live => "live",
             Standing::Trashed => "trash",
         };
         let query = Query::default().with("prefix", path).with("state", state);
-        let found: Reply<Vec<Record>> =
+        let found: Reply<Vec<RecordView>> =
             self.list(&format!("/collections/{collection_id}/records"), &query, None).await?;
         let mut at_path: Vec<_> = found.data.into_iter().filter(|record| record.path == path).collect();
         at_path.sort_by(|a, b| a.deleted_at.cmp(&b.deleted_at));

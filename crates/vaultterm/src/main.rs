@@ -9,7 +9,6 @@
 //! [`console::Console`].
 
 mod address;
-mod api;
 mod app;
 mod arguments;
 mod assignment;

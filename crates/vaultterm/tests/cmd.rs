@@ -183,6 +183,7 @@ situations! {
     a_secret_in_the_place_of_a_file_is_not_repeated
     a_secret_is_accepted_to_be_left_out
     a_server_that_is_none_is_named_as_suspect
+    a_state_that_is_not_known_is_never_success
     a_token_file_that_is_not_there
     a_token_is_shown_once
     a_usage_error_exits_with_1

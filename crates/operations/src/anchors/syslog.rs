@@ -5,16 +5,12 @@
 
 use std::{fmt, io, path::PathBuf, str::FromStr};
 
-use jiff::Timestamp;
-use serde::Serialize;
-use serde_json::json;
 use tokio::{
     io::AsyncWriteExt as _,
     net::{TcpStream, UdpSocket, UnixDatagram, lookup_host},
 };
+use vaultterm_contract::{EventView, SentCheckpoint, ShortEventView, moment};
 use vaultterm_store::{AuditEvent, AuditFilter, Page, Store, StoreError, StoredCheckpoint};
-
-use crate::entry_json::EntryJson;
 
 /// Facility 13 (log audit), severity 5 (notice).
 const PRIORITY: u8 = 13 * 8 + 5;
@@ -77,24 +73,20 @@ pub(super) struct Message {
 
 impl Message {
     pub(super) fn checkpoint(stored: &StoredCheckpoint) -> Self {
-        let text = json!({ "checkpoint": stored.note }).to_string();
+        let sent = SentCheckpoint { checkpoint: stored.note.clone() };
+        let text = serde_json::to_string(&sent).unwrap_or_default();
         Self { time_us: stored.created_us, kind: "CHECKPOINT".to_owned(), text }
     }
 
     fn line(&self, host: &str) -> String {
         // RFC 5424 knows microseconds and no more.
-        let (time, process) =
-            (Timestamp::from_microsecond(self.time_us).unwrap_or(Timestamp::MAX).to_string(), std::process::id());
+        let (time, process) = (moment::of_us(self.time_us), std::process::id());
         format!("<{PRIORITY}>1 {time} {host} vaultterm {process} {} - {}", self.kind, self.text)
     }
 }
 
 /// Reads the entries after one as messages, and the number of the last of them.
-pub(super) async fn entries(
-    store: &Store,
-    json: EntryJson,
-    after: u64,
-) -> Result<(Vec<Message>, Option<u64>), StoreError> {
+pub(super) async fn entries(store: &Store, after: u64) -> Result<(Vec<Message>, Option<u64>), StoreError> {
     let filter = AuditFilter { after: Some(after), ..AuditFilter::default() };
     let page = Page { limit: ENTRIES_AT_ONCE, cursor: None };
     let events = store.audit_events(&filter, &page).await?.items;
@@ -102,23 +94,18 @@ pub(super) async fn entries(
     let message = |event: &AuditEvent| Message {
         time_us: event.entry.draft.time_us,
         kind: event.entry.draft.action.as_str().to_owned(),
-        text: text(event, json(event)),
+        text: text(&EventView::of(event.seq, &event.entry.draft, &event.hash)),
     };
     Ok((events.iter().map(message).collect(), last))
 }
 
 /// The document of an entry; where it is too long for a datagram, what finds it.
-fn text(event: &AuditEvent, whole: String) -> String {
-    #[derive(Serialize)]
-    struct Short {
-        seq: u64,
-        hash: String,
-        shortened: bool,
-    }
+fn text(event: &EventView) -> String {
+    let whole = serde_json::to_string(event).unwrap_or_default();
     if !whole.is_empty() && whole.len() <= TEXT_BYTES_MAX {
         return whole;
     }
-    let short = Short { seq: event.seq, hash: hex::encode(event.hash), shortened: true };
+    let short = ShortEventView { seq: event.seq, hash: event.hash.clone(), shortened: true };
     serde_json::to_string(&short).unwrap_or_default()
 }
 

@@ -49,7 +49,7 @@ async fn send_one(services: &Services, id: Uuid) -> Result<Next, StoreError> {
     if webhook.batch_end.is_none() && !services.store.begin_webhook_batch(&webhook, end).await? {
         return Ok(Next::Ends);
     }
-    let message = Message::of_events(&webhook, log.log_id, &events, last, services.entry_json);
+    let message = Message::of_events(&webhook, log.log_id, &events, last);
     let outcome = send(services, &webhook, &message).await?;
     record(services, &webhook, end, outcome).await
 }

@@ -2,12 +2,9 @@
 
 use jiff::Timestamp;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use serde::Serialize;
-use serde_json::value::RawValue;
 use uuid::Uuid;
+use vaultterm_contract::{EventView, WebhookData, WebhookMessage, moment};
 use vaultterm_store::{AuditEvent, Webhook, WebhookSecrets};
-
-use crate::entry_json::EntryJson;
 
 /// How much of a hash an id holds.
 const HASH_BYTES: usize = 8;
@@ -20,43 +17,22 @@ pub(crate) struct Message {
     pub(crate) body: Vec<u8>,
 }
 
-#[derive(Serialize)]
-struct Body<'a> {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    timestamp: String,
-    data: Data<'a>,
-}
-
-#[derive(Serialize)]
-struct Data<'a> {
-    log_id: Uuid,
-    events: &'a [Box<RawValue>],
-}
-
 impl Message {
     /// Makes the message of these entries. It depends on nothing else: made again, it is the same.
     ///
     /// The id holds the newest entry's hash, and so all of the log up to it: a database that went
     /// back to a backup, and whose log goes on differently, makes other ids.
-    pub(crate) fn of_events(
-        webhook: &Webhook,
-        log_id: Uuid,
-        events: &[AuditEvent],
-        last: &AuditEvent,
-        json: EntryJson,
-    ) -> Self {
-        let raw = |event| RawValue::from_string(json(event)).expect("an entry is written as JSON");
-        let views: Vec<_> = events.iter().map(raw).collect();
-        let hash: String = last.hash.iter().take(HASH_BYTES).map(|byte| format!("{byte:02x}")).collect();
+    pub(crate) fn of_events(webhook: &Webhook, log_id: Uuid, events: &[AuditEvent], last: &AuditEvent) -> Self {
+        let views = events.iter().map(|event| EventView::of(event.seq, &event.entry.draft, &event.hash)).collect();
+        let hash = hex::encode(&last.hash[..HASH_BYTES]);
         let id = format!("msg_{}_{}_{}_{hash}", webhook.id.simple(), webhook.shipment, last.seq);
-        Self { id, body: body("audit.events", last.entry.draft.time_us, log_id, &views) }
+        Self { id, body: body("audit.events", last.entry.draft.time_us, log_id, views) }
     }
 
     /// Makes a message that only shows that messages arrive.
     pub(crate) fn test(webhook: &Webhook, log_id: Uuid, now_us: i64) -> Self {
         let id = format!("msg_{}_test_{}", webhook.id.simple(), Uuid::now_v7().simple());
-        Self { id, body: body("webhook.test", now_us, log_id, &[]) }
+        Self { id, body: body("webhook.test", now_us, log_id, Vec::new()) }
     }
 
     /// Signs the message for an attempt that is made now.
@@ -74,14 +50,10 @@ impl Message {
     }
 }
 
-/// Writes a moment as RFC 3339, UTC.
-fn of_us(us: i64) -> String {
-    Timestamp::from_microsecond(us).unwrap_or(Timestamp::MAX).to_string()
-}
-
-fn body(kind: &'static str, time_us: i64, log_id: Uuid, events: &[Box<RawValue>]) -> Vec<u8> {
-    let body = Body { kind, timestamp: of_us(time_us), data: Data { log_id, events } };
-    serde_json::to_vec(&body).expect("an entry has only text keys")
+fn body(kind: &str, time_us: i64, log_id: Uuid, events: Vec<EventView>) -> Vec<u8> {
+    let data = WebhookData { log_id, events };
+    let message = WebhookMessage { kind: kind.to_owned(), timestamp: moment::of_us(time_us), data };
+    serde_json::to_vec(&message).expect("an entry has only text keys")
 }
 
 #[cfg(test)]
@@ -112,7 +84,7 @@ mod tests {
     }
 
     fn message(webhook: &Webhook, events: &[AuditEvent]) -> Message {
-        Message::of_events(webhook, Uuid::nil(), events, events.last().expect("events"), |event| event.seq.to_string())
+        Message::of_events(webhook, Uuid::nil(), events, events.last().expect("events"))
     }
 
     #[test]

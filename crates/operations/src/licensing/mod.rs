@@ -31,6 +31,7 @@ use vaultterm_sync::{Clock as _, Entitlement, Unlicensed};
 use crate::{actors::scheduler, clock::SystemClock};
 use files::State;
 use report::{Kept, Shelf};
+use vaultterm_contract::LicenseStanding;
 
 pub(crate) use files::FileError;
 pub use report::{Entry, Report};
@@ -136,7 +137,7 @@ pub struct Licensing {
     /// The files are to be read again, whether they look changed or not.
     again: AtomicBool,
     /// How it stood when it was last logged, and which license that was.
-    told: Mutex<Option<(&'static str, Option<Uuid>)>>,
+    told: Mutex<Option<(LicenseStanding, Option<Uuid>)>>,
 }
 
 /// What was seen last: nothing is read again while it stays so.
@@ -360,12 +361,12 @@ impl Licensing {
         }
         *told = now;
         match (&report.missing, report.best()) {
-            (Some(why), _) => tracing::warn!(standing = word, why, "synchronization is plan-only"),
+            (Some(why), _) => tracing::warn!(standing = word.as_str(), why, "synchronization is plan-only"),
             (None, Some(Entry { license, standing: Standing::Grace { until }, .. })) => {
-                tracing::warn!(standing = word, id = %license.id, %until, "the license has run out: install a renewal before its grace ends");
+                tracing::warn!(standing = word.as_str(), id = %license.id, %until, "the license has run out: install a renewal before its grace ends");
             }
             (None, Some(Entry { license, .. })) => {
-                tracing::info!(standing = word, id = %license.id, licensee = license.licensee, expires = %license.expires, "licensed");
+                tracing::info!(standing = word.as_str(), id = %license.id, licensee = license.licensee, expires = %license.expires, "licensed");
             }
             (None, None) => {}
         }

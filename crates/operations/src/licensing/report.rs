@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use uuid::Uuid;
+use vaultterm_contract::LicenseStanding;
 use vaultterm_license::{Feature, License, Standing, best, standing};
 
 /// The licenses that this server knows, judged by no clock yet.
@@ -79,11 +80,11 @@ impl Report {
     }
 
     /// The standing in one word.
-    pub fn word(&self) -> &'static str {
+    pub fn word(&self) -> LicenseStanding {
         match self.best() {
             Some(entry) => word(entry.standing),
-            None if self.refused.is_empty() => "none",
-            None => "refused",
+            None if self.refused.is_empty() => LicenseStanding::None,
+            None => LicenseStanding::Refused,
         }
     }
 
@@ -126,7 +127,7 @@ impl Report {
 
 impl Entry {
     /// How it stands, in one word.
-    pub fn word(&self) -> &'static str {
+    pub fn word(&self) -> LicenseStanding {
         word(self.standing)
     }
 
@@ -137,13 +138,13 @@ impl Entry {
     }
 }
 
-fn word(standing: Standing) -> &'static str {
+fn word(standing: Standing) -> LicenseStanding {
     match standing {
-        Standing::Valid => "valid",
-        Standing::Grace { .. } => "grace",
-        Standing::NotYetValid { .. } => "not_yet_valid",
-        Standing::Expired { .. } => "expired",
-        Standing::RolledBack { .. } => "rolled_back",
+        Standing::Valid => LicenseStanding::Valid,
+        Standing::Grace { .. } => LicenseStanding::Grace,
+        Standing::NotYetValid { .. } => LicenseStanding::NotYetValid,
+        Standing::Expired { .. } => LicenseStanding::Expired,
+        Standing::RolledBack { .. } => LicenseStanding::RolledBack,
     }
 }
 

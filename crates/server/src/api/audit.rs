@@ -7,114 +7,21 @@ use axum::{
     http::{HeaderValue, header},
     response::{IntoResponse as _, Response},
 };
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
-use utoipa::{IntoParams, ToSchema};
+use serde::Deserialize;
+use utoipa::IntoParams;
 use uuid::Uuid;
+use vaultterm_contract::{EventView, ListView, Nothing, VerdictView};
 use vaultterm_operations::{
     Caller, Part, Services,
     audit::{self, Search},
 };
-use vaultterm_store::AuditEvent;
 
-use super::{
-    list::{ListView, listed},
-    plans::Nothing,
-};
+use super::list::listed;
 use crate::{
-    moment,
     problem::Problem,
     request::{Body, Parameters},
+    view,
 };
-
-/// One entry of the log.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct EventView {
-    /// Place in the log, from 1, without gaps.
-    seq: u64,
-    time: String,
-    /// Who, in words.
-    actor: String,
-    actor_id: Uuid,
-    /// `user`, `token`, `system` or `anonymous`.
-    actor_kind: &'static str,
-    source_ip: Option<String>,
-    request_id: Option<String>,
-    action: String,
-    /// The first object, in words.
-    object: Option<String>,
-    objects: Vec<ObjectView>,
-    /// `success`, `denied` or `failure`.
-    outcome: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    remote: Option<RemoteView>,
-    /// Facts about it. Never a value.
-    detail: BTreeMap<String, String>,
-    /// Hash of the entry's bytes, hexadecimal.
-    hash: String,
-}
-
-/// What something was done to.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct ObjectView {
-    kind: String,
-    id: Uuid,
-    name: Option<String>,
-}
-
-/// Where in Vault.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct RemoteView {
-    cluster: Option<String>,
-    path: String,
-    version: Option<u64>,
-    /// Vault's request id: the same as in Vault's own audit log.
-    request_id: Option<String>,
-}
-
-impl EventView {
-    fn of(event: &AuditEvent) -> Self {
-        let draft = &event.entry.draft;
-        let objects = draft.objects.iter();
-        let first = draft.objects.first();
-        Self {
-            seq: event.seq,
-            time: moment::of_us(draft.time_us),
-            actor: draft.actor.name.clone(),
-            actor_id: draft.actor.id,
-            actor_kind: draft.actor.kind.as_str(),
-            source_ip: draft.source_ip.clone(),
-            request_id: draft.request_id.clone(),
-            action: draft.action.as_str().to_owned(),
-            object: first.map(|object| object.name.clone().unwrap_or_else(|| object.id.to_string())),
-            objects: objects
-                .map(|object| ObjectView {
-                    kind: object.kind.as_str().to_owned(),
-                    id: object.id,
-                    name: object.name.clone(),
-                })
-                .collect(),
-            outcome: draft.outcome.as_str(),
-            remote: draft.remote.as_ref().map(|remote| RemoteView {
-                cluster: remote.cluster.clone(),
-                path: remote.path.clone(),
-                version: remote.version,
-                request_id: remote.request_id.clone(),
-            }),
-            detail: draft.detail.clone(),
-            hash: hex(&event.hash),
-        }
-    }
-}
-
-/// Writes an entry as the JSON document of [`EventView`].
-pub(crate) fn entry_json(event: &AuditEvent) -> String {
-    serde_json::to_string(&EventView::of(event)).expect("an entry has only text keys")
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -151,7 +58,7 @@ pub(crate) async fn events(
     caller: Caller,
     Parameters(query): Parameters<AuditQuery>,
 ) -> Result<Json<ListView<EventView>>, Problem> {
-    Ok(listed(audit::events(&services, &caller, query.search()).await?, EventView::of))
+    Ok(listed(audit::events(&services, &caller, query.search()).await?, view::event))
 }
 
 /// Writes the log as JSON lines that `vaultterm audit verify` checks; audited. By time, the whole stretch
@@ -170,22 +77,6 @@ pub(crate) async fn export(
     Ok(response)
 }
 
-/// What a check of the whole log found.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct VerdictView {
-    ok: bool,
-    /// Entries that were removed from the beginning (`audit prune`).
-    pruned: u64,
-    /// Entries in an unbroken chain, the removed ones included.
-    entries: u64,
-    /// Checkpoints on the way that are signed by a key of this log and say what the entries say.
-    checkpoints: u64,
-    /// Hash of the last of them, hexadecimal.
-    head: String,
-    /// What is wrong with the next one.
-    broken: Option<String>,
-}
-
 /// Checks every entry, every link and every checkpoint of the log.
 #[utoipa::path(post, path = "/audit/verify", tag = "audit", request_body = Nothing,
     responses((status = 200, body = VerdictView)))]
@@ -200,7 +91,7 @@ pub(crate) async fn verify(
         pruned: verdict.pruned,
         entries: verdict.entries,
         checkpoints: verdict.checkpoints,
-        head: hex(&verdict.head),
+        head: hex::encode(verdict.head),
         broken: verdict.broken,
     }))
 }
@@ -214,7 +105,7 @@ mod tests {
     };
     use vaultterm_store::AuditEvent;
 
-    use super::EventView;
+    use crate::view;
 
     #[test]
     fn an_entry_reads_the_same_in_an_export_and_in_a_list() {
@@ -249,7 +140,7 @@ mod tests {
             let mut exported: Value = serde_json::from_slice(&line).unwrap();
             exported.as_object_mut().unwrap().remove("bytes");
             let event = AuditEvent { seq, entry, hash: sealed.hash, bytes: sealed.bytes };
-            assert_eq!(exported, serde_json::to_value(EventView::of(&event)).unwrap());
+            assert_eq!(exported, serde_json::to_value(view::event(&event)).unwrap());
         }
     }
 }

@@ -5,43 +5,15 @@ use axum::{
     extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
 };
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
-use uuid::Uuid;
+use vaultterm_contract::{CollectionName, CollectionView, ListView};
 use vaultterm_operations::{Caller, Services, collections};
-use vaultterm_store::Collection;
 
-use super::list::{ListView, PageQuery, listed};
+use super::list::{PageQuery, listed};
 use crate::{
-    moment,
     problem::Problem,
     request::{Body, Id, IfMatch, Parameters},
+    view,
 };
-
-/// A collection.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct CollectionView {
-    id: Uuid,
-    name: String,
-    revision: u64,
-    /// Live records.
-    records: u64,
-    created_at: String,
-    updated_at: String,
-}
-
-impl CollectionView {
-    fn of(collection: &Collection) -> Self {
-        Self {
-            id: collection.id.0,
-            name: collection.name.clone(),
-            revision: collection.revision,
-            records: collection.records,
-            created_at: moment::of_us(collection.created_us),
-            updated_at: moment::of_us(collection.updated_us),
-        }
-    }
-}
 
 /// The header that an update sends back.
 pub(crate) fn etag(revision: u64) -> HeaderMap {
@@ -57,14 +29,7 @@ pub(crate) async fn list(
     caller: Caller,
     Parameters(query): Parameters<PageQuery>,
 ) -> Result<Json<ListView<CollectionView>>, Problem> {
-    Ok(listed(collections::list(&services, &caller, query.part()).await?, CollectionView::of))
-}
-
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct CollectionName {
-    /// Unique; no `/`, because records are named COLLECTION/PATH.
-    name: String,
+    Ok(listed(collections::list(&services, &caller, query.part()).await?, view::collection))
 }
 
 /// Creates a collection; its creator is its owner.
@@ -76,7 +41,7 @@ pub(crate) async fn create(
     Body(body): Body<CollectionName>,
 ) -> Result<(StatusCode, HeaderMap, Json<CollectionView>), Problem> {
     let made = collections::create(&services, &caller, &body.name).await?;
-    Ok((StatusCode::CREATED, etag(made.revision), Json(CollectionView::of(&made))))
+    Ok((StatusCode::CREATED, etag(made.revision), Json(view::collection(&made))))
 }
 
 /// Shows a collection.
@@ -88,7 +53,7 @@ pub(crate) async fn show(
     Id(id): Id,
 ) -> Result<(HeaderMap, Json<CollectionView>), Problem> {
     let found = collections::show(&services, &caller, id).await?;
-    Ok((etag(found.revision), Json(CollectionView::of(&found))))
+    Ok((etag(found.revision), Json(view::collection(&found))))
 }
 
 /// Renames a collection.
@@ -103,7 +68,7 @@ pub(crate) async fn update(
     Body(body): Body<CollectionName>,
 ) -> Result<(HeaderMap, Json<CollectionView>), Problem> {
     let renamed = collections::rename(&services, &caller, id, read_at, &body.name).await?;
-    Ok((etag(renamed.revision), Json(CollectionView::of(&renamed))))
+    Ok((etag(renamed.revision), Json(view::collection(&renamed))))
 }
 
 /// Deletes a collection.

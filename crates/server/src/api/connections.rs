@@ -12,24 +12,20 @@ use axum::{
     extract::State,
     http::{HeaderMap, StatusCode},
 };
-use serde::Serialize;
-use utoipa::ToSchema;
+use vaultterm_contract::{
+    CheckView, ConnectionCreate, ConnectionPatch, ConnectionView, CredentialBody, ListView, Nothing, ServerView,
+    TestView, moment,
+};
 use vaultterm_operations::{
     Caller, Services,
     connections::{self, Seen},
 };
 
-pub(crate) use body::named;
-use body::{ConnectionCreate, ConnectionPatch, CredentialBody};
-use view::ConnectionView;
-
 use super::{
     collections::etag,
-    list::{ListView, PageQuery, listed},
-    plans::Nothing,
+    list::{PageQuery, listed},
 };
 use crate::{
-    moment,
     problem::Problem,
     request::{Body, Id, IfMatch, Parameters},
 };
@@ -37,7 +33,7 @@ use crate::{
 type Answer = Result<(HeaderMap, Json<ConnectionView>), Problem>;
 
 fn answer(seen: &Seen) -> (HeaderMap, Json<ConnectionView>) {
-    (etag(seen.summary.connection.revision), Json(ConnectionView::of(seen)))
+    (etag(seen.summary.connection.revision), Json(view::of(seen)))
 }
 
 /// Lists the connections of the caller's collections, by name.
@@ -48,7 +44,7 @@ pub(crate) async fn list(
     caller: Caller,
     Parameters(query): Parameters<PageQuery>,
 ) -> Result<Json<ListView<ConnectionView>>, Problem> {
-    Ok(listed(connections::list(&services, &caller, query.part()).await?, ConnectionView::of))
+    Ok(listed(connections::list(&services, &caller, query.part()).await?, view::of))
 }
 
 /// Creates a connection. Nothing is read from or written to Vault, but for a wrapped `SecretID`,
@@ -62,7 +58,7 @@ pub(crate) async fn create(
     Body(body): Body<ConnectionCreate>,
 ) -> Result<(StatusCode, HeaderMap, Json<ConnectionView>), Problem> {
     let collection = body.collection_id;
-    let (wanted, credential) = body.wanted();
+    let (wanted, credential) = body::created(body);
     let (headers, view) = answer(&connections::create(&services, &caller, collection, wanted, &credential).await?);
     Ok((StatusCode::CREATED, headers, view))
 }
@@ -85,7 +81,7 @@ pub(crate) async fn update(
     IfMatch(read_at): IfMatch,
     Body(body): Body<ConnectionPatch>,
 ) -> Answer {
-    Ok(answer(&connections::update(&services, &caller, id, read_at, body.wanted()).await?))
+    Ok(answer(&connections::update(&services, &caller, id, read_at, body::changed(body)).await?))
 }
 
 /// Deletes a connection. Records and secrets stay as they are.
@@ -99,34 +95,6 @@ pub(crate) async fn delete(
 ) -> Result<StatusCode, Problem> {
     connections::delete(&services, &caller, id, read_at).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// What a test found: needed beside granted.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct TestView {
-    ok: bool,
-    checks: Vec<CheckView>,
-    server: Option<ServerView>,
-    secret_id_expires_at: Option<String>,
-}
-
-/// One thing that was checked.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct CheckView {
-    /// `address`, `tls`, `health`, `namespace`, `login`, `mount`, `listing`, `freshness`, `token`, `answers`
-    /// (of a server that is too slow), or a capability and its path.
-    name: String,
-    ok: bool,
-    detail: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hint: Option<String>,
-}
-
-/// What answered.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct ServerView {
-    product: String,
-    version: String,
 }
 
 /// Checks everything that a run needs; changes nothing on either side. A server that needs more than a minute is
@@ -158,7 +126,7 @@ pub(crate) async fn rotate_secret_id(
     Id(id): Id,
     Body(body): Body<CredentialBody>,
 ) -> Answer {
-    Ok(answer(&connections::rotate_secret_id(&services, &caller, id, &body.wanted()).await?))
+    Ok(answer(&connections::rotate_secret_id(&services, &caller, id, &body::credential(body)).await?))
 }
 
 /// Stops runs from starting.

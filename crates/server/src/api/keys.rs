@@ -1,9 +1,7 @@
 //! The keys: how they are, and their rotation.
 
 use axum::{Json, extract::State};
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
-use uuid::Uuid;
+use vaultterm_contract::{KeyView, KeysView, Rotate, SealedView, moment};
 use vaultterm_hcv::{Binding, TransitCiphertext};
 use vaultterm_operations::{
     Caller, Services,
@@ -11,55 +9,7 @@ use vaultterm_operations::{
 };
 use vaultterm_store::KeyringStatus;
 
-use crate::{moment, problem::Problem, request::Body};
-
-/// How the keys are. Never a key.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct KeysView {
-    /// `local` or `hcv-transit`.
-    provider: &'static str,
-    /// Where the root key is kept: a file, or a Transit key.
-    kept_at: String,
-    /// The root key in use.
-    root_key_id: Option<Uuid>,
-    /// What Transit sealed of it, the newest first.
-    sealed: Vec<SealedView>,
-    /// The keys below the root key.
-    keys: Vec<KeyView>,
-    /// Values that a rotation of the record key has still to move.
-    rewrap_pending: u64,
-}
-
-/// A sealed root key.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct SealedView {
-    root_key_id: Uuid,
-    /// `context` (a derived key) or `associated_data`.
-    binding: String,
-    /// The version of the Transit key it is sealed under.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    transit_key_version: Option<u32>,
-    created_at: String,
-}
-
-/// A key of the keyring.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct KeyView {
-    id: Uuid,
-    /// `record`, `digest`, `audit` or `token`.
-    purpose: &'static str,
-    generation: u32,
-    /// `active` or `decrypt_only`.
-    state: &'static str,
-}
-
-/// What to rotate.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Rotate {
-    /// `root`, `record`, `audit`, or `transit` (seals the root key anew under the newest version).
-    key: String,
-}
+use crate::{problem::Problem, request::Body};
 
 /// Shows how the keys are.
 #[utoipa::path(get, path = "/keys", tag = "keys", responses((status = 200, body = KeysView)))]
@@ -93,9 +43,9 @@ fn view(found: Keys) -> KeysView {
     });
     let keys = keys.into_iter().map(|key| KeyView {
         id: key.id,
-        purpose: key.purpose.as_str(),
+        purpose: key.purpose,
         generation: key.generation,
-        state: key.state.as_str(),
+        state: key.state,
     });
     KeysView {
         provider,

@@ -1,8 +1,9 @@
 //! Lists in pages: `?limit=&cursor=` → `{"items": […], "next_cursor": …}`.
 
 use axum::Json;
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Deserialize;
+use utoipa::IntoParams;
+use vaultterm_contract::ListView;
 use vaultterm_operations::Part;
 use vaultterm_store::Paged;
 
@@ -21,14 +22,6 @@ impl PageQuery {
     pub(crate) fn part(self) -> Part {
         Part { limit: self.limit, cursor: self.cursor }
     }
-}
-
-/// One part of a list.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ListView<T> {
-    items: Vec<T>,
-    /// Where the next part begins; null at the end.
-    next_cursor: Option<String>,
 }
 
 /// A page as it is answered.

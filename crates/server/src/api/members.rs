@@ -1,32 +1,15 @@
 //! Who may use a collection.
 
 use axum::{Json, extract::State, http::StatusCode};
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
-use uuid::Uuid;
+use vaultterm_contract::{Grant, ListView, MemberView};
 use vaultterm_operations::{Caller, Services, members};
-use vaultterm_store::Member;
 
-use super::list::{ListView, PageQuery, listed};
+use super::list::{PageQuery, listed};
 use crate::{
     problem::Problem,
     request::{Body, Id, IdPair, Parameters},
+    view,
 };
-
-/// A person and their role.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct MemberView {
-    user_id: Uuid,
-    email: String,
-    /// `viewer`, `editor`, `admin` or `owner`.
-    role: &'static str,
-}
-
-impl MemberView {
-    fn of(member: &Member) -> Self {
-        Self { user_id: member.user_id, email: member.email.clone(), role: member.role.as_str() }
-    }
-}
 
 /// Lists members.
 #[utoipa::path(get, path = "/collections/{id}/members", tag = "collections",
@@ -37,7 +20,7 @@ pub(crate) async fn list(
     Id(id): Id,
     Parameters(query): Parameters<PageQuery>,
 ) -> Result<Json<ListView<MemberView>>, Problem> {
-    Ok(listed(members::list(&services, &caller, id, query.part()).await?, MemberView::of))
+    Ok(listed(members::list(&services, &caller, id, query.part()).await?, view::member))
 }
 
 /// Shows a member.
@@ -49,14 +32,7 @@ pub(crate) async fn show(
     caller: Caller,
     IdPair(id, user): IdPair,
 ) -> Result<Json<MemberView>, Problem> {
-    Ok(Json(MemberView::of(&members::show(&services, &caller, id, user).await?)))
-}
-
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Grant {
-    /// `viewer`, `editor`, `admin` or `owner`.
-    role: String,
+    Ok(Json(view::member(&members::show(&services, &caller, id, user).await?)))
 }
 
 /// Gives somebody a role. Nobody gives, or takes, more than they have.
@@ -69,7 +45,7 @@ pub(crate) async fn grant(
     IdPair(id, user): IdPair,
     Body(body): Body<Grant>,
 ) -> Result<Json<MemberView>, Problem> {
-    Ok(Json(MemberView::of(&members::grant(&services, &caller, id, user, &body.role).await?)))
+    Ok(Json(view::member(&members::grant(&services, &caller, id, user, &body.role).await?)))
 }
 
 /// Takes a role away. Anybody may leave.

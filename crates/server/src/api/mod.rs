@@ -32,7 +32,6 @@ use utoipa::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-pub(crate) use audit::entry_json;
 pub(crate) use health::livez;
 
 use crate::{

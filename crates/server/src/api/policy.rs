@@ -1,8 +1,9 @@
 //! The least-privilege policy for Vault, and the script that sets it up.
 
 use axum::{Json, extract::State};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Deserialize;
+use utoipa::IntoParams;
+use vaultterm_contract::{PolicyScope, PolicyView};
 use vaultterm_hcv::PolicyText;
 use vaultterm_operations::{
     Caller, Services,
@@ -14,19 +15,6 @@ use crate::{
     request::{Body, Id, Parameters},
 };
 
-/// A policy, and the script that sets it up.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct PolicyView {
-    hcl: String,
-    script: String,
-}
-
-impl From<PolicyText> for PolicyView {
-    fn from(PolicyText { hcl, script }: PolicyText) -> Self {
-        Self { hcl, script }
-    }
-}
-
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -35,6 +23,10 @@ pub(crate) struct PolicyQuery {
     flavor: Option<String>,
     /// Name of the role and the policy; `vaultterm` unless told.
     role: Option<String>,
+}
+
+fn view(PolicyText { hcl, script }: PolicyText) -> PolicyView {
+    PolicyView { hcl, script }
 }
 
 /// Writes the policy that a connection needs.
@@ -48,22 +40,7 @@ pub(crate) async fn of_connection(
 ) -> Result<Json<PolicyView>, Problem> {
     let PolicyQuery { flavor, role } = query;
     let text = policy::of_connection(&services, &caller, id, flavor.as_deref(), role.as_deref()).await?;
-    Ok(Json(text.into()))
-}
-
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct PolicyScope {
-    mount: String,
-    #[serde(default)]
-    path: String,
-    /// `push`, `pull` or `bidirectional`.
-    mode: String,
-    /// `vault` (unless told) or `openbao`.
-    flavor: Option<String>,
-    role: Option<String>,
-    auth_mount: Option<String>,
-    annotate: Option<bool>,
+    Ok(Json(view(text)))
 }
 
 /// Writes the policy for a scope, before there is a connection.
@@ -79,5 +56,5 @@ pub(crate) async fn of_scope(caller: Caller, Body(body): Body<PolicyScope>) -> R
         auth_mount: body.auth_mount.as_deref(),
         annotate: body.annotate,
     };
-    Ok(Json(policy::of_scope(&caller, &place)?.into()))
+    Ok(Json(view(policy::of_scope(&caller, &place)?)))
 }

@@ -9,139 +9,22 @@ use axum::{
     response::sse::{Event, KeepAlive, Sse},
 };
 use futures_util::{Stream, StreamExt as _};
-use serde::{Deserialize, Serialize};
 use serde_json::json;
-use utoipa::ToSchema;
-use uuid::Uuid;
+use vaultterm_contract::{ListView, Nothing, ProblemView, ProgressView, RunEventName, RunStart, RunView, StepView};
 use vaultterm_operations::{
     Caller, Services,
     runs::{self, LiveEvent, Start, Told},
 };
-use vaultterm_sync::{Problem as RunProblem, Run, RunState, Trigger};
 
-use super::{
-    list::{ListView, PageQuery, listed},
-    plans::{CountsView, HaltView, Nothing, StepView},
-};
+use super::list::{PageQuery, listed};
 use crate::{
-    moment,
     problem::Problem,
     request::{Body, Id, Parameters},
+    view,
 };
 
 /// How often a silent stream says that it lives.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-
-/// One execution.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct RunView {
-    id: Uuid,
-    connection_id: Uuid,
-    plan_id: Option<Uuid>,
-    /// `running`, `succeeded`, `partial`, `halted`, `failed` or `cancelled`.
-    state: RunStateView,
-    /// `manual`, `interval`, `change` or `resolution`.
-    trigger: TriggerView,
-    /// Who started it.
-    actor: String,
-    counts: CountsView,
-    halts: Vec<HaltView>,
-    problems: Vec<ProblemView>,
-    started_at: String,
-    finished_at: Option<String>,
-    /// HTTP requests made to Vault.
-    requests: u64,
-}
-
-impl std::fmt::Debug for HaltView {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("HaltView")
-    }
-}
-
-/// How a run stands.
-#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum RunStateView {
-    Running,
-    Succeeded,
-    Partial,
-    Halted,
-    Failed,
-    Cancelled,
-}
-
-/// What started a run.
-#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum TriggerView {
-    Manual,
-    Interval,
-    Change,
-    Resolution,
-}
-
-/// Why a path (or the whole run, with an empty path) was not done.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ProblemView {
-    path: String,
-    class: String,
-    detail: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hint: Option<String>,
-}
-
-impl ProblemView {
-    pub(crate) fn of(problem: &RunProblem) -> Self {
-        Self {
-            path: problem.path.clone(),
-            class: problem.class.0.clone(),
-            detail: problem.detail.clone(),
-            hint: problem.hint.clone(),
-        }
-    }
-}
-
-impl RunView {
-    pub(crate) fn of(run: &Run) -> Self {
-        Self {
-            id: run.id.0,
-            connection_id: run.connection_id.0,
-            plan_id: run.plan_id.map(|id| id.0),
-            state: match run.state {
-                RunState::Running => RunStateView::Running,
-                RunState::Succeeded => RunStateView::Succeeded,
-                RunState::Partial => RunStateView::Partial,
-                RunState::Halted => RunStateView::Halted,
-                RunState::Failed => RunStateView::Failed,
-                RunState::Cancelled => RunStateView::Cancelled,
-            },
-            trigger: match run.trigger {
-                Trigger::Manual => TriggerView::Manual,
-                Trigger::Interval => TriggerView::Interval,
-                Trigger::Change => TriggerView::Change,
-                Trigger::Resolution => TriggerView::Resolution,
-            },
-            actor: run.actor.name.clone(),
-            counts: CountsView::of(&run.counts),
-            halts: run.halts.iter().map(HaltView::of).collect(),
-            problems: run.problems.iter().map(ProblemView::of).collect(),
-            started_at: moment::of(run.started),
-            finished_at: run.finished.map(moment::of),
-            requests: run.requests,
-        }
-    }
-}
-
-#[derive(Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RunStart {
-    /// A stored plan to apply exactly as shown; a new one is made without.
-    plan_id: Option<Uuid>,
-    /// Halts that a person looked into and accepts.
-    #[serde(default)]
-    acknowledge: Vec<String>,
-}
 
 /// Starts a run, and answers before it ends.
 #[utoipa::path(post, path = "/connections/{id}/runs", tag = "sync", request_body = RunStart,
@@ -154,7 +37,7 @@ pub(crate) async fn start(
 ) -> Result<(StatusCode, Json<RunView>), Problem> {
     let RunStart { plan_id, acknowledge } = body;
     let run = runs::start(&services, &caller, id, Start { plan_id, acknowledge }).await?;
-    Ok((StatusCode::ACCEPTED, Json(RunView::of(&run))))
+    Ok((StatusCode::ACCEPTED, Json(RunView::from(&run))))
 }
 
 /// Lists the runs of a connection, the newest first.
@@ -166,7 +49,7 @@ pub(crate) async fn list(
     Id(id): Id,
     Parameters(query): Parameters<PageQuery>,
 ) -> Result<Json<ListView<RunView>>, Problem> {
-    Ok(listed(runs::list(&services, &caller, id, query.part()).await?, RunView::of))
+    Ok(listed(runs::list(&services, &caller, id, query.part()).await?, view::run))
 }
 
 /// Shows a run.
@@ -177,7 +60,7 @@ pub(crate) async fn show(
     caller: Caller,
     Id(id): Id,
 ) -> Result<Json<RunView>, Problem> {
-    Ok(Json(RunView::of(&runs::show(&services, &caller, id).await?)))
+    Ok(Json(RunView::from(&runs::show(&services, &caller, id).await?)))
 }
 
 /// Asks a run to stop. What it did stays, and the next run does the rest.
@@ -189,7 +72,7 @@ pub(crate) async fn cancel(
     Id(id): Id,
     Body(Nothing {}): Body<Nothing>,
 ) -> Result<Json<RunView>, Problem> {
-    Ok(Json(RunView::of(&runs::cancel(&services, &caller, id).await?)))
+    Ok(Json(RunView::from(&runs::cancel(&services, &caller, id).await?)))
 }
 
 /// Streams what a run tells: `progress`, `step`, `problem`, `finished`. Resumes after
@@ -211,11 +94,11 @@ pub(crate) async fn events(
 fn wire(event: &LiveEvent) -> Event {
     let (name, data) = match &*event.told {
         Told::Progress { done, total, phase } => {
-            ("progress", json!({ "done": done, "total": total, "phase": phase.as_str() }))
+            (RunEventName::Progress, json!(ProgressView { done: *done, total: *total, phase: *phase }))
         }
-        Told::Step(step) => ("step", json!(StepView::of(step, None))),
-        Told::Problem(problem) => ("problem", json!(ProblemView::of(problem))),
-        Told::Finished(run) => ("finished", json!(RunView::of(run))),
+        Told::Step(step) => (RunEventName::Step, json!(StepView::of(step, None))),
+        Told::Problem(problem) => (RunEventName::Problem, json!(ProblemView::from(problem))),
+        Told::Finished(run) => (RunEventName::Finished, json!(RunView::from(run))),
     };
-    Event::default().id(event.id.to_string()).event(name).data(data.to_string())
+    Event::default().id(event.id.to_string()).event(name.as_str()).data(data.to_string())
 }

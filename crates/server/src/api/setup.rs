@@ -1,29 +1,13 @@
 //! The set-up link: spent once, it makes the first owner.
 
 use axum::{Json, extract::State, http::StatusCode};
-use serde::Deserialize;
-use utoipa::ToSchema;
+use vaultterm_contract::{Setup, UserView};
 use vaultterm_operations::{
     Origin, Services,
     login::{self, FirstOwner},
 };
-use zeroize::Zeroizing;
 
-use super::users::UserView;
-use crate::{problem::Problem, request::Body};
-
-/// What the first owner tells.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Setup {
-    /// The token of the link that `vaultterm init` printed.
-    token: String,
-    email: String,
-    name: Option<String>,
-    /// At least 12 characters.
-    #[schema(value_type = String)]
-    password: Zeroizing<String>,
-}
+use crate::{problem::Problem, request::Body, view};
 
 /// Spends the set-up link and creates the first owner.
 #[utoipa::path(post, path = "/setup", tag = "auth", security(()), request_body = Setup,
@@ -35,5 +19,5 @@ pub(crate) async fn spend(
 ) -> Result<(StatusCode, Json<UserView>), Problem> {
     let Setup { token, email, name, password } = setup;
     let user = login::set_up(&services, &origin, FirstOwner { token, email, name, password }).await?;
-    Ok((StatusCode::CREATED, Json(UserView::of(&user))))
+    Ok((StatusCode::CREATED, Json(view::user(&user))))
 }

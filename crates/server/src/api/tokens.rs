@@ -1,47 +1,15 @@
 //! API tokens, for programs.
 
 use axum::{Json, extract::State, http::StatusCode};
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
-use uuid::Uuid;
+use vaultterm_contract::{IssuedView, ListView, TokenCreate, TokenView, moment};
 use vaultterm_operations::{Caller, Services, tokens};
-use vaultterm_store::TokenInfo;
 
-use super::list::{ListView, PageQuery, listed};
+use super::list::{PageQuery, listed};
 use crate::{
-    moment,
     problem::Problem,
     request::{Body, Id, Parameters},
+    view,
 };
-
-/// A token, without itself.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct TokenView {
-    id: Uuid,
-    user_id: Uuid,
-    /// `login` or `api`.
-    kind: &'static str,
-    name: String,
-    scopes: Vec<&'static str>,
-    created_at: String,
-    expires_at: Option<String>,
-    last_used_at: Option<String>,
-}
-
-impl TokenView {
-    pub(crate) fn of(token: &TokenInfo) -> Self {
-        Self {
-            id: token.id,
-            user_id: token.user_id,
-            kind: token.kind.as_str(),
-            name: token.name.clone(),
-            scopes: token.scopes.iter().map(|scope| scope.as_str()).collect(),
-            created_at: moment::of_us(token.created_us),
-            expires_at: token.expires_us.map(moment::of_us),
-            last_used_at: token.last_used_us.map(moment::of_us),
-        }
-    }
-}
 
 /// Lists one's own logins and tokens.
 #[utoipa::path(get, path = "/tokens", tag = "tokens", params(PageQuery),
@@ -51,24 +19,7 @@ pub(crate) async fn list(
     caller: Caller,
     Parameters(query): Parameters<PageQuery>,
 ) -> Result<Json<ListView<TokenView>>, Problem> {
-    Ok(listed(tokens::list(&services, &caller, query.part()).await?, TokenView::of))
-}
-
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct TokenCreate {
-    name: String,
-    /// For example `records:read`.
-    scopes: Vec<String>,
-    expires_in_seconds: Option<u64>,
-}
-
-/// A new token, shown once.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct IssuedView {
-    id: Uuid,
-    token: String,
-    expires_at: Option<String>,
+    Ok(listed(tokens::list(&services, &caller, query.part()).await?, view::token))
 }
 
 /// Creates a token that may do what its scopes say, and never more than its person.
@@ -83,7 +34,7 @@ pub(crate) async fn create(
     let new = tokens::New { name, scopes, expires_in_seconds };
     let (info, token) = tokens::create(&services, &caller, new).await?;
     let expires_at = info.expires_us.map(moment::of_us);
-    Ok((StatusCode::CREATED, Json(IssuedView { id: info.id, token: token.expose().to_owned(), expires_at })))
+    Ok((StatusCode::CREATED, Json(IssuedView { id: info.id, token: token.expose().to_owned().into(), expires_at })))
 }
 
 /// Revokes a token: one's own, or as an admin anybody's.

@@ -5,51 +5,18 @@ use axum::{
     extract::State,
     http::{HeaderMap, StatusCode},
 };
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
-use uuid::Uuid;
+use vaultterm_contract::{ListView, UserCreate, UserPatch, UserView};
 use vaultterm_operations::{Caller, Services, people};
-use vaultterm_store::User;
-use zeroize::Zeroizing;
 
 use super::{
     collections::etag,
-    list::{ListView, PageQuery, listed},
+    list::{PageQuery, listed},
 };
 use crate::{
-    moment,
     problem::Problem,
     request::{Body, Id, IfMatch, Parameters},
+    view,
 };
-
-/// A person.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct UserView {
-    id: Uuid,
-    email: String,
-    name: String,
-    /// `member`, `admin` or `owner`.
-    role: &'static str,
-    disabled: bool,
-    revision: u64,
-    created_at: String,
-    updated_at: String,
-}
-
-impl UserView {
-    pub(crate) fn of(user: &User) -> Self {
-        Self {
-            id: user.id,
-            email: user.email.clone(),
-            name: user.name.clone(),
-            role: user.role.as_str(),
-            disabled: user.disabled,
-            revision: user.revision,
-            created_at: moment::of_us(user.created_us),
-            updated_at: moment::of_us(user.updated_us),
-        }
-    }
-}
 
 /// Lists people: to share a collection with somebody one must find them.
 #[utoipa::path(get, path = "/users", tag = "users", params(PageQuery),
@@ -59,19 +26,7 @@ pub(crate) async fn list(
     caller: Caller,
     Parameters(query): Parameters<PageQuery>,
 ) -> Result<Json<ListView<UserView>>, Problem> {
-    Ok(listed(people::list(&services, &caller, query.part()).await?, UserView::of))
-}
-
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct UserCreate {
-    email: String,
-    name: Option<String>,
-    /// `member` (unless told), `admin` or `owner`.
-    role: Option<String>,
-    /// At least 12 characters. Without one the person cannot log in yet.
-    #[schema(value_type = Option<String>)]
-    password: Option<Zeroizing<String>>,
+    Ok(listed(people::list(&services, &caller, query.part()).await?, view::user))
 }
 
 /// Creates a person.
@@ -84,7 +39,7 @@ pub(crate) async fn create(
 ) -> Result<(StatusCode, Json<UserView>), Problem> {
     let UserCreate { email, name, role, password } = body;
     let user = people::create(&services, &caller, people::New { email, name, role, password }).await?;
-    Ok((StatusCode::CREATED, Json(UserView::of(&user))))
+    Ok((StatusCode::CREATED, Json(view::user(&user))))
 }
 
 /// Shows a person.
@@ -96,21 +51,7 @@ pub(crate) async fn show(
     Id(id): Id,
 ) -> Result<(HeaderMap, Json<UserView>), Problem> {
     let user = people::show(&services, &caller, id).await?;
-    Ok((etag(user.revision), Json(UserView::of(&user))))
-}
-
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct UserPatch {
-    name: Option<String>,
-    role: Option<String>,
-    /// Ends all logins of the person.
-    #[schema(value_type = Option<String>)]
-    password: Option<Zeroizing<String>>,
-    /// Needed to change one's own password.
-    #[schema(value_type = Option<String>)]
-    current_password: Option<Zeroizing<String>>,
-    disabled: Option<bool>,
+    Ok((etag(user.revision), Json(view::user(&user))))
 }
 
 /// Changes a person: oneself, or as an admin anybody but owners, or as an owner anybody.
@@ -127,7 +68,7 @@ pub(crate) async fn update(
     let UserPatch { name, role, password, current_password, disabled } = body;
     let change = people::Change { name, role, password, current_password, disabled };
     let user = people::update(&services, &caller, id, read_at, change).await?;
-    Ok((etag(user.revision), Json(UserView::of(&user))))
+    Ok((etag(user.revision), Json(view::user(&user))))
 }
 
 /// Deletes a person with all logins, tokens and memberships. Never the last owner.

@@ -2,9 +2,10 @@
 
 use clap::Subcommand;
 use serde_json::json;
+use vaultterm_contract::{CollectionView, MemberView};
+use vaultterm_sync::CollectionRole;
 
 use crate::{
-    api::{Collection, Member},
     app::App,
     client::{Client, Patience, Query, Reply},
     failure::{Exit, Failure},
@@ -48,7 +49,7 @@ pub(crate) enum Command {
         /// E-mail address or id of the person
         user: String,
         /// What they may do
-        #[arg(long, value_parser = ["viewer", "editor", "admin", "owner"])]
+        #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(CollectionRole::NAMES))]
         role: String,
     },
     /// Take a collection away from a person
@@ -75,7 +76,7 @@ pub(crate) async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
 }
 
 async fn list(client: &Client, app: &App) -> Result<Exit, Failure> {
-    let list: Reply<Vec<Collection>> = client.list("/collections", &Query::default(), None).await?;
+    let list: Reply<Vec<CollectionView>> = client.list("/collections", &Query::default(), None).await?;
     app.console.answer(&list.json, || {
         let table = Table::new(&["NAME", "RECORDS", "UPDATED", "ID"], "no collections");
         list.data.iter().fold(table, |table, collection| {
@@ -91,7 +92,7 @@ async fn list(client: &Client, app: &App) -> Result<Exit, Failure> {
 }
 
 async fn create(client: &Client, app: &App, name: &str) -> Result<Exit, Failure> {
-    let created: Reply<Collection> = client.post("/collections", &json!({ "name": name }), Patience::Usual).await?;
+    let created: Reply<CollectionView> = client.post("/collections", &json!({ "name": name }), Patience::Usual).await?;
     app.console.answer(&created.json, || facts(&created.data))?;
     app.console.next(&format!("vaultterm record set {} password=-", shell::word(&format!("{name}/PATH"))));
     Ok(Exit::Done)
@@ -104,7 +105,7 @@ async fn show(client: &Client, app: &App, name: &str) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     let path = format!("/collections/{}/members", found.data.id);
-    let members: Reply<Vec<Member>> = client.list(&path, &Query::default(), None).await?;
+    let members: Reply<Vec<MemberView>> = client.list(&path, &Query::default(), None).await?;
     app.console.answer(&found.json, || {
         members.data.iter().fold(facts(&found.data), |table, member| {
             table.fact("member", format!("{} ({})", member.email, member.role))
@@ -116,7 +117,7 @@ async fn show(client: &Client, app: &App, name: &str) -> Result<Exit, Failure> {
 async fn rename(client: &Client, app: &App, old: &str, new: &str) -> Result<Exit, Failure> {
     let found = client.collection(old).await?.data;
     let path = format!("/collections/{}", found.id);
-    let renamed: Reply<Collection> = client.patch(&path, found.revision, &json!({ "name": new })).await?;
+    let renamed: Reply<CollectionView> = client.patch(&path, found.revision, &json!({ "name": new })).await?;
     app.console.answer(&renamed.json, || facts(&renamed.data))?;
     Ok(Exit::Done)
 }
@@ -145,7 +146,7 @@ async fn revoke(client: &Client, app: &App, name: &str, user: &str) -> Result<Ex
     let path = format!("/collections/{}/members", collection.id);
     // The person is looked up among the members, so that the caller does not need the right to see all
     // people.
-    let members: Reply<Vec<Member>> = client.list(&path, &Query::default(), None).await?;
+    let members: Reply<Vec<MemberView>> = client.list(&path, &Query::default(), None).await?;
     let wanted = user.to_lowercase();
     let member = members
         .data
@@ -157,7 +158,7 @@ async fn revoke(client: &Client, app: &App, name: &str, user: &str) -> Result<Ex
     Ok(Exit::Done)
 }
 
-fn facts(collection: &Collection) -> Table {
+fn facts(collection: &CollectionView) -> Table {
     Table::of_facts()
         .fact("name", &collection.name)
         .fact("id", collection.id.to_string())

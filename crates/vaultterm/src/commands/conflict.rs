@@ -5,12 +5,13 @@ mod accepted;
 use std::{collections::BTreeMap, path::PathBuf, str::FromStr};
 
 use clap::{ArgGroup, Subcommand};
-use serde::Serialize;
-use serde_json::{Value, value::RawValue};
+use serde_json::Value;
 use uuid::Uuid;
+use vaultterm_contract::{ConflictView, Expected, FieldDecision, MaskedView, Resolve, RevealedConflictView};
+use vaultterm_reconcile::Side;
+use vaultterm_sync::{ConflictStatus, ResolutionName};
 
 use crate::{
-    api::{Conflict, Masked, RevealedConflict},
     app::App,
     assignment::json_text,
     client::{Client, Patience, Query, Reply},
@@ -119,33 +120,6 @@ impl FromStr for Choice {
     }
 }
 
-/// The body of `POST /conflicts/{id}/resolve`.
-#[derive(Serialize)]
-struct Resolve<'a> {
-    resolution: &'static str,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    fields: BTreeMap<String, FieldChoice>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'a str>,
-    expect: Expect,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "snake_case")]
-enum FieldChoice {
-    Take(&'static str),
-    Value(Box<RawValue>),
-}
-
-/// The states on which the decision is based.
-#[derive(Serialize)]
-struct Expect {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    local_revision: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    remote_version: Option<u64>,
-}
-
 /// Runs the command.
 pub(crate) async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
     let client = app.client()?;
@@ -166,40 +140,40 @@ async fn list(client: &Client, app: &App, connection: Option<&str>, status: &str
     let query = Query::default()
         .with_some("connection_id", connection_id)
         .with_some("status", (status != "all").then_some(status));
-    let list: Reply<Vec<Conflict>> = client.list("/conflicts", &query, None).await?;
+    let list: Reply<Vec<ConflictView>> = client.list("/conflicts", &query, None).await?;
     app.console.answer(&list.json, || {
         let table = Table::new(&["PATH", "KIND", "FIELDS", "LAST SEEN", "STATUS", "ID"], "no conflicts");
         list.data.iter().fold(table, |table, conflict| {
             let fields: Vec<_> = conflict.fields.iter().map(|field| field.name.as_str()).collect();
             table.row([
                 conflict.path.clone(),
-                conflict.kind.clone(),
+                conflict.kind.to_string(),
                 fields.join(" "),
                 moment(&conflict.last_seen_at),
-                conflict.status.clone(),
+                conflict.status.to_string(),
                 conflict.id.to_string(),
             ])
         })
     })?;
-    if let Some(conflict) = list.data.iter().find(|conflict| conflict.status == "open") {
+    if let Some(conflict) = list.data.iter().find(|conflict| conflict.status == ConflictStatus::Open) {
         app.console.next(&format!("vaultterm conflict show {}", conflict.id));
     }
     Ok(Exit::Done)
 }
 
 async fn show(client: &Client, app: &App, id: Uuid, reveal: bool) -> Result<Exit, Failure> {
-    let conflict: Reply<Conflict> = client.get(&format!("/conflicts/{id}")).await?;
+    let conflict: Reply<ConflictView> = client.get(&format!("/conflicts/{id}")).await?;
     if reveal {
         let path = format!("/conflicts/{id}/reveal");
-        let revealed: Reply<RevealedConflict> = client.post(&path, &serde_json::json!({}), Patience::Vault).await?;
+        let revealed: Reply<RevealedConflictView> = client.post(&path, &serde_json::json!({}), Patience::Vault).await?;
         app.console.answer(&revealed.json, || revealed_table(&revealed.data))?;
     } else {
         app.console.answer_text(&conflict.json, || {
             format!("{}\n{}", facts(&conflict.data).render(false), masked_table(&conflict.data).render(false))
         })?;
     }
-    if conflict.data.status == "open" {
-        let Conflict { local_revision, remote_version, .. } = &conflict.data;
+    if conflict.data.status == ConflictStatus::Open {
+        let ConflictView { local_revision, remote_version, .. } = &conflict.data;
         let seen: String = [("--local-revision", local_revision), ("--remote-version", remote_version)]
             .into_iter()
             .filter_map(|(flag, number)| number.map(|number| format!(" {flag} {number}")))
@@ -213,22 +187,24 @@ async fn show(client: &Client, app: &App, id: Uuid, reveal: bool) -> Result<Exit
 
 async fn resolve(client: &Client, app: &App, args: ResolveArgs) -> Result<Exit, Failure> {
     let path = format!("/conflicts/{}", args.id);
-    let shown: Conflict = client.get::<Conflict>(&path).await?.data;
+    let shown: ConflictView = client.get::<ConflictView>(&path).await?.data;
+    let resolution = match (args.keep_local, args.keep_remote, args.keep_both) {
+        (true, ..) => ResolutionName::KeepLocal,
+        (_, true, _) => ResolutionName::KeepRemote,
+        (.., true) => ResolutionName::KeepBoth,
+        _ => ResolutionName::Merge,
+    };
     let body = Resolve {
-        resolution: match (args.keep_local, args.keep_remote, args.keep_both) {
-            (true, ..) => "keep_local",
-            (_, true, _) => "keep_remote",
-            (.., true) => "keep_both",
-            _ => "merge",
-        },
+        resolution: resolution.to_string(),
         fields: choices(&args.fields)?,
-        reason: args.reason.as_deref(),
-        expect: Expect {
+        reason: args.reason,
+        expect: Expected {
             local_revision: args.local_revision.or(shown.local_revision),
             remote_version: args.remote_version.or(shown.remote_version),
         },
     };
-    let resolved: Result<Reply<Conflict>, _> = client.post(&format!("{path}/resolve"), &body, Patience::Vault).await;
+    let resolved: Result<Reply<ConflictView>, _> =
+        client.post(&format!("{path}/resolve"), &body, Patience::Vault).await;
     let resolved = resolved.map_err(with_flags)?;
     app.console.answer(&resolved.json, || facts(&resolved.data))?;
     app.console.next("vaultterm sync status");
@@ -249,25 +225,27 @@ fn with_flags(mut failure: Failure) -> Failure {
     failure
 }
 
-fn choices(fields: &[Choice]) -> Result<BTreeMap<String, FieldChoice>, Failure> {
+fn choices(fields: &[Choice]) -> Result<BTreeMap<String, FieldDecision>, Failure> {
     let stdin_reads = fields.iter().filter(|choice| choice.from == From::File("-".into())).count();
     if stdin_reads > 1 {
         return Err(Failure::local("stdin can be read only once").hint("put the other values into files: NAME=@FILE"));
     }
+    let take = |side: Side| FieldDecision { take: Some(side.to_string()), value: None };
+    let given = |value| FieldDecision { take: None, value: Some(value) };
     let mut chosen = BTreeMap::new();
     for Choice { name, from } in fields {
         let what = format!("the value of `{name}`");
         let choice = match from {
-            From::Local => FieldChoice::Take("local"),
-            From::Remote => FieldChoice::Take("remote"),
+            From::Local => take(Side::Local),
+            From::Remote => take(Side::Remote),
             From::File(path) => {
                 let by = format!("--field {name}=@…");
                 let value = InputFile { path, what: &what, by: &by }.secret().map_err(|failure| {
                     failure.hint(format!("for a value that begins with @: {name}=- (stdin) or {name}=? (asked for)"))
                 })?;
-                FieldChoice::Value(json_text(&value))
+                given(json_text(&value))
             }
-            From::Terminal => FieldChoice::Value(json_text(&input::ask_secret(name, &format!("{name}=@FILE"))?)),
+            From::Terminal => given(json_text(&input::ask_secret(name, &format!("{name}=@FILE"))?)),
         };
         if chosen.insert(name.clone(), choice).is_some() {
             return Err(Failure::local(format!("the field `{name}` is decided twice")));
@@ -276,11 +254,11 @@ fn choices(fields: &[Choice]) -> Result<BTreeMap<String, FieldChoice>, Failure> 
     Ok(chosen)
 }
 
-fn facts(conflict: &Conflict) -> Table {
+fn facts(conflict: &ConflictView) -> Table {
     Table::of_facts()
         .fact("path", &conflict.path)
-        .fact("kind", &conflict.kind)
-        .fact("status", &conflict.status)
+        .fact("kind", conflict.kind.as_str())
+        .fact("status", conflict.status.as_str())
         .fact("id", conflict.id.to_string())
         .fact("connection", conflict.connection_id.to_string())
         .fact_if("record", conflict.record_id.map(|id| id.to_string()))
@@ -290,8 +268,8 @@ fn facts(conflict: &Conflict) -> Table {
         .fact("last seen", moment(&conflict.last_seen_at))
 }
 
-fn masked_table(conflict: &Conflict) -> Table {
-    let cell = |masked: &Option<Masked>| {
+fn masked_table(conflict: &ConflictView) -> Table {
+    let cell = |masked: &Option<MaskedView>| {
         masked.as_ref().map_or("absent".into(), |masked| format!("{MASK} {} ({} bytes)", masked.digest, masked.length))
     };
     let table = Table::new(&["FIELD", "BASE", "LOCAL", "REMOTE"], "no field differs");
@@ -300,7 +278,7 @@ fn masked_table(conflict: &Conflict) -> Table {
     })
 }
 
-fn revealed_table(revealed: &RevealedConflict) -> Table {
+fn revealed_table(revealed: &RevealedConflictView) -> Table {
     let cell = |value: &Option<Value>| value.as_ref().map_or("absent".into(), plain);
     let table = Table::new(&["FIELD", "BASE", "LOCAL", "REMOTE"], "no field differs");
     revealed.fields.iter().fold(table, |table, field| {

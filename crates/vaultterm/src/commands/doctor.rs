@@ -3,13 +3,13 @@
 mod running;
 
 use serde_json::json;
+use vaultterm_contract::CheckView;
 use vaultterm_hcv::{Binding, Transit, TransitCiphertext, TransitReport};
 use vaultterm_sealing::{RootKey, RootKeyError};
 use vaultterm_server::UnlockError;
 use vaultterm_store::{RevisionsVerdict, Store};
 
 use crate::{
-    api::Check,
     app::App,
     commands::connection::test::{checks_table, tell_hints},
     failure::{Exit, Failure},
@@ -43,7 +43,7 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
 }
 
 #[derive(Default)]
-struct Report(Vec<Check>);
+struct Report(Vec<CheckView>);
 
 impl Report {
     /// Records the result of a step. Returns its value if it succeeded.
@@ -62,7 +62,7 @@ impl Report {
     }
 
     fn push(&mut self, name: &str, ok: bool, detail: impl Into<String>, hint: Option<String>) {
-        self.0.push(Check { name: name.to_owned(), ok, detail: detail.into(), hint });
+        self.0.push(CheckView { name: name.to_owned(), ok, detail: detail.into(), hint });
     }
 }
 

@@ -3,13 +3,16 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Subcommand;
+use clap::{
+    Subcommand,
+    builder::{PossibleValuesParser, TypedValueParser as _},
+};
 use serde_json::json;
-use vaultterm_sealing::{RootKey, RootKeyError};
+use vaultterm_contract::{KeyProvider, KeyRotation, KeysView, Rotate};
+use vaultterm_sealing::{KeyState, RootKey, RootKeyError};
 use vaultterm_store::Store;
 
 use crate::{
-    api::Keys,
     app::App,
     client::{Client, Patience, Reply},
     failure::{Exit, Failure},
@@ -18,9 +21,6 @@ use crate::{
     server_config::{ConfigArgs, MasterKey, Provider, ServerConfig},
     table::{Table, moment},
 };
-
-/// The keys that can be rotated.
-const ROTATED: [&str; 4] = ["root", "record", "audit", "transit"];
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
@@ -42,8 +42,8 @@ pub(crate) enum Command {
     /// Replace a key; `transit` seals the root key anew under the newest version of the Transit key
     Rotate {
         /// Which key
-        #[arg(value_parser = ROTATED)]
-        key: String,
+        #[arg(value_parser = PossibleValuesParser::new(KeyRotation::NAMES).try_map(|name| name.parse::<KeyRotation>()))]
+        key: KeyRotation,
     },
 }
 
@@ -53,10 +53,10 @@ pub(crate) async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
         Command::Seal { config } => seal(&config, app).await,
         Command::Unseal { config, to } => unseal(&config, to, app).await,
         Command::Status => {
-            let keys: Reply<Keys> = app.client()?.get("/keys").await?;
+            let keys: Reply<KeysView> = app.client()?.get("/keys").await?;
             show(&keys, app)
         }
-        Command::Rotate { key } => rotate(&app.client()?, &key, app).await,
+        Command::Rotate { key } => rotate(&app.client()?, key, app).await,
     }
 }
 
@@ -139,27 +139,31 @@ async fn unlocked(config: &ServerConfig) -> Result<(Lock, Store, RootKey), Failu
     Ok((lock, store, root))
 }
 
-async fn rotate(client: &Client, key: &str, app: &App) -> Result<Exit, Failure> {
-    let keys: Reply<Keys> = client.post("/keys/rotate", &json!({ "key": key }), Patience::Vault).await?;
+async fn rotate(client: &Client, key: KeyRotation, app: &App) -> Result<Exit, Failure> {
+    let keys: Reply<KeysView> = client.post("/keys/rotate", &Rotate { key: key.to_string() }, Patience::Vault).await?;
     let exit = show(&keys, app)?;
     match key {
-        "record" => app.console.note("what is stored is moved to the new key now; `vaultterm key status` counts down"),
-        "audit" => app
+        KeyRotation::Record => {
+            app.console.note("what is stored is moved to the new key now; `vaultterm key status` counts down");
+        }
+        KeyRotation::Audit => app
             .console
             .note("`vaultterm audit key` shows the new public key; the log names it under the old one's signature"),
-        "root" if keys.data.provider == "local" => {
+        KeyRotation::Root if keys.data.provider == KeyProvider::Local => {
             app.console.note(&format!(
                 "back up the new {}; the one before is beside it as .previous, for older backups",
                 keys.data.kept_at
             ));
         }
-        "root" => app.console.note("a MASTER_KEY_CIPHERTEXT in the configuration is of the key before: remove it"),
-        _ => {}
+        KeyRotation::Root => {
+            app.console.note("a MASTER_KEY_CIPHERTEXT in the configuration is of the key before: remove it");
+        }
+        KeyRotation::Transit => {}
     }
     Ok(exit)
 }
 
-fn show(keys: &Reply<Keys>, app: &App) -> Result<Exit, Failure> {
+fn show(keys: &Reply<KeysView>, app: &App) -> Result<Exit, Failure> {
     let data = &keys.data;
     app.console.answer(&keys.json, || {
         let mut table = Table::of_facts().fact("provider", data.provider.as_str()).fact("root key", &data.kept_at);
@@ -168,8 +172,11 @@ fn show(keys: &Reply<Keys>, app: &App) -> Result<Exit, Failure> {
             table = table.fact("sealed", format!("{version}{}, {}", sealed.binding, moment(&sealed.created_at)));
         }
         for key in &data.keys {
-            let state = if key.state == "active" { "" } else { " (opens only)" };
-            table = table.fact(&key.purpose, format!("generation {}{state}", key.generation));
+            let state = match key.state {
+                KeyState::Active => "",
+                KeyState::DecryptOnly => " (opens only)",
+            };
+            table = table.fact(key.purpose.as_str(), format!("generation {}{state}", key.generation));
         }
         if data.rewrap_pending > 0 {
             table = table.fact("still to be moved", data.rewrap_pending.to_string());

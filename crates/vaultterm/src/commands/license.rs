@@ -11,10 +11,10 @@ use clap::Subcommand;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use uuid::Uuid;
+use vaultterm_contract::{KeptLicenseView, LicenseStanding, LicenseView, SyncAllowed};
 use vaultterm_license::{IssuerKey, License, Tier, issue};
 
 use crate::{
-    api::{KeptLicense, LicenseState},
     app::App,
     client::Reply,
     failure::{Exit, Failure},
@@ -96,9 +96,9 @@ pub(crate) async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
 }
 
 async fn show(app: &App) -> Result<Exit, Failure> {
-    let state: Reply<LicenseState> = app.client()?.get("/license").await?;
+    let state: Reply<LicenseView> = app.client()?.get("/license").await?;
     print(&state, app)?;
-    if state.data.sync == "plan_only" || state.data.standing == "grace" {
+    if state.data.sync == SyncAllowed::PlanOnly || state.data.standing == LicenseStanding::Grace {
         app.console.next("vaultterm license install FILE");
     }
     Ok(Exit::Done)
@@ -106,12 +106,12 @@ async fn show(app: &App) -> Result<Exit, Failure> {
 
 async fn install(file: &Path, app: &App) -> Result<Exit, Failure> {
     let text = InputFile { path: file, what: "the license", by: "FILE" }.text()?;
-    let state: Reply<LicenseState> = app.client()?.put_for("/license", &json!({ "license": text })).await?;
+    let state: Reply<LicenseView> = app.client()?.put_for("/license", &json!({ "license": text })).await?;
     print(&state, app)?;
     if let Some(notice) = &state.data.notice {
         app.console.note(notice);
     }
-    if state.data.sync == "full" {
+    if state.data.sync == SyncAllowed::Full {
         app.console.next("vaultterm sync status");
     } else {
         app.console.warn("it is installed, but synchronization stays plan-only: see the detail");
@@ -119,17 +119,20 @@ async fn install(file: &Path, app: &App) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn print(state: &Reply<LicenseState>, app: &App) -> Result<(), Failure> {
+fn print(state: &Reply<LicenseView>, app: &App) -> Result<(), Failure> {
     let data = &state.data;
     let time = |time: &Option<String>| time.as_deref().map(moment);
     app.console.answer(&state.json, || {
-        let sync = if data.sync == "full" { "full" } else { "plan only: nothing is written, nothing is forgotten" };
+        let sync = match data.sync {
+            SyncAllowed::Full => "full",
+            SyncAllowed::PlanOnly => "plan only: nothing is written, nothing is forgotten",
+        };
         let facts = Table::of_facts()
             .fact("standing", data.standing.as_str())
             .fact_if("detail", data.detail.as_deref())
             .fact("synchronization", sync)
             .fact_if("licensee", data.licensee.as_deref())
-            .fact_if("tier", data.tier.as_deref())
+            .fact_if("tier", data.tier.map(Tier::as_str))
             .fact_if("seats", data.seats.map(|seats| seats.to_string()))
             .fact_if("features", (!data.features.is_empty()).then(|| data.features.join(" ")))
             .fact_if("valid from", time(&data.not_before))
@@ -146,12 +149,13 @@ fn print(state: &Reply<LicenseState>, app: &App) -> Result<(), Failure> {
 }
 
 /// Adds a line for each license that the server keeps, if there are several.
-fn with_kept(table: Table, licenses: &[KeptLicense]) -> Table {
+fn with_kept(table: Table, licenses: &[KeptLicenseView]) -> Table {
     if licenses.len() < 2 {
         return table;
     }
     licenses.iter().fold(table, |table, license| {
-        let KeptLicense { id, licensee, tier, standing, counts, not_before, expires, from } = license;
+        let KeptLicenseView { id, licensee, tier, standing, counts, not_before, expires, from, .. } = license;
+        let tier = tier.as_str();
         let counts = if *counts { "counts" } else { "does not count" };
         let (begin, end) = (moment(not_before), moment(expires));
         table.fact("kept", format!("{id}: {standing}, {counts}; {tier} of {licensee}, {begin} to {end}, from {from}"))

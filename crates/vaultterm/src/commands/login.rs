@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use serde_json::json;
+use vaultterm_contract::{LoginView, MeView};
 
 use crate::{
-    api::{Login, Me},
     app::App,
     client::{Client, Patience, Reply},
+    commands::token::scope_names,
     failure::{Exit, Failure},
     input,
     input_file::InputFile,
@@ -40,7 +41,7 @@ pub(crate) async fn login(args: Args, app: &App) -> Result<Exit, Failure> {
     if let Some(code) = args.otp {
         body["otp"] = code.into();
     }
-    let login: Reply<Login> = client.post("/auth/login", &body, Patience::Usual).await?;
+    let login: Reply<LoginView> = client.post("/auth/login", &body, Patience::Usual).await?;
     logins.keep(client.address(), &login.data.token)?;
     let answer =
         json!({ "address": client.address().to_string(), "email": args.email, "expires_at": login.data.expires_at });
@@ -77,15 +78,15 @@ pub(crate) async fn logout(app: &App) -> Result<Exit, Failure> {
 /// Shows the person to whom the token belongs.
 pub(crate) async fn whoami(app: &App) -> Result<Exit, Failure> {
     let client = app.client()?;
-    let me: Reply<Me> = client.get("/auth/me").await?;
+    let me: Reply<MeView> = client.get("/auth/me").await?;
     app.console.answer(&me.json, || {
-        let Me { user, token } = &me.data;
+        let MeView { user, token } = &me.data;
         Table::of_facts()
             .fact("email", &user.email)
             .fact("name", &user.name)
-            .fact("role", &user.role)
+            .fact("role", user.role.as_str())
             .fact("token", &token.name)
-            .fact("scopes", token.scopes.join(" "))
+            .fact("scopes", scope_names(&token.scopes))
             .fact("expires", token.expires_at.as_deref().map_or("never".into(), moment))
             .fact("address", client.address().to_string())
     })?;

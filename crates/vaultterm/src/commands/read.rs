@@ -1,9 +1,9 @@
 //! `vaultterm read vt://collection/path/field`.
 
 use serde_json::json;
+use vaultterm_contract::RevealedView;
 
 use crate::{
-    api::Revealed,
     app::App,
     client::{Patience, Reply},
     console::Format,
@@ -34,12 +34,12 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
         body["reason"] = reason.into();
     }
     let path = format!("/records/{}/reveal", record.id);
-    let revealed: Reply<Revealed> = client.post(&path, &body, Patience::Usual).await?;
+    let revealed: Reply<RevealedView> = client.post(&path, &body, Patience::Usual).await?;
     if app.console.format() == Format::Json {
         app.console.json(&revealed.json)?;
         return Ok(Exit::Done);
     }
-    let value = revealed.data.fields.get(&field).ok_or_else(|| no_field(&field, &record.field_names))?;
+    let value = revealed.data.fields.expose().get(&field).ok_or_else(|| no_field(&field, &record.field_names))?;
     app.console.value(&plain(value), !args.no_newline)?;
     Ok(Exit::Done)
 }

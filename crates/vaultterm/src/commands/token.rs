@@ -1,10 +1,11 @@
 //! `vaultterm token …`.
 
-use clap::Subcommand;
+use clap::{Subcommand, builder::PossibleValuesParser};
 use serde_json::json;
+use vaultterm_contract::{IssuedView, TokenView};
+use vaultterm_sync::Scope;
 
 use crate::{
-    api::{IssuedToken, Token},
     app::App,
     client::{Client, Patience, Query, Reply},
     failure::{Exit, Failure},
@@ -21,10 +22,7 @@ pub(crate) enum Command {
         /// Name for people
         name: String,
         /// What it may do; repeat, or separate with commas
-        #[arg(long = "scope", required = true, value_delimiter = ',', value_parser = [
-            "records:read", "records:reveal", "records:write", "connections:write", "sync:plan", "sync:run",
-            "conflicts:resolve", "audit:read", "admin",
-        ])]
+        #[arg(long = "scope", required = true, value_delimiter = ',', value_parser = PossibleValuesParser::new(Scope::NAMES))]
         scopes: Vec<String>,
         /// When it ends: a number with s, m, h or d [default: never]
         #[arg(long, value_name = "DURATION", value_parser = seconds)]
@@ -47,14 +45,19 @@ pub(crate) async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
     }
 }
 
+/// Names scopes in one line.
+pub(crate) fn scope_names(scopes: &[Scope]) -> String {
+    scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" ")
+}
+
 async fn list(client: &Client, app: &App) -> Result<Exit, Failure> {
-    let list: Reply<Vec<Token>> = client.list("/tokens", &Query::default(), None).await?;
+    let list: Reply<Vec<TokenView>> = client.list("/tokens", &Query::default(), None).await?;
     app.console.answer(&list.json, || {
         let table = Table::new(&["NAME", "SCOPES", "EXPIRES", "LAST USED", "ID"], "no tokens");
         list.data.iter().fold(table, |table, token| {
             table.row([
                 token.name.clone(),
-                token.scopes.join(" "),
+                scope_names(&token.scopes),
                 token.expires_at.as_deref().map_or("never".into(), moment),
                 token.last_used_at.as_deref().map_or("never".into(), moment),
                 token.id.to_string(),
@@ -75,7 +78,7 @@ async fn create(
     if let Some(seconds) = expires_in {
         body["expires_in_seconds"] = seconds.into();
     }
-    let issued: Reply<IssuedToken> = client.post("/tokens", &body, Patience::Usual).await?;
+    let issued: Reply<IssuedView> = client.post("/tokens", &body, Patience::Usual).await?;
     app.console.answer_text(&issued.json, || format!("{}\n", issued.data.token.as_str()))?;
     app.console.note("the token is not stored and not shown again");
     app.console.next(&format!("vaultterm token revoke {}, when it is no longer needed", issued.data.id));
@@ -83,8 +86,8 @@ async fn create(
 }
 
 async fn revoke(client: &Client, app: &App, wanted: &str) -> Result<Exit, Failure> {
-    let list: Reply<Vec<Token>> = client.list("/tokens", &Query::default(), None).await?;
-    let by_id = |token: &&Token| token.id.to_string() == wanted;
+    let list: Reply<Vec<TokenView>> = client.list("/tokens", &Query::default(), None).await?;
+    let by_id = |token: &&TokenView| token.id.to_string() == wanted;
     let named: Vec<_> = list.data.iter().filter(|token| token.name == wanted).collect();
     let token = match (list.data.iter().find(by_id), named.as_slice()) {
         (Some(token), _) => token,

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
+use vaultterm_contract::UserView;
+use vaultterm_sync::InstanceRole;
 
 use crate::{
-    api::User,
     app::App,
     client::{Client, Patience, Query, Reply},
     failure::{Exit, Failure},
@@ -15,9 +16,6 @@ use crate::{
     shell,
     table::{Table, moment},
 };
-
-/// The roles on the installation.
-const ROLES: [&str; 3] = ["member", "admin", "owner"];
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
@@ -31,7 +29,7 @@ pub(crate) enum Command {
         #[arg(long)]
         name: Option<String>,
         /// What they may do on the installation as a whole
-        #[arg(long, default_value = "member", value_parser = ROLES)]
+        #[arg(long, default_value = "member", value_parser = clap::builder::PossibleValuesParser::new(InstanceRole::NAMES))]
         role: String,
         /// File that holds the password; `-` for stdin [default: asked for]
         #[arg(long, value_name = "FILE")]
@@ -50,7 +48,7 @@ pub(crate) enum Command {
         #[arg(long)]
         name: Option<String>,
         /// New role on the installation
-        #[arg(long, value_parser = ROLES)]
+        #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(InstanceRole::NAMES))]
         role: Option<String>,
         /// File that holds a new password; `-` for stdin
         #[arg(long, value_name = "FILE")]
@@ -109,12 +107,12 @@ pub(crate) async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
 }
 
 async fn list(client: &Client, app: &App) -> Result<Exit, Failure> {
-    let list: Reply<Vec<User>> = client.list("/users", &Query::default(), None).await?;
+    let list: Reply<Vec<UserView>> = client.list("/users", &Query::default(), None).await?;
     app.console.answer(&list.json, || {
         let table = Table::new(&["EMAIL", "NAME", "ROLE", "STATE", "ID"], "no users");
         list.data.iter().fold(table, |table, user| {
             let state = if user.disabled { "disabled" } else { "enabled" };
-            table.row([user.email.clone(), user.name.clone(), user.role.clone(), state.into(), user.id.to_string()])
+            table.row([user.email.clone(), user.name.clone(), user.role.to_string(), state.into(), user.id.to_string()])
         })
     })?;
     Ok(Exit::Done)
@@ -133,7 +131,7 @@ async fn create(
         None => input::ask_new_password("--password-file FILE (or -)")?,
     };
     let body = json!({ "email": email, "name": name.unwrap_or(email), "role": role, "password": password.as_str() });
-    let created: Reply<User> = client.post("/users", &body, Patience::Usual).await?;
+    let created: Reply<UserView> = client.post("/users", &body, Patience::Usual).await?;
     app.console.answer(&created.json, || facts(&created.data))?;
     app.console.next(&format!("vaultterm collection grant COLLECTION {} --role viewer", shell::word(email)));
     Ok(Exit::Done)
@@ -144,7 +142,7 @@ async fn update(client: &Client, app: &App, user: &str, body: Map<String, Value>
         return Err(Failure::local("nothing to change was named").hint("see `vaultterm user update --help`"));
     }
     let found = client.user(user).await?.data;
-    let updated: Reply<User> = client.patch(&format!("/users/{}", found.id), found.revision, &body).await?;
+    let updated: Reply<UserView> = client.patch(&format!("/users/{}", found.id), found.revision, &body).await?;
     app.console.answer(&updated.json, || facts(&updated.data))?;
     Ok(Exit::Done)
 }
@@ -157,12 +155,12 @@ async fn delete(client: &Client, app: &App, user: &str, yes: bool) -> Result<Exi
     Ok(Exit::Done)
 }
 
-fn facts(user: &User) -> Table {
+fn facts(user: &UserView) -> Table {
     Table::of_facts()
         .fact("email", &user.email)
         .fact("name", &user.name)
         .fact("id", user.id.to_string())
-        .fact("role", &user.role)
+        .fact("role", user.role.as_str())
         .fact("state", if user.disabled { "disabled" } else { "enabled" })
         .fact("created", moment(&user.created_at))
 }

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
+use vaultterm_contract::{MadeWebhookView, TriedView, WebhookView};
 
 use crate::{
-    api::{MadeWebhook, Tried, Webhook},
     app::App,
     client::{Client, Patience, Query, Reply},
     failure::{Exit, Failure},
@@ -116,7 +116,8 @@ pub(crate) async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
         Command::Reship { webhook, from_seq } => {
             let found = client.webhook(&webhook).await?.data;
             let path = format!("/webhooks/{}/reship", found.id);
-            let moved: Reply<Webhook> = client.post(&path, &json!({ "from_seq": from_seq }), Patience::Usual).await?;
+            let moved: Reply<WebhookView> =
+                client.post(&path, &json!({ "from_seq": from_seq }), Patience::Usual).await?;
             app.console.answer(&moved.json, || facts(&moved.data))?;
             Ok(Exit::Done)
         }
@@ -124,7 +125,7 @@ pub(crate) async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
 }
 
 async fn list(client: &Client, app: &App) -> Result<Exit, Failure> {
-    let list: Reply<Vec<Webhook>> = client.list("/webhooks", &Query::default(), None).await?;
+    let list: Reply<Vec<WebhookView>> = client.list("/webhooks", &Query::default(), None).await?;
     app.console.answer(&list.json, || {
         let table = Table::new(&["NAME", "STATE", "DELIVERED", "LAST DELIVERY", "URL", "ID"], "no webhooks");
         list.data.iter().fold(table, |table, webhook| {
@@ -152,7 +153,7 @@ async fn create(client: &Client, app: &App, args: CreateArgs) -> Result<Exit, Fa
     if let Some(from_seq) = args.from_seq {
         body["from_seq"] = from_seq.into();
     }
-    let made: Reply<MadeWebhook> = client.post("/webhooks", &body, Patience::Usual).await?;
+    let made: Reply<MadeWebhookView> = client.post("/webhooks", &body, Patience::Usual).await?;
     show(app, &made)?;
     app.console.next(&format!("vaultterm webhook test {}", shell::word(&made.data.webhook.name)));
     Ok(Exit::Done)
@@ -177,7 +178,8 @@ async fn update(client: &Client, app: &App, args: UpdateArgs) -> Result<Exit, Fa
         return Err(Failure::local("nothing to change was named").hint("see `vaultterm webhook update --help`"));
     }
     let found = client.webhook(&args.webhook).await?.data;
-    let changed: Reply<MadeWebhook> = client.patch(&format!("/webhooks/{}", found.id), found.revision, &body).await?;
+    let changed: Reply<MadeWebhookView> =
+        client.patch(&format!("/webhooks/{}", found.id), found.revision, &body).await?;
     show(app, &changed)?;
     Ok(Exit::Done)
 }
@@ -193,7 +195,7 @@ async fn delete(client: &Client, app: &App, name: &str, yes: bool) -> Result<Exi
 async fn test(client: &Client, app: &App, name: &str) -> Result<Exit, Failure> {
     let found = client.webhook(name).await?.data;
     let path = format!("/webhooks/{}/test", found.id);
-    let tried: Reply<Tried> = client.post(&path, &json!({}), Patience::Usual).await?;
+    let tried: Reply<TriedView> = client.post(&path, &json!({}), Patience::Usual).await?;
     app.console.answer(&tried.json, || {
         Table::of_facts()
             .fact("taken", if tried.data.ok { "yes" } else { "no" })
@@ -208,8 +210,8 @@ async fn test(client: &Client, app: &App, name: &str) -> Result<Exit, Failure> {
 }
 
 /// Prints a webhook, and its secret if the server just generated it.
-fn show(app: &App, made: &Reply<MadeWebhook>) -> Result<(), Failure> {
-    let MadeWebhook { webhook, secret } = &made.data;
+fn show(app: &App, made: &Reply<MadeWebhookView>) -> Result<(), Failure> {
+    let MadeWebhookView { webhook, secret } = &made.data;
     app.console.answer(&made.json, || {
         facts(webhook).fact_if("signing secret", secret.as_ref().map(|secret| secret.as_str()))
     })?;
@@ -219,7 +221,7 @@ fn show(app: &App, made: &Reply<MadeWebhook>) -> Result<(), Failure> {
     Ok(())
 }
 
-fn state(webhook: &Webhook) -> String {
+fn state(webhook: &WebhookView) -> String {
     match (webhook.paused, webhook.failures) {
         (true, _) => "paused".to_owned(),
         (false, 0) => "active".to_owned(),
@@ -227,7 +229,7 @@ fn state(webhook: &Webhook) -> String {
     }
 }
 
-fn facts(webhook: &Webhook) -> Table {
+fn facts(webhook: &WebhookView) -> Table {
     let actions = webhook.actions.as_ref().map_or_else(|| "all".to_owned(), |actions| actions.join(" "));
     Table::of_facts()
         .fact("name", &webhook.name)

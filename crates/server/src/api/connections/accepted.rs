@@ -1,38 +1,16 @@
 //! Differences between a record and its secret that people accepted.
 
 use axum::{Json, extract::State, http::StatusCode};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Deserialize;
+use utoipa::IntoParams;
+use vaultterm_contract::AcceptedDifferenceList;
 use vaultterm_operations::{Caller, Services, connections::accepted};
-use vaultterm_store::AcceptedDifference;
 
 use crate::{
-    moment,
     problem::Problem,
     request::{Id, Parameters},
+    view,
 };
-
-/// A path whose two sides differ because a person accepted that.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct AcceptedDifferenceView {
-    /// The path below the connection's own.
-    path: String,
-    accepted_by: String,
-    accepted_at: String,
-}
-
-impl AcceptedDifferenceView {
-    fn of(difference: AcceptedDifference) -> Self {
-        let AcceptedDifference { path, accepted_by, accepted_us } = difference;
-        Self { path, accepted_by, accepted_at: moment::of_us(accepted_us) }
-    }
-}
-
-/// The accepted differences of a connection.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct AcceptedDifferenceList {
-    items: Vec<AcceptedDifferenceView>,
-}
 
 /// Which path.
 #[derive(Deserialize, IntoParams)]
@@ -51,7 +29,7 @@ pub(crate) async fn list(
     Id(id): Id,
 ) -> Result<Json<AcceptedDifferenceList>, Problem> {
     let found = accepted::list(&services, &caller, id).await?;
-    Ok(Json(AcceptedDifferenceList { items: found.into_iter().map(AcceptedDifferenceView::of).collect() }))
+    Ok(Json(AcceptedDifferenceList { items: found.into_iter().map(view::accepted).collect() }))
 }
 
 /// Opens an accepted difference again: the next run makes a conflict of it and changes neither side.

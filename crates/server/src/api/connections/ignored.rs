@@ -1,50 +1,16 @@
 //! Secrets that can never be taken over under their names, and that somebody accepted to be left out.
 
 use axum::{Json, extract::State, http::StatusCode};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Deserialize;
+use utoipa::IntoParams;
+use vaultterm_contract::{Ignore, IgnoredList, IgnoredView};
 use vaultterm_operations::{Caller, Services, connections::ignored};
-use vaultterm_store::IgnoredPath;
 
 use crate::{
-    moment,
     problem::Problem,
     request::{Body, Id, Parameters},
+    view,
 };
-
-/// A name in Vault that is left out.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct IgnoredView {
-    /// The name below the connection's path, exactly as Vault lists it.
-    path: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
-    accepted_by: String,
-    accepted_at: String,
-}
-
-impl IgnoredView {
-    fn of(ignored: IgnoredPath) -> Self {
-        let IgnoredPath { path, reason, accepted_by, accepted_us } = ignored;
-        Self { path, reason, accepted_by, accepted_at: moment::of_us(accepted_us) }
-    }
-}
-
-/// What a connection leaves out.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct IgnoredList {
-    items: Vec<IgnoredView>,
-}
-
-/// A name to leave out.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Ignore {
-    /// The name below the connection's path, exactly as the plan shows it.
-    path: String,
-    /// Why, for whoever looks later.
-    reason: Option<String>,
-}
 
 /// Which name.
 #[derive(Deserialize, IntoParams)]
@@ -63,7 +29,7 @@ pub(crate) async fn list(
     Id(id): Id,
 ) -> Result<Json<IgnoredList>, Problem> {
     let found = ignored::list(&services, &caller, id).await?;
-    Ok(Json(IgnoredList { items: found.into_iter().map(IgnoredView::of).collect() }))
+    Ok(Json(IgnoredList { items: found.into_iter().map(view::ignored).collect() }))
 }
 
 /// Accepts that a secret is left out because it can never be taken over under its name. Runs then end
@@ -77,7 +43,7 @@ pub(crate) async fn accept(
     Body(body): Body<Ignore>,
 ) -> Result<Json<IgnoredView>, Problem> {
     let Ignore { path, reason } = body;
-    Ok(Json(IgnoredView::of(ignored::accept(&services, &caller, id, &path, reason.as_deref()).await?)))
+    Ok(Json(view::ignored(ignored::accept(&services, &caller, id, &path, reason.as_deref()).await?)))
 }
 
 /// Takes back that a secret is left out: runs end as `partial` again for as long as it cannot be taken over.

@@ -3,9 +3,9 @@
 mod verify;
 
 use clap::Subcommand;
+use vaultterm_contract::{AuditKeysView, CheckpointView, EventView, PrunedView};
 
 use crate::{
-    api::{AuditCheckpoint, AuditEvent, AuditKeys, Pruned},
     app::App,
     client::{Client, Patience, Query, Reply},
     failure::{Exit, Failure},
@@ -110,7 +110,7 @@ pub(crate) async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
 }
 
 async fn list(client: &Client, app: &App, query: &Query, limit: usize) -> Result<Exit, Failure> {
-    let list: Reply<Vec<AuditEvent>> = client.list("/audit/events", query, Some(limit)).await?;
+    let list: Reply<Vec<EventView>> = client.list("/audit/events", query, Some(limit)).await?;
     app.console.answer(&list.json, || {
         let table = Table::new(&["SEQ", "TIME", "ACTOR", "ACTION", "OBJECT", "OUTCOME"], "no events");
         list.data.iter().fold(table, |table, event| {
@@ -144,7 +144,7 @@ async fn export(client: &Client, app: &App, span: &Span, place: &OutputPlace) ->
 }
 
 async fn checkpoints(client: &Client, app: &App, limit: usize) -> Result<Exit, Failure> {
-    let list: Reply<Vec<AuditCheckpoint>> = client.list("/audit/checkpoints", &Query::default(), Some(limit)).await?;
+    let list: Reply<Vec<CheckpointView>> = client.list("/audit/checkpoints", &Query::default(), Some(limit)).await?;
     app.console.answer(&list.json, || {
         let table = Table::new(&["SIZE", "TIME", "ROOT", "KEY"], "no checkpoints");
         list.data.iter().fold(table, |table, checkpoint| {
@@ -160,7 +160,7 @@ async fn checkpoints(client: &Client, app: &App, limit: usize) -> Result<Exit, F
 }
 
 async fn keys(client: &Client, app: &App) -> Result<Exit, Failure> {
-    let keys: Reply<AuditKeys> = client.get("/audit/keys").await?;
+    let keys: Reply<AuditKeysView> = client.get("/audit/keys").await?;
     let lines = || keys.data.keys.iter().map(|key| format!("{}\n", key.vkey)).collect();
     app.console.answer_text(&keys.json, lines)?;
     app.console.note("keep one of them away from the server: a verifier follows from it to every later one");
@@ -169,8 +169,8 @@ async fn keys(client: &Client, app: &App) -> Result<Exit, Failure> {
 
 async fn prune(client: &Client, app: &App, before: jiff::Timestamp) -> Result<Exit, Failure> {
     let body = serde_json::json!({ "before": before.to_string() });
-    let pruned: Reply<Pruned> = client.post("/audit/prune", &body, Patience::Vault).await?;
-    let Pruned { pruned: entries, size, root } = &pruned.data;
+    let pruned: Reply<PrunedView> = client.post("/audit/prune", &body, Patience::Vault).await?;
+    let PrunedView { pruned: entries, size, root } = &pruned.data;
     app.console.answer(&pruned.json, || {
         let table = Table::of_facts().fact("removed entries", entries.to_string());
         match (size, root) {

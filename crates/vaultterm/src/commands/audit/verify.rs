@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use uuid::Uuid;
+use vaultterm_contract::SentCheckpoint;
 use vaultterm_ledger::{Finding, Report, Trust, VerifierKey, verify};
 
 use crate::{
@@ -59,12 +60,6 @@ struct Found<'a> {
     what: &'a str,
 }
 
-/// A line of a file with checkpoints.
-#[derive(Deserialize)]
-struct Anchor {
-    checkpoint: String,
-}
-
 /// Runs the command.
 pub(super) fn run(args: &Args, app: &App) -> Result<Exit, Failure> {
     let mut trust = Trust::default();
@@ -93,7 +88,7 @@ pub(super) fn run(args: &Args, app: &App) -> Result<Exit, Failure> {
 fn anchors(file: &Path) -> Result<Vec<String>, Failure> {
     let text = InputFile { path: file, what: "the checkpoints", by: "--anchor" }.text()?;
     let note = |(at, line): (usize, &str)| {
-        let anchor: Anchor = serde_json::from_str(line).map_err(|error| {
+        let anchor: SentCheckpoint = serde_json::from_str(line).map_err(|error| {
             Failure::local(format!("line {} of {} is no checkpoint", at + 1, file.display()))
                 .because(&error)
                 .hint("give the file that VAULTTERM_AUDIT_ANCHOR_FILE names, or a line {\"checkpoint\": \"…\"} each")

@@ -1,6 +1,6 @@
 //! `vaultterm conflict accepted | reopen`: differences between a record and its secret that people accepted.
 
-use serde::Deserialize;
+use vaultterm_contract::{AcceptedDifferenceList, AcceptedDifferenceView};
 
 use crate::{
     app::App,
@@ -11,26 +11,18 @@ use crate::{
     table::{Table, moment},
 };
 
-/// A path with an accepted difference.
-#[derive(Clone, Debug, Deserialize)]
-struct Difference {
-    path: String,
-    accepted_by: String,
-    accepted_at: String,
-}
-
 /// Lists the accepted differences of a connection.
 pub(super) async fn list(client: &Client, app: &App, connection: &str) -> Result<Exit, Failure> {
     let found = client.connection(connection).await?.data;
-    let list: Reply<Vec<Difference>> = client.whole(&format!("/connections/{}/accepted", found.id)).await?;
+    let list: Reply<AcceptedDifferenceList> = client.get(&format!("/connections/{}/accepted", found.id)).await?;
     app.console.answer(&list.json, || {
         let table = Table::new(&["PATH", "ACCEPTED BY", "AT"], "no accepted differences");
-        list.data.iter().fold(table, |table, difference| {
-            let Difference { path, accepted_by, accepted_at } = difference;
+        list.data.items.iter().fold(table, |table, difference| {
+            let AcceptedDifferenceView { path, accepted_by, accepted_at } = difference;
             table.row([path.clone(), accepted_by.clone(), moment(accepted_at)])
         })
     })?;
-    if let Some(first) = list.data.first() {
+    if let Some(first) = list.data.items.first() {
         let (name, path) = (shell::word(&found.name), shell::word(&first.path));
         app.console.next(&format!("vaultterm conflict reopen {name} {path}"));
     }

@@ -1,7 +1,7 @@
 //! `vaultterm connection ignore | unignore | ignored`: secrets that cannot become records under their names.
 
-use serde::Deserialize;
 use serde_json::json;
+use vaultterm_contract::{IgnoredList, IgnoredView};
 
 use crate::{
     app::App,
@@ -12,22 +12,12 @@ use crate::{
     table::{Table, moment},
 };
 
-/// A name in Vault that is left out.
-#[derive(Clone, Debug, Deserialize)]
-struct Ignored {
-    path: String,
-    #[serde(default)]
-    reason: Option<String>,
-    accepted_by: String,
-    accepted_at: String,
-}
-
 /// Accepts that a secret is left out.
 pub(super) async fn accept(app: &App, name: &str, path: &str, reason: Option<&str>) -> Result<Exit, Failure> {
     let client = app.client()?;
     let found = client.connection(name).await?.data;
     let url = format!("/connections/{}/ignored", found.id);
-    let accepted: Reply<Ignored> = client.put_for(&url, &json!({ "path": path, "reason": reason })).await?;
+    let accepted: Reply<IgnoredView> = client.put_for(&url, &json!({ "path": path, "reason": reason })).await?;
     app.console.answer(&accepted.json, || row(table(), &accepted.data))?;
     app.console.note(&format!("`{}` is left out of `{}`: runs do not report it any more", printable(path), found.name));
     app.console.next(&format!("vaultterm sync plan {}", shell::word(&found.name)));
@@ -49,8 +39,8 @@ pub(super) async fn list(app: &App, name: &str) -> Result<Exit, Failure> {
     let client = app.client()?;
     let found = client.connection(name).await?.data;
     let url = format!("/connections/{}/ignored", found.id);
-    let list: Reply<Vec<Ignored>> = client.whole(&url).await?;
-    app.console.answer(&list.json, || list.data.iter().fold(table(), row))?;
+    let list: Reply<IgnoredList> = client.get(&url).await?;
+    app.console.answer(&list.json, || list.data.items.iter().fold(table(), row))?;
     Ok(Exit::Done)
 }
 
@@ -58,7 +48,7 @@ fn table() -> Table {
     Table::new(&["PATH", "ACCEPTED BY", "AT", "REASON"], "nothing is left out")
 }
 
-fn row(table: Table, ignored: &Ignored) -> Table {
+fn row(table: Table, ignored: &IgnoredView) -> Table {
     table.row([
         ignored.path.clone(),
         ignored.accepted_by.clone(),

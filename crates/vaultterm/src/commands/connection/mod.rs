@@ -9,9 +9,9 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use serde_json::json;
+use vaultterm_contract::{AuthView, ConnectionView};
 
 use crate::{
-    api::{Auth, Connection},
     app::App,
     client::{Client, Patience, Query, Reply},
     failure::{Exit, Failure},
@@ -146,14 +146,14 @@ pub(crate) async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
 }
 
 async fn list(app: &App) -> Result<Exit, Failure> {
-    let list: Reply<Vec<Connection>> = app.client()?.list("/connections", &Query::default(), None).await?;
+    let list: Reply<Vec<ConnectionView>> = app.client()?.list("/connections", &Query::default(), None).await?;
     app.console.answer(&list.json, || {
         let table = Table::new(&["NAME", "MODE", "STATE", "REMOTE", "CONFLICTS", "ID"], "no connections");
         list.data.iter().fold(table, |table, connection| {
             table.row([
                 connection.name.clone(),
-                connection.mode.clone(),
-                connection.state.clone(),
+                connection.mode.to_string(),
+                connection.state.to_string(),
                 scope(connection),
                 connection.open_conflicts.to_string(),
                 connection.id.to_string(),
@@ -189,7 +189,7 @@ async fn pause(app: &App, name: &str, paused: bool) -> Result<Exit, Failure> {
     let client = app.client()?;
     let found = client.connection(name).await?.data;
     let path = format!("/connections/{}/{}", found.id, if paused { "pause" } else { "resume" });
-    let changed: Reply<Connection> = client.post(&path, &json!({}), Patience::Usual).await?;
+    let changed: Reply<ConnectionView> = client.post(&path, &json!({}), Patience::Usual).await?;
     app.console.answer(&changed.json, || facts(&changed.data))?;
     if paused {
         app.console.next(&format!("vaultterm connection resume {}", shell::word(&found.name)));
@@ -198,31 +198,31 @@ async fn pause(app: &App, name: &str, paused: bool) -> Result<Exit, Failure> {
 }
 
 /// Returns the remote side as a single word: address, mount and path.
-pub(crate) fn scope(connection: &Connection) -> String {
+pub(crate) fn scope(connection: &ConnectionView) -> String {
     let path = if connection.path.is_empty() { String::new() } else { format!("/{}", connection.path) };
     let namespace = connection.namespace.as_deref().map_or(String::new(), |namespace| format!(" ({namespace})"));
     format!("{}{namespace} {}{path}", connection.address, connection.mount)
 }
 
 /// Returns how a connection logs in.
-fn login(auth: &Auth) -> String {
+fn login(auth: &AuthView) -> String {
     let namespace = auth.namespace.as_deref().map_or(String::new(), |namespace| format!(", namespace {namespace}"));
     format!("AppRole {} (mount {}{namespace})", auth.role_id, auth.mount)
 }
 
 /// Returns a table about a connection for people.
-fn facts(connection: &Connection) -> Table {
+fn facts(connection: &ConnectionView) -> Table {
     let mut table = Table::of_facts()
         .fact("name", &connection.name)
         .fact("id", connection.id.to_string())
-        .fact("state", &connection.state)
+        .fact("state", connection.state.as_str())
         .fact_if("", connection.state_detail.as_deref())
         .fact("collection", connection.collection_id.to_string())
         .fact("address", &connection.address)
         .fact_if("namespace", connection.namespace.as_deref())
         .fact("mount", &connection.mount)
         .fact("path", &connection.path)
-        .fact("mode", &connection.mode)
+        .fact("mode", connection.mode.as_str())
         .fact("login", login(&connection.auth))
         .fact_if("SecretID ends", connection.secret_id_expires_at.as_deref().map(moment))
         .fact_if("last verified", connection.last_verified_at.as_deref().map(moment))
@@ -236,7 +236,8 @@ fn facts(connection: &Connection) -> Table {
             (connection.accepted_differences > 0)
                 .then(|| format!("{} differ, as a person accepted", connection.accepted_differences)),
         );
-    for (name, value) in &connection.options {
+    let options = serde_json::to_value(&connection.options).unwrap_or_default();
+    for (name, value) in options.as_object().into_iter().flatten() {
         table = table.fact(&format!("option {name}"), crate::field_ref::plain(value));
     }
     for warning in &connection.warnings {

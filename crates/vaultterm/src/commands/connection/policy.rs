@@ -3,11 +3,11 @@
 
 use clap::{ArgGroup, ValueEnum};
 use serde_json::json;
+use vaultterm_contract::PolicyView;
 use vaultterm_hcv::{Flavor, PolicyRequest, anchor_policy, policy};
 use vaultterm_reconcile::{Mode, SecretPath};
 
 use crate::{
-    api::Policy,
     app::App,
     client::Reply,
     failure::{Exit, Failure},
@@ -72,11 +72,11 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
         (None, ..) => return Err(Failure::local("--mount and --mode are missing")),
     };
     if let Some(path) = &args.anchor {
-        let data: &mut Policy = &mut answer.data;
+        let data: &mut PolicyView = &mut answer.data;
         data.hcl.push_str(&anchor_policy(&mount, place("--anchor", path)?));
         answer.json["hcl"] = data.hcl.clone().into();
     }
-    let Policy { hcl, script } = &answer.data;
+    let PolicyView { hcl, script } = &answer.data;
     app.console.answer_text(&answer.json, || if args.script { script } else { hcl }.clone())?;
     if args.script {
         app.console.next("run the script with a token that may write policies, then `vaultterm connection create`");
@@ -84,7 +84,7 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn written(args: &Args, mount: &str, mode: Mode) -> Result<Reply<Policy>, Failure> {
+fn written(args: &Args, mount: &str, mode: Mode) -> Result<Reply<PolicyView>, Failure> {
     if args.role.contains('/') {
         return Err(Failure::local("--role cannot be used").because_of("it is a name, without `/`"));
     }
@@ -101,7 +101,7 @@ fn written(args: &Args, mount: &str, mode: Mode) -> Result<Reply<Policy>, Failur
         auth_mount: place("--auth-mount", &args.auth_mount)?,
     });
     let json = json!({ "hcl": text.hcl, "script": text.script });
-    Ok(Reply { json, data: Policy { hcl: text.hcl, script: text.script } })
+    Ok(Reply { json, data: PolicyView { hcl: text.hcl, script: text.script } })
 }
 
 /// Checks a mount or path as the server does when a connection is created, so that no policy is printed for a

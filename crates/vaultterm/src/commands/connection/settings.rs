@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
+use vaultterm_contract::ConnectionView;
 
 use super::{CredentialArgs, facts};
 use crate::{
-    api::Connection,
     app::App,
     client::{Patience, Reply},
     failure::{Exit, Failure},
@@ -154,7 +154,7 @@ pub(crate) async fn create(args: CreateArgs, app: &App) -> Result<Exit, Failure>
     if !args.options.options.is_empty() {
         body["options"] = args.options.options.into_iter().collect::<Map<_, _>>().into();
     }
-    let created: Reply<Connection> = client.post("/connections", &body, Patience::Vault).await?;
+    let created: Reply<ConnectionView> = client.post("/connections", &body, Patience::Vault).await?;
     app.console.answer(&created.json, || facts(&created.data))?;
     let name = shell::word(&created.data.name);
     app.console.next(&format!("vaultterm connection test {name}, then vaultterm sync plan {name}"));
@@ -187,7 +187,7 @@ pub(crate) async fn update(args: UpdateArgs, app: &App) -> Result<Exit, Failure>
     let client = app.client()?;
     let found = client.connection(&args.connection).await?.data;
     let path = format!("/connections/{}", found.id);
-    let changed: Reply<Connection> = client.patch(&path, found.revision, &body).await?;
+    let changed: Reply<ConnectionView> = client.patch(&path, found.revision, &body).await?;
     app.console.answer(&changed.json, || facts(&changed.data))?;
     app.console.next(&format!("vaultterm sync plan {}", shell::word(&changed.data.name)));
     Ok(Exit::Done)

@@ -1,9 +1,9 @@
 //! `vaultterm connection test`: prints one line per check, with a hint for each failed check.
 
 use serde_json::json;
+use vaultterm_contract::{CheckView, TestView};
 
 use crate::{
-    api::{Check, TestReport},
     app::App,
     client::{Patience, Reply},
     console::Console,
@@ -17,7 +17,7 @@ pub(crate) async fn run(name: &str, app: &App) -> Result<Exit, Failure> {
     let client = app.client()?;
     let found = client.connection(name).await?.data;
     let path = format!("/connections/{}/test", found.id);
-    let report: Reply<TestReport> = client.post(&path, &json!({}), Patience::Vault).await?;
+    let report: Reply<TestView> = client.post(&path, &json!({}), Patience::Vault).await?;
     app.console.answer(&report.json, || checks_table(&report.data.checks))?;
     if let Some(server) = &report.data.server {
         app.console.note(&format!("{} {} at {}", server.product, server.version, found.address));
@@ -43,7 +43,7 @@ pub(crate) async fn run(name: &str, app: &App) -> Result<Exit, Failure> {
 }
 
 /// Returns the checks with their findings as a table.
-pub(crate) fn checks_table(checks: &[Check]) -> Table {
+pub(crate) fn checks_table(checks: &[CheckView]) -> Table {
     checks.iter().fold(Table::new(&["", "CHECK", "FOUND"], "nothing was checked"), |table, check| {
         let mark = if check.ok { "ok" } else { "FAILED" };
         table.row([mark.to_owned(), check.name.clone(), check.detail.clone()])
@@ -51,7 +51,7 @@ pub(crate) fn checks_table(checks: &[Check]) -> Table {
 }
 
 /// Prints the hints of the failed checks.
-pub(crate) fn tell_hints(console: &Console, checks: &[Check]) {
+pub(crate) fn tell_hints(console: &Console, checks: &[CheckView]) {
     for check in checks.iter().filter(|check| !check.ok) {
         if let Some(hint) = &check.hint {
             console.note(&format!("{}: {hint}", check.name));

@@ -14,6 +14,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use vaultterm_contract::{RecordView, RevealedView};
 use zeroize::Zeroizing;
 
 use super::{
@@ -21,7 +22,6 @@ use super::{
     set::{Fields, RecordPatch, parse_object},
 };
 use crate::{
-    api::{Record, Revealed},
     app::App,
     client::{Patience, Reply},
     failure::{Exit, Failure},
@@ -50,9 +50,9 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
         body["reason"] = reason.into();
     }
     let path = format!("/records/{}/reveal", record.id);
-    let before = client.post::<Revealed>(&path, &body, Patience::Usual).await?.data.fields;
+    let before = client.post::<RevealedView>(&path, &body, Patience::Usual).await?.data.fields;
 
-    let file = PrivateFile::create(&before)?;
+    let file = PrivateFile::create(before.expose())?;
     let after = loop {
         file.open_in_editor()?;
         match file.read() {
@@ -67,13 +67,13 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     };
     file.remove()?;
 
-    let (fields, removed) = difference(&before, after)?;
+    let (fields, removed) = difference(before.expose(), after)?;
     if fields.is_empty() && removed.is_empty() {
         app.console.note("nothing changed");
         return Ok(Exit::Done);
     }
     let patch = RecordPatch { fields, remove_fields: &removed, ..RecordPatch::default() };
-    let saved: Reply<Record> = client.patch(&format!("/records/{}", record.id), record.revision, &patch).await?;
+    let saved: Reply<RecordView> = client.patch(&format!("/records/{}", record.id), record.revision, &patch).await?;
     app.console.answer(&saved.json, || facts(&saved.data))?;
     app.console.next(&format!("vaultterm record history {}", name_of(&args.record, &saved.data)));
     Ok(Exit::Done)

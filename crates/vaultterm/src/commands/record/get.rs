@@ -1,10 +1,10 @@
 //! `vaultterm record get`.
 
 use serde_json::{Value, json};
+use vaultterm_contract::{RecordView, RevealedView, RevisionView};
 
 use super::facts;
 use crate::{
-    api::{Record, Revealed, Revision},
     app::App,
     client::{Client, Patience, Query, Reply},
     console::Format,
@@ -40,7 +40,7 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     if args.reveal { reveal(&client, app, &args, &record.data).await } else { mask(&client, app, &args, &record).await }
 }
 
-async fn mask(client: &Client, app: &App, args: &Args, record: &Reply<Record>) -> Result<Exit, Failure> {
+async fn mask(client: &Client, app: &App, args: &Args, record: &Reply<RecordView>) -> Result<Exit, Failure> {
     let (json, names) = match args.revision {
         None => (record.json.clone(), record.data.field_names.clone()),
         Some(number) => {
@@ -60,7 +60,7 @@ async fn mask(client: &Client, app: &App, args: &Args, record: &Reply<Record>) -
     Ok(Exit::Done)
 }
 
-async fn reveal(client: &Client, app: &App, args: &Args, record: &Record) -> Result<Exit, Failure> {
+async fn reveal(client: &Client, app: &App, args: &Args, record: &RecordView) -> Result<Exit, Failure> {
     let mut body = json!({});
     if let Some(field) = &args.field {
         body["fields"] = json!([field]);
@@ -72,23 +72,28 @@ async fn reveal(client: &Client, app: &App, args: &Args, record: &Record) -> Res
         body["reason"] = reason.as_str().into();
     }
     let path = format!("/records/{}/reveal", record.id);
-    let revealed: Reply<Revealed> = client.post(&path, &body, Patience::Usual).await?;
+    let revealed: Reply<RevealedView> = client.post(&path, &body, Patience::Usual).await?;
     match (&args.field, app.console.format()) {
         (Some(field), Format::Table) => {
-            let value = revealed.data.fields.get(field).ok_or_else(|| no_field(field, &record.field_names))?;
+            let value = revealed.data.fields.expose().get(field).ok_or_else(|| no_field(field, &record.field_names))?;
             app.console.value(&plain(value), true)?;
         }
         _ => app.console.answer(&revealed.json, || {
             let cell = |value: &Value| plain(value);
-            revealed.data.fields.iter().fold(facts(record), |table, (name, value)| table.fact(name, cell(value)))
+            revealed
+                .data
+                .fields
+                .expose()
+                .iter()
+                .fold(facts(record), |table, (name, value)| table.fact(name, cell(value)))
         })?,
     }
     Ok(Exit::Done)
 }
 
-async fn revision(client: &Client, record: &Record, number: u64) -> Result<Reply<Revision>, Failure> {
+async fn revision(client: &Client, record: &RecordView, number: u64) -> Result<Reply<RevisionView>, Failure> {
     let path = format!("/records/{}/revisions", record.id);
-    let list: Reply<Vec<Revision>> = client.list(&path, &Query::default(), None).await?;
+    let list: Reply<Vec<RevisionView>> = client.list(&path, &Query::default(), None).await?;
     list.into_items().find(|reply| reply.data.revision == number).ok_or_else(|| {
         Failure::server(format!("`{}` has no revision {number}", record.path))
             .hint("list them with `vaultterm record history`")

@@ -7,9 +7,9 @@ mod set;
 
 use clap::Subcommand;
 use serde_json::json;
+use vaultterm_contract::{RecordView, RevisionView};
 
 use crate::{
-    api::{Record, Revision},
     app::App,
     client::{Client, Patience, Query, Reply},
     failure::{Exit, Failure},
@@ -108,7 +108,7 @@ async fn list(args: ListArgs, app: &App) -> Result<Exit, Failure> {
         .with_some("type", args.record_type)
         .with_some("tag", args.tag)
         .with("state", if args.trash { "trash" } else { "live" });
-    let list: Reply<Vec<Record>> =
+    let list: Reply<Vec<RecordView>> =
         client.list(&format!("/collections/{}/records", collection.id), &query, None).await?;
     app.console.answer(&list.json, || {
         let time = if args.trash { "DELETED" } else { "UPDATED" };
@@ -116,7 +116,7 @@ async fn list(args: ListArgs, app: &App) -> Result<Exit, Failure> {
         list.data.iter().fold(table, |table, record| {
             table.row([
                 record.path.clone(),
-                record.record_type.clone(),
+                record.record_type.to_string(),
                 record.revision.to_string(),
                 moment(record.deleted_at.as_deref().unwrap_or(&record.updated_at)),
                 sync_states(record),
@@ -137,7 +137,7 @@ async fn rename(client: &Client, app: &App, reference: &RecordRef, new_path: &st
         _ => new_path,
     };
     let body = json!({ "path": path });
-    let moved: Reply<Record> = client.patch(&format!("/records/{}", record.id), record.revision, &body).await?;
+    let moved: Reply<RecordView> = client.patch(&format!("/records/{}", record.id), record.revision, &body).await?;
     app.console.answer(&moved.json, || facts(&moved.data))?;
     app.console.note(&format!("renamed `{}` to `{}`", record.path, moved.data.path));
     Ok(Exit::Done)
@@ -165,16 +165,16 @@ async fn remove(client: &Client, app: &App, reference: &RecordRef) -> Result<Exi
 async fn history(client: &Client, app: &App, reference: &RecordRef) -> Result<Exit, Failure> {
     let record = standing_or_trashed(client, reference).await?.data;
     let path = format!("/records/{}/revisions", record.id);
-    let list: Reply<Vec<Revision>> = client.list(&path, &Query::default(), None).await?;
+    let list: Reply<Vec<RevisionView>> = client.list(&path, &Query::default(), None).await?;
     app.console.answer(&list.json, || {
         let table = Table::new(&["REVISION", "TIME", "ORIGIN", "BY", "TYPE", "PATH", "FIELDS"], "no revisions");
         list.data.iter().fold(table, |table, revision| {
             table.row([
                 revision.revision.to_string(),
                 moment(&revision.created_at),
-                revision.origin.clone(),
+                revision.origin.to_string(),
                 revision.actor.clone(),
-                revision.record_type.clone(),
+                revision.record_type.to_string(),
                 revision.path.clone(),
                 revision.field_names.join(" "),
             ])
@@ -191,13 +191,13 @@ async fn restore(client: &Client, app: &App, reference: &RecordRef, revision: Op
     }
     let body = revision.map_or_else(|| json!({}), |revision| json!({ "revision": revision }));
     let path = format!("/records/{}/restore", record.id);
-    let restored: Reply<Record> = client.post(&path, &body, Patience::Usual).await?;
+    let restored: Reply<RecordView> = client.post(&path, &body, Patience::Usual).await?;
     app.console.answer(&restored.json, || facts(&restored.data))?;
     Ok(Exit::Done)
 }
 
 /// Finds the live record at a path, or else the one in the trash.
-async fn standing_or_trashed(client: &Client, reference: &RecordRef) -> Result<Reply<Record>, Failure> {
+async fn standing_or_trashed(client: &Client, reference: &RecordRef) -> Result<Reply<RecordView>, Failure> {
     let RecordRef::Place { collection, path } = reference else { return client.record(reference).await };
     let found = client.collection(collection).await?.data;
     for standing in [Standing::Live, Standing::Trashed] {
@@ -209,24 +209,24 @@ async fn standing_or_trashed(client: &Client, reference: &RecordRef) -> Result<R
 }
 
 /// Returns the name of a record for a suggested command.
-fn name_of(reference: &RecordRef, record: &Record) -> String {
+fn name_of(reference: &RecordRef, record: &RecordView) -> String {
     match reference {
         RecordRef::Id(id) => id.to_string(),
         RecordRef::Place { collection, .. } => shell::word(&format!("{collection}/{}", record.path)).into_owned(),
     }
 }
 
-fn sync_states(record: &Record) -> String {
+fn sync_states(record: &RecordView) -> String {
     record.sync.iter().map(|sync| sync.state.as_str()).collect::<Vec<_>>().join(" ")
 }
 
 /// Returns a table about a record for people, without its values.
-fn facts(record: &Record) -> Table {
+fn facts(record: &RecordView) -> Table {
     let table = Table::of_facts()
         .fact("path", &record.path)
         .fact("id", record.id.to_string())
         .fact("collection", record.collection_id.to_string())
-        .fact("type", &record.record_type)
+        .fact("type", record.record_type.as_str())
         .fact("revision", record.revision.to_string())
         .fact("created", moment(&record.created_at))
         .fact("updated", moment(&record.updated_at))
@@ -237,7 +237,7 @@ fn facts(record: &Record) -> Table {
         let version = sync.remote_version.map_or(String::new(), |version| format!(", version {version} in Vault"));
         let state = match (&sync.accepted_by, &sync.accepted_at) {
             (Some(by), Some(at)) => format!("differs, accepted by {by} on {}", moment(at)),
-            _ => sync.state.clone(),
+            _ => sync.state.to_string(),
         };
         table.fact("sync", format!("{state}{version} (connection {})", sync.connection_id))
     })

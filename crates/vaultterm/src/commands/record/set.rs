@@ -7,11 +7,11 @@ use serde::{
     de::{MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
+use vaultterm_contract::RecordView;
 use vaultterm_reconcile::{RecordType, visible};
 
 use super::{facts, name_of};
 use crate::{
-    api::Record,
     app::App,
     assignment::Assignment,
     client::{Client, Patience, Reply},
@@ -117,8 +117,8 @@ pub(super) async fn save(
     client: &Client,
     reference: &RecordRef,
     if_revision: Option<u64>,
-    change: impl FnOnce(Option<&Record>) -> Change,
-) -> Result<Reply<Record>, Failure> {
+    change: impl FnOnce(Option<&RecordView>) -> Change,
+) -> Result<Reply<RecordView>, Failure> {
     let (collection, path, existing) = match reference {
         RecordRef::Id(_) => (None, "", Some(client.record(reference).await?.data)),
         RecordRef::Place { collection, path } => {

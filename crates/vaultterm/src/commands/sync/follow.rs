@@ -6,16 +6,16 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use uuid::Uuid;
+use vaultterm_contract::{ProblemView, ProgressView, RunEventName, RunView, StepView};
+use vaultterm_sync::RunState;
 
 use super::picture;
 use crate::{
-    api::{Problem, Progress, Run, Step},
     app::App,
     client::{Client, Patience, Reply},
     console::Console,
     events::{Event, EventStream},
     failure::{Exit, Failure},
-    printable::printable,
 };
 
 /// The maximum number of times that a broken event stream is opened again.
@@ -26,7 +26,7 @@ const RESUME_PAUSE: Duration = Duration::from_secs(1);
 /// A run that has ended.
 pub(super) struct Ended {
     /// The run.
-    pub(super) run: Reply<Run>,
+    pub(super) run: Reply<RunView>,
     /// Whether Ctrl-C was pressed during the run.
     pub(super) interrupted: bool,
 }
@@ -64,7 +64,7 @@ pub(super) async fn follow(client: &Client, app: &App, id: Uuid) -> Result<Ended
             News::Event(None) => {
                 // The stream ended without `finished`, so the connection broke or the server is shutting
                 // down.
-                if client.get::<Run>(&format!("/runs/{id}")).await?.data.state != "running" {
+                if client.get::<RunView>(&format!("/runs/{id}")).await?.data.state != RunState::Running {
                     break;
                 }
                 resumes += 1;
@@ -101,7 +101,7 @@ async fn news(stream: &mut EventStream, interrupts: &mut Signal) -> Result<News,
 }
 
 async fn cancel(client: &Client, id: Uuid) -> Result<(), Failure> {
-    match client.post::<Run>(&format!("/runs/{id}/cancel"), &json!({}), Patience::Usual).await {
+    match client.post::<RunView>(&format!("/runs/{id}/cancel"), &json!({}), Patience::Usual).await {
         // The run ended meanwhile.
         Err(failure) if failure.status == Some(409) => Ok(()),
         other => other.map(drop),
@@ -128,38 +128,38 @@ impl Show {
 
     /// Shows an event. Returns whether it is the last one.
     fn event(&self, event: &Event) -> bool {
-        match event.name.as_str() {
-            "progress" => {
-                if let Ok(progress) = serde_json::from_str::<Progress>(&event.data) {
+        // An event that only a later version tells is passed over.
+        let Ok(name) = event.name.parse() else { return false };
+        match name {
+            RunEventName::Progress => {
+                if let Ok(progress) = serde_json::from_str::<ProgressView>(&event.data) {
                     self.progress(&progress);
                 }
             }
-            "step" => {
-                if let Ok(step) = serde_json::from_str::<Step>(&event.data) {
+            RunEventName::Step => {
+                if let Ok(step) = serde_json::from_str::<StepView>(&event.data) {
                     self.line(&picture::step(&self.console, &step));
                 }
             }
-            "problem" => {
-                if let Ok(problem) = serde_json::from_str::<Problem>(&event.data) {
+            RunEventName::Problem => {
+                if let Ok(problem) = serde_json::from_str::<ProblemView>(&event.data) {
                     self.line(&format!("! {}", picture::problem_line(&problem)));
                 }
             }
-            "finished" => return true,
-            // Later versions may send more kinds of events.
-            _ => {}
+            RunEventName::Finished => return true,
         }
         false
     }
 
-    fn progress(&self, progress: &Progress) {
+    fn progress(&self, progress: &ProgressView) {
         match &self.bar {
             Some(bar) => {
-                bar.set_message(printable(&progress.phase).into_owned());
+                bar.set_message(progress.phase.as_str());
                 bar.set_length(progress.total);
                 bar.set_position(progress.done);
             }
             // Where lines are kept, only the beginning of each phase is printed.
-            None if progress.done == 0 => self.line(&progress.phase),
+            None if progress.done == 0 => self.line(progress.phase.as_str()),
             None => {}
         }
     }

@@ -5,9 +5,11 @@ mod picture;
 
 use clap::Subcommand;
 use serde_json::json;
+use vaultterm_contract::{ConnectionView, HaltView, PlanView, RunView};
+use vaultterm_reconcile::HaltKind;
+use vaultterm_sync::RunState;
 
 use crate::{
-    api::{Connection, Halt, Plan, Run},
     app::App,
     client::{Client, Patience, Query, Reply},
     failure::{Exit, Failure},
@@ -80,7 +82,7 @@ pub(crate) async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
     match command {
         Command::Plan { connection, detailed_exitcode } => plan(&client, app, &connection, detailed_exitcode).await,
         Command::Apply { plan, how } => {
-            let stored: Reply<Plan> = client.get(&format!("/plans/{plan}")).await?;
+            let stored: Reply<PlanView> = client.get(&format!("/plans/{plan}")).await?;
             let connection_id = stored.data.connection_id;
             start(&client, app, connection_id, &connection_id.to_string(), Some(plan), &how).await
         }
@@ -98,9 +100,9 @@ pub(crate) async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
 async fn plan(client: &Client, app: &App, name: &str, detailed: bool) -> Result<Exit, Failure> {
     let connection = client.connection(name).await?.data;
     let path = format!("/connections/{}/plans", connection.id);
-    let plan: Reply<Plan> = client.post(&path, &json!({}), Patience::Vault).await?;
+    let plan: Reply<PlanView> = client.post(&path, &json!({}), Patience::Vault).await?;
     app.console.answer_text(&plan.json, || picture::plan(&app.console, &plan.data))?;
-    let Plan { id, steps, conflicts, halts, .. } = &plan.data;
+    let PlanView { id, steps, conflicts, halts, .. } = &plan.data;
     if !steps.is_empty() {
         if needs_license(halts) {
             app.console.next(INSTALL);
@@ -114,7 +116,7 @@ async fn plan(client: &Client, app: &App, name: &str, detailed: bool) -> Result<
 
 /// Returns the exit code for a plan. A halt comes first, because nothing of the plan is carried out while it
 /// stands.
-fn exit_of_plan(plan: &Plan) -> Exit {
+fn exit_of_plan(plan: &PlanView) -> Exit {
     match (plan.halts.is_empty(), plan.steps.is_empty(), plan.conflicts.is_empty()) {
         (false, ..) => Exit::Halted,
         (true, false, _) => Exit::PlanHasChanges,
@@ -140,7 +142,7 @@ async fn start(
         body["acknowledge"] = json!(how.acknowledge);
     }
     let path = format!("/connections/{connection_id}/runs");
-    let run: Reply<Run> = client.post(&path, &body, Patience::Usual).await?;
+    let run: Reply<RunView> = client.post(&path, &body, Patience::Usual).await?;
     if how.no_wait {
         app.console.answer_text(&run.json, || format!("{}\n", run.data.id))?;
         app.console.next(&format!("vaultterm sync show {}", run.data.id));
@@ -154,31 +156,27 @@ async fn start(
 
 /// Returns the exit code for a finished run. The result that needs a person most comes first. A state that
 /// this version does not know never counts as success.
-fn exit_of(run: &Run) -> Result<Exit, Failure> {
-    Ok(match run.state.as_str() {
-        "halted" => Exit::Halted,
-        "failed" => Exit::Server,
-        "cancelled" => Exit::Interrupted,
-        "partial" => Exit::Partial,
-        "succeeded" if run.counts.conflicts > 0 => Exit::Conflicts,
-        "succeeded" => Exit::Done,
-        "running" => {
+fn exit_of(run: &RunView) -> Result<Exit, Failure> {
+    Ok(match run.state {
+        RunState::Halted => Exit::Halted,
+        RunState::Failed => Exit::Server,
+        RunState::Cancelled => Exit::Interrupted,
+        RunState::Partial => Exit::Partial,
+        RunState::Succeeded if run.counts.conflicts > 0 => Exit::Conflicts,
+        RunState::Succeeded => Exit::Done,
+        RunState::Running => {
             return Err(Failure::server("the run goes on, although the server told its end")
                 .hint(format!("look at it with `vaultterm sync show {}`", run.id)));
-        }
-        _ => {
-            return Err(Failure::server("the server reported a state of the run that this version does not know")
-                .hint("use the command line of the server's version (`vaultterm version`)"));
         }
     })
 }
 
-fn tell_next(app: &App, run: &Run, connection: &str) {
-    if run.state == "halted" {
+fn tell_next(app: &App, run: &RunView, connection: &str) {
+    if run.state == RunState::Halted {
         if needs_license(&run.halts) {
             app.console.next(INSTALL);
         }
-        if run.halts.iter().any(|halt| halt.kind == NAMESPACE_IGNORED) {
+        if run.halts.iter().any(|halt| halt.kind == HaltKind::NamespaceIgnored) {
             app.console.next(&format!("vaultterm connection update {connection} --namespace '', or another address"));
             return;
         }
@@ -186,23 +184,21 @@ fn tell_next(app: &App, run: &Run, connection: &str) {
         app.console.next(&format!("vaultterm sync plan {connection}, then vaultterm sync run {connection}{kinds}"));
     } else if run.counts.conflicts > 0 {
         app.console.next(&format!("vaultterm conflict ls --connection {connection}"));
-    } else if matches!(run.state.as_str(), "partial" | "cancelled") {
+    } else if matches!(run.state, RunState::Partial | RunState::Cancelled) {
         app.console.next(&format!("vaultterm sync run {connection}, to do what is left"));
     }
 }
 
 /// The suggested command for a missing license, which no person can acknowledge.
 const INSTALL: &str = "vaultterm license install FILE";
-const LICENSE: &str = "license";
-const NAMESPACE_IGNORED: &str = "namespace_ignored";
 
-fn needs_license(halts: &[Halt]) -> bool {
-    halts.iter().any(|halt| halt.kind == LICENSE)
+fn needs_license(halts: &[HaltView]) -> bool {
+    halts.iter().any(|halt| halt.kind == HaltKind::License)
 }
 
 /// Returns the flags that acknowledge these halts.
-fn acknowledging(halts: &[Halt]) -> String {
-    let acceptable = halts.iter().filter(|halt| halt.kind != LICENSE && halt.kind != NAMESPACE_IGNORED);
+fn acknowledging(halts: &[HaltView]) -> String {
+    let acceptable = halts.iter().filter(|halt| halt.kind.can_be_acknowledged());
     acceptable.map(|halt| format!(" --acknowledge {}", halt.kind)).collect()
 }
 
@@ -212,19 +208,19 @@ async fn status(client: &Client, app: &App, name: Option<&str>) -> Result<Exit, 
         app.console.answer(&found.json, || status_table(std::slice::from_ref(&found.data)))?;
         return Ok(Exit::Done);
     }
-    let list: Reply<Vec<Connection>> = client.list("/connections", &Query::default(), None).await?;
+    let list: Reply<Vec<ConnectionView>> = client.list("/connections", &Query::default(), None).await?;
     app.console.answer(&list.json, || status_table(&list.data))?;
     Ok(Exit::Done)
 }
 
-fn status_table(connections: &[Connection]) -> Table {
+fn status_table(connections: &[ConnectionView]) -> Table {
     let table = Table::new(&["CONNECTION", "MODE", "STATE", "LAST RUN", "CONFLICTS", "DETAIL"], "no connections");
     connections.iter().fold(table, |table, connection| {
         let last_run = connection.last_run.as_ref();
         table.row([
             connection.name.clone(),
-            connection.mode.clone(),
-            connection.state.clone(),
+            connection.mode.to_string(),
+            connection.state.to_string(),
             last_run.map_or("never".into(), |run| format!("{} {}", run.state, moment(&run.started_at))),
             connection.open_conflicts.to_string(),
             connection.state_detail.clone().unwrap_or_default(),
@@ -235,14 +231,14 @@ fn status_table(connections: &[Connection]) -> Table {
 async fn runs(client: &Client, app: &App, name: &str, limit: usize) -> Result<Exit, Failure> {
     let connection = client.connection(name).await?.data;
     let path = format!("/connections/{}/runs", connection.id);
-    let list: Reply<Vec<Run>> = client.list(&path, &Query::default(), Some(limit)).await?;
+    let list: Reply<Vec<RunView>> = client.list(&path, &Query::default(), Some(limit)).await?;
     app.console.answer(&list.json, || {
         let table = Table::new(&["STARTED", "STATE", "TRIGGER", "DONE", "REQUESTS", "ID"], "no runs");
         list.data.iter().fold(table, |table, run| {
             table.row([
                 moment(&run.started_at),
-                run.state.clone(),
-                run.trigger.clone(),
+                run.state.to_string(),
+                run.trigger.to_string(),
                 picture::done(run),
                 run.requests.to_string(),
                 run.id.to_string(),
@@ -253,10 +249,10 @@ async fn runs(client: &Client, app: &App, name: &str, limit: usize) -> Result<Ex
 }
 
 async fn show(client: &Client, app: &App, id: uuid::Uuid) -> Result<Exit, Failure> {
-    match client.get::<Run>(&format!("/runs/{id}")).await {
+    match client.get::<RunView>(&format!("/runs/{id}")).await {
         Ok(run) => app.console.answer_text(&run.json, || picture::run(&app.console, &run.data))?,
         Err(failure) if failure.status == Some(404) => {
-            let plan: Reply<Plan> = client.get(&format!("/plans/{id}")).await.map_err(|failure| {
+            let plan: Reply<PlanView> = client.get(&format!("/plans/{id}")).await.map_err(|failure| {
                 if failure.status == Some(404) {
                     Failure::server(format!("there is no run and no plan {id}"))
                 } else {
@@ -275,7 +271,7 @@ async fn cancel(client: &Client, app: &App, wanted: &str) -> Result<Exit, Failur
         Ok(id) => id,
         Err(_) => running(client, wanted).await?,
     };
-    let run: Reply<Run> = client.post(&format!("/runs/{id}/cancel"), &json!({}), Patience::Usual).await?;
+    let run: Reply<RunView> = client.post(&format!("/runs/{id}/cancel"), &json!({}), Patience::Usual).await?;
     app.console.answer_text(&run.json, || picture::run(&app.console, &run.data))?;
     app.console.next(&format!("vaultterm sync show {id}"));
     Ok(Exit::Done)
@@ -285,57 +281,83 @@ async fn cancel(client: &Client, app: &App, wanted: &str) -> Result<Exit, Failur
 async fn running(client: &Client, name: &str) -> Result<uuid::Uuid, Failure> {
     let connection = client.connection(name).await?.data;
     let path = format!("/connections/{}/runs", connection.id);
-    let list: Reply<Vec<Run>> = client.list(&path, &Query::default(), Some(1)).await?;
+    let list: Reply<Vec<RunView>> = client.list(&path, &Query::default(), Some(1)).await?;
     match list.data.first() {
-        Some(run) if run.state == "running" => Ok(run.id),
+        Some(run) if run.state == RunState::Running => Ok(run.id),
         _ => Err(Failure::server(format!("there is no run in progress on the connection `{}`", connection.name))),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use vaultterm_contract::{CountsView, ExpectView, PlannedConflictView, StepView};
+    use vaultterm_reconcile::{ActionName, ConflictKind};
+    use vaultterm_sync::Trigger;
+
     use super::*;
 
-    fn run(state: &str, conflicts: u64) -> Run {
-        serde_json::from_value(json!({
-            "id": uuid::Uuid::nil(), "connection_id": uuid::Uuid::nil(), "state": state, "trigger": "manual",
-            "counts": { "conflicts": conflicts }, "halts": [], "problems": [], "started_at": "", "requests": 0,
-        }))
-        .expect("a run")
-    }
-
-    #[test]
-    fn the_exit_code_tells_how_a_run_ended() {
-        let exit = |state: &str, conflicts: u64| exit_of(&run(state, conflicts)).expect("a known state");
-        assert_eq!(exit("succeeded", 0), Exit::Done);
-        assert_eq!(exit("succeeded", 2), Exit::Conflicts);
-        assert_eq!(exit("partial", 2), Exit::Partial);
-        assert_eq!(exit("halted", 2), Exit::Halted);
-        assert_eq!(exit("failed", 0), Exit::Server);
-        assert_eq!(exit("cancelled", 0), Exit::Interrupted);
-    }
-
-    #[test]
-    fn a_state_that_is_not_known_is_never_success() {
-        for state in ["", "done", "Succeeded", "running"] {
-            assert_eq!(exit_of(&run(state, 0)).expect_err(state).exit, Exit::Server);
+    fn run(state: RunState, conflicts: u64) -> RunView {
+        RunView {
+            id: uuid::Uuid::nil(),
+            connection_id: uuid::Uuid::nil(),
+            plan_id: None,
+            state,
+            trigger: Trigger::Manual,
+            actor: String::new(),
+            counts: CountsView { conflicts, ..CountsView::default() },
+            halts: Vec::new(),
+            problems: Vec::new(),
+            started_at: String::new(),
+            finished_at: None,
+            requests: 0,
         }
     }
 
     #[test]
+    fn the_exit_code_tells_how_a_run_ended() {
+        let exit = |state, conflicts| exit_of(&run(state, conflicts)).expect("it ended");
+        assert_eq!(exit(RunState::Succeeded, 0), Exit::Done);
+        assert_eq!(exit(RunState::Succeeded, 2), Exit::Conflicts);
+        assert_eq!(exit(RunState::Partial, 2), Exit::Partial);
+        assert_eq!(exit(RunState::Halted, 2), Exit::Halted);
+        assert_eq!(exit(RunState::Failed, 0), Exit::Server);
+        assert_eq!(exit(RunState::Cancelled, 0), Exit::Interrupted);
+        assert_eq!(exit_of(&run(RunState::Running, 0)).expect_err("it goes on").exit, Exit::Server);
+    }
+
+    fn step() -> StepView {
+        StepView {
+            path: "a".to_owned(),
+            action: ActionName::Merge,
+            reason: String::new(),
+            from: None,
+            fields: Vec::new(),
+            expect: ExpectView { local_revision: None, remote_version: None },
+            versions_kept_first: Vec::new(),
+        }
+    }
+
+    fn conflict() -> PlannedConflictView {
+        PlannedConflictView { path: "b".to_owned(), kind: ConflictKind::BothChanged, fields: Vec::new() }
+    }
+
+    #[test]
     fn the_exit_code_of_a_plan_tells_of_a_halt_first() {
-        let plan = |halts: &[&str], steps: usize, conflicts: usize| -> Plan {
-            let halts: Vec<_> = halts.iter().map(|kind| json!({ "kind": kind, "detail": "" })).collect();
-            let step = json!({ "path": "a", "action": "merge", "reason": "r", "expect": {} });
-            let conflict = json!({ "path": "b", "kind": "both_changed" });
-            serde_json::from_value(json!({
-                "id": uuid::Uuid::nil(), "connection_id": uuid::Uuid::nil(), "counts": {}, "expires_at": "",
-                "steps": vec![step; steps], "conflicts": vec![conflict; conflicts], "skips": [], "halts": halts,
-            }))
-            .expect("a plan")
+        let plan = |halts: &[HaltKind], steps: usize, conflicts: usize| PlanView {
+            id: uuid::Uuid::nil(),
+            connection_id: uuid::Uuid::nil(),
+            counts: CountsView::default(),
+            steps: (0..steps).map(|_| step()).collect(),
+            conflicts: (0..conflicts).map(|_| conflict()).collect(),
+            skips: Vec::new(),
+            accepted: Vec::new(),
+            halts: halts.iter().map(|kind| HaltView { kind: *kind, detail: String::new() }).collect(),
+            warnings: Vec::new(),
+            created_at: String::new(),
+            expires_at: String::new(),
         };
-        assert_eq!(exit_of_plan(&plan(&["mass_deletion"], 3, 1)), Exit::Halted);
-        assert_eq!(exit_of_plan(&plan(&["license"], 0, 0)), Exit::Halted);
+        assert_eq!(exit_of_plan(&plan(&[HaltKind::MassDeletion], 3, 1)), Exit::Halted);
+        assert_eq!(exit_of_plan(&plan(&[HaltKind::License], 0, 0)), Exit::Halted);
         assert_eq!(exit_of_plan(&plan(&[], 3, 1)), Exit::PlanHasChanges);
         assert_eq!(exit_of_plan(&plan(&[], 0, 1)), Exit::Conflicts);
         assert_eq!(exit_of_plan(&plan(&[], 0, 0)), Exit::Done);

@@ -2,33 +2,45 @@
 
 use std::fmt::Write;
 
+use vaultterm_contract::{AcceptedView, CountsView, HaltView, PlanView, ProblemView, RunView, SkipView, StepView};
+use vaultterm_reconcile::{ActionName, Change, HaltKind, SkipKind};
+use vaultterm_sync::RunState;
+
 use crate::{
-    api::{AcceptedDifference, Counts, Halt, Plan, Problem, Run, Skip, Step},
     console::{Console, Ink},
     printable::printable,
     table::moment,
 };
 
-/// The parts of a plan: the side that is written, and the actions that write it. The last part takes all
-/// other actions, so that no step of a plan is left out.
-const PARTS: [(&str, &[&str]); 4] = [
-    ("In Vault", &["create_remote", "update_remote", "delete_remote", "move_remote"]),
-    ("In VaultTerm", &["create_local", "update_local", "delete_local", "copy_local"]),
-    ("On both sides", &["merge"]),
-    ("On neither side: only the link changes", &[]),
-];
+/// The parts of a plan, in the order in which they are shown.
+const PARTS: [&str; 4] = [IN_VAULT, IN_VAULTTERM, ON_BOTH_SIDES, ON_NEITHER_SIDE];
+const IN_VAULT: &str = "In Vault";
+const IN_VAULTTERM: &str = "In VaultTerm";
+const ON_BOTH_SIDES: &str = "On both sides";
+const ON_NEITHER_SIDE: &str = "On neither side: only the link changes";
+
+/// Returns the part of a plan that an action belongs to: the side that it writes.
+const fn part(action: ActionName) -> &'static str {
+    use ActionName::{
+        Accept, Adopt, CopyLocal, CreateLocal, CreateRemote, DeleteLocal, DeleteRemote, Forget, KeepAccepted, Merge,
+        MoveRemote, Unlink, UpdateLocal, UpdateRemote,
+    };
+    match action {
+        CreateRemote | UpdateRemote | DeleteRemote | MoveRemote => IN_VAULT,
+        CreateLocal | UpdateLocal | DeleteLocal | CopyLocal => IN_VAULTTERM,
+        Merge => ON_BOTH_SIDES,
+        Adopt | Forget | Unlink | Accept | KeepAccepted => ON_NEITHER_SIDE,
+    }
+}
 
 const NOTHING_TO_DO: &str = "nothing to do";
 
 /// Returns the text of a plan.
-pub(super) fn plan(console: &Console, plan: &Plan) -> String {
+pub(super) fn plan(console: &Console, plan: &PlanView) -> String {
     let mut out = format!("Plan {} (may be applied until {})\n", plan.id, moment(&plan.expires_at));
-    let mut left: Vec<_> = plan.steps.iter().collect();
-    for (title, actions) in PARTS {
-        let here = |step: &&Step| actions.is_empty() || actions.contains(&step.action.as_str());
-        let (steps, others): (Vec<_>, Vec<_>) = left.into_iter().partition(here);
-        left = others;
-        if steps.is_empty() {
+    for title in PARTS {
+        let mut steps = plan.steps.iter().filter(|step| part(step.action) == title).peekable();
+        if steps.peek().is_none() {
             continue;
         }
         let _ = writeln!(out, "\n{}", console.ink(Ink::Bold, title));
@@ -54,26 +66,26 @@ pub(super) fn plan(console: &Console, plan: &Plan) -> String {
 }
 
 /// Returns the reason why a path is left out, and the person who accepted it.
-fn left_alone(skip: &Skip) -> String {
-    match (&skip.accepted_by, skip.kind.as_str()) {
+fn left_alone(skip: &SkipView) -> String {
+    match (&skip.accepted_by, skip.kind) {
         (Some(name), _) => format!("left out, accepted by {name}: {}", skip.reason),
-        (None, "left_out") => format!("left out until somebody acts: {}", skip.reason),
-        (None, _) => skip.reason.clone(),
+        (None, SkipKind::NeverTakenOver) => format!("left out until somebody acts: {}", skip.reason),
+        (None, SkipKind::Passing | SkipKind::WouldEvict) => skip.reason.clone(),
     }
 }
 
 /// Returns who accepted that the two sides differ, and when.
-fn accepted_words(accepted: &AcceptedDifference) -> String {
+fn accepted_words(accepted: &AcceptedView) -> String {
     format!("differs, accepted by {} on {}", accepted.by, moment(&accepted.at))
 }
 
 /// Returns the text of a run.
-pub(super) fn run(console: &Console, run: &Run) -> String {
-    let ink = match run.state.as_str() {
-        "succeeded" => Ink::Green,
-        "running" => Ink::Bold,
-        "partial" | "halted" | "cancelled" => Ink::Yellow,
-        _ => Ink::Red,
+pub(super) fn run(console: &Console, run: &RunView) -> String {
+    let ink = match run.state {
+        RunState::Succeeded => Ink::Green,
+        RunState::Running => Ink::Bold,
+        RunState::Partial | RunState::Halted | RunState::Cancelled => Ink::Yellow,
+        RunState::Failed => Ink::Red,
     };
     let mut out = String::new();
     halts(console, &mut out, &run.halts);
@@ -87,8 +99,8 @@ pub(super) fn run(console: &Console, run: &Run) -> String {
         out,
         "Run {}: {} ({}, started {}{ended}, {} requests)\n{}",
         run.id,
-        console.ink(ink, &printable(&run.state)),
-        printable(&run.trigger),
+        console.ink(ink, run.state.as_str()),
+        run.trigger,
         moment(&run.started_at),
         run.requests,
         done(run),
@@ -97,19 +109,19 @@ pub(super) fn run(console: &Console, run: &Run) -> String {
 }
 
 /// Returns the results of a run in words.
-pub(super) fn done(run: &Run) -> String {
+pub(super) fn done(run: &RunView) -> String {
     counts(&run.counts).unwrap_or_else(|| {
-        let nothing = match run.state.as_str() {
-            "running" => "nothing done yet",
-            "succeeded" => NOTHING_TO_DO,
-            _ => "nothing was changed",
+        let nothing = match run.state {
+            RunState::Running => "nothing done yet",
+            RunState::Succeeded => NOTHING_TO_DO,
+            RunState::Partial | RunState::Halted | RunState::Failed | RunState::Cancelled => "nothing was changed",
         };
         nothing.to_owned()
     })
 }
 
 /// Returns the counts in words, without those that are zero. Returns `None` if all are zero.
-fn counts(counts: &Counts) -> Option<String> {
+fn counts(counts: &CountsView) -> Option<String> {
     let side = |created: u64, updated: u64, deleted: u64, place: &str| {
         let parts: Vec<_> = [(created, "created"), (updated, "changed"), (deleted, "deleted")]
             .into_iter()
@@ -139,27 +151,29 @@ fn counts(counts: &Counts) -> Option<String> {
 }
 
 /// Returns the line of a step, for a plan or a run in progress.
-pub(super) fn step(console: &Console, step: &Step) -> String {
-    let (mark, ink) = match step.action.as_str() {
-        "create_remote" | "create_local" | "copy_local" => ("+", Ink::Green),
-        "update_remote" | "update_local" | "merge" => ("~", Ink::Yellow),
-        "delete_remote" | "delete_local" => ("-", Ink::Red),
-        "move_remote" => (">", Ink::Yellow),
-        _ => ("=", Ink::Dim),
+pub(super) fn step(console: &Console, step: &StepView) -> String {
+    let (mark, ink) = match step.action {
+        ActionName::CreateRemote | ActionName::CreateLocal | ActionName::CopyLocal => ("+", Ink::Green),
+        ActionName::UpdateRemote | ActionName::UpdateLocal | ActionName::Merge => ("~", Ink::Yellow),
+        ActionName::DeleteRemote | ActionName::DeleteLocal => ("-", Ink::Red),
+        ActionName::MoveRemote => (">", Ink::Yellow),
+        ActionName::Adopt | ActionName::Forget | ActionName::Unlink | ActionName::Accept | ActionName::KeepAccepted => {
+            ("=", Ink::Dim)
+        }
     };
     let from = step.from.as_deref().map_or(String::new(), |from| format!(" (was {})", printable(from)));
     format!("{} {}{from}", console.ink(ink, mark), printable(&step.path))
 }
 
-fn line_of_step(console: &Console, out: &mut String, planned: &Step) {
+fn line_of_step(console: &Console, out: &mut String, planned: &StepView) {
     let fields: Vec<_> = planned
         .fields
         .iter()
         .map(|field| {
-            let mark = match field.change.as_str() {
-                "added" => "+",
-                "removed" => "-",
-                _ => "~",
+            let mark = match field.change {
+                Change::Added => "+",
+                Change::Changed => "~",
+                Change::Removed => "-",
             };
             format!("{mark}{}", printable(&field.name))
         })
@@ -174,17 +188,17 @@ fn line_of_step(console: &Console, out: &mut String, planned: &Step) {
     let _ = writeln!(out, "  {}  {}", step(console, planned), console.ink(Ink::Dim, &format!("{reason}{fields}")));
 }
 
-fn halts(console: &Console, out: &mut String, halts: &[Halt]) {
+fn halts(console: &Console, out: &mut String, halts: &[HaltView]) {
     let lines = halts.iter().map(|halt| (halt.kind.as_str(), halt.detail.as_str()));
     // No person can acknowledge a missing license.
-    let title = match halts.iter().all(|halt| halt.kind == "license") {
+    let title = match halts.iter().all(|halt| halt.kind == HaltKind::License) {
         true => "Halted: nothing is written",
         false => "Halted: nothing is written until a person acknowledges",
     };
     section(console, out, title, "x", Ink::Red, lines);
 }
 
-fn problems(console: &Console, out: &mut String, problems: &[Problem]) {
+fn problems(console: &Console, out: &mut String, problems: &[ProblemView]) {
     if problems.is_empty() {
         return;
     }
@@ -195,7 +209,7 @@ fn problems(console: &Console, out: &mut String, problems: &[Problem]) {
 }
 
 /// Returns the line of a problem: the path, what went wrong, and what to do.
-pub(super) fn problem_line(problem: &Problem) -> String {
+pub(super) fn problem_line(problem: &ProblemView) -> String {
     let place = if problem.path.is_empty() { "the whole run".into() } else { printable(&problem.path) };
     let hint = problem.hint.as_deref().map_or(String::new(), |hint| format!(" ({})", printable(hint)));
     format!("{place}: {}{hint} [{}]", printable(&problem.detail), printable(&problem.class))
@@ -224,8 +238,14 @@ mod tests {
 
     #[test]
     fn counts_leave_out_what_is_zero() {
-        assert_eq!(counts(&Counts::default()), None);
-        let some = Counts { created_remote: 2, deleted_remote: 1, updated_local: 3, conflicts: 1, ..Counts::default() };
+        assert_eq!(counts(&CountsView::default()), None);
+        let some = CountsView {
+            created_remote: 2,
+            deleted_remote: 1,
+            updated_local: 3,
+            conflicts: 1,
+            ..CountsView::default()
+        };
         let text = "2 created, 1 deleted in Vault · 3 changed in VaultTerm · 1 conflict";
         assert_eq!(counts(&some).as_deref(), Some(text));
     }

@@ -4,13 +4,21 @@ use jiff::Timestamp;
 use vaultterm_reconcile::UnixNanos;
 
 /// Writes microseconds since the Unix epoch.
-pub(crate) fn of_us(us: i64) -> String {
+#[must_use]
+pub fn of_us(us: i64) -> String {
     Timestamp::from_microsecond(us).unwrap_or(Timestamp::MAX).to_string()
 }
 
 /// Writes nanoseconds since the Unix epoch, to the microsecond.
-pub(crate) fn of(moment: UnixNanos) -> String {
+#[must_use]
+pub fn of(moment: UnixNanos) -> String {
     of_us(moment.0.div_euclid(1_000))
+}
+
+/// Reads RFC 3339 into microseconds since the Unix epoch.
+#[must_use]
+pub fn parse_us(text: &str) -> Option<i64> {
+    text.parse::<Timestamp>().ok().map(Timestamp::as_microsecond)
 }
 
 #[cfg(test)]
@@ -18,8 +26,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_moment_is_written_in_utc() {
+    fn a_moment_is_written_in_utc_and_read_back() {
         assert_eq!(of_us(1_700_000_000_250_000), "2023-11-14T22:13:20.25Z");
         assert_eq!(of(UnixNanos(1_700_000_000_250_000_999)), "2023-11-14T22:13:20.25Z");
+        assert_eq!(parse_us("2023-11-14T23:13:20.25+01:00"), Some(1_700_000_000_250_000));
+        assert_eq!(parse_us("yesterday"), None);
     }
 }

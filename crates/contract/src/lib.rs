@@ -1,0 +1,73 @@
+//! What the HTTP API says: bodies, answers, names and messages, each in one place and read both ways.
+//!
+//! The server writes these types and the command line reads them, so a field or a name that changes here
+//! changes on both sides or does not compile. Webhooks and syslog send the same types. Where a value has a
+//! name (how a run stands, a role, a mode), the type is the domain's own list of names: an unknown name is an
+//! error, never a default.
+//!
+//! There is no logic here. A view is made from a domain object with `From` or `of`; the views of what only
+//! the database knows are made in the server. One file for each resource.
+#![allow(
+    missing_docs,
+    reason = "a doc comment is a description in the OpenAPI document; where there is none, the name says it all"
+)]
+
+mod audit;
+mod collections;
+mod conflicts;
+mod connection_bodies;
+mod connections;
+mod events;
+mod health;
+mod keys;
+mod license;
+mod list;
+pub mod moment;
+mod named;
+mod nothing;
+mod people;
+mod plans;
+mod problem;
+mod records;
+mod runs;
+mod schema;
+mod tokens;
+mod webhooks;
+
+pub use audit::{
+    AuditKeyView, AuditKeysView, CheckpointView, EventView, ObjectView, Prune, PrunedView, RemoteView, SentCheckpoint,
+    ShortEventView, VerdictView,
+};
+pub use collections::{CollectionName, CollectionView, Grant, MemberView};
+pub use conflicts::{
+    ConflictFieldView, ConflictView, Expected, FieldDecision, MaskedView, Resolve, RevealedConflictView,
+    RevealedFieldView, shown_fields,
+};
+pub use connection_bodies::{
+    AuthBody, AuthPatch, ConnectionCreate, ConnectionPatch, CredentialBody, OptionsBody, TlsBody,
+};
+pub use connections::{
+    AcceptedDifferenceList, AcceptedDifferenceView, AuthView, CheckView, ConnectionView, Ignore, IgnoredList,
+    IgnoredView, OptionsView, PolicyScope, PolicyView, ServerView, Standing, TestView, TlsView,
+};
+pub use events::{ProgressView, RunEventName};
+pub use health::{ComponentView, HealthStatus, HealthView, StatusView};
+pub use keys::{KeyProvider, KeyRotation, KeyView, KeysView, Rotate, SealedView};
+pub use license::{KeptLicenseView, LicenseBody, LicenseSource, LicenseStanding, LicenseView, SyncAllowed};
+pub use list::ListView;
+pub use named::named;
+pub use nothing::Nothing;
+pub use people::{Login, LoginView, MeView, Setup, UserCreate, UserPatch, UserView};
+pub use plans::{
+    AcceptedView, CountsView, ExpectView, FieldChangeView, HaltView, PlanView, PlannedConflictView, SkipView, StepView,
+};
+pub use problem::{Document, FieldError};
+pub use records::{
+    Inject, OtpView, RecordCreate, RecordSyncView, RecordUpdate, RecordView, Restore, Reveal, RevealedView,
+    RevisionView,
+};
+pub use runs::{ProblemView, RunStart, RunView};
+pub use tokens::{IssuedView, TokenCreate, TokenView};
+pub use webhooks::{
+    MadeWebhookView, Reship, TriedView, WebhookCreate, WebhookData, WebhookMessage, WebhookPatch, WebhookView,
+};

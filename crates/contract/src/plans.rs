@@ -1,0 +1,239 @@
+//! Plans: what a run would do. No values.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+use vaultterm_reconcile::{
+    AcceptedDifference, Action, ActionName, Change, Conflict, ConflictKind, Counts, Expect, Halt, HaltKind, Skip,
+    SkipKind, Step, Version,
+};
+use vaultterm_sync::StoredPlan;
+
+use crate::moment;
+
+/// A stored plan.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct PlanView {
+    pub id: Uuid,
+    pub connection_id: Uuid,
+    pub counts: CountsView,
+    pub steps: Vec<StepView>,
+    pub conflicts: Vec<PlannedConflictView>,
+    pub skips: Vec<SkipView>,
+    /// Paths whose sides differ because a person accepted that. Nothing happens there.
+    pub accepted: Vec<AcceptedView>,
+    pub halts: Vec<HaltView>,
+    /// What the connection's options risk. Nothing is stopped by it.
+    pub warnings: Vec<String>,
+    pub created_at: String,
+    /// Until when it may be applied.
+    pub expires_at: String,
+}
+
+/// How much of everything.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+pub struct CountsView {
+    pub created_remote: u64,
+    pub updated_remote: u64,
+    pub deleted_remote: u64,
+    pub created_local: u64,
+    pub updated_local: u64,
+    pub deleted_local: u64,
+    pub adopted: u64,
+    pub unchanged: u64,
+    /// Paths whose sides differ because a person accepted that.
+    pub accepted: u64,
+    pub conflicts: u64,
+    pub skipped: u64,
+    pub failed: u64,
+    pub stale: u64,
+}
+
+/// One thing to do at one path.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct StepView {
+    pub path: String,
+    /// `create_remote`, `update_remote`, `delete_remote`, `move_remote`, `create_local`, …
+    #[schema(value_type = String)]
+    pub action: ActionName,
+    /// Why, in a sentence.
+    pub reason: String,
+    /// The path before, of a rename.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    pub fields: Vec<FieldChangeView>,
+    pub expect: ExpectView,
+    /// Versions that the write makes Vault erase: they are kept as revisions of the record first,
+    /// unless a revision holds the same already.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub versions_kept_first: Vec<u64>,
+}
+
+/// A field that a step changes.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct FieldChangeView {
+    pub name: String,
+    /// `added`, `changed` or `removed`.
+    #[schema(value_type = String)]
+    pub change: Change,
+}
+
+/// The states that a step or a decision holds for.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct ExpectView {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub local_revision: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remote_version: Option<u64>,
+}
+
+/// A path that a person has to decide on.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct PlannedConflictView {
+    pub path: String,
+    #[schema(value_type = String)]
+    pub kind: ConflictKind,
+    pub fields: Vec<String>,
+}
+
+/// A path that is left alone, and why.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct SkipView {
+    pub path: String,
+    pub reason: String,
+    /// `passing`: a later run may go on by itself. `left_out`: the secret can never be taken over under
+    /// its name. `waits`: a person has to make room in Vault first.
+    #[schema(value_type = String)]
+    pub kind: SkipKind,
+    /// Who accepted that it is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accepted_by: Option<String>,
+}
+
+/// A path whose sides differ because a person accepted that.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct AcceptedView {
+    pub path: String,
+    /// Who accepted it.
+    pub by: String,
+    pub at: String,
+}
+
+/// Why nothing is written until a person acknowledged it.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct HaltView {
+    /// `mass_deletion`, `side_emptied`, `rewound`, `remote_replaced`, `scope_changed` or `license`; the
+    /// last one cannot be acknowledged.
+    #[schema(value_type = String)]
+    pub kind: HaltKind,
+    pub detail: String,
+}
+
+impl PlanView {
+    /// Shows a stored plan. `license` is the halt of a missing license as it is now, not as it was when the plan
+    /// was made.
+    #[must_use]
+    pub fn of(stored: &StoredPlan, license: Option<&Halt>) -> Self {
+        let plan = &stored.plan;
+        Self {
+            id: stored.id.0,
+            connection_id: stored.connection_id.0,
+            counts: CountsView::from(&plan.counts()),
+            steps: plan.steps.iter().map(|step| StepView::of(step, plan.kept_first.get(&step.path))).collect(),
+            conflicts: plan.conflicts.iter().map(PlannedConflictView::from).collect(),
+            skips: plan.skips.iter().map(SkipView::from).collect(),
+            accepted: plan.accepted.iter().map(AcceptedView::from).collect(),
+            halts: plan.halts.iter().chain(license).map(HaltView::from).collect(),
+            warnings: plan.warnings.clone(),
+            created_at: moment::of(stored.created),
+            expires_at: moment::of(stored.expires),
+        }
+    }
+}
+
+impl From<&Counts> for CountsView {
+    fn from(counts: &Counts) -> Self {
+        let Counts {
+            created_remote,
+            updated_remote,
+            deleted_remote,
+            created_local,
+            updated_local,
+            deleted_local,
+            adopted,
+            accepted,
+            unchanged,
+            conflicts,
+            skipped,
+            failed,
+            stale,
+        } = *counts;
+        Self {
+            created_remote,
+            updated_remote,
+            deleted_remote,
+            created_local,
+            updated_local,
+            deleted_local,
+            adopted,
+            accepted,
+            unchanged,
+            conflicts,
+            skipped,
+            failed,
+            stale,
+        }
+    }
+}
+
+impl StepView {
+    /// Shows a step. `kept` are the versions that are kept as revisions before it.
+    #[must_use]
+    pub fn of(step: &Step, kept: Option<&Vec<Version>>) -> Self {
+        let from = match &step.action {
+            Action::MoveRemote { from, .. } | Action::CopyLocal { from } => Some(from.as_str().to_owned()),
+            _ => None,
+        };
+        let fields = step.fields.iter();
+        Self {
+            path: step.path.as_str().to_owned(),
+            action: step.action.name(),
+            reason: step.reason.sentence().to_owned(),
+            from,
+            fields: fields.map(|field| FieldChangeView { name: field.name.clone(), change: field.change }).collect(),
+            expect: ExpectView::from(&step.expect),
+            versions_kept_first: kept.into_iter().flatten().map(|version| version.0).collect(),
+        }
+    }
+}
+
+impl From<&Expect> for ExpectView {
+    fn from(expect: &Expect) -> Self {
+        Self { local_revision: expect.local_revision(), remote_version: expect.remote_version() }
+    }
+}
+
+impl From<&Conflict> for PlannedConflictView {
+    fn from(conflict: &Conflict) -> Self {
+        Self { path: conflict.path.as_str().to_owned(), kind: conflict.kind, fields: conflict.diverged.clone() }
+    }
+}
+
+impl From<&Skip> for SkipView {
+    fn from(skip: &Skip) -> Self {
+        let Skip { path, reason, kind, accepted_by } = skip;
+        Self { path: path.clone(), reason: reason.clone(), kind: *kind, accepted_by: accepted_by.clone() }
+    }
+}
+
+impl From<&Halt> for HaltView {
+    fn from(halt: &Halt) -> Self {
+        Self { kind: halt.kind, detail: halt.detail.clone() }
+    }
+}
+
+impl From<&AcceptedDifference> for AcceptedView {
+    fn from(accepted: &AcceptedDifference) -> Self {
+        Self { path: accepted.path.to_string(), by: accepted.by.clone(), at: moment::of(accepted.at) }
+    }
+}
