@@ -49,6 +49,11 @@ pub(crate) async fn until_ready(house: &House) {
     house.until("the server is ready", async || (readiness(house).await.status == 200).then_some(())).await;
 }
 
+/// Waits until the server has logged these words: the first attempt to open the root key may still be under way.
+async fn until_logged(house: &House, words: &str) {
+    house.until(words, async || house.log().contains(words).then_some(())).await;
+}
+
 async fn value(house: &House, id: &str) -> Value {
     house.owner.post(&format!("/records/{id}/reveal"), json!({})).await.expect(200).body["fields"].clone()
 }
@@ -109,7 +114,7 @@ async fn a_server_starts_sealed_while_vault_is_away_and_opens_by_itself_when_it_
     readiness(&house).await.problem(503, "sealed");
     house.owner.get(&format!("/records/{id}")).await.problem(503, "sealed");
     house.stranger().get("/livez").await.expect(200);
-    assert!(house.log().contains("the root key is still sealed"));
+    until_logged(&house, "the root key is still sealed").await;
     bao.restart().await;
     until_ready(&house).await;
     assert_eq!(value(&house, &id).await, json!({"v": "s3cret"}));
@@ -117,7 +122,7 @@ async fn a_server_starts_sealed_while_vault_is_away_and_opens_by_itself_when_it_
     bao.seal().await;
     house.stop_and_restart();
     readiness(&house).await.problem(503, "sealed");
-    assert!(house.log().contains("the server is sealed"));
+    until_logged(&house, "the server is sealed").await;
     bao.unseal().await;
     until_ready(&house).await;
     assert_eq!(value(&house, &id).await, json!({"v": "s3cret"}));
@@ -136,7 +141,8 @@ async fn a_deleted_transit_key_is_named_and_the_copy_kept_offline_opens_everythi
 
     house.stop_and_restart();
     readiness(&house).await.problem(503, "sealed");
-    assert!(house.log().contains("encryption key not found") && house.log().contains("local copy of the root key"));
+    until_logged(&house, "encryption key not found").await;
+    until_logged(&house, "local copy of the root key").await;
     let doctor = house.cli(&["doctor"]);
     assert_eq!(doctor.status.code(), Some(1), "{doctor:?}");
     house.while_stopped(|house| {
