@@ -3,19 +3,15 @@
 //!
 //! That a route calls its operation is shown from outside, once for each route (the black box of the binary).
 
+mod populated;
+
 use std::{fs, path::Path, time::Duration};
 
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
-use vaultterm_reconcile::{
-    Conflict, ConflictKind, Counts, Expect, LocalExpect, Plan, RemoteExpect, RemoteStamp, UnixNanos, Version,
-};
 use vaultterm_store::{AuditFilter, CollectionRole, InstanceRole, Page, Scope};
-use vaultterm_sync::{
-    ConnectionId, Journal as _, Lease, OtherConflicts, PlanId, RemoteIdentity, Run, RunId, RunState, StoredPlan,
-    Trigger,
-};
 
+use self::populated::populated;
 use crate::{
     Caller, Part, ReadAt, Refusal, RefusalKind, Services, audit, collections, conflicts,
     connections::{self, Wanted, WantedAuth, WantedCredential, accepted, ignored, policy},
@@ -294,100 +290,6 @@ async fn ask(row: &Row, services: &Services, caller: &Caller, ids: Ids) -> Seen 
         Ok(Err(refusal)) if refusal.detail.contains("you may not see it") => Seen::Invisible,
         Ok(_) | Err(_) => Seen::LetIn,
     }
-}
-
-/// A house with one of everything.
-async fn populated() -> (House, Ids) {
-    let house = House::new().await;
-    let (services, owner) = (&house.services, &house.owner);
-    let collection = house.collection.0;
-    let new = records::New {
-        path: text("both"),
-        record_type: None,
-        fields: r#"{"x":1}"#,
-        tags: Vec::new(),
-        inject_only: false,
-    };
-    let record = records::create(services, owner, collection, new).await.unwrap();
-    let made = connections::create(services, owner, collection, wanted(), &credential()).await.unwrap();
-    let connection = made.summary.connection.id;
-    let plan = plan(services, connection).await;
-    let (lease, run) = run(services, owner, connection).await;
-    let stamp = RemoteStamp { key_created: UnixNanos(1), version: Version(8), version_created: UnixNanos(3) };
-    let conflict = Conflict {
-        path: record.path.clone(),
-        kind: ConflictKind::BothChanged,
-        expect: Expect {
-            local: LocalExpect::Live { record_id: record.id, revision: record.revision },
-            remote: RemoteExpect::Live { stamp, expires: None },
-        },
-        record_id: Some(record.id),
-        base: None,
-        local: None,
-        remote: None,
-        diverged: vec![text("x")],
-    };
-    let others = OtherConflicts::Converged { but: [].into() };
-    services.store.record_conflicts(lease, run, &[conflict], &others).await.unwrap();
-    let conflict = conflicts::list(services, owner, None, None, part()).await.unwrap().items[0].id.0;
-    let other = house.person("other@example.com", InstanceRole::Member).await;
-    let new = webhooks::New {
-        name: text("siem"),
-        url: text("http://127.0.0.1:9/in"),
-        secret: None,
-        actions: None,
-        paused: true,
-        from_seq: None,
-    };
-    let webhook = webhooks::create(services, owner, new).await.unwrap().webhook.id;
-    let ids = Ids {
-        collection,
-        record: record.id.0,
-        connection: connection.0,
-        plan,
-        run: run.0,
-        conflict,
-        user: other.user.id,
-        token: other.credential.id,
-        webhook,
-    };
-    (house, ids)
-}
-
-async fn plan(services: &Services, connection_id: ConnectionId) -> Uuid {
-    let plan = StoredPlan {
-        id: PlanId(Uuid::from_u128(1)),
-        connection_id,
-        connection_revision: 1,
-        identity: RemoteIdentity::unknown(),
-        plan: Plan::default(),
-        change_number: 0,
-        created: UnixNanos(0),
-        expires: UnixNanos(1),
-    };
-    services.store.store_plan(&plan).await.unwrap();
-    plan.id.0
-}
-
-async fn run(services: &Services, owner: &Caller, connection_id: ConnectionId) -> (Lease, RunId) {
-    let id = RunId(Uuid::from_u128(2));
-    let lease = services.store.acquire_lease(connection_id, id.0, Duration::from_secs(600)).await.unwrap().unwrap();
-    let run = Run {
-        id,
-        connection_id,
-        plan_id: None,
-        state: RunState::Running,
-        trigger: Trigger::Manual,
-        actor: owner.actor(),
-        counts: Counts::default(),
-        halts: Vec::new(),
-        problems: Vec::new(),
-        started: UnixNanos(0),
-        finished: None,
-        requests: 0,
-    };
-    services.store.begin_run(lease, &run).await.unwrap();
-    (lease, id)
 }
 
 #[tokio::test]
