@@ -33,7 +33,7 @@ pub struct StoredConflict {
     pub status: ConflictStatus,
     /// The time at which it was first seen.
     pub first_seen: UnixNanos,
-    /// The time at which it was last seen.
+    /// The time at which a run last verified it. A run that skips the path does not change it.
     pub last_seen: UnixNanos,
 }
 

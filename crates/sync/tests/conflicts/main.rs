@@ -2,7 +2,7 @@
 
 mod refused;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
 use vaultterm_reconcile::{ConflictKind, DriftPolicy, HaltKind, Mode, RecordType, Side};
@@ -78,11 +78,17 @@ fn a_conflict_closes_by_itself_when_the_sides_converge() {
 }
 
 #[test]
-fn a_conflict_at_a_path_that_cannot_be_read_now_stays_open() {
+fn a_conflict_at_a_path_that_cannot_be_read_now_stays_open_and_says_when_it_was_last_verified() {
     let world = torn();
+    let verified = world.open_conflict().last_seen;
     world.kv.forbid("team/app/x");
+    world.clock.advance(Duration::from_secs(60));
     succeed(&world);
-    assert_eq!(world.open_conflict().conflict.path, at("x"));
+    let conflict = world.open_conflict();
+    assert_eq!((conflict.conflict.path.clone(), conflict.last_seen), (at("x"), verified));
+    world.kv.permit("team/app/x");
+    succeed(&world);
+    assert!(world.open_conflict().last_seen > verified);
 }
 
 #[test]

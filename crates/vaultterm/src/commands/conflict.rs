@@ -142,7 +142,7 @@ async fn list(client: &Client, app: &App, connection: Option<&str>, status: &str
         .with_some("status", (status != "all").then_some(status));
     let list: Reply<Vec<ConflictView>> = client.list("/conflicts", &query, None).await?;
     app.console.answer(&list.json, || {
-        let table = Table::new(&["PATH", "KIND", "FIELDS", "LAST SEEN", "STATUS", "ID"], "no conflicts");
+        let table = Table::new(&["PATH", "KIND", "FIELDS", "LAST VERIFIED", "STATUS", "ID"], "no conflicts");
         list.data.iter().fold(table, |table, conflict| {
             let fields: Vec<_> = conflict.fields.iter().map(|field| field.name.as_str()).collect();
             table.row([
@@ -265,7 +265,7 @@ fn facts(conflict: &ConflictView) -> Table {
         .fact_if("local revision", conflict.local_revision.map(|number| number.to_string()))
         .fact_if("remote version", conflict.remote_version.map(|number| number.to_string()))
         .fact("first seen", moment(&conflict.first_seen_at))
-        .fact("last seen", moment(&conflict.last_seen_at))
+        .fact("last verified", moment(&conflict.last_seen_at))
 }
 
 fn masked_table(conflict: &ConflictView) -> Table {
