@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use vaultterm_server::AuditOptions;
 
-use super::{
+use super::sources::{
     AUDIT_ANCHOR_CONNECTION, AUDIT_ANCHOR_FILE, AUDIT_ANCHOR_PATH, AUDIT_KEEP_DAYS, AUDIT_SYSLOG, AUDIT_SYSLOG_ENTRIES,
     Sources, unusable,
 };

@@ -7,13 +7,13 @@ use std::{
 
 use vaultterm_hcv::{ConnectorOptions, Transit, TransitAuth, TransitSettings};
 use vaultterm_sealing::{RootKey, SecretText};
-use vaultterm_server::{RootKeeper, TransitSource};
+use vaultterm_server::RootKeeper;
 use zeroize::Zeroizing;
 
-use super::{
-    ConfigArgs, DEV_MASTER_KEY, KEY_HCV_ADDR, KEY_HCV_AUTH, KEY_HCV_AUTH_MOUNT, KEY_HCV_CACERT, KEY_HCV_NAMESPACE,
-    KEY_HCV_ROLE_ID, KEY_HCV_SECRET_ID, KEY_HCV_TOKEN, KEY_HCV_TRANSIT_KEY, KEY_HCV_TRANSIT_MOUNT, KEY_PROVIDER,
-    MASTER_KEY_CIPHERTEXT, MASTER_KEY_FILE, ServerConfig, Sources, Variable, unusable,
+use super::sources::{
+    DEV_MASTER_KEY, KEY_HCV_ADDR, KEY_HCV_AUTH, KEY_HCV_AUTH_MOUNT, KEY_HCV_CACERT, KEY_HCV_NAMESPACE, KEY_HCV_ROLE_ID,
+    KEY_HCV_SECRET_ID, KEY_HCV_TOKEN, KEY_HCV_TRANSIT_KEY, KEY_HCV_TRANSIT_MOUNT, KEY_PROVIDER, MASTER_KEY_CIPHERTEXT,
+    MASTER_KEY_FILE, Sources, Variable, unusable,
 };
 use crate::failure::Failure;
 
@@ -93,24 +93,6 @@ impl KeyConfig {
             }
         })
     }
-}
-
-/// Returns the keeper of the root key for a running server. The keeper reads the credential for Transit again
-/// before each use, from the same places that `args` named at the start.
-pub(crate) fn renewed_keeper(config: &ServerConfig, args: &ConfigArgs) -> Result<RootKeeper, Failure> {
-    Ok(match config.keys.keeper()? {
-        RootKeeper::Transit { transit, configured } => {
-            let args = args.clone();
-            let reload = move || {
-                let read = ServerConfig::load(&args, None).and_then(|config| config.keys.transit());
-                read.map_err(|failure| {
-                    std::iter::once(failure.message).chain(failure.causes).collect::<Vec<_>>().join(": ")
-                })
-            };
-            RootKeeper::Transit { transit: TransitSource::renewed_by(transit.current(), reload), configured }
-        }
-        keeper => keeper,
-    })
 }
 
 fn transit(

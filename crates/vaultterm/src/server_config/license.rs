@@ -5,7 +5,7 @@ use std::{ffi::OsString, path::Path};
 use vaultterm_license::TrustedKeys;
 use vaultterm_server::LicenseSettings;
 
-use super::{LICENSE_PATH, LICENSE_PUBLIC_KEY, LICENSE_STATE_PATH, Sources};
+use super::sources::{LICENSE_PATH, LICENSE_PUBLIC_KEY, LICENSE_STATE_PATH, Sources};
 use crate::failure::Failure;
 
 /// The vendor's key, if the build of this binary named one.

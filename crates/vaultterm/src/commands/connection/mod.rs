@@ -1,24 +1,23 @@
 //! `vaultterm connection …`.
 
+mod credential;
+mod facts;
 mod ignore;
 mod policy;
 mod settings;
 pub(crate) mod test;
 
-use std::path::PathBuf;
-
 use clap::Subcommand;
 use serde_json::json;
-use vaultterm_contract::{AuthView, ConnectionView};
+use vaultterm_contract::ConnectionView;
 
+use self::{credential::CredentialArgs, facts::facts};
 use crate::{
     app::App,
     client::{Client, Patience, Query, Reply},
     failure::{Exit, Failure},
-    input,
-    input_file::InputFile,
-    shell,
-    table::{Table, moment},
+    input, shell,
+    table::Table,
 };
 
 #[derive(Subcommand, Debug)]
@@ -88,36 +87,6 @@ pub(crate) enum Command {
         /// Name or id
         connection: String,
     },
-}
-
-/// How VaultTerm logs in to Vault.
-#[derive(clap::Args, Debug)]
-pub(crate) struct CredentialArgs {
-    /// File that holds the SecretID; `-` for stdin
-    #[arg(long, value_name = "FILE")]
-    secret_id_file: Option<PathBuf>,
-    /// File that holds a response-wrapping token of a SecretID; `-` for stdin
-    #[arg(long, value_name = "FILE", conflicts_with = "secret_id_file")]
-    wrapping_token_file: Option<PathBuf>,
-}
-
-impl CredentialArgs {
-    /// Reads the credential. Returns the name of the API's field, and its value.
-    fn read(&self) -> Result<(&'static str, zeroize::Zeroizing<String>), Failure> {
-        match (&self.secret_id_file, &self.wrapping_token_file) {
-            (Some(path), _) => {
-                Ok(("secret_id", InputFile { path, what: "the SecretID", by: "--secret-id-file" }.secret()?))
-            }
-            (None, Some(path)) => Ok((
-                "wrapping_token",
-                InputFile { path, what: "the wrapping token", by: "--wrapping-token-file" }.secret()?,
-            )),
-            (None, None) => {
-                let instead = "--secret-id-file FILE or --wrapping-token-file FILE (or -)";
-                Ok(("secret_id", input::ask_secret("SecretID", instead)?))
-            }
-        }
-    }
 }
 
 /// Runs the command.
@@ -202,46 +171,4 @@ pub(crate) fn scope(connection: &ConnectionView) -> String {
     let path = if connection.path.is_empty() { String::new() } else { format!("/{}", connection.path) };
     let namespace = connection.namespace.as_deref().map_or(String::new(), |namespace| format!(" ({namespace})"));
     format!("{}{namespace} {}{path}", connection.address, connection.mount)
-}
-
-/// Returns how a connection logs in.
-fn login(auth: &AuthView) -> String {
-    let namespace = auth.namespace.as_deref().map_or(String::new(), |namespace| format!(", namespace {namespace}"));
-    format!("AppRole {} (mount {}{namespace})", auth.role_id, auth.mount)
-}
-
-/// Returns a table about a connection for people.
-fn facts(connection: &ConnectionView) -> Table {
-    let mut table = Table::of_facts()
-        .fact("name", &connection.name)
-        .fact("id", connection.id.to_string())
-        .fact("state", connection.state.as_str())
-        .fact_if("", connection.state_detail.as_deref())
-        .fact("collection", connection.collection_id.to_string())
-        .fact("address", &connection.address)
-        .fact_if("namespace", connection.namespace.as_deref())
-        .fact("mount", &connection.mount)
-        .fact("path", &connection.path)
-        .fact("mode", connection.mode.as_str())
-        .fact("login", login(&connection.auth))
-        .fact_if("SecretID ends", connection.secret_id_expires_at.as_deref().map(moment))
-        .fact_if("last verified", connection.last_verified_at.as_deref().map(moment))
-        .fact_if(
-            "last run",
-            connection.last_run.as_ref().map(|run| format!("{} {}", run.state, moment(&run.started_at))),
-        )
-        .fact("open conflicts", connection.open_conflicts.to_string())
-        .fact_if(
-            "accepted",
-            (connection.accepted_differences > 0)
-                .then(|| format!("{} differ, as a person accepted", connection.accepted_differences)),
-        );
-    let options = serde_json::to_value(&connection.options).unwrap_or_default();
-    for (name, value) in options.as_object().into_iter().flatten() {
-        table = table.fact(&format!("option {name}"), crate::field_ref::plain(value));
-    }
-    for warning in &connection.warnings {
-        table = table.fact("warning", warning);
-    }
-    table
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 use vaultterm_contract::ConnectionView;
 
-use super::{CredentialArgs, facts};
+use super::{credential::CredentialArgs, facts::facts};
 use crate::{
     app::App,
     client::{Patience, Reply},

@@ -18,8 +18,8 @@ use vaultterm_contract::{RecordView, RevealedView};
 use zeroize::Zeroizing;
 
 use super::{
-    facts, name_of,
     set::{Fields, RecordPatch, parse_object},
+    shared::{facts, name_of},
 };
 use crate::{
     app::App,

@@ -5,8 +5,8 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::{
-    facts, name_of,
     set::{Change, Fields, infer, save},
+    shared::{facts, name_of},
 };
 use crate::{
     app::App,

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use vaultterm_contract::{RecordView, RevealedView, RevisionView};
 
-use super::facts;
+use super::shared::{facts, standing_or_trashed};
 use crate::{
     app::App,
     client::{Client, Patience, Query, Reply},
@@ -36,7 +36,7 @@ pub(crate) struct Args {
 /// Shows a record.
 pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     let client = app.client()?;
-    let record = super::standing_or_trashed(&client, &args.record).await?;
+    let record = standing_or_trashed(&client, &args.record).await?;
     if args.reveal { reveal(&client, app, &args, &record.data).await } else { mask(&client, app, &args, &record).await }
 }
 

@@ -4,16 +4,18 @@ mod edit;
 mod generate;
 mod get;
 mod set;
+mod shared;
 
 use clap::Subcommand;
 use serde_json::json;
 use vaultterm_contract::{RecordView, RevisionView};
 
+use self::shared::{facts, name_of, standing_or_trashed};
 use crate::{
     app::App,
     client::{Client, Patience, Query, Reply},
     failure::{Exit, Failure},
-    lookup::{RecordRef, Standing, no_record},
+    lookup::RecordRef,
     shell,
     table::{Table, moment},
 };
@@ -196,49 +198,6 @@ async fn restore(client: &Client, app: &App, reference: &RecordRef, revision: Op
     Ok(Exit::Done)
 }
 
-/// Finds the live record at a path, or else the one in the trash.
-async fn standing_or_trashed(client: &Client, reference: &RecordRef) -> Result<Reply<RecordView>, Failure> {
-    let RecordRef::Place { collection, path } = reference else { return client.record(reference).await };
-    let found = client.collection(collection).await?.data;
-    for standing in [Standing::Live, Standing::Trashed] {
-        if let Some(record) = client.record_at(found.id, path, standing).await? {
-            return Ok(record);
-        }
-    }
-    Err(no_record(collection, path))
-}
-
-/// Returns the name of a record for a suggested command.
-fn name_of(reference: &RecordRef, record: &RecordView) -> String {
-    match reference {
-        RecordRef::Id(id) => id.to_string(),
-        RecordRef::Place { collection, .. } => shell::word(&format!("{collection}/{}", record.path)).into_owned(),
-    }
-}
-
 fn sync_states(record: &RecordView) -> String {
     record.sync.iter().map(|sync| sync.state.as_str()).collect::<Vec<_>>().join(" ")
-}
-
-/// Returns a table about a record for people, without its values.
-fn facts(record: &RecordView) -> Table {
-    let table = Table::of_facts()
-        .fact("path", &record.path)
-        .fact("id", record.id.to_string())
-        .fact("collection", record.collection_id.to_string())
-        .fact("type", record.record_type.as_str())
-        .fact("revision", record.revision.to_string())
-        .fact("created", moment(&record.created_at))
-        .fact("updated", moment(&record.updated_at))
-        .fact_if("deleted", record.deleted_at.as_deref().map(moment))
-        .fact_if("tags", (!record.tags.is_empty()).then(|| record.tags.join(" ")))
-        .fact_if("inject only", record.inject_only.then_some("yes"));
-    record.sync.iter().fold(table, |table, sync| {
-        let version = sync.remote_version.map_or(String::new(), |version| format!(", version {version} in Vault"));
-        let state = match (&sync.accepted_by, &sync.accepted_at) {
-            (Some(by), Some(at)) => format!("differs, accepted by {by} on {}", moment(at)),
-            _ => sync.state.to_string(),
-        };
-        table.fact("sync", format!("{state}{version} (connection {})", sync.connection_id))
-    })
 }

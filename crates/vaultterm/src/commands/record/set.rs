@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use vaultterm_contract::RecordView;
 use vaultterm_reconcile::{RecordType, visible};
 
-use super::{facts, name_of};
+use super::shared::{facts, name_of};
 use crate::{
     app::App,
     assignment::Assignment,
