@@ -2,6 +2,7 @@
 
 mod circles;
 mod files;
+mod lists;
 mod surfaces;
 
 use std::{fs, path::Path};
@@ -53,6 +54,7 @@ pub(crate) fn check(root: &Path) -> Result<()> {
     }
     circles::check(root, &mut findings)?;
     surfaces::check(root, &mut findings)?;
+    lists::check(root, &mut findings)?;
     links(root, &root.join("README.md"), &mut findings)?;
     for path in files(&root.join("docs"), "md")? {
         links(root, &path, &mut findings)?;

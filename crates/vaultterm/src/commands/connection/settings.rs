@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 use vaultterm_contract::ConnectionView;
+use vaultterm_reconcile::Mode;
 
 use super::{credential::CredentialArgs, facts::facts};
 use crate::{
@@ -14,9 +15,6 @@ use crate::{
     settings::variable,
     shell,
 };
-
-/// The directions in which credentials travel.
-const MODES: [&str; 3] = ["push", "pull", "bidirectional"];
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct CreateArgs {
@@ -43,7 +41,7 @@ pub(crate) struct CreateArgs {
     #[arg(long, default_value = "")]
     path: String,
     /// Which way credentials travel
-    #[arg(long, value_parser = MODES)]
+    #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(Mode::NAMES))]
     mode: String,
     /// The RoleID
     #[arg(long)]
@@ -85,7 +83,7 @@ pub(crate) struct UpdateArgs {
     #[arg(long)]
     path: Option<String>,
     /// New mode
-    #[arg(long, value_parser = MODES)]
+    #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(Mode::NAMES))]
     mode: Option<String>,
     /// New RoleID
     #[arg(long)]
