@@ -65,7 +65,7 @@ fn a_world_goes_the_same_way_every_time() {
 
 /// Seeds that failed in long runs, with the cause of their first failure. The worlds change over time, so
 /// each fault of the engine also has its own test.
-const BROKE_ONCE: [u64; 6] = [
+const BROKE_ONCE: [u64; 8] = [
     // A secret expired whose later versions would not have expired. The record stays, as it should.
     26_100, 38_849, 40_048, 59_788,
     // The mount was created again between a look and a write, and another client wrote a version with the
@@ -74,6 +74,8 @@ const BROKE_ONCE: [u64; 6] = [
     // A restored snapshot brought a destroyed version back, and a lagging replica still showed that it was
     // gone. This is a limit of servers without fresh reads.
     689_230,
+    // Another client wrote during a run, and its write evicted a value whose only other version had ended.
+    8_578, 9_353,
 ];
 
 #[test]

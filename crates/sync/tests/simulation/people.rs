@@ -182,8 +182,10 @@ pub(crate) fn meddle_during_the_run(world: &World, dice: &Dice, ledger: &Arc<Mut
         } else {
             let (full, now) = (format!("team/app/{path}"), local.clock.tick());
             let held = |mount: &KvMount| -> BTreeSet<String> {
+                // An ended version with the same value cannot be read in its place.
                 let versions = mount.key(&full).into_iter().flat_map(|key| key.versions.values());
-                versions.map(|version| json!(version.data).to_string()).collect()
+                let live = versions.filter(|version| version.is_live(now));
+                live.map(|version| json!(version.data).to_string()).collect()
             };
             let before = held(mount);
             mount.put(&full, data(value.clone()), None, now).expect("no cas");
