@@ -203,6 +203,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (9, "changes", include_str!("../migrations/0009_changes.sql")),
     (11, "logins_and_licenses", include_str!("../migrations/0011_logins_and_licenses.sql")),
     (12, "accepted", include_str!("../migrations/0012_accepted.sql")),
+    (13, "sessions", include_str!("../migrations/0013_sessions.sql")),
 ];
 
 /// The newest migration that this version knows.

@@ -41,12 +41,16 @@ mod revisions;
 mod runs;
 mod schedule;
 mod sealed;
+mod search;
+mod sessions;
+mod sides;
 mod sql;
 #[cfg(test)]
 mod testing;
 mod tokens;
 mod users;
 mod verdict;
+mod waiting;
 mod webhook_deliveries;
 mod webhooks;
 
@@ -72,9 +76,13 @@ pub use records::{AcceptedBy, NewRecord, Record, RecordFilter, RecordPatch, Reco
 pub use retention::Pruned;
 pub use revisions::{RevisionInfo, RevisionsVerdict};
 pub use schedule::Scheduled;
+pub use search::{Found, Search, Standing};
+pub use sessions::{SESSION_IDLE_US, Session};
+pub use sides::AgreedVersion;
 pub use tokens::{Caller, NewToken, TokenInfo};
 pub use users::{LoginRow, NewUser, User, UserUpdate};
 pub use verdict::AuditVerdict;
+pub use waiting::Waiting;
 pub use webhook_deliveries::{LogEnd, WebhookSecrets};
 pub use webhooks::{NewWebhook, OLD_SECRET_US, Webhook, WebhookUpdate};
 // The names of rights and states are the store's words, too.

@@ -182,7 +182,7 @@ impl Store {
     }
 
     /// Adds the states of records of one collection in its connections.
-    async fn add_sync(&self, records: &mut [Record]) -> Result<(), StoreError> {
+    pub(crate) async fn add_sync(&self, records: &mut [Record]) -> Result<(), StoreError> {
         let Some(collection_id) = records.first().map(|record| record.collection_id) else { return Ok(()) };
         let sql = "SELECT id FROM connections WHERE collection_id = $1 ORDER BY id";
         let connections = self.db.all(sql, args![collection_id]).await?;
@@ -297,7 +297,7 @@ pub(crate) fn record(row: &Row) -> Result<Record, StoreError> {
 
 /// Returns the smallest text that is greater than every text with the prefix, or `None` if there is no such
 /// text.
-fn after_prefix(prefix: &str) -> Option<String> {
+pub(crate) fn after_prefix(prefix: &str) -> Option<String> {
     let mut chars: Vec<char> = prefix.chars().collect();
     while let Some(last) = chars.pop() {
         // The code points between these two are surrogates, which are not `char`s.
@@ -311,16 +311,20 @@ fn after_prefix(prefix: &str) -> Option<String> {
 }
 
 /// Returns the `LIKE` pattern that finds a text anywhere, without regard to case.
-fn pattern(query: &str) -> String {
-    let mut pattern = String::from("%");
-    for character in folded(query).chars() {
+pub(crate) fn pattern(query: &str) -> String {
+    format!("%{}%", literally(&folded(query)))
+}
+
+/// Returns the part of a pattern that stands for a text and nothing else.
+pub(crate) fn literally(text: &str) -> String {
+    let mut part = String::new();
+    for character in text.chars() {
         if matches!(character, '%' | '_' | '\\') {
-            pattern.push('\\');
+            part.push('\\');
         }
-        pattern.push(character);
+        part.push(character);
     }
-    pattern.push('%');
-    pattern
+    part
 }
 
 /// Returns a path in the form that is searched, without regard to case.

@@ -1,7 +1,7 @@
 //! Revisions. A revision contains what a record held at one time, and is sealed for its record, collection
 //! and number.
 
-use vaultterm_reconcile::{RecordId, RecordType, Revision, SecretPath};
+use vaultterm_reconcile::{Content, RecordId, RecordType, Revision, SecretPath};
 use vaultterm_sealing::{Keyring, Place, Purpose, SecretFields};
 use vaultterm_sync::{CollectionId, ConnectionId, Origin, RevisionOrigin};
 
@@ -93,6 +93,22 @@ impl Store {
         select.and_maybe("revision < ?", pager.number()?);
         let rows = self.db.select(select.order("revision DESC", pager.fetch())).await?;
         pager.cut(rows, revision_info, |info| info.revision.0.to_string())
+    }
+
+    /// Reads a revision's digests and lengths, which tell which values are equal and show none of them. `None` when
+    /// there is no such revision.
+    ///
+    /// # Errors
+    /// [`StoreError`], as everywhere here.
+    pub async fn contents(&self, id: RecordId, revision: Revision) -> Result<Option<Content>, StoreError> {
+        let Some(row) = self.db.one(REVISION, args![id, revision]).await? else { return Ok(None) };
+        Ok(Some(self.contents_of(&open(&self.keyring, &row)?)))
+    }
+
+    /// Returns the digests and lengths of values, as [`Store::contents`] returns those of a revision.
+    #[must_use]
+    pub fn contents_of(&self, fields: &SecretFields) -> Content {
+        fields.content(self.keyring.digest_key())
     }
 }
 

@@ -130,6 +130,14 @@ impl Select {
         self.sql.push(')');
     }
 
+    /// Adds the condition that some columns, as a row, come after some values.
+    pub(crate) fn and_after(&mut self, columns: &str, values: Vec<Arg>) {
+        let first = self.args.len() + 1;
+        let places: Vec<_> = (first..first + values.len()).map(|n| format!("${n}")).collect();
+        self.args.extend(values);
+        self.sql.push_str(&format!(" AND ({columns}) > ({})", places.join(", ")));
+    }
+
     /// Ends the statement without an order and without a limit.
     pub(crate) const fn all(self) -> Self {
         self

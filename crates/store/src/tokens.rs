@@ -218,7 +218,9 @@ impl Store {
         }
         let mut tx = self.db.write().await?;
         for (token, used) in &noted {
+            // An id is that of a token or of a session.
             tx.run("UPDATE tokens SET last_used_us = $2 WHERE id = $1", args![*token, *used]).await?;
+            tx.run("UPDATE sessions SET seen_us = $2 WHERE id = $1", args![*token, *used]).await?;
         }
         tx.commit().await?;
         // A token that was used again meanwhile stays noted.

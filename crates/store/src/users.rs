@@ -151,6 +151,10 @@ impl Store {
             // Sessions that were opened with the old password end.
             tx.run("DELETE FROM tokens WHERE user_id = $1 AND kind = 'login'", args![id]).await?;
         }
+        if new_password || after.role != before.role || after.disabled {
+            // A browser shows pages for the role that it logged in with: the person logs in again.
+            tx.run("DELETE FROM sessions WHERE user_id = $1", args![id]).await?;
+        }
         let draft = context.draft(Action::UserUpdated, ObjectKind::User, id, Some(&after.email));
         let changed = |changed: bool, value: &'static str| changed.then_some(value);
         tx.audit(

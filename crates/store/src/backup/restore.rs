@@ -188,6 +188,7 @@ impl Store {
         let mut tx = self.db.write().await?;
         tx.run("UPDATE instance SET epoch = $1", args![epoch]).await?;
         let tokens_revoked = tx.run("DELETE FROM tokens", args![]).await?;
+        let tokens_revoked = tokens_revoked + tx.run("DELETE FROM sessions", args![]).await?;
         tx.run("DELETE FROM setup_link", args![]).await?;
         tx.run("DELETE FROM idempotency", args![]).await?;
         tx.run("UPDATE leases SET holder = NULL, expires = 0", args![]).await?;

@@ -86,6 +86,7 @@ async fn a_restored_database_holds_everything_and_begins_anew() {
         expires_us: None,
     };
     let (_, token) = house.store.issue_token(&house.ann(), new).await.unwrap();
+    house.store.begin_session(&house.ann(), house.owner.id, "a browser").await.unwrap();
     let bytes = backed_up(&house).await;
     // The rows that keep answers to requests are gone. Everything else opens as before.
     let kept: Vec<_> = spots.into_iter().filter(|spot| spot.table != "idempotency").collect();
@@ -93,7 +94,7 @@ async fn a_restored_database_holds_everything_and_begins_anew() {
     let folder = tempfile::tempdir().unwrap();
     let to = folder.path().join("vaultterm.db");
     let restored = restore(&bytes, &house.root, &to, false).await.unwrap();
-    assert_eq!((restored.epoch, restored.tokens_revoked, restored.connections_guarded), (2, 1, 3));
+    assert_eq!((restored.epoch, restored.tokens_revoked, restored.connections_guarded), (2, 2, 3));
     assert_eq!(everything(folder.path()).into_keys().collect::<Vec<_>>(), ["vaultterm.db"]);
 
     house.store = opened(&to, &house.root).await;
@@ -103,7 +104,7 @@ async fn a_restored_database_holds_everything_and_begins_anew() {
     assert!(audited.contains(&Action::BackupCreated), "{audited:?}");
     assert_eq!(audited.last(), Some(&Action::BackupRestored));
     assert!(house.store.authenticate(token.expose(), house.ann().now_us).await.unwrap().is_none());
-    for table in ["tokens", "setup_link", "idempotency", "leases WHERE holder IS NOT NULL"] {
+    for table in ["tokens", "sessions", "setup_link", "idempotency", "leases WHERE holder IS NOT NULL"] {
         assert_eq!(counted(&house.store, table).await, 0, "{table}");
     }
     assert_eq!(house.store.run(run.id).await.unwrap().unwrap().state, RunState::Failed);

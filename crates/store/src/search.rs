@@ -1,0 +1,331 @@
+//! The list of records over all collections of a person, and the folders of a collection.
+//!
+//! A search finds every word of the query somewhere in the path. The best matches come first: the name (what
+//! follows the last slash) is the query, then it begins with the query, then a word of it does, then it holds the
+//! query, then the path does.
+
+use uuid::Uuid;
+use vaultterm_reconcile::{RecordId, RecordType};
+use vaultterm_sync::{CollectionId, ConnectionId};
+
+use crate::{
+    Page, Paged, Record, RecordState, Store, StoreError,
+    records::{after_prefix, folded, literally, pattern, record},
+    sql::{Arg, Row, Select, args},
+};
+
+/// Folders of a collection that are listed at most.
+const FOLDERS_MAX: usize = 40;
+
+/// How a record stands with Vault, as a list can be narrowed to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The newest revision is what both sides agreed on.
+    InStep,
+    /// A connection looks after it, and the newest revision is not what both sides agreed on.
+    Differs,
+    /// A conflict is open.
+    NeedsDecision,
+    /// No connection looks after its collection.
+    HereOnly,
+}
+
+/// Which records to find.
+#[derive(Clone, Debug, Default)]
+pub struct Search {
+    /// Words that the path holds, whatever their case.
+    pub query: Option<String>,
+    /// In one collection.
+    pub collection: Option<CollectionId>,
+    /// What the path begins with.
+    pub prefix: Option<String>,
+    /// Type.
+    pub record_type: Option<RecordType>,
+    /// Label.
+    pub tag: Option<String>,
+    /// How it stands with Vault.
+    pub standing: Option<Standing>,
+    /// Live or in the trash.
+    pub state: RecordState,
+}
+
+/// A record that was found, with what a list shows beside it.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The record.
+    pub record: Record,
+    /// The name of its collection.
+    pub collection: String,
+    /// Who made the newest revision.
+    pub changed_by: String,
+    /// The connection that the newest revision came through, if it came through one.
+    pub changed_through: Option<ConnectionId>,
+    rank: i64,
+}
+
+const DECISION: &str = "EXISTS (SELECT 1 FROM conflicts f JOIN connections c ON c.id = f.connection_id
+                                WHERE c.collection_id = r.collection_id AND f.path = r.path AND f.status = 'open')";
+const AGREED: &str = "EXISTS (SELECT 1 FROM base b WHERE b.record_id = r.id AND b.revision = r.revision
+                                                     AND b.path = r.path AND b.link = 'linked')";
+const CONNECTED: &str = "EXISTS (SELECT 1 FROM connections c WHERE c.collection_id = r.collection_id)";
+/// What follows the last slash: the path without the longest beginning that ends in one.
+const NAME: &str = "REPLACE(r.path_folded, RTRIM(r.path_folded, REPLACE(r.path_folded, '/', '')), '')";
+
+impl Standing {
+    fn condition(self) -> String {
+        match self {
+            Self::InStep => format!("{AGREED} AND NOT {DECISION}"),
+            Self::Differs => format!("{CONNECTED} AND NOT {AGREED} AND NOT {DECISION}"),
+            Self::NeedsDecision => DECISION.to_owned(),
+            Self::HereOnly => format!("NOT {CONNECTED}"),
+        }
+    }
+}
+
+/// Returns an expression for how well a path matches, the best match least, and its arguments after `$1`.
+fn rank(query: Option<&str>) -> (String, Vec<Arg>) {
+    let Some(query) = query else { return ("0".to_owned(), Vec::new()) };
+    let query = folded(query);
+    let part = literally(&query);
+    let words: Vec<_> = ["-", "\\_", ".", " "].iter().map(|before| format!("%{before}{part}%")).collect();
+    let like = |n: usize| format!("{NAME} LIKE ${n} ESCAPE '\\'");
+    let word = (4..8).map(like).collect::<Vec<_>>().join(" OR ");
+    let sql = format!(
+        "CASE WHEN {NAME} = $2 THEN 0 WHEN {} THEN 1 WHEN {word} THEN 2 WHEN {} THEN 3 ELSE 4 END",
+        like(3),
+        like(8)
+    );
+    let mut args = args![query.as_str(), format!("{part}%")];
+    args.extend(words.into_iter().map(Arg::from));
+    args.push(format!("%{part}%").into());
+    (sql, args)
+}
+
+impl Store {
+    /// Finds records in all collections that a person is a member of, the best matches first, then by path.
+    ///
+    /// # Errors
+    /// [`StoreError`], as everywhere here.
+    pub async fn search(&self, user_id: Uuid, search: &Search, page: &Page) -> Result<Paged<Found>, StoreError> {
+        let query = search.query.as_deref().map(str::trim).filter(|query| !query.is_empty());
+        let (rank, rank_args) = rank(query);
+        let state = match search.state {
+            RecordState::Live => "IS NULL",
+            RecordState::Trash => "IS NOT NULL",
+        };
+        let mut sql = format!(
+            "SELECT * FROM (
+                 SELECT r.*, {rank} AS rank FROM records r
+                 WHERE r.deleted_us {state} AND EXISTS (
+                     SELECT 1 FROM members m WHERE m.collection_id = r.collection_id AND m.user_id = $1)
+             ) r WHERE 1 = 1"
+        );
+        if let Some(standing) = search.standing {
+            sql.push_str(&format!(" AND {}", standing.condition()));
+        }
+        let mut arguments = args![user_id];
+        arguments.extend(rank_args);
+        let mut select = Select::new(&sql, arguments);
+        select.and_maybe("r.collection_id = ?", search.collection);
+        if let Some(prefix) = search.prefix.as_deref() {
+            select.and("r.path >= ?", prefix);
+            select.and_maybe("r.path < ?", after_prefix(prefix));
+        }
+        for word in query.into_iter().flat_map(str::split_whitespace) {
+            select.and("r.path_folded LIKE ? ESCAPE '\\'", pattern(word));
+        }
+        select.and_maybe("r.record_type = ?", search.record_type);
+        let tag = search.tag.as_deref().map(|tag| format!("\n{tag}\n"));
+        select.and_maybe("REPLACE(r.tags, ?, '') <> r.tags", tag);
+        let pager = self.pager(format_args!("records of {user_id} for {query:?}"), page);
+        let order = match (pager.text()?, query) {
+            (place, Some(_)) => {
+                if let Some(place) = place {
+                    let (rank, id, path) = ranked(place)?;
+                    select.and_after("r.rank, r.path, r.id", args![rank, path, id]);
+                }
+                "r.rank, r.path, r.id"
+            }
+            (place, None) => {
+                if let Some(place) = place {
+                    let (_, id, path) = ranked(place)?;
+                    select.and_after("r.path, r.id", args![path, id]);
+                }
+                "r.path, r.id"
+            }
+        };
+        let rows = self.db.select(select.order(order, pager.fetch())).await?;
+        let mut paged =
+            pager.cut(rows, found, |found| format!("{}:{}:{}", found.rank, found.record.id.0, found.record.path))?;
+        self.add_company(&mut paged.items).await?;
+        Ok(paged)
+    }
+
+    /// Adds to records that were found what their list shows beside them.
+    async fn add_company(&self, items: &mut [Found]) -> Result<(), StoreError> {
+        let mut collections: Vec<_> = items.iter().map(|found| found.record.collection_id).collect();
+        collections.sort_unstable_by_key(|id| id.0);
+        collections.dedup();
+        for collection_id in collections {
+            let of = |found: &&mut Found| found.record.collection_id == collection_id;
+            let mut records: Vec<Record> = items.iter_mut().filter(of).map(|found| found.record.clone()).collect();
+            self.add_sync(&mut records).await?;
+            let row = self.db.one("SELECT name FROM collections WHERE id = $1", args![collection_id]).await?;
+            let name = row.map_or(Ok(String::new()), |row| row.text("name"))?;
+            for (found, record) in items.iter_mut().filter(of).zip(records) {
+                found.record = record;
+                found.collection.clone_from(&name);
+            }
+        }
+        let mut select = Select::new(
+            "SELECT v.record_id, v.actor, v.connection_id FROM revisions v
+             JOIN records r ON r.id = v.record_id AND r.revision = v.revision WHERE 1 = 1",
+            args![],
+        );
+        select.and_any("v.record_id", items.iter().map(|found| found.record.id));
+        for row in self.db.select(select.all()).await? {
+            let id = RecordId(row.id("record_id")?);
+            if let Some(found) = items.iter_mut().find(|found| found.record.id == id) {
+                found.changed_by = row.text("actor")?;
+                found.changed_through = row.maybe_id("connection_id")?.map(ConnectionId);
+            }
+        }
+        Ok(())
+    }
+
+    /// Lists the folders directly below a prefix (empty, or with a slash at its end) of a collection, the first
+    /// forty by name. Each is found by one look into the index, so that a large collection costs no more.
+    ///
+    /// # Errors
+    /// [`StoreError`], as everywhere here.
+    pub async fn folders(&self, collection_id: CollectionId, prefix: &str) -> Result<Vec<String>, StoreError> {
+        let mut folders: Vec<String> = Vec::new();
+        let mut from = prefix.to_owned();
+        let end = after_prefix(prefix);
+        let sql = "SELECT path FROM records WHERE collection_id = $1 AND deleted_us IS NULL AND path >= $2
+                   ORDER BY path LIMIT 1";
+        let mut looks = 0;
+        while folders.len() < FOLDERS_MAX && looks < 4 * FOLDERS_MAX {
+            looks += 1;
+            let Some(row) = self.db.one(sql, args![collection_id, from.as_str()]).await? else { break };
+            let path = row.text("path")?;
+            if end.as_deref().is_some_and(|end| path.as_str() >= end) {
+                break;
+            }
+            let below = path.get(prefix.len()..).unwrap_or_default();
+            from = match below.split_once('/') {
+                Some((name, _)) => {
+                    folders.push(name.to_owned());
+                    let Some(next) = after_prefix(&format!("{prefix}{name}/")) else { break };
+                    next
+                }
+                // The least text after a path is the path with the least character.
+                None => format!("{path}\u{1}"),
+            };
+        }
+        Ok(folders)
+    }
+}
+
+fn ranked(place: &str) -> Result<(i64, Uuid, &str), StoreError> {
+    let foreign = || StoreError::invalid("cursor", "is not one of this list: take `next_cursor` of the page before");
+    let (rank, rest) = place.split_once(':').ok_or_else(foreign)?;
+    let (id, path) = rest.split_once(':').ok_or_else(foreign)?;
+    Ok((rank.parse().map_err(|_| foreign())?, id.parse().map_err(|_| foreign())?, path))
+}
+
+fn found(row: &Row) -> Result<Found, StoreError> {
+    Ok(Found {
+        record: record(row)?,
+        collection: String::new(),
+        changed_by: String::new(),
+        changed_through: None,
+        rank: row.int("rank")?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use vaultterm_reconcile::Mode;
+
+    use super::{Search, Standing};
+    use crate::{
+        InstanceRole, Page,
+        testing::{House, new_record, new_user},
+    };
+
+    async fn found(house: &House, search: &Search) -> Vec<String> {
+        let mut page = Page { limit: 2, cursor: None };
+        let mut paths = Vec::new();
+        loop {
+            let listed = house.store.search(house.owner.id, search, &page).await.unwrap();
+            paths.extend(listed.items.into_iter().map(|found| format!("{}:{}", found.collection, found.record.path)));
+            page.cursor = listed.next_cursor;
+            if page.cursor.is_none() {
+                return paths;
+            }
+        }
+    }
+
+    fn by(query: &str) -> Search {
+        Search { query: Some(query.to_owned()), ..Search::default() }
+    }
+
+    #[tokio::test]
+    async fn the_best_match_comes_first_and_pages_follow_one_another() {
+        let house = House::new().await;
+        for path in ["web/db", "db/web", "old/my-db", "old/dbase", "old/adbz", "DB", "old/my_db-2", "other"] {
+            house.save(path, json!({"x": 1})).await.unwrap();
+        }
+        let all = found(&house, &by("db")).await;
+        let expected = ["DB", "web/db", "old/dbase", "old/my-db", "old/my_db-2", "old/adbz", "db/web"];
+        assert_eq!(all, expected.map(|path| format!("infra:{path}")));
+        assert_eq!(found(&house, &by("old my")).await, ["infra:old/my-db", "infra:old/my_db-2"]);
+        assert_eq!(found(&house, &by("%")).await, [""; 0]);
+        assert_eq!(found(&house, &Search::default()).await.len(), 8);
+    }
+
+    #[tokio::test]
+    async fn only_collections_of_the_person_are_searched() {
+        let house = House::new().await;
+        house.save("a", json!({"x": 1})).await.unwrap();
+        let store = &house.store;
+        let bob = store.create_user(&house.ann(), new_user("bob@example.com", InstanceRole::Owner)).await.unwrap();
+        let other = store.create_collection(&house.ann(), "other", bob.id).await.unwrap();
+        store.create_record(&house.ann(), other.id, new_record("b", json!({"x": 1}))).await.unwrap();
+        assert_eq!(found(&house, &Search::default()).await, ["infra:a"]);
+        let search = Search { collection: Some(other.id), ..Search::default() };
+        assert_eq!(found(&house, &search).await, [""; 0]);
+        let listed = store.search(bob.id, &Search::default(), &Page::default()).await.unwrap().items;
+        assert_eq!((listed.len(), listed[0].changed_by.as_str()), (1, "ann@example.com"));
+    }
+
+    #[tokio::test]
+    async fn records_are_narrowed_by_how_they_stand_with_vault() {
+        let house = House::new().await;
+        house.save("here", json!({"x": 1})).await.unwrap();
+        let of = |standing| Search { standing: Some(standing), ..Search::default() };
+        assert_eq!(found(&house, &of(Standing::HereOnly)).await, ["infra:here"]);
+        let connection = house.connect("kv", Mode::Bidirectional, "").await.unwrap();
+        let run = house.begin(connection.id, vaultterm_sync::Trigger::Manual).await;
+        house.import(&run, "both", json!({"x": 1})).await;
+        assert_eq!(found(&house, &of(Standing::HereOnly)).await, [""; 0]);
+        assert_eq!(found(&house, &of(Standing::InStep)).await, ["infra:both"]);
+        assert_eq!(found(&house, &of(Standing::Differs)).await, ["infra:here"]);
+        assert_eq!(found(&house, &of(Standing::NeedsDecision)).await, [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn folders_are_listed_one_floor_at_a_time() {
+        let house = House::new().await;
+        for path in ["a/b/c", "a/b/d", "a/e", "f", "g/h", "a-b/c"] {
+            house.save(path, json!({"x": 1})).await.unwrap();
+        }
+        let folders = async |prefix: &str| house.store.folders(house.collection, prefix).await.unwrap();
+        assert_eq!(folders("").await, ["a-b", "a", "g"]);
+        assert_eq!(folders("a/").await, ["b"]);
+        assert_eq!(folders("a/b/").await, [""; 0]);
+        assert_eq!(folders("none/").await, [""; 0]);
+    }
+}

@@ -1,0 +1,234 @@
+//! Sessions of browsers: 256 bit, stored only as keyed digests, apart from API tokens.
+
+use uuid::Uuid;
+use vaultterm_ledger::{Action, ObjectKind};
+use vaultterm_sealing::SecretText;
+
+use crate::{
+    Context, Store, StoreError, User,
+    context::Facts as _,
+    sql::{Row, args},
+    users,
+};
+
+/// How long a session lasts without a request, in microseconds.
+pub const SESSION_IDLE_US: i64 = 30 * 60 * 1_000_000;
+/// How long a session lasts at most, in microseconds.
+const LASTS_US: i64 = 12 * 3_600 * 1_000_000;
+/// How old the moment of the last request may be before it is noted again.
+const SEEN_EVERY_US: i64 = 60_000_000;
+/// How long a session that ended is kept, to know whose it was.
+const KEPT_US: i64 = 24 * 3_600 * 1_000_000;
+
+/// A login of a person in a browser.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// Id.
+    pub id: Uuid,
+    /// Whose.
+    pub user_id: Uuid,
+    /// The browser and the system, in words.
+    pub device: String,
+    /// The address that the login came from.
+    pub source_ip: Option<String>,
+    /// Microseconds.
+    pub began_us: i64,
+    /// When the last request came, in microseconds; up to a minute old.
+    pub seen_us: i64,
+    /// When it ends in any case, in microseconds.
+    pub ends_us: i64,
+}
+
+impl Session {
+    /// Returns when it ends if no further request comes, in microseconds.
+    #[must_use]
+    pub fn ends_idle_us(&self) -> i64 {
+        self.ends_us.min(self.seen_us + SESSION_IDLE_US)
+    }
+}
+
+impl Store {
+    /// Begins a session of a person and returns it with the text for the cookie, which is not stored
+    /// (`LOGIN_SUCCEEDED`; the back-off after wrong passwords is cleared).
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when there is no such person.
+    pub async fn begin_session(
+        &self,
+        context: &Context,
+        user_id: Uuid,
+        device: &str,
+    ) -> Result<(Session, SecretText), StoreError> {
+        let text = SecretText::draw("vts_")?;
+        let session = Session {
+            id: Uuid::now_v7(),
+            user_id,
+            device: device.to_owned(),
+            source_ip: context.source_ip.clone(),
+            began_us: context.now_us,
+            seen_us: context.now_us,
+            ends_us: context.now_us + LASTS_US,
+        };
+        let mut tx = self.db.write().await?;
+        let sql = "UPDATE users SET failures = 0, locked_until_us = 0 WHERE id = $1 RETURNING email";
+        let user = tx.one(sql, args![user_id]).await?.ok_or(StoreError::NotFound("user"))?;
+        let email = user.text("email")?;
+        let sql = "DELETE FROM sessions WHERE user_id = $1 AND (ends_us <= $2 OR seen_us <= $3)";
+        let long_ago = context.now_us - KEPT_US;
+        tx.run(sql, args![user_id, long_ago, long_ago - SESSION_IDLE_US]).await?;
+        tx.run(
+            "INSERT INTO sessions (id, user_id, digest, device, source_ip, began_us, seen_us, ends_us)
+             VALUES ($1, $2, $3, $4, $5, $6, $6, $7)",
+            args![
+                session.id,
+                user_id,
+                self.keyring.token_digest(text.expose()),
+                session.device.as_str(),
+                session.source_ip.as_deref(),
+                session.began_us,
+                session.ends_us,
+            ],
+        )
+        .await?;
+        let draft = context.draft(Action::LoginSucceeded, ObjectKind::User, user_id, Some(&email));
+        tx.audit(draft.with("session", session.id).with("device", device));
+        tx.commit().await?;
+        Ok((session, text))
+    }
+
+    /// Finds the session and the person that the text of a cookie belongs to. `None` when the session is
+    /// unknown or has ended, or the person is disabled. Notes that the session was used, for
+    /// [`Store::write_last_uses`], and writes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`], as everywhere here.
+    pub async fn session(&self, text: &str, now_us: i64) -> Result<Option<(User, Session)>, StoreError> {
+        let Some(mut session) = self.any_session(text).await? else { return Ok(None) };
+        if session.ends_idle_us() <= now_us {
+            return Ok(None);
+        }
+        let sql = "SELECT * FROM users WHERE id = $1 AND disabled = 0";
+        let Some(row) = self.db.one(sql, args![session.user_id]).await? else { return Ok(None) };
+        if session.seen_us < now_us - SEEN_EVERY_US {
+            self.last_uses.note(session.id, now_us);
+            session.seen_us = now_us;
+        }
+        Ok(Some((users::user(&row)?, session)))
+    }
+
+    /// Finds whose session the text of a cookie belongs to, also when the session has ended.
+    ///
+    /// # Errors
+    /// [`StoreError`], as everywhere here.
+    pub async fn session_owner(&self, text: &str) -> Result<Option<Uuid>, StoreError> {
+        Ok(self.any_session(text).await?.map(|session| session.user_id))
+    }
+
+    /// Ends a session (`LOGGED_OUT`). A session that is gone already is no error.
+    ///
+    /// # Errors
+    /// [`StoreError`], as everywhere here.
+    pub async fn end_session(&self, context: &Context, id: Uuid) -> Result<(), StoreError> {
+        let mut tx = self.db.write().await?;
+        let Some(row) = tx.one("DELETE FROM sessions WHERE id = $1 RETURNING user_id", args![id]).await? else {
+            return Ok(());
+        };
+        let draft = context.draft(Action::LoggedOut, ObjectKind::Token, id, Some("session"));
+        tx.audit(draft.about(ObjectKind::User, row.id("user_id")?));
+        tx.commit().await
+    }
+
+    /// Finds a session, ended or not, with the last use that is not written yet.
+    async fn any_session(&self, text: &str) -> Result<Option<Session>, StoreError> {
+        let digest = self.keyring.token_digest(text);
+        let row = self.db.one("SELECT * FROM sessions WHERE digest = $1", args![digest]).await?;
+        let Some(row) = row else { return Ok(None) };
+        let session = session(&row)?;
+        let seen_us = self.last_uses.of(session.id).map_or(session.seen_us, |noted| noted.max(session.seen_us));
+        Ok(Some(Session { seen_us, ..session }))
+    }
+}
+
+fn session(row: &Row) -> Result<Session, StoreError> {
+    Ok(Session {
+        id: row.id("id")?,
+        user_id: row.id("user_id")?,
+        device: row.text("device")?,
+        source_ip: row.maybe_text("source_ip")?,
+        began_us: row.int("began_us")?,
+        seen_us: row.int("seen_us")?,
+        ends_us: row.int("ends_us")?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use vaultterm_ledger::Action;
+
+    use super::{LASTS_US, SESSION_IDLE_US};
+    use crate::{
+        InstanceRole, UserUpdate,
+        testing::{House, NOW_US, new_user, somebody},
+    };
+
+    #[tokio::test]
+    async fn a_session_ends_half_an_hour_after_the_last_request_and_in_any_case_after_twelve_hours() {
+        let house = House::new().await;
+        let store = &house.store;
+        let (_, text) = store.begin_session(&house.ann(), house.owner.id, "Firefox").await.unwrap();
+        let holds = async |now_us| store.session(text.expose(), now_us).await.unwrap().is_some();
+        assert!(!holds(NOW_US + SESSION_IDLE_US).await, "nobody was seen for half an hour");
+        let mut now_us = NOW_US;
+        while now_us + SESSION_IDLE_US / 2 < NOW_US + LASTS_US {
+            now_us += SESSION_IDLE_US / 2;
+            assert!(holds(now_us).await, "after {} s", (now_us - NOW_US) / 1_000_000);
+            // What was noted counts before it is written, and after.
+            store.write_last_uses().await.unwrap();
+        }
+        assert!(!holds(NOW_US + LASTS_US).await);
+        assert_eq!(store.session_owner(text.expose()).await.unwrap(), Some(house.owner.id));
+        assert_eq!(store.session_owner("vts_none").await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_session_is_no_api_token_and_an_api_token_is_no_session() {
+        let house = House::new().await;
+        let (_, text) = house.store.begin_session(&house.ann(), house.owner.id, "Firefox").await.unwrap();
+        assert!(house.store.authenticate(text.expose(), NOW_US).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_new_password_another_role_and_a_disabled_person_end_every_session() {
+        let house = House::new().await;
+        let store = &house.store;
+        let bob = store.create_user(&house.ann(), new_user("bob@example.com", InstanceRole::Member)).await.unwrap();
+        let changes = [
+            (UserUpdate { name: Some("Bob".to_owned()), ..UserUpdate::default() }, true),
+            (UserUpdate { role: Some(InstanceRole::Admin), ..UserUpdate::default() }, false),
+            (UserUpdate { password_hash: Some("$argon2id$y".to_owned()), ..UserUpdate::default() }, false),
+            (UserUpdate { disabled: Some(true), ..UserUpdate::default() }, false),
+        ];
+        for (revision, (update, stays)) in (1..).zip(changes) {
+            let (_, text) = store.begin_session(&house.ann(), bob.id, "Firefox").await.unwrap();
+            let told = format!("{update:?}");
+            store.update_user(&house.ann(), bob.id, revision, update).await.unwrap();
+            assert_eq!(store.session(text.expose(), NOW_US).await.unwrap().is_some(), stays, "{told}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_login_clears_the_back_off_and_a_logout_is_audited_once() {
+        let house = House::new().await;
+        let store = &house.store;
+        store.record_login_failure(&somebody(), "ann@example.com", NOW_US + 5).await.unwrap();
+        let (session, text) = store.begin_session(&house.ann(), house.owner.id, "Firefox").await.unwrap();
+        let row = store.login_row("ann@example.com").await.unwrap().unwrap();
+        assert_eq!((row.failures, row.locked_until_us), (0, 0));
+        store.end_session(&house.ann(), session.id).await.unwrap();
+        store.end_session(&house.ann(), session.id).await.unwrap();
+        assert!(store.session(text.expose(), NOW_US).await.unwrap().is_none());
+        let audited = house.audited().await;
+        assert_eq!(audited.iter().filter(|action| **action == Action::LoggedOut).count(), 1);
+        assert_eq!(audited.last(), Some(&Action::LoggedOut));
+    }
+}
