@@ -1,6 +1,6 @@
 //! What a caller may do: every rule of the product, once, for every surface.
 //!
-//! A surface (the HTTP API, later the pages) finds out who asks, makes a [`Caller`], calls one function of
+//! A surface (the HTTP API, the pages) finds out who asks, makes a [`Caller`], calls one function of
 //! this crate, and shows what the function returned. An operation checks access first, then what was
 //! asked for, and then does it. If it does not do it, it returns a [`Refusal`], which names no status
 //! and no command: each surface words what to do next in its own way.
@@ -30,6 +30,7 @@ pub mod login;
 mod matrix;
 pub mod members;
 mod names;
+pub mod outline;
 mod part;
 mod password;
 pub mod people;
@@ -40,7 +41,9 @@ mod refusal;
 mod root_key;
 pub mod runs;
 mod services;
+pub mod sessions;
 mod standing;
+pub mod surroundings;
 #[cfg(test)]
 mod testing;
 mod throttle;

@@ -39,22 +39,12 @@ pub async fn log_in(
     email: &str,
     password: Zeroizing<String>,
 ) -> Result<LoggedIn, Refusal> {
-    services.throttle.attempt(origin.source_ip)?;
-    let _turn = services.turns.at(email).await;
-    let row = services.store.login_row(email).await?;
-    let now_us = services.now_us();
-    refuse_locked(row.as_ref(), now_us)?;
-    let phc = row.as_ref().and_then(|row| row.password_hash.clone());
-    let fits = services.passwords.verify(password, phc).await?;
-    let Some(row) = row.filter(|row| fits && !row.user.disabled) else {
-        record_failure(services, &anonymous(services, origin), email).await?;
-        return Err(Refusal::new(RefusalKind::LoginRefused, "the e-mail address or the password is wrong"));
-    };
-    let actor = Actor { kind: ActorKind::User, id: row.user.id, name: row.user.email.clone() };
+    let user = prove(services, origin, email, password).await?;
+    let actor = Actor { kind: ActorKind::User, id: user.id, name: user.email.clone() };
     let context = Context { actor, ..anonymous(services, origin) };
-    let expires_us = now_us + LOGIN_HOLDS_US;
+    let expires_us = context.now_us + LOGIN_HOLDS_US;
     let new = NewToken {
-        user_id: row.user.id,
+        user_id: user.id,
         kind: TokenKind::Login,
         name: "login".to_owned(),
         scopes: Scope::ALL.to_vec(),
@@ -62,6 +52,29 @@ pub async fn log_in(
     };
     let (_, token) = services.store.issue_token(&context, new).await?;
     Ok(LoggedIn { token, expires_us })
+}
+
+/// Finds the person with this address and password. A wrong password counts, and is audited.
+///
+/// # Errors
+/// As [`log_in`].
+pub(crate) async fn prove(
+    services: &Services,
+    origin: &Origin,
+    email: &str,
+    password: Zeroizing<String>,
+) -> Result<User, Refusal> {
+    services.throttle.attempt(origin.source_ip)?;
+    let _turn = services.turns.at(email).await;
+    let row = services.store.login_row(email).await?;
+    refuse_locked(row.as_ref(), services.now_us())?;
+    let phc = row.as_ref().and_then(|row| row.password_hash.clone());
+    let fits = services.passwords.verify(password, phc).await?;
+    if let Some(row) = row.filter(|row| fits && !row.user.disabled) {
+        return Ok(row.user);
+    }
+    record_failure(services, &anonymous(services, origin), email).await?;
+    Err(Refusal::new(RefusalKind::LoginRefused, "the e-mail address or the password is wrong"))
 }
 
 /// Revokes the credential of the caller.

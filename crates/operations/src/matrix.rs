@@ -69,6 +69,8 @@ macro_rules! row {
     };
 }
 
+mod of_pages;
+
 const STALE: ReadAt = ReadAt::Revision(999);
 
 fn part() -> Part {
@@ -271,7 +273,7 @@ fn of_the_installation() -> Vec<Row> {
 }
 
 fn rows() -> Vec<Row> {
-    [of_records(), of_connections(), of_the_installation()].into_iter().flatten().collect()
+    [of_records(), of_connections(), of_the_installation(), of_pages::rows()].into_iter().flatten().collect()
 }
 
 /// What happened to a caller.

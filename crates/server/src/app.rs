@@ -1,15 +1,21 @@
 //! The state of the server.
 
+use std::{ops::Deref, sync::Arc};
+
 use axum::extract::FromRef;
 use vaultterm_hcv::VaultConnector;
 use vaultterm_operations::{RootKeeper, RootKeys, Services, Settings};
 use vaultterm_sealing::RootKey;
 use vaultterm_store::Store;
 
-/// The state of the server: what operations work with. Cheap to clone.
+use crate::drafts::Drafts;
+
+/// The state of the server: what operations work with, and what only pages need. Cheap to clone.
 #[derive(Clone)]
 pub struct App {
     pub(crate) services: Services,
+    /// Forms that wait for their person to log in again.
+    pub(crate) drafts: Arc<Drafts>,
 }
 
 impl App {
@@ -23,12 +29,21 @@ impl App {
         settings: Settings,
     ) -> Self {
         let keys = RootKeys::new(keeper, root);
-        Self { services: Services::new(store, keys, connector, settings) }
+        Self { services: Services::new(store, keys, connector, settings), drafts: Arc::default() }
     }
 
     /// Has the license read again by the next look at what is due, whether it looks changed or not.
     pub fn read_license_again(&self) {
         self.services.license.read_again();
+    }
+}
+
+/// A page passes `&app` to operations.
+impl Deref for App {
+    type Target = Services;
+
+    fn deref(&self) -> &Services {
+        &self.services
     }
 }
 

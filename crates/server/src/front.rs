@@ -20,6 +20,7 @@ use crate::{
     api::livez,
     gate,
     problem::{Kind, Problem},
+    web,
 };
 
 /// The server's routes, once there are any.
@@ -65,6 +66,8 @@ fn sealed() -> Router {
     Router::new()
         .route("/livez", get(livez))
         .route("/api/v1/livez", get(livez))
+        // What the page of a refusal loads.
+        .route("/static/{hash}/{name}", get(web::assets::file))
         .fallback(refuse)
         .layer(middleware::from_fn(gate::pass))
 }

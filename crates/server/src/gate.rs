@@ -15,6 +15,7 @@ use uuid::Uuid;
 use crate::{
     problem::{Kind, Problem},
     request::too_large,
+    web,
 };
 use vaultterm_operations::Origin;
 
@@ -32,6 +33,8 @@ const HEADERS: [(HeaderName, &str); 7] = [
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// What every address of the API begins with: problems there are documents, whoever asks.
+const API: &str = "/api/";
 
 /// The outermost layer.
 pub(crate) async fn pass(mut request: Request, next: Next) -> Response {
@@ -43,10 +46,12 @@ pub(crate) async fn pass(mut request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map_or("-".to_owned(), |path| path.as_str().to_owned());
     request.extensions_mut().insert(Origin { request_id: request_id.clone(), source_ip });
 
+    let page = !request.uri().path().starts_with(API) && web::asks_page(request.headers());
+
     // Whatever is logged on the way carries the id that the answer tells.
     let on_the_way = tracing::error_span!("request", id = request_id);
     let response = next.run(request).instrument(on_the_way).await;
-    let mut response = in_one_form(response, &request_id);
+    let mut response = in_one_form(response, &request_id, page);
     let status = response.status().as_u16();
     let ms = start.elapsed().as_millis();
     tracing::info!(%method, route, status, ms, request = request_id, "request");
@@ -60,8 +65,8 @@ pub(crate) async fn pass(mut request: Request, next: Next) -> Response {
     response
 }
 
-/// Turns every refusal into a problem document with the request's id.
-fn in_one_form(mut response: Response, request_id: &str) -> Response {
+/// Turns every refusal into a problem document with the request's id, or into a page for somebody who asked for one.
+fn in_one_form(mut response: Response, request_id: &str, page: bool) -> Response {
     let problem = response.extensions_mut().remove::<Problem>();
     let problem = problem.or_else(|| {
         let is_ours =
@@ -80,7 +85,12 @@ fn in_one_form(mut response: Response, request_id: &str) -> Response {
     });
     let Some(problem) = problem else { return response };
     let allowed = response.headers_mut().remove(header::ALLOW);
-    let mut rendered = problem.render(request_id);
+    let mut rendered = if page {
+        let advice = response.extensions_mut().remove::<web::Advice>();
+        web::refused_page(&problem, advice, request_id)
+    } else {
+        problem.render(request_id)
+    };
     if let Some(allowed) = allowed {
         rendered.headers_mut().insert(header::ALLOW, allowed);
     }

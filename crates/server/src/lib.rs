@@ -10,6 +10,7 @@ mod api;
 mod app;
 mod caller;
 mod carry_out;
+mod drafts;
 mod front;
 mod gate;
 mod idempotency;

@@ -158,6 +158,26 @@ fn vault_parts(class: FaultClass) -> Parts {
 pub struct Problem(Box<Document>);
 
 impl Problem {
+    /// Returns what kind of problem it is, in words.
+    pub(crate) fn title(&self) -> &str {
+        &self.0.title
+    }
+
+    /// Returns what happened, in words.
+    pub(crate) fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
+    /// Returns what to do, in words of the API.
+    pub(crate) fn advice(&self) -> Option<&str> {
+        self.0.hint.as_deref()
+    }
+
+    /// Returns how many seconds to wait.
+    pub(crate) fn wait_seconds(&self) -> Option<u64> {
+        self.0.retry_after
+    }
+
     pub(crate) fn new(kind: Kind, detail: impl Into<String>) -> Self {
         let Parts { status, slug, title, retryable } = kind.parts();
         Self(Box::new(Document {

@@ -59,7 +59,7 @@ impl Store {
         user_id: Uuid,
         device: &str,
     ) -> Result<(Session, SecretText), StoreError> {
-        let text = SecretText::draw("vts_")?;
+        let text = SecretText::draw("vtb_")?;
         let session = Session {
             id: Uuid::now_v7(),
             user_id,
@@ -187,7 +187,7 @@ mod tests {
         }
         assert!(!holds(NOW_US + LASTS_US).await);
         assert_eq!(store.session_owner(text.expose()).await.unwrap(), Some(house.owner.id));
-        assert_eq!(store.session_owner("vts_none").await.unwrap(), None);
+        assert_eq!(store.session_owner("vtb_none").await.unwrap(), None);
     }
 
     #[tokio::test]

@@ -166,7 +166,7 @@ pub(crate) fn router(app: App) -> Router {
         // Where orchestrators look for them.
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
-        .route("/setup", get(web::form).post(web::submit))
+        .merge(web::router(&app))
         .fallback(gate::nothing_here)
         .layer(DefaultBodyLimit::max(crate::request::BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(app.services.tasks.clone(), carry_out::to_its_end))

@@ -135,7 +135,7 @@ async fn print_link(store: &Store, config: &ServerConfig, app: &App) -> Result<(
     let expires_us = context.now_us + LINK_HOLDS_US;
     store.store_setup_link(&context, token.expose(), expires_us).await.map_err(|error| broken(&error))?;
     let scheme = if config.tls.is_some() { "https" } else { "http" };
-    let link = format!("{scheme}://{}/setup?token={}", config.listen, token.expose());
+    let link = format!("{scheme}://{}/setup#{}", config.listen, token.expose());
     let expires_at = jiff::Timestamp::from_microsecond(expires_us).unwrap_or(jiff::Timestamp::MAX).to_string();
     let directory = config.data_dir.display().to_string();
     let answer = json!({ "data_dir": directory, "setup_link": link, "expires_at": expires_at });

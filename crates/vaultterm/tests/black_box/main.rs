@@ -21,6 +21,7 @@ mod house;
 mod kills;
 mod license;
 mod neighbours;
+mod pages;
 mod receiver;
 mod records;
 mod refusals;

@@ -1,0 +1,27 @@
+//! What surrounds every page for one person: their collections, and what waits for them.
+
+use vaultterm_store::{Collection, Page, Waiting};
+
+use crate::{caller::Caller, refusal::Refusal, services::Services};
+
+/// Collections that are named beside a page; a person with more of them searches.
+const COLLECTIONS_MAX: u32 = 60;
+
+/// What surrounds a page.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// The person's collections, by name, the first sixty.
+    pub collections: Vec<Collection>,
+    /// What waits in them.
+    pub waiting: Waiting,
+}
+
+/// Finds what surrounds a page for a caller.
+///
+/// # Errors
+/// When the database fails.
+pub async fn of(services: &Services, caller: &Caller) -> Result<Surroundings, Refusal> {
+    let page = Page { limit: COLLECTIONS_MAX, cursor: None };
+    let collections = services.store.collections(Some(caller.user.id), &page).await?.items;
+    Ok(Surroundings { collections, waiting: services.store.waiting(caller.user.id).await? })
+}

@@ -1,0 +1,24 @@
+// Requests of the page to its own server, in JSON. A session that expired asks for the login in a dialog
+// and then repeats the request, so that nothing that was typed is lost.
+import { logInAgain } from "./again.js";
+
+export async function ask(address, fields = {}) {
+  const request = () =>
+    fetch(address, {
+      method: "POST",
+      credentials: "same-origin",
+      headers: { accept: "application/json", "content-type": "application/x-www-form-urlencoded" },
+      body: new URLSearchParams(fields),
+    });
+  let answer = await request();
+  if (answer.status === 401 && (await logInAgain())) answer = await request();
+  const body = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Error(body.detail ?? `the server answered ${answer.status}`);
+  return body;
+}
+
+/** Says what happened in the one status line of the page. */
+export function say(text) {
+  const line = document.querySelector("[role=status]");
+  if (line) line.textContent = text;
+}

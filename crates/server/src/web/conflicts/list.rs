@@ -1,0 +1,110 @@
+//! `/conflicts`: every open conflict of the person's collections.
+
+use askama::Template;
+use axum::{
+    extract::{Query, State},
+    response::Response,
+};
+use serde::Deserialize;
+use uuid::Uuid;
+use vaultterm_operations::{Part, conflicts, outline};
+use vaultterm_sync::{ConflictStatus, StoredConflict};
+
+use crate::{
+    app::App,
+    web::{
+        assets,
+        frame::{Frame, Here},
+        link::Query as Address,
+        page::show,
+        parts,
+        refused::Refused,
+        sync::words::conflict as kind_words,
+        visitor::Visitor,
+        words::{Moment, counted},
+    },
+};
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Asked {
+    connection: String,
+    cursor: String,
+}
+
+/// A row of the list.
+#[derive(Debug)]
+pub(crate) struct Row {
+    id: Uuid,
+    connection: String,
+    path: String,
+    kind: &'static str,
+    fields: String,
+    since: Moment,
+}
+
+/// The page.
+#[derive(Debug, Default, Template)]
+#[template(path = "conflicts/list.html")]
+pub(crate) struct ListPage {
+    frame: Frame,
+    title: String,
+    rows: Vec<Row>,
+    next: Option<String>,
+}
+
+/// `GET /conflicts`
+pub(crate) async fn list(
+    State(app): State<App>,
+    visitor: Visitor,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Refused> {
+    let connection = asked.connection.parse().ok();
+    let part = Part { limit: None, cursor: Some(asked.cursor).filter(|cursor| !cursor.is_empty()) };
+    let open = Some(ConflictStatus::Open.as_str());
+    let found = conflicts::list(&app, &visitor.caller, connection, open, part).await?;
+    let connections = outline::connections(&app, &visitor.caller).await?;
+    let now_us = app.now_us();
+    let row = |stored: &StoredConflict| Row {
+        id: stored.id.0,
+        connection: connections
+            .iter()
+            .find(|known| known.connection.id == stored.connection_id)
+            .map_or_else(String::new, |found| found.connection.name.clone()),
+        path: stored.conflict.path.as_str().to_owned(),
+        kind: kind_words(stored.conflict.kind),
+        fields: stored.conflict.diverged.join(", "),
+        since: Moment::seen(stored.first_seen.0.div_euclid(1_000), now_us),
+    };
+    let rows: Vec<Row> = found.items.iter().map(row).collect();
+    let frame = Frame::around(&app, &visitor, Here::Conflicts).await?;
+    Ok(show(&ListPage {
+        title: match frame.open_conflicts {
+            0 => "No conflicts".to_owned(),
+            count => counted(count, "conflict needs a decision", "conflicts need a decision"),
+        },
+        next: found.next_cursor.map(|cursor| {
+            Address::default().with("connection", &asked.connection).with("cursor", cursor).on("/conflicts")
+        }),
+        rows,
+        frame,
+    }))
+}
+
+#[cfg(test)]
+pub(crate) mod samples {
+    use super::*;
+
+    pub(crate) fn pages() -> Vec<(&'static str, String)> {
+        let row = Row {
+            id: Uuid::nil(),
+            connection: "<b>".to_owned(),
+            path: "apps/<b>".to_owned(),
+            kind: "both sides changed it",
+            fields: "<b>".to_owned(),
+            since: Moment::seen(0, 1),
+        };
+        let page = |rows| ListPage { title: "3 conflicts need a decision".to_owned(), rows, ..ListPage::default() };
+        vec![("conflicts", page(vec![row]).render().unwrap()), ("no conflicts", page(Vec::new()).render().unwrap())]
+    }
+}

@@ -1,0 +1,136 @@
+//! What surrounds a page: the places, the collections, what waits, and who is logged in.
+
+use uuid::Uuid;
+use vaultterm_operations::{Services, surroundings};
+
+use super::{link, refused::Refused, visitor::Visitor, words::counted};
+
+/// Which place a page belongs to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Here {
+    Overview,
+    #[default]
+    Records,
+    Conflicts,
+    Trash,
+}
+
+/// What surrounds a page.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Frame {
+    pub(crate) who: String,
+    pub(crate) email: String,
+    pub(crate) role: &'static str,
+    /// What was searched for.
+    pub(crate) query: String,
+    pub(crate) collections: Vec<Shelf>,
+    pub(crate) here: Here,
+    pub(crate) open_conflicts: u64,
+    pub(crate) stopped: u64,
+    pub(crate) running: u64,
+}
+
+/// A collection beside a page.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Shelf {
+    pub(crate) id: Uuid,
+    pub(crate) name: String,
+    pub(crate) href: String,
+    pub(crate) records: u64,
+    pub(crate) here: bool,
+    /// The folders of the collection that the page is about.
+    pub(crate) folders: Vec<Folder>,
+}
+
+/// A folder of a collection: what its records' paths begin with.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Folder {
+    pub(crate) name: String,
+    pub(crate) href: String,
+    pub(crate) here: bool,
+}
+
+/// A place that a page may belong to.
+pub(crate) struct Place {
+    pub(crate) name: &'static str,
+    pub(crate) icon: &'static str,
+    pub(crate) href: &'static str,
+    pub(crate) here: bool,
+    pub(crate) count: u64,
+}
+
+/// Something that waits, in the head of every page.
+pub(crate) struct Wait {
+    pub(crate) words: String,
+    pub(crate) icon: &'static str,
+    pub(crate) href: &'static str,
+    /// A person has to act.
+    pub(crate) attention: bool,
+}
+
+impl Frame {
+    /// Finds what surrounds a page for a visitor.
+    pub(crate) async fn around(services: &Services, visitor: &Visitor, here: Here) -> Result<Self, Refused> {
+        let found = surroundings::of(services, &visitor.caller).await?;
+        let user = &visitor.caller.user;
+        let shelf = |collection: vaultterm_store::Collection| Shelf {
+            id: collection.id.0,
+            href: link::records_in(collection.id.0, ""),
+            name: collection.name,
+            records: collection.records,
+            here: false,
+            folders: Vec::new(),
+        };
+        Ok(Self {
+            who: user.name.clone(),
+            email: user.email.clone(),
+            role: user.role.as_str(),
+            query: String::new(),
+            collections: found.collections.into_iter().map(shelf).collect(),
+            here,
+            open_conflicts: found.waiting.open_conflicts,
+            stopped: found.waiting.stopped,
+            running: found.waiting.running,
+        })
+    }
+
+    /// Marks the collection that the page is about.
+    pub(crate) fn in_collection(mut self, id: Uuid) -> Self {
+        for shelf in &mut self.collections {
+            shelf.here = shelf.id == id;
+        }
+        self
+    }
+
+    /// Lists the places.
+    pub(crate) fn places(&self) -> Vec<Place> {
+        let place = |here: Here, name, icon, href, count| Place {
+            name,
+            icon,
+            href,
+            count,
+            here: self.here == here && !self.collections.iter().any(|shelf| shelf.here),
+        };
+        vec![
+            place(Here::Overview, "Overview", "gauge", "/", 0),
+            place(Here::Records, "All records", "key-round", "/records", 0),
+            place(Here::Conflicts, "Conflicts", "git-compare", "/conflicts", self.open_conflicts),
+            place(Here::Trash, "Trash", "trash-2", "/trash", 0),
+        ]
+    }
+
+    /// Lists what waits.
+    pub(crate) fn waits(&self) -> Vec<Wait> {
+        let mut waits = Vec::new();
+        let mut add = |count: u64, words: String, icon, href, attention| {
+            if count > 0 {
+                waits.push(Wait { words, icon, href, attention });
+            }
+        };
+        let (conflicts, stopped, running) = (self.open_conflicts, self.stopped, self.running);
+        add(conflicts, counted(conflicts, "conflict", "conflicts"), "git-compare", "/conflicts", true);
+        add(stopped, format!("{stopped} stopped"), "ban", "/", true);
+        add(running, counted(running, "run", "runs"), "refresh-cw", "/", false);
+        waits
+    }
+}

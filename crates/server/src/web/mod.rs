@@ -1,0 +1,70 @@
+//! The pages: the same operations as the API, shown to people. Rendered on the server; a few scripts of our own change
+//! text only, and everything works without them.
+//!
+//! A page is a file: what it shows (a struct), what it asks of the operations (a handler), and the template beside it.
+//! Values of records never stand in a page but after a deliberate request, which is a `POST` and audited. The decisions
+//! behind this are in docs/decisions/.
+//!
+//! Start reading at [`router`], then `records/show.rs`.
+
+pub(crate) mod assets;
+mod conflicts;
+mod cookie;
+mod device;
+mod form;
+mod frame;
+mod guard;
+mod link;
+mod login;
+mod page;
+mod parts;
+mod records;
+mod refused;
+#[cfg(test)]
+mod samples;
+mod setup;
+mod sync;
+mod visitor;
+mod words;
+
+use axum::{
+    Form, Router,
+    extract::State,
+    http::HeaderMap,
+    middleware,
+    routing::{get, post},
+};
+use vaultterm_operations::Origin;
+
+pub(crate) use page::asks_page;
+pub(crate) use refused::{Advice, page as refused_page};
+use visitor::Visitor;
+
+use crate::app::App;
+
+/// Puts the pages together.
+pub(crate) fn router(app: &App) -> Router<App> {
+    let places = || records::router().merge(sync::router()).merge(conflicts::router());
+    let pages = places()
+        .route("/logout", post(login::log_out))
+        .route("/login/kept", get(login::kept))
+        .layer(middleware::from_fn_with_state(app.clone(), visitor::required));
+    let repeatable: Router = places().with_state(app.clone());
+    let carry_out = post(
+        move |state: State<App>,
+              visitor: Visitor,
+              origin: Origin,
+              headers: HeaderMap,
+              Form(kept): Form<login::Kept>| {
+            login::carry_out(state, visitor, origin, headers, repeatable.clone(), kept)
+        },
+    );
+    Router::new()
+        .route("/login", get(login::form).post(login::log_in))
+        .route("/login/again", get(login::form_again).post(login::log_in_again))
+        .route("/login/kept", carry_out)
+        .route("/setup", get(setup::form).post(setup::submit))
+        .merge(pages)
+        .layer(middleware::from_fn(guard::own_forms))
+        .route("/static/{hash}/{name}", get(assets::file))
+}

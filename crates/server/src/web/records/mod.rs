@@ -1,0 +1,52 @@
+//! The pages of records.
+
+mod draft;
+mod edit;
+mod history;
+mod list;
+mod merge;
+mod new;
+mod reveal;
+mod review;
+mod show;
+mod standing;
+mod trash;
+
+use axum::{
+    Router,
+    routing::{get, post},
+};
+
+use crate::app::App;
+
+/// Puts the pages of records together.
+pub(crate) fn router() -> Router<App> {
+    Router::new()
+        .route("/records", get(list::list))
+        .route("/trash", get(list::trash))
+        .route("/collections", post(new::collection))
+        .route("/records/new", get(new::form).post(new::submit))
+        .route("/records/{id}", get(show::show))
+        .route("/records/{id}/reveal", post(reveal::reveal))
+        .route("/records/{id}/otp", post(reveal::otp))
+        .route("/records/{id}/edit", get(edit::form).post(edit::submit))
+        .route("/records/{id}/history", get(history::history))
+        .route("/records/{id}/restore", post(trash::restore))
+        .route("/records/{id}/trash", get(trash::form).post(trash::trash))
+}
+
+#[cfg(test)]
+pub(crate) mod samples {
+    /// Every page of this folder, rendered.
+    pub(crate) fn pages() -> Vec<(&'static str, String)> {
+        [
+            super::list::samples::pages(),
+            super::show::samples::pages(),
+            super::edit::samples::pages(),
+            super::review::samples::pages(),
+            super::history::samples::pages(),
+            super::trash::samples::pages(),
+        ]
+        .concat()
+    }
+}

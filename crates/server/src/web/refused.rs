@@ -1,0 +1,82 @@
+//! Refusals as pages: what happened, and what to do, in words.
+
+use askama::Template;
+use axum::{
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use vaultterm_operations::{Next, Refusal};
+
+use super::{assets, page::show_as, parts};
+use crate::problem::Problem;
+
+/// Why a page is not shown. The gate renders it for whoever asked: as a page, or as a problem document.
+pub(crate) struct Refused(pub(crate) Refusal);
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Self(refusal)
+    }
+}
+
+/// What to do next, worded for pages. It travels with the answer to the gate.
+#[derive(Clone)]
+pub(crate) struct Advice(pub(crate) String);
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let advice = self.0.next.as_ref().and_then(advice);
+        let mut response = Problem::from(self.0).into_response();
+        if let Some(advice) = advice {
+            response.extensions_mut().insert(Advice(advice));
+        }
+        response
+    }
+}
+
+/// Words what to do next where a page differs from a command.
+pub(crate) fn advice(next: &Next) -> Option<String> {
+    let text = match next {
+        Next::LogIn => "Log in again.",
+        Next::AskOwner => "Ask an owner of this installation.",
+        Next::AskAdmin => "Ask an admin of the collection.",
+        Next::ChooseAnotherName => "Choose another name.",
+        Next::ReadAgain => "Open it again, then repeat the change.",
+        Next::LookAtConflict => "Look at the conflict again, then decide on what it shows.",
+        Next::TryAgain => "Try again in a moment.",
+        Next::WaitForRun => "Wait for the run to end, or cancel it.",
+        Next::ResumeConnection(_) => "Resume the connection first.",
+        Next::Text(text) => text,
+        _ => return None,
+    };
+    Some(text.to_owned())
+}
+
+/// The page of a refusal.
+#[derive(Template)]
+#[template(path = "refused.html")]
+pub(crate) struct RefusedPage<'a> {
+    pub(crate) title: &'a str,
+    pub(crate) detail: String,
+    pub(crate) advice: Option<String>,
+    pub(crate) request_id: &'a str,
+}
+
+/// Renders a problem as a page.
+pub(crate) fn page(problem: &Problem, advice: Option<Advice>, request_id: &str) -> Response {
+    let advice = advice.map(|advice| advice.0).or_else(|| problem.advice().map(str::to_owned));
+    let page = RefusedPage { title: problem.title(), detail: sentence(problem.detail()), advice, request_id };
+    let mut response = show_as(problem.status(), &page);
+    if let Some(seconds) = problem.wait_seconds() {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+/// Begins with a capital and ends with a full stop.
+pub(crate) fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let Some(first) = chars.next() else { return String::new() };
+    let end = if text.ends_with(['.', '?', '!']) { "" } else { "." };
+    format!("{}{}{end}", first.to_uppercase(), chars.as_str())
+}

@@ -1,0 +1,124 @@
+//! Who looks at a page: the person whose session the cookie is.
+
+use axum::{
+    body::Body,
+    extract::{FromRequestParts, Request, State},
+    http::{HeaderMap, Method, header, request::Parts},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use vaultterm_operations::{Caller, Next as Advice, Origin, Refusal, RefusalKind, sessions};
+
+use super::{cookie, guard::FETCH_SITE, link, page, refused::Refused};
+use crate::{
+    app::App,
+    drafts::{BODY_MAX, Draft},
+    problem::Problem,
+};
+
+/// A person with a session that holds.
+#[derive(Clone, Debug)]
+pub(crate) struct Visitor {
+    pub(crate) caller: Caller,
+    pub(crate) visit: sessions::Visit,
+}
+
+impl FromRequestParts<App> for Visitor {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        if let Some(known) = parts.extensions.get::<Self>() {
+            return Ok(known.clone());
+        }
+        let origin = Origin::from_request_parts(parts, app).await?;
+        let found = find(app, &parts.headers, origin).await?;
+        found.ok_or_else(|| ended().into())
+    }
+}
+
+/// Makes the refusal of a request whose session has ended.
+pub(crate) fn ended() -> Refusal {
+    Refusal::new(RefusalKind::Unauthenticated, "your session has ended").then(Advice::LogIn)
+}
+
+/// Finds the visitor that a request's cookie belongs to.
+pub(crate) async fn find(app: &App, headers: &HeaderMap, origin: Origin) -> Result<Option<Visitor>, Refusal> {
+    let Some(text) = cookie::read(headers) else { return Ok(None) };
+    let visit = sessions::resume(&app.services, text, origin).await?;
+    Ok(visit.map(|visit| Visitor { caller: visit.caller.clone(), visit }))
+}
+
+/// The layer around every page that needs a session. Without one, a page leads to the login and back; a form is kept
+/// until its person has logged in again; a script learns it by the status.
+pub(crate) async fn required(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let Some(origin) = request.extensions().get::<Origin>().cloned() else {
+        return Problem::internal(&std::io::Error::other("a page outside of the gate")).into_response();
+    };
+    match find(&app, request.headers(), origin).await {
+        Err(refusal) => Refused(refusal).into_response(),
+        Ok(Some(visitor)) => {
+            request.extensions_mut().insert(visitor);
+            next.run(request).await
+        }
+        Ok(None) if page::asks_json(request.headers()) => Refused(ended()).into_response(),
+        Ok(None) if *request.method() == Method::GET => to_login(&request),
+        Ok(None) => keep(&app, request).await,
+    }
+}
+
+fn to_login(request: &Request) -> Response {
+    let address = request.uri().path_and_query().map_or("/", |address| address.as_str());
+    let from_elsewhere = request.headers().get(FETCH_SITE).is_some_and(|site| site == "cross-site");
+    if from_elsewhere && cookie::read(request.headers()).is_none() {
+        return page::come_again(page::own_address(address));
+    }
+    page::go_to(&link::login(page::own_address(address)))
+}
+
+/// Keeps a form whose session has ended, for the person whose session it was.
+async fn keep(app: &App, request: Request) -> Response {
+    let owner = match cookie::read(request.headers()) {
+        Some(text) => sessions::owner(&app.services, text).await,
+        None => Ok(None),
+    };
+    let owner = match owner {
+        Ok(Some(owner)) => owner,
+        Ok(None) => return page::go_to("/login"),
+        Err(refusal) => return Refused(refusal).into_response(),
+    };
+    let (parts, body) = request.into_parts();
+    let address = parts.uri.path().to_owned();
+    let is_form = parts
+        .headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-www-form-urlencoded"));
+    let Ok(body) = axum::body::to_bytes(body, BODY_MAX).await else { return page::go_to("/login") };
+    if !is_form {
+        return page::go_to("/login");
+    }
+    let draft = Draft::new(owner.id, owner.email, address, body.to_vec());
+    let id = app.drafts.keep(draft, app.now_us());
+    page::go_to(&link::Query::default().with("kept", id).on("/login/again"))
+}
+
+/// Makes the request that a kept form was, for the person who saves it after all.
+pub(crate) fn repeated(
+    draft: Draft,
+    visitor: Visitor,
+    origin: Origin,
+    headers: &HeaderMap,
+) -> Result<Request, Problem> {
+    let mut request = Request::post(draft.address.as_str())
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .header(header::ACCEPT, "text/html")
+        .body(Body::from(draft.body.to_vec()))
+        .map_err(|error| Problem::internal(&error))?;
+    for name in [header::HOST, header::ORIGIN, header::COOKIE, FETCH_SITE] {
+        if let Some(value) = headers.get(&name) {
+            request.headers_mut().insert(name, value.clone());
+        }
+    }
+    request.extensions_mut().insert(visitor);
+    request.extensions_mut().insert(origin);
+    Ok(request)
+}
