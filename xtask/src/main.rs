@@ -1,10 +1,11 @@
-//! The commands for people who work on VaultTerm: `cargo xtask setup | demo | test | bench | sim | kills |
+//! The commands for people who work on VaultTerm: `cargo xtask setup | demo | test | screenshots | bench | sim | kills |
 //! planted | mutants | tamper | tidy`.
 //!
 //! They need Rust and Python 3. They install all other tools themselves, into `target/tools`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is for the person who runs it")]
 
+mod browser;
 mod demo;
 mod mutants;
 mod planted;
@@ -49,6 +50,8 @@ enum Task {
         /// Only a part of it
         part: Option<Part>,
     },
+    /// Writes a picture of every page below target/screenshots, to be looked at
+    Screenshots,
     /// Measures a sync on a real server, beside a bare client that makes the same requests.
     /// The server is OpenBao, or the HashiCorp Vault that `VAULTTERM_VAULT` names
     Bench {
@@ -97,6 +100,8 @@ enum Part {
     /// The tests that must pass on any server, on the one that `VAULTTERM_VAULT` names: the path of a `vault`
     /// binary, or `stand-in`
     Conformance,
+    /// The pages in a real browser. Chromium is the system's, or the one that `VAULTTERM_CHROMIUM` names
+    Browser,
 }
 
 fn main() -> ExitCode {
@@ -106,6 +111,8 @@ fn main() -> ExitCode {
         Task::Demo { keep } => demo::run(&root, keep),
         Task::Test { part: None } => steps::test(&root),
         Task::Test { part: Some(Part::Conformance) } => steps::conform(&root),
+        Task::Test { part: Some(Part::Browser) } => browser::test(&root),
+        Task::Screenshots => browser::screenshots(&root),
         Task::Bench { secrets } => steps::bench(&root, secrets),
         Task::Sim { seeds, from } => steps::simulate(&root, seeds, from),
         Task::Kills { count, from } => steps::kill(&root, count, from),

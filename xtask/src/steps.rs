@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::{planted::Planted, tidy, tools};
+use crate::{browser, planted::Planted, tidy, tools};
 
 /// Runs all checks and stops at the first that fails.
 pub(crate) fn test(root: &Path) -> Result<()> {
@@ -42,6 +42,7 @@ pub(crate) fn test(root: &Path) -> Result<()> {
         cargo(root, &["test", "--workspace", "--locked", "--quiet", "--doc"], &tools.env())?;
         tools.nextest(root, &["--workspace", "--no-fail-fast", "-E", &format!("not ({EVIDENCE})")])
     })?;
+    step("pages in a browser", || browser::test(root))?;
     step("documentation", || {
         let arguments = ["doc", "--workspace", "--no-deps", "--locked", "--quiet"];
         cargo(root, &arguments, &[("RUSTDOCFLAGS", "-D warnings")])

@@ -1,0 +1,98 @@
+// Pictures of every page, to be looked at: light, dark and narrow; full and empty.
+import { join } from "node:path";
+import { launch, logIn, window_ } from "./browser.mjs";
+import { OWNER, PASSWORD, connect, furnish, open } from "./house.mjs";
+
+const folder = process.argv[2];
+const LOOKS = [
+  ["", { colorScheme: "light", viewport: { width: 1280, height: 860 } }],
+  ["-dark", { colorScheme: "dark", viewport: { width: 1280, height: 860 } }],
+  ["-narrow", { colorScheme: "light", viewport: { width: 320, height: 800 } }],
+];
+
+const browser = await launch();
+const [house, empty] = [await open({ licensed: true }), await open()];
+try {
+  const { ids, team, payments } = await furnish(house);
+  const prod = await connect(house, team);
+  const waiting = await connect(house, payments, { name: "payments", path: "payments" });
+  const call = house.ana.call;
+  const ended = async (id) => {
+    for (;;) {
+      const run = await call("GET", `/runs/${id}`);
+      if (run.state !== "running") return run;
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+  };
+  const run = await ended((await call("POST", `/connections/${prod.id}/runs`, {})).id);
+  await house.bao.put("team/apps/search", { token: "new in Vault" });
+  await house.bao.put("team/apps/payments-worker", { DB_USER: "worker", DB_PASSWORD: "changed in Vault" });
+  const worker = `/records/${ids["apps/payments-worker"]}`;
+  await call("PATCH", worker, { fields: { DB_USER: "worker_v2", DB_PASSWORD: "changed here" } }, { "if-match": '"1"' });
+  await call("PATCH", `/records/${ids["apps/payroll"]}`, { fields: { password: "changed here, too" } }, { "if-match": '"1"' });
+  const plan = await call("POST", `/connections/${prod.id}/plans`, {});
+  await ended((await call("POST", `/connections/${prod.id}/runs`, {})).id);
+  const conflict = (await call("GET", "/conflicts?status=open")).items[0];
+  const record = `/records/${ids["databases/payments-primary"]}`;
+  const pages = {
+    records: "/records",
+    search: "/records?q=pay",
+    folder: `/records?in=${team.id}&prefix=databases/`,
+    "no-match": "/records?q=nothing",
+    trash: "/trash",
+    record,
+    "record-trashed": `/records/${ids["apps/old"]}`,
+    code: `/records/${ids["people/deploy"]}`,
+    edit: `${record}/edit`,
+    history: `${record}/history?from=1&to=2`,
+    "to-trash": `${record}/trash`,
+    new: "/records/new",
+    "new-ssh": "/records/new?type=SSH_KEY",
+    overview: "/",
+    connection: `/connections/${prod.id}`,
+    "connection-new": `/connections/${waiting.id}`,
+    plan: `/plans/${plan.id}`,
+    run: `/runs/${run.id}`,
+    conflicts: "/conflicts",
+    conflict: `/conflicts/${conflict.id}`,
+    missing: "/records/00000000-0000-0000-0000-000000000000",
+  };
+  for (const [tag, look] of LOOKS) {
+    const shoot = (page, name) => page.screenshot({ path: join(folder, `${name}${tag}.png`), fullPage: true });
+    const page = await window_(browser, house, look);
+    for (const name of ["login", "setup"]) {
+      await page.goto(`/${name}`);
+      await shoot(page, name);
+    }
+    await logIn(page, OWNER, PASSWORD);
+    for (const [name, address] of Object.entries(pages)) {
+      await page.goto(address);
+      await shoot(page, name);
+    }
+    await page.goto(record);
+    await page.locator("[data-field=password] [data-act=show]").click();
+    await page.locator("[data-field=password] >> text=Hide").waitFor();
+    await shoot(page, "record-shown");
+    await page.goto(`${record}/edit`);
+    await page.locator("main").getByLabel("Password", { exact: true }).fill("another value");
+    await page.fill("#tags", "prod, pci, rotated");
+    await page.locator("input[name=remove][value=notes]").check();
+    await page.click("main button.primary");
+    await page.waitForSelector("table.diff");
+    await shoot(page, "review");
+    await page.goto(`${record}/edit`);
+    await page.fill("#path", "../no");
+    await page.click("main button.primary");
+    await page.waitForSelector("[role=alert]");
+    await shoot(page, "edit-wrong");
+    await page.context().close();
+    const nothing = await window_(browser, empty, look);
+    await logIn(nothing, OWNER, PASSWORD);
+    await shoot(nothing, "records-empty");
+    await nothing.context().close();
+  }
+} finally {
+  await browser.close();
+  house.close();
+  empty.close();
+}

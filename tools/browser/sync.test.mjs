@@ -1,0 +1,156 @@
+// What moves between the two sides: overview, connection, plan, run, conflicts, on a real OpenBao.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { accessible, launch, logIn, wellMade, window_ } from "./browser.mjs";
+import { MARKER, OWNER, PASSWORD, connect, furnish, open } from "./house.mjs";
+
+let browser, house, ids, connection;
+before(async () => {
+  browser = await launch();
+  house = await open({ licensed: true });
+  const furnished = await furnish(house);
+  ids = furnished.ids;
+  connection = await connect(house, furnished.team);
+});
+after(async () => {
+  await browser?.close();
+  house?.close();
+});
+
+const check = async (page) => {
+  await wellMade(page, { marker: MARKER });
+  await accessible(page);
+};
+
+test("a first plan is made, looked at and applied, and the run is followed to its end", async () => {
+  const page = await window_(browser, house);
+  await logIn(page, OWNER, PASSWORD);
+  await page.goto("/");
+  assert.equal(await page.textContent("h1"), "1 waits for you");
+  await check(page);
+  await page.click("main >> text=prod");
+  await page.waitForURL(`**/connections/${connection.id}`);
+  await check(page);
+  await page.click("text=Make a plan");
+  await page.waitForURL("**/plans/*");
+  await check(page);
+  assert.ok((await page.textContent("main")).includes("VaultTerm → Vault"));
+  assert.equal(await house.bao.get("team/apps/payroll").catch(() => null), null, "a plan writes nothing");
+  await page.click("text=/Apply \\d+ steps/");
+  await page.waitForURL("**/runs/*");
+  await page.waitForSelector("text=What moved");
+  await check(page);
+  assert.equal((await house.bao.get("team/apps/payroll")).password, `${MARKER}-payroll`);
+  await page.goto("/");
+  assert.equal(await page.textContent("h1"), "The connection is in step");
+  await check(page);
+  await page.goto(`/records/${ids["databases/payments-primary"]}`);
+  assert.ok((await page.textContent(".two-sided")).includes("kv/team/databases/payments-primary version 1"));
+  await check(page);
+  await page.context().close();
+});
+
+test("a connection is tested, paused and resumed", async () => {
+  const page = await window_(browser, house);
+  await logIn(page, OWNER, PASSWORD);
+  await page.goto(`/connections/${connection.id}`);
+  await page.click("main >> text=Test");
+  await page.waitForSelector("text=What the test found");
+  assert.equal(await page.textContent("[role=status]"), "Every check passed.");
+  await check(page);
+  await page.click("main >> text=Pause");
+  await page.waitForSelector("main >> text=Resume");
+  await check(page);
+  await page.click("main >> text=Resume");
+  await page.waitForSelector("main >> text=Pause");
+  await page.context().close();
+});
+
+/** Changes one record on both sides, and runs into the conflict. */
+async function diverge(path, here, there) {
+  const id = ids[path];
+  const { revision } = await house.ana.call("GET", `/records/${id}`);
+  await house.ana.call("PATCH", `/records/${id}`, { fields: here }, { "if-match": `"${revision}"` });
+  await house.bao.put(`team/${path}`, there);
+  await house.ana.call("POST", `/connections/${connection.id}/runs`, {});
+  for (let tries = 0; tries < 600; tries += 1) {
+    const { items } = await house.ana.call("GET", "/conflicts?status=open");
+    const found = items.find((item) => item.path === path);
+    if (found) return found;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error("no conflict appeared");
+}
+
+test("a conflict is decided field by field, with its consequence before", async () => {
+  const path = "apps/payments-worker";
+  const found = await diverge(path, { DB_USER: "worker_v2", DB_PASSWORD: `${MARKER}-here` }, { DB_USER: "worker", DB_PASSWORD: `${MARKER}-there` });
+  const page = await window_(browser, house);
+  await logIn(page, OWNER, PASSWORD);
+  await page.goto("/conflicts");
+  await check(page);
+  await page.click(`text=${path.split("/")[1]}`);
+  await page.waitForURL(`**/conflicts/${found.id}`);
+  await check(page);
+  await page.click("text=See what happens");
+  await page.waitForSelector("[role=alert]");
+  assert.ok((await page.textContent("[role=alert]")).includes("for every field"));
+  await check(page);
+  await page.click("text=Show the values");
+  await page.waitForSelector("text=Hide the values");
+  assert.ok((await page.textContent(".columns")).includes(`${MARKER}-there`));
+  await accessible(page);
+  await page.check("input[name='take:DB_USER'][value=local]");
+  await page.check("input[name='take:DB_PASSWORD'][value=remote]");
+  await page.fill("#reason", "the new user, the new password");
+  await page.click("text=See what happens");
+  await page.waitForSelector("text=Write the merge over Vault v2");
+  await check(page);
+  await page.click("text=Write the merge over Vault v2");
+  await page.waitForURL("**/conflicts");
+  assert.deepEqual(await house.bao.get(`team/${path}`), { DB_USER: "worker_v2", DB_PASSWORD: `${MARKER}-there` });
+  await page.context().close();
+});
+
+test("a side that moved meanwhile is said, and the choices are kept", async () => {
+  const path = "apps/payments-api";
+  const found = await diverge(path, { key: `${MARKER}-one` }, { key_id: "pay-live", key: `${MARKER}-two` });
+  const page = await window_(browser, house);
+  await logIn(page, OWNER, PASSWORD);
+  await page.goto(`/conflicts/${found.id}`);
+  await page.check("input[name='take:key'][value=remote]");
+  await page.click("text=See what happens");
+  await page.waitForSelector("text=Take Vault v2 into VaultTerm");
+  await house.bao.put(`team/${path}`, { key_id: "pay-live", key: `${MARKER}-three` });
+  await house.ana.call("POST", `/connections/${connection.id}/runs`, {});
+  for (let tries = 0; tries < 600; tries += 1) {
+    const now = await house.ana.call("GET", `/conflicts/${found.id}`);
+    if (now.remote_version === 3) break;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  await page.click("text=Take Vault v2 into VaultTerm");
+  await page.waitForSelector("text=your choices are kept");
+  assert.ok(await page.isChecked("input[name='take:key'][value=remote]"));
+  await check(page);
+  await page.click("text=See what happens");
+  await page.click("text=Take Vault v3 into VaultTerm");
+  await page.waitForURL("**/conflicts");
+  await check(page);
+  await page.context().close();
+});
+
+test("a halt is shown in the plan and has to be accepted", async () => {
+  const page = await window_(browser, house);
+  await logIn(page, OWNER, PASSWORD);
+  const { items } = await house.ana.call("GET", `/collections/${connection.collection_id}/records`);
+  for (const { id } of items) await house.ana.call("DELETE", `/records/${id}`);
+  await page.goto(`/connections/${connection.id}`);
+  await page.click("text=Make a plan");
+  await page.waitForSelector("text=I looked into it, and it is meant");
+  await check(page);
+  await page.click("text=/Apply \\d+ step/");
+  await page.waitForURL("**/runs/*");
+  await page.waitForSelector("text=halted: nothing was written");
+  await check(page);
+  await page.context().close();
+});

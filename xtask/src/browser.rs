@@ -1,0 +1,95 @@
+//! The pages in a real browser: Chromium, driven by playwright-core. Node and both libraries are for tests only.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+
+/// Where Chromium is looked for, unless `VAULTTERM_CHROMIUM` names one.
+const CHROMIUM: [&str; 3] = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/chromium-headless-shell"];
+
+/// Runs the tests of the pages on a server of their own.
+pub(crate) fn test(root: &Path) -> Result<()> {
+    let browser = Browser::set_up(root)?;
+    browser.node(root, &["--test", "--test-concurrency=1", "--test-reporter=spec", "tools/browser/"])
+}
+
+/// Writes a picture of every page below `target/screenshots`, to be looked at.
+pub(crate) fn screenshots(root: &Path) -> Result<()> {
+    let browser = Browser::set_up(root)?;
+    let folder = root.join("target/screenshots");
+    fs::create_dir_all(&folder)?;
+    browser.node(root, &["tools/browser/screenshots.mjs", &folder.display().to_string()])?;
+    println!("── pictures in {}", folder.display());
+    Ok(())
+}
+
+struct Browser {
+    chromium: PathBuf,
+    vaultterm: PathBuf,
+}
+
+impl Browser {
+    /// Finds Chromium and Node, installs the libraries by their lock file, and builds the product.
+    fn set_up(root: &Path) -> Result<Self> {
+        let chromium = chromium()?;
+        let tools = root.join("tools/browser");
+        let installed = tools.join("node_modules/.package-lock.json");
+        let is_older = |one: &Path, other: &Path| -> Result<bool> {
+            Ok(fs::metadata(one)?.modified()? < fs::metadata(other)?.modified()?)
+        };
+        if !installed.exists() || is_older(&installed, &tools.join("package-lock.json"))? {
+            let arguments = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
+            let status = Command::new("npm").current_dir(&tools).args(arguments).status();
+            let status = status.context("npm is needed for the tests of the pages (Debian: apt-get install npm)")?;
+            ensure!(status.success(), "`npm ci` in tools/browser ended with {status}");
+        }
+        let cargo = Command::new(env!("CARGO"))
+            .current_dir(root)
+            .args(["build", "--locked", "--quiet", "--workspace", "--bin", "vaultterm"])
+            .status()?;
+        ensure!(cargo.success(), "the build of vaultterm ended with {cargo}");
+        let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+        Ok(Self { chromium, vaultterm: target.join("debug/vaultterm") })
+    }
+
+    fn node(&self, root: &Path, arguments: &[&str]) -> Result<()> {
+        let status = Command::new("node")
+            .current_dir(root)
+            .args(arguments)
+            .env("VAULTTERM_CHROMIUM", &self.chromium)
+            .env("VAULTTERM_BINARY", &self.vaultterm)
+            .status()
+            .context("node is needed for the tests of the pages (Debian: apt-get install nodejs)")?;
+        ensure!(status.success(), "`node {}` ended with {status}", arguments.join(" "));
+        Ok(())
+    }
+}
+
+/// Finds Chromium; installs it where that needs no question: as root on a system with apt.
+fn chromium() -> Result<PathBuf> {
+    if let Some(own) = env::var_os("VAULTTERM_CHROMIUM").filter(|own| !own.is_empty()) {
+        return Ok(own.into());
+    }
+    let find = || CHROMIUM.iter().map(PathBuf::from).find(|path| path.exists());
+    if let Some(found) = find() {
+        return Ok(found);
+    }
+    let is_root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n");
+    if is_root && Path::new("/usr/bin/apt-get").exists() {
+        let install = ["install", "--yes", "--no-install-recommends", "chromium", "nodejs", "npm"];
+        for arguments in [&["update", "--quiet"][..], &install] {
+            Command::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive").status()?;
+        }
+    }
+    match find() {
+        Some(found) => Ok(found),
+        None => bail!(
+            "the tests of the pages need Chromium: install it (Debian: apt-get install chromium nodejs npm), \
+             or name one in VAULTTERM_CHROMIUM"
+        ),
+    }
+}
