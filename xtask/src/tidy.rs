@@ -3,6 +3,7 @@
 mod circles;
 mod files;
 mod lists;
+mod pages;
 mod surfaces;
 
 use std::{fs, path::Path};
@@ -52,6 +53,7 @@ pub(crate) fn check(root: &Path) -> Result<()> {
     for folder in ["crates", "xtask"] {
         sources(&root.join(folder), &mut findings)?;
     }
+    pages::check(&root.join("crates/server/src/web"), &mut findings)?;
     circles::check(root, &mut findings)?;
     surfaces::check(root, &mut findings)?;
     lists::check(root, &mut findings)?;
