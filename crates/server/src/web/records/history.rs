@@ -9,7 +9,7 @@ use axum::{
 use serde::Deserialize;
 use uuid::Uuid;
 use vaultterm_operations::{Part, outline, records};
-use vaultterm_reconcile::{Change, Revision};
+use vaultterm_reconcile::{FieldChange, Revision};
 use vaultterm_store::{CollectionRole, ConnectionSummary, RevisionInfo};
 use vaultterm_sync::RevisionOrigin;
 
@@ -93,14 +93,7 @@ pub(crate) async fn history(
     let compared = match (asked.from, asked.to) {
         (Some(from), Some(to)) => {
             let changes = outline::changes(&app, &visitor.caller, id, Revision(from), Revision(to)).await?;
-            let row = |change: vaultterm_reconcile::FieldChange| Row {
-                label: field_label(&change.name),
-                word: match change.change {
-                    Change::Added => "added",
-                    Change::Changed => "changed",
-                    Change::Removed => "removed",
-                },
-            };
+            let row = |change: FieldChange| Row { label: field_label(&change.name), word: change.change.as_str() };
             Some(Compared { from, to, rows: changes.into_iter().map(row).collect() })
         }
         _ => None,

@@ -19,7 +19,7 @@ use vaultterm_operations::{
     connections,
     runs::{self, LiveEvent, Told},
 };
-use vaultterm_sync::RunState;
+use vaultterm_sync::{Phase, RunState};
 
 use super::words;
 use crate::{
@@ -119,7 +119,7 @@ pub(crate) async fn events(
 fn wire(event: &LiveEvent) -> Event {
     let (name, data) = match &*event.told {
         Told::Progress { done, total, phase } => {
-            let phase = phase_words(phase.as_str());
+            let phase = phase_words(*phase);
             let words = if *total == 0 { format!("{phase}.") } else { format!("{phase}: {done} of {total}.") };
             ("progress", json!({ "done": done, "total": total, "words": words }))
         }
@@ -130,13 +130,13 @@ fn wire(event: &LiveEvent) -> Event {
     Event::default().id(event.id.to_string()).event(name).data(data.to_string())
 }
 
-fn phase_words(phase: &str) -> &'static str {
+fn phase_words(phase: Phase) -> &'static str {
     match phase {
-        "connect" => "Logging in",
-        "observe" => "Looking at both sides",
-        "plan" => "Planning",
-        "apply" => "Carrying out",
-        _ => "Recording",
+        Phase::Connect => "Logging in",
+        Phase::Observe => "Looking at both sides",
+        Phase::Plan => "Planning",
+        Phase::Apply => "Carrying out",
+        Phase::Record => "Recording",
     }
 }
 
