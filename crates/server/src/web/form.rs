@@ -9,15 +9,17 @@ use zeroize::Zeroizing;
 
 use crate::problem::{Kind, Problem};
 
+/// Names with their texts.
+type Fields = Vec<(String, Zeroizing<String>)>;
+
 /// The pairs of a form.
-pub(crate) struct Pairs(Vec<(String, Zeroizing<String>)>);
+pub(crate) struct Pairs(Fields);
 
 impl<S: Send + Sync> FromRequest<S> for Pairs {
     type Rejection = Response;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
-        let read: Result<Form<Vec<(String, Zeroizing<String>)>>, FormRejection> =
-            Form::from_request(request, state).await;
+        let read: Result<Form<Fields>, FormRejection> = Form::from_request(request, state).await;
         match read {
             Ok(Form(pairs)) => Ok(Self(pairs.into_iter().map(|(name, text)| (name, unix_lines(text))).collect())),
             Err(refused) if refused.status().as_u16() == 413 => Err(crate::request::too_large().into_response()),

@@ -31,8 +31,8 @@ fn words(us: i64, now_us: i64) -> String {
     match distance {
         ..MINUTE_US if ahead => "in a moment".to_owned(),
         ..MINUTE_US => "just now".to_owned(),
-        ..HOUR_US => told(distance / MINUTE_US, "min"),
-        ..DAY_US => told(distance / HOUR_US, "h"),
+        MINUTE_US..HOUR_US => told(distance / MINUTE_US, "min"),
+        HOUR_US..DAY_US => told(distance / HOUR_US, "h"),
         _ if distance < 7 * DAY_US || ahead => told(distance / DAY_US, "d"),
         _ => date(us, now_us),
     }

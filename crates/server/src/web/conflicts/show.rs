@@ -152,7 +152,7 @@ fn of(
 
 fn row(stored: &StoredConflict, name: &str, choices: &Choices) -> Row {
     let conflict = &stored.conflict;
-    let find = |content: &Option<Content>| content.as_ref().and_then(|content| content.get(name)).cloned();
+    let find = |content: &Option<Content>| content.as_ref().and_then(|content| content.get(name)).copied();
     let (base, local, remote) = (find(&conflict.base), find(&conflict.local), find(&conflict.remote));
     let chosen = choices.fields.get(name);
     let cell = |field: &Option<vaultterm_reconcile::FieldDigest>, side: Option<Side>| Cell {
