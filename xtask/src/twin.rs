@@ -9,6 +9,9 @@ use std::{
 
 use anyhow::{Context, Result};
 
+/// The folders that the build needs.
+const FOLDERS: [&str; 4] = ["crates", "docs", "xtask", ".cargo"];
+
 /// A map from paths in the workspace to the content of files.
 pub(crate) type Sources = BTreeMap<PathBuf, Vec<u8>>;
 
@@ -28,7 +31,7 @@ pub(crate) fn sources(root: &Path, label: &str) -> Result<Sources> {
     let lock: Vec<_> = lock.split("[[package]]").map(ours).collect();
     wanted.insert(PathBuf::from("Cargo.toml"), manifest.replacen(version, &labelled, 1).into_bytes());
     wanted.insert(PathBuf::from("Cargo.lock"), lock.join("[[package]]").into_bytes());
-    for folder in ["crates", "docs", "xtask", ".cargo"] {
+    for folder in FOLDERS {
         gather(root, &root.join(folder), &mut wanted)?;
     }
     Ok(wanted)
@@ -54,8 +57,16 @@ pub(crate) fn extend(wanted: &mut Sources, name: &str, code: &str) -> Result<()>
     Ok(())
 }
 
-/// Writes the copy. Unchanged files keep their modification time, so that Cargo does not build them again.
+/// Writes the copy, and removes what an earlier copy held beside it. Unchanged files keep their modification
+/// time, so that Cargo does not build them again.
 pub(crate) fn write(copy: &Path, wanted: Sources) -> Result<()> {
+    for folder in FOLDERS.map(|folder| copy.join(folder)).iter().filter(|folder| folder.is_dir()) {
+        let mut held = BTreeMap::new();
+        gather(copy, folder, &mut held)?;
+        for path in held.keys().filter(|path| !wanted.contains_key(*path)) {
+            fs::remove_file(copy.join(path))?;
+        }
+    }
     for (path, bytes) in wanted {
         let path = copy.join(path);
         if fs::read(&path).is_ok_and(|held| held == bytes) {
@@ -65,4 +76,20 @@ pub(crate) fn write(copy: &Path, wanted: Sources) -> Result<()> {
         fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Sources, write};
+
+    #[test]
+    fn a_file_that_is_wanted_no_more_leaves_the_copy() {
+        let copy = std::env::temp_dir().join(format!("vaultterm-twin-{}", std::process::id()));
+        let wanted = |name: &str| Sources::from([(format!("crates/a/{name}").into(), b"x".to_vec())]);
+        write(&copy, wanted("old.rs")).expect("written");
+        write(&copy, wanted("new.rs")).expect("written again");
+        let (old, new) = (copy.join("crates/a/old.rs").exists(), copy.join("crates/a/new.rs").exists());
+        std::fs::remove_dir_all(&copy).expect("removed");
+        assert!(!old && new);
+    }
 }
