@@ -1,4 +1,4 @@
-//! What starts by itself: one loop ([`job::repeat`]), and a file for each job.
+//! What starts by itself: one loop (`job::repeat`), and a file for each job.
 
 mod anchors;
 mod checkpoints;
