@@ -1,7 +1,7 @@
 //! The configuration of the server. Flags come before the environment, then `vaultterm.toml`, then the
 //! defaults.
 //!
-//! [`VARIABLES`] is the only list of settings. This module looks them up in it, and the reference page is
+//! `VARIABLES` (`sources.rs`) is the only list of settings. This module looks them up in it, and the reference page is
 //! generated from it. Secrets are never in `vaultterm.toml` or in a flag. They are in files whose paths are
 //! configured, or among systemd's credentials.
 
