@@ -8,13 +8,16 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::tools;
+
 /// Where Chromium is looked for, unless `VAULTTERM_CHROMIUM` names one.
 const CHROMIUM: [&str; 3] = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/chromium-headless-shell"];
 
 /// Runs the tests of the pages on a server of their own.
 pub(crate) fn test(root: &Path) -> Result<()> {
     let browser = Browser::set_up(root)?;
-    browser.node(root, &["--test", "--test-concurrency=1", "--test-reporter=spec", "tools/browser/"])
+    let tests = ["tools/browser/records.test.mjs", "tools/browser/sync.test.mjs"];
+    browser.node(root, &[&["--test", "--test-concurrency=1", "--test-reporter=spec"][..], &tests].concat())
 }
 
 /// Writes a picture of every page below `target/screenshots`, to be looked at.
@@ -30,20 +33,21 @@ pub(crate) fn screenshots(root: &Path) -> Result<()> {
 struct Browser {
     chromium: PathBuf,
     vaultterm: PathBuf,
+    bao: PathBuf,
 }
 
 impl Browser {
     /// Finds Chromium and Node, installs the libraries by their lock file, and builds the product.
     fn set_up(root: &Path) -> Result<Self> {
         let chromium = chromium()?;
-        let tools = root.join("tools/browser");
-        let installed = tools.join("node_modules/.package-lock.json");
+        let folder = root.join("tools/browser");
+        let installed = folder.join("node_modules/.package-lock.json");
         let is_older = |one: &Path, other: &Path| -> Result<bool> {
             Ok(fs::metadata(one)?.modified()? < fs::metadata(other)?.modified()?)
         };
-        if !installed.exists() || is_older(&installed, &tools.join("package-lock.json"))? {
+        if !installed.exists() || is_older(&installed, &folder.join("package-lock.json"))? {
             let arguments = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
-            let status = Command::new("npm").current_dir(&tools).args(arguments).status();
+            let status = Command::new("npm").current_dir(&folder).args(arguments).status();
             let status = status.context("npm is needed for the tests of the pages (Debian: apt-get install npm)")?;
             ensure!(status.success(), "`npm ci` in tools/browser ended with {status}");
         }
@@ -53,7 +57,7 @@ impl Browser {
             .status()?;
         ensure!(cargo.success(), "the build of vaultterm ended with {cargo}");
         let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-        Ok(Self { chromium, vaultterm: target.join("debug/vaultterm") })
+        Ok(Self { chromium, vaultterm: target.join("debug/vaultterm"), bao: tools::OPENBAO.install(root)? })
     }
 
     fn node(&self, root: &Path, arguments: &[&str]) -> Result<()> {
@@ -62,6 +66,7 @@ impl Browser {
             .args(arguments)
             .env("VAULTTERM_CHROMIUM", &self.chromium)
             .env("VAULTTERM_BINARY", &self.vaultterm)
+            .env("VAULTTERM_BAO", &self.bao)
             .status()
             .context("node is needed for the tests of the pages (Debian: apt-get install nodejs)")?;
         ensure!(status.success(), "`node {}` ended with {status}", arguments.join(" "));
