@@ -33,7 +33,7 @@ const HEADERS: [(HeaderName, &str); 7] = [
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// What every address of the API begins with: problems there are documents, whoever asks.
+/// What every address of the API begins with. Problems there are documents, for browsers too.
 const API: &str = "/api/";
 
 /// The outermost layer.

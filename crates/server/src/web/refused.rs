@@ -10,7 +10,8 @@ use vaultterm_operations::{Next, Refusal};
 use super::{assets, page::show_as, parts};
 use crate::problem::Problem;
 
-/// Why a page is not shown. The gate renders it for whoever asked: as a page, or as a problem document.
+/// Why a page is not shown. The gate renders it as a page for a browser, and as a problem document for
+/// a program.
 pub(crate) struct Refused(pub(crate) Refusal);
 
 impl From<Refusal> for Refused {
