@@ -71,7 +71,7 @@ enum Command {
     Webhook(webhook::Command),
     /// Write the whole database into one sealed and signed file, while the server runs
     Backup(backup::Args),
-    /// Come back from a backup; every connection is plan-only then until a plan was acknowledged
+    /// Restore a backup; every connection is then plan-only until a plan is acknowledged
     Restore(restore::Args),
     /// The root key's seal, and the rotation of keys
     #[command(subcommand)]

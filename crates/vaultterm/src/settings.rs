@@ -25,7 +25,7 @@ use crate::{
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct GlobalArgs {
-    /// How data is printed; JSON is the API's
+    /// How data is printed; `json` is the API's own JSON
     #[arg(long, global = true, value_enum, env = "VAULTTERM_FORMAT", hide_env_values = true)]
     pub(crate) format: Option<Format>,
     /// Address of the server [default: http://127.0.0.1:8250]

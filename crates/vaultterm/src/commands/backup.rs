@@ -16,7 +16,7 @@ use crate::{
 pub(crate) struct Args {
     #[command(flatten)]
     config: ConfigArgs,
-    /// The file to write, where nothing may be; `-` for stdout
+    /// The file to write, which must not exist; `-` for stdout
     #[arg(short, long, value_name = "FILE")]
     output: OutputPlace,
 }

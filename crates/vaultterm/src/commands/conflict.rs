@@ -42,7 +42,7 @@ pub(crate) enum Command {
         #[arg(long)]
         reveal: bool,
     },
-    /// Decide a conflict; refused when a side moved since
+    /// Decide a conflict; refused if a side has changed since
     Resolve(ResolveArgs),
     /// List the differences of a connection that people accepted
     Accepted {
@@ -63,10 +63,10 @@ pub(crate) enum Command {
 pub(crate) struct ResolveArgs {
     /// Id of the conflict
     id: Uuid,
-    /// The record wins; in a pull both sides stay as they are, different
+    /// The record wins; in a pull, both sides stay as they are and differ
     #[arg(long)]
     keep_local: bool,
-    /// The secret in Vault wins; in a push both sides stay as they are, different
+    /// The secret in Vault wins; in a push, both sides stay as they are and differ
     #[arg(long)]
     keep_remote: bool,
     /// The secret in Vault becomes a new record beside the old one, which wins

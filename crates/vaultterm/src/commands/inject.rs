@@ -20,7 +20,7 @@ pub(crate) struct Args {
     /// The template; `-` for stdin
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     input: PathBuf,
-    /// Where to write, for your eyes only (mode 0600); `-` for stdout
+    /// Where to write, readable only by you (mode 0600); `-` for stdout
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     output: OutputPlace,
     /// Replace the file that is there

@@ -29,7 +29,7 @@ pub(crate) enum Command {
         #[command(flatten)]
         config: ConfigArgs,
     },
-    /// Write the sealed root key to a file: back to KEY_PROVIDER=local, or to be kept offline
+    /// Unseal the root key and write it to a file, to go back to KEY_PROVIDER=local or to keep it offline
     Unseal {
         #[command(flatten)]
         config: ConfigArgs,
@@ -37,9 +37,9 @@ pub(crate) enum Command {
         #[arg(long, value_name = "FILE", value_parser = never_a_dash())]
         to: Option<PathBuf>,
     },
-    /// Show who keeps the root key, and the keys below it
+    /// Show what keeps the root key, and the keys below it
     Status,
-    /// Replace a key; `transit` seals the root key anew under the newest version of the Transit key
+    /// Replace a key; `transit` seals the root key again under the newest version of the Transit key
     Rotate {
         /// Which key
         #[arg(value_parser = PossibleValuesParser::new(KeyRotation::NAMES).try_map(|name| name.parse::<KeyRotation>()))]

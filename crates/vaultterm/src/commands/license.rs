@@ -47,7 +47,7 @@ pub(crate) enum Command {
         #[arg(short, long, value_name = "DIR", value_parser = never_a_dash())]
         out: PathBuf,
     },
-    /// Make a license out to somebody (the vendor's side; no server)
+    /// Issue a license (the vendor's side; no server)
     Issue(IssueArgs),
 }
 
@@ -56,28 +56,28 @@ pub(crate) struct IssueArgs {
     /// File with the signing key; `-` for stdin
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
-    /// What they bought
+    /// The tier
     #[arg(long, value_parser = TIERS)]
     tier: String,
-    /// Who it is made out to
+    /// Name of the licensee
     #[arg(long, value_name = "NAME")]
     licensee: String,
-    /// When it runs out: a day, included, or an RFC 3339 moment
+    /// When it expires: its last day, or an RFC 3339 moment
     #[arg(long, value_name = "DAY", value_parser = end)]
     expires: Timestamp,
-    /// When it begins to hold: a day or a moment [default: now]
+    /// From when it is valid: a day or a moment [default: now]
     #[arg(long, value_name = "DAY", value_parser = start)]
     not_before: Option<Timestamp>,
-    /// For how many people [default: no limit]
+    /// Number of people [default: no limit]
     #[arg(long, value_name = "N")]
     seats: Option<u32>,
     /// A feature of the tier that it includes; repeat for several [default: all of the tier]
     #[arg(long = "feature", value_name = "NAME")]
     features: Option<Vec<String>>,
-    /// Days for which everything goes on after it ran out
+    /// Days for which everything still works after it has expired
     #[arg(long, value_name = "N", default_value_t = GRACE_DAYS)]
     grace_days: u32,
-    /// Above that of every license before; a server refuses a lower one [default: the time in seconds]
+    /// Counter, above that of every earlier license; a server refuses a lower one [default: the time in seconds]
     #[arg(long, value_name = "N")]
     counter: Option<u64>,
     /// Where the license is written; `-` for stdout

@@ -23,7 +23,7 @@ pub(crate) struct Args {
     /// What `vaultterm backup` wrote; `-` for stdin
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Take the place of the database that is there; it is kept beside as `….before-restore-TIME`
+    /// Replace the existing database, which is kept beside it as `….before-restore-TIME`
     #[arg(long)]
     replace: bool,
 }

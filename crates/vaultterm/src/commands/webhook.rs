@@ -52,13 +52,13 @@ pub(crate) struct UpdateArgs {
     /// Send nothing until it is resumed
     #[arg(long, conflicts_with = "resume")]
     pause: bool,
-    /// Go on where it stopped
+    /// Continue where it stopped
     #[arg(long)]
     resume: bool,
-    /// File that holds a new signing secret; `-` for stdin; the old one signs along for 24 hours
+    /// File that holds a new signing secret; `-` for stdin; the old one also signs for 24 hours
     #[arg(long, value_name = "FILE", conflicts_with = "rotate_secret")]
     secret_file: Option<PathBuf>,
-    /// Draw a new signing secret and show it once; the old one signs along for 24 hours
+    /// Draw a new signing secret and show it once; the old one also signs for 24 hours
     #[arg(long)]
     rotate_secret: bool,
 }
@@ -89,11 +89,11 @@ pub(crate) enum Command {
         /// Name or id
         webhook: String,
     },
-    /// Send everything from an entry of the audit log on, again or skipping to it
+    /// Continue with an entry of the audit log: send it and all later ones, again or by skipping
     Reship {
         /// Name or id
         webhook: String,
-        /// The entry to go on with
+        /// The entry to continue with
         #[arg(long, value_name = "SEQ")]
         from_seq: u64,
     },

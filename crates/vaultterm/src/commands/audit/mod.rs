@@ -21,7 +21,7 @@ pub(crate) struct Span {
     /// From this time on: a day in UTC (2026-11-28), a moment (2026-11-28T12:00:00Z), or how long ago (90s, 15m, 12h, 30d)
     #[arg(long, value_name = "TIME")]
     from: Option<When>,
-    /// Before this moment, until so long ago, or to the end of this day
+    /// Up to this time: before a moment, up to a time ago, or to the end of a day
     #[arg(long, value_name = "TIME")]
     to: Option<When>,
 }

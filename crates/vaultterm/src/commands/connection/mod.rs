@@ -41,7 +41,7 @@ pub(crate) enum Command {
         #[arg(long)]
         yes: bool,
     },
-    /// Check everything a run needs: what is granted beside what is needed
+    /// Check everything that a run needs, and show each needed right with what is granted
     Test {
         /// Name or id
         connection: String,
@@ -55,24 +55,24 @@ pub(crate) enum Command {
         #[command(flatten)]
         credential: CredentialArgs,
     },
-    /// Accept that a secret is left out because it can never be taken over under its name
+    /// Accept that a secret is left out because it cannot become a record under its name
     Ignore {
         /// Name or id
         connection: String,
         /// The name in Vault, exactly as the plan shows it
         path: String,
-        /// Why, for whoever looks later
+        /// The reason, for people who look later
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
-    /// Report a secret again that was accepted to be left out
+    /// Report a secret again that was accepted as left out
     Unignore {
         /// Name or id
         connection: String,
         /// The name in Vault, exactly as it was accepted
         path: String,
     },
-    /// List the secrets that are accepted to be left out
+    /// List the secrets that are accepted as left out
     Ignored {
         /// Name or id
         connection: String,

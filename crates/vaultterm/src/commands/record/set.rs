@@ -51,7 +51,7 @@ pub(crate) struct Args {
     /// Label; repeat for several. Replaces all labels
     #[arg(long)]
     tag: Vec<String>,
-    /// Hand the values to programs only (`run`, `inject`), and show them to nobody
+    /// Give the values only to programs (`run`, `inject`), and never show them
     #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     inject_only: Option<bool>,
     /// Only change the record when it is at this revision; 0: only create it

@@ -23,7 +23,7 @@ pub(crate) enum Command {
     Plan {
         /// Name or id of the connection
         connection: String,
-        /// Exit with 5 when a halt stands, else with 3 when the plan has changes, else with 4 for conflicts
+        /// Exit with 5 if the plan has a halt, else with 3 if it has changes, else with 4 if it has conflicts
         #[arg(long)]
         detailed_exitcode: bool,
     },
@@ -41,7 +41,7 @@ pub(crate) enum Command {
         #[command(flatten)]
         how: RunArgs,
     },
-    /// Show how every connection stands
+    /// Show the state of every connection
     Status {
         /// Only this connection, by name or id
         connection: Option<String>,
