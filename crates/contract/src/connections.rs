@@ -134,7 +134,7 @@ pub struct IgnoredList {
 pub struct Ignore {
     /// The name below the connection's path, exactly as the plan shows it.
     pub path: String,
-    /// Why, for whoever looks later.
+    /// The reason, for people who look at it later.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
