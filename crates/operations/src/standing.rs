@@ -38,7 +38,8 @@ pub(crate) fn of(summary: &ConnectionSummary, unlicensed: Option<&Unlicensed>) -
         // What stopped it half-way stops the next run too, until somebody mends it.
         RunState::Partial if stopped_by(run).is_some() => rested(summary, failed(run)),
         _ if summary.open_conflicts > 0 => {
-            (Standing::Conflicts, Some(format!("{} wait for a person", summary.open_conflicts)))
+            let wait = if summary.open_conflicts == 1 { "waits" } else { "wait" };
+            (Standing::Conflicts, Some(format!("{} {wait} for a person", summary.open_conflicts)))
         }
         RunState::Partial => (
             Standing::Partial,
