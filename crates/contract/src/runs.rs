@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
-use vaultterm_sync::{Problem, Run, RunState, Trigger};
+use vaultterm_sync::{Run, RunProblem, RunState, Trigger};
 
 use crate::{CountsView, HaltView, moment, schema::name_schema};
 
@@ -79,8 +79,8 @@ impl From<&Run> for RunView {
     }
 }
 
-impl From<&Problem> for ProblemView {
-    fn from(problem: &Problem) -> Self {
+impl From<&RunProblem> for ProblemView {
+    fn from(problem: &RunProblem) -> Self {
         Self {
             path: problem.path.clone(),
             class: problem.class.0.clone(),

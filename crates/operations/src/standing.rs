@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use vaultterm_contract::Standing;
 use vaultterm_reconcile::{HaltKind, UnixNanos};
 use vaultterm_store::ConnectionSummary;
-use vaultterm_sync::{FaultClass, Problem, ProblemClass, Run, RunState, Unlicensed, schedule};
+use vaultterm_sync::{FaultClass, ProblemClass, Run, RunProblem, RunState, Unlicensed, schedule};
 
 /// A standing, and why, where the standing alone does not say it.
 type Judged = (Standing, Option<String>);
@@ -54,8 +54,8 @@ pub(crate) fn of(summary: &ConnectionSummary, unlicensed: Option<&Unlicensed>) -
 }
 
 /// Returns the problem that stopped a whole run, if one did.
-fn stopped_by(run: &Run) -> Option<&Problem> {
-    let stops = |problem: &&Problem| problem.path.is_empty() && problem.class.0 != ProblemClass::TOKEN_NOT_REVOKED;
+fn stopped_by(run: &Run) -> Option<&RunProblem> {
+    let stops = |problem: &&RunProblem| problem.path.is_empty() && problem.class.0 != ProblemClass::TOKEN_NOT_REVOKED;
     run.problems.iter().find(stops)
 }
 

@@ -5,7 +5,7 @@ use vaultterm_ledger::{Action, Actor, ActorKind, Draft, ObjectKind, Outcome};
 use vaultterm_reconcile::UnixNanos;
 use vaultterm_sealing::{Place, Purpose};
 use vaultterm_sync::{
-    ConnectionId, FaultClass, PlanId, Problem, ProblemClass, Run, RunId, RunState, StoredPlan, Trigger,
+    ConnectionId, FaultClass, PlanId, ProblemClass, Run, RunId, RunProblem, RunState, StoredPlan, Trigger,
 };
 
 use crate::{
@@ -195,7 +195,7 @@ pub(crate) async fn fail(tx: &mut Tx, context: &Context, rows: &[Row]) -> Result
         let mut run = run(row)?;
         run.state = RunState::Failed;
         run.finished = Some(UnixNanos(context.now_us.saturating_mul(1_000)));
-        run.problems.push(Problem {
+        run.problems.push(RunProblem {
             path: String::new(),
             class: ProblemClass("lease_lost".to_owned()),
             detail: "the run was cut off: the server that carried it out stopped or lost the database".to_owned(),

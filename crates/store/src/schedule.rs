@@ -93,7 +93,7 @@ mod tests {
     use serde_json::json;
     use vaultterm_reconcile::{Halt, HaltKind, Mode, UnixNanos};
     use vaultterm_sealing::SecretText;
-    use vaultterm_sync::{Credential, FaultClass, Journal as _, Problem, ProblemClass, Run, RunState, Trigger};
+    use vaultterm_sync::{Credential, FaultClass, Journal as _, ProblemClass, Run, RunProblem, RunState, Trigger};
 
     use super::Scheduled;
     use crate::{
@@ -141,7 +141,7 @@ mod tests {
     /// Ends a run because Vault refused the login, or for another reason.
     async fn failed(house: &House, id: vaultterm_sync::ConnectionId, class: FaultClass) {
         let (lease, run) = house.begin(id, Trigger::Manual).await;
-        let problem = Problem {
+        let problem = RunProblem {
             path: String::new(),
             class: ProblemClass(class.as_str().to_owned()),
             detail: "refused".to_owned(),

@@ -54,4 +54,4 @@ pub use progress::{Event, Phase, Progress};
 pub use record_state::{RecordState, RecordSyncState, RevisionOrigin};
 pub use remote::{Connected, Connector, FaultClass, Freshness, Mark, Remote, RemoteFault, SecretRead, WriteReceipt};
 pub use rights::{CollectionRole, InstanceRole, Scope, TokenKind};
-pub use run::{Problem, ProblemClass, Run, RunState, StoredPlan, Trigger};
+pub use run::{ProblemClass, Run, RunProblem, RunState, StoredPlan, Trigger};

@@ -4,7 +4,7 @@ use vaultterm_reconcile::{Halt, HaltKind, Skip, SkipKind};
 use vaultterm_sealing::FieldsError;
 
 use crate::{
-    FaultClass, JournalError, Problem, ProblemClass, RemoteFault,
+    FaultClass, JournalError, ProblemClass, RemoteFault, RunProblem,
     brake::{Stop, Stopped},
     retry::CallError,
 };
@@ -60,7 +60,7 @@ impl From<CallError> for StepError {
     }
 }
 
-impl Problem {
+impl RunProblem {
     fn new(path: impl Into<String>, class: &str, detail: impl Into<String>, hint: Option<String>) -> Self {
         Self { path: path.into(), class: ProblemClass(class.to_owned()), detail: detail.into(), hint }
     }

@@ -2,7 +2,7 @@
 
 use vaultterm_reconcile::{Step, names};
 
-use crate::{Problem, Run};
+use crate::{Run, RunProblem};
 
 names!(
     /// The phase of a run.
@@ -31,7 +31,7 @@ pub enum Event<'a> {
     /// A step was carried out and recorded.
     Step(&'a Step),
     /// A path was not synchronized.
-    Problem(&'a Problem),
+    Problem(&'a RunProblem),
     /// The run has ended.
     Finished(&'a Run),
 }

@@ -24,8 +24,8 @@ use vaultterm_reconcile::{
 
 use crate::{
     Clock, ConflictId, ConflictStatus, Connection, ConnectionSecrets, Connector, Decision, Engine, EngineError,
-    FieldChoice, Journal, Lease, Problem, Remote, Resolution, Resolved, ResolvedBy, Run, RunId, RunRequest, RunState,
-    StoredConflict, Trigger,
+    FieldChoice, Journal, Lease, Remote, Resolution, Resolved, ResolvedBy, Run, RunId, RunProblem, RunRequest,
+    RunState, StoredConflict, Trigger,
     apply::{Apply, Decided, Moved, holds, local_state},
     brake::Brake,
     engine::unplanned,
@@ -163,7 +163,7 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
         let session = Session::new(self.shell(), brake, connection, &connected, seed);
         let ended = deciding.carry_out(&session, lease, tally).await;
         if let Err(fault) = connected.remote.close().await {
-            tally.problem(Problem::token_left(&fault));
+            tally.problem(RunProblem::token_left(&fault));
         }
         run.requests = connected.remote.requests();
         ended
@@ -218,9 +218,9 @@ impl Undone {
     /// Adds the reason to the run, and returns it as an error.
     fn tell(self, path: &SecretPath, brake: Brake, tally: &Tally<'_, ()>) -> EngineError {
         let problem = match &self {
-            Self::Refused(error) => Some(Problem::stale(path.as_str(), error.to_string())),
-            Self::Call(CallError::Fault(fault)) => Some(Problem::fault(path.as_str(), fault)),
-            Self::Step(error) => Problem::step(path.as_str(), error),
+            Self::Refused(error) => Some(RunProblem::stale(path.as_str(), error.to_string())),
+            Self::Call(CallError::Fault(fault)) => Some(RunProblem::fault(path.as_str(), fault)),
+            Self::Step(error) => RunProblem::step(path.as_str(), error),
             Self::Call(CallError::Stopped) => None,
         };
         problem.into_iter().for_each(|problem| tally.problem(problem));

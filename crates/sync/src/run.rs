@@ -75,7 +75,7 @@ pub struct Run {
     /// The halts because of which it wrote nothing.
     pub halts: Vec<Halt>,
     /// The problems, by path. Only the first 1,000 are kept.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<RunProblem>,
     /// The time at which it began.
     pub started: UnixNanos,
     /// The time at which it ended.
@@ -86,7 +86,7 @@ pub struct Run {
 
 /// Why a path, or the whole run, was not synchronized.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Problem {
+pub struct RunProblem {
     /// The path. Empty if the problem concerns the whole run.
     pub path: String,
     /// The class.

@@ -14,7 +14,7 @@ use vaultterm_reconcile::{BaseEntry, Conflict, Halt, HaltKind, LocalSnapshot, Pl
 
 use crate::{
     Begun, Clock, Connection, ConnectionSecrets, Connector, Entitlement, Event, Journal, Lease, OtherConflicts, Phase,
-    Problem, Progress, Remote, Run, RunState, StoredPlan,
+    Progress, Remote, Run, RunProblem, RunState, StoredPlan,
     apply::{Apply, Moved},
     brake::{Brake, Stop, Stopped},
     lease,
@@ -113,7 +113,7 @@ async fn open<J: Journal, C: Connector, K: Clock, P: Progress>(
     if let Err(fault) = connected.remote.close().await {
         // A server that stopped the run is reported once. It would not answer this request any better.
         if !brake.is_pulled() {
-            tally.problem(Problem::token_left(&fault));
+            tally.problem(RunProblem::token_left(&fault));
         }
     }
     run.requests = connected.remote.requests();
@@ -299,12 +299,12 @@ fn conclude<P: Progress>(run: &mut Run, ending: Result<Ending, Stopped>, brake: 
             RunState::Halted
         }
         Ok(Ending::PlanNotApplicable(detail)) => {
-            tally.problem(Problem::plan_not_applicable(detail));
+            tally.problem(RunProblem::plan_not_applicable(detail));
             RunState::Failed
         }
         Ok(Ending::Applied) | Err(Stopped) => {
             if let Some(stop) = &stop {
-                tally.problem(Problem::stop(stop));
+                tally.problem(RunProblem::stop(stop));
                 if tally.anything_done() { RunState::Partial } else { RunState::Failed }
             } else if cancelled && !applied {
                 RunState::Cancelled

@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use vaultterm_reconcile::{Counts, Plan, Step};
 
-use crate::{Event, Phase, Problem, Progress, RemoteFault, Run, problem::StepError};
+use crate::{Event, Phase, Progress, RemoteFault, Run, RunProblem, problem::StepError};
 
 /// The maximum number of problems that are kept per run. Further problems are only counted.
 const PROBLEMS_MAX: usize = 1_000;
@@ -18,7 +18,7 @@ pub(crate) struct Tally<'a, P> {
 #[derive(Default)]
 struct State {
     counts: Counts,
-    problems: Vec<Problem>,
+    problems: Vec<RunProblem>,
     /// The number of skips that wait for a person and that no person accepted.
     waiting: u64,
     /// The number of reported problems, including those that are not kept.
@@ -48,8 +48,8 @@ impl<'a, P: Progress> Tally<'a, P> {
         for skip in &plan.skips {
             let path = skip.path.as_str();
             match fault_at(path) {
-                Some(fault) => failed.push(Problem::fault(path, &fault)),
-                None => skipped.push(Problem::left_alone(skip)),
+                Some(fault) => failed.push(RunProblem::fault(path, &fault)),
+                None => skipped.push(RunProblem::left_alone(skip)),
             }
         }
         let mut state = self.state();
@@ -81,7 +81,7 @@ impl<'a, P: Progress> Tally<'a, P> {
     /// Counts a step that was not carried out.
     pub(crate) fn not_done(&self, step: &Step, error: &StepError) {
         // A step that did not get its turn counts neither as done nor as failed.
-        let Some(problem) = Problem::step(step.path.as_str(), error) else { return };
+        let Some(problem) = RunProblem::step(step.path.as_str(), error) else { return };
         let (done, total) = {
             let mut state = self.state();
             match error {
@@ -96,7 +96,7 @@ impl<'a, P: Progress> Tally<'a, P> {
     }
 
     /// Reports a problem, and keeps it if there is room.
-    pub(crate) fn problem(&self, problem: Problem) {
+    pub(crate) fn problem(&self, problem: RunProblem) {
         self.progress.tell(Event::Problem(&problem));
         let mut state = self.state();
         state.told += 1;

@@ -11,7 +11,7 @@ use std::{
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use vaultterm_reconcile::Step;
-use vaultterm_sync::{Event, Phase, Problem, Progress, Run, RunId};
+use vaultterm_sync::{Event, Phase, Progress, Run, RunId, RunProblem};
 
 /// Events kept of one run. A reader who falls further behind misses the oldest.
 const EVENTS_MAX: usize = 10_000;
@@ -39,7 +39,7 @@ pub enum Told {
     /// A step that was carried out.
     Step(Box<Step>),
     /// Why a path, or the whole run, was not done.
-    Problem(Problem),
+    Problem(RunProblem),
     /// How it ended. Nothing comes after it.
     Finished(Run),
 }
@@ -56,7 +56,7 @@ impl Told {
 
     /// Returns how many bytes keeping it costs, about.
     fn cost(&self) -> usize {
-        let of = |problem: &Problem| {
+        let of = |problem: &RunProblem| {
             problem.path.len() + problem.detail.len() + problem.hint.as_ref().map_or(0, String::len)
         };
         EVENT_COST
@@ -273,7 +273,7 @@ mod tests {
 
     fn problem(detail: String) -> Told {
         let class = ProblemClass("unavailable".to_owned());
-        Told::Problem(Problem { path: String::new(), class, detail, hint: None })
+        Told::Problem(RunProblem { path: String::new(), class, detail, hint: None })
     }
 
     fn run() -> Run {

@@ -35,7 +35,7 @@ fn connection() -> Connection {
 
 /// A connection whose last run ended at the Unix epoch for a reason.
 fn stopped(class: FaultClass, logins_refused: u32) -> ConnectionSummary {
-    let problem = Problem {
+    let problem = RunProblem {
         path: String::new(),
         class: ProblemClass(class.as_str().to_owned()),
         detail: "so it was".to_owned(),

@@ -22,7 +22,7 @@ use vaultterm_sealing::SecretFields;
 
 use super::{Apply, linked, planned_record, planned_version};
 use crate::{
-    BaseChange, Clock, FaultClass, Journal, LocalChange, Mark, Origin, Outcome, Problem, Progress, Remote,
+    BaseChange, Clock, FaultClass, Journal, LocalChange, Mark, Origin, Outcome, Progress, Remote, RunProblem,
     StoredFields, problem::StepError, retry::CallError,
 };
 
@@ -251,7 +251,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
             if fault.class != FaultClass::Denied {
                 self.number.failed();
             }
-            self.tally.problem(Problem::fault(path.as_str(), &fault));
+            self.tally.problem(RunProblem::fault(path.as_str(), &fault));
         }
     }
 }

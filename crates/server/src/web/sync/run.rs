@@ -73,7 +73,7 @@ pub(crate) async fn show(State(app): State<App>, visitor: Visitor, Id(id): Id) -
     let run = runs::show(&app, &visitor.caller, id).await?;
     let seen = connections::show(&app, &visitor.caller, run.connection_id.0).await?;
     let frame = Frame::around(&app, &visitor, Here::Overview).await?;
-    let problem = |problem: &vaultterm_sync::Problem| ProblemRow {
+    let problem = |problem: &vaultterm_sync::RunProblem| ProblemRow {
         path: problem.path.clone(),
         detail: problem.detail.clone(),
         hint: problem.hint.clone(),
