@@ -70,7 +70,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::{BrokenChain, verify_chain};
-    use crate::{Action, Actor, ActorKind, Draft, Entry, Outcome};
+    use crate::{Action, Actor, ActorKind, AuditOutcome, Draft, Entry};
 
     fn log(length: u64) -> Vec<Vec<u8>> {
         let mut previous = [0; 32];
@@ -83,7 +83,7 @@ mod tests {
                     request_id: None,
                     action: Action::RecordCreated,
                     objects: Vec::new(),
-                    outcome: Outcome::Success,
+                    outcome: AuditOutcome::Success,
                     remote: None,
                     detail: [("n".to_owned(), seq.to_string())].into(),
                 };

@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use crate::{
-    Action, Actor, ActorKind, Draft, Entry, ObjectKind, ObjectRef, Outcome, RemoteRef, SealedEntry, tree::leaf_hash,
+    Action, Actor, ActorKind, AuditOutcome, Draft, Entry, ObjectKind, ObjectRef, RemoteRef, SealedEntry,
+    tree::leaf_hash,
 };
 
 const VERSION: u8 = 1;
@@ -170,7 +171,7 @@ impl<'a> Reader<'a> {
                 ObjectKind::read(&self.text()?).ok_or(Malformed("the name of a kind of object cannot be one"))?;
             objects.push(ObjectRef { kind, id: self.id()?, name: self.option(Self::text)? });
         }
-        let outcome = Outcome::from_byte(self.byte()?).ok_or(Malformed("unknown outcome"))?;
+        let outcome = AuditOutcome::from_byte(self.byte()?).ok_or(Malformed("unknown outcome"))?;
         let remote = self.option(Self::remote)?;
         let mut detail = BTreeMap::new();
         for _ in 0..self.length()? {
@@ -193,7 +194,7 @@ impl<'a> Reader<'a> {
 mod tests {
     use uuid::Uuid;
 
-    use crate::{Action, Actor, ActorKind, Draft, Entry, ObjectKind, ObjectRef, Outcome, RemoteRef};
+    use crate::{Action, Actor, ActorKind, AuditOutcome, Draft, Entry, ObjectKind, ObjectRef, RemoteRef};
 
     fn entry() -> Entry {
         Entry {
@@ -211,7 +212,7 @@ mod tests {
                     id: Uuid::from_u128(3),
                     name: Some("team/db".to_owned()),
                 }],
-                outcome: Outcome::Success,
+                outcome: AuditOutcome::Success,
                 remote: Some(RemoteRef {
                     cluster: None,
                     path: "kv/team/db".to_owned(),

@@ -43,7 +43,7 @@ pub struct ObjectRef {
 
 /// The result of an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum AuditOutcome {
     /// The action was carried out.
     Success = 0,
     /// The caller lacked a right.
@@ -82,7 +82,7 @@ pub struct Draft {
     /// The objects that the action applies to, the main object first.
     pub objects: Vec<ObjectRef>,
     /// The result of the action.
-    pub outcome: Outcome,
+    pub outcome: AuditOutcome,
     /// The remote side, for synchronized secrets.
     pub remote: Option<RemoteRef>,
     /// Further facts, such as direction, revision, counts or reason. Never holds a value of a secret.
@@ -117,7 +117,7 @@ impl ActorKind {
     }
 }
 
-impl Outcome {
+impl AuditOutcome {
     pub(crate) fn from_byte(byte: u8) -> Option<Self> {
         [Self::Success, Self::Denied, Self::Failure].into_iter().find(|outcome| *outcome as u8 == byte)
     }

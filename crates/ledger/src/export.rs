@@ -16,7 +16,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use serde::{Deserialize, Serialize, Serializer};
 use uuid::Uuid;
 
-use crate::{ActorKind, Entry, Frontier, Hash, Malformed, ObjectRef, Outcome, tree::leaf_hash};
+use crate::{ActorKind, AuditOutcome, Entry, Frontier, Hash, Malformed, ObjectRef, tree::leaf_hash};
 
 /// The name of this format.
 pub const FORMAT: &str = "vaultterm-audit/1";
@@ -213,7 +213,7 @@ impl ActorKind {
     }
 }
 
-impl Outcome {
+impl AuditOutcome {
     /// Returns the name that exports and the API use.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -230,7 +230,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::{Header, entry_line, header_line};
-    use crate::{Action, Actor, ActorKind, Draft, Entry, Frontier, ObjectKind, ObjectRef, Outcome, RemoteRef};
+    use crate::{Action, Actor, ActorKind, AuditOutcome, Draft, Entry, Frontier, ObjectKind, ObjectRef, RemoteRef};
 
     /// Operators keep exports for years, so the form of this line must never change.
     #[test]
@@ -249,7 +249,7 @@ mod tests {
                 request_id: None,
                 action: Action::HcvSecretSynced,
                 objects,
-                outcome: Outcome::Success,
+                outcome: AuditOutcome::Success,
                 remote: Some(remote),
                 detail: [("direction".to_owned(), "push".to_owned())].into(),
             },

@@ -20,7 +20,7 @@ pub use action::{Action, ObjectKind, OtherName};
 pub use chain::{BrokenChain, verify_chain};
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use encoding::Malformed;
-pub use entry::{Actor, ActorKind, Draft, Entry, ObjectRef, Outcome, RemoteRef, SealedEntry};
+pub use entry::{Actor, ActorKind, AuditOutcome, Draft, Entry, ObjectRef, RemoteRef, SealedEntry};
 pub use export::{FORMAT, Header, checkpoint_line, end_line, entry_line, header_line};
 pub use finding::{Class, Finding, Report};
 pub use note::{NoteError, NoteSigner, VerifierKey, open_note, sign_note};

@@ -7,7 +7,7 @@ use std::{
 };
 
 use uuid::Uuid;
-use vaultterm_ledger::{Action, Draft, Entry, ObjectKind, ObjectRef, Outcome};
+use vaultterm_ledger::{Action, AuditOutcome, Draft, Entry, ObjectKind, ObjectRef};
 
 use crate::{
     Context, Page, Paged, Store, StoreError,
@@ -167,7 +167,7 @@ impl Store {
         context: &Context,
         action: Action,
         objects: Vec<ObjectRef>,
-        outcome: Outcome,
+        outcome: AuditOutcome,
         detail: BTreeMap<String, String>,
     ) -> Result<(), StoreError> {
         let draft = context.draft(action, ObjectKind::User, Uuid::nil(), None);

@@ -1,7 +1,7 @@
 //! Connections: creates, changes and finds them. `connection_rows.rs` reads their rows and secrets.
 
 use uuid::Uuid;
-use vaultterm_ledger::{Action, Draft, ObjectKind, Outcome};
+use vaultterm_ledger::{Action, AuditOutcome, Draft, ObjectKind};
 use vaultterm_reconcile::{Mode, Options};
 use vaultterm_sealing::SecretText;
 use vaultterm_sync::{CollectionId, Connection, ConnectionId, ConnectionSecrets, Credential, Schedule, Tls};
@@ -264,7 +264,7 @@ impl Store {
                    WHERE id = $1";
         tx.run(sql, args![id, ok.then_some(context.now_us), secret_id_expires_us, ok]).await?;
         let draft = about(context, Action::HcvConnectionTested, id, &connection.name);
-        tx.audit(Draft { outcome: if ok { Outcome::Success } else { Outcome::Failure }, ..draft });
+        tx.audit(Draft { outcome: if ok { AuditOutcome::Success } else { AuditOutcome::Failure }, ..draft });
         tx.commit().await
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use uuid::Uuid;
-use vaultterm_ledger::{Action, Actor, Draft, ObjectKind, ObjectRef, Outcome};
+use vaultterm_ledger::{Action, Actor, AuditOutcome, Draft, ObjectKind, ObjectRef};
 
 use crate::StoreError;
 
@@ -30,7 +30,7 @@ impl Context {
             request_id: self.request_id.clone(),
             action,
             objects: vec![ObjectRef { kind, id, name: name.map(str::to_owned) }],
-            outcome: Outcome::Success,
+            outcome: AuditOutcome::Success,
             remote: None,
             detail: BTreeMap::new(),
         }

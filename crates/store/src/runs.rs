@@ -1,7 +1,7 @@
 //! Plans and runs: stores, finds and closes them.
 
 use uuid::Uuid;
-use vaultterm_ledger::{Action, Actor, ActorKind, Draft, ObjectKind, Outcome};
+use vaultterm_ledger::{Action, Actor, ActorKind, AuditOutcome, Draft, ObjectKind};
 use vaultterm_reconcile::UnixNanos;
 use vaultterm_sealing::{Place, Purpose};
 use vaultterm_sync::{
@@ -165,7 +165,7 @@ pub(crate) async fn finish(tx: &mut Tx, context: &Context, run: &Run) -> Result<
     let halts: Vec<&str> = run.halts.iter().map(|halt| halt.kind.as_str()).collect();
     let draft = about(context, action, run).with("state", run.state.as_str()).with("counts", json(&run.counts));
     let draft = draft.with_maybe("halts", (!halts.is_empty()).then(|| halts.join(" ")));
-    let outcome = if run.state == RunState::Failed { Outcome::Failure } else { Outcome::Success };
+    let outcome = if run.state == RunState::Failed { AuditOutcome::Failure } else { AuditOutcome::Success };
     tx.audit(Draft { outcome, ..draft });
     Ok(())
 }

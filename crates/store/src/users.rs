@@ -1,7 +1,7 @@
 //! The people of the installation: creates, changes, finds and deletes them.
 
 use uuid::Uuid;
-use vaultterm_ledger::{Action, ObjectKind, Outcome};
+use vaultterm_ledger::{Action, AuditOutcome, ObjectKind};
 use vaultterm_sync::InstanceRole;
 
 use crate::{
@@ -224,7 +224,7 @@ impl Store {
             None => (Uuid::nil(), None),
         };
         let mut draft = context.draft(Action::LoginFailed, ObjectKind::User, id, email.as_deref());
-        draft.outcome = Outcome::Failure;
+        draft.outcome = AuditOutcome::Failure;
         if let Some(row) = known {
             draft = draft.with("failures", row.count("failures")?);
         }

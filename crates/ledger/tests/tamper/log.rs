@@ -3,8 +3,8 @@
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use uuid::Uuid;
 use vaultterm_ledger::{
-    Action, Actor, ActorKind, Checkpoint, Draft, Entry, Frontier, Hash, Header, NoteSigner, ObjectKind, ObjectRef,
-    Outcome, RemoteRef, VerifierKey, checkpoint_line, end_line, entry_line, header_line,
+    Action, Actor, ActorKind, AuditOutcome, Checkpoint, Draft, Entry, Frontier, Hash, Header, NoteSigner, ObjectKind,
+    ObjectRef, RemoteRef, VerifierKey, checkpoint_line, end_line, entry_line, header_line,
 };
 
 /// A signing key made from one byte.
@@ -78,7 +78,7 @@ fn drafts(length: u64, rotated_at: u64, keys: &[Key; 2]) -> Vec<Draft> {
         request_id: Some(format!("{:032x}", n * 7_919)),
         action: if n.is_multiple_of(2) { Action::RecordRevealed } else { Action::HcvSecretSynced },
         objects: objects(n),
-        outcome: Outcome::Success,
+        outcome: AuditOutcome::Success,
         remote: (!n.is_multiple_of(2)).then(|| remote(n)),
         detail: [("revision".to_owned(), n.to_string())].into(),
     };

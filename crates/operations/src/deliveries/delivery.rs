@@ -5,7 +5,7 @@ use std::time::Instant;
 use uuid::Uuid;
 use vaultterm_store::{StoreError, Webhook};
 
-use super::{due, message::Message, sender::Outcome};
+use super::{due, message::Message, sender::DeliveryOutcome};
 use crate::{refusal::Refusal, services::Services};
 
 /// Entries of one message, at most.
@@ -54,29 +54,34 @@ async fn send_one(services: &Services, id: Uuid) -> Result<Next, StoreError> {
     record(services, &webhook, end, outcome).await
 }
 
-async fn send(services: &Services, webhook: &Webhook, message: &Message) -> Result<Outcome, StoreError> {
+async fn send(services: &Services, webhook: &Webhook, message: &Message) -> Result<DeliveryOutcome, StoreError> {
     let now_us = services.now_us();
     let secrets = match services.store.webhook_secrets(webhook.id, now_us).await {
         Ok(secrets) => secrets,
         // Tried again later, because a key may come back. Nothing is lost until then.
         Err(error @ (StoreError::Sealing(_) | StoreError::Malformed(_))) => {
             let why = format!("the signing secret cannot be opened: {error}");
-            return Ok(Outcome::Failed { status: None, why, retry_after: None });
+            return Ok(DeliveryOutcome::Failed { status: None, why, retry_after: None });
         }
         Err(error) => return Err(error),
     };
     Ok(services.webhooks.send(&webhook.url, message, message.headers(&secrets, now_us)).await)
 }
 
-async fn record(services: &Services, webhook: &Webhook, end: u64, outcome: Outcome) -> Result<Next, StoreError> {
+async fn record(
+    services: &Services,
+    webhook: &Webhook,
+    end: u64,
+    outcome: DeliveryOutcome,
+) -> Result<Next, StoreError> {
     let name = &webhook.name;
     match outcome {
-        Outcome::Taken { status } => {
+        DeliveryOutcome::Taken { status } => {
             tracing::debug!(webhook = name, status, end, "a webhook took a message");
             let moved = services.store.pass_webhook(webhook, end, Some(services.now_us())).await?;
             Ok(if moved { Next::Goes } else { Next::Ends })
         }
-        Outcome::Gone => {
+        DeliveryOutcome::Gone => {
             tracing::warn!(webhook = name, "a webhook's receiver is gone for good (HTTP 410): it is paused now");
             services
                 .store
@@ -84,7 +89,7 @@ async fn record(services: &Services, webhook: &Webhook, end: u64, outcome: Outco
                 .await?;
             Ok(Next::Ends)
         }
-        Outcome::Failed { why, retry_after, .. } => {
+        DeliveryOutcome::Failed { why, retry_after, .. } => {
             let rest = due::rest(webhook.failures.saturating_add(1), retry_after, chance());
             let rest_s = rest.as_secs();
             tracing::warn!(webhook = name, failures = webhook.failures + 1, why, rest_s, "a webhook took no message");
@@ -121,9 +126,9 @@ pub(crate) async fn try_out(services: &Services, webhook: &Webhook) -> Result<Tr
     let outcome = send(services, webhook, &Message::test(webhook, log_id, services.now_us())).await?;
     let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let (ok, status, detail) = match outcome {
-        Outcome::Taken { status } => (true, Some(status), format!("HTTP {status}")),
-        Outcome::Gone => (false, Some(410), "HTTP 410: the receiver says that it is gone for good".to_owned()),
-        Outcome::Failed { status, why, .. } => (false, status, why),
+        DeliveryOutcome::Taken { status } => (true, Some(status), format!("HTTP {status}")),
+        DeliveryOutcome::Gone => (false, Some(410), "HTTP 410: the receiver says that it is gone for good".to_owned()),
+        DeliveryOutcome::Failed { status, why, .. } => (false, status, why),
     };
     Ok(Tried { ok, status, detail, took_ms })
 }

@@ -60,7 +60,7 @@ fn body(kind: &str, time_us: i64, log_id: Uuid, events: Vec<EventView>) -> Vec<u
 mod tests {
     use std::collections::BTreeMap;
 
-    use vaultterm_ledger::{Action, Draft, Entry, Outcome};
+    use vaultterm_ledger::{Action, AuditOutcome, Draft, Entry};
     use vaultterm_sealing::WebhookSecret;
 
     use super::*;
@@ -75,7 +75,7 @@ mod tests {
             request_id: None,
             action: Action::HcvSyncStarted,
             objects: Vec::new(),
-            outcome: Outcome::Success,
+            outcome: AuditOutcome::Success,
             remote: None,
             detail: BTreeMap::new(),
         };

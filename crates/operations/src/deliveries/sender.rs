@@ -25,7 +25,7 @@ const CAUSE_CHARS_MAX: usize = 200;
 
 /// The result of an attempt.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum DeliveryOutcome {
     /// 2xx.
     Taken { status: u16 },
     /// HTTP 410: the receiver is gone for good.
@@ -43,7 +43,7 @@ pub struct Sender {
 
 impl Sender {
     /// Makes one attempt.
-    pub(crate) async fn send(&self, url: &str, message: &Message, headers: HeaderMap) -> Outcome {
+    pub(crate) async fn send(&self, url: &str, message: &Message, headers: HeaderMap) -> DeliveryOutcome {
         let address = match Address::parse(url, false) {
             Ok(address) => address,
             Err(error) => return failed(error.to_string()),
@@ -73,30 +73,30 @@ impl Sender {
     }
 }
 
-fn failed(why: String) -> Outcome {
-    Outcome::Failed { status: None, why, retry_after: None }
+fn failed(why: String) -> DeliveryOutcome {
+    DeliveryOutcome::Failed { status: None, why, retry_after: None }
 }
 
-async fn answered(response: Response) -> Outcome {
+async fn answered(response: Response) -> DeliveryOutcome {
     let status = response.status();
     let outcome = judge(status, response.headers(), SystemTime::now());
     let _ = tokio::time::timeout(ANSWER_WITHIN, drain(response)).await;
     outcome
 }
 
-fn judge(status: StatusCode, headers: &HeaderMap, now: SystemTime) -> Outcome {
+fn judge(status: StatusCode, headers: &HeaderMap, now: SystemTime) -> DeliveryOutcome {
     let code = status.as_u16();
     if status.is_success() {
-        return Outcome::Taken { status: code };
+        return DeliveryOutcome::Taken { status: code };
     }
     if status == StatusCode::GONE {
-        return Outcome::Gone;
+        return DeliveryOutcome::Gone;
     }
     let why = match code {
         300..=399 => format!("HTTP {code}: the receiver redirects, which is never followed: give its new address"),
         _ => format!("HTTP {code}"),
     };
-    Outcome::Failed { status: Some(code), why, retry_after: retry_after(headers, now) }
+    DeliveryOutcome::Failed { status: Some(code), why, retry_after: retry_after(headers, now) }
 }
 
 /// Reads `Retry-After`: seconds, or a moment (RFC 9110 §10.2.3).
@@ -145,7 +145,7 @@ mod tests {
 
     use super::*;
 
-    fn judged(code: u16, retry_after: Option<&str>) -> Outcome {
+    fn judged(code: u16, retry_after: Option<&str>) -> DeliveryOutcome {
         let mut headers = HeaderMap::new();
         headers.extend(retry_after.map(|text| (RETRY_AFTER, HeaderValue::from_str(text).expect("a header"))));
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_461_600);
@@ -155,11 +155,11 @@ mod tests {
     #[test]
     fn only_a_success_counts_as_taken_and_only_410_as_gone() {
         for code in [200, 201, 202, 204] {
-            assert_eq!(judged(code, None), Outcome::Taken { status: code });
+            assert_eq!(judged(code, None), DeliveryOutcome::Taken { status: code });
         }
-        assert_eq!(judged(410, Some("5")), Outcome::Gone);
+        assert_eq!(judged(410, Some("5")), DeliveryOutcome::Gone);
         for code in [301, 307, 400, 401, 403, 404, 409, 429, 500, 503] {
-            let Outcome::Failed { status, why, retry_after } = judged(code, None) else { panic!("{code}") };
+            let DeliveryOutcome::Failed { status, why, retry_after } = judged(code, None) else { panic!("{code}") };
             assert_eq!((status, retry_after), (Some(code), None));
             assert!(why.starts_with(&format!("HTTP {code}")), "{why}");
         }
@@ -174,7 +174,7 @@ mod tests {
             ("soon", None),
             ("-1", None),
         ] {
-            let Outcome::Failed { retry_after, .. } = judged(503, Some(text)) else { panic!("{text}") };
+            let DeliveryOutcome::Failed { retry_after, .. } = judged(503, Some(text)) else { panic!("{text}") };
             assert_eq!(retry_after, wanted.map(Duration::from_secs), "{text}");
         }
     }
@@ -189,7 +189,8 @@ mod tests {
             "https://[fd00:ec2::254]/?t=hunter2",
             "http://127.0.0.1:1/hunter2",
         ] {
-            let Outcome::Failed { why, status: None, .. } = sender.send(url, &message, HeaderMap::new()).await else {
+            let DeliveryOutcome::Failed { why, status: None, .. } = sender.send(url, &message, HeaderMap::new()).await
+            else {
                 panic!("{url}")
             };
             assert!(!why.contains("hunter2"), "{why}");

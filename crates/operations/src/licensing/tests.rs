@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt as _, path::Pa
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 use uuid::Uuid;
-use vaultterm_ledger::{Action, Actor, ActorKind, Outcome};
+use vaultterm_ledger::{Action, Actor, ActorKind, AuditOutcome};
 use vaultterm_license::{IssuerKey, License, Tier, TrustedKeys, issue};
 use vaultterm_sealing::RootKey;
 use vaultterm_store::{AuditFilter, Context, Database, Page, Store};
@@ -172,7 +172,7 @@ async fn next_years_license_waits_beside_this_years_whatever_the_order_and_the_w
         assert_eq!(place.store.license_counter().await.unwrap(), 7, "the one that waits forbids nothing yet");
         // Next year.
         let later = context(now() + days(31));
-        place.store.audit(&later, Action::LoggedOut, Vec::new(), Outcome::Success, [].into()).await.unwrap();
+        place.store.audit(&later, Action::LoggedOut, Vec::new(), AuditOutcome::Success, [].into()).await.unwrap();
         licensing.refresh(&place.store).await.unwrap();
         assert_eq!(licensing.report().best().unwrap().license.id, next_year.id);
         assert_eq!(place.store.license_counter().await.unwrap(), 8);
@@ -317,7 +317,7 @@ async fn a_clock_that_was_set_back_does_not_make_a_license_young_again() {
     assert!(licensing.missing().is_none());
     // Something was audited after the license ran out; then the clock was set back to now.
     let later = context(now() + days(31));
-    place.store.audit(&later, Action::LoggedOut, Vec::new(), Outcome::Success, [].into()).await.unwrap();
+    place.store.audit(&later, Action::LoggedOut, Vec::new(), AuditOutcome::Success, [].into()).await.unwrap();
     for licensing in [&licensing, &place.started().await] {
         licensing.refresh(&place.store).await.unwrap();
         assert_eq!(licensing.report().word().as_str(), "expired");

@@ -101,7 +101,7 @@ mod tests {
     use serde_json::Value;
     use uuid::Uuid;
     use vaultterm_ledger::{
-        Action, Actor, ActorKind, Draft, Entry, ObjectKind, ObjectRef, Outcome, RemoteRef, entry_line,
+        Action, Actor, ActorKind, AuditOutcome, Draft, Entry, ObjectKind, ObjectRef, RemoteRef, entry_line,
     };
     use vaultterm_store::AuditEvent;
 
@@ -117,9 +117,9 @@ mod tests {
         };
         let remote = RemoteRef { cluster: None, path: "kv/a".to_owned(), version: Some(1), request_id: None };
         let cases = [
-            (vec![object(Some("a/b")), object(None)], Some(remote), Outcome::Success),
-            (vec![object(None)], None, Outcome::Denied),
-            (vec![], None, Outcome::Failure),
+            (vec![object(Some("a/b")), object(None)], Some(remote), AuditOutcome::Success),
+            (vec![object(None)], None, AuditOutcome::Denied),
+            (vec![], None, AuditOutcome::Failure),
         ];
         for (seq, (objects, remote, outcome)) in (1..).zip(cases) {
             let draft = Draft {
