@@ -99,7 +99,7 @@ names!(
 );
 names!(
     /// The actions that the log records.
-    Action:
+    AuditAction:
     HcvConnectionCreated = "HCV_CONNECTION_CREATED",
     HcvConnectionUpdated = "HCV_CONNECTION_UPDATED",
     HcvConnectionDeleted = "HCV_CONNECTION_DELETED",

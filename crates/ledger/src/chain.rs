@@ -70,7 +70,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::{BrokenChain, verify_chain};
-    use crate::{Action, Actor, ActorKind, AuditOutcome, Draft, Entry};
+    use crate::{Actor, ActorKind, AuditAction, AuditOutcome, Draft, Entry};
 
     fn log(length: u64) -> Vec<Vec<u8>> {
         let mut previous = [0; 32];
@@ -81,7 +81,7 @@ mod tests {
                     actor: Actor { kind: ActorKind::User, id: Uuid::from_u128(1), name: "ann@example.com".to_owned() },
                     source_ip: None,
                     request_id: None,
-                    action: Action::RecordCreated,
+                    action: AuditAction::RecordCreated,
                     objects: Vec::new(),
                     outcome: AuditOutcome::Success,
                     remote: None,

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use crate::{
-    Action, Actor, ActorKind, AuditOutcome, Draft, Entry, ObjectKind, ObjectRef, RemoteRef, SealedEntry,
+    Actor, ActorKind, AuditAction, AuditOutcome, Draft, Entry, ObjectKind, ObjectRef, RemoteRef, SealedEntry,
     tree::leaf_hash,
 };
 
@@ -164,7 +164,7 @@ impl<'a> Reader<'a> {
         let actor = Actor { kind, id: self.id()?, name: self.text()? };
         let source_ip = self.option(Self::text)?;
         let request_id = self.option(Self::text)?;
-        let action = Action::read(&self.text()?).ok_or(Malformed("the name of an action cannot be one"))?;
+        let action = AuditAction::read(&self.text()?).ok_or(Malformed("the name of an action cannot be one"))?;
         let mut objects = Vec::new();
         for _ in 0..self.length()? {
             let kind =
@@ -194,7 +194,7 @@ impl<'a> Reader<'a> {
 mod tests {
     use uuid::Uuid;
 
-    use crate::{Action, Actor, ActorKind, AuditOutcome, Draft, Entry, ObjectKind, ObjectRef, RemoteRef};
+    use crate::{Actor, ActorKind, AuditAction, AuditOutcome, Draft, Entry, ObjectKind, ObjectRef, RemoteRef};
 
     fn entry() -> Entry {
         Entry {
@@ -206,7 +206,7 @@ mod tests {
                 actor: Actor { kind: ActorKind::Token, id: Uuid::from_u128(2), name: "ci".to_owned() },
                 source_ip: Some("127.0.0.1".to_owned()),
                 request_id: Some("req".to_owned()),
-                action: Action::HcvSecretSynced,
+                action: AuditAction::HcvSecretSynced,
                 objects: vec![ObjectRef {
                     kind: ObjectKind::Record,
                     id: Uuid::from_u128(3),
@@ -249,8 +249,8 @@ mod tests {
 
     #[test]
     fn every_action_and_kind_has_a_name_of_its_own() {
-        for action in Action::ALL {
-            assert_eq!(Action::from_name(action.as_str()), Some(*action));
+        for action in AuditAction::ALL {
+            assert_eq!(AuditAction::from_name(action.as_str()), Some(*action));
         }
         for kind in ObjectKind::ALL {
             assert_eq!(ObjectKind::from_name(kind.as_str()), Some(*kind));
@@ -260,12 +260,12 @@ mod tests {
     #[test]
     fn an_entry_of_a_newer_version_is_read_and_written_again_to_the_byte() {
         let mut newer = entry();
-        newer.draft.action = Action::read("QUANTUM_ENTANGLED").unwrap();
+        newer.draft.action = AuditAction::read("QUANTUM_ENTANGLED").unwrap();
         newer.draft.objects[0].kind = ObjectKind::read("qubit_7").unwrap();
         let bytes = newer.encode().bytes;
         let read = Entry::decode(&bytes).unwrap();
         assert_eq!((read.draft.action.as_str(), read.draft.objects[0].kind.as_str()), ("QUANTUM_ENTANGLED", "qubit_7"));
-        assert!(matches!(read.draft.action, Action::Other(_)));
+        assert!(matches!(read.draft.action, AuditAction::Other(_)));
         assert_eq!(read.encode().bytes, bytes);
         assert_eq!(format!("{:?}", read.draft.action), r#"Other("QUANTUM_ENTANGLED")"#);
     }
@@ -273,10 +273,10 @@ mod tests {
     #[test]
     fn what_cannot_be_a_name_is_refused_and_a_known_name_is_the_known_action() {
         for name in ["", "A B", "A\n", "Ä", &"A".repeat(49)] {
-            assert_eq!((Action::read(name), ObjectKind::read(name)), (None, None), "{name:?}");
+            assert_eq!((AuditAction::read(name), ObjectKind::read(name)), (None, None), "{name:?}");
         }
-        assert_eq!(Action::read("RECORD_CREATED"), Some(Action::RecordCreated));
-        assert_eq!(Action::read(&"A".repeat(48)).unwrap().as_str().len(), 48);
+        assert_eq!(AuditAction::read("RECORD_CREATED"), Some(AuditAction::RecordCreated));
+        assert_eq!(AuditAction::read(&"A".repeat(48)).unwrap().as_str().len(), 48);
     }
 
     fn hex(bytes: &[u8]) -> String {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use crate::{Action, ObjectKind};
+use crate::{AuditAction, ObjectKind};
 
 /// The kinds of actor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +78,7 @@ pub struct Draft {
     /// The request id that VaultTerm assigned.
     pub request_id: Option<String>,
     /// The action.
-    pub action: Action,
+    pub action: AuditAction,
     /// The objects that the action applies to, the main object first.
     pub objects: Vec<ObjectRef>,
     /// The result of the action.

@@ -230,7 +230,9 @@ mod tests {
     use uuid::Uuid;
 
     use super::{Header, entry_line, header_line};
-    use crate::{Action, Actor, ActorKind, AuditOutcome, Draft, Entry, Frontier, ObjectKind, ObjectRef, RemoteRef};
+    use crate::{
+        Actor, ActorKind, AuditAction, AuditOutcome, Draft, Entry, Frontier, ObjectKind, ObjectRef, RemoteRef,
+    };
 
     /// Operators keep exports for years, so the form of this line must never change.
     #[test]
@@ -247,7 +249,7 @@ mod tests {
                 actor: Actor { kind: ActorKind::Token, id: Uuid::from_u128(2), name: "ci".into() },
                 source_ip: Some("127.0.0.1".into()),
                 request_id: None,
-                action: Action::HcvSecretSynced,
+                action: AuditAction::HcvSecretSynced,
                 objects,
                 outcome: AuditOutcome::Success,
                 remote: Some(remote),

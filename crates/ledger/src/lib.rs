@@ -16,7 +16,7 @@ mod note;
 mod tree;
 mod verify;
 
-pub use action::{Action, ObjectKind, OtherName};
+pub use action::{AuditAction, ObjectKind, OtherName};
 pub use chain::{BrokenChain, verify_chain};
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use encoding::Malformed;

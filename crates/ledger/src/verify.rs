@@ -19,7 +19,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use uuid::Uuid;
 
 use crate::{
-    Action, Checkpoint, Class, Entry, Finding, Frontier, Hash, Report, VerifierKey,
+    AuditAction, Checkpoint, Class, Entry, Finding, Frontier, Hash, Report, VerifierKey,
     export::{ENTRY, End, Header, Mark, header_line, mark_line, write_entry},
     note::signed_by,
     tree::leaf_hash,
@@ -483,7 +483,7 @@ fn is_written_as(line: &[u8], written: &mut Vec<u8>, write: impl FnOnce(&mut Vec
 
 fn rotation(entry: &Entry) -> Option<Box<Rotation>> {
     let detail = |name| entry.draft.detail.get(name).cloned();
-    if entry.draft.action != Action::KeyRotated {
+    if entry.draft.action != AuditAction::KeyRotated {
         return None;
     }
     Some(Box::new(Rotation { old: detail("previous_vkey")?, new: detail("vkey")? }))

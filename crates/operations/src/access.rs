@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use uuid::Uuid;
-use vaultterm_ledger::{Action, AuditOutcome, ObjectKind, ObjectRef};
+use vaultterm_ledger::{AuditAction, AuditOutcome, ObjectKind, ObjectRef};
 use vaultterm_reconcile::RecordId;
 use vaultterm_store::{CollectionRole, Context, InstanceRole, Owned, Scope, StoreError};
 use vaultterm_sync::{CollectionId, ConflictId, ConnectionId, PlanId, RunId};
@@ -193,7 +193,7 @@ pub(crate) async fn denied(
     let object = collection.map(|id| ObjectRef { kind: ObjectKind::Collection, id: id.0, name: None });
     let detail = BTreeMap::from([("needs".to_owned(), needs.to_owned())]);
     let objects = object.into_iter().collect();
-    services.store.audit(&context, Action::AccessDenied, objects, AuditOutcome::Denied, detail).await?;
+    services.store.audit(&context, AuditAction::AccessDenied, objects, AuditOutcome::Denied, detail).await?;
     Ok(())
 }
 
@@ -208,7 +208,7 @@ pub async fn sum_up_denials(services: &Services, all: bool) -> Result<(), StoreE
         let Summary { actor, source_ip, count, needs } = summary;
         let context = Context { actor, source_ip, request_id: None, now_us };
         let detail = BTreeMap::from([("count".to_owned(), count.to_string()), ("needs".to_owned(), needs)]);
-        services.store.audit(&context, Action::AccessDenied, Vec::new(), AuditOutcome::Denied, detail).await?;
+        services.store.audit(&context, AuditAction::AccessDenied, Vec::new(), AuditOutcome::Denied, detail).await?;
     }
     Ok(())
 }

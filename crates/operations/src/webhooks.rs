@@ -1,7 +1,7 @@
 //! Webhooks: where the audit log is pushed to.
 
 use uuid::Uuid;
-use vaultterm_ledger::Action;
+use vaultterm_ledger::AuditAction;
 use vaultterm_outbound::Address;
 use vaultterm_sealing::{SealingError, WebhookSecret};
 use vaultterm_store::{InstanceRole, NewWebhook, Paged, Scope, StoreError, Webhook, WebhookUpdate};
@@ -197,13 +197,13 @@ fn checked_url(text: &str) -> Result<String, Refusal> {
     Ok(address.url().to_string())
 }
 
-fn checked_actions(names: &[String]) -> Result<Vec<Action>, Refusal> {
+fn checked_actions(names: &[String]) -> Result<Vec<AuditAction>, Refusal> {
     if names.is_empty() {
         return Err(Refusal::field("actions", "name at least one, or leave it out for all"));
     }
     let mut actions = Vec::new();
     for (at, name) in names.iter().enumerate() {
-        let action = Action::from_name(name)
+        let action = AuditAction::from_name(name)
             .ok_or_else(|| Refusal::field(format!("actions[{at}]"), "there is no such action"))?;
         if !actions.contains(&action) {
             actions.push(action);

@@ -7,7 +7,7 @@ use std::{
 };
 
 use uuid::Uuid;
-use vaultterm_ledger::{Action, AuditOutcome, Draft, Entry, ObjectKind, ObjectRef};
+use vaultterm_ledger::{AuditAction, AuditOutcome, Draft, Entry, ObjectKind, ObjectRef};
 
 use crate::{
     Context, Page, Paged, Store, StoreError,
@@ -33,7 +33,7 @@ pub struct AuditFilter {
     /// Only entries after this number.
     pub after: Option<u64>,
     /// Only entries with this action.
-    pub action: Option<Action>,
+    pub action: Option<AuditAction>,
     /// Only entries by this actor.
     pub actor: Option<Uuid>,
     /// Only entries about this object.
@@ -127,7 +127,7 @@ impl Store {
             None => Arg::from(filter.after.unwrap_or(0)),
         };
         let mut select = Select::new("SELECT a.seq, a.hash, a.bytes FROM audit a WHERE a.seq > $1", vec![after]);
-        select.and_maybe("a.action = ?", filter.action.as_ref().map(Action::as_str));
+        select.and_maybe("a.action = ?", filter.action.as_ref().map(AuditAction::as_str));
         select.and_maybe("a.actor_id = ?", filter.actor);
         let object = "EXISTS (SELECT 1 FROM audit_objects o WHERE o.object_id = ? AND o.seq = a.seq)";
         select.and_maybe(object, filter.object);
@@ -165,7 +165,7 @@ impl Store {
     pub async fn audit(
         &self,
         context: &Context,
-        action: Action,
+        action: AuditAction,
         objects: Vec<ObjectRef>,
         outcome: AuditOutcome,
         detail: BTreeMap<String, String>,
@@ -186,7 +186,7 @@ pub(crate) fn event(row: &Row) -> Result<AuditEvent, StoreError> {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use vaultterm_ledger::Action;
+    use vaultterm_ledger::AuditAction;
 
     use super::AuditFilter;
     use crate::{
@@ -200,25 +200,33 @@ mod tests {
         let record = house.save("a", json!({"x": 1})).await.unwrap();
         house.pass(10);
         house.store.trash_record(&house.ann(), record.id, None).await.unwrap();
-        let find = async |filter: AuditFilter| -> Vec<Action> {
+        let find = async |filter: AuditFilter| -> Vec<AuditAction> {
             let events = house.store.audit_events(&filter, &Page::default()).await.unwrap().items;
             events.into_iter().map(|event| event.entry.draft.action).collect()
         };
         let none = AuditFilter::default;
         assert_eq!(
             find(AuditFilter { object: Some(record.id.0), ..none() }).await,
-            [Action::RecordCreated, Action::RecordDeleted]
+            [AuditAction::RecordCreated, AuditAction::RecordDeleted]
         );
-        assert_eq!(find(AuditFilter { from_us: Some(NOW_US + 1), ..none() }).await, [Action::RecordDeleted]);
+        assert_eq!(find(AuditFilter { from_us: Some(NOW_US + 1), ..none() }).await, [AuditAction::RecordDeleted]);
         assert_eq!(find(AuditFilter { to_us: Some(NOW_US), ..none() }).await, []);
-        assert_eq!(find(AuditFilter { action: Some(Action::RecordCreated), ..none() }).await, [Action::RecordCreated]);
+        assert_eq!(
+            find(AuditFilter { action: Some(AuditAction::RecordCreated), ..none() }).await,
+            [AuditAction::RecordCreated]
+        );
         assert_eq!(
             find(AuditFilter { actor: Some(house.owner.id), after: Some(3), ..none() }).await,
-            [Action::RecordDeleted]
+            [AuditAction::RecordDeleted]
         );
         assert_eq!(
             house.audited().await,
-            [Action::UserCreated, Action::CollectionCreated, Action::RecordCreated, Action::RecordDeleted]
+            [
+                AuditAction::UserCreated,
+                AuditAction::CollectionCreated,
+                AuditAction::RecordCreated,
+                AuditAction::RecordDeleted
+            ]
         );
     }
 

@@ -3,7 +3,7 @@
 //! old key is deleted, and only its public half is kept. A thief of today's key therefore cannot sign a log
 //! of yesterday.
 
-use vaultterm_ledger::{Action, NoteSigner as _, ObjectKind};
+use vaultterm_ledger::{AuditAction, NoteSigner as _, ObjectKind};
 use vaultterm_sealing::{KeyPurpose, Keyring, KeyringRow, RootKey};
 
 use crate::{
@@ -34,7 +34,7 @@ impl Store {
         let previous = LogSigner::new(log_id, std::sync::Arc::clone(&old));
         tx.audit(
             context
-                .draft(Action::KeyRotated, ObjectKind::Key, drawn.id, Some(KeyPurpose::Audit.as_str()))
+                .draft(AuditAction::KeyRotated, ObjectKind::Key, drawn.id, Some(KeyPurpose::Audit.as_str()))
                 .with("generation", drawn.generation)
                 .with("vkey", new.verifier())
                 .with("previous_vkey", previous.verifier()),
@@ -54,7 +54,7 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use vaultterm_ledger::{Action, Checkpoint, VerifierKey};
+    use vaultterm_ledger::{AuditAction, Checkpoint, VerifierKey};
     use vaultterm_sealing::KeyPurpose;
 
     use crate::{
@@ -75,7 +75,7 @@ mod tests {
             let (said, by) = Checkpoint::open(&stored.note, &keys).unwrap();
             (said.size, keys[by].to_string())
         });
-        let filter = AuditFilter { action: Some(Action::KeyRotated), ..AuditFilter::default() };
+        let filter = AuditFilter { action: Some(AuditAction::KeyRotated), ..AuditFilter::default() };
         let events = house.store.audit_events(&filter, &Page { limit: 500, cursor: None }).await.unwrap().items;
         let rotations = events.iter().map(|event| {
             let detail = |name: &str| event.entry.draft.detail[name].clone();

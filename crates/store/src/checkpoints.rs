@@ -7,7 +7,7 @@
 use std::{ops::RangeInclusive, sync::Arc};
 
 use uuid::Uuid;
-use vaultterm_ledger::{Action, Checkpoint, Frontier, Hash, NoteSigner, VerifierKey};
+use vaultterm_ledger::{AuditAction, Checkpoint, Frontier, Hash, NoteSigner, VerifierKey};
 use vaultterm_sealing::{KeyPurpose, KeyState, Signer};
 
 use crate::{
@@ -55,22 +55,22 @@ pub struct AuditKey {
 }
 
 /// The actions that need a checkpoint at once: about permissions, keys, exported data and the log itself.
-const PROMPT: &[Action] = &[
-    Action::KeySealed,
-    Action::KeyUnsealed,
-    Action::KeyRotated,
-    Action::MemberGranted,
-    Action::MemberRevoked,
-    Action::SetupLinkCreated,
-    Action::UserCreated,
-    Action::UserUpdated,
-    Action::UserDeleted,
-    Action::AuditExported,
-    Action::AuditPruned,
-    Action::AuditGuardRaised,
-    Action::LicenseInstalled,
-    Action::LicenseExpired,
-    Action::BackupRestored,
+const PROMPT: &[AuditAction] = &[
+    AuditAction::KeySealed,
+    AuditAction::KeyUnsealed,
+    AuditAction::KeyRotated,
+    AuditAction::MemberGranted,
+    AuditAction::MemberRevoked,
+    AuditAction::SetupLinkCreated,
+    AuditAction::UserCreated,
+    AuditAction::UserUpdated,
+    AuditAction::UserDeleted,
+    AuditAction::AuditExported,
+    AuditAction::AuditPruned,
+    AuditAction::AuditGuardRaised,
+    AuditAction::LicenseInstalled,
+    AuditAction::LicenseExpired,
+    AuditAction::BackupRestored,
 ];
 
 /// The number of leaf hashes that are read at once.
@@ -140,7 +140,7 @@ impl Store {
         context: &Context,
         detail: impl IntoIterator<Item = (&'static str, String)>,
     ) -> Result<StoredCheckpoint, StoreError> {
-        let draft = context.draft(Action::AuditExported, vaultterm_ledger::ObjectKind::Audit, Uuid::nil(), None);
+        let draft = context.draft(AuditAction::AuditExported, vaultterm_ledger::ObjectKind::Audit, Uuid::nil(), None);
         let draft = detail.into_iter().fold(draft, |draft, (name, value)| draft.with(name, value));
         let mut tx = self.db.write().await?;
         tx.audit(draft);
@@ -167,7 +167,7 @@ impl Store {
         }
         let first = self.db.one("SELECT time_us FROM audit WHERE seq = $1", args![covered + 1]).await?;
         let mut select = Select::new("SELECT seq FROM audit WHERE seq > $1", vec![Arg::from(covered)]);
-        select.and_any("action", PROMPT.iter().map(Action::as_str));
+        select.and_any("action", PROMPT.iter().map(AuditAction::as_str));
         let prompt = !self.db.select(select.order("seq", 1)).await?.is_empty();
         Ok(Uncovered { entries, since_us: first.map(|row| row.int("time_us")).transpose()?, prompt })
     }

@@ -1,7 +1,7 @@
 //! Collections and their members.
 
 use uuid::Uuid;
-use vaultterm_ledger::{Action, ObjectKind};
+use vaultterm_ledger::{AuditAction, ObjectKind};
 use vaultterm_sync::{CollectionId, CollectionRole};
 
 use crate::{
@@ -82,7 +82,7 @@ impl Store {
         let inserted = tx.run(sql, args![id, name, now_us]).await;
         inserted.map_err(|error| taken(error, "collection", name))?;
         set_role(&mut tx, id, owner, CollectionRole::Owner).await?;
-        let draft = context.draft(Action::CollectionCreated, ObjectKind::Collection, id.0, Some(name));
+        let draft = context.draft(AuditAction::CollectionCreated, ObjectKind::Collection, id.0, Some(name));
         tx.audit(draft.about(ObjectKind::User, owner));
         tx.commit().await?;
         Ok(Collection { id, name: name.to_owned(), revision: 1, records: 0, created_us: now_us, updated_us: now_us })
@@ -139,7 +139,7 @@ impl Store {
         let sql = "UPDATE collections SET name = $2, revision = revision + 1, updated_us = $3 WHERE id = $1";
         let renamed = tx.run(sql, args![id, name, context.now_us]).await;
         renamed.map_err(|error| taken(error, "collection", name))?;
-        let draft = context.draft(Action::CollectionUpdated, ObjectKind::Collection, id.0, Some(name));
+        let draft = context.draft(AuditAction::CollectionUpdated, ObjectKind::Collection, id.0, Some(name));
         tx.audit(draft.with("renamed_from", &before.name));
         tx.commit().await?;
         Ok(Collection { name: name.to_owned(), revision: expect + 1, updated_us: context.now_us, ..before })
@@ -171,7 +171,7 @@ impl Store {
         }
         let trashed = tx.run("DELETE FROM records WHERE collection_id = $1", args![id]).await?;
         tx.run("DELETE FROM collections WHERE id = $1", args![id]).await?;
-        let draft = context.draft(Action::CollectionDeleted, ObjectKind::Collection, id.0, Some(&collection.name));
+        let draft = context.draft(AuditAction::CollectionDeleted, ObjectKind::Collection, id.0, Some(&collection.name));
         tx.audit(draft.with("trashed_records", trashed));
         tx.commit().await
     }
@@ -224,7 +224,7 @@ impl Store {
             refuse_last_owner(&mut tx, id, user_id).await?;
         }
         set_role(&mut tx, id, user_id, role).await?;
-        let draft = context.draft(Action::MemberGranted, ObjectKind::Collection, id.0, Some(&collection.name));
+        let draft = context.draft(AuditAction::MemberGranted, ObjectKind::Collection, id.0, Some(&collection.name));
         tx.audit(draft.about(ObjectKind::User, user_id).with("member", &email).with("role", role.as_str()));
         tx.commit().await?;
         Ok(Member { user_id, email, role })
@@ -250,7 +250,7 @@ impl Store {
         if tx.run(sql, args![id, user_id]).await? == 0 {
             return Err(StoreError::NotFound("member"));
         }
-        let draft = context.draft(Action::MemberRevoked, ObjectKind::Collection, id.0, Some(&collection.name));
+        let draft = context.draft(AuditAction::MemberRevoked, ObjectKind::Collection, id.0, Some(&collection.name));
         tx.audit(draft.about(ObjectKind::User, user_id));
         tx.commit().await
     }

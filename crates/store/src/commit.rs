@@ -5,7 +5,7 @@
 //! that changes the record, or the base if no record changes. The steps after that can fail only together
 //! with the whole batch.
 
-use vaultterm_ledger::{Action, ObjectKind};
+use vaultterm_ledger::{AuditAction, ObjectKind};
 use vaultterm_reconcile::{BaseEntry, RecordId, RecordType, Revision, SecretPath};
 use vaultterm_sealing::SecretFields;
 use vaultterm_sync::{
@@ -25,7 +25,7 @@ use crate::{
 
 /// The change of a record.
 struct Changed {
-    action: Action,
+    action: AuditAction,
     record_id: RecordId,
     /// The newest revision. `None` for a record that was moved to the trash.
     revision: Option<Revision>,
@@ -132,7 +132,7 @@ impl Store {
                     return Ok(None);
                 }
                 self.insert_revision_of(tx, batch, path, &new).await?;
-                (Action::RecordCreated, record_id, Some(revision))
+                (AuditAction::RecordCreated, record_id, Some(revision))
             }
             LocalChange::Restore { record_id, record_type, fields } => {
                 let (record_id, record_type) = (*record_id, *record_type);
@@ -140,7 +140,7 @@ impl Store {
                 let Some(revision) = restored else { return Ok(None) };
                 let new = Incoming { record_id, revision, record_type, fields, origin: imported };
                 self.insert_revision_of(tx, batch, path, &new).await?;
-                (Action::RecordRestored, record_id, Some(revision))
+                (AuditAction::RecordRestored, record_id, Some(revision))
             }
             LocalChange::Update { record_id, expect, record_type, fields, origin } => {
                 let (record_id, record_type, revision) = (*record_id, *record_type, expect.next());
@@ -149,7 +149,7 @@ impl Store {
                     return Ok(None);
                 }
                 self.insert_revision_of(tx, batch, path, &new).await?;
-                (Action::RecordUpdated, record_id, Some(revision))
+                (AuditAction::RecordUpdated, record_id, Some(revision))
             }
             LocalChange::Rebase { record_id, expect, remote, record_type, fields, origin } => {
                 let (record_id, record_type, revision) = (*record_id, *record_type, expect.next().next());
@@ -161,7 +161,7 @@ impl Store {
                 let archived = Incoming { record_id, revision, record_type, fields: remote, origin: archive };
                 self.insert_revision_of(tx, batch, path, &archived).await?;
                 self.insert_revision_of(tx, batch, path, &new).await?;
-                (Action::RecordUpdated, record_id, Some(new.revision))
+                (AuditAction::RecordUpdated, record_id, Some(new.revision))
             }
             LocalChange::Archive { record_id, expect, older, record_type, fields } => {
                 let (record_id, record_type) = (*record_id, *record_type);
@@ -177,13 +177,13 @@ impl Store {
                     self.insert_revision_of(tx, batch, path, &kept).await?;
                 }
                 self.insert_revision_of(tx, batch, path, &on_top).await?;
-                (Action::RecordUpdated, record_id, Some(revision))
+                (AuditAction::RecordUpdated, record_id, Some(revision))
             }
             LocalChange::Trash { record_id, expect } => {
                 if !trash(tx, batch, path, *record_id, *expect).await? {
                     return Ok(None);
                 }
-                (Action::RecordDeleted, *record_id, None)
+                (AuditAction::RecordDeleted, *record_id, None)
             }
         };
         Ok(Some(Changed { action, record_id, revision }))
@@ -312,7 +312,7 @@ async fn change_base(
         BaseChange::Remove => base::remove(tx, batch.connection_id, &outcome.path).await.map(|()| true),
         BaseChange::Set(entry) => {
             let assigned = changed
-                .filter(|changed| matches!(changed.action, Action::RecordCreated | Action::RecordRestored))
+                .filter(|changed| matches!(changed.action, AuditAction::RecordCreated | AuditAction::RecordRestored))
                 .and_then(|changed| changed.revision);
             let entry = BaseEntry { revision: assigned.unwrap_or(entry.revision), ..entry.clone() };
             base::set(tx, batch.connection_id, &outcome.path, &entry).await
@@ -336,10 +336,10 @@ fn audit_synced(tx: &mut Tx, batch: &Batch, path: &SecretPath, synced: &SyncedAu
     let context = &batch.context;
     let mut draft = match synced.record_id {
         Some(id) => context
-            .draft(Action::HcvSecretSynced, ObjectKind::Record, id.0, Some(path.as_str()))
+            .draft(AuditAction::HcvSecretSynced, ObjectKind::Record, id.0, Some(path.as_str()))
             .about(ObjectKind::Connection, batch.connection_id.0),
         None => context
-            .draft(Action::HcvSecretSynced, ObjectKind::Connection, batch.connection_id.0, None)
+            .draft(AuditAction::HcvSecretSynced, ObjectKind::Connection, batch.connection_id.0, None)
             .with("path", path),
     }
     .about(ObjectKind::Run, batch.run_id.0)

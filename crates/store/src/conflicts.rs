@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use uuid::Uuid;
-use vaultterm_ledger::{Action, Draft, ObjectKind};
+use vaultterm_ledger::{AuditAction, Draft, ObjectKind};
 use vaultterm_reconcile::{BaseEntry, Conflict, LocalExpect, RecordId, Revision, SecretPath, UnixNanos};
 use vaultterm_sealing::{Place, Purpose, SecretFields};
 use vaultterm_sync::{
@@ -97,7 +97,7 @@ impl Store {
         }
         let base = self.revealed_at(&mut tx, base).await?;
         let local = self.revealed_at(&mut tx, local).await?;
-        tx.audit(about(context, Action::HcvConflictRevealed, &stored));
+        tx.audit(about(context, AuditAction::HcvConflictRevealed, &stored));
         tx.commit().await?;
         Ok(LocalValues { base, local })
     }
@@ -173,7 +173,7 @@ impl Store {
         )
         .await?;
         let path = conflict.path.as_str();
-        let draft = batch.context.draft(Action::HcvConflictDetected, ObjectKind::Conflict, id.0, Some(path));
+        let draft = batch.context.draft(AuditAction::HcvConflictDetected, ObjectKind::Conflict, id.0, Some(path));
         let draft = draft.about(ObjectKind::Connection, batch.connection_id.0).with("kind", conflict.kind.as_str());
         tx.audit(draft.with("diverged", json(&conflict.diverged)).with("run", batch.run_id));
         Ok(())
@@ -220,7 +220,7 @@ pub(crate) async fn converge(tx: &mut Tx, batch: &Batch, path: &SecretPath) -> R
 
 async fn converged(tx: &mut Tx, batch: &Batch, id: ConflictId, path: &SecretPath) -> Result<(), StoreError> {
     tx.run("UPDATE conflicts SET status = 'converged' WHERE id = $1", args![id]).await?;
-    let draft = batch.context.draft(Action::HcvConflictResolved, ObjectKind::Conflict, id.0, Some(path.as_str()));
+    let draft = batch.context.draft(AuditAction::HcvConflictResolved, ObjectKind::Conflict, id.0, Some(path.as_str()));
     let draft = draft.about(ObjectKind::Connection, batch.connection_id.0);
     tx.audit(draft.with("resolution", "converged").with("run", batch.run_id));
     Ok(())
@@ -243,7 +243,7 @@ pub(crate) async fn close(
         now_us: now.0 / 1_000,
     };
     let draft = context
-        .draft(Action::HcvConflictResolved, ObjectKind::Conflict, resolved.id.0, Some(path.as_str()))
+        .draft(AuditAction::HcvConflictResolved, ObjectKind::Conflict, resolved.id.0, Some(path.as_str()))
         .about(ObjectKind::Connection, connection_id.0)
         .about(ObjectKind::Run, decision.run_id.0)
         .with("resolution", decision.resolution)
@@ -259,7 +259,7 @@ fn of_collections(collections: &[CollectionId]) -> Select {
     select.all()
 }
 
-fn about(context: &Context, action: Action, stored: &StoredConflict) -> Draft {
+fn about(context: &Context, action: AuditAction, stored: &StoredConflict) -> Draft {
     context
         .draft(action, ObjectKind::Conflict, stored.id.0, Some(stored.conflict.path.as_str()))
         .about(ObjectKind::Connection, stored.connection_id.0)
@@ -272,7 +272,7 @@ const fn place(id: ConflictId) -> Place {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use vaultterm_ledger::Action;
+    use vaultterm_ledger::AuditAction;
     use vaultterm_reconcile::{
         Conflict, ConflictKind, Expect, LocalExpect, Mode, RecordId, RemoteExpect, RemoteStamp, Revision, UnixNanos,
         Version,
@@ -320,7 +320,7 @@ mod tests {
         let LocalValues { base, local } = house.store.reveal_conflict(&house.ann(), listed[0].id).await.unwrap();
         assert_eq!(base.unwrap().to_json().expose(), br#"{"x":"base"}"#);
         assert_eq!(local.unwrap().to_json().expose(), br#"{"x":"local"}"#);
-        assert_eq!(house.audited().await.last(), Some(&Action::HcvConflictRevealed));
+        assert_eq!(house.audited().await.last(), Some(&AuditAction::HcvConflictRevealed));
         let state = house.store.record(id).await.unwrap().unwrap().sync[0].state;
         assert_eq!(state, RecordSyncState::Conflict);
     }

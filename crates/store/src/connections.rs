@@ -1,7 +1,7 @@
 //! Connections: creates, changes and finds them. `connection_rows.rs` reads their rows and secrets.
 
 use uuid::Uuid;
-use vaultterm_ledger::{Action, AuditOutcome, Draft, ObjectKind};
+use vaultterm_ledger::{AuditAction, AuditOutcome, Draft, ObjectKind};
 use vaultterm_reconcile::{Mode, Options};
 use vaultterm_sealing::SecretText;
 use vaultterm_sync::{CollectionId, Connection, ConnectionId, ConnectionSecrets, Credential, Schedule, Tls};
@@ -113,7 +113,7 @@ impl Store {
         )
         .await
         .map_err(|error| taken(error, "connection", &connection.name))?;
-        let draft = about(context, Action::HcvConnectionCreated, connection.id, &connection.name);
+        let draft = about(context, AuditAction::HcvConnectionCreated, connection.id, &connection.name);
         tx.audit(
             draft
                 .about(ObjectKind::Collection, connection.collection_id.0)
@@ -221,7 +221,8 @@ impl Store {
         if login_differs(&before, &after) || client_key_changes {
             tx.run("UPDATE connections SET logins_refused = 0 WHERE id = $1", args![id]).await?;
         }
-        let draft = about(context, Action::HcvConnectionUpdated, id, &after.name).with("changed", changed.join(" "));
+        let draft =
+            about(context, AuditAction::HcvConnectionUpdated, id, &after.name).with("changed", changed.join(" "));
         let address = (after.address != before.address).then_some(&after.address);
         tx.audit(draft.with_maybe("address", address).with("mode", after.options.mode.as_str()));
         tx.commit().await?;
@@ -241,7 +242,7 @@ impl Store {
         let mut tx = self.db.write().await?;
         let connection = self.locked_connection(&mut tx, id).await?;
         let kind = self.set_credential(&mut tx, &connection, credential).await?;
-        tx.audit(about(context, Action::HcvSecretIdRotated, id, &connection.name).with("kind", kind));
+        tx.audit(about(context, AuditAction::HcvSecretIdRotated, id, &connection.name).with("kind", kind));
         tx.commit().await
     }
 
@@ -263,7 +264,7 @@ impl Store {
                                           logins_refused = CASE WHEN $4 = 1 THEN 0 ELSE logins_refused END
                    WHERE id = $1";
         tx.run(sql, args![id, ok.then_some(context.now_us), secret_id_expires_us, ok]).await?;
-        let draft = about(context, Action::HcvConnectionTested, id, &connection.name);
+        let draft = about(context, AuditAction::HcvConnectionTested, id, &connection.name);
         tx.audit(Draft { outcome: if ok { AuditOutcome::Success } else { AuditOutcome::Failure }, ..draft });
         tx.commit().await
     }
@@ -281,7 +282,7 @@ impl Store {
         }
         let after = Connection { paused, revision: before.revision + 1, ..before };
         self.write_connection(&mut tx, context, &after).await?;
-        let draft = about(context, Action::HcvConnectionUpdated, id, &after.name).with("changed", "paused");
+        let draft = about(context, AuditAction::HcvConnectionUpdated, id, &after.name).with("changed", "paused");
         tx.audit(draft.with("mode", after.options.mode.as_str()));
         tx.commit().await
     }
@@ -305,7 +306,7 @@ impl Store {
             return Err(StoreError::Refused(why.to_owned()));
         }
         tx.run("DELETE FROM connections WHERE id = $1", args![id]).await?;
-        let draft = about(context, Action::HcvConnectionDeleted, id, &connection.name);
+        let draft = about(context, AuditAction::HcvConnectionDeleted, id, &connection.name);
         tx.audit(draft.about(ObjectKind::Collection, connection.collection_id.0));
         tx.commit().await
     }
@@ -378,7 +379,7 @@ impl Store {
     }
 }
 
-fn about(context: &Context, action: Action, id: ConnectionId, name: &str) -> Draft {
+fn about(context: &Context, action: AuditAction, id: ConnectionId, name: &str) -> Draft {
     context.draft(action, ObjectKind::Connection, id.0, Some(name))
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use uuid::Uuid;
-use vaultterm_ledger::{Action, Actor, AuditOutcome, Draft, ObjectKind, ObjectRef};
+use vaultterm_ledger::{Actor, AuditAction, AuditOutcome, Draft, ObjectKind, ObjectRef};
 
 use crate::StoreError;
 
@@ -22,7 +22,7 @@ pub struct Context {
 
 impl Context {
     /// Returns the draft of an entry about an object.
-    pub(crate) fn draft(&self, action: Action, kind: ObjectKind, id: Uuid, name: Option<&str>) -> Draft {
+    pub(crate) fn draft(&self, action: AuditAction, kind: ObjectKind, id: Uuid, name: Option<&str>) -> Draft {
         Draft {
             time_us: self.now_us,
             actor: self.actor.clone(),

@@ -1,6 +1,6 @@
 //! Differences between a record and its secret that a person accepted. A person may reopen them.
 
-use vaultterm_ledger::{Action, Draft, ObjectKind};
+use vaultterm_ledger::{AuditAction, Draft, ObjectKind};
 use vaultterm_sync::ConnectionId;
 
 use crate::{
@@ -45,7 +45,7 @@ impl Store {
         if tx.run(sql, args![id, path]).await? == 0 {
             return Err(StoreError::NotFound("accepted difference"));
         }
-        let about: Draft = context.draft(Action::HcvDifferenceReopened, ObjectKind::Connection, id.0, Some(&name));
+        let about: Draft = context.draft(AuditAction::HcvDifferenceReopened, ObjectKind::Connection, id.0, Some(&name));
         tx.audit(about.with("path", path));
         tx.commit().await
     }

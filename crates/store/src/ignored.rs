@@ -1,6 +1,6 @@
 //! Secrets that cannot become records under their names, and that a person accepted as left out.
 
-use vaultterm_ledger::{Action, Draft, ObjectKind};
+use vaultterm_ledger::{AuditAction, Draft, ObjectKind};
 use vaultterm_sync::ConnectionId;
 
 use crate::{
@@ -61,7 +61,7 @@ impl Store {
                    ON CONFLICT (connection_id, path) DO UPDATE SET
                        reason = excluded.reason, accepted_by = excluded.accepted_by, accepted_us = excluded.accepted_us";
         tx.run(sql, args![id, path, reason, accepted_by.as_str(), context.now_us]).await?;
-        tx.audit(about(context, Action::HcvPathIgnored, id, &name, path).with_maybe("reason", reason));
+        tx.audit(about(context, AuditAction::HcvPathIgnored, id, &name, path).with_maybe("reason", reason));
         tx.commit().await?;
         Ok(IgnoredPath {
             path: path.to_owned(),
@@ -82,7 +82,7 @@ impl Store {
         if tx.run(sql, args![id, path]).await? == 0 {
             return Err(StoreError::NotFound("ignored path"));
         }
-        tx.audit(about(context, Action::HcvPathUnignored, id, &name, path));
+        tx.audit(about(context, AuditAction::HcvPathUnignored, id, &name, path));
         tx.commit().await
     }
 }
@@ -92,7 +92,7 @@ async fn name_of(tx: &mut Tx, id: ConnectionId) -> Result<String, StoreError> {
     row.ok_or(StoreError::NotFound("connection"))?.text("name")
 }
 
-fn about(context: &Context, action: Action, id: ConnectionId, name: &str, path: &str) -> Draft {
+fn about(context: &Context, action: AuditAction, id: ConnectionId, name: &str, path: &str) -> Draft {
     context.draft(action, ObjectKind::Connection, id.0, Some(name)).with("path", path)
 }
 
@@ -107,7 +107,7 @@ fn ignored(row: &Row) -> Result<IgnoredPath, StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use vaultterm_ledger::Action;
+    use vaultterm_ledger::AuditAction;
     use vaultterm_reconcile::Mode;
     use vaultterm_sync::Journal as _;
 
@@ -131,6 +131,10 @@ mod tests {
         assert_eq!(house.store.ignored_paths(made.id).await.unwrap().len(), 1);
         let audited = house.audited().await;
         let count = |action| audited.iter().filter(|found| **found == action).count();
-        assert_eq!((count(Action::HcvPathIgnored), count(Action::HcvPathUnignored)), (2, 1), "said twice is said once");
+        assert_eq!(
+            (count(AuditAction::HcvPathIgnored), count(AuditAction::HcvPathUnignored)),
+            (2, 1),
+            "said twice is said once"
+        );
     }
 }

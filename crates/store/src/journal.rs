@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use uuid::Uuid;
-use vaultterm_ledger::{Action, Actor, ActorKind, ObjectKind};
+use vaultterm_ledger::{Actor, ActorKind, AuditAction, ObjectKind};
 use vaultterm_reconcile::{
     BaseEntry, Conflict, LocalEntry, LocalSnapshot, RecordId, RemoteStamp, Revision, SecretPath, UnixNanos,
 };
@@ -63,7 +63,8 @@ impl Store {
         let kind = self.set_credential(&mut tx, &connection, &Credential::SecretId(secret_id.duplicate())).await?;
         let vaultterm = Actor { kind: ActorKind::System, id: Uuid::nil(), name: "vaultterm".to_owned() };
         let context = self.context(&vaultterm);
-        let draft = context.draft(Action::HcvSecretIdRotated, ObjectKind::Connection, id.0, Some(&connection.name));
+        let draft =
+            context.draft(AuditAction::HcvSecretIdRotated, ObjectKind::Connection, id.0, Some(&connection.name));
         tx.audit(draft.with("kind", kind).with("unwrapped", true));
         tx.commit().await
     }
@@ -120,7 +121,7 @@ impl Store {
         let vaultterm = Actor { kind: ActorKind::System, id: Uuid::nil(), name: "vaultterm".to_owned() };
         let name = row.text("name")?;
         let context = self.context(&vaultterm);
-        let draft = context.draft(Action::HcvConnectionUpdated, ObjectKind::Connection, id.0, Some(&name));
+        let draft = context.draft(AuditAction::HcvConnectionUpdated, ObjectKind::Connection, id.0, Some(&name));
         tx.audit(draft.with("changed", "base").with("forgotten", forgotten));
         tx.commit().await
     }

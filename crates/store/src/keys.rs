@@ -6,7 +6,7 @@
 //! under the old key. The rows themselves show what is left to do.
 
 use uuid::Uuid;
-use vaultterm_ledger::{Action, Draft, ObjectKind};
+use vaultterm_ledger::{AuditAction, Draft, ObjectKind};
 use vaultterm_sealing::{InstanceId, KeyPurpose, KeyState, Keyring, KeyringRow, RootKey, RootKeyId};
 
 use crate::{
@@ -152,7 +152,7 @@ impl Store {
     /// [`StoreError`] when the database fails.
     pub async fn note_unsealed_root(&self, context: &Context, root: RootKeyId) -> Result<(), StoreError> {
         let mut tx = self.db.write().await?;
-        tx.audit(about_key(context, Action::KeyUnsealed, "root", root.0));
+        tx.audit(about_key(context, AuditAction::KeyUnsealed, "root", root.0));
         tx.commit().await
     }
 
@@ -177,7 +177,7 @@ impl Store {
         if let Some(sealed) = sealed {
             keep_sealed(&mut tx, context, sealed).await?;
         }
-        tx.audit(about_key(context, Action::KeyRotated, "root", new.id().0));
+        tx.audit(about_key(context, AuditAction::KeyRotated, "root", new.id().0));
         tx.commit().await
     }
 
@@ -231,7 +231,7 @@ impl Store {
         }
         for key in retired {
             tx.run("DELETE FROM keyring WHERE id = $1", args![key]).await?;
-            tx.audit(about_key(context, Action::KeyRotated, "record", key).with("retired", true));
+            tx.audit(about_key(context, AuditAction::KeyRotated, "record", key).with("retired", true));
         }
         tx.commit().await?;
         Ok(true)
@@ -279,12 +279,12 @@ impl Store {
         let sql = "UPDATE keyring SET state = $1 WHERE purpose = $2";
         tx.run(sql, args![KeyState::DecryptOnly.as_str(), purpose.as_str()]).await?;
         insert(tx, &row).await?;
-        tx.audit(about_key(context, Action::KeyRotated, purpose.as_str(), row.id).with("generation", generation));
+        tx.audit(about_key(context, AuditAction::KeyRotated, purpose.as_str(), row.id).with("generation", generation));
         Ok(())
     }
 }
 
-fn about_key(context: &Context, action: Action, name: &str, id: Uuid) -> Draft {
+fn about_key(context: &Context, action: AuditAction, name: &str, id: Uuid) -> Draft {
     context.draft(action, ObjectKind::Key, id, Some(name))
 }
 
@@ -302,7 +302,7 @@ pub(crate) async fn keep_sealed(tx: &mut Tx, context: &Context, sealed: &SealedR
     tx.run(sql, args![Uuid::now_v7(), root_id.0, binding, ciphertext, created_us]).await?;
     let sql = "DELETE FROM sealed_roots WHERE id NOT IN (SELECT id FROM sealed_roots ORDER BY id DESC LIMIT $1)";
     tx.run(sql, args![SEALED_ROOTS_KEPT]).await?;
-    tx.audit(about_key(context, Action::KeySealed, "root", root_id.0).with("binding", &sealed.binding));
+    tx.audit(about_key(context, AuditAction::KeySealed, "root", root_id.0).with("binding", &sealed.binding));
     Ok(())
 }
 
@@ -340,7 +340,7 @@ pub(crate) fn keyring_row(row: &Row) -> Result<KeyringRow, StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use vaultterm_ledger::Action;
+    use vaultterm_ledger::AuditAction;
     use vaultterm_sealing::{KeyPurpose, KeyState, RootKey};
 
     use super::SealedRoot;
@@ -367,7 +367,10 @@ mod tests {
         assert_eq!(house.open_all(&spots).await.unwrap(), before);
         let status = house.store.keyring_status().await.unwrap();
         assert_eq!((status.root_id, status.sealed), (Some(new.id()), vec![sealed(&new)]));
-        assert_eq!(house.audited().await[house.audited().await.len() - 2..], [Action::KeySealed, Action::KeyRotated]);
+        assert_eq!(
+            house.audited().await[house.audited().await.len() - 2..],
+            [AuditAction::KeySealed, AuditAction::KeyRotated]
+        );
         let again = house.store.rotate_root_key(&house.ann(), &house.root, &new, None).await;
         assert!(matches!(again, Err(StoreError::Sealing(_))), "the old key is not the root key any more");
     }

@@ -2,7 +2,7 @@
 //! which one counts.
 
 use uuid::Uuid;
-use vaultterm_ledger::{Action, ObjectKind};
+use vaultterm_ledger::{AuditAction, ObjectKind};
 
 use crate::{
     Context, Store, StoreError,
@@ -87,7 +87,7 @@ impl Store {
             let args = args![license.id, license.counter, body, license.by_file, license.begun, context.now_us];
             tx.run(sql, args).await?;
         }
-        let draft = context.draft(Action::LicenseInstalled, ObjectKind::License, license.id, None);
+        let draft = context.draft(AuditAction::LicenseInstalled, ObjectKind::License, license.id, None);
         let draft = draft.with("counter", license.counter);
         tx.audit(license.facts.iter().fold(draft, |draft, (name, value)| draft.with(name, value)));
         tx.commit().await
@@ -125,7 +125,7 @@ impl Store {
         if told == 0 {
             return Ok(false);
         }
-        tx.audit(context.draft(Action::LicenseExpired, ObjectKind::License, id, None).with("ended", ended));
+        tx.audit(context.draft(AuditAction::LicenseExpired, ObjectKind::License, id, None).with("ended", ended));
         tx.commit().await?;
         Ok(true)
     }
@@ -168,7 +168,7 @@ fn kept(row: &Row) -> Result<KeptLicense, StoreError> {
 mod tests {
     use serde_json::json;
     use uuid::Uuid;
-    use vaultterm_ledger::Action;
+    use vaultterm_ledger::AuditAction;
 
     use super::NewLicense;
     use crate::{
@@ -192,7 +192,7 @@ mod tests {
         house.store.keep_license(&house.ann(), &license).await
     }
 
-    async fn told(house: &House, action: Action) -> usize {
+    async fn told(house: &House, action: AuditAction) -> usize {
         house.audited().await.into_iter().filter(|audited| *audited == action).count()
     }
 
@@ -208,7 +208,7 @@ mod tests {
         keep(&house, NewLicense { known: true, ..license(5, 8) }).await.unwrap();
         let ids: Vec<_> = house.store.licenses().await.unwrap().into_iter().map(|kept| kept.id.as_u128()).collect();
         assert_eq!((ids, house.store.license_counter().await.unwrap()), (vec![1, 2, 3, 5], 9));
-        assert_eq!(told(&house, Action::LicenseInstalled).await, 4);
+        assert_eq!(told(&house, AuditAction::LicenseInstalled).await, 4);
     }
 
     #[tokio::test]
@@ -251,7 +251,7 @@ mod tests {
             keep(&house, license(n, 1)).await.unwrap();
             assert!(!house.store.tell_license_end(&house.ann(), id, "2027-01-31").await.unwrap());
         }
-        assert_eq!(told(&house, Action::LicenseExpired).await, 2);
+        assert_eq!(told(&house, AuditAction::LicenseExpired).await, 2);
         assert!(!house.store.tell_license_end(&house.ann(), Uuid::from_u128(7), "").await.unwrap());
     }
 

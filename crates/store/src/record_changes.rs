@@ -1,7 +1,7 @@
 //! Changes and reveals records. Every change makes a new revision, and old revisions stay.
 
 use uuid::Uuid;
-use vaultterm_ledger::{Action, Draft, ObjectKind};
+use vaultterm_ledger::{AuditAction, Draft, ObjectKind};
 use vaultterm_reconcile::{RecordId, Revision, visible};
 use vaultterm_sealing::SecretFields;
 use vaultterm_sync::{CollectionId, Origin};
@@ -65,7 +65,7 @@ impl Store {
         );
         inserted.await.map_err(|error| taken(error, "record", record.path.as_str()))?;
         self.insert_revision(&mut tx, context, &record, &new.fields).await?;
-        tx.audit(about(context, Action::RecordCreated, &record));
+        tx.audit(about(context, AuditAction::RecordCreated, &record));
         tx.commit().await?;
         self.with_sync(record).await
     }
@@ -107,7 +107,7 @@ impl Store {
             return self.with_sync(before).await;
         }
         let after = self.save(&mut tx, context, after, &fields).await?;
-        let draft = about(context, Action::RecordUpdated, &after).with("changed", changed.join(" "));
+        let draft = about(context, AuditAction::RecordUpdated, &after).with("changed", changed.join(" "));
         let renamed = (after.path != before.path).then_some(&before.path);
         tx.audit(draft.with_maybe("renamed_from", renamed));
         tx.commit().await?;
@@ -132,7 +132,7 @@ impl Store {
         let sql = "UPDATE records SET deleted_us = $2, updated_us = $2, updated_by = NULL, change_number = $3
                    WHERE id = $1";
         tx.run(sql, args![id, now_us, number]).await?;
-        tx.audit(about(context, Action::RecordDeleted, &before));
+        tx.audit(about(context, AuditAction::RecordDeleted, &before));
         tx.commit().await?;
         self.with_sync(Record { deleted_us: Some(now_us), updated_us: now_us, ..before }).await
     }
@@ -160,7 +160,7 @@ impl Store {
         let fields = revisions::open(&self.keyring, &row)?;
         let after = Record { record_type: row.record_type()?, deleted_us: None, ..before };
         let after = self.save(&mut tx, context, after, &fields).await?;
-        tx.audit(about(context, Action::RecordRestored, &after).with("restored_revision", revision.0));
+        tx.audit(about(context, AuditAction::RecordRestored, &after).with("restored_revision", revision.0));
         tx.commit().await?;
         self.with_sync(after).await
     }
@@ -180,7 +180,7 @@ impl Store {
         reason: Option<&str>,
     ) -> Result<SecretFields, StoreError> {
         let told = |draft: Draft| draft.with_maybe("reason", reason);
-        self.take_out(context, id, (revision, fields), (Action::RecordRevealed, &told)).await
+        self.take_out(context, id, (revision, fields), (AuditAction::RecordRevealed, &told)).await
     }
 
     /// Returns values of the newest revision for the program that `into` names (`RECORD_INJECTED`, committed
@@ -196,7 +196,7 @@ impl Store {
         (into, reason): (Option<&str>, Option<&str>),
     ) -> Result<SecretFields, StoreError> {
         let told = |draft: Draft| draft.with_maybe("into", into).with_maybe("reason", reason);
-        self.take_out(context, id, (None, fields), (Action::RecordInjected, &told)).await
+        self.take_out(context, id, (None, fields), (AuditAction::RecordInjected, &told)).await
     }
 
     async fn take_out(
@@ -204,11 +204,11 @@ impl Store {
         context: &Context,
         id: RecordId,
         (revision, fields): (Option<Revision>, Option<&[String]>),
-        (action, told): (Action, &(dyn Fn(Draft) -> Draft + Sync)),
+        (action, told): (AuditAction, &(dyn Fn(Draft) -> Draft + Sync)),
     ) -> Result<SecretFields, StoreError> {
         let mut tx = self.db.write().await?;
         let record = locked(&mut tx, id).await?;
-        if action == Action::RecordRevealed && record.inject_only {
+        if action == AuditAction::RecordRevealed && record.inject_only {
             return Err(StoreError::InjectOnly { collection: record.collection_id });
         }
         let revision = revision.unwrap_or(record.revision);
@@ -335,7 +335,7 @@ fn only(held: &SecretFields, names: &[String]) -> Result<SecretFields, StoreErro
     Ok(shown)
 }
 
-fn about(context: &Context, action: Action, record: &Record) -> vaultterm_ledger::Draft {
+fn about(context: &Context, action: AuditAction, record: &Record) -> vaultterm_ledger::Draft {
     context
         .draft(action, ObjectKind::Record, record.id.0, Some(record.path.as_str()))
         .about(ObjectKind::Collection, record.collection_id.0)

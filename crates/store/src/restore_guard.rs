@@ -5,7 +5,7 @@
 //! its connection.
 
 use uuid::Uuid;
-use vaultterm_ledger::{Action, Actor, ActorKind, ObjectKind};
+use vaultterm_ledger::{Actor, ActorKind, AuditAction, ObjectKind};
 use vaultterm_sync::ConnectionId;
 
 use crate::{
@@ -24,7 +24,7 @@ impl Store {
     pub async fn raise_restore_guard(&self, context: &Context, reason: &str) -> Result<u64, StoreError> {
         let mut tx = self.db.write().await?;
         let guarded = raise(&mut tx, reason).await?;
-        let draft = context.draft(Action::AuditGuardRaised, ObjectKind::Audit, Uuid::nil(), None);
+        let draft = context.draft(AuditAction::AuditGuardRaised, ObjectKind::Audit, Uuid::nil(), None);
         tx.audit(draft.with("reason", reason).with("connections", guarded));
         tx.commit().await?;
         Ok(guarded)
@@ -47,7 +47,7 @@ impl Store {
         let name = row.text("name")?;
         let vaultterm = Actor { kind: ActorKind::System, id: Uuid::nil(), name: "vaultterm".to_owned() };
         let context = self.context(&vaultterm);
-        let draft = context.draft(Action::HcvConnectionUpdated, ObjectKind::Connection, id.0, Some(&name));
+        let draft = context.draft(AuditAction::HcvConnectionUpdated, ObjectKind::Connection, id.0, Some(&name));
         tx.audit(draft.with("changed", "guard").with("acknowledged", "rewound"));
         tx.commit().await
     }
@@ -62,7 +62,7 @@ pub(crate) async fn raise(tx: &mut Tx, reason: &str) -> Result<u64, StoreError> 
 
 #[cfg(test)]
 mod tests {
-    use vaultterm_ledger::Action;
+    use vaultterm_ledger::AuditAction;
     use vaultterm_reconcile::Mode;
 
     use crate::{AuditFilter, ConnectionUpdate, Page, testing::House};
@@ -76,7 +76,7 @@ mod tests {
         let guarded = house.store.guarded_connections().await.unwrap();
         assert_eq!(guarded, [("one".to_owned(), "first".to_owned()), ("two".to_owned(), "first".to_owned())]);
         let page = Page { limit: 500, cursor: None };
-        let filter = AuditFilter { action: Some(Action::AuditGuardRaised), ..AuditFilter::default() };
+        let filter = AuditFilter { action: Some(AuditAction::AuditGuardRaised), ..AuditFilter::default() };
         let events = house.store.audit_events(&filter, &page).await.unwrap().items;
         let [event] = events.as_slice() else { panic!("{events:?}") };
         assert_eq!((&*event.entry.draft.detail["reason"], &*event.entry.draft.detail["connections"]), ("first", "2"));

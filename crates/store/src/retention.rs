@@ -1,7 +1,7 @@
 //! Removes the beginning of the audit log. Only whole checkpoints are removed, so that the rest still
 //! verifies from the tree that the last removed checkpoint signed.
 
-use vaultterm_ledger::{Action, Hash, ObjectKind};
+use vaultterm_ledger::{AuditAction, Hash, ObjectKind};
 
 use crate::{Context, Store, StoreError, checkpoints::edge_of, context::Facts as _, sql::args};
 
@@ -45,7 +45,7 @@ impl Store {
         let sql = "INSERT INTO audit_start (only, size, hash, frontier) VALUES (1, $1, $2, $3)";
         tx.run(sql, args![size, hash, edge.subtrees().concat()]).await?;
         let hex: String = root.iter().map(|byte| format!("{byte:02x}")).collect();
-        let draft = context.draft(Action::AuditPruned, ObjectKind::Audit, uuid::Uuid::nil(), None);
+        let draft = context.draft(AuditAction::AuditPruned, ObjectKind::Audit, uuid::Uuid::nil(), None);
         tx.audit(draft.with("size", size).with("root", hex).with("entries", entries));
         tx.commit().await?;
         Ok(Some(Pruned { size, root, entries }))
@@ -55,7 +55,7 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use vaultterm_ledger::Action;
+    use vaultterm_ledger::AuditAction;
 
     use super::Pruned;
     use crate::{
@@ -93,7 +93,7 @@ mod tests {
         let hex: String = root.iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(
             (last.action, &last.detail["size"], &last.detail["root"]),
-            (Action::AuditPruned, &"7".to_owned(), &hex)
+            (AuditAction::AuditPruned, &"7".to_owned(), &hex)
         );
         let verdict = house.store.verify_audit().await.unwrap();
         assert_eq!((verdict.pruned, verdict.entries, verdict.checkpoints, verdict.broken), (7, 15, 3, None));
@@ -155,7 +155,7 @@ mod tests {
             house.store = reopened(&house, &house.root).await.unwrap();
             let verdict = house.store.verify_audit().await.unwrap();
             assert_eq!(verdict.broken, None, "after {statements} statements");
-            let told = house.audited().await.last() == Some(&Action::AuditPruned);
+            let told = house.audited().await.last() == Some(&AuditAction::AuditPruned);
             assert_eq!(verdict.pruned, if told { size } else { before }, "after {statements} statements");
             assert!(!done || told, "what was answered is so");
             (deaths, ended) = if done { (deaths, ended + 1) } else { (deaths + 1, ended) };

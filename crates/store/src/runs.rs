@@ -1,7 +1,7 @@
 //! Plans and runs: stores, finds and closes them.
 
 use uuid::Uuid;
-use vaultterm_ledger::{Action, Actor, ActorKind, AuditOutcome, Draft, ObjectKind};
+use vaultterm_ledger::{Actor, ActorKind, AuditAction, AuditOutcome, Draft, ObjectKind};
 use vaultterm_reconcile::UnixNanos;
 use vaultterm_sealing::{Place, Purpose};
 use vaultterm_sync::{
@@ -119,7 +119,7 @@ pub(crate) async fn begin(tx: &mut Tx, context: &Context, run: &Run) -> Result<(
     if run.trigger == Trigger::Manual {
         tx.run("UPDATE connections SET started = 1 WHERE id = $1", args![run.connection_id]).await?;
     }
-    let draft = about(context, Action::HcvSyncStarted, run).with("trigger", run.trigger.as_str());
+    let draft = about(context, AuditAction::HcvSyncStarted, run).with("trigger", run.trigger.as_str());
     tx.audit(draft.with_maybe("plan", run.plan_id));
     Ok(())
 }
@@ -161,7 +161,7 @@ pub(crate) async fn finish(tx: &mut Tx, context: &Context, run: &Run) -> Result<
     let sql = "UPDATE leases SET holder = NULL, expires = 0 WHERE connection_id = $1 AND holder = $2";
     tx.run(sql, args![run.connection_id, run.id]).await?;
     note_login(tx, run).await?;
-    let action = if run.state == RunState::Halted { Action::HcvSyncHalted } else { Action::HcvSyncFinished };
+    let action = if run.state == RunState::Halted { AuditAction::HcvSyncHalted } else { AuditAction::HcvSyncFinished };
     let halts: Vec<&str> = run.halts.iter().map(|halt| halt.kind.as_str()).collect();
     let draft = about(context, action, run).with("state", run.state.as_str()).with("counts", json(&run.counts));
     let draft = draft.with_maybe("halts", (!halts.is_empty()).then(|| halts.join(" ")));
@@ -206,7 +206,7 @@ pub(crate) async fn fail(tx: &mut Tx, context: &Context, rows: &[Row]) -> Result
     Ok(())
 }
 
-fn about(context: &Context, action: Action, run: &Run) -> Draft {
+fn about(context: &Context, action: AuditAction, run: &Run) -> Draft {
     context.draft(action, ObjectKind::Run, run.id.0, None).about(ObjectKind::Connection, run.connection_id.0)
 }
 
@@ -244,7 +244,7 @@ pub(crate) fn run(row: &Row) -> Result<Run, StoreError> {
 #[cfg(test)]
 mod tests {
     use uuid::Uuid;
-    use vaultterm_ledger::{Action, Actor, ActorKind};
+    use vaultterm_ledger::{Actor, ActorKind, AuditAction};
     use vaultterm_reconcile::Mode;
     use vaultterm_sync::{RunState, Trigger};
 
@@ -263,7 +263,7 @@ mod tests {
         let closed = house.store.run(run.id).await.unwrap().unwrap();
         assert_eq!((closed.state, closed.problems[0].class.0.as_str()), (RunState::Failed, "lease_lost"));
         assert_eq!(fail().await, 0);
-        assert_eq!(house.audited().await.last(), Some(&Action::HcvSyncFinished));
+        assert_eq!(house.audited().await.last(), Some(&AuditAction::HcvSyncFinished));
     }
 
     #[tokio::test]
@@ -300,6 +300,6 @@ mod tests {
         let second = house.store.runs(made.id, &page).await.unwrap();
         let listed: Vec<_> = first.items.iter().chain(&second.items).map(|run| run.id).collect();
         assert_eq!((listed, second.next_cursor), (begun, None));
-        assert_eq!(house.audited().await.iter().filter(|action| **action == Action::HcvSyncHalted).count(), 1);
+        assert_eq!(house.audited().await.iter().filter(|action| **action == AuditAction::HcvSyncHalted).count(), 1);
     }
 }

@@ -1,7 +1,7 @@
 //! Sessions of browsers: 256 bit, stored only as keyed digests, apart from API tokens.
 
 use uuid::Uuid;
-use vaultterm_ledger::{Action, ObjectKind};
+use vaultterm_ledger::{AuditAction, ObjectKind};
 use vaultterm_sealing::SecretText;
 
 use crate::{
@@ -90,7 +90,7 @@ impl Store {
             ],
         )
         .await?;
-        let draft = context.draft(Action::LoginSucceeded, ObjectKind::User, user_id, Some(&email));
+        let draft = context.draft(AuditAction::LoginSucceeded, ObjectKind::User, user_id, Some(&email));
         tx.audit(draft.with("session", session.id).with("device", device));
         tx.commit().await?;
         Ok((session, text))
@@ -133,7 +133,7 @@ impl Store {
         let Some(row) = tx.one("DELETE FROM sessions WHERE id = $1 RETURNING user_id", args![id]).await? else {
             return Ok(());
         };
-        let draft = context.draft(Action::LoggedOut, ObjectKind::Token, id, Some("session"));
+        let draft = context.draft(AuditAction::LoggedOut, ObjectKind::Token, id, Some("session"));
         tx.audit(draft.about(ObjectKind::User, row.id("user_id")?));
         tx.commit().await
     }
@@ -163,7 +163,7 @@ fn session(row: &Row) -> Result<Session, StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use vaultterm_ledger::Action;
+    use vaultterm_ledger::AuditAction;
 
     use super::{LASTS_US, SESSION_IDLE_US};
     use crate::{
@@ -228,7 +228,7 @@ mod tests {
         store.end_session(&house.ann(), session.id).await.unwrap();
         assert!(store.session(text.expose(), NOW_US).await.unwrap().is_none());
         let audited = house.audited().await;
-        assert_eq!(audited.iter().filter(|action| **action == Action::LoggedOut).count(), 1);
-        assert_eq!(audited.last(), Some(&Action::LoggedOut));
+        assert_eq!(audited.iter().filter(|action| **action == AuditAction::LoggedOut).count(), 1);
+        assert_eq!(audited.last(), Some(&AuditAction::LoggedOut));
     }
 }

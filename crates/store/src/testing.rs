@@ -16,7 +16,7 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 use uuid::Uuid;
-use vaultterm_ledger::{Action, Actor, ActorKind};
+use vaultterm_ledger::{Actor, ActorKind, AuditAction};
 use vaultterm_reconcile::{
     BaseEntry, Counts, Link, Mode, Plan, RecordId, RecordType, RemoteStamp, Revision, SecretPath, UnixNanos, Version,
 };
@@ -87,7 +87,7 @@ impl House {
     }
 
     /// Creates a webhook for these actions, or for all.
-    pub(crate) async fn hook(&self, name: &str, actions: Option<Vec<Action>>) -> Webhook {
+    pub(crate) async fn hook(&self, name: &str, actions: Option<Vec<AuditAction>>) -> Webhook {
         let url = format!("https://{name}.example.com/hooks?token=hunter2");
         let secret = WebhookSecret::draw().unwrap();
         let new = NewWebhook { name: name.to_owned(), url, actions, paused: false, secret, from_seq: None };
@@ -178,7 +178,7 @@ impl House {
     }
 
     /// Returns all audited actions, the oldest first.
-    pub(crate) async fn audited(&self) -> Vec<Action> {
+    pub(crate) async fn audited(&self) -> Vec<AuditAction> {
         let page = Page { limit: 500, cursor: None };
         let events = self.store.audit_events(&AuditFilter::default(), &page).await.unwrap();
         events.items.into_iter().map(|event| event.entry.draft.action).collect()

@@ -1,7 +1,7 @@
 //! Login tokens and API tokens. A token has 256 bits, and only its keyed digest is stored.
 
 use uuid::Uuid;
-use vaultterm_ledger::{Action, ObjectKind};
+use vaultterm_ledger::{AuditAction, ObjectKind};
 use vaultterm_reconcile::UnknownName;
 use vaultterm_sealing::SecretText;
 use vaultterm_sync::{Scope, TokenKind};
@@ -109,10 +109,10 @@ impl Store {
             TokenKind::Login => {
                 let sql = "UPDATE users SET failures = 0, locked_until_us = 0 WHERE id = $1";
                 tx.run(sql, args![token.user_id]).await?;
-                context.draft(Action::LoginSucceeded, ObjectKind::User, token.user_id, Some(&email))
+                context.draft(AuditAction::LoginSucceeded, ObjectKind::User, token.user_id, Some(&email))
             }
             TokenKind::Api => context
-                .draft(Action::ApiTokenCreated, ObjectKind::Token, token.id, Some(&token.name))
+                .draft(AuditAction::ApiTokenCreated, ObjectKind::Token, token.id, Some(&token.name))
                 .about(ObjectKind::User, token.user_id)
                 .with("scopes", names.join(" ")),
         };
@@ -181,8 +181,8 @@ impl Store {
         let row = tx.one("DELETE FROM tokens WHERE id = $1 RETURNING *", args![id]).await?;
         let token = token_info(&row.ok_or(StoreError::NotFound("token"))?)?;
         let action = match token.kind {
-            TokenKind::Login => Action::LoggedOut,
-            TokenKind::Api => Action::ApiTokenRevoked,
+            TokenKind::Login => AuditAction::LoggedOut,
+            TokenKind::Api => AuditAction::ApiTokenRevoked,
         };
         let draft = context.draft(action, ObjectKind::Token, id, Some(&token.name));
         tx.audit(draft.about(ObjectKind::User, token.user_id));

@@ -1,7 +1,7 @@
 //! The people of the installation: creates, changes, finds and deletes them.
 
 use uuid::Uuid;
-use vaultterm_ledger::{Action, AuditOutcome, ObjectKind};
+use vaultterm_ledger::{AuditAction, AuditOutcome, ObjectKind};
 use vaultterm_sync::InstanceRole;
 
 use crate::{
@@ -155,7 +155,7 @@ impl Store {
             // A browser shows pages for the role that it logged in with: the person logs in again.
             tx.run("DELETE FROM sessions WHERE user_id = $1", args![id]).await?;
         }
-        let draft = context.draft(Action::UserUpdated, ObjectKind::User, id, Some(&after.email));
+        let draft = context.draft(AuditAction::UserUpdated, ObjectKind::User, id, Some(&after.email));
         let changed = |changed: bool, value: &'static str| changed.then_some(value);
         tx.audit(
             draft
@@ -182,7 +182,7 @@ impl Store {
             refuse_last_owner(&mut tx, id).await?;
         }
         tx.run("DELETE FROM users WHERE id = $1", args![id]).await?;
-        tx.audit(context.draft(Action::UserDeleted, ObjectKind::User, id, Some(&user.email)));
+        tx.audit(context.draft(AuditAction::UserDeleted, ObjectKind::User, id, Some(&user.email)));
         tx.commit().await
     }
 
@@ -223,7 +223,7 @@ impl Store {
             Some(row) => (row.id("id")?, Some(row.text("email")?)),
             None => (Uuid::nil(), None),
         };
-        let mut draft = context.draft(Action::LoginFailed, ObjectKind::User, id, email.as_deref());
+        let mut draft = context.draft(AuditAction::LoginFailed, ObjectKind::User, id, email.as_deref());
         draft.outcome = AuditOutcome::Failure;
         if let Some(row) = known {
             draft = draft.with("failures", row.count("failures")?);
@@ -242,7 +242,7 @@ impl Store {
         let mut tx = self.db.write().await?;
         tx.run(sql, args![self.keyring.token_digest(token), expires_us]).await?;
         // The user of the link is not known yet, so the entry has no id.
-        let draft = context.draft(Action::SetupLinkCreated, ObjectKind::User, Uuid::nil(), None);
+        let draft = context.draft(AuditAction::SetupLinkCreated, ObjectKind::User, Uuid::nil(), None);
         tx.audit(draft.with("expires_us", expires_us));
         tx.commit().await
     }
@@ -296,7 +296,7 @@ pub(crate) async fn insert(tx: &mut Tx, context: &Context, new: NewUser) -> Resu
     )
     .await
     .map_err(|error| taken(error, "user", &user.email))?;
-    let draft = context.draft(Action::UserCreated, ObjectKind::User, user.id, Some(&user.email));
+    let draft = context.draft(AuditAction::UserCreated, ObjectKind::User, user.id, Some(&user.email));
     tx.audit(draft.with("role", user.role.as_str()));
     Ok(user)
 }
@@ -335,7 +335,7 @@ fn folded(email: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use vaultterm_ledger::Action;
+    use vaultterm_ledger::AuditAction;
 
     use crate::{
         ErrorClass, InstanceRole, NewToken, Page, TokenKind, UserUpdate,
@@ -420,7 +420,7 @@ mod tests {
         let row = store.login_row("ann@example.com").await.unwrap().unwrap();
         assert_eq!((row.failures, row.locked_until_us), (3, NOW_US + 5));
         let audited = house.audited().await;
-        assert_eq!(audited.iter().filter(|action| **action == Action::LoginFailed).count(), 4);
+        assert_eq!(audited.iter().filter(|action| **action == AuditAction::LoginFailed).count(), 4);
 
         let new = NewToken {
             user_id: house.owner.id,
@@ -440,7 +440,7 @@ mod tests {
         let store = &house.store;
         store.store_setup_link(&somebody(), "old", NOW_US + 10).await.unwrap();
         store.store_setup_link(&somebody(), "link", NOW_US + 10).await.unwrap();
-        let made = house.audited().await.into_iter().filter(|action| *action == Action::SetupLinkCreated).count();
+        let made = house.audited().await.into_iter().filter(|action| *action == AuditAction::SetupLinkCreated).count();
         assert_eq!(made, 2);
         let new = || new_user("eve@example.com", InstanceRole::Owner);
         assert!(store.spend_setup_link(&somebody(), "old", new()).await.is_err());

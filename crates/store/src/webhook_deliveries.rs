@@ -5,7 +5,7 @@
 //! cursor meanwhile, the record has no effect.
 
 use uuid::Uuid;
-use vaultterm_ledger::Action;
+use vaultterm_ledger::AuditAction;
 use vaultterm_sealing::{Purpose, WebhookSecret};
 
 use crate::{
@@ -91,7 +91,7 @@ impl Store {
             Select::new("SELECT a.seq, a.hash, a.bytes FROM audit a WHERE a.seq > $1", args![webhook.delivered_seq]);
         select.and_maybe("a.seq <= ?", webhook.batch_end);
         if let Some(actions) = &webhook.actions {
-            select.and_any("a.action", actions.iter().map(vaultterm_ledger::Action::as_str));
+            select.and_any("a.action", actions.iter().map(vaultterm_ledger::AuditAction::as_str));
         }
         let rows = self.db.select(select.order("a.seq", limit)).await?;
         rows.iter().map(audit::event).collect()
@@ -147,7 +147,7 @@ impl Store {
         if tx.run(&sql, args![id, shipment, delivered_seq, error, now_us, revision]).await? == 0 {
             return Ok(());
         }
-        let draft = about(context, Action::WebhookUpdated, id, &webhook.name).with("changed", "paused");
+        let draft = about(context, AuditAction::WebhookUpdated, id, &webhook.name).with("changed", "paused");
         tx.audit(draft.with("reason", error));
         tx.commit().await
     }
@@ -165,7 +165,7 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use vaultterm_ledger::Action;
+    use vaultterm_ledger::AuditAction;
 
     use crate::{Webhook, WebhookUpdate, sql::args, testing::House};
 
@@ -210,13 +210,13 @@ mod tests {
     #[tokio::test]
     async fn only_what_matches_is_sent() {
         let house = House::new().await;
-        let made = house.hook("siem", Some(vec![Action::RecordCreated, Action::RecordDeleted])).await;
+        let made = house.hook("siem", Some(vec![AuditAction::RecordCreated, AuditAction::RecordDeleted])).await;
         let record = house.save("a", json!({"x": 1})).await.unwrap();
         house.store.reveal_record(&house.ann(), record.id, None, None, None).await.unwrap();
         house.store.trash_record(&house.ann(), record.id, None).await.unwrap();
         let events = house.store.webhook_events(&made, 100).await.unwrap();
         let actions: Vec<_> = events.iter().map(|event| event.entry.draft.action).collect();
-        assert_eq!(actions, [Action::RecordCreated, Action::RecordDeleted]);
+        assert_eq!(actions, [AuditAction::RecordCreated, AuditAction::RecordDeleted]);
     }
 
     #[tokio::test]
@@ -244,7 +244,7 @@ mod tests {
         assert_eq!(house.reread(&made).await, moved);
         // After a change of the actions another message begins, because the earlier one belongs to the old
         // actions.
-        let actions = Some(Some(vec![Action::RecordCreated]));
+        let actions = Some(Some(vec![AuditAction::RecordCreated]));
         let update = WebhookUpdate { actions, ..WebhookUpdate::default() };
         house.store.update_webhook(&house.ann(), made.id, 1, update).await.unwrap();
         assert!(!house.store.pass_webhook(&moved, 3, Some(1)).await.unwrap());
@@ -267,6 +267,6 @@ mod tests {
         house.store.pause_webhook(&house.ann(), &taken, "HTTP 410").await.unwrap();
         assert!(house.reread(&made).await.paused);
         assert_eq!(house.store.every_webhook().await.unwrap(), [house.reread(&made).await]);
-        assert_eq!(house.audited().await[audited..], [Action::WebhookUpdated]);
+        assert_eq!(house.audited().await[audited..], [AuditAction::WebhookUpdated]);
     }
 }

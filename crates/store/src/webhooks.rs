@@ -1,7 +1,7 @@
 //! Webhooks: creates, changes and finds them. `webhook_deliveries.rs` holds what deliveries read and record.
 
 use uuid::Uuid;
-use vaultterm_ledger::{Action, Draft, ObjectKind};
+use vaultterm_ledger::{AuditAction, Draft, ObjectKind};
 use vaultterm_sealing::{Place, Purpose, WebhookSecret};
 
 use crate::{
@@ -21,7 +21,7 @@ pub struct Webhook {
     /// The address for messages. It may contain a token of the receiver, so it is never logged or audited.
     pub url: String,
     /// The actions to send. `None` means all.
-    pub actions: Option<Vec<Action>>,
+    pub actions: Option<Vec<AuditAction>>,
     /// The number of the last entry that the receiver accepted, or that did not match.
     pub delivered_seq: u64,
     /// The number of the last entry of the message that was begun.
@@ -54,7 +54,7 @@ pub struct Webhook {
 pub struct NewWebhook {
     pub name: String,
     pub url: String,
-    pub actions: Option<Vec<Action>>,
+    pub actions: Option<Vec<AuditAction>>,
     pub paused: bool,
     /// The secret that signs the messages.
     pub secret: WebhookSecret,
@@ -68,7 +68,7 @@ pub struct NewWebhook {
 pub struct WebhookUpdate {
     pub name: Option<String>,
     pub url: Option<String>,
-    pub actions: Option<Option<Vec<Action>>>,
+    pub actions: Option<Option<Vec<AuditAction>>>,
     pub paused: Option<bool>,
     /// The new secret. The previous one also signs for [`OLD_SECRET_US`].
     pub secret: Option<WebhookSecret>,
@@ -118,7 +118,7 @@ impl Store {
         )
         .await
         .map_err(|error| taken(error, "webhook", &name))?;
-        let draft = about(context, Action::WebhookCreated, id, &name).with("address", origin(&url));
+        let draft = about(context, AuditAction::WebhookCreated, id, &name).with("address", origin(&url));
         tx.audit(draft.with_maybe("actions", actions.as_deref().map(words)).with("from_seq", delivered_seq + 1));
         let made = locked(&mut tx, id).await?;
         tx.commit().await?;
@@ -190,7 +190,7 @@ impl Store {
         let (name, url) = (name.as_str(), url.as_str());
         let args = args![id, name, url, actions, *paused, *batch_end, *shipment, expect + 1, context.now_us];
         tx.run(sql, args).await.map_err(|error| taken(error, "webhook", name))?;
-        let draft = about(context, Action::WebhookUpdated, id, name).with("changed", changed.join(" "));
+        let draft = about(context, AuditAction::WebhookUpdated, id, name).with("changed", changed.join(" "));
         let address = (after.url != current.url).then(|| origin(&after.url));
         tx.audit(draft.with_maybe("address", address));
         let after = locked(&mut tx, id).await?;
@@ -210,7 +210,7 @@ impl Store {
                                        next_attempt_us = 0, last_error = NULL
                    WHERE id = $1";
         tx.run(sql, args![id, delivered_seq]).await?;
-        let draft = about(context, Action::WebhookUpdated, id, &current.name).with("changed", "cursor");
+        let draft = about(context, AuditAction::WebhookUpdated, id, &current.name).with("changed", "cursor");
         tx.audit(draft.with("from_seq", delivered_seq + 1));
         let after = locked(&mut tx, id).await?;
         tx.commit().await?;
@@ -227,7 +227,7 @@ impl Store {
         let current = locked(&mut tx, id).await?;
         still_at("webhook", current.revision, expect)?;
         tx.run("DELETE FROM webhooks WHERE id = $1", args![id]).await?;
-        tx.audit(about(context, Action::WebhookDeleted, id, &current.name));
+        tx.audit(about(context, AuditAction::WebhookDeleted, id, &current.name));
         tx.commit().await
     }
 
@@ -300,7 +300,7 @@ pub(crate) async fn locked(tx: &mut Tx, id: Uuid) -> Result<Webhook, StoreError>
 
 pub(crate) fn webhook(row: &Row) -> Result<Webhook, StoreError> {
     let actions = row.maybe_text("actions")?.map(|_| row.json::<Vec<String>>("actions")).transpose()?;
-    let action = |name: &String| Action::from_name(name).ok_or(StoreError::Malformed("action"));
+    let action = |name: &String| AuditAction::from_name(name).ok_or(StoreError::Malformed("action"));
     Ok(Webhook {
         id: row.id("id")?,
         name: row.text("name")?,
@@ -325,7 +325,7 @@ pub(crate) fn webhook(row: &Row) -> Result<Webhook, StoreError> {
     })
 }
 
-pub(crate) fn about(context: &Context, action: Action, id: Uuid, name: &str) -> Draft {
+pub(crate) fn about(context: &Context, action: AuditAction, id: Uuid, name: &str) -> Draft {
     context.draft(action, ObjectKind::Webhook, id, Some(name))
 }
 
@@ -339,12 +339,12 @@ fn differences(before: &Webhook, after: &Webhook) -> Vec<&'static str> {
     differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
 }
 
-fn names(actions: Option<&[Action]>) -> Option<String> {
-    actions.map(|actions| json(&actions.iter().map(Action::as_str).collect::<Vec<_>>()))
+fn names(actions: Option<&[AuditAction]>) -> Option<String> {
+    actions.map(|actions| json(&actions.iter().map(AuditAction::as_str).collect::<Vec<_>>()))
 }
 
-fn words(actions: &[Action]) -> String {
-    actions.iter().map(Action::as_str).collect::<Vec<_>>().join(" ")
+fn words(actions: &[AuditAction]) -> String {
+    actions.iter().map(AuditAction::as_str).collect::<Vec<_>>().join(" ")
 }
 
 /// Returns the scheme, host and port of a URL. The rest may contain a token of the receiver.
@@ -357,7 +357,7 @@ fn origin(url: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use vaultterm_ledger::Action;
+    use vaultterm_ledger::AuditAction;
     use vaultterm_sealing::WebhookSecret;
 
     use super::{OLD_SECRET_US, WebhookUpdate, origin};
@@ -369,7 +369,7 @@ mod tests {
         let made = house.hook("siem", None).await;
         let events = house.store.webhook_events(&made, 100).await.unwrap();
         assert_eq!(events.len(), 1);
-        assert_eq!(events[0].entry.draft.action, Action::WebhookCreated);
+        assert_eq!(events[0].entry.draft.action, AuditAction::WebhookCreated);
         assert_eq!(house.store.webhook(made.id).await.unwrap().unwrap(), made);
         assert_eq!(house.store.webhooks(&Page::default()).await.unwrap().items, [made]);
         let secret = WebhookSecret::draw().unwrap();
@@ -402,7 +402,7 @@ mod tests {
         let events = house.store.audit_events(&filter, &Page::default()).await.unwrap().items;
         let told: Vec<_> = events.iter().map(|event| &event.entry.draft).collect();
         let actions: Vec<_> = told.iter().map(|draft| draft.action).collect();
-        assert_eq!(actions, [Action::WebhookCreated, Action::WebhookUpdated, Action::WebhookDeleted]);
+        assert_eq!(actions, [AuditAction::WebhookCreated, AuditAction::WebhookUpdated, AuditAction::WebhookDeleted]);
         assert_eq!(told[1].detail["address"], "https://new.example.com");
         assert_eq!(told[1].detail["changed"], "url");
         assert!(!format!("{told:?}").contains("hunter2"));

@@ -9,7 +9,7 @@ use std::{
 };
 
 use tempfile::TempDir;
-use vaultterm_ledger::Action;
+use vaultterm_ledger::AuditAction;
 use vaultterm_reconcile::{Mode, RecordId, RecordType, SecretPath, UnixNanos};
 use vaultterm_sealing::{RootKey, SecretFields, SecretText};
 use vaultterm_store::{
@@ -150,7 +150,7 @@ impl Desk for StoreDesk {
         ids
     }
 
-    async fn audited(&self) -> Vec<Action> {
+    async fn audited(&self) -> Vec<AuditAction> {
         let page = Page { limit: 500, cursor: None };
         let page = self.store.audit_events(&AuditFilter::default(), &page).await.expect("a page");
         page.items.into_iter().map(|event| event.entry.draft.action).collect()

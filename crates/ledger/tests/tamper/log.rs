@@ -3,8 +3,8 @@
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use uuid::Uuid;
 use vaultterm_ledger::{
-    Action, Actor, ActorKind, AuditOutcome, Checkpoint, Draft, Entry, Frontier, Hash, Header, NoteSigner, ObjectKind,
-    ObjectRef, RemoteRef, VerifierKey, checkpoint_line, end_line, entry_line, header_line,
+    Actor, ActorKind, AuditAction, AuditOutcome, Checkpoint, Draft, Entry, Frontier, Hash, Header, NoteSigner,
+    ObjectKind, ObjectRef, RemoteRef, VerifierKey, checkpoint_line, end_line, entry_line, header_line,
 };
 
 /// A signing key made from one byte.
@@ -76,7 +76,7 @@ fn drafts(length: u64, rotated_at: u64, keys: &[Key; 2]) -> Vec<Draft> {
         actor: Actor { kind: ActorKind::User, id: Uuid::from_u128(1), name: "ann@example.com".to_owned() },
         source_ip: (!n.is_multiple_of(3)).then(|| "127.0.0.1".to_owned()),
         request_id: Some(format!("{:032x}", n * 7_919)),
-        action: if n.is_multiple_of(2) { Action::RecordRevealed } else { Action::HcvSecretSynced },
+        action: if n.is_multiple_of(2) { AuditAction::RecordRevealed } else { AuditAction::HcvSecretSynced },
         objects: objects(n),
         outcome: AuditOutcome::Success,
         remote: (!n.is_multiple_of(2)).then(|| remote(n)),
@@ -84,7 +84,7 @@ fn drafts(length: u64, rotated_at: u64, keys: &[Key; 2]) -> Vec<Draft> {
     };
     let mut drafts: Vec<Draft> = (1..=length).map(draft).collect();
     let rotation = &mut drafts[usize::try_from(rotated_at).unwrap() - 1];
-    rotation.action = Action::KeyRotated;
+    rotation.action = AuditAction::KeyRotated;
     let [old, new] = keys.each_ref().map(|key| key.vkey().to_string());
     rotation.detail = [("previous_vkey".to_owned(), old), ("vkey".to_owned(), new)].into();
     drafts

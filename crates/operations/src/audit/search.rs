@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use uuid::Uuid;
-use vaultterm_ledger::Action;
+use vaultterm_ledger::AuditAction;
 use vaultterm_store::{AuditFilter, InstanceRole, Scope};
 
 use crate::{access, caller::Caller, part::Part, refusal::Refusal, services::Services};
@@ -28,10 +28,9 @@ pub struct Search {
 
 impl Search {
     pub(super) fn filter(&self) -> Result<AuditFilter, Refusal> {
-        let action = self
-            .action
-            .as_deref()
-            .map(|name| Action::from_name(name).ok_or_else(|| Refusal::field("action", "there is no such action")));
+        let action = self.action.as_deref().map(|name| {
+            AuditAction::from_name(name).ok_or_else(|| Refusal::field("action", "there is no such action"))
+        });
         Ok(AuditFilter {
             after: self.after,
             from_us: self.from.as_deref().map(|text| moment("from", text)).transpose()?,

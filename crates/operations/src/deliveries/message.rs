@@ -60,7 +60,7 @@ fn body(kind: &str, time_us: i64, log_id: Uuid, events: Vec<EventView>) -> Vec<u
 mod tests {
     use std::collections::BTreeMap;
 
-    use vaultterm_ledger::{Action, AuditOutcome, Draft, Entry};
+    use vaultterm_ledger::{AuditAction, AuditOutcome, Draft, Entry};
     use vaultterm_sealing::WebhookSecret;
 
     use super::*;
@@ -73,7 +73,7 @@ mod tests {
             actor: scheduler(),
             source_ip: None,
             request_id: None,
-            action: Action::HcvSyncStarted,
+            action: AuditAction::HcvSyncStarted,
             objects: Vec::new(),
             outcome: AuditOutcome::Success,
             remote: None,

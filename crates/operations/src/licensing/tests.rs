@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt as _, path::Pa
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 use uuid::Uuid;
-use vaultterm_ledger::{Action, Actor, ActorKind, AuditOutcome};
+use vaultterm_ledger::{Actor, ActorKind, AuditAction, AuditOutcome};
 use vaultterm_license::{IssuerKey, License, Tier, TrustedKeys, issue};
 use vaultterm_sealing::RootKey;
 use vaultterm_store::{AuditFilter, Context, Database, Page, Store};
@@ -66,7 +66,7 @@ impl Place {
         licensing.install(self.text(license).as_bytes(), &self.store, &context(now())).await
     }
 
-    async fn told(&self, action: Action) -> usize {
+    async fn told(&self, action: AuditAction) -> usize {
         let filter = AuditFilter { action: Some(action), ..AuditFilter::default() };
         self.store.audit_events(&filter, &Page::default()).await.unwrap().items.len()
     }
@@ -138,7 +138,7 @@ async fn every_standing_lets_synchronization_do_what_it_should() {
                 "{license:?}"
             );
         }
-        assert_eq!(place.told(Action::LicenseInstalled).await, 1);
+        assert_eq!(place.told(AuditAction::LicenseInstalled).await, 1);
     }
 }
 
@@ -172,7 +172,7 @@ async fn next_years_license_waits_beside_this_years_whatever_the_order_and_the_w
         assert_eq!(place.store.license_counter().await.unwrap(), 7, "the one that waits forbids nothing yet");
         // Next year.
         let later = context(now() + days(31));
-        place.store.audit(&later, Action::LoggedOut, Vec::new(), AuditOutcome::Success, [].into()).await.unwrap();
+        place.store.audit(&later, AuditAction::LoggedOut, Vec::new(), AuditOutcome::Success, [].into()).await.unwrap();
         licensing.refresh(&place.store).await.unwrap();
         assert_eq!(licensing.report().best().unwrap().license.id, next_year.id);
         assert_eq!(place.store.license_counter().await.unwrap(), 8);
@@ -237,14 +237,14 @@ async fn a_license_that_is_laid_in_its_place_or_taken_away_is_noticed() {
         licensing.refresh(&place.store).await.unwrap();
         assert_eq!(licensing.report().word().as_str(), word);
     }
-    assert_eq!(place.told(Action::LicenseInstalled).await, 3, "once each time");
+    assert_eq!(place.told(AuditAction::LicenseInstalled).await, 3, "once each time");
     assert_eq!(place.store.license_counter().await.unwrap(), 2);
     fs::remove_file(place.path()).unwrap();
     licensing.refresh(&place.store).await.unwrap();
     place.lay(&license(1));
     licensing.refresh(&place.store).await.unwrap();
     assert_eq!(licensing.report().word().as_str(), "rolled_back", "another one with that counter was never accepted");
-    assert_eq!(place.told(Action::LicenseInstalled).await, 3, "not the one that went back");
+    assert_eq!(place.told(AuditAction::LicenseInstalled).await, 3, "not the one that went back");
 }
 
 #[tokio::test]
@@ -317,7 +317,7 @@ async fn a_clock_that_was_set_back_does_not_make_a_license_young_again() {
     assert!(licensing.missing().is_none());
     // Something was audited after the license ran out; then the clock was set back to now.
     let later = context(now() + days(31));
-    place.store.audit(&later, Action::LoggedOut, Vec::new(), AuditOutcome::Success, [].into()).await.unwrap();
+    place.store.audit(&later, AuditAction::LoggedOut, Vec::new(), AuditOutcome::Success, [].into()).await.unwrap();
     for licensing in [&licensing, &place.started().await] {
         licensing.refresh(&place.store).await.unwrap();
         assert_eq!(licensing.report().word().as_str(), "expired");
@@ -336,11 +336,11 @@ async fn the_end_is_told_once_and_not_at_every_look_or_start() {
             licensing.refresh(&place.store).await.unwrap();
         }
     }
-    assert_eq!(place.told(Action::LicenseExpired).await, 1);
+    assert_eq!(place.told(AuditAction::LicenseExpired).await, 1);
     let in_grace = License { expires: now() - days(1), grace_days: 5, ..license(2) };
     place.install(&licensing, &in_grace).await.unwrap();
     licensing.refresh(&place.store).await.unwrap();
-    assert_eq!(place.told(Action::LicenseExpired).await, 1, "not while there is grace");
+    assert_eq!(place.told(AuditAction::LicenseExpired).await, 1, "not while there is grace");
 }
 
 #[tokio::test]
@@ -372,7 +372,7 @@ async fn what_no_trusted_key_signed_is_refused_with_the_reason_and_nothing_chang
         fs::remove_file(place.path()).unwrap();
     }
     assert_eq!(place.store.license_counter().await.unwrap(), 1);
-    assert_eq!(place.told(Action::LicenseInstalled).await, 1);
+    assert_eq!(place.told(AuditAction::LicenseInstalled).await, 1);
 }
 
 #[tokio::test]
@@ -414,7 +414,7 @@ async fn a_state_file_that_cannot_be_written_leaves_everything_as_it_was() {
     place.lay(&license(1));
     licensing.refresh(&place.store).await.unwrap();
     assert_eq!(licensing.report().word().as_str(), "refused");
-    assert_eq!((place.store.license_counter().await.unwrap(), place.told(Action::LicenseInstalled).await), (0, 0));
+    assert_eq!((place.store.license_counter().await.unwrap(), place.told(AuditAction::LicenseInstalled).await), (0, 0));
 }
 
 #[tokio::test]
@@ -435,5 +435,5 @@ async fn looking_at_a_license_installs_nothing() {
     fs::write(place.path(), "nonsense").unwrap();
     assert!(!look().await.0);
     assert_eq!((place.store.license_counter().await.unwrap(), place.state().exists()), (0, false));
-    assert_eq!(place.told(Action::LicenseInstalled).await, 0);
+    assert_eq!(place.told(AuditAction::LicenseInstalled).await, 0);
 }

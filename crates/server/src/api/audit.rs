@@ -101,7 +101,7 @@ mod tests {
     use serde_json::Value;
     use uuid::Uuid;
     use vaultterm_ledger::{
-        Action, Actor, ActorKind, AuditOutcome, Draft, Entry, ObjectKind, ObjectRef, RemoteRef, entry_line,
+        Actor, ActorKind, AuditAction, AuditOutcome, Draft, Entry, ObjectKind, ObjectRef, RemoteRef, entry_line,
     };
     use vaultterm_store::AuditEvent;
 
@@ -127,7 +127,7 @@ mod tests {
                 actor: actor.clone(),
                 source_ip: None,
                 request_id: Some("r".to_owned()),
-                action: Action::RecordCreated,
+                action: AuditAction::RecordCreated,
                 objects,
                 outcome,
                 remote,

@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use vaultterm_ledger::{Action, ObjectKind};
+use vaultterm_ledger::{AuditAction, ObjectKind};
 use vaultterm_sealing::{ArchiveError, ArchiveReader, InstanceId, Keyring, RootKey, SealingError};
 
 use super::{BackupError, BackupHeader, image};
@@ -195,7 +195,7 @@ impl Store {
         let runs_failed = fail_open_runs(&mut tx, context).await?;
         let reason = format!("VaultTerm's database was restored from a backup of {}", header.created());
         let connections_guarded = restore_guard::raise(&mut tx, &reason).await?;
-        let draft = context.draft(Action::BackupRestored, ObjectKind::Backup, header.archive_id, None);
+        let draft = context.draft(AuditAction::BackupRestored, ObjectKind::Backup, header.archive_id, None);
         tx.audit(
             draft
                 .with("created", header.created())

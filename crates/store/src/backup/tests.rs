@@ -12,7 +12,7 @@ use std::{
 
 use serde_json::json;
 use uuid::Uuid;
-use vaultterm_ledger::Action;
+use vaultterm_ledger::AuditAction;
 use vaultterm_reconcile::Mode;
 use vaultterm_sealing::{ArchiveError, ArchiveWriter, KeyPurpose, KeyState, RootKey};
 use vaultterm_sync::{Journal as _, RunState, Trigger};
@@ -101,8 +101,8 @@ async fn a_restored_database_holds_everything_and_begins_anew() {
     assert_eq!(house.open_all(&kept).await.unwrap(), before);
     assert_eq!(house.store.verify_audit().await.unwrap().broken, None);
     let audited = house.audited().await;
-    assert!(audited.contains(&Action::BackupCreated), "{audited:?}");
-    assert_eq!(audited.last(), Some(&Action::BackupRestored));
+    assert!(audited.contains(&AuditAction::BackupCreated), "{audited:?}");
+    assert_eq!(audited.last(), Some(&AuditAction::BackupRestored));
     assert!(house.store.authenticate(token.expose(), house.ann().now_us).await.unwrap().is_none());
     for table in ["tokens", "sessions", "setup_link", "idempotency", "leases WHERE holder IS NOT NULL"] {
         assert_eq!(counted(&house.store, table).await, 0, "{table}");

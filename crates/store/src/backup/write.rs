@@ -8,7 +8,7 @@ use std::{
 };
 
 use uuid::Uuid;
-use vaultterm_ledger::{Action, ObjectKind};
+use vaultterm_ledger::{AuditAction, ObjectKind};
 use vaultterm_sealing::{
     ArchiveError, ArchiveWriter, InstanceId, Keyring, PART_BYTES, RootKey, RootKeyId, SealingError,
 };
@@ -43,7 +43,7 @@ impl Store {
     ) -> Result<Backup, BackupError> {
         let archive_id = Uuid::now_v7();
         let mut tx = self.db.write().await?;
-        tx.audit(context.draft(Action::BackupCreated, ObjectKind::Backup, archive_id, None));
+        tx.audit(context.draft(AuditAction::BackupCreated, ObjectKind::Backup, archive_id, None));
         tx.commit().await?;
         let (scratch, image) = image::make(&self.db, database).await?;
         // The header is read from the image, because keys may be rotated meanwhile.

@@ -1,7 +1,7 @@
 //! Tests of the checkpoints.
 
 use serde_json::json;
-use vaultterm_ledger::{Action, Checkpoint, VerifierKey};
+use vaultterm_ledger::{AuditAction, Checkpoint, VerifierKey};
 
 use super::Uncovered;
 use crate::{
@@ -19,7 +19,7 @@ async fn a_checkpoint_is_signed_says_the_whole_log_and_is_no_entry() {
     assert_eq!(house.store.audit_root(0).await.unwrap().unwrap()[..2], [0xe3, 0xb0]);
     let first = house.store.checkpoint().await.unwrap().unwrap();
     assert_eq!(house.store.checkpoint().await.unwrap(), None, "there is nothing new to sign");
-    assert_eq!(house.audited().await, [Action::UserCreated, Action::CollectionCreated]);
+    assert_eq!(house.audited().await, [AuditAction::UserCreated, AuditAction::CollectionCreated]);
     for n in 0..37 {
         house.save(&format!("r{n}"), json!({"x": n})).await.unwrap();
     }
@@ -106,5 +106,5 @@ async fn an_export_is_signed_with_its_own_entry() {
     let house = House::new().await;
     let signed = house.store.audit_exported(&house.ann(), [("from", "1".to_owned())]).await.unwrap();
     assert_eq!(signed.checkpoint.size, 3);
-    assert_eq!(house.audited().await.last(), Some(&Action::AuditExported));
+    assert_eq!(house.audited().await.last(), Some(&AuditAction::AuditExported));
 }

@@ -1,7 +1,7 @@
 //! Tests of connections.
 
 use serde_json::json;
-use vaultterm_ledger::Action;
+use vaultterm_ledger::AuditAction;
 use vaultterm_reconcile::Mode;
 use vaultterm_sealing::SecretText;
 use vaultterm_sync::{Connection, Credential, Journal as _, RecordSyncState, RunState, Trigger};
@@ -84,7 +84,7 @@ async fn an_edit_is_guarded_and_says_what_changed() {
     assert_eq!(same.revision, 2);
     let events = house.store.audit_events(&crate::AuditFilter::default(), &Page::default()).await.unwrap();
     let draft = &events.items.last().unwrap().entry.draft;
-    assert_eq!(draft.action, Action::HcvConnectionUpdated);
+    assert_eq!(draft.action, AuditAction::HcvConnectionUpdated);
     assert_eq!(draft.detail["changed"], "name paused client_key_pem");
 }
 
@@ -101,7 +101,7 @@ async fn a_pause_changes_nothing_else_and_needs_no_revision() {
     house.store.pause_connection(&house.ann(), made.id, false).await.unwrap();
     let found = house.store.connection_by_name("live").await.unwrap().unwrap();
     assert_eq!((found.paused, found.revision), (false, 4));
-    let updated = house.audited().await.into_iter().filter(|action| *action == Action::HcvConnectionUpdated);
+    let updated = house.audited().await.into_iter().filter(|action| *action == AuditAction::HcvConnectionUpdated);
     assert_eq!(updated.count(), 3);
 }
 

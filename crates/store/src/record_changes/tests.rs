@@ -1,7 +1,7 @@
 //! Tests of changes of records.
 
 use serde_json::json;
-use vaultterm_ledger::Action;
+use vaultterm_ledger::AuditAction;
 use vaultterm_reconcile::{Mode, RecordId, RecordType, Revision};
 use vaultterm_sealing::SecretFields;
 use vaultterm_sync::{RevisionOrigin, RunState, Trigger};
@@ -71,7 +71,7 @@ async fn a_patch_that_changes_nothing_is_no_revision() {
     };
     let same = house.store.update_record(&house.ann(), record.id, Revision(1), patch).await.unwrap();
     assert_eq!(same.revision, Revision(1));
-    assert!(!house.audited().await.contains(&Action::RecordUpdated));
+    assert!(!house.audited().await.contains(&AuditAction::RecordUpdated));
 }
 
 #[tokio::test]
@@ -184,7 +184,7 @@ async fn a_reveal_shows_what_was_asked_for_or_nothing() {
     };
     assert_eq!(reveal(names(&["y"])).await.unwrap().to_json().expose(), br#"{"y":2}"#);
     assert_eq!(reveal(names(&["y", "z"])).await.unwrap_err().class(), ErrorClass::Invalid);
-    let revealed = house.audited().await.iter().filter(|action| **action == Action::RecordRevealed).count();
+    let revealed = house.audited().await.iter().filter(|action| **action == AuditAction::RecordRevealed).count();
     assert_eq!(revealed, 1);
 }
 

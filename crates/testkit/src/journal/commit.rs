@@ -1,6 +1,6 @@
 //! The part of the journal that runs write: outcomes with their guards, and conflicts.
 
-use vaultterm_ledger::Action;
+use vaultterm_ledger::AuditAction;
 use vaultterm_reconcile::{Conflict, RecordId, Revision, SecretPath, UnixNanos};
 use vaultterm_sync::{
     BaseChange, CollectionId, Committed, ConflictId, ConflictStatus, ConnectionId, LocalChange, Origin, OtherConflicts,
@@ -37,7 +37,7 @@ impl State {
         match base {
             BaseChange::Keep => {}
             BaseChange::Set(mut entry) => {
-                if matches!(action, Some((Action::RecordCreated | Action::RecordRestored, _))) {
+                if matches!(action, Some((AuditAction::RecordCreated | AuditAction::RecordRestored, _))) {
                     entry.revision = revision.expect("a created record has a revision");
                 }
                 self.base.insert((scope.connection_id, path.clone()), entry);
@@ -48,7 +48,7 @@ impl State {
             self.base.remove(&(scope.connection_id, removed));
         }
         if let Some(audit) = audit {
-            self.log(Action::HcvSecretSynced, format!("{} {}", audit.what, audit.remote.path));
+            self.log(AuditAction::HcvSecretSynced, format!("{} {}", audit.what, audit.remote.path));
         }
         if let Some(resolved) = resolves {
             self.resolve(&resolved);
@@ -84,7 +84,7 @@ impl State {
         scope: Scope,
         path: &SecretPath,
         local: LocalChange,
-    ) -> Option<(Option<(Action, RecordId)>, Option<Revision>)> {
+    ) -> Option<(Option<(AuditAction, RecordId)>, Option<Revision>)> {
         match local {
             LocalChange::None => Some((None, None)),
             LocalChange::Create { record_id, record_type, fields } => {
@@ -96,7 +96,7 @@ impl State {
                 let collection_id = scope.collection_id;
                 let record = MemoryRecord { collection_id, path: path.clone(), trashed: None, revisions };
                 self.records.insert(record_id, record);
-                Some((Some((Action::RecordCreated, record_id)), Some(Revision::FIRST)))
+                Some((Some((AuditAction::RecordCreated, record_id)), Some(Revision::FIRST)))
             }
             LocalChange::Restore { record_id, record_type, fields } => {
                 if self.live_at(scope.collection_id, path).is_some() {
@@ -106,12 +106,12 @@ impl State {
                 record.trashed.take()?;
                 let origin = Origin::Remote(scope.connection_id);
                 record.revisions.push(MemoryRevision { data: fields.expose().clone(), record_type, origin });
-                Some((Some((Action::RecordRestored, record_id)), Some(record.revision())))
+                Some((Some((AuditAction::RecordRestored, record_id)), Some(record.revision())))
             }
             LocalChange::Update { record_id, expect, record_type, fields, origin } => {
                 let record = self.guarded(record_id, expect, path)?;
                 record.revisions.push(MemoryRevision { data: fields.expose().clone(), record_type, origin });
-                Some((Some((Action::RecordUpdated, record_id)), Some(record.revision())))
+                Some((Some((AuditAction::RecordUpdated, record_id)), Some(record.revision())))
             }
             LocalChange::Rebase { record_id, expect, remote, record_type, fields, origin } => {
                 let record = self.guarded(record_id, expect, path)?;
@@ -119,7 +119,7 @@ impl State {
                 let archived = MemoryRevision { data: remote.expose().clone(), record_type, origin: archive };
                 let on_top = MemoryRevision { data: fields.expose().clone(), record_type, origin };
                 record.revisions.extend([archived, on_top]);
-                Some((Some((Action::RecordUpdated, record_id)), Some(record.revision())))
+                Some((Some((AuditAction::RecordUpdated, record_id)), Some(record.revision())))
             }
             LocalChange::Archive { record_id, expect, older, record_type, fields } => {
                 let (archive, merge) = (Origin::Archive(scope.connection_id), Origin::Merge(scope.connection_id));
@@ -129,12 +129,12 @@ impl State {
                     .collect();
                 let record = self.guarded(record_id, expect, path)?;
                 record.revisions.extend(kept);
-                Some((Some((Action::RecordUpdated, record_id)), Some(record.revision())))
+                Some((Some((AuditAction::RecordUpdated, record_id)), Some(record.revision())))
             }
             LocalChange::Trash { record_id, expect } => {
                 let record = self.guarded(record_id, expect, path)?;
                 record.trashed = Some(scope.now);
-                Some((Some((Action::RecordDeleted, record_id)), None))
+                Some((Some((AuditAction::RecordDeleted, record_id)), None))
             }
         }
     }
@@ -152,14 +152,14 @@ impl State {
         let reason = decision.reason.as_deref().unwrap_or("no reason given");
         let choices: String = decision.fields.iter().map(|(name, side)| format!(" {name}={side}")).collect();
         let detail = format!("{}{choices} by {}: {reason}", decision.resolution, decision.actor.name);
-        self.log(Action::HcvConflictResolved, detail);
+        self.log(AuditAction::HcvConflictResolved, detail);
     }
 
     /// Closes the conflict at a path because both sides agree now.
     fn converge(&mut self, scope: Scope, path: &SecretPath) {
         if let Some(row) = self.conflicts.iter_mut().find(|row| row.is_open_at(scope.connection_id, path)) {
             row.status = ConflictStatus::Converged;
-            self.log(Action::HcvConflictResolved, format!("converged {path}"));
+            self.log(AuditAction::HcvConflictResolved, format!("converged {path}"));
         }
     }
 
@@ -181,7 +181,7 @@ impl State {
                 first_seen: scope.now,
                 last_seen: scope.now,
             });
-            self.log(Action::HcvConflictDetected, format!("{:?} {}", conflict.kind, conflict.path));
+            self.log(AuditAction::HcvConflictDetected, format!("{:?} {}", conflict.kind, conflict.path));
         }
         if let OtherConflicts::Converged { but } = others {
             let kept = |path: &SecretPath| but.contains(path) || found.iter().any(|conflict| conflict.path == *path);

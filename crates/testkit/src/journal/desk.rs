@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use uuid::Uuid;
-use vaultterm_ledger::Action;
+use vaultterm_ledger::AuditAction;
 use vaultterm_reconcile::{Mode, RecordId, RecordType, SecretPath};
 use vaultterm_sync::{CollectionId, ConflictId, ConnectionId, RunId, RunState};
 
@@ -75,7 +75,7 @@ impl Desk for MemoryDesk {
         self.journal.conflict_rows().into_iter().map(|row| row.id).collect()
     }
 
-    async fn audited(&self) -> Vec<Action> {
+    async fn audited(&self) -> Vec<AuditAction> {
         self.journal.audit().into_iter().map(|line| line.action).collect()
     }
 

@@ -17,7 +17,7 @@ use std::{
 };
 
 use uuid::Uuid;
-use vaultterm_ledger::Action;
+use vaultterm_ledger::AuditAction;
 use vaultterm_reconcile::{BaseEntry, RecordId, RecordType, RemoteStamp, Revision, SecretPath, UnixNanos};
 use vaultterm_sealing::DigestKey;
 use vaultterm_sync::{CollectionId, Connection, ConnectionId, Origin, PlanId, Run, RunId, StoredConflict, StoredPlan};
@@ -105,7 +105,7 @@ pub struct MemoryRevision {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditLine {
     /// The action.
-    pub action: Action,
+    pub action: AuditAction,
     /// The object and the kind of change, for example `created_remote secret/team/app/a` or `run …`.
     pub detail: String,
 }
@@ -309,7 +309,7 @@ impl State {
         Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000 + self.drawn)
     }
 
-    fn log(&mut self, action: Action, detail: impl Into<String>) {
+    fn log(&mut self, action: AuditAction, detail: impl Into<String>) {
         self.audit.push(AuditLine { action, detail: detail.into() });
     }
 }

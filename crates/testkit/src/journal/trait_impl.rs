@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use uuid::Uuid;
-use vaultterm_ledger::Action;
+use vaultterm_ledger::AuditAction;
 use vaultterm_reconcile::{
     BaseEntry, Conflict, LocalEntry, LocalSnapshot, RecordId, RemoteStamp, Revision, SecretPath, UnixNanos,
 };
@@ -289,7 +289,7 @@ impl Journal for MemoryJournal {
                 }
             }
             state.runs.insert(run.id, run.clone());
-            state.log(Action::HcvSyncStarted, format!("run {}", run.id));
+            state.log(AuditAction::HcvSyncStarted, format!("run {}", run.id));
             if run.trigger == Trigger::Manual
                 && let Some(connection) = state.connection_mut(scope.connection_id)
             {
@@ -313,7 +313,7 @@ impl Journal for MemoryJournal {
                     state.leases.remove(&run.connection_id);
                 }
                 let halted = run.state == RunState::Halted;
-                let action = if halted { Action::HcvSyncHalted } else { Action::HcvSyncFinished };
+                let action = if halted { AuditAction::HcvSyncHalted } else { AuditAction::HcvSyncFinished };
                 state.log(action, format!("run {} {:?}", run.id, run.state));
             }
             Ok(())

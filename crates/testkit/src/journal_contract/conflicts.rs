@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use vaultterm_ledger::Action;
+use vaultterm_ledger::AuditAction;
 use vaultterm_reconcile::{
     Conflict, ConflictKind, Content, Expect, FieldDigest, LocalExpect, RecordType, RemoteExpect, Revision, Side,
 };
@@ -77,7 +77,7 @@ pub async fn a_new_conflict_is_opened_and_audited_once<J: Journal, D: Desk>(jour
     assert_eq!((seen.id, seen.first_seen, &seen.conflict), (row.id, row.first_seen, &again));
     assert!(seen.last_seen > row.last_seen);
     let news = desk.audited().await.split_off(before);
-    assert_eq!(news.iter().filter(|action| **action == Action::HcvConflictDetected).count(), 1, "{news:?}");
+    assert_eq!(news.iter().filter(|action| **action == AuditAction::HcvConflictDetected).count(), 1, "{news:?}");
 }
 
 /// `Stay` leaves all of them as they are.
@@ -122,7 +122,7 @@ pub async fn an_outcome_that_moves_the_base_closes_the_conflict_at_its_path<J: J
     let (open, converged) = (ConflictStatus::Open, ConflictStatus::Converged);
     assert_eq!(statuses, [converged, converged, open, open]);
     let news = desk.audited().await.split_off(before);
-    assert_eq!(news.iter().filter(|action| **action == Action::HcvConflictResolved).count(), 2, "{news:?}");
+    assert_eq!(news.iter().filter(|action| **action == AuditAction::HcvConflictResolved).count(), 2, "{news:?}");
 }
 
 /// This happens in one transaction, and the audit names the actor and the reason.
@@ -145,7 +145,7 @@ pub async fn a_decision_closes_its_conflict_with_what_it_changes<J: Journal, D: 
     assert_eq!(opened(journal, desk, "x").await.status, ConflictStatus::Resolved);
     assert!(base_of(journal, desk, "x").await.is_some());
     let news = desk.audited().await.split_off(before);
-    assert_eq!(news.iter().filter(|action| **action == Action::HcvConflictResolved).count(), 1, "{news:?}");
+    assert_eq!(news.iter().filter(|action| **action == AuditAction::HcvConflictResolved).count(), 1, "{news:?}");
 }
 
 /// Two people decided, and one of them was faster.

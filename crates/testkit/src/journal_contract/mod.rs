@@ -18,7 +18,7 @@ use std::{future::Future, time::Duration};
 
 use serde_json::json;
 use uuid::Uuid;
-use vaultterm_ledger::{Action, RemoteRef};
+use vaultterm_ledger::{AuditAction, RemoteRef};
 use vaultterm_reconcile::{
     BaseEntry, Link, RecordId, RecordType, RemoteStamp, Revision, SecretPath, UnixNanos, Version,
 };
@@ -70,7 +70,7 @@ pub trait Desk {
     fn conflict_ids(&self) -> impl Future<Output = Vec<ConflictId>>;
 
     /// Returns the audited actions so far, oldest first.
-    fn audited(&self) -> impl Future<Output = Vec<Action>>;
+    fn audited(&self) -> impl Future<Output = Vec<AuditAction>>;
 
     /// Lets time pass for leases and plans.
     fn let_pass(&self, duration: Duration) -> impl Future<Output = ()>;

@@ -1,7 +1,7 @@
 //! Outcomes with their guards, revisions, bases and audit entries.
 
 use uuid::Uuid;
-use vaultterm_ledger::Action;
+use vaultterm_ledger::AuditAction;
 use vaultterm_reconcile::{Accepted, BaseEntry, Mode, RecordId, RecordType, Revision};
 use vaultterm_sync::{BaseChange, Committed, Journal, LocalChange, Origin, Outcome};
 
@@ -275,5 +275,5 @@ pub async fn what_travelled_is_audited_with_what_it_changed<J: Journal, D: Desk>
     assert_eq!(desk.audited().await.len(), before);
     commit(journal, run, audited(1)).await;
     let news = desk.audited().await.split_off(before);
-    assert_eq!(news.iter().filter(|action| **action == Action::HcvSecretSynced).count(), 1, "{news:?}");
+    assert_eq!(news.iter().filter(|action| **action == AuditAction::HcvSecretSynced).count(), 1, "{news:?}");
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use vaultterm_ledger::Action;
+use vaultterm_ledger::AuditAction;
 use vaultterm_reconcile::{ConflictKind, Mode, RecordId, Side};
 use vaultterm_sync::{ConflictStatus, EngineError, FieldChoice, Resolution, StoredConflict};
 use vaultterm_testkit::world::data;
@@ -46,7 +46,7 @@ impl Torn {
     async fn resolve(&self, how: Resolution) {
         let row = self.house.resolve(&self.conflict, how).await.unwrap();
         assert_eq!(row.status, ConflictStatus::Resolved);
-        assert_eq!(self.house.audited(Action::HcvConflictResolved).await, 1);
+        assert_eq!(self.house.audited(AuditAction::HcvConflictResolved).await, 1);
         assert!(self.house.conflicts().await.is_empty());
     }
 
@@ -68,12 +68,12 @@ async fn a_conflict_is_flagged_once_and_changes_neither_side() {
         (ConflictKind::BothChanged, &["a".to_owned()][..])
     );
     assert_eq!((house.record("x").await, house.secret("x").await), (Some(data(here())), Some(data(there()))));
-    assert_eq!(house.audited(Action::HcvConflictDetected).await, 1);
+    assert_eq!(house.audited(AuditAction::HcvConflictDetected).await, 1);
     let before = house.print().await;
     house.succeed().await;
     let again = house.conflicts().await;
     assert_eq!((again.len(), again[0].id), (1, conflict.id), "a further run finds the same conflict");
-    assert_eq!(house.audited(Action::HcvConflictDetected).await, 1);
+    assert_eq!(house.audited(AuditAction::HcvConflictDetected).await, 1);
     assert_eq!(house.print().await, before);
 }
 

@@ -1,7 +1,7 @@
 //! Each fault is named, costs nothing on either side, and is gone when its cause is fixed.
 
 use serde_json::json;
-use vaultterm_ledger::Action;
+use vaultterm_ledger::AuditAction;
 use vaultterm_reconcile::{HaltKind, Mode};
 use vaultterm_sync::RunState;
 use vaultterm_testkit::{
@@ -81,7 +81,7 @@ async fn a_wrapped_secret_id_is_unwrapped_by_the_first_run_and_kept() {
     house.rests().await;
     let unwraps = house.asked_since(0).into_iter().filter(|request| request.path == "sys/wrapping/unwrap").count();
     assert_eq!(unwraps, 1);
-    assert_eq!(house.audited(Action::HcvSecretIdRotated).await, 2, "given wrapped, then unwrapped");
+    assert_eq!(house.audited(AuditAction::HcvSecretIdRotated).await, 2, "given wrapped, then unwrapped");
 }
 
 #[tokio::test]

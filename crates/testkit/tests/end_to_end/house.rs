@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use vaultterm_hcv::{ConnectorOptions, VaultConnector};
-use vaultterm_ledger::Action;
+use vaultterm_ledger::AuditAction;
 use vaultterm_reconcile::{HaltKind, Mode, Options, RecordId, RecordType, Revision, UnixNanos};
 use vaultterm_sealing::{FieldsError, RootKey, SecretFields, SecretText};
 use vaultterm_store::{
@@ -250,7 +250,7 @@ impl House {
     }
 
     /// Returns the number of audit entries with an action.
-    pub(crate) async fn audited(&self, action: Action) -> usize {
+    pub(crate) async fn audited(&self, action: AuditAction) -> usize {
         let filter = AuditFilter { action: Some(action), ..AuditFilter::default() };
         self.audit(&filter).await.len()
     }
@@ -326,7 +326,7 @@ impl House {
         Print {
             vault: self.heads().await,
             records: records.iter().map(|record| format!("{record:?}")).collect(),
-            synced: self.audited(Action::HcvSecretSynced).await,
+            synced: self.audited(AuditAction::HcvSecretSynced).await,
         }
     }
 

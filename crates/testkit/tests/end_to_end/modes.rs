@@ -1,7 +1,7 @@
 //! What each mode carries in which direction, and that a second run writes nothing.
 
 use serde_json::{Value, json};
-use vaultterm_ledger::Action;
+use vaultterm_ledger::AuditAction;
 use vaultterm_reconcile::{ConflictKind, DriftPolicy, InitialPolicy, Mode, RecordType};
 use vaultterm_testkit::world::data;
 
@@ -91,7 +91,7 @@ async fn in_both_directions_what_is_new_or_changed_on_one_side_reaches_the_other
     house.in_step("there", json!({"value": "changed here"})).await;
     assert_eq!(house.head("there").await.version, 2);
     house.rests().await;
-    assert_eq!(house.audited(Action::HcvSecretSynced).await, 4, "each secret that travelled is audited");
+    assert_eq!(house.audited(AuditAction::HcvSecretSynced).await, 4, "each secret that travelled is audited");
 }
 
 #[tokio::test]

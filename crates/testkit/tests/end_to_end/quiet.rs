@@ -1,7 +1,7 @@
 //! The cost of a run that finds nothing changed, as the server itself counts it.
 
 use serde_json::json;
-use vaultterm_ledger::Action;
+use vaultterm_ledger::AuditAction;
 use vaultterm_reconcile::Mode;
 use vaultterm_testkit::openbao::Product;
 
@@ -43,7 +43,7 @@ async fn a_run_over_a_thousand_secrets_without_a_change_is_as_few_requests_as_th
     assert!(scanned || server.is_vault(), "one answer shows all: {asked:#?}");
     assert_eq!(asked.iter().filter(|request| request.path.starts_with("kv/data/")).count(), 0, "no value is read");
     assert_eq!(house.print().await, before, "neither side is written");
-    assert_eq!(house.audited(Action::HcvSecretSynced).await as u64, SECRETS);
+    assert_eq!(house.audited(AuditAction::HcvSecretSynced).await as u64, SECRETS);
 }
 
 #[tokio::test]
