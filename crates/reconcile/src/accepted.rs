@@ -7,13 +7,13 @@
 
 use crate::{
     Action, ConflictKind, Mode, Reason,
-    case::{Case, Decision},
+    case::{Case, Verdict},
     classify::{LocalSince, RemoteSince},
 };
 
 /// Decides a path with an accepted difference if both sides are still live. Returns `None` for all other
 /// paths.
-pub(crate) fn accepted_difference(case: &Case<'_>) -> Option<Decision> {
+pub(crate) fn accepted_difference(case: &Case<'_>) -> Option<Verdict> {
     let (accepted, base) = (case.accepted?, case.facts.base?);
     let ((_, expires), record) = (case.facts.remote_live()?, case.facts.local?);
     let moved = case.facts.local_since != LocalSince::Same
@@ -45,10 +45,10 @@ pub(crate) fn accepted_difference(case: &Case<'_>) -> Option<Decision> {
 }
 
 /// Keeps the difference. If the same values were written again, the remembered revision and version follow.
-fn go_on(case: &Case<'_>, moved: bool) -> Decision {
+fn go_on(case: &Case<'_>, moved: bool) -> Verdict {
     let marks = case.needs_mark(None);
     match case.accepted {
-        Some(accepted) if !moved && !marks => Decision::Accepted(Box::new(accepted.clone())),
+        Some(accepted) if !moved && !marks => Verdict::Accepted(Box::new(accepted.clone())),
         _ => case.marked(marks, Action::KeepAccepted, Reason::StillAccepted, Vec::new()),
     }
 }

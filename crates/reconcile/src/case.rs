@@ -12,7 +12,7 @@ use crate::{
 
 /// The decision for a path.
 #[derive(Clone, Debug)]
-pub(crate) enum Decision {
+pub(crate) enum Verdict {
     /// The path does not concern this connection.
     Nothing,
     /// In step.
@@ -178,7 +178,7 @@ impl<'a> Case<'a> {
     // ---- single outcomes -------------------------------------------------------------------
 
     /// Decides a path that both sides have and that was never in step.
-    pub(crate) fn first_meeting(&self) -> Decision {
+    pub(crate) fn first_meeting(&self) -> Verdict {
         if self.local_content == self.remote_content {
             return self.adopt();
         }
@@ -192,12 +192,12 @@ impl<'a> Case<'a> {
         }
     }
 
-    pub(crate) fn create_remote(&self, reason: Reason) -> Decision {
+    pub(crate) fn create_remote(&self, reason: Reason) -> Verdict {
         let action = Action::CreateRemote { cas: self.facts.cas(), key_created: self.facts.key_created() };
         self.marked(self.marks(), action, reason, Vec::new())
     }
 
-    pub(crate) fn create_local(&self, reason: Reason) -> Decision {
+    pub(crate) fn create_local(&self, reason: Reason) -> Verdict {
         let action = Action::CreateLocal {
             restores: self.facts.trashed.map(|entry| entry.record_id),
             record_type: self.facts.remote.and_then(|entry| entry.annotation.record_type),
@@ -210,7 +210,7 @@ impl<'a> Case<'a> {
     }
 
     /// Writes the record over a secret that did not change. Local history contains the replaced value.
-    pub(crate) fn write_remote(&self) -> Decision {
+    pub(crate) fn write_remote(&self) -> Verdict {
         if self.types_collide() {
             return self.conflict(ConflictKind::TypeChanged);
         }
@@ -219,11 +219,11 @@ impl<'a> Case<'a> {
         }
         match self.base_content {
             Some(base) => self.write_remote_over(base, Reason::ChangedLocally),
-            None => Decision::Skip("the revision both sides agreed on is not in the local history".to_owned()),
+            None => Verdict::Skip("the revision both sides agreed on is not in the local history".to_owned()),
         }
     }
 
-    pub(crate) fn write_remote_over(&self, replaced: &Content, reason: Reason) -> Decision {
+    pub(crate) fn write_remote_over(&self, replaced: &Content, reason: Reason) -> Verdict {
         // Local history contains the remote content if it is that of the base.
         let archive = Some(replaced) != self.base_content;
         let action = Action::UpdateRemote { cas: self.facts.cas(), archive };
@@ -233,12 +233,12 @@ impl<'a> Case<'a> {
 
     /// Writes the record over a secret whose value is not in local history. The value is kept there before it
     /// is replaced.
-    pub(crate) fn overwrite_remote(&self, reason: Reason) -> Decision {
+    pub(crate) fn overwrite_remote(&self, reason: Reason) -> Verdict {
         let action = Action::UpdateRemote { cas: self.facts.cas(), archive: true };
         self.marked(self.needs_mark(None), action, reason, self.changes())
     }
 
-    pub(crate) fn write_local(&self, reason: Reason) -> Decision {
+    pub(crate) fn write_local(&self, reason: Reason) -> Verdict {
         if self.types_collide() {
             return self.conflict(ConflictKind::TypeChanged);
         }
@@ -250,13 +250,13 @@ impl<'a> Case<'a> {
         self.marked(self.needs_mark(record_type), Action::UpdateLocal { record_type }, reason, fields)
     }
 
-    pub(crate) fn adopt(&self) -> Decision {
+    pub(crate) fn adopt(&self) -> Verdict {
         let record_type = self.incoming_type();
         self.marked(self.needs_mark(record_type), Action::Adopt { record_type }, Reason::EqualOnBothSides, Vec::new())
     }
 
     /// Decides a path whose record is in the trash with all its revisions.
-    pub(crate) fn deleted_locally(&self) -> Decision {
+    pub(crate) fn deleted_locally(&self) -> Verdict {
         if self.propagates() {
             // The deletion is safe because the secret is exactly in the agreed state (`Remote::Same`). Local
             // history contains its value, and only the version that was seen is deleted, recoverably.
@@ -267,7 +267,7 @@ impl<'a> Case<'a> {
     }
 
     /// Decides a path whose secret is proven to be deleted, while the record is exactly in the agreed state.
-    pub(crate) fn deleted_remotely(&self) -> Decision {
+    pub(crate) fn deleted_remotely(&self) -> Verdict {
         let reason = if self.remote == Remote::Expired { Reason::Expired } else { Reason::DeletedRemotely };
         if self.propagates() {
             // The deletion is safe because `Remote::Deleted` means a deleted head or a proven absence, and
@@ -278,7 +278,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    pub(crate) fn drift(&self, kind: ConflictKind, overwrite: impl FnOnce(&Self) -> Decision) -> Decision {
+    pub(crate) fn drift(&self, kind: ConflictKind, overwrite: impl FnOnce(&Self) -> Verdict) -> Verdict {
         match self.options.on_drift {
             DriftPolicy::Conflict => self.conflict(kind),
             DriftPolicy::Overwrite => overwrite(self),
@@ -358,26 +358,26 @@ impl<'a> Case<'a> {
         }
     }
 
-    pub(crate) fn step(&self, action: Action, reason: Reason) -> Decision {
+    pub(crate) fn step(&self, action: Action, reason: Reason) -> Verdict {
         let annotate = matches!(action, Action::Adopt { record_type } if self.needs_mark(record_type));
         self.marked(annotate, action, reason, Vec::new())
     }
 
-    pub(crate) fn step_marked_if_needed(&self, action: Action, reason: Reason) -> Decision {
+    pub(crate) fn step_marked_if_needed(&self, action: Action, reason: Reason) -> Verdict {
         self.marked(self.needs_mark(None), action, reason, Vec::new())
     }
 
-    pub(crate) fn marked(&self, annotate: bool, action: Action, reason: Reason, fields: Vec<FieldChange>) -> Decision {
+    pub(crate) fn marked(&self, annotate: bool, action: Action, reason: Reason, fields: Vec<FieldChange>) -> Verdict {
         let expect = Expect { local: self.facts.expect_local(), remote: self.facts.expect_remote() };
-        Decision::Step(Box::new(Step { path: self.facts.path.clone(), action, reason, expect, fields, annotate }))
+        Verdict::Step(Box::new(Step { path: self.facts.path.clone(), action, reason, expect, fields, annotate }))
     }
 
-    pub(crate) fn conflict(&self, kind: ConflictKind) -> Decision {
+    pub(crate) fn conflict(&self, kind: ConflictKind) -> Verdict {
         let diverged = match (self.local_content, self.remote_content) {
             (Some(local), Some(remote)) => differences(local, remote).into_iter().map(|change| change.name).collect(),
             _ => Vec::new(),
         };
-        Decision::Conflict(Box::new(Conflict {
+        Verdict::Conflict(Box::new(Conflict {
             path: self.facts.path.clone(),
             kind,
             expect: Expect { local: self.facts.expect_local(), remote: self.facts.expect_remote() },

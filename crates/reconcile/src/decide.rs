@@ -6,20 +6,18 @@
 use crate::{
     Action, BaseEntry, ConflictKind, Expect, ExpiryPolicy, Link, Mode, Reason, Step,
     accepted::accepted_difference,
-    case::{Case, Decision, Local, Remote, differences},
+    case::{Case, Local, Remote, Verdict, differences},
     classify::{Facts, RemoteSince},
     input::Input,
     merge::{Merged, Sides, merge},
 };
 
 /// Decides a path that is not part of a rename.
-pub(crate) fn decide(facts: &Facts<'_>, input: &Input<'_>) -> Decision {
+pub(crate) fn decide(facts: &Facts<'_>, input: &Input<'_>) -> Verdict {
     match facts.remote_since {
         RemoteSince::Unreadable(reason) => return unreadable(facts, reason),
         RemoteSince::Unlisted => {
-            return Decision::Skip(
-                "not listed, and its absence is not proven: it does not count as deleted".to_owned(),
-            );
+            return Verdict::Skip("not listed, and its absence is not proven: it does not count as deleted".to_owned());
         }
         _ => {}
     }
@@ -30,7 +28,7 @@ pub(crate) fn decide(facts: &Facts<'_>, input: &Input<'_>) -> Decision {
     }
     let case = match Case::of(facts, input) {
         Ok(case) => case,
-        Err(reason) => return Decision::Skip(reason),
+        Err(reason) => return Verdict::Skip(reason),
     };
     if facts.foreign_matters(input.options) {
         return case.conflict(ConflictKind::ForeignOwner);
@@ -42,7 +40,7 @@ pub(crate) fn decide(facts: &Facts<'_>, input: &Input<'_>) -> Decision {
         return decision;
     }
     match (case.local, case.remote) {
-        (Local::Absent, Remote::Vacant) => Decision::Nothing,
+        (Local::Absent, Remote::Vacant) => Verdict::Nothing,
         // No side has the path any more, so the base is forgotten.
         (Local::Deleted, Remote::Deleted | Remote::Expired) => case.step(Action::Forget, Reason::DeletedOnBothSides),
         (Local::Same, Remote::Same) => case.in_step(),
@@ -59,21 +57,21 @@ pub(crate) fn decide(facts: &Facts<'_>, input: &Input<'_>) -> Decision {
 }
 
 /// Reports an unreadable path if that matters. It never counts as deleted.
-fn unreadable(facts: &Facts<'_>, reason: &str) -> Decision {
+fn unreadable(facts: &Facts<'_>, reason: &str) -> Verdict {
     if facts.base.is_none() && facts.local.is_none() && facts.marker.is_some() {
-        return Decision::Nothing;
+        return Verdict::Nothing;
     }
-    Decision::Skip(reason.to_owned())
+    Verdict::Skip(reason.to_owned())
 }
 
 /// Handles a dropped link. As long as only the side that was left alone has the path, nothing happens.
 /// Returns `None` if the path must be treated as one without a base.
-fn unlinked(facts: &Facts<'_>, marker: &BaseEntry) -> Option<Decision> {
+fn unlinked(facts: &Facts<'_>, marker: &BaseEntry) -> Option<Verdict> {
     let local = facts.local.is_some();
     let remote = facts.remote_live().is_some();
     match (marker.link, local, remote) {
-        (Link::LocalGone, false, true) | (Link::RemoteGone, true, false) => Some(Decision::Nothing),
-        (_, false, false) => Some(Decision::Step(Box::new(Step {
+        (Link::LocalGone, false, true) | (Link::RemoteGone, true, false) => Some(Verdict::Nothing),
+        (_, false, false) => Some(Verdict::Step(Box::new(Step {
             path: facts.path.clone(),
             action: Action::Forget,
             reason: Reason::DeletedOnBothSides,
@@ -89,7 +87,7 @@ fn unlinked(facts: &Facts<'_>, marker: &BaseEntry) -> Option<Decision> {
 impl Case<'_> {
     // ---- the three modes -------------------------------------------------------------------
 
-    fn bidirectional(&self) -> Decision {
+    fn bidirectional(&self) -> Verdict {
         match (self.local, self.remote) {
             (Local::New, _) => self.create_remote(Reason::NewLocally),
             (Local::Absent, _) => self.create_local(Reason::NewRemotely),
@@ -105,11 +103,11 @@ impl Case<'_> {
         }
     }
 
-    fn push(&self) -> Decision {
+    fn push(&self) -> Verdict {
         match (self.local, self.remote) {
             (Local::New, _) => self.create_remote(Reason::NewLocally),
             // A secret that only Vault has does not concern a push.
-            (Local::Absent, _) => Decision::Nothing,
+            (Local::Absent, _) => Verdict::Nothing,
             (Local::Changed, Remote::Same) => self.write_remote(),
             (Local::Changed, Remote::Changed) if self.local_content == self.remote_content => self.adopt(),
             (Local::Same | Local::Changed, Remote::Changed) => {
@@ -125,11 +123,11 @@ impl Case<'_> {
         }
     }
 
-    fn pull(&self) -> Decision {
+    fn pull(&self) -> Verdict {
         match (self.local, self.remote) {
             (Local::Absent, _) => self.create_local(Reason::NewRemotely),
             // A record that only VaultTerm has does not concern a pull.
-            (Local::New, _) => Decision::Nothing,
+            (Local::New, _) => Verdict::Nothing,
             (Local::Same, Remote::Changed) => self.write_local(Reason::ChangedRemotely),
             // Only the type differs. People set types, and the data in Vault are the same.
             (Local::Changed, Remote::Same) if self.local_content == self.base_content => self.adopt(),
@@ -151,7 +149,7 @@ impl Case<'_> {
 
     /// Decides a path that is as agreed on both sides. Only marks, types or the base itself may have to
     /// follow.
-    fn in_step(&self) -> Decision {
+    fn in_step(&self) -> Verdict {
         let record_type = self.incoming_type();
         if record_type.is_some() || self.needs_mark(record_type) {
             return self.step(Action::Adopt { record_type }, Reason::TypeChanged);
@@ -159,27 +157,27 @@ impl Case<'_> {
         if self.moved {
             self.step(Action::Adopt { record_type: None }, Reason::EqualOnBothSides)
         } else {
-            Decision::Unchanged
+            Verdict::Unchanged
         }
     }
 
     /// Decides an expired version. It ended by itself and was not deleted.
-    fn expired(&self) -> Decision {
+    fn expired(&self) -> Verdict {
         // A difference that a person accepted is not an edit that must be carried over.
         if self.was.is_some_and(|was| Some(&was.local) == self.local_content) {
-            return Decision::Unchanged;
+            return Verdict::Unchanged;
         }
         match (self.local, self.options.mode) {
             (Local::Changed, Mode::Push | Mode::Bidirectional) => self.create_remote(Reason::ChangedLocally),
-            _ => Decision::Unchanged,
+            _ => Verdict::Unchanged,
         }
     }
 
-    fn both_changed(&self) -> Decision {
+    fn both_changed(&self) -> Verdict {
         let (Some(base), Some(local), Some(remote), Some(entry)) =
             (self.base_content, self.local_content, self.remote_content, self.facts.local)
         else {
-            return Decision::Skip("the contents of both sides are needed and could not be read".to_owned());
+            return Verdict::Skip("the contents of both sides are needed and could not be read".to_owned());
         };
         if self.types_collide() {
             return self.conflict(ConflictKind::TypeChanged);
@@ -206,7 +204,7 @@ impl Case<'_> {
 
     /// Decides a path whose version went backwards. It never counts as an edit. Equal contents are adopted,
     /// and everything else needs a person.
-    fn rewound(&self) -> Decision {
+    fn rewound(&self) -> Verdict {
         let equal = self.remote_content.is_some() && self.local_content == self.remote_content;
         if equal { self.adopt() } else { self.conflict(ConflictKind::Rewound) }
     }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     AcceptedDifference, Plan, Skip, SkipKind,
-    case::Decision,
+    case::Verdict,
     classify::{Facts, LocalSince, RemoteSince, paths},
     decide::decide,
     guard::guard,
@@ -36,25 +36,25 @@ pub fn plan(input: &Input<'_>) -> Plan {
         let decision = match (twins.get(facts.path.as_str()), moves.get(facts.path)) {
             (Some(twin), _) => {
                 kind = SkipKind::NeverTakenOver;
-                Decision::Skip(format!("looks the same as `{twin}` (Unicode normalization): rename one of them"))
+                Verdict::Skip(format!("looks the same as `{twin}` (Unicode normalization): rename one of them"))
             }
-            (None, Some(Move::Step(step))) => Decision::Step(step.clone()),
+            (None, Some(Move::Step(step))) => Verdict::Step(step.clone()),
             // This is the old path of a rename. The step at the new path handles its base.
-            (None, Some(Move::Source)) => Decision::Nothing,
-            (None, Some(Move::Waits(reason))) => Decision::Skip(reason.clone()),
+            (None, Some(Move::Source)) => Verdict::Nothing,
+            (None, Some(Move::Waits(reason))) => Verdict::Skip(reason.clone()),
             (None, None) => decide(facts, input),
         };
         match decision {
-            Decision::Nothing => {}
-            Decision::Unchanged => plan.unchanged += 1,
-            Decision::Accepted(accepted) => plan.accepted.push(AcceptedDifference {
+            Verdict::Nothing => {}
+            Verdict::Unchanged => plan.unchanged += 1,
+            Verdict::Accepted(accepted) => plan.accepted.push(AcceptedDifference {
                 path: facts.path.clone(),
                 by: accepted.by.clone(),
                 at: accepted.at,
             }),
-            Decision::Step(step) => plan.steps.push(*step),
-            Decision::Conflict(conflict) => plan.conflicts.push(*conflict),
-            Decision::Skip(reason) => {
+            Verdict::Step(step) => plan.steps.push(*step),
+            Verdict::Conflict(conflict) => plan.conflicts.push(*conflict),
+            Verdict::Skip(reason) => {
                 plan.skips.push(Skip { path: facts.path.to_string(), reason, kind, accepted_by: None });
             }
         }
