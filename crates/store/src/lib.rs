@@ -79,7 +79,7 @@ pub use schedule::Scheduled;
 pub use search::{Found, Search, Standing};
 pub use sessions::{SESSION_IDLE_US, Session};
 pub use sides::AgreedVersion;
-pub use tokens::{Caller, NewToken, TokenInfo};
+pub use tokens::{NewToken, TokenHolder, TokenInfo};
 pub use users::{LoginRow, NewUser, User, UserUpdate};
 pub use verdict::AuditVerdict;
 pub use waiting::Waiting;

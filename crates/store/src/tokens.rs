@@ -51,7 +51,7 @@ pub struct TokenInfo {
 
 /// The sender of a request.
 #[derive(Clone, Debug)]
-pub struct Caller {
+pub struct TokenHolder {
     /// The person.
     pub user: User,
     /// The token of the request.
@@ -127,7 +127,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] when the database fails.
-    pub async fn authenticate(&self, token: &str, now_us: i64) -> Result<Option<Caller>, StoreError> {
+    pub async fn authenticate(&self, token: &str, now_us: i64) -> Result<Option<TokenHolder>, StoreError> {
         let digest = self.keyring.token_digest(token);
         let sql = "SELECT * FROM tokens WHERE digest = $1 AND (expires_us IS NULL OR expires_us > $2)";
         let Some(row) = self.db.one(sql, args![digest, now_us]).await? else { return Ok(None) };
@@ -141,7 +141,7 @@ impl Store {
             self.last_uses.note(token.id, now_us);
             token.last_used_us = Some(now_us);
         }
-        Ok(Some(Caller { user, token }))
+        Ok(Some(TokenHolder { user, token }))
     }
 
     /// Lists the tokens of a person, the newest first, or all tokens with `None`.
