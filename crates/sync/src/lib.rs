@@ -21,6 +21,7 @@ mod lease;
 mod mark;
 mod moment;
 mod observe;
+mod pacing;
 mod peek;
 mod pool;
 mod problem;
@@ -37,7 +38,6 @@ mod running;
 pub mod schedule;
 mod session;
 mod tally;
-mod throttle;
 
 pub use begun::Begun;
 pub use clock::Clock;

@@ -15,7 +15,7 @@ use crate::{
     Clock, FaultClass, Mark, Remote, RemoteFault, SecretRead, WriteReceipt,
     brake::{Brake, Stop, Stopped},
     moment::later,
-    throttle::{Permit, Throttle},
+    pacing::{Pacing, Permit},
 };
 
 /// The first pause. It doubles with each further attempt.
@@ -171,7 +171,7 @@ pub(crate) struct Calls<'a, R, K> {
     remote: &'a R,
     clock: &'a K,
     brake: &'a Brake,
-    throttle: Throttle,
+    pacing: Pacing,
     jitter: Jitter,
     /// The moment before which no request is sent, in nanoseconds. After a server pushed one request back,
     /// the others must not all be sent at once.
@@ -180,8 +180,8 @@ pub(crate) struct Calls<'a, R, K> {
 
 impl<'a, R: Remote, K: Clock> Calls<'a, R, K> {
     pub(crate) fn new(remote: &'a R, clock: &'a K, brake: &'a Brake, concurrency_max: u32, seed: u64) -> Self {
-        let throttle = Throttle::new(usize::try_from(concurrency_max).unwrap_or(usize::MAX));
-        Self { remote, clock, brake, throttle, jitter: Jitter::new(seed), quiet_until: AtomicI64::new(0) }
+        let pacing = Pacing::new(usize::try_from(concurrency_max).unwrap_or(usize::MAX));
+        Self { remote, clock, brake, pacing, jitter: Jitter::new(seed), quiet_until: AtomicI64::new(0) }
     }
 
     pub(crate) fn requests(&self) -> u64 {
@@ -241,7 +241,7 @@ impl<'a, R: Remote, K: Clock> Calls<'a, R, K> {
             attempts += 1;
             let fault = match attempt().await {
                 Ok(answer) => {
-                    self.throttle.answered(permit);
+                    self.pacing.answered(permit);
                     return Ok(answer);
                 }
                 Err(fault) => fault,
@@ -260,7 +260,7 @@ impl<'a, R: Remote, K: Clock> Calls<'a, R, K> {
 
     /// Waits for the right to send a request.
     async fn permit(&self) -> Result<Permit<'_>, Stopped> {
-        let permit = self.brake.unless_pulled(self.throttle.permit()).await?;
+        let permit = self.brake.unless_pulled(self.pacing.permit()).await?;
         loop {
             let quiet = self.quiet_until.load(Ordering::Relaxed).saturating_sub(self.clock.now().0);
             match u64::try_from(quiet) {
@@ -275,10 +275,10 @@ impl<'a, R: Remote, K: Clock> Calls<'a, R, K> {
     /// Otherwise path after path would fail in the same way.
     fn concerns_every_path(&self, fault: &RemoteFault, permit: Permit<'_>) -> bool {
         if !pushes_back(fault.class) {
-            self.throttle.answered(permit);
+            self.pacing.answered(permit);
             return concerns_every_path(fault.class);
         }
-        let silent = self.throttle.pushed_back(permit);
+        let silent = self.pacing.pushed_back(permit);
         let quiet = delay(silent, fault.retry_after, self.jitter.fraction());
         self.quiet_until.fetch_max(later(self.clock.now(), quiet).0, Ordering::Relaxed);
         silent >= attempts_max(fault.class, Effect::Repeatable)

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Gives out permits.
-pub(crate) struct Throttle {
+pub(crate) struct Pacing {
     permits: Semaphore,
     state: Mutex<State>,
     max: usize,
@@ -31,8 +31,8 @@ pub(crate) struct Permit<'a> {
     cuts: u64,
 }
 
-impl Throttle {
-    /// Returns a throttle that allows up to `max` requests in flight, and at least one.
+impl Pacing {
+    /// Returns a pacing that allows up to `max` requests in flight, and at least one.
     pub(crate) fn new(max: usize) -> Self {
         let max = max.max(1);
         let state = State { limit: max, surplus: 0, answered: 0, cuts: 0, silent: 0 };
@@ -97,86 +97,86 @@ mod tests {
 
     use super::*;
 
-    fn take_all(throttle: &Throttle) -> Vec<Permit<'_>> {
-        std::iter::from_fn(|| throttle.permit().now_or_never()).collect()
+    fn take_all(pacing: &Pacing) -> Vec<Permit<'_>> {
+        std::iter::from_fn(|| pacing.permit().now_or_never()).collect()
     }
 
     #[test]
     fn requests_that_were_in_flight_together_cut_once() {
-        let throttle = Throttle::new(8);
-        for permit in take_all(&throttle) {
-            assert_eq!(throttle.pushed_back(permit), 1);
+        let pacing = Pacing::new(8);
+        for permit in take_all(&pacing) {
+            assert_eq!(pacing.pushed_back(permit), 1);
         }
-        assert_eq!(take_all(&throttle).len(), 4);
+        assert_eq!(take_all(&pacing).len(), 4);
     }
 
     #[test]
     fn the_limit_never_falls_below_one() {
-        let throttle = Throttle::new(8);
+        let pacing = Pacing::new(8);
         for _ in 0..10 {
-            for permit in take_all(&throttle) {
-                throttle.pushed_back(permit);
+            for permit in take_all(&pacing) {
+                pacing.pushed_back(permit);
             }
         }
-        assert_eq!(take_all(&throttle).len(), 1);
+        assert_eq!(take_all(&pacing).len(), 1);
     }
 
     #[test]
     fn one_answer_breaks_the_silence() {
-        let throttle = Throttle::new(2);
-        let permit = || throttle.permit().now_or_never().expect("one is allowed");
-        assert_eq!((throttle.pushed_back(permit()), throttle.pushed_back(permit())), (1, 2));
-        throttle.answered(permit());
-        assert_eq!(throttle.pushed_back(permit()), 1);
+        let pacing = Pacing::new(2);
+        let permit = || pacing.permit().now_or_never().expect("one is allowed");
+        assert_eq!((pacing.pushed_back(permit()), pacing.pushed_back(permit())), (1, 2));
+        pacing.answered(permit());
+        assert_eq!(pacing.pushed_back(permit()), 1);
     }
 
     #[test]
     fn answers_raise_the_limit_again_up_to_the_maximum() {
-        let throttle = Throttle::new(4);
-        for permit in take_all(&throttle) {
-            throttle.pushed_back(permit);
+        let pacing = Pacing::new(4);
+        for permit in take_all(&pacing) {
+            pacing.pushed_back(permit);
         }
         for _ in 0..100 {
-            let permit = throttle.permit().now_or_never().expect("one is always allowed");
-            throttle.answered(permit);
+            let permit = pacing.permit().now_or_never().expect("one is always allowed");
+            pacing.answered(permit);
         }
-        assert_eq!(take_all(&throttle).len(), 4);
+        assert_eq!(take_all(&pacing).len(), 4);
     }
 
     #[test]
     fn as_many_answers_as_are_allowed_in_flight_raise_the_limit_by_one() {
-        let throttle = Throttle::new(8);
-        let all = take_all(&throttle);
+        let pacing = Pacing::new(8);
+        let all = take_all(&pacing);
         assert_eq!(all.len(), 8);
         for permit in all {
-            throttle.pushed_back(permit);
+            pacing.pushed_back(permit);
         }
         for limit in 4..8 {
             for answer in 0..limit {
-                assert_eq!(take_all(&throttle).len(), limit, "after {answer} answers");
-                let permit = throttle.permit().now_or_never().expect("one is always allowed");
-                throttle.answered(permit);
+                assert_eq!(take_all(&pacing).len(), limit, "after {answer} answers");
+                let permit = pacing.permit().now_or_never().expect("one is always allowed");
+                pacing.answered(permit);
             }
         }
-        assert_eq!(take_all(&throttle).len(), 8);
+        assert_eq!(take_all(&pacing).len(), 8);
     }
 
     /// Requests that were in flight when the limit fell must come back before their permits can be withdrawn.
     #[test]
     fn a_limit_that_rises_while_too_many_are_in_flight_withdraws_fewer() {
-        let throttle = Throttle::new(4);
-        let mut all = take_all(&throttle);
-        throttle.pushed_back(all.pop().expect("four"));
+        let pacing = Pacing::new(4);
+        let mut all = take_all(&pacing);
+        pacing.pushed_back(all.pop().expect("four"));
         // Two may be in flight and three are. One more is withdrawn, unless two answers raise the limit
         // first.
-        assert_eq!(take_all(&throttle).len(), 0);
-        throttle.answered(all.pop().expect("three"));
-        throttle.answered(all.pop().expect("two"));
-        assert_eq!(take_all(&throttle).len() + all.len(), 3);
+        assert_eq!(take_all(&pacing).len(), 0);
+        pacing.answered(all.pop().expect("three"));
+        pacing.answered(all.pop().expect("two"));
+        assert_eq!(take_all(&pacing).len() + all.len(), 3);
     }
 
     #[test]
     fn a_throttle_allows_at_least_one() {
-        assert_eq!(take_all(&Throttle::new(0)).len(), 1);
+        assert_eq!(take_all(&Pacing::new(0)).len(), 1);
     }
 }
