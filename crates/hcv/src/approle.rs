@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     fault::{self, Absence},
-    http::{Answer, Effect, Namespace, Request, Transport},
+    http::{Answer, Namespace, Repetition, Request, Transport},
     redaction::Secrets,
     route::Route,
     transport::TransportError,
@@ -85,7 +85,7 @@ fn login_request(auth_mount: &str, role_id: &str, secret_id: &SecretText) -> Req
     let json = serde_json::to_vec(&Credentials { role_id, secret_id: secret_id.expose() });
     let json = Zeroizing::new(json.expect("two texts always encode"));
     let route = Route::new(format!("auth/{}/login", auth_mount.trim_matches('/')));
-    let request = Request::post(route, "logging in at", &[], Effect::Repeatable, json);
+    let request = Request::post(route, "logging in at", &[], Repetition::Repeatable, json);
     Request { secrets: Secrets::Body, namespace: Namespace::OfLogin, ..request }
 }
 
@@ -177,7 +177,7 @@ pub(crate) async fn refuse_other_wraps(
     let request = Request {
         secrets: Secrets::Body,
         namespace: Namespace::OfLogin,
-        ..Request::post(route, "looking at the wrapping token,", &[], Effect::Repeatable, Zeroizing::new(json))
+        ..Request::post(route, "looking at the wrapping token,", &[], Repetition::Repeatable, Zeroizing::new(json))
     };
     let answer = transport.send(&request, None).await.map_err(|error| error.fault(&request))?;
     if !answer.status.is_success() {
@@ -210,7 +210,7 @@ pub(crate) async fn unwrap(transport: &Transport, token: &SecretText) -> Result<
     let route = Route::new("sys/wrapping/unwrap");
     let request = Request {
         namespace: Namespace::OfLogin,
-        ..Request::post(route, "unwrapping the SecretID,", &[], Effect::Once, Zeroizing::default())
+        ..Request::post(route, "unwrapping the SecretID,", &[], Repetition::Once, Zeroizing::default())
     };
     let answer = transport.send(&request, Some(token)).await.map_err(|error| error.fault(&request))?;
     if !answer.status.is_success() {
@@ -255,7 +255,7 @@ pub(crate) fn expiry_request(auth_mount: &str, role: &str, secret_id: &SecretTex
     }
     let json = serde_json::to_vec(&Lookup { secret_id: secret_id.expose() }).expect("a text always encodes");
     let route = Route::new(lookup_path(auth_mount, role));
-    let request = Request::post(route, "asking", &["update"], Effect::Repeatable, Zeroizing::new(json));
+    let request = Request::post(route, "asking", &["update"], Repetition::Repeatable, Zeroizing::new(json));
     Request { secrets: Secrets::Body, namespace: Namespace::OfLogin, ..request }
 }
 
@@ -279,7 +279,7 @@ pub(crate) fn revoke_request() -> Request {
     Request {
         timeout: Some(std::time::Duration::from_secs(5)),
         namespace: Namespace::OfLogin,
-        ..Request::post(route, "revoking the token,", &["update"], Effect::Repeatable, Zeroizing::default())
+        ..Request::post(route, "revoking the token,", &["update"], Repetition::Repeatable, Zeroizing::default())
     }
 }
 

@@ -9,7 +9,7 @@ use reqwest::StatusCode;
 use vaultterm_sync::{FaultClass, RemoteFault};
 
 use crate::{
-    http::{Answer, Effect, Request},
+    http::{Answer, Repetition, Request},
     transport::TransportError,
     wire::Refusal,
 };
@@ -30,14 +30,14 @@ impl TransportError {
                 hinted(FaultClass::Unavailable, message, "check address and port, and that the server is up")
             }
             Self::TokenShape => new(FaultClass::Protocol, message),
-            Self::TooLarge { .. } if request.effect == Effect::Repeatable => new(FaultClass::Protocol, message),
-            Self::Tls { hint, .. } if request.effect == Effect::Repeatable => {
+            Self::TooLarge { .. } if request.repetition == Repetition::Repeatable => new(FaultClass::Protocol, message),
+            Self::Tls { hint, .. } if request.repetition == Repetition::Repeatable => {
                 RemoteFault { hint: hint.map(str::to_owned), ..new(FaultClass::Unavailable, message) }
             }
-            Self::Timeout { .. } if request.effect == Effect::Repeatable => {
+            Self::Timeout { .. } if request.repetition == Repetition::Repeatable => {
                 hinted(FaultClass::Unavailable, message, "see what the server is busy with, and what stands in between")
             }
-            Self::Broken(_) if request.effect == Effect::Repeatable => hinted(
+            Self::Broken(_) if request.repetition == Repetition::Repeatable => hinted(
                 FaultClass::Unavailable,
                 message,
                 "see whether the server was stopped, and what stands in between",
@@ -116,7 +116,7 @@ pub(crate) fn refused(request: &Request, answer: &Answer) -> RemoteFault {
         ),
         // A 503 of a gateway says nothing about what happened behind it. Vault's own 503 does.
         503 if from_vault => hinted(FaultClass::Sealed, message, "unseal the server"),
-        500.. if request.effect == Effect::Once => hinted(FaultClass::Unknown, in_doubt(&message), LOOKED_AT),
+        500.. if request.repetition == Repetition::Once => hinted(FaultClass::Unknown, in_doubt(&message), LOOKED_AT),
         500.. if from_vault => hinted(FaultClass::Unavailable, message, "the server's log says what failed"),
         500.. => hinted(
             FaultClass::Unavailable,

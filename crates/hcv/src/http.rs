@@ -42,7 +42,7 @@ pub(crate) const ANSWER_BYTES_MAX: usize = 16 << 20;
 
 /// The effect of a request whose answer is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Effect {
+pub(crate) enum Repetition {
     /// The request changes nothing, or has the same result when it is repeated.
     Repeatable,
     /// The request may have changed something, and must not be repeated blindly.
@@ -102,7 +102,7 @@ pub(crate) struct Request {
     pub(crate) query: String,
     /// The content type and the body. A body with secrets is wiped when its last copy is dropped.
     pub(crate) body: Option<(&'static str, Bytes)>,
-    pub(crate) effect: Effect,
+    pub(crate) repetition: Repetition,
     /// A description for people, for example `reading kv/data/team/a`.
     pub(crate) doing: String,
     /// The capabilities that the request needs. Errors name them when they are missing.
@@ -128,7 +128,7 @@ impl Request {
             route,
             query: String::new(),
             body: None,
-            effect: Effect::Repeatable,
+            repetition: Repetition::Repeatable,
             doing,
             needs,
             secrets: Secrets::None,
@@ -144,13 +144,13 @@ impl Request {
         route: Route,
         doing: &str,
         needs: &'static [&'static str],
-        effect: Effect,
+        repetition: Repetition,
         json: Zeroizing<Vec<u8>>,
     ) -> Self {
         Self {
             method: Method::POST,
             body: Some(("application/json", Bytes::from_owner(json))),
-            effect,
+            repetition,
             ..Self::get(route, doing, needs)
         }
     }

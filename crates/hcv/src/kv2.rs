@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     fault::{self, Absence},
-    http::{Answer, Effect, Request},
+    http::{Answer, Repetition, Request},
     redaction::Secrets,
     route::{Route, Scope},
     wire::{self, Envelope},
@@ -256,7 +256,7 @@ pub(crate) fn write_request(scope: &Scope, path: &SecretPath, fields: &SecretFie
     json.push(b'}');
     // A key that never had a version needs `create`. Every other key needs `update`.
     let needs: &[&str] = if cas == Version::NONE { &["create"] } else { &["update"] };
-    let request = Request::post(scope.secret("data", path), "writing", needs, Effect::Once, json);
+    let request = Request::post(scope.secret("data", path), "writing", needs, Repetition::Once, json);
     Request { secrets: Secrets::Data, ..request }
 }
 
@@ -325,7 +325,7 @@ pub(crate) fn annotate_request(scope: &Scope, path: &SecretPath, instance: &str,
     let json = serde_json::to_vec(&Patch { custom_metadata }).expect("a map of texts always encodes");
     let route = scope.secret("metadata", path);
     // Setting the same marks twice has no further effect.
-    let request = Request::post(route, "marking", &["patch"], Effect::Repeatable, Zeroizing::new(json));
+    let request = Request::post(route, "marking", &["patch"], Repetition::Repeatable, Zeroizing::new(json));
     let body = request.body.map(|(_, json)| ("application/merge-patch+json", json));
     Request { method: Method::PATCH, body, ..request }
 }
@@ -335,7 +335,7 @@ pub(crate) fn annotate_request(scope: &Scope, path: &SecretPath, instance: &str,
 pub(crate) fn delete_request(scope: &Scope, path: &SecretPath, version: Version) -> Request {
     let json = Zeroizing::new(format!(r#"{{"versions":[{}]}}"#, version.0).into_bytes());
     // The deletion must not be repeated blindly, because an undelete may come in between.
-    Request::post(scope.secret("delete", path), "deleting", &["update"], Effect::Once, json)
+    Request::post(scope.secret("delete", path), "deleting", &["update"], Repetition::Once, json)
 }
 
 /// Reads the success of a change that returns no data: 204, or 200 with warnings and an id. Any other success
@@ -351,7 +351,9 @@ pub(crate) fn read_change(request: &Request, answer: &Answer) -> Result<Option<S
     }
     match answer.parse::<Changed>(&request.doing) {
         Ok(Changed { request_id }) => Ok(request_id),
-        Err(fault) if request.effect == Effect::Once => Err(RemoteFault { class: FaultClass::Unknown, ..fault }),
+        Err(fault) if request.repetition == Repetition::Once => {
+            Err(RemoteFault { class: FaultClass::Unknown, ..fault })
+        }
         Err(fault) => Err(fault),
     }
 }

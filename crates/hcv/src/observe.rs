@@ -30,7 +30,7 @@ use crate::{
     kv2::{KeyMetadata, Seen},
     remote::VaultRemote,
     route::encode,
-    session::CallError,
+    session::RequestError,
     transport::TransportError,
     wire::{self, Envelope},
 };
@@ -119,7 +119,7 @@ impl VaultRemote {
         }
         let answer = match self.patient(&request).await {
             Ok(answer) => answer,
-            Err(CallError::Transport(
+            Err(RequestError::Transport(
                 error @ (TransportError::TooLarge { .. } | TransportError::Timeout { connecting: false }),
             )) => {
                 self.large.insert(&self.large_key);
@@ -274,16 +274,16 @@ impl VaultRemote {
     }
 
     /// Sends a request that changes nothing, and waits out transient faults.
-    async fn patient(&self, request: &Request) -> Result<Answer, CallError> {
+    async fn patient(&self, request: &Request) -> Result<Answer, RequestError> {
         // A timeout is not waited out, because the next way may be lighter for the server.
-        let passes = |error: &CallError| match error {
-            CallError::Transport(TransportError::TooLarge { .. } | TransportError::Timeout { .. }) => false,
-            CallError::Transport(error) => passes(&error.fault(request)),
-            CallError::Refused(fault) => passes(fault),
+        let passes = |error: &RequestError| match error {
+            RequestError::Transport(TransportError::TooLarge { .. } | TransportError::Timeout { .. }) => false,
+            RequestError::Transport(error) => passes(&error.fault(request)),
+            RequestError::Refused(fault) => passes(fault),
         };
-        let as_asked = |error: &CallError, delay| match error {
-            CallError::Transport(_) => delay,
-            CallError::Refused(fault) => as_asked(fault, delay),
+        let as_asked = |error: &RequestError, delay| match error {
+            RequestError::Transport(_) => delay,
+            RequestError::Refused(fault) => as_asked(fault, delay),
         };
         (|| self.session.try_call(request)).retry(patience()).when(passes).adjust(as_asked).await
     }

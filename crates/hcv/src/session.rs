@@ -32,14 +32,14 @@ use crate::{
 
 /// Why a call failed.
 #[derive(Debug)]
-pub(crate) enum CallError {
+pub(crate) enum RequestError {
     /// No complete answer came.
     Transport(TransportError),
     /// The server refused the request.
     Refused(RemoteFault),
 }
 
-impl CallError {
+impl RequestError {
     /// Returns the fault of the request.
     pub(crate) fn fault(self, request: &Request) -> RemoteFault {
         match self {
@@ -49,13 +49,13 @@ impl CallError {
     }
 }
 
-impl From<TransportError> for CallError {
+impl From<TransportError> for RequestError {
     fn from(error: TransportError) -> Self {
         Self::Transport(error)
     }
 }
 
-impl From<RemoteFault> for CallError {
+impl From<RemoteFault> for RequestError {
     fn from(fault: RemoteFault) -> Self {
         Self::Refused(fault)
     }
@@ -149,8 +149,8 @@ impl Session {
     /// first was refused because the token had expired, after a new login. Returns a success or a 404.
     ///
     /// # Errors
-    /// [`CallError`], which tells a request without an answer from one that was refused.
-    pub(crate) async fn try_call(&self, request: &Request) -> Result<Answer, CallError> {
+    /// [`RequestError`], which tells a request without an answer from one that was refused.
+    pub(crate) async fn try_call(&self, request: &Request) -> Result<Answer, RequestError> {
         let token = self.usable().await?;
         let answer = self.attempt(request, &token).await?;
         if answer.status != StatusCode::FORBIDDEN {

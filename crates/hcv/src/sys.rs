@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     fault,
-    http::{Answer, Effect, Namespace, Request, Transport},
+    http::{Answer, Namespace, Repetition, Request, Transport},
     route::{Route, Scope},
     wire::{self, Envelope},
 };
@@ -200,7 +200,7 @@ impl Capabilities {
         let json = Zeroizing::new(
             serde_json::to_vec(&serde_json::json!({ "paths": paths })).expect("a list of texts always encodes"),
         );
-        Request::post(Route::new(CAPABILITIES_SELF), "asking", &[], Effect::Repeatable, json)
+        Request::post(Route::new(CAPABILITIES_SELF), "asking", &[], Repetition::Repeatable, json)
     }
 
     /// Reads capabilities from a 200 answer.

@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 use crate::{
     ConnectorOptions, VaultAddress, approle, connector, fault,
     helping::RefusedHeaders,
-    http::{Answer, Effect, Namespaces, Request, Transport},
+    http::{Answer, Namespaces, Repetition, Request, Transport},
     namespaces,
     redaction::Secrets,
     route::{Route, Scope},
@@ -345,7 +345,7 @@ impl TransitSession<'_> {
         let route = Route::new(format!("{}/{operation}/{}", self.scope.mount(), self.key));
         // Only a body for `encrypt` holds the plaintext. A ciphertext and its context are not secrets.
         let secrets = if operation == "encrypt" { Secrets::Body } else { Secrets::None };
-        let request = Request::post(route, doing, &["update"], Effect::Repeatable, Zeroizing::new(json));
+        let request = Request::post(route, doing, &["update"], Repetition::Repeatable, Zeroizing::new(json));
         let request = Request { secrets, ..request };
         let answer = self.send(&request).await?;
         match answer.status.as_u16() {
