@@ -103,7 +103,7 @@ pub fn canonical(text: &[u8]) -> Vec<u8> {
 }
 
 /// Verifies the signature of a license with the trusted keys, then reads the license. The text need not be
-/// [`canonical`]. [`crate::standing`] tells afterwards whether the license is in effect.
+/// [`canonical`]. [`crate::validity`] tells afterwards whether the license is in effect.
 ///
 /// # Errors
 /// [`LicenseError`], which says why the license is refused.

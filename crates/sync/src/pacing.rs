@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_throttle_allows_at_least_one() {
+    fn the_pacing_allows_at_least_one() {
         assert_eq!(take_all(&Pacing::new(0)).len(), 1);
     }
 }

@@ -24,7 +24,7 @@ use std::{
 
 use jiff::Timestamp;
 use uuid::Uuid;
-use vaultterm_license::{License, LicenseError, Standing, TrustedKeys, canonical, verify};
+use vaultterm_license::{License, LicenseError, TrustedKeys, Validity, canonical, verify};
 use vaultterm_store::{Context, KeptLicense, NewLicense, Store, StoreError};
 use vaultterm_sync::{Clock as _, Entitlement, Unlicensed};
 
@@ -116,7 +116,7 @@ pub async fn examine(settings: &LicenseSettings, store: &Store) -> Result<(bool,
     let found = licensing.found(&rows).await;
     licensing.hold(&rows, &found);
     let report = licensing.report();
-    let counts = report.best().is_some_and(|entry| entry.standing.holds());
+    let counts = report.best().is_some_and(|entry| entry.validity.holds());
     let ok = (counts || report.best().is_none()) && report.refused.is_empty();
     let sentence = match (&report.missing, report.sentence()) {
         (Some(_), Some(why)) => format!("synchronization is plan-only: {why}"),
@@ -362,7 +362,7 @@ impl Licensing {
         *told = now;
         match (&report.missing, report.best()) {
             (Some(why), _) => tracing::warn!(standing = word.as_str(), why, "synchronization is plan-only"),
-            (None, Some(Entry { license, standing: Standing::Grace { until }, .. })) => {
+            (None, Some(Entry { license, validity: Validity::Grace { until }, .. })) => {
                 tracing::warn!(standing = word.as_str(), id = %license.id, %until, "the license has run out: install a renewal before its grace ends");
             }
             (None, Some(Entry { license, .. })) => {
@@ -375,7 +375,7 @@ impl Licensing {
     /// Writes into the audit log that a license has run out, once for each.
     async fn tell_ends(&self, store: &Store, report: &Report, rows: &[KeptLicense]) -> Result<(), StoreError> {
         for entry in &report.entries {
-            let Standing::Expired { since } = entry.standing else { continue };
+            let Validity::Expired { since } = entry.validity else { continue };
             if !rows.iter().any(|row| row.id == entry.license.id && !row.end_told) {
                 continue;
             }

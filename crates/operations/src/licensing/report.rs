@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 use vaultterm_contract::LicenseStanding;
-use vaultterm_license::{Feature, License, Standing, best, standing};
+use vaultterm_license::{Feature, License, Validity, best, validity};
 
 /// The licenses that this server knows, judged by no clock yet.
 #[derive(Clone, Debug, Default)]
@@ -44,7 +44,7 @@ pub struct Entry {
     /// The license.
     pub license: License,
     /// How it stands.
-    pub standing: Standing,
+    pub validity: Validity,
     /// Whether it came as a file, not over the API.
     pub by_file: bool,
     /// Whether it is the one that counts.
@@ -54,20 +54,20 @@ pub struct Entry {
 impl Report {
     pub(super) fn of(shelf: &Shelf, now: Timestamp) -> Self {
         let judged = |kept: &Kept| Entry {
-            standing: standing(&kept.license, now, kept.bar),
+            validity: validity(&kept.license, now, kept.bar),
             license: kept.license.clone(),
             by_file: kept.by_file,
             counts: false,
         };
         let mut entries: Vec<Entry> = shelf.kept.iter().map(judged).collect();
-        let pairs: Vec<_> = entries.iter().map(|entry| (&entry.license, entry.standing)).collect();
+        let pairs: Vec<_> = entries.iter().map(|entry| (&entry.license, entry.validity)).collect();
         let best = best(&pairs);
         if let Some(place) = best {
-            entries[place].counts = entries[place].standing.holds();
+            entries[place].counts = entries[place].validity.holds();
         }
         let missing = match best.map(|place| &entries[place]) {
-            Some(Entry { license, standing, .. }) => {
-                (!license.entitles(*standing, Feature::HcvSync)).then(|| why_missing(license, *standing))
+            Some(Entry { license, validity, .. }) => {
+                (!license.entitles(*validity, Feature::HcvSync)).then(|| why_missing(license, *validity))
             }
             None => Some(shelf.refused.first().cloned().unwrap_or_else(|| "no license is installed".to_owned())),
         };
@@ -79,10 +79,10 @@ impl Report {
         self.best.and_then(|place| self.entries.get(place))
     }
 
-    /// The standing in one word.
+    /// The validity in one word.
     pub fn word(&self) -> LicenseStanding {
         match self.best() {
-            Some(entry) => word(entry.standing),
+            Some(entry) => word(entry.validity),
             None if self.refused.is_empty() => LicenseStanding::None,
             None => LicenseStanding::Refused,
         }
@@ -90,8 +90,8 @@ impl Report {
 
     /// A sentence for people, where the word alone does not say it.
     pub fn sentence(&self) -> Option<String> {
-        let said = match self.best().map(|entry| entry.standing) {
-            Some(Standing::Grace { until }) => {
+        let said = match self.best().map(|entry| entry.validity) {
+            Some(Validity::Grace { until }) => {
                 Some(format!("it has run out; everything goes on until {until}: install a renewal"))
             }
             _ => self.missing.clone(),
@@ -113,13 +113,13 @@ impl Report {
             }
             None => "no license counts".to_owned(),
         };
-        Some(match entry.standing {
-            Standing::NotYetValid { from } => format!("it waits until {from}; until then {other}"),
-            Standing::Valid | Standing::Grace { .. } => {
+        Some(match entry.validity {
+            Validity::NotYetValid { from } => format!("it waits until {from}; until then {other}"),
+            Validity::Valid | Validity::Grace { .. } => {
                 format!("it is kept; {other}, because it includes more or holds longer")
             }
-            Standing::Expired { .. } | Standing::RolledBack { .. } => {
-                format!("it changes nothing: {}; {other}", why_missing(&entry.license, entry.standing))
+            Validity::Expired { .. } | Validity::RolledBack { .. } => {
+                format!("it changes nothing: {}; {other}", why_missing(&entry.license, entry.validity))
             }
         })
     }
@@ -128,37 +128,37 @@ impl Report {
 impl Entry {
     /// How it stands, in one word.
     pub fn word(&self) -> LicenseStanding {
-        word(self.standing)
+        word(self.validity)
     }
 
     /// Why it does not let synchronization go on, if it does not.
     pub fn detail(&self) -> Option<String> {
-        let entitles = self.license.entitles(self.standing, Feature::HcvSync);
-        (!entitles).then(|| why_missing(&self.license, self.standing))
+        let entitles = self.license.entitles(self.validity, Feature::HcvSync);
+        (!entitles).then(|| why_missing(&self.license, self.validity))
     }
 }
 
-fn word(standing: Standing) -> LicenseStanding {
-    match standing {
-        Standing::Valid => LicenseStanding::Valid,
-        Standing::Grace { .. } => LicenseStanding::Grace,
-        Standing::NotYetValid { .. } => LicenseStanding::NotYetValid,
-        Standing::Expired { .. } => LicenseStanding::Expired,
-        Standing::RolledBack { .. } => LicenseStanding::RolledBack,
+fn word(validity: Validity) -> LicenseStanding {
+    match validity {
+        Validity::Valid => LicenseStanding::Valid,
+        Validity::Grace { .. } => LicenseStanding::Grace,
+        Validity::NotYetValid { .. } => LicenseStanding::NotYetValid,
+        Validity::Expired { .. } => LicenseStanding::Expired,
+        Validity::RolledBack { .. } => LicenseStanding::RolledBack,
     }
 }
 
-fn why_missing(license: &License, standing: Standing) -> String {
-    match standing {
-        Standing::NotYetValid { from } => format!("it is valid from {from} on"),
-        Standing::Expired { since } => format!("it expired on {}, its grace ended on {since}", license.expires),
-        Standing::RolledBack { highest } => {
+fn why_missing(license: &License, validity: Validity) -> String {
+    match validity {
+        Validity::NotYetValid { from } => format!("it is valid from {from} on"),
+        Validity::Expired { since } => format!("it expired on {}, its grace ended on {since}", license.expires),
+        Validity::RolledBack { highest } => {
             format!("its counter went back: it is {}, and {highest} was seen here", license.counter)
         }
-        Standing::Valid | Standing::Grace { .. } if license.features.is_some() => {
+        Validity::Valid | Validity::Grace { .. } if license.features.is_some() => {
             format!("it is of the tier `{}`, and does not name `hcv_sync`", license.tier.as_str())
         }
-        Standing::Valid | Standing::Grace { .. } => {
+        Validity::Valid | Validity::Grace { .. } => {
             format!("it is of the tier `{}`, and synchronization needs `enterprise`", license.tier.as_str())
         }
     }

@@ -1,4 +1,4 @@
-//! The standing of a license at a moment, and the choice among several licenses. All functions are pure.
+//! The validity of a license at a moment, and the choice among several licenses. All functions are pure.
 
 use std::cmp::Reverse;
 
@@ -6,9 +6,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{Feature, License};
 
-/// The standing of a license.
+/// The validity of a license.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum Validity {
     /// The license is in effect.
     Valid,
     /// The license has expired, but its grace has not. The features still work.
@@ -33,36 +33,36 @@ pub enum Standing {
     },
 }
 
-/// Returns the standing of a license.
+/// Returns the validity of a license.
 ///
 /// The caller passes as `now` the later of the clock and the last moment that is known to have passed.
 /// `highest_counter` is the highest counter ever seen. It makes no difference whether this license is counted
 /// in.
 #[must_use]
-pub fn standing(license: &License, now: Timestamp, highest_counter: u64) -> Standing {
+pub fn validity(license: &License, now: Timestamp, highest_counter: u64) -> Validity {
     let until = license.grace_end();
     if license.counter < highest_counter {
-        Standing::RolledBack { highest: highest_counter }
+        Validity::RolledBack { highest: highest_counter }
     } else if now < license.not_before {
-        Standing::NotYetValid { from: license.not_before }
+        Validity::NotYetValid { from: license.not_before }
     } else if now < license.expires {
-        Standing::Valid
+        Validity::Valid
     } else if now < until {
-        Standing::Grace { until }
+        Validity::Grace { until }
     } else {
-        Standing::Expired { since: until }
+        Validity::Expired { since: until }
     }
 }
 
-impl Standing {
-    /// Returns whether a license with this standing is in effect.
+impl Validity {
+    /// Returns whether a license with this validity is in effect.
     #[must_use]
     pub const fn holds(self) -> bool {
         matches!(self, Self::Valid | Self::Grace { .. })
     }
 }
 
-/// Picks the license that counts among several licenses with their standings. Returns its index, or `None`
+/// Picks the license that counts among several licenses with their validities. Returns its index, or `None`
 /// for an empty list.
 ///
 /// A license in effect counts before one that is not. Among licenses in effect, the one with more features
@@ -71,17 +71,17 @@ impl Standing {
 /// one that ended last, because that is the most useful one to show. Ties go to the higher counter, then to
 /// the newer id, so the order of the list does not matter.
 #[must_use]
-pub fn best(licenses: &[(&License, Standing)]) -> Option<usize> {
-    let rank = |(license, standing): &(&License, Standing)| {
-        let worth = standing.holds().then(|| {
-            let valid = *standing == Standing::Valid;
+pub fn best(licenses: &[(&License, Validity)]) -> Option<usize> {
+    let rank = |(license, validity): &(&License, Validity)| {
+        let worth = validity.holds().then(|| {
+            let valid = *validity == Validity::Valid;
             (license.included().count(), license.tier, valid, license.grace_end(), license.expires)
         });
-        let begins = match standing {
-            Standing::NotYetValid { from } => Some(Reverse(*from)),
+        let begins = match validity {
+            Validity::NotYetValid { from } => Some(Reverse(*from)),
             _ => None,
         };
-        let ended = matches!(standing, Standing::Expired { .. }).then(|| license.grace_end());
+        let ended = matches!(validity, Validity::Expired { .. }).then(|| license.grace_end());
         (worth, begins, ended, license.counter, license.id)
     };
     (0..licenses.len()).max_by_key(|place| rank(&licenses[*place]))
@@ -95,10 +95,10 @@ impl License {
         self.expires.checked_add(grace).unwrap_or(Timestamp::MAX)
     }
 
-    /// Returns whether a license with this standing permits the use of a feature.
+    /// Returns whether a license with this validity permits the use of a feature.
     #[must_use]
-    pub fn entitles(&self, standing: Standing, feature: Feature) -> bool {
-        standing.holds() && self.includes(feature)
+    pub fn entitles(&self, validity: Validity, feature: Feature) -> bool {
+        validity.holds() && self.includes(feature)
     }
 }
 
@@ -115,46 +115,46 @@ mod tests {
     fn a_license_holds_from_its_first_moment_to_its_last_and_then_through_its_grace() {
         let until = at("2028-01-14T23:59:59Z");
         for (moment, expected) in [
-            ("2026-12-31T23:59:59.999Z", Standing::NotYetValid { from: at("2027-01-01T00:00:00Z") }),
-            ("2027-01-01T00:00:00Z", Standing::Valid),
-            ("2027-12-31T23:59:58.999Z", Standing::Valid),
-            ("2027-12-31T23:59:59Z", Standing::Grace { until }),
-            ("2028-01-14T23:59:58Z", Standing::Grace { until }),
-            ("2028-01-14T23:59:59Z", Standing::Expired { since: until }),
-            ("9999-12-30T00:00:00Z", Standing::Expired { since: until }),
+            ("2026-12-31T23:59:59.999Z", Validity::NotYetValid { from: at("2027-01-01T00:00:00Z") }),
+            ("2027-01-01T00:00:00Z", Validity::Valid),
+            ("2027-12-31T23:59:58.999Z", Validity::Valid),
+            ("2027-12-31T23:59:59Z", Validity::Grace { until }),
+            ("2028-01-14T23:59:58Z", Validity::Grace { until }),
+            ("2028-01-14T23:59:59Z", Validity::Expired { since: until }),
+            ("9999-12-30T00:00:00Z", Validity::Expired { since: until }),
         ] {
-            assert_eq!(standing(&license(), at(moment), 0), expected, "{moment}");
+            assert_eq!(validity(&license(), at(moment), 0), expected, "{moment}");
         }
     }
 
     #[test]
     fn without_grace_the_end_is_the_end() {
         let license = License { grace_days: 0, ..license() };
-        assert_eq!(standing(&license, license.expires, 0), Standing::Expired { since: license.expires });
+        assert_eq!(validity(&license, license.expires, 0), Validity::Expired { since: license.expires });
     }
 
     #[test]
     fn a_counter_below_the_highest_is_a_rollback_whatever_the_time() {
         for moment in ["2026-01-01T00:00:00Z", "2027-06-01T00:00:00Z", "2030-01-01T00:00:00Z"] {
-            assert_eq!(standing(&license(), at(moment), 8), Standing::RolledBack { highest: 8 });
+            assert_eq!(validity(&license(), at(moment), 8), Validity::RolledBack { highest: 8 });
         }
-        assert_eq!(standing(&license(), at("2027-06-01T00:00:00Z"), 7), Standing::Valid);
+        assert_eq!(validity(&license(), at("2027-06-01T00:00:00Z"), 7), Validity::Valid);
     }
 
     #[test]
     fn only_valid_and_grace_entitle_and_only_to_what_the_tier_includes() {
         let moment = at("2027-06-01T00:00:00Z");
         let all = [
-            (Standing::Valid, true),
-            (Standing::Grace { until: moment }, true),
-            (Standing::NotYetValid { from: moment }, false),
-            (Standing::Expired { since: moment }, false),
-            (Standing::RolledBack { highest: 8 }, false),
+            (Validity::Valid, true),
+            (Validity::Grace { until: moment }, true),
+            (Validity::NotYetValid { from: moment }, false),
+            (Validity::Expired { since: moment }, false),
+            (Validity::RolledBack { highest: 8 }, false),
         ];
-        for (standing, entitles) in all {
-            assert_eq!(license().entitles(standing, Feature::HcvSync), entitles, "{standing:?}");
+        for (validity, entitles) in all {
+            assert_eq!(license().entitles(validity, Feature::HcvSync), entitles, "{validity:?}");
             let team = License { tier: Tier::Team, ..license() };
-            assert!(!team.entitles(standing, Feature::HcvSync));
+            assert!(!team.entitles(validity, Feature::HcvSync));
         }
     }
 
@@ -173,7 +173,7 @@ mod tests {
     /// not matter.
     fn counts(licenses: &[License], moment: &str) -> Option<u64> {
         let of = |licenses: &[&License]| {
-            let judged: Vec<_> = licenses.iter().map(|license| (*license, standing(license, at(moment), 0))).collect();
+            let judged: Vec<_> = licenses.iter().map(|license| (*license, validity(license, at(moment), 0))).collect();
             best(&judged).map(|place| judged[place].0.counter)
         };
         let forward: Vec<_> = licenses.iter().collect();
@@ -229,8 +229,8 @@ mod tests {
     #[test]
     fn a_license_that_went_back_is_told_only_where_there_is_nothing_else_to_tell() {
         let (one, other) = (of_year(2027, Tier::Enterprise, 1), of_year(2020, Tier::Free, 2));
-        let rolled_back = (&one, Standing::RolledBack { highest: 7 });
-        let expired = (&other, standing(&other, at("2027-06-01T00:00:00Z"), 0));
+        let rolled_back = (&one, Validity::RolledBack { highest: 7 });
+        let expired = (&other, validity(&other, at("2027-06-01T00:00:00Z"), 0));
         assert_eq!(best(&[rolled_back, expired]), Some(1));
         assert_eq!(best(&[rolled_back]), Some(0));
     }
