@@ -76,7 +76,7 @@ pub use records::{AcceptedBy, NewRecord, Record, RecordFilter, RecordPatch, Reco
 pub use retention::Pruned;
 pub use revisions::{RevisionInfo, RevisionsVerdict};
 pub use schedule::Scheduled;
-pub use search::{Found, Search, Standing};
+pub use search::{Found, Search, SyncFilter};
 pub use sessions::{SESSION_IDLE_US, Session};
 pub use sides::AgreedVersion;
 pub use tokens::{NewToken, TokenHolder, TokenInfo};

@@ -1,7 +1,7 @@
 //! What the scheduler must know about every connection.
 
 use vaultterm_reconcile::UnixNanos;
-use vaultterm_sync::{Connection, Run, schedule::Standing};
+use vaultterm_sync::{Connection, Run, schedule::ScheduleFacts};
 
 use crate::{Store, StoreError, runs, sql::args};
 
@@ -31,8 +31,8 @@ const COUNTING: &str = r#"connection_id = $1 AND cause <> 'resolution' AND halts
 impl Scheduled {
     /// Returns the input of [`vaultterm_sync::schedule`].
     #[must_use]
-    pub fn standing(&self) -> Standing<'_> {
-        Standing {
+    pub fn facts(&self) -> ScheduleFacts<'_> {
+        ScheduleFacts {
             connection: &self.connection,
             last_run: self.last_run.as_ref(),
             failures: self.failures,

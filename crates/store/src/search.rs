@@ -19,7 +19,7 @@ const FOLDERS_MAX: usize = 40;
 
 /// How a record stands with Vault, as a list can be narrowed to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum SyncFilter {
     /// The newest revision is what both sides agreed on.
     InStep,
     /// A connection looks after it, and the newest revision is not what both sides agreed on.
@@ -44,7 +44,7 @@ pub struct Search {
     /// Label.
     pub tag: Option<String>,
     /// How it stands with Vault.
-    pub standing: Option<Standing>,
+    pub standing: Option<SyncFilter>,
     /// Live or in the trash.
     pub state: RecordState,
 }
@@ -71,7 +71,7 @@ const CONNECTED: &str = "EXISTS (SELECT 1 FROM connections c WHERE c.collection_
 /// What follows the last slash: the path without the longest beginning that ends in one.
 const NAME: &str = "REPLACE(r.path_folded, RTRIM(r.path_folded, REPLACE(r.path_folded, '/', '')), '')";
 
-impl Standing {
+impl SyncFilter {
     fn condition(self) -> String {
         match self {
             Self::InStep => format!("{AGREED} AND NOT {DECISION}"),
@@ -249,7 +249,7 @@ mod tests {
     use serde_json::json;
     use vaultterm_reconcile::Mode;
 
-    use super::{Search, Standing};
+    use super::{Search, SyncFilter};
     use crate::{
         InstanceRole, Page,
         testing::{House, new_record, new_user},
@@ -306,14 +306,14 @@ mod tests {
         let house = House::new().await;
         house.save("here", json!({"x": 1})).await.unwrap();
         let of = |standing| Search { standing: Some(standing), ..Search::default() };
-        assert_eq!(found(&house, &of(Standing::HereOnly)).await, ["infra:here"]);
+        assert_eq!(found(&house, &of(SyncFilter::HereOnly)).await, ["infra:here"]);
         let connection = house.connect("kv", Mode::Bidirectional, "").await.unwrap();
         let run = house.begin(connection.id, vaultterm_sync::Trigger::Manual).await;
         house.import(&run, "both", json!({"x": 1})).await;
-        assert_eq!(found(&house, &of(Standing::HereOnly)).await, [""; 0]);
-        assert_eq!(found(&house, &of(Standing::InStep)).await, ["infra:both"]);
-        assert_eq!(found(&house, &of(Standing::Differs)).await, ["infra:here"]);
-        assert_eq!(found(&house, &of(Standing::NeedsDecision)).await, [""; 0]);
+        assert_eq!(found(&house, &of(SyncFilter::HereOnly)).await, [""; 0]);
+        assert_eq!(found(&house, &of(SyncFilter::InStep)).await, ["infra:both"]);
+        assert_eq!(found(&house, &of(SyncFilter::Differs)).await, ["infra:here"]);
+        assert_eq!(found(&house, &of(SyncFilter::NeedsDecision)).await, [""; 0]);
     }
 
     #[tokio::test]

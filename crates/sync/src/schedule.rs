@@ -23,7 +23,7 @@ pub const LOGIN_REST_MAX: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// The state of a connection, as far as its schedule depends on it.
 #[derive(Clone, Copy, Debug)]
-pub struct Standing<'a> {
+pub struct ScheduleFacts<'a> {
     /// The connection.
     pub connection: &'a Connection,
     /// The newest run. Resolutions do not count.
@@ -44,18 +44,18 @@ pub struct Standing<'a> {
 /// No run starts on a paused connection, on one that no person has run before (its first plan needs a
 /// person), on a halted one (its next plan needs a person), or while another run is in progress.
 #[must_use]
-pub fn due(standing: &Standing<'_>, now: UnixNanos) -> Option<Trigger> {
+pub fn due(facts: &ScheduleFacts<'_>, now: UnixNanos) -> Option<Trigger> {
     // A change from the future was made by a node whose clock is ahead. The schedule does not wait for that
     // moment.
-    let changed = standing.changed.map(|changed| if changed > now { UnixNanos(i64::MIN) } else { changed });
-    let standing = &Standing { changed, ..*standing };
-    next(standing).filter(|(at, _)| *at <= now).map(|(_, trigger)| trigger)
+    let changed = facts.changed.map(|changed| if changed > now { UnixNanos(i64::MIN) } else { changed });
+    let facts = &ScheduleFacts { changed, ..*facts };
+    next(facts).filter(|(at, _)| *at <= now).map(|(_, trigger)| trigger)
 }
 
 /// Returns when the next run should start if nothing changes, with its trigger.
 #[must_use]
-pub fn next(standing: &Standing<'_>) -> Option<(UnixNanos, Trigger)> {
-    let Standing { connection, last_run, failures, logins_refused, changed } = *standing;
+pub fn next(facts: &ScheduleFacts<'_>) -> Option<(UnixNanos, Trigger)> {
+    let ScheduleFacts { connection, last_run, failures, logins_refused, changed } = *facts;
     let last = last_run.map(|run| (run.state, run.finished));
     if connection.paused || !connection.started || matches!(last, Some((RunState::Running | RunState::Halted, _))) {
         return None;

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use vaultterm_reconcile::{Counts, Mode, UnixNanos};
 use vaultterm_sync::{
     CollectionId, Connection, ConnectionId, Run, RunId, RunState, Trigger,
-    schedule::{DEBOUNCE, Standing, due, login_rest, next},
+    schedule::{DEBOUNCE, ScheduleFacts, due, login_rest, next},
 };
 use vaultterm_testkit::world::{actor, connection};
 
@@ -40,7 +40,7 @@ fn run(state: RunState, finished: Option<UnixNanos>) -> Run {
 }
 
 fn due_after(connection: &Connection, run: Option<&Run>, failures: u32, changed: Option<UnixNanos>) -> Option<Trigger> {
-    due(&Standing { connection, last_run: run, failures, logins_refused: 0, changed }, NOW)
+    due(&ScheduleFacts { connection, last_run: run, failures, logins_refused: 0, changed }, NOW)
 }
 
 #[test]
@@ -51,9 +51,9 @@ fn the_interval_counts_from_the_end_of_the_last_run() {
         assert_eq!(due_after(&connection, Some(&last), 0, None), expected, "{finished}");
     }
     let last = run(RunState::Partial, Some(ago(100)));
-    let standing =
-        Standing { connection: &connection, last_run: Some(&last), failures: 0, logins_refused: 0, changed: None };
-    assert_eq!(next(&standing), Some((UnixNanos(NOW.0 + 200 * SECOND), Trigger::Interval)));
+    let facts =
+        ScheduleFacts { connection: &connection, last_run: Some(&last), failures: 0, logins_refused: 0, changed: None };
+    assert_eq!(next(&facts), Some((UnixNanos(NOW.0 + 200 * SECOND), Trigger::Interval)));
 }
 
 #[test]
@@ -119,9 +119,9 @@ fn failed_runs_are_repeated_ever_more_rarely_up_to_a_bound() {
         .into_iter()
         .map(|failures| {
             let changed = Some(ago(60));
-            let standing =
-                Standing { connection: &connection, last_run: Some(&last), failures, logins_refused: 0, changed };
-            let (at, _) = next(&standing).expect("it is repeated");
+            let facts =
+                ScheduleFacts { connection: &connection, last_run: Some(&last), failures, logins_refused: 0, changed };
+            let (at, _) = next(&facts).expect("it is repeated");
             Duration::from_nanos(u64::try_from(at.0 - NOW.0).expect("later"))
         })
         .collect();
@@ -146,16 +146,16 @@ fn refused_logins_are_repeated_more_rarely_than_vault_counts_them_whatever_the_i
         .into_iter()
         .map(|refused| {
             let changed = Some(ago(60));
-            let standing = Standing {
+            let facts = ScheduleFacts {
                 connection: &connection,
                 last_run: Some(&last),
                 failures: refused,
                 logins_refused: refused,
                 changed,
             };
-            let (at, _) = next(&standing).expect("it is repeated");
+            let (at, _) = next(&facts).expect("it is repeated");
             let wait = Duration::from_nanos(u64::try_from(at.0 - NOW.0).expect("later"));
-            assert_eq!(due(&standing, UnixNanos(at.0 - 1)), None);
+            assert_eq!(due(&facts, UnixNanos(at.0 - 1)), None);
             assert!(wait > LOCKOUT && wait == login_rest(refused));
             wait.as_secs() / 60
         })

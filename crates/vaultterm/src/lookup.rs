@@ -41,7 +41,7 @@ impl RecordRef {
 
 /// Whether a reference means a live or a trashed record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum LiveOrTrashed {
     /// A live record.
     Live,
     /// A record in the trash.
@@ -80,7 +80,7 @@ impl Client {
             RecordRef::Id(id) => self.get(&format!("/records/{id}")).await,
             RecordRef::Place { collection, path } => {
                 let found = self.collection(collection).await?.data;
-                self.record_at(found.id, path, Standing::Live).await?.ok_or_else(|| no_record(collection, path))
+                self.record_at(found.id, path, LiveOrTrashed::Live).await?.ok_or_else(|| no_record(collection, path))
             }
         }
     }
@@ -90,11 +90,11 @@ impl Client {
         &self,
         collection_id: Uuid,
         path: &str,
-        standing: Standing,
+        standing: LiveOrTrashed,
     ) -> Result<Option<Reply<RecordView>>, Failure> {
         let state = match standing {
-            Standing::Live => "live",
-            Standing::Trashed => "trash",
+            LiveOrTrashed::Live => "live",
+            LiveOrTrashed::Trashed => "trash",
         };
         let query = Query::default().with("prefix", path).with("state", state);
         let found: Reply<Vec<RecordView>> =

@@ -38,7 +38,7 @@ async fn tick(services: &Services) -> Result<(), StoreError> {
         return Ok(());
     }
     for scheduled in services.store.schedulable().await? {
-        let Some(trigger) = schedule::due(&scheduled.standing(), SystemClock.now()) else { continue };
+        let Some(trigger) = schedule::due(&scheduled.facts(), SystemClock.now()) else { continue };
         let request = RunRequest {
             run_id: RunId(services.ids.draw(SystemClock.now())),
             plan_id: None,

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 use vaultterm_operations::outline;
 use vaultterm_reconcile::RecordType;
-use vaultterm_store::{ConnectionSummary, Found, Page, Search, Standing};
+use vaultterm_store::{ConnectionSummary, Found, Page, Search, SyncFilter};
 use vaultterm_sync::{CollectionId, RecordState};
 
 use super::standing;
@@ -31,11 +31,11 @@ use crate::{
 const ROWS: u32 = 100;
 
 /// The states that the list is narrowed by: the name in the address, the words, what the search takes.
-const STATES: [(&str, &str, Standing); 4] = [
-    ("in_step", "in step", Standing::InStep),
-    ("ahead", "differs", Standing::Differs),
-    ("conflict", "needs a decision", Standing::NeedsDecision),
-    ("only", "VaultTerm only", Standing::HereOnly),
+const STATES: [(&str, &str, SyncFilter); 4] = [
+    ("in_step", "in step", SyncFilter::InStep),
+    ("ahead", "differs", SyncFilter::Differs),
+    ("conflict", "needs a decision", SyncFilter::NeedsDecision),
+    ("only", "VaultTerm only", SyncFilter::HereOnly),
 ];
 
 /// What is asked for, in the address. A parameter that does not fit is left out: an old link still shows a list.

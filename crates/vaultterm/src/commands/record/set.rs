@@ -17,7 +17,7 @@ use crate::{
     client::{Client, Patience, Reply},
     failure::{Exit, Failure},
     input_file::InputFile,
-    lookup::{RecordRef, Standing},
+    lookup::{LiveOrTrashed, RecordRef},
 };
 
 /// Fields in the form of the request: a map from names to JSON texts.
@@ -123,7 +123,7 @@ pub(super) async fn save(
         RecordRef::Id(_) => (None, "", Some(client.record(reference).await?.data)),
         RecordRef::Place { collection, path } => {
             let found = client.collection(collection).await?.data;
-            let existing = client.record_at(found.id, path, Standing::Live).await?.map(|reply| reply.data);
+            let existing = client.record_at(found.id, path, LiveOrTrashed::Live).await?.map(|reply| reply.data);
             (Some(found.id), path.as_str(), existing)
         }
     };

@@ -5,7 +5,7 @@ use vaultterm_contract::RecordView;
 use crate::{
     client::{Client, Reply},
     failure::Failure,
-    lookup::{RecordRef, Standing, no_record},
+    lookup::{LiveOrTrashed, RecordRef, no_record},
     shell,
     table::{Table, moment},
 };
@@ -14,7 +14,7 @@ use crate::{
 pub(super) async fn standing_or_trashed(client: &Client, reference: &RecordRef) -> Result<Reply<RecordView>, Failure> {
     let RecordRef::Place { collection, path } = reference else { return client.record(reference).await };
     let found = client.collection(collection).await?.data;
-    for standing in [Standing::Live, Standing::Trashed] {
+    for standing in [LiveOrTrashed::Live, LiveOrTrashed::Trashed] {
         if let Some(record) = client.record_at(found.id, path, standing).await? {
             return Ok(record);
         }
