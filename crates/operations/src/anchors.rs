@@ -26,7 +26,7 @@ pub use kinds::{AnchorHealth, Anchors, AuditOptions};
 pub use syslog::SyslogTarget;
 
 use compare::compare;
-use kinds::{AnchorError, Kind, Visit};
+use kinds::{AnchorError, AnchorKind, Visit};
 
 use crate::services::Services;
 
@@ -71,7 +71,7 @@ pub async fn last(services: &Services) {
 /// delivery, because they need the network.
 pub async fn compare_at_start(services: &Services) {
     for anchor in &services.anchors.0 {
-        let Kind::File(path) = &anchor.kind else { continue };
+        let AnchorKind::File(path) = &anchor.kind else { continue };
         let compared = match file::newest(path).await {
             Ok(Some(note)) => compare(services, anchor, &note).await,
             Ok(None) => Ok(()),
@@ -89,12 +89,12 @@ pub(crate) async fn deliver_within(anchor: &Anchor, services: &Services, within:
 
 async fn deliver(anchor: &Anchor, services: &Services) -> Result<Visit, AnchorError> {
     let row = services.store.anchor(anchor.name, &anchor.target).await?;
-    if let Kind::Syslog { target, entries: true } = &anchor.kind {
+    if let AnchorKind::Syslog { target, entries: true } = &anchor.kind {
         send_entries(anchor, services, target, row.clone()).await?;
     }
     let row = services.store.anchor(anchor.name, &anchor.target).await?;
     let Some(newest) = services.store.newest_checkpoint().await? else { return Ok(Visit::Served) };
-    if let Kind::Vault(state) = &anchor.kind {
+    if let AnchorKind::Vault(state) = &anchor.kind {
         let mut state = state.lock().await;
         let newer = newest.checkpoint.size > row.size;
         if let Some(idle) = vault::deliver(&mut state, services, anchor, newer, &newest.note, Instant::now()).await? {
@@ -102,9 +102,9 @@ async fn deliver(anchor: &Anchor, services: &Services) -> Result<Visit, AnchorEr
         }
     } else if newest.checkpoint.size <= row.size {
         return Ok(Visit::Served);
-    } else if let Kind::File(path) = &anchor.kind {
+    } else if let AnchorKind::File(path) = &anchor.kind {
         file::append(path, &newest.note).await?;
-    } else if let Kind::Syslog { target, .. } = &anchor.kind {
+    } else if let AnchorKind::Syslog { target, .. } = &anchor.kind {
         let message = syslog::Message::checkpoint(&newest);
         send(anchor, target, &[message]).await?;
     }

@@ -8,7 +8,7 @@ use vaultterm_operations::{Caller, Next, Origin, Refusal, RefusalKind, authentic
 
 use crate::{
     app::App,
-    problem::{Kind, Problem},
+    problem::{Problem, ProblemKind},
 };
 
 impl FromRequestParts<App> for Origin {
@@ -16,7 +16,7 @@ impl FromRequestParts<App> for Origin {
 
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Problem> {
         let origin = parts.extensions.get::<Self>().cloned();
-        origin.ok_or_else(|| Problem::new(Kind::Internal, "the request did not pass the gate"))
+        origin.ok_or_else(|| Problem::new(ProblemKind::Internal, "the request did not pass the gate"))
     }
 }
 

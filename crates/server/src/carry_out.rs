@@ -19,7 +19,7 @@ use axum::{
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
-use crate::problem::{Kind, Problem};
+use crate::problem::{Problem, ProblemKind};
 
 /// How long a client is kept waiting: longer than anything takes that has bounds of its own.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(14 * 60);
@@ -35,13 +35,13 @@ pub(crate) async fn to_its_end(State(tasks): State<TaskTracker>, request: Reques
         Ok(Ok(response)) => response,
         Ok(Err(failed)) => match failed.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => Problem::new(Kind::Unavailable, "the server is shutting down").into_response(),
+            Err(_) => Problem::new(ProblemKind::Unavailable, "the server is shutting down").into_response(),
         },
         Err(_) => {
             let minutes = ANSWERED_WITHIN.as_secs() / 60;
             let why = format!("the request was not done after {minutes} minutes; the server goes on with it");
             let hint = "read the object again in a while; do not repeat the request before";
-            Problem::new(Kind::Unfinished, why).hint(hint).into_response()
+            Problem::new(ProblemKind::Unfinished, why).hint(hint).into_response()
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::{
     TrustedProxies,
     api::livez,
     gate,
-    problem::{Kind, Problem},
+    problem::{Problem, ProblemKind},
     web,
 };
 
@@ -73,7 +73,7 @@ fn sealed() -> Router {
 }
 
 async fn refuse() -> Response {
-    Problem::new(Kind::Sealed, "the root key is sealed: Vault has not opened it yet")
+    Problem::new(ProblemKind::Sealed, "the root key is sealed: Vault has not opened it yet")
         .hint("the server tries again by itself; its log says why it could not, `vaultterm doctor` too")
         .retry_after(5)
         .into_response()

@@ -13,7 +13,7 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::{
-    problem::{Kind, Problem},
+    problem::{Problem, ProblemKind},
     request::too_large,
     web,
 };
@@ -72,13 +72,15 @@ fn in_one_form(mut response: Response, request_id: &str, page: bool) -> Response
         let is_ours =
             response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind != "text/plain; charset=utf-8");
         match response.status() {
-            StatusCode::METHOD_NOT_ALLOWED => Some(Problem::new(Kind::MethodNotAllowed, "this path has other methods")),
+            StatusCode::METHOD_NOT_ALLOWED => {
+                Some(Problem::new(ProblemKind::MethodNotAllowed, "this path has other methods"))
+            }
             StatusCode::PAYLOAD_TOO_LARGE => Some(too_large()),
             status if status.is_client_error() && !is_ours => {
-                Some(Problem::new(Kind::Malformed, "the request is not understood"))
+                Some(Problem::new(ProblemKind::Malformed, "the request is not understood"))
             }
             status if status.is_server_error() && !is_ours => {
-                Some(Problem::new(Kind::Internal, "the server's log has the details under this request's id"))
+                Some(Problem::new(ProblemKind::Internal, "the server's log has the details under this request's id"))
             }
             _ => None,
         }
@@ -99,7 +101,7 @@ fn in_one_form(mut response: Response, request_id: &str, page: bool) -> Response
 
 /// Nothing is at this path.
 pub(crate) async fn nothing_here() -> Response {
-    Problem::new(Kind::NotFound, "there is nothing at this path")
+    Problem::new(ProblemKind::NotFound, "there is nothing at this path")
         .hint("the API begins at /api/v1; its description is /api/v1/openapi.json")
         .into_response()
 }

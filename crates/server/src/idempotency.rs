@@ -17,7 +17,7 @@ use vaultterm_store::{IdempotencyKey, SavedAnswer};
 
 use crate::{
     app::App,
-    problem::{Kind, Problem},
+    problem::{Problem, ProblemKind},
     request::{BODY_BYTES_MAX, too_large},
 };
 
@@ -58,7 +58,7 @@ async fn answer_once(app: &App, request: Request, next: Next) -> Result<Response
     let text = parts.headers.get(IDEMPOTENCY_KEY).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if text.is_empty() || text.len() > KEY_CHARS_MAX {
         let why = format!("Idempotency-Key has 1 to {KEY_CHARS_MAX} visible ASCII characters");
-        return Err(Problem::new(Kind::Malformed, why));
+        return Err(Problem::new(ProblemKind::Malformed, why));
     }
     let bytes = to_bytes(body, BODY_BYTES_MAX).await.map_err(|_| too_large())?;
     let key = IdempotencyKey {

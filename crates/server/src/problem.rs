@@ -32,7 +32,7 @@ struct Parts {
 
 /// The kinds of problem: a closed list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum ProblemKind {
     Malformed,
     Unauthenticated,
     LoginRefused,
@@ -63,7 +63,7 @@ pub(crate) enum Kind {
     Vault(FaultClass),
 }
 
-impl Kind {
+impl ProblemKind {
     /// Every kind that is not Vault's, by status.
     #[cfg(test)]
     pub(crate) const ALL: [Self; 26] = [
@@ -178,7 +178,7 @@ impl Problem {
         self.0.retry_after
     }
 
-    pub(crate) fn new(kind: Kind, detail: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
         let Parts { status, slug, title, retryable } = kind.parts();
         Self(Box::new(Document {
             kind: format!("{TYPE}{slug}"),
@@ -196,7 +196,7 @@ impl Problem {
     /// One field of the request is wrong.
     pub(crate) fn field(field: impl Into<String>, message: impl Into<String>) -> Self {
         let (field, message) = (field.into(), message.into());
-        let mut problem = Self::new(Kind::Invalid, format!("`{field}`: {message}"));
+        let mut problem = Self::new(ProblemKind::Invalid, format!("`{field}`: {message}"));
         problem.0.errors.push(FieldError { field, message });
         problem
     }
@@ -250,7 +250,7 @@ impl IntoResponse for Problem {
     }
 }
 
-impl From<RefusalKind> for Kind {
+impl From<RefusalKind> for ProblemKind {
     fn from(kind: RefusalKind) -> Self {
         match kind {
             RefusalKind::Unauthenticated => Self::Unauthenticated,

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fmt::Write, fs, path::PathBuf};
 use serde_json::Value;
 use vaultterm_sync::{FaultClass, RemoteFault};
 
-use crate::problem::{Kind, Problem};
+use crate::problem::{Problem, ProblemKind};
 
 #[test]
 fn the_page_about_the_api_is_up_to_date() {
@@ -57,7 +57,7 @@ fn problems(page: &mut String) {
          (field, message). Never a secret. The types, each after `urn:vaultterm:problem:`:\n\n\
          | type | status | title |\n|---|---|---|\n",
     );
-    let ours = Kind::ALL.iter().map(|kind| Problem::new(*kind, ""));
+    let ours = ProblemKind::ALL.iter().map(|kind| Problem::new(*kind, ""));
     let vault = FaultClass::ALL.iter().map(|class| {
         Problem::from(RemoteFault { class: *class, message: String::new(), hint: None, retry_after: None })
     });

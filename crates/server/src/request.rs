@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use vaultterm_operations::ReadAt;
 use vaultterm_sealing::{JsonFault, examine};
 
-use crate::problem::{Kind, Problem};
+use crate::problem::{Problem, ProblemKind};
 
 /// The largest body, in bytes. A record has at most 1 MiB, and JSON may double that.
 pub(crate) const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -29,20 +29,20 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
         let is_json = is_json(request.headers());
         let bytes = Bytes::from_request(request, state).await.map_err(|refused| match refused.status().as_u16() {
             413 => too_large(),
-            _ => Problem::new(Kind::Malformed, "the body broke off"),
+            _ => Problem::new(ProblemKind::Malformed, "the body broke off"),
         })?;
         if bytes.is_empty() {
             return parse(b"{}").map(Self);
         }
         if !is_json {
-            return Err(Problem::new(Kind::UnsupportedMediaType, "send `content-type: application/json`"));
+            return Err(Problem::new(ProblemKind::UnsupportedMediaType, "send `content-type: application/json`"));
         }
         parse(&bytes).map(Self)
     }
 }
 
 pub(crate) fn too_large() -> Problem {
-    Problem::new(Kind::TooLarge, format!("a body may have {BODY_BYTES_MAX} bytes at most"))
+    Problem::new(ProblemKind::TooLarge, format!("a body may have {BODY_BYTES_MAX} bytes at most"))
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -61,12 +61,14 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         match error.classify() {
             serde_json::error::Category::Data => misfit(&path, &error.to_string()),
             _ => Problem::new(
-                Kind::Malformed,
+                ProblemKind::Malformed,
                 format!("the body is not JSON (line {}, column {})", error.line(), error.column()),
             ),
         }
     })?;
-    reader.end().map_err(|_| Problem::new(Kind::Malformed, "something follows the JSON document in the body"))?;
+    reader
+        .end()
+        .map_err(|_| Problem::new(ProblemKind::Malformed, "something follows the JSON document in the body"))?;
     Ok(value)
 }
 
@@ -80,7 +82,7 @@ fn look_through(bytes: &[u8]) -> Result<(), Problem> {
         // A name further inside is part of a value.
         JsonFault::Twice { path } => Problem::field(path[..path.len().min(2)].join("."), "a name stands twice")
             .hint("leave one of the two: readers differ in which one they take"),
-        JsonFault::TooDeep => Problem::new(Kind::Invalid, fault.to_string()),
+        JsonFault::TooDeep => Problem::new(ProblemKind::Invalid, fault.to_string()),
     })?;
     match texts.with_nul.into_iter().find(|name| name != VALUES) {
         Some(name) => Err(nul(&name)),
@@ -146,7 +148,8 @@ impl<S: Send + Sync> FromRequestParts<S> for IdPair {
 }
 
 fn no_id() -> Problem {
-    Problem::new(Kind::NotFound, "the path holds no id").hint("ids are UUIDs; find them with the list of the resource")
+    Problem::new(ProblemKind::NotFound, "the path holds no id")
+        .hint("ids are UUIDs; find them with the list of the resource")
 }
 
 /// A query. Unknown parameters are refused.

@@ -49,7 +49,7 @@ pub(super) enum AnchorError {
 
 /// The kinds of anchor.
 #[derive(Debug)]
-pub(super) enum Kind {
+pub(super) enum AnchorKind {
     File(PathBuf),
     Syslog { target: SyslogTarget, entries: bool },
     Vault(Mutex<VaultAnchor>),
@@ -60,7 +60,7 @@ pub(super) enum Kind {
 pub(crate) struct Anchor {
     pub(super) name: &'static str,
     pub(super) target: String,
-    pub(super) kind: Kind,
+    pub(super) kind: AnchorKind,
     /// Why the newest delivery failed.
     pub(super) failure: StdMutex<Option<String>>,
 }
@@ -96,15 +96,15 @@ impl Anchors {
         let anchor = |name, target: String, kind| Arc::new(Anchor { name, target, kind, failure: StdMutex::default() });
         let mut anchors = Vec::new();
         if let Some(path) = &options.anchor_file {
-            anchors.push(anchor("file", path.display().to_string(), Kind::File(path.clone())));
+            anchors.push(anchor("file", path.display().to_string(), AnchorKind::File(path.clone())));
         }
         if let Some(target) = &options.syslog {
-            let kind = Kind::Syslog { target: target.clone(), entries: options.syslog_entries };
+            let kind = AnchorKind::Syslog { target: target.clone(), entries: options.syslog_entries };
             anchors.push(anchor("syslog", target.to_string(), kind));
         }
         if let Some((connection, path)) = &options.anchor_secret {
             let kind = VaultAnchor::new(connection.clone(), path.clone());
-            anchors.push(anchor("vault", format!("{connection}: {path}"), Kind::Vault(Mutex::new(kind))));
+            anchors.push(anchor("vault", format!("{connection}: {path}"), AnchorKind::Vault(Mutex::new(kind))));
         }
         Self(anchors)
     }

@@ -15,7 +15,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::problem::{Kind, Problem};
+use crate::problem::{Problem, ProblemKind};
 
 const CSS: &str = "text/css; charset=utf-8";
 const JS: &str = "text/javascript; charset=utf-8";
@@ -67,7 +67,7 @@ pub(crate) async fn file(Path((hash, name)): Path<(String, String)>) -> Response
     let current = FOLDER.strip_prefix("/static/") == Some(hash.as_str());
     let found = FILES.iter().find(|(known, ..)| current && *known == name);
     let Some((_, kind, content)) = found else {
-        return Problem::new(Kind::NotFound, "there is no such file").into_response();
+        return Problem::new(ProblemKind::NotFound, "there is no such file").into_response();
     };
     let mut response = content.into_response();
     let headers = response.headers_mut();

@@ -7,7 +7,7 @@ use axum::{
 };
 use zeroize::Zeroizing;
 
-use crate::problem::{Kind, Problem};
+use crate::problem::{Problem, ProblemKind};
 
 /// Names with their texts.
 type Fields = Vec<(String, Zeroizing<String>)>;
@@ -23,7 +23,7 @@ impl<S: Send + Sync> FromRequest<S> for Pairs {
         match read {
             Ok(Form(pairs)) => Ok(Self(pairs.into_iter().map(|(name, text)| (name, unix_lines(text))).collect())),
             Err(refused) if refused.status().as_u16() == 413 => Err(crate::request::too_large().into_response()),
-            Err(_) => Err(Problem::new(Kind::Malformed, "the form is not understood").into_response()),
+            Err(_) => Err(Problem::new(ProblemKind::Malformed, "the form is not understood").into_response()),
         }
     }
 }

@@ -48,7 +48,7 @@ pub(crate) struct FieldRow {
 }
 
 /// A type to choose.
-pub(crate) struct Kind {
+pub(crate) struct TypeChoice {
     pub(crate) name: &'static str,
     pub(crate) words: &'static str,
     pub(crate) chosen: bool,
@@ -78,7 +78,7 @@ pub(crate) struct FormPage {
     pub(crate) tags: String,
     pub(crate) inject_only: bool,
     pub(crate) was: Was,
-    pub(crate) kinds: Vec<Kind>,
+    pub(crate) kinds: Vec<TypeChoice>,
     pub(crate) shelves: Vec<Shelf>,
     pub(crate) fields: Vec<FieldRow>,
     /// Numbers of the rows for further fields.
@@ -89,8 +89,8 @@ pub(crate) struct FormPage {
 }
 
 /// Lists the types.
-pub(crate) fn kinds(chosen: RecordType) -> Vec<Kind> {
-    let kind = |kind: &RecordType| Kind { name: kind.as_str(), words: type_name(*kind), chosen: *kind == chosen };
+pub(crate) fn kinds(chosen: RecordType) -> Vec<TypeChoice> {
+    let kind = |kind: &RecordType| TypeChoice { name: kind.as_str(), words: type_name(*kind), chosen: *kind == chosen };
     RecordType::ALL.iter().map(kind).collect()
 }
 
