@@ -16,7 +16,7 @@ use vaultterm_hcv::{ConnectorOptions, VaultConnector};
 use vaultterm_ledger::{Actor, ActorKind, RemoteRef};
 use vaultterm_reconcile::{Counts, Mode, RecordId, RecordType, SecretPath, UnixNanos};
 use vaultterm_sealing::{RootKey, SecretFields, SecretText};
-use vaultterm_server::{App, AppOptions, AuditOptions, LicenseSettings, Opening, RootKeeper, Server};
+use vaultterm_server::{AuditOptions, LicenseSettings, Opening, RootKeeper, Server, ServerSettings, ServerState};
 use vaultterm_store::{
     Context, Database, InstanceRole, NewConnection, NewRecord, NewToken, NewUser, Scope, Store, TokenKind, User,
 };
@@ -160,10 +160,10 @@ async fn reveal(installation: Installation) -> Result<()> {
     let (_, token) = store.issue_token(&context(), token).await?;
     let before = store.audit_size().await?;
     let license = LicenseSettings::of_nobody(folder.path());
-    let options = AppOptions { allow_plaintext_vault: false, license, audit: AuditOptions::default() };
+    let options = ServerSettings { allow_plaintext_vault: false, license, audit: AuditOptions::default() };
     let connector = VaultConnector::new(ConnectorOptions::default());
     let keeper = RootKeeper::Given(root.duplicate());
-    let app = App::new((store.clone(), root), keeper, connector, options);
+    let app = ServerState::new((store.clone(), root), keeper, connector, options);
     let server = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0)), None)?;
     let url = format!("http://{}/api/v1/records/{}/reveal", server.address(), record.id.0);
     let (stop, stopped) = oneshot::channel::<()>();

@@ -7,23 +7,23 @@ use axum::{
 use vaultterm_operations::{Caller, Next, Origin, Refusal, RefusalKind, authenticate};
 
 use crate::{
-    app::App,
     problem::{Problem, ProblemKind},
+    state::ServerState,
 };
 
-impl FromRequestParts<App> for Origin {
+impl FromRequestParts<ServerState> for Origin {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, _: &ServerState) -> Result<Self, Problem> {
         let origin = parts.extensions.get::<Self>().cloned();
         origin.ok_or_else(|| Problem::new(ProblemKind::Internal, "the request did not pass the gate"))
     }
 }
 
-impl FromRequestParts<App> for Caller {
+impl FromRequestParts<ServerState> for Caller {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, app: &ServerState) -> Result<Self, Problem> {
         if let Some(known) = parts.extensions.get::<Self>() {
             return Ok(known.clone());
         }

@@ -16,9 +16,9 @@ use vaultterm_operations::Caller;
 use vaultterm_store::{IdempotencyKey, SavedAnswer};
 
 use crate::{
-    app::App,
     problem::{Problem, ProblemKind},
     request::{BODY_BYTES_MAX, too_large},
+    state::ServerState,
 };
 
 /// Marks an answer that shows values.
@@ -42,7 +42,7 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 const KEY_CHARS_MAX: usize = 255;
 
 /// The layer around every route that needs a token.
-pub(crate) async fn once(State(app): State<App>, request: Request, next: Next) -> Response {
+pub(crate) async fn once(State(app): State<ServerState>, request: Request, next: Next) -> Response {
     if request.method() != Method::POST || !request.headers().contains_key(IDEMPOTENCY_KEY) {
         return next.run(request).await;
     }
@@ -52,7 +52,7 @@ pub(crate) async fn once(State(app): State<App>, request: Request, next: Next) -
     }
 }
 
-async fn answer_once(app: &App, request: Request, next: Next) -> Result<Response, Problem> {
+async fn answer_once(app: &ServerState, request: Request, next: Next) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
     let caller = Caller::from_request_parts(&mut parts, app).await?;
     let text = parts.headers.get(IDEMPOTENCY_KEY).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -75,7 +75,7 @@ async fn answer_once(app: &App, request: Request, next: Next) -> Result<Response
 
 /// Digests a request: another one under the same key is refused. So is the same one with another
 /// token, which may be allowed less than the token that got the first answer.
-fn fingerprint(app: &App, caller: &Caller, parts: &Parts, body: &Bytes) -> [u8; 32] {
+fn fingerprint(app: &ServerState, caller: &Caller, parts: &Parts, body: &Bytes) -> [u8; 32] {
     let (method, path) = (parts.method.as_str().as_bytes(), parts.uri.path().as_bytes());
     // The id has a fixed length, and no method and no path holds a zero byte: the parts cannot
     // run into one another.
@@ -83,7 +83,7 @@ fn fingerprint(app: &App, caller: &Caller, parts: &Parts, body: &Bytes) -> [u8; 
     app.services.store.keyring().digest_key().digest(&bytes)
 }
 
-async fn keep(app: &App, key: &IdempotencyKey, response: Response) -> Result<Response, Problem> {
+async fn keep(app: &ServerState, key: &IdempotencyKey, response: Response) -> Result<Response, Problem> {
     // A refusal changed nothing: the corrected request may use the key again. An answer with values is not kept either.
     if !response.status().is_success() || response.extensions().get::<ShowsValues>().is_some() {
         app.services.store.abandon_idempotency(key).await?;

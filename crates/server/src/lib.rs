@@ -7,7 +7,6 @@
 //! Start reading at `api/mod.rs`, then at any file of `api/`.
 
 mod api;
-mod app;
 mod caller;
 mod carry_out;
 mod drafts;
@@ -20,14 +19,15 @@ mod proxies;
 #[cfg(test)]
 mod reference;
 mod request;
+mod state;
 mod view;
 mod web;
 
 pub use api::openapi;
-pub use app::App;
 pub use listen::{ListenError, Opening, Server, TlsPem, TlsReload};
 pub use proxies::TrustedProxies;
+pub use state::ServerState;
 pub use vaultterm_operations::{
-    AuditOptions, LicenseSettings, PasswordError, RootKeeper, Settings as AppOptions, SyslogTarget, SystemClock,
+    AuditOptions, LicenseSettings, PasswordError, RootKeeper, Settings as ServerSettings, SyslogTarget, SystemClock,
     TransitSource, UnlockError, anchors::delivered, examine_license, hash_password, seal,
 };

@@ -8,7 +8,7 @@ use axum_server::{Handle, tls_rustls::RustlsConfig};
 use hyper_util::rt::TokioTimer;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
-use crate::{TrustedProxies, api, app::App, front::Front};
+use crate::{TrustedProxies, api, front::Front, state::ServerState};
 use vaultterm_operations::{access, anchors, jobs};
 
 /// How long the head of a request may take, against connections that send nothing.
@@ -50,9 +50,9 @@ pub enum ListenError {
 /// When the keys are open.
 pub enum Opening {
     /// They are.
-    Done(Box<App>),
+    Done(Box<ServerState>),
     /// Once this has ended.
-    Awaited(Pin<Box<dyn Future<Output = App> + Send>>),
+    Awaited(Pin<Box<dyn Future<Output = ServerState> + Send>>),
 }
 
 /// The way to give a listener that serves another certificate.
@@ -168,7 +168,7 @@ impl Server {
 
 /// Reads the license before the first request is answered. A database that fails here fails the requests
 /// too; the scheduler tries again.
-async fn license(app: &App) {
+async fn license(app: &ServerState) {
     if let Err(error) = app.services.license.refresh(&app.services.store).await {
         tracing::error!(%error, "the license could not be looked at yet");
     }

@@ -35,9 +35,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 pub(crate) use health::livez;
 
 use crate::{
-    app::App,
     carry_out, gate, idempotency,
     problem::{MEDIA_TYPE as PROBLEM, Problem},
+    state::ServerState,
     web,
 };
 
@@ -67,7 +67,7 @@ impl Modify for BearerToken {
 }
 
 /// What needs no token.
-fn open_routes() -> OpenApiRouter<App> {
+fn open_routes() -> OpenApiRouter<ServerState> {
     OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(auth::login))
         .routes(routes!(setup::spend))
@@ -76,7 +76,7 @@ fn open_routes() -> OpenApiRouter<App> {
 }
 
 /// What does.
-fn routes() -> OpenApiRouter<App> {
+fn routes() -> OpenApiRouter<ServerState> {
     OpenApiRouter::new()
         .routes(routes!(auth::logout))
         .routes(routes!(auth::me))
@@ -158,7 +158,7 @@ fn describe_problems(responses: &mut Responses) {
 }
 
 /// Puts all routes together.
-pub(crate) fn router(app: App) -> Router {
+pub(crate) fn router(app: ServerState) -> Router {
     let document = openapi();
     let protected = routes().layer(middleware::from_fn_with_state(app.clone(), idempotency::once));
     let (api, _) = OpenApiRouter::new().nest("/api/v1", open_routes().merge(protected)).split_for_parts();

@@ -20,7 +20,7 @@ use super::{
     refused::{Refused, sentence},
     visitor::{self, Visitor},
 };
-use crate::{app::App, problem::Problem};
+use crate::{problem::Problem, state::ServerState};
 
 /// The page.
 #[derive(Debug, Default, Template)]
@@ -42,7 +42,7 @@ pub(crate) struct Asked {
 
 /// `GET /login`: the form. A script that asks for JSON learns whether the session holds.
 pub(crate) async fn form(
-    State(app): State<App>,
+    State(app): State<ServerState>,
     origin: Origin,
     headers: HeaderMap,
     Query(asked): Query<Asked>,
@@ -72,7 +72,7 @@ pub(crate) struct Filled {
 
 /// `POST /login`: begins a session.
 pub(crate) async fn log_in(
-    State(app): State<App>,
+    State(app): State<ServerState>,
     origin: Origin,
     headers: HeaderMap,
     Form(filled): Form<Filled>,
@@ -124,7 +124,7 @@ pub(crate) struct Kept {
 }
 
 /// `GET /login/again`: the login after a form that came too late.
-pub(crate) async fn form_again(State(app): State<App>, Query(asked): Query<Kept>) -> Response {
+pub(crate) async fn form_again(State(app): State<ServerState>, Query(asked): Query<Kept>) -> Response {
     let email = asked.kept.and_then(|id| app.drafts.owner(id, app.now_us()));
     let Some(email) = email else { return go_to("/login") };
     show(&LoginPage { kept: asked.kept, email, ..LoginPage::default() })
@@ -132,7 +132,7 @@ pub(crate) async fn form_again(State(app): State<App>, Query(asked): Query<Kept>
 
 /// `POST /login/again`: the login in place, for scripts. Only the person whose page it is gets in.
 pub(crate) async fn log_in_again(
-    State(app): State<App>,
+    State(app): State<ServerState>,
     origin: Origin,
     headers: HeaderMap,
     Form(filled): Form<Filled>,
@@ -153,7 +153,7 @@ pub(crate) struct KeptPage {
 }
 
 /// `GET /login/kept`: offers the form that was kept.
-pub(crate) async fn kept(State(app): State<App>, visitor: Visitor, Query(asked): Query<Kept>) -> Response {
+pub(crate) async fn kept(State(app): State<ServerState>, visitor: Visitor, Query(asked): Query<Kept>) -> Response {
     let person = visitor.visit.person();
     match asked.kept.filter(|id| app.drafts.is_kept(*id, person, app.now_us())) {
         Some(kept) => show(&KeptPage { kept }),
@@ -163,7 +163,7 @@ pub(crate) async fn kept(State(app): State<App>, visitor: Visitor, Query(asked):
 
 /// `POST /login/kept`: carries out the form that was kept, as if it had come now.
 pub(crate) async fn carry_out(
-    State(app): State<App>,
+    State(app): State<ServerState>,
     visitor: Visitor,
     origin: Origin,
     headers: HeaderMap,
@@ -180,7 +180,11 @@ pub(crate) async fn carry_out(
 }
 
 /// `POST /logout`: ends the session, and has the browser forget what it holds of us.
-pub(crate) async fn log_out(State(app): State<App>, visitor: Visitor, headers: HeaderMap) -> Result<Response, Refused> {
+pub(crate) async fn log_out(
+    State(app): State<ServerState>,
+    visitor: Visitor,
+    headers: HeaderMap,
+) -> Result<Response, Refused> {
     sessions::log_out(&app.services, &visitor.visit).await?;
     let mut response = go_to("/login");
     if let Some(value) = cookie::clear(&headers) {

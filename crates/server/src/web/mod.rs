@@ -40,10 +40,10 @@ pub(crate) use page::asks_page;
 pub(crate) use refused::{Advice, page as refused_page};
 use visitor::Visitor;
 
-use crate::app::App;
+use crate::state::ServerState;
 
 /// Puts the pages together.
-pub(crate) fn router(app: &App) -> Router<App> {
+pub(crate) fn router(app: &ServerState) -> Router<ServerState> {
     let places = || records::router().merge(sync::router()).merge(conflicts::router());
     let pages = places()
         .route("/logout", post(login::log_out))
@@ -51,7 +51,7 @@ pub(crate) fn router(app: &App) -> Router<App> {
         .layer(middleware::from_fn_with_state(app.clone(), visitor::required));
     let repeatable: Router = places().with_state(app.clone());
     let carry_out = post(
-        move |state: State<App>,
+        move |state: State<ServerState>,
               visitor: Visitor,
               origin: Origin,
               headers: HeaderMap,

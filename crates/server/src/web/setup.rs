@@ -19,7 +19,7 @@ use super::{
     parts,
     refused::{Refused, sentence},
 };
-use crate::app::App;
+use crate::state::ServerState;
 
 /// The page.
 #[derive(Debug, Default, Template)]
@@ -46,7 +46,7 @@ pub(crate) struct Filled {
 
 /// `POST /setup`: spends the link, and logs the first owner in.
 pub(crate) async fn submit(
-    State(app): State<App>,
+    State(app): State<ServerState>,
     origin: Origin,
     headers: HeaderMap,
     Form(filled): Form<Filled>,

@@ -11,9 +11,9 @@ use vaultterm_operations::{Caller, Next as Advice, Origin, Refusal, RefusalKind,
 
 use super::{cookie, guard::FETCH_SITE, link, page, refused::Refused};
 use crate::{
-    app::App,
     drafts::{BODY_MAX, Draft},
     problem::Problem,
+    state::ServerState,
 };
 
 /// A person with a session that holds.
@@ -23,10 +23,10 @@ pub(crate) struct Visitor {
     pub(crate) visit: sessions::Visit,
 }
 
-impl FromRequestParts<App> for Visitor {
+impl FromRequestParts<ServerState> for Visitor {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, app: &ServerState) -> Result<Self, Problem> {
         if let Some(known) = parts.extensions.get::<Self>() {
             return Ok(known.clone());
         }
@@ -42,7 +42,7 @@ pub(crate) fn ended() -> Refusal {
 }
 
 /// Finds the visitor that a request's cookie belongs to.
-pub(crate) async fn find(app: &App, headers: &HeaderMap, origin: Origin) -> Result<Option<Visitor>, Refusal> {
+pub(crate) async fn find(app: &ServerState, headers: &HeaderMap, origin: Origin) -> Result<Option<Visitor>, Refusal> {
     let Some(text) = cookie::read(headers) else { return Ok(None) };
     let visit = sessions::resume(&app.services, text, origin).await?;
     Ok(visit.map(|visit| Visitor { caller: visit.caller.clone(), visit }))
@@ -50,7 +50,7 @@ pub(crate) async fn find(app: &App, headers: &HeaderMap, origin: Origin) -> Resu
 
 /// The layer around every page that needs a session. Without one, a page leads to the login and back; a form is kept
 /// until its person has logged in again; a script learns it by the status.
-pub(crate) async fn required(State(app): State<App>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn required(State(app): State<ServerState>, mut request: Request, next: Next) -> Response {
     let Some(origin) = request.extensions().get::<Origin>().cloned() else {
         return Problem::internal(&std::io::Error::other("a page outside of the gate")).into_response();
     };
@@ -76,7 +76,7 @@ fn to_login(request: &Request) -> Response {
 }
 
 /// Keeps a form whose session has ended, for the person whose session it was.
-async fn keep(app: &App, request: Request) -> Response {
+async fn keep(app: &ServerState, request: Request) -> Response {
     let owner = match cookie::read(request.headers()) {
         Some(text) => sessions::owner(&app.services, text).await,
         None => Ok(None),

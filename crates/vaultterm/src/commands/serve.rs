@@ -8,7 +8,7 @@ use std::{net::SocketAddr, time::Duration};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use vaultterm_hcv::VaultConnector;
-use vaultterm_server::{App as ServerApp, AppOptions, Opening, Server};
+use vaultterm_server::{Opening, Server, ServerSettings, ServerState};
 
 use crate::{
     app::App,
@@ -68,7 +68,7 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     let scheme = if tls.is_some() { "https" } else { "http" };
     let connector = VaultConnector::new(config.vault.clone());
     let failed = |error| Failure::local("the server cannot run").because(&error);
-    let options = AppOptions {
+    let options = ServerSettings {
         allow_plaintext_vault: config.vault.allow_plaintext,
         license: config.license.clone(),
         audit: config.audit.clone(),
@@ -76,7 +76,7 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     let known = reloads.app.clone();
     let opening = match unlocked {
         Some(unlocked) => {
-            let server = ServerApp::new(unlocked, keeper, connector, options);
+            let server = ServerState::new(unlocked, keeper, connector, options);
             known.get_or_init(|| server.clone());
             Opening::Done(Box::new(server))
         }
@@ -84,7 +84,7 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
             let again = reloads.again.clone();
             Opening::Awaited(Box::pin(async move {
                 let unlocked = sealed::unsealed(&keeper, &database, &again, refused).await;
-                let server = ServerApp::new(unlocked, keeper, connector, options);
+                let server = ServerState::new(unlocked, keeper, connector, options);
                 known.get_or_init(|| server.clone());
                 server
             }))

@@ -11,7 +11,7 @@ use vaultterm_operations::{Part, conflicts, outline};
 use vaultterm_sync::{ConflictStatus, StoredConflict};
 
 use crate::{
-    app::App,
+    state::ServerState,
     web::{
         assets,
         frame::{Frame, Here},
@@ -55,7 +55,7 @@ pub(crate) struct ListPage {
 
 /// `GET /conflicts`
 pub(crate) async fn list(
-    State(app): State<App>,
+    State(app): State<ServerState>,
     visitor: Visitor,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Refused> {

@@ -9,10 +9,10 @@ use axum::{
     routing::{get, post},
 };
 
-use crate::app::App;
+use crate::state::ServerState;
 
 /// Puts the pages of conflicts together.
-pub(crate) fn router() -> Router<App> {
+pub(crate) fn router() -> Router<ServerState> {
     Router::new()
         .route("/conflicts", get(list::list))
         .route("/conflicts/{id}", get(show::show).post(show::decide))

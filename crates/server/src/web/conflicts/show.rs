@@ -14,8 +14,8 @@ use zeroize::Zeroizing;
 
 use super::choice::{Choice, Choices, Meaning, meaning};
 use crate::{
-    app::App,
     request::Id,
+    state::ServerState,
     web::{
         assets,
         form::Pairs,
@@ -84,13 +84,13 @@ pub(crate) struct ConflictPage {
 }
 
 /// `GET /conflicts/{id}`
-pub(crate) async fn show(State(app): State<App>, visitor: Visitor, Id(id): Id) -> Result<Response, Refused> {
+pub(crate) async fn show(State(app): State<ServerState>, visitor: Visitor, Id(id): Id) -> Result<Response, Refused> {
     let found = conflicts::show(&app, &visitor.caller, id).await?;
     Ok(shown(&page(&app, &visitor, &found, &Choices::default()).await?))
 }
 
 async fn page(
-    app: &App,
+    app: &ServerState,
     visitor: &Visitor,
     stored: &StoredConflict,
     choices: &Choices,
@@ -178,7 +178,7 @@ fn row(stored: &StoredConflict, name: &str, choices: &Choices) -> Row {
 
 /// `POST /conflicts/{id}/reveal`: shows the values of all three states. The choices stay.
 pub(crate) async fn reveal(
-    State(app): State<App>,
+    State(app): State<ServerState>,
     visitor: Visitor,
     Id(id): Id,
     pairs: Pairs,
@@ -204,7 +204,7 @@ fn value(fields: Option<&SecretFields>, name: &str) -> Option<Zeroizing<String>>
 
 /// `POST /conflicts/{id}`: shows what the choices mean, or carries the decision out.
 pub(crate) async fn decide(
-    State(app): State<App>,
+    State(app): State<ServerState>,
     visitor: Visitor,
     Id(id): Id,
     pairs: Pairs,

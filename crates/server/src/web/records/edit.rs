@@ -19,8 +19,8 @@ use super::{
     show::in_order,
 };
 use crate::{
-    app::App,
     request::Id,
+    state::ServerState,
     web::{
         assets,
         form::Pairs,
@@ -95,7 +95,7 @@ pub(crate) fn kinds(chosen: RecordType) -> Vec<TypeChoice> {
 }
 
 /// `GET /records/{id}/edit`
-pub(crate) async fn form(State(app): State<App>, visitor: Visitor, Id(id): Id) -> Result<Response, Refused> {
+pub(crate) async fn form(State(app): State<ServerState>, visitor: Visitor, Id(id): Id) -> Result<Response, Refused> {
     let found = outline::for_edit(&app, &visitor.caller, id).await?;
     let frame = Frame::around(&app, &visitor, Here::Records).await?;
     Ok(show(&of(&found, frame, None)))
@@ -149,7 +149,7 @@ fn of(found: &Outline, frame: Frame, draft: Option<&Draft>) -> FormPage {
 
 /// `POST /records/{id}/edit`: shows what would change, shows the form again, or saves.
 pub(crate) async fn submit(
-    State(app): State<App>,
+    State(app): State<ServerState>,
     visitor: Visitor,
     Id(id): Id,
     pairs: Pairs,
@@ -172,7 +172,7 @@ pub(crate) async fn submit(
     }
 }
 
-async fn review(app: &App, visitor: &Visitor, id: Uuid, draft: &Draft) -> Result<Response, Refused> {
+async fn review(app: &ServerState, visitor: &Visitor, id: Uuid, draft: &Draft) -> Result<Response, Refused> {
     let json = draft.fields_json();
     let previewed = match draft.checked() {
         Ok(()) => outline::preview(app, &visitor.caller, id, draft.revision, &draft.path, &json).await,
@@ -190,7 +190,7 @@ async fn review(app: &App, visitor: &Visitor, id: Uuid, draft: &Draft) -> Result
     Ok(show(&ReviewPage::of_change(&preview, draft, frame)))
 }
 
-async fn save(app: &App, visitor: &Visitor, id: Uuid, draft: &Draft) -> Result<Response, Refused> {
+async fn save(app: &ServerState, visitor: &Visitor, id: Uuid, draft: &Draft) -> Result<Response, Refused> {
     let json = draft.fields_json();
     let changed = |is: &str, was: &str| (is != was).then(|| is.to_owned());
     let change = records::Change {
@@ -213,7 +213,13 @@ async fn save(app: &App, visitor: &Visitor, id: Uuid, draft: &Draft) -> Result<R
 }
 
 /// Shows the form again, with what was wrong. What was typed stays.
-async fn again(app: &App, visitor: &Visitor, id: Uuid, draft: &Draft, refusal: Refusal) -> Result<Response, Refused> {
+async fn again(
+    app: &ServerState,
+    visitor: &Visitor,
+    id: Uuid,
+    draft: &Draft,
+    refusal: Refusal,
+) -> Result<Response, Refused> {
     if !is_about_the_form(&refusal) {
         return Err(Refused(refusal));
     }

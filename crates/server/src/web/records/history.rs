@@ -14,8 +14,8 @@ use vaultterm_store::{CollectionRole, ConnectionSummary, RevisionInfo};
 use vaultterm_sync::RevisionOrigin;
 
 use crate::{
-    app::App,
     request::Id,
+    state::ServerState,
     web::{
         assets,
         frame::{Frame, Here},
@@ -81,7 +81,7 @@ pub(crate) struct Asked {
 
 /// `GET /records/{id}/history`
 pub(crate) async fn history(
-    State(app): State<App>,
+    State(app): State<ServerState>,
     visitor: Visitor,
     Id(id): Id,
     Query(asked): Query<Asked>,

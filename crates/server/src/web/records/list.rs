@@ -14,7 +14,7 @@ use vaultterm_sync::{CollectionId, RecordState};
 
 use super::standing;
 use crate::{
-    app::App,
+    state::ServerState,
     web::{
         assets,
         frame::{Folder, Frame, Here},
@@ -152,7 +152,7 @@ pub(crate) struct TrashPage {
 
 /// `GET /records`
 pub(crate) async fn list(
-    State(app): State<App>,
+    State(app): State<ServerState>,
     visitor: Visitor,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Refused> {
@@ -185,7 +185,7 @@ pub(crate) async fn list(
 
 /// `GET /trash`
 pub(crate) async fn trash(
-    State(app): State<App>,
+    State(app): State<ServerState>,
     visitor: Visitor,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Refused> {
@@ -205,7 +205,7 @@ pub(crate) async fn trash(
 }
 
 /// Adds the folders of the collection, and those below the folder that is shown.
-async fn with_folders(app: &App, visitor: &Visitor, mut frame: Frame, asked: &Asked) -> Result<Frame, Refused> {
+async fn with_folders(app: &ServerState, visitor: &Visitor, mut frame: Frame, asked: &Asked) -> Result<Frame, Refused> {
     let Some(id) = asked.collection() else { return Ok(frame) };
     let Some(shelf) = frame.collections.iter_mut().find(|shelf| shelf.here) else { return Ok(frame) };
     let parent = if asked.prefix.ends_with('/') { asked.prefix.as_str() } else { "" };

@@ -17,10 +17,10 @@ use axum::{
     routing::{get, post},
 };
 
-use crate::app::App;
+use crate::state::ServerState;
 
 /// Puts the pages of records together.
-pub(crate) fn router() -> Router<App> {
+pub(crate) fn router() -> Router<ServerState> {
     Router::new()
         .route("/records", get(list::list))
         .route("/trash", get(list::trash))

@@ -15,7 +15,7 @@ use super::{
     review::ReviewPage,
 };
 use crate::{
-    app::App,
+    state::ServerState,
     web::{
         form::Pairs,
         frame::{Frame, Here},
@@ -37,7 +37,7 @@ pub(crate) struct Asked {
 
 /// `GET /records/new`
 pub(crate) async fn form(
-    State(app): State<App>,
+    State(app): State<ServerState>,
     visitor: Visitor,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Refused> {
@@ -80,7 +80,11 @@ fn of(draft: &Draft, frame: Frame, changed: bool) -> FormPage {
 }
 
 /// `POST /records/new`: shows what would be saved, shows the form again, or saves.
-pub(crate) async fn submit(State(app): State<App>, visitor: Visitor, pairs: Pairs) -> Result<Response, Refused> {
+pub(crate) async fn submit(
+    State(app): State<ServerState>,
+    visitor: Visitor,
+    pairs: Pairs,
+) -> Result<Response, Refused> {
     let draft = Draft::of(&pairs);
     match Step::of(&pairs) {
         Step::Form => Ok(show(&of(&draft, Frame::around(&app, &visitor, Here::Records).await?, true))),
@@ -89,7 +93,7 @@ pub(crate) async fn submit(State(app): State<App>, visitor: Visitor, pairs: Pair
     }
 }
 
-async fn review(app: &App, visitor: &Visitor, draft: &Draft) -> Result<Response, Refused> {
+async fn review(app: &ServerState, visitor: &Visitor, draft: &Draft) -> Result<Response, Refused> {
     let Some(collection) = draft.collection else { return Err(Refused(Refusal::not_found("collection"))) };
     let json = draft.fields_json();
     let previewed = match draft.checked() {
@@ -105,7 +109,7 @@ async fn review(app: &App, visitor: &Visitor, draft: &Draft) -> Result<Response,
     }
 }
 
-async fn save(app: &App, visitor: &Visitor, draft: &Draft) -> Result<Response, Refused> {
+async fn save(app: &ServerState, visitor: &Visitor, draft: &Draft) -> Result<Response, Refused> {
     let Some(collection) = draft.collection else { return Err(Refused(Refusal::not_found("collection"))) };
     let json = draft.fields_json();
     let new = records::New {
@@ -125,13 +129,17 @@ async fn save(app: &App, visitor: &Visitor, draft: &Draft) -> Result<Response, R
 }
 
 /// `POST /collections`: makes a collection, and goes on with its first record.
-pub(crate) async fn collection(State(app): State<App>, visitor: Visitor, pairs: Pairs) -> Result<Response, Refused> {
+pub(crate) async fn collection(
+    State(app): State<ServerState>,
+    visitor: Visitor,
+    pairs: Pairs,
+) -> Result<Response, Refused> {
     let made = collections::create(&app, &visitor.caller, pairs.text("name").trim()).await?;
     Ok(go_to(&link::Query::default().with("in", made.id.0).on("/records/new")))
 }
 
 /// Shows the form again, with what was wrong. What was typed stays.
-async fn again(app: &App, visitor: &Visitor, draft: &Draft, refusal: Refusal) -> Result<Response, Refused> {
+async fn again(app: &ServerState, visitor: &Visitor, draft: &Draft, refusal: Refusal) -> Result<Response, Refused> {
     if !is_about_the_form(&refusal) {
         return Err(Refused(refusal));
     }

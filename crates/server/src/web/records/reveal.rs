@@ -17,8 +17,8 @@ use zeroize::Zeroizing;
 
 use super::show;
 use crate::{
-    app::App,
     request::Id,
+    state::ServerState,
     web::{
         form::Pairs,
         page::{asks_json, show as shown},
@@ -29,7 +29,7 @@ use crate::{
 
 /// `POST /records/{id}/reveal`
 pub(crate) async fn reveal(
-    State(app): State<App>,
+    State(app): State<ServerState>,
     visitor: Visitor,
     Id(id): Id,
     headers: HeaderMap,
@@ -48,7 +48,7 @@ pub(crate) async fn reveal(
     Ok(shown(&page))
 }
 
-async fn value(app: &App, visitor: &Visitor, id: Uuid, name: &str) -> Result<Zeroizing<String>, Refused> {
+async fn value(app: &ServerState, visitor: &Visitor, id: Uuid, name: &str) -> Result<Zeroizing<String>, Refused> {
     let names = [name.to_owned()];
     let what = TakeOut { fields: Some(&names), ..TakeOut::default() };
     let taken = records::reveal(app, &visitor.caller, id, what).await?;
@@ -61,7 +61,7 @@ async fn value(app: &App, visitor: &Visitor, id: Uuid, name: &str) -> Result<Zer
 
 /// `POST /records/{id}/otp`
 pub(crate) async fn otp(
-    State(app): State<App>,
+    State(app): State<ServerState>,
     visitor: Visitor,
     Id(id): Id,
     headers: HeaderMap,

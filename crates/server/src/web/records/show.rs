@@ -14,8 +14,8 @@ use vaultterm_store::{CollectionRole, Member};
 
 use super::standing;
 use crate::{
-    app::App,
     request::Id,
+    state::ServerState,
     web::{
         assets,
         frame::{Frame, Here},
@@ -90,7 +90,7 @@ pub(crate) struct Asked {
 
 /// `GET /records/{id}`
 pub(crate) async fn show(
-    State(app): State<App>,
+    State(app): State<ServerState>,
     visitor: Visitor,
     Id(id): Id,
     Query(asked): Query<Asked>,
@@ -105,7 +105,7 @@ pub(crate) async fn show(
 }
 
 /// Makes the page of a record, masked.
-pub(crate) async fn page(app: &App, visitor: &Visitor, id: Uuid) -> Result<ShowPage, Refused> {
+pub(crate) async fn page(app: &ServerState, visitor: &Visitor, id: Uuid) -> Result<ShowPage, Refused> {
     let found = outline::outline(app, &visitor.caller, id).await?;
     let here = if found.record.deleted_us.is_some() { Here::Trash } else { Here::Records };
     let frame = Frame::around(app, visitor, here).await?;

@@ -8,8 +8,8 @@ use vaultterm_reconcile::Mode;
 
 use super::standing::place;
 use crate::{
-    app::App,
     request::Id,
+    state::ServerState,
     web::{
         assets,
         form::Pairs,
@@ -35,7 +35,7 @@ pub(crate) struct TrashPage {
 }
 
 /// `GET /records/{id}/trash`
-pub(crate) async fn form(State(app): State<App>, visitor: Visitor, Id(id): Id) -> Result<Response, Refused> {
+pub(crate) async fn form(State(app): State<ServerState>, visitor: Visitor, Id(id): Id) -> Result<Response, Refused> {
     let found = outline::outline(&app, &visitor.caller, id).await?;
     let path = found.record.path.as_str();
     let mut consequence =
@@ -63,7 +63,7 @@ pub(crate) async fn form(State(app): State<App>, visitor: Visitor, Id(id): Id) -
 
 /// `POST /records/{id}/trash`
 pub(crate) async fn trash(
-    State(app): State<App>,
+    State(app): State<ServerState>,
     visitor: Visitor,
     Id(id): Id,
     pairs: Pairs,
@@ -75,7 +75,7 @@ pub(crate) async fn trash(
 
 /// `POST /records/{id}/restore`: an old revision as the newest, or the newest out of the trash.
 pub(crate) async fn restore(
-    State(app): State<App>,
+    State(app): State<ServerState>,
     visitor: Visitor,
     Id(id): Id,
     pairs: Pairs,

@@ -13,8 +13,8 @@ use vaultterm_sync::Run;
 
 use super::{overview::next_run, picture, words};
 use crate::{
-    app::App,
     request::Id,
+    state::ServerState,
     web::{
         assets,
         frame::{Frame, Here},
@@ -86,7 +86,7 @@ pub(crate) struct Asked {
 
 /// `GET /connections/{id}`
 pub(crate) async fn show(
-    State(app): State<App>,
+    State(app): State<ServerState>,
     visitor: Visitor,
     Id(id): Id,
     Query(asked): Query<Asked>,
@@ -94,7 +94,7 @@ pub(crate) async fn show(
     Ok(shown(&page(&app, &visitor, id, asked.cursor).await?))
 }
 
-async fn page(app: &App, visitor: &Visitor, id: Uuid, cursor: String) -> Result<ConnectionPage, Refused> {
+async fn page(app: &ServerState, visitor: &Visitor, id: Uuid, cursor: String) -> Result<ConnectionPage, Refused> {
     let seen = connections::show(app, &visitor.caller, id).await?;
     let part = Part { limit: Some(30), cursor: Some(cursor).filter(|cursor| !cursor.is_empty()) };
     let listed = runs::list(app, &visitor.caller, id, part).await?;
@@ -217,25 +217,25 @@ fn sentences(options: &Options) -> Vec<String> {
 }
 
 /// `POST /connections/{id}/plan`: looks at both sides, and shows what a run would do.
-pub(crate) async fn plan(State(app): State<App>, visitor: Visitor, Id(id): Id) -> Result<Response, Refused> {
+pub(crate) async fn plan(State(app): State<ServerState>, visitor: Visitor, Id(id): Id) -> Result<Response, Refused> {
     let planned = plans::create(&app, &visitor.caller, id).await?;
     Ok(go_to(&format!("/plans/{}", planned.plan.id.0)))
 }
 
 /// `POST /connections/{id}/pause`
-pub(crate) async fn pause(State(app): State<App>, visitor: Visitor, Id(id): Id) -> Result<Response, Refused> {
+pub(crate) async fn pause(State(app): State<ServerState>, visitor: Visitor, Id(id): Id) -> Result<Response, Refused> {
     connections::set_paused(&app, &visitor.caller, id, true).await?;
     Ok(go_to(&link::connection(id)))
 }
 
 /// `POST /connections/{id}/resume`
-pub(crate) async fn resume(State(app): State<App>, visitor: Visitor, Id(id): Id) -> Result<Response, Refused> {
+pub(crate) async fn resume(State(app): State<ServerState>, visitor: Visitor, Id(id): Id) -> Result<Response, Refused> {
     connections::set_paused(&app, &visitor.caller, id, false).await?;
     Ok(go_to(&link::connection(id)))
 }
 
 /// `POST /connections/{id}/test`: checks everything that a run needs, and shows what came of it.
-pub(crate) async fn test(State(app): State<App>, visitor: Visitor, Id(id): Id) -> Result<Response, Refused> {
+pub(crate) async fn test(State(app): State<ServerState>, visitor: Visitor, Id(id): Id) -> Result<Response, Refused> {
     let report = connections::test(&app, &visitor.caller, id).await?;
     let mut page = page(&app, &visitor, id, String::new()).await?;
     page.told = match report.ok {

@@ -12,10 +12,10 @@ use axum::{
     routing::{get, post},
 };
 
-use crate::app::App;
+use crate::state::ServerState;
 
 /// Puts the pages together.
-pub(crate) fn router() -> Router<App> {
+pub(crate) fn router() -> Router<ServerState> {
     Router::new()
         .route("/", get(overview::overview))
         .route("/connections/{id}", get(connection::show))

@@ -11,7 +11,7 @@ use super::{
     words,
 };
 use crate::{
-    app::App,
+    state::ServerState,
     web::{
         assets,
         frame::{Frame, Here},
@@ -57,7 +57,7 @@ pub(crate) struct OverviewPage {
 }
 
 /// `GET /`
-pub(crate) async fn overview(State(app): State<App>, visitor: Visitor) -> Result<Response, Refused> {
+pub(crate) async fn overview(State(app): State<ServerState>, visitor: Visitor) -> Result<Response, Refused> {
     let part = Part { limit: Some(CARDS), cursor: None };
     let found = connections::list(&app, &visitor.caller, part).await?;
     let now_us = app.now_us();

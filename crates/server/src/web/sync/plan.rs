@@ -10,8 +10,8 @@ use vaultterm_reconcile::{Action, Halt, Skip, SkipKind, Step};
 
 use super::words;
 use crate::{
-    app::App,
     request::Id,
+    state::ServerState,
     web::{
         assets,
         form::Pairs,
@@ -78,7 +78,7 @@ pub(crate) struct PlanPage {
 }
 
 /// `GET /plans/{id}`
-pub(crate) async fn show(State(app): State<App>, visitor: Visitor, Id(id): Id) -> Result<Response, Refused> {
+pub(crate) async fn show(State(app): State<ServerState>, visitor: Visitor, Id(id): Id) -> Result<Response, Refused> {
     let found = plans::show(&app, &visitor.caller, id).await?;
     let seen = connections::show(&app, &visitor.caller, found.plan.connection_id.0).await?;
     let frame = Frame::around(&app, &visitor, Here::Overview).await?;
@@ -207,7 +207,7 @@ fn halt(halt: &Halt) -> HaltRow {
 
 /// `POST /plans/{id}/apply`: starts the run that carries the plan out, exactly as shown.
 pub(crate) async fn apply(
-    State(app): State<App>,
+    State(app): State<ServerState>,
     visitor: Visitor,
     Id(id): Id,
     pairs: Pairs,

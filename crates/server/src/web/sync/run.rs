@@ -23,8 +23,8 @@ use vaultterm_sync::{Phase, RunState};
 
 use super::words;
 use crate::{
-    app::App,
     request::Id,
+    state::ServerState,
     web::{
         assets,
         frame::{Frame, Here},
@@ -69,7 +69,7 @@ pub(crate) struct RunPage {
 }
 
 /// `GET /runs/{id}`
-pub(crate) async fn show(State(app): State<App>, visitor: Visitor, Id(id): Id) -> Result<Response, Refused> {
+pub(crate) async fn show(State(app): State<ServerState>, visitor: Visitor, Id(id): Id) -> Result<Response, Refused> {
     let run = runs::show(&app, &visitor.caller, id).await?;
     let seen = connections::show(&app, &visitor.caller, run.connection_id.0).await?;
     let frame = Frame::around(&app, &visitor, Here::Overview).await?;
@@ -105,7 +105,7 @@ pub(crate) struct Asked {
 
 /// `GET /runs/{id}/events`: what the run tells, as a stream of events in the words of the page.
 pub(crate) async fn events(
-    State(app): State<App>,
+    State(app): State<ServerState>,
     visitor: Visitor,
     Id(id): Id,
     Query(asked): Query<Asked>,
@@ -141,7 +141,7 @@ fn phase_words(phase: Phase) -> &'static str {
 }
 
 /// `POST /runs/{id}/cancel`: asks the run to stop at its next step.
-pub(crate) async fn cancel(State(app): State<App>, visitor: Visitor, Id(id): Id) -> Result<Response, Refused> {
+pub(crate) async fn cancel(State(app): State<ServerState>, visitor: Visitor, Id(id): Id) -> Result<Response, Refused> {
     runs::cancel(&app, &visitor.caller, id).await?;
     Ok(go_to(&format!("/runs/{id}")))
 }

@@ -7,7 +7,7 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::Notify,
 };
-use vaultterm_server::{App as ServerApp, TlsPem, TlsReload};
+use vaultterm_server::{ServerState, TlsPem, TlsReload};
 
 use crate::{
     failure::Failure,
@@ -23,7 +23,7 @@ pub(super) struct Reloads {
     /// The certificate, if the server uses TLS.
     pub(super) tls: Arc<OnceLock<TlsReload>>,
     /// The server, after its keys are open.
-    pub(super) app: Arc<OnceLock<ServerApp>>,
+    pub(super) app: Arc<OnceLock<ServerState>>,
 }
 
 /// Listens for SIGHUP, which would otherwise end the process.

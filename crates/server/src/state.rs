@@ -12,13 +12,13 @@ use crate::drafts::Drafts;
 
 /// The state of the server: what operations work with, and what only pages need. Cheap to clone.
 #[derive(Clone)]
-pub struct App {
+pub struct ServerState {
     pub(crate) services: Services,
     /// Forms that wait for their person to log in again.
     pub(crate) drafts: Arc<Drafts>,
 }
 
-impl App {
+impl ServerState {
     /// Puts the server together, of an unlocked database and the keeper of its root key. Hashes one password, so takes
     /// a moment.
     #[must_use]
@@ -39,7 +39,7 @@ impl App {
 }
 
 /// A page passes `&app` to operations.
-impl Deref for App {
+impl Deref for ServerState {
     type Target = Services;
 
     fn deref(&self) -> &Services {
@@ -47,8 +47,8 @@ impl Deref for App {
     }
 }
 
-impl FromRef<App> for Services {
-    fn from_ref(app: &App) -> Self {
+impl FromRef<ServerState> for Services {
+    fn from_ref(app: &ServerState) -> Self {
         app.services.clone()
     }
 }
