@@ -9,7 +9,7 @@ use reqwest::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use vaultterm_reconcile::{
-    Annotation, OlderVersion, OlderVersions, RecordId, RemoteEntry, RemoteHead, RemoteSight, RemoteStamp, SecretPath,
+    OlderVersion, OlderVersions, RecordId, RemoteEntry, RemoteHead, RemoteSight, RemoteStamp, SecretPath, SeenMark,
     UnixNanos, Version,
 };
 use vaultterm_sealing::SecretFields;
@@ -97,8 +97,8 @@ impl KeyMetadata<'_> {
             }
             _ => None,
         };
-        let annotation = annotation(self.custom_metadata.as_ref());
-        Seen { sight: RemoteSight::Seen(RemoteEntry { head, annotation, older: self.older(now) }), doubtful }
+        let mark = mark(self.custom_metadata.as_ref());
+        Seen { sight: RemoteSight::Seen(RemoteEntry { head, mark, older: self.older(now) }), doubtful }
     }
 
     /// Returns the readable versions below the newest. A version whose times make no sense counts as
@@ -149,12 +149,12 @@ const TYPE: &str = "vaultterm-type";
 const RUN: &str = "vaultterm-run";
 
 /// Reads the marks that name the manager of a secret.
-fn annotation(custom_metadata: Option<&BTreeMap<String, String>>) -> Annotation {
+fn mark(custom_metadata: Option<&BTreeMap<String, String>>) -> SeenMark {
     let told = |key: &str| custom_metadata.and_then(|metadata| metadata.get(key));
     if told(MANAGED_BY).is_none_or(|manager| manager != OURS) {
-        return Annotation::default();
+        return SeenMark::default();
     }
-    Annotation {
+    SeenMark {
         instance: told(INSTANCE).cloned(),
         record_id: told(RECORD).and_then(|id| id.parse().ok()).map(RecordId),
         record_type: told(TYPE).and_then(|name| name.parse().ok()),
@@ -234,7 +234,7 @@ pub(crate) fn read_version(
     Ok(Some(SecretRead {
         fields: SecretFields::from_trusted(secret.data.unwrap_or_default()),
         version_created: created(request, &secret.metadata.created_time)?,
-        annotation: annotation(secret.metadata.custom_metadata.as_ref()),
+        mark: mark(secret.metadata.custom_metadata.as_ref()),
     }))
 }
 
@@ -306,7 +306,7 @@ pub(crate) fn read_write(
 
 /// Returns the request that marks a secret as managed by VaultTerm, or as touched by a run. Other keys of
 /// `custom_metadata` stay as they are.
-pub(crate) fn annotate_request(scope: &Scope, path: &SecretPath, instance: &str, mark: &Mark) -> Request {
+pub(crate) fn mark_request(scope: &Scope, path: &SecretPath, instance: &str, mark: &Mark) -> Request {
     #[derive(Serialize)]
     struct Patch<'a> {
         custom_metadata: BTreeMap<&'a str, &'a str>,

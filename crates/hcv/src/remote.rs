@@ -177,8 +177,8 @@ impl Remote for VaultRemote {
         kv2::read_write(&request, &answer, cas, self.scope.mount())
     }
 
-    async fn annotate(&self, path: &SecretPath, mark: &Mark) -> Result<(), RemoteFault> {
-        let request = kv2::annotate_request(&self.scope, path, &self.instance, mark);
+    async fn mark(&self, path: &SecretPath, mark: &Mark) -> Result<(), RemoteFault> {
+        let request = kv2::mark_request(&self.scope, path, &self.instance, mark);
         let answer = self.session.call(&request).await?;
         if answer.status == StatusCode::NOT_FOUND {
             return Err(kv2::vanished(&request, &answer, self.scope.mount()));

@@ -41,7 +41,7 @@ async fn changes(remote: &VaultRemote) -> Vec<(&'static str, RemoteFault)> {
 }
 
 async fn mark(remote: &VaultRemote) -> Result<(), RemoteFault> {
-    remote.annotate(&path("there"), &a_mark()).await
+    remote.mark(&path("there"), &a_mark()).await
 }
 
 macro_rules! answer {

@@ -300,7 +300,7 @@ async fn every_kind_of_request_survives_the_end_of_its_token() {
     revoke_all(&world.server).await;
     remote.write(&path("a"), &fields("1"), Version::NONE).await.expect("written");
     revoke_all(&world.server).await;
-    remote.annotate(&path("a"), &a_mark()).await.expect("marked");
+    remote.mark(&path("a"), &a_mark()).await.expect("marked");
     revoke_all(&world.server).await;
     assert!(matches!(remote.look(&path("a")).await.expect("seen"), RemoteSight::Seen(_)));
     revoke_all(&world.server).await;

@@ -80,7 +80,7 @@ async fn everything(world: &World, mode: Mode) -> Result<(), RemoteFault> {
     if mode != Mode::Pull {
         remote.write(&path("new"), &fields("1"), Version::NONE).await.expect("created");
         remote.write(&path("new"), &fields("2"), Version(1)).await.expect("updated");
-        remote.annotate(&path("new"), &a_mark()).await.expect("marked");
+        remote.mark(&path("new"), &a_mark()).await.expect("marked");
         remote.delete(&path("new"), Version(2)).await.expect("deleted");
     }
     remote.close().await
@@ -262,7 +262,7 @@ async fn use_of(grant: &Grant, remote: &VaultRemote) -> Result<(), RemoteFault> 
     } else if grant.is("update", "delete") {
         remote.delete(&there, Version(1)).await.map(drop)
     } else if grant.is("patch", "metadata") {
-        remote.annotate(&there, &a_mark()).await
+        remote.mark(&there, &a_mark()).await
     } else if grant.is("read", "metadata") {
         // An unreadable sight is an answer with a reason. It never counts as deleted.
         match remote.look(&there).await? {

@@ -200,7 +200,7 @@ impl<'a> Case<'a> {
     pub(crate) fn create_local(&self, reason: Reason) -> Verdict {
         let action = Action::CreateLocal {
             restores: self.facts.trashed.map(|entry| entry.record_id),
-            record_type: self.facts.remote.and_then(|entry| entry.annotation.record_type),
+            record_type: self.facts.remote.and_then(|entry| entry.mark.record_type),
         };
         // The new record has its own id. A record that comes out of the trash keeps its id.
         let comes_back = self.facts.trashed.map(|entry| entry.record_id);
@@ -297,19 +297,19 @@ impl<'a> Case<'a> {
     }
 
     pub(crate) fn is_ours(&self) -> bool {
-        self.facts.remote.and_then(|entry| entry.annotation.instance.as_deref()) == Some(&self.options.instance)
+        self.facts.remote.and_then(|entry| entry.mark.instance.as_deref()) == Some(&self.options.instance)
     }
 
     /// Returns the record that the mark of the secret names.
     fn marked_record(&self) -> Option<RecordId> {
-        self.facts.remote.and_then(|entry| entry.annotation.record_id)
+        self.facts.remote.and_then(|entry| entry.mark.record_id)
     }
 
     /// Returns whether the mark of a live secret is missing, or names a type other than `incoming` (or that
     /// of the record), or names another record that was renamed or went to the trash.
     pub(crate) fn needs_mark(&self, incoming: Option<RecordType>) -> bool {
         let wanted = incoming.or(self.facts.local.map(|entry| entry.record_type));
-        let marked = self.facts.remote.and_then(|entry| entry.annotation.record_type);
+        let marked = self.facts.remote.and_then(|entry| entry.mark.record_type);
         let names_another = self.facts.local.is_some_and(|entry| self.marked_record() != Some(entry.record_id));
         self.marks() && (!self.is_ours() || marked != wanted || names_another)
     }
@@ -329,7 +329,7 @@ impl<'a> Case<'a> {
     /// record keeps its type, because a person chose it. A pull never writes marks, so there the existing
     /// mark counts, whatever the base says.
     pub(crate) fn incoming_type(&self) -> Option<RecordType> {
-        let marked = self.facts.remote?.annotation.record_type?;
+        let marked = self.facts.remote?.mark.record_type?;
         let local = self.facts.local?.record_type;
         let counts = self.options.mode == Mode::Pull || self.facts.base.is_some_and(|base| marked != base.record_type);
         (self.listens_to_types() && marked != local && counts && !self.types_collide()).then_some(marked)
@@ -338,7 +338,7 @@ impl<'a> Case<'a> {
     /// Returns whether both sides changed the type to different ones.
     pub(crate) fn types_collide(&self) -> bool {
         let (Some(base), Some(local), Some(marked)) =
-            (self.facts.base, self.facts.local, self.facts.remote.and_then(|entry| entry.annotation.record_type))
+            (self.facts.base, self.facts.local, self.facts.remote.and_then(|entry| entry.mark.record_type))
         else {
             return false;
         };

@@ -132,7 +132,7 @@ impl<'a> Facts<'a> {
         options.mode != Mode::Pull
             && self
                 .remote
-                .and_then(|entry| entry.annotation.instance.as_deref())
+                .and_then(|entry| entry.mark.instance.as_deref())
                 .is_some_and(|instance| instance != options.instance)
     }
 

@@ -118,7 +118,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::{Annotation, Link, OlderVersion, OlderVersions, RecordId, RecordType, RemoteHead, Revision, UnixNanos};
+    use crate::{Link, OlderVersion, OlderVersions, RecordId, RecordType, RemoteHead, Revision, SeenMark, UnixNanos};
 
     fn stamp(version: u64) -> RemoteStamp {
         let created = i64::try_from(version).expect("small");
@@ -133,7 +133,7 @@ mod tests {
     fn key(oldest: u64, newest: u64, max: u64) -> RemoteEntry {
         RemoteEntry {
             head: RemoteHead::Live { stamp: stamp(newest), expires: None },
-            annotation: Annotation::default(),
+            mark: SeenMark::default(),
             older: OlderVersions { live: (oldest..newest).map(older).collect(), max },
         }
     }

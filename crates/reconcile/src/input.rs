@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    AcceptedContents, Annotation, BaseEntry, Content, HaltKind, LocalSnapshot, Mode, Options, RemoteEntry, RemoteSight,
-    RemoteSnapshot, RunMark, SecretPath,
+    AcceptedContents, BaseEntry, Content, HaltKind, LocalSnapshot, Mode, Options, RemoteEntry, RemoteSight,
+    RemoteSnapshot, RunMark, SecretPath, SeenMark,
 };
 
 /// The complete input of a plan.
@@ -51,7 +51,7 @@ impl Input<'_> {
         let marks = self.remote.sights.iter().filter_map(|(path, sight)| match sight {
             // A secret without an instance may carry a run number too: a run leaves its number at what it
             // deletes.
-            RemoteSight::Seen(RemoteEntry { annotation: Annotation { instance, run, .. }, .. })
+            RemoteSight::Seen(RemoteEntry { mark: SeenMark { instance, run, .. }, .. })
                 if instance.as_ref().is_none_or(|instance| *instance == self.options.instance) =>
             {
                 run.filter(|mark| mark.connection == self.newest_run.connection).map(|mark| (mark.number, path))

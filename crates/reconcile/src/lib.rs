@@ -59,8 +59,8 @@ pub use record_type::{Group, RecordType};
 pub use resolution::{Choice, NotResolvable, Resolving, resolution};
 pub use run_mark::{NoRunMark, RunMark};
 pub use snapshot::{
-    Annotation, LocalEntry, LocalSnapshot, OlderVersion, OlderVersions, RecordId, RemoteEntry, RemoteHead, RemoteSight,
-    RemoteSnapshot,
+    LocalEntry, LocalSnapshot, OlderVersion, OlderVersions, RecordId, RemoteEntry, RemoteHead, RemoteSight,
+    RemoteSnapshot, SeenMark,
 };
 pub use stamp::{RemoteStamp, Revision, UnixNanos, Version};
 pub use visible::{is_invisible, visible};

@@ -34,7 +34,7 @@ pub struct LocalSnapshot {
 
 /// What `custom_metadata` of a secret says about its manager.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Annotation {
+pub struct SeenMark {
     /// `vaultterm-instance`, if the secret is marked as managed by a VaultTerm.
     pub instance: Option<String>,
     /// `vaultterm-record`.
@@ -106,7 +106,7 @@ pub struct RemoteEntry {
     /// The newest version.
     pub head: RemoteHead,
     /// The manager of the secret.
-    pub annotation: Annotation,
+    pub mark: SeenMark,
     /// The older versions. A write may evict some of them.
     pub older: OlderVersions,
 }

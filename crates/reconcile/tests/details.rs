@@ -91,7 +91,7 @@ fn a_plan_says_which_run_wrote_last() {
     let mut world = in_step();
     world.newest_run = 9;
     assert_eq!(world.plan_all(&both_ways()).newest_run_seen, 0);
-    world.keys.get_mut(&path("p")).unwrap().annotation.run = Some(run_mark(7));
+    world.keys.get_mut(&path("p")).unwrap().mark.run = Some(run_mark(7));
     assert_eq!(world.plan_all(&both_ways()).newest_run_seen, 7);
 }
 

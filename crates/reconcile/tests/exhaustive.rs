@@ -10,9 +10,8 @@ mod world;
 use std::collections::BTreeSet;
 
 use vaultterm_reconcile::{
-    Accepted, Action, Annotation, BaseEntry, Content, DeletionPolicy, DriftPolicy, ExpiryPolicy, HaltKind,
-    InitialPolicy, Link, MergePolicy, Mode, Options, Plan, RecordType, RemoteHead, RemoteStamp, Revision, UnixNanos,
-    Version,
+    Accepted, Action, BaseEntry, Content, DeletionPolicy, DriftPolicy, ExpiryPolicy, HaltKind, InitialPolicy, Link,
+    MergePolicy, Mode, Options, Plan, RecordType, RemoteHead, RemoteStamp, Revision, SeenMark, UnixNanos, Version,
 };
 use world::{ELSEWHERE, HERE, Key, Veil, World, content, id, path};
 
@@ -116,15 +115,15 @@ fn remotes() -> Vec<Remote> {
     ]
 }
 
-fn annotations() -> Vec<Annotation> {
-    let of = |instance: &str, record_type| Annotation {
+fn marks() -> Vec<SeenMark> {
+    let of = |instance: &str, record_type| SeenMark {
         instance: Some(instance.to_owned()),
         record_id: Some(id(1)),
         record_type: Some(record_type),
         run: None,
     };
     vec![
-        Annotation::default(),
+        SeenMark::default(),
         of(HERE, RecordType::KeyValue),
         of(HERE, RecordType::ApiKey),
         of(ELSEWHERE, RecordType::KeyValue),
@@ -137,7 +136,7 @@ fn worlds() -> Vec<World> {
     for base in bases() {
         for local in LOCALS {
             for (head, value, veil) in remotes() {
-                for annotation in annotations() {
+                for mark in marks() {
                     let mut world = World { clock: 1_000, ..World::default() };
                     set_local(&mut world, local);
                     // A base names a record whose history contains its revision.
@@ -159,7 +158,7 @@ fn worlds() -> Vec<World> {
                         world.base.insert(at.clone(), entry);
                     }
                     if let Some(head) = head {
-                        let key = Key { head, content: value.map(|(a, b)| content(a, b)), annotation };
+                        let key = Key { head, content: value.map(|(a, b)| content(a, b)), mark };
                         world.keys.insert(at.clone(), key);
                     }
                     if let Some(veil) = veil {
@@ -240,7 +239,7 @@ fn accepted_worlds() -> Vec<World> {
     for (agreed, mode, reopened) in pull.into_iter().chain(push) {
         for local in LOCALS_SINCE {
             for (head, value, veil) in remotes_since() {
-                for annotation in annotations() {
+                for mark in marks() {
                     let mut world = World { clock: 1_000, ..World::default() };
                     world.add(id(1), &at, RecordType::KeyValue, content(0, 0));
                     let [(mine, _), (theirs, _)] = ACCEPTED;
@@ -267,7 +266,7 @@ fn accepted_worlds() -> Vec<World> {
                     world.base.insert(at.clone(), entry);
                     set_local_since(&mut world, local);
                     if let Some(head) = head {
-                        let key = Key { head, content: value.map(|(a, b)| content(a, b)), annotation };
+                        let key = Key { head, content: value.map(|(a, b)| content(a, b)), mark };
                         world.keys.insert(at.clone(), key);
                     }
                     world.veils.extend(veil.map(|veil| (at.clone(), veil)));
@@ -378,7 +377,7 @@ fn both_stand(world: &World, options: &Options) -> Option<(Content, Content)> {
     let local = world.local().live.get(&path("p")).map(|entry| world.records[&entry.record_id].content().clone())?;
     let key = world.keys.get(&path("p")).filter(|_| world.veils.is_empty())?;
     let RemoteHead::Live { stamp, .. } = key.head else { return None };
-    let foreign = options.mode != Mode::Pull && key.annotation.instance.as_deref() == Some(ELSEWHERE);
+    let foreign = options.mode != Mode::Pull && key.mark.instance.as_deref() == Some(ELSEWHERE);
     (!foreign && stamp != stamp_of_rewound()).then(|| (local, key.content.clone().unwrap()))
 }
 

@@ -176,7 +176,7 @@ fn a_merge_that_leaves_no_field_is_refused() {
 }
 
 #[test]
-fn without_annotations_a_decision_marks_nothing() {
+fn without_marks_a_decision_marks_nothing() {
     let options = Options { annotate: false, ..Options::defaults(Mode::Bidirectional, HERE) };
     let steps = decide(&conflict(LOCAL, REMOTE), &options, &Choice::KeepLocal).unwrap();
     assert!(!steps[0].annotate);

@@ -222,7 +222,7 @@ section! { moves, "Moves", "bidirectional",
     renamed_onto_a_deleted_head                 []
         "p | a=1 | renamed to q | same | moved to q"
         "q | -   | p's record   | deleted | move_remote cas=1 from p v2, mark";
-    renamed_without_annotations                 ["annotate=false"]
+    renamed_without_marks                       ["annotate=false"]
         "p | a=1 | renamed to q | same | moved to q"
         "q | -   | p's record   | -    | move_remote cas=0 from p v2";
     renamed_from_what_another_installation_took []

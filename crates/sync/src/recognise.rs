@@ -108,7 +108,7 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
         remote: &RemoteEntry,
     ) -> Option<Candidates> {
         let RemoteHead::Live { stamp, .. } = remote.head else { return None };
-        let ours = remote.annotation.instance.as_ref().is_some_and(|found| *found == self.connection.options.instance);
+        let ours = remote.mark.instance.as_ref().is_some_and(|found| *found == self.connection.options.instance);
         let (record_id, since) = match base {
             // With other key metadata, or with a lower number, the secret does not follow the base.
             Some(base) => {
@@ -117,7 +117,7 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
                 (follows && base.link == Link::Linked).then_some((base.record_id, base.local_revision().0))?
             }
             // A secret without a base belongs to another writer, unless its mark names exactly this record.
-            None if ours => (remote.annotation.record_id?, 0),
+            None if ours => (remote.mark.record_id?, 0),
             None => return None,
         };
         let (entry, here) = find(local, path, record_id)?;

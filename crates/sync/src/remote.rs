@@ -7,8 +7,8 @@
 use std::future::Future;
 
 use vaultterm_reconcile::{
-    Annotation, RecordId, RecordType, RemoteSight, RemoteSnapshot, RemoteStamp, RunMark, SecretPath, UnixNanos,
-    Version, names,
+    RecordId, RecordType, RemoteSight, RemoteSnapshot, RemoteStamp, RunMark, SecretPath, SeenMark, UnixNanos, Version,
+    names,
 };
 use vaultterm_sealing::{SecretFields, SecretText};
 
@@ -113,7 +113,7 @@ pub trait Remote: Send + Sync {
     ///
     /// # Errors
     /// [`RemoteFault`].
-    fn annotate(&self, path: &SecretPath, mark: &Mark) -> impl Future<Output = Result<(), RemoteFault>> + Send;
+    fn mark(&self, path: &SecretPath, mark: &Mark) -> impl Future<Output = Result<(), RemoteFault>> + Send;
 
     /// Soft-deletes exactly one version. A version that is written meanwhile stays alive.
     ///
@@ -169,7 +169,7 @@ pub struct SecretRead {
     /// `created_time` of the version. It is compared with the planned stamp.
     pub version_created: UnixNanos,
     /// The manager of the secret, from `custom_metadata`.
-    pub annotation: Annotation,
+    pub mark: SeenMark,
 }
 
 /// The result of a write.

@@ -318,7 +318,7 @@ impl Deciding<'_> {
             }
         };
         let remote_type = match sight {
-            RemoteSight::Seen(entry) => entry.annotation.record_type,
+            RemoteSight::Seen(entry) => entry.mark.record_type,
             RemoteSight::Unreadable(_) | RemoteSight::ProvenAbsent => None,
         };
         let local_type = local.live.get(path).map(|entry| entry.record_type);

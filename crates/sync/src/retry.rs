@@ -217,8 +217,8 @@ impl<'a, R: Remote, K: Clock> Calls<'a, R, K> {
         self.call(Effect::Once, || self.remote.write(path, fields, cas)).await
     }
 
-    pub(crate) async fn annotate(&self, path: &SecretPath, mark: &Mark) -> Result<(), CallError> {
-        self.call(Effect::Idempotent, || self.remote.annotate(path, mark)).await
+    pub(crate) async fn mark(&self, path: &SecretPath, mark: &Mark) -> Result<(), CallError> {
+        self.call(Effect::Idempotent, || self.remote.mark(path, mark)).await
     }
 
     pub(crate) async fn delete(&self, path: &SecretPath, version: Version) -> Result<Option<String>, CallError> {

@@ -193,7 +193,7 @@ pub(crate) fn replaced(recorded: &RemoteIdentity, found: &RemoteIdentity) -> Opt
 
 #[cfg(test)]
 mod tests {
-    use vaultterm_reconcile::{Annotation, FieldDigest, UnixNanos, Version};
+    use vaultterm_reconcile::{FieldDigest, SeenMark, UnixNanos, Version};
     use vaultterm_sealing::SecretFields;
 
     use super::*;
@@ -230,8 +230,8 @@ mod tests {
     }
 
     fn read() -> SecretRead {
-        let (version_created, annotation) = (UnixNanos(1), Annotation::default());
-        SecretRead { fields: SecretFields::new(), version_created, annotation }
+        let (version_created, mark) = (UnixNanos(1), SeenMark::default());
+        SecretRead { fields: SecretFields::new(), version_created, mark }
     }
 
     fn stamp() -> RemoteStamp {

@@ -69,7 +69,7 @@ fn a_run_without_a_license_looks_and_then_writes_and_forgets_nothing() {
         assert!(detail.contains(WHY) && detail.contains("vaultterm license install"), "{detail}");
         assert_eq!(everything(&world), before);
         let asked: BTreeSet<_> = world.kv.take_log().into_iter().map(|request| request.operation).collect();
-        for write in [Operation::Write, Operation::Annotate, Operation::Delete] {
+        for write in [Operation::Write, Operation::Mark, Operation::Delete] {
             assert!(!asked.contains(&write), "{asked:?}");
         }
         assert!(asked.contains(&Operation::Observe));

@@ -16,7 +16,7 @@ pub enum Operation {
     Config,
     Read,
     Write,
-    Annotate,
+    Mark,
     Delete,
     Close,
 }

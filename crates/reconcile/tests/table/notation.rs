@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use vaultterm_reconcile::{
-    Accepted, Action, Annotation, BaseEntry, Content, FieldDigest, HaltKind, Inquiries, Link, Mode, Options, Plan,
-    RecordId, RecordType, RemoteHead, RemoteStamp, Revision, RunMark, SecretPath, Side, UnixNanos, Version,
+    Accepted, Action, BaseEntry, Content, FieldDigest, HaltKind, Inquiries, Link, Mode, Options, Plan, RecordId,
+    RecordType, RemoteHead, RemoteStamp, Revision, RunMark, SecretPath, SeenMark, Side, UnixNanos, Version,
 };
 
 use crate::world::{ELSEWHERE, HERE, Key, Veil, World, id, path, run_mark};
@@ -319,18 +319,18 @@ impl Site<'_> {
     fn set_secret(&mut self, text: &str, base: Option<(RecordType, Content)>) {
         let (text, note) = noted(text);
         let marks = self.options.annotate && self.options.mode != Mode::Pull;
-        let of = |instance: &str, record_type| Annotation {
+        let of = |instance: &str, record_type| SeenMark {
             instance: Some(instance.to_owned()),
             record_id: Some(self.record),
             record_type: Some(record_type),
             run: self.run,
         };
-        let annotation = match (note, &base) {
+        let mark = match (note, &base) {
             ("marked elsewhere", _) => of(ELSEWHERE, RecordType::KeyValue),
             (note, _) if note.starts_with("marked ") => of(HERE, kind(&note["marked ".len()..])),
-            ("unmarked", _) | (_, None) => Annotation::default(),
+            ("unmarked", _) | (_, None) => SeenMark::default(),
             (_, Some((record_type, _))) if marks => of(HERE, *record_type),
-            _ => Annotation::default(),
+            _ => SeenMark::default(),
         };
         let expires = (note == "expires").then_some(EXPIRY);
         let (head, content) = if let Some((_, content)) = base {
@@ -364,7 +364,7 @@ impl Site<'_> {
                 new => live(stamp(9, 1, 9), expires, new),
             }
         };
-        self.world.keys.insert(self.at.clone(), Key { head, content, annotation });
+        self.world.keys.insert(self.at.clone(), Key { head, content, mark });
     }
 }
 

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 use vaultterm_reconcile::{
-    Accepted, AcceptedContents, Action, Annotation, BaseEntry, Content, FieldDigest, HaltKind, Input, Inquiries, Link,
-    LocalEntry, LocalSnapshot, Mode, OlderVersions, Options, Plan, RecordId, RecordType, RemoteEntry, RemoteHead,
-    RemoteSight, RemoteSnapshot, RemoteStamp, Revision, RunMark, SecretPath, Side, Step, UnixNanos, Version, inquiries,
+    Accepted, AcceptedContents, Action, BaseEntry, Content, FieldDigest, HaltKind, Input, Inquiries, Link, LocalEntry,
+    LocalSnapshot, Mode, OlderVersions, Options, Plan, RecordId, RecordType, RemoteEntry, RemoteHead, RemoteSight,
+    RemoteSnapshot, RemoteStamp, Revision, RunMark, SecretPath, SeenMark, Side, Step, UnixNanos, Version, inquiries,
     lint, plan,
 };
 
@@ -41,7 +41,7 @@ impl Record {
 pub struct Key {
     pub head: RemoteHead,
     pub content: Option<Content>,
-    pub annotation: Annotation,
+    pub mark: SeenMark,
 }
 
 /// The ways in which an existing key can be hidden from a run.
@@ -117,7 +117,7 @@ impl World {
                 (None, None) => RemoteSight::ProvenAbsent,
                 (None, Some(key)) => RemoteSight::Seen(RemoteEntry {
                     head: key.head,
-                    annotation: key.annotation.clone(),
+                    mark: key.mark.clone(),
                     older: OlderVersions::default(),
                 }),
             };
@@ -276,7 +276,7 @@ impl World {
                 Action::CreateLocal { restores, .. } => restores.unwrap_or(id(999)),
                 _ => id(999),
             };
-            self.keys.get_mut(at).unwrap().annotation = Annotation {
+            self.keys.get_mut(at).unwrap().mark = SeenMark {
                 instance: Some(options.instance.clone()),
                 record_id: Some(entry.as_ref().map_or(drawn, |entry| entry.record_id)),
                 record_type: Some(entry.map_or(RecordType::KeyValue, |entry| entry.record_type)),
@@ -411,8 +411,8 @@ impl World {
         };
         self.erased.extend(before.as_ref().and_then(|key| key.content.clone()));
         let stamp = RemoteStamp { key_created, version: cas.next(), version_created: now };
-        let annotation = before.map(|key| key.annotation).unwrap_or_default();
-        let key = Key { head: RemoteHead::Live { stamp, expires: None }, content: Some(content), annotation };
+        let mark = before.map(|key| key.mark).unwrap_or_default();
+        let key = Key { head: RemoteHead::Live { stamp, expires: None }, content: Some(content), mark };
         self.keys.insert(path.clone(), key);
     }
 

@@ -40,7 +40,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         let (stamp, _) = planned_version(step)?;
         let read = self.session.remote_fields(from, &stamp).await?;
         let inferred = || RecordType::infer(read.fields.names());
-        let record_type = read.annotation.record_type.unwrap_or_else(inferred);
+        let record_type = read.mark.record_type.unwrap_or_else(inferred);
         let record_id = self.draw_record_id();
         self.record(Outcome {
             local: LocalChange::Create { record_id, record_type, fields: read.fields },

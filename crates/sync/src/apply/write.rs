@@ -1,7 +1,7 @@
 //! Writes to the remote side: creates, updates, overwrites and merges.
 //!
 //! **If the run is cut off between the write and its record**, the next run sees both sides changed and
-//! equal, and adopts them, without a conflict and without a second version. The mark (annotation) is set
+//! equal, and adopts them, without a conflict and without a second version. The mark is set
 //! before the record, so that every secret with a base has it.
 //!
 //! **A write over a value that local history does not contain**, after a decision or a merge, begins with one
@@ -245,7 +245,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
 
     async fn leave(&self, path: &SecretPath, mark: Option<Mark>) {
         let Some(mark) = mark else { return };
-        if let Err(CallError::Fault(fault)) = self.session.calls.annotate(path, &mark).await {
+        if let Err(CallError::Fault(fault)) = self.session.calls.mark(path, &mark).await {
             // After a denial no further secret is tried, because the role would be denied there too, and one
             // problem is enough.
             if fault.class != FaultClass::Denied {

@@ -105,8 +105,8 @@ fn a_write_in_doubt_that_others_wrote_over_is_stale_even_when_the_value_is_the_s
 
 #[test]
 fn answers_lost_on_the_way_back_do_no_harm_anywhere() {
-    use Operation::{Annotate, Connect, Delete, Look, Observe, Read, Write};
-    for operation in [Connect, Observe, Look, Read, Write, Annotate, Delete] {
+    use Operation::{Connect, Delete, Look, Mark, Observe, Read, Write};
+    for operation in [Connect, Observe, Look, Read, Write, Mark, Delete] {
         let world = records(10);
         assert_eq!(world.run().state, RunState::Succeeded);
         world.save("key-0", json!({"value": "edited"}));

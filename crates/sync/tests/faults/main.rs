@@ -40,7 +40,7 @@ fn in_step(world: &World, secrets: u64) {
 fn what_heals_by_waiting_is_repeated() {
     use FaultClass::{RateLimited, Sealed, StaleReplica, Unavailable};
     for class in [Unavailable, StaleReplica, RateLimited, Sealed] {
-        for operation in [Operation::Connect, Operation::Observe, Operation::Write, Operation::Annotate] {
+        for operation in [Operation::Connect, Operation::Observe, Operation::Write, Operation::Mark] {
             let world = records(1);
             world.kv.script(fails(operation, class).times(2));
             let run = world.run();
@@ -199,7 +199,7 @@ fn a_login_that_is_refused_in_the_middle_ends_the_run() {
 #[test]
 fn a_mark_that_is_refused_is_a_problem_and_the_value_travels() {
     let world = records(1);
-    world.kv.script(fails(Operation::Annotate, FaultClass::Denied));
+    world.kv.script(fails(Operation::Mark, FaultClass::Denied));
     let run = world.run();
     assert_eq!((run.state, run.counts.created_remote), (RunState::Partial, 1));
     assert_eq!(run.problems[0].class.0, "denied");

@@ -109,7 +109,7 @@ fn a_run_shows_itself_once_however_much_it_writes_and_not_at_all_when_it_writes_
     }
     drop(world.kv.take_log());
     assert_eq!(succeed(&world).counts.updated_remote, 3);
-    let marks = || world.kv.take_log().iter().filter(|request| request.operation == Operation::Annotate).count();
+    let marks = || world.kv.take_log().iter().filter(|request| request.operation == Operation::Mark).count();
     assert_eq!(marks(), 1);
     world.put("key-1", json!({"value": "there"}));
     assert_eq!(succeed(&world).counts.updated_local, 1);
@@ -118,7 +118,7 @@ fn a_run_shows_itself_once_however_much_it_writes_and_not_at_all_when_it_writes_
 }
 
 #[test]
-fn without_annotations_nothing_is_marked_and_nothing_is_asked_of_marks() {
+fn without_marks_nothing_is_marked_and_nothing_is_asked_of_marks() {
     let world = restored_after(Mode::Bidirectional, |options| options.annotate = false, edited);
     assert!(world.marks("a").is_empty());
     assert_eq!(succeed(&world).counts.updated_local, 1);
@@ -193,7 +193,7 @@ fn a_run_whose_mark_failed_shows_itself_at_the_next_secret_that_it_changes() {
         Mode::Bidirectional,
         |_| {},
         |world| {
-            world.kv.script(Rule::next(Operation::Annotate, Verdict::FailBefore(fault(FaultClass::Protocol))));
+            world.kv.script(Rule::next(Operation::Mark, Verdict::FailBefore(fault(FaultClass::Protocol))));
             world.save("a", json!({"value": "after"}));
             world.trash("b");
             let counts = world.run().counts;

@@ -90,7 +90,7 @@ fn a_record_that_comes_back_under_its_own_mark_is_not_marked_again() {
     world.kv.mount(|mount, now| mount.undelete("team/app/x", 1, now));
     drop(world.kv.take_log());
     assert_eq!(succeed(&world).counts.created_local, 1);
-    let marked = world.kv.take_log().into_iter().filter(|request| request.operation == Operation::Annotate);
+    let marked = world.kv.take_log().into_iter().filter(|request| request.operation == Operation::Mark);
     assert_eq!(marked.count(), 0);
     marks_name_their_records(&world, &["x", "other"]);
 }

@@ -12,9 +12,9 @@ pub(crate) fn script(world: &World, dice: &mut Dice) {
         Denied, Invalid, Misconfigured, NamespaceIgnored, Protocol, RateLimited, Redirected, Sealed, Stale,
         StaleReplica, Unavailable, Unknown,
     };
-    use Operation::{Annotate, Connect, Delete, Look, Observe, Read, Write};
+    use Operation::{Connect, Delete, Look, Mark, Observe, Read, Write};
     for _ in 0..dice.roll(4) {
-        let operation = dice.pick(&[Connect, Observe, Look, Read, Write, Annotate, Delete, Write]);
+        let operation = dice.pick(&[Connect, Observe, Look, Read, Write, Mark, Delete, Write]);
         let class = match operation {
             Write => dice.pick(&[Unknown, Unknown, Unavailable, Denied, Stale, RateLimited, Invalid]),
             Connect => dice.pick(&[
@@ -51,7 +51,7 @@ pub(crate) fn script(world: &World, dice: &mut Dice) {
 /// middle of a run.
 pub(crate) fn mishaps(world: &World, dice: &mut Dice) {
     use Mishap::{Loses, MountRecreated, MountRemoved, MountReturns, Regains, TokensExpire};
-    use Operation::{Annotate, Delete, Look, Observe, Read, Write};
+    use Operation::{Delete, Look, Mark, Observe, Read, Write};
     let within = |dice: &mut Dice| 1 + dice.roll(40) as u64;
     if dice.once_in(5) {
         for _ in 0..=dice.roll(2) {
@@ -60,7 +60,7 @@ pub(crate) fn mishaps(world: &World, dice: &mut Dice) {
     }
     if dice.once_in(6) {
         let at = within(dice);
-        world.kv.happen_at(at, Loses(dice.pick(&[Observe, Look, Read, Write, Annotate, Delete])));
+        world.kv.happen_at(at, Loses(dice.pick(&[Observe, Look, Read, Write, Mark, Delete])));
         if dice.once_in(2) {
             world.kv.happen_at(at + within(dice), Regains);
         }

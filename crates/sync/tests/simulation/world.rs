@@ -31,7 +31,7 @@ const ROUNDS_MAX: u32 = 60;
 /// The license lapses in one of this number of rounds.
 const LAPSE: usize = 12;
 /// The operations that change something in Vault.
-const WRITES: [Operation; 3] = [Operation::Write, Operation::Annotate, Operation::Delete];
+const WRITES: [Operation; 3] = [Operation::Write, Operation::Mark, Operation::Delete];
 /// The number of last requests that the report of a failed world shows.
 const TOLD: usize = 60;
 /// A time that is longer than a lease holds.

@@ -1,7 +1,7 @@
 //! What a listing shows of a key.
 
 use vaultterm_reconcile::{
-    Annotation, OlderVersion, OlderVersions, RecordId, RemoteEntry, RemoteHead, RemoteStamp, UnixNanos, Version,
+    OlderVersion, OlderVersions, RecordId, RemoteEntry, RemoteHead, RemoteStamp, SeenMark, UnixNanos, Version,
 };
 
 use crate::KvKey;
@@ -26,11 +26,11 @@ pub(super) fn entry(key: &KvKey, now: UnixNanos) -> RemoteEntry {
     let below = key.versions.range(..key.current).filter(|(_, version)| version.is_live(now));
     let live = below.map(|(number, version)| OlderVersion { version: Version(*number), created: version.created });
     let older = OlderVersions { live: live.collect(), max: key.versions_max };
-    RemoteEntry { head, annotation: annotation(key), older }
+    RemoteEntry { head, mark: mark(key), older }
 }
 
-pub(super) fn annotation(key: &KvKey) -> Annotation {
-    Annotation {
+pub(super) fn mark(key: &KvKey) -> SeenMark {
+    SeenMark {
         instance: key.custom.get("vaultterm-instance").cloned(),
         record_id: key.custom.get("vaultterm-record").and_then(|id| id.parse().ok()).map(RecordId),
         record_type: key.custom.get("vaultterm-type").and_then(|name| name.parse().ok()),

@@ -86,7 +86,7 @@ impl FakeRemote {
         let full = self.full(path);
         let request = Request { operation, path: path.to_owned(), version: version.map(|version| version.0) };
         let effect = |inner: &mut Inner, now: UnixNanos| effect(inner, &full, now);
-        if matches!(operation, Operation::Write | Operation::Annotate | Operation::Delete) {
+        if matches!(operation, Operation::Write | Operation::Mark | Operation::Delete) {
             self.kv.inner().changes_sent += 1;
         }
         let _under_way = UnderWay::begin(&self.kv);
@@ -202,7 +202,7 @@ impl Remote for FakeRemote {
             Ok(Some(SecretRead {
                 fields: SecretFields::from_trusted(read.data.clone()),
                 version_created: read.created,
-                annotation: entry::annotation(key),
+                mark: entry::mark(key),
             }))
         })
         .await
@@ -226,8 +226,8 @@ impl Remote for FakeRemote {
         .await
     }
 
-    async fn annotate(&self, path: &SecretPath, mark: &Mark) -> Result<(), RemoteFault> {
-        self.ask(Operation::Annotate, path.as_str(), None, |inner, full, _| {
+    async fn mark(&self, path: &SecretPath, mark: &Mark) -> Result<(), RemoteFault> {
+        self.ask(Operation::Mark, path.as_str(), None, |inner, full, _| {
             inner.permitted(full)?;
             let mut marks = vec![("vaultterm-run", mark.run.to_string())];
             if let Some((record_id, record_type)) = mark.record {
