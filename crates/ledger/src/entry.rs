@@ -13,7 +13,7 @@ pub enum ActorKind {
     User = 0,
     /// A program with an API token.
     Token = 1,
-    /// VaultTerm itself (the scheduler).
+    /// VaultTerm itself.
     System = 2,
     /// An unknown caller, for example after a failed login.
     Anonymous = 3,
@@ -26,8 +26,16 @@ pub struct Actor {
     pub kind: ActorKind,
     /// The id of the user, or of the user who owns the token. Nil for system and anonymous.
     pub id: Uuid,
-    /// The name that people read: the e-mail address of a user, the name of a token, or `scheduler`.
+    /// The name that people read: the e-mail address of a user, the name of a token, or `vaultterm`.
     pub name: String,
+}
+
+impl Actor {
+    /// Returns VaultTerm itself, the actor of what no caller asked for: runs by schedule, for example.
+    #[must_use]
+    pub fn vaultterm() -> Self {
+        Self { kind: ActorKind::System, id: Uuid::nil(), name: "vaultterm".to_owned() }
+    }
 }
 
 /// An object that the action applies to.

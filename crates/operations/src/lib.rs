@@ -8,7 +8,6 @@
 //! Start reading at [`Services`] in `services.rs` and at `access.rs`, then any file of a resource.
 
 pub mod access;
-mod actors;
 pub mod anchors;
 pub mod audit;
 mod caller;
@@ -51,7 +50,6 @@ pub mod tokens;
 mod transit_source;
 pub mod webhooks;
 
-pub use actors::scheduler;
 pub use anchors::{AuditOptions, SyslogTarget};
 pub use caller::{Caller, Origin, anonymous, authenticate};
 pub use clock::SystemClock;

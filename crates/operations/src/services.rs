@@ -4,11 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use vaultterm_hcv::VaultConnector;
+use vaultterm_ledger::Actor;
 use vaultterm_store::{Context, Store};
 use vaultterm_sync::{Clock as _, Engine, Ids, RandomIds};
 
 use crate::{
-    actors::scheduler,
     anchors::{Anchors, AuditOptions},
     clock::SystemClock,
     deliveries::Sender,
@@ -115,6 +115,6 @@ impl Services {
     /// Returns the context of what the server does by itself, at this moment.
     #[must_use]
     pub fn own_context(&self) -> Context {
-        Context { actor: scheduler(), source_ip: None, request_id: None, now_us: self.now_us() }
+        Context { actor: Actor::vaultterm(), source_ip: None, request_id: None, now_us: self.now_us() }
     }
 }

@@ -30,7 +30,7 @@ impl House {
         let database = Database::open_sqlite(&folder.path().join("vaultterm.db")).await.unwrap();
         let root = RootKey::generate();
         let nobody = vaultterm_store::Context {
-            actor: crate::actors::scheduler(),
+            actor: vaultterm_ledger::Actor::vaultterm(),
             source_ip: None,
             request_id: None,
             now_us: 1_800_000_000_000_000,

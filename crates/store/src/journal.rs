@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use uuid::Uuid;
-use vaultterm_ledger::{Actor, ActorKind, AuditAction, ObjectKind};
+use vaultterm_ledger::{Actor, AuditAction, ObjectKind};
 use vaultterm_reconcile::{
     BaseEntry, Conflict, LocalEntry, LocalSnapshot, RecordId, RemoteStamp, Revision, SecretPath, UnixNanos,
 };
@@ -61,8 +61,7 @@ impl Store {
         }
         let connection = self.connection_row(&row)?;
         let kind = self.set_credential(&mut tx, &connection, &Credential::SecretId(secret_id.duplicate())).await?;
-        let vaultterm = Actor { kind: ActorKind::System, id: Uuid::nil(), name: "vaultterm".to_owned() };
-        let context = self.context(&vaultterm);
+        let context = self.context(&Actor::vaultterm());
         let draft =
             context.draft(AuditAction::HcvSecretIdRotated, ObjectKind::Connection, id.0, Some(&connection.name));
         tx.audit(draft.with("kind", kind).with("unwrapped", true));
@@ -118,9 +117,8 @@ impl Store {
         let forgotten = tx.run("DELETE FROM base WHERE connection_id = $1", args![id]).await?;
         let sql = "UPDATE connections SET identity = $2, scope_changed = 0 WHERE id = $1 RETURNING name";
         let row = tx.one(sql, args![id, json(identity)]).await?.ok_or(StoreError::NotFound("connection"))?;
-        let vaultterm = Actor { kind: ActorKind::System, id: Uuid::nil(), name: "vaultterm".to_owned() };
         let name = row.text("name")?;
-        let context = self.context(&vaultterm);
+        let context = self.context(&Actor::vaultterm());
         let draft = context.draft(AuditAction::HcvConnectionUpdated, ObjectKind::Connection, id.0, Some(&name));
         tx.audit(draft.with("changed", "base").with("forgotten", forgotten));
         tx.commit().await

@@ -5,7 +5,7 @@
 //! its connection.
 
 use uuid::Uuid;
-use vaultterm_ledger::{Actor, ActorKind, AuditAction, ObjectKind};
+use vaultterm_ledger::{Actor, AuditAction, ObjectKind};
 use vaultterm_sync::ConnectionId;
 
 use crate::{
@@ -45,8 +45,7 @@ impl Store {
         let sql = "UPDATE connections SET guarded = NULL WHERE id = $1 RETURNING name";
         let row = tx.one(sql, args![id]).await?.ok_or(StoreError::NotFound("connection"))?;
         let name = row.text("name")?;
-        let vaultterm = Actor { kind: ActorKind::System, id: Uuid::nil(), name: "vaultterm".to_owned() };
-        let context = self.context(&vaultterm);
+        let context = self.context(&Actor::vaultterm());
         let draft = context.draft(AuditAction::HcvConnectionUpdated, ObjectKind::Connection, id.0, Some(&name));
         tx.audit(draft.with("changed", "guard").with("acknowledged", "rewound"));
         tx.commit().await

@@ -230,6 +230,7 @@ pub(crate) fn run(row: &Row) -> Result<Run, StoreError> {
         connection_id: ConnectionId(row.id("connection_id")?),
         plan_id: row.maybe_id("plan_id")?.map(PlanId),
         state: row.named("state")?,
+        // The column has another name than the type, because `trigger` is a keyword of SQL.
         trigger: row.named("cause")?,
         actor: actor(row)?,
         counts: row.json("counts")?,
@@ -243,8 +244,7 @@ pub(crate) fn run(row: &Row) -> Result<Run, StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use uuid::Uuid;
-    use vaultterm_ledger::{Actor, ActorKind, AuditAction};
+    use vaultterm_ledger::{Actor, AuditAction};
     use vaultterm_reconcile::Mode;
     use vaultterm_sync::{RunState, Trigger};
 
@@ -255,7 +255,7 @@ mod tests {
         let house = House::new().await;
         let made = house.connect("prod", Mode::Push, "team").await.unwrap();
         let (_, run) = house.begin(made.id, Trigger::Interval).await;
-        let vaultterm = Actor { kind: ActorKind::System, id: Uuid::nil(), name: "vaultterm".to_owned() };
+        let vaultterm = Actor::vaultterm();
         let fail = async || house.store.fail_abandoned_runs(&vaultterm, house.ann().now_us).await.unwrap();
         assert_eq!(fail().await, 0);
         house.pass(60);

@@ -60,17 +60,16 @@ fn body(kind: &str, time_us: i64, log_id: Uuid, events: Vec<EventView>) -> Vec<u
 mod tests {
     use std::collections::BTreeMap;
 
-    use vaultterm_ledger::{AuditAction, AuditOutcome, Draft, Entry};
+    use vaultterm_ledger::{Actor, AuditAction, AuditOutcome, Draft, Entry};
     use vaultterm_sealing::WebhookSecret;
 
     use super::*;
-    use crate::actors::scheduler;
     use crate::deliveries::due::tests::webhook;
 
     fn event(seq: u64, hash: u8) -> AuditEvent {
         let draft = Draft {
             time_us: 1_700_000_000_000_000,
-            actor: scheduler(),
+            actor: Actor::vaultterm(),
             source_ip: None,
             request_id: None,
             action: AuditAction::HcvSyncStarted,

@@ -5,11 +5,12 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use vaultterm_ledger::Actor;
 use vaultterm_store::StoreError;
 use vaultterm_sync::{Clock as _, EngineError, Entitlement as _, JournalError, RunId, RunRequest, schedule};
 
 use super::job::Job;
-use crate::{access, actors::scheduler, clock::SystemClock, runs::start::begin, services::Services};
+use crate::{access, clock::SystemClock, runs::start::begin, services::Services};
 
 pub(super) fn job() -> Job {
     let work = |services: Services| {
@@ -29,7 +30,7 @@ pub(super) fn job() -> Job {
 async fn tick(services: &Services) -> Result<(), StoreError> {
     services.license.refresh(&services.store).await?;
     access::sum_up_denials(services, false).await?;
-    let failed = services.store.fail_abandoned_runs(&scheduler(), services.now_us()).await?;
+    let failed = services.store.fail_abandoned_runs(&Actor::vaultterm(), services.now_us()).await?;
     if failed > 0 {
         tracing::warn!(failed, "runs that a crash had left open were closed; the next ones continue them");
     }
@@ -44,7 +45,7 @@ async fn tick(services: &Services) -> Result<(), StoreError> {
             plan_id: None,
             acknowledge: BTreeSet::new(),
             trigger,
-            actor: scheduler(),
+            actor: Actor::vaultterm(),
         };
         match begin(services, scheduled.connection.id, request).await {
             // A person started a run or paused the connection in the meantime.

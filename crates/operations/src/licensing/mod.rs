@@ -24,11 +24,12 @@ use std::{
 
 use jiff::Timestamp;
 use uuid::Uuid;
+use vaultterm_ledger::Actor;
 use vaultterm_license::{License, LicenseError, TrustedKeys, Validity, canonical, verify};
 use vaultterm_store::{Context, KeptLicense, NewLicense, Store, StoreError};
 use vaultterm_sync::{Clock as _, Entitlement, Unlicensed};
 
-use crate::{actors::scheduler, clock::SystemClock};
+use crate::clock::SystemClock;
 use files::State;
 use report::{Kept, Shelf};
 use vaultterm_contract::LicenseStanding;
@@ -256,7 +257,7 @@ impl Licensing {
                     return Ok(Found::Refused(format!("{refused}; {}", refused.hint()), false));
                 }
                 let now_us = SystemClock.now().0 / 1_000;
-                let context = Context { actor: scheduler(), source_ip: None, request_id: None, now_us };
+                let context = Context { actor: Actor::vaultterm(), source_ip: None, request_id: None, now_us };
                 store.keep_license(&context, &self.new_license(license, text.clone(), true, *bar)).await?;
             }
             Found::Nothing | Found::License(..) | Found::Refused(..) => {}
@@ -380,7 +381,7 @@ impl Licensing {
                 continue;
             }
             let now_us = SystemClock.now().0 / 1_000;
-            let context = Context { actor: scheduler(), source_ip: None, request_id: None, now_us };
+            let context = Context { actor: Actor::vaultterm(), source_ip: None, request_id: None, now_us };
             store.tell_license_end(&context, entry.license.id, &since.to_string()).await?;
         }
         Ok(())

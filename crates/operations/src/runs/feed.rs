@@ -241,7 +241,7 @@ mod tests {
     use vaultterm_sync::{ConnectionId, ProblemClass, RunState, Trigger};
 
     use super::*;
-    use crate::actors::scheduler;
+    use vaultterm_ledger::Actor;
 
     fn progress(done: u64) -> Event<'static> {
         Event::Progress { done, total: 3, phase: Phase::Apply }
@@ -283,7 +283,7 @@ mod tests {
             plan_id: None,
             state: RunState::Succeeded,
             trigger: Trigger::Manual,
-            actor: scheduler(),
+            actor: Actor::vaultterm(),
             counts: Counts::default(),
             halts: Vec::new(),
             problems: Vec::new(),

@@ -1,7 +1,7 @@
 //! Tests of how a connection stands.
 
 use uuid::Uuid;
-use vaultterm_ledger::{Actor, ActorKind};
+use vaultterm_ledger::Actor;
 use vaultterm_reconcile::{Counts, Mode, Options};
 use vaultterm_sync::{CollectionId, Connection, ConnectionId, ProblemClass, RunId, Schedule, Tls, Trigger};
 
@@ -47,7 +47,7 @@ fn stopped(class: FaultClass, logins_refused: u32) -> ConnectionSummary {
         plan_id: None,
         state: RunState::Failed,
         trigger: Trigger::Interval,
-        actor: Actor { kind: ActorKind::System, id: Uuid::nil(), name: "scheduler".to_owned() },
+        actor: Actor::vaultterm(),
         counts: Counts::default(),
         halts: Vec::new(),
         problems: vec![problem],
