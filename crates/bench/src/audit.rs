@@ -35,13 +35,14 @@ const REVEALS: usize = 2_000;
 const ENTRIES_A_SECOND: f64 = 2_000.0;
 const REVEAL_P99: Duration = Duration::from_millis(25);
 
-struct Installation {
-    store: Store,
-    root: RootKey,
-    owner: User,
-    collection: CollectionId,
+/// A database on a file, with an owner and a collection.
+pub(crate) struct Installation {
+    pub(crate) store: Store,
+    pub(crate) root: RootKey,
+    pub(crate) owner: User,
+    pub(crate) collection: CollectionId,
     /// The folder of the database. Both are removed on drop.
-    folder: TempDir,
+    pub(crate) folder: TempDir,
 }
 
 /// Runs both measurements and prints whether they meet the targets.
@@ -51,7 +52,7 @@ pub(crate) async fn measure() -> Result<()> {
     reveal(installation().await?).await
 }
 
-async fn installation() -> Result<Installation> {
+pub(crate) async fn installation() -> Result<Installation> {
     let folder = tempfile::tempdir()?;
     let database = Database::open_sqlite(&folder.path().join("vaultterm.db")).await?;
     let root = RootKey::generate();
@@ -200,11 +201,11 @@ fn rate(count: usize, took: Duration) -> f64 {
     f64::from(u32::try_from(count).unwrap_or(u32::MAX)) / took.as_secs_f64()
 }
 
-const fn met(met: bool) -> &'static str {
+pub(crate) const fn met(met: bool) -> &'static str {
     if met { "met" } else { "MISSED" }
 }
 
-fn context() -> Context {
+pub(crate) fn context() -> Context {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let actor = Actor { kind: ActorKind::System, id: Uuid::nil(), name: "bench".to_owned() };
     Context { actor, source_ip: None, request_id: None, now_us: i64::try_from(since.as_micros()).unwrap_or(i64::MAX) }

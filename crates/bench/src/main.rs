@@ -7,7 +7,7 @@
 //! take turns directly one after the other, so that other load on the machine slows both down. The benchmark
 //! fails when a result is wrong, and never because it is slow.
 //!
-//! Before that, it measures the cost of the audit log without a Vault (`audit.rs`).
+//! Before that, it measures the cost of the audit log (`audit.rs`) and of lists (`lists.rs`) without a Vault.
 //!
 //! Start reading at [`round`]. `bare.rs` is the bare client, and `house.rs` sets up the engine.
 
@@ -16,6 +16,7 @@
 mod audit;
 mod bare;
 mod house;
+mod lists;
 mod report;
 
 use std::time::Duration;
@@ -43,13 +44,20 @@ struct Arguments {
     /// Only the audit log
     #[arg(long)]
     audit_only: bool,
+    /// Only the lists of records
+    #[arg(long)]
+    lists_only: bool,
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let Arguments { secrets, rounds, audit_only } = Arguments::parse();
+    let Arguments { secrets, rounds, audit_only, lists_only } = Arguments::parse();
     ensure!(secrets > 0 && rounds > 0, "there is nothing to measure");
+    if lists_only {
+        return lists::measure().await;
+    }
     audit::measure().await?;
+    lists::measure().await?;
     if audit_only {
         return Ok(());
     }

@@ -63,8 +63,8 @@ pub use plans::{
 };
 pub use problem::{Document, FieldError};
 pub use records::{
-    Inject, OtpView, RecordCreate, RecordSyncView, RecordUpdate, RecordView, Restore, Reveal, RevealedView,
-    RevisionView,
+    FoundRecordView, Inject, OtpView, RecordCreate, RecordSyncView, RecordUpdate, RecordView, Restore, Reveal,
+    RevealedView, RevisionView,
 };
 pub use runs::{ProblemView, RunStart, RunView};
 pub use tokens::{IssuedView, TokenCreate, TokenView};

@@ -20,7 +20,7 @@ pub struct LicenseView {
     pub sync: SyncAllowed,
     pub id: Option<Uuid>,
     pub licensee: Option<String>,
-    /// `free`, `pro`, `team` or `enterprise`.
+    /// `evaluation`, `free`, `pro`, `team` or `enterprise`.
     #[schema(value_type = Option<String>)]
     pub tier: Option<Tier>,
     /// How many people; no limit without.
@@ -40,6 +40,8 @@ pub struct LicenseView {
     pub licenses: Vec<KeptLicenseView>,
     /// What is there and cannot be used, and why.
     pub refused: Vec<String>,
+    /// Whether an owner can begin the evaluation of this installation.
+    pub evaluation_possible: bool,
 }
 
 /// One of the licenses that are kept side by side.
@@ -47,7 +49,7 @@ pub struct LicenseView {
 pub struct KeptLicenseView {
     pub id: Uuid,
     pub licensee: String,
-    /// `free`, `pro`, `team` or `enterprise`.
+    /// `evaluation`, `free`, `pro`, `team` or `enterprise`.
     #[schema(value_type = String)]
     pub tier: Tier,
     /// `valid`, `grace`, `not_yet_valid`, `expired` or `rolled_back`.
@@ -62,7 +64,7 @@ pub struct KeptLicenseView {
     /// Until when everything goes on.
     pub grace_until: String,
     pub counter: u64,
-    /// `api`, or `file` for what lay at `LICENSE_PATH`.
+    /// `api`, `file` for what lay at `LICENSE_PATH`, or `evaluation` for what this installation issued to itself.
     #[schema(value_type = String)]
     pub from: LicenseSource,
 }
@@ -110,5 +112,7 @@ names!(
         Api = "api",
         /// It lay at `LICENSE_PATH`.
         File = "file",
+        /// This installation issued it to itself.
+        Evaluation = "evaluation",
     }
 );

@@ -28,6 +28,19 @@ pub struct RecordView {
     pub sync: Vec<RecordSyncView>,
 }
 
+/// A record that was found in one of the caller's collections, without its values.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct FoundRecordView {
+    #[serde(flatten)]
+    pub record: RecordView,
+    /// The name of its collection.
+    pub collection: String,
+    /// Who made the newest revision.
+    pub changed_by: String,
+    /// The connection that the newest revision came through from Vault, if it came so.
+    pub changed_through: Option<Uuid>,
+}
+
 /// How a record stands with one connection.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct RecordSyncView {

@@ -2,12 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A tier, as the licensee bought it. The tiers are in ascending order, and each includes the features of the
-/// tiers before it.
+/// A tier. Those that a licensee buys are in ascending order, and each includes the features of the tiers before it. The
+/// evaluation is none of them: it includes everything, and stands behind each of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs, reason = "the names say it all")]
 pub enum Tier {
+    Evaluation,
     Free,
     Pro,
     Team,
@@ -15,13 +16,14 @@ pub enum Tier {
 }
 
 impl Tier {
-    /// All tiers, the smallest first.
+    /// All tiers that a vendor issues, the smallest first.
     pub const ALL: [Self; 4] = [Self::Free, Self::Pro, Self::Team, Self::Enterprise];
 
     /// Returns the name of the tier in license files.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Evaluation => "evaluation",
             Self::Free => "free",
             Self::Pro => "pro",
             Self::Team => "team",
@@ -53,7 +55,8 @@ impl Feature {
 
 /// Returns the features that a tier includes.
 pub(crate) fn included(tier: Tier) -> impl Iterator<Item = Feature> {
-    ENTITLEMENTS.into_iter().filter(move |(_, needs)| tier >= *needs).map(|(feature, _)| feature)
+    let includes = move |needs: Tier| tier == Tier::Evaluation || tier >= needs;
+    ENTITLEMENTS.into_iter().filter(move |(_, needs)| includes(*needs)).map(|(feature, _)| feature)
 }
 
 #[cfg(test)]

@@ -127,6 +127,11 @@ impl IssuerKey {
         Self::of(seed)
     }
 
+    /// Makes the key of a seed that is a secret of the installation.
+    pub(crate) fn of_seed(seed: [u8; 32]) -> Self {
+        Self::of(Zeroizing::new(seed))
+    }
+
     fn of(seed: Zeroizing<[u8; 32]>) -> Self {
         let pair = Ed25519KeyPair::from_seed_unchecked(seed.as_slice()).expect("every 32 bytes are a seed");
         let bytes = pair.public_key().as_ref().try_into().expect("a public key has 32 bytes");

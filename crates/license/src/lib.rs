@@ -7,12 +7,14 @@
 //! Start reading at [`verify`] in `text.rs`, then [`validity`] and the table in `entitlement.rs`.
 
 mod entitlement;
+mod evaluation;
 mod key;
 mod license;
 mod text;
 mod validity;
 
 pub use entitlement::{Feature, Tier};
+pub use evaluation::{EVALUATION_DAYS, EvaluationKey};
 pub use key::{IssuerKey, KeyError, KeyId, PublicKey, TrustedKeys};
 pub use license::{Invalid, License};
 pub use text::{LicenseError, TEXT_BYTES_MAX, canonical, issue, verify};

@@ -19,7 +19,7 @@ use crate::{
 
 const DAY_US: i64 = 24 * 60 * 60 * 1_000_000;
 
-/// Lists entries, the oldest first.
+/// Lists entries, the oldest first unless the search says otherwise.
 ///
 /// # Errors
 /// [`Refusal`].
@@ -27,6 +27,41 @@ pub async fn events(services: &Services, caller: &Caller, search: Search) -> Res
     may_read(services, caller).await?;
     let filter = search.filter()?;
     Ok(services.store.audit_events(&filter, &search.part.page()?).await?)
+}
+
+/// Finds the entry with a number.
+///
+/// # Errors
+/// `NotFound` for an entry that was pruned or is not written yet.
+pub async fn entry(services: &Services, caller: &Caller, seq: u64) -> Result<AuditEvent, Refusal> {
+    may_read(services, caller).await?;
+    let why = format!("the log has no entry {seq}: it was pruned, or is not written yet");
+    services.store.audit_event(seq).await?.ok_or_else(|| Refusal::new(RefusalKind::NotFound, why))
+}
+
+/// How the log as a whole stands, without a check of it.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// How many entries were ever written.
+    pub entries: u64,
+    /// The newest signed checkpoint.
+    pub newest: Option<StoredCheckpoint>,
+    /// The public key that signs now.
+    pub key: Option<AuditKey>,
+}
+
+/// Tells how the log as a whole stands. [`verify`] checks it.
+///
+/// # Errors
+/// [`Refusal`].
+pub async fn state(services: &Services, caller: &Caller) -> Result<State, Refusal> {
+    may_read(services, caller).await?;
+    let store = &services.store;
+    Ok(State {
+        entries: store.audit_size().await?,
+        newest: store.newest_checkpoint().await?,
+        key: store.audit_vkeys().await?.pop(),
+    })
 }
 
 /// Checks every entry, every link and every checkpoint of the log.

@@ -1,5 +1,6 @@
 //! The license: how it stands, and installing one. No restart is needed.
 
+use vaultterm_license::EVALUATION_DAYS;
 use vaultterm_store::{InstanceRole, Scope};
 
 use crate::{
@@ -31,6 +32,24 @@ pub async fn install(services: &Services, caller: &Caller, text: &str) -> Result
     Ok((report, notice))
 }
 
+/// Begins the evaluation of this installation: synchronization for 30 days, once. Returns how the licenses stand, and a
+/// sentence that says what it is.
+///
+/// # Errors
+/// [`Refusal`]; `LicenseRefused` for a second evaluation, and where a license was installed already.
+pub async fn evaluate(services: &Services, caller: &Caller) -> Result<(Report, String), Refusal> {
+    access::scope(services, caller, Scope::Admin).await?;
+    access::instance(services, caller, InstanceRole::Owner).await?;
+    services.license.evaluate(&services.store, &caller.context(services)).await.map_err(refused)?;
+    let report = services.license.report();
+    let until = report.best().map(|entry| entry.license.expires.to_string()).unwrap_or_default();
+    let notice = format!(
+        "an evaluation of {EVALUATION_DAYS} days has begun: synchronization is included until {until}. This installation \
+         issued it to itself, once; no vendor was asked, and nothing was sent anywhere"
+    );
+    Ok((report, notice))
+}
+
 fn refused(refused: Refused) -> Refusal {
     let next = Next::Text(refused.hint().to_owned());
     match refused {
@@ -39,8 +58,10 @@ fn refused(refused: Refused) -> Refusal {
             tracing::error!(error = %refused, "a license could not be installed");
             Refusal::new(RefusalKind::Refused, refused.to_string()).then(next)
         }
-        Refused::License(_) | Refused::RolledBack { .. } => {
-            Refusal::new(RefusalKind::LicenseRefused, refused.to_string()).then(next)
-        }
+        Refused::License(_)
+        | Refused::RolledBack { .. }
+        | Refused::EvaluatedBefore
+        | Refused::NothingToEvaluate
+        | Refused::Evaluation(_) => Refusal::new(RefusalKind::LicenseRefused, refused.to_string()).then(next),
     }
 }

@@ -240,6 +240,8 @@ fn of_the_installation() -> Vec<Row> {
         row!("audit::export::export", Admin, [AuditRead], |s, c, i| {
             audit::export(s, c, audit::Search::default()).await
         }),
+        row!("audit::entry", Admin, [AuditRead], |s, c, i| audit::entry(s, c, 999).await),
+        row!("audit::state", Admin, [AuditRead], |s, c, i| audit::state(s, c).await),
         row!("audit::verify", Admin, [AuditRead], |s, c, i| audit::verify(s, c).await),
         row!("audit::checkpoints", Admin, [AuditRead], |s, c, i| audit::checkpoints(s, c, part()).await),
         row!("audit::keys", Admin, [AuditRead], |s, c, i| audit::keys(s, c).await),
@@ -247,6 +249,7 @@ fn of_the_installation() -> Vec<Row> {
         row!("keys::show", Admin, [Admin], |s, c, i| keys::show(s, c).await),
         row!("keys::rotate", Owner, [Admin], |s, c, i| keys::rotate(s, c, "no such key").await),
         row!("license::install", Owner, [Admin], |s, c, i| license::install(s, c, "none").await),
+        row!("license::evaluate", Owner, [Admin], |s, c, i| license::evaluate(s, c).await),
         row!("webhooks::list", Admin, [Admin], |s, c, i| webhooks::list(s, c, part()).await),
         row!("webhooks::create", Admin, [Admin], |s, c, i| {
             let new = webhooks::New {

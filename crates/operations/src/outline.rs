@@ -9,7 +9,7 @@ use vaultterm_store::{
     RevisionInfo, Scope, Search, StoreError,
 };
 
-use crate::{access, caller::Caller, refusal::Refusal, services::Services};
+use crate::{access, caller::Caller, collections, refusal::Refusal, services::Services};
 
 /// One side of Vault of a record.
 #[derive(Clone, Debug)]
@@ -76,10 +76,17 @@ pub async fn folders(
 /// When the database fails.
 pub async fn connections(services: &Services, caller: &Caller) -> Result<Vec<ConnectionSummary>, Refusal> {
     access::scope(services, caller, Scope::RecordsRead).await?;
-    let all = Page { limit: 500, cursor: None };
-    let mine = services.store.collections(Some(caller.user.id), &all).await?.items;
-    let mine: Vec<_> = mine.iter().map(|collection| collection.id).collect();
-    Ok(services.store.connection_summaries(Some(&mine), &all).await?.items)
+    let mine = collections::of(services, caller).await?;
+    let mut found = Vec::new();
+    let mut page = Page { limit: 500, cursor: None };
+    loop {
+        let part = services.store.connection_summaries(Some(&mine), &page).await?;
+        found.extend(part.items);
+        match part.next_cursor {
+            Some(cursor) => page.cursor = Some(cursor),
+            None => return Ok(found),
+        }
+    }
 }
 
 /// Finds a record and everything that its page shows, without a value.

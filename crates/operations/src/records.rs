@@ -1,5 +1,6 @@
 //! Records: credentials with all their revisions. Values leave only through [`reveal`], [`inject`] and [`otp`].
 
+mod everywhere;
 mod totp;
 
 use serde_json::Value;
@@ -9,6 +10,8 @@ use vaultterm_sealing::SecretFields;
 use vaultterm_store::{
     CollectionRole, NewRecord, Paged, Record, RecordFilter, RecordPatch, RecordState, RevisionInfo, Scope,
 };
+
+pub use everywhere::{Everywhere, everywhere};
 
 use crate::{
     access,
@@ -259,7 +262,7 @@ async fn found(services: &Services, id: RecordId) -> Result<Record, Refusal> {
     services.store.record(id).await?.ok_or_else(|| Refusal::not_found("record"))
 }
 
-fn record_type(name: &str) -> Result<RecordType, Refusal> {
+pub(crate) fn record_type(name: &str) -> Result<RecordType, Refusal> {
     name.parse().map_err(|unknown: UnknownName| Refusal::field("type", unknown.to_string()))
 }
 

@@ -130,6 +130,22 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     }
 }
 
+/// The number of an entry of the audit log, in the path.
+pub(crate) struct Seq(pub(crate) u64);
+
+impl<S: Send + Sync> FromRequestParts<S> for Seq {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = <Path<String> as FromRequestParts<S>>::from_request_parts(parts, state).await;
+        let seq = path.ok().and_then(|Path(text)| text.parse().ok());
+        seq.map(Self).ok_or_else(|| {
+            Problem::new(ProblemKind::NotFound, "the path holds no number of an entry")
+                .hint("entries are numbered from 1")
+        })
+    }
+}
+
 /// A collection's id and a person's, in the path.
 pub(crate) struct IdPair(pub(crate) uuid::Uuid, pub(crate) uuid::Uuid);
 

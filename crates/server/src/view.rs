@@ -2,11 +2,12 @@
 //! planner know.
 
 use vaultterm_contract::{
-    AcceptedDifferenceView, AuditKeyView, CheckpointView, CollectionView, ConflictView, EventView, IgnoredView,
-    MemberView, RecordSyncView, RecordView, RevisionView, RunView, TokenView, UserView, WebhookView, moment,
+    AcceptedDifferenceView, AuditKeyView, CheckpointView, CollectionView, ConflictView, EventView, FoundRecordView,
+    IgnoredView, MemberView, RecordSyncView, RecordView, RevisionView, RunView, TokenView, UserView, WebhookView,
+    moment,
 };
 use vaultterm_store::{
-    AcceptedDifference, AuditEvent, AuditKey, Collection, IgnoredPath, Member, Record, RecordSync, RevisionInfo,
+    AcceptedDifference, AuditEvent, AuditKey, Collection, Found, IgnoredPath, Member, Record, RecordSync, RevisionInfo,
     StoredCheckpoint, TokenInfo, User, Webhook,
 };
 use vaultterm_sync::{Run, StoredConflict};
@@ -32,6 +33,15 @@ pub(crate) fn record(record: &Record) -> RecordView {
         deleted_at: record.deleted_us.map(moment::of_us),
         inject_only: record.inject_only,
         sync: record.sync.iter().map(sync).collect(),
+    }
+}
+
+pub(crate) fn found(found: &Found) -> FoundRecordView {
+    FoundRecordView {
+        record: record(&found.record),
+        collection: found.collection.clone(),
+        changed_by: found.changed_by.clone(),
+        changed_through: found.changed_through.map(|id| id.0),
     }
 }
 

@@ -42,6 +42,8 @@ pub struct AuditFilter {
     pub from_us: Option<i64>,
     /// Only entries before this moment, in microseconds.
     pub to_us: Option<i64>,
+    /// Lists the newest entry first. A cursor belongs to one order.
+    pub newest_first: bool,
 }
 
 /// The number of rows that one statement inserts. This keeps the number of statements low, and the number of
@@ -116,25 +118,38 @@ async fn insert(tx: &mut Tx, into: &str, rows: Vec<Vec<Arg>>) -> Result<(), Stor
 }
 
 impl Store {
-    /// Lists entries, the oldest first. The cursor is the last `seq`.
+    /// Lists entries, the oldest first unless the filter says otherwise. The cursor is the last `seq`.
     ///
     /// # Errors
     /// [`StoreError`] when the database fails.
     pub async fn audit_events(&self, filter: &AuditFilter, page: &Page) -> Result<Paged<AuditEvent>, StoreError> {
-        let pager = self.pager("audit events", page);
-        let after = match pager.number()? {
-            Some(after) => Arg::from(after),
-            None => Arg::from(filter.after.unwrap_or(0)),
+        let list = if filter.newest_first { "audit events, the newest first" } else { "audit events" };
+        let pager = self.pager(list, page);
+        let place = pager.number()?;
+        let after = match place {
+            Some(after) if !filter.newest_first => Arg::from(after),
+            _ => Arg::from(filter.after.unwrap_or(0)),
         };
         let mut select = Select::new("SELECT a.seq, a.hash, a.bytes FROM audit a WHERE a.seq > $1", vec![after]);
+        select.and_maybe("a.seq < ?", place.filter(|_| filter.newest_first));
         select.and_maybe("a.action = ?", filter.action.as_ref().map(AuditAction::as_str));
         select.and_maybe("a.actor_id = ?", filter.actor);
         let object = "EXISTS (SELECT 1 FROM audit_objects o WHERE o.object_id = ? AND o.seq = a.seq)";
         select.and_maybe(object, filter.object);
         select.and_maybe("a.time_us >= ?", filter.from_us);
         select.and_maybe("a.time_us < ?", filter.to_us);
-        let rows = self.db.select(select.order("a.seq", pager.fetch())).await?;
+        let order = if filter.newest_first { "a.seq DESC" } else { "a.seq" };
+        let rows = self.db.select(select.order(order, pager.fetch())).await?;
         pager.cut(rows, event, |event| event.seq.to_string())
+    }
+
+    /// Finds the entry with a number. `None` if it was pruned or is not written yet.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn audit_event(&self, seq: u64) -> Result<Option<AuditEvent>, StoreError> {
+        let row = self.db.one("SELECT seq, hash, bytes FROM audit WHERE seq = $1", args![seq]).await?;
+        row.as_ref().map(event).transpose()
     }
 
     /// Returns the contiguous range of the log, up to the entry `last`, that contains all entries from a
@@ -228,6 +243,32 @@ mod tests {
                 AuditAction::RecordDeleted
             ]
         );
+    }
+
+    #[tokio::test]
+    async fn the_newest_entries_come_first_where_that_is_asked_for_and_pages_follow_one_another() {
+        let house = House::new().await;
+        for path in ["a", "b", "c"] {
+            house.save(path, json!({"x": 1})).await.unwrap();
+        }
+        let filter = AuditFilter { after: Some(1), newest_first: true, ..AuditFilter::default() };
+        let mut page = Page { limit: 2, cursor: None };
+        let mut seen = Vec::new();
+        loop {
+            let listed = house.store.audit_events(&filter, &page).await.unwrap();
+            seen.extend(listed.items.iter().map(|event| event.seq));
+            page.cursor = listed.next_cursor;
+            if page.cursor.is_none() {
+                break;
+            }
+        }
+        assert_eq!(seen, [5, 4, 3, 2]);
+        let page = house.store.audit_events(&filter, &Page { limit: 2, cursor: None }).await.unwrap();
+        let other = AuditFilter { newest_first: false, ..filter };
+        let foreign = Page { limit: 2, cursor: page.next_cursor };
+        assert!(house.store.audit_events(&other, &foreign).await.is_err(), "a cursor belongs to one order");
+        assert_eq!(house.store.audit_event(5).await.unwrap().map(|event| event.seq), Some(5));
+        assert!(house.store.audit_event(6).await.unwrap().is_none());
     }
 
     #[tokio::test]

@@ -17,9 +17,9 @@ use crate::{
     batch::Batch,
     conflicts,
     context::Facts as _,
-    records::folded,
     revisions::{NewRevision, field_names},
     runs,
+    shelves::folded,
     sql::{Arg, Tx, args},
 };
 

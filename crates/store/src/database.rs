@@ -150,7 +150,7 @@ impl Database {
             tx.commit().await?;
         }
         let (db, clock) = (self.db.clone(), self.clock.clone());
-        Ok(Store { db, keyring: Arc::new(keyring), clock, last_uses: Arc::default() })
+        Ok(Store { db, keyring: Arc::new(keyring), clock, last_uses: Arc::default(), paths: Arc::default() })
     }
 
     /// Closes the pools of a database. They are also those of all its stores.

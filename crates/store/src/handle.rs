@@ -8,6 +8,7 @@ use vaultterm_sealing::{InstanceId, Keyring};
 use crate::{
     Context, StoreError,
     last_uses::LastUses,
+    shelves::Paths,
     sql::{Db, args},
 };
 
@@ -28,6 +29,7 @@ pub struct Store {
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) clock: Clock,
     pub(crate) last_uses: Arc<LastUses>,
+    pub(crate) paths: Arc<Paths>,
 }
 
 impl Store {

@@ -33,6 +33,7 @@ mod keys;
 mod last_uses;
 mod leases;
 mod license;
+mod paths;
 mod record_changes;
 mod records;
 mod restore_guard;
@@ -43,6 +44,7 @@ mod schedule;
 mod sealed;
 mod search;
 mod sessions;
+mod shelves;
 mod sides;
 mod sql;
 #[cfg(test)]

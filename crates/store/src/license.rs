@@ -55,6 +55,16 @@ impl Store {
         highest(self.db.one(HIGHEST, args![]).await?)
     }
 
+    /// Returns what the evaluation of this installation is made of: the seed of its key, and what its id is made of. Both
+    /// come out of a key of the installation that is never replaced, so they are the same after a restore.
+    #[must_use]
+    pub fn evaluation_seed(&self) -> ([u8; 32], [u8; 16]) {
+        let key = self.keyring.digest_key();
+        let mut id = [0; 16];
+        id.copy_from_slice(&key.digest(b"vaultterm evaluation id 1")[..16]);
+        (key.digest(b"vaultterm evaluation key 1"), id)
+    }
+
     /// Lists all licenses that were accepted here, in the order of their first installation.
     ///
     /// # Errors

@@ -10,8 +10,9 @@ use crate::{
     Context, NewRecord, Record, RecordPatch, Store, StoreError,
     collections::next_change,
     context::Facts as _,
-    records::{folded, record},
+    records::record,
     revisions::{self, NewRevision, field_names},
+    shelves::folded,
     sql::{Tx, args, json, taken},
 };
 

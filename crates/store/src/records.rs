@@ -8,6 +8,8 @@ use vaultterm_sync::{CollectionId, ConnectionId, RecordState, RecordSyncState};
 
 use crate::{
     Page, Paged, Store, StoreError,
+    cursors::Pager,
+    shelves::{Conditions, Wanted, folded},
     sql::{Row, Select, args},
 };
 
@@ -142,6 +144,45 @@ impl Store {
         filter: &RecordFilter,
         page: &Page,
     ) -> Result<Paged<Record>, StoreError> {
+        let pager = self.pager(format_args!("records of {collection_id}"), page);
+        let narrowed = filter.query.is_some() || filter.record_type.is_some() || filter.tag.is_some();
+        let rows = if narrowed && filter.state == RecordState::Live {
+            self.rows_by_memory(collection_id, filter, &pager).await?
+        } else {
+            self.rows_by_index(collection_id, filter, &pager).await?
+        };
+        let mut paged = pager.cut(rows, record, |record| format!("{}:{}", record.id.0, record.path))?;
+        self.add_sync(&mut paged.items).await?;
+        Ok(paged)
+    }
+
+    /// Lists live records that are narrowed by more than the beginning of their path.
+    async fn rows_by_memory(
+        &self,
+        collection_id: CollectionId,
+        filter: &RecordFilter,
+        pager: &Pager<'_>,
+    ) -> Result<Vec<Row>, StoreError> {
+        let wanted = filter.query.as_deref().map(Wanted::part);
+        let after = pager.id_and_text()?.map(|(id, path)| (0, path.to_owned(), RecordId(id)));
+        let conditions = Conditions {
+            wanted: wanted.as_ref(),
+            prefix: filter.prefix.as_deref(),
+            record_type: filter.record_type,
+            tag: filter.tag.as_deref(),
+            after: after.as_ref(),
+        };
+        let limit = usize::try_from(pager.fetch()).unwrap_or(usize::MAX);
+        let places = self.places(&[collection_id], conditions, limit).await?;
+        self.rows_at(&places).await
+    }
+
+    async fn rows_by_index(
+        &self,
+        collection_id: CollectionId,
+        filter: &RecordFilter,
+        pager: &Pager<'_>,
+    ) -> Result<Vec<Row>, StoreError> {
         let state = match filter.state {
             RecordState::Live => "IS NULL",
             RecordState::Trash => "IS NOT NULL",
@@ -157,15 +198,11 @@ impl Store {
         // Most text functions differ between database engines. `REPLACE` does not, and it does not fold case.
         let tag = filter.tag.as_deref().map(|tag| format!("\n{tag}\n"));
         select.and_maybe("REPLACE(tags, ?, '') <> tags", tag);
-        let pager = self.pager(format_args!("records of {collection_id}"), page);
         if let Some((id, path)) = pager.id_and_text()? {
             select.and("path >= ?", path);
             select.and_either(("path > ?", path), ("id > ?", id));
         }
-        let rows = self.db.select(select.order("path, id", pager.fetch())).await?;
-        let mut paged = pager.cut(rows, record, |record| format!("{}:{}", record.id.0, record.path))?;
-        self.add_sync(&mut paged.items).await?;
-        Ok(paged)
+        self.db.select(select.order("path, id", pager.fetch())).await
     }
 
     async fn found(&self, row: Option<Row>) -> Result<Option<Record>, StoreError> {
@@ -325,11 +362,6 @@ pub(crate) fn literally(text: &str) -> String {
         part.push(character);
     }
     part
-}
-
-/// Returns a path in the form that is searched, without regard to case.
-pub(crate) fn folded(text: &str) -> String {
-    text.to_lowercase()
 }
 
 #[cfg(test)]

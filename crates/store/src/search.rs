@@ -4,31 +4,35 @@
 //! follows the last slash) is the query, then it begins with the query, then a word of it does, then it holds the
 //! query, then the path does.
 
+use std::collections::{HashMap, HashSet};
+
 use uuid::Uuid;
-use vaultterm_reconcile::{RecordId, RecordType};
+use vaultterm_reconcile::{RecordId, RecordType, names};
 use vaultterm_sync::{CollectionId, ConnectionId};
 
 use crate::{
     Page, Paged, Record, RecordState, Store, StoreError,
-    records::{after_prefix, folded, literally, pattern, record},
-    sql::{Arg, Row, Select, args},
+    records::{after_prefix, pattern, record},
+    shelves::{Conditions, Place, Wanted},
+    sql::{Row, Select, args},
 };
 
 /// Folders of a collection that are listed at most.
 const FOLDERS_MAX: usize = 40;
 
-/// How a record stands with Vault, as a list can be narrowed to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SyncFilter {
-    /// The newest revision is what both sides agreed on.
-    InStep,
-    /// A connection looks after it, and the newest revision is not what both sides agreed on.
-    Differs,
-    /// A conflict is open.
-    NeedsDecision,
-    /// No connection looks after its collection.
-    HereOnly,
-}
+names!(
+    /// How a record stands with Vault, as a list can be narrowed to it.
+    SyncFilter, "standing with Vault" {
+        /// The newest revision is what both sides agreed on.
+        InStep = "in_step",
+        /// A connection looks after it, and the newest revision is not what both sides agreed on.
+        Differs = "differs",
+        /// A conflict is open.
+        NeedsDecision = "needs_decision",
+        /// No connection looks after its collection.
+        HereOnly = "here_only",
+    }
+);
 
 /// Which records to find.
 #[derive(Clone, Debug, Default)]
@@ -60,7 +64,6 @@ pub struct Found {
     pub changed_by: String,
     /// The connection that the newest revision came through, if it came through one.
     pub changed_through: Option<ConnectionId>,
-    rank: i64,
 }
 
 const DECISION: &str = "EXISTS (SELECT 1 FROM conflicts f JOIN connections c ON c.id = f.connection_id
@@ -68,8 +71,10 @@ const DECISION: &str = "EXISTS (SELECT 1 FROM conflicts f JOIN connections c ON 
 const AGREED: &str = "EXISTS (SELECT 1 FROM base b WHERE b.record_id = r.id AND b.revision = r.revision
                                                      AND b.path = r.path AND b.link = 'linked')";
 const CONNECTED: &str = "EXISTS (SELECT 1 FROM connections c WHERE c.collection_id = r.collection_id)";
-/// What follows the last slash: the path without the longest beginning that ends in one.
-const NAME: &str = "REPLACE(r.path_folded, RTRIM(r.path_folded, REPLACE(r.path_folded, '/', '')), '')";
+/// Records that are looked at in one statement, where a list is narrowed by how they stand with Vault.
+const AT_ONCE: usize = 500;
+/// How often a search begins again because a record that it found was moved to the trash meanwhile.
+const TRIES: u32 = 3;
 
 impl SyncFilter {
     fn condition(self) -> String {
@@ -82,23 +87,17 @@ impl SyncFilter {
     }
 }
 
-/// Returns an expression for how well a path matches, the best match least, and its arguments after `$1`.
-fn rank(query: Option<&str>) -> (String, Vec<Arg>) {
-    let Some(query) = query else { return ("0".to_owned(), Vec::new()) };
-    let query = folded(query);
-    let part = literally(&query);
-    let words: Vec<_> = ["-", "\\_", ".", " "].iter().map(|before| format!("%{before}{part}%")).collect();
-    let like = |n: usize| format!("{NAME} LIKE ${n} ESCAPE '\\'");
-    let word = (4..8).map(like).collect::<Vec<_>>().join(" OR ");
-    let sql = format!(
-        "CASE WHEN {NAME} = $2 THEN 0 WHEN {} THEN 1 WHEN {word} THEN 2 WHEN {} THEN 3 ELSE 4 END",
-        like(3),
-        like(8)
-    );
-    let mut args = args![query.as_str(), format!("{part}%")];
-    args.extend(words.into_iter().map(Arg::from));
-    args.push(format!("%{part}%").into());
-    (sql, args)
+impl Search {
+    /// Returns what was searched for, if anything was.
+    fn query(&self) -> Option<&str> {
+        self.query.as_deref().map(str::trim).filter(|query| !query.is_empty())
+    }
+
+    /// Says whether only reading every path tells what fits. The trash is not kept in memory.
+    fn needs_every_path(&self) -> bool {
+        let narrowed = self.query().is_some() || self.tag.is_some() || self.record_type.is_some();
+        narrowed && self.state == RecordState::Live
+    }
 }
 
 impl Store {
@@ -107,58 +106,122 @@ impl Store {
     /// # Errors
     /// [`StoreError`], as everywhere here.
     pub async fn search(&self, user_id: Uuid, search: &Search, page: &Page) -> Result<Paged<Found>, StoreError> {
-        let query = search.query.as_deref().map(str::trim).filter(|query| !query.is_empty());
-        let (rank, rank_args) = rank(query);
+        let query = search.query();
+        let pager = self.pager(format_args!("records of {user_id} for {query:?}"), page);
+        let after = pager.text()?.map(placed).transpose()?;
+        let limit = usize::try_from(pager.fetch()).unwrap_or(usize::MAX);
+        let (rows, ranks) = if search.needs_every_path() {
+            let (mut places, mut rows) = (Vec::new(), Vec::new());
+            for _ in 0..TRIES {
+                places = self.found_places(user_id, search, after.clone(), limit).await?;
+                rows = self.rows_at(&places).await?;
+                if rows.len() == places.len() {
+                    break;
+                }
+            }
+            let ranks = places.into_iter().map(|(rank, _, id)| (id.0, rank)).collect();
+            (rows, ranks)
+        } else {
+            (self.rows_by_path(user_id, search, after.as_ref(), pager.fetch()).await?, HashMap::new())
+        };
+        let rank = |record: &Record| ranks.get(&record.id.0).copied().unwrap_or(0);
+        let place = |found: &Found| format!("{}:{}:{}", rank(&found.record), found.record.id.0, found.record.path);
+        let mut paged = pager.cut(rows, found, place)?;
+        self.add_company(&mut paged.items).await?;
+        Ok(paged)
+    }
+
+    /// Lists records by path, by an index.
+    async fn rows_by_path(
+        &self,
+        user_id: Uuid,
+        search: &Search,
+        after: Option<&Place>,
+        limit: u64,
+    ) -> Result<Vec<Row>, StoreError> {
         let state = match search.state {
             RecordState::Live => "IS NULL",
             RecordState::Trash => "IS NOT NULL",
         };
         let mut sql = format!(
-            "SELECT * FROM (
-                 SELECT r.*, {rank} AS rank FROM records r
-                 WHERE r.deleted_us {state} AND EXISTS (
-                     SELECT 1 FROM members m WHERE m.collection_id = r.collection_id AND m.user_id = $1)
-             ) r WHERE 1 = 1"
+            "SELECT r.* FROM records r WHERE r.deleted_us {state} AND EXISTS (
+                 SELECT 1 FROM members m WHERE m.collection_id = r.collection_id AND m.user_id = $1)"
         );
         if let Some(standing) = search.standing {
             sql.push_str(&format!(" AND {}", standing.condition()));
         }
-        let mut arguments = args![user_id];
-        arguments.extend(rank_args);
-        let mut select = Select::new(&sql, arguments);
+        let mut select = Select::new(&sql, args![user_id]);
         select.and_maybe("r.collection_id = ?", search.collection);
         if let Some(prefix) = search.prefix.as_deref() {
             select.and("r.path >= ?", prefix);
             select.and_maybe("r.path < ?", after_prefix(prefix));
         }
-        for word in query.into_iter().flat_map(str::split_whitespace) {
+        for word in search.query().into_iter().flat_map(str::split_whitespace) {
             select.and("r.path_folded LIKE ? ESCAPE '\\'", pattern(word));
         }
         select.and_maybe("r.record_type = ?", search.record_type);
         let tag = search.tag.as_deref().map(|tag| format!("\n{tag}\n"));
         select.and_maybe("REPLACE(r.tags, ?, '') <> r.tags", tag);
-        let pager = self.pager(format_args!("records of {user_id} for {query:?}"), page);
-        let order = match (pager.text()?, query) {
-            (place, Some(_)) => {
-                if let Some(place) = place {
-                    let (rank, id, path) = ranked(place)?;
-                    select.and_after("r.rank, r.path, r.id", args![rank, path, id]);
-                }
-                "r.rank, r.path, r.id"
-            }
-            (place, None) => {
-                if let Some(place) = place {
-                    let (_, id, path) = ranked(place)?;
-                    select.and_after("r.path, r.id", args![path, id]);
-                }
-                "r.path, r.id"
-            }
+        if let Some((_, path, id)) = after {
+            select.and_after("r.path, r.id", args![path.as_str(), *id]);
+        }
+        self.db.select(select.order("r.path, r.id", limit)).await
+    }
+
+    /// Finds the places of a search by the paths in memory.
+    async fn found_places(
+        &self,
+        user_id: Uuid,
+        search: &Search,
+        mut after: Option<Place>,
+        limit: usize,
+    ) -> Result<Vec<Place>, StoreError> {
+        let collections = self.collections_of(user_id, search.collection).await?;
+        let wanted = search.query().map(Wanted::of);
+        let conditions = Conditions {
+            wanted: wanted.as_ref(),
+            prefix: search.prefix.as_deref(),
+            record_type: search.record_type,
+            tag: search.tag.as_deref(),
+            after: None,
         };
-        let rows = self.db.select(select.order(order, pager.fetch())).await?;
-        let mut paged =
-            pager.cut(rows, found, |found| format!("{}:{}:{}", found.rank, found.record.id.0, found.record.path))?;
-        self.add_company(&mut paged.items).await?;
-        Ok(paged)
+        let mut found = Vec::new();
+        loop {
+            let at_once = if search.standing.is_some() { AT_ONCE } else { limit };
+            let conditions = Conditions { after: after.as_ref(), ..conditions };
+            let places = self.places(&collections, conditions, at_once).await?;
+            let (last, ended) = (places.last().cloned(), places.len() < at_once);
+            match search.standing {
+                Some(standing) => found.extend(self.standing_so(standing, places).await?),
+                None => found.extend(places),
+            }
+            if found.len() >= limit || ended {
+                found.truncate(limit);
+                return Ok(found);
+            }
+            after = last;
+        }
+    }
+
+    /// Keeps the places whose records stand so with Vault.
+    async fn standing_so(&self, standing: SyncFilter, places: Vec<Place>) -> Result<Vec<Place>, StoreError> {
+        let sql = format!("SELECT r.id FROM records r WHERE {}", standing.condition());
+        let mut select = Select::new(&sql, args![]);
+        select.and_any("r.id", places.iter().map(|(.., id)| *id));
+        let rows = self.db.select(select.all()).await?;
+        let so = rows.iter().map(|row| row.id("id")).collect::<Result<HashSet<Uuid>, _>>()?;
+        Ok(places.into_iter().filter(|(.., id)| so.contains(&id.0)).collect())
+    }
+
+    /// Reads the rows of some places, in their order. A record that was moved to the trash meanwhile is left out.
+    pub(crate) async fn rows_at(&self, places: &[Place]) -> Result<Vec<Row>, StoreError> {
+        let mut select = Select::new("SELECT * FROM records WHERE deleted_us IS NULL", args![]);
+        select.and_any("id", places.iter().map(|(.., id)| *id));
+        let mut rows = HashMap::new();
+        for row in self.db.select(select.all()).await? {
+            rows.insert(row.id("id")?, row);
+        }
+        Ok(places.iter().filter_map(|(.., id)| rows.remove(&id.0)).collect())
     }
 
     /// Adds to records that were found what their list shows beside them.
@@ -227,21 +290,16 @@ impl Store {
     }
 }
 
-fn ranked(place: &str) -> Result<(i64, Uuid, &str), StoreError> {
+fn placed(text: &str) -> Result<Place, StoreError> {
     let foreign = || StoreError::invalid("cursor", "is not one of this list: take `next_cursor` of the page before");
-    let (rank, rest) = place.split_once(':').ok_or_else(foreign)?;
+    let (rank, rest) = text.split_once(':').ok_or_else(foreign)?;
     let (id, path) = rest.split_once(':').ok_or_else(foreign)?;
-    Ok((rank.parse().map_err(|_| foreign())?, id.parse().map_err(|_| foreign())?, path))
+    let id = RecordId(id.parse().map_err(|_| foreign())?);
+    Ok((rank.parse().map_err(|_| foreign())?, path.to_owned(), id))
 }
 
 fn found(row: &Row) -> Result<Found, StoreError> {
-    Ok(Found {
-        record: record(row)?,
-        collection: String::new(),
-        changed_by: String::new(),
-        changed_through: None,
-        rank: row.int("rank")?,
-    })
+    Ok(Found { record: record(row)?, collection: String::new(), changed_by: String::new(), changed_through: None })
 }
 
 #[cfg(test)]

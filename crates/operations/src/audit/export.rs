@@ -30,7 +30,12 @@ pub async fn export(
     search: Search,
 ) -> Result<BoxStream<'static, Result<Vec<u8>, StoreError>>, Refusal> {
     may_read(services, caller).await?;
-    let export = Export::begin(services.store.clone(), &caller.context(services), search.filter()?).await?;
+    let export = Export::begin(
+        services.store.clone(),
+        &caller.context(services),
+        AuditFilter { newest_first: false, ..search.filter()? },
+    )
+    .await?;
     let lines = stream::try_unfold(Some(export), |export| async move {
         match export {
             None => Ok(None),

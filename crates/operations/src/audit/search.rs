@@ -22,6 +22,8 @@ pub struct Search {
     pub from: Option<String>,
     /// Before this moment, RFC 3339.
     pub to: Option<String>,
+    /// `oldest` first (unless told) or `newest` first.
+    pub order: Option<String>,
     /// Which part of the list.
     pub part: Part,
 }
@@ -31,7 +33,13 @@ impl Search {
         let action = self.action.as_deref().map(|name| {
             AuditAction::from_name(name).ok_or_else(|| Refusal::field("action", "there is no such action"))
         });
+        let newest_first = match self.order.as_deref() {
+            None | Some("oldest") => false,
+            Some("newest") => true,
+            Some(_) => return Err(Refusal::field("order", "is `oldest` or `newest`")),
+        };
         Ok(AuditFilter {
+            newest_first,
             after: self.after,
             from_us: self.from.as_deref().map(|text| moment("from", text)).transpose()?,
             to_us: self.to.as_deref().map(|text| moment("to", text)).transpose()?,

@@ -10,6 +10,7 @@
 //! [`Licensing::install`]. The time that counts is the later of the clock and the last entry of the audit
 //! log. Threads that may block read the files.
 
+mod evaluation;
 mod files;
 mod report;
 
@@ -73,6 +74,15 @@ pub enum Refused {
         /// The highest that was seen.
         highest: u64,
     },
+    /// The installation had its evaluation.
+    #[error("the evaluation of this installation was begun before: there is one for each installation")]
+    EvaluatedBefore,
+    /// The installation is or was licensed.
+    #[error("a license that includes synchronization was installed here: there is nothing to evaluate")]
+    NothingToEvaluate,
+    /// The evaluation cannot be written.
+    #[error("the evaluation cannot begin: {0}")]
+    Evaluation(#[from] vaultterm_license::Invalid),
     /// A file failed.
     #[error("the license cannot be used: {0}")]
     File(#[from] FileError),
@@ -95,6 +105,8 @@ impl Refused {
             Self::License(_) => {
                 "take the file as the vendor sent it: only line ends, a byte order mark and space around the text may differ"
             }
+            Self::EvaluatedBefore | Self::NothingToEvaluate => "install a license of the vendor",
+            Self::Evaluation(_) => "set the clock of this machine",
             Self::RolledBack { .. } => "install the newest license, or ask the vendor for a new one",
             Self::File(FileError::State(_)) => {
                 "remove it if it cannot be restored: the database remembers the counter too"
@@ -115,7 +127,7 @@ pub async fn examine(settings: &LicenseSettings, store: &Store) -> Result<(bool,
     licensing.latest_us.store(store.latest_audit_us().await?.unwrap_or(i64::MIN), Ordering::Relaxed);
     let rows = store.licenses().await?;
     let found = licensing.found(&rows).await;
-    licensing.hold(&rows, &found);
+    licensing.hold(store, &rows, &found);
     let report = licensing.report();
     let counts = report.best().is_some_and(|entry| entry.validity.holds());
     let ok = (counts || report.best().is_none()) && report.refused.is_empty();
@@ -197,7 +209,7 @@ impl Licensing {
             if let Err(error) = self.remember(&rows, None).await {
                 tracing::error!(%error, "what is known of licenses could not be kept beside the database");
             }
-            self.hold(&rows, &turn.found);
+            self.hold(store, &rows, &turn.found);
             // A fault of the file system can be mended without a change of the license file.
             let settled = !matches!(turn.found, Found::Refused(_, false));
             // The state file may just have been written here; the license file was not.
@@ -270,7 +282,7 @@ impl Licensing {
         let now = self.now();
         for row in rows.iter_mut().filter(|row| !row.begun) {
             let text = row.body.as_deref().unwrap_or_default();
-            let license = verify(text.as_bytes(), &self.settings.trusted).ok();
+            let license = self.read(store, text).ok();
             if license.is_some_and(|license| license.not_before <= now) {
                 store.begin_license(row.id).await?;
                 row.begun = true;
@@ -311,7 +323,7 @@ impl Licensing {
         self.remember(&rows, Some(&license)).await?;
         store.keep_license(context, &self.new_license(&license, text_of(text), false, highest)).await?;
         let rows = store.licenses().await?;
-        self.hold(&rows, &turn.found);
+        self.hold(store, &rows, &turn.found);
         turn.rows = rows;
         self.tell(&self.report());
         Ok(license.id)
@@ -319,11 +331,11 @@ impl Licensing {
 
     /// Puts the licenses of the database and of the file on the shelf. A license whose key is no longer
     /// trusted becomes a refused one.
-    fn hold(&self, rows: &[KeptLicense], found: &Found) {
-        let mut shelf = Shelf::default();
+    fn hold(&self, store: &Store, rows: &[KeptLicense], found: &Found) {
+        let mut shelf = Shelf { may_evaluate: self.may_evaluate(store, rows), ..Shelf::default() };
         for row in rows {
             let Some(text) = &row.body else { continue };
-            match verify(text.as_bytes(), &self.settings.trusted) {
+            match self.read(store, text) {
                 Ok(license) => shelf.kept.push(Kept { license, by_file: row.by_file, bar: 0 }),
                 Err(error) => {
                     let refused = Refused::License(error);

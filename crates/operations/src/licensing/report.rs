@@ -11,6 +11,8 @@ pub(super) struct Shelf {
     pub kept: Vec<Kept>,
     /// What is there and cannot be used: each with the reason and what to do.
     pub refused: Vec<String>,
+    /// Whether an evaluation can begin.
+    pub may_evaluate: bool,
 }
 
 /// A license that verifies.
@@ -36,6 +38,8 @@ pub struct Report {
     pub now: Timestamp,
     /// Why synchronization is not included, if it is not.
     pub missing: Option<String>,
+    /// Whether an evaluation can begin.
+    pub may_evaluate: bool,
 }
 
 /// One license and how it stands.
@@ -71,7 +75,7 @@ impl Report {
             }
             None => Some(shelf.refused.first().cloned().unwrap_or_else(|| "no license is installed".to_owned())),
         };
-        Self { entries, best, refused: shelf.refused.clone(), now, missing }
+        Self { entries, best, refused: shelf.refused.clone(), now, missing, may_evaluate: shelf.may_evaluate }
     }
 
     /// The license that counts; where none holds, the one there is most to tell of.

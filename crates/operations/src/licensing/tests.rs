@@ -1,5 +1,7 @@
 //! Tests of how a server takes licenses in.
 
+mod evaluation;
+
 use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt as _, path::PathBuf};
 
 use jiff::{SignedDuration, Timestamp};

@@ -15,6 +15,9 @@ pub(super) fn rows() -> Vec<Row> {
         row!("outline::search", Token, [RecordsRead], |s, c, i| {
             outline::search(s, c, &Search::default(), &Page::default()).await
         }),
+        row!("records::everywhere::everywhere", Token, [RecordsRead], |s, c, i| {
+            crate::records::everywhere(s, c, crate::records::Everywhere::default()).await
+        }),
         row!("outline::folders", VIEWER, [RecordsRead], |s, c, i| outline::folders(s, c, i.collection, "").await),
         row!("outline::connections", Token, [RecordsRead], |s, c, i| outline::connections(s, c).await),
         row!("outline::outline", VIEWER, [RecordsRead], |s, c, i| outline::outline(s, c, i.record).await),

@@ -19,7 +19,7 @@ use vaultterm_operations::{
 use super::list::listed;
 use crate::{
     problem::Problem,
-    request::{Body, Parameters},
+    request::{Body, Parameters, Seq},
     view,
 };
 
@@ -39,18 +39,20 @@ pub(crate) struct AuditQuery {
     from: Option<String>,
     /// Before this moment, RFC 3339.
     to: Option<String>,
+    /// `oldest` first (unless told), or `newest` first. An export always begins with the oldest.
+    order: Option<String>,
     limit: Option<u32>,
     cursor: Option<String>,
 }
 
 impl AuditQuery {
     fn search(self) -> Search {
-        let Self { after, action, actor, object, from, to, limit, cursor } = self;
-        Search { after, action, actor, object, from, to, part: Part { limit, cursor } }
+        let Self { after, action, actor, object, from, to, order, limit, cursor } = self;
+        Search { after, action, actor, object, from, to, order, part: Part { limit, cursor } }
     }
 }
 
-/// Lists entries, the oldest first.
+/// Lists entries, the oldest first unless told.
 #[utoipa::path(get, path = "/audit/events", tag = "audit", params(AuditQuery),
     responses((status = 200, body = ListView<EventView>)))]
 pub(crate) async fn events(
@@ -59,6 +61,17 @@ pub(crate) async fn events(
     Parameters(query): Parameters<AuditQuery>,
 ) -> Result<Json<ListView<EventView>>, Problem> {
     Ok(listed(audit::events(&services, &caller, query.search()).await?, view::event))
+}
+
+/// Shows one entry by its place.
+#[utoipa::path(get, path = "/audit/events/{seq}", tag = "audit", params(("seq" = u64, Path)),
+    responses((status = 200, body = EventView), (status = 404, body = Problem)))]
+pub(crate) async fn event(
+    State(services): State<Services>,
+    caller: Caller,
+    Seq(seq): Seq,
+) -> Result<Json<EventView>, Problem> {
+    Ok(Json(view::event(&audit::entry(&services, &caller, seq).await?)))
 }
 
 /// Writes the log as JSON lines that `vaultterm audit verify` checks; audited. By time, the whole stretch

@@ -1,8 +1,8 @@
 //! The license: how it stands, and installing one. No restart is needed.
 
 use axum::{Json, extract::State};
-use vaultterm_contract::{KeptLicenseView, LicenseBody, LicenseSource, LicenseView, SyncAllowed};
-use vaultterm_license::License;
+use vaultterm_contract::{KeptLicenseView, LicenseBody, LicenseSource, LicenseView, Nothing, SyncAllowed};
+use vaultterm_license::{License, Tier};
 use vaultterm_operations::{Caller, LicenseEntry, LicenseReport, Services, license};
 
 use crate::{problem::Problem, request::Body};
@@ -20,7 +20,11 @@ fn kept(entry: &LicenseEntry) -> KeptLicenseView {
         expires: license.expires.to_string(),
         grace_until: license.grace_end().to_string(),
         counter: license.counter,
-        from: if *by_file { LicenseSource::File } else { LicenseSource::Api },
+        from: match (license.tier, by_file) {
+            (Tier::Evaluation, _) => LicenseSource::Evaluation,
+            (_, true) => LicenseSource::File,
+            (_, false) => LicenseSource::Api,
+        },
     }
 }
 
@@ -44,6 +48,7 @@ fn shown(report: &LicenseReport, notice: Option<String>) -> LicenseView {
         notice,
         licenses: report.entries.iter().map(kept).collect(),
         refused: report.refused.clone(),
+        evaluation_possible: report.may_evaluate,
     }
 }
 
@@ -64,4 +69,17 @@ pub(crate) async fn install(
 ) -> Result<Json<LicenseView>, Problem> {
     let (report, notice) = license::install(&services, &caller, &body.license).await?;
     Ok(Json(shown(&report, notice)))
+}
+
+/// Begins the evaluation of this installation: synchronization for 30 days, once, audited. The installation issues it to
+/// itself; no vendor is asked.
+#[utoipa::path(post, path = "/license/evaluation", tag = "license", request_body = Nothing,
+    responses((status = 200, body = LicenseView), (status = 422, body = Problem)))]
+pub(crate) async fn evaluate(
+    State(services): State<Services>,
+    caller: Caller,
+    Body(Nothing {}): Body<Nothing>,
+) -> Result<Json<LicenseView>, Problem> {
+    let (report, notice) = license::evaluate(&services, &caller).await?;
+    Ok(Json(shown(&report, Some(notice))))
 }

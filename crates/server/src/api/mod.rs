@@ -14,6 +14,7 @@ mod list;
 mod members;
 pub(crate) mod plans;
 mod policy;
+mod record_search;
 mod records;
 pub(crate) mod runs;
 pub(crate) mod setup;
@@ -89,6 +90,7 @@ fn routes() -> OpenApiRouter<ServerState> {
         .routes(routes!(members::list))
         .routes(routes!(members::show, members::grant, members::revoke))
         .routes(routes!(records::list, records::create))
+        .routes(routes!(record_search::everywhere))
         .routes(routes!(records::show, records::update, records::trash))
         .routes(routes!(records::reveal))
         .routes(routes!(records::inject))
@@ -116,6 +118,7 @@ fn routes() -> OpenApiRouter<ServerState> {
         .routes(routes!(conflicts::reveal))
         .routes(routes!(conflicts::resolve))
         .routes(routes!(audit::events))
+        .routes(routes!(audit::event))
         .routes(routes!(audit::export))
         .routes(routes!(audit::verify))
         .routes(routes!(audit_log::checkpoints))
@@ -128,6 +131,7 @@ fn routes() -> OpenApiRouter<ServerState> {
         .routes(routes!(keys::show))
         .routes(routes!(keys::rotate))
         .routes(routes!(license::show, license::install))
+        .routes(routes!(license::evaluate))
         .routes(routes!(health::health))
 }
 

@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 use vaultterm_operations::{Services, surroundings};
+use vaultterm_store::InstanceRole;
 
 use super::{link, refused::Refused, visitor::Visitor, words::counted};
 
@@ -13,6 +14,11 @@ pub(crate) enum Here {
     Records,
     Conflicts,
     Trash,
+    Audit,
+    Webhooks,
+    Keys,
+    License,
+    Health,
 }
 
 /// What surrounds a page.
@@ -28,6 +34,8 @@ pub(crate) struct Frame {
     pub(crate) open_conflicts: u64,
     pub(crate) stopped: u64,
     pub(crate) running: u64,
+    /// The visitor looks after the installation.
+    pub(crate) is_admin: bool,
 }
 
 /// A collection beside a page.
@@ -91,6 +99,7 @@ impl Frame {
             open_conflicts: found.waiting.open_conflicts,
             stopped: found.waiting.stopped,
             running: found.waiting.running,
+            is_admin: user.role >= InstanceRole::Admin,
         })
     }
 
@@ -104,19 +113,30 @@ impl Frame {
 
     /// Lists the places.
     pub(crate) fn places(&self) -> Vec<Place> {
-        let place = |here: Here, name, icon, href, count| Place {
-            name,
-            icon,
-            href,
-            count,
-            here: self.here == here && !self.collections.iter().any(|shelf| shelf.here),
-        };
         vec![
-            place(Here::Overview, "Overview", "gauge", "/", 0),
-            place(Here::Records, "All records", "key-round", "/records", 0),
-            place(Here::Conflicts, "Conflicts", "git-compare", "/conflicts", self.open_conflicts),
-            place(Here::Trash, "Trash", "trash-2", "/trash", 0),
+            self.place(Here::Overview, "Overview", "gauge", "/", 0),
+            self.place(Here::Records, "All records", "key-round", "/records", 0),
+            self.place(Here::Conflicts, "Conflicts", "git-compare", "/conflicts", self.open_conflicts),
+            self.place(Here::Trash, "Trash", "trash-2", "/trash", 0),
         ]
+    }
+
+    /// Lists the places that are about the installation itself: for each person those that they may see.
+    pub(crate) fn house(&self) -> Vec<Place> {
+        let mut places = Vec::new();
+        if self.is_admin {
+            places.push(self.place(Here::Audit, "Audit log", "scroll-text", "/audit", 0));
+            places.push(self.place(Here::Webhooks, "Webhooks", "webhook", "/webhooks", 0));
+            places.push(self.place(Here::Keys, "Keys", "key", "/keys", 0));
+        }
+        places.push(self.place(Here::License, "License", "shield", "/license", 0));
+        places.push(self.place(Here::Health, "Health", "activity", "/health", 0));
+        places
+    }
+
+    fn place(&self, here: Here, name: &'static str, icon: &'static str, href: &'static str, count: u64) -> Place {
+        let here = self.here == here && !self.collections.iter().any(|shelf| shelf.here);
+        Place { name, icon, href, here, count }
     }
 
     /// Lists what waits.

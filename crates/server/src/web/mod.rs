@@ -8,12 +8,14 @@
 //! Start reading at [`router`], then `records/show.rs`.
 
 pub(crate) mod assets;
+mod audit;
 mod conflicts;
 mod cookie;
 mod device;
 mod form;
 mod frame;
 mod guard;
+mod house;
 mod link;
 mod login;
 mod page;
@@ -44,7 +46,9 @@ use crate::state::ServerState;
 
 /// Puts the pages together.
 pub(crate) fn router(app: &ServerState) -> Router<ServerState> {
-    let places = || records::router().merge(sync::router()).merge(conflicts::router());
+    let places = || {
+        records::router().merge(sync::router()).merge(conflicts::router()).merge(audit::router()).merge(house::router())
+    };
     let pages = places()
         .route("/logout", post(login::log_out))
         .route("/login/kept", get(login::kept))

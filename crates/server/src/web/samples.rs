@@ -1,6 +1,6 @@
 //! Every page, rendered with samples: what is typed by people never becomes mark-up, and rules that hold on all pages.
 
-use super::{conflicts, login, records, refused, setup, sync};
+use super::{audit, conflicts, house, login, records, refused, setup, sync};
 
 fn all() -> Vec<(&'static str, String)> {
     let refused = askama::Template::render(&refused::RefusedPage {
@@ -11,7 +11,13 @@ fn all() -> Vec<(&'static str, String)> {
     });
     let refused = vec![("refused", refused.unwrap())];
     let doors = [login::samples::pages(), setup::samples::pages(), refused];
-    let framed = [records::samples::pages(), sync::samples::pages(), conflicts::samples::pages()];
+    let framed = [
+        records::samples::pages(),
+        sync::samples::pages(),
+        conflicts::samples::pages(),
+        audit::samples::pages(),
+        house::samples::pages(),
+    ];
     doors.into_iter().chain(framed).flatten().collect()
 }
 

@@ -16,7 +16,7 @@ use vaultterm_license::{IssuerKey, License, Tier, issue};
 
 use crate::{
     app::App,
-    client::Reply,
+    client::{Patience, Reply},
     failure::{Exit, Failure},
     input_file::InputFile,
     moments::{When, day_or_moment},
@@ -41,6 +41,11 @@ pub(crate) enum Command {
         /// The .vtlic file, or - for stdin
         file: PathBuf,
     },
+    /// Begin the evaluation: synchronization for 30 days, once for each installation
+    #[command(after_help = "\
+The installation issues the evaluation to itself and records it in the audit log. No vendor is asked, and nothing is sent
+anywhere. When it ends, synchronization is plan-only again; everything else goes on, and nothing is lost.")]
+    Evaluate,
     /// Make a key that signs licenses (the vendor's side; no server)
     Keygen {
         /// Where license.key and license.pub are written
@@ -90,6 +95,7 @@ pub(crate) async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
     match command {
         Command::Show => show(app).await,
         Command::Install { file } => install(&file, app).await,
+        Command::Evaluate => evaluate(app).await,
         Command::Keygen { out } => keygen(&out, app),
         Command::Issue(args) => issue_one(args, app),
     }
@@ -100,6 +106,9 @@ async fn show(app: &App) -> Result<Exit, Failure> {
     print(&state, app)?;
     if state.data.sync == SyncAllowed::PlanOnly || state.data.standing == LicenseStanding::Grace {
         app.console.next("vaultterm license install FILE");
+    }
+    if state.data.evaluation_possible {
+        app.console.next("vaultterm license evaluate, to try synchronization for 30 days");
     }
     Ok(Exit::Done)
 }
@@ -116,6 +125,16 @@ async fn install(file: &Path, app: &App) -> Result<Exit, Failure> {
     } else {
         app.console.warn("it is installed, but synchronization stays plan-only: see the detail");
     }
+    Ok(Exit::Done)
+}
+
+async fn evaluate(app: &App) -> Result<Exit, Failure> {
+    let state: Reply<LicenseView> = app.client()?.post("/license/evaluation", &json!({}), Patience::Usual).await?;
+    print(&state, app)?;
+    if let Some(notice) = &state.data.notice {
+        app.console.note(notice);
+    }
+    app.console.next("vaultterm connection create --help");
     Ok(Exit::Done)
 }
 

@@ -52,6 +52,7 @@ const ROWS: &[(&str, &str, Need, Option<&str>, &str)] = &[
     ("POST", "/webhooks/{id}/test", Admin, Some("admin"), ""),
     ("GET", "/license", Token, None, ""),
     ("PUT", "/license", Owner, Some("admin"), r#"{"license":"none"}"#),
+    ("POST", "/license/evaluation", Owner, Some("admin"), ""),
     ("GET", "/auth/me", Token, None, ""),
     // This row comes after the others, because it ends the token.
     ("POST", "/auth/logout", Token, None, ""),
@@ -74,6 +75,7 @@ const ROWS: &[(&str, &str, Need, Option<&str>, &str)] = &[
     ("DELETE", "/collections/{id}/members/{user}", ADMIN, Some("records:write"), ""),
     ("GET", "/collections/{id}/records", VIEWER, Some("records:read"), ""),
     ("POST", "/collections/{id}/records", EDITOR, Some("records:write"), r#"{"path":"..","fields":{}}"#),
+    ("GET", "/records", Token, Some("records:read"), ""),
     ("GET", "/records/{id}", VIEWER, Some("records:read"), ""),
     ("PATCH", "/records/{id}", EDITOR, Some("records:write"), r#"{"tags":["x"]}"#),
     ("DELETE", "/records/{id}", ADMIN, Some("records:write"), ""),
@@ -111,6 +113,7 @@ const ROWS: &[(&str, &str, Need, Option<&str>, &str)] = &[
     ("POST", "/conflicts/{id}/reveal", VIEWER, Some("records:reveal"), ""),
     ("POST", "/conflicts/{id}/resolve", EDITOR, Some("conflicts:resolve"), r#"{"resolution":"none"}"#),
     ("GET", "/audit/events", Admin, Some("audit:read"), ""),
+    ("GET", "/audit/events/{seq}", Admin, Some("audit:read"), ""),
     ("GET", "/audit/export", Admin, Some("audit:read"), ""),
     ("POST", "/audit/verify", Admin, Some("audit:read"), ""),
     ("GET", "/audit/checkpoints", Admin, Some("audit:read"), ""),
@@ -149,7 +152,7 @@ async fn ask(guest: &Guest, ids: &Ids, row: &(&str, &str, Need, Option<&str>, &s
     let (method, path, .., body) = row;
     let resource = path.split('/').nth(1).expect("a resource");
     let id = ids.get(resource).map_or("none", String::as_str);
-    let path = path.replace("{id}", id).replace("{user}", &ids["users"]);
+    let path = path.replace("{id}", id).replace("{user}", &ids["users"]).replace("{seq}", "1");
     let body = match *body {
         "" => None,
         "connection" => Some(json!({

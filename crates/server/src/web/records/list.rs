@@ -199,7 +199,7 @@ pub(crate) async fn trash(
         frame: Frame::around(&app, &visitor, Here::Trash).await?,
         foot: foot(rows.len(), found.next_cursor.is_some()),
         next: found.next_cursor.map(|cursor| Address::default().with("cursor", cursor).on("/trash")),
-        command: "vaultterm record ls COLLECTION --trash".to_owned(),
+        command: "vaultterm record ls --trash".to_owned(),
         rows,
     }))
 }
@@ -290,8 +290,9 @@ fn filters(asked: &Asked) -> Vec<Filter> {
 }
 
 fn command(asked: &Asked, shelf: Option<&str>) -> String {
-    let mut command = format!("vaultterm record ls {}", shelf.unwrap_or("COLLECTION"));
-    if !asked.prefix.is_empty() {
+    let mut command =
+        shelf.map_or_else(|| "vaultterm record ls".to_owned(), |name| format!("vaultterm record ls {name}"));
+    if !asked.prefix.is_empty() && shelf.is_some() {
         command.push_str(&format!("/{}", asked.prefix));
     }
     for (option, value) in [("--query", &asked.q), ("--type", &asked.r#type), ("--tag", &asked.tag)] {

@@ -1,5 +1,6 @@
 //! `vaultterm audit …`.
 
+mod show;
 mod verify;
 
 use clap::Subcommand;
@@ -28,7 +29,7 @@ pub(crate) struct Span {
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
-    /// List events
+    /// List events, the newest first
     Ls {
         /// Only by this person, by e-mail address or id
         #[arg(long, value_name = "PERSON")]
@@ -44,9 +45,18 @@ pub(crate) enum Command {
         /// Only after this sequence number
         #[arg(long, value_name = "SEQ")]
         after: Option<u64>,
+        /// The oldest first
+        #[arg(long)]
+        oldest_first: bool,
         /// How many at most
         #[arg(long, default_value_t = 100)]
         limit: usize,
+    },
+    /// Show one event with everything that the log says of it
+    Show {
+        /// Its sequence number
+        #[arg(value_name = "SEQ")]
+        seq: u64,
     },
     /// Write the log as JSON lines
     Export {
@@ -88,7 +98,7 @@ impl Span {
 pub(crate) async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
     match command {
         Command::Verify(args) => verify::run(&args, app),
-        Command::Ls { actor, action, object, span, after, limit } => {
+        Command::Ls { actor, action, object, span, after, oldest_first, limit } => {
             let client = app.client()?;
             let actor = match actor {
                 // A person who was deleted can still be named by id.
@@ -100,8 +110,10 @@ pub(crate) async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
             };
             let query = span.query().with_some("actor", actor).with_some("action", action);
             let query = query.with_some("object", object).with_some("after", after);
+            let query = query.with("order", if oldest_first { "oldest" } else { "newest" });
             list(&client, app, &query, limit).await
         }
+        Command::Show { seq } => show::run(&app.client()?, app, seq).await,
         Command::Export { span, output } => export(&app.client()?, app, &span, &output).await,
         Command::Checkpoints { limit } => checkpoints(&app.client()?, app, limit).await,
         Command::Key => keys(&app.client()?, app).await,

@@ -3,6 +3,7 @@
 mod edit;
 mod generate;
 mod get;
+mod list;
 mod set;
 mod shared;
 
@@ -22,8 +23,8 @@ use crate::{
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
-    /// List the records of a collection
-    Ls(ListArgs),
+    /// List the records of a collection, or find them in all collections
+    Ls(list::Args),
     /// Show a record, its values masked
     Get(get::Args),
     /// Create a record or change its fields
@@ -63,29 +64,10 @@ pub(crate) enum Command {
     Generate(generate::Args),
 }
 
-#[derive(clap::Args, Debug)]
-pub(crate) struct ListArgs {
-    /// COLLECTION, or COLLECTION/PREFIX
-    #[arg(value_name = "COLLECTION[/PREFIX]")]
-    place: String,
-    /// Only paths that contain this
-    #[arg(long, value_name = "TEXT")]
-    query: Option<String>,
-    /// Only this type, for example PASSWORD
-    #[arg(long = "type", value_name = "TYPE")]
-    record_type: Option<String>,
-    /// Only with this label
-    #[arg(long)]
-    tag: Option<String>,
-    /// List the trash
-    #[arg(long)]
-    trash: bool,
-}
-
 /// Runs the command.
 pub(crate) async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
     match command {
-        Command::Ls(args) => list(args, app).await,
+        Command::Ls(args) => list::run(args, app).await,
         Command::Get(args) => get::run(args, app).await,
         Command::Set(args) => set::run(args, app).await,
         Command::Edit(args) => edit::run(args, app).await,
@@ -95,37 +77,6 @@ pub(crate) async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
         Command::Restore { record, revision } => restore(&app.client()?, app, &record, revision).await,
         Command::Generate(args) => generate::run(args, app).await,
     }
-}
-
-async fn list(args: ListArgs, app: &App) -> Result<Exit, Failure> {
-    let client = app.client()?;
-    let (name, prefix) = match args.place.split_once('/') {
-        Some((name, prefix)) => (name, Some(prefix)),
-        None => (args.place.as_str(), None),
-    };
-    let collection = client.collection(name).await?.data;
-    let query = Query::default()
-        .with_some("prefix", prefix.filter(|prefix| !prefix.is_empty()))
-        .with_some("q", args.query)
-        .with_some("type", args.record_type)
-        .with_some("tag", args.tag)
-        .with("state", if args.trash { "trash" } else { "live" });
-    let list: Reply<Vec<RecordView>> =
-        client.list(&format!("/collections/{}/records", collection.id), &query, None).await?;
-    app.console.answer(&list.json, || {
-        let time = if args.trash { "DELETED" } else { "UPDATED" };
-        let table = Table::new(&["PATH", "TYPE", "REVISION", time, "SYNC"], "no records");
-        list.data.iter().fold(table, |table, record| {
-            table.row([
-                record.path.clone(),
-                record.record_type.to_string(),
-                record.revision.to_string(),
-                moment(record.deleted_at.as_deref().unwrap_or(&record.updated_at)),
-                sync_states(record),
-            ])
-        })
-    })?;
-    Ok(Exit::Done)
 }
 
 async fn rename(client: &Client, app: &App, reference: &RecordRef, new_path: &str) -> Result<Exit, Failure> {
@@ -196,8 +147,4 @@ async fn restore(client: &Client, app: &App, reference: &RecordRef, revision: Op
     let restored: Reply<RecordView> = client.post(&path, &body, Patience::Usual).await?;
     app.console.answer(&restored.json, || facts(&restored.data))?;
     Ok(Exit::Done)
-}
-
-fn sync_states(record: &RecordView) -> String {
-    record.sync.iter().map(|sync| sync.state.as_str()).collect::<Vec<_>>().join(" ")
 }

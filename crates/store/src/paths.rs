@@ -1,0 +1,127 @@
+//! Finds live records by the paths in memory (`shelves.rs`).
+//!
+//! A collection's change number grows in every transaction that changes one of its records. A search compares the
+//! numbers, reads what changed since, and so never shows an old state. A record that left the collection is noticed by
+//! the count of those that are there.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, PoisonError},
+};
+
+use uuid::Uuid;
+use vaultterm_reconcile::RecordId;
+use vaultterm_sync::CollectionId;
+
+use crate::{
+    Store, StoreError,
+    shelves::{Conditions, Entry, Place, Shelf, folded},
+    sql::{Row, args},
+};
+
+impl Store {
+    /// Finds the first places that fit, best match first, then by path, in some collections.
+    pub(crate) async fn places(
+        &self,
+        collections: &[CollectionId],
+        conditions: Conditions<'_>,
+        limit: usize,
+    ) -> Result<Vec<Place>, StoreError> {
+        let mut shelves = Vec::new();
+        for (id, number) in self.change_numbers(collections).await? {
+            shelves.push(self.shelf(id, number).await?);
+        }
+        let tag = conditions.tag.map(|tag| format!("\n{tag}\n"));
+        let mut found: Vec<(u8, &str, RecordId)> = Vec::new();
+        for shelf in &shelves {
+            let fitting = shelf
+                .entries
+                .iter()
+                .filter_map(|entry| conditions.rank(entry, tag.as_deref()).map(|rank| (rank, &*entry.path, entry.id)));
+            found.extend(fitting);
+        }
+        if found.len() > limit && limit > 0 {
+            found.select_nth_unstable(limit - 1);
+            found.truncate(limit);
+        }
+        found.sort_unstable();
+        Ok(found.into_iter().map(|(rank, path, id)| (rank, path.to_owned(), id)).collect())
+    }
+
+    /// Returns the collections of a person, or the one of them that is named.
+    pub(crate) async fn collections_of(
+        &self,
+        user_id: Uuid,
+        only: Option<CollectionId>,
+    ) -> Result<Vec<CollectionId>, StoreError> {
+        let rows = self.db.all("SELECT collection_id FROM members WHERE user_id = $1", args![user_id]).await?;
+        let ids: Result<Vec<_>, _> = rows.iter().map(|row| row.id("collection_id").map(CollectionId)).collect();
+        Ok(ids?.into_iter().filter(|id| only.is_none_or(|only| only == *id)).collect())
+    }
+
+    async fn change_numbers(&self, collections: &[CollectionId]) -> Result<Vec<(CollectionId, u64)>, StoreError> {
+        let mut select = crate::sql::Select::new("SELECT id, change_number FROM collections WHERE 1 = 1", args![]);
+        select.and_any("id", collections.iter().copied());
+        let rows = self.db.select(select.all()).await?;
+        rows.iter().map(|row| Ok((CollectionId(row.id("id")?), row.count("change_number")?))).collect()
+    }
+
+    /// Returns the records of a collection as they are at this change number, or later.
+    async fn shelf(&self, id: CollectionId, number: u64) -> Result<Arc<Shelf>, StoreError> {
+        let kept = self.paths.0.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
+        if let Some(shelf) = kept.as_ref().filter(|shelf| shelf.number >= number) {
+            return Ok(shelf.clone());
+        }
+        let mut shelf = kept.as_deref().cloned().unwrap_or_default();
+        self.catch_up(id, &mut shelf).await?;
+        let live = "SELECT COUNT(*) AS live FROM records WHERE collection_id = $1 AND deleted_us IS NULL";
+        let live = self.db.one(live, args![id]).await?.map_or(Ok(0), |row| row.count("live"))?;
+        if live != shelf.entries.len() as u64 {
+            // A record left the collection, or came between the two queries: read all of them.
+            shelf = Shelf::default();
+            self.catch_up(id, &mut shelf).await?;
+        }
+        shelf.number = number;
+        let shelf = Arc::new(shelf);
+        let mut shelves = self.paths.0.write().unwrap_or_else(PoisonError::into_inner);
+        let newest = shelves.entry(id).or_insert_with(|| shelf.clone());
+        if newest.number < number {
+            *newest = shelf.clone();
+        }
+        Ok(shelf)
+    }
+
+    /// Reads what changed since the number of a shelf, which may be all of the collection.
+    async fn catch_up(&self, id: CollectionId, shelf: &mut Shelf) -> Result<(), StoreError> {
+        let sql = "SELECT id, path, record_type, tags, deleted_us FROM records
+                   WHERE collection_id = $1 AND change_number > $2";
+        // An empty shelf has seen nothing: number 0 is below that of every record.
+        let rows = self.db.all(sql, args![id, shelf.number]).await?;
+        let changed = rows.iter().map(changed).collect::<Result<Vec<_>, _>>()?;
+        let ids: HashSet<Uuid> = changed.iter().map(|(id, _)| id.0).collect();
+        shelf.entries.retain(|entry| !ids.contains(&entry.id.0));
+        shelf.entries.extend(changed.into_iter().filter_map(|(_, entry)| entry));
+        shelf.entries.sort_unstable_by(|one, other| (&one.path, one.id).cmp(&(&other.path, other.id)));
+        Ok(())
+    }
+}
+
+/// Reads a record that changed: without an entry if it is in the trash.
+fn changed(row: &Row) -> Result<(RecordId, Option<Entry>), StoreError> {
+    let id = RecordId(row.id("id")?);
+    if row.maybe_int("deleted_us")?.is_some() {
+        return Ok((id, None));
+    }
+    let path = row.text("path")?;
+    let searched = folded(&path);
+    Ok((
+        id,
+        Some(Entry {
+            folded: (searched != path).then(|| searched.into()),
+            path: path.into(),
+            id,
+            record_type: row.record_type()?,
+            tags: row.text("tags")?.into(),
+        }),
+    ))
+}
