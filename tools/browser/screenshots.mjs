@@ -34,6 +34,8 @@ try {
   await ended((await call("POST", `/connections/${prod.id}/runs`, {})).id);
   const conflict = (await call("GET", "/conflicts?status=open")).items[0];
   const record = `/records/${ids["databases/payments-primary"]}`;
+  const bo = (await call("GET", "/users")).items.find((user) => user.email === "bo@example.com").id;
+  await call("POST", "/invitations", { email: "carla@example.com", name: "Carla Weiss" });
   const pages = {
     records: "/records",
     search: "/records?q=pay",
@@ -55,12 +57,20 @@ try {
     run: `/runs/${run.id}`,
     conflicts: "/conflicts",
     conflict: `/conflicts/${conflict.id}`,
+    account: "/me",
+    factors: "/me/factors",
+    sessions: "/me/sessions",
+    tokens: "/me/tokens",
+    people: "/people",
+    person: `/people/${bo}`,
+    members: `/collections/${team.id}/members`,
+    prove: "/login/prove",
     missing: "/records/00000000-0000-0000-0000-000000000000",
   };
   for (const [tag, look] of LOOKS) {
     const shoot = (page, name) => page.screenshot({ path: join(folder, `${name}${tag}.png`), fullPage: true });
     const page = await window_(browser, house, look);
-    for (const name of ["login", "setup"]) {
+    for (const name of ["login", "setup", "invite"]) {
       await page.goto(`/${name}`);
       await shoot(page, name);
     }
@@ -69,6 +79,10 @@ try {
       await page.goto(address);
       await shoot(page, name);
     }
+    await page.goto("/me/factors");
+    await page.click("text=Set up one-time codes");
+    await page.waitForSelector("svg.qr");
+    await shoot(page, "factor-setup");
     await page.goto(record);
     await page.locator("[data-field=password] [data-act=show]").click();
     await page.locator("[data-field=password] >> text=Hide").waitFor();

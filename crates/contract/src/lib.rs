@@ -18,9 +18,11 @@ mod conflicts;
 mod connection_bodies;
 mod connections;
 mod events;
+mod factors;
 mod health;
 mod keys;
 mod license;
+mod links;
 mod list;
 pub mod moment;
 mod named;
@@ -51,13 +53,20 @@ pub use connections::{
     IgnoredView, OptionsView, PolicyScope, PolicyView, ServerView, Standing, TestView, TlsView,
 };
 pub use events::{ProgressView, RunEventName};
+pub use factors::{
+    CodeBody, EndedView, FactorsView, NewOtpView, RecoveryCodesView, SessionView, SessionsView, StepUp,
+    TrustedDeviceView,
+};
 pub use health::{ComponentView, HealthStatus, HealthView, StatusView};
 pub use keys::{KeyProvider, KeyRotation, KeyView, KeysView, Rotate, SealedView};
 pub use license::{KeptLicenseView, LicenseBody, LicenseSource, LicenseStanding, LicenseView, SyncAllowed};
+pub use links::{
+    AcceptLink, Invite, LinkState, LinkView, MadeLinkView, MembershipView, OpenLink, OpenedLinkView, ProfileView,
+};
 pub use list::ListView;
 pub use named::named;
 pub use nothing::Nothing;
-pub use people::{Login, LoginView, MeView, Setup, UserCreate, UserPatch, UserView};
+pub use people::{Login, LoginView, MeView, PersonState, Setup, UserCreate, UserPatch, UserView};
 pub use plans::{
     AcceptedView, CountsView, ExpectView, FieldChangeView, HaltView, PlanView, PlannedConflictView, SkipView, StepView,
 };

@@ -3,10 +3,23 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
+use vaultterm_reconcile::names;
 use vaultterm_sync::InstanceRole;
 use zeroize::Zeroizing;
 
 use crate::TokenView;
+
+names!(
+    /// How an account stands.
+    PersonState, "state of a person" {
+        /// The person has not chosen a password yet.
+        Invited = "invited",
+        /// The person can log in.
+        Active = "active",
+        /// The person is locked out.
+        Disabled = "disabled",
+    }
+);
 
 /// A person.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -18,6 +31,9 @@ pub struct UserView {
     #[schema(value_type = String)]
     pub role: InstanceRole,
     pub disabled: bool,
+    /// `invited`, `active` or `disabled`.
+    #[schema(value_type = String)]
+    pub state: PersonState,
     pub revision: u64,
     pub created_at: String,
     pub updated_at: String,
@@ -63,9 +79,10 @@ pub struct Login {
     pub email: String,
     #[schema(value_type = String)]
     pub password: Zeroizing<String>,
-    /// The code of a second factor, for those who have one.
+    /// A one-time code or a recovery code, for a person with a second factor.
+    #[schema(value_type = Option<String>)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub otp: Option<String>,
+    pub otp: Option<Zeroizing<String>>,
 }
 
 /// A token, shown once.

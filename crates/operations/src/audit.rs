@@ -12,6 +12,7 @@ use search::{may_read, moment};
 use crate::{
     access,
     caller::Caller,
+    fresh::{Act, fresh},
     part::Part,
     refusal::{Refusal, RefusalKind},
     services::Services,
@@ -99,6 +100,7 @@ pub async fn keys(services: &Services, caller: &Caller) -> Result<Vec<AuditKey>,
 pub async fn prune(services: &Services, caller: &Caller, before: &str) -> Result<Option<Pruned>, Refusal> {
     access::scope(services, caller, Scope::Admin).await?;
     access::instance(services, caller, InstanceRole::Owner).await?;
+    fresh(services, caller, Act::PruneAudit).await?;
     let before_us = moment("before", before)?;
     let keep_days = services.settings.audit.keep_days;
     if before_us > services.now_us().saturating_sub(i64::from(keep_days) * DAY_US) {

@@ -22,6 +22,7 @@ use crate::{
     access,
     caller::Caller,
     collections,
+    fresh::{Act, fresh},
     insist::insist,
     part::Part,
     read_at::ReadAt,
@@ -80,6 +81,7 @@ pub async fn create(
 ) -> Result<Seen, Refusal> {
     access::scope(services, caller, Scope::ConnectionsWrite).await?;
     let collection = access::collection(services, caller, collection, CollectionRole::Admin).await?;
+    fresh(services, caller, Act::CreateConnection).await?;
     let new = checks::new_connection(collection, wanted, credential, services.settings.allow_plaintext_vault)?;
     services.connector.refuse_ignored_namespace(&new.connection, &new.secrets).await?;
     let made = services.store.create_connection(&caller.context(services), new).await?;
@@ -131,6 +133,7 @@ pub async fn update(
 ) -> Result<Seen, Refusal> {
     access::scope(services, caller, Scope::ConnectionsWrite).await?;
     let id = access::connection(services, caller, id, CollectionRole::Admin).await?;
+    fresh(services, caller, Act::ChangeConnection).await?;
     let revision = read_at.needed()?;
     let before = found(services, id).await?.connection;
     let update = checks::update(wanted, &before, services.settings.allow_plaintext_vault)?;
@@ -167,6 +170,7 @@ async fn refuse_ignored_namespace(
 pub async fn delete(services: &Services, caller: &Caller, id: Uuid, read_at: ReadAt) -> Result<(), Refusal> {
     access::scope(services, caller, Scope::ConnectionsWrite).await?;
     let id = access::connection(services, caller, id, CollectionRole::Admin).await?;
+    fresh(services, caller, Act::DeleteConnection).await?;
     Ok(services.store.delete_connection(&caller.context(services), id, read_at.if_told()?).await?)
 }
 
@@ -196,6 +200,7 @@ pub async fn rotate_secret_id(
 ) -> Result<Seen, Refusal> {
     access::scope(services, caller, Scope::ConnectionsWrite).await?;
     let id = access::connection(services, caller, id, CollectionRole::Admin).await?;
+    fresh(services, caller, Act::RotateSecretId).await?;
     let mut credential = checks::credential("", credential)?;
     if matches!(credential, Credential::WrappingToken(_)) {
         let connection = found(services, id).await?.connection;

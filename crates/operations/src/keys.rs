@@ -9,6 +9,7 @@ use vaultterm_store::{InstanceRole, KeyringStatus, Scope};
 use crate::{
     access,
     caller::Caller,
+    fresh::{Act, fresh},
     refusal::{Refusal, RefusalKind},
     root_key::UnlockError,
     services::Services,
@@ -51,6 +52,7 @@ pub async fn show(services: &Services, caller: &Caller) -> Result<Keys, Refusal>
 pub async fn rotate(services: &Services, caller: &Caller, key: &str) -> Result<Keys, Refusal> {
     access::scope(services, caller, Scope::Admin).await?;
     access::instance(services, caller, InstanceRole::Owner).await?;
+    fresh(services, caller, Act::RotateKey).await?;
     let what: KeyRotation =
         key.parse().map_err(|_| Refusal::field("key", "is `root`, `record`, `audit` or `transit`"))?;
     let (context, own) = (caller.context(services), services.clone());

@@ -70,6 +70,8 @@ macro_rules! row {
 }
 
 mod of_pages;
+mod of_people;
+mod proof;
 
 const STALE: ReadAt = ReadAt::Revision(999);
 
@@ -276,7 +278,10 @@ fn of_the_installation() -> Vec<Row> {
 }
 
 fn rows() -> Vec<Row> {
-    [of_records(), of_connections(), of_the_installation(), of_pages::rows()].into_iter().flatten().collect()
+    [of_records(), of_connections(), of_the_installation(), of_pages::rows(), of_people::rows()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// What happened to a caller.

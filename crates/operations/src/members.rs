@@ -8,6 +8,7 @@ use vaultterm_sync::CollectionId;
 use crate::{
     access,
     caller::Caller,
+    fresh::{Act, fresh},
     part::Part,
     refusal::{Refusal, RefusalKind},
     services::Services,
@@ -56,6 +57,7 @@ pub async fn grant(
 ) -> Result<Member, Refusal> {
     access::scope(services, caller, Scope::RecordsWrite).await?;
     let id = access::collection(services, caller, collection, CollectionRole::Admin).await?;
+    fresh(services, caller, Act::ChangeRoles).await?;
     let role = role.parse().map_err(|unknown: UnknownName| Refusal::field("role", unknown.one_of()))?;
     if services.store.user(user).await?.is_none() {
         return Err(Refusal::not_found("user"));
@@ -79,6 +81,9 @@ pub async fn revoke(services: &Services, caller: &Caller, collection: Uuid, user
     access::scope(services, caller, Scope::RecordsWrite).await?;
     let least = if user == caller.user.id { CollectionRole::Viewer } else { CollectionRole::Admin };
     let id = access::collection(services, caller, collection, least).await?;
+    if user != caller.user.id {
+        fresh(services, caller, Act::ChangeRoles).await?;
+    }
     let mut left = ATTEMPTS;
     loop {
         left -= 1;

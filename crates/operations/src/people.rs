@@ -6,7 +6,14 @@ use vaultterm_store::{InstanceRole, NewUser, Paged, Scope, StoreError, User, Use
 use zeroize::Zeroizing;
 
 use crate::{
-    access, caller::Caller, login::check_own_password, names, part::Part, read_at::ReadAt, refusal::Refusal,
+    access,
+    caller::Caller,
+    fresh::{Act, fresh},
+    login::check_own_password,
+    names,
+    part::Part,
+    read_at::ReadAt,
+    refusal::Refusal,
     services::Services,
 };
 
@@ -17,6 +24,15 @@ use crate::{
 pub async fn list(services: &Services, caller: &Caller, part: Part) -> Result<Paged<User>, Refusal> {
     access::scope(services, caller, Scope::Admin).await?;
     Ok(services.store.users(&part.page()?).await?)
+}
+
+/// Finds a person by e-mail address, to share a collection with them. Every caller may.
+///
+/// # Errors
+/// [`Refusal`].
+pub async fn find(services: &Services, caller: &Caller, email: &str) -> Result<Option<User>, Refusal> {
+    access::scope(services, caller, Scope::Admin).await?;
+    Ok(services.store.user_by_email(email).await?)
 }
 
 /// A person to create.
@@ -40,6 +56,7 @@ pub async fn create(services: &Services, caller: &Caller, new: New) -> Result<Us
     access::scope(services, caller, Scope::Admin).await?;
     let role = new.role.as_deref().map(role).transpose()?.unwrap_or(InstanceRole::Member);
     access::instance(services, caller, role.max(InstanceRole::Admin)).await?;
+    fresh(services, caller, Act::ManagePeople).await?;
     let email = names::email(&new.email)?;
     let name = names::plain(new.name.as_deref().unwrap_or(&email))?;
     let password_hash = hashed(services, new.password).await?;
@@ -89,6 +106,7 @@ pub async fn update(
     if !own || role.is_some() || change.disabled.is_some() {
         let needed = before.role.max(role.unwrap_or(InstanceRole::Member)).max(InstanceRole::Admin);
         access::instance(services, caller, needed).await?;
+        fresh(services, caller, if role.is_some() { Act::ChangeRoles } else { Act::ManagePeople }).await?;
     }
     // The role was judged at this revision. The store compares it again in the transaction of the change.
     let revision = read_at.needed()?;
@@ -113,6 +131,7 @@ pub async fn delete(services: &Services, caller: &Caller, id: Uuid, read_at: Rea
     access::scope(services, caller, Scope::Admin).await?;
     let user = found(services, id).await?;
     access::instance(services, caller, user.role.max(InstanceRole::Admin)).await?;
+    fresh(services, caller, Act::ManagePeople).await?;
     // The role was judged at this revision. If the caller names none, the deletion still holds for this one only,
     // so that a person who becomes an owner meanwhile is not deleted by an admin.
     let expect = read_at.if_told()?.unwrap_or(user.revision);

@@ -18,6 +18,10 @@ pub enum RefusalKind {
     Unauthenticated,
     /// The e-mail address or the password is wrong.
     LoginRefused,
+    /// The password is right, and a code of the second factor is missing.
+    SecondFactorNeeded,
+    /// A fresh proof is needed that it is the person who asks.
+    StepUp,
     /// The caller may not do it.
     Forbidden,
     /// The license does not include it.
@@ -74,6 +78,8 @@ pub struct FieldError {
 pub enum Next {
     /// Log in.
     LogIn,
+    /// Prove again who it is, then do the same.
+    ProveAgain,
     /// Create a token with this scope, or with one of these.
     CreateTokenWith(Vec<Scope>),
     /// Ask an owner of the installation.

@@ -46,7 +46,7 @@ impl House {
         let keys = RootKeys::new(RootKeeper::Given(root.duplicate()), root);
         let services = Services::new(store, keys, connector, settings);
         let ann = services.store.user_by_email("ann@example.com").await.unwrap().unwrap();
-        let owner = caller(&services, ann.id, Scope::ALL).await;
+        let owner = logged_in(&services, ann.id).await;
         let context = owner.context(&services);
         let collection = services.store.create_collection(&context, "infra", ann.id).await.unwrap().id;
         Self { services, owner, collection, _folder: folder }
@@ -56,7 +56,7 @@ impl House {
     pub(crate) async fn person(&self, email: &str, role: InstanceRole) -> Caller {
         let context = self.owner.context(&self.services);
         let user = self.services.store.create_user(&context, person(email, role)).await.unwrap();
-        caller(&self.services, user.id, Scope::ALL).await
+        logged_in(&self.services, user.id).await
     }
 
     /// A person with a role on the collection and every scope.
@@ -79,10 +79,19 @@ fn person(email: &str, role: InstanceRole) -> NewUser {
     NewUser { email: email.to_owned(), name: email.to_owned(), role, password_hash: None }
 }
 
+/// A person who has just logged in.
+async fn logged_in(services: &Services, user_id: Uuid) -> Caller {
+    issued(services, user_id, TokenKind::Login, Scope::ALL).await
+}
+
+/// A program with a token of these scopes.
 async fn caller(services: &Services, user_id: Uuid, scopes: &[Scope]) -> Caller {
+    issued(services, user_id, TokenKind::Api, scopes).await
+}
+
+async fn issued(services: &Services, user_id: Uuid, kind: TokenKind, scopes: &[Scope]) -> Caller {
     let origin = Origin { request_id: "r".to_owned(), source_ip: None };
-    let new =
-        NewToken { user_id, kind: TokenKind::Api, name: "t".to_owned(), scopes: scopes.to_vec(), expires_us: None };
+    let new = NewToken { user_id, kind, name: "t".to_owned(), scopes: scopes.to_vec(), expires_us: None };
     let (_, token) = services.store.issue_token(&anonymous(services, &origin), new).await.unwrap();
     crate::caller::authenticate(services, token.expose(), origin).await.unwrap()
 }

@@ -4,7 +4,15 @@ use uuid::Uuid;
 use vaultterm_sealing::SecretText;
 use vaultterm_store::{NewToken, Paged, Scope, TokenInfo, TokenKind};
 
-use crate::{access, caller::Caller, names, part::Part, refusal::Refusal, services::Services};
+use crate::{
+    access,
+    caller::Caller,
+    fresh::{Act, fresh},
+    names,
+    part::Part,
+    refusal::Refusal,
+    services::Services,
+};
 
 /// The longest that a token may hold: ten years, in seconds.
 const EXPIRES_IN_SECONDS_MAX: u64 = 10 * 366 * 24 * 3_600;
@@ -35,6 +43,7 @@ pub struct New {
 /// [`Refusal`].
 pub async fn create(services: &Services, caller: &Caller, new: New) -> Result<(TokenInfo, SecretText), Refusal> {
     access::scope(services, caller, Scope::Admin).await?;
+    fresh(services, caller, Act::CreateToken).await?;
     let name = names::plain(&new.name)?;
     let scopes = scopes(&new.scopes)?;
     access::at_most_own_scopes(services, caller, &scopes).await?;

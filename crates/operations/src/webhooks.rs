@@ -12,6 +12,7 @@ use crate::{
     access,
     caller::Caller,
     deliveries::delivery::try_out,
+    fresh::{Act, fresh},
     names,
     part::Part,
     read_at::ReadAt,
@@ -60,6 +61,7 @@ pub struct New {
 /// [`Refusal`].
 pub async fn create(services: &Services, caller: &Caller, new: New) -> Result<Made, Refusal> {
     may_manage(services, caller).await?;
+    fresh(services, caller, Act::PushAudit).await?;
     let (secret, shown) = match new.secret {
         Some(text) => (given(&text)?, None),
         None => drawn()?,
@@ -114,6 +116,7 @@ pub async fn update(
     change: Change,
 ) -> Result<Made, Refusal> {
     may_manage(services, caller).await?;
+    fresh(services, caller, Act::PushAudit).await?;
     found(services, id).await?;
     let revision = read_at.needed()?;
     let (secret, shown) = match (change.secret, change.rotate_secret) {

@@ -29,5 +29,5 @@ pub use proxies::TrustedProxies;
 pub use state::ServerState;
 pub use vaultterm_operations::{
     AuditOptions, LicenseSettings, PasswordError, RootKeeper, Settings as ServerSettings, SyslogTarget, SystemClock,
-    TransitSource, UnlockError, anchors::delivered, examine_license, hash_password, seal,
+    TransitSource, UnlockError, anchors::delivered, examine_license, hash_password, links::RESET_LASTS_US, seal,
 };

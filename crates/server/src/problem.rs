@@ -36,6 +36,8 @@ pub(crate) enum ProblemKind {
     Malformed,
     Unauthenticated,
     LoginRefused,
+    SecondFactorNeeded,
+    StepUp,
     Forbidden,
     Unlicensed,
     NotFound,
@@ -66,10 +68,12 @@ pub(crate) enum ProblemKind {
 impl ProblemKind {
     /// Every kind that is not Vault's, by status.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 26] = [
+    pub(crate) const ALL: [Self; 28] = [
         Self::Malformed,
         Self::Unauthenticated,
         Self::LoginRefused,
+        Self::SecondFactorNeeded,
+        Self::StepUp,
         Self::Forbidden,
         Self::Unlicensed,
         Self::NotFound,
@@ -102,6 +106,8 @@ impl ProblemKind {
             Self::Malformed => (400, "malformed-request", "The request is not understood"),
             Self::Unauthenticated => (401, "unauthenticated", "A valid token is needed"),
             Self::LoginRefused => (401, "login-refused", "The login was refused"),
+            Self::SecondFactorNeeded => (401, "second-factor-needed", "A code of the second factor is needed"),
+            Self::StepUp => (403, "step-up", "A fresh proof of identity is needed"),
             Self::Forbidden => (403, "forbidden", "Not allowed"),
             Self::Unlicensed => (403, "unlicensed", "The license does not include it"),
             Self::NotFound => (404, "not-found", "Not found"),
@@ -255,6 +261,8 @@ impl From<RefusalKind> for ProblemKind {
         match kind {
             RefusalKind::Unauthenticated => Self::Unauthenticated,
             RefusalKind::LoginRefused => Self::LoginRefused,
+            RefusalKind::SecondFactorNeeded => Self::SecondFactorNeeded,
+            RefusalKind::StepUp => Self::StepUp,
             RefusalKind::Forbidden => Self::Forbidden,
             RefusalKind::Unlicensed => Self::Unlicensed,
             RefusalKind::NotFound => Self::NotFound,
@@ -286,6 +294,7 @@ fn words(next: Next) -> String {
         Next::ResumeConnection(Some(name)) => return format!("resume it: `vaultterm connection resume {name}`"),
         Next::ResumeConnection(None) => "resume it: `vaultterm connection resume`",
         Next::LogIn => "log in with `vaultterm login`",
+        Next::ProveAgain => "prove it with `vaultterm login --again` (`POST /api/v1/auth/step-up`), then repeat it",
         Next::CreateTokenWith(_) => "create a token with this scope: `vaultterm token create`",
         Next::AskOwner => "ask an owner of this installation",
         Next::AskAdmin => "ask an admin of the collection",

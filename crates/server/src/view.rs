@@ -2,13 +2,19 @@
 //! planner know.
 
 use vaultterm_contract::{
-    AcceptedDifferenceView, AuditKeyView, CheckpointView, CollectionView, ConflictView, EventView, FoundRecordView,
-    IgnoredView, MemberView, RecordSyncView, RecordView, RevisionView, RunView, TokenView, UserView, WebhookView,
-    moment,
+    AcceptedDifferenceView, AuditKeyView, CheckpointView, CollectionView, ConflictView, EventView, FactorsView,
+    FoundRecordView, IgnoredView, LinkState, LinkView, MadeLinkView, MemberView, MembershipView, OpenedLinkView,
+    PersonState, ProfileView, RecordSyncView, RecordView, RevisionView, RunView, SessionView, SessionsView, TokenView,
+    TrustedDeviceView, UserView, WebhookView, moment,
+};
+use vaultterm_operations::{
+    links::Made as MadeLink,
+    my_sessions::{LoggedInAt, MySessions},
+    profiles::Profile,
 };
 use vaultterm_store::{
-    AcceptedDifference, AuditEvent, AuditKey, Collection, Found, IgnoredPath, Member, Record, RecordSync, RevisionInfo,
-    StoredCheckpoint, TokenInfo, User, Webhook,
+    AcceptedDifference, AuditEvent, AuditKey, Collection, Factors, Found, IgnoredPath, LinkPurpose, Member, Membership,
+    PersonLink, Record, RecordSync, RevisionInfo, StoredCheckpoint, TokenInfo, TrustedDevice, User, Webhook,
 };
 use vaultterm_sync::{Run, StoredConflict};
 
@@ -65,9 +71,19 @@ pub(crate) fn user(user: &User) -> UserView {
         name: user.name.clone(),
         role: user.role,
         disabled: user.disabled,
+        state: state(user),
         revision: user.revision,
         created_at: moment::of_us(user.created_us),
         updated_at: moment::of_us(user.updated_us),
+    }
+}
+
+/// Says how an account stands.
+pub(crate) const fn state(user: &User) -> PersonState {
+    match (user.disabled, user.has_password) {
+        (true, _) => PersonState::Disabled,
+        (false, true) => PersonState::Active,
+        (false, false) => PersonState::Invited,
     }
 }
 
@@ -81,6 +97,110 @@ pub(crate) fn token(token: &TokenInfo) -> TokenView {
         created_at: moment::of_us(token.created_us),
         expires_at: token.expires_us.map(moment::of_us),
         last_used_at: token.last_used_us.map(moment::of_us),
+    }
+}
+
+pub(crate) fn factors(found: &Factors) -> FactorsView {
+    FactorsView {
+        otp_since: found.otp_since_us.map(moment::of_us),
+        recovery_codes_left: found.codes_left,
+        recovery_codes_made_at: found.codes_made_us.map(moment::of_us),
+        recovery_codes_kept: found.codes_typed_back,
+    }
+}
+
+pub(crate) fn sessions(mine: &MySessions) -> SessionsView {
+    let session = |session: &LoggedInAt| SessionView {
+        id: session.id,
+        device: session.device.clone(),
+        source_ip: session.source_ip.clone(),
+        method: session.method,
+        began_at: moment::of_us(session.began_us),
+        seen_at: moment::of_us(session.seen_us),
+        ends_at: moment::of_us(session.ends_us),
+        current: session.is_this,
+    };
+    let device = |device: &TrustedDevice| TrustedDeviceView {
+        id: device.id,
+        device: device.device.clone(),
+        source_ip: device.source_ip.clone(),
+        began_at: moment::of_us(device.began_us),
+        ends_at: moment::of_us(device.ends_us),
+    };
+    SessionsView {
+        sessions: mine.sessions.iter().map(session).collect(),
+        remembered: mine.devices.iter().map(device).collect(),
+    }
+}
+
+pub(crate) fn link(link: &PersonLink, now_us: i64) -> LinkView {
+    LinkView {
+        id: link.id,
+        user_id: link.user_id,
+        purpose: link.purpose,
+        state: link_state(link, now_us),
+        made_by: link.made_by.clone(),
+        made_at: moment::of_us(link.made_us),
+        opened_at: link.opened_us.map(moment::of_us),
+        used_at: link.used_us.map(moment::of_us),
+        expires_at: moment::of_us(link.expires_us),
+    }
+}
+
+/// Says how far a link came.
+pub(crate) const fn link_state(link: &PersonLink, now_us: i64) -> LinkState {
+    match (link.used_us, link.is_open(now_us), link.opened_us) {
+        (Some(_), ..) => LinkState::Used,
+        (None, false, _) => LinkState::Expired,
+        (None, true, Some(_)) => LinkState::Opened,
+        (None, true, None) => LinkState::Made,
+    }
+}
+
+/// Returns the page of a link. The secret stands behind `#`, where no server and no log sees it.
+pub(crate) fn link_path(made: &MadeLink) -> String {
+    let page = match made.link.purpose {
+        LinkPurpose::Invitation => "/invite",
+        LinkPurpose::Reset => "/reset",
+    };
+    format!("{page}#{}", made.text.expose())
+}
+
+pub(crate) fn made_link(made: &MadeLink, now_us: i64) -> MadeLinkView {
+    MadeLinkView {
+        user: user(&made.user),
+        link: link(&made.link, now_us),
+        token: made.text.expose().to_owned().into(),
+        path: link_path(made).into(),
+    }
+}
+
+pub(crate) fn profile(profile: &Profile, now_us: i64) -> ProfileView {
+    let membership = |role: &Membership| MembershipView {
+        collection_id: role.collection_id.0,
+        collection: role.name.clone(),
+        role: role.role,
+        only_owner: role.is_only_owner,
+    };
+    ProfileView {
+        user: user(&profile.user),
+        seen_at: profile.seen_us.map(moment::of_us),
+        has_factor: profile.has_factor,
+        sessions: profile.sessions,
+        tokens: profile.tokens,
+        roles: profile.roles.iter().map(membership).collect(),
+        hidden_roles: profile.hidden_roles,
+        links: profile.links.iter().map(|one| link(one, now_us)).collect(),
+    }
+}
+
+pub(crate) fn opened_link(link: &PersonLink, user: &User) -> OpenedLinkView {
+    OpenedLinkView {
+        purpose: link.purpose,
+        email: user.email.clone(),
+        name: user.name.clone(),
+        made_by: link.made_by.clone(),
+        expires_at: moment::of_us(link.expires_us),
     }
 }
 

@@ -204,6 +204,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (11, "logins_and_licenses", include_str!("../migrations/0011_logins_and_licenses.sql")),
     (12, "accepted", include_str!("../migrations/0012_accepted.sql")),
     (13, "sessions", include_str!("../migrations/0013_sessions.sql")),
+    (14, "people", include_str!("../migrations/0014_people.sql")),
 ];
 
 /// The newest migration that this version knows.

@@ -23,8 +23,11 @@ mod connections;
 mod context;
 mod cursors;
 mod database;
+mod devices;
 mod differences;
 mod error;
+mod factors;
+mod glances;
 mod handle;
 mod idempotency;
 mod ignored;
@@ -33,6 +36,8 @@ mod keys;
 mod last_uses;
 mod leases;
 mod license;
+mod links;
+mod login_failures;
 mod paths;
 mod record_changes;
 mod records;
@@ -67,27 +72,33 @@ pub use connection_rows::ConnectionSummary;
 pub use connections::{ConnectionUpdate, NewConnection};
 pub use context::{Context, Page, Paged};
 pub use database::{Initialised, NEWEST as SCHEMA};
+pub use devices::{DEVICE_LASTS_US, TrustedDevice};
 pub use differences::AcceptedDifference;
 pub use error::{ErrorClass, StoreError};
+pub use factors::{Factors, OtpSeed, Spend};
+pub use glances::{LastSights, Membership};
 pub use handle::{Clock, Database, Store};
 pub use idempotency::{IdempotencyKey, SavedAnswer};
 pub use ignored::IgnoredPath;
 pub use keys::{KeyInfo, KeyringStatus, SealedRoot};
 pub use license::{KeptLicense, NewLicense};
+pub use links::PersonLink;
+pub use login_failures::{LoginLock, LoginRow};
 pub use records::{AcceptedBy, NewRecord, Record, RecordFilter, RecordPatch, RecordSync};
 pub use retention::Pruned;
 pub use revisions::{RevisionInfo, RevisionsVerdict};
 pub use schedule::Scheduled;
 pub use search::{Found, Search, SyncFilter};
-pub use sessions::{SESSION_IDLE_US, Session};
+pub use sessions::{NewSession, SESSION_IDLE_US, Session};
 pub use sides::AgreedVersion;
 pub use tokens::{NewToken, TokenHolder, TokenInfo};
-pub use users::{LoginRow, NewUser, User, UserUpdate};
+pub use users::{NewUser, User, UserUpdate};
 pub use verdict::AuditVerdict;
 pub use waiting::Waiting;
 pub use webhook_deliveries::{LogEnd, WebhookSecrets};
 pub use webhooks::{NewWebhook, OLD_SECRET_US, Webhook, WebhookUpdate};
 // The names of rights and states are the store's words, too.
 pub use vaultterm_sync::{
-    CollectionRole, InstanceRole, RecordState, RecordSyncState, RevisionOrigin, Scope, TokenKind,
+    CollectionRole, InstanceRole, LinkPurpose, RecordState, RecordSyncState, RevisionOrigin, Scope, SignInMethod,
+    TokenKind,
 };

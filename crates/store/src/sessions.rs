@@ -3,11 +3,13 @@
 use uuid::Uuid;
 use vaultterm_ledger::{AuditAction, ObjectKind};
 use vaultterm_sealing::SecretText;
+use vaultterm_sync::SignInMethod;
 
 use crate::{
     Context, Store, StoreError, User,
     context::Facts as _,
-    sql::{Row, args},
+    factors::{self, Spend},
+    sql::{Row, Tx, args},
     users,
 };
 
@@ -15,6 +17,8 @@ use crate::{
 pub const SESSION_IDLE_US: i64 = 30 * 60 * 1_000_000;
 /// How long a session lasts at most, in microseconds.
 const LASTS_US: i64 = 12 * 3_600 * 1_000_000;
+/// How long a session waits for the second factor, in microseconds.
+const HALF_LASTS_US: i64 = 10 * 60 * 1_000_000;
 /// How old the moment of the last request may be before it is noted again.
 const SEEN_EVERY_US: i64 = 60_000_000;
 /// How long a session that ended is kept, to know whose it was.
@@ -37,6 +41,36 @@ pub struct Session {
     pub seen_us: i64,
     /// When it ends in any case, in microseconds.
     pub ends_us: i64,
+    /// How the person proved who they are when it began.
+    pub method: SignInMethod,
+    /// When the person last proved who they are, with the second factor if they have one, in microseconds; 0 for a
+    /// login on a remembered browser.
+    pub proved_us: i64,
+}
+
+/// A session to begin.
+#[derive(Clone, Debug)]
+pub struct NewSession<'a> {
+    /// Whose.
+    pub user_id: Uuid,
+    /// The browser and the system, in words.
+    pub device: &'a str,
+    /// How the person proved who they are.
+    pub method: SignInMethod,
+    /// Whether the proof counts as fresh for what needs one.
+    pub is_proved: bool,
+    /// What the login uses up.
+    pub spend: Option<Spend>,
+    /// The session that waited for the second factor. It ends.
+    pub half: Option<Uuid>,
+}
+
+impl<'a> NewSession<'a> {
+    /// Describes a session that begins with a password alone.
+    #[must_use]
+    pub const fn new(user_id: Uuid, device: &'a str) -> Self {
+        Self { user_id, device, method: SignInMethod::Password, is_proved: true, spend: None, half: None }
+    }
 }
 
 impl Session {
@@ -49,51 +83,145 @@ impl Session {
 
 impl Store {
     /// Begins a session of a person and returns it with the text for the cookie, which is not stored
-    /// (`LOGIN_SUCCEEDED`; the back-off after wrong passwords is cleared).
+    /// (`LOGIN_SUCCEEDED`; the back-off after wrong passwords is cleared). What the login uses up is used up in the
+    /// same transaction.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] when there is no such person.
+    /// [`StoreError::NotFound`] when there is no such person; [`StoreError::Refused`] when the code was used already, or
+    /// the session that waited for it is gone.
     pub async fn begin_session(
+        &self,
+        context: &Context,
+        new: NewSession<'_>,
+    ) -> Result<(Session, SecretText), StoreError> {
+        let text = SecretText::draw("vtb_")?;
+        let session = of_now(context, &new, LASTS_US);
+        let mut tx = self.db.write().await?;
+        if let Some(half) = new.half {
+            let sql = "DELETE FROM sessions WHERE id = $1 AND user_id = $2 AND is_half = 1";
+            if tx.run(sql, args![half, new.user_id]).await? == 0 {
+                return Err(StoreError::Refused("the login took too long: begin it again".to_owned()));
+            }
+        }
+        if let Some(spend) = &new.spend {
+            factors::spend(&mut tx, context, new.user_id, spend).await?;
+        }
+        let sql = "UPDATE users SET failures = 0, locked_until_us = 0 WHERE id = $1 RETURNING email";
+        let user = tx.one(sql, args![new.user_id]).await?.ok_or(StoreError::NotFound("user"))?;
+        let email = user.text("email")?;
+        self.insert_session(&mut tx, &session, &text, false).await?;
+        let draft = context.draft(AuditAction::LoginSucceeded, ObjectKind::User, new.user_id, Some(&email));
+        let draft = draft.with("session", session.id).with("device", new.device);
+        tx.audit(draft.with("method", session.method.as_str()));
+        tx.commit().await?;
+        Ok((session, text))
+    }
+
+    /// Begins a session that waits ten minutes for the second factor. It opens nothing, and clears no back-off.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn begin_half_session(
         &self,
         context: &Context,
         user_id: Uuid,
         device: &str,
-    ) -> Result<(Session, SecretText), StoreError> {
+    ) -> Result<SecretText, StoreError> {
         let text = SecretText::draw("vtb_")?;
-        let session = Session {
-            id: Uuid::now_v7(),
-            user_id,
-            device: device.to_owned(),
-            source_ip: context.source_ip.clone(),
-            began_us: context.now_us,
-            seen_us: context.now_us,
-            ends_us: context.now_us + LASTS_US,
-        };
+        let new = NewSession { is_proved: false, ..NewSession::new(user_id, device) };
         let mut tx = self.db.write().await?;
-        let sql = "UPDATE users SET failures = 0, locked_until_us = 0 WHERE id = $1 RETURNING email";
-        let user = tx.one(sql, args![user_id]).await?.ok_or(StoreError::NotFound("user"))?;
-        let email = user.text("email")?;
+        self.insert_session(&mut tx, &of_now(context, &new, HALF_LASTS_US), &text, true).await?;
+        tx.commit().await?;
+        Ok(text)
+    }
+
+    async fn insert_session(
+        &self,
+        tx: &mut Tx,
+        session: &Session,
+        text: &SecretText,
+        is_half: bool,
+    ) -> Result<(), StoreError> {
         let sql = "DELETE FROM sessions WHERE user_id = $1 AND (ends_us <= $2 OR seen_us <= $3)";
-        let long_ago = context.now_us - KEPT_US;
-        tx.run(sql, args![user_id, long_ago, long_ago - SESSION_IDLE_US]).await?;
+        let long_ago = session.began_us - KEPT_US;
+        tx.run(sql, args![session.user_id, long_ago, long_ago - SESSION_IDLE_US]).await?;
         tx.run(
-            "INSERT INTO sessions (id, user_id, digest, device, source_ip, began_us, seen_us, ends_us)
-             VALUES ($1, $2, $3, $4, $5, $6, $6, $7)",
+            "INSERT INTO sessions (id, user_id, digest, device, source_ip, began_us, seen_us, ends_us, method, proved_us,
+                                   is_half)
+             VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8, $9, $10)",
             args![
                 session.id,
-                user_id,
+                session.user_id,
                 self.keyring.token_digest(text.expose()),
                 session.device.as_str(),
                 session.source_ip.as_deref(),
                 session.began_us,
                 session.ends_us,
+                session.method.as_str(),
+                session.proved_us,
+                is_half,
             ],
         )
         .await?;
-        let draft = context.draft(AuditAction::LoginSucceeded, ObjectKind::User, user_id, Some(&email));
-        tx.audit(draft.with("session", session.id).with("device", device));
+        Ok(())
+    }
+
+    /// Finds the session that waits for the second factor, by the text of the cookie, and its person.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn half_session(&self, text: &str, now_us: i64) -> Result<Option<(User, Session)>, StoreError> {
+        let sql = "SELECT * FROM sessions WHERE digest = $1 AND is_half = 1 AND ends_us > $2";
+        let Some(row) = self.db.one(sql, args![self.keyring.token_digest(text), now_us]).await? else {
+            return Ok(None);
+        };
+        let session = session(&row)?;
+        let sql = "SELECT * FROM users WHERE id = $1 AND disabled = 0";
+        let Some(row) = self.db.one(sql, args![session.user_id]).await? else { return Ok(None) };
+        Ok(Some((users::user(&row)?, session)))
+    }
+
+    /// Notes that a person proved who they are, and gives the session a new text for the cookie
+    /// (`IDENTITY_CONFIRMED`).
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] for a session that has ended; [`StoreError::Refused`] for a code that was used already.
+    pub async fn prove_session(
+        &self,
+        context: &Context,
+        id: Uuid,
+        spend: Option<&Spend>,
+    ) -> Result<SecretText, StoreError> {
+        let text = SecretText::draw("vtb_")?;
+        let mut tx = self.db.write().await?;
+        let sql = "UPDATE sessions SET digest = $2, proved_us = $3, seen_us = $3 WHERE id = $1 AND is_half = 0
+                   RETURNING user_id";
+        let row = tx.one(sql, args![id, self.keyring.token_digest(text.expose()), context.now_us]).await?;
+        let user_id = row.ok_or(StoreError::NotFound("session"))?.id("user_id")?;
+        if let Some(spend) = spend {
+            factors::spend(&mut tx, context, user_id, spend).await?;
+        }
+        let draft = context.draft(AuditAction::IdentityConfirmed, ObjectKind::User, user_id, None);
+        tx.audit(draft.with("session", id));
         tx.commit().await?;
-        Ok((session, text))
+        Ok(text)
+    }
+
+    /// Lists the sessions of a person that have not ended, the newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn sessions(&self, user_id: Uuid, now_us: i64) -> Result<Vec<Session>, StoreError> {
+        let sql = "SELECT * FROM sessions WHERE user_id = $1 AND is_half = 0 AND ends_us > $2 ORDER BY id DESC";
+        let rows = self.db.all(sql, args![user_id, now_us]).await?;
+        let found = rows.iter().map(session).collect::<Result<Vec<_>, _>>()?;
+        let seen = found.into_iter().map(|session| self.with_last_sight(session));
+        Ok(seen.filter(|session| session.ends_idle_us() > now_us).collect())
+    }
+
+    fn with_last_sight(&self, session: Session) -> Session {
+        let seen_us = self.last_uses.of(session.id).map_or(session.seen_us, |noted| noted.max(session.seen_us));
+        Session { seen_us, ..session }
     }
 
     /// Finds the session and the person that the text of a cookie belongs to. `None` when the session is
@@ -141,11 +269,24 @@ impl Store {
     /// Finds a session, ended or not, with the last use that is not written yet.
     async fn any_session(&self, text: &str) -> Result<Option<Session>, StoreError> {
         let digest = self.keyring.token_digest(text);
-        let row = self.db.one("SELECT * FROM sessions WHERE digest = $1", args![digest]).await?;
+        let row = self.db.one("SELECT * FROM sessions WHERE digest = $1 AND is_half = 0", args![digest]).await?;
         let Some(row) = row else { return Ok(None) };
-        let session = session(&row)?;
-        let seen_us = self.last_uses.of(session.id).map_or(session.seen_us, |noted| noted.max(session.seen_us));
-        Ok(Some(Session { seen_us, ..session }))
+        Ok(Some(self.with_last_sight(session(&row)?)))
+    }
+}
+
+/// Describes a session that begins at this moment.
+fn of_now(context: &Context, new: &NewSession<'_>, lasts_us: i64) -> Session {
+    Session {
+        id: Uuid::now_v7(),
+        user_id: new.user_id,
+        device: new.device.to_owned(),
+        source_ip: context.source_ip.clone(),
+        began_us: context.now_us,
+        seen_us: context.now_us,
+        ends_us: context.now_us + lasts_us,
+        method: new.method,
+        proved_us: if new.is_proved { context.now_us } else { 0 },
     }
 }
 
@@ -158,6 +299,8 @@ fn session(row: &Row) -> Result<Session, StoreError> {
         began_us: row.int("began_us")?,
         seen_us: row.int("seen_us")?,
         ends_us: row.int("ends_us")?,
+        method: row.named("method")?,
+        proved_us: row.int("proved_us")?,
     })
 }
 
@@ -165,7 +308,7 @@ fn session(row: &Row) -> Result<Session, StoreError> {
 mod tests {
     use vaultterm_ledger::AuditAction;
 
-    use super::{LASTS_US, SESSION_IDLE_US};
+    use super::{LASTS_US, NewSession, SESSION_IDLE_US};
     use crate::{
         InstanceRole, UserUpdate,
         testing::{House, NOW_US, new_user, somebody},
@@ -175,7 +318,7 @@ mod tests {
     async fn a_session_ends_half_an_hour_after_the_last_request_and_in_any_case_after_twelve_hours() {
         let house = House::new().await;
         let store = &house.store;
-        let (_, text) = store.begin_session(&house.ann(), house.owner.id, "Firefox").await.unwrap();
+        let (_, text) = store.begin_session(&house.ann(), NewSession::new(house.owner.id, "Firefox")).await.unwrap();
         let holds = async |now_us| store.session(text.expose(), now_us).await.unwrap().is_some();
         assert!(!holds(NOW_US + SESSION_IDLE_US).await, "nobody was seen for half an hour");
         let mut now_us = NOW_US;
@@ -193,7 +336,8 @@ mod tests {
     #[tokio::test]
     async fn a_session_is_no_api_token_and_an_api_token_is_no_session() {
         let house = House::new().await;
-        let (_, text) = house.store.begin_session(&house.ann(), house.owner.id, "Firefox").await.unwrap();
+        let (_, text) =
+            house.store.begin_session(&house.ann(), NewSession::new(house.owner.id, "Firefox")).await.unwrap();
         assert!(house.store.authenticate(text.expose(), NOW_US).await.unwrap().is_none());
     }
 
@@ -209,7 +353,7 @@ mod tests {
             (UserUpdate { disabled: Some(true), ..UserUpdate::default() }, false),
         ];
         for (revision, (update, stays)) in (1..).zip(changes) {
-            let (_, text) = store.begin_session(&house.ann(), bob.id, "Firefox").await.unwrap();
+            let (_, text) = store.begin_session(&house.ann(), NewSession::new(bob.id, "Firefox")).await.unwrap();
             let told = format!("{update:?}");
             store.update_user(&house.ann(), bob.id, revision, update).await.unwrap();
             assert_eq!(store.session(text.expose(), NOW_US).await.unwrap().is_some(), stays, "{told}");
@@ -221,14 +365,47 @@ mod tests {
         let house = House::new().await;
         let store = &house.store;
         store.record_login_failure(&somebody(), "ann@example.com", NOW_US + 5).await.unwrap();
-        let (session, text) = store.begin_session(&house.ann(), house.owner.id, "Firefox").await.unwrap();
-        let row = store.login_row("ann@example.com").await.unwrap().unwrap();
-        assert_eq!((row.failures, row.locked_until_us), (0, 0));
+        let (session, text) =
+            store.begin_session(&house.ann(), NewSession::new(house.owner.id, "Firefox")).await.unwrap();
+        assert_eq!(store.login_lock("ann@example.com").await.unwrap(), crate::LoginLock::default());
         store.end_session(&house.ann(), session.id).await.unwrap();
         store.end_session(&house.ann(), session.id).await.unwrap();
         assert!(store.session(text.expose(), NOW_US).await.unwrap().is_none());
         let audited = house.audited().await;
         assert_eq!(audited.iter().filter(|action| **action == AuditAction::LoggedOut).count(), 1);
         assert_eq!(audited.last(), Some(&AuditAction::LoggedOut));
+    }
+
+    #[tokio::test]
+    async fn a_session_that_waits_for_the_second_factor_opens_nothing_and_becomes_one_other_session() {
+        let house = House::new().await;
+        let (store, ann) = (&house.store, house.owner.id);
+        store.record_login_failure(&somebody(), "ann@example.com", NOW_US + 5).await.unwrap();
+        let text = store.begin_half_session(&house.ann(), ann, "Firefox").await.unwrap();
+        assert!(store.session(text.expose(), NOW_US).await.unwrap().is_none());
+        assert!(store.sessions(ann, NOW_US).await.unwrap().is_empty());
+        assert_eq!(store.login_lock("ann@example.com").await.unwrap().failures, 1, "half a login clears nothing");
+        assert!(store.half_session(text.expose(), NOW_US + super::HALF_LASTS_US).await.unwrap().is_none());
+        let (user, half) = store.half_session(text.expose(), NOW_US).await.unwrap().unwrap();
+        let new = || NewSession { half: Some(half.id), ..NewSession::new(user.id, "Firefox") };
+        let (_, whole) = store.begin_session(&house.ann(), new()).await.unwrap();
+        assert!(store.begin_session(&house.ann(), new()).await.is_err(), "it is gone");
+        assert_ne!(whole.expose(), text.expose());
+        assert!(store.session(whole.expose(), NOW_US).await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_proof_gives_a_session_another_text_and_a_new_moment() {
+        let house = House::new().await;
+        let store = &house.store;
+        let new = NewSession { is_proved: false, ..NewSession::new(house.owner.id, "Firefox") };
+        let (session, before) = store.begin_session(&house.ann(), new).await.unwrap();
+        assert_eq!(session.proved_us, 0);
+        let after = store.prove_session(&house.ann(), session.id, None).await.unwrap();
+        assert!(store.session(before.expose(), NOW_US).await.unwrap().is_none());
+        let (_, session) = store.session(after.expose(), NOW_US).await.unwrap().unwrap();
+        assert_eq!(session.proved_us, NOW_US);
+        store.end_session(&house.ann(), session.id).await.unwrap();
+        assert!(store.prove_session(&house.ann(), session.id, None).await.is_err());
     }
 }

@@ -9,6 +9,7 @@ use vaultterm_sync::{Scope, TokenKind};
 use crate::{
     Context, Page, Paged, Store, StoreError, User,
     context::Facts as _,
+    factors::{self, Spend},
     sql::{Row, Select, args, json},
     users,
 };
@@ -47,6 +48,11 @@ pub struct TokenInfo {
     pub expires_us: Option<i64>,
     /// The time of the last use, in microseconds. It is coarse, because it is recorded at most once a minute.
     pub last_used_us: Option<i64>,
+    /// When the person of a login last proved who they are, with the second factor if they have one, in microseconds;
+    /// 0 for an API token.
+    pub proved_us: i64,
+    /// The address that a login came from.
+    pub source_ip: Option<String>,
 }
 
 /// The sender of a request.
@@ -68,6 +74,28 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the database fails.
     pub async fn issue_token(&self, context: &Context, new: NewToken) -> Result<(TokenInfo, SecretText), StoreError> {
+        self.issue(context, new, None).await
+    }
+
+    /// Issues the token of a login, and uses up the code that it was given for in the same transaction.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] when the code was used already.
+    pub async fn issue_login(
+        &self,
+        context: &Context,
+        new: NewToken,
+        spend: &Spend,
+    ) -> Result<(TokenInfo, SecretText), StoreError> {
+        self.issue(context, new, Some(spend)).await
+    }
+
+    async fn issue(
+        &self,
+        context: &Context,
+        new: NewToken,
+        spend: Option<&Spend>,
+    ) -> Result<(TokenInfo, SecretText), StoreError> {
         let text = SecretText::draw("vtt_")?;
         let mut scopes = new.scopes;
         scopes.sort_unstable();
@@ -81,18 +109,24 @@ impl Store {
             created_us: context.now_us,
             expires_us: new.expires_us,
             last_used_us: None,
+            proved_us: if new.kind == TokenKind::Login { context.now_us } else { 0 },
+            source_ip: context.source_ip.clone(),
         };
         let names: Vec<&str> = token.scopes.iter().map(|scope| scope.as_str()).collect();
         let mut tx = self.db.write().await?;
         let sql = "SELECT email FROM users WHERE id = $1";
         let user = tx.one(sql, args![token.user_id]).await?.ok_or(StoreError::NotFound("user"))?;
         let email = user.text("email")?;
+        if let Some(spend) = spend {
+            factors::spend(&mut tx, context, token.user_id, spend).await?;
+        }
         // The expired tokens of a person are deleted when a new one comes, so that they do not pile up.
         let sql = "DELETE FROM tokens WHERE user_id = $1 AND expires_us <= $2";
         tx.run(sql, args![token.user_id, context.now_us]).await?;
         tx.run(
-            "INSERT INTO tokens (id, user_id, kind, name, scopes, digest, created_us, expires_us, last_used_us)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, NULL)",
+            "INSERT INTO tokens (id, user_id, kind, name, scopes, digest, created_us, expires_us, last_used_us, proved_us,
+                                 source_ip)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, NULL, $9, $10)",
             args![
                 token.id,
                 token.user_id,
@@ -102,6 +136,8 @@ impl Store {
                 self.keyring.token_digest(text.expose()),
                 token.created_us,
                 token.expires_us,
+                token.proved_us,
+                token.source_ip.as_deref(),
             ],
         )
         .await?;
@@ -142,6 +178,30 @@ impl Store {
             token.last_used_us = Some(now_us);
         }
         Ok(Some(TokenHolder { user, token }))
+    }
+
+    /// Notes that the person of a login proved who they are, and gives the login a new token (`IDENTITY_CONFIRMED`).
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] for a login that has ended; [`StoreError::Refused`] for a code that was used already.
+    pub async fn prove_login(
+        &self,
+        context: &Context,
+        id: Uuid,
+        spend: Option<&Spend>,
+    ) -> Result<SecretText, StoreError> {
+        let text = SecretText::draw("vtt_")?;
+        let mut tx = self.db.write().await?;
+        let sql = "UPDATE tokens SET digest = $2, proved_us = $3 WHERE id = $1 AND kind = 'login' RETURNING user_id";
+        let row = tx.one(sql, args![id, self.keyring.token_digest(text.expose()), context.now_us]).await?;
+        let user_id = row.ok_or(StoreError::NotFound("login"))?.id("user_id")?;
+        if let Some(spend) = spend {
+            factors::spend(&mut tx, context, user_id, spend).await?;
+        }
+        let draft = context.draft(AuditAction::IdentityConfirmed, ObjectKind::User, user_id, None);
+        tx.audit(draft.with("login", id));
+        tx.commit().await?;
+        Ok(text)
     }
 
     /// Lists the tokens of a person, the newest first, or all tokens with `None`.
@@ -202,6 +262,8 @@ fn token_info(row: &Row) -> Result<TokenInfo, StoreError> {
         created_us: row.int("created_us")?,
         expires_us: row.maybe_int("expires_us")?,
         last_used_us: row.maybe_int("last_used_us")?,
+        proved_us: row.int("proved_us")?,
+        source_ip: row.maybe_text("source_ip")?,
     })
 }
 

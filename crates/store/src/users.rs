@@ -1,7 +1,7 @@
 //! The people of the installation: creates, changes, finds and deletes them.
 
 use uuid::Uuid;
-use vaultterm_ledger::{AuditAction, AuditOutcome, ObjectKind};
+use vaultterm_ledger::{AuditAction, ObjectKind};
 use vaultterm_sync::InstanceRole;
 
 use crate::{
@@ -23,6 +23,8 @@ pub struct User {
     pub role: InstanceRole,
     /// Whether the person is disabled. A disabled person cannot log in, and sessions and tokens do not work.
     pub disabled: bool,
+    /// Whether the person has a password. A person without one was invited, and cannot log in yet.
+    pub has_password: bool,
     /// The revision, for `If-Match`.
     pub revision: u64,
     /// The time of creation, in microseconds since the Unix epoch.
@@ -52,23 +54,10 @@ pub struct UserUpdate {
     pub name: Option<String>,
     /// The new role.
     pub role: Option<InstanceRole>,
-    /// The new password hash. It revokes all sessions.
+    /// The new password hash. It ends all sessions and logins, and no browser is remembered any more.
     pub password_hash: Option<String>,
     /// Whether to disable or enable the person.
     pub disabled: Option<bool>,
-}
-
-/// The data that a login needs.
-#[derive(Clone, Debug)]
-pub struct LoginRow {
-    /// The person.
-    pub user: User,
-    /// The PHC string of the password.
-    pub password_hash: Option<String>,
-    /// The number of consecutive failures.
-    pub failures: u32,
-    /// The time before which no attempt counts (back-off), in microseconds.
-    pub locked_until_us: i64,
 }
 
 impl Store {
@@ -133,6 +122,7 @@ impl Store {
             name: update.name.unwrap_or_else(|| before.name.clone()),
             role: update.role.unwrap_or(before.role),
             disabled: update.disabled.unwrap_or(before.disabled),
+            has_password: before.has_password || update.password_hash.is_some(),
             revision: expect + 1,
             updated_us: context.now_us,
             ..before.clone()
@@ -148,12 +138,14 @@ impl Store {
         let new_password = update.password_hash.is_some();
         if let Some(hash) = update.password_hash {
             tx.run("UPDATE users SET password_hash = $2 WHERE id = $1", args![id, hash]).await?;
-            // Sessions that were opened with the old password end.
-            tx.run("DELETE FROM tokens WHERE user_id = $1 AND kind = 'login'", args![id]).await?;
         }
         if new_password || after.role != before.role || after.disabled {
-            // A browser shows pages for the role that it logged in with: the person logs in again.
-            tx.run("DELETE FROM sessions WHERE user_id = $1", args![id]).await?;
+            // A browser shows pages for the role that it logged in with, and a stolen login must not outlive the
+            // password: the person logs in again.
+            log_out_everywhere(&mut tx, id).await?;
+        }
+        if new_password || after.disabled {
+            tx.run("DELETE FROM trusted_devices WHERE user_id = $1", args![id]).await?;
         }
         let draft = context.draft(AuditAction::UserUpdated, ObjectKind::User, id, Some(&after.email));
         let changed = |changed: bool, value: &'static str| changed.then_some(value);
@@ -183,52 +175,6 @@ impl Store {
         }
         tx.run("DELETE FROM users WHERE id = $1", args![id]).await?;
         tx.audit(context.draft(AuditAction::UserDeleted, ObjectKind::User, id, Some(&user.email)));
-        tx.commit().await
-    }
-
-    /// Returns the data that a login with this address needs.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database fails.
-    pub async fn login_row(&self, email: &str) -> Result<Option<LoginRow>, StoreError> {
-        let Some(row) = self.db.one("SELECT * FROM users WHERE email = $1", args![folded(email)]).await? else {
-            return Ok(None);
-        };
-        Ok(Some(LoginRow {
-            user: user(&row)?,
-            password_hash: row.maybe_text("password_hash")?,
-            failures: row.small("failures")?,
-            locked_until_us: row.int("locked_until_us")?,
-        }))
-    }
-
-    /// Records a failed login (`LOGIN_FAILED`), and the back-off if the address is known.
-    ///
-    /// An unknown address is not recorded, because it may be a password that a person typed into the wrong
-    /// field.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database fails.
-    pub async fn record_login_failure(
-        &self,
-        context: &Context,
-        email: &str,
-        locked_until_us: i64,
-    ) -> Result<(), StoreError> {
-        let mut tx = self.db.write().await?;
-        let sql = "UPDATE users SET failures = failures + 1, locked_until_us = $2 WHERE email = $1
-                   RETURNING id, email, failures";
-        let known = tx.one(sql, args![folded(email), locked_until_us]).await?;
-        let (id, email) = match &known {
-            Some(row) => (row.id("id")?, Some(row.text("email")?)),
-            None => (Uuid::nil(), None),
-        };
-        let mut draft = context.draft(AuditAction::LoginFailed, ObjectKind::User, id, email.as_deref());
-        draft.outcome = AuditOutcome::Failure;
-        if let Some(row) = known {
-            draft = draft.with("failures", row.count("failures")?);
-        }
-        tx.audit(draft);
         tx.commit().await
     }
 
@@ -284,6 +230,7 @@ pub(crate) async fn insert(tx: &mut Tx, context: &Context, new: NewUser) -> Resu
         name: new.name,
         role: new.role,
         disabled: false,
+        has_password: new.password_hash.is_some(),
         revision: 1,
         created_us: context.now_us,
         updated_us: context.now_us,
@@ -301,8 +248,15 @@ pub(crate) async fn insert(tx: &mut Tx, context: &Context, new: NewUser) -> Resu
     Ok(user)
 }
 
+/// Ends every session and every login of a person. API tokens stay.
+pub(crate) async fn log_out_everywhere(tx: &mut Tx, id: Uuid) -> Result<(), StoreError> {
+    tx.run("DELETE FROM tokens WHERE user_id = $1 AND kind = 'login'", args![id]).await?;
+    tx.run("DELETE FROM sessions WHERE user_id = $1", args![id]).await?;
+    Ok(())
+}
+
 /// Finds a person in order to change them.
-async fn locked(tx: &mut Tx, id: Uuid) -> Result<User, StoreError> {
+pub(crate) async fn locked(tx: &mut Tx, id: Uuid) -> Result<User, StoreError> {
     let row = tx.one("SELECT * FROM users WHERE id = $1", args![id]).await?;
     user(&row.ok_or(StoreError::NotFound("user"))?)
 }
@@ -322,6 +276,7 @@ pub(crate) fn user(row: &Row) -> Result<User, StoreError> {
         name: row.text("name")?,
         role: row.named("role")?,
         disabled: row.flag("disabled")?,
+        has_password: row.maybe_text("password_hash")?.is_some(),
         revision: row.count("revision")?,
         created_us: row.int("created_us")?,
         updated_us: row.int("updated_us")?,
@@ -329,7 +284,7 @@ pub(crate) fn user(row: &Row) -> Result<User, StoreError> {
 }
 
 /// Returns an address in the form in which addresses are compared, without regard to case.
-fn folded(email: &str) -> String {
+pub(crate) fn folded(email: &str) -> String {
     email.trim().to_lowercase()
 }
 
@@ -407,31 +362,6 @@ mod tests {
         assert!(house.store.authenticate(api.expose(), NOW_US).await.unwrap().is_some());
         let row = house.store.login_row("ann@example.com").await.unwrap().unwrap();
         assert_eq!(row.password_hash.as_deref(), Some("$argon2id$y"));
-    }
-
-    #[tokio::test]
-    async fn failures_count_until_a_login_succeeds() {
-        let house = House::new().await;
-        let store = &house.store;
-        for _ in 0..3 {
-            store.record_login_failure(&somebody(), "ann@example.com", NOW_US + 5).await.unwrap();
-        }
-        store.record_login_failure(&somebody(), "hunter2-typed-into-the-wrong-field", 0).await.unwrap();
-        let row = store.login_row("ann@example.com").await.unwrap().unwrap();
-        assert_eq!((row.failures, row.locked_until_us), (3, NOW_US + 5));
-        let audited = house.audited().await;
-        assert_eq!(audited.iter().filter(|action| **action == AuditAction::LoginFailed).count(), 4);
-
-        let new = NewToken {
-            user_id: house.owner.id,
-            kind: TokenKind::Login,
-            name: "login".to_owned(),
-            scopes: Vec::new(),
-            expires_us: None,
-        };
-        store.issue_token(&house.ann(), new).await.unwrap();
-        let row = store.login_row("ann@example.com").await.unwrap().unwrap();
-        assert_eq!((row.failures, row.locked_until_us), (0, 0));
     }
 
     #[tokio::test]

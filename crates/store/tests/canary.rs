@@ -11,14 +11,14 @@ use vaultterm_reconcile::{
     Conflict, ConflictKind, Expect, LocalExpect, Mode, Plan, RecordId, RecordType, RemoteExpect, Revision, SecretPath,
     UnixNanos,
 };
-use vaultterm_sealing::{RootKey, SecretFields, SecretText, WebhookSecret, short};
+use vaultterm_sealing::{RootKey, SecretBytes, SecretFields, SecretText, WebhookSecret, short};
 use vaultterm_store::{
-    Context, Database, IdempotencyKey, InstanceRole, NewConnection, NewRecord, NewToken, NewUser, NewWebhook,
-    RecordPatch, SavedAnswer, Store, TokenKind, WebhookUpdate,
+    Context, Database, IdempotencyKey, InstanceRole, NewConnection, NewRecord, NewSession, NewToken, NewUser,
+    NewWebhook, RecordPatch, SavedAnswer, Store, TokenKind, WebhookUpdate,
 };
 use vaultterm_sync::{
-    BaseChange, ConnectionId, ConnectionSecrets, Credential, Journal as _, LocalChange, Origin, OtherConflicts,
-    Outcome, PlanId, RemoteIdentity, Run, RunId, RunState, StoredPlan, SyncedAudit, Trigger,
+    BaseChange, ConnectionId, ConnectionSecrets, Credential, Journal as _, LinkPurpose, LocalChange, Origin,
+    OtherConflicts, Outcome, PlanId, RemoteIdentity, Run, RunId, RunState, StoredPlan, SyncedAudit, Trigger,
 };
 use vaultterm_testkit::world::{actor, connection};
 
@@ -114,12 +114,20 @@ async fn fill(store: &Store) -> Vec<String> {
     let (_, api) = store.issue_token(&context(), new(TokenKind::Api)).await.expect("a token");
     store.authenticate(api.expose(), context().now_us).await.expect("authenticated").expect("known");
     store.store_setup_link(&context(), &canary("setup-link"), i64::MAX).await.expect("stored");
+    let seed = SecretBytes::new(canary("otp-seed").into_bytes());
+    store.begin_otp(&context(), owner.id, &seed).await.expect("stored");
+    let code = store.recovery_digest(owner.id, &canary("recovery-code"));
+    store.confirm_otp(&context(), owner.id, 1, &[code]).await.expect("confirmed");
+    let browser = store.trust_device(&context(), owner.id, "Firefox").await.expect("remembered");
+    let (_, session) = store.begin_session(&context(), NewSession::new(owner.id, "Firefox")).await.expect("begun");
+    let link = store.make_link(&context(), owner.id, LinkPurpose::Reset, i64::MAX).await.expect("made").1;
     store.record_login_failure(&context(), &canary("typed-into-the-wrong-field"), 0).await.expect("recorded");
     let key = IdempotencyKey { user_id: owner.id, key: "k".to_owned(), request: [7; 32] };
     store.claim_idempotency(&key, context().now_us).await.expect("claimed");
     let answer = SavedAnswer { status: 201, body: canary("answer").into_bytes() };
     store.complete_idempotency(&key, &answer).await.expect("completed");
-    let mut drawn = vec![login.expose().to_owned(), api.expose().to_owned()];
+    let drawn = [login, api, browser, session, link];
+    let mut drawn: Vec<_> = drawn.iter().map(|text| text.expose().to_owned()).collect();
     drawn.extend(webhook(store).await);
     drawn
 }

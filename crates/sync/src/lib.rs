@@ -53,5 +53,5 @@ pub use journal::{
 pub use progress::{Event, Phase, Progress};
 pub use record_state::{RecordState, RecordSyncState, RevisionOrigin};
 pub use remote::{Connected, Connector, FaultClass, Freshness, Mark, Remote, RemoteFault, SecretRead, WriteReceipt};
-pub use rights::{CollectionRole, InstanceRole, Scope, TokenKind};
+pub use rights::{CollectionRole, InstanceRole, LinkPurpose, Scope, SignInMethod, TokenKind};
 pub use run::{ProblemClass, Run, RunProblem, RunState, StoredPlan, Trigger};

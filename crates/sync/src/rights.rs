@@ -45,6 +45,32 @@ names!(
     }
 );
 names!(
+    /// How a person proved who they are when a session began.
+    SignInMethod, "way to sign in" {
+        /// The password of a person without a second factor.
+        Password = "password",
+        /// The password and a one-time code.
+        Otp = "one-time code",
+        /// The password and a recovery code.
+        RecoveryCode = "recovery code",
+        /// The password, on a browser that the person had remembered.
+        KnownDevice = "remembered device",
+        /// A passkey.
+        Passkey = "passkey",
+        /// The link of the set-up, of an invitation or of a reset.
+        Link = "link",
+    }
+);
+names!(
+    /// What a link for one person does.
+    LinkPurpose, "purpose of a link" {
+        /// A new person chooses a password.
+        Invitation = "invitation",
+        /// A person who lost the second factor begins again with a new password.
+        Reset = "reset",
+    }
+);
+names!(
     /// What made a token.
     TokenKind, "kind of token" {
         /// A login.

@@ -6,8 +6,8 @@ use crate::{
     app::App,
     arguments,
     commands::{
-        audit, backup, collection, completions, conflict, connection, doctor, init, inject, key, license, login,
-        openapi, read, record, restore, run, serve, sync, token, user, version, webhook,
+        audit, backup, collection, completions, conflict, connection, doctor, factor, init, inject, key, license,
+        login, openapi, read, record, restore, run, serve, session, sync, token, user, version, webhook,
     },
     console::{self, Console, Format},
     failure::{Exit, Failure},
@@ -48,6 +48,12 @@ enum Command {
     Logout,
     /// Show who the token belongs to and what it may do
     Whoami,
+    /// Your second factor and your recovery codes
+    #[command(subcommand)]
+    Factor(factor::Command),
+    /// Where you are logged in
+    #[command(subcommand)]
+    Session(session::Command),
     /// Collections of records, and who may use them
     #[command(subcommand)]
     Collection(collection::Command),
@@ -131,6 +137,8 @@ async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
         Command::Login(args) => login::login(args, app).await,
         Command::Logout => login::logout(app).await,
         Command::Whoami => login::whoami(app).await,
+        Command::Factor(command) => factor::run(command, app).await,
+        Command::Session(command) => session::run(command, app).await,
         Command::Collection(command) => collection::run(command, app).await,
         Command::Record(command) => record::run(command, app).await,
         Command::Connection(command) => connection::run(command, app).await,

@@ -147,6 +147,11 @@ impl Client {
         self.send(request).await.map(drop)
     }
 
+    /// Sends a `DELETE` and reads its answer.
+    pub(crate) async fn delete_for<T: DeserializeOwned>(&self, path: &str) -> Result<Reply<T>, Failure> {
+        self.read(self.request(Method::DELETE, path)).await
+    }
+
     /// Sends a `DELETE` for the object that the query names.
     pub(crate) async fn delete_one(&self, path: &str, query: &Query) -> Result<(), Failure> {
         self.send(self.request_with(Method::DELETE, path, query)).await.map(drop)

@@ -8,6 +8,9 @@ use std::error::Error;
 use vaultterm_contract::Document;
 use vaultterm_ledger::Class;
 
+/// The kind of problem of a login that lacks the second factor.
+const CODE_NEEDED: &str = "urn:vaultterm:problem:second-factor-needed";
+
 /// The exit codes that VaultTerm promises. Except for `run -- CMD`, the process never ends with another
 /// number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +74,8 @@ pub(crate) struct Failure {
     pub(crate) silent: bool,
     /// The HTTP status of the server's answer, if there was one.
     pub(crate) status: Option<u16>,
+    /// Whether the server refused a login because a code of the second factor is missing.
+    pub(crate) needs_code: bool,
     /// The names of the request's fields that the server found wrong or missing, with dots for nesting.
     pub(crate) fields: Vec<String>,
 }
@@ -84,6 +89,7 @@ impl Failure {
             hints: Vec::new(),
             silent: false,
             status: None,
+            needs_code: false,
             fields: Vec::new(),
         }
     }
@@ -170,6 +176,7 @@ const fn general_hint(status: u16) -> Option<&'static str> {
 /// Words a problem document (RFC 9457) of the API.
 fn worded(problem: Document) -> Failure {
     let mut failure = Failure::server(problem.detail);
+    failure.needs_code = problem.kind == CODE_NEEDED;
     failure.fields = problem.errors.iter().map(|error| error.field.clone()).collect();
     for error in problem.errors {
         let cause = format!("`{}`: {}", error.field, error.message);

@@ -9,7 +9,7 @@ use std::{
 use uuid::Uuid;
 use vaultterm_ledger::{Actor, ActorKind};
 use vaultterm_server::{SystemClock, UnlockError};
-use vaultterm_store::{BackupError, Context, Database, InstanceRole, Page, Store, StoreError};
+use vaultterm_store::{BackupError, Context, Database, InstanceRole, Page, SCHEMA, Store, StoreError, schema_of};
 use vaultterm_sync::Clock as _;
 
 use crate::{failure::Failure, server_config::ServerConfig};
@@ -76,6 +76,21 @@ pub(crate) async fn open(config: &ServerConfig) -> Result<Database, Failure> {
     Database::open_sqlite(&config.database).await.map_err(|error| {
         Failure::local(format!("cannot open the database {}", config.database.display())).because(&error)
     })
+}
+
+/// Refuses a database that would be migrated when it is opened, because a server of another version may be
+/// running on it.
+pub(crate) async fn refuse_older(config: &ServerConfig, hint: &str) -> Result<(), Failure> {
+    if !config.database.exists() {
+        // The code that opens the database reports this.
+        return Ok(());
+    }
+    let schema = schema_of(&config.database).await.map_err(|error| broken(&error))?;
+    if schema == SCHEMA {
+        return Ok(());
+    }
+    Err(Failure::local(format!("the database has schema {schema}, and this version of VaultTerm schema {SCHEMA}"))
+        .hint(hint))
 }
 
 /// Opens the keyring with the root key.

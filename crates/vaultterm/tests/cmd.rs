@@ -180,6 +180,7 @@ situations! {
     a_revealed_value_is_printed_alone
     a_run_is_followed_over_a_broken_stream
     a_run_without_a_license_changes_nothing_and_says_so
+    a_second_factor_is_set_up_and_asked_for
     a_secret_in_the_place_of_a_file_is_not_repeated
     a_secret_is_accepted_to_be_left_out
     a_server_that_is_none_is_named_as_suspect
@@ -196,6 +197,7 @@ situations! {
     no_server_is_running
     plain_http_to_another_machine_is_refused
     stdin_is_read_once
+    the_newest_events_come_first
     times_are_days_moments_or_durations
     values_in_a_file_of_variables_arrive_as_they_stand
 }

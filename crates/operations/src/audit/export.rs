@@ -13,7 +13,12 @@ use vaultterm_ledger::{Frontier, Hash, Header, checkpoint_line, end_line, entry_
 use vaultterm_store::{AuditEvent, AuditFilter, Context, Page, Store, StoreError};
 
 use super::search::{Search, may_read};
-use crate::{caller::Caller, refusal::Refusal, services::Services};
+use crate::{
+    caller::Caller,
+    fresh::{Act, fresh},
+    refusal::Refusal,
+    services::Services,
+};
 
 /// Entries that are read at once.
 const AT_ONCE: u32 = 500;
@@ -30,6 +35,7 @@ pub async fn export(
     search: Search,
 ) -> Result<BoxStream<'static, Result<Vec<u8>, StoreError>>, Refusal> {
     may_read(services, caller).await?;
+    fresh(services, caller, Act::ExportAudit).await?;
     let export = Export::begin(
         services.store.clone(),
         &caller.context(services),

@@ -7,7 +7,14 @@ use vaultterm_reconcile::HaltKind;
 use vaultterm_store::{CollectionRole, Scope};
 use vaultterm_sync::{Clock as _, ConnectionId, EngineError, PlanId, Run, RunId, RunRequest, Trigger};
 
-use crate::{access, caller::Caller, clock::SystemClock, refusal::Refusal, services::Services};
+use crate::{
+    access,
+    caller::Caller,
+    clock::SystemClock,
+    fresh::{Act, fresh},
+    refusal::Refusal,
+    services::Services,
+};
 
 /// What a caller asks of a run.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +32,9 @@ pub struct Start {
 pub async fn start(services: &Services, caller: &Caller, connection: Uuid, asked: Start) -> Result<Run, Refusal> {
     access::scope(services, caller, Scope::SyncRun).await?;
     let id = access::connection(services, caller, connection, CollectionRole::Editor).await?;
+    if !asked.acknowledge.is_empty() {
+        fresh(services, caller, Act::AcknowledgeHalt).await?;
+    }
     let found = services.store.connection_summary(id).await?;
     let connection = found.ok_or_else(|| Refusal::not_found("connection"))?.connection;
     if connection.paused {

@@ -1,10 +1,10 @@
 //! Logging in and out.
 
 use axum::{Json, extract::State, http::StatusCode};
-use vaultterm_contract::{Login, LoginView, MeView, moment};
+use vaultterm_contract::{Login, LoginView, MeView, StepUp, moment};
 use vaultterm_operations::{
     Caller, Origin, Services,
-    login::{self, LoggedIn},
+    login::{self, LoggedIn, Proof, Shown},
 };
 
 use crate::{problem::Problem, request::Body, view};
@@ -17,8 +17,25 @@ pub(crate) async fn login(
     origin: Origin,
     Body(body): Body<Login>,
 ) -> Result<Json<LoginView>, Problem> {
-    let LoggedIn { token, expires_us } = login::log_in(&services, &origin, &body.email, body.password).await?;
+    let Login { email, password, otp } = body;
+    let shown = Shown { email, password, code: otp, remembered: None };
+    let LoggedIn { token, expires_us } = login::log_in(&services, &origin, shown).await?;
     Ok(Json(LoginView { token: token.expose().to_owned().into(), expires_at: moment::of_us(expires_us) }))
+}
+
+/// Proves again that it is the person who asks: with a code of the second factor, or with the password of a person who has
+/// none. The login gets a new token; the one that asks no longer counts.
+#[utoipa::path(post, path = "/auth/step-up", tag = "auth", request_body = StepUp,
+    responses((status = 200, body = LoginView), (status = 401, body = Problem), (status = 429, body = Problem)))]
+pub(crate) async fn step_up(
+    State(services): State<Services>,
+    caller: Caller,
+    Body(body): Body<StepUp>,
+) -> Result<Json<LoginView>, Problem> {
+    let StepUp { password, code } = body;
+    let token = login::prove_again(&services, &caller, Proof { password, code }).await?;
+    let expires_at = moment::of_us(caller.credential.expires_us.unwrap_or_default());
+    Ok(Json(LoginView { token: token.expose().to_owned().into(), expires_at }))
 }
 
 /// Revokes the token that asks.

@@ -7,9 +7,11 @@ mod auth;
 mod collections;
 mod conflicts;
 mod connections;
+mod factors;
 mod health;
 mod keys;
 mod license;
+mod links;
 mod list;
 mod members;
 pub(crate) mod plans;
@@ -17,6 +19,7 @@ mod policy;
 mod record_search;
 mod records;
 pub(crate) mod runs;
+mod sessions;
 pub(crate) mod setup;
 mod tokens;
 mod users;
@@ -72,6 +75,8 @@ fn open_routes() -> OpenApiRouter<ServerState> {
     OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(auth::login))
         .routes(routes!(setup::spend))
+        .routes(routes!(links::open))
+        .routes(routes!(links::accept))
         .routes(routes!(health::livez))
         .routes(routes!(health::readyz))
 }
@@ -81,6 +86,20 @@ fn routes() -> OpenApiRouter<ServerState> {
     OpenApiRouter::new()
         .routes(routes!(auth::logout))
         .routes(routes!(auth::me))
+        .routes(routes!(auth::step_up))
+        .routes(routes!(factors::show))
+        .routes(routes!(factors::begin_otp, factors::remove_otp))
+        .routes(routes!(factors::confirm_otp))
+        .routes(routes!(factors::new_recovery_codes))
+        .routes(routes!(factors::type_back))
+        .routes(routes!(sessions::list, sessions::end_others))
+        .routes(routes!(sessions::end))
+        .routes(routes!(links::profile))
+        .routes(routes!(links::invite))
+        .routes(routes!(links::invite_again))
+        .routes(routes!(links::reset))
+        .routes(routes!(links::list))
+        .routes(routes!(links::withdraw))
         .routes(routes!(users::list, users::create))
         .routes(routes!(users::show, users::update, users::delete))
         .routes(routes!(tokens::list, tokens::create))

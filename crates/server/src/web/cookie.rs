@@ -8,13 +8,34 @@ use axum::http::{HeaderMap, HeaderValue, header};
 const NAME: &str = "__Host-vaultterm";
 const NAME_ON_LOOPBACK: &str = "vaultterm";
 
+/// The cookie of a browser that is remembered.
+const DEVICE: &str = "__Host-vaultterm-device";
+const DEVICE_ON_LOOPBACK: &str = "vaultterm-device";
+/// How long a browser is remembered, in seconds.
+const DEVICE_SECONDS: i64 = vaultterm_store::DEVICE_LASTS_US / 1_000_000;
+
 /// Reads the text of the session from the cookies of a request.
 pub(crate) fn read(headers: &HeaderMap) -> Option<&str> {
-    let find = |name: &str| {
-        let lines = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-        lines.flat_map(|line| line.split("; ")).find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
-    };
-    find(NAME).or_else(|| find(NAME_ON_LOOPBACK).filter(|_| is_loopback(headers)))
+    find(headers, NAME).or_else(|| find(headers, NAME_ON_LOOPBACK).filter(|_| is_loopback(headers)))
+}
+
+/// Reads the text of a remembered browser from the cookies of a request.
+pub(crate) fn read_device(headers: &HeaderMap) -> Option<&str> {
+    find(headers, DEVICE).or_else(|| find(headers, DEVICE_ON_LOOPBACK).filter(|_| is_loopback(headers)))
+}
+
+fn find<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let lines = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    lines.flat_map(|line| line.split("; ")).find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+}
+
+/// Writes the cookie of a browser that is remembered from now on.
+pub(crate) fn set_device(headers: &HeaderMap, text: &str) -> Option<HeaderValue> {
+    let name = if is_plain(headers) { DEVICE_ON_LOOPBACK } else { DEVICE };
+    let cookie = format!("{name}={text}; Max-Age={DEVICE_SECONDS}; {}", attributes(headers));
+    let mut value = HeaderValue::from_str(&cookie).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 /// Writes the cookie of a session that begins.

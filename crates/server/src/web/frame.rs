@@ -19,6 +19,9 @@ pub(crate) enum Here {
     Keys,
     License,
     Health,
+    People,
+    /// A page about the person, in no place of the frame.
+    Me,
 }
 
 /// What surrounds a page.
@@ -36,6 +39,8 @@ pub(crate) struct Frame {
     pub(crate) running: u64,
     /// The visitor looks after the installation.
     pub(crate) is_admin: bool,
+    /// In how many seconds the session ends if no further request comes.
+    pub(crate) ends_seconds: i64,
 }
 
 /// A collection beside a page.
@@ -100,6 +105,7 @@ impl Frame {
             stopped: found.waiting.stopped,
             running: found.waiting.running,
             is_admin: user.role >= InstanceRole::Admin,
+            ends_seconds: (visitor.visit.session.ends_idle_us() - services.now_us()) / 1_000_000,
         })
     }
 
@@ -118,6 +124,7 @@ impl Frame {
             self.place(Here::Records, "All records", "key-round", "/records", 0),
             self.place(Here::Conflicts, "Conflicts", "git-compare", "/conflicts", self.open_conflicts),
             self.place(Here::Trash, "Trash", "trash-2", "/trash", 0),
+            self.place(Here::People, "People", "users", "/people", 0),
         ]
     }
 

@@ -10,7 +10,11 @@ use axum::{
 use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
-use vaultterm_operations::{Origin, Refusal, RefusalKind, sessions};
+use vaultterm_operations::{
+    Origin, Refusal, RefusalKind,
+    login::{self, Shown},
+    sessions::{self, Begun, Entered},
+};
 use zeroize::Zeroizing;
 
 use super::{
@@ -65,29 +69,49 @@ pub(crate) async fn form(
 pub(crate) struct Filled {
     email: String,
     password: Zeroizing<String>,
+    /// Only the login in place sends it together with the password.
+    code: Option<Zeroizing<String>>,
     #[serde(default)]
     next: String,
     kept: Option<Uuid>,
 }
 
-/// `POST /login`: begins a session.
+impl Filled {
+    fn shown(self, headers: &HeaderMap) -> Shown {
+        let code = self.code.filter(|code| !code.trim().is_empty());
+        let remembered = cookie::read_device(headers).map(|text| Zeroizing::new(text.to_owned()));
+        Shown { email: self.email, password: self.password, code, remembered }
+    }
+}
+
+/// `POST /login`: begins a session, or asks for the second factor.
 pub(crate) async fn log_in(
     State(app): State<ServerState>,
     origin: Origin,
     headers: HeaderMap,
     Form(filled): Form<Filled>,
 ) -> Result<Response, Refused> {
-    let Filled { email, password, next, kept } = filled;
-    match sessions::log_in(&app.services, &origin, &email, password, &device::of(&headers)).await {
-        Ok(begun) => {
-            let is_kept = kept.filter(|id| app.drafts.is_kept(*id, begun.session.user_id, app.now_us()));
-            let next = match is_kept {
-                Some(id) => link::Query::default().with("kept", id).on("/login/kept"),
-                None => own_address(&next).to_owned(),
-            };
+    let (email, next, kept) = (filled.email.clone(), filled.next.clone(), filled.kept);
+    let shown = filled.shown(&headers);
+    match sessions::log_in(&app.services, &origin, shown, &device::of(&headers)).await {
+        Ok(Entered::Whole(begun)) => {
+            let next = after(&app, &begun, kept, &next);
             Ok(with_session(go_to(&next), &headers, begun.text.expose()))
         }
+        Ok(Entered::Half(text)) => {
+            let kept = kept.map(|kept| kept.to_string()).unwrap_or_default();
+            let page = link::Query::default().with("next", next).with("kept", kept).on("/login/code");
+            Ok(with_session(go_to(&page), &headers, text.expose()))
+        }
         Err(refusal) => again(LoginPage { next, kept, email, wrong: None }, refusal),
+    }
+}
+
+/// Says where a login leads: to the form that was kept for this person, or to where they wanted to go.
+pub(super) fn after(app: &ServerState, begun: &Begun, kept: Option<Uuid>, next: &str) -> String {
+    match kept.filter(|id| app.drafts.is_kept(*id, begun.session.user_id, app.now_us())) {
+        Some(id) => link::Query::default().with("kept", id).on("/login/kept"),
+        None => own_address(next).to_owned(),
     }
 }
 
@@ -120,7 +144,7 @@ pub(crate) fn with_session(mut response: Response, headers: &HeaderMap, text: &s
 
 #[derive(Deserialize)]
 pub(crate) struct Kept {
-    kept: Option<Uuid>,
+    pub(crate) kept: Option<Uuid>,
 }
 
 /// `GET /login/again`: the login after a form that came too late.
@@ -140,9 +164,12 @@ pub(crate) async fn log_in_again(
     if !asks_json(&headers) {
         return log_in(State(app), origin, headers, Form(filled)).await;
     }
-    let Filled { email, password, .. } = filled;
-    let begun = sessions::log_in(&app.services, &origin, &email, password, &device::of(&headers)).await?;
-    Ok(with_session(Json(json!({})).into_response(), &headers, begun.text.expose()))
+    let shown = filled.shown(&headers);
+    match sessions::log_in(&app.services, &origin, shown, &device::of(&headers)).await? {
+        Entered::Whole(begun) => Ok(with_session(Json(json!({})).into_response(), &headers, begun.text.expose())),
+        // The dialog shows its field for the code, and sends everything again.
+        Entered::Half(_) => Err(Refused(login::code_needed())),
+    }
 }
 
 /// The page that offers a kept form.
@@ -170,9 +197,21 @@ pub(crate) async fn carry_out(
     pages: axum::Router,
     asked: Kept,
 ) -> Result<Response, Problem> {
-    let draft = asked.kept.and_then(|id| app.drafts.take(id, visitor.visit.person(), app.now_us()));
+    repeat(&app, visitor, origin, &headers, pages, asked.kept).await
+}
+
+/// Carries out the form that was kept for a visitor; leads to the overview when there is none.
+pub(super) async fn repeat(
+    app: &ServerState,
+    visitor: Visitor,
+    origin: Origin,
+    headers: &HeaderMap,
+    pages: axum::Router,
+    kept: Option<Uuid>,
+) -> Result<Response, Problem> {
+    let draft = kept.and_then(|id| app.drafts.take(id, visitor.visit.person(), app.now_us()));
     let Some(draft) = draft else { return Ok(go_to("/")) };
-    let request = visitor::repeated(draft, visitor, origin, &headers)?;
+    let request = visitor::repeated(draft, visitor, origin, headers)?;
     match tower::ServiceExt::oneshot(pages, request).await {
         Ok(response) => Ok(response),
         Err(never) => match never {},

@@ -18,12 +18,16 @@ mod guard;
 mod house;
 mod link;
 mod login;
+mod me;
 mod page;
 mod parts;
+mod people;
+mod prove;
 mod records;
 mod refused;
 #[cfg(test)]
 mod samples;
+mod second;
 mod setup;
 mod sync;
 mod visitor;
@@ -47,13 +51,25 @@ use crate::state::ServerState;
 /// Puts the pages together.
 pub(crate) fn router(app: &ServerState) -> Router<ServerState> {
     let places = || {
-        records::router().merge(sync::router()).merge(conflicts::router()).merge(audit::router()).merge(house::router())
+        let records = records::router().merge(sync::router()).merge(conflicts::router());
+        records.merge(audit::router()).merge(house::router()).merge(me::router()).merge(people::router())
     };
     let pages = places()
         .route("/logout", post(login::log_out))
         .route("/login/kept", get(login::kept))
+        .route("/login/prove", get(prove::form))
         .layer(middleware::from_fn_with_state(app.clone(), visitor::required));
     let repeatable: Router = places().with_state(app.clone());
+    let after_proof = repeatable.clone();
+    let prove = post(
+        move |state: State<ServerState>,
+              visitor: Visitor,
+              origin: Origin,
+              headers: HeaderMap,
+              Form(shown): Form<prove::Filled>| {
+            prove::submit(state, visitor, origin, headers, after_proof.clone(), shown)
+        },
+    );
     let carry_out = post(
         move |state: State<ServerState>,
               visitor: Visitor,
@@ -66,8 +82,13 @@ pub(crate) fn router(app: &ServerState) -> Router<ServerState> {
     Router::new()
         .route("/login", get(login::form).post(login::log_in))
         .route("/login/again", get(login::form_again).post(login::log_in_again))
+        .route("/login/code", get(second::form).post(second::submit))
         .route("/login/kept", carry_out)
+        .route("/login/prove", prove)
         .route("/setup", get(setup::form).post(setup::submit))
+        .route("/invite", get(people::link::invitation).post(people::link::accept))
+        .route("/invite/open", post(people::link::open))
+        .route("/reset", get(people::link::reset))
         .merge(pages)
         .layer(middleware::from_fn(guard::own_forms))
         .route("/static/{hash}/{name}", get(assets::file))

@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
-use vaultterm_operations::{Next, Refusal};
+use vaultterm_operations::{Next, Refusal, RefusalKind};
 
 use super::{assets, page::show_as, parts};
 use crate::problem::Problem;
@@ -24,10 +24,18 @@ impl From<Refusal> for Refused {
 #[derive(Clone)]
 pub(crate) struct Advice(pub(crate) String);
 
+/// Marks the answer to a request that waits for a fresh proof of identity. The layer around pages asks for it.
+#[derive(Clone, Copy)]
+pub(crate) struct NeedsProof;
+
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let advice = self.0.next.as_ref().and_then(advice);
+        let needs_proof = self.0.kind == RefusalKind::StepUp;
         let mut response = Problem::from(self.0).into_response();
+        if needs_proof {
+            response.extensions_mut().insert(NeedsProof);
+        }
         if let Some(advice) = advice {
             response.extensions_mut().insert(Advice(advice));
         }
@@ -39,6 +47,7 @@ impl IntoResponse for Refused {
 pub(crate) fn advice(next: &Next) -> Option<String> {
     let text = match next {
         Next::LogIn => "Log in again.",
+        Next::ProveAgain => "Prove that it is you, then do it again.",
         Next::AskOwner => "Ask an owner of this installation.",
         Next::AskAdmin => "Ask an admin of the collection.",
         Next::ChooseAnotherName => "Choose another name.",

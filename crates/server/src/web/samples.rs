@@ -1,6 +1,6 @@
 //! Every page, rendered with samples: what is typed by people never becomes mark-up, and rules that hold on all pages.
 
-use super::{audit, conflicts, house, login, records, refused, setup, sync};
+use super::{audit, conflicts, house, login, me, people, prove, records, refused, second, setup, sync};
 
 fn all() -> Vec<(&'static str, String)> {
     let refused = askama::Template::render(&refused::RefusedPage {
@@ -10,8 +10,11 @@ fn all() -> Vec<(&'static str, String)> {
         request_id: "0192",
     });
     let refused = vec![("refused", refused.unwrap())];
-    let doors = [login::samples::pages(), setup::samples::pages(), refused];
+    let proofs = [second::samples::pages(), prove::samples::pages()].concat();
+    let doors = [login::samples::pages(), setup::samples::pages(), proofs, refused];
     let framed = [
+        me::samples::pages(),
+        people::samples::pages(),
         records::samples::pages(),
         sync::samples::pages(),
         conflicts::samples::pages(),

@@ -9,10 +9,16 @@ use axum::{
 };
 use vaultterm_operations::{Caller, Next as Advice, Origin, Refusal, RefusalKind, sessions};
 
-use super::{cookie, guard::FETCH_SITE, link, page, refused::Refused};
+use super::{
+    cookie,
+    guard::FETCH_SITE,
+    link, page,
+    refused::{NeedsProof, Refused},
+};
 use crate::{
     drafts::{BODY_MAX, Draft},
     problem::Problem,
+    request::{BODY_BYTES_MAX, too_large},
     state::ServerState,
 };
 
@@ -44,6 +50,11 @@ pub(crate) fn ended() -> Refusal {
 /// Finds the visitor that a request's cookie belongs to.
 pub(crate) async fn find(app: &ServerState, headers: &HeaderMap, origin: Origin) -> Result<Option<Visitor>, Refusal> {
     let Some(text) = cookie::read(headers) else { return Ok(None) };
+    of_text(app, text, origin).await
+}
+
+/// Finds the visitor that the text of a cookie belongs to.
+pub(crate) async fn of_text(app: &ServerState, text: &str, origin: Origin) -> Result<Option<Visitor>, Refusal> {
     let visit = sessions::resume(&app.services, text, origin).await?;
     Ok(visit.map(|visit| Visitor { caller: visit.caller.clone(), visit }))
 }
@@ -57,13 +68,41 @@ pub(crate) async fn required(State(app): State<ServerState>, mut request: Reques
     match find(&app, request.headers(), origin).await {
         Err(refusal) => Refused(refusal).into_response(),
         Ok(Some(visitor)) => {
-            request.extensions_mut().insert(visitor);
-            next.run(request).await
+            request.extensions_mut().insert(visitor.clone());
+            with_proof(&app, &visitor, request, next).await
         }
         Ok(None) if page::asks_json(request.headers()) => Refused(ended()).into_response(),
         Ok(None) if *request.method() == Method::GET => to_login(&request),
         Ok(None) => keep(&app, request).await,
     }
+}
+
+/// Passes a request on. When it needs a fresh proof of identity, the form is kept, and the person is asked for the proof;
+/// the form is carried out afterwards.
+async fn with_proof(app: &ServerState, visitor: &Visitor, request: Request, next: Next) -> Response {
+    let address = request.uri().path_and_query().map_or("/", |address| address.as_str()).to_owned();
+    let (is_script, is_get) = (page::asks_json(request.headers()), *request.method() == Method::GET);
+    if is_script || is_get || !is_form(request.headers()) {
+        let response = next.run(request).await;
+        let asks = !is_script && response.extensions().get::<NeedsProof>().is_some();
+        let to_proof = || page::go_to(&link::Query::default().with("next", address).on("/login/prove"));
+        return if asks { to_proof() } else { response };
+    }
+    let (parts, body) = request.into_parts();
+    let Ok(body) = axum::body::to_bytes(body, BODY_BYTES_MAX).await else { return too_large().into_response() };
+    let response = next.run(Request::from_parts(parts, Body::from(body.clone()))).await;
+    if response.extensions().get::<NeedsProof>().is_none() {
+        return response;
+    }
+    let user = &visitor.caller.user;
+    let draft = Draft::new(user.id, user.email.clone(), address, body.to_vec());
+    let id = app.drafts.keep(draft, app.now_us());
+    page::go_to(&link::Query::default().with("kept", id).on("/login/prove"))
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-www-form-urlencoded"))
 }
 
 fn to_login(request: &Request) -> Response {
@@ -88,10 +127,7 @@ async fn keep(app: &ServerState, request: Request) -> Response {
     };
     let (parts, body) = request.into_parts();
     let address = parts.uri.path().to_owned();
-    let is_form = parts
-        .headers
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-www-form-urlencoded"));
+    let is_form = is_form(&parts.headers);
     let Ok(body) = axum::body::to_bytes(body, BODY_MAX).await else { return page::go_to("/login") };
     if !is_form {
         return page::go_to("/login");

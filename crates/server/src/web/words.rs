@@ -3,6 +3,7 @@
 
 use jiff::{Timestamp, ToSpan as _, tz::TimeZone};
 use vaultterm_reconcile::RecordType;
+use vaultterm_store::Scope;
 
 const MINUTE_US: i64 = 60_000_000;
 const HOUR_US: i64 = 60 * MINUTE_US;
@@ -63,6 +64,21 @@ pub(crate) const fn type_name(kind: RecordType) -> &'static str {
         RecordType::Identity => "Identity",
         RecordType::Passkey => "Passkey",
         RecordType::KeyValue => "Key–value",
+    }
+}
+
+/// Says what a scope permits, for people.
+pub(crate) const fn scope_words(scope: Scope) -> &'static str {
+    match scope {
+        Scope::RecordsRead => "see records, without their values",
+        Scope::RecordsReveal => "read values",
+        Scope::RecordsWrite => "change records, collections and their members",
+        Scope::ConnectionsWrite => "change connections and their SecretIDs",
+        Scope::SyncPlan => "make plans",
+        Scope::SyncRun => "start and stop runs",
+        Scope::ConflictsResolve => "decide conflicts",
+        Scope::AuditRead => "read and export the audit log",
+        Scope::Admin => "manage people, tokens, keys, webhooks and licenses",
     }
 }
 

@@ -189,7 +189,9 @@ impl Store {
         tx.run("UPDATE instance SET epoch = $1", args![epoch]).await?;
         let tokens_revoked = tx.run("DELETE FROM tokens", args![]).await?;
         let tokens_revoked = tokens_revoked + tx.run("DELETE FROM sessions", args![]).await?;
-        tx.run("DELETE FROM setup_link", args![]).await?;
+        for table in ["setup_link", "trusted_devices", "person_links"] {
+            tx.run(&format!("DELETE FROM {table}"), args![]).await?;
+        }
         tx.run("DELETE FROM idempotency", args![]).await?;
         tx.run("UPDATE leases SET holder = NULL, expires = 0", args![]).await?;
         let runs_failed = fail_open_runs(&mut tx, context).await?;

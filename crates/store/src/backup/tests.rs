@@ -86,7 +86,7 @@ async fn a_restored_database_holds_everything_and_begins_anew() {
         expires_us: None,
     };
     let (_, token) = house.store.issue_token(&house.ann(), new).await.unwrap();
-    house.store.begin_session(&house.ann(), house.owner.id, "a browser").await.unwrap();
+    house.store.begin_session(&house.ann(), crate::NewSession::new(house.owner.id, "a browser")).await.unwrap();
     let bytes = backed_up(&house).await;
     // The rows that keep answers to requests are gone. Everything else opens as before.
     let kept: Vec<_> = spots.into_iter().filter(|spot| spot.table != "idempotency").collect();

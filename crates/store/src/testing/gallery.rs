@@ -8,7 +8,7 @@ use vaultterm_reconcile::{
     Conflict, ConflictKind, Expect, LocalExpect, Mode, Plan, RecordId, RemoteExpect, RemoteStamp, Revision, UnixNanos,
     Version,
 };
-use vaultterm_sealing::WebhookSecret;
+use vaultterm_sealing::{SecretBytes, WebhookSecret};
 use vaultterm_sync::{
     ConflictId, ConnectionId, Credential, Journal as _, OtherConflicts, PlanId, RemoteIdentity, StoredPlan, Trigger,
 };
@@ -29,6 +29,7 @@ enum Opens {
     Answer(IdempotencyKey),
     WebhookSecret(Uuid),
     WebhookOldSecret(Uuid),
+    OtpSeed(Uuid),
 }
 
 /// A sealed message at its place in the database.
@@ -58,6 +59,13 @@ impl House {
                 let row = format!("record_id = '{}' AND revision = {revision}", id.0);
                 spots.push(Spot { table: "revisions", prefix: "", row, opens: Opens::Fields(id, Revision(revision)) });
             }
+        }
+        for (byte, email) in [(1, "otp1@example.com"), (2, "otp2@example.com")] {
+            let new = super::new_user(email, crate::InstanceRole::Member);
+            let person = self.store.create_user(&self.ann(), new).await.unwrap().id;
+            self.store.begin_otp(&self.ann(), person, &SecretBytes::new(vec![byte; 20])).await.unwrap();
+            let row = format!("user_id = '{person}'");
+            spots.push(Spot { table: "otp_seeds", prefix: "", row, opens: Opens::OtpSeed(person) });
         }
         for (n, name) in ["prod", "test"].into_iter().enumerate() {
             let made = self.connect(name, Mode::Bidirectional, &format!("team/{name}")).await.unwrap();
@@ -172,6 +180,7 @@ impl House {
             Opens::Answer(key) => {
                 Ok(self.store.claim_idempotency(key, self.ann().now_us).await?.ok_or_else(gone)?.body)
             }
+            Opens::OtpSeed(id) => Ok(self.store.otp_seed(*id, false).await?.ok_or_else(gone)?.seed.expose().to_vec()),
             Opens::WebhookSecret(id) => {
                 let secrets = self.store.webhook_secrets(*id, i64::MAX).await?;
                 Ok(text(secrets.current.to_text().expose()))

@@ -1,7 +1,7 @@
 //! `vaultterm backup`: writes the whole database into a sealed and signed file while the server runs.
 
 use serde_json::json;
-use vaultterm_store::{BackupHeader, Database, SCHEMA, schema_of};
+use vaultterm_store::{BackupHeader, Database};
 
 use crate::{
     app::App,
@@ -27,7 +27,7 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     args.output.refuse_existing("name another file: a backup never replaces one")?;
     args.output.refuse_terminal(app.console)?;
     let _turn = installation::take_turn(&config)?;
-    refuse_older(&config).await?;
+    installation::refuse_older(&config, "make the backup with the version that the server has").await?;
     let database = installation::open_existing(&config).await?;
     // If a person interrupts, the future is dropped, and the file that it began is removed with it.
     let made = tokio::select! {
@@ -37,21 +37,6 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     database.close().await;
     show(&made?, &args, app)?;
     Ok(Exit::Done)
-}
-
-/// Refuses a database that would be migrated when it is opened, because a server of another version may be
-/// running on it.
-async fn refuse_older(config: &ServerConfig) -> Result<(), Failure> {
-    if !config.database.exists() {
-        // The code that opens the database reports this.
-        return Ok(());
-    }
-    let schema = schema_of(&config.database).await.map_err(|error| broken(&error))?;
-    if schema == SCHEMA {
-        return Ok(());
-    }
-    Err(Failure::local(format!("the database has schema {schema}, and this version of VaultTerm schema {SCHEMA}"))
-        .hint("make the backup with the version that the server has"))
 }
 
 async fn make(config: &ServerConfig, database: &Database, args: &Args) -> Result<BackupHeader, Failure> {

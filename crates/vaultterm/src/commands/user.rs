@@ -17,10 +17,48 @@ use crate::{
     table::{Table, moment},
 };
 
+mod links;
+mod recover;
+
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
     /// List people
     Ls,
+    /// Invite a person: creates the account, and prints a link with which they choose a password
+    Invite {
+        /// E-mail address, to log in with
+        email: String,
+        /// Name for people [default: the e-mail address]
+        #[arg(long)]
+        name: Option<String>,
+        /// What they may do on the installation as a whole
+        #[arg(long, default_value = "member", value_parser = clap::builder::PossibleValuesParser::new(InstanceRole::NAMES))]
+        role: String,
+    },
+    /// Print another invitation for a person who has no password yet
+    InviteAgain {
+        /// E-mail address or id
+        user: String,
+    },
+    /// Print a link with which a person who lost the second factor begins again with a new password
+    ResetLink {
+        /// E-mail address or id
+        user: String,
+    },
+    /// List the invitations and reset links of a person
+    Links {
+        /// E-mail address or id
+        user: String,
+    },
+    /// Withdraw an invitation or a reset link that was not used
+    Withdraw {
+        /// E-mail address or id
+        user: String,
+        /// Id of the link
+        link: uuid::Uuid,
+    },
+    /// Print a reset link on the host of the server, when no owner can log in
+    Recover(recover::Args),
     /// Create a person
     Create {
         /// E-mail address, to log in with
@@ -72,8 +110,17 @@ pub(crate) enum Command {
 
 /// Runs the command.
 pub(crate) async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
+    if let Command::Recover(args) = command {
+        return recover::run(args, app).await;
+    }
     let client = app.client()?;
     match command {
+        Command::Recover(_) => Ok(Exit::Done),
+        Command::Invite { email, name, role } => links::invite(&client, app, &email, name.as_deref(), &role).await,
+        Command::InviteAgain { user } => links::make(&client, app, &user, "invitation").await,
+        Command::ResetLink { user } => links::make(&client, app, &user, "reset-link").await,
+        Command::Links { user } => links::list(&client, app, &user).await,
+        Command::Withdraw { user, link } => links::withdraw(&client, app, &user, link).await,
         Command::Ls => list(&client, app).await,
         Command::Create { email, name, role, password_file } => {
             create(&client, app, &email, name.as_deref(), &role, password_file.as_deref()).await
@@ -111,8 +158,8 @@ async fn list(client: &Client, app: &App) -> Result<Exit, Failure> {
     app.console.answer(&list.json, || {
         let table = Table::new(&["EMAIL", "NAME", "ROLE", "STATE", "ID"], "no users");
         list.data.iter().fold(table, |table, user| {
-            let state = if user.disabled { "disabled" } else { "enabled" };
-            table.row([user.email.clone(), user.name.clone(), user.role.to_string(), state.into(), user.id.to_string()])
+            let (role, state) = (user.role.to_string(), user.state.to_string());
+            table.row([user.email.clone(), user.name.clone(), role, state, user.id.to_string()])
         })
     })?;
     Ok(Exit::Done)
@@ -161,6 +208,6 @@ fn facts(user: &UserView) -> Table {
         .fact("name", &user.name)
         .fact("id", user.id.to_string())
         .fact("role", user.role.as_str())
-        .fact("state", if user.disabled { "disabled" } else { "enabled" })
+        .fact("state", user.state.as_str())
         .fact("created", moment(&user.created_at))
 }

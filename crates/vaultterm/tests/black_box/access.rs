@@ -54,6 +54,24 @@ const ROWS: &[(&str, &str, Need, Option<&str>, &str)] = &[
     ("PUT", "/license", Owner, Some("admin"), r#"{"license":"none"}"#),
     ("POST", "/license/evaluation", Owner, Some("admin"), ""),
     ("GET", "/auth/me", Token, None, ""),
+    ("POST", "/auth/step-up", Token, None, "{}"),
+    ("GET", "/me/factors", Token, None, ""),
+    ("POST", "/me/factors/otp", Token, None, ""),
+    ("POST", "/me/factors/otp/confirm", Token, None, r#"{"code":"none"}"#),
+    ("DELETE", "/me/factors/otp", Token, None, ""),
+    ("POST", "/me/recovery-codes", Token, None, ""),
+    ("POST", "/me/recovery-codes/confirm", Token, None, r#"{"code":"none"}"#),
+    ("GET", "/me/sessions", Token, None, ""),
+    ("DELETE", "/me/sessions", Token, None, ""),
+    ("DELETE", "/me/sessions/{id}", Token, None, ""),
+    ("POST", "/links/open", Nothing, None, r#"{"token":"none"}"#),
+    ("POST", "/links/accept", Nothing, None, r#"{"token":"none","password":"twelve letters"}"#),
+    ("POST", "/invitations", Admin, Some("admin"), r#"{"email":"no address"}"#),
+    ("GET", "/users/{id}/profile", Admin, Some("admin"), ""),
+    ("GET", "/users/{id}/links", Admin, Some("admin"), ""),
+    ("DELETE", "/users/{id}/links/{link}", Admin, Some("admin"), ""),
+    ("POST", "/users/{id}/invitation", Admin, Some("admin"), ""),
+    ("POST", "/users/{id}/reset-link", Owner, Some("admin"), ""),
     // This row comes after the others, because it ends the token.
     ("POST", "/auth/logout", Token, None, ""),
     ("GET", "/users", Token, Some("admin"), ""),
@@ -153,6 +171,7 @@ async fn ask(guest: &Guest, ids: &Ids, row: &(&str, &str, Need, Option<&str>, &s
     let resource = path.split('/').nth(1).expect("a resource");
     let id = ids.get(resource).map_or("none", String::as_str);
     let path = path.replace("{id}", id).replace("{user}", &ids["users"]).replace("{seq}", "1");
+    let path = path.replace("{link}", "00000000-0000-0000-0000-000000000000");
     let body = match *body {
         "" => None,
         "connection" => Some(json!({

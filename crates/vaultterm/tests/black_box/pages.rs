@@ -208,6 +208,30 @@ const ROWS: &[Row] = &[
     ("POST", "conflicts/00000000-0000-0000-0000-000000000000", [404, 404, 404, 404, 303]),
     ("POST", "conflicts/00000000-0000-0000-0000-000000000000/reveal", [404, 404, 404, 404, 303]),
     ("GET", "conflicts", [200, 200, 200, 200, 303]),
+    ("GET", "collections/{collection}/members", [200, 200, 200, 404, 303]),
+    ("POST", "collections/{collection}/members", [422, 422, 422, 404, 303]),
+    ("POST", "collections/{collection}/members/remove", [404, 404, 404, 404, 303]),
+    ("GET", "me", [200, 200, 200, 200, 303]),
+    ("POST", "me", [422, 422, 422, 422, 303]),
+    ("POST", "me/password", [403, 403, 403, 403, 303]),
+    ("GET", "me/factors", [200, 200, 200, 200, 303]),
+    ("POST", "me/factors/otp", [200, 200, 200, 200, 303]),
+    ("POST", "me/factors/otp/confirm", [422, 422, 422, 422, 303]),
+    ("POST", "me/factors/otp/remove", [404, 404, 404, 404, 303]),
+    ("POST", "me/recovery-codes", [409, 409, 409, 409, 303]),
+    ("POST", "me/recovery-codes/confirm", [422, 422, 422, 422, 303]),
+    ("GET", "me/sessions", [200, 200, 200, 200, 303]),
+    ("POST", "me/sessions/end", [404, 404, 404, 404, 303]),
+    ("GET", "me/tokens", [200, 200, 200, 200, 303]),
+    ("POST", "me/tokens", [422, 422, 422, 422, 303]),
+    ("POST", "me/tokens/revoke", [404, 404, 404, 404, 303]),
+    ("GET", "login/prove", [200, 200, 200, 200, 303]),
+    ("GET", "people", [200, 200, 200, 200, 303]),
+    ("POST", "people", [422, 403, 403, 403, 303]),
+    ("GET", "people/{person}", [200, 403, 403, 403, 303]),
+    ("POST", "people/{person}", [303, 303, 303, 303, 303]),
+    ("POST", "people/{person}/link", [409, 403, 403, 403, 303]),
+    ("POST", "people/{person}/withdraw", [404, 404, 404, 404, 303]),
     ("GET", "records", [200, 200, 200, 200, 303]),
     ("GET", "trash", [200, 200, 200, 200, 303]),
     ("GET", "", [200, 200, 200, 200, 303]),
@@ -232,6 +256,9 @@ async fn pages_let_in_whom_the_api_lets_in() {
         browsers.push(Browser::logged_in(&house, email).await);
     }
     browsers.push(Browser::new(&house));
+    let users = house.owner.items("/users").await;
+    let person = users.iter().find(|user| user["email"] == "v@example.com").expect("made")["id"].clone();
+    let person = person.as_str().expect("an id").to_owned();
     let record = record(&house, &collection, "a").await;
     let connection = json!({
         "name": "prod", "collection_id": collection, "address": "http://127.0.0.1:1",
@@ -248,6 +275,7 @@ async fn pages_let_in_whom_the_api_lets_in() {
     ];
     for (method, page, expected) in ROWS {
         let path = format!("/{}", page.replace("{record}", &record).replace("{connection}", &connection));
+        let path = path.replace("{collection}", &collection).replace("{person}", &person);
         for (browser, status) in browsers.iter().zip(expected).rev() {
             let answer = match *method {
                 "GET" => browser.get(&path).await,

@@ -22,8 +22,10 @@ export function logInAgain() {
         dialog.close();
       } else {
         const body = await answer.json().catch(() => ({}));
-        wrong.textContent = body.detail ?? "The login did not succeed.";
-        form.querySelector("[type=password]").focus();
+        const needed = body.type?.endsWith("second-factor-needed");
+        if (needed) form.querySelector("[data-second]").hidden = false;
+        wrong.textContent = needed ? "" : (body.detail ?? "The login did not succeed.");
+        form.querySelector(needed ? "[name=code]" : "[type=password]").focus();
       }
     };
     dialog.onclose = () => resolve(done);

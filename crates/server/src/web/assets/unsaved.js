@@ -1,6 +1,11 @@
 // A changed form asks once before the page is left. A save asks whether the session still holds, before the page is
 // left: if it does not, the login opens in place, and the save goes on.
 import { logInAgain } from "./again.js";
+import { say } from "./ask.js";
+
+// Two minutes before the session ends for want of a request, the status line says so.
+const ends = Number(document.body.dataset.ends);
+if (ends) setTimeout(() => say("Your session ends in two minutes. Reload the page, or go on, and it stays."), Math.max(0, ends - 120) * 1000);
 
 for (const form of document.querySelectorAll("form[data-keep]")) {
   let changed = form.hasAttribute("data-changed");

@@ -1,0 +1,84 @@
+//! What needs a fresh proof that it is the person who asks: this is the one list of it, and the one rule.
+//!
+//! A session may be open on an unlocked screen, and a login token may be copied. What is hard to take back is therefore
+//! done only within ten minutes of a proof: the second factor, or the password of a person who has none. An API token has
+//! no person beside it who could prove anything: it may do what its scopes say, and never what only a person may.
+
+use vaultterm_store::TokenKind;
+
+use crate::{
+    access::denied,
+    caller::Caller,
+    refusal::{Next, Refusal, RefusalKind},
+    services::Services,
+};
+
+/// How long a proof is fresh, in microseconds.
+const FRESH_US: i64 = 10 * 60 * 1_000_000;
+
+/// What needs a fresh proof.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Act {
+    ExportAudit,
+    PruneAudit,
+    CreateConnection,
+    ChangeConnection,
+    DeleteConnection,
+    RotateSecretId,
+    ChangeRoles,
+    ManagePeople,
+    CreateToken,
+    ChangeFactors,
+    AcknowledgeHalt,
+    RotateKey,
+    PushAudit,
+}
+
+impl Act {
+    /// Returns what is done, in words.
+    const fn words(self) -> &'static str {
+        match self {
+            Self::ExportAudit => "exporting the audit log",
+            Self::PruneAudit => "pruning the audit log",
+            Self::CreateConnection => "a new connection",
+            Self::ChangeConnection => "a change of a connection",
+            Self::DeleteConnection => "deleting a connection",
+            Self::RotateSecretId => "another SecretID",
+            Self::ChangeRoles => "a change of roles",
+            Self::ManagePeople => "a change of a person's account",
+            Self::CreateToken => "a new API token",
+            Self::ChangeFactors => "a change of your second factor",
+            Self::AcknowledgeHalt => "acknowledging a halt",
+            Self::RotateKey => "the rotation of a key",
+            Self::PushAudit => "a change of where the audit log is sent",
+        }
+    }
+}
+
+/// Requires a proof of the last ten minutes from a person. An API token passes: its scopes decide.
+///
+/// # Errors
+/// `StepUp`.
+pub(crate) async fn fresh(services: &Services, caller: &Caller, act: Act) -> Result<(), Refusal> {
+    let age_us = services.now_us() - caller.credential.proved_us;
+    // A moment in the future is one of a clock that was set back, and no proof.
+    if caller.credential.kind == TokenKind::Api || (0..FRESH_US).contains(&age_us) {
+        return Ok(());
+    }
+    denied(services, caller, None, "a fresh proof of identity").await?;
+    let why = format!("{} needs a proof of the last ten minutes that it is you", act.words());
+    Err(Refusal::new(RefusalKind::StepUp, why).then(Next::ProveAgain))
+}
+
+/// Requires a person: a session or a login, and no API token.
+///
+/// # Errors
+/// `Forbidden`.
+pub(crate) async fn person(services: &Services, caller: &Caller) -> Result<(), Refusal> {
+    if caller.credential.kind == TokenKind::Login {
+        return Ok(());
+    }
+    denied(services, caller, None, "a login of the person").await?;
+    let why = "an API token may not do this: it belongs to the person, who logs in for it";
+    Err(Refusal::new(RefusalKind::Forbidden, why).then(Next::LogIn))
+}

@@ -1,0 +1,248 @@
+// People: the second factor, sessions, the proof that is asked for again, invitations, roles.
+import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
+import { after, before, test } from "node:test";
+import { accessible, launch, logIn, wellMade, window_ } from "./browser.mjs";
+import { MARKER, OWNER, PASSWORD, furnish, open } from "./house.mjs";
+
+let browser, house, team, ids;
+before(async () => {
+  browser = await launch();
+  house = await open();
+  ({ team, ids } = await furnish(house));
+});
+after(async () => {
+  await browser?.close();
+  house?.close();
+});
+
+const status = (page) => page.textContent("[role=status]");
+const personId = async (email) => (await house.ana.call("GET", "/users")).items.find((user) => user.email === email).id;
+
+/** The code of a secret in base 32, some seconds from now. */
+function totp(secret, seconds = 0) {
+  const bits = [...secret.replaceAll(" ", "")].map((sign) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(sign).toString(2).padStart(5, "0")).join("");
+  const key = Buffer.from(bits.match(/.{8}/g).map((byte) => parseInt(byte, 2)));
+  const counter = Buffer.alloc(8);
+  counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000 + seconds / 30)));
+  const mac = createHmac("sha1", key).update(counter).digest();
+  return String((mac.readUInt32BE(mac.at(-1) & 15) & 0x7fffffff) % 1_000_000).padStart(6, "0");
+}
+
+/** Makes a person with a password, who is a member of no collection. */
+const member = async (email, name) => house.ana.call("POST", "/users", { email, name, role: "member", password: PASSWORD });
+
+test("every page of people is well made, for the eye, the keyboard and a screen reader", async () => {
+  const page = await window_(browser, house);
+  for (const address of ["/invite", "/reset"]) {
+    await page.goto(address);
+    await wellMade(page, { marker: MARKER });
+    await accessible(page);
+  }
+  await logIn(page, OWNER, PASSWORD);
+  const bo = await personId("bo@example.com");
+  for (const address of ["/me", "/me/factors", "/me/sessions", "/me/tokens", "/people", `/people/${bo}`, `/collections/${team.id}/members`, "/login/prove"]) {
+    await page.goto(address);
+    await wellMade(page, { marker: MARKER });
+    await accessible(page);
+  }
+  await page.goto("/me/factors");
+  await page.click("text=Set up one-time codes");
+  await page.waitForSelector("svg.qr");
+  await wellMade(page, { marker: MARKER });
+  await accessible(page);
+  await page.context().close();
+});
+
+for (const script of [true, false]) {
+  const how = script ? "with script" : "without script";
+  test(`a second factor is set up, asked for, and a remembered browser still proves itself, ${how}`, async () => {
+    const email = `factor-${script}@example.com`;
+    await member(email, "Fay");
+    const page = await window_(browser, house, { javaScriptEnabled: script });
+    await logIn(page, email, PASSWORD);
+    await page.goto("/me/factors");
+    await page.click("text=Set up one-time codes");
+    const secret = await page.textContent(".secret");
+    assert.match(secret, /^([A-Z2-7]{4} ){7}[A-Z2-7]{4}$/);
+    await page.fill("#code", "000000");
+    await page.click("text=Switch one-time codes on");
+    assert.match(await page.textContent("[role=alert]"), /does not fit; the server's time is \d\d:\d\d:\d\d UTC/);
+    assert.equal(await page.textContent(".secret"), secret, "the same secret is shown again");
+    await page.fill("#code", totp(secret));
+    await page.click("text=Switch one-time codes on");
+    const codes = await page.locator(".recovery li").allTextContents();
+    assert.equal(codes.length, 10);
+    if (script) {
+      await wellMade(page);
+      await accessible(page);
+    }
+    await page.fill("#code", "none-of-them");
+    await page.click("text=I kept them");
+    await page.waitForSelector("[role=alert]");
+    await page.fill("#code", codes[4].toUpperCase());
+    await page.click("text=I kept them");
+    await page.waitForURL("**/me/factors?kept=1");
+    assert.ok((await page.textContent("main")).includes("10 of 10 left"));
+
+    await page.click("details.menu summary");
+    await page.click("text=Log out");
+    await page.waitForURL("**/login");
+    await page.fill("#email", email);
+    await page.fill("#password", PASSWORD);
+    await page.click("button.primary");
+    await page.waitForURL("**/login/code*");
+    if (script) {
+      await wellMade(page, { focus: false });
+      await accessible(page);
+    }
+    await page.goto("/records");
+    assert.ok(page.url().includes("/login"), "half a login opens nothing");
+    await page.goto("/login/code");
+    await page.fill("#code", "000000");
+    await page.click("button.primary");
+    const wrong = await page.textContent("[role=alert]");
+    assert.ok(wrong.startsWith("The code is wrong; the server's time is "), wrong);
+    assert.equal(wrong.includes("The clock of this device agrees with it."), script, wrong);
+    await page.fill("#code", totp(secret, 30));
+    await page.check("#remember");
+    await page.click("button.primary");
+    await page.waitForURL((url) => !url.pathname.startsWith("/login"));
+    await page.goto("/me/sessions");
+    assert.equal(await page.locator("tbody tr:has-text('this one')").count(), 1);
+    assert.ok((await page.textContent("main")).includes("password and code"));
+
+    // The browser is remembered: the login asks for no code, and what is hard to take back still does.
+    await page.click("details.menu summary");
+    await page.click("text=Log out");
+    await page.waitForURL("**/login");
+    await logIn(page, email, PASSWORD);
+    await page.goto("/me/tokens");
+    await page.fill("#name", "ci");
+    await page.locator("input[value='records:read']").check();
+    await page.click("text=Make the token");
+    await page.waitForURL("**/login/prove?kept=*");
+    const before = (await page.context().cookies()).find(({ name }) => name === "vaultterm").value;
+    await page.fill("#code", codes[0]);
+    await page.click("button.primary");
+    await page.waitForSelector("#made");
+    assert.match(await page.inputValue("#made"), /^vtt_/);
+    const now = (await page.context().cookies()).find(({ name }) => name === "vaultterm").value;
+    assert.notEqual(now, before, "a proof gives the session another cookie");
+    await page.goto("/me/factors");
+    assert.ok((await page.textContent("main")).includes("9 of 10 left"));
+    await page.click("text=Switch one-time codes off");
+    await page.waitForURL("**/me/factors?removed=1");
+    await page.context().close();
+  });
+
+  test(`an invitation lets one person in once, ${how}`, async () => {
+    const email = `invited-${script}@example.com`;
+    const page = await window_(browser, house);
+    await logIn(page, OWNER, PASSWORD);
+    await page.goto("/people");
+    await page.fill("#email", email);
+    await page.fill("#name", "Iva");
+    await page.click("text=Make the invitation");
+    await page.waitForSelector("#made");
+    const link = await page.inputValue("#made");
+    assert.ok(link.startsWith(`${house.address}/invite#vti_`), link);
+    await wellMade(page, { marker: MARKER });
+    const guest = await window_(browser, house, { javaScriptEnabled: script });
+    await guest.goto(link);
+    if (!script) {
+      await guest.fill("#token", link.split("#")[1]);
+      await guest.click("text=Open the link");
+    }
+    await guest.waitForSelector("#password");
+    assert.ok((await guest.textContent("main")).includes(email));
+    await guest.fill("#password", PASSWORD);
+    await guest.click("text=Accept and log in");
+    await guest.waitForURL((url) => url.pathname === "/");
+    assert.ok((await guest.textContent("header.top")).includes("Iva"));
+    await guest.context().close();
+    const late = await window_(browser, house, { javaScriptEnabled: false });
+    await late.goto("/invite");
+    await late.fill("#token", link.split("#")[1]);
+    await late.click("text=Open the link");
+    assert.match(await late.textContent("[role=alert]"), /was used already/);
+    await late.context().close();
+    await page.goto(`/people/${await personId(email)}`);
+    assert.ok((await page.textContent("main")).includes("used"));
+    await page.context().close();
+  });
+}
+
+test("three people with three roles see three things", async () => {
+  const look = async (email) => {
+    const page = await window_(browser, house);
+    await logIn(page, email, PASSWORD);
+    await page.goto(`/records/${ids["apps/payroll"]}`);
+    const record = { edit: await page.locator("[data-act=edit]").count(), trash: await page.locator("main a[href$='/trash']").count() };
+    await page.goto(`/collections/${team.id}/members`);
+    const members = { roles: await page.locator("main select").count() > 0, h1: await page.textContent("h1") };
+    await page.goto("/people");
+    const people = { invite: await page.locator("main form").count() > 0 };
+    await page.context().close();
+    return { ...record, ...members, ...people };
+  };
+  await member("edda@example.com", "Edda");
+  const edda = await personId("edda@example.com");
+  await house.ana.call("PUT", `/collections/${team.id}/members/${edda}`, { role: "editor" });
+  const [viewer, editor, owner] = [await look("bo@example.com"), await look("edda@example.com"), await look(OWNER)];
+  assert.deepEqual([viewer.edit, editor.edit > 0, owner.edit > 0], [0, true, true]);
+  assert.deepEqual([viewer.roles, editor.roles, owner.roles], [false, false, true]);
+  assert.deepEqual([viewer.invite, editor.invite, owner.invite], [false, false, true]);
+});
+
+test("a role is given and changed on the page of members, and only what changed is sent", async () => {
+  await member("mia@example.com", "Mia");
+  const page = await window_(browser, house);
+  await logIn(page, OWNER, PASSWORD);
+  await page.goto(`/collections/${team.id}/members`);
+  await page.fill("#email", "nobody@example.com");
+  await page.click("text=Give the role");
+  assert.match(await page.textContent("[role=alert]"), /Nobody here has the address/);
+  await page.fill("#email", "mia@example.com");
+  await page.selectOption("#role", "viewer");
+  await page.click("text=Give the role");
+  await page.waitForURL("**/members?saved=1");
+  const granted = async () => (await house.ana.call("GET", "/audit/events?action=MEMBER_GRANTED")).items.length;
+  const before = await granted();
+  const row = page.locator("tbody tr:has-text('mia@example.com')");
+  await row.locator("button:has-text('Save')").click();
+  await page.waitForURL("**/members?saved=1");
+  assert.equal(await granted(), before, "nothing changed, and nothing was sent");
+  await row.locator("select").selectOption("editor");
+  await row.locator("button:has-text('Save')").click();
+  await page.waitForURL("**/members?saved=1");
+  assert.equal(await granted(), before + 1);
+  await row.locator("button:has-text('Remove')").click();
+  await page.waitForURL("**/members?saved=1");
+  assert.equal(await row.count(), 0);
+  await page.context().close();
+});
+
+test("a session is ended from another one, and a disabled person is out at once", async () => {
+  await member("sam@example.com", "Sam");
+  const [one, two] = [await window_(browser, house), await window_(browser, house)];
+  await logIn(one, "sam@example.com", PASSWORD);
+  await logIn(two, "sam@example.com", PASSWORD);
+  await one.goto("/me/sessions");
+  await one.click("text=End all others");
+  await one.waitForURL("**/me/sessions?ended=1");
+  assert.equal(await status(one), "Ended 1 session.");
+  await two.goto("/records");
+  assert.ok(two.url().includes("/login"));
+  const owner = await window_(browser, house);
+  await logIn(owner, OWNER, PASSWORD);
+  await owner.goto(`/people/${await personId("sam@example.com")}`);
+  assert.ok((await owner.textContent("main")).includes("at once"));
+  await owner.click("text=Disable Sam");
+  await owner.waitForURL("**?saved=1");
+  await one.goto("/records");
+  assert.ok(one.url().includes("/login"));
+  await one.context().close();
+  await two.context().close();
+  await owner.context().close();
+});
