@@ -22,7 +22,7 @@ use vaultterm_store::{
 };
 use vaultterm_sync::{
     BaseChange, CollectionId, ConnectionId, ConnectionSecrets, Credential, Journal as _, LocalChange, Outcome, Run,
-    RunId, RunState, SyncedAudit, Trigger,
+    RunId, RunPart, RunState, SyncedAudit, Trigger,
 };
 use vaultterm_testkit::world::connection;
 
@@ -93,6 +93,7 @@ async fn append(installation: &Installation) -> Result<()> {
         started: UnixNanos(0),
         finished: None,
         requests: 0,
+        part: RunPart::default(),
     };
     store.begin_run(lease, &run).await?;
     let before = store.audit_size().await?;

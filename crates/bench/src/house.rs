@@ -1,6 +1,7 @@
 //! The subject of the measurement: the engine over a SQLite file and the Vault client.
 
 use std::{
+    collections::BTreeSet,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
@@ -148,6 +149,7 @@ impl House {
         let request = RunRequest {
             run_id: RunId(Uuid::now_v7()),
             plan_id: None,
+            skip: BTreeSet::new(),
             acknowledge: std::collections::BTreeSet::new(),
             trigger: Trigger::Manual,
             actor: actor(),

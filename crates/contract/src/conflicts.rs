@@ -86,6 +86,17 @@ pub struct Resolve {
     pub expect: Expected,
 }
 
+/// One answer for every open conflict of the same connection and kind.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResolveAlike {
+    /// `keep_local` or `keep_remote`.
+    pub resolution: String,
+    /// Why, for the audit log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
 /// A side, or a new value: exactly one of the two.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -146,6 +146,19 @@ pub struct ConnectionCreate {
     pub options: Option<OptionsBody>,
 }
 
+/// Where a server would be, before there is a connection.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReachBody {
+    /// The collection that the connection would be for. Its admins may ask.
+    pub collection_id: Uuid,
+    pub address: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsBody>,
+}
+
 /// What to change of a connection.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -42,11 +42,11 @@ pub use audit::{
 };
 pub use collections::{CollectionName, CollectionView, Grant, MemberView};
 pub use conflicts::{
-    ConflictFieldView, ConflictView, Expected, FieldDecision, MaskedView, Resolve, RevealedConflictView,
+    ConflictFieldView, ConflictView, Expected, FieldDecision, MaskedView, Resolve, ResolveAlike, RevealedConflictView,
     RevealedFieldView, shown_fields,
 };
 pub use connection_bodies::{
-    AuthBody, AuthPatch, ConnectionCreate, ConnectionPatch, CredentialBody, OptionsBody, TlsBody,
+    AuthBody, AuthPatch, ConnectionCreate, ConnectionPatch, CredentialBody, OptionsBody, ReachBody, TlsBody,
 };
 pub use connections::{
     AcceptedDifferenceList, AcceptedDifferenceView, AuthView, CheckView, ConnectionView, Ignore, IgnoredList,
@@ -68,7 +68,8 @@ pub use named::named;
 pub use nothing::Nothing;
 pub use people::{Login, LoginView, MeView, PersonState, Setup, UserCreate, UserPatch, UserView};
 pub use plans::{
-    AcceptedView, CountsView, ExpectView, FieldChangeView, HaltView, PlanView, PlannedConflictView, SkipView, StepView,
+    AcceptedView, CountsView, ExpectView, FieldChangeView, HaltView, PlanBody, PlanView, PlannedConflictView,
+    RestrictedView, SkipView, StepView,
 };
 pub use problem::{Document, FieldError};
 pub use records::{

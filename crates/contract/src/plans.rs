@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 use vaultterm_reconcile::{
-    AcceptedDifference, Action, ActionName, Change, Conflict, ConflictKind, Counts, Expect, Halt, HaltKind, Skip,
-    SkipKind, Step, Version,
+    AcceptedDifference, Action, ActionName, Change, Conflict, ConflictKind, Counts, Expect, Halt, HaltKind, Restricted,
+    Skip, SkipKind, Step, Version,
 };
-use vaultterm_sync::StoredPlan;
+use vaultterm_sync::{PlannedDecision, ResolutionName, StoredPlan};
 
 use crate::moment;
 
@@ -28,6 +28,42 @@ pub struct PlanView {
     pub created_at: String,
     /// Until when it may be applied.
     pub expires_at: String,
+    /// What the plan does not contain, if it is for some paths only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restricted: Option<RestrictedView>,
+    /// The decisions on conflicts that the plan carries out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decisions: Vec<PlannedDecisionView>,
+}
+
+/// A decision on a conflict that a plan carries out.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct PlannedDecisionView {
+    pub path: String,
+    pub conflict_id: Uuid,
+    /// `keep_local` or `keep_remote`.
+    #[schema(value_type = String)]
+    pub resolution: ResolutionName,
+}
+
+/// What is asked of a plan.
+#[derive(Default, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PlanBody {
+    /// The paths that the plan is for. None: the whole connection. Both sides are looked at as a whole in either case.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<String>,
+}
+
+/// What a plan for some paths does not contain.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct RestrictedView {
+    /// The paths that the plan is for.
+    pub paths: Vec<String>,
+    /// What a run of the whole connection would do at other paths.
+    pub elsewhere: CountsView,
+    /// The halts of a run of the whole connection that do not concern this plan.
+    pub held_elsewhere: Vec<HaltView>,
 }
 
 /// How much of everything.
@@ -102,7 +138,7 @@ pub struct SkipView {
     pub path: String,
     pub reason: String,
     /// `passing`: a later run may go on by itself. `left_out`: the secret can never be taken over under
-    /// its name. `waits`: a person has to make room in Vault first.
+    /// its name. `waits`: a person has to make room in Vault first. `unticked`: a person left it out of this run.
     #[schema(value_type = String)]
     pub kind: SkipKind,
     /// Who accepted that it is left out.
@@ -147,6 +183,8 @@ impl PlanView {
             warnings: plan.warnings.clone(),
             created_at: moment::of(stored.created),
             expires_at: moment::of(stored.expires),
+            restricted: plan.restricted.as_ref().map(RestrictedView::from),
+            decisions: stored.decisions.iter().map(PlannedDecisionView::from).collect(),
         }
     }
 }
@@ -229,6 +267,23 @@ impl From<&Skip> for SkipView {
 impl From<&Halt> for HaltView {
     fn from(halt: &Halt) -> Self {
         Self { kind: halt.kind, detail: halt.detail.clone() }
+    }
+}
+
+impl From<&PlannedDecision> for PlannedDecisionView {
+    fn from(planned: &PlannedDecision) -> Self {
+        let PlannedDecision { path, conflict_id, resolution, reason: _ } = planned;
+        Self { path: path.to_string(), conflict_id: conflict_id.0, resolution: *resolution }
+    }
+}
+
+impl From<&Restricted> for RestrictedView {
+    fn from(restricted: &Restricted) -> Self {
+        Self {
+            paths: restricted.paths.iter().map(ToString::to_string).collect(),
+            elsewhere: CountsView::from(&restricted.elsewhere),
+            held_elsewhere: restricted.held_elsewhere.iter().map(HaltView::from).collect(),
+        }
     }
 }
 

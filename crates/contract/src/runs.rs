@@ -28,6 +28,12 @@ pub struct RunView {
     pub finished_at: Option<String>,
     /// HTTP requests made to Vault.
     pub requests: u64,
+    /// The paths of its plan that a person left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
+    /// The only paths at which it did something, if it applied a plan for some paths.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub only: Vec<String>,
 }
 
 /// Why a path (or the whole run, with an empty path) was not done.
@@ -46,6 +52,9 @@ pub struct RunStart {
     /// A stored plan to apply exactly as shown; a new one is made without.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plan_id: Option<Uuid>,
+    /// Paths of the plan that a person leaves out of this run. The next run plans them again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skip: Vec<String>,
     /// Halts that a person looked into and accepts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub acknowledge: Vec<String>,
@@ -75,6 +84,8 @@ impl From<&Run> for RunView {
             started_at: moment::of(run.started),
             finished_at: run.finished.map(moment::of),
             requests: run.requests,
+            left_out: run.part.left_out.iter().map(ToString::to_string).collect(),
+            only: run.part.only.iter().map(ToString::to_string).collect(),
         }
     }
 }

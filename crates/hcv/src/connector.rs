@@ -68,6 +68,19 @@ impl VaultConnector {
         report
     }
 
+    /// Asks the server of a connection for its health, without a login. The check `answers` fails when the
+    /// server is too slow.
+    pub async fn reachable(&self, connection: &Connection, secrets: &ConnectionSecrets) -> TestReport {
+        let mut report = TestReport::default();
+        if let Err(fault) = self.deadline().hold(self.reach(connection, secrets, &mut report)).await
+            && report.checks.iter().all(|check| check.ok)
+        {
+            report.fail("answers", &fault);
+        }
+        report.ok = report.checks.iter().all(|check| check.ok);
+        report
+    }
+
     /// Refuses a connection that names a namespace on a server without namespaces. A server that does not
     /// answer is not refused here, because the test and every run check the namespace again.
     ///

@@ -14,6 +14,7 @@ use crate::{
     caller::Caller,
     collections,
     part::Part,
+    plans::Planned,
     refusal::{Next, Refusal, RefusalKind},
     services::Services,
 };
@@ -131,6 +132,25 @@ pub async fn resolve(
         source_ip: context.source_ip,
     };
     Ok(services.engine.resolve(id, resolution, Some(expect), &by).await?)
+}
+
+/// Makes a plan that decides every open conflict of the same connection and kind as this one with the same answer.
+/// Nothing is decided before a person applies the plan.
+///
+/// # Errors
+/// [`Refusal`]; `Refused` for another answer than `keep_local` or `keep_remote`.
+pub async fn plan_alike(
+    services: &Services,
+    caller: &Caller,
+    id: Uuid,
+    answer: &str,
+    reason: Option<String>,
+) -> Result<Planned, Refusal> {
+    access::scope(services, caller, Scope::ConflictsResolve).await?;
+    let id = access::conflict(services, caller, id, CollectionRole::Editor).await?;
+    let answer = answer.parse().map_err(|unknown: UnknownName| Refusal::field("resolution", unknown.either()))?;
+    let plan = services.engine.plan_alike(id, answer, reason).await?;
+    Ok(Planned { plan, license: services.engine.license_halt() })
 }
 
 async fn found(services: &Services, id: ConflictId) -> Result<StoredConflict, Refusal> {

@@ -93,6 +93,22 @@ pub async fn create(
     seen(services, made.id).await
 }
 
+/// Asks the server of a connection that does not exist yet for its health, without a login. Nothing is stored.
+///
+/// # Errors
+/// [`Refusal`]; `Invalid` for an address that may not be asked. A server that does not answer is part of the report.
+pub async fn reach(
+    services: &Services,
+    caller: &Caller,
+    collection: Uuid,
+    wanted: Wanted,
+) -> Result<TestReport, Refusal> {
+    access::scope(services, caller, Scope::ConnectionsWrite).await?;
+    let collection = access::collection(services, caller, collection, CollectionRole::Admin).await?;
+    let new = checks::address_alone(collection, wanted, services.settings.allow_plaintext_vault)?;
+    Ok(services.connector.reachable(&new.connection, &new.secrets).await)
+}
+
 /// Unwraps the `SecretID` of a connection, if it came wrapped, and keeps it.
 async fn unwrap(services: &Services, id: ConnectionId) -> Result<(Connection, ConnectionSecrets), Refusal> {
     let loaded = services.store.connection(id).await?;

@@ -37,6 +37,7 @@ mod names;
 pub mod outline;
 mod part;
 mod password;
+mod paths;
 pub mod people;
 pub mod plans;
 pub mod profiles;

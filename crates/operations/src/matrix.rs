@@ -157,6 +157,9 @@ fn of_connections() -> Vec<Row> {
         row!("connections::create", ADMIN, [ConnectionsWrite], |s, c, i| {
             connections::create(s, c, i.collection, Wanted::default(), &credential()).await
         }),
+        row!("connections::reach", ADMIN, [ConnectionsWrite], |s, c, i| {
+            connections::reach(s, c, i.collection, Wanted::default()).await
+        }),
         row!("connections::show", VIEWER, [ConnectionsWrite, RecordsRead, SyncPlan, SyncRun], |s, c, i| {
             connections::show(s, c, i.connection).await
         }),
@@ -191,14 +194,18 @@ fn of_connections() -> Vec<Row> {
         row!("connections::policy::of_connection", VIEWER, [ConnectionsWrite, RecordsRead], |s, c, i| {
             policy::of_connection(s, c, i.connection, None, None).await
         }),
-        row!("plans::create", EDITOR, [SyncPlan, SyncRun], |s, c, i| plans::create(s, c, i.connection).await),
+        row!("plans::create", EDITOR, [SyncPlan, SyncRun], |s, c, i| plans::create(s, c, i.connection, &[]).await),
         row!("plans::show", VIEWER, [SyncPlan, SyncRun], |s, c, i| plans::show(s, c, i.plan).await),
+        row!("plans::without", VIEWER, [SyncPlan, SyncRun], |s, c, i| plans::without(s, c, i.plan, &[]).await),
+        row!("plans::discard", EDITOR, [SyncPlan, SyncRun], |s, c, i| plans::discard(s, c, i.plan).await),
         row!("runs::list", VIEWER, [SyncPlan, SyncRun, RecordsRead], |s, c, i| {
             runs::list(s, c, i.connection, part()).await
         }),
+        row!("runs::recent", Token, [SyncPlan, SyncRun, RecordsRead], |s, c, i| runs::recent(s, c, part()).await),
         row!("runs::show", VIEWER, [SyncPlan, SyncRun, RecordsRead], |s, c, i| runs::show(s, c, i.run).await),
         row!("runs::start::start", EDITOR, [SyncRun], |s, c, i| {
-            runs::start(s, c, i.connection, runs::Start { plan_id: None, acknowledge: vec![text("none")] }).await
+            runs::start(s, c, i.connection, runs::Start { acknowledge: vec![text("none")], ..runs::Start::default() })
+                .await
         }),
         row!("runs::cancel::cancel", EDITOR, [SyncRun], |s, c, i| runs::cancel(s, c, i.run).await),
         row!("runs::follow::follow", VIEWER, [SyncPlan, SyncRun, RecordsRead], |s, c, i| {
@@ -211,6 +218,9 @@ fn of_connections() -> Vec<Row> {
             conflicts::show(s, c, i.conflict).await
         }),
         row!("conflicts::reveal", VIEWER, [RecordsReveal], |s, c, i| conflicts::reveal(s, c, i.conflict).await),
+        row!("conflicts::plan_alike", EDITOR, [ConflictsResolve], |s, c, i| {
+            conflicts::plan_alike(s, c, i.conflict, "none", None).await
+        }),
         row!("conflicts::resolve", EDITOR, [ConflictsResolve], |s, c, i| {
             let decided = conflicts::Decided {
                 resolution: text("none"),

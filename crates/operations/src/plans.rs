@@ -1,11 +1,11 @@
 //! Plans: what a run would do, stored so that it can be applied exactly as shown.
 
 use uuid::Uuid;
-use vaultterm_reconcile::Halt;
+use vaultterm_reconcile::{Around, Halt, Plan};
 use vaultterm_store::{CollectionRole, Scope};
-use vaultterm_sync::StoredPlan;
+use vaultterm_sync::{Clock as _, Journal as _, StoredPlan};
 
-use crate::{access, caller::Caller, refusal::Refusal, services::Services};
+use crate::{access, caller::Caller, clock::SystemClock, paths, refusal::Refusal, services::Services};
 
 /// The scopes of which each may make and look at plans.
 const LOOK: [Scope; 2] = [Scope::SyncPlan, Scope::SyncRun];
@@ -19,14 +19,21 @@ pub struct Planned {
     pub license: Option<Halt>,
 }
 
-/// Looks at both sides and stores what a run would do. Writes nothing on either side.
+/// Looks at both sides and stores what a run would do: everywhere, or at these paths only. Writes nothing on either
+/// side.
 ///
 /// # Errors
 /// [`Refusal`].
-pub async fn create(services: &Services, caller: &Caller, connection: Uuid) -> Result<Planned, Refusal> {
+pub async fn create(
+    services: &Services,
+    caller: &Caller,
+    connection: Uuid,
+    only: &[String],
+) -> Result<Planned, Refusal> {
     access::any_scope(services, caller, &LOOK).await?;
     let id = access::connection(services, caller, connection, CollectionRole::Editor).await?;
-    Ok(planned(services, services.engine.plan(id).await?))
+    let only = paths::read("paths", only)?;
+    Ok(planned(services, services.engine.plan_for(id, &only).await?))
 }
 
 /// Finds a stored plan.
@@ -38,6 +45,42 @@ pub async fn show(services: &Services, caller: &Caller, id: Uuid) -> Result<Plan
     let id = access::plan(services, caller, id, CollectionRole::Viewer).await?;
     let plan = services.store.stored_plan(id).await?.ok_or_else(|| Refusal::not_found("plan"))?;
     Ok(planned(services, plan))
+}
+
+/// A stored plan, and what is left of it.
+#[derive(Clone, Debug)]
+pub struct Chosen {
+    /// The plan as it was made.
+    pub whole: Planned,
+    /// What a run does that leaves the given paths out.
+    pub left: Plan,
+}
+
+/// Finds a stored plan, and tells what is left of it without the steps at these paths. Paths without a step change
+/// nothing, so an address with an old choice still shows the plan.
+///
+/// # Errors
+/// [`Refusal`].
+pub async fn without(services: &Services, caller: &Caller, id: Uuid, skip: &[String]) -> Result<Chosen, Refusal> {
+    let whole = show(services, caller, id).await?;
+    let skip = paths::read("skip", skip)?;
+    let found = services.store.connection_summary(whole.plan.connection_id).await?;
+    let connection = found.ok_or_else(|| Refusal::not_found("plan"))?.connection;
+    let base = services.store.base(connection.id).await?;
+    let mut left = whole.plan.plan.clone();
+    let around = Around { base: &base, options: &connection.options };
+    left.leave_out(&skip, around, &caller.actor().name);
+    Ok(Chosen { whole, left })
+}
+
+/// Discards a stored plan: from now on nobody can apply it. It can still be looked at for a day.
+///
+/// # Errors
+/// [`Refusal`].
+pub async fn discard(services: &Services, caller: &Caller, id: Uuid) -> Result<Planned, Refusal> {
+    access::any_scope(services, caller, &LOOK).await?;
+    let id = access::plan(services, caller, id, CollectionRole::Editor).await?;
+    Ok(planned(services, services.store.discard_plan(id, SystemClock.now()).await?))
 }
 
 fn planned(services: &Services, plan: StoredPlan) -> Planned {

@@ -14,7 +14,7 @@ pub use feed::{LiveEvent, LiveRuns, Told};
 pub use follow::follow;
 pub use start::{Start, start};
 
-use crate::{access, caller::Caller, part::Part, refusal::Refusal, services::Services};
+use crate::{access, caller::Caller, collections, part::Part, refusal::Refusal, services::Services};
 
 /// The scopes of which each may look at runs.
 const LOOK: [Scope; 3] = [Scope::SyncPlan, Scope::SyncRun, Scope::RecordsRead];
@@ -27,6 +27,16 @@ pub async fn list(services: &Services, caller: &Caller, connection: Uuid, part: 
     access::any_scope(services, caller, &LOOK).await?;
     let id = access::connection(services, caller, connection, CollectionRole::Viewer).await?;
     Ok(services.store.runs(id, &part.page()?).await?)
+}
+
+/// Lists the runs of all connections of the caller's collections, the newest first.
+///
+/// # Errors
+/// [`Refusal`].
+pub async fn recent(services: &Services, caller: &Caller, part: Part) -> Result<Paged<Run>, Refusal> {
+    access::any_scope(services, caller, &LOOK).await?;
+    let collections = collections::of(services, caller).await?;
+    Ok(services.store.recent_runs(&collections, &part.page()?).await?)
 }
 
 /// Finds a run.

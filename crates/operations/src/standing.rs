@@ -49,6 +49,14 @@ pub(crate) fn of(summary: &ConnectionSummary, unlicensed: Option<&Unlicensed>) -
             }),
         ),
         RunState::Cancelled => (Standing::Partial, because("the last run was cancelled")),
+        RunState::Succeeded if !run.part.left_out.is_empty() => {
+            let (count, by) = (run.part.left_out.len(), &run.actor.name);
+            let paths = if count == 1 { "path" } else { "paths" };
+            (
+                Standing::Partial,
+                Some(format!("{by} left {count} {paths} out of the last run: the next run plans them again")),
+            )
+        }
         RunState::Succeeded => (Standing::Ready, None),
     }
 }

@@ -1,7 +1,7 @@
 //! The guards, which stop a whole run until a person has looked at it.
 
 use crate::{
-    Action, Halt, HaltKind, Plan, Reason, Step,
+    Action, Halt, HaltKind, Options, Plan, Reason, Step,
     classify::{Facts, LocalSince, RemoteSince},
     input::Input,
 };
@@ -12,7 +12,7 @@ const EMPTIED_BASE_MIN: usize = 2;
 /// Returns the halts of a plan that no person has acknowledged yet, sorted by kind.
 pub(crate) fn guard(input: &Input<'_>, facts: &[Facts<'_>], plan: &Plan) -> Vec<Halt> {
     let mut halts: Vec<Halt> = [
-        mass_deletion(input, facts, plan),
+        mass_deletion(based(facts), input.options, &plan.steps),
         side_emptied(input, facts),
         rewound(input, facts),
         input.remote_replaced.as_ref().map(|found| Halt {
@@ -34,15 +34,20 @@ pub(crate) fn guard(input: &Input<'_>, facts: &[Facts<'_>], plan: &Plan) -> Vec<
     halts
 }
 
-fn mass_deletion(input: &Input<'_>, facts: &[Facts<'_>], plan: &Plan) -> Option<Halt> {
-    let base = facts.iter().filter(|facts| facts.base.is_some()).count() as u64;
+/// Returns the number of paths that were in step.
+fn based(facts: &[Facts<'_>]) -> u64 {
+    facts.iter().filter(|facts| facts.base.is_some()).count() as u64
+}
+
+/// Returns the halt for too many deletions among these steps, of a base with this number of paths.
+pub(crate) fn mass_deletion(base: u64, options: &Options, steps: &[Step]) -> Option<Halt> {
     // A move also deletes at the old path, but the secret lives on. It does not count, even if only that
     // deletion is left of it.
     let deletes = |step: &&Step| matches!(step.action, Action::DeleteRemote { .. }) && step.reason != Reason::Renamed;
-    let remote = plan.steps.iter().filter(deletes).count() as u64;
-    let local = plan.steps.iter().filter(|step| matches!(step.action, Action::DeleteLocal)).count() as u64;
-    let percent = u64::from(input.options.max_delete_percent);
-    let count = u64::from(input.options.max_delete_count);
+    let remote = steps.iter().filter(deletes).count() as u64;
+    let local = steps.iter().filter(|step| matches!(step.action, Action::DeleteLocal)).count() as u64;
+    let percent = u64::from(options.max_delete_percent);
+    let count = u64::from(options.max_delete_count);
     let too_many = |deletions: u64| deletions > count && deletions * 100 > percent * base;
     let (side, deletions) = match (too_many(local), too_many(remote)) {
         (false, false) => return None,

@@ -16,6 +16,7 @@ mod case;
 mod classify;
 mod completion;
 mod content;
+mod counts;
 mod decide;
 mod descriptive;
 mod eviction;
@@ -28,6 +29,7 @@ mod merge;
 mod moves;
 mod names;
 mod options;
+mod part;
 mod path;
 mod plan;
 mod planner;
@@ -40,6 +42,7 @@ mod visible;
 
 pub use base::{Accepted, AcceptedContents, BaseEntry, Link};
 pub use content::{Content, FieldDigest};
+pub use counts::Counts;
 pub use descriptive::is_descriptive;
 pub use eviction::{KEPT_MAX, asks_for_the_mount, evicted, foresee, too_many};
 pub use halt::{Halt, HaltKind};
@@ -49,10 +52,11 @@ pub use lint::lint;
 pub use merge::{Merged, Side, Sides, merge};
 pub use names::UnknownName;
 pub use options::{DeletionPolicy, DriftPolicy, ExpiryPolicy, InitialPolicy, MergePolicy, Mode, Options};
+pub use part::Around;
 pub use path::{PathError, SecretPath};
 pub use plan::{
-    AcceptedDifference, Action, ActionName, Change, Conflict, ConflictKind, Counts, Expect, FieldChange, LocalExpect,
-    Plan, Reason, RemoteExpect, Skip, SkipKind, Step,
+    AcceptedDifference, Action, ActionName, Change, Conflict, ConflictKind, Expect, FieldChange, LocalExpect, Plan,
+    Reason, RemoteExpect, Restricted, Skip, SkipKind, Step,
 };
 pub use planner::plan;
 pub use record_type::{Group, RecordType};

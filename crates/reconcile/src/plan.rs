@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BaseEntry, Content, Halt, RecordId, RecordType, RemoteStamp, Revision, SecretPath, Side, UnixNanos, Version, names,
+    BaseEntry, Content, Counts, Halt, RecordId, RecordType, RemoteStamp, Revision, SecretPath, Side, UnixNanos,
+    Version, names,
 };
 
 /// What a run will do. The lists are sorted by path, and the same input gives the same plan, byte for byte.
@@ -38,26 +39,21 @@ pub struct Plan {
     /// revisions of the record, unless a revision has the same content already.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub kept_first: BTreeMap<SecretPath, Vec<Version>>,
+    /// What the plan leaves out, if it is for some paths only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restricted: Option<Restricted>,
 }
 
-/// The number of paths of each kind in a plan or a run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "the names are the API's and say it all")]
-pub struct Counts {
-    pub created_remote: u64,
-    pub updated_remote: u64,
-    pub deleted_remote: u64,
-    pub created_local: u64,
-    pub updated_local: u64,
-    pub deleted_local: u64,
-    pub adopted: u64,
-    pub unchanged: u64,
-    #[serde(default)]
-    pub accepted: u64,
-    pub conflicts: u64,
-    pub skipped: u64,
-    pub failed: u64,
-    pub stale: u64,
+/// What a plan for some paths does not contain. Both sides were looked at as a whole all the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restricted {
+    /// The paths that the plan is for.
+    pub paths: Vec<SecretPath>,
+    /// What a run of the whole connection would do at other paths.
+    pub elsewhere: Counts,
+    /// The halts of a run of the whole connection that do not concern this plan.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held_elsewhere: Vec<Halt>,
 }
 
 /// An action at a path.
@@ -348,6 +344,8 @@ names!(
         NeverTakenOver = "left_out" | "never_taken_over",
         /// A write would evict more versions than are kept as revisions. A person must make room.
         WouldEvict = "waits" | "would_evict",
+        /// A person left it out of this run. The next run plans it again.
+        Unticked = "unticked",
     }
 );
 
@@ -356,7 +354,7 @@ impl Skip {
     /// is left out. A run with such a path is not complete.
     #[must_use]
     pub const fn waits_for_a_person(&self) -> bool {
-        !matches!(self.kind, SkipKind::Passing) && self.accepted_by.is_none()
+        !matches!(self.kind, SkipKind::Passing | SkipKind::Unticked) && self.accepted_by.is_none()
     }
 }
 

@@ -4,7 +4,7 @@
 
 mod world;
 
-use std::cell::Cell;
+use std::{cell::Cell, collections::BTreeSet};
 
 use proptest::{
     prelude::*,
@@ -12,8 +12,8 @@ use proptest::{
     test_runner::{Config, TestCaseError, TestRunner},
 };
 use vaultterm_reconcile::{
-    DeletionPolicy, DriftPolicy, InitialPolicy, MergePolicy, Mode, Options, Plan, RecordId, RecordType, RemoteHead,
-    SecretPath, Version,
+    Around, DeletionPolicy, DriftPolicy, InitialPolicy, MergePolicy, Mode, Options, Plan, RecordId, RecordType,
+    RemoteHead, SecretPath, Version,
 };
 use world::{HERE, World, content, id, path};
 
@@ -38,6 +38,10 @@ enum Event {
     Run,
     /// A run that stops between the remote writes and the record.
     CutOff,
+    /// A run without the steps at these paths, by bits. A person left them out.
+    RunWithout(u8),
+    /// A run for these paths only, by bits.
+    RunFor(u8),
 }
 
 fn at(number: u8) -> SecretPath {
@@ -90,14 +94,42 @@ fn happen(world: &mut World, event: Event, options: &Options) {
         }
         Event::Run => drop(run(world, options, true)),
         Event::CutOff => drop(run(world, options, false)),
+        Event::RunWithout(bits) => {
+            let mut plan = world.plan_all(options);
+            let whole = plan.clone();
+            plan.leave_out(&some(bits), Around { base: &world.base, options }, "ann");
+            let unplanned = plan.steps.iter().find(|step| !whole.steps.contains(step));
+            assert!(unplanned.is_none(), "{unplanned:?} was added to {whole:?}");
+            let done = plan.steps.iter().find(|step| some(bits).iter().any(|path| step.touches(path)));
+            assert!(done.is_none(), "{done:?} was left out");
+            assert_eq!(plan.steps.len() + plan.skips.len(), whole.steps.len() + whole.skips.len());
+            carry_out(world, options, &plan, true);
+        }
+        Event::RunFor(bits) => {
+            let mut plan = world.plan_all(options);
+            plan.restrict(&some(bits), Around { base: &world.base, options });
+            let elsewhere = plan.steps.iter().find(|step| !some(bits).iter().any(|path| step.touches(path)));
+            assert!(elsewhere.is_none(), "{elsewhere:?} is at another path");
+            carry_out(world, options, &plan, true);
+        }
     }
 }
 
-/// Plans and carries out a run, and checks that no value is lost.
+fn some(bits: u8) -> BTreeSet<SecretPath> {
+    (0..3).filter(|number| bits >> number & 1 == 1).map(at).collect()
+}
+
+/// Plans and carries out a run.
 fn run(world: &mut World, options: &Options, record: bool) -> Plan {
     let plan = world.plan_all(options);
+    carry_out(world, options, &plan, record);
+    plan
+}
+
+/// Carries out a plan, and checks that no value is lost.
+fn carry_out(world: &mut World, options: &Options, plan: &Plan, record: bool) {
     let before = world.clone();
-    world.apply(&plan, options, record);
+    world.apply(plan, options, record);
     let reachable = world.reachable();
     let lost: Vec<_> = before.reachable().into_iter().filter(|value| !reachable.contains(value)).collect();
     assert!(lost.is_empty(), "lost {lost:?}\n{options:?}\n{before:?}\n{plan:?}");
@@ -106,7 +138,6 @@ fn run(world: &mut World, options: &Options, record: bool) -> Plan {
     if options.mode == Mode::Pull {
         assert_eq!(world.written, before.written, "a pull wrote to Vault");
     }
-    plan
 }
 
 /// Asserts that every path becomes equal on both sides, is listed as a conflict, is skipped, or does not
@@ -146,6 +177,8 @@ fn event() -> impl Strategy<Value = Event> {
         1 => p().prop_map(Event::Purge),
         3 => Just(Event::Run),
         2 => Just(Event::CutOff),
+        1 => (0_u8..8).prop_map(Event::RunWithout),
+        1 => (0_u8..8).prop_map(Event::RunFor),
     ]
 }
 
@@ -220,7 +253,7 @@ fn every_short_history_of_two_paths_in_step_loses_nothing_and_comes_to_rest() {
         events.extend([Event::Rename(p, 2), Event::Rename(2, p), Event::Put(p, 0, 1), Event::Put(p, 1, 2)]);
         events.extend([Event::Delete(p), Event::Purge(p)]);
     }
-    events.push(Event::CutOff);
+    events.extend([Event::CutOff, Event::RunWithout(1), Event::RunFor(2)]);
     let mut histories = 0;
     for mode in Mode::ALL {
         for deletions in DeletionPolicy::ALL {
@@ -238,7 +271,7 @@ fn every_short_history_of_two_paths_in_step_loses_nothing_and_comes_to_rest() {
             }
         }
     }
-    assert_eq!(histories, 21 * 21 * 21 * 6);
+    assert_eq!(histories, 23 * 23 * 23 * 6);
 }
 
 /// Returns two paths in step with different contents.

@@ -15,7 +15,7 @@ use vaultterm_reconcile::{
 use vaultterm_sealing::{RootKey, SecretFields, SecretText};
 use vaultterm_store::{Context, Database, InstanceRole, NewConnection, NewUser, Store};
 use vaultterm_sync::{
-    BaseChange, ConnectionId, ConnectionSecrets, Credential, Journal, Lease, LocalChange, Outcome, Run, RunId,
+    BaseChange, ConnectionId, ConnectionSecrets, Credential, Journal, Lease, LocalChange, Outcome, Run, RunId, RunPart,
     RunState, SyncedAudit, Trigger,
 };
 use vaultterm_testkit::world::connection;
@@ -110,6 +110,7 @@ async fn begin(store: &Store, connection_id: ConnectionId, actor: Actor) -> Resu
         started: UnixNanos(0),
         finished: None,
         requests: 0,
+        part: RunPart::default(),
     };
     store.begin_run(lease, &run).await?;
     Ok((lease, run_id))

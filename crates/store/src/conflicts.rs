@@ -179,6 +179,13 @@ impl Store {
         Ok(())
     }
 
+    /// Reads the open conflicts of a connection, by path.
+    pub(crate) async fn open_conflicts_of(&self, id: ConnectionId) -> Result<Vec<StoredConflict>, StoreError> {
+        let sql = "SELECT * FROM conflicts WHERE connection_id = $1 AND status = 'open' ORDER BY path";
+        let rows = self.db.all(sql, args![id]).await?;
+        rows.iter().map(|row| self.conflict_row(row)).collect()
+    }
+
     fn conflict_row(&self, row: &Row) -> Result<StoredConflict, StoreError> {
         let id = ConflictId(row.id("id")?);
         Ok(StoredConflict {

@@ -264,6 +264,10 @@ impl Journal for Store {
         Ok(open)
     }
 
+    async fn open_conflicts(&self, id: ConnectionId) -> Result<Vec<StoredConflict>, JournalError> {
+        self.open_conflicts_of(id).await.map_err(failed)
+    }
+
     async fn conflict(&self, id: ConflictId) -> Result<Option<StoredConflict>, JournalError> {
         self.stored_conflict(id).await.map_err(failed)
     }

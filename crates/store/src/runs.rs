@@ -2,10 +2,10 @@
 
 use uuid::Uuid;
 use vaultterm_ledger::{Actor, ActorKind, AuditAction, AuditOutcome, Draft, ObjectKind};
-use vaultterm_reconcile::UnixNanos;
+use vaultterm_reconcile::{SecretPath, UnixNanos};
 use vaultterm_sealing::{Place, Purpose};
 use vaultterm_sync::{
-    ConnectionId, FaultClass, PlanId, ProblemClass, Run, RunId, RunProblem, RunState, StoredPlan, Trigger,
+    CollectionId, ConnectionId, FaultClass, PlanId, ProblemClass, Run, RunId, RunProblem, RunState, StoredPlan, Trigger,
 };
 
 use crate::{
@@ -37,6 +37,23 @@ impl Store {
         pager.cut(rows, run, |run| run.id.to_string())
     }
 
+    /// Lists the runs of all connections of these collections, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn recent_runs(&self, collections: &[CollectionId], page: &Page) -> Result<Paged<Run>, StoreError> {
+        let mut connections = Select::new("SELECT id FROM connections WHERE 1 = 1", args![]);
+        connections.and_any("collection_id", collections.iter().map(|id| id.0));
+        let rows = self.db.select(connections.all()).await?;
+        let connections = rows.iter().map(|row| row.id("id")).collect::<Result<Vec<_>, _>>()?;
+        let mut select = Select::new("SELECT * FROM runs WHERE 1 = 1", args![]);
+        select.and_any("connection_id", connections);
+        let pager = self.pager("runs", page);
+        select.and_maybe("id < ?", pager.id()?);
+        let rows = self.db.select(select.order("id DESC", pager.fetch())).await?;
+        pager.cut(rows, run, |run| run.id.to_string())
+    }
+
     /// Finds a plan, whether expired or not.
     ///
     /// # Errors
@@ -44,6 +61,24 @@ impl Store {
     pub async fn stored_plan(&self, id: PlanId) -> Result<Option<StoredPlan>, StoreError> {
         let row = self.db.one("SELECT * FROM plans WHERE id = $1", args![id]).await?;
         row.map(|row| open_json(&self.keyring, &plan_place(id), &row, "plan")).transpose()
+    }
+
+    /// Ends the time in which a plan can be applied. A plan that has expired stays as it is. Returns the plan.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] if there is no such plan.
+    pub async fn discard_plan(&self, id: PlanId, now: UnixNanos) -> Result<StoredPlan, StoreError> {
+        let plan = self.stored_plan(id).await?.ok_or(StoreError::NotFound("plan"))?;
+        if plan.expires <= now {
+            return Ok(plan);
+        }
+        let plan = StoredPlan { expires: now, ..plan };
+        let mut tx = self.db.write().await?;
+        let [key_id, wrapped_key, ciphertext] = seal_json(&mut tx, &self.keyring, &plan_place(id), &plan).await?;
+        let sql = "UPDATE plans SET expires = $2, key_id = $3, wrapped_key = $4, ciphertext = $5 WHERE id = $1";
+        tx.run(sql, args![id, plan.expires, key_id, wrapped_key, ciphertext]).await?;
+        tx.commit().await?;
+        Ok(plan)
     }
 
     /// Marks runs that a crash left `running` as failed, after their lease is over. Returns their number.
@@ -95,8 +130,8 @@ pub(crate) async fn begin(tx: &mut Tx, context: &Context, run: &Run) -> Result<(
     let change_number = change_number_of(tx, run).await?;
     tx.run(
         "INSERT INTO runs (id, connection_id, plan_id, state, cause, actor_kind, actor_id, actor_name, counts, halts,
-                           problems, requests, started, finished, change_number)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+                           problems, requests, started, finished, change_number, part)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
         args![
             run.id,
             run.connection_id,
@@ -113,15 +148,29 @@ pub(crate) async fn begin(tx: &mut Tx, context: &Context, run: &Run) -> Result<(
             run.started,
             run.finished,
             change_number,
+            json(&run.part),
         ],
     )
     .await?;
-    if run.trigger == Trigger::Manual {
+    // Nobody has looked at a plan of the whole connection before a run for some paths.
+    if run.trigger == Trigger::Manual && run.part.only.is_empty() {
         tx.run("UPDATE connections SET started = 1 WHERE id = $1", args![run.connection_id]).await?;
     }
     let draft = about(context, AuditAction::HcvSyncStarted, run).with("trigger", run.trigger.as_str());
-    tx.audit(draft.with_maybe("plan", run.plan_id));
+    let draft = draft.with_maybe("plan", run.plan_id).with_maybe("only", listed(&run.part.only));
+    tx.audit(draft.with_maybe("left_out", listed(&run.part.left_out)));
     Ok(())
+}
+
+/// The number of paths that an audit entry names in full.
+const PATHS_NAMED: usize = 100;
+
+/// Returns paths as JSON, or `None` without any. Long lists are cut, and say how long they are.
+fn listed(paths: &[SecretPath]) -> Option<String> {
+    let named = &paths[..paths.len().min(PATHS_NAMED)];
+    let more = paths.len() - named.len();
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    (!paths.is_empty()).then(|| format!("{}{more}", json(&named)))
 }
 
 /// Returns the change number up to which a run sees changes: the current one, or that of the plan that it
@@ -239,6 +288,7 @@ pub(crate) fn run(row: &Row) -> Result<Run, StoreError> {
         started: row.nanos("started")?,
         finished: row.maybe_int("finished")?.map(UnixNanos),
         requests: row.count("requests")?,
+        part: row.json("part")?,
     })
 }
 

@@ -24,9 +24,10 @@ pub struct Scheduled {
     pub changed: Option<UnixNanos>,
 }
 
-/// The runs of a connection that count for its schedule. The text of a halt cannot match this pattern,
-/// because JSON escapes quotation marks.
-const COUNTING: &str = r#"connection_id = $1 AND cause <> 'resolution' AND halts NOT LIKE '%"kind":"license"%'"#;
+/// The runs of a connection that count for its schedule. A run for some paths did not see the rest. The text of
+/// a halt and a path cannot match these patterns, because JSON escapes quotation marks.
+const COUNTING: &str = r#"connection_id = $1 AND cause <> 'resolution' AND halts NOT LIKE '%"kind":"license"%'
+                          AND part NOT LIKE '%"only":[%'"#;
 
 impl Scheduled {
     /// Returns the input of [`vaultterm_sync::schedule`].
@@ -91,13 +92,14 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use vaultterm_reconcile::{Halt, HaltKind, Mode, UnixNanos};
+    use vaultterm_ledger::AuditAction;
+    use vaultterm_reconcile::{Halt, HaltKind, Mode, SecretPath, UnixNanos};
     use vaultterm_sealing::SecretText;
-    use vaultterm_sync::{Credential, FaultClass, Journal as _, ProblemClass, Run, RunProblem, RunState, Trigger};
+    use vaultterm_sync::{Credential, FaultClass, Journal as _, ProblemClass, Run, RunPart, RunProblem, RunState, Trigger};
 
     use super::Scheduled;
     use crate::{
-        ConnectionUpdate,
+        AuditFilter, ConnectionUpdate, Page,
         testing::{House, NOW_US, new_record},
     };
 
@@ -116,6 +118,37 @@ mod tests {
         let pause = ConnectionUpdate { paused: Some(true), ..ConnectionUpdate::default() };
         house.store.update_connection(&house.ann(), made.id, 1, pause).await.unwrap();
         assert!(house.store.schedulable().await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_run_for_some_paths_starts_no_schedule_and_counts_for_none() {
+        let house = House::new().await;
+        let made = house.connect("prod", Mode::Push, "team").await.unwrap();
+        let part = RunPart { only: vec![SecretPath::new("a").unwrap()], left_out: Vec::new() };
+        let run = house.begin_part(made.id, part.clone()).await;
+        house.end(run, RunState::Succeeded).await;
+        assert!(house.store.schedulable().await.unwrap().is_empty(), "nobody looked at a plan of the whole");
+        let (lease, run) = house.begin(made.id, Trigger::Manual).await;
+        let whole = run.id;
+        house.end((lease, run), RunState::Succeeded).await;
+        let run = house.begin_part(made.id, part).await;
+        house.end(run, RunState::Succeeded).await;
+        assert_eq!(only(&house).await.last_run.unwrap().id, whole);
+        let shown = house.store.connection_summary(made.id).await.unwrap().unwrap();
+        assert_eq!(shown.last_run.unwrap().id, whole);
+    }
+
+    #[tokio::test]
+    async fn what_a_person_left_out_is_kept_with_the_run_and_in_the_audit_log() {
+        let house = House::new().await;
+        let made = house.connect("prod", Mode::Push, "team").await.unwrap();
+        let part = RunPart { left_out: vec![SecretPath::new("a/b").unwrap()], only: Vec::new() };
+        let (_, run) = house.begin_part(made.id, part.clone()).await;
+        assert_eq!(house.store.run(run.id).await.unwrap().unwrap().part, part);
+        let filter = AuditFilter::default();
+        let events = house.store.audit_events(&filter, &Page { limit: 500, cursor: None }).await.unwrap().items;
+        let started = events.iter().rfind(|event| event.entry.draft.action == AuditAction::HcvSyncStarted).unwrap();
+        assert_eq!(started.entry.draft.detail["left_out"], r#"["a/b"]"#);
     }
 
     #[tokio::test]

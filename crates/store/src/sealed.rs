@@ -99,6 +99,7 @@ mod tests {
             connection_revision: 1,
             identity,
             plan,
+            decisions: Vec::new(),
             change_number: 0,
             created,
             expires,

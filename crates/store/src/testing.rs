@@ -23,7 +23,7 @@ use vaultterm_reconcile::{
 use vaultterm_sealing::{RootKey, SecretFields, SecretText, WebhookSecret};
 use vaultterm_sync::{
     BaseChange, CollectionId, Committed, Connection, ConnectionId, ConnectionSecrets, Credential, Journal as _, Lease,
-    LocalChange, Outcome, PlanId, RemoteIdentity, Run, RunId, RunState, StoredPlan, Trigger,
+    LocalChange, Outcome, PlanId, RemoteIdentity, Run, RunId, RunPart, RunState, StoredPlan, Trigger,
 };
 
 use crate::{
@@ -116,6 +116,7 @@ impl House {
             connection_revision: 1,
             identity,
             plan: Plan::default(),
+            decisions: Vec::new(),
             change_number,
             created,
             expires: UnixNanos(created.0 + 900_000_000_000),
@@ -126,6 +127,21 @@ impl House {
 
     /// Begins a run. If a stored plan is given, the run applies it.
     pub(crate) async fn begin_with(&self, id: ConnectionId, trigger: Trigger, plan_id: Option<PlanId>) -> (Lease, Run) {
+        self.begin_as(id, trigger, plan_id, RunPart::default()).await
+    }
+
+    /// Begins a run of which a person chose a part.
+    pub(crate) async fn begin_part(&self, id: ConnectionId, part: RunPart) -> (Lease, Run) {
+        self.begin_as(id, Trigger::Manual, None, part).await
+    }
+
+    async fn begin_as(
+        &self,
+        id: ConnectionId,
+        trigger: Trigger,
+        plan_id: Option<PlanId>,
+        part: RunPart,
+    ) -> (Lease, Run) {
         let run_id = RunId(Uuid::now_v7());
         let lease = self.store.acquire_lease(id, run_id.0, Duration::from_secs(60)).await.unwrap().unwrap();
         let run = Run {
@@ -141,6 +157,7 @@ impl House {
             started: UnixNanos(self.now.load(Ordering::Relaxed)),
             finished: None,
             requests: 0,
+            part,
         };
         self.store.begin_run(lease, &run).await.unwrap();
         (lease, run)

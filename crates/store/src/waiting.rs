@@ -28,6 +28,7 @@ impl Store {
                     (SELECT COUNT(*) FROM runs WHERE state = 'running' AND connection_id IN ({mine})) AS running,
                     (SELECT COUNT(*) FROM ({mine}) mine WHERE (
                         SELECT r.state FROM runs r WHERE r.connection_id = mine.id AND r.cause <> 'resolution'
+                        AND r.part NOT LIKE '%\"only\":[%'
                         ORDER BY r.id DESC LIMIT 1) IN ('halted', 'failed')) AS stopped"
         );
         let Some(row) = self.db.one(&sql, args![user_id]).await? else { return Ok(Waiting::default()) };

@@ -18,7 +18,7 @@ use vaultterm_store::{
 };
 use vaultterm_sync::{
     BaseChange, ConnectionId, ConnectionSecrets, Credential, Journal as _, LinkPurpose, LocalChange, Origin,
-    OtherConflicts, Outcome, PlanId, RemoteIdentity, Run, RunId, RunState, StoredPlan, SyncedAudit, Trigger,
+    OtherConflicts, Outcome, PlanId, RemoteIdentity, Run, RunId, RunPart, RunState, StoredPlan, SyncedAudit, Trigger,
 };
 use vaultterm_testkit::world::{actor, connection};
 
@@ -163,6 +163,7 @@ async fn run(store: &Store, id: ConnectionId) {
         started: UnixNanos(1),
         finished: None,
         requests: 0,
+        part: RunPart::default(),
     };
     store.begin_run(lease, &run).await.expect("begun");
     let (record_id, record_type, path) =
@@ -232,6 +233,7 @@ async fn run(store: &Store, id: ConnectionId) {
         connection_revision: 1,
         identity,
         plan: Plan { conflicts: vec![conflict], ..Plan::default() },
+        decisions: Vec::new(),
         change_number: 1,
         created: UnixNanos(1),
         expires: UnixNanos(2),

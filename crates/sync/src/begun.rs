@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use vaultterm_reconcile::HaltKind;
+use vaultterm_reconcile::{HaltKind, SecretPath};
 
 use crate::{Connection, ConnectionSecrets, Run, StoredPlan, lease::Held};
 
@@ -15,5 +15,6 @@ pub struct Begun {
     pub(crate) connection: Connection,
     pub(crate) secrets: ConnectionSecrets,
     pub(crate) plan: Option<StoredPlan>,
+    pub(crate) skip: BTreeSet<SecretPath>,
     pub(crate) acknowledge: BTreeSet<HaltKind>,
 }

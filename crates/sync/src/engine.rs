@@ -6,16 +6,18 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 use vaultterm_ledger::Actor;
-use vaultterm_reconcile::{Counts, Halt, HaltKind, NotResolvable, Plan};
+use vaultterm_reconcile::{Around, Counts, Halt, HaltKind, Plan, SecretPath};
 
 use crate::{
-    Begun, Clock, Connection, ConnectionId, ConnectionSecrets, Connector, Entitlement, Ids, Journal, JournalError,
-    Lease, PlanId, Progress, RandomIds, Remote, RemoteFault, RemoteIdentity, Run, RunId, RunState, StoredPlan, Trigger,
-    Unlicensed,
+    Begun, Clock, Connection, ConnectionId, ConnectionSecrets, Connector, EngineError, Entitlement, Ids, Journal,
+    JournalError, Lease, PlanId, PlannedDecision, Progress, RandomIds, Remote, RemoteIdentity, Run, RunId, RunPart,
+    RunState, StoredPlan, Trigger,
+    alike::Alike,
     brake::{Brake, Stop},
     in_time::{Bounds, in_time},
     lease::{self, Held},
     moment::later,
+    observe::Observation,
     problem,
     retry::CallError,
     running,
@@ -25,38 +27,6 @@ use crate::{
 /// The time for which a stored plan may be applied.
 const PLAN_HOLDS: Duration = Duration::from_secs(15 * 60);
 
-/// Why the engine could not do what the caller asked.
-#[derive(Debug, thiserror::Error)]
-pub enum EngineError {
-    /// The connection, plan or conflict does not exist.
-    #[error("{0} not found")]
-    NotFound(&'static str),
-    /// Another run holds the lease.
-    #[error("a run is in progress on this connection")]
-    RunInProgress,
-    /// The plan has expired, or the connection was edited since.
-    #[error("{0}")]
-    PlanNotApplicable(String),
-    /// A side changed since the decision was made.
-    #[error("{0}")]
-    Stale(String),
-    /// The conflict is not open, or the resolution does not fit it.
-    #[error("{0}")]
-    NotResolvable(String),
-    /// The decision by field leaves these fields open, although they differ and may belong to one credential.
-    #[error("{}", NotResolvable::FieldsMissing(.0.clone()))]
-    Undecided(Vec<String>),
-    /// The license does not include synchronization.
-    #[error(transparent)]
-    Unlicensed(#[from] Unlicensed),
-    /// An error of Vault.
-    #[error(transparent)]
-    Remote(#[from] RemoteFault),
-    /// An error of the database.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-}
-
 /// A request for a run.
 #[derive(Clone, Debug)]
 pub struct RunRequest {
@@ -64,6 +34,8 @@ pub struct RunRequest {
     pub run_id: RunId,
     /// The stored plan to apply. `None` means that the run makes a new plan.
     pub plan_id: Option<PlanId>,
+    /// The paths of the stored plan that a person left out.
+    pub skip: BTreeSet<SecretPath>,
     /// The halts that a person acknowledged.
     pub acknowledge: BTreeSet<HaltKind>,
     /// The event that started the run.
@@ -134,10 +106,31 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
     /// # Errors
     /// [`EngineError::Remote`] if Vault could not be observed.
     pub async fn plan(&self, connection_id: ConnectionId) -> Result<StoredPlan, EngineError> {
+        self.plan_for(connection_id, &BTreeSet::new()).await
+    }
+
+    /// Makes a plan for these paths only, or a whole plan without paths. Both sides are looked at as a whole in
+    /// either case, so that every guard judges the whole connection.
+    ///
+    /// # Errors
+    /// As [`Self::plan`].
+    pub async fn plan_for(
+        &self,
+        connection_id: ConnectionId,
+        only: &BTreeSet<SecretPath>,
+    ) -> Result<StoredPlan, EngineError> {
+        self.planned(connection_id, Wanted::At(only)).await
+    }
+
+    pub(crate) async fn planned(
+        &self,
+        connection_id: ConnectionId,
+        wanted: Wanted<'_>,
+    ) -> Result<StoredPlan, EngineError> {
         let (connection, secrets) = self.load(connection_id).await?;
         let brake = Brake::new(CancellationToken::new());
         let id = PlanId(self.ids.draw(self.clock.now()));
-        let plan = self.make_plan(id, &connection, secrets, &brake);
+        let plan = self.make_plan((id, wanted), &connection, secrets, &brake);
         match in_time(&self.clock, &self.bounds, &brake, plan).await {
             Ok(plan) => {
                 self.journal.store_plan(&plan).await?;
@@ -161,6 +154,7 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
             connection_revision: connection.revision,
             identity: connection.identity.clone().unwrap_or_else(RemoteIdentity::unknown),
             plan: Plan { halts: vec![halt], ..Plan::default() },
+            decisions: Vec::new(),
             // A halted plan can never be applied, so the number does not matter.
             change_number: 0,
             created,
@@ -170,7 +164,7 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
 
     async fn make_plan(
         &self,
-        id: PlanId,
+        (id, wanted): (PlanId, Wanted<'_>),
         connection: &Connection,
         secrets: ConnectionSecrets,
         brake: &Brake,
@@ -183,19 +177,21 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
             // plan.
             let number = self.journal.change_number(connection.collection_id).await;
             let number = number.map_err(|error| brake.journal_failed(error))?;
-            Ok::<_, CallError>((number, session.plan(&BTreeSet::new()).await?.0))
+            let (plan, observation) = session.plan(&BTreeSet::new()).await?;
+            Ok::<_, CallError>((number, wanted.of(plan, &observation, connection)))
         };
         let planned = planned.await;
         if let Err(fault) = connected.remote.close().await {
             tracing::warn!(%fault, "a token could not be revoked");
         }
         let created = self.clock.now();
-        planned.map(|(change_number, plan)| StoredPlan {
+        planned.map(|(change_number, (plan, decisions))| StoredPlan {
             id,
             connection_id: connection.id,
             connection_revision: connection.revision,
             identity: connected.identity,
             plan,
+            decisions,
             change_number,
             created,
             expires: later(created, PLAN_HOLDS),
@@ -228,9 +224,20 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
             Some(id) => Some(self.applicable_plan(id, &connection).await?),
             None => None,
         };
-        let run = self.new_run(&connection, &request);
+        let nothing = Plan::default();
+        let planned = plan.as_ref().map_or(&nothing, |stored| &stored.plan);
+        if let Some(path) = planned.without_step(&request.skip) {
+            return Err(EngineError::NotInPlan(path.clone()));
+        }
+        let only = planned.restricted.as_ref().map(|restricted| restricted.paths.clone());
+        let left_out = request.skip.iter().cloned().collect();
+        let part = RunPart { left_out, only: only.unwrap_or_default() };
+        let mut run = Run { part, ..self.new_run(&connection, &request) };
+        if plan.as_ref().is_some_and(|stored| !stored.decisions.is_empty()) {
+            run.trigger = Trigger::Resolution;
+        }
         self.journal.begin_run(lease, &run).await?;
-        Ok(Begun { run, held, connection, secrets, plan, acknowledge: request.acknowledge })
+        Ok(Begun { run, held, connection, secrets, plan, skip: request.skip, acknowledge: request.acknowledge })
     }
 
     async fn applicable_plan(&self, id: PlanId, connection: &Connection) -> Result<StoredPlan, EngineError> {
@@ -246,6 +253,12 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
         if connection.guarded.is_some() && !plan.plan.halts.iter().any(|halt| halt.kind == HaltKind::Rewound) {
             let why =
                 "the database was restored, or found older than its anchor, since the plan was made: make a new one";
+            return Err(EngineError::PlanNotApplicable(why.to_owned()));
+        }
+        let concerns_all = plan.plan.halts.iter().any(|halt| halt.kind != HaltKind::MassDeletion);
+        let in_part = plan.plan.restricted.is_some() || !plan.decisions.is_empty();
+        if in_part && concerns_all {
+            let why = "a plan for some paths cannot take a halt that concerns the whole connection: make a whole plan";
             return Err(EngineError::PlanNotApplicable(why.to_owned()));
         }
         Ok(plan)
@@ -274,12 +287,36 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
             started: self.clock.now(),
             finished: None,
             requests: 0,
+            part: RunPart::default(),
         }
     }
 
     pub(crate) async fn give_back(&self, lease: Lease) {
         if let Err(error) = self.journal.release_lease(lease).await {
             tracing::warn!(%error, connection = %lease.connection_id, "a lease could not be given back; it expires");
+        }
+    }
+}
+
+/// The plan that a person wants.
+pub(crate) enum Wanted<'a> {
+    /// A plan for these paths, or for all if there are none.
+    At(&'a BTreeSet<SecretPath>),
+    /// A plan that gives the same answer to conflicts of a kind.
+    Alike(Alike),
+}
+
+impl Wanted<'_> {
+    /// Makes the plan out of one for the whole connection.
+    fn of(self, mut whole: Plan, seen: &Observation, connection: &Connection) -> (Plan, Vec<PlannedDecision>) {
+        match self {
+            Self::At(paths) => {
+                if !paths.is_empty() {
+                    whole.restrict(paths, Around { base: &seen.base, options: &connection.options });
+                }
+                (whole, Vec::new())
+            }
+            Self::Alike(alike) => alike.plan(&whole, seen, connection),
         }
     }
 }

@@ -364,6 +364,12 @@ pub trait Journal: Send + Sync {
         others: &OtherConflicts,
     ) -> impl Future<Output = Result<u64, JournalError>> + Send;
 
+    /// Reads the open conflicts of a connection, by path.
+    fn open_conflicts(
+        &self,
+        id: ConnectionId,
+    ) -> impl Future<Output = Result<Vec<StoredConflict>, JournalError>> + Send;
+
     /// Loads a conflict.
     fn conflict(&self, id: ConflictId) -> impl Future<Output = Result<Option<StoredConflict>, JournalError>> + Send;
 

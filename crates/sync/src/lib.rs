@@ -6,6 +6,7 @@
 //!
 //! Start reading at `engine.rs`, then `running.rs`.
 
+mod alike;
 mod apply;
 mod begun;
 mod brake;
@@ -13,6 +14,7 @@ mod clock;
 mod conflict;
 mod connection;
 mod engine;
+mod engine_error;
 mod entitlement;
 mod ids;
 mod in_time;
@@ -43,7 +45,8 @@ pub use begun::Begun;
 pub use clock::Clock;
 pub use conflict::{ConflictStatus, Decision, FieldChoice, Resolution, ResolutionName, StoredConflict};
 pub use connection::{Connection, ConnectionSecrets, Credential, RemoteIdentity, Schedule, Tls};
-pub use engine::{Engine, EngineError, ResolvedBy, RunRequest};
+pub use engine::{Engine, ResolvedBy, RunRequest};
+pub use engine_error::EngineError;
 pub use entitlement::{Entitlement, Unlicensed};
 pub use ids::{CollectionId, ConflictId, ConnectionId, Ids, PlanId, RandomIds, RunId};
 pub use journal::{
@@ -54,4 +57,4 @@ pub use progress::{Event, Phase, Progress};
 pub use record_state::{RecordState, RecordSyncState, RevisionOrigin};
 pub use remote::{Connected, Connector, FaultClass, Freshness, Mark, Remote, RemoteFault, SecretRead, WriteReceipt};
 pub use rights::{CollectionRole, InstanceRole, LinkPurpose, Scope, SignInMethod, TokenKind};
-pub use run::{ProblemClass, Run, RunProblem, RunState, StoredPlan, Trigger};
+pub use run::{PlannedDecision, ProblemClass, Run, RunPart, RunProblem, RunState, StoredPlan, Trigger};

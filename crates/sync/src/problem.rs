@@ -74,7 +74,11 @@ impl RunProblem {
     pub(crate) fn left_alone(skip: &Skip) -> Self {
         let (reason, path) = (&skip.reason, skip.path.as_str());
         match (skip.kind, &skip.accepted_by) {
-            (SkipKind::Passing, _) => Self::new(path, "skipped", reason, None),
+            (SkipKind::Passing, _) | (SkipKind::Unticked, None) => Self::new(path, "skipped", reason, None),
+            (SkipKind::Unticked, Some(name)) => {
+                let hint = "the next run plans it again";
+                Self::new(path, "skipped", format!("{reason}, by {name}"), Some(hint.to_owned()))
+            }
             (_, Some(name)) => Self::new(path, "skipped", format!("left out, accepted by {name}: {reason}"), None),
             (SkipKind::NeverTakenOver, None) => {
                 let hint = "rename the secret in Vault, or accept that it is left out: `vaultterm connection ignore`";

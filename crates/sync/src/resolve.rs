@@ -10,7 +10,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     pin::pin,
-    sync::Mutex,
     time::Duration,
 };
 
@@ -24,11 +23,12 @@ use vaultterm_reconcile::{
 
 use crate::{
     Clock, ConflictId, ConflictStatus, Connection, ConnectionSecrets, Connector, Decision, Engine, EngineError,
-    FieldChoice, Journal, Lease, Remote, Resolution, Resolved, ResolvedBy, Run, RunId, RunProblem, RunRequest,
-    RunState, StoredConflict, Trigger,
+    FieldChoice, Journal, Lease, Remote, Resolution, ResolutionName, Resolved, ResolvedBy, Run, RunId, RunProblem,
+    RunRequest, RunState, StoredConflict, StoredPlan, Trigger,
+    alike::{Alike, decidable},
     apply::{Apply, Decided, Moved, holds, local_state},
     brake::Brake,
-    engine::unplanned,
+    engine::{Wanted, unplanned},
     in_time::in_time,
     lease::{self, Held},
     mark::RunNumber,
@@ -74,6 +74,26 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
             Err(error) => return Err(self.with_what_was_recorded(conflict_id, error).await),
         }
         self.journal.conflict(conflict_id).await?.ok_or(EngineError::NotFound("conflict"))
+    }
+
+    /// Makes a plan that decides every open conflict of the same connection and kind with the same answer, and
+    /// stores it for 15 minutes. A conflict that moved since it was found is left out.
+    ///
+    /// # Errors
+    /// [`EngineError::NotResolvable`] for another answer than `keep_local` or `keep_remote`, and where
+    /// [`Self::resolve`] would refuse too.
+    pub async fn plan_alike(
+        &self,
+        model: ConflictId,
+        answer: ResolutionName,
+        reason: Option<String>,
+    ) -> Result<StoredPlan, EngineError> {
+        let model = self.open_conflict(model, None).await?;
+        let (connection, _) = self.load(model.connection_id).await?;
+        decidable(&connection)?;
+        let open = self.journal.open_conflicts(connection.id).await?;
+        let alike = Alike::new(&model, answer, reason, open)?;
+        self.planned(connection.id, Wanted::Alike(alike)).await
     }
 
     /// Loads a conflict that can be decided on these states.
@@ -129,17 +149,11 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
         let expect = deciding.conflict.conflict.expect;
         deciding.conflict = self.open_conflict(deciding.conflict.id, Some(&expect)).await?;
         let (connection, secrets) = self.load(lease.connection_id).await?;
-        if connection.scope_changed {
-            let why = "the connection points elsewhere since the conflict was found: run it first";
-            return Err(EngineError::NotResolvable(why.to_owned()));
-        }
-        if let Some(guard) = &connection.guarded {
-            let why = format!("{guard}: look at the plan, and run the connection with `rewound` acknowledged first");
-            return Err(EngineError::NotResolvable(why));
-        }
+        decidable(&connection)?;
         let request = RunRequest {
             run_id: deciding.run_id,
             plan_id: None,
+            skip: BTreeSet::new(),
             acknowledge: BTreeSet::new(),
             trigger: Trigger::Resolution,
             actor: deciding.by.actor.clone(),
@@ -253,12 +267,8 @@ impl Deciding<'_> {
 
         let number = RunNumber::draw_for_decision(session, lease, &steps).await.map_err(CallError::from)?;
         let (recorder, mut pending) = recorder();
-        let decided = Decided {
-            path: self.path().clone(),
-            resolved: Mutex::new(Some(Resolved { id: self.conflict.id, decision: self.decision() })),
-            given: self.given(),
-            by: self.by.actor.name.clone(),
-        };
+        let resolved = Resolved { id: self.conflict.id, decision: self.decision() };
+        let decided = Decided::new(self.path().clone(), resolved, self.given(), self.by.actor.name.clone());
         let (base, local) = (&base, &local);
         let apply = Apply {
             session,
@@ -268,7 +278,7 @@ impl Deciding<'_> {
             base,
             local,
             verify: false,
-            decided: Some(decided),
+            decided: vec![decided],
             moved: Moved::default(),
         };
         let work = async {

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 use vaultterm_ledger::Actor;
-use vaultterm_reconcile::{Counts, Halt, Plan, UnixNanos, names};
+use vaultterm_reconcile::{Counts, Halt, Plan, SecretPath, UnixNanos, names};
 
-use crate::{ConnectionId, PlanId, RemoteIdentity, RunId};
+use crate::{ConflictId, ConnectionId, PlanId, RemoteIdentity, ResolutionName, RunId};
 
 /// A plan that can be applied later exactly as it was shown.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -19,6 +19,9 @@ pub struct StoredPlan {
     pub identity: RemoteIdentity,
     /// The plan.
     pub plan: Plan,
+    /// The decisions on conflicts that the plan carries out. Each has one step.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decisions: Vec<PlannedDecision>,
     /// The change number of the collection before the plan was made.
     #[serde(default)]
     pub change_number: u64,
@@ -26,6 +29,20 @@ pub struct StoredPlan {
     pub created: UnixNanos,
     /// The time from which it can no longer be applied.
     pub expires: UnixNanos,
+}
+
+/// A decision on a conflict that a plan carries out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedDecision {
+    /// The path of the conflict and of the step.
+    pub path: SecretPath,
+    /// The conflict.
+    pub conflict_id: ConflictId,
+    /// What was chosen.
+    pub resolution: ResolutionName,
+    /// The reason of the person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 names!(
@@ -82,6 +99,19 @@ pub struct Run {
     pub finished: Option<UnixNanos>,
     /// The number of HTTP requests.
     pub requests: u64,
+    /// The part of a plan or of the scope that a person chose.
+    pub part: RunPart,
+}
+
+/// The part of a plan or of the scope that a person chose for a run. Both lists are empty for a whole run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunPart {
+    /// The paths at which the plan had steps that the person left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<SecretPath>,
+    /// The only paths at which the run did something.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub only: Vec<SecretPath>,
 }
 
 /// Why a path, or the whole run, was not synchronized.

@@ -10,12 +10,12 @@ use std::{
 
 use futures_util::future::{Either, join, select};
 use tokio_util::sync::CancellationToken;
-use vaultterm_reconcile::{BaseEntry, Conflict, Halt, HaltKind, LocalSnapshot, Plan, SecretPath, UnixNanos};
+use vaultterm_reconcile::{Around, BaseEntry, Conflict, Halt, HaltKind, LocalSnapshot, Plan, SecretPath, UnixNanos};
 
 use crate::{
     Begun, Clock, Connection, ConnectionSecrets, Connector, Entitlement, Event, Journal, Lease, OtherConflicts, Phase,
-    Progress, Remote, Run, RunProblem, RunState, StoredPlan,
-    apply::{Apply, Moved},
+    Progress, Remote, Run, RunProblem, RunState, StoredPlan, alike,
+    apply::{Apply, Decided, Moved},
     brake::{Brake, Stop, Stopped},
     lease,
     mark::RunNumber,
@@ -45,6 +45,8 @@ struct Task<'a> {
     entitlement: &'a dyn Entitlement,
     connection: Connection,
     plan: Option<StoredPlan>,
+    /// The paths of the stored plan that a person left out.
+    skip: BTreeSet<SecretPath>,
     acknowledge: BTreeSet<HaltKind>,
 }
 
@@ -57,8 +59,8 @@ pub(crate) async fn carry_out<J: Journal, C: Connector, K: Clock, P: Progress>(
     cancel: &CancellationToken,
 ) -> Run {
     let Shell { journal, clock, .. } = shell;
-    let Begun { mut run, held, connection, secrets, plan, acknowledge } = begun;
-    let task = Task { entitlement, connection, plan, acknowledge };
+    let Begun { mut run, held, connection, secrets, plan, skip, acknowledge } = begun;
+    let task = Task { entitlement, connection, plan, skip, acknowledge };
     let lease = held.lease;
     let brake = Brake::under_lease(cancel.clone(), held.until);
     let tally = Tally::new(progress);
@@ -143,7 +145,9 @@ async fn plan_and_apply<J: Journal, R: Remote, K: Clock, P: Progress>(
             }
             let mut plan = stored.plan.clone();
             session.show_what_was_accepted(&mut plan).await?;
-            (plan, session.base().await?, session.local().await?, None)
+            let base = session.base().await?;
+            plan.leave_out(&task.skip, Around { base: &base, options: &task.connection.options }, &run.actor.name);
+            (plan, base, session.local().await?, None)
         }
         None => {
             let planned = session.plan(&task.acknowledge).await;
@@ -174,7 +178,8 @@ async fn plan_and_apply<J: Journal, R: Remote, K: Clock, P: Progress>(
     if plan.base_set_aside {
         base.clear();
     }
-    apply((session, number), (run, lease), &plan, (&base, &local), task.plan.is_some(), tally).await
+    let apply_stored = task.plan.as_ref().map(|stored| alike::decided(stored, &plan, run.id, &run.actor));
+    apply((session, number), (run, lease), &plan, (&base, &local), apply_stored, tally).await
 }
 
 /// Records the identity of the server, and forgets bases that no longer count.
@@ -198,18 +203,19 @@ async fn accept<J: Journal, R: Remote, K: Clock>(
     Ok(())
 }
 
-/// Carries out the plan and records its outcomes.
+/// Carries out the plan and records its outcomes. `stored` are the decisions of a stored plan.
 async fn apply<J: Journal, R: Remote, K: Clock, P: Progress>(
     (session, number): (&Session<'_, J, R, K>, RunNumber),
     (run, lease): (&Run, Lease),
     plan: &Plan,
     (base, local): (&BTreeMap<SecretPath, BaseEntry>, &LocalSnapshot),
-    verify: bool,
+    stored: Option<Vec<Decided>>,
     tally: &Tally<'_, P>,
 ) -> Result<Ending, Stopped> {
+    let (verify, decided) = (stored.is_some(), stored.unwrap_or_default());
     tally.planned(plan, |path| session.fault_at(path));
     let (recorder, pending) = recorder();
-    let apply = Apply { session, recorder, tally, number, base, local, verify, decided: None, moved: Moved::default() };
+    let apply = Apply { session, recorder, tally, number, base, local, verify, decided, moved: Moved::default() };
     record_conflicts(&apply, (run, lease), plan).await?;
     tally.phase(Phase::Apply);
     let work = async {

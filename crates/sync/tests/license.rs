@@ -49,7 +49,7 @@ fn plan(world: &World) -> StoredPlan {
 }
 
 fn apply(world: &World, plan: &StoredPlan) -> Run {
-    let ask = Ask { plan_id: Some(plan.id), acknowledge: BTreeSet::new() };
+    let ask = Ask { plan_id: Some(plan.id), ..Ask::default() };
     world.run_as(ask).expect("the run begins")
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use uuid::Uuid;
 use vaultterm_reconcile::{Counts, Mode, UnixNanos};
 use vaultterm_sync::{
-    CollectionId, Connection, ConnectionId, Run, RunId, RunState, Trigger,
+    CollectionId, Connection, ConnectionId, Run, RunId, RunPart, RunState, Trigger,
     schedule::{DEBOUNCE, ScheduleFacts, due, login_rest, next},
 };
 use vaultterm_testkit::world::{actor, connection};
@@ -36,6 +36,7 @@ fn run(state: RunState, finished: Option<UnixNanos>) -> Run {
         started: ago(1_000),
         finished,
         requests: 0,
+        part: RunPart::default(),
     }
 }
 

@@ -56,6 +56,8 @@ pub struct World {
 pub struct Ask {
     /// A stored plan to apply.
     pub plan_id: Option<PlanId>,
+    /// The paths of the plan to leave out.
+    pub skip: BTreeSet<SecretPath>,
     /// The halts to acknowledge.
     pub acknowledge: BTreeSet<HaltKind>,
 }
@@ -246,6 +248,7 @@ impl World {
         RunRequest {
             run_id: RunId(Uuid::from_u64_pair(0xC2, self.runs.fetch_add(1, Ordering::Relaxed))),
             plan_id: ask.plan_id,
+            skip: ask.skip,
             acknowledge: ask.acknowledge,
             trigger: Trigger::Manual,
             actor: actor(),

@@ -1,13 +1,16 @@
 //! Turns names into ids: collections, connections and people by name, records by `COLLECTION/PATH`. An id is
 //! accepted everywhere too.
 
+use std::str::FromStr;
+
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
-use vaultterm_contract::{CollectionView, ConnectionView, RecordView, UserView, WebhookView};
+use vaultterm_contract::{CollectionView, ConflictView, ConnectionView, RecordView, RunView, UserView, WebhookView};
 
 use crate::{
     client::{Client, Query, Reply},
     failure::Failure,
+    shell,
 };
 
 /// A reference to a record.
@@ -25,16 +28,50 @@ pub(crate) enum RecordRef {
 }
 
 impl RecordRef {
-    /// Reads `COLLECTION/PATH` or an id.
+    /// Reads `COLLECTION/PATH`, `CONNECTION:PATH` or an id.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         match text.split_once('/') {
+            None if text.split_once(':').is_some_and(|(name, path)| !name.is_empty() && !path.is_empty()) => {
+                Ok(Self::Place { collection: text.to_owned(), path: String::new() })
+            }
             Some((collection, path)) if !collection.is_empty() && !path.is_empty() => {
                 Ok(Self::Place { collection: collection.to_owned(), path: path.to_owned() })
             }
             None if Uuid::parse_str(text).is_ok() => {
                 Uuid::parse_str(text).map(Self::Id).map_err(|error| error.to_string())
             }
-            _ => Err("a record is named COLLECTION/PATH (or by its id)".to_owned()),
+            _ => Err("a record is named COLLECTION/PATH, CONNECTION:PATH or by its id".to_owned()),
+        }
+    }
+}
+
+/// A reference to a conflict.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ConflictRef {
+    /// The conflict with this id.
+    Id(Uuid),
+    /// The open conflict of a connection at a path.
+    Place {
+        /// The name or id of the connection.
+        connection: String,
+        /// The path below the connection's own.
+        path: String,
+    },
+}
+
+impl FromStr for ConflictRef {
+    type Err = String;
+
+    /// Reads `CONNECTION:PATH` or an id.
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            Some((connection, path)) if !connection.is_empty() && !path.is_empty() => {
+                Ok(Self::Place { connection: connection.to_owned(), path: path.to_owned() })
+            }
+            None if Uuid::parse_str(text).is_ok() => {
+                Uuid::parse_str(text).map(Self::Id).map_err(|error| error.to_string())
+            }
+            _ => Err("a conflict is named CONNECTION:PATH (or by its id)".to_owned()),
         }
     }
 }
@@ -59,6 +96,36 @@ impl Client {
         self.named("connection", "/connections", name, |connection: &ConnectionView| &connection.name).await
     }
 
+    /// Finds the id of a conflict.
+    pub(crate) async fn conflict(&self, reference: &ConflictRef) -> Result<Uuid, Failure> {
+        let (connection, path) = match reference {
+            ConflictRef::Id(id) => return Ok(*id),
+            ConflictRef::Place { connection, path } => (connection, path),
+        };
+        let id = self.connection(connection).await?.data.id;
+        let query = Query::default().with_some("connection_id", Some(id)).with("status", "open");
+        let open: Reply<Vec<ConflictView>> = self.list("/conflicts", &query, None).await?;
+        let found = open.data.iter().find(|conflict| conflict.path == *path);
+        found.map(|conflict| conflict.id).ok_or_else(|| {
+            Failure::server(format!("the connection `{connection}` has no open conflict at `{path}`"))
+                .hint(format!("list them with `vaultterm conflict ls --connection {}`", shell::word(connection)))
+        })
+    }
+
+    /// Finds the id of a run: the newest one of a connection, or the one with this id.
+    pub(crate) async fn run(&self, wanted: &str) -> Result<Uuid, Failure> {
+        if let Ok(id) = Uuid::parse_str(wanted) {
+            return Ok(id);
+        }
+        let connection = self.connection(wanted).await?.data;
+        let path = format!("/connections/{}/runs", connection.id);
+        let newest: Reply<Vec<RunView>> = self.list(&path, &Query::default(), Some(1)).await?;
+        newest.data.first().map(|run| run.id).ok_or_else(|| {
+            Failure::server(format!("the connection `{}` has never run", connection.name))
+                .hint(format!("make a plan with `vaultterm sync plan {}`", shell::word(&connection.name)))
+        })
+    }
+
     /// Finds a webhook.
     pub(crate) async fn webhook(&self, name: &str) -> Result<Reply<WebhookView>, Failure> {
         self.named("webhook", "/webhooks", name, |webhook: &WebhookView| &webhook.name).await
@@ -79,10 +146,23 @@ impl Client {
         match reference {
             RecordRef::Id(id) => self.get(&format!("/records/{id}")).await,
             RecordRef::Place { collection, path } => {
-                let found = self.collection(collection).await?.data;
-                self.record_at(found.id, path, LiveOrTrashed::Live).await?.ok_or_else(|| no_record(collection, path))
+                let (id, path) = self.place(collection, path).await?;
+                self.record_at(id, &path, LiveOrTrashed::Live).await?.ok_or_else(|| no_record(collection, &path))
             }
         }
+    }
+
+    /// Finds the collection and the path of a record that is named `COLLECTION/PATH` or `CONNECTION:PATH`. The
+    /// name of a collection may hold a colon, so collections come first.
+    pub(crate) async fn place(&self, collection: &str, path: &str) -> Result<(Uuid, String), Failure> {
+        let unknown = match self.collection(collection).await {
+            Ok(found) => return Ok((found.data.id, path.to_owned())),
+            Err(unknown) => unknown,
+        };
+        let Some((connection, first)) = collection.split_once(':') else { return Err(unknown) };
+        let found = self.connection(connection).await?.data;
+        let whole = if path.is_empty() { first.to_owned() } else { format!("{first}/{path}") };
+        Ok((found.collection_id, whole))
     }
 
     /// Finds the record at a path, if there is one. If several are in the trash, returns the newest.
@@ -139,6 +219,19 @@ pub(crate) fn no_record(collection: &str, path: &str) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_conflict_is_named_by_place_or_id() {
+        let place =
+            |connection: &str, path: &str| ConflictRef::Place { connection: connection.into(), path: path.into() };
+        assert_eq!("prod:db/main".parse(), Ok(place("prod", "db/main")));
+        assert_eq!("prod:a:b".parse(), Ok(place("prod", "a:b")), "a path may hold a colon");
+        let id = Uuid::now_v7();
+        assert_eq!(id.to_string().parse(), Ok(ConflictRef::Id(id)));
+        for bad in ["prod", "prod:", ":db", ""] {
+            assert!(bad.parse::<ConflictRef>().is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn a_record_is_named_by_place_or_id() {

@@ -172,6 +172,7 @@ situations! {
     a_license_is_issued_without_a_server
     a_list_is_read_to_its_end_and_printed_as_one
     a_login_is_kept_for_its_address_only
+    a_plan_for_one_path_says_what_it_leaves_alone
     a_plan_is_drawn_and_its_exit_code_tells_of_changes
     a_policy_needs_no_server
     a_program_that_does_not_start_says_so_in_its_exit_code

@@ -8,7 +8,7 @@ use vaultterm_sealing::SecretText;
 use vaultterm_store::{ConnectionUpdate, NewConnection};
 use vaultterm_sync::{CollectionId, Connection, ConnectionId, ConnectionSecrets, Credential, Schedule, Tls};
 
-use super::wanted::{Wanted, WantedCredential, WantedOptions, WantedTls};
+use super::wanted::{Wanted, WantedAuth, WantedCredential, WantedOptions, WantedTls};
 use crate::{
     names,
     refusal::{Refusal, RefusalKind},
@@ -63,6 +63,21 @@ pub(super) fn new_connection(
     let client_key_pem = client_key_pem.flatten();
     pair(&connection.tls, client_key_pem.is_some())?;
     Ok(NewConnection { connection, secrets: ConnectionSecrets { credential, client_key_pem } })
+}
+
+/// Checks the address of a connection to create, with everything else as if it were known.
+pub(super) fn address_alone(
+    collection_id: CollectionId,
+    wanted: Wanted,
+    allow_plaintext: bool,
+) -> Result<NewConnection, Refusal> {
+    let some = |text: &str| Some(text.to_owned());
+    let Wanted { address, namespace, tls, .. } = wanted;
+    let auth = WantedAuth { role_id: some("unknown"), ..WantedAuth::default() };
+    let (name, mount, mode) = (some("new"), some("unknown"), some("pull"));
+    let wanted = Wanted { name, address, namespace, tls, auth, mount, mode, ..Wanted::default() };
+    let nothing = WantedCredential { secret_id: some("none").map(Into::into), wrapping_token: None };
+    new_connection(collection_id, wanted, &nothing, allow_plaintext)
 }
 
 /// Checks a change of a connection.

@@ -43,6 +43,7 @@ async fn tick(services: &Services) -> Result<(), StoreError> {
         let request = RunRequest {
             run_id: RunId(services.ids.draw(SystemClock.now())),
             plan_id: None,
+            skip: BTreeSet::new(),
             acknowledge: BTreeSet::new(),
             trigger,
             actor: Actor::vaultterm(),

@@ -8,8 +8,8 @@ use vaultterm_reconcile::{
 };
 use vaultterm_store::InstanceRole;
 use vaultterm_sync::{
-    ConnectionId, Journal as _, Lease, OtherConflicts, PlanId, RemoteIdentity, Run, RunId, RunState, StoredPlan,
-    Trigger,
+    ConnectionId, Journal as _, Lease, OtherConflicts, PlanId, RemoteIdentity, Run, RunId, RunPart, RunState,
+    StoredPlan, Trigger,
 };
 
 use super::{Ids, credential, part, text, wanted};
@@ -80,6 +80,7 @@ async fn plan(services: &Services, connection_id: ConnectionId) -> Uuid {
         connection_revision: 1,
         identity: RemoteIdentity::unknown(),
         plan: Plan::default(),
+        decisions: Vec::new(),
         change_number: 0,
         created: UnixNanos(0),
         expires: UnixNanos(1),
@@ -104,6 +105,7 @@ async fn run(services: &Services, owner: &Caller, connection_id: ConnectionId) -
         started: UnixNanos(0),
         finished: None,
         requests: 0,
+        part: RunPart::default(),
     };
     services.store.begin_run(lease, &run).await.unwrap();
     (lease, id)

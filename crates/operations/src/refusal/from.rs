@@ -78,6 +78,7 @@ impl From<EngineError> for Refusal {
             EngineError::RunInProgress => {
                 Self::new(RefusalKind::RunInProgress, error.to_string()).then(Next::WaitForRun)
             }
+            EngineError::NotInPlan(_) => Self::field("skip", error.to_string()),
             EngineError::PlanNotApplicable(why) => Self::new(RefusalKind::PlanNotApplicable, why),
             EngineError::Stale(why) => Self::new(RefusalKind::Stale, why).then(Next::LookAtConflict),
             EngineError::NotResolvable(why) => Self::new(RefusalKind::Refused, why),

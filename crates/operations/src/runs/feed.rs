@@ -238,7 +238,7 @@ impl Drop for Feed {
 #[cfg(test)]
 mod tests {
     use vaultterm_reconcile::{Counts, UnixNanos};
-    use vaultterm_sync::{ConnectionId, ProblemClass, RunState, Trigger};
+    use vaultterm_sync::{ConnectionId, ProblemClass, RunPart, RunState, Trigger};
 
     use super::*;
     use vaultterm_ledger::Actor;
@@ -290,6 +290,7 @@ mod tests {
             started: UnixNanos(0),
             finished: Some(UnixNanos(1)),
             requests: 0,
+            part: RunPart::default(),
         }
     }
 

@@ -12,6 +12,7 @@ use crate::{
     caller::Caller,
     clock::SystemClock,
     fresh::{Act, fresh},
+    paths,
     refusal::Refusal,
     services::Services,
 };
@@ -21,6 +22,8 @@ use crate::{
 pub struct Start {
     /// A stored plan to apply exactly as shown; the run makes a new one without.
     pub plan_id: Option<Uuid>,
+    /// The paths of the plan that a person leaves out.
+    pub skip: Vec<String>,
     /// The names of the halts that a person looked into and accepts.
     pub acknowledge: Vec<String>,
 }
@@ -43,9 +46,19 @@ pub async fn start(services: &Services, caller: &Caller, connection: Uuid, asked
     if services.closing.is_cancelled() {
         return Err(Refusal::closing());
     }
+    if let Some(plan) = asked.plan_id
+        && services.store.stored_plan(PlanId(plan)).await?.is_some_and(|stored| !stored.decisions.is_empty())
+    {
+        // Applying such a plan decides conflicts.
+        access::scope(services, caller, Scope::ConflictsResolve).await?;
+    }
+    if asked.plan_id.is_none() && !asked.skip.is_empty() {
+        return Err(Refusal::field("skip", "needs a plan: only what a plan shows can be left out"));
+    }
     let request = RunRequest {
         run_id: RunId(services.ids.draw(SystemClock.now())),
         plan_id: asked.plan_id.map(PlanId),
+        skip: paths::read("skip", &asked.skip)?,
         acknowledge: halts(&asked.acknowledge)?,
         trigger: Trigger::Manual,
         actor: caller.actor(),

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 use vaultterm_ledger::Actor;
 use vaultterm_reconcile::{Counts, Mode, Options};
-use vaultterm_sync::{CollectionId, Connection, ConnectionId, ProblemClass, RunId, Schedule, Tls, Trigger};
+use vaultterm_sync::{CollectionId, Connection, ConnectionId, ProblemClass, RunId, RunPart, Schedule, Tls, Trigger};
 
 use super::*;
 
@@ -33,6 +33,19 @@ fn connection() -> Connection {
     }
 }
 
+#[test]
+fn a_connection_from_whose_last_run_a_person_left_something_out_is_not_in_step() {
+    let mut summary = stopped(FaultClass::Stale, 0);
+    let run = summary.last_run.as_mut().expect("a run");
+    (run.state, run.problems) = (RunState::Succeeded, Vec::new());
+    assert_eq!(of(&summary, None).0, Standing::Ready);
+    summary.last_run.as_mut().expect("a run").part.left_out =
+        vec![vaultterm_reconcile::SecretPath::new("a").expect("a path")];
+    let (standing, why) = of(&summary, None);
+    assert_eq!(standing, Standing::Partial);
+    assert!(why.is_some_and(|why| why.contains("left 1 path out")));
+}
+
 /// A connection whose last run ended at the Unix epoch for a reason.
 fn stopped(class: FaultClass, logins_refused: u32) -> ConnectionSummary {
     let problem = RunProblem {
@@ -54,6 +67,7 @@ fn stopped(class: FaultClass, logins_refused: u32) -> ConnectionSummary {
         started: UnixNanos(0),
         finished: Some(UnixNanos(0)),
         requests: 1,
+        part: RunPart::default(),
     };
     ConnectionSummary {
         connection: connection(),

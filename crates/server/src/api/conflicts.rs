@@ -1,12 +1,12 @@
 //! Conflicts: shown masked, revealed on request, decided by a person.
 
-use axum::{Json, extract::State};
+use axum::{Json, extract::State, http::StatusCode};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use uuid::Uuid;
 use vaultterm_contract::{
-    ConflictView, Expected, FieldDecision, ListView, Nothing, Resolve, RevealedConflictView, RevealedFieldView,
-    shown_fields,
+    ConflictView, Expected, FieldDecision, ListView, Nothing, PlanView, Resolve, ResolveAlike, RevealedConflictView,
+    RevealedFieldView, shown_fields,
 };
 use vaultterm_operations::{
     Caller, Part, Services,
@@ -94,4 +94,19 @@ pub(crate) async fn resolve(
     let fields = fields.into_iter().map(|(name, chosen)| (name, decision(chosen))).collect();
     let decided = Decided { resolution, fields, reason, local_revision, remote_version };
     Ok(Json(ConflictView::from(&conflicts::resolve(&services, &caller, id, decided).await?)))
+}
+
+/// Makes a plan that decides every open conflict of the same connection and kind with the same answer. Nothing is
+/// decided before the plan is applied.
+#[utoipa::path(post, path = "/conflicts/{id}/plans", tag = "conflicts", request_body = ResolveAlike,
+    params(("id" = Uuid, Path)), responses((status = 201, body = PlanView), (status = 409, body = Problem)))]
+pub(crate) async fn plan_alike(
+    State(services): State<Services>,
+    caller: Caller,
+    Id(id): Id,
+    Body(body): Body<ResolveAlike>,
+) -> Result<(StatusCode, Json<PlanView>), Problem> {
+    let ResolveAlike { resolution, reason } = body;
+    let planned = conflicts::plan_alike(&services, &caller, id, &resolution, reason).await?;
+    Ok((StatusCode::CREATED, Json(PlanView::of(&planned.plan, planned.license.as_ref()))))
 }

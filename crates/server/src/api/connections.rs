@@ -13,9 +13,10 @@ use axum::{
     http::{HeaderMap, StatusCode},
 };
 use vaultterm_contract::{
-    CheckView, ConnectionCreate, ConnectionPatch, ConnectionView, CredentialBody, ListView, Nothing, ServerView,
-    TestView, moment,
+    CheckView, ConnectionCreate, ConnectionPatch, ConnectionView, CredentialBody, ListView, Nothing, ReachBody,
+    ServerView, TestView, moment,
 };
+use vaultterm_hcv::TestReport;
 use vaultterm_operations::{
     Caller, Services,
     connections::{self, Seen},
@@ -107,14 +108,29 @@ pub(crate) async fn test(
     Id(id): Id,
     Body(Nothing {}): Body<Nothing>,
 ) -> Result<Json<TestView>, Problem> {
-    let report = connections::test(&services, &caller, id).await?;
+    Ok(Json(tested(connections::test(&services, &caller, id).await?)))
+}
+
+/// Asks the server of a connection that does not exist yet for its health, without a login. Nothing is stored.
+#[utoipa::path(post, path = "/connections/reach", tag = "connections", request_body = ReachBody,
+    responses((status = 200, body = TestView)))]
+pub(crate) async fn reach(
+    State(services): State<Services>,
+    caller: Caller,
+    Body(body): Body<ReachBody>,
+) -> Result<Json<TestView>, Problem> {
+    let (collection, wanted) = body::reached(body);
+    Ok(Json(tested(connections::reach(&services, &caller, collection, wanted).await?)))
+}
+
+fn tested(report: TestReport) -> TestView {
     let checks = report.checks.into_iter();
-    Ok(Json(TestView {
+    TestView {
         ok: report.ok,
         checks: checks.map(|c| CheckView { name: c.name, ok: c.ok, detail: c.detail, hint: c.hint }).collect(),
         server: report.server.map(|server| ServerView { product: server.product, version: server.version }),
         secret_id_expires_at: report.secret_id_expires.map(moment::of),
-    }))
+    }
 }
 
 /// Replaces the `SecretID`. A wrapped one is unwrapped at once; if that fails the old one stays.

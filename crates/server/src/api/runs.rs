@@ -35,8 +35,8 @@ pub(crate) async fn start(
     Id(id): Id,
     Body(body): Body<RunStart>,
 ) -> Result<(StatusCode, Json<RunView>), Problem> {
-    let RunStart { plan_id, acknowledge } = body;
-    let run = runs::start(&services, &caller, id, Start { plan_id, acknowledge }).await?;
+    let RunStart { plan_id, skip, acknowledge } = body;
+    let run = runs::start(&services, &caller, id, Start { plan_id, skip, acknowledge }).await?;
     Ok((StatusCode::ACCEPTED, Json(RunView::from(&run))))
 }
 
@@ -50,6 +50,17 @@ pub(crate) async fn list(
     Parameters(query): Parameters<PageQuery>,
 ) -> Result<Json<ListView<RunView>>, Problem> {
     Ok(listed(runs::list(&services, &caller, id, query.part()).await?, view::run))
+}
+
+/// Lists the runs of all connections, the newest first.
+#[utoipa::path(get, path = "/runs", tag = "sync", params(PageQuery),
+    responses((status = 200, body = ListView<RunView>)))]
+pub(crate) async fn recent(
+    State(services): State<Services>,
+    caller: Caller,
+    Parameters(query): Parameters<PageQuery>,
+) -> Result<Json<ListView<RunView>>, Problem> {
+    Ok(listed(runs::recent(&services, &caller, query.part()).await?, view::run))
 }
 
 /// Shows a run.

@@ -100,6 +100,7 @@ impl House {
             connection_revision: 1,
             identity,
             plan,
+            decisions: Vec::new(),
             change_number: 0,
             created,
             expires,

@@ -113,7 +113,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         let (record_id, expect) = planned_record(step)?;
         let (stamp, expires) = planned_version(step)?;
         let undecided = || StepError::Stale("only a person's decision accepts a difference".to_owned());
-        let by = self.decided.as_ref().map(|decided| decided.by.clone()).ok_or_else(undecided)?;
+        let by = self.decided_at(&step.path).map(|decided| decided.by.clone()).ok_or_else(undecided)?;
         let stored = self.session.local_fields(record_id, expect).await?;
         let remote = self.session.remote_fields(&step.path, &stamp).await?.fields;
         let (archived, revision, record_type) = (expect.next(), expect.next().next(), stored.record_type);

@@ -48,8 +48,8 @@ pub(crate) struct Apply<'a, J, R, K, P> {
     /// Whether the plan is older than this session. Each step then first compares both sides with the planned
     /// state.
     pub(crate) verify: bool,
-    /// The decision that the steps carry out, if they resolve a conflict.
-    pub(crate) decided: Option<Decided>,
+    /// The decisions that the steps carry out, if they resolve conflicts.
+    pub(crate) decided: Vec<Decided>,
     /// The bases that this run has moved once and will move again.
     pub(crate) moved: Moved,
 }
@@ -62,13 +62,13 @@ pub(crate) struct Moved(Mutex<BTreeMap<SecretPath, BaseEntry>>);
 /// The parts of a decision on a conflict that steps need.
 pub(crate) struct Decided {
     /// The path of the conflict.
-    pub(crate) path: SecretPath,
+    path: SecretPath,
     /// The closing of the conflict. It goes with the first outcome that is recorded at its path.
-    pub(crate) resolved: Mutex<Option<Resolved>>,
+    resolved: Mutex<Option<Resolved>>,
     /// The values that a person gave for fields of a merge.
-    pub(crate) given: BTreeMap<String, Value>,
+    given: BTreeMap<String, Value>,
     /// The person who decided.
-    pub(crate) by: String,
+    by: String,
 }
 
 impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
@@ -149,6 +149,11 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         Err(StepError::Stale("the secret was changed since the plan was made".to_owned()))
     }
 
+    /// Returns the decision on the conflict at a path, if there is one.
+    fn decided_at(&self, path: &SecretPath) -> Option<&Decided> {
+        self.decided.iter().find(|decided| decided.path == *path)
+    }
+
     /// Returns an outcome that changes nothing yet.
     fn outcome(&self, path: &SecretPath) -> Outcome {
         Outcome {
@@ -157,7 +162,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
             base: BaseChange::Keep,
             base_removed: None,
             audit: None,
-            resolves: self.decided.as_ref().and_then(|decided| decided.take(path)),
+            resolves: self.decided_at(path).and_then(Decided::take),
         }
     }
 
@@ -208,10 +213,12 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
 }
 
 impl Decided {
-    fn take(&self, path: &SecretPath) -> Option<Resolved> {
-        if *path != self.path {
-            return None;
-        }
+    /// Returns a decision that no step has carried out yet.
+    pub(crate) fn new(path: SecretPath, resolved: Resolved, given: BTreeMap<String, Value>, by: String) -> Self {
+        Self { path, resolved: Mutex::new(Some(resolved)), given, by }
+    }
+
+    fn take(&self) -> Option<Resolved> {
         self.resolved.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }

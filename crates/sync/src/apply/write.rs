@@ -79,7 +79,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         let (stamp, expires) = planned_version(step)?;
         let stored = self.session.local_fields(record_id, expect).await?;
         let remote = self.session.remote_fields(&step.path, &stamp).await?.fields;
-        let given = self.decided.as_ref().map(|decided| &decided.given);
+        let given = self.decided_at(&step.path).map(|decided| &decided.given);
         let fields = assemble(sides, &stored.fields, &remote, given);
         fields.check_change(&[&stored.fields, &remote]).map_err(StepError::Limits)?;
 

@@ -1,5 +1,6 @@
 //! Conflicts and the four ways to resolve them.
 
+mod alike;
 mod refused;
 
 use std::{collections::BTreeMap, time::Duration};

@@ -212,7 +212,8 @@ fn an_ignored_namespace_halts_plan_and_run_and_nobody_can_acknowledge_it() {
         let kinds: Vec<_> = run.halts.iter().map(|halt| halt.kind).collect();
         assert_eq!((run.state, kinds), (RunState::Halted, vec![HaltKind::NamespaceIgnored]));
     }
-    let ask = Ask { plan_id: Some(plan.id), acknowledge: HaltKind::ALL.iter().copied().collect() };
+    let acknowledge = HaltKind::ALL.iter().copied().collect();
+    let ask = Ask { plan_id: Some(plan.id), acknowledge, ..Ask::default() };
     assert_eq!(world.run_as(ask).expect("a run").state, RunState::Halted);
     assert_eq!(world.version("key-0"), 0, "nothing was written");
     world.kv.heal();

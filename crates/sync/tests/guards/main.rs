@@ -1,6 +1,7 @@
 //! Halts, acknowledgements and stored plans.
 
 mod copies;
+mod parts;
 
 use std::time::Duration;
 
@@ -46,7 +47,8 @@ fn plan(world: &World) -> StoredPlan {
 }
 
 fn apply(world: &World, plan: &StoredPlan, acknowledge: &[HaltKind]) -> Result<Run, EngineError> {
-    world.run_as(Ask { plan_id: Some(plan.id), acknowledge: acknowledge.iter().copied().collect() })
+    let acknowledge = acknowledge.iter().copied().collect();
+    world.run_as(Ask { plan_id: Some(plan.id), acknowledge, ..Ask::default() })
 }
 
 fn actions(plan: &Plan) -> Vec<(&str, &str)> {

@@ -74,6 +74,8 @@ const EXPECTED: &[&str] = &[
     "event old news",
     "event pause",
     "event plan-only after a restore",
+    "event run for some paths",
+    "event run with steps left out",
     "fault answer lost",
     "fault denied",
     "fault invalid",

@@ -9,9 +9,9 @@ use vaultterm_reconcile::{
 };
 use vaultterm_sealing::{DigestKey, SecretFields, SecretText};
 use vaultterm_sync::{
-    CollectionId, Committed, ConflictId, Connection, ConnectionId, ConnectionSecrets, Credential, Journal,
-    JournalError, Lease, OtherConflicts, Outcome, PlanId, RemoteIdentity, Run, RunId, RunState, StoredConflict,
-    StoredFields, StoredPlan, Trigger,
+    CollectionId, Committed, ConflictId, ConflictStatus, Connection, ConnectionId, ConnectionSecrets, Credential,
+    Journal, JournalError, Lease, OtherConflicts, Outcome, PlanId, RemoteIdentity, Run, RunId, RunState,
+    StoredConflict, StoredFields, StoredPlan, Trigger,
 };
 
 use super::{LeaseRow, MemoryJournal, State, StoredCredential, commit::Scope};
@@ -258,6 +258,16 @@ impl Journal for MemoryJournal {
         others: &OtherConflicts,
     ) -> Result<u64, JournalError> {
         self.fenced(lease, |state, scope| state.record_conflicts(scope, found, others)).await
+    }
+
+    async fn open_conflicts(&self, id: ConnectionId) -> Result<Vec<StoredConflict>, JournalError> {
+        self.transaction(|state, _| {
+            let open = |row: &&StoredConflict| row.connection_id == id && row.status == ConflictStatus::Open;
+            let mut rows: Vec<_> = state.conflicts.iter().filter(open).cloned().collect();
+            rows.sort_by(|one, other| one.conflict.path.cmp(&other.conflict.path));
+            Ok(rows)
+        })
+        .await
     }
 
     async fn conflict(&self, id: ConflictId) -> Result<Option<StoredConflict>, JournalError> {

@@ -25,7 +25,7 @@ use vaultterm_reconcile::{
 use vaultterm_sealing::SecretFields;
 use vaultterm_sync::{
     BaseChange, CollectionId, Committed, ConflictId, ConnectionId, Journal, JournalError, Lease, LocalChange, Outcome,
-    Run, RunId, RunState, SyncedAudit, Trigger,
+    Run, RunId, RunPart, RunState, SyncedAudit, Trigger,
 };
 
 use crate::{
@@ -203,6 +203,7 @@ fn run<D: Desk>(desk: &D, id: RunId, trigger: Trigger) -> Run {
         started: UnixNanos(1_767_225_600_000_000_000),
         finished: None,
         requests: 0,
+        part: RunPart::default(),
     }
 }
 

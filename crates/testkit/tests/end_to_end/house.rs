@@ -2,7 +2,7 @@
 //! Vault side.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -295,6 +295,7 @@ impl House {
         let request = RunRequest {
             run_id: RunId(Uuid::now_v7()),
             plan_id,
+            skip: BTreeSet::new(),
             acknowledge: acknowledge.iter().copied().collect(),
             trigger: Trigger::Manual,
             actor: actor(),

@@ -1,6 +1,7 @@
 //! `vaultterm conflict …`.
 
 mod accepted;
+mod alike;
 
 use std::{collections::BTreeMap, path::PathBuf, str::FromStr};
 
@@ -19,6 +20,7 @@ use crate::{
     field_ref::plain,
     input,
     input_file::InputFile,
+    lookup::ConflictRef,
     shell,
     table::{MASK, Table, moment},
 };
@@ -36,8 +38,8 @@ pub(crate) enum Command {
     },
     /// Show base, local and remote beside one another, values masked
     Show {
-        /// Id of the conflict
-        id: Uuid,
+        /// Id of the conflict, or CONNECTION:PATH
+        conflict: ConflictRef,
         /// Show values, which the audit log records
         #[arg(long)]
         reveal: bool,
@@ -61,8 +63,11 @@ pub(crate) enum Command {
 #[derive(clap::Args, Debug)]
 #[command(group = ArgGroup::new("decision").required(true).args(["keep_local", "keep_remote", "keep_both", "fields"]))]
 pub(crate) struct ResolveArgs {
-    /// Id of the conflict
-    id: Uuid,
+    /// Id of the conflict, or CONNECTION:PATH
+    conflict: ConflictRef,
+    /// Decide every open conflict of the same connection and kind like this one: makes a plan to look at first
+    #[arg(long, conflicts_with_all = ["keep_both", "fields"])]
+    all_like: bool,
     /// The record wins; in a pull, both sides stay as they are and differ
     #[arg(long)]
     keep_local: bool,
@@ -125,7 +130,7 @@ pub(crate) async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
     let client = app.client()?;
     match command {
         Command::Ls { connection, status } => list(&client, app, connection.as_deref(), &status).await,
-        Command::Show { id, reveal } => show(&client, app, id, reveal).await,
+        Command::Show { conflict, reveal } => show(&client, app, client.conflict(&conflict).await?, reveal).await,
         Command::Resolve(args) => resolve(&client, app, args).await,
         Command::Accepted { connection } => accepted::list(&client, app, &connection).await,
         Command::Reopen { connection, path } => accepted::reopen(&client, app, &connection, &path).await,
@@ -186,7 +191,10 @@ async fn show(client: &Client, app: &App, id: Uuid, reveal: bool) -> Result<Exit
 }
 
 async fn resolve(client: &Client, app: &App, args: ResolveArgs) -> Result<Exit, Failure> {
-    let path = format!("/conflicts/{}", args.id);
+    let path = format!("/conflicts/{}", client.conflict(&args.conflict).await?);
+    if args.all_like {
+        return alike::plan(client, app, &path, args.keep_remote, args.reason).await;
+    }
     let shown: ConflictView = client.get::<ConflictView>(&path).await?.data;
     let resolution = match (args.keep_local, args.keep_remote, args.keep_both) {
         (true, ..) => ResolutionName::KeepLocal,

@@ -105,6 +105,7 @@ const ROWS: &[(&str, &str, Need, Option<&str>, &str)] = &[
     ("GET", "/connections", Token, Some("sync:plan"), ""),
     // The body names the collection, so this route is requested below with a body for each caller.
     ("POST", "/connections", ADMIN, Some("connections:write"), "connection"),
+    ("POST", "/connections/reach", ADMIN, Some("connections:write"), "reach"),
     ("GET", "/connections/{id}", VIEWER, Some("records:read"), ""),
     ("PATCH", "/connections/{id}", ADMIN, Some("connections:write"), r#"{"name":"other"}"#),
     ("DELETE", "/connections/{id}", ADMIN, Some("connections:write"), ""),
@@ -121,14 +122,17 @@ const ROWS: &[(&str, &str, Need, Option<&str>, &str)] = &[
     ("POST", "/connections/policy", Token, None, r#"{"mount":"kv","mode":"pull"}"#),
     ("POST", "/connections/{id}/plans", EDITOR, Some("sync:plan"), ""),
     ("GET", "/plans/{id}", VIEWER, Some("sync:plan"), ""),
+    ("POST", "/plans/{id}/discard", EDITOR, Some("sync:plan"), ""),
     ("GET", "/connections/{id}/runs", VIEWER, Some("sync:run"), ""),
     ("POST", "/connections/{id}/runs", EDITOR, Some("sync:run"), r#"{"acknowledge":["none"]}"#),
+    ("GET", "/runs", Token, Some("sync:run"), ""),
     ("GET", "/runs/{id}", VIEWER, Some("sync:plan"), ""),
     ("POST", "/runs/{id}/cancel", EDITOR, Some("sync:run"), ""),
     ("GET", "/runs/{id}/events", VIEWER, Some("sync:run"), ""),
     ("GET", "/conflicts", Token, Some("conflicts:resolve"), ""),
     ("GET", "/conflicts/{id}", VIEWER, Some("records:read"), ""),
     ("POST", "/conflicts/{id}/reveal", VIEWER, Some("records:reveal"), ""),
+    ("POST", "/conflicts/{id}/plans", EDITOR, Some("conflicts:resolve"), r#"{"resolution":"none"}"#),
     ("POST", "/conflicts/{id}/resolve", EDITOR, Some("conflicts:resolve"), r#"{"resolution":"none"}"#),
     ("GET", "/audit/events", Admin, Some("audit:read"), ""),
     ("GET", "/audit/events/{seq}", Admin, Some("audit:read"), ""),
@@ -178,6 +182,7 @@ async fn ask(guest: &Guest, ids: &Ids, row: &(&str, &str, Need, Option<&str>, &s
             "name": "x", "collection_id": ids["collections"], "address": "nowhere", "mount": "kv", "mode": "pull",
             "auth": {"role_id": "x", "secret_id": "x"},
         })),
+        "reach" => Some(json!({"collection_id": ids["collections"], "address": "nowhere"})),
         text => Some(serde_json::from_str(text).expect("JSON")),
     };
     let method = Method::from_bytes(method.as_bytes()).expect("a method");

@@ -152,3 +152,43 @@ async fn a_first_sync_never_overwrites_a_secret_that_was_there() {
     assert_eq!(town.value("one").await, Some(json!({"v": "remote"})));
     assert_eq!(town.version("same").await, 1);
 }
+
+#[tokio::test]
+async fn one_answer_for_all_conflicts_of_a_kind_is_a_plan_to_look_at_first() {
+    let town = Town::new("bidirectional").await;
+    for path in ["a", "b", "c"] {
+        town.house.record(&town.collection, path, json!({"x": "here"})).await;
+        town.put(path, json!({"x": "there"})).await;
+    }
+    town.run().await;
+    let place = format!("{}:a", town.connection);
+    let shown = town.house.cli(&["conflict", "show", &place, "--format", "json"]);
+    assert!(shown.status.success(), "{}", String::from_utf8_lossy(&shown.stderr));
+    let made = town.house.cli(&["conflict", "resolve", &place, "--all-like", "--keep-remote", "--format", "json"]);
+    let plan: Value = serde_json::from_slice(&made.stdout).expect("JSON");
+    assert_eq!(
+        (plan["steps"].as_array().map(Vec::len), plan["decisions"].as_array().map(Vec::len)),
+        (Some(3), Some(3))
+    );
+    assert_eq!(town.house.values(&town.collection).await["a"], json!({"x": "here"}), "a plan decides nothing");
+    let id = plan["id"].as_str().expect("an id");
+    let only_runs = json!({"name": "runs", "scopes": ["sync:run"]});
+    let token = town.house.owner.post("/tokens", only_runs).await.expect(201).body;
+    let runner = town.house.owner.with_token(token["token"].as_str().expect("a token"));
+    let runs = format!("/connections/{}/runs", town.connection);
+    runner.post(&runs, json!({"plan_id": id})).await.problem(403, "forbidden");
+    assert!(town.house.cli(&["sync", "apply", id, "--skip", "c"]).status.success());
+    let values = town.house.values(&town.collection).await;
+    assert_eq!(
+        (&values["a"], &values["b"], &values["c"]),
+        (&json!({"x": "there"}), &json!({"x": "there"}), &json!({"x": "here"}))
+    );
+    let left = town.house.owner.items("/conflicts?status=open").await;
+    assert_eq!((left.len(), &left[0]["path"]), (1, &json!("c")));
+    let decided = town.house.owner.items("/audit/events?action=HCV_CONFLICT_RESOLVED").await;
+    assert_eq!(decided.len(), 2);
+    let place = format!("{}:b", town.connection);
+    assert_eq!(town.house.cli(&["conflict", "show", &place]).status.code(), Some(2), "it is decided");
+    let name = town.standing().await["name"].as_str().expect("a name").to_owned();
+    assert!(town.house.cli(&["sync", "show", &name]).status.success(), "the newest run");
+}

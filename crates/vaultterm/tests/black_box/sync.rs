@@ -253,3 +253,45 @@ async fn the_command_line_plans_runs_and_tells_by_its_exit_code() {
     assert_eq!(code(&["connection", "pause", "prod"]), Some(0));
     assert_eq!(code(&["sync", "run", "prod"]), Some(2), "paused");
 }
+
+#[tokio::test]
+async fn a_plan_is_applied_without_the_paths_that_a_person_leaves_out() {
+    let town = Town::new("bidirectional").await;
+    for path in ["a", "b", "c"] {
+        town.house.record(&town.collection, path, json!({"x": path})).await;
+    }
+    let plan = town.plan().await["id"].as_str().expect("an id").to_owned();
+    let refused = town.house.cli(&["sync", "apply", &plan, "--skip", "d"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("the plan does nothing at `d`"));
+    let runs = format!("/connections/{}/runs", town.connection);
+    town.house.owner.post(&runs, json!({"skip": ["a"]})).await.problem(422, "invalid");
+    let applied = town.house.cli(&["sync", "apply", &plan, "--skip", "b", "--format", "json"]);
+    let run: Value = serde_json::from_slice(&applied.stdout).expect("JSON");
+    did(&run, "succeeded", &[("created_remote", 2), ("skipped", 1)]);
+    assert_eq!(run["left_out"], json!(["b"]));
+    assert_eq!((town.value("a").await.is_some(), town.value("b").await), (true, None));
+    assert_eq!(town.standing().await["state"], "partial");
+    let started = town.house.owner.items("/audit/events?action=HCV_SYNC_STARTED").await;
+    assert_eq!(started.last().expect("one")["detail"]["left_out"], r#"["b"]"#);
+}
+
+#[tokio::test]
+async fn a_plan_for_one_path_leaves_the_rest_alone_and_a_discarded_plan_is_not_applied() {
+    let town = Town::new("bidirectional").await;
+    for path in ["a", "b"] {
+        town.house.record(&town.collection, path, json!({"x": path})).await;
+    }
+    let made = town.house.cli(&["sync", "plan", &town.connection, "--path", "b", "--format", "json"]);
+    let plan: Value = serde_json::from_slice(&made.stdout).expect("JSON");
+    assert_eq!((plan["steps"].as_array().map(Vec::len), &plan["steps"][0]["path"]), (Some(1), &json!("b")));
+    assert_eq!(plan["restricted"]["elsewhere"]["created_remote"], 1);
+    let id = plan["id"].as_str().expect("an id");
+    assert!(town.house.cli(&["sync", "apply", id]).status.success());
+    assert_eq!((town.value("a").await, town.value("b").await.is_some()), (None, true));
+    assert_eq!(town.standing().await["state"], "new", "nobody has looked at a whole plan yet");
+    let whole = town.plan().await["id"].as_str().expect("an id").to_owned();
+    assert!(town.house.cli(&["sync", "discard", &whole]).status.success());
+    assert_eq!(town.house.cli(&["sync", "apply", &whole]).status.code(), Some(2));
+    assert_eq!(town.value("a").await, None);
+}

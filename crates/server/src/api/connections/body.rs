@@ -1,7 +1,8 @@
 //! What creates or changes a connection. `operations` checks it.
 
+use uuid::Uuid;
 use vaultterm_contract::{
-    AuthBody, AuthPatch, ConnectionCreate, ConnectionPatch, CredentialBody, OptionsBody, TlsBody,
+    AuthBody, AuthPatch, ConnectionCreate, ConnectionPatch, CredentialBody, OptionsBody, ReachBody, TlsBody,
 };
 use vaultterm_operations::connections::{Wanted, WantedAuth, WantedCredential, WantedOptions, WantedTls};
 
@@ -45,6 +46,13 @@ pub(super) fn created(body: ConnectionCreate) -> (Wanted, WantedCredential) {
         options: body.options.map(options),
     };
     (wanted, WantedCredential { secret_id, wrapping_token })
+}
+
+/// Takes the body apart: the collection, and where its server would be.
+pub(super) fn reached(body: ReachBody) -> (Uuid, Wanted) {
+    let ReachBody { collection_id, address, namespace, tls: of_tls } = body;
+    let (address, namespace, tls) = (Some(address), Some(namespace), of_tls.map(tls));
+    (collection_id, Wanted { address, namespace, tls, ..Wanted::default() })
 }
 
 pub(super) fn changed(body: ConnectionPatch) -> Wanted {

@@ -4,6 +4,7 @@ mod credential;
 mod facts;
 mod ignore;
 mod policy;
+mod reach;
 mod settings;
 pub(crate) mod test;
 
@@ -24,6 +25,8 @@ use crate::{
 pub(crate) enum Command {
     /// Connect a collection to a place in Vault
     Create(Box<settings::CreateArgs>),
+    /// Ask a server for its health before there is a connection to it; logs in nowhere and stores nothing
+    Reach(reach::Args),
     /// List connections
     Ls,
     /// Show a connection
@@ -93,6 +96,7 @@ pub(crate) enum Command {
 pub(crate) async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
     match command {
         Command::Create(args) => settings::create(*args, app).await,
+        Command::Reach(args) => reach::run(args, app).await,
         Command::Ls => list(app).await,
         Command::Show { connection } => {
             let found = app.client()?.connection(&connection).await?;

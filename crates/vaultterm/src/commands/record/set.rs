@@ -120,11 +120,11 @@ pub(super) async fn save(
     change: impl FnOnce(Option<&RecordView>) -> Change,
 ) -> Result<Reply<RecordView>, Failure> {
     let (collection, path, existing) = match reference {
-        RecordRef::Id(_) => (None, "", Some(client.record(reference).await?.data)),
+        RecordRef::Id(_) => (None, String::new(), Some(client.record(reference).await?.data)),
         RecordRef::Place { collection, path } => {
-            let found = client.collection(collection).await?.data;
-            let existing = client.record_at(found.id, path, LiveOrTrashed::Live).await?.map(|reply| reply.data);
-            (Some(found.id), path.as_str(), existing)
+            let (id, path) = client.place(collection, path).await?;
+            let existing = client.record_at(id, &path, LiveOrTrashed::Live).await?.map(|reply| reply.data);
+            (Some(id), path, existing)
         }
     };
     let change = change(existing.as_ref());
@@ -145,7 +145,7 @@ pub(super) async fn save(
         (None, Some(id), None | Some(0)) => {
             let record_type = record_type.unwrap_or(RecordType::KeyValue.as_str());
             let Change { fields, tags, inject_only, .. } = &change;
-            let body = NewRecord { path, r#type: record_type, fields, tags, inject_only: *inject_only };
+            let body = NewRecord { path: &path, r#type: record_type, fields, tags, inject_only: *inject_only };
             client.post(&format!("/collections/{id}/records"), &body, Patience::Usual).await
         }
         (None, ..) => Err(Failure::server(format!("there is no record `{path}` to change"))

@@ -13,19 +13,21 @@ use crate::{
 /// Finds the live record at a path, or else the one in the trash.
 pub(super) async fn standing_or_trashed(client: &Client, reference: &RecordRef) -> Result<Reply<RecordView>, Failure> {
     let RecordRef::Place { collection, path } = reference else { return client.record(reference).await };
-    let found = client.collection(collection).await?.data;
+    let (id, path) = client.place(collection, path).await?;
     for standing in [LiveOrTrashed::Live, LiveOrTrashed::Trashed] {
-        if let Some(record) = client.record_at(found.id, path, standing).await? {
+        if let Some(record) = client.record_at(id, &path, standing).await? {
             return Ok(record);
         }
     }
-    Err(no_record(collection, path))
+    Err(no_record(collection, &path))
 }
 
 /// Returns the name of a record for a suggested command.
 pub(super) fn name_of(reference: &RecordRef, record: &RecordView) -> String {
     match reference {
         RecordRef::Id(id) => id.to_string(),
+        // The place names a connection, and the record's path is not the rest of it.
+        RecordRef::Place { collection, .. } if collection.contains(':') => record.id.to_string(),
         RecordRef::Place { collection, .. } => shell::word(&format!("{collection}/{}", record.path)).into_owned(),
     }
 }

@@ -1,11 +1,11 @@
 //! `vaultterm sync …`.
 
 mod follow;
-mod picture;
+pub(crate) mod picture;
 
 use clap::Subcommand;
 use serde_json::json;
-use vaultterm_contract::{ConnectionView, HaltView, PlanView, RunView};
+use vaultterm_contract::{ConnectionView, HaltView, PlanBody, PlanView, RunStart, RunView};
 use vaultterm_reconcile::HaltKind;
 use vaultterm_sync::RunState;
 
@@ -23,6 +23,9 @@ pub(crate) enum Command {
     Plan {
         /// Name or id of the connection
         connection: String,
+        /// Only this path; repeat for several. Both sides are looked at as a whole all the same
+        #[arg(long, value_name = "PATH")]
+        path: Vec<String>,
         /// Exit with 5 if the plan has a halt, else with 3 if it has changes, else with 4 if it has conflicts
         #[arg(long)]
         detailed_exitcode: bool,
@@ -31,8 +34,16 @@ pub(crate) enum Command {
     Apply {
         /// Id of the plan
         plan: uuid::Uuid,
+        /// A path of the plan to leave out of this run; repeat for several. The next run plans it again
+        #[arg(long, value_name = "PATH")]
+        skip: Vec<String>,
         #[command(flatten)]
         how: RunArgs,
+    },
+    /// Discard a stored plan, so that nobody applies it any more
+    Discard {
+        /// Id of the plan
+        plan: uuid::Uuid,
     },
     /// Plan and carry out, and follow to the end
     Run {
@@ -46,18 +57,18 @@ pub(crate) enum Command {
         /// Only this connection, by name or id
         connection: Option<String>,
     },
-    /// List the runs of a connection, newest first
+    /// List the runs of a connection, or of all, newest first
     Runs {
         /// Name or id of the connection
-        connection: String,
+        connection: Option<String>,
         /// How many at most
         #[arg(long, default_value_t = 20)]
         limit: usize,
     },
     /// Show a run, or a stored plan
     Show {
-        /// Id of the run or plan
-        id: uuid::Uuid,
+        /// Id of the run or plan, or name of a connection for its newest run
+        run: String,
     },
     /// Ask a run to stop; what it did stays
     Cancel {
@@ -80,27 +91,32 @@ pub(crate) struct RunArgs {
 pub(crate) async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
     let client = app.client()?;
     match command {
-        Command::Plan { connection, detailed_exitcode } => plan(&client, app, &connection, detailed_exitcode).await,
-        Command::Apply { plan, how } => {
+        Command::Plan { connection, path, detailed_exitcode } => {
+            plan(&client, app, &connection, path, detailed_exitcode).await
+        }
+        Command::Apply { plan, skip, how } => {
             let stored: Reply<PlanView> = client.get(&format!("/plans/{plan}")).await?;
             let connection_id = stored.data.connection_id;
-            start(&client, app, connection_id, &connection_id.to_string(), Some(plan), &how).await
+            let asked = RunStart { plan_id: Some(plan), skip, acknowledge: how.acknowledge };
+            start(&client, app, (connection_id, &connection_id.to_string()), &asked, how.no_wait).await
         }
+        Command::Discard { plan } => discard(&client, app, plan).await,
         Command::Run { connection, how } => {
             let found = client.connection(&connection).await?.data;
-            start(&client, app, found.id, &found.name, None, &how).await
+            let asked = RunStart { acknowledge: how.acknowledge, ..RunStart::default() };
+            start(&client, app, (found.id, &found.name), &asked, how.no_wait).await
         }
         Command::Status { connection } => status(&client, app, connection.as_deref()).await,
-        Command::Runs { connection, limit } => runs(&client, app, &connection, limit).await,
-        Command::Show { id } => show(&client, app, id).await,
+        Command::Runs { connection, limit } => runs(&client, app, connection.as_deref(), limit).await,
+        Command::Show { run } => show(&client, app, client.run(&run).await?).await,
         Command::Cancel { run } => cancel(&client, app, &run).await,
     }
 }
 
-async fn plan(client: &Client, app: &App, name: &str, detailed: bool) -> Result<Exit, Failure> {
+async fn plan(client: &Client, app: &App, name: &str, paths: Vec<String>, detailed: bool) -> Result<Exit, Failure> {
     let connection = client.connection(name).await?.data;
     let path = format!("/connections/{}/plans", connection.id);
-    let plan: Reply<PlanView> = client.post(&path, &json!({}), Patience::Vault).await?;
+    let plan: Reply<PlanView> = client.post(&path, &json!(PlanBody { paths }), Patience::Vault).await?;
     app.console.answer_text(&plan.json, || picture::plan(&app.console, &plan.data))?;
     let PlanView { id, steps, conflicts, halts, .. } = &plan.data;
     if !steps.is_empty() {
@@ -129,21 +145,13 @@ fn exit_of_plan(plan: &PlanView) -> Exit {
 async fn start(
     client: &Client,
     app: &App,
-    connection_id: uuid::Uuid,
-    name: &str,
-    plan_id: Option<uuid::Uuid>,
-    how: &RunArgs,
+    (connection_id, name): (uuid::Uuid, &str),
+    asked: &RunStart,
+    no_wait: bool,
 ) -> Result<Exit, Failure> {
-    let mut body = json!({});
-    if let Some(plan_id) = plan_id {
-        body["plan_id"] = json!(plan_id);
-    }
-    if !how.acknowledge.is_empty() {
-        body["acknowledge"] = json!(how.acknowledge);
-    }
     let path = format!("/connections/{connection_id}/runs");
-    let run: Reply<RunView> = client.post(&path, &body, Patience::Usual).await?;
-    if how.no_wait {
+    let run: Reply<RunView> = client.post(&path, &json!(asked), Patience::Usual).await?;
+    if no_wait {
         app.console.answer_text(&run.json, || format!("{}\n", run.data.id))?;
         app.console.next(&format!("vaultterm sync show {}", run.data.id));
         return Ok(Exit::Done);
@@ -202,6 +210,13 @@ fn acknowledging(halts: &[HaltView]) -> String {
     acceptable.map(|halt| format!(" --acknowledge {}", halt.kind)).collect()
 }
 
+async fn discard(client: &Client, app: &App, id: uuid::Uuid) -> Result<Exit, Failure> {
+    let plan: Reply<PlanView> = client.post(&format!("/plans/{id}/discard"), &json!({}), Patience::Usual).await?;
+    app.console.answer_text(&plan.json, || format!("Discarded: nobody can apply the plan {id} any more\n"))?;
+    app.console.next(&format!("vaultterm sync plan {}", plan.data.connection_id));
+    Ok(Exit::Done)
+}
+
 async fn status(client: &Client, app: &App, name: Option<&str>) -> Result<Exit, Failure> {
     if let Some(name) = name {
         let found = client.connection(name).await?;
@@ -228,9 +243,11 @@ fn status_table(connections: &[ConnectionView]) -> Table {
     })
 }
 
-async fn runs(client: &Client, app: &App, name: &str, limit: usize) -> Result<Exit, Failure> {
-    let connection = client.connection(name).await?.data;
-    let path = format!("/connections/{}/runs", connection.id);
+async fn runs(client: &Client, app: &App, name: Option<&str>, limit: usize) -> Result<Exit, Failure> {
+    let path = match name {
+        Some(name) => format!("/connections/{}/runs", client.connection(name).await?.data.id),
+        None => "/runs".to_owned(),
+    };
     let list: Reply<Vec<RunView>> = client.list(&path, &Query::default(), Some(limit)).await?;
     app.console.answer(&list.json, || {
         let table = Table::new(&["STARTED", "STATE", "TRIGGER", "DONE", "REQUESTS", "ID"], "no runs");
@@ -310,6 +327,8 @@ mod tests {
             started_at: String::new(),
             finished_at: None,
             requests: 0,
+            left_out: Vec::new(),
+            only: Vec::new(),
         }
     }
 
@@ -355,6 +374,8 @@ mod tests {
             warnings: Vec::new(),
             created_at: String::new(),
             expires_at: String::new(),
+            restricted: None,
+            decisions: Vec::new(),
         };
         assert_eq!(exit_of_plan(&plan(&[HaltKind::MassDeletion], 3, 1)), Exit::Halted);
         assert_eq!(exit_of_plan(&plan(&[HaltKind::License], 0, 0)), Exit::Halted);

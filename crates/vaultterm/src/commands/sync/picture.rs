@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use vaultterm_contract::{AcceptedView, CountsView, HaltView, PlanView, ProblemView, RunView, SkipView, StepView};
+use vaultterm_contract::{
+    AcceptedView, CountsView, HaltView, PlanView, ProblemView, RestrictedView, RunView, SkipView, StepView,
+};
 use vaultterm_reconcile::{ActionName, Change, HaltKind, SkipKind};
 use vaultterm_sync::RunState;
 
@@ -36,7 +38,7 @@ const fn part(action: ActionName) -> &'static str {
 const NOTHING_TO_DO: &str = "nothing to do";
 
 /// Returns the text of a plan.
-pub(super) fn plan(console: &Console, plan: &PlanView) -> String {
+pub(crate) fn plan(console: &Console, plan: &PlanView) -> String {
     let mut out = format!("Plan {} (may be applied until {})\n", plan.id, moment(&plan.expires_at));
     for title in PARTS {
         let mut steps = plan.steps.iter().filter(|step| part(step.action) == title).peekable();
@@ -56,6 +58,13 @@ pub(super) fn plan(console: &Console, plan: &PlanView) -> String {
     let accepted = accepted.iter().map(|(one, words)| (one.path.as_str(), words.as_str()));
     section(console, &mut out, "Different on the two sides", "=", Ink::Dim, accepted);
     halts(console, &mut out, &plan.halts);
+    if let Some(decision) = plan.decisions.first() {
+        let (count, how) = (plan.decisions.len(), decision.resolution);
+        let _ = writeln!(out, "\nDecides {count} conflict{} with {how}", if count == 1 { "" } else { "s" });
+    }
+    if let Some(restricted) = &plan.restricted {
+        beside(console, &mut out, restricted);
+    }
     for warning in &plan.warnings {
         let _ = writeln!(out, "\n{} {}", console.ink(Ink::Yellow, "Warning:"), printable(warning));
     }
@@ -65,12 +74,28 @@ pub(super) fn plan(console: &Console, plan: &PlanView) -> String {
     out
 }
 
+/// Tells what a plan for some paths does not contain.
+fn beside(console: &Console, out: &mut String, restricted: &RestrictedView) {
+    let paths: Vec<_> = restricted.paths.iter().map(|path| printable(path)).collect();
+    let elsewhere = counts(&restricted.elsewhere);
+    let elsewhere = elsewhere.as_deref().unwrap_or(NOTHING_TO_DO);
+    let _ = writeln!(
+        out,
+        "\n{}\n  Both sides were looked at as a whole. At other paths, which this plan leaves alone: {elsewhere}",
+        console.ink(Ink::Bold, &format!("Only for {}", paths.join(", "))),
+    );
+    for halt in &restricted.held_elsewhere {
+        let _ = writeln!(out, "  A run of the whole connection would halt: {}: {}", halt.kind, printable(&halt.detail));
+    }
+}
+
 /// Returns the reason why a path is left out, and the person who accepted it.
 fn left_alone(skip: &SkipView) -> String {
     match (&skip.accepted_by, skip.kind) {
+        (Some(name), SkipKind::Unticked) => format!("{}, by {name}", skip.reason),
         (Some(name), _) => format!("left out, accepted by {name}: {}", skip.reason),
         (None, SkipKind::NeverTakenOver) => format!("left out until somebody acts: {}", skip.reason),
-        (None, SkipKind::Passing | SkipKind::WouldEvict) => skip.reason.clone(),
+        (None, SkipKind::Passing | SkipKind::WouldEvict | SkipKind::Unticked) => skip.reason.clone(),
     }
 }
 
