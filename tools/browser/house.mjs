@@ -83,7 +83,8 @@ export async function connect(house, collection, { name = "prod", path = "team" 
   });
 }
 
-async function openBao(house) {
+/** Starts an OpenBao with a mount `kv` and AppRole. */
+export async function openBao(house) {
   const port = 20_000 + Math.floor(Math.random() * 20_000);
   const address = `http://127.0.0.1:${port}`;
   const binary = process.env.VAULTTERM_BAO ?? "bao";

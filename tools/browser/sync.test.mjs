@@ -36,7 +36,7 @@ test("a first plan is made, looked at and applied, and the run is followed to it
   await check(page);
   assert.ok((await page.textContent("main")).includes("VaultTerm → Vault"));
   assert.equal(await house.bao.get("team/apps/payroll").catch(() => null), null, "a plan writes nothing");
-  await page.click("text=/Apply \\d+ steps/");
+  await page.click("text=/Apply all \\d+/");
   await page.waitForURL("**/runs/*");
   await page.waitForSelector("text=What moved");
   await check(page);
@@ -47,6 +47,65 @@ test("a first plan is made, looked at and applied, and the run is followed to it
   await page.goto(`/records/${ids["databases/payments-primary"]}`);
   assert.ok((await page.textContent(".two-sided")).includes("kv/team/databases/payments-primary version 1"));
   await check(page);
+  await page.context().close();
+});
+
+test("a path is unticked, counted with and without script, and left out", async () => {
+  const path = "apps/payroll";
+  const change = async (name, fields) => {
+    const { revision } = await house.ana.call("GET", `/records/${ids[name]}`);
+    await house.ana.call("PATCH", `/records/${ids[name]}`, { fields }, { "if-match": `"${revision}"` });
+  };
+  await change(path, { password: `${MARKER}-payroll-2` });
+  await change("databases/payments-replica", { password: `${MARKER}-replica-2` });
+  const page = await window_(browser, house);
+  await logIn(page, OWNER, PASSWORD);
+  await page.goto(`/connections/${connection.id}`);
+  await page.click("text=Make a plan");
+  await page.waitForURL("**/plans/*");
+  await page.waitForSelector("text=Apply all 2");
+  await page.uncheck(`input[name=do][value='${path}']`);
+  await page.waitForSelector("text=Apply 1 of 2");
+  assert.ok((await page.textContent(".foot")).includes("1 write to Vault, 0 here, 0 deletions"));
+  assert.ok(page.url().includes("skip=apps/payroll"));
+  await page.reload();
+  assert.equal(await page.isChecked(`input[name=do][value='${path}']`), false, "the address holds the ticks");
+  await check(page);
+  const plain = await window_(browser, house, { javaScriptEnabled: false });
+  await logIn(plain, OWNER, PASSWORD);
+  await plain.goto(page.url().split("?")[0].replace(house.address, ""));
+  await plain.uncheck(`input[name=do][value='${path}']`);
+  await plain.click("text=Apply all 2");
+  await plain.waitForSelector("text=The ticks were changed after they were counted");
+  await plain.click("text=Apply 1 of 2");
+  await plain.waitForURL("**/runs/*");
+  for (let tries = 0; tries < 100 && !(await plain.textContent("main")).includes("What moved"); tries += 1) await plain.reload();
+  assert.ok((await plain.textContent("main")).includes("left out of this run, by ana@example.com"));
+  assert.equal((await house.bao.get(`team/${path}`)).password, `${MARKER}-payroll`, "it was left out");
+  assert.equal((await house.bao.get("team/databases/payments-replica")).password, `${MARKER}-replica-2`);
+  await plain.context().close();
+  await page.goto(`/records/${ids[path]}`);
+  await page.click("text=Plan just this path");
+  await page.waitForURL("**/plans/*");
+  assert.ok((await page.textContent("main")).includes(`A plan for ${path} only`));
+  await check(page);
+  await page.click("text=Apply all 1");
+  await page.waitForURL("**/runs/*");
+  await page.waitForSelector("text=What moved");
+  await check(page);
+  assert.equal((await house.bao.get(`team/${path}`)).password, `${MARKER}-payroll-2`);
+  await page.context().close();
+});
+
+test("a discarded plan can be looked at and not applied", async () => {
+  const page = await window_(browser, house);
+  await logIn(page, OWNER, PASSWORD);
+  const plan = await house.ana.call("POST", `/connections/${connection.id}/plans`, {});
+  await page.goto(`/plans/${plan.id}`);
+  await page.click("text=Discard");
+  await page.waitForURL(`**/connections/${connection.id}`);
+  await page.goto(`/plans/${plan.id}`);
+  assert.ok((await page.textContent("[role=status]")).includes("It can no longer be applied"));
   await page.context().close();
 });
 
@@ -102,6 +161,10 @@ test("a conflict is decided field by field, with its consequence before", async 
   await accessible(page);
   await page.check("input[name='take:DB_USER'][value=local]");
   await page.check("input[name='take:DB_PASSWORD'][value=remote]");
+  await page.waitForSelector(".consequence:has-text('DB_USER from VaultTerm; DB_PASSWORD from Vault')");
+  await page.check("input[name='take:DB_USER'][value=remote]");
+  await page.waitForSelector("text=Take Vault v2 into VaultTerm");
+  await page.check("input[name='take:DB_USER'][value=local]");
   await page.fill("#reason", "the new user, the new password");
   await page.click("text=See what happens");
   await page.waitForSelector("text=Write the merge over Vault v2");
@@ -131,6 +194,7 @@ test("a side that moved meanwhile is said, and the choices are kept", async () =
   await page.click("text=Take Vault v2 into VaultTerm");
   await page.waitForSelector("text=your choices are kept");
   assert.ok(await page.isChecked("input[name='take:key'][value=remote]"));
+  assert.ok((await page.textContent(".columns .head:last-of-type, .columns .head:nth-child(4)")).includes("changed since you looked"));
   await check(page);
   await page.click("text=See what happens");
   await page.click("text=Take Vault v3 into VaultTerm");
@@ -148,7 +212,7 @@ test("a halt is shown in the plan and has to be accepted", async () => {
   await page.click("text=Make a plan");
   await page.waitForSelector("text=I looked into it, and it is meant");
   await check(page);
-  await page.click("text=/Apply \\d+ step/");
+  await page.click("text=/Apply all \\d+/");
   await page.waitForURL("**/runs/*");
   await page.waitForSelector("text=halted: nothing was written");
   await check(page);

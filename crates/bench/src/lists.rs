@@ -122,6 +122,7 @@ async fn fill(installation: &Installation, records: usize) -> Result<()> {
         started: UnixNanos(0),
         finished: None,
         requests: 0,
+        part: vaultterm_sync::RunPart::default(),
     };
     store.begin_run(lease, &run).await?;
     let mut made = 0;

@@ -95,7 +95,9 @@ mod tests {
     use vaultterm_ledger::AuditAction;
     use vaultterm_reconcile::{Halt, HaltKind, Mode, SecretPath, UnixNanos};
     use vaultterm_sealing::SecretText;
-    use vaultterm_sync::{Credential, FaultClass, Journal as _, ProblemClass, Run, RunPart, RunProblem, RunState, Trigger};
+    use vaultterm_sync::{
+        Credential, FaultClass, Journal as _, ProblemClass, Run, RunPart, RunProblem, RunState, Trigger,
+    };
 
     use super::Scheduled;
     use crate::{

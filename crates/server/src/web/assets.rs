@@ -28,13 +28,14 @@ macro_rules! files {
 }
 
 /// Every file: its name, its media type, its content.
-const FILES: [(&str, &str, &str); 14] = files![
+const FILES: [(&str, &str, &str); 16] = files![
     CSS "app.css",
     SVG "icons.svg",
     SVG "mark.svg",
     JS "again.js",
     JS "ask.js",
     JS "banner.js",
+    JS "choices.js",
     JS "focus.js",
     JS "keys.js",
     JS "live.js",
@@ -42,6 +43,7 @@ const FILES: [(&str, &str, &str); 14] = files![
     JS "page.js",
     JS "secret.js",
     JS "setup.js",
+    JS "ticks.js",
     JS "unsaved.js",
 ];
 

@@ -157,7 +157,7 @@ impl Frame {
         let (conflicts, stopped, running) = (self.open_conflicts, self.stopped, self.running);
         add(conflicts, counted(conflicts, "conflict", "conflicts"), "git-compare", "/conflicts", true);
         add(stopped, format!("{stopped} stopped"), "ban", "/", true);
-        add(running, counted(running, "run", "runs"), "refresh-cw", "/", false);
+        add(running, counted(running, "run", "runs"), "refresh-cw", "/runs", false);
         waits
     }
 }

@@ -10,6 +10,7 @@
 pub(crate) mod assets;
 mod audit;
 mod conflicts;
+mod connect;
 mod cookie;
 mod device;
 mod form;
@@ -51,7 +52,7 @@ use crate::state::ServerState;
 /// Puts the pages together.
 pub(crate) fn router(app: &ServerState) -> Router<ServerState> {
     let places = || {
-        let records = records::router().merge(sync::router()).merge(conflicts::router());
+        let records = records::router().merge(sync::router()).merge(connect::router()).merge(conflicts::router());
         records.merge(audit::router()).merge(house::router()).merge(me::router()).merge(people::router())
     };
     let pages = places()

@@ -1,6 +1,6 @@
 //! Every page, rendered with samples: what is typed by people never becomes mark-up, and rules that hold on all pages.
 
-use super::{audit, conflicts, house, login, me, people, prove, records, refused, second, setup, sync};
+use super::{audit, conflicts, connect, house, login, me, people, prove, records, refused, second, setup, sync};
 
 fn all() -> Vec<(&'static str, String)> {
     let refused = askama::Template::render(&refused::RefusedPage {
@@ -17,6 +17,7 @@ fn all() -> Vec<(&'static str, String)> {
         people::samples::pages(),
         records::samples::pages(),
         sync::samples::pages(),
+        connect::samples::pages(),
         conflicts::samples::pages(),
         audit::samples::pages(),
         house::samples::pages(),

@@ -1,5 +1,7 @@
 //! `/conflicts`: every open conflict of the person's collections.
 
+use std::collections::BTreeMap;
+
 use askama::Template;
 use axum::{
     extract::{Query, State},
@@ -18,7 +20,7 @@ use crate::{
         link::Query as Address,
         page::show,
         parts,
-        refused::Refused,
+        refused::{Refused, sentence},
         sync::words::conflict as kind_words,
         visitor::Visitor,
         words::{Moment, counted},
@@ -36,11 +38,17 @@ pub(crate) struct Asked {
 #[derive(Debug)]
 pub(crate) struct Row {
     id: Uuid,
-    connection: String,
     path: String,
-    kind: &'static str,
     fields: String,
     since: Moment,
+}
+
+/// Conflicts of one connection and kind, which one answer may decide.
+#[derive(Debug)]
+pub(crate) struct Group {
+    connection: String,
+    kind: String,
+    rows: Vec<Row>,
 }
 
 /// The page.
@@ -49,7 +57,7 @@ pub(crate) struct Row {
 pub(crate) struct ListPage {
     frame: Frame,
     title: String,
-    rows: Vec<Row>,
+    groups: Vec<Group>,
     next: Option<String>,
 }
 
@@ -65,18 +73,21 @@ pub(crate) async fn list(
     let found = conflicts::list(&app, &visitor.caller, connection, open, part).await?;
     let connections = outline::connections(&app, &visitor.caller).await?;
     let now_us = app.now_us();
+    let name = |stored: &StoredConflict| {
+        let found = connections.iter().find(|known| known.connection.id == stored.connection_id);
+        found.map_or_else(String::new, |found| found.connection.name.clone())
+    };
     let row = |stored: &StoredConflict| Row {
         id: stored.id.0,
-        connection: connections
-            .iter()
-            .find(|known| known.connection.id == stored.connection_id)
-            .map_or_else(String::new, |found| found.connection.name.clone()),
         path: stored.conflict.path.as_str().to_owned(),
-        kind: kind_words(stored.conflict.kind),
         fields: stored.conflict.diverged.join(", "),
         since: Moment::seen(stored.first_seen.0.div_euclid(1_000), now_us),
     };
-    let rows: Vec<Row> = found.items.iter().map(row).collect();
+    let mut groups: BTreeMap<(String, &'static str), Vec<Row>> = BTreeMap::new();
+    for stored in &found.items {
+        groups.entry((name(stored), kind_words(stored.conflict.kind))).or_default().push(row(stored));
+    }
+    let group = |((connection, kind), rows)| Group { connection, kind: sentence(kind), rows };
     let frame = Frame::around(&app, &visitor, Here::Conflicts).await?;
     Ok(show(&ListPage {
         title: match frame.open_conflicts {
@@ -86,7 +97,7 @@ pub(crate) async fn list(
         next: found.next_cursor.map(|cursor| {
             Address::default().with("connection", &asked.connection).with("cursor", cursor).on("/conflicts")
         }),
-        rows,
+        groups: groups.into_iter().map(group).collect(),
         frame,
     }))
 }
@@ -96,15 +107,15 @@ pub(crate) mod samples {
     use super::*;
 
     pub(crate) fn pages() -> Vec<(&'static str, String)> {
-        let row = Row {
+        let row = || Row {
             id: Uuid::nil(),
-            connection: "<b>".to_owned(),
             path: "apps/<b>".to_owned(),
-            kind: "both sides changed it",
             fields: "<b>".to_owned(),
             since: Moment::seen(0, 1),
         };
-        let page = |rows| ListPage { title: "3 conflicts need a decision".to_owned(), rows, ..ListPage::default() };
-        vec![("conflicts", page(vec![row]).render().unwrap()), ("no conflicts", page(Vec::new()).render().unwrap())]
+        let kind = "Both sides changed it.".to_owned();
+        let group = Group { connection: "<b>".to_owned(), kind, rows: vec![row(), row()] };
+        let page = |groups| ListPage { title: "3 conflicts need a decision".to_owned(), groups, ..ListPage::default() };
+        vec![("conflicts", page(vec![group]).render().unwrap()), ("no conflicts", page(Vec::new()).render().unwrap())]
     }
 }

@@ -1,5 +1,6 @@
 //! The pages of conflicts: what waits for a decision, and the decision.
 
+mod alike;
 mod choice;
 mod list;
 mod show;
@@ -17,6 +18,8 @@ pub(crate) fn router() -> Router<ServerState> {
         .route("/conflicts", get(list::list))
         .route("/conflicts/{id}", get(show::show).post(show::decide))
         .route("/conflicts/{id}/reveal", post(show::reveal))
+        .route("/conflicts/{id}/meaning", post(show::meaning_of))
+        .route("/conflicts/{id}/alike", post(alike::plan))
 }
 
 #[cfg(test)]

@@ -1,8 +1,13 @@
 //! `/conflicts/{id}`: what both sides agreed on, and what each holds now, side by side; a choice for each field.
 
 use askama::Template;
-use axum::{extract::State, http::StatusCode, response::Response};
-use serde_json::Value;
+use axum::{
+    Json,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse as _, Response},
+};
+use serde_json::{Value, json};
 use uuid::Uuid;
 use vaultterm_contract::shown_fields;
 use vaultterm_operations::{RefusalKind, conflicts, connections};
@@ -72,6 +77,9 @@ pub(crate) struct ConflictPage {
     wrong: Option<String>,
     local_revision: Option<u64>,
     remote_version: Option<u64>,
+    /// Whether the side changed since the person looked.
+    moved_local: bool,
+    moved_remote: bool,
     rows: Vec<Row>,
     wholes: Vec<Whole>,
     /// A choice for each field makes the decision; else only the whole path can be decided.
@@ -139,6 +147,8 @@ fn of(
         wrong: None,
         local_revision: conflict.expect.local_revision(),
         remote_version: conflict.expect.remote_version(),
+        moved_local: false,
+        moved_remote: false,
         rows: shown_fields(stored).iter().map(|name| row(stored, name, choices)).collect(),
         wholes,
         by_field: !asked.is_empty(),
@@ -230,10 +240,30 @@ pub(crate) async fn decide(
             page.wrong =
                 Some(format!("{} Look at both sides again; your choices are kept.", sentence(&refusal.detail)));
             page.meaning = None;
+            page.moved_local = choices.local_revision != page.local_revision;
+            page.moved_remote = choices.remote_version != page.remote_version;
             Ok(show_as(StatusCode::CONFLICT, &page))
         }
         Err(refusal) => Err(Refused(refusal)),
     }
+}
+
+/// `POST /conflicts/{id}/meaning`: words what the choices mean so far. Nothing is decided.
+pub(crate) async fn meaning_of(
+    State(app): State<ServerState>,
+    visitor: Visitor,
+    Id(id): Id,
+    pairs: Pairs,
+) -> Result<Response, Refused> {
+    let found = conflicts::show(&app, &visitor.caller, id).await?;
+    let seen = connections::show(&app, &visitor.caller, found.connection_id.0).await?;
+    let asked = asked(&found);
+    let choices = Choices::of(&pairs, &asked);
+    let mode = seen.summary.connection.options.mode;
+    let resolution = choices.resolution(&asked);
+    let Meaning { consequence, button } =
+        resolution.map(|chosen| meaning(&found.conflict, mode, chosen, &choices.fields)).unwrap_or_default();
+    Ok(Json(json!({ "consequence": consequence, "button": button })).into_response())
 }
 
 #[cfg(test)]
@@ -265,6 +295,8 @@ pub(crate) mod samples {
             wrong: Some("<b>".to_owned()),
             local_revision: Some(7),
             remote_version: Some(10),
+            moved_local: true,
+            moved_remote: true,
             rows: vec![row()],
             wholes: vec![Whole { name: "keep_both", meaning: made.clone() }],
             by_field: true,

@@ -32,7 +32,9 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct SideLine {
     state: Word,
+    connection_id: Uuid,
     connection: String,
+    paused: bool,
     verified: Option<Moment>,
     glyph: &'static str,
     place: String,
@@ -57,6 +59,7 @@ pub(crate) struct FieldLine {
 pub(crate) struct ShowPage {
     pub(crate) frame: Frame,
     pub(crate) id: Uuid,
+    pub(crate) path: String,
     pub(crate) collection: String,
     pub(crate) collection_href: String,
     pub(crate) folders: String,
@@ -140,6 +143,7 @@ fn of(found: Outline, frame: Frame, now_us: i64) -> ShowPage {
         changed_by: newest.map_or_else(String::new, |newest| newest.actor),
         changed: Some(Moment::seen(record.updated_us, now_us)),
         deleted: record.deleted_us.map(|us| Moment::seen(us, now_us)),
+        path: path.clone(),
         sides: sides.iter().map(|side| side_line(side, &path, now_us)).collect(),
         fields: fields.into_iter().map(field).collect(),
         has_code: live && (has("otpauth_url") || has("totp_secret")),
@@ -165,7 +169,9 @@ fn side_line(side: &SideOfVault, path: &str, now_us: i64) -> SideLine {
     let summary = &side.connection;
     SideLine {
         state: standing::state(&side.sync, Some(summary)),
+        connection_id: summary.connection.id.0,
         connection: summary.connection.name.clone(),
+        paused: summary.connection.paused,
         verified: summary.last_verified_us.map(|us| Moment::seen(us, now_us)),
         glyph: match summary.connection.options.mode {
             Mode::Push => "→",
@@ -194,6 +200,7 @@ pub(crate) mod samples {
 
     pub(crate) fn sample() -> ShowPage {
         ShowPage {
+            path: "<b>".to_owned(),
             collection: "<b>".to_owned(),
             folders: "<b> / c".to_owned(),
             name: "<b>".to_owned(),
@@ -205,7 +212,9 @@ pub(crate) mod samples {
             changed: Some(Moment::seen(0, 1)),
             sides: vec![SideLine {
                 state: Word { tone: "good", words: "in step" },
+                connection_id: Uuid::nil(),
                 connection: "<b>".to_owned(),
+                paused: false,
                 verified: Some(Moment::seen(0, 1)),
                 glyph: "⇄",
                 place: "kv/<b>".to_owned(),

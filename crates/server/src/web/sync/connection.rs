@@ -11,12 +11,17 @@ use vaultterm_operations::{Part, connections, plans, runs};
 use vaultterm_reconcile::{DeletionPolicy, DriftPolicy, ExpiryPolicy, InitialPolicy, MergePolicy, Mode, Options};
 use vaultterm_sync::Run;
 
-use super::{overview::next_run, picture, words};
+use super::{
+    overview::next_run,
+    picture,
+    words::{self, CheckRow},
+};
 use crate::{
     request::Id,
     state::ServerState,
     web::{
         assets,
+        form::Pairs,
         frame::{Frame, Here},
         link::{self, Query as Address},
         page::{go_to, show as shown},
@@ -36,15 +41,6 @@ pub(crate) struct RunRow {
     pub(crate) state: Word,
     pub(crate) moved: String,
     pub(crate) by: String,
-}
-
-/// A check of a test.
-#[derive(Debug)]
-pub(crate) struct CheckRow {
-    name: String,
-    state: Word,
-    detail: String,
-    hint: Option<String>,
 }
 
 /// The page.
@@ -216,9 +212,15 @@ fn sentences(options: &Options) -> Vec<String> {
     sentences
 }
 
-/// `POST /connections/{id}/plan`: looks at both sides, and shows what a run would do.
-pub(crate) async fn plan(State(app): State<ServerState>, visitor: Visitor, Id(id): Id) -> Result<Response, Refused> {
-    let planned = plans::create(&app, &visitor.caller, id).await?;
+/// `POST /connections/{id}/plan`: looks at both sides, and shows what a run would do, everywhere or at the given paths.
+pub(crate) async fn plan(
+    State(app): State<ServerState>,
+    visitor: Visitor,
+    Id(id): Id,
+    pairs: Pairs,
+) -> Result<Response, Refused> {
+    let only: Vec<String> = pairs.all("path").map(str::to_owned).collect();
+    let planned = plans::create(&app, &visitor.caller, id, &only).await?;
     Ok(go_to(&format!("/plans/{}", planned.plan.id.0)))
 }
 
@@ -242,16 +244,7 @@ pub(crate) async fn test(State(app): State<ServerState>, visitor: Visitor, Id(id
         true => "Every check passed.".to_owned(),
         false => "Not every check passed.".to_owned(),
     };
-    let row = |check: vaultterm_hcv::Check| CheckRow {
-        name: check.name,
-        state: match check.ok {
-            true => Word { tone: "good", words: "passed" },
-            false => Word { tone: "bad", words: "failed" },
-        },
-        detail: check.detail,
-        hint: check.hint,
-    };
-    page.checks = report.checks.into_iter().map(row).collect();
+    page.checks = report.checks.into_iter().map(words::check).collect();
     Ok(shown(&page))
 }
 
@@ -263,12 +256,6 @@ pub(crate) mod samples {
     use super::*;
 
     pub(crate) fn pages() -> Vec<(&'static str, String)> {
-        let check = CheckRow {
-            name: "<b>".to_owned(),
-            state: Word { tone: "bad", words: "failed" },
-            detail: "<b>".to_owned(),
-            hint: Some("<b>".to_owned()),
-        };
         let page = ConnectionPage {
             name: "<b>".to_owned(),
             collection: Some(("<b>".to_owned(), "/records".to_owned())),
@@ -281,7 +268,7 @@ pub(crate) mod samples {
             sentences: vec!["<b>".to_owned()],
             risk: Some("merge is `field`"),
             open_conflicts: 2,
-            checks: vec![check],
+            checks: vec![CheckRow::sample()],
             runs: vec![row(&picture::samples::run(RunState::Partial, 3), 1)],
             ..ConnectionPage::default()
         };

@@ -5,6 +5,7 @@ mod overview;
 mod picture;
 mod plan;
 mod run;
+mod runs;
 pub(crate) mod words;
 
 use axum::{
@@ -25,6 +26,9 @@ pub(crate) fn router() -> Router<ServerState> {
         .route("/connections/{id}/test", post(connection::test))
         .route("/plans/{id}", get(plan::show))
         .route("/plans/{id}/apply", post(plan::apply))
+        .route("/plans/{id}/ticks", post(plan::count))
+        .route("/plans/{id}/discard", post(plan::discard))
+        .route("/runs", get(runs::list))
         .route("/runs/{id}", get(run::show))
         .route("/runs/{id}/events", get(run::events))
         .route("/runs/{id}/cancel", post(run::cancel))
@@ -39,6 +43,7 @@ pub(crate) mod samples {
             super::connection::samples::pages(),
             super::plan::samples::pages(),
             super::run::samples::pages(),
+            super::runs::samples::pages(),
         ]
         .concat()
     }

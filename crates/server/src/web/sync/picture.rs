@@ -104,6 +104,7 @@ pub(crate) mod samples {
             started: UnixNanos(0),
             finished: Some(UnixNanos(90_000_000_000)),
             requests: 12,
+            part: vaultterm_sync::RunPart::default(),
         }
     }
 

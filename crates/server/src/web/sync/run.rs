@@ -65,6 +65,7 @@ pub(crate) struct RunPage {
     requests: u64,
     halts: Vec<(&'static str, String)>,
     problems: Vec<ProblemRow>,
+    only: String,
     command: String,
 }
 
@@ -92,6 +93,7 @@ pub(crate) async fn show(State(app): State<ServerState>, visitor: Visitor, Id(id
         requests: run.requests,
         halts: run.halts.iter().map(|halt| (words::halt(halt.kind), halt.detail.clone())).collect(),
         problems: run.problems.iter().map(problem).collect(),
+        only: run.part.only.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
         command: format!("vaultterm sync show {id}"),
         frame,
     }))

@@ -134,3 +134,30 @@ pub(crate) fn fields(step: &Step) -> String {
     let names: Vec<_> = step.fields.iter().map(|field| field.name.as_str()).collect();
     names.join(", ")
 }
+
+/// A check of a connection.
+#[derive(Debug)]
+pub(crate) struct CheckRow {
+    pub(crate) name: String,
+    pub(crate) state: State,
+    pub(crate) detail: String,
+    pub(crate) hint: Option<String>,
+}
+
+/// Words a check of a connection.
+pub(crate) fn check(found: vaultterm_hcv::Check) -> CheckRow {
+    let state = match found.ok {
+        true => State { tone: "good", words: "passed" },
+        false => State { tone: "bad", words: "failed" },
+    };
+    CheckRow { name: found.name, state, detail: found.detail, hint: found.hint }
+}
+
+#[cfg(test)]
+impl CheckRow {
+    /// Returns a check that failed.
+    pub(crate) fn sample() -> Self {
+        let evil = || "<b>".to_owned();
+        check(vaultterm_hcv::Check { name: evil(), ok: false, detail: evil(), hint: Some(evil()) })
+    }
+}

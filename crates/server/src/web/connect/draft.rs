@@ -1,0 +1,116 @@
+//! What was typed so far about a connection that does not exist yet. It travels in the address, so it holds no secret.
+
+use uuid::Uuid;
+use vaultterm_operations::connections::{Wanted, WantedAuth, WantedTls};
+
+use crate::web::{form::Pairs, link::Query};
+
+/// What was typed so far.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Draft {
+    pub(crate) name: String,
+    pub(crate) collection: String,
+    pub(crate) address: String,
+    pub(crate) namespace: String,
+    pub(crate) ca: String,
+    pub(crate) flavor: String,
+    pub(crate) mount: String,
+    pub(crate) path: String,
+    pub(crate) mode: String,
+}
+
+impl Draft {
+    /// Reads a form or an address.
+    pub(crate) fn of(pairs: &Pairs) -> Self {
+        let text = |name: &str| pairs.text(name).trim().to_owned();
+        Self {
+            name: text("name"),
+            collection: text("collection"),
+            address: text("address"),
+            namespace: text("namespace"),
+            ca: text("ca"),
+            flavor: text("flavor"),
+            mount: text("mount"),
+            path: text("path").trim_matches('/').to_owned(),
+            mode: text("mode"),
+        }
+    }
+
+    /// Lists names and texts, without those that are empty.
+    pub(crate) fn pairs(&self) -> Vec<(&'static str, &str)> {
+        let all: [(&'static str, &str); 9] = [
+            ("name", &self.name),
+            ("collection", &self.collection),
+            ("address", &self.address),
+            ("namespace", &self.namespace),
+            ("ca", &self.ca),
+            ("flavor", &self.flavor),
+            ("mount", &self.mount),
+            ("path", &self.path),
+            ("mode", &self.mode),
+        ];
+        all.into_iter().filter(|(_, text)| !text.is_empty()).collect()
+    }
+
+    /// Lists what the first step asked for.
+    pub(crate) fn of_address(&self) -> Vec<(&'static str, &str)> {
+        self.pairs().into_iter().filter(|(name, _)| !matches!(*name, "mount" | "path" | "mode")).collect()
+    }
+
+    /// Returns the address of a step with what was typed.
+    pub(crate) fn on(&self, page: &str) -> String {
+        self.pairs().into_iter().fold(Query::default(), |query, (name, text)| query.with(name, text)).on(page)
+    }
+
+    /// Returns the collection, or nil for none, which nobody may see.
+    pub(crate) fn collection_id(&self) -> Uuid {
+        self.collection.parse().unwrap_or_default()
+    }
+
+    /// Returns the connection as `operations` takes it. Without an address it names what is missing.
+    pub(crate) fn wanted(&self, role_id: &str) -> Wanted {
+        let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+        Wanted {
+            name: Some(self.name.clone()),
+            address: Some(self.address.clone()),
+            namespace: Some(some(&self.namespace)),
+            tls: some(&self.ca).map(|ca| WantedTls { ca_pem: Some(Some(ca)), ..WantedTls::default() }),
+            auth: WantedAuth { role_id: Some(role_id.to_owned()), ..WantedAuth::default() },
+            mount: Some(self.mount.clone()),
+            path: Some(self.path.clone()),
+            mode: some(&self.mode),
+            options: None,
+        }
+    }
+
+    /// Returns the command that makes the same connection.
+    pub(crate) fn command(&self, collection: &str) -> String {
+        let or = |text: &str, other: &str| if text.is_empty() { other.to_owned() } else { text.to_owned() };
+        format!(
+            "vaultterm connection create {} --collection {} --address {} --mount {} --path {} --mode {} --role-id ID --wrapping-token-file -",
+            or(&self.name, "NAME"),
+            or(collection, "COLLECTION"),
+            or(&self.address, "URL"),
+            or(&self.mount, "MOUNT"),
+            or(&self.path, "''"),
+            or(&self.mode, "MODE"),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_typed_survives_the_way_through_an_address() {
+        let typed =
+            [("name", "prod"), ("address", "https://vault:8200"), ("ca", "-----BEGIN\nA&B=\n"), ("path", "/team/")];
+        let draft = Draft::of(&Pairs::of(&typed));
+        assert_eq!(
+            draft.on("/connections/new"),
+            "/connections/new?name=prod&address=https%3A//vault%3A8200&ca=-----BEGIN%0AA%26B%3D&path=team"
+        );
+        assert_eq!(draft.wanted("r").namespace, Some(None));
+    }
+}

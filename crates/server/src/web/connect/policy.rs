@@ -1,0 +1,93 @@
+//! The second step: the place in Vault, and the policy and the script for it to copy.
+
+use askama::Template;
+use axum::{extract::State, response::Response};
+use vaultterm_operations::connections::policy::{self as policies, Place};
+
+use super::{
+    draft::Draft,
+    steps::{Step, steps},
+};
+use crate::{
+    state::ServerState,
+    web::{
+        assets,
+        form::Pairs,
+        frame::{Frame, Here},
+        page::show as shown,
+        parts,
+        refused::Refused,
+        visitor::Visitor,
+    },
+};
+
+/// The page.
+#[derive(Debug, Default, Template)]
+#[template(path = "connect/policy.html")]
+pub(crate) struct PolicyPage {
+    frame: Frame,
+    steps: Vec<Step>,
+    draft: Draft,
+    wrong: Option<String>,
+    policy: String,
+    script: String,
+    back: String,
+    next: String,
+    command: String,
+}
+
+/// `GET /connections/new/policy`
+pub(crate) async fn show(State(app): State<ServerState>, visitor: Visitor, typed: Pairs) -> Result<Response, Refused> {
+    let draft = Draft::of(&typed);
+    let frame = Frame::around(&app, &visitor, Here::Overview).await?;
+    let flavor = if draft.flavor == "openbao" { "openbao" } else { "vault" };
+    let mut page = PolicyPage {
+        steps: steps(1),
+        back: draft.on("/connections/new"),
+        command: format!(
+            "vaultterm connection policy --mount {} --path '{}' --mode {} --flavor {flavor} --script",
+            draft.mount, draft.path, draft.mode
+        ),
+        frame,
+        ..PolicyPage::default()
+    };
+    if !draft.mount.is_empty() {
+        let place = Place {
+            mount: &draft.mount,
+            path: &draft.path,
+            mode: &draft.mode,
+            flavor: Some(flavor),
+            ..Place::default()
+        };
+        match policies::of_scope(&visitor.caller, &place) {
+            Ok(text) => {
+                (page.policy, page.script) = (text.hcl, text.script);
+                page.next = draft.on("/connections/new/login");
+            }
+            Err(refusal) => page.wrong = Some(refusal.detail),
+        }
+    }
+    Ok(shown(&PolicyPage { draft, ..page }))
+}
+
+#[cfg(test)]
+pub(crate) mod samples {
+    use super::*;
+
+    pub(crate) fn pages() -> Vec<(&'static str, String)> {
+        let evil = "<b>".to_owned();
+        let draft = Draft { mount: evil.clone(), path: evil.clone(), mode: "push".to_owned(), ..Draft::default() };
+        let page = PolicyPage {
+            steps: steps(1),
+            draft,
+            wrong: Some(evil.clone()),
+            policy: evil.clone(),
+            script: evil.clone(),
+            back: "/connections/new".to_owned(),
+            next: "/connections/new/login".to_owned(),
+            command: evil,
+            ..PolicyPage::default()
+        };
+        vec![("policy", page.render().unwrap()), ("place in Vault", PolicyPage::default().render().unwrap())]
+    }
+}
