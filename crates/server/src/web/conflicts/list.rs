@@ -20,7 +20,7 @@ use crate::{
         link::Query as Address,
         page::show,
         parts,
-        refused::{Refused, sentence},
+        refused::Refused,
         sync::words::conflict as kind_words,
         visitor::Visitor,
         words::{Moment, counted},
@@ -47,7 +47,7 @@ pub(crate) struct Row {
 #[derive(Debug)]
 pub(crate) struct Group {
     connection: String,
-    kind: String,
+    kind: &'static str,
     rows: Vec<Row>,
 }
 
@@ -87,7 +87,7 @@ pub(crate) async fn list(
     for stored in &found.items {
         groups.entry((name(stored), kind_words(stored.conflict.kind))).or_default().push(row(stored));
     }
-    let group = |((connection, kind), rows)| Group { connection, kind: sentence(kind), rows };
+    let group = |((connection, kind), rows)| Group { connection, kind, rows };
     let frame = Frame::around(&app, &visitor, Here::Conflicts).await?;
     Ok(show(&ListPage {
         title: match frame.open_conflicts {
@@ -113,7 +113,7 @@ pub(crate) mod samples {
             fields: "<b>".to_owned(),
             since: Moment::seen(0, 1),
         };
-        let kind = "Both sides changed it.".to_owned();
+        let kind = "both sides changed it";
         let group = Group { connection: "<b>".to_owned(), kind, rows: vec![row(), row()] };
         let page = |groups| ListPage { title: "3 conflicts need a decision".to_owned(), groups, ..ListPage::default() };
         vec![("conflicts", page(vec![group]).render().unwrap()), ("no conflicts", page(Vec::new()).render().unwrap())]

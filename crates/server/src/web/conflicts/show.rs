@@ -155,7 +155,7 @@ fn of(
         reason: choices.reason.clone(),
         meaning: resolution.map(|resolution| meaning(conflict, mode, resolution, &choices.fields)),
         revealed: false,
-        command: format!("vaultterm conflict resolve {}", stored.id.0),
+        command: format!("vaultterm conflict resolve '{name}:{}'", conflict.path),
         frame,
     }
 }

@@ -74,6 +74,8 @@ pub(crate) struct PlanPage {
     halts: Vec<HaltRow>,
     /// Whether the plan as it was made deletes more than the budget.
     many_deletions: bool,
+    /// Whether the plan as it was made deletes anything.
+    deletes: bool,
     warnings: Vec<String>,
     groups: Vec<Group>,
     unchanged: u64,
@@ -132,6 +134,7 @@ fn of(chosen: &Chosen, skip: BTreeSet<String>, frame: Frame, now_us: i64) -> Pla
         decides: decides(stored),
         many_deletions: plan.halts.iter().any(|halt| halt.kind == HaltKind::MassDeletion),
         halts,
+        deletes: plan.counts().deleted_remote + plan.counts().deleted_local > 0,
         warnings: plan.warnings.clone(),
         groups: groups(plan, &skip),
         unchanged: plan.unchanged,
