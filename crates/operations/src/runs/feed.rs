@@ -41,7 +41,7 @@ pub enum Told {
     /// Why a path, or the whole run, was not done.
     Problem(RunProblem),
     /// How it ended. Nothing comes after it.
-    Finished(Run),
+    Finished(Box<Run>),
 }
 
 impl Told {
@@ -50,7 +50,7 @@ impl Told {
             Event::Progress { done, total, phase } => Self::Progress { done, total, phase },
             Event::Step(step) => Self::Step(Box::new(step.clone())),
             Event::Problem(problem) => Self::Problem(problem.clone()),
-            Event::Finished(run) => Self::Finished(run.clone()),
+            Event::Finished(run) => Self::Finished(Box::new(run.clone())),
         }
     }
 
@@ -331,7 +331,7 @@ mod tests {
             feed.run.say(problem(String::new()));
         }
         assert_eq!(feed.run.after(0).await.len(), EVENTS_MAX);
-        feed.run.say(Told::Finished(run()));
+        feed.run.say(Told::Finished(Box::new(run())));
         let live = Arc::clone(&feed.run);
         drop(feed);
         let kept = live.after(0).await;

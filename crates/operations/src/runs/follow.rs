@@ -32,7 +32,7 @@ pub async fn follow(
         Some(live) => events(live, after),
         None => {
             let ended = run.state != RunState::Running;
-            let event = LiveEvent { id: u64::MAX, told: Arc::new(Told::Finished(run)) };
+            let event = LiveEvent { id: u64::MAX, told: Arc::new(Told::Finished(Box::new(run))) };
             stream::iter(ended.then_some(event)).boxed()
         }
     };

@@ -109,7 +109,7 @@ fn wire(event: &LiveEvent) -> Event {
         }
         Told::Step(step) => (RunEventName::Step, json!(StepView::of(step, None))),
         Told::Problem(problem) => (RunEventName::Problem, json!(ProblemView::from(problem))),
-        Told::Finished(run) => (RunEventName::Finished, json!(RunView::from(run))),
+        Told::Finished(run) => (RunEventName::Finished, json!(RunView::from(&**run))),
     };
     Event::default().id(event.id.to_string()).event(name.as_str()).data(data.to_string())
 }
