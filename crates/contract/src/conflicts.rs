@@ -29,6 +29,9 @@ pub struct ConflictView {
     pub fields: Vec<ConflictFieldView>,
     pub local_revision: Option<u64>,
     pub remote_version: Option<u64>,
+    /// Who wrote, or deleted, the secret in Vault, if the server tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote_writer: Option<String>,
     pub first_seen_at: String,
     pub last_seen_at: String,
 }
@@ -143,6 +146,7 @@ impl From<&StoredConflict> for ConflictView {
             fields: fields.collect(),
             local_revision,
             remote_version,
+            remote_writer: conflict.remote_writer.clone(),
             first_seen_at: moment::of(stored.first_seen),
             last_seen_at: moment::of(stored.last_seen),
         }

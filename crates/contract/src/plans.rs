@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 use vaultterm_reconcile::{
-    AcceptedDifference, Action, ActionName, Change, Conflict, ConflictKind, Counts, Expect, Halt, HaltKind, Restricted,
-    Skip, SkipKind, Step, Version,
+    AcceptedDifference, Action, ActionName, Change, Conflict, ConflictKind, Counts, Expect, Halt, HaltKind, Plan,
+    Restricted, Skip, SkipKind, Step, Version,
 };
 use vaultterm_sync::{PlannedDecision, ResolutionName, StoredPlan};
 
@@ -103,6 +103,9 @@ pub struct StepView {
     /// unless a revision holds the same already.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub versions_kept_first: Vec<u64>,
+    /// Who wrote, or deleted, the secret that the step takes over, if the server tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote_writer: Option<String>,
 }
 
 /// A field that a step changes.
@@ -175,7 +178,7 @@ impl PlanView {
             id: stored.id.0,
             connection_id: stored.connection_id.0,
             counts: CountsView::from(&plan.counts()),
-            steps: plan.steps.iter().map(|step| StepView::of(step, plan.kept_first.get(&step.path))).collect(),
+            steps: plan.steps.iter().map(|step| StepView::planned(step, plan)).collect(),
             conflicts: plan.conflicts.iter().map(PlannedConflictView::from).collect(),
             skips: plan.skips.iter().map(SkipView::from).collect(),
             accepted: plan.accepted.iter().map(AcceptedView::from).collect(),
@@ -225,6 +228,12 @@ impl From<&Counts> for CountsView {
 }
 
 impl StepView {
+    /// Shows a step of a plan, with what the plan knows beside it.
+    fn planned(step: &Step, plan: &Plan) -> Self {
+        let remote_writer = plan.writers.get(&step.path).cloned();
+        Self { remote_writer, ..Self::of(step, plan.kept_first.get(&step.path)) }
+    }
+
     /// Shows a step. `kept` are the versions that are kept as revisions before it.
     #[must_use]
     pub fn of(step: &Step, kept: Option<&Vec<Version>>) -> Self {
@@ -241,6 +250,7 @@ impl StepView {
             fields: fields.map(|field| FieldChangeView { name: field.name.clone(), change: field.change }).collect(),
             expect: ExpectView::from(&step.expect),
             versions_kept_first: kept.into_iter().flatten().map(|version| version.0).collect(),
+            remote_writer: None,
         }
     }
 }

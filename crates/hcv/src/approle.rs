@@ -23,6 +23,8 @@ pub(crate) struct Login {
     pub(crate) role: Option<String>,
     /// The number of requests that the token is good for. `None` means no limit.
     pub(crate) uses: Option<u64>,
+    /// The id of the role's entity.
+    pub(crate) entity: Option<String>,
 }
 
 /// Logs in.
@@ -49,6 +51,8 @@ pub(crate) async fn login(
         metadata: Option<std::collections::BTreeMap<String, String>>,
         #[serde(default)]
         num_uses: u64,
+        #[serde(default)]
+        entity_id: String,
     }
     let request = login_request(auth_mount, role_id, secret_id);
     let answer = transport.send(&request, None).await.map_err(|error| lost_login(&request, &error))?;
@@ -64,6 +68,7 @@ pub(crate) async fn login(
         // The name appears in messages, so a text that repeats the credential is not accepted as a name.
         role: role.filter(|role| !answer.sent.repeats(role)),
         uses: (auth.num_uses > 0).then_some(auth.num_uses),
+        entity: Some(auth.entity_id).filter(|id| !id.is_empty()),
     };
     if auth.policies.iter().any(|policy| policy == "root") {
         revoke(transport, &login.token).await;

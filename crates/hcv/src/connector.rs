@@ -31,6 +31,7 @@ use crate::{
     sys::{Health, Mount},
     tls,
     transport::Stage,
+    writers::Writers,
 };
 
 /// The time for which the creation of a connection waits for a server that does not answer.
@@ -235,6 +236,7 @@ impl VaultConnector {
             large: Arc::clone(&self.large),
             large_key,
             freshness: Mutex::new(findings.freshness),
+            writers: Writers::default(),
             mount_proven: tokio::sync::Mutex::new(None),
         };
         Opened { remote, identity, secret_id_expires: findings.secret_id_expires }

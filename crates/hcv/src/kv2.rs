@@ -22,6 +22,7 @@ use crate::{
     redaction::Secrets,
     route::{Route, Scope},
     wire::{self, Envelope},
+    writers::{Attribution, Told},
 };
 
 /// The metadata of a key, as `metadata/` and `detailed-metadata/` return it. Of the versions below the
@@ -51,6 +52,10 @@ struct VersionMetadata<'a> {
     deletion_time: Cow<'a, str>,
     #[serde(default)]
     destroyed: bool,
+    #[serde(borrow, default)]
+    created_by: Option<Told<'a>>,
+    #[serde(borrow, default)]
+    deleted_by: Option<Told<'a>>,
 }
 
 /// What the metadata of a key show.
@@ -65,6 +70,8 @@ pub(crate) struct Seen {
     /// expiry, which no person asked for. A clock that is ahead needs no such care, because a version that it
     /// declares expired too early is about to expire anyway.
     pub(crate) doubtful: Option<Version>,
+    /// Who created the newest version, or deleted it, if the server tells.
+    pub(crate) writer: Option<Attribution>,
 }
 
 impl Seen {
@@ -88,7 +95,7 @@ impl KeyMetadata<'_> {
             Ok(head) => head,
             Err(reason) => {
                 let sight = RemoteSight::Unreadable(format!("its metadata makes no sense: {reason}"));
-                return Seen { sight, doubtful: None };
+                return Seen { sight, doubtful: None, writer: None };
             }
         };
         let doubtful = match head {
@@ -98,7 +105,18 @@ impl KeyMetadata<'_> {
             _ => None,
         };
         let mark = mark(self.custom_metadata.as_ref());
-        Seen { sight: RemoteSight::Seen(RemoteEntry { head, mark, older: self.older(now) }), doubtful }
+        Seen {
+            sight: RemoteSight::Seen(RemoteEntry { head, mark, older: self.older(now) }),
+            doubtful,
+            writer: self.writer(),
+        }
+    }
+
+    /// Returns who deleted the newest version, or else who created it.
+    fn writer(&self) -> Option<Attribution> {
+        let newest = self.versions.get(&self.current_version?)?;
+        let told = |by: &Option<Told<'_>>| by.as_ref().and_then(Told::attribution);
+        told(&newest.deleted_by).or_else(|| told(&newest.created_by))
     }
 
     /// Returns the readable versions below the newest. A version whose times make no sense counts as

@@ -36,6 +36,7 @@ mod tls;
 mod transit;
 mod transport;
 mod wire;
+mod writers;
 
 pub use address::VaultAddress;
 pub use anchor::{AnchorSession, Anchored, anchor_policy};

@@ -243,7 +243,7 @@ impl VaultRemote {
             match (SecretPath::new(full.as_str()), listed.key_info.get(key)) {
                 (Err(reason), _) => sorted.snapshot.refused.push((full, reason.to_string())),
                 (Ok(path), Some(metadata)) if detailed => match metadata.seen(answer.server_time) {
-                    Seen { sight, doubtful: None } => drop(sorted.snapshot.sights.insert(path, sight)),
+                    Seen { sight, doubtful: None, .. } => drop(sorted.snapshot.sights.insert(path, sight)),
                     doubtful => unsettled.push((path, Some(doubtful))),
                 },
                 (Ok(path), _) => unsettled.push((path, None)),

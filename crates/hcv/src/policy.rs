@@ -150,6 +150,8 @@ fn hcl(request: &PolicyRequest<'_>) -> String {
         text,
         "\n# Optional: VaultTerm can then show when its SecretID expires.\n\
          # path {lookup} {{\n#   capabilities = [\"update\"]\n# }}\n\
+         \n# Optional: HashiCorp Vault names the writer of a secret by an id. VaultTerm can then show the role or person.\n\
+         # path \"identity/entity/id/*\" {{\n#   capabilities = [\"read\"]\n# }}\n\
          \n# Not needed: the mount's version is read from sys/internal/ui/mounts, which every token may.\n"
     );
     text

@@ -19,6 +19,7 @@ use crate::{
     route::Scope,
     session::Session,
     sys::Mount,
+    writers::Writers,
 };
 
 /// The scopes that proved too large for a single `SCAN`. The set lives as long as the process.
@@ -54,6 +55,8 @@ pub struct VaultRemote {
     pub(crate) large_key: String,
     /// The freshness of answers that was found last.
     pub(crate) freshness: Mutex<Freshness>,
+    /// Who wrote what the session has looked at.
+    pub(crate) writers: Writers,
     /// The beginning of the newest successful look at the mount.
     pub(crate) mount_proven: tokio::sync::Mutex<Option<Instant>>,
 }
@@ -69,7 +72,9 @@ impl VaultRemote {
             Err(fault) => return Err(fault),
         };
         if answer.status != StatusCode::NOT_FOUND {
-            return self.settle(path, &kv2::read_look(&request, &answer)?).await;
+            let seen = kv2::read_look(&request, &answer)?;
+            self.writers.note(path, seen.writer.clone());
+            return self.settle(path, &seen).await;
         }
         match fault::absence(&answer) {
             Absence::Nothing => {
@@ -193,6 +198,10 @@ impl Remote for VaultRemote {
             return Err(kv2::vanished(&request, &answer, self.scope.mount()));
         }
         kv2::read_change(&request, &answer)
+    }
+
+    async fn writer(&self, path: &SecretPath) -> Option<String> {
+        self.writers.named(&self.session, path).await
     }
 
     fn requests(&self) -> u64 {

@@ -100,6 +100,8 @@ pub(crate) struct Session {
     auth_mount: String,
     role_id: String,
     secret_id: SecretText,
+    /// The id of the role's entity.
+    entity: Option<String>,
     /// A request that every live token of the role may send.
     sign_of_life: Request,
     token: RwLock<Arc<Token>>,
@@ -123,8 +125,9 @@ impl Session {
         sign_of_life: Request,
     ) -> Result<(Self, Option<String>), RemoteFault> {
         let mut login = approle::login(&transport, auth_mount, role_id, &secret_id).await?;
-        let role = login.role.take();
+        let (role, entity) = (login.role.take(), login.entity.take());
         let session = Self {
+            entity,
             transport,
             auth_mount: auth_mount.to_owned(),
             role_id: role_id.to_owned(),
@@ -135,6 +138,11 @@ impl Session {
             refused_fresh: AtomicU64::new(0),
         };
         Ok((session, role))
+    }
+
+    /// Returns the id of the entity of the role with which the session logged in.
+    pub(crate) fn entity(&self) -> Option<&str> {
+        self.entity.as_deref()
     }
 
     /// Sends a request as [`Self::try_call`] does.

@@ -386,6 +386,7 @@ impl<'a> Case<'a> {
             local: self.local_content.cloned(),
             remote: self.facts.remote_live().and(self.remote_content).cloned(),
             diverged,
+            remote_writer: None,
         }))
     }
 }

@@ -39,6 +39,9 @@ pub struct Plan {
     /// revisions of the record, unless a revision has the same content already.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub kept_first: BTreeMap<SecretPath, Vec<Version>>,
+    /// The writers of the remote states that steps take over, as far as the server names them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub writers: BTreeMap<SecretPath, String>,
     /// What the plan leaves out, if it is for some paths only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restricted: Option<Restricted>,
@@ -281,6 +284,9 @@ pub struct Conflict {
     pub remote: Option<Content>,
     /// The fields in which the sides differ, sorted.
     pub diverged: Vec<String>,
+    /// The writer of the remote state, as far as the server names it. The planner never asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote_writer: Option<String>,
 }
 
 names!(

@@ -33,6 +33,7 @@ fn conflict(base: Option<Content>, local: Content, remote: Content) -> Conflict 
         local: Some(local),
         remote: Some(remote),
         diverged: Vec::new(),
+        remote_writer: None,
     }
 }
 

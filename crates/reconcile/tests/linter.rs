@@ -79,6 +79,7 @@ fn a_conflict(at: &str) -> Conflict {
         local: None,
         remote: None,
         diverged: Vec::new(),
+        remote_writer: None,
     }
 }
 

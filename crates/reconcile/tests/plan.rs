@@ -88,6 +88,7 @@ fn what_is_in_step_in_conflict_or_skipped_is_counted_too() {
         local: None,
         remote: None,
         diverged: Vec::new(),
+        remote_writer: None,
     };
     let skip = Skip { path: "s".to_owned(), reason: "denied".to_owned(), kind: SkipKind::Passing, accepted_by: None };
     let plan = Plan { conflicts: vec![conflict], skips: vec![skip.clone(), skip], unchanged: 3, ..Plan::default() };

@@ -34,6 +34,7 @@ fn conflict(local: LocalExpect, remote: RemoteExpect) -> Conflict {
         local: live(local != LocalExpect::Absent, 1),
         remote: live(matches!(remote, RemoteExpect::Live { .. }), 2),
         diverged: Vec::new(),
+        remote_writer: None,
     }
 }
 

@@ -306,6 +306,7 @@ mod tests {
             local: None,
             remote: None,
             diverged: vec!["x".to_owned()],
+            remote_writer: None,
         }
     }
 

@@ -215,6 +215,7 @@ async fn run(store: &Store, id: ConnectionId) {
         local: Some(marked("record").content(store.digest_key())),
         remote: None,
         diverged: vec!["value".to_owned()],
+        remote_writer: None,
     };
     let shown = short(&conflict.base.as_ref().expect("a base")["value"].digest);
     assert_eq!(shown.len(), 8);

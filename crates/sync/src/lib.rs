@@ -40,6 +40,7 @@ mod running;
 pub mod schedule;
 mod session;
 mod tally;
+mod writers;
 
 pub use begun::Begun;
 pub use clock::Clock;

@@ -80,6 +80,7 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
         let versions_max = if asks_for_the_mount(&plan, base, remote) { self.versions_max().await? } else { None };
         foresee(&mut plan, base, remote, versions_max);
         self.show_what_was_accepted(&mut plan).await?;
+        self.name_writers(&mut plan).await?;
         Ok((plan, observation))
     }
 

@@ -125,6 +125,13 @@ pub trait Remote: Send + Sync {
         version: Version,
     ) -> impl Future<Output = Result<Option<String>, RemoteFault>> + Send;
 
+    /// Returns who wrote the newest version of a secret that this session has looked at, in words for people. Most
+    /// servers do not tell. A server that tells may be asked for the name behind an id.
+    fn writer(&self, path: &SecretPath) -> impl Future<Output = Option<String>> + Send {
+        let _ = path;
+        async { None }
+    }
+
     /// Returns the number of HTTP requests so far, including the login.
     fn requests(&self) -> u64;
 

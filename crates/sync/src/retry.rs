@@ -200,6 +200,11 @@ impl<'a, R: Remote, K: Clock> Calls<'a, R, K> {
         self.call(Effect::Repeatable, || self.remote.look(path)).await
     }
 
+    /// Returns who wrote the newest version of a secret, as far as the server tells.
+    pub(crate) async fn writer(&self, path: &SecretPath) -> Option<String> {
+        self.remote.writer(path).await
+    }
+
     pub(crate) async fn versions_max(&self) -> Result<Option<u64>, CallError> {
         self.call(Effect::Repeatable, || self.remote.versions_max()).await
     }

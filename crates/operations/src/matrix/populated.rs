@@ -45,6 +45,7 @@ pub(super) async fn populated() -> (House, Ids) {
         local: None,
         remote: None,
         diverged: vec![text("x")],
+        remote_writer: None,
     };
     let others = OtherConflicts::Converged { but: [].into() };
     services.store.record_conflicts(lease, run, &[conflict], &others).await.unwrap();

@@ -125,6 +125,7 @@ impl House {
             local: None,
             remote: None,
             diverged: vec!["x".to_owned()],
+            remote_writer: None,
         };
         let others = OtherConflicts::Converged { but: [].into() };
         self.store.record_conflicts(run.0, run.1.id, &[conflict], &others).await.unwrap();

@@ -28,6 +28,7 @@ fn conflict(path: &str, kind: ConflictKind, record_id: vaultterm_reconcile::Reco
         local: Some(content(1)),
         remote: None,
         diverged: vec!["value".to_owned()],
+        remote_writer: None,
     }
 }
 

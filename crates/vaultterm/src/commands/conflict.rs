@@ -21,6 +21,7 @@ use crate::{
     input,
     input_file::InputFile,
     lookup::ConflictRef,
+    printable::printable,
     shell,
     table::{MASK, Table, moment},
 };
@@ -272,6 +273,7 @@ fn facts(conflict: &ConflictView) -> Table {
         .fact_if("record", conflict.record_id.map(|id| id.to_string()))
         .fact_if("local revision", conflict.local_revision.map(|number| number.to_string()))
         .fact_if("remote version", conflict.remote_version.map(|number| number.to_string()))
+        .fact_if("written in Vault by", conflict.remote_writer.as_deref().map(printable))
         .fact("first seen", moment(&conflict.first_seen_at))
         .fact("last verified", moment(&conflict.last_seen_at))
 }

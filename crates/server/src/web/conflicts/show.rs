@@ -77,6 +77,8 @@ pub(crate) struct ConflictPage {
     wrong: Option<String>,
     local_revision: Option<u64>,
     remote_version: Option<u64>,
+    /// Who wrote in Vault, if the server tells.
+    remote_writer: Option<String>,
     /// Whether the side changed since the person looked.
     moved_local: bool,
     moved_remote: bool,
@@ -147,6 +149,7 @@ fn of(
         wrong: None,
         local_revision: conflict.expect.local_revision(),
         remote_version: conflict.expect.remote_version(),
+        remote_writer: conflict.remote_writer.clone(),
         moved_local: false,
         moved_remote: false,
         rows: shown_fields(stored).iter().map(|name| row(stored, name, choices)).collect(),
@@ -295,6 +298,7 @@ pub(crate) mod samples {
             wrong: Some("<b>".to_owned()),
             local_revision: Some(7),
             remote_version: Some(10),
+            remote_writer: Some("<b>".to_owned()),
             moved_local: true,
             moved_remote: true,
             rows: vec![row()],

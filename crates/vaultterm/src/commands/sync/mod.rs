@@ -353,6 +353,7 @@ mod tests {
             fields: Vec::new(),
             expect: ExpectView { local_revision: None, remote_version: None },
             versions_kept_first: Vec::new(),
+            remote_writer: None,
         }
     }
 

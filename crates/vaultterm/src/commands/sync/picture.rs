@@ -203,6 +203,7 @@ fn line_of_step(console: &Console, out: &mut String, planned: &StepView) {
             format!("{mark}{}", printable(&field.name))
         })
         .collect();
+    let by = planned.remote_writer.as_deref().map_or(String::new(), |by| format!(" by {}", printable(by)));
     let fields = if fields.is_empty() { String::new() } else { format!(": {}", fields.join(" ")) };
     let mut reason = printable(&planned.reason).replace('_', " ");
     match planned.versions_kept_first.len() {
@@ -210,7 +211,7 @@ fn line_of_step(console: &Console, out: &mut String, planned: &StepView) {
         1 => reason.push_str("; 1 version of Vault is kept as a revision first"),
         many => reason.push_str(&format!("; {many} versions of Vault are kept as revisions first")),
     }
-    let _ = writeln!(out, "  {}  {}", step(console, planned), console.ink(Ink::Dim, &format!("{reason}{fields}")));
+    let _ = writeln!(out, "  {}  {}", step(console, planned), console.ink(Ink::Dim, &format!("{reason}{by}{fields}")));
 }
 
 fn halts(console: &Console, out: &mut String, halts: &[HaltView]) {

@@ -35,20 +35,27 @@ pub(crate) fn groups(plan: &Plan, skip: &BTreeSet<String>) -> Vec<Group> {
     let decisions = plan.conflicts.iter().map(|conflict| Row {
         path: conflict.path.as_str().to_owned(),
         versions: versions(conflict.expect.local_revision(), conflict.expect.remote_version()),
-        why: words::conflict(conflict.kind).to_owned(),
+        why: by(words::conflict(conflict.kind), conflict.remote_writer.as_ref()),
         fields: conflict.diverged.join(", "),
         ticked: None,
     });
     groups.extend(group("Needs a decision", decisions.collect()));
     let mut by_group: BTreeMap<(usize, &'static str), Vec<Row>> = BTreeMap::new();
     for step in &plan.steps {
-        by_group.entry(words::group(step.action.name())).or_default().push(row(step, skip));
+        let mut row = row(step, skip);
+        row.why = by(&row.why, plan.writers.get(&step.path));
+        by_group.entry(words::group(step.action.name())).or_default().push(row);
     }
     for ((_, title), rows) in by_group {
         groups.extend(group(title, rows));
     }
     groups.extend(group("Left alone", plan.skips.iter().map(left_alone).collect()));
     groups
+}
+
+/// Adds who wrote in Vault, if the server tells.
+fn by(why: &str, writer: Option<&String>) -> String {
+    writer.map_or_else(|| why.to_owned(), |name| format!("{why}, in Vault by {name}"))
 }
 
 /// Returns the paths of steps that the page shows with a tick.
