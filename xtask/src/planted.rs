@@ -113,7 +113,7 @@ impl Healthy {
         let name = format!("{}::{test}", program.name);
         let known = lock(&self.0).get(&name).copied();
         known.unwrap_or_else(|| {
-            let passes = program.failures(("PLANTED", ""), &[test, "--exact"], PATIENCE).is_empty();
+            let passes = program.failures("PLANTED", "", &[test, "--exact"], PATIENCE).is_empty();
             lock(&self.0).insert(name, passes);
             passes
         })
@@ -124,7 +124,7 @@ impl Healthy {
 fn catch(fault: &Fault, programs: &[Program], healthy: &Healthy) -> Option<String> {
     let named = |program: &&Program| fault.by.as_ref().is_some_and(|by| *by == program.name);
     let fails = |program: &Program| {
-        let failed = program.failures(("PLANTED", &fault.name), &[], PATIENCE);
+        let failed = program.failures("PLANTED", &fault.name, &[], PATIENCE);
         let test = failed.into_iter().find(|test| healthy.passes(program, test))?;
         Some(format!("{}::{test}", program.name))
     };

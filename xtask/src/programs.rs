@@ -63,7 +63,7 @@ impl Program {
     /// Runs tests with a variable set in the environment and returns the names of the failed tests. If the
     /// tests do not end in time, it returns one name, that of the first test in `which` or a text for the
     /// whole program, because it does not know which test hangs.
-    pub(crate) fn failures(&self, (name, value): (&str, &str), which: &[&str], patience: Duration) -> Vec<String> {
+    pub(crate) fn failures(&self, name: &str, value: &str, which: &[&str], patience: Duration) -> Vec<String> {
         let undone = || which.first().map_or_else(|| "(the whole program)".to_owned(), |test| (*test).to_owned());
         let mut command = Command::new(&self.path);
         command.env("VAULTTERM_BAO", &self.bao).env(name, value).env("RUST_BACKTRACE", "0");

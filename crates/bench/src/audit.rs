@@ -165,7 +165,7 @@ async fn reveal(installation: Installation) -> Result<()> {
     let options = ServerSettings { allow_plaintext_vault: false, license, audit: AuditOptions::default() };
     let connector = VaultConnector::new(ConnectorOptions::default());
     let keeper = RootKeeper::Given(root.duplicate());
-    let app = ServerState::new((store.clone(), root), keeper, connector, options);
+    let app = ServerState::new(store.clone(), root, keeper, connector, options);
     let server = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0)), None)?;
     let url = format!("http://{}/api/v1/records/{}/reveal", server.address(), record.id.0);
     let (stop, stopped) = oneshot::channel::<()>();

@@ -197,8 +197,8 @@ pub async fn inject(
 ) -> Result<SecretFields, Refusal> {
     access::scope(services, caller, Scope::RecordsReveal).await?;
     let id = access::record(services, caller, id, CollectionRole::Viewer).await?;
-    let told = (what.into, what.reason);
-    Ok(services.store.inject_record(&caller.context(services), id, what.fields, told).await?)
+    let TakeOut { fields, into, reason, .. } = what;
+    Ok(services.store.inject_record(&caller.context(services), id, fields, into, reason).await?)
 }
 
 /// Lists all revisions of a record, the newest first.

@@ -168,9 +168,9 @@ impl RootKeeper {
                 Ok((database.unlock(&key).await?, key))
             }
             Self::Transit { transit, configured } => {
-                let known = (database.instance().await?, database.root_id().await?);
+                let (instance, in_use) = (database.instance().await?, database.root_id().await?);
                 let sealed = database.sealed_roots().await?;
-                let key = open_sealed(&transit.fresh().await, configured.as_deref(), known, &sealed).await?;
+                let key = open_sealed(&transit.fresh().await, configured.as_deref(), instance, in_use, &sealed).await?;
                 Ok((database.unlock(&key).await?, key))
             }
         }
@@ -194,7 +194,7 @@ impl RootKeeper {
                 Err(UnlockError::OtherKey { needed: id, held: Some(key.id()), holder: self.describe(), beside: None })
             }
             Self::Transit { transit, configured } => {
-                open_sealed(&transit.fresh().await, configured.as_deref(), (instance, Some(id)), sealed).await
+                open_sealed(&transit.fresh().await, configured.as_deref(), instance, Some(id), sealed).await
             }
         }
     }
@@ -316,7 +316,8 @@ fn find_in_files(path: &Path, id: RootKeyId) -> Result<RootKey, UnlockError> {
 async fn open_sealed(
     transit: &Transit,
     configured: Option<&str>,
-    (instance, in_use): (InstanceId, Option<RootKeyId>),
+    instance: InstanceId,
+    in_use: Option<RootKeyId>,
     kept: &[SealedRoot],
 ) -> Result<RootKey, UnlockError> {
     let mut refused = None;

@@ -22,12 +22,7 @@ impl ServerState {
     /// Puts the server together, of an unlocked database and the keeper of its root key. Hashes one password, so takes
     /// a moment.
     #[must_use]
-    pub fn new(
-        (store, root): (Store, RootKey),
-        keeper: RootKeeper,
-        connector: VaultConnector,
-        settings: Settings,
-    ) -> Self {
+    pub fn new(store: Store, root: RootKey, keeper: RootKeeper, connector: VaultConnector, settings: Settings) -> Self {
         let keys = RootKeys::new(keeper, root);
         Self { services: Services::new(store, keys, connector, settings), drafts: Arc::default() }
     }

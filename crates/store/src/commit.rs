@@ -136,7 +136,7 @@ impl Store {
             }
             LocalChange::Restore { record_id, record_type, fields } => {
                 let (record_id, record_type) = (*record_id, *record_type);
-                let restored = restore(tx, batch, path, (record_id, record_type, fields)).await?;
+                let restored = restore(tx, batch, path, record_id, record_type, fields).await?;
                 let Some(revision) = restored else { return Ok(None) };
                 let new = Incoming { record_id, revision, record_type, fields, origin: imported };
                 self.insert_revision_of(tx, batch, path, &new).await?;
@@ -238,7 +238,9 @@ async fn restore(
     tx: &mut Tx,
     batch: &Batch,
     path: &SecretPath,
-    (record_id, record_type, fields): (RecordId, RecordType, &SecretFields),
+    record_id: RecordId,
+    record_type: RecordType,
+    fields: &SecretFields,
 ) -> Result<Option<Revision>, StoreError> {
     let sql = "UPDATE records SET revision = revision + 1, record_type = $4, field_names = $5, updated_us = $6,
                                   updated_by = $7, deleted_us = NULL, change_number = $8

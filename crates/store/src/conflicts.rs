@@ -56,7 +56,7 @@ impl Store {
         let pager = self.pager("conflicts", page);
         if let Some((id, path)) = pager.id_and_text()? {
             select.and("path >= ?", path);
-            select.and_either(("path > ?", path), ("id > ?", id));
+            select.and_either("path > ?", path, "id > ?", id);
         }
         let rows = self.db.select(select.order("path, id", pager.fetch())).await?;
         let key = |row: &StoredConflict| format!("{}:{}", row.id, row.conflict.path);

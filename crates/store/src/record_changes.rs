@@ -20,6 +20,17 @@ use crate::{
 const TAGS_MAX: usize = 32;
 const TAG_CHARS_MAX: usize = 64;
 
+/// What a person or a program takes out of a record.
+struct Taking<'a> {
+    action: AuditAction,
+    /// The newest revision if `None`.
+    revision: Option<Revision>,
+    /// All fields if `None`.
+    fields: Option<&'a [String]>,
+    /// Adds to the audit entry what only this way of taking has.
+    told: &'a (dyn Fn(Draft) -> Draft + Sync),
+}
+
 impl Store {
     /// Creates a record (`RECORD_CREATED`).
     ///
@@ -181,7 +192,8 @@ impl Store {
         reason: Option<&str>,
     ) -> Result<SecretFields, StoreError> {
         let told = |draft: Draft| draft.with_maybe("reason", reason);
-        self.take_out(context, id, (revision, fields), (AuditAction::RecordRevealed, &told)).await
+        let taking = Taking { action: AuditAction::RecordRevealed, revision, fields, told: &told };
+        self.take_out(context, id, taking).await
     }
 
     /// Returns values of the newest revision for the program that `into` names (`RECORD_INJECTED`, committed
@@ -194,19 +206,16 @@ impl Store {
         context: &Context,
         id: RecordId,
         fields: Option<&[String]>,
-        (into, reason): (Option<&str>, Option<&str>),
+        into: Option<&str>,
+        reason: Option<&str>,
     ) -> Result<SecretFields, StoreError> {
         let told = |draft: Draft| draft.with_maybe("into", into).with_maybe("reason", reason);
-        self.take_out(context, id, (None, fields), (AuditAction::RecordInjected, &told)).await
+        let taking = Taking { action: AuditAction::RecordInjected, revision: None, fields, told: &told };
+        self.take_out(context, id, taking).await
     }
 
-    async fn take_out(
-        &self,
-        context: &Context,
-        id: RecordId,
-        (revision, fields): (Option<Revision>, Option<&[String]>),
-        (action, told): (AuditAction, &(dyn Fn(Draft) -> Draft + Sync)),
-    ) -> Result<SecretFields, StoreError> {
+    async fn take_out(&self, context: &Context, id: RecordId, taking: Taking<'_>) -> Result<SecretFields, StoreError> {
+        let Taking { action, revision, fields, told } = taking;
         let mut tx = self.db.write().await?;
         let record = locked(&mut tx, id).await?;
         if action == AuditAction::RecordRevealed && record.inject_only {

@@ -200,7 +200,7 @@ impl Store {
         select.and_maybe("REPLACE(tags, ?, '') <> tags", tag);
         if let Some((id, path)) = pager.id_and_text()? {
             select.and("path >= ?", path);
-            select.and_either(("path > ?", path), ("id > ?", id));
+            select.and_either("path > ?", path, "id > ?", id);
         }
         self.db.select(select.order("path, id", pager.fetch())).await
     }

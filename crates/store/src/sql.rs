@@ -118,11 +118,7 @@ impl Select {
     }
 
     /// Adds two conditions, of which at least one must hold.
-    pub(crate) fn and_either(
-        &mut self,
-        (one, value): (&str, impl Into<Arg>),
-        (other, other_value): (&str, impl Into<Arg>),
-    ) {
+    pub(crate) fn and_either(&mut self, one: &str, value: impl Into<Arg>, other: &str, other_value: impl Into<Arg>) {
         self.args.push(value.into());
         self.add(" AND (", one);
         self.args.push(other_value.into());

@@ -7,7 +7,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use vaultterm_reconcile::{Mode, Options, RecordId, RecordType, RunMark, Step};
+use vaultterm_reconcile::{Mode, Options, Plan, RecordId, RecordType, RunMark, Step};
 
 use crate::{Clock, Journal, Lease, Mark, Remote, brake::Stopped, session::Session};
 
@@ -19,17 +19,17 @@ pub(crate) struct RunNumber {
 }
 
 impl RunNumber {
-    /// Draws the number of a run that is about to carry out `steps`, and records it. The number is higher
+    /// Draws the number of a run that is about to carry out a plan, and records it. The number is higher
     /// than all that were seen. A run that changes nothing in Vault has no number.
     pub(crate) async fn draw<J: Journal, R: Remote, K: Clock>(
         session: &Session<'_, J, R, K>,
         lease: Lease,
-        (steps, seen): (&[Step], u64),
+        plan: &Plan,
     ) -> Result<Self, Stopped> {
         let known = session.newest_run().await?;
-        let newest = RunMark { number: known.number.max(seen), ..known };
-        let mark = leaves_marks(&session.connection.options, steps).then(|| newest.next_run());
-        Self::recorded(session, lease, known, (newest, mark)).await
+        let newest = RunMark { number: known.number.max(plan.newest_run_seen), ..known };
+        let mark = leaves_marks(&session.connection.options, &plan.steps).then(|| newest.next_run());
+        Self::recorded(session, lease, known, newest, mark).await
     }
 
     /// Draws the number of a decision that `steps` are about to carry out.
@@ -40,14 +40,15 @@ impl RunNumber {
     ) -> Result<Self, Stopped> {
         let known = session.newest_run().await?;
         let mark = leaves_marks(&session.connection.options, steps).then(|| known.next_decision());
-        Self::recorded(session, lease, known, (known, mark)).await
+        Self::recorded(session, lease, known, known, mark).await
     }
 
     async fn recorded<J: Journal, R: Remote, K: Clock>(
         session: &Session<'_, J, R, K>,
         lease: Lease,
         known: RunMark,
-        (newest, mark): (RunMark, Option<RunMark>),
+        newest: RunMark,
+        mark: Option<RunMark>,
     ) -> Result<Self, Stopped> {
         let number = mark.unwrap_or(newest).number;
         if number > known.number {

@@ -35,7 +35,7 @@ use crate::{
     problem::StepError,
     record::recorder,
     retry::CallError,
-    running,
+    running::{self, Under},
     session::{Session, connect, replaced},
     tally::Tally,
 };
@@ -121,7 +121,8 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
         let brake = Brake::under_lease(CancellationToken::new(), held.until);
         let tally = Tally::new(&());
         let ended = {
-            let work = self.decide(&connection, secrets, (&mut run, lease), &deciding, &brake, &tally);
+            let mut under = Under { run: &mut run, lease };
+            let work = self.decide(&connection, secrets, &mut under, &deciding, &brake, &tally);
             let work = in_time(&self.clock, &self.bounds, &brake, work);
             match select(pin!(work), pin!(lease::keep(&self.journal, &self.clock, lease, &brake))).await {
                 Either::Left((ended, _)) => ended,
@@ -167,19 +168,19 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
         &self,
         connection: &Connection,
         secrets: ConnectionSecrets,
-        (run, lease): (&mut Run, Lease),
+        under: &mut Under<'_>,
         deciding: &Deciding<'_>,
         brake: &Brake,
         tally: &Tally<'_, ()>,
     ) -> Result<(), Undone> {
-        let seed = run.id.0.as_u64_pair().1;
+        let seed = under.run.id.0.as_u64_pair().1;
         let connected = connect(self.shell(), brake, connection, secrets, seed).await?;
         let session = Session::new(self.shell(), brake, connection, &connected, seed);
-        let ended = deciding.carry_out(&session, lease, tally).await;
+        let ended = deciding.carry_out(&session, under.lease, tally).await;
         if let Err(fault) = connected.remote.close().await {
             tally.problem(RunProblem::token_left(&fault));
         }
-        run.requests = connected.remote.requests();
+        under.run.requests = connected.remote.requests();
         ended
     }
 

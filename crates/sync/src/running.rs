@@ -40,6 +40,22 @@ enum Ending {
     PlanNotApplicable(String),
 }
 
+/// A run that goes on, with the lease under which it may.
+pub(crate) struct Under<'a> {
+    pub(crate) run: &'a mut Run,
+    pub(crate) lease: Lease,
+}
+
+/// What a run is about to carry out, and the states for which it was planned.
+struct Ready {
+    plan: Plan,
+    base: BTreeMap<SecretPath, BaseEntry>,
+    local: LocalSnapshot,
+    number: RunNumber,
+    /// The decisions of a stored plan. The states may have changed since such a plan was made.
+    stored: Option<Vec<Decided>>,
+}
+
 /// The work of a run.
 struct Task<'a> {
     entitlement: &'a dyn Entitlement,
@@ -65,7 +81,8 @@ pub(crate) async fn carry_out<J: Journal, C: Connector, K: Clock, P: Progress>(
     let brake = Brake::under_lease(cancel.clone(), held.until);
     let tally = Tally::new(progress);
     let ending = {
-        let work = open(shell, (&mut run, lease), &task, secrets, &brake, &tally);
+        let mut under = Under { run: &mut run, lease };
+        let work = open(shell, &mut under, &task, secrets, &brake, &tally);
         match select(pin!(work), pin!(lease::keep(journal, clock, lease, &brake))).await {
             Either::Left((ending, _)) => ending,
             Either::Right((never, _)) => match never {},
@@ -93,14 +110,14 @@ pub(crate) async fn finish<J: Journal>(journal: &J, run: &Run, lease: Lease) {
 /// Opens a session, carries out the run in it, and closes it.
 async fn open<J: Journal, C: Connector, K: Clock, P: Progress>(
     shell: Shell<'_, J, C, K>,
-    (run, lease): (&mut Run, Lease),
+    under: &mut Under<'_>,
     task: &Task<'_>,
     secrets: ConnectionSecrets,
     brake: &Brake,
     tally: &Tally<'_, P>,
 ) -> Result<Ending, Stopped> {
     tally.phase(Phase::Connect);
-    let seed = run.id.0.as_u64_pair().1;
+    let seed = under.run.id.0.as_u64_pair().1;
     let connected = connect(shell, brake, &task.connection, secrets, seed).await;
     let connected = match connected {
         Ok(connected) => connected,
@@ -111,14 +128,14 @@ async fn open<J: Journal, C: Connector, K: Clock, P: Progress>(
         Err(error) => return Err(stopped(error, brake)),
     };
     let session = Session::new(shell, brake, &task.connection, &connected, seed);
-    let ending = plan_and_apply(&session, (run, lease), task, connected.secret_id_expires, tally).await;
+    let ending = plan_and_apply(&session, under, task, connected.secret_id_expires, tally).await;
     if let Err(fault) = connected.remote.close().await {
         // A server that stopped the run is reported once. It would not answer this request any better.
         if !brake.is_pulled() {
             tally.problem(RunProblem::token_left(&fault));
         }
     }
-    run.requests = connected.remote.requests();
+    under.run.requests = connected.remote.requests();
     ending
 }
 
@@ -132,7 +149,7 @@ fn stopped(error: CallError, brake: &Brake) -> Stopped {
 
 async fn plan_and_apply<J: Journal, R: Remote, K: Clock, P: Progress>(
     session: &Session<'_, J, R, K>,
-    (run, lease): (&mut Run, Lease),
+    under: &Under<'_>,
     task: &Task<'_>,
     secret_id_expires: Option<UnixNanos>,
     tally: &Tally<'_, P>,
@@ -164,7 +181,7 @@ async fn plan_and_apply<J: Journal, R: Remote, K: Clock, P: Progress>(
         return Ok(Ending::Halted(open));
     }
     if let Some(suspicions) = suspicions {
-        let remembered = session.journal.record_suspicions(lease, &suspicions).await;
+        let remembered = session.journal.record_suspicions(under.lease, &suspicions).await;
         remembered.map_err(|error| session.brake.journal_failed(error))?;
     }
     if !open.is_empty() {
@@ -173,13 +190,14 @@ async fn plan_and_apply<J: Journal, R: Remote, K: Clock, P: Progress>(
     if !session.brake.is_free() {
         return Err(Stopped);
     }
-    accept(session, lease, &plan, secret_id_expires).await?;
-    let number = RunNumber::draw(session, lease, (&plan.steps, plan.newest_run_seen)).await?;
+    accept(session, under.lease, &plan, secret_id_expires).await?;
+    let number = RunNumber::draw(session, under.lease, &plan).await?;
     if plan.base_set_aside {
         base.clear();
     }
-    let apply_stored = task.plan.as_ref().map(|stored| alike::decided(stored, &plan, run.id, &run.actor));
-    apply((session, number), (run, lease), &plan, (&base, &local), apply_stored, tally).await
+    let stored = task.plan.as_ref().map(|stored| alike::decided(stored, &plan, under.run.id, &under.run.actor));
+    let ready = Ready { plan, base, local, number, stored };
+    apply(session, under, ready, tally).await
 }
 
 /// Records the identity of the server, and forgets bases that no longer count.
@@ -203,27 +221,27 @@ async fn accept<J: Journal, R: Remote, K: Clock>(
     Ok(())
 }
 
-/// Carries out the plan and records its outcomes. `stored` are the decisions of a stored plan.
+/// Carries out the plan and records its outcomes.
 async fn apply<J: Journal, R: Remote, K: Clock, P: Progress>(
-    (session, number): (&Session<'_, J, R, K>, RunNumber),
-    (run, lease): (&Run, Lease),
-    plan: &Plan,
-    (base, local): (&BTreeMap<SecretPath, BaseEntry>, &LocalSnapshot),
-    stored: Option<Vec<Decided>>,
+    session: &Session<'_, J, R, K>,
+    under: &Under<'_>,
+    ready: Ready,
     tally: &Tally<'_, P>,
 ) -> Result<Ending, Stopped> {
+    let Ready { plan, base, local, number, stored } = ready;
+    let (plan, base, local) = (&plan, &base, &local);
     let (verify, decided) = (stored.is_some(), stored.unwrap_or_default());
     tally.planned(plan, |path| session.fault_at(path));
     let (recorder, pending) = recorder();
     let apply = Apply { session, recorder, tally, number, base, local, verify, decided, moved: Moved::default() };
-    record_conflicts(&apply, (run, lease), plan).await?;
+    record_conflicts(&apply, under, plan).await?;
     tally.phase(Phase::Apply);
     let work = async {
         apply.carry_out(&plan.steps).await;
         // This ends the recording after it has caught up.
         drop(apply);
     };
-    join(work, record(session, (run, lease), pending, tally)).await;
+    join(work, record(session, under, pending, tally)).await;
     tally.phase(Phase::Record);
     if session.brake.is_pulled() { Err(Stopped) } else { Ok(Ending::Applied) }
 }
@@ -231,30 +249,30 @@ async fn apply<J: Journal, R: Remote, K: Clock, P: Progress>(
 /// Records the outcomes of steps, and from time to time the progress of the run.
 async fn record<J: Journal, R: Remote, K: Clock, P: Progress>(
     session: &Session<'_, J, R, K>,
-    (run, lease): (&Run, Lease),
+    under: &Under<'_>,
     mut pending: Pending,
     tally: &Tally<'_, P>,
 ) {
     let mut updated = session.clock.now().0;
-    while pending.commit_next(session.journal, lease, run.id, session.brake).await {
+    while pending.commit_next(session.journal, under.lease, under.run.id, session.brake).await {
         let now = session.clock.now().0;
         if now - updated >= UPDATED_EVERY_NS {
             updated = now;
-            update_run(session, (run, lease), tally).await;
+            update_run(session, under, tally).await;
         }
     }
 }
 
 async fn update_run<J: Journal, R: Remote, K: Clock, P: Progress>(
     session: &Session<'_, J, R, K>,
-    (run, lease): (&Run, Lease),
+    under: &Under<'_>,
     tally: &Tally<'_, P>,
 ) {
-    let mut so_far = Run { requests: session.calls.requests(), ..run.clone() };
+    let mut so_far = Run { requests: session.calls.requests(), ..under.run.clone() };
     tally.write_to(&mut so_far);
-    if let Err(error) = session.journal.update_run(lease, &so_far).await {
+    if let Err(error) = session.journal.update_run(under.lease, &so_far).await {
         // The commits matter, and they report their own failures.
-        tracing::debug!(%error, run = %run.id, "the progress of a run could not be recorded");
+        tracing::debug!(%error, run = %under.run.id, "the progress of a run could not be recorded");
     }
 }
 
@@ -262,7 +280,7 @@ async fn update_run<J: Journal, R: Remote, K: Clock, P: Progress>(
 /// plan, only the conflicts count that have not changed.
 async fn record_conflicts<J: Journal, R: Remote, K: Clock, P: Progress>(
     apply: &Apply<'_, J, R, K, P>,
-    (run, lease): (&Run, Lease),
+    under: &Under<'_>,
     plan: &Plan,
 ) -> Result<(), Stopped> {
     let Apply { session, verify, .. } = *apply;
@@ -283,7 +301,7 @@ async fn record_conflicts<J: Journal, R: Remote, K: Clock, P: Progress>(
         let but = plan.skips.iter().filter_map(|skip| SecretPath::new(skip.path.as_str()).ok()).collect();
         OtherConflicts::Converged { but }
     };
-    let recorded = session.journal.record_conflicts(lease, run.id, &still_open, &others).await;
+    let recorded = session.journal.record_conflicts(under.lease, under.run.id, &still_open, &others).await;
     recorded.map(drop).map_err(|error| session.brake.journal_failed(error))
 }
 

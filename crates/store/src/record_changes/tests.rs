@@ -197,7 +197,7 @@ async fn nothing_is_revealed_that_cannot_be_audited() {
     tx.commit().await.unwrap();
     let revealed = house.store.reveal_record(&house.ann(), record.id, None, None, None).await;
     assert_eq!(revealed.unwrap_err().class(), ErrorClass::Internal);
-    let injected = house.store.inject_record(&house.ann(), record.id, None, (Some("psql"), None)).await;
+    let injected = house.store.inject_record(&house.ann(), record.id, None, Some("psql"), None).await;
     assert_eq!(injected.unwrap_err().class(), ErrorClass::Internal);
     let updated = house.store.trash_record(&house.ann(), record.id, None).await;
     assert_eq!(updated.unwrap_err().class(), ErrorClass::Internal);

@@ -22,7 +22,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         let request_id = self.delete_exactly(&step.path, stamp).await?;
         self.show_run(&step.path).await;
         let record_id = self.base.get(&step.path).map(|base| base.record_id);
-        let audit = self.audit("deleted_remote", &step.path, record_id, None, (Some(version), request_id));
+        let audit = self.audit("deleted_remote", &step.path, record_id, None, Some(version)).by_request(request_id);
         self.record(Outcome { base: BaseChange::Remove, audit: Some(audit), ..self.outcome(&step.path) }).await
     }
 

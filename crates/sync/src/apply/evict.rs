@@ -32,7 +32,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
             return Ok(None);
         }
         let StoredFields { fields, record_type } = self.session.local_fields(record_id, expect).await?;
-        let kept = (versions.last().copied(), None);
+        let kept = versions.last().copied();
         let outcome = Outcome {
             local: LocalChange::Archive { record_id, expect, older, record_type, fields },
             audit: Some(self.audit("kept_local", &step.path, record_id, None, kept)),

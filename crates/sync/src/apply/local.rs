@@ -28,7 +28,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         self.record(Outcome {
             local,
             base: BaseChange::Set(linked(record_id, Revision::FIRST, record_type, stamp, expires)),
-            audit: Some(self.audit("created_local", &step.path, record_id, None, (Some(stamp.version), None))),
+            audit: Some(self.audit("created_local", &step.path, record_id, None, Some(stamp.version))),
             ..self.outcome(&step.path)
         })
         .await
@@ -44,7 +44,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         let record_id = self.draw_record_id();
         self.record(Outcome {
             local: LocalChange::Create { record_id, record_type, fields: read.fields },
-            audit: Some(self.audit("created_local", from, record_id, None, (Some(stamp.version), None))),
+            audit: Some(self.audit("created_local", from, record_id, None, Some(stamp.version))),
             ..self.outcome(&step.path)
         })
         .await
@@ -57,7 +57,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         let fields = self.session.remote_fields(&step.path, &stamp).await?.fields;
         self.mark(step, record_id, record_type).await;
         let (revision, origin) = (expect.next(), Origin::Remote(self.session.connection.id));
-        let audit = self.audit("updated_local", &step.path, record_id, Some(revision), (Some(stamp.version), None));
+        let audit = self.audit("updated_local", &step.path, record_id, Some(revision), Some(stamp.version));
         self.record(Outcome {
             local: LocalChange::Update { record_id, expect, record_type, fields, origin },
             base: BaseChange::Set(linked(record_id, revision, record_type, stamp, expires)),
@@ -74,7 +74,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         self.record(Outcome {
             local: LocalChange::Trash { record_id, expect },
             base: BaseChange::Remove,
-            audit: Some(self.audit("deleted_local", &step.path, record_id, None, (version, None))),
+            audit: Some(self.audit("deleted_local", &step.path, record_id, None, version)),
             ..self.outcome(&step.path)
         })
         .await
@@ -97,7 +97,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         // An outcome that changes only the base needs no audit entry.
         let before = self.base.get(&step.path);
         let news = step.annotate || revision != expect || before.is_none_or(|base| base.accepted.is_some());
-        let audit = || self.audit("adopted", &step.path, record_id, Some(revision), (Some(stamp.version), None));
+        let audit = || self.audit("adopted", &step.path, record_id, Some(revision), Some(stamp.version));
         self.record(Outcome {
             local,
             base: BaseChange::Set(linked(record_id, revision, record_type, stamp, expires)),
@@ -134,7 +134,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         self.record(Outcome {
             local: LocalChange::Rebase { record_id, expect, remote, record_type, fields: stored.fields, origin },
             base: BaseChange::Set(BaseEntry { accepted: Some(accepted), ..base }),
-            audit: Some(self.audit("accepted", &step.path, record_id, Some(revision), (Some(stamp.version), None))),
+            audit: Some(self.audit("accepted", &step.path, record_id, Some(revision), Some(stamp.version))),
             ..self.outcome(&step.path)
         })
         .await

@@ -118,7 +118,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
             Action::UpdateRemote { cas, archive: true } => self.overwrite_remote(step, *cas).await,
             Action::Merge { fields, record_type, cas } => self.merge(step, fields, *record_type, *cas).await,
             Action::MoveRemote { from, from_base, cas, key_created } => {
-                self.move_remote(step, (from, from_base), *cas, *key_created).await
+                self.move_remote(step, from, from_base, *cas, *key_created).await
             }
             Action::DeleteRemote { version } => self.delete_remote(step, *version).await,
             Action::CreateLocal { restores, record_type } => self.create_local(step, *restores, *record_type).await,
@@ -191,14 +191,14 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         }
     }
 
-    /// Returns the audit entry of a synchronized secret.
+    /// Returns the audit entry of a synchronized secret, without the request id of Vault.
     fn audit(
         &self,
         what: &'static str,
         path: &SecretPath,
         record_id: impl Into<Option<RecordId>>,
         revision: Option<Revision>,
-        (version, request_id): (Option<Version>, Option<String>),
+        version: Option<Version>,
     ) -> SyncedAudit {
         let Session { connection, identity, .. } = self.session;
         let parts = [connection.mount.as_str(), connection.path.as_str(), path.as_str()];
@@ -206,9 +206,17 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
             cluster: identity.cluster_id.clone(),
             path: parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/"),
             version: version.map(|version| version.0),
-            request_id,
+            request_id: None,
         };
         SyncedAudit { what, record_id: record_id.into(), revision, remote }
+    }
+}
+
+impl SyncedAudit {
+    /// Adds the request id that Vault gave to the request that changed the secret.
+    fn by_request(mut self, request_id: Option<String>) -> Self {
+        self.remote.request_id = request_id;
+        self
     }
 }
 

@@ -15,7 +15,8 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
     pub(super) async fn move_remote(
         &self,
         step: &Step,
-        (from, from_base): (&SecretPath, &BaseEntry),
+        from: &SecretPath,
+        from_base: &BaseEntry,
         cas: Version,
         key_created: Option<UnixNanos>,
     ) -> Result<(), StepError> {
@@ -31,8 +32,9 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         // the next run shows the edit as a conflict with the move.
         let deleted = self.delete_exactly(from, from_base.stamp).await;
         let base_removed = deleted.is_ok().then(|| from.clone());
-        let audit =
-            self.audit("moved_remote", &step.path, record_id, Some(revision), (Some(stamp.version), request_id));
+        let audit = self
+            .audit("moved_remote", &step.path, record_id, Some(revision), Some(stamp.version))
+            .by_request(request_id);
         self.record(Outcome {
             base: BaseChange::Set(linked(record_id, revision, record_type, stamp, expires)),
             base_removed,

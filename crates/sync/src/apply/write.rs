@@ -44,7 +44,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         let stored = self.session.local_fields(record_id, revision).await?;
         let written = self.put(&step.path, &stored.fields, cas, key_created).await?;
         self.mark(step, record_id, stored.record_type).await;
-        self.record_written(step, "created_remote", (revision, stored.record_type), written).await
+        self.record_written(step, "created_remote", revision, stored.record_type, written).await
     }
 
     /// Writes the record over a remote value that local history contains.
@@ -54,7 +54,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         let stored = self.session.local_fields(record_id, revision).await?;
         let written = self.put(&step.path, &stored.fields, cas, Some(stamp.key_created)).await?;
         self.mark(step, record_id, stored.record_type).await;
-        self.record_written(step, "updated_remote", (revision, stored.record_type), written).await
+        self.record_written(step, "updated_remote", revision, stored.record_type, written).await
     }
 
     /// Keeps a remote value as a revision, and then writes the record over it.
@@ -95,7 +95,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
             let origin = Origin::Merge(self.session.connection.id);
             (LocalChange::Update { record_id, expect, record_type, fields, origin }, expect.next())
         };
-        let audit = self.audit("updated_local", &step.path, record_id, Some(revision), (Some(stamp.version), None));
+        let audit = self.audit("updated_local", &step.path, record_id, Some(revision), Some(stamp.version));
         self.record(Outcome {
             local,
             base: BaseChange::Set(linked(record_id, revision, record_type, stamp, expires)),
@@ -128,31 +128,26 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         self.record(Outcome {
             local,
             base: BaseChange::Set(linked(record_id, archived, record_type, stamp, expires)),
-            audit: Some(self.audit(
-                "updated_local",
-                &step.path,
-                record_id,
-                Some(revision),
-                (Some(stamp.version), None),
-            )),
+            audit: Some(self.audit("updated_local", &step.path, record_id, Some(revision), Some(stamp.version))),
             ..self.outcome(&step.path)
         })
         .await?;
         let written = self.put(&step.path, &fields, cas, Some(stamp.key_created)).await?;
         self.mark(step, record_id, record_type).await;
-        self.record_written(step, "updated_remote", (revision, record_type), written).await
+        self.record_written(step, "updated_remote", revision, record_type, written).await
     }
 
     async fn record_written(
         &self,
         step: &Step,
         what: &'static str,
-        (revision, record_type): (Revision, RecordType),
+        revision: Revision,
+        record_type: RecordType,
         written: Written,
     ) -> Result<(), StepError> {
         let (record_id, _) = planned_record(step)?;
         let Written { stamp, expires, request_id } = written;
-        let audit = self.audit(what, &step.path, record_id, Some(revision), (Some(stamp.version), request_id));
+        let audit = self.audit(what, &step.path, record_id, Some(revision), Some(stamp.version)).by_request(request_id);
         self.record(Outcome {
             base: BaseChange::Set(linked(record_id, revision, record_type, stamp, expires)),
             audit: Some(audit),

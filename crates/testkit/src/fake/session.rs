@@ -53,14 +53,8 @@ impl FakeKv {
         let (token, secret_id, accessor) =
             (inner.condition.tokens_ended, inner.secret_id.clone(), inner.identity.mount_accessor.clone());
         drop(inner);
-        FakeRemote::new(self.clone(), (prefix, instance), (secret_id, token), accessor)
-    }
-}
-
-impl FakeRemote {
-    fn new(kv: FakeKv, (prefix, instance): (&str, &str), (secret_id, token): (String, u64), accessor: String) -> Self {
-        Self {
-            kv,
+        FakeRemote {
+            kv: self.clone(),
             prefix: prefix.to_owned(),
             instance: instance.to_owned(),
             secret_id,
@@ -69,7 +63,9 @@ impl FakeRemote {
             requests: AtomicU64::new(0),
         }
     }
+}
 
+impl FakeRemote {
     fn full(&self, path: &str) -> String {
         if self.prefix.is_empty() { path.to_owned() } else { format!("{}/{path}", self.prefix) }
     }

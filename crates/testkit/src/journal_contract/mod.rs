@@ -208,7 +208,8 @@ fn run<D: Desk>(desk: &D, id: RunId, trigger: Trigger) -> Run {
 }
 
 /// Records an outcome.
-async fn commit<J: Journal>(journal: &J, (lease, run_id): (Lease, RunId), outcome: Outcome) -> Committed {
+async fn commit<J: Journal>(journal: &J, run: (Lease, RunId), outcome: Outcome) -> Committed {
+    let (lease, run_id) = run;
     let committed = journal.commit(lease, run_id, vec![outcome]).await.expect("the journal answers");
     assert_eq!(committed.len(), 1);
     committed[0]

@@ -266,7 +266,7 @@ impl Between {
         // Dropping this value tells the waiting test that the answer was sent.
         let _answered = self.wait_at_gate(&head).await;
         let meddling = self.rule_for(head::line(&head));
-        let status = self.exchange(&mut client, (&head, &body), meddling).await;
+        let status = self.exchange(&mut client, &head, &body, meddling).await;
         let mut state = self.state();
         state.under_way -= 1;
         state.exchanges[number].status = status?;
@@ -318,7 +318,8 @@ impl Between {
     async fn exchange(
         &self,
         client: &mut BufReader<impl Way>,
-        (head, body): (&str, &[u8]),
+        head: &str,
+        body: &[u8],
         meddling: Meddling,
     ) -> io::Result<Option<u16>> {
         match meddling {

@@ -17,7 +17,7 @@ use crate::{
     server_config::{ConfigArgs, LogFormat, ServerConfig, renewed_keeper},
 };
 use reload::{Reloads, read_tls};
-use sealed::opened;
+use sealed::prepare;
 
 /// The maximum time by which the first attempt to unseal the root key delays the start.
 const UNSEAL_AT_START: Duration = Duration::from_secs(5);
@@ -49,7 +49,10 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     // An error in the configuration ends the process at once. An error of a Vault may go away while the
     // server is up.
     let unlocked = match tokio::time::timeout(UNSEAL_AT_START, keeper.unlock(&database)).await {
-        Ok(Ok(unlocked)) => Some(opened(unlocked).await?),
+        Ok(Ok((store, root))) => {
+            prepare(&store).await?;
+            Some((store, root))
+        }
         Ok(Err(error)) if !error.may_heal() => return Err(installation::locked(&error)),
         Ok(Err(error)) => {
             refused = Some(error);
@@ -75,16 +78,16 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     };
     let known = reloads.app.clone();
     let opening = match unlocked {
-        Some(unlocked) => {
-            let server = ServerState::new(unlocked, keeper, connector, options);
+        Some((store, root)) => {
+            let server = ServerState::new(store, root, keeper, connector, options);
             known.get_or_init(|| server.clone());
             Opening::Done(Box::new(server))
         }
         None => {
             let again = reloads.again.clone();
             Opening::Awaited(Box::pin(async move {
-                let unlocked = sealed::unsealed(&keeper, &database, &again, refused).await;
-                let server = ServerState::new(unlocked, keeper, connector, options);
+                let (store, root) = sealed::unsealed(&keeper, &database, &again, refused).await;
+                let server = ServerState::new(store, root, keeper, connector, options);
                 known.get_or_init(|| server.clone());
                 server
             }))

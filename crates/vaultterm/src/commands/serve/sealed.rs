@@ -21,12 +21,12 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// Prepares the store that the root key opened. This process holds the lock of the installation, so processes
 /// that held a lease are gone. The leases are freed, and later runs continue the work.
-pub(super) async fn opened((store, root): (Store, RootKey)) -> Result<(Store, RootKey), Failure> {
+pub(super) async fn prepare(store: &Store) -> Result<(), Failure> {
     store.free_leases().await.map_err(|error| broken(&error))?;
     for (connection, reason) in store.guarded_connections().await.map_err(|error| broken(&error))? {
         tracing::warn!(connection, reason, "plan-only until a person acknowledges `rewound`");
     }
-    Ok((store, root))
+    Ok(())
 }
 
 /// Computes the time between attempts.
@@ -76,10 +76,10 @@ pub(super) async fn unsealed(
             () = renewed(keeper) => patience = Patience::new(),
         }
         error = match keeper.unlock(database).await {
-            Ok(unlocked) => match opened(unlocked).await {
-                Ok(unlocked) => {
+            Ok((store, root)) => match prepare(&store).await {
+                Ok(()) => {
                     tracing::info!(attempt, "the root key is open");
-                    return unlocked;
+                    return (store, root);
                 }
                 Err(failure) => {
                     tracing::error!(why = failure.causes.join(": "), "the database cannot be used");
