@@ -13,11 +13,12 @@ use anyhow::{Context, Result, bail};
 use files::files;
 
 /// The crates that each crate may use. No crate may use a crate that is not listed here.
-const ROOMS: [(&str, &[&str]); 13] = [
-    ("reconcile", &[]),
-    ("ledger", &[]),
+const ROOMS: [(&str, &[&str]); 14] = [
+    ("names", &[]),
+    ("reconcile", &["names"]),
+    ("ledger", &["names"]),
     ("outbound", &[]),
-    ("license", &[]),
+    ("license", &["names"]),
     ("sealing", &["reconcile"]),
     ("sync", &["ledger", "reconcile", "sealing"]),
     ("contract", &["ledger", "license", "reconcile", "sealing", "sync"]),

@@ -3,21 +3,23 @@
 use std::collections::BTreeMap;
 
 use uuid::Uuid;
+use vaultterm_names::names;
 
 use crate::{AuditAction, ObjectKind};
 
-/// The kinds of actor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ActorKind {
-    /// A person with a login.
-    User = 0,
-    /// A program with an API token.
-    Token = 1,
-    /// VaultTerm itself.
-    System = 2,
-    /// An unknown caller, for example after a failed login.
-    Anonymous = 3,
-}
+names!(
+    /// The kinds of actor. An entry stores the place in this list as a byte, so a new kind belongs at the end.
+    ActorKind, "kind of actor" {
+        /// A person with a login.
+        User = "user",
+        /// A program with an API token.
+        Token = "token",
+        /// VaultTerm itself.
+        System = "system",
+        /// An unknown caller, for example after a failed login.
+        Anonymous = "anonymous",
+    }
+);
 
 /// The person, program or system that performed the action.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,16 +51,17 @@ pub struct ObjectRef {
     pub name: Option<String>,
 }
 
-/// The result of an action.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AuditOutcome {
-    /// The action was carried out.
-    Success = 0,
-    /// The caller lacked a right.
-    Denied = 1,
-    /// The action was tried and failed.
-    Failure = 2,
-}
+names!(
+    /// The result of an action. An entry stores the place in this list as a byte, so a new result belongs at the end.
+    AuditOutcome, "outcome" {
+        /// The action was carried out.
+        Success = "success",
+        /// The caller lacked a right.
+        Denied = "denied",
+        /// The action was tried and failed.
+        Failure = "failure",
+    }
+);
 
 /// The remote side of a synchronized secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -121,12 +124,12 @@ pub struct SealedEntry {
 
 impl ActorKind {
     pub(crate) fn from_byte(byte: u8) -> Option<Self> {
-        [Self::User, Self::Token, Self::System, Self::Anonymous].into_iter().find(|kind| *kind as u8 == byte)
+        Self::ALL.get(usize::from(byte)).copied()
     }
 }
 
 impl AuditOutcome {
     pub(crate) fn from_byte(byte: u8) -> Option<Self> {
-        [Self::Success, Self::Denied, Self::Failure].into_iter().find(|outcome| *outcome as u8 == byte)
+        Self::ALL.get(usize::from(byte)).copied()
     }
 }

@@ -16,7 +16,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use serde::{Deserialize, Serialize, Serializer};
 use uuid::Uuid;
 
-use crate::{ActorKind, AuditOutcome, Entry, Frontier, Hash, Malformed, ObjectRef, tree::leaf_hash};
+use crate::{Entry, Frontier, Hash, Malformed, ObjectRef, tree::leaf_hash};
 
 /// The name of this format.
 pub const FORMAT: &str = "vaultterm-audit/1";
@@ -198,31 +198,6 @@ pub(crate) fn write_entry(entry: &Entry, bytes: &str, hash: &Hash, out: &mut Vec
         hash: std::str::from_utf8(&digits).expect("hexadecimal digits are ASCII"),
     };
     line(&words, out);
-}
-
-impl ActorKind {
-    /// Returns the name that exports and the API use.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::Token => "token",
-            Self::System => "system",
-            Self::Anonymous => "anonymous",
-        }
-    }
-}
-
-impl AuditOutcome {
-    /// Returns the name that exports and the API use.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Success => "success",
-            Self::Denied => "denied",
-            Self::Failure => "failure",
-        }
-    }
 }
 
 #[cfg(test)]

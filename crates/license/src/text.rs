@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn what_was_issued_is_read_back_in_every_tier() {
         let key = IssuerKey::generate();
-        for tier in Tier::ALL {
+        for &tier in Tier::SOLD {
             for (seats, features) in [(None, None), (Some(3), Some(vec!["hcv_sync".to_owned()]))] {
                 let issued = License { tier, seats, features, ..license() };
                 let text = issue(&issued, &key).unwrap();

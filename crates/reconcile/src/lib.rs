@@ -27,7 +27,6 @@ mod inquiry;
 mod lint;
 mod merge;
 mod moves;
-mod names;
 mod options;
 mod part;
 mod path;
@@ -50,7 +49,6 @@ pub use input::Input;
 pub use inquiry::{Inquiries, inquiries};
 pub use lint::lint;
 pub use merge::{Merged, Side, Sides, merge};
-pub use names::UnknownName;
 pub use options::{DeletionPolicy, DriftPolicy, ExpiryPolicy, InitialPolicy, MergePolicy, Mode, Options};
 pub use part::Around;
 pub use path::{PathError, SecretPath};
@@ -67,8 +65,5 @@ pub use snapshot::{
     RemoteSnapshot, SeenMark,
 };
 pub use stamp::{RemoteStamp, Revision, UnixNanos, Version};
+pub use vaultterm_names::{UnknownName, names};
 pub use visible::{is_invisible, visible};
-
-/// What [`names!`] writes its code with.
-#[doc(hidden)]
-pub use serde;

@@ -263,12 +263,10 @@ const fn plan_place(id: PlanId) -> Place {
     Place { purpose: Purpose::Plan, collection: Uuid::nil(), object: id.0, revision: 0 }
 }
 
-const ACTORS: [ActorKind; 4] = [ActorKind::User, ActorKind::Token, ActorKind::System, ActorKind::Anonymous];
-
 /// Reads who started a run.
 pub(crate) fn actor(row: &Row) -> Result<Actor, StoreError> {
     let kind = row.int("actor_kind")?;
-    let kind = ACTORS.into_iter().find(|one| *one as i64 == kind).ok_or(StoreError::Malformed("actor"))?;
+    let kind = ActorKind::ALL.iter().copied().find(|one| *one as i64 == kind).ok_or(StoreError::Malformed("actor"))?;
     Ok(Actor { kind, id: row.id("actor_id")?, name: row.text("actor_name")? })
 }
 

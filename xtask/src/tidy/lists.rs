@@ -1,4 +1,5 @@
-//! Refuses a second definition of a list of names: `names!` declares each list once.
+//! Refuses a second definition of a list of names: `names!` declares each list once. `open_names!` of `ledger` declares the
+//! lists to which a newer version may add.
 //!
 //! A list is written again by an enum with the same variants, by a `match` or a table between texts and variants, and by
 //! an array of its texts. Each of them compiles after a name changed, and is wrong then. Test code does not count.
@@ -66,7 +67,7 @@ fn lists(file: &File) -> Vec<List> {
         }
 
         fn visit_macro(&mut self, item: &'ast Macro) {
-            if item.path.segments.last().is_some_and(|last| last.ident == "names") {
+            if item.path.segments.last().is_some_and(|last| last.ident == "names" || last.ident == "open_names") {
                 self.0.extend(list(item.tokens.clone()));
             }
         }
@@ -77,7 +78,7 @@ fn lists(file: &File) -> Vec<List> {
     found.0
 }
 
-/// Reads `Name, "what" { Variant = "text" | "older", … }`. `None` for a macro of another form.
+/// Reads `Name, "what" { Variant = "text" | "older", … }`, or the same without `"what"`. `None` for a macro of another form.
 fn list(tokens: TokenStream) -> Option<List> {
     let mut tokens = without_attributes(tokens).into_iter();
     let TokenTree::Ident(name) = tokens.next()? else { return None };
@@ -241,6 +242,16 @@ mod tests {
         let pairs = [("Running", "running"), ("Done", "done"), ("Failed", "failed")];
         let variants = pairs.map(|(name, text)| (name.to_owned(), text.to_owned())).to_vec();
         assert_eq!(declared(), [List { name: "State".to_owned(), variants }]);
+    }
+
+    #[test]
+    fn a_list_with_a_place_for_newer_names_counts() {
+        let open = lists(
+            &syn::parse_file("open_names!(\n/// It.\nState { Running = \"running\", Done = \"done\" });").unwrap(),
+        );
+        assert_eq!(open.len(), 1);
+        let found = copies(&syn::parse_file(r#"const ALL: [&str; 2] = ["done", "running"];"#).unwrap(), &open);
+        assert_eq!(found.len(), 1, "{found:?}");
     }
 
     #[test]

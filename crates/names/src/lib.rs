@@ -1,10 +1,15 @@
 //! Names: the one list of an enum whose variants are stored in the database, sent over the API or typed
 //! by people.
 //!
-//! [`names!`](crate::names!) declares such an enum. Every reader and every writer goes through it, so that a name is
-//! written in one place and a name that nobody knows is an error everywhere.
+//! [`names!`] declares such an enum. Every reader and every writer goes through it, so that a name is
+//! written in one place and a name that nobody knows is an error everywhere. The crate uses no other crate of the
+//! workspace, so that every other crate may use it.
 
 use std::fmt;
+
+/// What [`names!`] writes its code with.
+#[doc(hidden)]
+pub use serde;
 
 /// A name that is not in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
