@@ -76,7 +76,7 @@ pub use records::{
     FoundRecordView, Inject, OtpView, RecordCreate, RecordSyncView, RecordUpdate, RecordView, Restore, Reveal,
     RevealedView, RevisionView,
 };
-pub use runs::{ProblemView, RunStart, RunView};
+pub use runs::{ProblemClassView, ProblemView, RunStart, RunView};
 pub use tokens::{IssuedView, TokenCreate, TokenView};
 pub use webhooks::{
     MadeWebhookView, Reship, TriedView, WebhookCreate, WebhookData, WebhookMessage, WebhookPatch, WebhookView,

@@ -1,9 +1,11 @@
 //! Runs: how they are started, and how they stand.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
-use vaultterm_sync::{Run, RunProblem, RunState, Trigger};
+use vaultterm_sync::{ProblemClass, Run, RunProblem, RunState, Trigger};
 
 use crate::{CountsView, HaltView, moment, schema::name_schema};
 
@@ -40,10 +42,30 @@ pub struct RunView {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct ProblemView {
     pub path: String,
-    pub class: String,
+    #[schema(value_type = String)]
+    pub class: ProblemClassView,
     pub detail: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+}
+
+/// The class of a problem. A reader decides nothing by it, so the name that a newer server sends is shown as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ProblemClassView {
+    /// A class that this version knows.
+    Known(ProblemClass),
+    /// The name of a class that only a newer version knows.
+    Other(String),
+}
+
+impl fmt::Display for ProblemClassView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Known(class) => class.fmt(f),
+            Self::Other(name) => f.pad(name),
+        }
+    }
 }
 
 #[derive(Default, Debug, Serialize, Deserialize, ToSchema)]
@@ -94,9 +116,27 @@ impl From<&RunProblem> for ProblemView {
     fn from(problem: &RunProblem) -> Self {
         Self {
             path: problem.path.clone(),
-            class: problem.class.0.clone(),
+            class: ProblemClassView::Known(problem.class),
             detail: problem.detail.clone(),
             hint: problem.hint.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vaultterm_sync::FaultClass;
+
+    use super::*;
+
+    #[test]
+    fn the_class_of_a_problem_that_only_a_newer_server_knows_is_shown_by_its_name_and_is_no_known_one() {
+        let read = |class: &str| {
+            let problem = format!(r#"{{"path":"a","class":"{class}","detail":"so it was"}}"#);
+            serde_json::from_str::<ProblemView>(&problem).expect("it is read").class
+        };
+        assert_eq!(read("denied"), ProblemClassView::Known(FaultClass::Denied.into()));
+        let newer = read("tired");
+        assert_eq!((newer.to_string().as_str(), &newer), ("tired", &ProblemClassView::Other("tired".to_owned())));
     }
 }

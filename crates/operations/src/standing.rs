@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use vaultterm_contract::Standing;
 use vaultterm_reconcile::{HaltKind, UnixNanos};
 use vaultterm_store::ConnectionSummary;
-use vaultterm_sync::{FaultClass, ProblemClass, Run, RunProblem, RunState, Unlicensed, schedule};
+use vaultterm_sync::{EngineProblem, FaultClass, ProblemClass, Run, RunProblem, RunState, Unlicensed, schedule};
 
 /// A standing, and why, where the standing alone does not say it.
 type Judged = (Standing, Option<String>);
@@ -63,22 +63,21 @@ pub(crate) fn of(summary: &ConnectionSummary, unlicensed: Option<&Unlicensed>) -
 
 /// Returns the problem that stopped a whole run, if one did.
 fn stopped_by(run: &Run) -> Option<&RunProblem> {
-    let stops = |problem: &&RunProblem| problem.path.is_empty() && problem.class.0 != ProblemClass::TOKEN_NOT_REVOKED;
+    let stops =
+        |problem: &&RunProblem| problem.path.is_empty() && problem.class != EngineProblem::TokenNotRevoked.into();
     run.problems.iter().find(stops)
 }
 
 /// Judges a connection by a run that was stopped.
 fn failed(run: &Run) -> Judged {
     let Some(problem) = stopped_by(run).or(run.problems.first()) else { return (Standing::Failed, None) };
-    let is = |class: FaultClass| problem.class.0 == class.as_str();
-    let standing = if is(FaultClass::LoginRefused) || is(FaultClass::Denied) {
-        Standing::AuthFailed
-    } else if is(FaultClass::Unavailable) || is(FaultClass::Unknown) || is(FaultClass::Misconfigured) {
-        Standing::Unreachable
-    } else if is(FaultClass::Sealed) {
-        Standing::RemoteSealed
-    } else {
-        Standing::Failed
+    let standing = match problem.class {
+        ProblemClass::Fault(FaultClass::LoginRefused | FaultClass::Denied) => Standing::AuthFailed,
+        ProblemClass::Fault(FaultClass::Unavailable | FaultClass::Unknown | FaultClass::Misconfigured) => {
+            Standing::Unreachable
+        }
+        ProblemClass::Fault(FaultClass::Sealed) => Standing::RemoteSealed,
+        _ => Standing::Failed,
     };
     (standing, Some(problem.detail.clone()))
 }

@@ -5,7 +5,8 @@ use vaultterm_ledger::{Actor, ActorKind, AuditAction, AuditOutcome, Draft, Objec
 use vaultterm_reconcile::{SecretPath, UnixNanos};
 use vaultterm_sealing::{Place, Purpose};
 use vaultterm_sync::{
-    CollectionId, ConnectionId, FaultClass, PlanId, ProblemClass, Run, RunId, RunProblem, RunState, StoredPlan, Trigger,
+    CollectionId, ConnectionId, EngineProblem, FaultClass, PlanId, Run, RunId, RunProblem, RunState, StoredPlan,
+    Trigger,
 };
 
 use crate::{
@@ -221,8 +222,8 @@ pub(crate) async fn finish(tx: &mut Tx, context: &Context, run: &Run) -> Result<
 
 /// Returns whether a run ended because Vault refused its login.
 pub(crate) fn refused_at_login(run: &Run) -> bool {
-    let refused = FaultClass::LoginRefused.as_str();
-    run.problems.iter().any(|problem| problem.path.is_empty() && problem.class.0 == refused)
+    let refused = FaultClass::LoginRefused.into();
+    run.problems.iter().any(|problem| problem.path.is_empty() && problem.class == refused)
 }
 
 /// Counts consecutive refused logins for the schedule. A run that failed or was cancelled for another reason
@@ -246,7 +247,7 @@ pub(crate) async fn fail(tx: &mut Tx, context: &Context, rows: &[Row]) -> Result
         run.finished = Some(UnixNanos(context.now_us.saturating_mul(1_000)));
         run.problems.push(RunProblem {
             path: String::new(),
-            class: ProblemClass("lease_lost".to_owned()),
+            class: EngineProblem::LeaseLost.into(),
             detail: "the run was cut off: the server that carried it out stopped or lost the database".to_owned(),
             hint: Some("the next run continues where it ended".to_owned()),
         });
@@ -309,7 +310,7 @@ mod tests {
         house.pass(60);
         assert_eq!(fail().await, 1);
         let closed = house.store.run(run.id).await.unwrap().unwrap();
-        assert_eq!((closed.state, closed.problems[0].class.0.as_str()), (RunState::Failed, "lease_lost"));
+        assert_eq!((closed.state, closed.problems[0].class.as_str()), (RunState::Failed, "lease_lost"));
         assert_eq!(fail().await, 0);
         assert_eq!(house.audited().await.last(), Some(&AuditAction::HcvSyncFinished));
     }

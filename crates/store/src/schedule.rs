@@ -95,9 +95,7 @@ mod tests {
     use vaultterm_ledger::AuditAction;
     use vaultterm_reconcile::{Halt, HaltKind, Mode, SecretPath, UnixNanos};
     use vaultterm_sealing::SecretText;
-    use vaultterm_sync::{
-        Credential, FaultClass, Journal as _, ProblemClass, Run, RunPart, RunProblem, RunState, Trigger,
-    };
+    use vaultterm_sync::{Credential, FaultClass, Journal as _, Run, RunPart, RunProblem, RunState, Trigger};
 
     use super::Scheduled;
     use crate::{
@@ -176,12 +174,7 @@ mod tests {
     /// Ends a run because Vault refused the login, or for another reason.
     async fn failed(house: &House, id: vaultterm_sync::ConnectionId, class: FaultClass) {
         let (lease, run) = house.begin(id, Trigger::Manual).await;
-        let problem = RunProblem {
-            path: String::new(),
-            class: ProblemClass(class.as_str().to_owned()),
-            detail: "refused".to_owned(),
-            hint: None,
-        };
+        let problem = RunProblem { path: String::new(), class: class.into(), detail: "refused".to_owned(), hint: None };
         house.end((lease, Run { problems: vec![problem], ..run }), RunState::Failed).await;
     }
 

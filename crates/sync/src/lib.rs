@@ -27,6 +27,7 @@ mod pacing;
 mod peek;
 mod pool;
 mod problem;
+mod problem_class;
 mod progress;
 mod recognise;
 mod record;
@@ -54,8 +55,9 @@ pub use journal::{
     BaseChange, Committed, Journal, JournalError, Lease, LocalChange, Origin, OtherConflicts, Outcome, Resolved,
     StoredFields, SyncedAudit,
 };
+pub use problem_class::ProblemClass;
 pub use progress::{Event, Phase, Progress};
 pub use record_state::{RecordState, RecordSyncState, RevisionOrigin};
 pub use remote::{Connected, Connector, FaultClass, Freshness, Mark, Remote, RemoteFault, SecretRead, WriteReceipt};
 pub use rights::{CollectionRole, InstanceRole, LinkPurpose, Scope, SignInMethod, TokenKind};
-pub use run::{PlannedDecision, ProblemClass, Run, RunPart, RunProblem, RunState, StoredPlan, Trigger};
+pub use run::{EngineProblem, PlannedDecision, Run, RunPart, RunProblem, RunState, StoredPlan, Trigger};

@@ -4,7 +4,7 @@ use vaultterm_reconcile::{Halt, HaltKind, Skip, SkipKind};
 use vaultterm_sealing::FieldsError;
 
 use crate::{
-    FaultClass, JournalError, ProblemClass, RemoteFault, RunProblem,
+    EngineProblem, FaultClass, JournalError, ProblemClass, RemoteFault, RunProblem,
     brake::{Stop, Stopped},
     retry::CallError,
 };
@@ -61,47 +61,56 @@ impl From<CallError> for StepError {
 }
 
 impl RunProblem {
-    fn new(path: impl Into<String>, class: &str, detail: impl Into<String>, hint: Option<String>) -> Self {
-        Self { path: path.into(), class: ProblemClass(class.to_owned()), detail: detail.into(), hint }
+    fn new(
+        path: impl Into<String>,
+        class: impl Into<ProblemClass>,
+        detail: impl Into<String>,
+        hint: Option<String>,
+    ) -> Self {
+        Self { path: path.into(), class: class.into(), detail: detail.into(), hint }
     }
 
     /// Returns the problem of a path that changed since it was looked at.
     pub(crate) fn stale(path: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self::new(path, "stale", detail, Some("the next run looks again".to_owned()))
+        Self::new(path, FaultClass::Stale, detail, Some("the next run looks again".to_owned()))
     }
 
     /// Returns the problem of a path that the plan skipped.
     pub(crate) fn left_alone(skip: &Skip) -> Self {
         let (reason, path) = (&skip.reason, skip.path.as_str());
         match (skip.kind, &skip.accepted_by) {
-            (SkipKind::Passing, _) | (SkipKind::Unticked, None) => Self::new(path, "skipped", reason, None),
+            (SkipKind::Passing, _) | (SkipKind::Unticked, None) => {
+                Self::new(path, EngineProblem::Skipped, reason, None)
+            }
             (SkipKind::Unticked, Some(name)) => {
                 let hint = "the next run plans it again";
-                Self::new(path, "skipped", format!("{reason}, by {name}"), Some(hint.to_owned()))
+                Self::new(path, EngineProblem::Skipped, format!("{reason}, by {name}"), Some(hint.to_owned()))
             }
-            (_, Some(name)) => Self::new(path, "skipped", format!("left out, accepted by {name}: {reason}"), None),
+            (_, Some(name)) => {
+                Self::new(path, EngineProblem::Skipped, format!("left out, accepted by {name}: {reason}"), None)
+            }
             (SkipKind::NeverTakenOver, None) => {
                 let hint = "rename the secret in Vault, or accept that it is left out: `vaultterm connection ignore`";
-                Self::new(path, "left_out", reason, Some(hint.to_owned()))
+                Self::new(path, EngineProblem::LeftOut, reason, Some(hint.to_owned()))
             }
-            (SkipKind::WouldEvict, None) => Self::new(path, "waits", reason, None),
+            (SkipKind::WouldEvict, None) => Self::new(path, EngineProblem::Waits, reason, None),
         }
     }
 
     /// Returns the problem of a plan that can no longer be applied.
     pub(crate) fn plan_not_applicable(detail: impl Into<String>) -> Self {
-        Self::new("", "plan_not_applicable", detail, Some("make a new plan".to_owned()))
+        Self::new("", EngineProblem::PlanNotApplicable, detail, Some("make a new plan".to_owned()))
     }
 
     /// Returns the problem of a request that failed for good.
     pub(crate) fn fault(path: impl Into<String>, fault: &RemoteFault) -> Self {
-        Self::new(path, fault.class.as_str(), fault.message.clone(), fault.hint.clone())
+        Self::new(path, fault.class, fault.message.clone(), fault.hint.clone())
     }
 
     /// Returns the problem of a token that could not be revoked and outlives its run.
     pub(crate) fn token_left(fault: &RemoteFault) -> Self {
         let detail = format!("the run's token could not be revoked and lives until it expires: {}", fault.message);
-        Self::new("", ProblemClass::TOKEN_NOT_REVOKED, detail, fault.hint.clone())
+        Self::new("", EngineProblem::TokenNotRevoked, detail, fault.hint.clone())
     }
 
     /// Returns the problem of a step that was not carried out, or `None` if the run was stopped, because that
@@ -110,12 +119,12 @@ impl RunProblem {
         Some(match error {
             StepError::Stale(detail) => Self::stale(path, detail.clone()),
             StepError::Fault(fault) => Self::fault(path, fault),
-            StepError::Limits(error) => Self::new(path, FaultClass::Invalid.as_str(), error.to_string(), None),
+            StepError::Limits(error) => Self::new(path, FaultClass::Invalid, error.to_string(), None),
             StepError::Unreadable(reason) => {
                 let hint = "restore the record from a backup, or save it anew";
-                Self::new(path, "unreadable", reason.clone(), Some(hint.to_owned()))
+                Self::new(path, EngineProblem::Unreadable, reason.clone(), Some(hint.to_owned()))
             }
-            StepError::Waits(reason) => Self::new(path, "waits", reason.clone(), None),
+            StepError::Waits(reason) => Self::new(path, EngineProblem::Waits, reason.clone(), None),
             StepError::Stopped => return None,
         })
     }
@@ -127,7 +136,12 @@ impl RunProblem {
             Stop::LeaseLost => Self::journal(&JournalError::LeaseLost),
             Stop::LeaseRanOut => {
                 let detail = "the run was paused for longer than its lease holds, and sent nothing more to Vault";
-                Self::new("", "lease_lost", detail, Some("the next run continues where it ended".to_owned()))
+                Self::new(
+                    "",
+                    EngineProblem::LeaseLost,
+                    detail,
+                    Some("the next run continues where it ended".to_owned()),
+                )
             }
             Stop::Journal(error) => Self::journal(error),
         }
@@ -135,9 +149,11 @@ impl RunProblem {
 
     fn journal(error: &JournalError) -> Self {
         let (class, hint) = match error {
-            JournalError::LeaseLost => ("lease_lost", "another node took over; see its run"),
-            JournalError::Paused => ("paused", "resume the connection first"),
-            JournalError::Unreadable(_) | JournalError::Database(_) => ("database", "see the server's log"),
+            JournalError::LeaseLost => (EngineProblem::LeaseLost, "another node took over; see its run"),
+            JournalError::Paused => (EngineProblem::Paused, "resume the connection first"),
+            JournalError::Unreadable(_) | JournalError::Database(_) => {
+                (EngineProblem::Database, "see the server's log")
+            }
         };
         Self::new("", class, error.to_string(), Some(hint.to_owned()))
     }

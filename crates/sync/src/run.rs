@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use vaultterm_ledger::Actor;
 use vaultterm_reconcile::{Counts, Halt, Plan, SecretPath, UnixNanos, names};
 
-use crate::{ConflictId, ConnectionId, PlanId, RemoteIdentity, ResolutionName, RunId};
+use crate::{ConflictId, ConnectionId, PlanId, ProblemClass, RemoteIdentity, ResolutionName, RunId};
 
 /// A plan that can be applied later exactly as it was shown.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -55,6 +55,30 @@ names!(
         Halted = "halted",
         Failed = "failed",
         Cancelled = "cancelled",
+    }
+);
+
+names!(
+    /// The class of a problem that the engine finds, and that is no fault of a request to Vault.
+    EngineProblem, "class of problem" {
+        /// The path was left alone, and the cause may pass by itself.
+        Skipped = "skipped",
+        /// The secret can never be taken over under its name.
+        LeftOut = "left_out",
+        /// A person must act first.
+        Waits = "waits",
+        /// The plan can no longer be applied.
+        PlanNotApplicable = "plan_not_applicable",
+        /// A token outlives its run. It does not mean that the run was stopped.
+        TokenNotRevoked = "token_not_revoked",
+        /// A stored value does not open.
+        Unreadable = "unreadable",
+        /// The run lost its lease.
+        LeaseLost = "lease_lost",
+        /// The connection was paused.
+        Paused = "paused",
+        /// The database failed.
+        Database = "database",
     }
 );
 
@@ -126,14 +150,4 @@ pub struct RunProblem {
     /// The hint about what to do next.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub hint: Option<String>,
-}
-
-/// The kinds of problems: the classes of remote faults, and those of the engine. The list of names is closed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct ProblemClass(pub String);
-
-impl ProblemClass {
-    /// The class for a token that outlives its run. It does not mean that the run was stopped.
-    pub const TOKEN_NOT_REVOKED: &str = "token_not_revoked";
 }

@@ -163,7 +163,11 @@ async fn plan_and_apply<J: Journal, R: Remote, K: Clock, P: Progress>(
             let mut plan = stored.plan.clone();
             session.show_what_was_accepted(&mut plan).await?;
             let base = session.base().await?;
-            plan.leave_out(&task.skip, Around { base: &base, options: &task.connection.options }, &run.actor.name);
+            plan.leave_out(
+                &task.skip,
+                Around { base: &base, options: &task.connection.options },
+                &under.run.actor.name,
+            );
             (plan, base, session.local().await?, None)
         }
         None => {

@@ -137,7 +137,7 @@ fn a_failed_listing_never_deletes() {
         world.kv.script(Rule::next(Operation::Observe, Verdict::FailBefore(fault(class))).always());
         let run = world.run();
         assert_eq!(run.state, RunState::Failed, "{class:?}");
-        assert_eq!(run.problems[0].class.0, class.as_str());
+        assert_eq!(run.problems[0].class.as_str(), class.as_str());
         assert_eq!(world.record("key-3"), Some(data(json!({"value": "3"}))));
         assert_eq!(world.kv.sessions_open(), 0, "the token is revoked");
     }

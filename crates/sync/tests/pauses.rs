@@ -44,7 +44,8 @@ fn a_run_that_was_paused_for_longer_than_its_lease_sends_nothing_more_to_vault()
         let sent = world.kv.changes_sent();
         let run = world.clock.drive(run);
         assert_eq!(world.kv.changes_sent(), sent, "paused at await {at}: {run:#?}");
-        stopped += u32::from(run.is_ok_and(|run| run.problems.iter().any(|problem| problem.class.0 == "lease_lost")));
+        stopped +=
+            u32::from(run.is_ok_and(|run| run.problems.iter().any(|problem| problem.class.as_str() == "lease_lost")));
     }
     assert!(stopped > 50, "most of the pauses stop the run: {stopped} of {at}");
 }

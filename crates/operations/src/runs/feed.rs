@@ -238,7 +238,7 @@ impl Drop for Feed {
 #[cfg(test)]
 mod tests {
     use vaultterm_reconcile::{Counts, UnixNanos};
-    use vaultterm_sync::{ConnectionId, ProblemClass, RunPart, RunState, Trigger};
+    use vaultterm_sync::{ConnectionId, FaultClass, RunPart, RunState, Trigger};
 
     use super::*;
     use vaultterm_ledger::Actor;
@@ -272,7 +272,7 @@ mod tests {
     }
 
     fn problem(detail: String) -> Told {
-        let class = ProblemClass("unavailable".to_owned());
+        let class = FaultClass::Unavailable.into();
         Told::Problem(RunProblem { path: String::new(), class, detail, hint: None })
     }
 

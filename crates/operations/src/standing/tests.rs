@@ -3,7 +3,7 @@
 use uuid::Uuid;
 use vaultterm_ledger::Actor;
 use vaultterm_reconcile::{Counts, Mode, Options};
-use vaultterm_sync::{CollectionId, Connection, ConnectionId, ProblemClass, RunId, RunPart, Schedule, Tls, Trigger};
+use vaultterm_sync::{CollectionId, Connection, ConnectionId, RunId, RunPart, Schedule, Tls, Trigger};
 
 use super::*;
 
@@ -48,12 +48,7 @@ fn a_connection_from_whose_last_run_a_person_left_something_out_is_not_in_step()
 
 /// A connection whose last run ended at the Unix epoch for a reason.
 fn stopped(class: FaultClass, logins_refused: u32) -> ConnectionSummary {
-    let problem = RunProblem {
-        path: String::new(),
-        class: ProblemClass(class.as_str().to_owned()),
-        detail: "so it was".to_owned(),
-        hint: None,
-    };
+    let problem = RunProblem { path: String::new(), class: class.into(), detail: "so it was".to_owned(), hint: None };
     let run = Run {
         id: RunId(Uuid::nil()),
         connection_id: ConnectionId(Uuid::nil()),

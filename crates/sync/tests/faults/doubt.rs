@@ -139,5 +139,5 @@ fn a_wrapping_token_that_was_used_before_is_refused() {
     let world = records(1);
     world.journal.set_wrapping_token(world.id, "used");
     let run = world.run();
-    assert_eq!((run.state, run.problems[0].class.0.as_str()), (RunState::Failed, "login_refused"));
+    assert_eq!((run.state, run.problems[0].class.as_str()), (RunState::Failed, "login_refused"));
 }

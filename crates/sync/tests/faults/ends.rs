@@ -35,7 +35,7 @@ fn a_run_that_lost_its_lease_stops_writing_and_says_so() {
         }
     });
     let run = world.run();
-    assert_eq!(run.problems.last().map(|problem| problem.class.0.as_str()), Some("lease_lost"), "{run:#?}");
+    assert_eq!(run.problems.last().map(|problem| problem.class.as_str()), Some("lease_lost"), "{run:#?}");
     let written = (0..200).filter(|n| world.version(&format!("key-{n}")) > 0).count();
     assert!(written < 150, "{written} secrets were written");
     assert_eq!(world.journal.run_row(run.id).map(|row| row.state), Some(run.state), "the run says how it ended");
@@ -59,7 +59,7 @@ fn a_run_that_waits_for_an_answer_ends_when_its_lease_is_taken() {
     });
     world.kv.script(Rule::next(Operation::Observe, Verdict::Hang));
     let run = world.run();
-    assert_eq!(run.problems.last().map(|problem| problem.class.0.as_str()), Some("lease_lost"), "{run:#?}");
+    assert_eq!(run.problems.last().map(|problem| problem.class.as_str()), Some("lease_lost"), "{run:#?}");
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn a_lease_that_cannot_be_renewed_for_as_long_as_it_holds_is_lost_and_not_sooner
     world.kv.before_each_request(move |request, _| journal.set_broken(request.operation == Operation::Observe));
     world.kv.script(Rule::next(Operation::Observe, Verdict::Hang));
     let run = world.run();
-    assert_eq!(run.problems.last().map(|problem| problem.class.0.as_str()), Some("lease_lost"), "{run:#?}");
+    assert_eq!(run.problems.last().map(|problem| problem.class.as_str()), Some("lease_lost"), "{run:#?}");
     let took = run.finished.expect("finished").0 - run.started.0;
     assert!((60_000_000_000..61_000_000_000).contains(&took), "{took}");
 }
@@ -141,7 +141,7 @@ fn a_database_that_fails_ends_the_run_and_nothing_is_written_twice() {
         }
     });
     let run = world.run();
-    assert_eq!(run.problems.last().map(|problem| problem.class.0.as_str()), Some("database"), "{run:#?}");
+    assert_eq!(run.problems.last().map(|problem| problem.class.as_str()), Some("database"), "{run:#?}");
     assert_eq!(world.kv.sessions_open(), 0, "the token is revoked");
     world.journal.set_broken(false);
     world.kv.heal();
@@ -195,7 +195,7 @@ fn a_token_that_cannot_be_revoked_is_a_problem_of_the_run() {
     let run = world.run();
     assert_eq!((run.state, run.counts.created_remote), (RunState::Partial, 2));
     let [problem] = run.problems.as_slice() else { panic!("{:#?}", run.problems) };
-    assert_eq!((problem.path.as_str(), problem.class.0.as_str()), ("", "token_not_revoked"));
+    assert_eq!((problem.path.as_str(), problem.class.as_str()), ("", "token_not_revoked"));
     assert!(problem.detail.contains("could not be revoked"), "{problem:?}");
     world.kv.heal();
     assert_eq!(world.run().state, RunState::Succeeded);

@@ -58,7 +58,7 @@ fn what_does_not_heal_by_waiting_is_asked_once() {
         world.kv.script(fails(Operation::Write, class).always());
         let run = world.run();
         assert_eq!((run.state, run.counts.failed), (RunState::Partial, 1), "{class:?}");
-        assert_eq!((run.problems[0].path.as_str(), run.problems[0].class.0.as_str()), ("key-0", class.as_str()));
+        assert_eq!((run.problems[0].path.as_str(), run.problems[0].class.as_str()), ("key-0", class.as_str()));
         assert_eq!(count(&world, Operation::Write), 1, "{class:?}");
         in_step_after_one_more_run(&world);
     }
@@ -124,7 +124,7 @@ fn a_secret_that_could_not_be_read_is_a_failure_and_one_that_may_not_be_read_is_
         assert_eq!(counts.updated_remote, 1, "the others go on");
         assert_eq!(run.problems[0].path, "key-0");
         let told = if failed == 1 { class.as_str() } else { "skipped" };
-        assert_eq!(run.problems[0].class.0, told);
+        assert_eq!(run.problems[0].class.as_str(), told);
         world.kv.heal();
         assert_eq!(world.run().counts.updated_local, 1);
         in_step(&world, 2);
@@ -139,7 +139,7 @@ fn a_server_that_is_gone_for_good_ends_the_run_rather_than_every_path() {
         let run = world.run();
         assert_eq!(run.state, RunState::Failed, "{class:?}");
         assert_eq!((run.problems.len(), run.problems[0].path.as_str()), (1, ""), "{:?}", run.problems);
-        assert_eq!(run.problems[0].class.0, class.as_str());
+        assert_eq!(run.problems[0].class.as_str(), class.as_str());
         let writes = count(&world, Operation::Write);
         assert!(writes < 100, "{writes} writes were tried");
     }
@@ -168,7 +168,7 @@ fn a_server_that_seals_in_the_middle_leaves_a_partial_run_that_the_next_one_comp
         futures_util::future::join(run, seal).await.0.expect("the run begins")
     });
     assert_eq!(run.state, RunState::Partial, "{run:#?}");
-    assert_eq!(run.problems.last().map(|problem| problem.class.0.as_str()), Some("remote_sealed"));
+    assert_eq!(run.problems.last().map(|problem| problem.class.as_str()), Some("remote_sealed"));
     world.kv.heal();
     world.kv.set_sealed(false);
     assert_eq!(world.run().state, RunState::Succeeded);
@@ -181,7 +181,7 @@ fn a_refused_login_is_tried_once_and_said_once() {
     let world = records(3);
     world.kv.set_secret_id("another");
     let run = world.run();
-    assert_eq!((run.state, run.problems[0].class.0.as_str()), (RunState::Failed, "login_refused"));
+    assert_eq!((run.state, run.problems[0].class.as_str()), (RunState::Failed, "login_refused"));
     assert_eq!(count(&world, Operation::Connect), 1);
     let planned = world.clock.drive(world.engine().plan(world.id));
     assert!(matches!(planned, Err(EngineError::Remote(fault)) if fault.class == FaultClass::LoginRefused));
@@ -202,7 +202,7 @@ fn a_mark_that_is_refused_is_a_problem_and_the_value_travels() {
     world.kv.script(fails(Operation::Mark, FaultClass::Denied));
     let run = world.run();
     assert_eq!((run.state, run.counts.created_remote), (RunState::Partial, 1));
-    assert_eq!(run.problems[0].class.0, "denied");
+    assert_eq!(run.problems[0].class.as_str(), "denied");
     assert_eq!(world.run().state, RunState::Succeeded);
     assert!(world.marks("key-0").contains_key("vaultterm-instance"), "the next run marks it");
     in_step(&world, 1);

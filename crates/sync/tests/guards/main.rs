@@ -230,7 +230,7 @@ fn what_moved_since_a_plan_was_made_is_stale_and_the_rest_is_applied() {
     assert_eq!((run.counts.updated_remote, run.counts.updated_local, run.counts.deleted_remote), (1, 0, 0));
     assert_eq!(world.secret("key-6"), Some(data(json!({"value": "edited"}))));
     assert_eq!(world.secret("key-5"), Some(data(json!({"value": "edited"}))));
-    assert!(run.problems.iter().all(|problem| problem.class.0 == "stale"), "{:?}", run.problems);
+    assert!(run.problems.iter().all(|problem| problem.class.as_str() == "stale"), "{:?}", run.problems);
 }
 
 #[test]
@@ -283,7 +283,7 @@ fn a_plan_is_not_applied_to_another_remote() {
     let stored = plan(&world);
     world.kv.set_identity(|identity| identity.mount_accessor = "kv_2".to_owned());
     let run = apply(&world, &stored, &[HaltKind::RemoteReplaced]).expect("a run begins");
-    assert_eq!((run.state, run.problems[0].class.0.as_str()), (RunState::Failed, "plan_not_applicable"));
+    assert_eq!((run.state, run.problems[0].class.as_str()), (RunState::Failed, "plan_not_applicable"));
     assert_eq!(world.version("key-0"), 1);
 }
 

@@ -179,7 +179,7 @@ impl Seen {
             self.count("branch nothing: neither side changed", run.counts.unchanged);
         }
         for problem in &run.problems {
-            self.count(format!("problem {}", problem.class.0), 1);
+            self.count(format!("problem {}", problem.class), 1);
         }
     }
 

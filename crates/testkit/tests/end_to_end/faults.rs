@@ -17,7 +17,7 @@ async fn fails(house: &House, class: &str, said: &str) {
     let run = house.run(&[]).await;
     assert_eq!(run.state, RunState::Failed, "{run:#?}");
     let [problem] = run.problems.as_slice() else { panic!("one problem is expected: {run:#?}") };
-    assert_eq!((problem.path.as_str(), problem.class.0.as_str()), ("", class), "{run:#?}");
+    assert_eq!((problem.path.as_str(), problem.class.as_str()), ("", class), "{run:#?}");
     assert!(problem.detail.contains(said), "{problem:?}");
     assert!(problem.hint.is_some(), "{problem:?}");
     assert_eq!(writes(&house.asked_since(entries)), Vec::<String>::new());

@@ -58,7 +58,7 @@ async fn what_moved_on_either_side_since_the_plan_is_stale_and_nothing_is_overwr
     house.put("new", json!({"value": "2"})).await;
     let run = house.apply(stored.id).await;
     assert_eq!((run.state, run.counts.stale, run.counts.updated_remote), (RunState::Partial, 2, 1), "{run:#?}");
-    let stale: Vec<_> = run.problems.iter().map(|problem| (problem.path.as_str(), problem.class.0.as_str())).collect();
+    let stale: Vec<_> = run.problems.iter().map(|problem| (problem.path.as_str(), problem.class.as_str())).collect();
     assert_eq!(stale, [("moved", "stale"), ("new", "stale")]);
     assert_eq!(house.secret("moved").await, Some(data(json!({"value": "written meanwhile"}))));
     house.in_step("kept", json!({"value": "1"})).await;

@@ -238,7 +238,7 @@ fn problems(console: &Console, out: &mut String, problems: &[ProblemView]) {
 pub(super) fn problem_line(problem: &ProblemView) -> String {
     let place = if problem.path.is_empty() { "the whole run".into() } else { printable(&problem.path) };
     let hint = problem.hint.as_deref().map_or(String::new(), |hint| format!(" ({})", printable(hint)));
-    format!("{place}: {}{hint} [{}]", printable(&problem.detail), printable(&problem.class))
+    format!("{place}: {}{hint} [{}]", printable(&problem.detail), printable(&problem.class.to_string()))
 }
 
 fn section<'a>(
