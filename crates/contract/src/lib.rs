@@ -12,6 +12,7 @@
     reason = "a doc comment is a description in the OpenAPI document; where there is none, the name says it all"
 )]
 
+pub mod advice;
 mod audit;
 mod collections;
 mod conflicts;

@@ -7,9 +7,9 @@ use vaultterm_reconcile::{
     AcceptedDifference, Action, ActionName, Change, Conflict, ConflictKind, Counts, Expect, Halt, HaltKind, Plan,
     Restricted, Skip, SkipKind, Step, Version,
 };
-use vaultterm_sync::{PlannedDecision, ResolutionName, StoredPlan};
+use vaultterm_sync::{PlannedDecision, ResolutionName, StoredPlan, ToDo};
 
-use crate::moment;
+use crate::{advice, moment};
 
 /// A stored plan.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -276,7 +276,11 @@ impl From<&Skip> for SkipView {
 
 impl From<&Halt> for HaltView {
     fn from(halt: &Halt) -> Self {
-        Self { kind: halt.kind, detail: halt.detail.clone() }
+        let detail = match halt.kind {
+            HaltKind::License => format!("{}: {}", halt.detail, advice::worded(&ToDo::InstallLicense.into())),
+            _ => halt.detail.clone(),
+        };
+        Self { kind: halt.kind, detail }
     }
 }
 

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use vaultterm_sync::{ProblemClass, Run, RunProblem, RunState, Trigger};
 
-use crate::{CountsView, HaltView, moment, schema::name_schema};
+use crate::{CountsView, HaltView, advice, moment, schema::name_schema};
 
 /// One execution.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -118,7 +118,7 @@ impl From<&RunProblem> for ProblemView {
             path: problem.path.clone(),
             class: ProblemClassView::Known(problem.class),
             detail: problem.detail.clone(),
-            hint: problem.hint.clone(),
+            hint: problem.hint.as_ref().map(advice::worded),
         }
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use vaultterm_reconcile::UnixNanos;
 use vaultterm_sealing::SecretText;
-use vaultterm_sync::{FaultClass, RemoteFault};
+use vaultterm_sync::{Advice, FaultClass, RemoteFault, ToDo};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -75,7 +75,7 @@ pub(crate) async fn login(
         return Err(fault::hinted(
             FaultClass::LoginRefused,
             "the role's tokens have the root policy, which VaultTerm refuses to use",
-            "give the role the policy that `vaultterm connection policy` prints",
+            ToDo::GivePolicy,
         ));
     }
     Ok(login)
@@ -102,11 +102,12 @@ fn in_namespace(transport: &Transport, fault: RemoteFault) -> RemoteFault {
     if fault.class != FaultClass::LoginRefused {
         return fault;
     }
-    let hint = fault.hint.unwrap_or_default();
-    let also = format!(
-        "the login was made in the namespace `{namespace}`: if AppRole is mounted at the root or in another namespace, name it (`auth.namespace`; `vaultterm connection update --auth-namespace root`)"
-    );
-    RemoteFault { hint: Some(if hint.is_empty() { also } else { format!("{hint}; {also}") }), ..fault }
+    let also = Advice::from(ToDo::NameAuthNamespace { namespace: namespace.to_owned() });
+    let hint = match fault.hint {
+        Some(hint) => Advice::Several(vec![hint, also]),
+        None => also,
+    };
+    RemoteFault { hint: Some(hint), ..fault }
 }
 
 /// Returns the fault of a login without an answer. The login may be repeated, but it may have cost a use of
@@ -114,7 +115,7 @@ fn in_namespace(transport: &Transport, fault: RemoteFault) -> RemoteFault {
 fn lost_login(request: &Request, error: &TransportError) -> RemoteFault {
     let mut fault = error.fault(request);
     if matches!(error, TransportError::Timeout { connecting: false } | TransportError::Broken(_)) {
-        fault.hint = Some("if the SecretID has a limited number of uses, this login may have taken one".to_owned());
+        fault.hint = Some("if the SecretID has a limited number of uses, this login may have taken one".into());
     }
     fault
 }
@@ -127,7 +128,7 @@ fn refused_login(request: &Request, answer: &Answer, auth_mount: &str) -> Remote
         400 if fault.message.contains("invalid role") || fault.message.contains("invalid secret") => fault::hinted(
             FaultClass::LoginRefused,
             "login refused: the RoleID is unknown, or the SecretID is wrong, expired, used up or not valid from this address (the server does not say which)",
-            "check the RoleID; issue a new SecretID and store it (`vaultterm connection rotate-secret-id`)",
+            ToDo::StoreSecretId,
         ),
         400 => RemoteFault { class: FaultClass::LoginRefused, ..fault },
         // The server gives this answer if there is no auth method at the path, and to a role that is locked

@@ -1,7 +1,7 @@
 //! The report behind `POST /connections/{id}/test`.
 
 use vaultterm_reconcile::UnixNanos;
-use vaultterm_sync::RemoteFault;
+use vaultterm_sync::{Advice, RemoteFault};
 
 /// The result of one check.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct Check {
     /// What the check found.
     pub detail: String,
     /// What the operator can do if the check failed.
-    pub hint: Option<String>,
+    pub hint: Option<Advice>,
 }
 
 /// The server that answered.

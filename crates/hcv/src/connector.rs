@@ -116,7 +116,7 @@ impl VaultConnector {
         })?;
         let client = tls::client(&address, &connection.tls, secrets.client_key_pem.as_ref(), &self.options);
         let (client, certificate_asked) = client.map_err(|error| {
-            let hint = error.hint().map(str::to_owned);
+            let hint = error.hint();
             let fault = fault::new(FaultClass::Misconfigured, error.to_string());
             failed(report, "tls", RemoteFault { hint, ..fault })
         })?;

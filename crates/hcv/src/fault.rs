@@ -23,7 +23,7 @@ impl TransportError {
         match self {
             Self::Address(_) => hinted(FaultClass::Misconfigured, message, "check the address of the connection"),
             Self::Tls { hint, lasting: true, .. } => {
-                RemoteFault { hint: hint.map(str::to_owned), ..new(FaultClass::Misconfigured, message) }
+                RemoteFault { hint: hint.clone(), ..new(FaultClass::Misconfigured, message) }
             }
             Self::Dns(_) => hinted(FaultClass::Unavailable, message, "check the host name and this machine's DNS"),
             Self::Connect(_) | Self::Timeout { connecting: true } => {
@@ -32,7 +32,7 @@ impl TransportError {
             Self::TokenShape => new(FaultClass::Protocol, message),
             Self::TooLarge { .. } if request.repetition == Repetition::Repeatable => new(FaultClass::Protocol, message),
             Self::Tls { hint, .. } if request.repetition == Repetition::Repeatable => {
-                RemoteFault { hint: hint.map(str::to_owned), ..new(FaultClass::Unavailable, message) }
+                RemoteFault { hint: hint.clone(), ..new(FaultClass::Unavailable, message) }
             }
             Self::Timeout { .. } if request.repetition == Repetition::Repeatable => {
                 hinted(FaultClass::Unavailable, message, "see what the server is busy with, and what stands in between")

@@ -6,7 +6,7 @@
 
 use reqwest::StatusCode;
 use vaultterm_reconcile::UnixNanos;
-use vaultterm_sync::{Connection, FaultClass, Freshness, RemoteFault};
+use vaultterm_sync::{Connection, FaultClass, Freshness, RemoteFault, ToDo};
 
 use crate::{
     Listing, TestReport, approle,
@@ -129,7 +129,7 @@ impl Preflight<'_> {
             StatusCode::FORBIDDEN => Err(fault::hinted(
                 FaultClass::WrongMount,
                 format!("there is no secrets engine at `{mount}/`, or the role may do nothing below it"),
-                "check mount and namespace of the connection, and the role's policy (`vaultterm connection policy`)",
+                ToDo::CheckMountAndPolicy,
             )),
             StatusCode::NOT_FOUND => Err(fault::not_found(request, answer, mount)),
             _ => Err(fault::refused(request, answer)),
@@ -216,9 +216,5 @@ const fn described(freshness: Freshness) -> &'static str {
 }
 
 fn lacks(what: &str) -> RemoteFault {
-    fault::hinted(
-        FaultClass::Denied,
-        format!("the role lacks {what}"),
-        "add it to the role's policy: `vaultterm connection policy` prints all that is needed",
-    )
+    fault::hinted(FaultClass::Denied, format!("the role lacks {what}"), ToDo::AddAllToPolicy)
 }

@@ -1,6 +1,6 @@
 //! Makes the faults that the engine receives.
 
-use vaultterm_sync::{FaultClass, RemoteFault};
+use vaultterm_sync::{Advice, FaultClass, RemoteFault};
 
 /// Returns a fault without a hint.
 pub(crate) fn new(class: FaultClass, message: impl Into<String>) -> RemoteFault {
@@ -8,6 +8,6 @@ pub(crate) fn new(class: FaultClass, message: impl Into<String>) -> RemoteFault 
 }
 
 /// Returns a fault with a hint.
-pub(crate) fn hinted(class: FaultClass, message: impl Into<String>, hint: impl Into<String>) -> RemoteFault {
+pub(crate) fn hinted(class: FaultClass, message: impl Into<String>, hint: impl Into<Advice>) -> RemoteFault {
     RemoteFault { hint: Some(hint.into()), ..new(class, message) }
 }

@@ -20,7 +20,7 @@ use std::{
 use reqwest::StatusCode;
 use tokio::sync::Mutex;
 use vaultterm_sealing::SecretText;
-use vaultterm_sync::{FaultClass, RemoteFault};
+use vaultterm_sync::{FaultClass, RemoteFault, ToDo};
 
 use crate::{
     approle::{self, Login},
@@ -225,7 +225,7 @@ impl Session {
             Ok(Forbidden::MayNotAsk) | Err(_) => Err(fault::hinted(
                 FaultClass::Denied,
                 fault::refused(&request, &answer).message,
-                "add `update` on auth/token/revoke-self to the role's policy (`vaultterm connection policy` prints what is needed)",
+                ToDo::AddRevocationToPolicy,
             )),
         }
     }
@@ -305,6 +305,6 @@ pub(crate) fn denied(request: &Request, capabilities: &Capabilities) -> RemoteFa
     fault::hinted(
         FaultClass::Denied,
         format!("{}: the role lacks {} on {path}", request.doing, missing.join(" and ")),
-        "add it to the role's policy (`vaultterm connection policy` prints what is needed)",
+        ToDo::AddToPolicy,
     )
 }

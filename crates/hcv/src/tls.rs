@@ -16,7 +16,7 @@ use rustls::{
 };
 use vaultterm_outbound::{ClientError, Limits, Resolver};
 use vaultterm_sealing::SecretText;
-use vaultterm_sync::Tls;
+use vaultterm_sync::{Advice, Tls, ToDo};
 
 use crate::{ConnectorOptions, VaultAddress};
 
@@ -39,11 +39,11 @@ pub(crate) enum TlsError {
 
 impl TlsError {
     /// Returns a hint for the person who fixes it.
-    pub(crate) fn hint(&self) -> Option<&'static str> {
+    pub(crate) fn hint(&self) -> Option<Advice> {
         match self {
-            Self::Ca(_) => Some("give the CA as PEM: one or more CERTIFICATE blocks"),
-            Self::Client(ClientError::NoSystemCa) => Some("give the connection the CA of the server (--ca-cert)"),
-            Self::ServerName(_) => Some("give a DNS name that the server's certificate contains"),
+            Self::Ca(_) => Some("give the CA as PEM: one or more CERTIFICATE blocks".into()),
+            Self::Client(ClientError::NoSystemCa) => Some(ToDo::GiveCa.into()),
+            Self::ServerName(_) => Some("give a DNS name that the server's certificate contains".into()),
             _ => None,
         }
     }

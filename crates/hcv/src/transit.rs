@@ -14,7 +14,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use serde::Deserialize;
 use vaultterm_sealing::{SecretBytes, SecretText};
-use vaultterm_sync::{FaultClass, RemoteFault, Tls};
+use vaultterm_sync::{Advice, FaultClass, RemoteFault, Tls, ToDo};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -226,7 +226,7 @@ impl Transit {
         })?;
         let trust = Tls { ca_pem: ca_pem.clone(), ..Tls::default() };
         let (client, _) = tls::client(&address, &trust, None, &self.options).map_err(|error| {
-            let hint = error.hint().map(str::to_owned);
+            let hint = error.hint();
             RemoteFault { hint, ..misconfigured(error.to_string()) }
         })?;
         let of_secrets = connector::namespace(namespace.as_deref())?;
@@ -435,18 +435,18 @@ fn is_missing_key(message: &str) -> bool {
 /// Explains Transit's refusal of a ciphertext in the terms of a root key.
 fn explained(fault: RemoteFault) -> RemoteFault {
     let said = &fault.message;
-    let hint = if is_missing_key(said) {
-        "there is no Transit key of this name: check KEY_HCV_TRANSIT_KEY; if it was deleted, restore it from a Vault backup, or continue with the local copy of the root key"
+    let hint: Advice = if is_missing_key(said) {
+        "there is no Transit key of this name: check KEY_HCV_TRANSIT_KEY; if it was deleted, restore it from a Vault backup, or continue with the local copy of the root key".into()
     } else if said.contains("too old") {
-        "lower min_decryption_version of the Transit key for a moment, then re-seal (`vaultterm key rotate transit`)"
+        ToDo::ResealRootKey.into()
     } else if said.contains("message authentication failed") || said.contains("invalid ciphertext") {
-        "the sealed root key is of another Transit key or another installation: check KEY_HCV_TRANSIT_KEY and MASTER_KEY_CIPHERTEXT"
+        "the sealed root key is of another Transit key or another installation: check KEY_HCV_TRANSIT_KEY and MASTER_KEY_CIPHERTEXT".into()
     } else if said.contains("missing 'context'") {
-        "the Transit key is derived, but the sealed root key was not sealed under a derived key: check KEY_HCV_TRANSIT_KEY"
+        "the Transit key is derived, but the sealed root key was not sealed under a derived key: check KEY_HCV_TRANSIT_KEY".into()
     } else {
         return fault;
     };
-    RemoteFault { class: FaultClass::Misconfigured, hint: Some(hint.to_owned()), ..fault }
+    RemoteFault { class: FaultClass::Misconfigured, hint: Some(hint), ..fault }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::{error::Error, io};
 
 use rustls::{AlertDescription, CertificateError, InvalidMessage};
 use vaultterm_outbound::AddressError;
+use vaultterm_sync::{Advice, ToDo};
 
 use crate::wire::printable;
 
@@ -17,7 +18,7 @@ pub(crate) enum TransportError {
     #[error("the connection cannot be opened: {0}")]
     Connect(String),
     #[error("{message}")]
-    Tls { message: String, hint: Option<&'static str>, lasting: bool },
+    Tls { message: String, hint: Option<Advice>, lasting: bool },
     #[error("no answer came in time")]
     Timeout { connecting: bool },
     #[error("the connection broke: {0}")]
@@ -90,7 +91,7 @@ impl TransportError {
             E::AlertReceived(alert) => (format!("TLS: the server broke off ({alert:?})"), None, false),
             other => (format!("TLS: {other}"), None, false),
         };
-        Self::Tls { message, hint, lasting }
+        Self::Tls { message, hint: hint.map(Advice::from), lasting }
     }
 
     /// Classifies an error of the first request of a connection on which the server asked for a client
@@ -108,19 +109,16 @@ impl TransportError {
                 "give the connection a client certificate and key that the server's CA signed (mTLS)",
             )
         };
-        Self::Tls { message, hint: Some(hint), lasting: false }
+        Self::Tls { message, hint: Some(hint.into()), lasting: false }
     }
 
     fn certificate(reason: &CertificateError) -> Self {
         use CertificateError as C;
-        let (what, hint) = match reason {
-            C::UnknownIssuer => (
-                "it is signed by a CA that is not trusted here".to_owned(),
-                "give the connection the CA of the server (--ca-cert)",
-            ),
+        let (what, hint): (String, Advice) = match reason {
+            C::UnknownIssuer => ("it is signed by a CA that is not trusted here".to_owned(), ToDo::GiveCa.into()),
             C::BadSignature => (
                 "its signature is not by the CA trusted here, though the CA's name is the same".to_owned(),
-                "give the connection the CA that the server uses now (--ca-cert); if it did not change, somebody pretends to be the server",
+                ToDo::GiveNewCa.into(),
             ),
             C::NotValidForName | C::NotValidForNameContext { .. } => {
                 let names = match reason {
@@ -132,17 +130,17 @@ impl TransportError {
                 };
                 (
                     format!("it is for another name{}", printable(&names)),
-                    "use the name in the certificate as address, or give it as server name",
+                    "use the name in the certificate as address, or give it as server name".into(),
                 )
             }
             C::Expired | C::ExpiredContext { .. } => {
-                ("it has expired".to_owned(), "renew the server's certificate, or set this machine's clock")
+                ("it has expired".to_owned(), "renew the server's certificate, or set this machine's clock".into())
             }
             C::NotValidYet | C::NotValidYetContext { .. } => {
-                ("it is not valid yet".to_owned(), "check the clocks of this machine and of the server")
+                ("it is not valid yet".to_owned(), "check the clocks of this machine and of the server".into())
             }
-            C::Revoked => ("it was revoked".to_owned(), "the server needs a new certificate"),
-            other => (other.to_string(), "check the server's certificate and the CA given"),
+            C::Revoked => ("it was revoked".to_owned(), "the server needs a new certificate".into()),
+            other => (other.to_string(), "check the server's certificate and the CA given".into()),
         };
         Self::Tls {
             message: format!("TLS: the server's certificate is not accepted: {what}"),

@@ -89,7 +89,7 @@ async fn a_wrapping_token_is_not_spent_once_the_deadline_is_over() {
         let fault = connector().unwrap_secret_id(&script.connection(), &wrapped()).await.expect_err("too slow");
         assert!(began.elapsed() < TOO_SLOW, "{path}");
         assert_eq!(fault.class, FaultClass::Unavailable, "{fault:?}");
-        assert!(fault.hint.is_some_and(|hint| hint.contains("was not used")), "{path}");
+        assert!(fault.hint.is_some_and(|hint| hint.to_string().contains("was not used")), "{path}");
         assert_eq!(asked_for(&script, "sys/wrapping/unwrap"), 0, "{path}");
     }
 }

@@ -33,7 +33,10 @@ async fn a_kv_version_1_engine_is_refused_before_anything_is_written() {
     world.server.root().mount_kv("old", 1).await;
     let fault = refused_for_its_mount(&world).await;
     assert!(fault.message.contains("KV version 1 engine; version 2 is needed"), "{fault:?}");
-    assert!(fault.hint.as_deref().unwrap_or_default().contains("enable-versioning"), "{fault:?}");
+    assert!(
+        fault.hint.as_ref().map(ToString::to_string).unwrap_or_default().contains("enable-versioning"),
+        "{fault:?}"
+    );
     let touched = world.server.audited().into_iter().any(|request| request.path.starts_with("old/"));
     assert!(!touched, "the engine was never asked for anything");
 }
@@ -129,7 +132,7 @@ async fn a_sealed_server_is_said_to_be_sealed_and_works_again_when_it_is_not() {
     assert_eq!(written.expect_err("sealed").class, FaultClass::Sealed);
     let fault = world.refusal().await;
     assert_eq!((fault.class, fault.message.contains("sealed")), (FaultClass::Sealed, true), "{fault:?}");
-    assert!(fault.hint.as_deref().unwrap_or_default().contains("unseal"), "{fault:?}");
+    assert!(fault.hint.as_ref().map(ToString::to_string).unwrap_or_default().contains("unseal"), "{fault:?}");
     let report = world.connector().test(&world.connection, &world.secrets()).await;
     let last = report.checks.last().expect("a check");
     assert_eq!((last.name.as_str(), last.ok), ("health", false), "{report:#?}");

@@ -113,8 +113,8 @@ async fn a_login_that_is_refused_in_a_namespace_names_the_namespace() {
         })
     })
     .await;
-    let hint = refusal(&in_namespace(&script)).await.hint.unwrap_or_default();
-    assert!(hint.contains("the namespace `team`") && hint.contains("--auth-namespace root"), "{hint}");
+    let hint = refusal(&in_namespace(&script)).await.hint.map(|hint| hint.to_string()).unwrap_or_default();
+    assert!(hint.contains("the namespace `team`") && hint.contains("name it"), "{hint}");
 }
 
 #[tokio::test]
@@ -134,7 +134,10 @@ async fn a_real_server_with_namespaces_logs_in_at_the_root_for_secrets_below() {
     (world.connection.role_id, world.secret_id) = (made.role_id, made.secret_id);
     world.connection.namespace = Some("team".to_owned());
     let fault = world.refusal().await;
-    assert!(fault.hint.unwrap_or_default().contains("--auth-namespace"), "the login is not in the namespace");
+    assert!(
+        fault.hint.map(|hint| hint.to_string()).unwrap_or_default().contains("name it"),
+        "the login is not in the namespace"
+    );
 
     world.connection.auth_namespace = Some("root".to_owned());
     let report = world.connector().test(&world.connection, &world.secrets()).await;

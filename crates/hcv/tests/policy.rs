@@ -152,7 +152,10 @@ async fn the_test_and_a_run_name_each_capability_that_is_missing_before_anything
             let report = world.connector().test(&world.connection, &world.secrets()).await;
             let failed: Vec<_> = report.checks.iter().filter(|check| !check.ok).collect();
             assert_eq!(failed.iter().map(|check| check.name.as_str()).collect::<Vec<_>>(), [name.as_str()], "{mode:?}");
-            assert!(failed[0].hint.as_deref().unwrap_or_default().contains("connection policy"), "{failed:?}");
+            assert!(
+                failed[0].hint.as_ref().map(ToString::to_string).unwrap_or_default().contains("role's policy"),
+                "{failed:?}"
+            );
             let fault = world.refusal().await;
             assert_eq!(fault.class, FaultClass::Denied);
             let said = format!("the role lacks `{}` on {}", grant.capability, grant.path);

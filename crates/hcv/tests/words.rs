@@ -64,7 +64,7 @@ async fn a_login_that_is_denied_may_be_a_role_that_is_locked() {
         fault.message.contains("locked") && fault.message.contains("no auth method at `auth/approle/`"),
         "{fault:?}"
     );
-    let hint = fault.hint.unwrap_or_default();
+    let hint = fault.hint.map(|hint| hint.to_string()).unwrap_or_default();
     assert!(hint.contains("sys/locked-users/<accessor of auth/approle>/unlock/<RoleID>"), "{hint}");
 }
 

@@ -10,7 +10,7 @@ use crate::{
     access,
     caller::Caller,
     fresh::{Act, fresh},
-    refusal::{Refusal, RefusalKind},
+    refusal::{Next, Refusal, RefusalKind},
     root_key::UnlockError,
     services::Services,
 };
@@ -91,7 +91,7 @@ fn refused(error: UnlockError) -> Refusal {
         error => Refusal::internal(&error),
     };
     match hint {
-        Some(hint) => refusal.hint(hint),
+        Some(hint) => refusal.then(Next::Follow(hint)),
         None => refusal,
     }
 }

@@ -4,7 +4,7 @@
 mod from;
 
 use vaultterm_store::Scope;
-use vaultterm_sync::FaultClass;
+use vaultterm_sync::{Advice, FaultClass};
 
 pub use from::is_busy;
 
@@ -104,6 +104,12 @@ pub enum Next {
     InstallLicense,
     /// Take an older revision or a backup, and find out who can write the database.
     RestoreValue,
+    /// Ask the operator for another set-up link.
+    AskForSetUpLink,
+    /// Wait for the end of the rotation of the record key.
+    WaitForRotation,
+    /// Do what the engine or the client of Vault advises.
+    Follow(Advice),
     /// A sentence that holds on every surface.
     Text(String),
 }

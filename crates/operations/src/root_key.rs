@@ -15,7 +15,7 @@ use vaultterm_contract::KeyProvider;
 use vaultterm_hcv::{Binding, Transit, TransitCiphertext};
 use vaultterm_sealing::{InstanceId, RootKey, RootKeyError, RootKeyId, SealingError};
 use vaultterm_store::{Context, Database, SealedRoot, Store, StoreError};
-use vaultterm_sync::{FaultClass, RemoteFault};
+use vaultterm_sync::{Advice, FaultClass, RemoteFault};
 
 use crate::transit_source::TransitSource;
 
@@ -91,7 +91,7 @@ fn named(held: Option<RootKeyId>) -> String {
 impl UnlockError {
     /// Returns what to do about it.
     #[must_use]
-    pub fn hint(&self) -> Option<String> {
+    pub fn hint(&self) -> Option<Advice> {
         let hint = match self {
             Self::Missing(_) => {
                 "put the key file back, from where you keep it apart from the database, or name its place (MASTER_KEY_FILE): nothing in the database opens without it"
@@ -100,7 +100,7 @@ impl UnlockError {
             Self::Vault(fault) => return fault.hint.clone(),
             Self::OtherKey { beside: Some(path), .. } => {
                 let path = path.display();
-                return Some(format!("{path} holds it: set MASTER_KEY_FILE to it, here and for the server"));
+                return Some(format!("{path} holds it: set MASTER_KEY_FILE to it, here and for the server").into());
             }
             Self::OtherKey { .. } => {
                 "name the file with the key that was in use when the backup was made: MASTER_KEY_FILE"
@@ -111,7 +111,7 @@ impl UnlockError {
             // The operator seals it with a command: the command line says which.
             Self::NeverSealed(_) | Self::Key(_) | Self::Store(_) => return None,
         };
-        Some(hint.to_owned())
+        Some(hint.into())
     }
 
     /// Says whether Vault refused the login: trying again soon may get the role locked, or keep it so.

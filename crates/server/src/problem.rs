@@ -9,12 +9,12 @@ use axum::{
 };
 use serde::Serialize;
 use utoipa::ToSchema;
-use vaultterm_contract::{Document, FieldError};
+use vaultterm_contract::{Document, FieldError, advice};
 use vaultterm_operations::{Next, Refusal, RefusalKind};
 use vaultterm_outbound::AddressError;
 use vaultterm_sealing::FieldsError;
 use vaultterm_store::StoreError;
-use vaultterm_sync::{EngineError, FaultClass, JournalError, RemoteFault, Unlicensed};
+use vaultterm_sync::{EngineError, FaultClass, JournalError, RemoteFault, ToDo};
 
 /// The media type of a problem document.
 pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
@@ -291,6 +291,7 @@ impl From<RefusalKind> for ProblemKind {
 fn words(next: Next) -> String {
     let fixed = match next {
         Next::Text(text) => return text,
+        Next::Follow(advice) => return advice::worded(&advice),
         Next::ResumeConnection(Some(name)) => return format!("resume it: `vaultterm connection resume {name}`"),
         Next::ResumeConnection(None) => "resume it: `vaultterm connection resume`",
         Next::LogIn => "log in with `vaultterm login`",
@@ -304,7 +305,9 @@ fn words(next: Next) -> String {
         Next::LookAtConflict => "look at the conflict again, then decide on what it shows now",
         Next::TryAgain => "send the same request again in a moment",
         Next::WaitForRun => "wait for it to end, or cancel it",
-        Next::InstallLicense => Unlicensed::HINT,
+        Next::InstallLicense => return advice::worded(&ToDo::InstallLicense.into()),
+        Next::AskForSetUpLink => "run `vaultterm init` for what to do next",
+        Next::WaitForRotation => "wait for it to end: `vaultterm key status`",
         Next::RestoreValue => {
             "an older revision may still open (`vaultterm record history`, `record restore --revision N`), \
              and so does a backup; find out who can write the database"

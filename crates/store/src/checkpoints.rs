@@ -377,7 +377,8 @@ pub(crate) async fn grow_in(tx: &mut Tx, edge: &mut Frontier) -> Result<(), Stor
 }
 
 fn push(edge: &mut Frontier, rows: &[Row]) -> Result<(), StoreError> {
-    const GAP: StoreError = StoreError::Malformed("audit log: an entry is missing (`vaultterm doctor` says which)");
+    const GAP: StoreError =
+        StoreError::Malformed("audit log: an entry is missing; a check of the whole log says which");
     if rows.is_empty() {
         return Err(GAP);
     }

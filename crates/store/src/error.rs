@@ -46,6 +46,15 @@ pub enum StoreError {
     /// The change is not allowed in the current state. The text says why and what to do.
     #[error("{0}")]
     Refused(String),
+    /// The database was not initialised.
+    #[error("the database is not initialised")]
+    NotInitialised,
+    /// The set-up link does not hold. The text says why.
+    #[error("{0}")]
+    SetUpLink(&'static str),
+    /// The record key cannot be rotated while an earlier rotation is in progress.
+    #[error("the last rotation of the record key has not ended yet")]
+    Rotating,
     /// A part of the request is wrong, whatever the state of the database.
     #[error("{why}")]
     Invalid {
@@ -118,7 +127,12 @@ impl StoreError {
             Self::Exists { .. } => ErrorClass::Exists,
             Self::Stale { .. } | Self::RolesMoved => ErrorClass::Stale,
             Self::NotFound(_) => ErrorClass::NotFound,
-            Self::Refused(_) | Self::InjectOnly { .. } | Self::Paused => ErrorClass::Refused,
+            Self::Refused(_)
+            | Self::NotInitialised
+            | Self::SetUpLink(_)
+            | Self::Rotating
+            | Self::InjectOnly { .. }
+            | Self::Paused => ErrorClass::Refused,
             Self::Fields(_) | Self::Invalid { .. } => ErrorClass::Invalid,
             Self::Busy => ErrorClass::Busy,
             Self::Sealing(_) | Self::Malformed(_) | Self::Database(_) | Self::Migration(_) => ErrorClass::Internal,

@@ -89,12 +89,10 @@ impl Database {
     /// Returns the id of the installation.
     ///
     /// # Errors
-    /// [`StoreError::Refused`] if the database is not initialised.
+    /// [`StoreError::NotInitialised`].
     pub async fn instance(&self) -> Result<InstanceId, StoreError> {
         let row = self.db.one("SELECT id FROM instance", args![]).await?;
-        let row = row.ok_or_else(|| {
-            StoreError::Refused("the database is not initialised: run `vaultterm init` first".to_owned())
-        })?;
+        let row = row.ok_or(StoreError::NotInitialised)?;
         row.id("id").map(InstanceId)
     }
 
@@ -186,14 +184,13 @@ impl Store {
     /// moves older messages to it.
     ///
     /// # Errors
-    /// [`StoreError::Refused`] while an earlier rotation is in progress.
+    /// [`StoreError::Rotating`] while an earlier rotation is in progress.
     pub async fn rotate_record_key(&self, context: &Context, root: &RootKey) -> Result<(), StoreError> {
         let mut tx = self.db.write().await?;
         let mut rows = keyring_rows(&mut tx).await?;
         rows.retain(|row| row.purpose == KeyPurpose::Record);
         if rows.iter().any(|row| row.state == KeyState::DecryptOnly) {
-            let why = "the last rotation of the record key has not ended yet: wait for it (`vaultterm key status`)";
-            return Err(StoreError::Refused(why.to_owned()));
+            return Err(StoreError::Rotating);
         }
         self.draw(&mut tx, context, root, KeyPurpose::Record, &rows).await?;
         let newer = Keyring::open(root, self.instance(), &keyring_rows(&mut tx).await?)?;

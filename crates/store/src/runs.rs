@@ -249,7 +249,7 @@ pub(crate) async fn fail(tx: &mut Tx, context: &Context, rows: &[Row]) -> Result
             path: String::new(),
             class: EngineProblem::LeaseLost.into(),
             detail: "the run was cut off: the server that carried it out stopped or lost the database".to_owned(),
-            hint: Some("the next run continues where it ended".to_owned()),
+            hint: Some("the next run continues where it ended".into()),
         });
         finish(tx, context, &run).await?;
     }

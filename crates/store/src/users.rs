@@ -196,9 +196,9 @@ impl Store {
     /// Uses up the set-up link and creates the first owner in one transaction.
     ///
     /// # Errors
-    /// [`StoreError::Refused`] if the link is wrong, used up or expired, or if an owner exists.
+    /// [`StoreError::SetUpLink`] if the link is wrong, used up or expired, or if an owner exists.
     pub async fn spend_setup_link(&self, context: &Context, token: &str, owner: NewUser) -> Result<User, StoreError> {
-        let refused = |why: &str| StoreError::Refused(format!("{why}: run `vaultterm init` for what to do next"));
+        let refused = StoreError::SetUpLink;
         let mut tx = self.db.write().await?;
         let sql = "DELETE FROM setup_link WHERE digest = $1 RETURNING expires_us";
         let spent = tx.one(sql, args![self.keyring.token_digest(token)]).await?;

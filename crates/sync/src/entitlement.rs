@@ -20,10 +20,6 @@ pub trait Entitlement: Send + Sync {
 pub struct Unlicensed(String);
 
 impl Unlicensed {
-    /// The hint for the operator.
-    pub const HINT: &str =
-        "install one with `vaultterm license install FILE`; `vaultterm license show` shows its state";
-
     /// Returns the error with its reason: no license, an expired one, or a tier without synchronization.
     #[must_use]
     pub fn because(why: impl Into<String>) -> Self {
@@ -33,6 +29,6 @@ impl Unlicensed {
     /// Returns the halt of plans and runs. No person can acknowledge it.
     #[must_use]
     pub fn halt(&self) -> Halt {
-        Halt { kind: HaltKind::License, detail: format!("{self}: {}", Self::HINT) }
+        Halt { kind: HaltKind::License, detail: self.to_string() }
     }
 }

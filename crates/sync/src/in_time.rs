@@ -53,7 +53,7 @@ fn too_long(within: Duration) -> RemoteFault {
     RemoteFault {
         class: FaultClass::Unknown,
         message: format!("Vault took longer than {seconds} seconds in all, so the work was stopped"),
-        hint: Some("find out why Vault is slow; a run has no such limit, and shows its progress".to_owned()),
+        hint: Some("find out why Vault is slow; a run has no such limit, and shows its progress".into()),
         retry_after: None,
     }
 }
@@ -62,7 +62,7 @@ fn shutting_down() -> RemoteFault {
     RemoteFault {
         class: FaultClass::Unavailable,
         message: "VaultTerm is shutting down, so the work was stopped".to_owned(),
-        hint: Some("try again when it has started".to_owned()),
+        hint: Some("try again when it has started".into()),
         retry_after: None,
     }
 }

@@ -6,6 +6,7 @@
 //!
 //! Start reading at `engine.rs`, then `running.rs`.
 
+mod advice;
 mod alike;
 mod apply;
 mod begun;
@@ -43,6 +44,7 @@ mod session;
 mod tally;
 mod writers;
 
+pub use advice::{Advice, ToDo};
 pub use begun::Begun;
 pub use clock::Clock;
 pub use conflict::{ConflictStatus, Decision, FieldChoice, Resolution, ResolutionName, StoredConflict};

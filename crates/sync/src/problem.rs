@@ -4,7 +4,7 @@ use vaultterm_reconcile::{Halt, HaltKind, Skip, SkipKind};
 use vaultterm_sealing::FieldsError;
 
 use crate::{
-    EngineProblem, FaultClass, JournalError, ProblemClass, RemoteFault, RunProblem,
+    Advice, EngineProblem, FaultClass, JournalError, ProblemClass, RemoteFault, RunProblem, ToDo,
     brake::{Stop, Stopped},
     retry::CallError,
 };
@@ -15,8 +15,8 @@ pub(crate) fn halt(fault: &RemoteFault) -> Option<Halt> {
     if fault.class != FaultClass::NamespaceIgnored {
         return None;
     }
-    let hint = fault.hint.as_deref().unwrap_or_default();
-    Some(Halt { kind: HaltKind::NamespaceIgnored, detail: format!("{}: {hint}", fault.message) })
+    let hint = fault.hint.as_ref().map(|hint| format!(": {hint}")).unwrap_or_default();
+    Some(Halt { kind: HaltKind::NamespaceIgnored, detail: format!("{}{hint}", fault.message) })
 }
 
 /// Why a step was not carried out.
@@ -65,14 +65,14 @@ impl RunProblem {
         path: impl Into<String>,
         class: impl Into<ProblemClass>,
         detail: impl Into<String>,
-        hint: Option<String>,
+        hint: Option<Advice>,
     ) -> Self {
         Self { path: path.into(), class: class.into(), detail: detail.into(), hint }
     }
 
     /// Returns the problem of a path that changed since it was looked at.
     pub(crate) fn stale(path: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self::new(path, FaultClass::Stale, detail, Some("the next run looks again".to_owned()))
+        Self::new(path, FaultClass::Stale, detail, Some("the next run looks again".into()))
     }
 
     /// Returns the problem of a path that the plan skipped.
@@ -84,14 +84,13 @@ impl RunProblem {
             }
             (SkipKind::Unticked, Some(name)) => {
                 let hint = "the next run plans it again";
-                Self::new(path, EngineProblem::Skipped, format!("{reason}, by {name}"), Some(hint.to_owned()))
+                Self::new(path, EngineProblem::Skipped, format!("{reason}, by {name}"), Some(hint.into()))
             }
             (_, Some(name)) => {
                 Self::new(path, EngineProblem::Skipped, format!("left out, accepted by {name}: {reason}"), None)
             }
             (SkipKind::NeverTakenOver, None) => {
-                let hint = "rename the secret in Vault, or accept that it is left out: `vaultterm connection ignore`";
-                Self::new(path, EngineProblem::LeftOut, reason, Some(hint.to_owned()))
+                Self::new(path, EngineProblem::LeftOut, reason, Some(ToDo::AcceptLeftOut.into()))
             }
             (SkipKind::WouldEvict, None) => Self::new(path, EngineProblem::Waits, reason, None),
         }
@@ -99,7 +98,7 @@ impl RunProblem {
 
     /// Returns the problem of a plan that can no longer be applied.
     pub(crate) fn plan_not_applicable(detail: impl Into<String>) -> Self {
-        Self::new("", EngineProblem::PlanNotApplicable, detail, Some("make a new plan".to_owned()))
+        Self::new("", EngineProblem::PlanNotApplicable, detail, Some("make a new plan".into()))
     }
 
     /// Returns the problem of a request that failed for good.
@@ -121,8 +120,8 @@ impl RunProblem {
             StepError::Fault(fault) => Self::fault(path, fault),
             StepError::Limits(error) => Self::new(path, FaultClass::Invalid, error.to_string(), None),
             StepError::Unreadable(reason) => {
-                let hint = "restore the record from a backup, or save it anew";
-                Self::new(path, EngineProblem::Unreadable, reason.clone(), Some(hint.to_owned()))
+                let hint = "restore the record from a backup, or save it again";
+                Self::new(path, EngineProblem::Unreadable, reason.clone(), Some(hint.into()))
             }
             StepError::Waits(reason) => Self::new(path, EngineProblem::Waits, reason.clone(), None),
             StepError::Stopped => return None,
@@ -136,12 +135,7 @@ impl RunProblem {
             Stop::LeaseLost => Self::journal(&JournalError::LeaseLost),
             Stop::LeaseRanOut => {
                 let detail = "the run was paused for longer than its lease holds, and sent nothing more to Vault";
-                Self::new(
-                    "",
-                    EngineProblem::LeaseLost,
-                    detail,
-                    Some("the next run continues where it ended".to_owned()),
-                )
+                Self::new("", EngineProblem::LeaseLost, detail, Some("the next run continues where it ended".into()))
             }
             Stop::Journal(error) => Self::journal(error),
         }
@@ -155,6 +149,6 @@ impl RunProblem {
                 (EngineProblem::Database, "see the server's log")
             }
         };
-        Self::new("", class, error.to_string(), Some(hint.to_owned()))
+        Self::new("", class, error.to_string(), Some(hint.into()))
     }
 }

@@ -12,7 +12,7 @@ use vaultterm_reconcile::{
 };
 use vaultterm_sealing::{SecretFields, SecretText};
 
-use crate::{Connection, ConnectionSecrets, RemoteIdentity};
+use crate::{Advice, Connection, ConnectionSecrets, RemoteIdentity};
 
 /// Opens sessions.
 pub trait Connector: Send + Sync {
@@ -249,8 +249,8 @@ pub struct RemoteFault {
     pub class: FaultClass,
     /// What happened, for people: the operation, the path, and Vault's own message.
     pub message: String,
-    /// The hint about what to do next.
-    pub hint: Option<String>,
+    /// What to do next.
+    pub hint: Option<Advice>,
     /// The time that the server asked the client to wait.
     pub retry_after: Option<std::time::Duration>,
 }

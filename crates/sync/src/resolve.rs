@@ -190,7 +190,7 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
         if let Ok(Some(row)) = self.journal.conflict(id).await
             && row.status == ConflictStatus::Resolved
         {
-            fault.hint = Some("the decision is recorded; the next run completes it".to_owned());
+            fault.hint = Some("the decision is recorded; the next run completes it".into());
         }
         EngineError::Remote(fault)
     }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use vaultterm_ledger::Actor;
 use vaultterm_reconcile::{Counts, Halt, Plan, SecretPath, UnixNanos, names};
 
-use crate::{ConflictId, ConnectionId, PlanId, ProblemClass, RemoteIdentity, ResolutionName, RunId};
+use crate::{Advice, ConflictId, ConnectionId, PlanId, ProblemClass, RemoteIdentity, ResolutionName, RunId};
 
 /// A plan that can be applied later exactly as it was shown.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -147,7 +147,7 @@ pub struct RunProblem {
     pub class: ProblemClass,
     /// What happened.
     pub detail: String,
-    /// The hint about what to do next.
+    /// What to do next.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub hint: Option<String>,
+    pub hint: Option<Advice>,
 }

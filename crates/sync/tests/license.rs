@@ -66,7 +66,7 @@ fn a_run_without_a_license_looks_and_then_writes_and_forgets_nothing() {
         let run = world.run();
         assert_eq!(halted(&run), [HaltKind::License]);
         let detail = &run.halts[0].detail;
-        assert!(detail.contains(WHY) && detail.contains("vaultterm license install"), "{detail}");
+        assert!(detail.contains(WHY), "{detail}");
         assert_eq!(everything(&world), before);
         let asked: BTreeSet<_> = world.kv.take_log().into_iter().map(|request| request.operation).collect();
         for write in [Operation::Write, Operation::Mark, Operation::Delete] {

@@ -7,7 +7,9 @@ use std::{
 };
 
 use uuid::Uuid;
+use vaultterm_contract::advice;
 use vaultterm_ledger::{Actor, ActorKind};
+use vaultterm_sealing::ArchiveError;
 use vaultterm_server::{SystemClock, UnlockError};
 use vaultterm_store::{BackupError, Context, Database, InstanceRole, Page, SCHEMA, Store, StoreError, schema_of};
 use vaultterm_sync::Clock as _;
@@ -119,22 +121,49 @@ pub(crate) fn locked(error: &UnlockError) -> Failure {
 pub(crate) fn what_to_do(error: &UnlockError) -> Option<String> {
     match error {
         UnlockError::NeverSealed(_) => Some("seal it first: `vaultterm key seal` with KEY_PROVIDER=local".to_owned()),
-        error => error.hint(),
+        error => error.hint().as_ref().map(advice::worded),
     }
 }
 
 /// Returns the error of a backup or restore.
 pub(crate) fn not_backed_up(what: &str, error: &BackupError) -> Failure {
     let failure = Failure::local(what).because(error);
-    match error.hint() {
+    match mend(error) {
         Some(hint) => failure.hint(hint),
         None => failure,
     }
 }
 
+/// Returns what the operator can do about a backup or restore that failed.
+fn mend(error: &BackupError) -> Option<&'static str> {
+    Some(match error {
+        BackupError::Archive(ArchiveError::Io(_) | ArchiveError::Sealing(_))
+        | BackupError::File { .. }
+        | BackupError::Store(_) => return None,
+        BackupError::Archive(ArchiveError::NotAnArchive) => "name a file that `vaultterm backup` wrote",
+        BackupError::Archive(ArchiveError::Format(_)) | BackupError::Newer { .. } => {
+            "restore it with the version that made it, or a newer one"
+        }
+        BackupError::Archive(_) | BackupError::Header(_) => {
+            "take another copy, or an older backup; nothing was changed"
+        }
+        BackupError::OtherRootKey { .. } => "name the file with that root key: MASTER_KEY_FILE",
+        BackupError::OtherInstallation { .. } => "name another place with --data-dir, or move the database there away",
+        BackupError::InTheWay(_) => {
+            "`--replace` keeps it beside the restored one, or name another place with --data-dir"
+        }
+        BackupError::LogInTheWay(_) => "move it away, together with its database, then restore again",
+        BackupError::Rotated => "repeat the command",
+    })
+}
+
 /// Returns the error of the database.
 pub(crate) fn broken(error: &StoreError) -> Failure {
-    Failure::local("the database cannot be used").because(error)
+    let failure = Failure::local("the database cannot be used").because(error);
+    match error {
+        StoreError::NotInitialised => failure.hint("run `vaultterm init` first"),
+        _ => failure,
+    }
 }
 
 /// Returns whether a person can log in as owner.

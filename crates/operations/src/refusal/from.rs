@@ -22,6 +22,9 @@ impl From<StoreError> for Refusal {
             StoreError::Stale { .. } => Self::new(RefusalKind::Changed, error.to_string()).then(Next::ReadAgain),
             StoreError::NotFound(what) => Self::new(RefusalKind::NotFound, format!("there is no such {what}")),
             StoreError::Refused(why) => Self::new(RefusalKind::Refused, why),
+            StoreError::NotInitialised => Self::new(RefusalKind::Refused, error.to_string()),
+            StoreError::SetUpLink(_) => Self::new(RefusalKind::Refused, error.to_string()).then(Next::AskForSetUpLink),
+            StoreError::Rotating => Self::new(RefusalKind::Refused, error.to_string()).then(Next::WaitForRotation),
             StoreError::Invalid { field, why } => Self::field(field, why),
             StoreError::InjectOnly { .. } => Self::new(RefusalKind::Forbidden, error.to_string()),
             StoreError::RolesMoved => Self::new(RefusalKind::Stale, error.to_string()).then(Next::LookAtMembers),
@@ -64,7 +67,7 @@ impl From<RemoteFault> for Refusal {
     fn from(fault: RemoteFault) -> Self {
         let RemoteFault { class, message, hint, retry_after } = fault;
         Self {
-            next: hint.map(Next::Text),
+            next: hint.map(Next::Follow),
             retry_after_seconds: retry_after.map(|wait| wait.as_secs().max(1)),
             ..Self::new(RefusalKind::Vault(class), message)
         }

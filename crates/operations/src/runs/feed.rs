@@ -57,7 +57,7 @@ impl Told {
     /// Returns how many bytes keeping it costs, about.
     fn cost(&self) -> usize {
         let of = |problem: &RunProblem| {
-            problem.path.len() + problem.detail.len() + problem.hint.as_ref().map_or(0, String::len)
+            problem.path.len() + problem.detail.len() + problem.hint.as_ref().map_or(0, |hint| hint.to_string().len())
         };
         EVENT_COST
             + match self {

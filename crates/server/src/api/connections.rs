@@ -14,7 +14,7 @@ use axum::{
 };
 use vaultterm_contract::{
     CheckView, ConnectionCreate, ConnectionPatch, ConnectionView, CredentialBody, ListView, Nothing, ReachBody,
-    ServerView, TestView, moment,
+    ServerView, TestView, advice, moment,
 };
 use vaultterm_hcv::TestReport;
 use vaultterm_operations::{
@@ -127,7 +127,9 @@ fn tested(report: TestReport) -> TestView {
     let checks = report.checks.into_iter();
     TestView {
         ok: report.ok,
-        checks: checks.map(|c| CheckView { name: c.name, ok: c.ok, detail: c.detail, hint: c.hint }).collect(),
+        checks: checks
+            .map(|c| CheckView { name: c.name, ok: c.ok, detail: c.detail, hint: c.hint.as_ref().map(advice::worded) })
+            .collect(),
         server: report.server.map(|server| ServerView { product: server.product, version: server.version }),
         secret_id_expires_at: report.secret_id_expires.map(moment::of),
     }

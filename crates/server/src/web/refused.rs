@@ -56,6 +56,10 @@ pub(crate) fn advice(next: &Next) -> Option<String> {
         Next::TryAgain => "Try again in a moment.",
         Next::WaitForRun => "Wait for the run to end, or cancel it.",
         Next::ResumeConnection(_) => "Resume the connection first.",
+        Next::AskForSetUpLink => "Ask the person who runs the server for another link.",
+        Next::WaitForRotation => "Wait for it to end.",
+        Next::InstallLicense => "Ask an owner to install a license.",
+        Next::Follow(advice) => return Some(advice.to_string()),
         Next::Text(text) => text,
         _ => return None,
     };

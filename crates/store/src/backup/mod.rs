@@ -80,28 +80,6 @@ pub enum BackupError {
     Store(#[from] StoreError),
 }
 
-impl BackupError {
-    /// Returns what the operator can do about it.
-    #[must_use]
-    pub fn hint(&self) -> Option<&'static str> {
-        Some(match self {
-            Self::Archive(ArchiveError::Io(_) | ArchiveError::Sealing(_)) | Self::File { .. } | Self::Store(_) => {
-                return None;
-            }
-            Self::Archive(ArchiveError::NotAnArchive) => "name a file that `vaultterm backup` wrote",
-            Self::Archive(ArchiveError::Format(_)) | Self::Newer { .. } => {
-                "restore it with the version that made it, or a newer one"
-            }
-            Self::Archive(_) | Self::Header(_) => "take another copy, or an older backup; nothing was changed",
-            Self::OtherRootKey { .. } => "name the file with that root key: MASTER_KEY_FILE",
-            Self::OtherInstallation { .. } => "name another place with --data-dir, or move the database there away",
-            Self::InTheWay(_) => "`--replace` keeps it beside the restored one, or name another place with --data-dir",
-            Self::LogInTheWay(_) => "move it away, together with its database, then restore again",
-            Self::Rotated => "repeat the command",
-        })
-    }
-}
-
 impl From<SealingError> for BackupError {
     fn from(error: SealingError) -> Self {
         Self::Store(error.into())

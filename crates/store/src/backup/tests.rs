@@ -203,7 +203,7 @@ async fn a_backup_with_a_flipped_byte_is_refused_and_touches_nothing() {
         let mut bent = bytes.clone();
         bent[at] ^= 1 << (at % 8);
         let error = restore(&bent, &house.root, &to, false).await.expect_err("refused");
-        assert!(is_about_the_file(&error) && error.hint().is_some(), "byte {at}: {error:?}");
+        assert!(is_about_the_file(&error), "byte {at}: {error:?}");
         assert!(everything(folder.path()).is_empty(), "byte {at}");
         let text = error.to_string();
         *told.entry(text.split(|c: char| c.is_ascii_digit()).next().unwrap().to_owned()).or_insert(0) += 1;
@@ -259,7 +259,6 @@ async fn what_a_newer_version_made_is_named_so() {
     let bytes = writer.unwrap().finish(b"?").unwrap();
     let error = Archive::open(&bytes[..]).err().expect("refused");
     assert!(error.to_string().contains("schema 99"), "{error}");
-    assert!(error.hint().unwrap().contains("newer"));
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 mod running;
 
 use serde_json::json;
-use vaultterm_contract::CheckView;
+use vaultterm_contract::{CheckView, advice};
 use vaultterm_hcv::{Binding, Transit, TransitCiphertext, TransitReport};
 use vaultterm_sealing::{RootKey, RootKeyError};
 use vaultterm_server::UnlockError;
@@ -106,7 +106,7 @@ async fn examine_root_key(config: &ServerConfig, report: &mut Report) {
     match (config.keys.provider, &config.keys.master_key) {
         (Provider::Local, MasterKey::File(path)) if !path.exists() => {
             let missing = UnlockError::Missing(path.clone());
-            report.push(NAME, false, missing.to_string(), missing.hint());
+            report.push(NAME, false, missing.to_string(), missing.hint().as_ref().map(advice::worded));
         }
         (Provider::Local, MasterKey::File(path)) => {
             report.note(NAME, RootKey::read(path).map_err(failed), |_| "readable by its owner only".to_owned());
@@ -122,7 +122,7 @@ async fn examine_root_key(config: &ServerConfig, report: &mut Report) {
             };
             match transit.examine().await {
                 Ok(found) => judge_transit(config, &transit, &found, report).await,
-                Err(fault) => report.push(NAME, false, fault.message, fault.hint),
+                Err(fault) => report.push(NAME, false, fault.message, fault.hint.as_ref().map(advice::worded)),
             }
         }
     }

@@ -77,7 +77,7 @@ pub(crate) async fn show(State(app): State<ServerState>, visitor: Visitor, Id(id
     let problem = |problem: &vaultterm_sync::RunProblem| ProblemRow {
         path: problem.path.clone(),
         detail: problem.detail.clone(),
-        hint: problem.hint.clone(),
+        hint: problem.hint.as_ref().map(ToString::to_string),
     };
     Ok(shown(&RunPage {
         id,

@@ -150,7 +150,7 @@ pub(crate) fn check(found: vaultterm_hcv::Check) -> CheckRow {
         true => State { tone: "good", words: "passed" },
         false => State { tone: "bad", words: "failed" },
     };
-    CheckRow { name: found.name, state, detail: found.detail, hint: found.hint }
+    CheckRow { name: found.name, state, detail: found.detail, hint: found.hint.as_ref().map(ToString::to_string) }
 }
 
 #[cfg(test)]
@@ -158,6 +158,6 @@ impl CheckRow {
     /// Returns a check that failed.
     pub(crate) fn sample() -> Self {
         let evil = || "<b>".to_owned();
-        check(vaultterm_hcv::Check { name: evil(), ok: false, detail: evil(), hint: Some(evil()) })
+        check(vaultterm_hcv::Check { name: evil(), ok: false, detail: evil(), hint: Some(evil().into()) })
     }
 }
