@@ -99,7 +99,13 @@ fn refused(error: UnlockError) -> Refusal {
 /// Moves what is sealed under a retired record key, batch by batch, until nothing is left or the
 /// server closes; the next start goes on. One task at a time does it.
 pub async fn rewrap(services: Services) {
-    let Some(_lease) = services.leases.take(REWRAP) else { return };
+    let Some(lease) = services.leases.take(REWRAP).await else { return };
+    if let Some((lease, ())) = lease.during(rewrap_all(&services)).await {
+        lease.give_back().await;
+    }
+}
+
+async fn rewrap_all(services: &Services) {
     let mut batches = 0_u64;
     while !services.closing.is_cancelled() {
         match services.store.rewrap_some(&services.own_context(), REWRAPPED_AT_ONCE).await {

@@ -51,7 +51,7 @@ pub struct Services {
     pub keys: Arc<RootKeys>,
     /// Runs that go on in this process, and what they tell.
     pub runs: Arc<LiveRuns>,
-    /// What is done by one task at a time.
+    /// What is done by one task at a time, among all servers on the database.
     pub leases: Leases,
     /// The licenses of this server.
     pub license: Arc<Licensing>,
@@ -87,11 +87,11 @@ impl Services {
         let engine = Engine::new(store.clone(), connector.clone(), SystemClock, license.clone());
         Self {
             engine: Arc::new(engine.bounded(WITHIN, closing.clone())),
+            leases: Leases::new(store.clone()),
             store,
             connector,
             keys: Arc::new(keys),
             runs: Arc::default(),
-            leases: Leases::default(),
             license,
             passwords: Arc::new(Passwords::new()),
             throttle: Arc::new(Throttle::new()),

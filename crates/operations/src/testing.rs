@@ -52,6 +52,14 @@ impl House {
         Self { services, owner, collection, _folder: folder }
     }
 
+    /// A second server on the same database.
+    pub(crate) fn second_services(&self) -> Services {
+        let Services { store, connector, settings, .. } = &self.services;
+        let root = RootKey::generate();
+        let keys = RootKeys::new(RootKeeper::Given(root.duplicate()), root);
+        Services::new(store.clone(), keys, connector.clone(), Settings::clone(settings))
+    }
+
     /// A person with a role on the installation and every scope.
     pub(crate) async fn person(&self, email: &str, role: InstanceRole) -> Caller {
         let context = self.owner.context(&self.services);

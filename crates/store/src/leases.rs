@@ -13,7 +13,7 @@ use crate::{
 };
 
 impl Store {
-    /// Frees all leases and returns their number. The caller must make sure that no other process uses the
+    /// Frees all leases, those of jobs too, and returns their number. The caller must make sure that no other process uses the
     /// database, as at the start of a server that holds its lock.
     ///
     /// # Errors
@@ -21,6 +21,7 @@ impl Store {
     pub async fn free_leases(&self) -> Result<u64, StoreError> {
         let mut tx = self.db.write().await?;
         let freed = tx.run("UPDATE leases SET holder = NULL, expires = 0 WHERE holder IS NOT NULL", args![]).await?;
+        let freed = freed + tx.run("DELETE FROM job_leases", args![]).await?;
         tx.commit().await?;
         Ok(freed)
     }

@@ -31,6 +31,7 @@ mod glances;
 mod handle;
 mod idempotency;
 mod ignored;
+mod job_leases;
 mod journal;
 mod keys;
 mod last_uses;

@@ -152,6 +152,9 @@ impl Select {
     }
 }
 
+/// The time by the clock of the database, in microseconds since the Unix epoch.
+pub(crate) const NOW_US: &str = "CAST(unixepoch('subsec') * 1000000 AS BIGINT)";
+
 /// A row, which is read by column names.
 pub(crate) struct Row(SqliteRow);
 

@@ -35,15 +35,18 @@ async fn tick(services: &Services) -> Result<(), StoreError> {
         services.store.forget_old_webhook_secrets(now_us).await?;
     }
     for webhook in webhooks.into_iter().filter(|webhook| due::is_due(webhook, end.seq, now_us)) {
-        let Some(lease) = services.leases.take(&format!("webhook {}", webhook.id)) else { continue };
+        let Some(lease) = services.leases.take(&format!("webhook {}", webhook.id)).await else { continue };
         let services = services.clone();
         services.tasks.clone().spawn(async move {
-            let _lease = lease;
-            let closing = services.closing.clone();
-            tokio::select! {
-                // The next start of the server sends the message again.
-                () = closing.cancelled() => {}
-                () = delivery::deliver(&services, webhook.id) => {}
+            let work = async {
+                tokio::select! {
+                    // The next start of the server sends the message again.
+                    () = services.closing.cancelled() => {}
+                    () = delivery::deliver(&services, webhook.id) => {}
+                }
+            };
+            if let Some((lease, ())) = lease.during(work).await {
+                lease.give_back().await;
             }
         });
     }

@@ -25,21 +25,35 @@ pub(crate) struct Job {
     pub(crate) work: Box<Work>,
 }
 
-/// Repeats a job until the server closes. A job whose lease another task has rests.
+/// Repeats a job until the server closes. A job whose lease another task has rests. The lease is kept between the turns,
+/// so that a job that rests for a second does not write to the database each second.
 pub(crate) async fn repeat(services: Services, job: Job) {
     let (mut wait, mut rest) = (if job.at_once { Duration::ZERO } else { job.every }, job.every);
+    let mut kept = None;
     loop {
         tokio::select! {
-            () = services.closing.cancelled() => return,
+            () = services.closing.cancelled() => break,
             () = tokio::time::sleep(wait) => {}
         }
-        wait = match services.leases.take(&job.name) {
+        let lease = match kept.take() {
+            None => services.leases.take(&job.name).await,
+            lease => lease,
+        };
+        let done = match lease {
+            None => None,
+            Some(lease) => lease.during((job.work)(services.clone())).await,
+        };
+        wait = match done {
             None => job.every,
-            Some(_lease) => {
-                rest = after((job.work)(services.clone()).await, rest, job.every);
+            Some((lease, went_well)) => {
+                kept = Some(lease);
+                rest = after(went_well, rest, job.every);
                 rest
             }
         };
+    }
+    if let Some(lease) = kept {
+        lease.give_back().await;
     }
 }
 
@@ -84,12 +98,13 @@ mod tests {
             };
             Job { name: "test".to_owned(), every: Duration::from_millis(1), at_once: true, work: Box::new(work) }
         };
-        let lease = house.services.leases.take("test").expect("nobody has it");
+        let lease = house.services.leases.take("test").await.expect("nobody has it");
         let waiting = tokio::spawn(repeat(house.services.clone(), job()));
         tokio::time::sleep(Duration::from_millis(20)).await;
         assert_eq!(done.load(Ordering::SeqCst), 0, "another task has the lease");
-        drop(lease);
+        lease.give_back().await;
         waiting.await.expect("it ended");
         assert_eq!(done.load(Ordering::SeqCst), 3);
+        assert!(house.services.leases.take("test").await.is_some(), "a job gives its lease back when it ends");
     }
 }

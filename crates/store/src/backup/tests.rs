@@ -104,7 +104,7 @@ async fn a_restored_database_holds_everything_and_begins_anew() {
     assert!(audited.contains(&AuditAction::BackupCreated), "{audited:?}");
     assert_eq!(audited.last(), Some(&AuditAction::BackupRestored));
     assert!(house.store.authenticate(token.expose(), house.ann().now_us).await.unwrap().is_none());
-    for table in ["tokens", "sessions", "setup_link", "idempotency", "leases WHERE holder IS NOT NULL"] {
+    for table in ["tokens", "sessions", "setup_link", "idempotency", "leases WHERE holder IS NOT NULL", "job_leases"] {
         assert_eq!(counted(&house.store, table).await, 0, "{table}");
     }
     assert_eq!(house.store.run(run.id).await.unwrap().unwrap().state, RunState::Failed);
