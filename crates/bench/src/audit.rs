@@ -4,7 +4,7 @@
 
 use std::{
     net::SocketAddr,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, ensure};
@@ -77,7 +77,7 @@ async fn append(installation: &Installation) -> Result<()> {
         secrets: ConnectionSecrets { credential, client_key_pem: None },
     };
     let connection = store.create_connection(&context(), new).await?;
-    let run_id = RunId(Uuid::now_v7());
+    let run_id = RunId(vaultterm_sync::new_id());
     let lease = store.acquire_lease(connection.id, run_id.0, Duration::from_secs(3_600)).await?;
     let lease = lease.context("the lease is free")?;
     let run = Run {
@@ -130,7 +130,7 @@ fn outcome(n: usize) -> Result<Outcome> {
         version: Some(1),
         request_id: Some("c1f4a5de-9f3f-4f3e-8f6b-6a9f5d3e2b10".to_owned()),
     };
-    let record_id = Some(RecordId(Uuid::now_v7()));
+    let record_id = Some(RecordId(vaultterm_sync::new_id()));
     Ok(Outcome {
         path,
         local: LocalChange::None,
@@ -207,7 +207,6 @@ pub(crate) const fn met(met: bool) -> &'static str {
 }
 
 pub(crate) fn context() -> Context {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let actor = Actor { kind: ActorKind::System, id: Uuid::nil(), name: "bench".to_owned() };
-    Context { actor, source_ip: None, request_id: None, now_us: i64::try_from(since.as_micros()).unwrap_or(i64::MAX) }
+    Context { actor, source_ip: None, request_id: None, now_us: vaultterm_sync::system_time().0 / 1_000 }
 }

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeSet,
     sync::Arc,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, ensure};
@@ -61,8 +61,7 @@ struct MachineClock;
 
 impl Clock for MachineClock {
     fn now(&self) -> UnixNanos {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        UnixNanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+        vaultterm_sync::system_time()
     }
 
     async fn sleep(&self, duration: Duration) {
@@ -147,7 +146,7 @@ impl House {
     /// Runs a connection to its end.
     pub(crate) async fn run(&self, id: ConnectionId) -> Result<Timed> {
         let request = RunRequest {
-            run_id: RunId(Uuid::now_v7()),
+            run_id: RunId(vaultterm_sync::new_id()),
             plan_id: None,
             skip: BTreeSet::new(),
             acknowledge: std::collections::BTreeSet::new(),

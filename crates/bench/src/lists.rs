@@ -106,7 +106,7 @@ async fn fill(installation: &Installation, records: usize) -> Result<()> {
         secrets: ConnectionSecrets { credential, client_key_pem: None },
     };
     let connection = store.create_connection(&context(), new).await?;
-    let run_id = RunId(Uuid::now_v7());
+    let run_id = RunId(vaultterm_sync::new_id());
     let lease = store.acquire_lease(connection.id, run_id.0, Duration::from_secs(3_600)).await?;
     let lease = lease.context("the lease is free")?;
     let run = Run {
@@ -141,7 +141,7 @@ fn outcome(n: usize) -> Result<Outcome> {
     Ok(Outcome {
         path: SecretPath::new(format!("apps/{kind}-{:03}/service-{n:06}/{kind}-credentials", n / 800))?,
         local: LocalChange::Create {
-            record_id: RecordId(Uuid::now_v7()),
+            record_id: RecordId(vaultterm_sync::new_id()),
             record_type: RecordType::Password,
             fields: SecretFields::parse(br#"{"username": "ann", "password": "correct horse battery staple"}"#)?,
         },

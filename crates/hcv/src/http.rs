@@ -336,5 +336,5 @@ fn seconds(headers: &HeaderMap) -> Option<Duration> {
 /// machine is used.
 fn server_time(headers: &HeaderMap) -> UnixNanos {
     let told = headers.get(DATE).and_then(|date| date.to_str().ok()).and_then(wire::http_date);
-    told.unwrap_or_else(|| UnixNanos(wire::nanos(jiff::Timestamp::now())))
+    told.unwrap_or_else(vaultterm_sync::system_time)
 }

@@ -1,9 +1,9 @@
-//! The system's clock: the one place in the server that asks for the time.
+//! The system's clock.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use vaultterm_reconcile::UnixNanos;
-use vaultterm_sync::Clock;
+use vaultterm_sync::{Clock, system_time};
 
 /// The clock of the machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -11,8 +11,7 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> UnixNanos {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        UnixNanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+        system_time()
     }
 
     async fn sleep(&self, duration: Duration) {

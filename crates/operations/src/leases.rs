@@ -38,7 +38,7 @@ impl Leases {
 
     /// Takes a lease. Returns `None` if another task has it, or if the database failed.
     pub async fn take(&self, name: &str) -> Option<Lease> {
-        let (holder, renewed) = (Uuid::new_v4(), Instant::now());
+        let (holder, renewed) = (vaultterm_sync::new_id(), Instant::now());
         match self.store.take_job_lease(name, holder, self.ttl).await {
             Ok(true) => Some(Lease { leases: self.clone(), name: name.to_owned(), holder, renewed }),
             Ok(false) => None,

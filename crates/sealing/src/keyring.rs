@@ -13,6 +13,7 @@ use crate::{
     DigestKey, InstanceId, KeyPurpose, Place, RootKey, Sealed, SealingError, SecretBytes, Signer,
     envelope::{SUITE, data_key_aad, decrypt, encrypt, unwrap, wrap},
     locked::LockedKey,
+    new_id,
     signer::verify,
 };
 
@@ -236,7 +237,7 @@ impl KeyringRow {
     ) -> Result<Self, SealingError> {
         let mut key = Zeroizing::new([0; 32]);
         aws_lc_rs::rand::fill(key.as_mut_slice()).map_err(|_| SealingError::NoRandomness)?;
-        let row = Self { id: Uuid::now_v7(), purpose, generation, state: KeyState::Active, wrapped: Vec::new() };
+        let row = Self { id: new_id(), purpose, generation, state: KeyState::Active, wrapped: Vec::new() };
         row.wrapped_under(root, instance, &key)
     }
 

@@ -57,7 +57,7 @@ impl Drafts {
         if let Some(id) = goes {
             drafts.remove(&id);
         }
-        let id = Uuid::now_v7();
+        let id = vaultterm_sync::new_id();
         drafts.insert(id, Draft { kept_us: now_us, ..draft });
         id
     }

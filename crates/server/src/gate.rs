@@ -10,7 +10,6 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use tracing::Instrument as _;
-use uuid::Uuid;
 
 use crate::{
     problem::{Problem, ProblemKind},
@@ -39,7 +38,7 @@ const API: &str = "/api/";
 /// The outermost layer.
 pub(crate) async fn pass(mut request: Request, next: Next) -> Response {
     let start = Instant::now();
-    let request_id = Uuid::now_v7().to_string();
+    let request_id = vaultterm_sync::new_id().to_string();
     let source_ip = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
     let method = request.method().clone();
     // The route, never the path or the query: they hold names, and of a set-up link the token.

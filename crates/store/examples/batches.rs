@@ -94,7 +94,7 @@ async fn open(folder: &tempfile::TempDir, context: &Context) -> Result<Store, Bo
 }
 
 async fn begin(store: &Store, connection_id: ConnectionId, actor: Actor) -> Result<(Lease, RunId), Box<dyn Error>> {
-    let run_id = RunId(Uuid::now_v7());
+    let run_id = RunId(vaultterm_sync::new_id());
     let lease = store.acquire_lease(connection_id, run_id.0, std::time::Duration::from_secs(3_600)).await?;
     let lease = lease.ok_or("the lease is taken")?;
     let run = Run {
@@ -120,7 +120,7 @@ async fn begin(store: &Store, connection_id: ConnectionId, actor: Actor) -> Resu
 fn outcome(n: usize) -> Result<Outcome, Box<dyn Error>> {
     let path = SecretPath::new(format!("team-{}/service-{n}/database", n % 100))?;
     let fields = SecretFields::parse(format!(r#"{{"username": "user-{n}", "password": "p{n:032}"}}"#).as_bytes())?;
-    let (record_id, record_type) = (RecordId(Uuid::now_v7()), RecordType::Password);
+    let (record_id, record_type) = (RecordId(vaultterm_sync::new_id()), RecordType::Password);
     let stamp = RemoteStamp { key_created: UnixNanos(1), version: Version(1), version_created: UnixNanos(1) };
     let base = BaseEntry {
         record_id,

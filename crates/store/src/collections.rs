@@ -76,7 +76,7 @@ impl Store {
         owner: Uuid,
     ) -> Result<Collection, StoreError> {
         let now_us = context.now_us;
-        let id = CollectionId(Uuid::now_v7());
+        let id = CollectionId(vaultterm_sync::new_id());
         let mut tx = self.db.write().await?;
         let sql = "INSERT INTO collections (id, name, revision, created_us, updated_us) VALUES ($1, $2, 1, $3, $3)";
         let inserted = tx.run(sql, args![id, name, now_us]).await;

@@ -148,7 +148,7 @@ impl Store {
         known: Option<ConflictId>,
         conflict: &Conflict,
     ) -> Result<(), StoreError> {
-        let id = known.unwrap_or_else(|| ConflictId(Uuid::now_v7()));
+        let id = known.unwrap_or_else(|| ConflictId(vaultterm_sync::new_id()));
         let [key_id, wrapped_key, ciphertext] = seal_json(tx, &self.keyring, &place(id), conflict).await?;
         if known.is_some() {
             let sql = "UPDATE conflicts SET kind = $2, last_seen = $3, key_id = $4, wrapped_key = $5, ciphertext = $6

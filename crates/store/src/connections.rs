@@ -1,6 +1,5 @@
 //! Connections: creates, changes and finds them. `connection_rows.rs` reads their rows and secrets.
 
-use uuid::Uuid;
 use vaultterm_ledger::{AuditAction, AuditOutcome, Draft, ObjectKind};
 use vaultterm_reconcile::{Mode, Options};
 use vaultterm_sealing::SecretText;
@@ -64,7 +63,7 @@ impl Store {
     pub async fn create_connection(&self, context: &Context, new: NewConnection) -> Result<Connection, StoreError> {
         let NewConnection { connection, secrets } = new;
         let connection = Connection {
-            id: ConnectionId(Uuid::now_v7()),
+            id: ConnectionId(vaultterm_sync::new_id()),
             paused: false,
             started: false,
             scope_changed: false,

@@ -6,7 +6,7 @@ use std::{
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::Path,
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use sqlx::{
@@ -14,8 +14,6 @@ use sqlx::{
     migrate::{Migration, MigrationType, Migrator},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
-use uuid::Uuid;
-use vaultterm_reconcile::UnixNanos;
 use vaultterm_sealing::{InstanceId, Keyring, RootKey};
 
 use crate::{
@@ -67,7 +65,7 @@ impl Database {
         migrator().run(&writer).await?;
         let readers = SqlitePoolOptions::new().max_connections(READERS_MAX).acquire_timeout(TURN_TIMEOUT);
         let readers = readers.connect_with(options.read_only(true)).await?;
-        Ok(Self { db: Db { writer, readers }, clock: Arc::new(system_time) })
+        Ok(Self { db: Db { writer, readers }, clock: Arc::new(vaultterm_sync::system_time) })
     }
 
     /// Replaces the source of the time, for tests.
@@ -95,7 +93,7 @@ impl Database {
         root: &RootKey,
         owner: Option<NewUser>,
     ) -> Result<Initialised, StoreError> {
-        self.initialise_as(context, InstanceId(Uuid::now_v7()), root, None, owner).await
+        self.initialise_as(context, InstanceId(vaultterm_sync::new_id()), root, None, owner).await
     }
 
     /// Does the same for an installation whose id was drawn before, because its root key is sealed by
@@ -119,7 +117,7 @@ impl Database {
         let sql = "INSERT INTO instance (only, id, created_us, root_id) VALUES (1, $1, $2, $3)";
         tx.run(sql, args![instance.0, context.now_us, root.id().0]).await?;
         let sql = "INSERT INTO audit_head (only, log_id, seq, hash) VALUES (1, $1, 0, $2)";
-        tx.run(sql, args![Uuid::now_v7(), [0; 32]]).await?;
+        tx.run(sql, args![vaultterm_sync::new_id(), [0; 32]]).await?;
         for row in &rows {
             keys::insert(&mut tx, row).await?;
         }
@@ -183,11 +181,6 @@ fn make_private(path: &Path) -> std::io::Result<()> {
         file.set_permissions(fs::Permissions::from_mode(0o600))?;
     }
     Ok(())
-}
-
-fn system_time() -> UnixNanos {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    UnixNanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
 /// The migrations with their numbers, the oldest first. A released migration never changes. Numbers may be

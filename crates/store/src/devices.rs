@@ -34,7 +34,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the database fails.
     pub async fn trust_device(&self, context: &Context, user_id: Uuid, device: &str) -> Result<SecretText, StoreError> {
-        let (id, text) = (Uuid::now_v7(), SecretText::draw("vtd_")?);
+        let (id, text) = (vaultterm_sync::new_id(), SecretText::draw("vtd_")?);
         let digest = self.device_digest(user_id, text.expose());
         let mut tx = self.db.write().await?;
         let sql = "DELETE FROM trusted_devices WHERE user_id = $1 AND ends_us <= $2";

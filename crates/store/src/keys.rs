@@ -297,7 +297,7 @@ pub(crate) async fn insert(tx: &mut Tx, row: &KeyringRow) -> Result<(), StoreErr
 pub(crate) async fn keep_sealed(tx: &mut Tx, context: &Context, sealed: &SealedRoot) -> Result<(), StoreError> {
     let sql = "INSERT INTO sealed_roots (id, root_id, binding, ciphertext, created_us) VALUES ($1, $2, $3, $4, $5)";
     let SealedRoot { root_id, binding, ciphertext, created_us } = sealed.clone();
-    tx.run(sql, args![Uuid::now_v7(), root_id.0, binding, ciphertext, created_us]).await?;
+    tx.run(sql, args![vaultterm_sync::new_id(), root_id.0, binding, ciphertext, created_us]).await?;
     let sql = "DELETE FROM sealed_roots WHERE id NOT IN (SELECT id FROM sealed_roots ORDER BY id DESC LIMIT $1)";
     tx.run(sql, args![SEALED_ROOTS_KEPT]).await?;
     tx.audit(about_key(context, AuditAction::KeySealed, "root", root_id.0).with("binding", &sealed.binding));

@@ -58,7 +58,7 @@ impl Store {
     ) -> Result<(PersonLink, SecretText), StoreError> {
         let text = SecretText::draw("vti_")?;
         let link = PersonLink {
-            id: Uuid::now_v7(),
+            id: vaultterm_sync::new_id(),
             user_id,
             purpose,
             made_by: context.actor.name.clone(),

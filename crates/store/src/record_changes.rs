@@ -1,6 +1,5 @@
 //! Changes and reveals records. Every change makes a new revision, and old revisions stay.
 
-use uuid::Uuid;
 use vaultterm_ledger::{AuditAction, Draft, ObjectKind};
 use vaultterm_reconcile::{RecordId, Revision, visible};
 use vaultterm_sealing::SecretFields;
@@ -43,7 +42,7 @@ impl Store {
         new: NewRecord,
     ) -> Result<Record, StoreError> {
         let record = Record {
-            id: RecordId(Uuid::now_v7()),
+            id: RecordId(vaultterm_sync::new_id()),
             collection_id,
             path: new.path,
             record_type: new.record_type,

@@ -64,7 +64,6 @@ pub(crate) async fn seal(
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use uuid::Uuid;
     use vaultterm_reconcile::{Mode, Plan, Revision, UnixNanos};
     use vaultterm_sealing::WebhookSecret;
     use vaultterm_sync::{PlanId, RemoteIdentity, StoredPlan};
@@ -91,7 +90,7 @@ mod tests {
             mount_uuid: None,
             kv_version: 2,
         };
-        let (id, created, expires) = (PlanId(Uuid::now_v7()), UnixNanos(1), UnixNanos(i64::MAX));
+        let (id, created, expires) = (PlanId(vaultterm_sync::new_id()), UnixNanos(1), UnixNanos(i64::MAX));
         let (connection_id, plan) = (connection.id, Plan::default());
         let plan = StoredPlan {
             id,

@@ -278,7 +278,7 @@ impl Store {
 /// Describes a session that begins at this moment.
 fn of_now(context: &Context, new: &NewSession<'_>, lasts_us: i64) -> Session {
     Session {
-        id: Uuid::now_v7(),
+        id: vaultterm_sync::new_id(),
         user_id: new.user_id,
         device: new.device.to_owned(),
         source_ip: context.source_ip.clone(),

@@ -111,7 +111,7 @@ impl House {
             kv_version: 2,
         };
         let plan = StoredPlan {
-            id: PlanId(Uuid::now_v7()),
+            id: PlanId(vaultterm_sync::new_id()),
             connection_id,
             connection_revision: 1,
             identity,
@@ -142,7 +142,7 @@ impl House {
         plan_id: Option<PlanId>,
         part: RunPart,
     ) -> (Lease, Run) {
-        let run_id = RunId(Uuid::now_v7());
+        let run_id = RunId(vaultterm_sync::new_id());
         let lease = self.store.acquire_lease(id, run_id.0, Duration::from_secs(60)).await.unwrap().unwrap();
         let run = Run {
             id: run_id,
@@ -182,7 +182,7 @@ impl House {
         path: &str,
         fields: SecretFields,
     ) -> RecordId {
-        let record_id = RecordId(Uuid::now_v7());
+        let record_id = RecordId(vaultterm_sync::new_id());
         let record_type = RecordType::KeyValue;
         let outcome = Outcome {
             local: LocalChange::Create { record_id, record_type, fields },

@@ -101,7 +101,7 @@ impl Store {
         scopes.sort_unstable();
         scopes.dedup();
         let token = TokenInfo {
-            id: Uuid::now_v7(),
+            id: vaultterm_sync::new_id(),
             user_id: new.user_id,
             kind: new.kind,
             name: new.name,

@@ -225,7 +225,7 @@ impl User {
 /// Creates a person as part of a larger transaction.
 pub(crate) async fn insert(tx: &mut Tx, context: &Context, new: NewUser) -> Result<User, StoreError> {
     let user = User {
-        id: Uuid::now_v7(),
+        id: vaultterm_sync::new_id(),
         email: folded(&new.email),
         name: new.name,
         role: new.role,

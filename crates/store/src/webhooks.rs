@@ -89,7 +89,7 @@ impl Store {
     /// `from_seq`, or if there are too many webhooks.
     pub async fn create_webhook(&self, context: &Context, new: NewWebhook) -> Result<Webhook, StoreError> {
         let NewWebhook { name, url, actions, paused, secret, from_seq } = new;
-        let id = Uuid::now_v7();
+        let id = vaultterm_sync::new_id();
         let mut tx = self.db.write().await?;
         let [key_id, wrapped_key, ciphertext] =
             self.sealed_webhook_secret(&mut tx, id, Purpose::WebhookSecret, &secret).await?;

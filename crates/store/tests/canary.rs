@@ -147,7 +147,7 @@ async fn webhook(store: &Store) -> [String; 2] {
 
 /// Lets a run record imports, updates, archives, a conflict and a plan.
 async fn run(store: &Store, id: ConnectionId) {
-    let run_id = RunId(Uuid::now_v7());
+    let run_id = RunId(vaultterm_sync::new_id());
     let lease = store.acquire_lease(id, run_id.0, std::time::Duration::from_secs(60)).await.expect("asked");
     let lease = lease.expect("a lease");
     let run = Run {
@@ -167,7 +167,7 @@ async fn run(store: &Store, id: ConnectionId) {
     };
     store.begin_run(lease, &run).await.expect("begun");
     let (record_id, record_type, path) =
-        (RecordId(Uuid::now_v7()), RecordType::KeyValue, SecretPath::new("imported").expect("a path"));
+        (RecordId(vaultterm_sync::new_id()), RecordType::KeyValue, SecretPath::new("imported").expect("a path"));
     let origin = Origin::Remote(id);
     let changes = [
         LocalChange::Create { record_id, record_type, fields: marked("import") },
@@ -229,7 +229,7 @@ async fn run(store: &Store, id: ConnectionId) {
         kv_version: 2,
     };
     let plan = StoredPlan {
-        id: PlanId(Uuid::now_v7()),
+        id: PlanId(vaultterm_sync::new_id()),
         connection_id: id,
         connection_revision: 1,
         identity,

@@ -5,7 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use tempfile::TempDir;
@@ -29,8 +29,7 @@ struct Ahead(Arc<AtomicI64>);
 
 impl Ahead {
     fn now(&self) -> UnixNanos {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
-        UnixNanos(i64::try_from(since.as_nanos()).expect("before 2262") + self.0.load(Ordering::Relaxed))
+        UnixNanos(vaultterm_sync::system_time().0 + self.0.load(Ordering::Relaxed))
     }
 
     fn context(&self) -> Context {

@@ -46,7 +46,7 @@ mod writers;
 
 pub use advice::{Advice, ToDo};
 pub use begun::Begun;
-pub use clock::Clock;
+pub use clock::{Clock, system_time};
 pub use conflict::{ConflictStatus, Decision, FieldChoice, Resolution, ResolutionName, StoredConflict};
 pub use connection::{Connection, ConnectionSecrets, Credential, RemoteIdentity, Schedule, Tls};
 pub use engine::{Engine, ResolvedBy, RunRequest};
@@ -63,3 +63,4 @@ pub use record_state::{RecordState, RecordSyncState, RevisionOrigin};
 pub use remote::{Connected, Connector, FaultClass, Freshness, Mark, Remote, RemoteFault, SecretRead, WriteReceipt};
 pub use rights::{CollectionRole, InstanceRole, LinkPurpose, Scope, SignInMethod, TokenKind};
 pub use run::{EngineProblem, PlannedDecision, Run, RunPart, RunProblem, RunState, StoredPlan, Trigger};
+pub use vaultterm_sealing::new_id;

@@ -226,7 +226,7 @@ mod tests {
             |connection: &str, path: &str| ConflictRef::Place { connection: connection.into(), path: path.into() };
         assert_eq!("prod:db/main".parse(), Ok(place("prod", "db/main")));
         assert_eq!("prod:a:b".parse(), Ok(place("prod", "a:b")), "a path may hold a colon");
-        let id = Uuid::now_v7();
+        let id = vaultterm_sync::new_id();
         assert_eq!(id.to_string().parse(), Ok(ConflictRef::Id(id)));
         for bad in ["prod", "prod:", ":db", ""] {
             assert!(bad.parse::<ConflictRef>().is_err(), "{bad}");
@@ -240,7 +240,7 @@ mod tests {
         assert_eq!(RecordRef::parse("app/db/main"), Ok(place("app", "db/main")));
         // The server decides which paths are valid.
         assert_eq!(RecordRef::parse("app/../x"), Ok(place("app", "../x")));
-        let id = Uuid::now_v7();
+        let id = vaultterm_sync::new_id();
         assert_eq!(RecordRef::parse(&id.to_string()), Ok(RecordRef::Id(id)));
         for bad in ["app", "app/", "/db", ""] {
             assert!(RecordRef::parse(bad).is_err(), "{bad}");

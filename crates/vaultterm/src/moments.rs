@@ -55,6 +55,11 @@ impl FromStr for When {
     }
 }
 
+/// Returns the time of this machine.
+pub(crate) fn now() -> Timestamp {
+    Timestamp::from_nanosecond(vaultterm_sync::system_time().0.into()).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
 /// Reads a day or a moment (RFC 3339).
 pub(crate) fn day_or_moment(text: &str) -> Result<When, &'static str> {
     const FORM: &str = "use a day (2027-01-31) or a moment (2027-01-31T12:00:00Z)";

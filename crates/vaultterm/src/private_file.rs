@@ -30,7 +30,7 @@ impl Replacement {
     /// Begins the file that will replace `target`.
     pub(crate) fn create(target: &Path) -> Result<Self, Failure> {
         let mut name = target.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".{}.new", uuid::Uuid::now_v7()));
+        name.push(format!(".{}.new", vaultterm_sync::new_id()));
         let beside = target.with_file_name(name);
         let file = fs::OpenOptions::new()
             .write(true)

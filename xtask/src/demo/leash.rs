@@ -81,6 +81,7 @@ pub(super) struct Folder {
 
 impl Folder {
     /// Creates a folder that only its owner can read.
+    #[allow(clippy::disallowed_methods, reason = "a name for a folder; no part of the product")]
     pub(super) fn make() -> Result<Self> {
         let moment = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
         let name = format!("vaultterm-demo-{}-{}", process::id(), moment.subsec_nanos());

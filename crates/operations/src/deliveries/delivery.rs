@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use uuid::Uuid;
+use vaultterm_sealing::chance;
 use vaultterm_store::{StoreError, Webhook};
 
 use super::{due, message::Message, sender::DeliveryOutcome};
@@ -98,12 +99,6 @@ async fn record(
             Ok(Next::Ends)
         }
     }
-}
-
-/// A number from 0 up to 1 that differs between webhooks and moments.
-fn chance() -> f64 {
-    let [.., random] = Uuid::now_v7().into_bytes();
-    f64::from(random) / 256.0
 }
 
 /// The result of a test.

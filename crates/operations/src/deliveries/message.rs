@@ -31,7 +31,7 @@ impl Message {
 
     /// Makes a message that only shows that messages arrive.
     pub(crate) fn test(webhook: &Webhook, log_id: Uuid, now_us: i64) -> Self {
-        let id = format!("msg_{}_test_{}", webhook.id.simple(), Uuid::now_v7().simple());
+        let id = format!("msg_{}_test_{}", webhook.id.simple(), vaultterm_sync::new_id().simple());
         Self { id, body: body("webhook.test", now_us, log_id, Vec::new()) }
     }
 
@@ -93,7 +93,7 @@ mod tests {
         assert_eq!((&first.id, &first.body), (&again.id, &again.body));
         assert!(!first.id.contains('.'), "a dot divides what is signed");
         let shipped_again = Webhook { shipment: 2, ..webhook() };
-        let other_hook = Webhook { id: Uuid::now_v7(), ..webhook() };
+        let other_hook = Webhook { id: vaultterm_sync::new_id(), ..webhook() };
         for other in [
             message(&webhook(), &[event(8, 1), event(9, 2), event(10, 3)]),
             message(&webhook(), &[event(8, 1), event(9, 7)]), // a log that went on differently after a restore

@@ -13,6 +13,7 @@ use reqwest::{
 };
 use rustls::RootCertStore;
 use vaultterm_outbound::{Address, AddressError, ClientError, Limits, Resolver, system_roots, trusting};
+use vaultterm_sync::system_time;
 
 use super::message::Message;
 
@@ -79,9 +80,13 @@ fn failed(why: String) -> DeliveryOutcome {
 
 async fn answered(response: Response) -> DeliveryOutcome {
     let status = response.status();
-    let outcome = judge(status, response.headers(), SystemTime::now());
+    let outcome = judge(status, response.headers(), now());
     let _ = tokio::time::timeout(ANSWER_WITHIN, drain(response)).await;
     outcome
+}
+
+fn now() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_nanos(u64::try_from(system_time().0).unwrap_or_default())
 }
 
 fn judge(status: StatusCode, headers: &HeaderMap, now: SystemTime) -> DeliveryOutcome {

@@ -65,7 +65,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
 /// Writes a file that only its owner may read, whole or not at all.
 fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.new", Uuid::now_v7()));
+    name.push(format!(".{}.new", vaultterm_sync::new_id()));
     let beside = path.with_file_name(name);
     let written = write_new(&beside, bytes).and_then(|()| fs::rename(&beside, path)).and_then(|()| sync_folder(path));
     written.map_err(|source| {

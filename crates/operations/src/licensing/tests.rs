@@ -86,7 +86,7 @@ impl Place {
 }
 
 fn now() -> Timestamp {
-    Timestamp::now()
+    Timestamp::from_nanosecond(vaultterm_sync::system_time().0.into()).unwrap()
 }
 
 fn days(days: i64) -> SignedDuration {
@@ -101,7 +101,7 @@ fn context(at: Timestamp) -> Context {
 /// Valid since ten days ago, for thirty more, without grace.
 fn license(counter: u64) -> License {
     License {
-        id: Uuid::now_v7(),
+        id: vaultterm_sync::new_id(),
         licensee: "Example Ltd".to_owned(),
         tier: Tier::Enterprise,
         seats: None,

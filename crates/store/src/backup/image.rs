@@ -13,7 +13,6 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
-use uuid::Uuid;
 
 use super::BackupError;
 use crate::{
@@ -43,7 +42,7 @@ const KEPT: &str = "before-restore";
 impl Scratch {
     /// Creates an empty scratch file.
     pub(super) fn create(database: &Path, what: &str) -> Result<(Self, File), BackupError> {
-        let path = beside(database, &format!(".{what}-{}", Uuid::now_v7()));
+        let path = beside(database, &format!(".{what}-{}", vaultterm_sync::new_id()));
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path);
         let file = file.map_err(|error| failed(&path, error))?;
         Ok((Self { path }, file))

@@ -41,7 +41,7 @@ impl Store {
         root: &RootKey,
         database: &Path,
     ) -> Result<Backup, BackupError> {
-        let archive_id = Uuid::now_v7();
+        let archive_id = vaultterm_sync::new_id();
         let mut tx = self.db.write().await?;
         tx.audit(context.draft(AuditAction::BackupCreated, ObjectKind::Backup, archive_id, None));
         tx.commit().await?;

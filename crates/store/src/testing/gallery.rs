@@ -82,7 +82,7 @@ impl House {
     }
 
     async fn plan_of(&self, connection_id: ConnectionId) -> Spot {
-        let id = PlanId(Uuid::now_v7());
+        let id = PlanId(vaultterm_sync::new_id());
         let created = UnixNanos(self.ann().now_us * 1_000);
         let identity = RemoteIdentity {
             product: "OpenBao".to_owned(),

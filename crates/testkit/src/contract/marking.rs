@@ -10,7 +10,7 @@ use super::{data, head, path, write};
 use crate::{Backdoor, Metadata};
 
 async fn mark(remote: &impl Remote, at: &str) -> RecordId {
-    let record_id = RecordId(Uuid::now_v7());
+    let record_id = RecordId(vaultterm_sync::new_id());
     let run = RunMark { connection: Uuid::from_u128(0xC0), number: 7 };
     let mark = Mark { record: Some((record_id, RecordType::ApiKey)), run };
     remote.mark(&path(at), &mark).await.expect("marking succeeds");

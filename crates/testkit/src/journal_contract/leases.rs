@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use uuid::Uuid;
 use vaultterm_reconcile::RecordType;
 use vaultterm_sync::{BaseChange, Journal, Lease, LocalChange, Origin, OtherConflicts, Outcome, RunId};
 
@@ -10,7 +9,7 @@ use super::{Desk, TTL, base, base_of, begin, fields, is_lost, live, outcome, val
 use crate::world::at;
 
 async fn take<J: Journal, D: Desk>(journal: &J, desk: &D) -> Option<Lease> {
-    journal.acquire_lease(desk.connection_id(), Uuid::now_v7(), TTL).await.expect("the journal answers")
+    journal.acquire_lease(desk.connection_id(), vaultterm_sync::new_id(), TTL).await.expect("the journal answers")
 }
 
 /// The lease is free again after it is given back.
@@ -59,7 +58,11 @@ pub async fn nothing_is_recorded_under_a_lost_lease<J: Journal, D: Desk>(journal
     };
     is_lost(&journal.commit(lease, run_id, vec![update]).await);
     is_lost(&journal.record_conflicts(lease, run_id, &[], &OtherConflicts::Stay).await);
-    is_lost(&journal.begin_run(lease, &super::run(desk, RunId(Uuid::now_v7()), vaultterm_sync::Trigger::Manual)).await);
+    is_lost(
+        &journal
+            .begin_run(lease, &super::run(desk, RunId(vaultterm_sync::new_id()), vaultterm_sync::Trigger::Manual))
+            .await,
+    );
     assert_eq!(live(journal, desk, "x").await, Some((record_id, 1)));
     assert_eq!(base_of(journal, desk, "x").await, None);
 }

@@ -17,7 +17,6 @@ pub use runs::*;
 use std::{future::Future, time::Duration};
 
 use serde_json::json;
-use uuid::Uuid;
 use vaultterm_ledger::{AuditAction, RemoteRef};
 use vaultterm_reconcile::{
     BaseEntry, Link, RecordId, RecordType, RemoteStamp, Revision, SecretPath, UnixNanos, Version,
@@ -182,7 +181,7 @@ fn synced(record_id: RecordId) -> SyncedAudit {
 
 /// Takes the lease and begins a run under it.
 async fn begin<J: Journal, D: Desk>(journal: &J, desk: &D) -> (Lease, RunId) {
-    let run_id = RunId(Uuid::now_v7());
+    let run_id = RunId(vaultterm_sync::new_id());
     let lease = journal.acquire_lease(desk.connection_id(), run_id.0, TTL).await.expect("the journal answers");
     let lease = lease.expect("the lease is free");
     journal.begin_run(lease, &run(desk, run_id, Trigger::Interval)).await.expect("the run is recorded");

@@ -1,6 +1,5 @@
 //! Outcomes with their guards, revisions, bases and audit entries.
 
-use uuid::Uuid;
 use vaultterm_ledger::AuditAction;
 use vaultterm_reconcile::{Accepted, BaseEntry, Mode, RecordId, RecordType, Revision};
 use vaultterm_sync::{BaseChange, Committed, Journal, LocalChange, Origin, Outcome};
@@ -27,7 +26,7 @@ fn update<D: Desk>(desk: &D, path: &str, record_id: RecordId, expect: u64) -> Ou
 }
 
 fn new_id() -> RecordId {
-    RecordId(Uuid::now_v7())
+    RecordId(vaultterm_sync::new_id())
 }
 
 /// The journal sets the revision of the base, whatever revision the engine wrote into it.

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use uuid::Uuid;
 use vaultterm_reconcile::{Plan, RecordType, Revision, UnixNanos};
 use vaultterm_sealing::{SecretFields, SecretText};
 use vaultterm_sync::{
@@ -140,7 +139,7 @@ pub async fn a_plan_is_found_until_it_expires<J: Journal, D: Desk>(journal: &J, 
     let found = connection(journal, desk).await;
     let now = now();
     let plan = StoredPlan {
-        id: PlanId(Uuid::now_v7()),
+        id: PlanId(vaultterm_sync::new_id()),
         connection_id: found.id,
         connection_revision: found.revision,
         identity: identity(),
@@ -157,22 +156,21 @@ pub async fn a_plan_is_found_until_it_expires<J: Journal, D: Desk>(journal: &J, 
         (plan.plan.clone(), plan.identity.clone(), plan.expires)
     );
     assert_eq!(loaded.connection_revision, plan.connection_revision);
-    assert!(journal.plan(PlanId(Uuid::now_v7())).await.expect("the journal answers").is_none());
+    assert!(journal.plan(PlanId(vaultterm_sync::new_id())).await.expect("the journal answers").is_none());
 
-    let expired = StoredPlan { id: PlanId(Uuid::now_v7()), expires: UnixNanos(1), ..plan };
+    let expired = StoredPlan { id: PlanId(vaultterm_sync::new_id()), expires: UnixNanos(1), ..plan };
     journal.store_plan(&expired).await.expect("stored");
     assert!(journal.plan(expired.id).await.expect("the journal answers").is_none());
 }
 
 /// Returns the time of this machine. It is late enough for the fake and for a real database.
 fn now() -> UnixNanos {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
-    UnixNanos(i64::try_from(since.as_nanos()).expect("before 2262"))
+    vaultterm_sync::system_time()
 }
 
 /// After the pause is confirmed to the person, a run cannot begin, even if it was requested before the pause.
 pub async fn a_paused_connection_begins_no_run_but_a_decision<J: Journal, D: Desk>(journal: &J, desk: &D) {
-    let id = RunId(Uuid::now_v7());
+    let id = RunId(vaultterm_sync::new_id());
     let lease = journal.acquire_lease(desk.connection_id(), id.0, TTL).await.expect("answers").expect("free");
     desk.pause(true).await;
     for trigger in [Trigger::Manual, Trigger::Interval, Trigger::Change] {
@@ -182,13 +180,13 @@ pub async fn a_paused_connection_begins_no_run_but_a_decision<J: Journal, D: Des
     assert_eq!(desk.run_state(id).await, None);
     journal.begin_run(lease, &run(desk, id, Trigger::Resolution)).await.expect("a decision is one path's business");
     desk.pause(false).await;
-    let next = RunId(Uuid::now_v7());
+    let next = RunId(vaultterm_sync::new_id());
     journal.begin_run(lease, &run(desk, next, Trigger::Manual)).await.expect("recorded");
 }
 
 /// The schedule of the connection applies only after such a run.
 pub async fn a_run_that_a_person_begins_starts_the_connection<J: Journal, D: Desk>(journal: &J, desk: &D) {
-    let id = RunId(Uuid::now_v7());
+    let id = RunId(vaultterm_sync::new_id());
     let lease = journal.acquire_lease(desk.connection_id(), id.0, TTL).await.expect("answers").expect("free");
     journal.begin_run(lease, &run(desk, id, Trigger::Manual)).await.expect("recorded");
     assert!(connection(journal, desk).await.started);

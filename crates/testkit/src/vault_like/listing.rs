@@ -61,7 +61,7 @@ fn no_such_path(request: &Request) -> Answer {
          If using the Vault CLI, use 'vault kv {command}' for this operation."
     );
     let body = json!({
-        "request_id": uuid::Uuid::new_v7(uuid::Timestamp::now(uuid::NoContext)),
+        "request_id": vaultterm_sync::new_id(),
         "lease_id": "", "renewable": false, "lease_duration": 0,
         "data": Value::Null, "wrap_info": Value::Null, "warnings": [warning], "auth": Value::Null,
     });

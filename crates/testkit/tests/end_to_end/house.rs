@@ -4,7 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use serde_json::{Value, json};
@@ -40,8 +40,7 @@ struct MachineClock;
 
 impl Clock for MachineClock {
     fn now(&self) -> UnixNanos {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
-        UnixNanos(i64::try_from(since.as_nanos()).expect("before 2262"))
+        vaultterm_sync::system_time()
     }
 
     async fn sleep(&self, duration: Duration) {
@@ -293,7 +292,7 @@ impl House {
 
     async fn run_as(&self, plan_id: Option<PlanId>, acknowledge: &[HaltKind]) -> Run {
         let request = RunRequest {
-            run_id: RunId(Uuid::now_v7()),
+            run_id: RunId(vaultterm_sync::new_id()),
             plan_id,
             skip: BTreeSet::new(),
             acknowledge: acknowledge.iter().copied().collect(),

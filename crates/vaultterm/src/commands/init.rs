@@ -86,7 +86,7 @@ fn owner(args: &Args) -> Result<Option<NewUser>, Failure> {
 
 /// Creates the installation, and its root key if there is none yet.
 async fn initialise(config: &ServerConfig, database: &Database, app: &App) -> Result<RootKey, Failure> {
-    let (context, instance) = (installation::operator(), InstanceId(uuid::Uuid::now_v7()));
+    let (context, instance) = (installation::operator(), InstanceId(vaultterm_sync::new_id()));
     let (root, sealed) = match config.keys.provider {
         Provider::Local => (new_root_key(config, app)?, None),
         Provider::Transit => {

@@ -13,7 +13,6 @@ use clap::{
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use uuid::Uuid;
 use vaultterm_contract::{KeptLicenseView, LicenseStanding, LicenseView, SyncAllowed};
 use vaultterm_license::{IssuerKey, License, Tier, issue};
 
@@ -22,7 +21,7 @@ use crate::{
     client::{Patience, Reply},
     failure::{Exit, Failure},
     input_file::InputFile,
-    moments::{When, day_or_moment},
+    moments::{When, day_or_moment, now},
     output_place::{OutputPlace, exists, never_a_dash},
     private_file, shell,
     table::{Table, moment},
@@ -222,9 +221,9 @@ fn issue_one(args: IssueArgs, app: &App) -> Result<Exit, Failure> {
             .hint("make one with `vaultterm license keygen -o DIR`")
     })?;
     // Whole seconds are enough for people who read a license.
-    let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or(Timestamp::UNIX_EPOCH);
+    let now = Timestamp::from_second(now().as_second()).unwrap_or(Timestamp::UNIX_EPOCH);
     let license = License {
-        id: Uuid::now_v7(),
+        id: vaultterm_sync::new_id(),
         licensee: args.licensee,
         tier: args.tier,
         seats: args.seats,

@@ -19,8 +19,12 @@ fn by_hand() -> Value {
     json!({"interval_seconds": 0, "on_change": false})
 }
 
+fn now() -> Timestamp {
+    Timestamp::from_nanosecond(vaultterm_sync::system_time().0.into()).expect("a time that can be represented")
+}
+
 fn ago(seconds: i64) -> Timestamp {
-    Timestamp::now() - SignedDuration::from_secs(seconds)
+    now() - SignedDuration::from_secs(seconds)
 }
 
 /// Installs a license over the API.
@@ -83,7 +87,7 @@ async fn without_a_license_plans_show_a_halt_and_runs_write_nothing_until_one_is
 #[tokio::test]
 async fn a_license_that_runs_out_leaves_the_base_and_a_renewal_goes_on_without_a_conflict() {
     let mut town = unlicensed(by_hand()).await;
-    let until = Timestamp::now() + SignedDuration::from_secs(4);
+    let until = now() + SignedDuration::from_secs(4);
     install(&town.house, &town.house.license(|license| license.expires = until)).await;
     let id = town.house.record(&town.collection, "here", json!({"v": 1})).await;
     town.put("there", json!({"v": 1})).await;
@@ -116,7 +120,7 @@ async fn in_its_grace_a_license_still_counts_and_in_every_other_standing_and_tie
     let town = unlicensed(by_hand()).await;
     let house = &town.house;
     house.record(&town.collection, "here", json!({"v": 1})).await;
-    let early = Timestamp::now() + SignedDuration::from_hours(1);
+    let early = now() + SignedDuration::from_hours(1);
     // Licenses are kept side by side. The server reports the most useful of them, and each of these is more
     // useful than those before it.
     let licenses = [
@@ -329,7 +333,7 @@ async fn next_years_license_and_one_for_less_leave_synchronization_as_it_was() {
     let this_year = house.license(|_| {});
     install(house, &this_year).await;
     let next_year = house.license(|license| {
-        license.not_before = Timestamp::now() + SignedDuration::from_hours(24);
+        license.not_before = now() + SignedDuration::from_hours(24);
         license.counter = 9;
     });
     let file = house.file("next.vtlic", &format!("\u{feff}{}", next_year.replace('\n', "\r\n")));

@@ -10,7 +10,7 @@ use crate::{
     app::App,
     client::{Client, Patience, Query, Reply},
     failure::{Exit, Failure},
-    moments::When,
+    moments::{When, now},
     output_place::OutputPlace,
     shell,
     table::{Table, moment},
@@ -87,7 +87,7 @@ pub(crate) enum Command {
 
 impl Span {
     fn query(&self) -> Query {
-        let now = jiff::Timestamp::now();
+        let now = now();
         Query::default()
             .with_some("from", self.from.map(|when| when.begin(now)))
             .with_some("to", self.to.map(|when| when.end(now)))
@@ -117,7 +117,7 @@ pub(crate) async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
         Command::Export { span, output } => export(&app.client()?, app, &span, &output).await,
         Command::Checkpoints { limit } => checkpoints(&app.client()?, app, limit).await,
         Command::Key => keys(&app.client()?, app).await,
-        Command::Prune { before } => prune(&app.client()?, app, before.begin(jiff::Timestamp::now())).await,
+        Command::Prune { before } => prune(&app.client()?, app, before.begin(now())).await,
     }
 }
 

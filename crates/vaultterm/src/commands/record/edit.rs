@@ -102,7 +102,7 @@ struct PrivateFile {
 impl PrivateFile {
     fn create(fields: &BTreeMap<String, Value>) -> Result<Self, Failure> {
         let failed = |error: io::Error| Failure::local("cannot make a private file to edit").because(&error);
-        let directory = in_memory_directory().join(format!("vaultterm-{}", uuid::Uuid::now_v7()));
+        let directory = in_memory_directory().join(format!("vaultterm-{}", vaultterm_sync::new_id()));
         fs::DirBuilder::new().mode(0o700).create(&directory).map_err(failed)?;
         // From here on, dropping the value removes everything that was written.
         let file = Self { path: directory.join("fields.json"), directory };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use vaultterm_sealing::RootKey;
+use vaultterm_sealing::{RootKey, chance};
 use vaultterm_server::{RootKeeper, UnlockError};
 use vaultterm_store::{Database, Store};
 use vaultterm_sync::schedule::login_rest;
@@ -69,7 +69,7 @@ pub(super) async fn unsealed(
             tell(error, attempt - 1, rest);
         }
         // The pause is random, so that servers do not all try at the same time after a Vault came back.
-        let rest = rest.mul_f64(0.75 + 0.5 * jitter());
+        let rest = rest.mul_f64(0.75 + 0.5 * chance());
         tokio::select! {
             () = tokio::time::sleep(rest) => {}
             () = again.notified() => patience = Patience::new(),
@@ -98,12 +98,6 @@ async fn renewed(keeper: &RootKeeper) {
         RootKeeper::Transit { transit, .. } => transit.renewed(LOOK_EVERY).await,
         RootKeeper::File(_) | RootKeeper::Given(_) => std::future::pending().await,
     }
-}
-
-/// Returns a number from 0 up to 1 that differs between machines and moments.
-fn jitter() -> f64 {
-    let [.., random] = uuid::Uuid::now_v7().into_bytes();
-    f64::from(random) / 256.0
 }
 
 fn tell(error: &UnlockError, attempt: u64, rest: Duration) {
