@@ -53,7 +53,7 @@ pub struct KeyView {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rotate {
-    /// `root`, `record`, `audit`, or `transit` (seals the root key anew under the newest version).
+    /// `root`, `record`, `audit`, or `transit` (seals the root key again under the newest version).
     pub key: String,
 }
 

@@ -69,7 +69,7 @@ pub(crate) fn optional(scope: &Scope, mode: Mode, product: Product, login: Login
             "only the setting of a secret says for certain how many versions it keeps",
         );
     }
-    add("update", CAPABILITIES_SELF.to_owned(), "what is missing is only found by the run that needs it");
+    add("update", CAPABILITIES_SELF.to_owned(), "without it, a missing right is found only by the run that needs it");
     if let Some(role) = login.role {
         let path = approle::lookup_path(login.mount, role);
         add("update", path, "VaultTerm cannot warn before the SecretID expires");

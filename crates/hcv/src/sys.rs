@@ -48,7 +48,7 @@ impl Health {
             Err(_) => {
                 return Err(fault::hinted(
                     FaultClass::Protocol,
-                    "what answers at this address is no Vault (sys/health is not as it should be)",
+                    "the server at this address is not a Vault (its answer to sys/health has another form)",
                     "check host and port of the address",
                 ));
             }

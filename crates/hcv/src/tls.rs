@@ -31,7 +31,7 @@ pub(crate) enum TlsError {
     ClientKey,
     #[error("a client certificate and its key must be given together")]
     HalfIdentity,
-    #[error("the server name `{0}` is no DNS name")]
+    #[error("the server name `{0}` is not a DNS name")]
     ServerName(String),
     #[error(transparent)]
     Client(#[from] ClientError),

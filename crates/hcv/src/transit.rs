@@ -262,7 +262,7 @@ impl TransitSession<'_> {
         let sealed = TransitCiphertext { text, binding };
         let opened = self.open_and_prove(&sealed, context).await?;
         if opened.expose() != plaintext.expose() {
-            return Err(self.misconfigured("opens to something else than what was sealed"));
+            return Err(self.misconfigured("does not decrypt to the root key that it encrypted"));
         }
         Ok(sealed)
     }
@@ -272,7 +272,9 @@ impl TransitSession<'_> {
         let mut other = context.to_vec();
         other.extend(b" of another installation");
         match self.decrypt(sealed, &other).await {
-            Ok(_) => Err(self.misconfigured("does not bind ciphertexts to their context: it opens them with any")),
+            Ok(_) => {
+                Err(self.misconfigured("does not bind ciphertexts to their context: it decrypts them with any context"))
+            }
             // Only a refusal by the cipher itself proves that the context is bound.
             Err(fault) if fault.class == FaultClass::Misconfigured => Ok(opened),
             Err(fault) => Err(fault),
@@ -292,7 +294,7 @@ impl TransitSession<'_> {
         let resealed = TransitCiphertext { text, binding: sealed.binding };
         let after = self.open_and_prove(&resealed, context).await?;
         if before.expose() != after.expose() {
-            return Err(self.misconfigured("opens to something else after it was sealed anew"));
+            return Err(self.misconfigured("does not decrypt to the same root key after sealing it again"));
         }
         Ok(resealed)
     }

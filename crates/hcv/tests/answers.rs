@@ -191,7 +191,7 @@ async fn what_answers_without_being_vault_is_said_to_be_none() {
     between.meddle("", Meddling::Instead(answer!("200 OK", "", "<html>It works!</html>")));
     let fault = world.refusal().await;
     assert_eq!(fault.class, FaultClass::Protocol);
-    assert!(fault.message.contains("no Vault"), "{fault:?}");
+    assert!(fault.message.contains("not a Vault"), "{fault:?}");
     assert!(fault.hint.as_ref().map(ToString::to_string).unwrap_or_default().contains("host and port"), "{fault:?}");
     let lines = between.seen();
     assert!(lines.iter().all(|line| line.contains("sys/health")), "nothing secret was sent to it: {lines:?}");

@@ -95,7 +95,7 @@ async fn a_server_name_that_is_an_address_or_no_name_is_refused() {
     world.connection.tls.ca_pem = Some(authority.certificate_pem());
     for name in ["127.0.0.1", "169.254.169.254", "not a name", "evil/path", ""] {
         world.connection.tls.server_name = Some(name.to_owned());
-        says(&failed(&world).await, "tls", "is no DNS name", "DNS name");
+        says(&failed(&world).await, "tls", "is not a DNS name", "DNS name");
     }
 }
 

@@ -36,7 +36,7 @@ const KNOWN: [&str; 9] =
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LicenseError {
     /// The text is not a license, or was cut off or reformatted.
-    #[error("it is not a license file, or not the whole of one: {0}")]
+    #[error("it is not a license file, or only a part of one: {0}")]
     Malformed(&'static str),
     /// The operator configured no public key.
     #[error("no public key is configured that could check it")]
@@ -119,7 +119,7 @@ pub fn verify(text: &[u8], trusted: &TrustedKeys) -> Result<License, LicenseErro
     let (payload, last) = rest.split_at(end);
     let last = str::from_utf8(last).map_err(|_| malformed("its last line is not text"))?;
     let [SIGNATURE, id, encoded] = last.split(' ').collect::<Vec<_>>()[..] else {
-        return Err(malformed("its last line is no signature"));
+        return Err(malformed("its last line is not a signature"));
     };
     let signature = STANDARD.decode(encoded).map_err(|_| malformed("its signature is incomplete"))?;
     if trusted.is_empty() {

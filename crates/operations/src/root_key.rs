@@ -229,7 +229,7 @@ impl RootKeeper {
     /// Seals the root key again, under the newest version of the Transit key.
     async fn reseal(&self, store: &Store, context: &Context, root: &RootKey) -> Result<(), UnlockError> {
         let Self::Transit { transit, .. } = self else {
-            let why = "the root key is kept in a file, not sealed under Transit: there is nothing to seal anew";
+            let why = "the root key is kept in a file, not sealed under Transit: there is nothing to seal again";
             return Err(UnlockError::Store(StoreError::Refused(why.to_owned())));
         };
         let transit = transit.fresh().await;

@@ -81,7 +81,7 @@ fn side_emptied(input: &Input<'_>, facts: &[Facts<'_>]) -> Option<Halt> {
     Some(Halt {
         kind: HaltKind::SideEmptied,
         detail: format!(
-            "{side} shows nothing, where {base} secrets were in step. Acknowledging takes that for deliberate"
+            "{side} shows nothing, where {base} secrets were in step. Acknowledging accepts that they were deleted on purpose"
         ),
     })
 }
@@ -90,7 +90,7 @@ fn side_emptied(input: &Input<'_>, facts: &[Facts<'_>]) -> Option<Halt> {
 fn rewound(input: &Input<'_>, facts: &[Facts<'_>]) -> Option<Halt> {
     let database: Vec<String> = [database_guarded(input), database_rewound(input)].into_iter().flatten().collect();
     let goes_on = (!database.is_empty()).then(|| {
-        "Acknowledging goes on from what the database holds: what differs in Vault counts as changed there since"
+        "After an acknowledgement the run continues from the database: a secret that differs in Vault counts as changed there"
             .to_owned()
     });
     let found: Vec<String> = versions_rewound(facts).into_iter().chain(database).chain(goes_on).collect();

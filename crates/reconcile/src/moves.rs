@@ -58,7 +58,7 @@ pub(crate) fn moves(facts: &[Facts<'_>], input: &Input<'_>) -> BTreeMap<SecretPa
                 // The new path is decided like two sides that meet for the first time. Until that is done,
                 // the old secret stays.
                 let reason = format!(
-                    "renamed to `{}`, where Vault holds a secret already: it stays until that is settled",
+                    "renamed to `{}`, where Vault already holds a secret: the old secret stays until both sides agree about the new path",
                     new.path
                 );
                 moves.insert(old.path.clone(), Move::Waits(reason));

@@ -241,10 +241,10 @@ section! { moves, "Moves", "bidirectional",
         "p | a=1 | renamed to q | deleted | forget"
         "q | -   | p's record   | -    | create_remote cas=0, mark";
     renamed_to_where_vault_holds_the_same       []
-        "p | a=1 | renamed to q | same | skip: renamed to `q`, where Vault holds a secret already: it stays until that is settled"
+        "p | a=1 | renamed to q | same | skip: renamed to `q`, where Vault already holds a secret: the old secret stays until both sides agree about the new path"
         "q | -   | p's record   | a=1  | adopt, mark";
     renamed_to_where_vault_holds_something_else []
-        "p | a=1 | renamed to q | same | skip: renamed to `q`, where Vault holds a secret already: it stays until that is settled"
+        "p | a=1 | renamed to q | same | skip: renamed to `q`, where Vault already holds a secret: the old secret stays until both sides agree about the new path"
         "q | -   | p's record   | a=2  | conflict no_base a";
     renamed_from_where_nothing_can_be_read      []
         "p | a=1 | renamed to q | denied | skip: denied"

@@ -363,7 +363,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_in_itself_is_422_and_names_its_field() {
-        let wrong = StoreError::Invalid { field: "cursor".to_owned(), why: "is not one of this list".to_owned() };
+        let wrong = StoreError::Invalid { field: "cursor".to_owned(), why: "is not a cursor of this list".to_owned() };
         let problem = Problem::from(wrong);
         assert_eq!(problem.status(), StatusCode::UNPROCESSABLE_ENTITY);
         assert_eq!(problem.0.errors[0].field, "cursor");

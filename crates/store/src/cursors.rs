@@ -84,7 +84,7 @@ impl Pager<'_> {
 }
 
 fn foreign() -> StoreError {
-    StoreError::invalid("cursor", "is not one of this list: take `next_cursor` of the page before")
+    StoreError::invalid("cursor", "is not a cursor of this list: use `next_cursor` of the previous page")
 }
 
 #[cfg(test)]

@@ -162,7 +162,7 @@ impl Store {
     /// SQLite folds its write-ahead log into the file.
     pub async fn close(&self) {
         if let Err(error) = self.write_last_uses().await {
-            tracing::warn!(%error, "when tokens were last used could not be written");
+            tracing::warn!(%error, "the times at which tokens were last used could not be written");
         }
         self.db.close().await;
     }

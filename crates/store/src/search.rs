@@ -291,7 +291,8 @@ impl Store {
 }
 
 fn placed(text: &str) -> Result<Place, StoreError> {
-    let foreign = || StoreError::invalid("cursor", "is not one of this list: take `next_cursor` of the page before");
+    let foreign =
+        || StoreError::invalid("cursor", "is not a cursor of this list: use `next_cursor` of the previous page");
     let (rank, rest) = text.split_once(':').ok_or_else(foreign)?;
     let (id, path) = rest.split_once(':').ok_or_else(foreign)?;
     let id = RecordId(id.parse().map_err(|_| foreign())?);

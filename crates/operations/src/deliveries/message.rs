@@ -9,7 +9,7 @@ use vaultterm_store::{AuditEvent, Webhook, WebhookSecrets};
 /// How much of a hash an id holds.
 const HASH_BYTES: usize = 8;
 
-/// A message, not signed yet: that is done anew for each attempt.
+/// A message that is not signed yet. Each attempt signs it again.
 #[derive(Debug)]
 pub(crate) struct Message {
     /// The same at every attempt, so that a receiver can tell what it has already.

@@ -12,7 +12,7 @@ pub(super) fn job() -> Job {
         let written = async move {
             let written = services.store.write_last_uses().await;
             if let Err(error) = &written {
-                tracing::warn!(%error, "when tokens were last used could not be written yet");
+                tracing::warn!(%error, "the times at which tokens were last used could not be written yet");
             }
             written.is_ok()
         };

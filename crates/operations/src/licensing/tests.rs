@@ -356,7 +356,7 @@ async fn what_no_trusted_key_signed_is_refused_with_the_reason_and_nothing_chang
     for (text, reason) in [
         (forged.as_str(), "forged"),
         (foreign.as_str(), "not trusted here"),
-        (&good[..good.len() - 2], "not the whole"),
+        (&good[..good.len() - 2], "only a part"),
         ("", "not a license file"),
     ] {
         let refused = licensing.install(text.as_bytes(), &place.store, &context(now())).await.unwrap_err();

@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_in_itself_is_invalid_and_names_its_field() {
-        let wrong = StoreError::Invalid { field: "cursor".to_owned(), why: "is not one of this list".to_owned() };
+        let wrong = StoreError::Invalid { field: "cursor".to_owned(), why: "is not a cursor of this list".to_owned() };
         let refusal = Refusal::from(wrong);
         assert_eq!((refusal.kind, refusal.fields[0].field.as_str()), (RefusalKind::Invalid, "cursor"));
     }

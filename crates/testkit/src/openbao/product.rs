@@ -78,7 +78,7 @@ pub fn binary() -> PathBuf {
 /// test begins with `if only_on_openbao("…") { return; }`.
 ///
 /// `docs/reference/servers.md` lists the reasons.
-#[allow(clippy::print_stderr, reason = "whoever runs the tests must learn what was left out")]
+#[allow(clippy::print_stderr, reason = "the person who runs the tests must learn what was left out")]
 #[must_use]
 pub fn only_on_openbao(reason: &str) -> bool {
     let skipped = Product::chosen().is_vault();

@@ -145,7 +145,7 @@ async fn print_link(store: &Store, config: &ServerConfig, app: &App) -> Result<(
             .fact("set-up link", link.as_str())
             .fact("holds until", moment(&expires_at))
     })?;
-    app.console.note("open the link, once, when the server runs: it makes the first owner");
+    app.console.note("open the link when the server runs: it works once, and creates the first owner");
     app.console.note(&format!(
         "or name the first owner now: vaultterm init --data-dir {} --owner-email EMAIL --owner-password-file -",
         shell::word(&directory)

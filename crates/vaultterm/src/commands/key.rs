@@ -64,7 +64,7 @@ async fn seal(args: &ConfigArgs, app: &App) -> Result<Exit, Failure> {
     let config = ServerConfig::load(args, None)?;
     if config.keys.provider == Provider::Transit {
         return Err(Failure::local("the root key is sealed already (KEY_PROVIDER=hcv-transit)")
-            .hint("`vaultterm key rotate transit` seals it anew under the newest version of the Transit key")
+            .hint("`vaultterm key rotate transit` seals it again under the newest version of the Transit key")
             .hint("to move it to another Transit key: `vaultterm key unseal`, KEY_PROVIDER=local, then `key seal`"));
     }
     let transit = config.keys.transit()?;
@@ -109,7 +109,7 @@ async fn unseal(args: &ConfigArgs, to: Option<PathBuf>, app: &App) -> Result<Exi
     app.console.answer(&json!({ "master_key_file": path, "root_key_id": root.id().0 }), || {
         Table::of_facts().fact("master key", path.display().to_string())
     })?;
-    app.console.note("whoever has this file and the database can read everything: keep it offline, or");
+    app.console.note("anyone who has this file and the database can read everything: keep it offline, or");
     app.console.note("to go on without Transit set KEY_PROVIDER=local, and MASTER_KEY_FILE if it is elsewhere");
     Ok(Exit::Done)
 }
@@ -156,7 +156,8 @@ async fn rotate(client: &Client, key: KeyRotation, app: &App) -> Result<Exit, Fa
             ));
         }
         KeyRotation::Root => {
-            app.console.note("a MASTER_KEY_CIPHERTEXT in the configuration is of the key before: remove it");
+            app.console
+                .note("a MASTER_KEY_CIPHERTEXT in the configuration belongs to the previous root key: remove it");
         }
         KeyRotation::Transit => {}
     }

@@ -202,7 +202,7 @@ fn keygen(out: &Path, app: &App) -> Result<Exit, Failure> {
             .fact("signing key", key_file.display().to_string())
             .fact("public key", public_file.display().to_string())
     })?;
-    app.console.note("whoever has the signing key can make licenses: keep it offline");
+    app.console.note("anyone who has the signing key can issue licenses: keep it offline");
     app.console.note(&format!("servers trust it by LICENSE_PUBLIC_KEY_FILE={}", public_file.display()));
     let file = key_file.display().to_string();
     let file = shell::word(&file);

@@ -255,7 +255,7 @@ async fn a_license_is_refused_with_the_reason_when_it_is_forged_foreign_cut_or_o
     let cases = [
         (good.replace("Black Box", "White Box"), "forged"),
         (foreign, "not trusted here"),
-        (good[..good.len() / 2].to_owned(), "not the whole of one"),
+        (good[..good.len() / 2].to_owned(), "only a part of one"),
         (String::new(), "not a license file"),
         (house.license(|license| license.counter = 4), "its counter went back, from 5 to 4"),
     ];

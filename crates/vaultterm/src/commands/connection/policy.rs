@@ -30,7 +30,7 @@ pub(crate) struct Args {
     /// Name of the AppRole role and of the policy
     #[arg(long, default_value = "vaultterm", value_name = "NAME", conflicts_with = "connection")]
     role: String,
-    /// Whose command line and capabilities
+    /// The server whose command line and capabilities are printed
     #[arg(long, value_enum, default_value = "vault", conflicts_with = "connection")]
     flavor: FlavorName,
     /// Where AppRole is mounted

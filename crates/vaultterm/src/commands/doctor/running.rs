@@ -50,7 +50,7 @@ fn unanswered(asked: &str, failure: &Failure) -> CheckView {
     match failure.status {
         Some(_) => check(false, format!("{asked} says: {}{causes}", failure.message), failure.hints.first().cloned()),
         None => {
-            let hint = "name its address with --addr or VAULTTERM_ADDR, and doctor asks it".to_owned();
+            let hint = "name its address with --addr or VAULTTERM_ADDR, so that doctor can ask it".to_owned();
             check(true, format!("{asked} was not asked: {}{causes}", failure.message), Some(hint))
         }
     }

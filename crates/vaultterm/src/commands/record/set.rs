@@ -45,7 +45,7 @@ pub(crate) struct Args {
     /// Field to remove; repeat for several
     #[arg(long, value_name = "FIELD")]
     remove: Vec<String>,
-    /// Type of the record [default when creating: told by the field names]
+    /// Type of the record [default when creating: found from the field names]
     #[arg(long = "type", value_name = "TYPE")]
     record_type: Option<RecordType>,
     /// Label; repeat for several. Replaces all labels

@@ -70,7 +70,7 @@ impl Reloads {
 
 fn tell(what: &str, failure: &Failure) {
     let causes = failure.causes.join(": ");
-    tracing::error!(why = failure.message, causes, "{what} cannot be read again: the one before stays in force");
+    tracing::error!(why = failure.message, causes, "{what} cannot be read again: the previous one stays in use");
 }
 
 /// Reads the certificate and its key.

@@ -173,7 +173,7 @@ fn exit_of(run: &RunView) -> Result<Exit, Failure> {
         RunState::Succeeded if run.counts.conflicts > 0 => Exit::Conflicts,
         RunState::Succeeded => Exit::Done,
         RunState::Running => {
-            return Err(Failure::server("the run goes on, although the server told its end")
+            return Err(Failure::server("the run is still in progress, although the server reported its end")
                 .hint(format!("look at it with `vaultterm sync show {}`", run.id)));
         }
     })

@@ -64,7 +64,7 @@ pub(super) const NOT_VAULTS: Section = Section {
             failed(
                 "protocol_error",
                 "failed",
-                "what answers at this address is no Vault (sys/health is not as it should be)",
+                "the server at this address is not a Vault (its answer to sys/health has another form)",
                 "check host and port of the address",
             ),
         ),

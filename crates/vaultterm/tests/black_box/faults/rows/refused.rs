@@ -179,7 +179,7 @@ pub(super) const GONE: Section = Section {
                 run: "halted",
                 class: "side_emptied",
                 path: "",
-                message: "Vault's path shows nothing, where 5 secrets were in step. Acknowledging takes that for deliberate",
+                message: "Vault's path shows nothing, where 5 secrets were in step. Acknowledging accepts that they were deleted on purpose",
                 hint: "",
                 state: "halted",
             },
