@@ -166,6 +166,12 @@ pub struct TakeOut<'a> {
     pub reason: Option<&'a str>,
 }
 
+/// Requires the right to take values out of a record.
+async fn may_take_out(services: &Services, caller: &Caller, id: Uuid) -> Result<RecordId, Refusal> {
+    access::scope(services, caller, Scope::RecordsReveal).await?;
+    access::record(services, caller, id, CollectionRole::Viewer).await
+}
+
 /// Takes out values to be shown. The audit entry is committed before they are returned.
 ///
 /// # Errors
@@ -176,8 +182,7 @@ pub async fn reveal(
     id: Uuid,
     what: TakeOut<'_>,
 ) -> Result<SecretFields, Refusal> {
-    access::scope(services, caller, Scope::RecordsReveal).await?;
-    let id = access::record(services, caller, id, CollectionRole::Viewer).await?;
+    let id = may_take_out(services, caller, id).await?;
     let revision = what.revision.map(Revision);
     let context = caller.context(services);
     let taken = services.store.reveal_record(&context, id, revision, what.fields, what.reason).await;
@@ -195,8 +200,7 @@ pub async fn inject(
     id: Uuid,
     what: TakeOut<'_>,
 ) -> Result<SecretFields, Refusal> {
-    access::scope(services, caller, Scope::RecordsReveal).await?;
-    let id = access::record(services, caller, id, CollectionRole::Viewer).await?;
+    let id = may_take_out(services, caller, id).await?;
     let TakeOut { fields, into, reason, .. } = what;
     Ok(services.store.inject_record(&caller.context(services), id, fields, into, reason).await?)
 }
@@ -240,8 +244,7 @@ pub struct OneTimeCode {
 /// # Errors
 /// [`Refusal`]; `Invalid` for a record without a TOTP secret.
 pub async fn otp(services: &Services, caller: &Caller, id: Uuid) -> Result<OneTimeCode, Refusal> {
-    access::scope(services, caller, Scope::RecordsReveal).await?;
-    let id = access::record(services, caller, id, CollectionRole::Viewer).await?;
+    let id = may_take_out(services, caller, id).await?;
     let record = found(services, id).await?;
     let name = totp::FIELDS.into_iter().find(|name| record.field_names.iter().any(|held| held == name));
     let none = || Refusal::new(RefusalKind::Invalid, "the record has no field `otpauth_url` or `totp_secret`");

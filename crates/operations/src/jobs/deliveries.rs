@@ -11,21 +11,11 @@ use crate::{
 };
 
 pub(super) fn job() -> Job {
-    let work = |services: Services| {
-        let begun = async move {
-            let begun = tick(&services).await;
-            if let Err(error) = &begun {
-                tracing::error!(%error, "the webhooks could not be read from the database");
-            }
-            begun.is_ok()
-        };
-        Box::pin(begun) as _
-    };
-    Job { name: "deliveries".to_owned(), every: Duration::from_secs(1), at_once: false, work: Box::new(work) }
+    Job::with_database("deliveries", Duration::from_secs(1), "the webhooks could not be read from the database", tick)
 }
 
 /// Begins every delivery that is due.
-async fn tick(services: &Services) -> Result<(), StoreError> {
+async fn tick(services: Services) -> Result<(), StoreError> {
     let webhooks = services.store.every_webhook().await?;
     if webhooks.is_empty() {
         return Ok(());

@@ -13,21 +13,12 @@ use super::job::Job;
 use crate::{access, clock::SystemClock, runs::start::begin, services::Services};
 
 pub(super) fn job() -> Job {
-    let work = |services: Services| {
-        let started = async move {
-            let started = tick(&services).await;
-            if let Err(error) = &started {
-                tracing::error!(%error, "the scheduler could not read the database");
-            }
-            started.is_ok()
-        };
-        Box::pin(started) as _
-    };
-    Job { name: "due runs".to_owned(), every: Duration::from_secs(1), at_once: false, work: Box::new(work) }
+    Job::with_database("due runs", Duration::from_secs(1), "the scheduler could not read the database", tick)
 }
 
 /// Starts everything that is due.
-async fn tick(services: &Services) -> Result<(), StoreError> {
+async fn tick(services: Services) -> Result<(), StoreError> {
+    let services = &services;
     services.license.refresh(&services.store).await?;
     access::sum_up_denials(services, false).await?;
     let failed = services.store.fail_abandoned_runs(&Actor::vaultterm(), services.now_us()).await?;

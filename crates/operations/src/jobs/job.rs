@@ -1,8 +1,9 @@
 //! The one loop of everything that the server does from time to time.
 
-use std::time::Duration;
+use std::{future::Future, time::Duration};
 
 use futures_util::future::BoxFuture;
+use vaultterm_store::StoreError;
 
 use crate::services::Services;
 
@@ -23,6 +24,21 @@ pub(crate) struct Job {
     pub(crate) at_once: bool,
     /// What it does.
     pub(crate) work: Box<Work>,
+}
+
+impl Job {
+    /// Makes a job that works with the database. Each failure is logged with the sentence `failed`.
+    pub(crate) fn with_database<F>(name: &str, every: Duration, failed: &'static str, tick: fn(Services) -> F) -> Self
+    where
+        F: Future<Output = Result<(), StoreError>> + Send + 'static,
+    {
+        let work = move |services: Services| {
+            let done = tick(services);
+            let logged = async move { done.await.map_err(|error| tracing::error!(%error, "{failed}")).is_ok() };
+            Box::pin(logged) as _
+        };
+        Self { name: name.to_owned(), every, at_once: false, work: Box::new(work) }
+    }
 }
 
 /// Repeats a job until the server closes. A job whose lease another task has rests. The lease is kept between the turns,
