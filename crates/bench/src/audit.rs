@@ -162,7 +162,7 @@ async fn reveal(installation: Installation) -> Result<()> {
     let (_, token) = store.issue_token(&context(), token).await?;
     let before = store.audit_size().await?;
     let license = LicenseSettings::of_nobody(folder.path());
-    let options = ServerSettings { allow_plaintext_vault: false, license, audit: AuditOptions::default() };
+    let options = ServerSettings { license, audit: AuditOptions::default() };
     let connector = VaultConnector::new(ConnectorOptions::default());
     let keeper = RootKeeper::Given(root.duplicate());
     let app = ServerState::new(store.clone(), root, keeper, connector, options);

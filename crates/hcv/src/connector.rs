@@ -53,6 +53,12 @@ impl VaultConnector {
         Self { options, large: Arc::default(), refused_headers: Arc::default() }
     }
 
+    /// Returns whether plain http may go to other machines.
+    #[must_use]
+    pub const fn allows_plaintext(&self) -> bool {
+        self.options.allow_plaintext
+    }
+
     /// Checks everything that a run needs, changes nothing, and revokes its token. The credential must be
     /// unwrapped. The check `answers` fails when the server is too slow.
     pub async fn test(&self, connection: &Connection, secrets: &ConnectionSecrets) -> TestReport {

@@ -97,7 +97,7 @@ impl VerifierKey {
     }
 
     fn id_text(&self) -> String {
-        self.id().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(self.id())
     }
 }
 

@@ -107,7 +107,7 @@ mod tests {
     }
 
     fn hex(hash: Hash) -> String {
-        hash.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(hash)
     }
 
     #[test]

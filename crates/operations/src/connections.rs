@@ -82,7 +82,7 @@ pub async fn create(
     access::scope(services, caller, Scope::ConnectionsWrite).await?;
     let collection = access::collection(services, caller, collection, CollectionRole::Admin).await?;
     fresh(services, caller, Act::CreateConnection).await?;
-    let new = checks::new_connection(collection, wanted, credential, services.settings.allow_plaintext_vault)?;
+    let new = checks::new_connection(collection, wanted, credential, services.connector.allows_plaintext())?;
     services.connector.refuse_ignored_namespace(&new.connection, &new.secrets).await?;
     let made = services.store.create_connection(&caller.context(services), new).await?;
     if let Err(refusal) = unwrap(services, made.id).await {
@@ -152,7 +152,7 @@ pub async fn update(
     fresh(services, caller, Act::ChangeConnection).await?;
     let revision = read_at.needed()?;
     let before = found(services, id).await?.connection;
-    let update = checks::update(wanted, &before, services.settings.allow_plaintext_vault)?;
+    let update = checks::update(wanted, &before, services.connector.allows_plaintext())?;
     refuse_ignored_namespace(services, &before, &update).await?;
     services.store.update_connection(&caller.context(services), id, revision, update).await?;
     seen(services, id).await

@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 use vaultterm_contract::KeyProvider;
 use vaultterm_hcv::{Binding, Transit, TransitCiphertext};
 use vaultterm_sealing::{InstanceId, RootKey, RootKeyError, RootKeyId, SealingError};
-use vaultterm_store::{Context, Database, SealedRoot, Store, StoreError};
+use vaultterm_store::{Context, Database, SealedRoot, Store, StoreError, beside, sync_folder};
 use vaultterm_sync::{Advice, FaultClass, RemoteFault};
 
 use crate::transit_source::TransitSource;
@@ -207,9 +207,9 @@ impl RootKeeper {
             Self::File(path) => {
                 let in_use = store.keyring_status().await?.root_id;
                 settle(path, in_use.ok_or(StoreError::Malformed("root key id"))?)?;
-                new.write_new(&beside(path, "next"))?;
+                new.write_new(&beside(path, ".next"))?;
                 // From the commit on, nothing but this file opens the database: its name must last.
-                sync_folder(path)?;
+                sync_folder(path).map_err(|source| UnlockError::File { path: path.clone(), source })?;
                 store.rotate_root_key(context, old, &new, None).await?;
                 if let Err(error) = promote(path) {
                     // The new key is in use and in its file; only the file's name is not right yet.
@@ -275,7 +275,7 @@ fn ciphertext(sealed: &SealedRoot) -> Result<TransitCiphertext, UnlockError> {
 
 /// Opens the root key with the key file, or with the one that a rotation left beside it.
 async fn unlock_with_file(path: &Path, database: &Database) -> Result<(Store, RootKey), UnlockError> {
-    let next = beside(path, "next");
+    let next = beside(path, ".next");
     let first = if path.exists() { Some(RootKey::read(path)?) } else { None };
     let refused = match first {
         Some(key) => match database.unlock(&key).await {
@@ -303,11 +303,11 @@ fn find_in_files(path: &Path, id: RootKeyId) -> Result<RootKey, UnlockError> {
     let read = |file: &Path| Ok::<_, RootKeyError>(if file.exists() { Some(RootKey::read(file)?) } else { None });
     let first = read(path)?;
     let held = first.as_ref().map(RootKey::id);
-    if let Some(key) = first.filter(|key| key.id() == id).or(read(&beside(path, "next"))?.filter(|key| key.id() == id))
+    if let Some(key) = first.filter(|key| key.id() == id).or(read(&beside(path, ".next"))?.filter(|key| key.id() == id))
     {
         return Ok(key);
     }
-    let previous = beside(path, "previous");
+    let previous = beside(path, ".previous");
     let beside = read(&previous)?.filter(|key| key.id() == id).map(|_| previous);
     Err(UnlockError::OtherKey { needed: id, held, holder: path.display().to_string(), beside })
 }
@@ -361,7 +361,7 @@ async fn open_one(
 /// Makes sure that the key file holds the root key in use; the database knows its id. After this,
 /// `<file>.next` is left over from an unfinished rotation and may be deleted.
 fn settle(path: &Path, in_use: RootKeyId) -> Result<(), UnlockError> {
-    let next = beside(path, "next");
+    let next = beside(path, ".next");
     let holds = |file: &Path| Ok::<_, RootKeyError>(file.exists() && RootKey::read(file)?.id() == in_use);
     if holds(path)? {
         return match fs::remove_file(&next) {
@@ -377,23 +377,10 @@ fn settle(path: &Path, in_use: RootKeyId) -> Result<(), UnlockError> {
 fn promote(path: &Path) -> Result<(), UnlockError> {
     let failed = |source| UnlockError::File { path: path.to_owned(), source };
     if path.exists() {
-        fs::rename(path, beside(path, "previous")).map_err(failed)?;
+        fs::rename(path, beside(path, ".previous")).map_err(failed)?;
     }
-    fs::rename(beside(path, "next"), path).map_err(failed)?;
-    sync_folder(path)
-}
-
-/// Syncs the folder, so that the names of the key files survive a power cut.
-fn sync_folder(path: &Path) -> Result<(), UnlockError> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let synced = fs::File::open(folder).and_then(|folder| folder.sync_all());
-    synced.map_err(|source| UnlockError::File { path: path.to_owned(), source })
-}
-
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{suffix}"));
-    path.with_file_name(name)
+    fs::rename(beside(path, ".next"), path).map_err(failed)?;
+    sync_folder(path).map_err(failed)
 }
 
 /// The root key in use, and who keeps it. One rotation at a time.

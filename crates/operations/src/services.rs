@@ -30,8 +30,6 @@ pub type ServerEngine = Engine<Store, VaultConnector, SystemClock>;
 /// What the operator set.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Plain HTTP to a Vault on another machine is allowed.
-    pub allow_plaintext_vault: bool,
     /// Where the license is.
     pub license: LicenseSettings,
     /// What is kept of the audit log, and where else.

@@ -38,11 +38,7 @@ impl House {
         database.initialise(&nobody, &root, Some(person("ann@example.com", InstanceRole::Owner))).await.unwrap();
         let store = database.unlock(&root).await.unwrap();
         let connector = VaultConnector::new(ConnectorOptions::default());
-        let settings = Settings {
-            allow_plaintext_vault: false,
-            license: LicenseSettings::of_nobody(folder.path()),
-            audit: AuditOptions::default(),
-        };
+        let settings = Settings { license: LicenseSettings::of_nobody(folder.path()), audit: AuditOptions::default() };
         let keys = RootKeys::new(RootKeeper::Given(root.duplicate()), root);
         let services = Services::new(store, keys, connector, settings);
         let ann = services.store.user_by_email("ann@example.com").await.unwrap().unwrap();

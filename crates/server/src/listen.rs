@@ -138,12 +138,12 @@ impl Server {
                 }
                 app = opening => {
                     anchors::compare_at_start(&app.services).await;
+                    license(&app).await;
+                    front.open(api::router(app.clone()));
                     app
                 }
             },
         };
-        license(&app).await;
-        front.open(api::router(app.clone()));
         jobs::start(&app.services);
         tokio::select! {
             ended = &mut serving => return joined(ended),

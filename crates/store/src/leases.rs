@@ -40,7 +40,7 @@ impl Store {
                        SET holder = excluded.holder, fence = leases.fence + 1, expires = excluded.expires
                        WHERE leases.holder IS NULL OR leases.holder = excluded.holder OR leases.expires <= $4
                    RETURNING fence";
-        let row = tx.one(sql, args![id, holder, later(now, ttl), now]).await?;
+        let row = tx.one(sql, args![id, holder, vaultterm_sync::later(now, ttl), now]).await?;
         let fence = row.map(|row| row.count("fence")).transpose()?;
         tx.commit().await?;
         Ok(fence.map(|fence| Lease { connection_id: id, holder, fence }))
@@ -51,7 +51,7 @@ impl Store {
     pub(crate) async fn prolong_lease(&self, lease: Lease, ttl: Duration) -> Result<bool, StoreError> {
         let mut tx = self.db.write().await?;
         let sql = "UPDATE leases SET expires = $4 WHERE connection_id = $1 AND holder = $2 AND fence = $3";
-        let args = args![lease.connection_id, lease.holder, lease.fence, later(self.now(), ttl)];
+        let args = args![lease.connection_id, lease.holder, lease.fence, vaultterm_sync::later(self.now(), ttl)];
         let held = tx.run(sql, args).await? == 1;
         tx.commit().await?;
         Ok(held)
@@ -78,8 +78,4 @@ pub(crate) async fn hold(tx: &mut Tx, lease: Lease) -> Result<bool, StoreError> 
 pub(crate) async fn is_held(tx: &mut Tx, id: ConnectionId, now: UnixNanos) -> Result<bool, StoreError> {
     let sql = "SELECT fence FROM leases WHERE connection_id = $1 AND holder IS NOT NULL AND expires > $2";
     Ok(tx.one(sql, args![id, now]).await?.is_some())
-}
-
-fn later(moment: UnixNanos, by: Duration) -> UnixNanos {
-    UnixNanos(moment.0.saturating_add(i64::try_from(by.as_nanos()).unwrap_or(i64::MAX)))
 }

@@ -44,7 +44,7 @@ impl Store {
         tx.run("DELETE FROM audit_start", args![]).await?;
         let sql = "INSERT INTO audit_start (only, size, hash, frontier) VALUES (1, $1, $2, $3)";
         tx.run(sql, args![size, hash, edge.subtrees().concat()]).await?;
-        let hex: String = root.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = hex::encode(root);
         let draft = context.draft(AuditAction::AuditPruned, ObjectKind::Audit, uuid::Uuid::nil(), None);
         tx.audit(draft.with("size", size).with("root", hex).with("entries", entries));
         tx.commit().await?;
@@ -90,7 +90,7 @@ mod tests {
         let left = house.store.audit_events(&AuditFilter::default(), &Page::default()).await.unwrap().items;
         assert_eq!(left.iter().map(|event| event.seq).collect::<Vec<_>>(), (8..=15).collect::<Vec<_>>());
         let last = &left.last().unwrap().entry.draft;
-        let hex: String = root.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = hex::encode(root);
         assert_eq!(
             (last.action, &last.detail["size"], &last.detail["root"]),
             (AuditAction::AuditPruned, &"7".to_owned(), &hex)

@@ -57,6 +57,7 @@ pub use journal::{
     BaseChange, Committed, Journal, JournalError, Lease, LocalChange, Origin, OtherConflicts, Outcome, Resolved,
     StoredFields, SyncedAudit,
 };
+pub use moment::later;
 pub use problem_class::ProblemClass;
 pub use progress::{Event, Phase, Progress};
 pub use record_state::{RecordState, RecordSyncState, RevisionOrigin};

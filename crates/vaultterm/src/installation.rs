@@ -3,7 +3,7 @@
 
 use std::{
     fs::{self, File, TryLockError},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use uuid::Uuid;
@@ -11,7 +11,9 @@ use vaultterm_contract::advice;
 use vaultterm_ledger::{Actor, ActorKind};
 use vaultterm_sealing::ArchiveError;
 use vaultterm_server::{SystemClock, UnlockError};
-use vaultterm_store::{BackupError, Context, Database, InstanceRole, Page, SCHEMA, Store, StoreError, schema_of};
+use vaultterm_store::{
+    BackupError, Context, Database, InstanceRole, Page, SCHEMA, Store, StoreError, beside, schema_of,
+};
 use vaultterm_sync::Clock as _;
 
 use crate::{failure::Failure, server_config::ServerConfig};
@@ -30,13 +32,13 @@ pub(crate) enum Locked {
 
 /// Tries to take the lock beside the database.
 pub(crate) fn lock(config: &ServerConfig) -> Result<Locked, Failure> {
-    take(&beside_database(config, ".lock"))
+    take(&beside(&config.database, ".lock"))
 }
 
 /// Takes the lock of backups and restores, so that only one of them runs at a time. A server may run at the
 /// same time.
 pub(crate) fn take_turn(config: &ServerConfig) -> Result<Lock, Failure> {
-    match take(&beside_database(config, ".backup.lock"))? {
+    match take(&beside(&config.database, ".backup.lock"))? {
         Locked::ByUs(lock) => Ok(lock),
         Locked::ByAnother => {
             Err(Failure::local("another backup or restore of this database is at work").hint("wait for it to end"))
@@ -52,12 +54,6 @@ fn take(path: &Path) -> Result<Locked, Failure> {
         Err(TryLockError::WouldBlock) => Ok(Locked::ByAnother),
         Err(TryLockError::Error(error)) => Err(failed(&error)),
     }
-}
-
-fn beside_database(config: &ServerConfig, suffix: &str) -> PathBuf {
-    let mut name = config.database.clone().into_os_string();
-    name.push(suffix);
-    name.into()
 }
 
 /// Opens the database that `init` created.

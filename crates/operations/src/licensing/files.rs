@@ -16,6 +16,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use vaultterm_license::TEXT_BYTES_MAX;
+use vaultterm_store::{beside, sync_folder};
 
 /// Why a file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -64,13 +65,11 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
 
 /// Writes a file that only its owner may read, whole or not at all.
 fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.new", vaultterm_sync::new_id()));
-    let beside = path.with_file_name(name);
-    let written = write_new(&beside, bytes).and_then(|()| fs::rename(&beside, path)).and_then(|()| sync_folder(path));
+    let new = beside(path, &format!(".{}.new", vaultterm_sync::new_id()));
+    let written = write_new(&new, bytes).and_then(|()| fs::rename(&new, path)).and_then(|()| sync_folder(path));
     written.map_err(|source| {
         // After the renaming there is nothing left to remove.
-        let _ = fs::remove_file(&beside);
+        let _ = fs::remove_file(&new);
         FileError::Write { path: path.to_owned(), source }
     })
 }
@@ -79,12 +78,6 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
-}
-
-/// Syncs the folder of a file, so that a renaming is on disk.
-fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::File::open(folder)?.sync_all()
 }
 
 /// What is remembered of licenses apart from the database.

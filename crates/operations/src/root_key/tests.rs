@@ -50,20 +50,20 @@ fn context() -> Context {
 #[tokio::test]
 async fn a_key_that_so_far_stands_beside_its_file_is_not_thrown_away_by_the_next_rotation() {
     let installation = Installation::new().await;
-    let (key, next) = (installation.key(), beside(&installation.key(), "next"));
+    let (key, next) = (installation.key(), beside(&installation.key(), ".next"));
     // As it is when the renaming after a rotation failed.
     fs::rename(&key, &next).unwrap();
     RootKey::generate().write_new(&key).unwrap();
     let new = installation.replace().await.unwrap();
     assert_eq!(RootKey::read(&key).unwrap().id(), new.id());
-    assert_eq!(RootKey::read(&beside(&key, "previous")).unwrap().id(), installation.root.id());
+    assert_eq!(RootKey::read(&beside(&key, ".previous")).unwrap().id(), installation.root.id());
     assert!(installation.starts().await);
 }
 
 #[tokio::test]
 async fn without_the_key_in_use_on_disk_nothing_is_rotated_and_nothing_removed() {
     let installation = Installation::new().await;
-    let (key, next) = (installation.key(), beside(&installation.key(), "next"));
+    let (key, next) = (installation.key(), beside(&installation.key(), ".next"));
     let kept = installation.folder.path().join("kept");
     fs::rename(&key, &kept).unwrap();
     let others = [&key, &next].map(|path| {
@@ -81,7 +81,7 @@ async fn without_the_key_in_use_on_disk_nothing_is_rotated_and_nothing_removed()
 #[tokio::test]
 async fn a_rotation_whose_end_this_process_did_not_see_keeps_the_new_key() {
     let installation = Installation::new().await;
-    let (key, next) = (installation.key(), beside(&installation.key(), "next"));
+    let (key, next) = (installation.key(), beside(&installation.key(), ".next"));
     let new = RootKey::generate();
     new.write_new(&next).unwrap();
     installation.store.rotate_root_key(&context(), &installation.root, &new, None).await.unwrap();

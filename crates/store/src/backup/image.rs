@@ -17,6 +17,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use super::BackupError;
 use crate::{
     StoreError,
+    files::beside,
     sql::{Db, args},
 };
 
@@ -172,18 +173,6 @@ pub fn clear_leftovers(database: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes sure that the names in the folder of a file survive a power cut.
-pub(super) fn sync_folder(path: &Path) -> Result<(), BackupError> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| failed(folder, error))
-}
-
 pub(super) fn failed(path: &Path, source: io::Error) -> BackupError {
     BackupError::File { path: path.to_owned(), source }
-}
-
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }

@@ -18,6 +18,7 @@ use super::{BackupError, BackupHeader, image};
 use crate::{
     Context, Database, Store, StoreError,
     context::Facts as _,
+    files::sync_folder,
     restore_guard, runs,
     sql::{Tx, args},
 };
@@ -99,7 +100,7 @@ impl<R: Read> Archive<R> {
             restored.kept = Some(image::keep(database, context.now_us)?);
         }
         fs::rename(scratch.path(), database).map_err(|error| image::failed(database, error))?;
-        image::sync_folder(database)?;
+        sync_folder(database).map_err(|error| image::failed(database, error))?;
         Ok(restored)
     }
 

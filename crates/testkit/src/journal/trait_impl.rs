@@ -103,7 +103,7 @@ impl Journal for MemoryJournal {
             }
             state.fences += 1;
             let fence = state.fences;
-            state.leases.insert(id, LeaseRow { holder, fence, expires: later(now, ttl) });
+            state.leases.insert(id, LeaseRow { holder, fence, expires: vaultterm_sync::later(now, ttl) });
             Ok(Some(Lease { connection_id: id, holder, fence }))
         })
         .await
@@ -113,7 +113,7 @@ impl Journal for MemoryJournal {
         self.transaction(|state, now| {
             state.check(lease)?;
             if let Some(row) = state.leases.get_mut(&lease.connection_id) {
-                row.expires = later(now, ttl);
+                row.expires = vaultterm_sync::later(now, ttl);
             }
             Ok(())
         })
@@ -330,8 +330,4 @@ impl Journal for MemoryJournal {
         })
         .await
     }
-}
-
-fn later(moment: UnixNanos, by: Duration) -> UnixNanos {
-    UnixNanos(moment.0 + i64::try_from(by.as_nanos()).expect("leases are short"))
 }

@@ -71,11 +71,7 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     let scheme = if tls.is_some() { "https" } else { "http" };
     let connector = VaultConnector::new(config.vault.clone());
     let failed = |error| Failure::local("the server cannot run").because(&error);
-    let options = ServerSettings {
-        allow_plaintext_vault: config.vault.allow_plaintext,
-        license: config.license.clone(),
-        audit: config.audit.clone(),
-    };
+    let options = ServerSettings { license: config.license.clone(), audit: config.audit.clone() };
     let known = reloads.app.clone();
     let opening = match unlocked {
         Some((store, root)) => {
