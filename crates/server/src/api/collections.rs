@@ -1,25 +1,18 @@
 //! Collections of records.
 
-use axum::{
-    Json,
-    extract::State,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
-};
+use axum::{Json, extract::State, http::StatusCode};
 use vaultterm_contract::{CollectionName, CollectionView, ListView};
 use vaultterm_operations::{Caller, Services, collections};
 
-use super::list::{PageQuery, listed};
+use super::{
+    list::{PageQuery, listed},
+    revised::Revised,
+};
 use crate::{
     problem::Problem,
     request::{Body, Id, IfMatch, Parameters},
     view,
 };
-
-/// The header that an update sends back.
-pub(crate) fn etag(revision: u64) -> HeaderMap {
-    let value = HeaderValue::from_str(&format!("\"{revision}\"")).expect("digits and quotes are visible ASCII");
-    HeaderMap::from_iter([(header::ETAG, value)])
-}
 
 /// Lists the collections that the caller has a role on.
 #[utoipa::path(get, path = "/collections", tag = "collections", params(PageQuery),
@@ -39,9 +32,9 @@ pub(crate) async fn create(
     State(services): State<Services>,
     caller: Caller,
     Body(body): Body<CollectionName>,
-) -> Result<(StatusCode, HeaderMap, Json<CollectionView>), Problem> {
+) -> Result<(StatusCode, Revised<CollectionView>), Problem> {
     let made = collections::create(&services, &caller, &body.name).await?;
-    Ok((StatusCode::CREATED, etag(made.revision), Json(view::collection(&made))))
+    Ok((StatusCode::CREATED, Revised::at(made.revision, view::collection(&made))))
 }
 
 /// Shows a collection.
@@ -51,9 +44,9 @@ pub(crate) async fn show(
     State(services): State<Services>,
     caller: Caller,
     Id(id): Id,
-) -> Result<(HeaderMap, Json<CollectionView>), Problem> {
+) -> Result<Revised<CollectionView>, Problem> {
     let found = collections::show(&services, &caller, id).await?;
-    Ok((etag(found.revision), Json(view::collection(&found))))
+    Ok(Revised::at(found.revision, view::collection(&found)))
 }
 
 /// Renames a collection.
@@ -66,9 +59,9 @@ pub(crate) async fn update(
     Id(id): Id,
     IfMatch(read_at): IfMatch,
     Body(body): Body<CollectionName>,
-) -> Result<(HeaderMap, Json<CollectionView>), Problem> {
+) -> Result<Revised<CollectionView>, Problem> {
     let renamed = collections::rename(&services, &caller, id, read_at, &body.name).await?;
-    Ok((etag(renamed.revision), Json(view::collection(&renamed))))
+    Ok(Revised::at(renamed.revision, view::collection(&renamed)))
 }
 
 /// Deletes a collection.

@@ -7,11 +7,7 @@ mod body;
 pub(crate) mod ignored;
 mod view;
 
-use axum::{
-    Json,
-    extract::State,
-    http::{HeaderMap, StatusCode},
-};
+use axum::{Json, extract::State, http::StatusCode};
 use vaultterm_contract::{
     CheckView, ConnectionCreate, ConnectionPatch, ConnectionView, CredentialBody, ListView, Nothing, ReachBody,
     ServerView, TestView, advice, moment,
@@ -23,18 +19,18 @@ use vaultterm_operations::{
 };
 
 use super::{
-    collections::etag,
     list::{PageQuery, listed},
+    revised::Revised,
 };
 use crate::{
     problem::Problem,
     request::{Body, Id, IfMatch, Parameters},
 };
 
-type Answer = Result<(HeaderMap, Json<ConnectionView>), Problem>;
+type Answer = Result<Revised<ConnectionView>, Problem>;
 
-fn answer(seen: &Seen) -> (HeaderMap, Json<ConnectionView>) {
-    (etag(seen.summary.connection.revision), Json(view::of(seen)))
+fn answer(seen: &Seen) -> Revised<ConnectionView> {
+    Revised::at(seen.summary.connection.revision, view::of(seen))
 }
 
 /// Lists the connections of the caller's collections, by name.
@@ -57,11 +53,10 @@ pub(crate) async fn create(
     State(services): State<Services>,
     caller: Caller,
     Body(body): Body<ConnectionCreate>,
-) -> Result<(StatusCode, HeaderMap, Json<ConnectionView>), Problem> {
+) -> Result<(StatusCode, Revised<ConnectionView>), Problem> {
     let collection = body.collection_id;
     let (wanted, credential) = body::created(body);
-    let (headers, view) = answer(&connections::create(&services, &caller, collection, wanted, &credential).await?);
-    Ok((StatusCode::CREATED, headers, view))
+    Ok((StatusCode::CREATED, answer(&connections::create(&services, &caller, collection, wanted, &credential).await?)))
 }
 
 /// Shows a connection and how it stands.

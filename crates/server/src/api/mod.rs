@@ -18,6 +18,7 @@ pub(crate) mod plans;
 mod policy;
 mod record_search;
 mod records;
+mod revised;
 pub(crate) mod runs;
 mod sessions;
 pub(crate) mod setup;

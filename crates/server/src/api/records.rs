@@ -1,10 +1,6 @@
 //! Records: credentials with all their revisions. Values leave only through `reveal` and `otp`.
 
-use axum::{
-    Json,
-    extract::State,
-    http::{HeaderMap, StatusCode},
-};
+use axum::{Json, extract::State, http::StatusCode};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use utoipa::IntoParams;
@@ -19,8 +15,8 @@ use vaultterm_operations::{
 use vaultterm_store::Record;
 
 use super::{
-    collections::etag,
     list::{PageQuery, listed},
+    revised::Revised,
 };
 use crate::{
     idempotency::Shown,
@@ -29,10 +25,10 @@ use crate::{
     view,
 };
 
-type Answer = Result<(HeaderMap, Json<RecordView>), Problem>;
+type Answer = Result<Revised<RecordView>, Problem>;
 
-fn answer(record: &Record) -> (HeaderMap, Json<RecordView>) {
-    (etag(record.revision.0), Json(view::record(record)))
+fn answer(record: &Record) -> Revised<RecordView> {
+    Revised::at(record.revision.0, view::record(record))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -76,11 +72,10 @@ pub(crate) async fn create(
     caller: Caller,
     Id(id): Id,
     Body(body): Body<RecordCreate>,
-) -> Result<(StatusCode, HeaderMap, Json<RecordView>), Problem> {
+) -> Result<(StatusCode, Revised<RecordView>), Problem> {
     let RecordCreate { path, r#type, fields, tags, inject_only } = body;
     let new = records::New { path, record_type: r#type, fields: fields.get(), tags, inject_only };
-    let (headers, body) = answer(&records::create(&services, &caller, id, new).await?);
-    Ok((StatusCode::CREATED, headers, body))
+    Ok((StatusCode::CREATED, answer(&records::create(&services, &caller, id, new).await?)))
 }
 
 /// Shows a record, without its values.

@@ -1,16 +1,12 @@
 //! People.
 
-use axum::{
-    Json,
-    extract::State,
-    http::{HeaderMap, StatusCode},
-};
+use axum::{Json, extract::State, http::StatusCode};
 use vaultterm_contract::{ListView, UserCreate, UserPatch, UserView};
 use vaultterm_operations::{Caller, Services, people};
 
 use super::{
-    collections::etag,
     list::{PageQuery, listed},
+    revised::Revised,
 };
 use crate::{
     problem::Problem,
@@ -49,9 +45,9 @@ pub(crate) async fn show(
     State(services): State<Services>,
     caller: Caller,
     Id(id): Id,
-) -> Result<(HeaderMap, Json<UserView>), Problem> {
+) -> Result<Revised<UserView>, Problem> {
     let user = people::show(&services, &caller, id).await?;
-    Ok((etag(user.revision), Json(view::user(&user))))
+    Ok(Revised::at(user.revision, view::user(&user)))
 }
 
 /// Changes a person: oneself, or as an admin anybody but owners, or as an owner anybody.
@@ -64,11 +60,11 @@ pub(crate) async fn update(
     Id(id): Id,
     IfMatch(read_at): IfMatch,
     Body(body): Body<UserPatch>,
-) -> Result<(HeaderMap, Json<UserView>), Problem> {
+) -> Result<Revised<UserView>, Problem> {
     let UserPatch { name, role, password, current_password, disabled } = body;
     let change = people::Change { name, role, password, current_password, disabled };
     let user = people::update(&services, &caller, id, read_at, change).await?;
-    Ok((etag(user.revision), Json(view::user(&user))))
+    Ok(Revised::at(user.revision, view::user(&user)))
 }
 
 /// Deletes a person with all logins, tokens and memberships. Never the last owner.

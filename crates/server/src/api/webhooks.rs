@@ -1,10 +1,6 @@
 //! Webhooks: where the audit log is pushed to.
 
-use axum::{
-    Json,
-    extract::State,
-    http::{HeaderMap, StatusCode},
-};
+use axum::{Json, extract::State, http::StatusCode};
 use vaultterm_contract::{
     ListView, MadeWebhookView, Nothing, Reship, TriedView, WebhookCreate, WebhookPatch, WebhookView,
 };
@@ -14,8 +10,8 @@ use vaultterm_operations::{
 };
 
 use super::{
-    collections::etag,
     list::{PageQuery, listed},
+    revised::Revised,
 };
 use crate::{
     problem::Problem,
@@ -23,10 +19,10 @@ use crate::{
     view,
 };
 
-type Made = (HeaderMap, Json<MadeWebhookView>);
+type Made = Revised<MadeWebhookView>;
 
 fn answer(made: webhooks::Made) -> Made {
-    (etag(made.webhook.revision), Json(MadeWebhookView { webhook: view::webhook(&made.webhook), secret: made.secret }))
+    Revised::at(made.webhook.revision, MadeWebhookView { webhook: view::webhook(&made.webhook), secret: made.secret })
 }
 
 /// Lists webhooks by name.
@@ -47,11 +43,10 @@ pub(crate) async fn create(
     State(services): State<Services>,
     caller: Caller,
     Body(body): Body<WebhookCreate>,
-) -> Result<(StatusCode, HeaderMap, Json<MadeWebhookView>), Problem> {
+) -> Result<(StatusCode, Revised<MadeWebhookView>), Problem> {
     let WebhookCreate { name, url, secret, actions, paused, from_seq } = body;
     let new = webhooks::New { name, url, secret, actions, paused, from_seq };
-    let (headers, body) = answer(webhooks::create(&services, &caller, new).await?);
-    Ok((StatusCode::CREATED, headers, body))
+    Ok((StatusCode::CREATED, answer(webhooks::create(&services, &caller, new).await?)))
 }
 
 /// Shows a webhook and how far it got.
@@ -61,9 +56,9 @@ pub(crate) async fn show(
     State(services): State<Services>,
     caller: Caller,
     Id(id): Id,
-) -> Result<(HeaderMap, Json<WebhookView>), Problem> {
+) -> Result<Revised<WebhookView>, Problem> {
     let found = webhooks::show(&services, &caller, id).await?;
-    Ok((etag(found.revision), Json(view::webhook(&found))))
+    Ok(Revised::at(found.revision, view::webhook(&found)))
 }
 
 /// Changes a webhook. What is not named stays; what failed is tried again at once.
@@ -103,9 +98,9 @@ pub(crate) async fn reship(
     caller: Caller,
     Id(id): Id,
     Body(body): Body<Reship>,
-) -> Result<(HeaderMap, Json<WebhookView>), Problem> {
+) -> Result<Revised<WebhookView>, Problem> {
     let moved = webhooks::reship(&services, &caller, id, body.from_seq).await?;
-    Ok((etag(moved.revision), Json(view::webhook(&moved))))
+    Ok(Revised::at(moved.revision, view::webhook(&moved)))
 }
 
 /// Sends a signed message of the type `webhook.test`. The cursor stays where it is.
