@@ -62,9 +62,9 @@ async fn measure_with(records: usize) -> Result<()> {
     };
     let (_, token) = store.issue_token(&context(), token).await?;
     let license = LicenseSettings::of_nobody(folder.path());
-    let options = ServerSettings { allow_plaintext_vault: false, license, audit: AuditOptions::default() };
+    let options = ServerSettings { license, audit: AuditOptions::default() };
     let keeper = RootKeeper::Given(root.duplicate());
-    let app = ServerState::new((store, root), keeper, VaultConnector::new(ConnectorOptions::default()), options);
+    let app = ServerState::new(store, root, keeper, VaultConnector::new(ConnectorOptions::default()), options);
     let server = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0)), None)?;
     let url = format!("http://{}/api/v1/records", server.address());
     let (stop, stopped) = oneshot::channel::<()>();

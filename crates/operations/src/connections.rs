@@ -105,7 +105,7 @@ pub async fn reach(
 ) -> Result<TestReport, Refusal> {
     access::scope(services, caller, Scope::ConnectionsWrite).await?;
     let collection = access::collection(services, caller, collection, CollectionRole::Admin).await?;
-    let new = checks::address_alone(collection, wanted, services.settings.allow_plaintext_vault)?;
+    let new = checks::address_alone(collection, wanted, services.connector.allows_plaintext())?;
     Ok(services.connector.reachable(&new.connection, &new.secrets).await)
 }
 

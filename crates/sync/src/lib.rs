@@ -58,10 +58,10 @@ pub use journal::{
     StoredFields, SyncedAudit,
 };
 pub use moment::later;
-pub use problem_class::ProblemClass;
+pub use problem_class::{EngineProblem, ProblemClass};
 pub use progress::{Event, Phase, Progress};
 pub use record_state::{RecordState, RecordSyncState, RevisionOrigin};
 pub use remote::{Connected, Connector, FaultClass, Freshness, Mark, Remote, RemoteFault, SecretRead, WriteReceipt};
 pub use rights::{CollectionRole, InstanceRole, LinkPurpose, Scope, SignInMethod, TokenKind};
-pub use run::{EngineProblem, PlannedDecision, Run, RunPart, RunProblem, RunState, StoredPlan, Trigger};
+pub use run::{PlannedDecision, Run, RunPart, RunProblem, RunState, StoredPlan, Trigger};
 pub use vaultterm_sealing::new_id;

@@ -59,30 +59,6 @@ names!(
 );
 
 names!(
-    /// The class of a problem that the engine finds, and that is no fault of a request to Vault.
-    EngineProblem, "class of problem" {
-        /// The path was left alone, and the cause may pass by itself.
-        Skipped = "skipped",
-        /// The secret can never be taken over under its name.
-        LeftOut = "left_out",
-        /// A person must act first.
-        Waits = "waits",
-        /// The plan can no longer be applied.
-        PlanNotApplicable = "plan_not_applicable",
-        /// A token outlives its run. It does not mean that the run was stopped.
-        TokenNotRevoked = "token_not_revoked",
-        /// A stored value does not open.
-        Unreadable = "unreadable",
-        /// The run lost its lease.
-        LeaseLost = "lease_lost",
-        /// The connection was paused.
-        Paused = "paused",
-        /// The database failed.
-        Database = "database",
-    }
-);
-
-names!(
     /// The event that started a run.
     Trigger, "trigger" {
         /// A person or program through the API.

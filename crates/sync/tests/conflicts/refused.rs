@@ -80,7 +80,7 @@ fn a_decision_that_vault_could_not_take_is_recorded_and_completed_by_the_next_ru
     world.kv.script(Rule::next(Operation::Write, Verdict::FailBefore(fault(FaultClass::Denied))));
     match world.resolve(&conflict, Resolution::KeepLocal) {
         Err(EngineError::Remote(fault)) => {
-            assert!(fault.hint.is_some_and(|hint| hint.to_string().contains("next run")))
+            assert!(fault.hint.is_some_and(|hint| hint.to_string().contains("next run")));
         }
         other => panic!("expected Vault's fault, got {other:?}"),
     }

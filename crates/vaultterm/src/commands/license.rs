@@ -9,7 +9,7 @@ use std::{
 
 use clap::{
     Subcommand,
-    builder::{PossibleValuesParser, TypedValueParser as _},
+    builder::{PossibleValuesParser, TypedValueParser},
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
