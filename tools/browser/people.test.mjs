@@ -173,6 +173,36 @@ for (const script of [true, false]) {
   });
 }
 
+test("a passkey is made, logs in without an address, counts as a fresh proof, and is removed", async () => {
+  const at = house.address.replace("127.0.0.1", "localhost");
+  await member("pia@example.com", "Pia");
+  const page = await window_(browser, { ...house, address: at });
+  const session = await page.context().newCDPSession(page);
+  await session.send("WebAuthn.enable");
+  const options = { protocol: "ctap2", transport: "internal", hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true };
+  await session.send("WebAuthn.addVirtualAuthenticator", { options });
+  await logIn(page, "pia@example.com", PASSWORD);
+  await page.goto("/me/factors");
+  await page.fill("#passkey-name", "telephone");
+  await page.click("text=Make a passkey");
+  await page.waitForURL("**/me/factors?passkey=1");
+  assert.ok((await page.textContent("main")).includes("telephone"));
+  await wellMade(page);
+  await page.click("details.menu summary");
+  await page.click("text=Log out");
+  await page.waitForURL("**/login");
+  await page.click("text=Log in with a passkey");
+  await page.waitForURL((url) => !url.pathname.startsWith("/login"));
+  assert.ok((await page.textContent("header.top")).includes("Pia"));
+  await page.goto("/me/sessions");
+  assert.ok((await page.textContent("main")).includes("passkey"));
+  await page.goto("/me/factors");
+  await page.click("text=Remove");
+  await page.waitForURL("**/me/factors");
+  assert.equal(await page.locator("tbody tr:has-text('telephone')").count(), 0);
+  await page.context().close();
+});
+
 test("three people with three roles see three things", async () => {
   const look = async (email) => {
     const page = await window_(browser, house);

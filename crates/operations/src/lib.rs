@@ -36,6 +36,7 @@ pub mod my_sessions;
 mod names;
 pub mod outline;
 mod part;
+pub mod passkeys;
 mod password;
 mod paths;
 pub mod people;

@@ -101,7 +101,17 @@ pub async fn half(services: &Services, text: &str) -> Result<Option<User>, Refus
 /// # Errors
 /// When the database fails.
 pub async fn begin(services: &Services, origin: &Origin, user: &User, device: &str) -> Result<Begun, Refusal> {
-    let new = NewSession { method: SignInMethod::Link, ..NewSession::new(user.id, device) };
+    begin_as(services, origin, user, NewSession { method: SignInMethod::Link, ..NewSession::new(user.id, device) })
+        .await
+}
+
+/// Begins a session of a person who proved who they are in another way.
+pub(crate) async fn begin_as(
+    services: &Services,
+    origin: &Origin,
+    user: &User,
+    new: NewSession<'_>,
+) -> Result<Begun, Refusal> {
     let (session, text) = services.store.begin_session(&of(services, origin, user), new).await?;
     Ok(Begun { session, text })
 }

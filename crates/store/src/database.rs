@@ -198,6 +198,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (12, "accepted", include_str!("../migrations/0012_accepted.sql")),
     (13, "sessions", include_str!("../migrations/0013_sessions.sql")),
     (14, "people", include_str!("../migrations/0014_people.sql")),
+    (15, "passkeys", include_str!("../migrations/0015_passkeys.sql")),
     (16, "parts_of_runs", include_str!("../migrations/0016_parts_of_runs.sql")),
     (20, "job_leases", include_str!("../migrations/0020_job_leases.sql")),
 ];

@@ -133,8 +133,12 @@ impl Store {
     pub async fn remove_otp(&self, context: &Context, user_id: Uuid) -> Result<(), StoreError> {
         let mut tx = self.db.write().await?;
         let email = email(&mut tx, user_id).await?;
-        if forget(&mut tx, user_id).await? == 0 {
+        let sql = "DELETE FROM otp_seeds WHERE user_id = $1 AND is_active = 1";
+        if tx.run(sql, args![user_id]).await? == 0 {
             return Err(StoreError::NotFound("second factor"));
+        }
+        for table in ["otp_seeds", "recovery_codes", "trusted_devices"] {
+            tx.run(&format!("DELETE FROM {table} WHERE user_id = $1"), args![user_id]).await?;
         }
         let draft = context.draft(AuditAction::FactorRemoved, ObjectKind::User, user_id, Some(&email));
         tx.audit(draft.with("factor", "one-time codes"));
@@ -203,14 +207,12 @@ pub(crate) async fn spend(tx: &mut Tx, context: &Context, user_id: Uuid, spend: 
     Ok(())
 }
 
-/// Deletes every second factor of a person, with the recovery codes and the remembered browsers. Returns how many
-/// factors were active.
-pub(crate) async fn forget(tx: &mut Tx, user_id: Uuid) -> Result<u64, StoreError> {
-    let active = tx.run("DELETE FROM otp_seeds WHERE user_id = $1 AND is_active = 1", args![user_id]).await?;
-    for table in ["otp_seeds", "recovery_codes", "trusted_devices"] {
+/// Deletes every second factor of a person, with the passkeys, the recovery codes and the remembered browsers.
+pub(crate) async fn forget(tx: &mut Tx, user_id: Uuid) -> Result<(), StoreError> {
+    for table in ["otp_seeds", "recovery_codes", "trusted_devices", "passkeys"] {
         tx.run(&format!("DELETE FROM {table} WHERE user_id = $1"), args![user_id]).await?;
     }
-    Ok(active)
+    Ok(())
 }
 
 async fn replace_codes(tx: &mut Tx, context: &Context, user_id: Uuid, codes: &[[u8; 32]]) -> Result<(), StoreError> {

@@ -1,7 +1,11 @@
 //! The rows of what people do about themselves, and of links for one person.
 
 use super::*;
-use crate::{factors, links, login, my_sessions, profiles};
+use crate::{factors, links, login, my_sessions, passkeys, profiles};
+
+fn site() -> passkeys::Site {
+    passkeys::Site::of("http://localhost:8250").unwrap()
+}
 
 /// Returns the rows.
 pub(super) fn rows() -> Vec<Row> {
@@ -17,6 +21,12 @@ pub(super) fn rows() -> Vec<Row> {
         row!("my_sessions::list", Token, [], |s, c, i| my_sessions::list(s, c).await),
         row!("my_sessions::end", Token, [], |s, c, i| my_sessions::end(s, c, Uuid::nil()).await),
         row!("my_sessions::end_others", Token, [], |s, c, i| my_sessions::end_others(s, c).await),
+        row!("passkeys::list", Token, [], |s, c, i| passkeys::list(s, c).await),
+        row!("passkeys::begin", Token, [], |s, c, i| passkeys::begin(s, c, &site()).await),
+        row!("passkeys::finish", Token, [], |s, c, i| {
+            passkeys::finish(s, c, &site(), Uuid::nil(), "{}", "phone").await
+        }),
+        row!("passkeys::remove", Token, [], |s, c, i| passkeys::remove(s, c, Uuid::nil()).await),
         row!("people::find", Token, [Admin], |s, c, i| people::find(s, c, "nobody@example.com").await),
         row!("profiles::all", Token, [Admin], |s, c, i| profiles::all(s, c, part()).await),
         row!("profiles::show", Admin, [Admin], |s, c, i| profiles::show(s, c, i.user).await),

@@ -25,6 +25,9 @@ const FRESH: &[&str] = &[
     "members::grant",
     // Leaving a collection needs none.
     "members::revoke",
+    "passkeys::begin",
+    "passkeys::finish",
+    "passkeys::remove",
     "people::create",
     "people::delete",
     // A change of one's own name or password needs none; the password asks for the one before.
@@ -49,6 +52,10 @@ const PERSON: &[&str] = &[
     "my_sessions::end",
     "my_sessions::end_others",
     "my_sessions::list",
+    "passkeys::begin",
+    "passkeys::finish",
+    "passkeys::list",
+    "passkeys::remove",
 ];
 
 #[tokio::test]

@@ -28,7 +28,7 @@ macro_rules! files {
 }
 
 /// Every file: its name, its media type, its content.
-const FILES: [(&str, &str, &str); 16] = files![
+const FILES: [(&str, &str, &str); 17] = files![
     CSS "app.css",
     SVG "icons.svg",
     SVG "mark.svg",
@@ -41,6 +41,7 @@ const FILES: [(&str, &str, &str); 16] = files![
     JS "live.js",
     JS "otp.js",
     JS "page.js",
+    JS "passkey.js",
     JS "secret.js",
     JS "setup.js",
     JS "ticks.js",

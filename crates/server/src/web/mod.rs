@@ -22,6 +22,7 @@ mod login;
 mod me;
 mod page;
 mod parts;
+mod passkey;
 mod people;
 mod prove;
 mod records;
@@ -83,6 +84,8 @@ pub(crate) fn router(app: &ServerState) -> Router<ServerState> {
     Router::new()
         .route("/login", get(login::form).post(login::log_in))
         .route("/login/again", get(login::form_again).post(login::log_in_again))
+        .route("/login/passkey", post(passkey::log_in))
+        .route("/login/passkey/ask", post(passkey::ask))
         .route("/login/code", get(second::form).post(second::submit))
         .route("/login/kept", carry_out)
         .route("/login/prove", prove)

@@ -94,6 +94,7 @@ async fn examine(config: &ServerConfig, app: &App, report: &mut Report) {
     if let Some(store) = report.note("keys", store, |_| "the master key opens them".to_owned()) {
         examine_store(config, &store, report).await;
         examine_license(config, &store, report).await;
+        examine_passkeys(&store, app, report).await;
     }
     database.close().await;
 }
@@ -255,6 +256,25 @@ fn judge_options(risky: &[(String, &'static str)], report: &mut Report) {
         let hint = format!("run `vaultterm connection update {} --option merge=descriptive`", shell::word(name));
         report.push("connection options", true, format!("`{name}`: {risk}"), Some(hint));
     }
+}
+
+/// Reports the hosts that passkeys are bound to. A browser offers a passkey at its host only, so passkeys are of no use
+/// after the public name of the server changed.
+async fn examine_passkeys(store: &Store, app: &App, report: &mut Report) {
+    const NAME: &str = "passkeys";
+    let hosts = match store.passkey_hosts().await {
+        Ok(hosts) => hosts,
+        Err(error) => return report.push(NAME, false, installation::broken(&error).message, None),
+    };
+    if hosts.is_empty() {
+        return;
+    }
+    let told: Vec<_> = hosts.iter().map(|(host, count)| format!("{host} ({count})")).collect();
+    let address = app.settings.address().ok().and_then(|address| address.join("/").host_str().map(str::to_owned));
+    let named = address.filter(|host| host.parse::<std::net::IpAddr>().is_err());
+    let changed = hosts.len() > 1 || named.is_some_and(|name| hosts.iter().all(|(host, _)| *host != name));
+    let hint = "a passkey works at its host only: people log in with password and code, and make new passkeys";
+    report.push(NAME, true, format!("bound to {}", told.join(", ")), changed.then(|| hint.to_owned()));
 }
 
 /// Reports the newest checkpoint at each configured anchor, and warns if no anchor is configured.

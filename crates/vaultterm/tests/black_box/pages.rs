@@ -220,6 +220,10 @@ const ROWS: &[Row] = &[
     ("POST", "me/factors/otp/remove", [404, 404, 404, 404, 303]),
     ("POST", "me/recovery-codes", [409, 409, 409, 409, 303]),
     ("POST", "me/recovery-codes/confirm", [422, 422, 422, 422, 303]),
+    // The pages are opened at an address without a name here.
+    ("POST", "me/passkeys/ask", [409, 409, 409, 409, 303]),
+    ("POST", "me/passkeys", [409, 409, 409, 409, 303]),
+    ("POST", "me/passkeys/remove", [404, 404, 404, 404, 303]),
     ("GET", "me/sessions", [200, 200, 200, 200, 303]),
     ("POST", "me/sessions/end", [404, 404, 404, 404, 303]),
     ("GET", "me/tokens", [200, 200, 200, 200, 303]),

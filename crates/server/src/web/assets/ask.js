@@ -13,6 +13,7 @@ export async function ask(address, fields = {}) {
   let answer = await request();
   if (answer.status === 401 && (await logInAgain())) answer = await request();
   const body = await answer.json().catch(() => ({}));
+  if (body.type?.endsWith(":step-up")) location.assign(`/login/prove?next=${encodeURIComponent(location.pathname)}`);
   if (!answer.ok) throw new Error(body.detail ?? `the server answered ${answer.status}`);
   return body;
 }

@@ -5,6 +5,7 @@ import "./focus.js";
 import "./keys.js";
 import "./live.js";
 import "./otp.js";
+import "./passkey.js";
 import "./secret.js";
 import "./setup.js";
 import "./ticks.js";

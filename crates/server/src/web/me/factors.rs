@@ -7,10 +7,13 @@ use axum::{
     response::Response,
 };
 use serde::Deserialize;
-use vaultterm_operations::{RefusalKind, factors, factors::NewOtp};
+use vaultterm_operations::{RefusalKind, factors, factors::NewOtp, passkeys};
 use vaultterm_store::Factors;
 
-use super::qr::{self, Qr};
+use super::{
+    passkeys::{PasskeyRow, row},
+    qr::{self, Qr},
+};
 use crate::{
     state::ServerState,
     web::{
@@ -40,6 +43,7 @@ pub(crate) struct FactorsPage {
     codes_made: Option<Moment>,
     few: bool,
     kept: bool,
+    passkeys: Vec<PasskeyRow>,
     command: &'static str,
 }
 
@@ -72,6 +76,7 @@ pub(crate) struct Asked {
     recovered: Option<String>,
     kept: Option<String>,
     removed: Option<String>,
+    passkey: Option<String>,
 }
 
 /// `GET /me/factors`
@@ -82,7 +87,9 @@ pub(crate) async fn show(
 ) -> Result<Response, Refused> {
     let found = factors::show(&app, &visitor.caller).await?;
     let frame = Frame::around(&app, &visitor, Here::Me).await?;
-    Ok(shown(&FactorsPage { told: told(&found, &asked), ..page(&found, frame, app.now_us()) }))
+    let keys = passkeys::list(&app, &visitor.caller).await?.into_iter().map(|one| row(one, app.now_us())).collect();
+    let told = told(&found, &asked);
+    Ok(shown(&FactorsPage { told, passkeys: keys, ..page(&found, frame, app.now_us()) }))
 }
 
 fn page(found: &Factors, frame: Frame, now_us: i64) -> FactorsPage {
@@ -105,6 +112,9 @@ fn told(found: &Factors, asked: &Asked) -> String {
     }
     if asked.kept.is_some() {
         return "A login asks for a code from now on, and you have your recovery codes.".to_owned();
+    }
+    if asked.passkey.is_some() {
+        return "The passkey was made. You can log in with it.".to_owned();
     }
     if asked.removed.is_some() {
         return "A login no longer asks for a code.".to_owned();
@@ -212,7 +222,16 @@ pub(crate) mod samples {
         };
         let codes = CodesPage { codes: vec!["7k3m-92qx-0000-zzzz".to_owned()], ..CodesPage::default() };
         let wrong = CodesPage { wrong: Some("This is none of yours.".to_owned()), ..CodesPage::default() };
+        let key = PasskeyRow {
+            id: uuid::Uuid::nil(),
+            name: "<b>".to_owned(),
+            host: "vault.example.com".to_owned(),
+            made: Moment::seen(0, 1),
+            used: None,
+        };
+        let on_with_key = FactorsPage { passkeys: vec![key], ..page(&on, Frame::default(), 1) };
         vec![
+            ("factors with a passkey", on_with_key.render().unwrap()),
             ("factors on", page(&on, Frame::default(), 1).render().unwrap()),
             ("factors off", page(&Factors::default(), Frame::default(), 1).render().unwrap()),
             ("one-time codes", otp.render().unwrap()),

@@ -2,6 +2,7 @@
 
 mod account;
 mod factors;
+mod passkeys;
 mod qr;
 mod sessions;
 mod tokens;
@@ -22,6 +23,9 @@ pub(crate) fn router() -> Router<ServerState> {
         .route("/me/factors/otp", post(factors::begin))
         .route("/me/factors/otp/confirm", post(factors::confirm))
         .route("/me/factors/otp/remove", post(factors::remove))
+        .route("/me/passkeys", post(passkeys::make))
+        .route("/me/passkeys/ask", post(passkeys::ask))
+        .route("/me/passkeys/remove", post(passkeys::remove))
         .route("/me/recovery-codes", post(factors::new_codes))
         .route("/me/recovery-codes/confirm", post(factors::type_back))
         .route("/me/sessions", get(sessions::show))
