@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { accessible, launch, logIn, wellMade, window_ } from "./browser.mjs";
-import { MARKER, OWNER, PASSWORD, furnish, open, openBao } from "./house.mjs";
+import { MARKER, OWNER, PASSWORD, asTheScriptDoes, furnish, open, openBao } from "./house.mjs";
 
 let browser, house, furnished;
 before(async () => {
@@ -20,18 +20,6 @@ const check = async (page) => {
   await wellMade(page, { marker: MARKER });
   await accessible(page);
 };
-
-/** Makes the policy and the role, as the operator's script does, and returns the RoleID and a wrapping token. */
-async function asTheScriptDoes(policy) {
-  const { bao } = house;
-  await bao.call("PUT", "sys/policies/acl/vaultterm", { policy });
-  await bao.call("POST", "auth/approle/role/vaultterm", { token_policies: "vaultterm", token_ttl: "20m", secret_id_ttl: "720h" });
-  const role_id = (await bao.call("GET", "auth/approle/role/vaultterm/role-id")).data.role_id;
-  const answer = await fetch(`${bao.address}/v1/auth/approle/role/vaultterm/secret-id`, {
-    method: "POST", headers: { "x-vault-token": "root", "x-vault-wrap-ttl": "300s" }, body: "{}",
-  });
-  return { role_id, token: (await answer.json()).wrap_info.token };
-}
 
 test("from an address to a first plan in five steps, each with an address of its own", async () => {
   const page = await window_(browser, house);
@@ -60,7 +48,7 @@ test("from an address to a first plan in five steps, each with an address of its
   await page.reload();
   assert.equal(await page.inputValue("#path"), "payments", "the address holds what was typed");
   await page.click("text=The policy alone");
-  const { role_id, token } = await asTheScriptDoes(await page.textContent("details.section pre"));
+  const { role_id, token } = await asTheScriptDoes(house.bao, await page.textContent("details.section pre"));
   await page.click("text=Next: the login");
   await page.waitForURL(/connections\/new\/login\?/);
   await check(page);

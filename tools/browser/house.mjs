@@ -117,6 +117,17 @@ export async function openBao(house) {
   return { address, call, put, get };
 }
 
+/** Makes the policy and the role, as the operator's script does, and returns the RoleID and a wrapping token. */
+export async function asTheScriptDoes(bao, policy) {
+  await bao.call("PUT", "sys/policies/acl/vaultterm", { policy });
+  await bao.call("POST", "auth/approle/role/vaultterm", { token_policies: "vaultterm", token_ttl: "20m", secret_id_ttl: "720h" });
+  const role_id = (await bao.call("GET", "auth/approle/role/vaultterm/role-id")).data.role_id;
+  const answer = await fetch(`${bao.address}/v1/auth/approle/role/vaultterm/secret-id`, {
+    method: "POST", headers: { "x-vault-token": "root", "x-vault-wrap-ttl": "300s" }, body: "{}",
+  });
+  return { role_id, token: (await answer.json()).wrap_info.token };
+}
+
 /** Fills a house with what a team has. Every value holds the marker, so that a leak is found. */
 export const MARKER = "hunter2";
 export async function furnish(house) {

@@ -1,9 +1,9 @@
 // People: the second factor, sessions, the proof that is asked for again, invitations, roles.
 import assert from "node:assert/strict";
-import { createHmac } from "node:crypto";
 import { after, before, test } from "node:test";
 import { accessible, launch, logIn, wellMade, window_ } from "./browser.mjs";
 import { MARKER, OWNER, PASSWORD, furnish, open } from "./house.mjs";
+import { totp } from "./totp.mjs";
 
 let browser, house, team, ids;
 before(async () => {
@@ -18,16 +18,6 @@ after(async () => {
 
 const status = (page) => page.textContent("[role=status]");
 const personId = async (email) => (await house.ana.call("GET", "/users")).items.find((user) => user.email === email).id;
-
-/** The code of a secret in base 32, some seconds from now. */
-function totp(secret, seconds = 0) {
-  const bits = [...secret.replaceAll(" ", "")].map((sign) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(sign).toString(2).padStart(5, "0")).join("");
-  const key = Buffer.from(bits.match(/.{8}/g).map((byte) => parseInt(byte, 2)));
-  const counter = Buffer.alloc(8);
-  counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000 + seconds / 30)));
-  const mac = createHmac("sha1", key).update(counter).digest();
-  return String((mac.readUInt32BE(mac.at(-1) & 15) & 0x7fffffff) % 1_000_000).padStart(6, "0");
-}
 
 /** Makes a person with a password, who is a member of no collection. */
 const member = async (email, name) => house.ana.call("POST", "/users", { email, name, role: "member", password: PASSWORD });
