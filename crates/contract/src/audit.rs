@@ -15,7 +15,7 @@ pub struct EventView {
     /// Place in the log, from 1, without gaps.
     pub seq: u64,
     pub time: String,
-    /// Who, in words.
+    /// The name of the actor, as people read it: the e-mail address of a user or the name of a token, for example.
     pub actor: String,
     pub actor_id: Uuid,
     /// `user`, `token`, `system` or `anonymous`.
@@ -23,20 +23,20 @@ pub struct EventView {
     pub source_ip: Option<String>,
     pub request_id: Option<String>,
     pub action: String,
-    /// The first object, in words.
+    /// The name of the first of `objects`, or its id if it has no name.
     pub object: Option<String>,
     pub objects: Vec<ObjectView>,
     /// `success`, `denied` or `failure`.
     pub outcome: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remote: Option<RemoteView>,
-    /// Facts about it. Never a value.
+    /// Facts about the action. They never contain the value of a secret.
     pub detail: BTreeMap<String, String>,
     /// Hash of the entry's bytes, hexadecimal.
     pub hash: String,
 }
 
-/// What something was done to.
+/// An object on which an action was done.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct ObjectView {
     pub kind: String,
@@ -44,7 +44,7 @@ pub struct ObjectView {
     pub name: Option<String>,
 }
 
-/// Where in Vault.
+/// The secret in Vault that an entry is about.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct RemoteView {
     pub cluster: Option<String>,
@@ -58,28 +58,28 @@ pub struct RemoteView {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct VerdictView {
     pub ok: bool,
-    /// Entries that were removed from the beginning (`audit prune`).
+    /// The number of entries that `audit prune` removed from the beginning.
     pub pruned: u64,
-    /// Entries in an unbroken chain, the removed ones included.
+    /// The number of entries in an unbroken chain, including the removed ones.
     pub entries: u64,
-    /// Checkpoints on the way that are signed by a key of this log and say what the entries say.
+    /// The number of checkpoints that a key of this log signed and that fit the entries.
     pub checkpoints: u64,
-    /// Hash of the last of them, hexadecimal.
+    /// The hash of the last entry in that chain, hexadecimal.
     pub head: String,
-    /// What is wrong with the next one.
+    /// The first fault that the check found; null if it found none.
     pub broken: Option<String>,
 }
 
-/// What the log was at one size, signed.
+/// A signed statement of what the log contained when it had a certain number of entries.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct CheckpointView {
     /// How many entries it covers.
     pub size: u64,
     /// The root of the tree over them, hexadecimal.
     pub root: String,
-    /// Counts restores of the installation, from 1.
+    /// The number of restores from a backup plus one: 1 in an installation that was never restored.
     pub epoch: u64,
-    /// The highest counter of a license that was seen.
+    /// The highest license counter that the installation has seen; 0 before the first license.
     pub license_counter: u64,
     /// The key that signed it.
     pub key_id: Uuid,
@@ -91,37 +91,38 @@ pub struct CheckpointView {
 /// The public keys of the log.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct AuditKeysView {
-    /// The oldest first; the one in use last.
+    /// The oldest key is first. The last key signs now.
     pub keys: Vec<AuditKeyView>,
 }
 
-/// One of them.
+/// A public key of the log.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct AuditKeyView {
     /// The key in the text form of signed notes: name, id, key.
     pub vkey: String,
     pub key_id: Uuid,
-    /// It signs; the others only did.
+    /// Whether this key signs now. The other keys only signed earlier checkpoints.
     pub active: bool,
     pub created_at: String,
 }
 
-/// What to remove.
+/// Which entries to remove from the log.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Prune {
-    /// Entries from before this moment, RFC 3339: not younger than `VAULTTERM_AUDIT_KEEP_DAYS`.
+    /// Entries from before this moment (RFC 3339) are removed. The server refuses a moment that lies within the last
+    /// `VAULTTERM_AUDIT_KEEP_DAYS` days.
     pub before: String,
 }
 
 /// What was removed.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct PrunedView {
-    /// How many entries went.
+    /// The number of entries that were removed this time.
     pub pruned: u64,
-    /// The size of the log up to which they are gone; null when none went.
+    /// The number of entries that are now missing from the beginning of the log; null if nothing was removed.
     pub size: Option<u64>,
-    /// The root of the tree over all that is gone, hexadecimal.
+    /// The root of the tree over these missing entries, hexadecimal.
     pub root: Option<String>,
 }
 
@@ -160,7 +161,8 @@ impl EventView {
     }
 }
 
-/// An entry that is too long for a datagram: what finds it.
+/// What the server sends to syslog in place of an entry that is too long for one datagram. A reader finds the entry
+/// in the log with it.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ShortEventView {
     /// Its place in the log.
@@ -171,7 +173,7 @@ pub struct ShortEventView {
     pub shortened: bool,
 }
 
-/// A signed checkpoint where it is sent or kept outside of the server.
+/// The JSON form of a signed checkpoint that is sent to another system or kept outside of the server.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SentCheckpoint {
     /// The signed note, verbatim.

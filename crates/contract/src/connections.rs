@@ -22,7 +22,7 @@ pub struct ConnectionView {
     #[schema(value_type = String)]
     pub mode: Mode,
     pub options: OptionsView,
-    /// What the options risk. Nothing is stopped by it.
+    /// Warnings about the risks of the options. A warning stops nothing.
     pub warnings: Vec<String>,
     /// `new`, `ready`, `running`, `conflicts`, `halted`, `auth_failed`, `unreachable`,
     /// `remote_sealed`, `failed`, `partial`, `paused` or `unlicensed`.
@@ -36,7 +36,7 @@ pub struct ConnectionView {
     /// When a test or run last talked to the server with success.
     pub last_verified_at: Option<String>,
     pub open_conflicts: u64,
-    /// Paths whose sides differ because a person accepted that.
+    /// The number of paths whose two sides differ, and a person accepted the difference.
     pub accepted_differences: u64,
     pub secret_id_expires_at: Option<String>,
     pub revision: u64,
@@ -139,7 +139,7 @@ pub struct Ignore {
     pub reason: Option<String>,
 }
 
-/// A path whose two sides differ because a person accepted that.
+/// A path whose two sides differ, and a person accepted the difference.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct AcceptedDifferenceView {
     /// The path below the connection's own.
@@ -181,7 +181,7 @@ pub struct PolicyScope {
 }
 
 names!(
-    /// How a connection stands.
+    /// The state of a connection, as a person needs to know it first.
     Standing, "standing of a connection" {
         /// No person has run it yet.
         New = "new",

@@ -35,7 +35,7 @@ pub struct CodeBody {
     pub code: Zeroizing<String>,
 }
 
-/// The recovery codes, shown once. Each lets in once instead of a one-time code.
+/// The recovery codes, shown once. A person can log in with each of them once, in place of a one-time code.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub struct RecoveryCodesView {
     #[schema(value_type = Vec<String>)]
@@ -60,7 +60,7 @@ pub struct StepUp {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct SessionView {
     pub id: Uuid,
-    /// In words.
+    /// The browser and the system, or the command line, as people read it.
     pub device: String,
     pub source_ip: Option<String>,
     /// How the person proved who they are: `password`, `one-time code`, `recovery code`, `remembered device`, `passkey` or
@@ -79,7 +79,7 @@ pub struct SessionView {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct TrustedDeviceView {
     pub id: Uuid,
-    /// In words.
+    /// The browser and the system, or the command line, as people read it.
     pub device: String,
     pub source_ip: Option<String>,
     pub began_at: String,

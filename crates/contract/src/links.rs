@@ -1,4 +1,4 @@
-//! Links for one person: invitations and new beginnings.
+//! Links for one person: invitations, and resets for people who lost the second factor.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -10,13 +10,13 @@ use zeroize::Zeroizing;
 use crate::UserView;
 
 names!(
-    /// How far a link came.
+    /// What has happened to a link so far.
     LinkState, "state of a link" {
         /// Nobody opened it yet.
         Made = "made",
         /// It was opened, and not used.
         Opened = "opened",
-        /// It was used, and counts no more.
+        /// It was used, and works no longer.
         Used = "used",
         /// It was not used in time.
         Expired = "expired",
@@ -59,8 +59,8 @@ pub struct MadeLinkView {
     pub link: LinkView,
     #[schema(value_type = String)]
     pub token: Zeroizing<String>,
-    /// The page of the link below the address of this server. The secret stands behind `#`, where no server and no log
-    /// sees it.
+    /// The page of the link below the address of this server. The secret is the part after `#`. Browsers never send
+    /// that part, so no server and no log sees it.
     #[schema(value_type = String)]
     pub path: Zeroizing<String>,
 }
@@ -72,7 +72,7 @@ pub struct OpenLink {
     pub token: Zeroizing<String>,
 }
 
-/// For whom a link is.
+/// The person for whom a link is.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct OpenedLinkView {
     #[schema(value_type = String)]

@@ -20,13 +20,13 @@ pub struct PlanView {
     pub steps: Vec<StepView>,
     pub conflicts: Vec<PlannedConflictView>,
     pub skips: Vec<SkipView>,
-    /// Paths whose sides differ because a person accepted that. Nothing happens there.
+    /// Paths whose two sides differ, and a person accepted the difference. A run changes nothing at these paths.
     pub accepted: Vec<AcceptedView>,
     pub halts: Vec<HaltView>,
-    /// What the connection's options risk. Nothing is stopped by it.
+    /// Warnings about the risks of the connection's options. A warning stops nothing.
     pub warnings: Vec<String>,
     pub created_at: String,
-    /// Until when it may be applied.
+    /// The end of the time in which the plan can be applied.
     pub expires_at: String,
     /// What the plan does not contain, if it is for some paths only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -46,11 +46,12 @@ pub struct PlannedDecisionView {
     pub resolution: ResolutionName,
 }
 
-/// What is asked of a plan.
+/// The body of a request for a plan.
 #[derive(Default, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlanBody {
-    /// The paths that the plan is for. None: the whole connection. Both sides are looked at as a whole in either case.
+    /// The paths that the plan is for. If the list is empty, the plan is for the whole connection. In either case the
+    /// server looks at every path of both sides.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub paths: Vec<String>,
 }
@@ -66,7 +67,7 @@ pub struct RestrictedView {
     pub held_elsewhere: Vec<HaltView>,
 }
 
-/// How much of everything.
+/// The number of paths with each result, in a plan or in a run.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct CountsView {
     pub created_remote: u64,
@@ -77,7 +78,7 @@ pub struct CountsView {
     pub deleted_local: u64,
     pub adopted: u64,
     pub unchanged: u64,
-    /// Paths whose sides differ because a person accepted that.
+    /// Paths whose two sides differ, and a person accepted the difference.
     pub accepted: u64,
     pub conflicts: u64,
     pub skipped: u64,
@@ -92,15 +93,15 @@ pub struct StepView {
     /// `create_remote`, `update_remote`, `delete_remote`, `move_remote`, `create_local`, …
     #[schema(value_type = String)]
     pub action: ActionName,
-    /// Why, in a sentence.
+    /// The reason for the step, in one sentence.
     pub reason: String,
-    /// The path before, of a rename.
+    /// The old path, if the step is a rename.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
     pub fields: Vec<FieldChangeView>,
     pub expect: ExpectView,
-    /// Versions that the write makes Vault erase: they are kept as revisions of the record first,
-    /// unless a revision holds the same already.
+    /// Versions that Vault erases because of this write. VaultTerm first keeps each of them as a revision of the
+    /// record, unless a revision already holds the same content.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub versions_kept_first: Vec<u64>,
     /// Who wrote, or deleted, the secret that the step takes over, if the server tells.
@@ -117,7 +118,7 @@ pub struct FieldChangeView {
     pub change: Change,
 }
 
-/// The states that a step or a decision holds for.
+/// The states of both sides on which a step or a decision is based.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct ExpectView {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -144,12 +145,12 @@ pub struct SkipView {
     /// its name. `waits`: a person has to make room in Vault first. `unticked`: a person left it out of this run.
     #[schema(value_type = String)]
     pub kind: SkipKind,
-    /// Who accepted that it is left out.
+    /// The person who accepted that the path is left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accepted_by: Option<String>,
 }
 
-/// A path whose sides differ because a person accepted that.
+/// A path whose two sides differ, and a person accepted the difference.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct AcceptedView {
     pub path: String,
@@ -158,7 +159,7 @@ pub struct AcceptedView {
     pub at: String,
 }
 
-/// Why nothing is written until a person acknowledged it.
+/// A reason for which a run writes nothing until a person acknowledges it.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct HaltView {
     /// `mass_deletion`, `side_emptied`, `rewound`, `remote_replaced`, `scope_changed` or `license`; the
@@ -169,8 +170,8 @@ pub struct HaltView {
 }
 
 impl PlanView {
-    /// Shows a stored plan. `license` is the halt of a missing license as it is now, not as it was when the plan
-    /// was made.
+    /// Shows a stored plan. `license` is the halt for a missing license. The caller judges it now, because a license
+    /// may have been installed or have expired since the plan was made.
     #[must_use]
     pub fn of(stored: &StoredPlan, license: Option<&Halt>) -> Self {
         let plan = &stored.plan;
@@ -234,7 +235,7 @@ impl StepView {
         Self { remote_writer, ..Self::of(step, plan.kept_first.get(&step.path)) }
     }
 
-    /// Shows a step. `kept` are the versions that are kept as revisions before it.
+    /// Shows a step. `kept` are the versions that VaultTerm keeps as revisions before it carries the step out.
     #[must_use]
     pub fn of(step: &Step, kept: Option<&Vec<Version>>) -> Self {
         let from = match &step.action {

@@ -58,7 +58,7 @@ pub struct WebhookCreate {
     pub actions: Option<Vec<String>>,
     #[serde(default)]
     pub paused: bool,
-    /// The first entry of the audit log to send; whatever is written from now on unless given.
+    /// The first entry of the audit log to send. Without it, the server sends every entry that is written from now on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from_seq: Option<u64>,
 }
@@ -76,11 +76,11 @@ pub struct WebhookPatch {
     pub actions: Option<Option<Vec<String>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub paused: Option<bool>,
-    /// A new secret; the one before signs along for 24 hours.
+    /// A new secret. For 24 hours, the server signs each message with the old secret as well.
     #[schema(value_type = Option<String>)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret: Option<Zeroizing<String>>,
-    /// Draws a new secret and shows it once; the one before signs along for 24 hours.
+    /// Draws a new secret and shows it once. For 24 hours, the server signs each message with the old secret as well.
     #[serde(default)]
     pub rotate_secret: bool,
 }
@@ -92,7 +92,7 @@ pub struct Reship {
     pub from_seq: u64,
 }
 
-/// What became of a test message.
+/// The result of sending a test message.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct TriedView {
     pub ok: bool,

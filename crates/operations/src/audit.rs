@@ -51,7 +51,7 @@ pub struct State {
     pub key: Option<AuditKey>,
 }
 
-/// Tells how the log as a whole stands. [`verify`] checks it.
+/// Returns the state of the log as a whole, without a check. [`verify`] checks the log.
 ///
 /// # Errors
 /// [`Refusal`].

@@ -1,5 +1,5 @@
-//! One-time codes and recovery codes of people: they are drawn, read and judged here. What counts once is used up by the
-//! store, in the transaction of what it permits.
+//! One-time codes and recovery codes of people: they are drawn, read and judged here. Each code works
+//! only once: the store uses it up in the same transaction as the action that the code permits.
 
 use jiff::Timestamp;
 use totp_rs::{Builder, Totp};
@@ -15,7 +15,7 @@ use crate::{
 
 /// How many recovery codes a person gets.
 pub(crate) const RECOVERY_CODES: usize = 10;
-/// The signs of a recovery code: none of them is taken for another one.
+/// The signs of a recovery code. They leave out signs that people confuse, such as `i`, `l` and `o`.
 const SIGNS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 /// How many signs a recovery code has: 80 random bits.
 const RECOVERY_SIGNS: usize = 16;

@@ -34,7 +34,7 @@ use crate::{
 /// The scopes of which each may look at connections.
 const LOOK: [Scope; 4] = [Scope::ConnectionsWrite, Scope::RecordsRead, Scope::SyncPlan, Scope::SyncRun];
 
-/// A connection and how it stands at this moment.
+/// A connection and its state at this moment.
 #[derive(Clone, Debug)]
 pub struct Seen {
     /// The connection, with its last run and its conflicts.
@@ -126,7 +126,7 @@ async fn unwrap(services: &Services, id: ConnectionId) -> Result<(Connection, Co
     Ok((connection, secrets))
 }
 
-/// Finds a connection and how it stands.
+/// Finds a connection and its state.
 ///
 /// # Errors
 /// [`Refusal`].

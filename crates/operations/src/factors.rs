@@ -96,7 +96,7 @@ pub async fn new_recovery_codes(services: &Services, caller: &Caller) -> Result<
 /// Notes that the caller typed a recovery code back, which shows that they kept the list. The code stays unused.
 ///
 /// # Errors
-/// `Invalid` when it is none of theirs.
+/// `Invalid` when it is not one of the caller's recovery codes.
 pub async fn type_back(services: &Services, caller: &Caller, code: &str) -> Result<(), Refusal> {
     fresh::person(services, caller).await?;
     let known = match codes::read(code) {

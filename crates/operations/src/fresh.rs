@@ -1,8 +1,9 @@
-//! What needs a fresh proof that it is the person who asks: this is the one list of it, and the one rule.
+//! The only list of the actions for which a caller must prove again who they are, and the only rule for it.
 //!
-//! A session may be open on an unlocked screen, and a login token may be copied. What is hard to take back is therefore
-//! done only within ten minutes of a proof: the second factor, or the password of a person who has none. An API token has
-//! no person beside it who could prove anything: it may do what its scopes say, and never what only a person may.
+//! A session may be open on an unlocked screen, and a login token may be copied. So an action that is
+//! hard to take back is carried out only within ten minutes after a proof: a code of the second factor, or the password
+//! of a person without a second factor. A program that uses an API token cannot ask a person for a proof. The token may
+//! do without a proof what its scopes allow, but never what only a person may do.
 
 use vaultterm_store::TokenKind;
 
@@ -16,7 +17,7 @@ use crate::{
 /// How long a proof is fresh, in microseconds.
 const FRESH_US: i64 = 10 * 60 * 1_000_000;
 
-/// What needs a fresh proof.
+/// An action that needs a fresh proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Act {
     ExportAudit,
@@ -61,7 +62,7 @@ impl Act {
 /// `StepUp`.
 pub(crate) async fn fresh(services: &Services, caller: &Caller, act: Act) -> Result<(), Refusal> {
     let age_us = services.now_us() - caller.credential.proved_us;
-    // A moment in the future is one of a clock that was set back, and no proof.
+    // A proof from the future means that the clock was set back. It does not count as a proof.
     if caller.credential.kind == TokenKind::Api || (0..FRESH_US).contains(&age_us) {
         return Ok(());
     }

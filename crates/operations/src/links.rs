@@ -1,4 +1,4 @@
-//! Invitations, and new beginnings for people who lost their second factor: a link that counts once.
+//! Links that work once: invitations, and resets for people who lost their second factor.
 
 use uuid::Uuid;
 use vaultterm_sealing::SecretText;
@@ -15,9 +15,9 @@ use crate::{
     services::Services,
 };
 
-/// How long an invitation holds, in microseconds.
+/// How long an invitation works, in microseconds.
 const INVITATION_LASTS_US: i64 = 7 * 24 * 3_600 * 1_000_000;
-/// How long a link that resets the second factor holds, in microseconds.
+/// How long a link that resets the second factor works, in microseconds.
 pub const RESET_LASTS_US: i64 = 24 * 3_600 * 1_000_000;
 
 /// A link that was made.
@@ -46,7 +46,8 @@ pub async fn invite(
     make(services, caller, user, LinkPurpose::Invitation).await
 }
 
-/// Makes another invitation for a person who has not chosen a password yet. The one before no longer counts.
+/// Makes another invitation for a person who has not chosen a password yet. The earlier
+/// link no longer works.
 ///
 /// # Errors
 /// [`Refusal`]; `Refused` for a person who can log in already.
@@ -60,8 +61,8 @@ pub async fn invite_again(services: &Services, caller: &Caller, id: Uuid) -> Res
     make(services, caller, user, LinkPurpose::Invitation).await
 }
 
-/// Makes a link with which a person who lost the second factor begins again: it sets a new password, deletes the second
-/// factors and ends all sessions. Only an owner of the installation makes one.
+/// Makes a reset link for a person who lost the second factor. With the link, the person sets a new password; that
+/// deletes the second factors and ends all sessions. Only an owner of the installation can make one.
 ///
 /// # Errors
 /// [`Refusal`].

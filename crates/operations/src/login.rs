@@ -163,8 +163,8 @@ fn method_of(spend: &Spend) -> SignInMethod {
     }
 }
 
-/// Passes on what the store did with a code that counts once. A recovery code that nobody has, and a code that another
-/// login used first, count like a wrong password.
+/// Passes on the answer of the store to a code that works only once. If the recovery code does not exist, or another
+/// login used the code first, the attempt counts like a wrong password.
 pub(crate) async fn spent<T>(
     services: &Services,
     origin: &Origin,
@@ -189,8 +189,9 @@ pub struct Proof {
     pub code: Option<Zeroizing<String>>,
 }
 
-/// Proves anew that it is the person who asks, for what needs a fresh proof: the second factor, or the password of a
-/// person who has none. Returns what the session or the login shows from now on; what it showed before no longer counts.
+/// Checks a fresh proof that the caller is the person, before an action that needs one. The proof is a code of the
+/// second factor, or the password if the person has no second factor. Returns the new secret of the session or the
+/// login; the old secret no longer works.
 ///
 /// # Errors
 /// `LoginRefused`; `RateLimited`; `Forbidden` for an API token.
@@ -250,7 +251,7 @@ pub async fn set_up(services: &Services, origin: &Origin, owner: FirstOwner) -> 
 }
 
 /// Checks the password of a person who is logged in. It is throttled, counted and audited as a login is, so
-/// that a stolen session is no way to guess the password.
+/// that a thief of a session cannot guess the password with it.
 pub(crate) async fn check_own_password(
     services: &Services,
     caller: &Caller,
@@ -268,7 +269,8 @@ pub(crate) async fn check_own_password(
     Err(Refusal::new(RefusalKind::Forbidden, "the current password is wrong"))
 }
 
-/// Refuses an attempt at an address that is locked for a while. An address that nobody has is locked alike.
+/// Refuses an attempt at an e-mail address that is locked for a while. An address without an account is locked in the
+/// same way, so that the refusal does not show whether an account exists.
 async fn refuse_locked(services: &Services, email: &str) -> Result<(), Refusal> {
     let (lock, now_us) = (services.store.login_lock(email).await?, services.now_us());
     if lock.locked_until_us <= now_us {

@@ -58,7 +58,7 @@ pub async fn list(services: &Services, caller: &Caller) -> Result<MySessions, Re
 /// Ends one of the caller's sessions or logins, or forgets one of their browsers.
 ///
 /// # Errors
-/// `NotFound` when it is none of theirs; `Forbidden` for an API token.
+/// `NotFound` when the caller has no session, login or browser with this id; `Forbidden` for an API token.
 pub async fn end(services: &Services, caller: &Caller, id: Uuid) -> Result<(), Refusal> {
     let mine = list(services, caller).await?;
     let context = caller.context(services);
@@ -71,7 +71,7 @@ pub async fn end(services: &Services, caller: &Caller, id: Uuid) -> Result<(), R
     Err(Refusal::new(RefusalKind::NotFound, "you have no such session and no such browser"))
 }
 
-/// Ends all of the caller's sessions and logins but the one that asks. Returns how many there were.
+/// Ends all of the caller's sessions and logins except the one that sends this request. Returns how many it ended.
 ///
 /// # Errors
 /// `Forbidden` for an API token.

@@ -73,7 +73,7 @@ pub async fn show(services: &Services, caller: &Caller, id: Uuid) -> Result<User
     found(services, id).await
 }
 
-/// What to change of a person; `None` stays.
+/// What to change of a person. A part that is `None` stays as it is.
 #[derive(Default)]
 pub struct Change {
     /// The name.
@@ -123,7 +123,7 @@ pub async fn update(
     Ok(services.store.update_user(&caller.context(services), id, revision, update).await?)
 }
 
-/// Deletes a person with all logins, tokens and memberships. Never the last owner.
+/// Deletes a person with all logins, tokens and memberships. The last owner cannot be deleted.
 ///
 /// # Errors
 /// [`Refusal`].
@@ -132,8 +132,8 @@ pub async fn delete(services: &Services, caller: &Caller, id: Uuid, read_at: Rea
     let user = found(services, id).await?;
     access::instance(services, caller, user.role.max(InstanceRole::Admin)).await?;
     fresh(services, caller, Act::ManagePeople).await?;
-    // The role was judged at this revision. If the caller names none, the deletion still holds for this one only,
-    // so that a person who becomes an owner meanwhile is not deleted by an admin.
+    // The role was judged at this revision. If the caller names no revision, the deletion still applies to this
+    // revision only, so that an admin cannot delete a person who becomes an owner in the meantime.
     let expect = read_at.if_told()?.unwrap_or(user.revision);
     still_at(&user, expect)?;
     Ok(services.store.delete_user(&caller.context(services), id, expect).await?)

@@ -1,4 +1,4 @@
-//! People as an admin of the installation looks at them: how the account stands, its roles and where they come from, and
+//! People as an admin of the installation sees them: the state of an account, its roles and where they come from, and
 //! what the person loses when the account is disabled.
 
 use uuid::Uuid;

@@ -27,7 +27,7 @@ use crate::{
 pub struct Search {
     /// Only paths that begin with this.
     pub prefix: Option<String>,
-    /// Only paths that hold this, whatever its case.
+    /// Only paths that contain this text. Upper and lower case count as the same.
     pub query: Option<String>,
     /// Only this type, by name.
     pub record_type: Option<String>,
@@ -99,7 +99,7 @@ pub async fn show(services: &Services, caller: &Caller, id: Uuid) -> Result<Reco
     found(services, id).await
 }
 
-/// What to change of a record; `None` stays.
+/// What to change of a record. A part that is `None` stays as it is.
 #[derive(Default)]
 pub struct Change<'a> {
     /// A new path: the record is renamed.

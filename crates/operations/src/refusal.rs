@@ -20,7 +20,7 @@ pub enum RefusalKind {
     LoginRefused,
     /// The password is right, and a code of the second factor is missing.
     SecondFactorNeeded,
-    /// A fresh proof is needed that it is the person who asks.
+    /// The caller must first prove again who they are.
     StepUp,
     /// The caller may not do it.
     Forbidden,
@@ -38,7 +38,7 @@ pub enum RefusalKind {
     Paused,
     /// The plan can no longer be applied.
     PlanNotApplicable,
-    /// What a decision was taken on changed meanwhile.
+    /// The state on which the caller's decision is based has changed since then.
     Stale,
     /// The object changed since the caller read it.
     Changed,
@@ -46,7 +46,7 @@ pub enum RefusalKind {
     RevisionNeeded,
     /// The revision that the caller named cannot be read.
     RevisionUnreadable,
-    /// What was asked for is wrong in itself.
+    /// The request itself is wrong, so it would be refused in any state.
     Invalid,
     /// The license is not accepted.
     LicenseRefused,

@@ -1,4 +1,5 @@
-//! Who keeps the root key between starts: how it is opened, replaced, and sealed again under Transit.
+//! The keeper of the root key between starts of the server: a key file, or Transit. The keeper opens the root key,
+//! replaces it, and seals it again under Transit.
 //!
 //! To replace a key file, the server first writes the new key to a second file, `<file>.next`. Then it wraps the
 //! database's keys under the new key in one transaction, and renames the second file to the first. If the server
@@ -19,7 +20,7 @@ use vaultterm_sync::{Advice, FaultClass, RemoteFault};
 
 use crate::transit_source::TransitSource;
 
-/// Who keeps the root key.
+/// The keeper of the root key between starts of the server.
 #[derive(Debug)]
 pub enum RootKeeper {
     /// A file of this machine.
@@ -71,9 +72,9 @@ pub enum UnlockError {
         needed: RootKeyId,
         /// The key at hand, if there is any.
         held: Option<RootKeyId>,
-        /// Who should hold it.
+        /// The keeper that should hold the needed key, for people.
         holder: String,
-        /// The file with the previous key, if it holds the needed one.
+        /// The file `<file>.previous`, if it holds the needed key.
         beside: Option<PathBuf>,
     },
     /// The server cannot replace a root key that its environment holds.
@@ -108,19 +109,20 @@ impl UnlockError {
             Self::File { .. } => "the server must be able to write to the folder of the master key",
             Self::Elsewhere(_) => "put the file back that the server was started with, then rotate again",
             Self::NotOurs => "keep the root key in a file (MASTER_KEY_FILE) or under Transit",
-            // The operator seals it with a command: the command line says which.
+            // The operator must seal the key with a command. The command line adds the name of the command.
             Self::NeverSealed(_) | Self::Key(_) | Self::Store(_) => return None,
         };
         Some(hint.into())
     }
 
-    /// Says whether Vault refused the login: trying again soon may get the role locked, or keep it so.
+    /// Says whether Vault refused the login. If it did, the server must not try again soon, because Vault may then lock
+    /// the role, or keep it locked.
     #[must_use]
     pub fn is_refused_login(&self) -> bool {
         matches!(self, Self::Vault(RemoteFault { class: FaultClass::LoginRefused, .. }))
     }
 
-    /// Says whether waiting may help: Vault is away, and may come back.
+    /// Says whether a later try may succeed, because the reason is a fault of Vault that may pass.
     #[must_use]
     pub fn may_heal(&self) -> bool {
         matches!(self, Self::Vault(_))
@@ -159,7 +161,7 @@ impl RootKeeper {
     /// Opens the database with the root key.
     ///
     /// # Errors
-    /// [`UnlockError`]; where it [may heal](UnlockError::may_heal), trying again does no harm.
+    /// [`UnlockError`]. If it [may heal](UnlockError::may_heal), the caller may try again later.
     pub async fn unlock(&self, database: &Database) -> Result<(Store, RootKey), UnlockError> {
         match self {
             Self::File(path) => unlock_with_file(path, database).await,
@@ -176,11 +178,11 @@ impl RootKeeper {
         }
     }
 
-    /// Finds the root key with an id, and changes nothing: beside a running server, or where there
-    /// is no database yet. `sealed` holds the root keys that Transit sealed.
+    /// Finds the root key with an id, and changes nothing. So a command may call it while a server runs, or before
+    /// there is a database. `sealed` holds the root keys that Transit sealed.
     ///
     /// # Errors
-    /// [`UnlockError::OtherKey`] when another one is at hand.
+    /// [`UnlockError::OtherKey`] when the keeper holds another root key.
     pub async fn find(
         &self,
         instance: InstanceId,
@@ -208,11 +210,11 @@ impl RootKeeper {
                 let in_use = store.keyring_status().await?.root_id;
                 settle(path, in_use.ok_or(StoreError::Malformed("root key id"))?)?;
                 new.write_new(&beside(path, ".next"))?;
-                // From the commit on, nothing but this file opens the database: its name must last.
+                // After the commit below, only this file opens the database. So its name must be on the disk before.
                 sync_folder(path).map_err(|source| UnlockError::File { path: path.clone(), source })?;
                 store.rotate_root_key(context, old, &new, None).await?;
                 if let Err(error) = promote(path) {
-                    // The new key is in use and in its file; only the file's name is not right yet.
+                    // The new key is in use, and `<file>.next` holds it. Only the renaming of that file failed.
                     tracing::error!(%error, "the new master key stays in {}.next until the next start", path.display());
                 }
             }
@@ -273,7 +275,7 @@ fn ciphertext(sealed: &SealedRoot) -> Result<TransitCiphertext, UnlockError> {
     Ok(TransitCiphertext { text: sealed.ciphertext.clone(), binding })
 }
 
-/// Opens the root key with the key file, or with the one that a rotation left beside it.
+/// Opens the database with the key file, or with the file `<file>.next` that an unfinished rotation left beside it.
 async fn unlock_with_file(path: &Path, database: &Database) -> Result<(Store, RootKey), UnlockError> {
     let next = beside(path, ".next");
     let first = if path.exists() { Some(RootKey::read(path)?) } else { None };
@@ -298,7 +300,7 @@ async fn unlock_with_file(path: &Path, database: &Database) -> Result<(Store, Ro
     }
 }
 
-/// Finds a root key in the key file, or in the one that a rotation is about to put in its place.
+/// Finds a root key in the key file, or in the file `<file>.next` with which a rotation is about to replace it.
 fn find_in_files(path: &Path, id: RootKeyId) -> Result<RootKey, UnlockError> {
     let read = |file: &Path| Ok::<_, RootKeyError>(if file.exists() { Some(RootKey::read(file)?) } else { None });
     let first = read(path)?;
@@ -312,7 +314,7 @@ fn find_in_files(path: &Path, id: RootKeyId) -> Result<RootKey, UnlockError> {
     Err(UnlockError::OtherKey { needed: id, held, holder: path.display().to_string(), beside })
 }
 
-/// Opens what Transit sealed: from the configuration, else what was kept.
+/// Opens a root key that Transit sealed: first the ciphertext from the configuration, then those in the database.
 async fn open_sealed(
     transit: &Transit,
     configured: Option<&str>,
@@ -337,7 +339,7 @@ async fn open_sealed(
     for sealed in kept.iter().filter(|sealed| in_use.is_none_or(|id| sealed.root_id == id)) {
         match open_one(transit, instance, sealed.root_id, &ciphertext(sealed)?).await {
             Ok(key) => return Ok(key),
-            // An older one may still open, where the newest does not.
+            // If this ciphertext does not open, an older one still may.
             Err(error @ UnlockError::Vault(RemoteFault { class: FaultClass::Misconfigured, .. })) => {
                 refused.get_or_insert(error);
             }
@@ -358,8 +360,9 @@ async fn open_one(
     Ok(RootKey::from_sealed_form(&opened, instance)?)
 }
 
-/// Makes sure that the key file holds the root key in use; the database knows its id. After this,
-/// `<file>.next` is left over from an unfinished rotation and may be deleted.
+/// Makes sure that the key file holds the root key in use, whose id the database knows. An unfinished rotation may have
+/// left `<file>.next`. It is deleted if the key file holds the key in use. If `<file>.next` holds that key instead, it
+/// takes the place of the key file.
 fn settle(path: &Path, in_use: RootKeyId) -> Result<(), UnlockError> {
     let next = beside(path, ".next");
     let holds = |file: &Path| Ok::<_, RootKeyError>(file.exists() && RootKey::read(file)?.id() == in_use);
@@ -372,8 +375,8 @@ fn settle(path: &Path, in_use: RootKeyId) -> Result<(), UnlockError> {
     if holds(&next)? { promote(path) } else { Err(UnlockError::Elsewhere(path.to_owned())) }
 }
 
-/// Puts the new key file in the old one's place, and keeps the old one: older backups of the
-/// database open with it.
+/// Puts the new key file in the place of the old one. Keeps the old one as `<file>.previous`, because older backups of
+/// the database open only with that key.
 fn promote(path: &Path) -> Result<(), UnlockError> {
     let failed = |source| UnlockError::File { path: path.to_owned(), source };
     if path.exists() {
@@ -383,7 +386,7 @@ fn promote(path: &Path) -> Result<(), UnlockError> {
     sync_folder(path).map_err(failed)
 }
 
-/// The root key in use, and who keeps it. One rotation at a time.
+/// The root key in use, and its keeper. A lock allows only one rotation at a time.
 pub struct RootKeys {
     /// The keeper.
     pub keeper: RootKeeper,
@@ -397,10 +400,10 @@ impl RootKeys {
         Self { keeper, root: Mutex::new(root) }
     }
 
-    /// Replaces the root key by a new one, kept where the old one was.
+    /// Replaces the root key by a new one, and keeps the new one in the same place.
     ///
     /// # Errors
-    /// [`UnlockError`]: the old one is still in use.
+    /// [`UnlockError`]. The old root key then stays in use.
     pub async fn replace(&self, store: &Store, context: &Context) -> Result<(), UnlockError> {
         let mut root = self.root.lock().await;
         *root = self.keeper.replace(store, context, &root).await?;
@@ -410,13 +413,14 @@ impl RootKeys {
     /// Seals the root key again, under the newest version of the Transit key.
     ///
     /// # Errors
-    /// [`UnlockError`]: the seal before holds.
+    /// [`UnlockError`]. The earlier seal then stays valid.
     pub async fn reseal(&self, store: &Store, context: &Context) -> Result<(), UnlockError> {
         let root = self.root.lock().await;
         self.keeper.reseal(store, context, &root).await
     }
 
-    /// Rotates the key that values are sealed under. What is sealed under the old one still has to be moved.
+    /// Makes a new key for sealing values. Values that are sealed under the old key still have to be moved to the new
+    /// key, which a job does later.
     ///
     /// # Errors
     /// [`UnlockError`].

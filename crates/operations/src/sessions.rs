@@ -122,7 +122,7 @@ fn of(services: &Services, origin: &Origin, user: &User) -> Context {
     Context { actor, ..anonymous(services, origin) }
 }
 
-/// Finds the person whose session a text is; nobody when the session has ended.
+/// Finds a session by the secret that the browser shows, and its person. Returns `None` when the session has ended.
 ///
 /// # Errors
 /// When the database fails.
@@ -143,7 +143,7 @@ pub async fn resume(services: &Services, text: &str, origin: Origin) -> Result<O
     Ok(Some(Visit { caller: Caller { user, credential, origin }, session }))
 }
 
-/// Finds whose session a text is or was.
+/// Finds the person of a session by the secret that the browser shows, even if the session has ended.
 ///
 /// # Errors
 /// When the database fails.

@@ -1,4 +1,4 @@
-//! How a connection stands: what a person must know first.
+//! The standing of a connection: the one fact about its state that a person must know first.
 
 use jiff::Timestamp;
 use vaultterm_contract::Standing;
@@ -6,10 +6,10 @@ use vaultterm_reconcile::{HaltKind, UnixNanos};
 use vaultterm_store::ConnectionSummary;
 use vaultterm_sync::{EngineProblem, FaultClass, ProblemClass, Run, RunProblem, RunState, Unlicensed, schedule};
 
-/// A standing, and why, where the standing alone does not say it.
+/// A standing, and the reason for it if the standing alone does not explain it.
 type Judged = (Standing, Option<String>);
 
-/// Judges how a connection stands.
+/// Judges the standing of a connection.
 pub(crate) fn of(summary: &ConnectionSummary, unlicensed: Option<&Unlicensed>) -> Judged {
     let because = |why: &str| Some(why.to_owned());
     if summary.running {
@@ -35,7 +35,7 @@ pub(crate) fn of(summary: &ConnectionSummary, unlicensed: Option<&Unlicensed>) -
         }
         RunState::Halted => (Standing::Halted, run.halts.first().map(|halt| halt.detail.clone())),
         RunState::Failed => rested(summary, failed(run)),
-        // What stopped it half-way stops the next run too, until somebody mends it.
+        // The problem that stopped this run half-way stops the next run too, until somebody fixes it.
         RunState::Partial if stopped_by(run).is_some() => rested(summary, failed(run)),
         _ if summary.open_conflicts > 0 => {
             let wait = if summary.open_conflicts == 1 { "waits" } else { "wait" };
@@ -68,7 +68,7 @@ fn stopped_by(run: &Run) -> Option<&RunProblem> {
     run.problems.iter().find(stops)
 }
 
-/// Judges a connection by a run that was stopped.
+/// Judges a connection by its last run, which failed or was stopped half-way.
 fn failed(run: &Run) -> Judged {
     let Some(problem) = stopped_by(run).or(run.problems.first()) else { return (Standing::Failed, None) };
     let standing = match problem.class {
@@ -82,7 +82,7 @@ fn failed(run: &Run) -> Judged {
     (standing, Some(problem.detail.clone()))
 }
 
-/// Returns the moment before which the schedule does not log in again, after Vault refused logins.
+/// Returns the earliest moment at which the schedule logs in again, if Vault refused the last logins.
 pub(crate) fn next_login(summary: &ConnectionSummary) -> Option<UnixNanos> {
     let finished = summary.last_run.as_ref().and_then(|run| run.finished)?;
     let rest = i64::try_from(schedule::login_rest(summary.logins_refused).as_nanos()).unwrap_or(i64::MAX);

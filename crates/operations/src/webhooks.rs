@@ -87,7 +87,7 @@ pub async fn show(services: &Services, caller: &Caller, id: Uuid) -> Result<Webh
     found(services, id).await
 }
 
-/// What to change of a webhook; `None` stays.
+/// What to change of a webhook. A part that is `None` stays as it is.
 #[derive(Default)]
 pub struct Change {
     /// The name.
@@ -98,9 +98,9 @@ pub struct Change {
     pub actions: Option<Option<Vec<String>>>,
     /// Whether nothing is sent for now.
     pub paused: Option<bool>,
-    /// A new secret; the one before signs along for 24 hours.
+    /// A new secret. For 24 hours, the server signs each message with the old secret as well.
     pub secret: Option<Zeroizing<String>>,
-    /// Draws a new secret; the one before signs along for 24 hours.
+    /// Draws a new secret. For 24 hours, the server signs each message with the old secret as well.
     pub rotate_secret: bool,
 }
 

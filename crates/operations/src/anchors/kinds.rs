@@ -69,7 +69,7 @@ pub(crate) struct Anchor {
 #[derive(Debug, Default)]
 pub struct Anchors(pub(super) Vec<Arc<Anchor>>);
 
-/// What a visit to an anchor came to.
+/// The result of a visit to an anchor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Visit {
     /// Everything is there.

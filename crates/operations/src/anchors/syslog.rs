@@ -16,7 +16,7 @@ use vaultterm_store::{AuditEvent, AuditFilter, Page, Store, StoreError, StoredCh
 const PRIORITY: u8 = 13 * 8 + 5;
 /// Entries that are sent before it is noted how far it came.
 const ENTRIES_AT_ONCE: u32 = 100;
-/// What fits into a datagram, whatever it goes through.
+/// The number of bytes that fit into a datagram on every kind of connection.
 const TEXT_BYTES_MAX: usize = 60_000;
 
 /// Where messages are sent to.
@@ -99,7 +99,8 @@ pub(super) async fn entries(store: &Store, after: u64) -> Result<(Vec<Message>, 
     Ok((events.iter().map(message).collect(), last))
 }
 
-/// The document of an entry; where it is too long for a datagram, what finds it.
+/// Returns the JSON of an entry. If it is too long for a datagram, returns the place and the hash of the entry instead,
+/// with which a reader finds the entry in the log.
 fn text(event: &EventView) -> String {
     let whole = serde_json::to_string(event).unwrap_or_default();
     if !whole.is_empty() && whole.len() <= TEXT_BYTES_MAX {

@@ -8,7 +8,7 @@ use crate::{access, caller::Caller, refusal::Refusal, services::Services};
 /// The scopes of which each may look at accepted differences.
 const LOOK: [Scope; 4] = [Scope::ConnectionsWrite, Scope::RecordsRead, Scope::SyncPlan, Scope::SyncRun];
 
-/// Lists the paths of a connection whose record and secret differ because a person accepted that.
+/// Lists the paths of a connection at which record and secret differ, and a person accepted the difference.
 ///
 /// # Errors
 /// [`Refusal`].

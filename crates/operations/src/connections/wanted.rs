@@ -1,9 +1,10 @@
-//! What a caller wants of a connection: as they say it, not checked yet.
+//! The settings of a connection as a caller sent them, not checked yet.
 
 use vaultterm_reconcile::{DeletionPolicy, DriftPolicy, ExpiryPolicy, InitialPolicy, MergePolicy};
 use zeroize::Zeroizing;
 
-/// What a connection should be. `None` is the default of a new connection, and stays of an older one.
+/// The settings that a caller wants for a connection. A setting that is `None` gets the default in a new connection,
+/// and stays as it is in an existing one.
 #[derive(Default)]
 pub struct Wanted {
     /// Its name.
@@ -26,7 +27,7 @@ pub struct Wanted {
     pub options: Option<WantedOptions>,
 }
 
-/// How TLS to Vault should be done. `None` stays, `Some(None)` removes.
+/// The settings of TLS to Vault that a caller wants. `None` keeps a setting, `Some(None)` removes it.
 #[derive(Default)]
 pub struct WantedTls {
     /// CA certificates (PEM).

@@ -108,7 +108,7 @@ pub struct Tried {
     pub ok: bool,
     /// The HTTP status that the receiver answered with, if it answered.
     pub status: Option<u16>,
-    /// What came of it, in words.
+    /// The result, in a sentence for people.
     pub detail: String,
     /// How long it took.
     pub took_ms: u64,

@@ -1,4 +1,4 @@
-//! The evaluation of this installation: begun once, by the installation itself.
+//! The evaluation license, which this installation issues to itself, once.
 
 use uuid::Uuid;
 use vaultterm_license::{EvaluationKey, License, LicenseError, Tier, verify};
@@ -25,8 +25,8 @@ impl Licensing {
             return Err(Refused::NothingToEvaluate);
         }
         let (license, text) = key.begin(self.now())?;
-        // The database first: a kill between the two leaves an evaluation that goes on, and the next refresh
-        // remembers it in the file.
+        // The database comes before the file. If the process dies in between, the evaluation goes on, and the next
+        // refresh writes it to the file.
         store.keep_license(context, &evaluation(&license, text)).await?;
         let rows = store.licenses().await?;
         if let Err(error) = self.remember(&rows, Some(&license)).await {

@@ -85,7 +85,7 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
 pub(super) struct State {
     /// The highest counter of a license whose first day has come.
     pub(super) highest_counter: u64,
-    /// The licenses that were accepted here: they may be installed again whatever their counter.
+    /// The licenses that were accepted here. They may be installed again, even if their counter is too low by now.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub(super) accepted: BTreeSet<Uuid>,
 }

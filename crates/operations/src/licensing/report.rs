@@ -42,12 +42,12 @@ pub struct Report {
     pub may_evaluate: bool,
 }
 
-/// One license and how it stands.
+/// One license and its state.
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// The license.
     pub license: License,
-    /// How it stands.
+    /// Whether it is valid, and if not, why.
     pub validity: Validity,
     /// Whether it came as a file, not over the API.
     pub by_file: bool,
@@ -78,7 +78,7 @@ impl Report {
         Self { entries, best, refused: shelf.refused.clone(), now, missing, may_evaluate: shelf.may_evaluate }
     }
 
-    /// The license that counts; where none holds, the one there is most to tell of.
+    /// The license that the server uses. If none is valid, the one that tells a person most about the reason.
     pub fn best(&self) -> Option<&Entry> {
         self.best.and_then(|place| self.entries.get(place))
     }
@@ -92,7 +92,7 @@ impl Report {
         }
     }
 
-    /// A sentence for people, where the word alone does not say it.
+    /// A sentence for people, if the word alone does not explain enough.
     pub fn sentence(&self) -> Option<String> {
         let said = match self.best().map(|entry| entry.validity) {
             Some(Validity::Grace { until }) => {

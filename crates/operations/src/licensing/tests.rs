@@ -207,7 +207,7 @@ async fn a_license_for_less_or_of_the_past_takes_nothing_from_a_valid_one_and_sa
         assert_eq!((report.word().as_str(), report.best().unwrap().license.id), ("valid", good.id));
         assert!(licensing.missing().is_none());
     }
-    // It can be put back at any time, whatever was installed since.
+    // It can be put back at any time, even if other licenses were installed since.
     place.install(&licensing, &good).await.unwrap();
     assert_eq!(place.started().await.report().best().unwrap().license.id, good.id);
 }

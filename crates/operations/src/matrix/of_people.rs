@@ -31,7 +31,7 @@ pub(super) fn rows() -> Vec<Row> {
         row!("profiles::all", Token, [Admin], |s, c, i| profiles::all(s, c, part()).await),
         row!("profiles::show", Admin, [Admin], |s, c, i| profiles::show(s, c, i.user).await),
         row!("links::invite", Admin, [Admin], |s, c, i| links::invite(s, c, text("no address"), None, None).await),
-        // Another link takes the place of the one before.
+        // A new link replaces the earlier one.
         row!("links::invite_again", Admin, [Admin], |s, c, i| links::invite_again(s, c, i.user).await),
         row!("links::reset", Owner, [Admin], |s, c, i| links::reset(s, c, i.user).await),
         row!("links::list", Admin, [Admin], |s, c, i| links::list(s, c, i.user).await),

@@ -1,11 +1,11 @@
-//! What needs a fresh proof that it is the person, and what only a person may do: for every operation.
+//! Tests of every operation: whether the caller must prove again who they are, and whether only a person may do it.
 
 use vaultterm_store::Scope;
 
 use super::{populated::populated, rows};
 use crate::{Caller, RefusalKind};
 
-/// The operations that need a fresh proof. Every other one needs none.
+/// The operations that need a fresh proof. All others need no proof.
 const FRESH: &[&str] = &[
     "audit::export::export",
     "audit::prune",
@@ -30,7 +30,7 @@ const FRESH: &[&str] = &[
     "passkeys::remove",
     "people::create",
     "people::delete",
-    // A change of one's own name or password needs none; the password asks for the one before.
+    // People need no proof to change their own name or password. A new password needs the old one anyway.
     "people::update",
     // Only when a halt is acknowledged.
     "runs::start::start",
@@ -39,7 +39,7 @@ const FRESH: &[&str] = &[
     "webhooks::update",
 ];
 
-/// The operations that an API token may not do, whatever its scopes.
+/// The operations that no API token may do, not even one with all scopes.
 const PERSON: &[&str] = &[
     "factors::begin_otp",
     "factors::confirm_otp",

@@ -10,7 +10,7 @@ use crate::{access, caller::Caller, part::Part, refusal::Refusal, services::Serv
 /// Which records to find.
 #[derive(Clone, Debug, Default)]
 pub struct Everywhere {
-    /// Words that the path holds, whatever their case.
+    /// Words that must be in the path. Upper and lower case count as the same.
     pub query: Option<String>,
     /// In this collection only.
     pub collection: Option<Uuid>,

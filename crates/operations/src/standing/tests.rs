@@ -1,4 +1,4 @@
-//! Tests of how a connection stands.
+//! Tests of the standing of a connection.
 
 use uuid::Uuid;
 use vaultterm_ledger::Actor;
