@@ -1,4 +1,4 @@
-//! What a request has begun runs to its end on the server, whatever the client does.
+//! The work that a request has begun runs to its end on the server, even if the client hangs up.
 //!
 //! A client that hangs up makes the HTTP server drop the handler's future. In the middle of talking to Vault
 //! that would lose a `SecretID` that was just unwrapped, leave a token unrevoked, or a lease taken. So every
@@ -26,7 +26,7 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(14 * 60);
 
 /// The layer around every route. A shutdown waits for the tasks of the tracker.
 pub(crate) async fn to_its_end(State(tasks): State<TaskTracker>, request: Request, next: Next) -> Response {
-    // What only reads may be dropped at any moment.
+    // A request that only reads may be dropped at any moment.
     if request.method().is_safe() {
         return next.run(request).await;
     }

@@ -47,7 +47,7 @@ pub(crate) async fn pass(mut request: Request, next: Next) -> Response {
 
     let page = !request.uri().path().starts_with(API) && web::asks_page(request.headers());
 
-    // Whatever is logged on the way carries the id that the answer tells.
+    // Every log line of this request carries the id that the answer names.
     let on_the_way = tracing::error_span!("request", id = request_id);
     let response = next.run(request).instrument(on_the_way).await;
     let mut response = in_one_form(response, &request_id, page);

@@ -25,7 +25,7 @@ use crate::{
 #[derive(Clone, Copy)]
 struct ShowsValues;
 
-/// An answer that shows values, as JSON. It is never kept, whatever its route.
+/// An answer that shows values, as JSON. The server never keeps it, on any route.
 pub(crate) struct Shown<T>(pub(crate) T);
 
 impl<T: Serialize> IntoResponse for Shown<T> {

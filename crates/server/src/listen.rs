@@ -63,7 +63,7 @@ impl TlsReload {
     /// Takes another certificate, for connections that are made from now on.
     ///
     /// # Errors
-    /// [`ListenError`]: the one before stays.
+    /// [`ListenError`]. The old certificate then stays in use.
     pub fn reload(&self, pem: &TlsPem) -> Result<(), ListenError> {
         self.0.reload_from_config(Arc::new(config(pem)?));
         Ok(())

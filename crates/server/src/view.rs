@@ -78,7 +78,7 @@ pub(crate) fn user(user: &User) -> UserView {
     }
 }
 
-/// Says how an account stands.
+/// Returns the state of an account.
 pub(crate) const fn state(user: &User) -> PersonState {
     match (user.disabled, user.has_password) {
         (true, _) => PersonState::Disabled,
@@ -157,7 +157,8 @@ pub(crate) const fn link_state(link: &PersonLink, now_us: i64) -> LinkState {
     }
 }
 
-/// Returns the page of a link. The secret stands behind `#`, where no server and no log sees it.
+/// Returns the page of a link. The secret is the part after `#`. Browsers never send that part, so no server and no log
+/// sees it.
 pub(crate) fn link_path(made: &MadeLink) -> String {
     let page = match made.link.purpose {
         LinkPurpose::Invitation => "/invite",

@@ -23,8 +23,8 @@ pub(crate) async fn login(
     Ok(Json(LoginView { token: token.expose().to_owned().into(), expires_at: moment::of_us(expires_us) }))
 }
 
-/// Proves again that it is the person who asks: with a code of the second factor, or with the password of a person who has
-/// none. The login gets a new token; the one that asks no longer counts.
+/// Checks again that the caller is the person, by a code of the second factor, or by the password if there is no second
+/// factor. The login gets a new token, and the token of this request no longer works.
 #[utoipa::path(post, path = "/auth/step-up", tag = "auth", request_body = StepUp,
     responses((status = 200, body = LoginView), (status = 401, body = Problem), (status = 429, body = Problem)))]
 pub(crate) async fn step_up(

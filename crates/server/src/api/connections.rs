@@ -59,7 +59,7 @@ pub(crate) async fn create(
     Ok((StatusCode::CREATED, answer(&connections::create(&services, &caller, collection, wanted, &credential).await?)))
 }
 
-/// Shows a connection and how it stands.
+/// Shows a connection and its state.
 #[utoipa::path(get, path = "/connections/{id}", tag = "connections", params(("id" = Uuid, Path)),
     responses((status = 200, body = ConnectionView), (status = 404, body = Problem)))]
 pub(crate) async fn show(State(services): State<Services>, caller: Caller, Id(id): Id) -> Answer {

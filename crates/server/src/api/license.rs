@@ -1,4 +1,4 @@
-//! The license: how it stands, and installing one. No restart is needed.
+//! The state of the license, and the installation of another one. The server needs no restart.
 
 use axum::{Json, extract::State};
 use vaultterm_contract::{KeptLicenseView, LicenseBody, LicenseSource, LicenseView, Nothing, SyncAllowed};

@@ -1,4 +1,4 @@
-//! Invitations, and new beginnings for people who lost their second factor.
+//! Invitations, and resets for people who lost their second factor.
 
 use axum::{Json, extract::State, http::StatusCode};
 use vaultterm_contract::{
@@ -25,7 +25,7 @@ pub(crate) async fn invite(
     Ok((StatusCode::CREATED, Json(view::made_link(&made, services.now_us()))))
 }
 
-/// Makes another invitation for a person who has no password yet. The one before no longer counts.
+/// Makes another invitation for a person who has no password yet. The earlier link no longer works.
 #[utoipa::path(post, path = "/users/{id}/invitation", tag = "users", params(("id" = Uuid, Path)),
     responses((status = 201, body = MadeLinkView), (status = 409, body = Problem)))]
 pub(crate) async fn invite_again(
@@ -37,7 +37,7 @@ pub(crate) async fn invite_again(
     Ok((StatusCode::CREATED, Json(view::made_link(&made, services.now_us()))))
 }
 
-/// Makes a link with which a person who lost the second factor begins again.
+/// Makes a reset link, with which a person who lost the second factor sets a new password.
 #[utoipa::path(post, path = "/users/{id}/reset-link", tag = "users", params(("id" = Uuid, Path)),
     responses((status = 201, body = MadeLinkView), (status = 403, body = Problem)))]
 pub(crate) async fn reset(

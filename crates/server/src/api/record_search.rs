@@ -17,7 +17,7 @@ use crate::{problem::Problem, request::Parameters, view};
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct EverywhereQuery {
-    /// Words that the path holds, whatever their case. The best matches come first.
+    /// Words that must be in the path. Upper and lower case count as the same. The best matches come first.
     q: Option<String>,
     /// Only this collection, by id.
     collection: Option<Uuid>,

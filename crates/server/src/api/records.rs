@@ -37,7 +37,7 @@ fn answer(record: &Record) -> Revised<RecordView> {
 pub(crate) struct RecordQuery {
     /// Only paths that begin with this.
     prefix: Option<String>,
-    /// Only paths that hold this, whatever its case.
+    /// Only paths that contain this text. Upper and lower case count as the same.
     q: Option<String>,
     /// Only this type.
     r#type: Option<String>,

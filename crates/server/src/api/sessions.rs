@@ -12,7 +12,7 @@ pub(crate) async fn list(State(services): State<Services>, caller: Caller) -> Re
     Ok(Json(view::sessions(&my_sessions::list(&services, &caller).await?)))
 }
 
-/// Ends all sessions and logins of the caller but the one that asks.
+/// Ends all sessions and logins of the caller except the one that sends this request.
 #[utoipa::path(delete, path = "/me/sessions", tag = "me", responses((status = 200, body = EndedView)))]
 pub(crate) async fn end_others(State(services): State<Services>, caller: Caller) -> Result<Json<EndedView>, Problem> {
     Ok(Json(EndedView { ended: my_sessions::end_others(&services, &caller).await? }))

@@ -14,7 +14,7 @@ use crate::{
     view,
 };
 
-/// Lists people: to share a collection with somebody one must find them.
+/// Lists people, so that the caller can find somebody to share a collection with.
 #[utoipa::path(get, path = "/users", tag = "users", params(PageQuery),
     responses((status = 200, body = ListView<UserView>)))]
 pub(crate) async fn list(
@@ -50,7 +50,7 @@ pub(crate) async fn show(
     Ok(Revised::at(user.revision, view::user(&user)))
 }
 
-/// Changes a person: oneself, or as an admin anybody but owners, or as an owner anybody.
+/// Changes a person. Callers may change themselves, admins also everybody except owners, and owners everybody.
 #[utoipa::path(patch, path = "/users/{id}", tag = "users", request_body = UserPatch,
     params(("id" = Uuid, Path), ("If-Match" = String, Header)),
     responses((status = 200, body = UserView), (status = 412, body = Problem), (status = 428, body = Problem)))]
@@ -67,7 +67,7 @@ pub(crate) async fn update(
     Ok(Revised::at(user.revision, view::user(&user)))
 }
 
-/// Deletes a person with all logins, tokens and memberships. Never the last owner.
+/// Deletes a person with all logins, tokens and memberships. The last owner cannot be deleted.
 #[utoipa::path(delete, path = "/users/{id}", tag = "users", params(("id" = Uuid, Path)),
     responses((status = 204), (status = 409, body = Problem)))]
 pub(crate) async fn delete(

@@ -53,7 +53,8 @@ pub(crate) fn go_to(address: &str) -> Response {
     response
 }
 
-/// Answers a link from another site: the cookie stayed at home, and a request that begins here brings it along.
+/// Answers a request that a link on another site started. The browser sends no cookie with such a request, so this page
+/// starts the same request again from here, with the cookie.
 pub(crate) fn come_again(address: &str) -> Response {
     let mut response = Html("<!doctype html><title>VaultTerm</title>").into_response();
     add_headers(response.headers_mut());

@@ -1,5 +1,5 @@
-//! `/login/prove`: a fresh proof that it is the person, for what needs one. The form that asked for it is kept meanwhile,
-//! and carried out afterwards.
+//! `/login/prove`: asks people to prove again who they are, before an action that needs it. The server keeps the form
+//! of that action, and carries it out after the proof.
 
 use askama::Template;
 use axum::{

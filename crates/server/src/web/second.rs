@@ -130,7 +130,7 @@ pub(super) fn told(refusal: Refusal, drift: Option<String>) -> Result<((StatusCo
     Ok(((status, wait), wrong))
 }
 
-/// Words how far the clock of the person's device is from that of the server.
+/// Returns a sentence that says how far the clock of the person's device is from that of the server.
 pub(super) fn drift(clock: &str, now_us: i64) -> Option<String> {
     let ahead = (clock.parse::<i64>().ok()? - now_us / 1_000) / 1_000;
     Some(match ahead {

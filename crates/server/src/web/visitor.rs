@@ -1,4 +1,4 @@
-//! Who looks at a page: the person whose session the cookie is.
+//! The person who looks at a page, found by the session in the cookie.
 
 use axum::{
     body::Body,
@@ -59,8 +59,8 @@ pub(crate) async fn of_text(app: &ServerState, text: &str, origin: Origin) -> Re
     Ok(visit.map(|visit| Visitor { caller: visit.caller.clone(), visit }))
 }
 
-/// The layer around every page that needs a session. Without one, a page leads to the login and back; a form is kept
-/// until its person has logged in again; a script learns it by the status.
+/// The layer around every page that needs a session. Without a session, the visitor is sent to the login and then back
+/// to the page. A form is kept until its person has logged in again. A script gets a status that says so.
 pub(crate) async fn required(State(app): State<ServerState>, mut request: Request, next: Next) -> Response {
     let Some(origin) = request.extensions().get::<Origin>().cloned() else {
         return Problem::internal(&std::io::Error::other("a page outside of the gate")).into_response();
@@ -77,8 +77,8 @@ pub(crate) async fn required(State(app): State<ServerState>, mut request: Reques
     }
 }
 
-/// Passes a request on. When it needs a fresh proof of identity, the form is kept, and the person is asked for the proof;
-/// the form is carried out afterwards.
+/// Passes a request on. If it needs a fresh proof of identity, keeps the form, asks the person for the proof, and then
+/// carries the form out.
 async fn with_proof(app: &ServerState, visitor: &Visitor, request: Request, next: Next) -> Response {
     let address = request.uri().path_and_query().map_or("/", |address| address.as_str()).to_owned();
     let (is_script, is_get) = (page::asks_json(request.headers()), *request.method() == Method::GET);

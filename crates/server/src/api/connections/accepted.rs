@@ -20,7 +20,7 @@ pub(crate) struct Reopened {
     path: Option<String>,
 }
 
-/// Lists the paths whose record and secret differ because a person accepted that.
+/// Lists the paths at which record and secret differ, and a person accepted the difference.
 #[utoipa::path(get, path = "/connections/{id}/accepted", tag = "connections", params(("id" = Uuid, Path)),
     responses((status = 200, body = AcceptedDifferenceList), (status = 404, body = Problem)))]
 pub(crate) async fn list(

@@ -1,4 +1,4 @@
-//! A connection as the API shows it: its settings, and how it stands.
+//! A connection as the API shows it: its settings and its state.
 
 use vaultterm_contract::{AuthView, ConnectionView, OptionsView, RunView, TlsView, moment};
 use vaultterm_operations::connections::Seen;

@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-/// What something was done to.
+/// An object on which an action was done.
 #[derive(Debug)]
 pub(crate) struct Object {
     kind: String,

@@ -1,4 +1,4 @@
-//! `/audit`: what happened, the newest first, narrowed by what stands in the address; how the log stands, its check and
+//! `/audit`: what happened, newest first, with the filters that the address names; the state of the log, its check and
 //! its export.
 
 use askama::Template;

@@ -1,4 +1,4 @@
-//! The pages of the audit log: what happened, in words, and how the log itself stands.
+//! The pages of the audit log: what happened, in words, and the state of the log itself.
 
 mod entry;
 mod list;

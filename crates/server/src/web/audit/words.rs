@@ -75,7 +75,7 @@ pub(super) fn did(action: AuditAction) -> &'static str {
     }
 }
 
-/// Words how it ended.
+/// Returns the words for the outcome of an action.
 pub(super) const fn outcome(outcome: AuditOutcome) -> State {
     let (tone, words) = match outcome {
         AuditOutcome::Success => ("good", "done"),

@@ -1,4 +1,5 @@
-//! The second step: the place in Vault, and the policy and the script for it to copy.
+//! The second step of connecting a Vault: the person names the place in Vault, and copies the policy and the script for
+//! it.
 
 use askama::Template;
 use axum::{extract::State, response::Response};

@@ -97,7 +97,7 @@ fn row(session: &LoggedInAt, now_us: i64) -> SessionRow {
     }
 }
 
-/// Words how a person proved who they are.
+/// Returns the words for the way in which a person proved who they are.
 const fn how(method: Option<SignInMethod>) -> &'static str {
     match method {
         None => "login",

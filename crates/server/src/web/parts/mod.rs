@@ -90,7 +90,7 @@ pub(crate) fn path(collection: &str, path: &str, query: &str) -> PathWords {
     PathWords { collection: collection.to_owned(), folders: pieces(folders, query), name: pieces(name, query) }
 }
 
-/// Cuts a text where the words of a query stand in it, whatever their case.
+/// Cuts a text into pieces at the words of a query, so that they can be marked. Upper and lower case count as the same.
 fn pieces(text: &str, query: &str) -> Vec<Piece> {
     let words: Vec<Vec<char>> = query.split_whitespace().map(|word| word.to_lowercase().chars().collect()).collect();
     let chars: Vec<char> = text.chars().collect();

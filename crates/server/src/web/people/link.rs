@@ -1,5 +1,6 @@
-//! `/invite` and `/reset`: the pages of links for one person. The secret of a link stands behind `#`, where no server and no
-//! log sees it; a script moves it into the form, or a person pastes it.
+//! `/invite` and `/reset`: the pages of links for one person. The secret of a link is the part
+//! after `#`. Browsers never send that part, so no server and no log sees it. A script moves the secret into the form,
+//! or the person pastes it.
 
 use askama::Template;
 use axum::{

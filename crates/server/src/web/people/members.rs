@@ -1,4 +1,4 @@
-//! `/collections/{id}/members`: who may use a collection, and as what.
+//! `/collections/{id}/members`: the people who may use a collection, and their roles.
 
 use askama::Template;
 use axum::{
@@ -122,7 +122,8 @@ async fn page(app: &ServerState, visitor: &Visitor, id: Uuid) -> Result<MembersP
     })
 }
 
-/// `POST /collections/{id}/members`: gives a role, or changes one. A role that did not change is not sent on.
+/// `POST /collections/{id}/members`: gives a role to a person, or changes it. Does nothing if the role is the same as
+/// before.
 pub(crate) async fn save(
     State(app): State<ServerState>,
     visitor: Visitor,
@@ -157,14 +158,14 @@ pub(crate) async fn remove(
 ) -> Result<Response, Refused> {
     let user = pairs.text("user").parse().map_err(|_| Refused(Refusal::not_found("user")))?;
     match members::revoke(&app, &visitor.caller, id, user).await {
-        // Who leaves does not see the page any more.
+        // A person who has left the collection may not see this page any more.
         Ok(()) if user == visitor.visit.person() => Ok(go_to("/records")),
         Ok(()) => Ok(go_to(&here(id))),
         Err(refusal) => again(&app, &visitor, id, refusal).await,
     }
 }
 
-/// Shows the page again, with why a role stays as it is.
+/// Shows the page again, with the reason why no role was changed.
 async fn again(app: &ServerState, visitor: &Visitor, id: Uuid, refusal: Refusal) -> Result<Response, Refused> {
     let status = match refusal.kind {
         RefusalKind::Refused | RefusalKind::Stale => StatusCode::CONFLICT,

@@ -1,4 +1,4 @@
-//! `/people/{id}`: one account: how it stands, its roles, its links, and what is lost when it is disabled.
+//! `/people/{id}`: the state of one account, its roles, its links, and what the person loses when it is disabled.
 
 use askama::Template;
 use axum::{
@@ -81,7 +81,7 @@ pub(crate) struct Asked {
     saved: Option<String>,
 }
 
-/// Words how far a link came.
+/// Returns the words for the state of a link.
 const fn link_word(state: LinkState) -> parts::State {
     match state {
         LinkState::Made => parts::State { tone: "waits", words: "not opened yet" },

@@ -13,7 +13,7 @@ pub(super) struct RoleChoice {
     pub(super) chosen: bool,
 }
 
-/// Words how an account stands.
+/// Returns the words for the state of an account.
 pub(super) const fn state_word(state: PersonState) -> parts::State {
     match state {
         PersonState::Invited => parts::State { tone: "waits", words: "invited" },

@@ -7,7 +7,7 @@ use vaultterm_sync::RecordSyncState;
 
 use crate::web::parts::State;
 
-/// Words how a record stands with one connection.
+/// Returns the words for the state of a record in one connection.
 pub(crate) fn state(sync: &RecordSync, connection: Option<&ConnectionSummary>) -> State {
     let mode = connection.map_or(Mode::Bidirectional, |found| found.connection.options.mode);
     let paused = connection.is_some_and(|found| found.connection.paused || !found.connection.started);
@@ -26,7 +26,7 @@ pub(crate) fn state(sync: &RecordSync, connection: Option<&ConnectionSummary>) -
     State { tone, words }
 }
 
-/// Words how a record stands with all its connections: the most urgent state.
+/// Returns the words for the state of a record in all its connections. The most urgent state wins.
 pub(crate) fn of_record(sync: &[RecordSync], connections: &[ConnectionSummary]) -> State {
     let urgency = |state: &State| match state.tone {
         "bad" => 0,

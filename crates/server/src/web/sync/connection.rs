@@ -1,4 +1,4 @@
-//! `/connections/{id}`: how a connection stands, what it does in sentences, its runs and conflicts.
+//! `/connections/{id}`: the state of a connection, what it does in sentences, its runs and conflicts.
 
 use askama::Template;
 use axum::{

@@ -1,4 +1,4 @@
-//! `/`: how every connection stands, and what waits for a person.
+//! `/`: the state of every connection, and what waits for a person.
 
 use askama::Template;
 use axum::{extract::State, response::Response};

@@ -7,7 +7,7 @@ use vaultterm_sync::{Run, RunState, Trigger};
 
 use crate::web::{parts::State, words::counted};
 
-/// Words how a connection stands.
+/// Returns the words for the state of a connection.
 pub(crate) fn standing(standing: Standing) -> State {
     let (tone, words) = match standing {
         Standing::New => ("waits", "waits for its first plan"),
@@ -45,7 +45,7 @@ pub(crate) fn scope(found: &ConnectionSummary) -> String {
     }
 }
 
-/// Words how a run stands.
+/// Returns the words for the state of a run.
 pub(crate) fn run_state(state: RunState) -> State {
     let (tone, words) = match state {
         RunState::Running => ("off", "goes on"),
