@@ -3,8 +3,8 @@
 use vaultterm_names::names;
 
 names!(
-    /// A tier. Those that a licensee buys are in ascending order, and each includes the features of the tiers before it. The
-    /// evaluation is not sold: it includes everything, and stands behind each of them.
+    /// A tier. The tiers that a licensee can buy are in ascending order, and each includes the features of the lower
+    /// ones. The evaluation cannot be bought. It includes every feature, but ranks below all tiers that can be bought.
     #[allow(missing_docs, reason = "the names say it all")]
     Tier, "tier" {
         Evaluation = "evaluation",

@@ -1,8 +1,9 @@
 //! The evaluation: a license that an installation issues to itself, once.
 //!
-//! No vendor takes part, so it proves nothing to anybody else: its key comes out of the installation's own keys, it has a
-//! tier of its own, and it is accepted nowhere but in the installation whose key signed it. What it may say is checked
-//! when it is read, so that the key of an installation signs no other license.
+//! No vendor takes part, so the license proves nothing to anybody else. The installation derives the signing key from
+//! its own keys, and no other installation accepts the license. The license has its own tier. When the server reads it,
+//! it checks that the license allows no more than an evaluation may. So the key of an installation cannot sign any
+//! other license.
 
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
@@ -19,23 +20,24 @@ pub struct EvaluationKey {
 }
 
 impl EvaluationKey {
-    /// Makes the key out of 32 bytes that only this installation knows, and the id out of 16 further ones.
+    /// Makes the key out of 32 bytes that only this installation knows, and the id out of 16 further bytes.
     #[must_use]
     pub fn of(seed: [u8; 32], id: [u8; 16]) -> Self {
         let id = uuid::Builder::from_random_bytes(id).with_version(uuid::Version::SortRand).into_uuid();
         Self { key: IssuerKey::of_seed(seed), id }
     }
 
-    /// Returns the id that the evaluation of this installation has, whenever it begins.
+    /// Returns the id of this installation's evaluation. The id is the same no matter when the evaluation begins.
     #[must_use]
     pub const fn id(&self) -> Uuid {
         self.id
     }
 
-    /// Issues the evaluation of this installation, which begins now. Its text is no license anywhere else.
+    /// Issues the evaluation of this installation, which begins now. No other
+    /// installation accepts its text as a license.
     ///
     /// # Errors
-    /// [`Invalid`], when the moment is too near to the end of time.
+    /// [`Invalid`], when `now` is so late that a license cannot name the end of the evaluation.
     pub fn begin(&self, now: Timestamp) -> Result<(License, String), Invalid> {
         let begin = Timestamp::from_second(now.as_second()).unwrap_or(now);
         let license = License {
@@ -47,7 +49,7 @@ impl EvaluationKey {
             not_before: begin,
             expires: begin.checked_add(lasts()).unwrap_or(Timestamp::MAX),
             grace_days: 0,
-            // The counters belong to vendors: an evaluation forbids no license of theirs.
+            // With the lowest counter, an evaluation never makes a license of a vendor count as rolled back.
             counter: 0,
         };
         let text = issue(&license, &self.key)?;
@@ -57,7 +59,7 @@ impl EvaluationKey {
     /// Verifies the text of the evaluation of this installation, and returns it.
     ///
     /// # Errors
-    /// [`LicenseError`] for a text of another key, and for one that says more than an evaluation may.
+    /// [`LicenseError`], when another key signed the text, or when it allows more than an evaluation may.
     pub fn verify(&self, text: &[u8]) -> Result<License, LicenseError> {
         let own: PublicKey = self.key.public().clone();
         let license = verify(text, &TrustedKeys::from(own))?;

@@ -1,8 +1,8 @@
 //! The vendor's key, which signs licenses, and the public keys that a server trusts.
 //!
-//! The id of a key is a digest of its algorithm and its public key. A key id therefore names the algorithm
-//! too, and there is nothing to negotiate. The text form of a key is `label+id+base64`, as for a verifier key
-//! of a C2SP signed note. The first byte of the base64 data names the algorithm.
+//! The id of a key is a digest of its algorithm and its public key. So a key id also decides the
+//! algorithm, and a server never has to choose one. The text form of a key is `label+id+base64`, as for a verifier
+//! key of a C2SP signed note. The first byte of the base64 data names the algorithm.
 
 use std::fmt;
 
@@ -127,7 +127,7 @@ impl IssuerKey {
         Self::of(seed)
     }
 
-    /// Makes the key of a seed that is a secret of the installation.
+    /// Makes the key from a seed that only the installation knows.
     pub(crate) fn of_seed(seed: [u8; 32]) -> Self {
         Self::of(Zeroizing::new(seed))
     }

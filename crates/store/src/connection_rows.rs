@@ -24,7 +24,7 @@ pub struct ConnectionSummary {
     pub running: bool,
     /// The number of conflicts that wait for a person.
     pub open_conflicts: u64,
-    /// The number of paths whose sides differ because a person accepted that.
+    /// The number of paths whose two sides differ, and a person accepted the difference.
     pub accepted_paths: u64,
     /// The time at which a test or run last talked to the server with success, in microseconds.
     pub last_verified_us: Option<i64>,
@@ -84,7 +84,7 @@ impl Store {
         }))
     }
 
-    /// Sets the instance that marks remote secrets to this installation, whatever was stored.
+    /// Sets the instance that marks remote secrets to this installation, and ignores the stored one.
     pub(crate) fn as_read(&self, mut connection: Connection) -> Connection {
         connection.options.instance = self.instance().0.to_string();
         connection

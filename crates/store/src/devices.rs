@@ -81,7 +81,7 @@ impl Store {
         Ok(true)
     }
 
-    /// The digest holds the person, so that a cookie counts for one person only.
+    /// The digest includes the id of the person, so that a cookie works for this person only.
     fn device_digest(&self, user_id: Uuid, text: &str) -> [u8; 32] {
         self.keyring.token_digest(&format!("browser of {user_id}: {text}"))
     }

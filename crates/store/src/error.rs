@@ -11,7 +11,7 @@ pub enum ErrorClass {
     NotFound,
     /// The change is not allowed in the current state.
     Refused,
-    /// The request is wrong in itself, whatever the state.
+    /// The request itself is wrong, so it would be refused in any state.
     Invalid,
     /// The database has no free turn. The same request may succeed in a moment.
     Busy,
@@ -55,7 +55,7 @@ pub enum StoreError {
     /// The record key cannot be rotated while an earlier rotation is in progress.
     #[error("the last rotation of the record key has not ended yet")]
     Rotating,
-    /// A part of the request is wrong, whatever the state of the database.
+    /// A part of the request itself is wrong, so it would be refused in any state of the database.
     #[error("{why}")]
     Invalid {
         /// The field or parameter.

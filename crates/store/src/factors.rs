@@ -41,7 +41,7 @@ pub struct OtpSeed {
     pub used_step: u64,
 }
 
-/// A proof that counts once. It is used up in the transaction of what it permits.
+/// A code that works only once. The store uses it up in the same transaction as the action that the code permits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Spend {
     /// The one-time code of a time step.
@@ -182,7 +182,7 @@ impl Store {
     }
 }
 
-/// Uses up a proof. It counts once, whatever number of logins ask for it at the same time.
+/// Uses up a code. If several logins use the same code at the same time, it works for only one of them.
 pub(crate) async fn spend(tx: &mut Tx, context: &Context, user_id: Uuid, spend: &Spend) -> Result<(), StoreError> {
     let used = || StoreError::Refused("this code was used already".to_owned());
     match spend {

@@ -1,4 +1,4 @@
-//! Secrets that cannot become records under their names, and that a person accepted as left out.
+//! Secrets in Vault whose names cannot be paths of records. A person accepted that the connection leaves them out.
 
 use vaultterm_ledger::{AuditAction, Draft, ObjectKind};
 use vaultterm_sync::ConnectionId;
@@ -23,7 +23,7 @@ pub struct IgnoredPath {
 }
 
 impl Store {
-    /// Lists the names that are left out of a connection, by name.
+    /// Lists the names that a person accepted as left out of a connection, sorted by name.
     ///
     /// # Errors
     /// [`StoreError`] when the database fails.
@@ -37,7 +37,7 @@ impl Store {
     /// the earlier acceptance stays.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] for the connection.
+    /// [`StoreError::NotFound`] when the connection does not exist.
     pub async fn ignore_path(
         &self,
         context: &Context,

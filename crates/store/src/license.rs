@@ -140,8 +140,8 @@ impl Store {
         Ok(true)
     }
 
-    /// Returns the latest time in the audit log, in microseconds. The time of VaultTerm never goes back
-    /// behind it, whatever a clock shows.
+    /// Returns the latest time in the audit log, in microseconds. The time that VaultTerm uses
+    /// never goes back behind it, even if the clock does.
     ///
     /// # Errors
     /// [`StoreError`] when the database fails.

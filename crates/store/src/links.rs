@@ -1,5 +1,5 @@
-//! Links for one person: invitations, and new beginnings for people who lost the second factor. A link counts once and
-//! expires. Only its keyed digest is stored.
+//! Links for one person: invitations, and resets for people who lost the second factor. A link works once, and only
+//! until it expires. The store keeps only a keyed digest of its secret.
 
 use uuid::Uuid;
 use vaultterm_ledger::{AuditAction, ObjectKind};
@@ -19,19 +19,19 @@ use crate::{
 pub struct PersonLink {
     /// Id.
     pub id: Uuid,
-    /// For whom.
+    /// The person for whom it is.
     pub user_id: Uuid,
     /// What it does.
     pub purpose: LinkPurpose,
-    /// Who made it, in words.
+    /// The name of the actor that made it.
     pub made_by: String,
-    /// Microseconds.
+    /// When it was made, in microseconds.
     pub made_us: i64,
     /// When it was opened first, in microseconds.
     pub opened_us: Option<i64>,
     /// When it was used, in microseconds.
     pub used_us: Option<i64>,
-    /// Microseconds.
+    /// When it expires, in microseconds.
     pub expires_us: i64,
 }
 
@@ -45,7 +45,7 @@ impl PersonLink {
 
 impl Store {
     /// Makes a link for a person and returns it with its text, which is not stored (`INVITATION_CREATED`,
-    /// `RESET_LINK_CREATED`). An unused link of the same purpose no longer counts.
+    /// `RESET_LINK_CREATED`). An unused link of the same person and purpose no longer works.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when there is no such person.
@@ -87,7 +87,7 @@ impl Store {
         Ok((link, text))
     }
 
-    /// Finds the link that a text belongs to, and its person, and notes that it was opened. `None` when the link is
+    /// Finds a link by its text, with its person, and records that the link was opened. Returns `None` when the link is
     /// unknown, used or expired, or the person is disabled.
     ///
     /// # Errors
@@ -104,7 +104,7 @@ impl Store {
         Ok((!user.disabled).then_some((link, user)))
     }
 
-    /// Uses a link up: its person gets a password, and a name if one is given (`INVITATION_ACCEPTED`). A reset also
+    /// Uses a link up. Sets its person's password, and the name if one is given (`INVITATION_ACCEPTED`). A reset also
     /// deletes the second factors and ends all sessions, logins and remembered browsers (`USER_RECOVERED`).
     ///
     /// # Errors
@@ -161,7 +161,7 @@ impl Store {
     /// Deletes an unused link of a person (`PERSON_LINK_WITHDRAWN`).
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] when there is none.
+    /// [`StoreError::NotFound`] when the person has no unused link with this id.
     pub async fn withdraw_link(&self, context: &Context, user_id: Uuid, id: Uuid) -> Result<(), StoreError> {
         let mut tx = self.db.write().await?;
         let sql = "DELETE FROM person_links WHERE id = $1 AND user_id = $2 AND used_us IS NULL RETURNING purpose";

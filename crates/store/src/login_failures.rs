@@ -1,5 +1,5 @@
-//! Failed logins, and the wait that they cost. An address that nobody has waits like that of a person, so that the wait
-//! does not tell whether an address is known.
+//! Failed logins, and the wait that follows them. An e-mail address without an account gets the same wait as one with
+//! an account, so that the wait does not show whether an account exists.
 
 use uuid::Uuid;
 use vaultterm_ledger::{AuditAction, AuditOutcome, ObjectKind};
@@ -11,9 +11,9 @@ use crate::{
     users::{folded, user},
 };
 
-/// How long failures for an address that nobody has are remembered, in microseconds.
+/// How long failures for an address without an account are remembered, in microseconds.
 const REMEMBERED_US: i64 = 3_600_000_000;
-/// How many addresses that nobody has are remembered.
+/// How many addresses without an account are remembered.
 const ADDRESSES_MAX: u32 = 10_000;
 
 /// The data that a login needs.
@@ -65,7 +65,7 @@ impl Store {
 
     /// Records a failed login (`LOGIN_FAILED`), and the wait before the next attempt.
     ///
-    /// The log does not name an address that nobody has, because it may be a password that a person typed into the
+    /// The log does not name an address without an account, because it may be a password that a person typed into the
     /// wrong field.
     ///
     /// # Errors

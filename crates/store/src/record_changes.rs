@@ -199,7 +199,7 @@ impl Store {
     /// before the answer).
     ///
     /// # Errors
-    /// Those of [`Store::reveal_record`].
+    /// The same as for [`Store::reveal_record`].
     pub async fn inject_record(
         &self,
         context: &Context,

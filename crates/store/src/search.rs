@@ -37,7 +37,7 @@ names!(
 /// Which records to find.
 #[derive(Clone, Debug, Default)]
 pub struct Search {
-    /// Words that the path holds, whatever their case.
+    /// Words that must be in the path. Upper and lower case count as the same.
     pub query: Option<String>,
     /// In one collection.
     pub collection: Option<CollectionId>,

@@ -1,9 +1,9 @@
 //! The paths of live records in memory, for lists that are narrowed by words, type or label.
 //!
 //! A database finds a part of a text only by reading every row. With a hundred thousand records that takes longer than
-//! a person wants to wait, and differs between database engines. So each process keeps path, type and labels of the
-//! collections that were searched: no value, and nothing that a viewer of the collection may not see. `paths.rs` fills
-//! and asks them.
+//! a person wants to wait, and differs between database engines. So each process keeps in memory the path, type
+//! and labels of each record in the collections that were searched. It keeps no value, and only what a viewer of the
+//! collection may see. `paths.rs` fills and searches these shelves.
 
 mod matching;
 

@@ -36,7 +36,7 @@ impl InputFile<'_> {
     /// several lines (a private key) stays unchanged.
     ///
     /// # Errors
-    /// Those of [`Self::text`].
+    /// The same as for [`Self::text`].
     pub(crate) fn secret(&self) -> Result<Zeroizing<String>, Failure> {
         self.text().map(|text| Zeroizing::new(without_line_end(&text).to_owned()))
     }
@@ -57,7 +57,7 @@ impl InputFile<'_> {
     /// Reads the bytes of the file.
     ///
     /// # Errors
-    /// Those of [`Self::text`].
+    /// The same as for [`Self::text`].
     pub(crate) fn bytes(&self) -> Result<Zeroizing<Vec<u8>>, Failure> {
         let mut bytes = Zeroizing::new(Vec::new());
         self.open()?.take(BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| self.unreadable(&error))?;

@@ -33,7 +33,7 @@ pub(crate) enum Command {
     Unseal {
         #[command(flatten)]
         config: ConfigArgs,
-        /// Where to [default: MASTER_KEY_FILE]
+        /// The file to write [default: MASTER_KEY_FILE]
         #[arg(long, value_name = "FILE", value_parser = never_a_dash())]
         to: Option<PathBuf>,
     },
