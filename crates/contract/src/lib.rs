@@ -20,6 +20,7 @@ mod connection_bodies;
 mod connections;
 mod events;
 mod factors;
+mod generated;
 mod health;
 mod keys;
 mod license;
@@ -31,6 +32,7 @@ mod nothing;
 mod people;
 mod plans;
 mod problem;
+mod record_moves;
 mod records;
 mod runs;
 mod schema;
@@ -58,6 +60,7 @@ pub use factors::{
     CodeBody, EndedView, FactorsView, NewOtpView, RecoveryCodesView, SessionView, SessionsView, StepUp,
     TrustedDeviceView,
 };
+pub use generated::{Generate, GeneratedValueView, GeneratedView};
 pub use health::{ComponentView, HealthStatus, HealthView, StatusView};
 pub use keys::{KeyProvider, KeyRotation, KeyView, KeysView, Rotate, SealedView};
 pub use license::{KeptLicenseView, LicenseBody, LicenseSource, LicenseStanding, LicenseView, SyncAllowed};
@@ -73,6 +76,9 @@ pub use plans::{
     RestrictedView, SkipView, StepView,
 };
 pub use problem::{Document, FieldError};
+pub use record_moves::{
+    AccessChangeView, AccessView, ReadRecordBody, RecordMove, RecordMoveView, RecordsChange, SeerView, SeersView,
+};
 pub use records::{
     FoundRecordView, Inject, OtpView, RecordCreate, RecordSyncView, RecordUpdate, RecordView, Restore, Reveal,
     RevealedView, RevisionView,

@@ -122,6 +122,7 @@ open_names!(
         RecordUpdated = "RECORD_UPDATED",
         RecordDeleted = "RECORD_DELETED",
         RecordRestored = "RECORD_RESTORED",
+        RecordMoved = "RECORD_MOVED",
         RecordRevealed = "RECORD_REVEALED",
         RecordInjected = "RECORD_INJECTED",
         CollectionCreated = "COLLECTION_CREATED",

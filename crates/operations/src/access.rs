@@ -52,8 +52,10 @@ pub async fn instance(services: &Services, caller: &Caller, role: InstanceRole) 
         return Ok(());
     }
     denied(services, caller, None, &format!("instance role {}", role.as_str())).await?;
-    let why = format!("this needs the instance role `{}`; yours is `{}`", role.as_str(), caller.user.role.as_str());
-    Err(Refusal::new(RefusalKind::Forbidden, why).then(Next::AskOwner))
+    let (needs, has) = (role.as_str(), caller.user.role.as_str());
+    let why = format!("this needs the role `{needs}` on the installation; yours is `{has}`");
+    let owners = services.store.owners().await?;
+    Err(Refusal::new(RefusalKind::Forbidden, why).then(Next::AskOwner(owners)))
 }
 
 /// Requires a role on a collection.
@@ -138,8 +140,11 @@ async fn on(
     }
     denied(services, caller, Some(found.collection_id), &format!("collection role {}", role.as_str())).await?;
     let Some(held) = found.role else { return Err(Refusal::not_found(what)) };
-    let why = format!("this needs the role `{}` on the collection; yours is `{}`", role.as_str(), held.as_str());
-    Err(Refusal::new(RefusalKind::Forbidden, why).then(Next::AskAdmin))
+    let name = services.store.collection(found.collection_id).await?.map_or_else(String::new, |found| found.name);
+    let (needs, has) = (role.as_str(), held.as_str());
+    let why = format!("this needs the role `{needs}` on the collection `{name}`; yours is `{has}`");
+    let admins = services.store.who_can_grant(found.collection_id).await?;
+    Err(Refusal::new(RefusalKind::Forbidden, why).then(Next::AskAdmin(admins)))
 }
 
 /// Requires that a token is the caller's own, or that the caller is an admin of the installation.

@@ -5,8 +5,8 @@ use uuid::Uuid;
 use vaultterm_reconcile::{Change, Content, FieldChange, RecordId, Revision, SecretPath};
 use vaultterm_sealing::SecretFields;
 use vaultterm_store::{
-    AgreedVersion, Collection, CollectionRole, ConnectionSummary, Found, Member, Page, Paged, Record, RecordSync,
-    RevisionInfo, Scope, Search, StoreError,
+    AgreedVersion, Collection, CollectionRole, ConnectionSummary, Found, Page, Paged, Record, RecordSync, RevisionInfo,
+    Scope, Search, StoreError,
 };
 
 use crate::{access, caller::Caller, collections, refusal::Refusal, services::Services};
@@ -37,8 +37,6 @@ pub struct Outline {
     pub newest: Option<RevisionInfo>,
     /// Its places in Vault.
     pub sides: Vec<SideOfVault>,
-    /// Who can see it, the first hundred.
-    pub members: Vec<Member>,
 }
 
 /// Finds records in all collections of the caller, the best matches first.
@@ -115,7 +113,6 @@ async fn found(services: &Services, caller: &Caller, id: RecordId) -> Result<Out
     Ok(Outline {
         contents: store.contents(id, record.revision).await?.unwrap_or_default(),
         newest: store.revisions(id, &Page { limit: 1, cursor: None }).await?.items.pop(),
-        members: store.members(collection.id, &Page::default()).await?.items,
         role: role.unwrap_or(CollectionRole::Viewer),
         record,
         collection,

@@ -1,7 +1,10 @@
 //! Records: credentials with all their revisions. Values leave only through [`reveal`], [`inject`] and [`otp`].
 
 mod everywhere;
+mod many;
+mod relocate;
 mod totp;
+mod who;
 
 use serde_json::Value;
 use uuid::Uuid;
@@ -12,6 +15,9 @@ use vaultterm_store::{
 };
 
 pub use everywhere::{Everywhere, everywhere};
+pub use many::{MANY_MAX, Many, ReadOne, change as change_many, review as review_many};
+pub use relocate::{Relocation, RoleChange, relocate, relocation};
+pub use who::{Seer, Seers, who};
 
 use crate::{
     access,
@@ -261,7 +267,7 @@ pub async fn otp(services: &Services, caller: &Caller, id: Uuid) -> Result<OneTi
     Ok(OneTimeCode { code: totp.generate(now).to_string(), expires_in_seconds: totp.next_step(now) - now })
 }
 
-async fn found(services: &Services, id: RecordId) -> Result<Record, Refusal> {
+pub(crate) async fn found(services: &Services, id: RecordId) -> Result<Record, Refusal> {
     services.store.record(id).await?.ok_or_else(|| Refusal::not_found("record"))
 }
 
@@ -269,6 +275,6 @@ pub(crate) fn record_type(name: &str) -> Result<RecordType, Refusal> {
     name.parse().map_err(|unknown: UnknownName| Refusal::field("type", unknown.to_string()))
 }
 
-fn path(text: String) -> Result<SecretPath, Refusal> {
+pub(crate) fn path(text: String) -> Result<SecretPath, Refusal> {
     SecretPath::new(text).map_err(|error| Refusal::field("path", error.to_string()))
 }

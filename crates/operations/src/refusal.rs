@@ -82,10 +82,10 @@ pub enum Next {
     ProveAgain,
     /// Create a token with this scope, or with one of these.
     CreateTokenWith(Vec<Scope>),
-    /// Ask an owner of the installation.
-    AskOwner,
-    /// Ask an admin of the collection.
-    AskAdmin,
+    /// Ask an owner of the installation: the addresses of some of them, where the caller may know them.
+    AskOwner(Vec<String>),
+    /// Ask an admin of the collection: the addresses of some who can give the role, where the caller may know them.
+    AskAdmin(Vec<String>),
     /// Choose another name.
     ChooseAnotherName,
     /// Read the object again, then repeat the change with its revision.

@@ -36,6 +36,8 @@ pub enum Purpose {
     /// A part of a backup. The revision of its place is twice the index of the part, plus one for the
     /// last part.
     BackupPart = 10,
+    /// A value that a person had generated.
+    GeneratedValue = 11,
 }
 
 /// The place of a ciphertext. A ciphertext that is copied to another place does not open there.

@@ -27,6 +27,7 @@ pub use api::openapi;
 pub use listen::{ListenError, Opening, Server, TlsPem, TlsReload};
 pub use proxies::TrustedProxies;
 pub use state::ServerState;
+pub use vaultterm_operations::env_file;
 pub use vaultterm_operations::{
     AuditOptions, LicenseSettings, PasswordError, RootKeeper, Settings as ServerSettings, SyslogTarget, SystemClock,
     TransitSource, UnlockError, anchors::delivered, examine_license, hash_password, links::RESET_LASTS_US, seal,

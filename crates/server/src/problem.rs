@@ -297,8 +297,8 @@ fn words(next: Next) -> String {
         Next::LogIn => "log in with `vaultterm login`",
         Next::ProveAgain => "prove it with `vaultterm login --again` (`POST /api/v1/auth/step-up`), then repeat it",
         Next::CreateTokenWith(_) => "create a token with this scope: `vaultterm token create`",
-        Next::AskOwner => "ask an owner of this installation",
-        Next::AskAdmin => "ask an admin of the collection",
+        Next::AskOwner(of) => return asked("an owner of this installation", &of),
+        Next::AskAdmin(of) => return asked("an admin of the collection", &of),
         Next::ChooseAnotherName => "choose another name",
         Next::ReadAgain => "read it again, then repeat the change with its revision",
         Next::LookAtMembers => "look at the members again",
@@ -314,6 +314,14 @@ fn words(next: Next) -> String {
         }
     };
     fixed.to_owned()
+}
+
+/// Words whom to ask, by address where that is known.
+pub(crate) fn asked(whom: &str, addresses: &[String]) -> String {
+    match addresses {
+        [] => format!("ask {whom}"),
+        addresses => format!("ask {whom}, who can give it: {}", addresses.join(", ")),
+    }
 }
 
 impl From<Refusal> for Problem {

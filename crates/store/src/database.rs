@@ -200,6 +200,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (14, "people", include_str!("../migrations/0014_people.sql")),
     (15, "passkeys", include_str!("../migrations/0015_passkeys.sql")),
     (16, "parts_of_runs", include_str!("../migrations/0016_parts_of_runs.sql")),
+    (19, "generated", include_str!("../migrations/0019_generated.sql")),
     (20, "job_leases", include_str!("../migrations/0020_job_leases.sql")),
 ];
 

@@ -62,7 +62,7 @@ pub(crate) struct SealedColumns {
 }
 
 /// All sealed columns of the schema. A test compares the list with the schema itself.
-pub(crate) const SEALED_COLUMNS: [SealedColumns; 9] = [
+pub(crate) const SEALED_COLUMNS: [SealedColumns; 10] = [
     SealedColumns { table: "revisions", found_by: "record_id", prefix: "" },
     SealedColumns { table: "connections", found_by: "id", prefix: "" },
     SealedColumns { table: "connections", found_by: "id", prefix: "tls_" },
@@ -72,6 +72,7 @@ pub(crate) const SEALED_COLUMNS: [SealedColumns; 9] = [
     SealedColumns { table: "webhooks", found_by: "id", prefix: "" },
     SealedColumns { table: "webhooks", found_by: "id", prefix: "old_" },
     SealedColumns { table: "otp_seeds", found_by: "user_id", prefix: "" },
+    SealedColumns { table: "generated_values", found_by: "id", prefix: "" },
 ];
 
 /// The number of sealed root keys that are kept: the one in use and those before it.

@@ -136,16 +136,28 @@ impl Store {
         expect: Option<Revision>,
     ) -> Result<Record, StoreError> {
         let mut tx = self.db.write().await?;
-        let before = locked(&mut tx, id).await?;
+        let after = self.trash_in(&mut tx, context, id, expect).await?;
+        tx.commit().await?;
+        self.with_sync(after).await
+    }
+
+    /// Moves a record to the trash in a transaction that others may share.
+    pub(crate) async fn trash_in(
+        &self,
+        tx: &mut Tx,
+        context: &Context,
+        id: RecordId,
+        expect: Option<Revision>,
+    ) -> Result<Record, StoreError> {
+        let before = locked(tx, id).await?;
         guard(&before, expect.unwrap_or(before.revision))?;
         let now_us = context.now_us;
-        let number = next_change(&mut tx, before.collection_id).await?;
+        let number = next_change(tx, before.collection_id).await?;
         let sql = "UPDATE records SET deleted_us = $2, updated_us = $2, updated_by = NULL, change_number = $3
                    WHERE id = $1";
         tx.run(sql, args![id, now_us, number]).await?;
         tx.audit(about(context, AuditAction::RecordDeleted, &before));
-        tx.commit().await?;
-        self.with_sync(Record { deleted_us: Some(now_us), updated_us: now_us, ..before }).await
+        Ok(Record { deleted_us: Some(now_us), updated_us: now_us, ..before })
     }
 
     /// Makes a new revision with the values and the type of an old one, or of the newest one if none is given
@@ -233,7 +245,12 @@ impl Store {
         Ok(taken)
     }
 
-    async fn open_revision(&self, tx: &mut Tx, id: RecordId, revision: Revision) -> Result<SecretFields, StoreError> {
+    pub(crate) async fn open_revision(
+        &self,
+        tx: &mut Tx,
+        id: RecordId,
+        revision: Revision,
+    ) -> Result<SecretFields, StoreError> {
         let row = tx.one(revisions::REVISION, args![id, revision]).await?;
         revisions::open(&self.keyring, &row.ok_or(StoreError::NotFound("revision"))?)
     }
@@ -260,7 +277,7 @@ impl Store {
     }
 
     /// Stores `after` as the next revision. Its number is still that of the previous revision.
-    async fn save(
+    pub(crate) async fn save(
         &self,
         tx: &mut Tx,
         context: &Context,
@@ -318,12 +335,12 @@ impl Store {
 }
 
 /// Finds a record in order to change it.
-async fn locked(tx: &mut Tx, id: RecordId) -> Result<Record, StoreError> {
+pub(crate) async fn locked(tx: &mut Tx, id: RecordId) -> Result<Record, StoreError> {
     let row = tx.one("SELECT * FROM records WHERE id = $1", args![id]).await?;
     record(&row.ok_or(StoreError::NotFound("record"))?)
 }
 
-fn guard(record: &Record, expect: Revision) -> Result<(), StoreError> {
+pub(crate) fn guard(record: &Record, expect: Revision) -> Result<(), StoreError> {
     if record.deleted_us.is_some() {
         return Err(StoreError::Refused("the record is in the trash: restore it first".to_owned()));
     }
@@ -344,7 +361,7 @@ fn only(held: &SecretFields, names: &[String]) -> Result<SecretFields, StoreErro
     Ok(shown)
 }
 
-fn about(context: &Context, action: AuditAction, record: &Record) -> vaultterm_ledger::Draft {
+pub(crate) fn about(context: &Context, action: AuditAction, record: &Record) -> vaultterm_ledger::Draft {
     context
         .draft(action, ObjectKind::Record, record.id.0, Some(record.path.as_str()))
         .about(ObjectKind::Collection, record.collection_id.0)
@@ -352,7 +369,7 @@ fn about(context: &Context, action: AuditAction, record: &Record) -> vaultterm_l
 }
 
 /// Sorts labels and refuses invalid ones.
-fn tags(mut tags: Vec<String>) -> Result<Vec<String>, StoreError> {
+pub(crate) fn tags(mut tags: Vec<String>) -> Result<Vec<String>, StoreError> {
     tags.sort_unstable();
     tags.dedup();
     let odd =

@@ -160,6 +160,12 @@ pub(crate) const REVISION: &str = "SELECT r.collection_id, v.record_id, v.revisi
                                    FROM revisions v JOIN records r ON r.id = v.record_id
                                    WHERE v.record_id = $1 AND v.revision = $2";
 
+/// Selects the same of every revision of a record (`$1`).
+pub(crate) const ALL_OF_RECORD: &str = "SELECT r.collection_id, v.record_id, v.revision, v.record_type, v.key_id,
+                                               v.wrapped_key, v.ciphertext
+                                        FROM revisions v JOIN records r ON r.id = v.record_id
+                                        WHERE v.record_id = $1";
+
 /// Opens a row of [`REVISION`].
 pub(crate) fn open(keyring: &Keyring, row: &Row) -> Result<SecretFields, StoreError> {
     let place =
@@ -174,7 +180,8 @@ pub(crate) fn field_names(fields: &SecretFields) -> String {
     json(&fields.names().collect::<Vec<_>>())
 }
 
-fn place(collection_id: CollectionId, record_id: RecordId, revision: Revision) -> Place {
+/// Returns the place that a revision is sealed for.
+pub(crate) fn place(collection_id: CollectionId, record_id: RecordId, revision: Revision) -> Place {
     Place { purpose: Purpose::RecordFields, collection: collection_id.0, object: record_id.0, revision: revision.0 }
 }
 

@@ -16,7 +16,6 @@ mod cli;
 mod client;
 mod commands;
 mod console;
-mod env_file;
 mod events;
 mod failure;
 mod field_ref;

@@ -23,6 +23,7 @@ async fn tick(services: Services) -> Result<(), StoreError> {
     let (now_us, end) = (services.now_us(), services.store.log_end().await?);
     if webhooks.iter().any(|webhook| webhook.old_until_us.is_some_and(|until| until <= now_us)) {
         services.store.forget_old_webhook_secrets(now_us).await?;
+        services.store.forget_generated(now_us).await?;
     }
     for webhook in webhooks.into_iter().filter(|webhook| due::is_due(webhook, end.seq, now_us)) {
         let Some(lease) = services.leases.take(&format!("webhook {}", webhook.id)).await else { continue };

@@ -7,6 +7,7 @@ use super::*;
 use crate::{outline, surroundings};
 
 const NEVER: Revision = Revision(999);
+const NEVER_MADE: Uuid = Uuid::from_u128(77);
 
 /// Returns the rows.
 pub(super) fn rows() -> Vec<Row> {
@@ -18,6 +19,26 @@ pub(super) fn rows() -> Vec<Row> {
         row!("records::everywhere::everywhere", Token, [RecordsRead], |s, c, i| {
             crate::records::everywhere(s, c, crate::records::Everywhere::default()).await
         }),
+        row!("records::relocate::relocation", ADMIN, [RecordsRead], |s, c, i| {
+            crate::records::relocation(s, c, i.record, i.collection).await
+        }),
+        row!("records::relocate::relocate", ADMIN, [RecordsWrite], |s, c, i| {
+            crate::records::relocate(s, c, i.record, STALE, i.collection, None).await
+        }),
+        row!("records::many::change", EDITOR, [RecordsWrite], |s, c, i| {
+            let one = crate::records::ReadOne { id: i.record, revision: 999 };
+            let many = crate::records::Many::Tag { add: vec![text("x")], remove: Vec::new() };
+            crate::records::change_many(s, c, &[one], many).await
+        }),
+        row!("records::many::review", ADMIN, [RecordsRead], |s, c, i| {
+            crate::records::review_many(s, c, &[i.record], crate::records::Many::Trash).await
+        }),
+        row!("records::who::who", VIEWER, [RecordsRead], |s, c, i| crate::records::who(s, c, i.record, part()).await),
+        row!("generator::generate", Token, [RecordsWrite], |s, c, i| {
+            crate::generator::generate(s, c, vaultterm_sealing::PasswordRules::default()).await
+        }),
+        row!("generator::recent", Token, [RecordsWrite], |s, c, i| crate::generator::recent(s, c).await),
+        row!("generator::reveal", Token, [RecordsWrite], |s, c, i| crate::generator::reveal(s, c, NEVER_MADE).await),
         row!("outline::folders", VIEWER, [RecordsRead], |s, c, i| outline::folders(s, c, i.collection, "").await),
         row!("outline::connections", Token, [RecordsRead], |s, c, i| outline::connections(s, c).await),
         row!("outline::outline", VIEWER, [RecordsRead], |s, c, i| outline::outline(s, c, i.record).await),

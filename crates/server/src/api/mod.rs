@@ -8,6 +8,7 @@ mod collections;
 mod conflicts;
 mod connections;
 mod factors;
+mod generated;
 mod health;
 mod keys;
 mod license;
@@ -16,6 +17,7 @@ mod list;
 mod members;
 pub(crate) mod plans;
 mod policy;
+mod record_moves;
 mod record_search;
 mod records;
 mod revised;
@@ -110,7 +112,11 @@ fn routes() -> OpenApiRouter<ServerState> {
         .routes(routes!(members::list))
         .routes(routes!(members::show, members::grant, members::revoke))
         .routes(routes!(records::list, records::create))
-        .routes(routes!(record_search::everywhere))
+        .routes(routes!(record_search::everywhere, record_moves::change))
+        .routes(routes!(record_moves::preview, record_moves::relocate))
+        .routes(routes!(record_moves::who))
+        .routes(routes!(generated::recent, generated::generate))
+        .routes(routes!(generated::reveal))
         .routes(routes!(records::show, records::update, records::trash))
         .routes(routes!(records::reveal))
         .routes(routes!(records::inject))

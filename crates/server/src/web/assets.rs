@@ -28,7 +28,7 @@ macro_rules! files {
 }
 
 /// Every file: its name, its media type, its content.
-const FILES: [(&str, &str, &str); 17] = files![
+const FILES: [(&str, &str, &str); 19] = files![
     CSS "app.css",
     SVG "icons.svg",
     SVG "mark.svg",
@@ -37,11 +37,13 @@ const FILES: [(&str, &str, &str); 17] = files![
     JS "banner.js",
     JS "choices.js",
     JS "focus.js",
+    JS "generate.js",
     JS "keys.js",
     JS "live.js",
     JS "otp.js",
     JS "page.js",
     JS "passkey.js",
+    JS "place.js",
     JS "secret.js",
     JS "setup.js",
     JS "ticks.js",

@@ -8,7 +8,7 @@ use axum::{
 use vaultterm_operations::{Next, Refusal, RefusalKind};
 
 use super::{assets, page::show_as, parts};
-use crate::problem::Problem;
+use crate::problem::{Problem, asked};
 
 /// Why a page is not shown. The gate renders it as a page for a browser, and as a problem document for
 /// a program.
@@ -48,8 +48,8 @@ pub(crate) fn advice(next: &Next) -> Option<String> {
     let text = match next {
         Next::LogIn => "Log in again.",
         Next::ProveAgain => "Prove that it is you, then do it again.",
-        Next::AskOwner => "Ask an owner of this installation.",
-        Next::AskAdmin => "Ask an admin of the collection.",
+        Next::AskOwner(of) => return Some(sentence(&asked("an owner of this installation", of))),
+        Next::AskAdmin(of) => return Some(sentence(&asked("an admin of the collection", of))),
         Next::ChooseAnotherName => "Choose another name.",
         Next::ReadAgain => "Open it again, then repeat the change.",
         Next::LookAtConflict => "Look at the conflict again, then decide on what it shows.",

@@ -3,7 +3,7 @@
 
 use jiff::{Timestamp, ToSpan as _, tz::TimeZone};
 use vaultterm_reconcile::RecordType;
-use vaultterm_store::Scope;
+use vaultterm_store::{CollectionRole, Scope};
 
 const MINUTE_US: i64 = 60_000_000;
 const HOUR_US: i64 = 60 * MINUTE_US;
@@ -122,6 +122,16 @@ pub(crate) fn field_label(name: &str) -> String {
 /// Says whether a value of this field is long, so that a form gives it more than a line.
 pub(crate) fn is_long(name: &str) -> bool {
     ["private_key", "public_key", "notes", "note", "address", "description", "comment"].contains(&name)
+}
+
+/// Words what a role lets a person do with a record.
+pub(crate) const fn does(role: CollectionRole) -> &'static str {
+    match role {
+        CollectionRole::Viewer => "sees it",
+        CollectionRole::Editor => "sees and edits it",
+        CollectionRole::Admin => "sees, edits and deletes it, and says who else does",
+        CollectionRole::Owner => "owns the collection",
+    }
 }
 
 #[cfg(test)]

@@ -194,6 +194,7 @@ impl Store {
             tx.run(&format!("DELETE FROM {table}"), args![]).await?;
         }
         tx.run("DELETE FROM idempotency", args![]).await?;
+        tx.run("DELETE FROM generated_values", args![]).await?;
         tx.run("UPDATE leases SET holder = NULL, expires = 0", args![]).await?;
         tx.run("DELETE FROM job_leases", args![]).await?;
         let runs_failed = fail_open_runs(&mut tx, context).await?;

@@ -30,6 +30,7 @@ enum Opens {
     WebhookSecret(Uuid),
     WebhookOldSecret(Uuid),
     OtpSeed(Uuid),
+    Generated(Uuid),
 }
 
 /// A sealed message at its place in the database.
@@ -77,6 +78,7 @@ impl House {
             spots.push(self.conflict_of(made.id).await);
             spots.push(self.answer(n).await);
             spots.extend(self.webhook_of(name).await);
+            spots.push(self.generated_of(name).await);
         }
         spots
     }
@@ -154,6 +156,13 @@ impl House {
         [current, Spot { table: "webhooks", prefix: "old_", row, opens: Opens::WebhookOldSecret(id) }]
     }
 
+    async fn generated_of(&self, name: &str) -> Spot {
+        let value = vaultterm_sealing::SecretText::new(name.to_owned());
+        let id = self.store.keep_generated(&self.ann(), self.owner.id, &value).await.unwrap().id;
+        let row = format!("id = '{id}'");
+        Spot { table: "generated_values", prefix: "", row, opens: Opens::Generated(id) }
+    }
+
     /// Opens the message at a spot with the product's own call.
     pub(crate) async fn open(&self, spot: &Spot) -> Result<Vec<u8>, StoreError> {
         let gone = || StoreError::NotFound("spot");
@@ -186,6 +195,10 @@ impl House {
             Opens::WebhookSecret(id) => {
                 let secrets = self.store.webhook_secrets(*id, i64::MAX).await?;
                 Ok(text(secrets.current.to_text().expose()))
+            }
+            Opens::Generated(id) => {
+                let opened = self.store.open_generated(self.owner.id, *id, self.ann().now_us).await?;
+                Ok(opened.ok_or_else(gone)?.expose().to_vec())
             }
             Opens::WebhookOldSecret(id) => {
                 let old = self.store.webhook_secrets(*id, self.ann().now_us).await?.old.ok_or_else(gone)?;

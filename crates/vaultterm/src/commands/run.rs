@@ -16,7 +16,6 @@ use zeroize::Zeroizing;
 
 use crate::{
     app::App,
-    env_file,
     failure::{Exit, Failure},
     field_ref::{FieldRef, SCHEME, Told, injected},
     input_file::InputFile,
@@ -186,7 +185,8 @@ fn of_file(path: &Path) -> Result<BTreeMap<String, Setting>, Failure> {
         Failure::local(format!("the variables in {}: line {line} cannot be used", place(path)))
             .because_of("nothing was started")
     };
-    let entries = env_file::parse(&text).map_err(|error| refused(error.line).because(&error).hint(error.why.hint()))?;
+    let entries = vaultterm_server::env_file::parse(&text)
+        .map_err(|error| refused(error.line).because(&error).hint(error.why.hint()))?;
     let mut settings = BTreeMap::new();
     for entry in entries {
         // The error names only the variable and the line, because the text may be a value that merely looks

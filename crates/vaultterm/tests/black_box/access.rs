@@ -94,6 +94,16 @@ const ROWS: &[(&str, &str, Need, Option<&str>, &str)] = &[
     ("GET", "/collections/{id}/records", VIEWER, Some("records:read"), ""),
     ("POST", "/collections/{id}/records", EDITOR, Some("records:write"), r#"{"path":"..","fields":{}}"#),
     ("GET", "/records", Token, Some("records:read"), ""),
+    (
+        "POST",
+        "/records",
+        EDITOR,
+        Some("records:write"),
+        r#"{"records":[{"id":"{record}","revision":999}],"add_tags":["x"]}"#,
+    ),
+    ("GET", "/records/{id}/move?collection_id={collection}", ADMIN, Some("records:read"), ""),
+    ("POST", "/records/{id}/move", ADMIN, Some("records:write"), r#"{"collection_id":"{collection}"}"#),
+    ("GET", "/records/{id}/who", VIEWER, Some("records:read"), ""),
     ("GET", "/records/{id}", VIEWER, Some("records:read"), ""),
     ("PATCH", "/records/{id}", EDITOR, Some("records:write"), r#"{"tags":["x"]}"#),
     ("DELETE", "/records/{id}", ADMIN, Some("records:write"), ""),
@@ -102,6 +112,9 @@ const ROWS: &[(&str, &str, Need, Option<&str>, &str)] = &[
     ("GET", "/records/{id}/revisions", VIEWER, Some("records:read"), ""),
     ("POST", "/records/{id}/restore", EDITOR, Some("records:write"), r#"{"revision":999}"#),
     ("POST", "/records/{id}/otp", VIEWER, Some("records:reveal"), ""),
+    ("GET", "/generated", Token, Some("records:write"), ""),
+    ("POST", "/generated", Token, Some("records:write"), ""),
+    ("POST", "/generated/{id}/reveal", Token, Some("records:write"), ""),
     ("GET", "/connections", Token, Some("sync:plan"), ""),
     // The body names the collection, so this route is requested below with a body for each caller.
     ("POST", "/connections", ADMIN, Some("connections:write"), "connection"),
@@ -176,6 +189,7 @@ async fn ask(guest: &Guest, ids: &Ids, row: &(&str, &str, Need, Option<&str>, &s
     let id = ids.get(resource).map_or("none", String::as_str);
     let path = path.replace("{id}", id).replace("{user}", &ids["users"]).replace("{seq}", "1");
     let path = path.replace("{link}", "00000000-0000-0000-0000-000000000000");
+    let path = path.replace("{collection}", &ids["collections"]);
     let body = match *body {
         "" => None,
         "connection" => Some(json!({
@@ -183,7 +197,10 @@ async fn ask(guest: &Guest, ids: &Ids, row: &(&str, &str, Need, Option<&str>, &s
             "auth": {"role_id": "x", "secret_id": "x"},
         })),
         "reach" => Some(json!({"collection_id": ids["collections"], "address": "nowhere"})),
-        text => Some(serde_json::from_str(text).expect("JSON")),
+        text => {
+            let text = text.replace("{collection}", &ids["collections"]).replace("{record}", &ids["records"]);
+            Some(serde_json::from_str(&text).expect("JSON"))
+        }
     };
     let method = Method::from_bytes(method.as_bytes()).expect("a method");
     seen(&guest.send(method, &path, &[("if-match", "\"999\"")], body.map(|body: Value| body.to_string())).await)
@@ -208,6 +225,8 @@ async fn populated() -> (Town, Ids) {
         ("webhooks", webhook),
         ("collections", town.collection.clone()),
         ("records", record),
+        // No value was generated under this id.
+        ("generated", town.collection.clone()),
         ("connections", town.connection.clone()),
         ("plans", text(&plan)),
         ("runs", text(&run)),
@@ -229,7 +248,7 @@ async fn every_route_lets_in_whom_its_row_says_and_nobody_else() {
         routes.extend(methods.as_object().expect("methods").keys().map(|method| (method.to_uppercase(), path)));
     }
     for (method, path) in &routes {
-        let has_row = ROWS.iter().any(|row| row.0 == method && row.1 == *path);
+        let has_row = ROWS.iter().any(|row| row.0 == method && row.1.split('?').next() == Some(path));
         assert!(has_row, "{method} {path} has no row: say who may use it");
     }
     assert_eq!(routes.len(), ROWS.len(), "a row without a route");

@@ -2,10 +2,12 @@
 import "./banner.js";
 import "./choices.js";
 import "./focus.js";
+import "./generate.js";
 import "./keys.js";
 import "./live.js";
 import "./otp.js";
 import "./passkey.js";
+import "./place.js";
 import "./secret.js";
 import "./setup.js";
 import "./ticks.js";

@@ -9,6 +9,7 @@ use vaultterm_operations::Refusal;
 use vaultterm_reconcile::RecordType;
 use zeroize::{Zeroize as _, Zeroizing};
 
+use super::rules::Rules;
 use crate::web::form::Pairs;
 
 /// A form that a person sent.
@@ -26,6 +27,10 @@ pub(crate) struct Draft {
     pub(crate) was: Was,
     /// New values by the name of their field. A field that was left empty is not among them.
     pub(crate) values: BTreeMap<String, Zeroizing<String>>,
+    /// What stood in a field before a value was generated into it, so that this can be undone.
+    pub(crate) before: BTreeMap<String, Zeroizing<String>>,
+    /// How values are generated.
+    pub(crate) rules: Rules,
     /// Fields to remove.
     pub(crate) removed: Vec<String>,
     /// A name that stands twice, if there is one.
@@ -88,6 +93,11 @@ impl Draft {
                 tags: pairs.text("was-tags").to_owned(),
                 inject_only: pairs.find("was-inject-only").is_some(),
             },
+            before: pairs
+                .below("before:")
+                .map(|(name, text)| (name.to_owned(), Zeroizing::new(text.to_owned())))
+                .collect(),
+            rules: Rules::of(pairs),
             removed: pairs.all("remove").map(str::to_owned).filter(|name| !values.contains_key(name)).collect(),
             values,
             twice,
@@ -144,6 +154,9 @@ impl Draft {
         }
         for (name, value) in &self.values {
             add(format!("field:{name}"), value);
+        }
+        for (name, value) in &self.before {
+            add(format!("before:{name}"), value);
         }
         for name in &self.removed {
             add("remove".to_owned(), name);

@@ -13,9 +13,11 @@ use vaultterm_sealing::short;
 use zeroize::Zeroizing;
 
 use super::{
+    aids::press,
     draft::{Draft, Step, Was},
     merge::MergePage,
     review::ReviewPage,
+    rules::Rules,
     show::in_order,
 };
 use crate::{
@@ -42,6 +44,8 @@ pub(crate) struct FieldRow {
     /// Length and digest of the value that is saved, if one is.
     pub(crate) held: Option<String>,
     pub(crate) value: Zeroizing<String>,
+    /// What stood here before a value was generated.
+    pub(crate) before: Option<Zeroizing<String>>,
     pub(crate) long: bool,
     pub(crate) removed: bool,
     pub(crate) wrong: Option<String>,
@@ -55,9 +59,12 @@ pub(crate) struct TypeChoice {
 }
 
 /// A collection to choose.
+#[derive(Debug, Default)]
 pub(crate) struct Shelf {
     pub(crate) id: Uuid,
     pub(crate) name: String,
+    /// Where its connection writes: mount and path.
+    pub(crate) below: String,
     pub(crate) chosen: bool,
 }
 
@@ -81,6 +88,15 @@ pub(crate) struct FormPage {
     pub(crate) kinds: Vec<TypeChoice>,
     pub(crate) shelves: Vec<Shelf>,
     pub(crate) fields: Vec<FieldRow>,
+    pub(crate) rules: Rules,
+    /// Variables can be pasted.
+    pub(crate) takes_variables: bool,
+    /// What was pasted, if it could not be taken over.
+    pub(crate) pasted: Zeroizing<String>,
+    /// Where the connections of the collection write, for a record that exists.
+    pub(crate) below: String,
+    /// What just happened.
+    pub(crate) told: String,
     /// Numbers of the rows for further fields.
     pub(crate) spare: Vec<u32>,
     /// Something was typed already.
@@ -92,6 +108,19 @@ pub(crate) struct FormPage {
 pub(crate) fn kinds(chosen: RecordType) -> Vec<TypeChoice> {
     let kind = |kind: &RecordType| TypeChoice { name: kind.as_str(), words: type_name(*kind), chosen: *kind == chosen };
     RecordType::ALL.iter().map(kind).collect()
+}
+
+/// Says whether a file of variables can be pasted into a record of this type.
+pub(crate) fn takes_variables(kind: RecordType) -> bool {
+    matches!(kind, RecordType::KeyValue | RecordType::EnvVar)
+}
+
+/// Returns where a connection writes, mount and path; nothing for one that only pulls.
+pub(crate) fn below(found: &vaultterm_store::ConnectionSummary) -> Option<String> {
+    let connection = &found.connection;
+    let parts = [connection.mount.as_str(), connection.path.as_str()];
+    let place = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/");
+    (connection.options.mode != vaultterm_reconcile::Mode::Pull).then_some(place)
 }
 
 /// `GET /records/{id}/edit`
@@ -124,6 +153,7 @@ fn of(found: &Outline, frame: Frame, draft: Option<&Draft>) -> FormPage {
         label: field_label(name),
         held: held(name),
         value: typed(name),
+        before: draft.and_then(|draft| draft.before.get(name)).cloned(),
         long: is_long(name) || found.contents.get(name).is_some_and(|field| field.length > 60),
         removed: draft.is_some_and(|draft| draft.removed.iter().any(|removed| removed == name)),
         wrong: None,
@@ -139,6 +169,9 @@ fn of(found: &Outline, frame: Frame, draft: Option<&Draft>) -> FormPage {
         was: draft.map_or(was, |draft| draft.was.clone()),
         kinds: kinds(draft.map_or(record.record_type, |draft| draft.kind)),
         fields: in_order(record.record_type, names.into_iter()).into_iter().map(field).collect(),
+        rules: draft.map(|draft| draft.rules.clone()).unwrap_or_default(),
+        takes_variables: takes_variables(draft.map_or(record.record_type, |draft| draft.kind)),
+        below: found.sides.iter().find_map(|side| below(&side.connection)).unwrap_or_default(),
         spare: vec![1, 2, 3],
         changed: draft.is_some(),
         command: format!("vaultterm record edit {}/{}", found.collection.name, record.path),
@@ -160,6 +193,15 @@ pub(crate) async fn submit(
             draft.values.remove(name);
             draft.removed.retain(|removed| removed != name);
         }
+    }
+    match press(&app, &visitor, &mut draft, &pairs).await {
+        Ok(None) => {}
+        Ok(Some(told)) => {
+            let found = outline::for_edit(&app, &visitor.caller, id).await?;
+            let frame = Frame::around(&app, &visitor, Here::Records).await?;
+            return Ok(show(&FormPage { told, ..of(&found, frame, Some(&draft)) }));
+        }
+        Err(refusal) => return again(&app, &visitor, id, &draft, refusal).await,
     }
     match Step::of(&pairs) {
         Step::Form => {
@@ -279,10 +321,14 @@ pub(crate) mod samples {
                     held: Some("24 characters · a91f02c4".to_owned()),
                     value: "<b>typed".to_owned().into(),
                     wrong: Some("<b> is wrong.".to_owned()),
+                    before: Some("<b>before".to_owned().into()),
                     ..FieldRow::default()
                 },
                 FieldRow { name: "notes".to_owned(), label: "Notes".to_owned(), long: true, ..FieldRow::default() },
             ],
+            takes_variables: true,
+            pasted: "<b>".to_owned().into(),
+            told: "<b>".to_owned(),
             spare: vec![1, 2],
             wrong: Some("<b> is wrong.".to_owned()),
             wrong_path: Some("<b> is taken.".to_owned()),
@@ -291,7 +337,7 @@ pub(crate) mod samples {
     }
 
     pub(crate) fn pages() -> Vec<(&'static str, String)> {
-        let shelf = Shelf { id: Uuid::nil(), name: "<b>".to_owned(), chosen: true };
+        let shelf = Shelf { id: Uuid::nil(), name: "<b>".to_owned(), below: "<b>".to_owned(), chosen: true };
         let new = FormPage { id: None, shelves: vec![shelf], ..sample() };
         let first = FormPage { id: None, ..sample() };
         vec![

@@ -23,7 +23,7 @@ use crate::{
         parts::{self, State as Word},
         refused::Refused,
         visitor::Visitor,
-        words::{Moment, type_name},
+        words::{Moment, counted, type_name},
     },
 };
 
@@ -49,6 +49,12 @@ pub(crate) struct Asked {
     tag: String,
     state: String,
     cursor: String,
+    /// How many records were changed just now.
+    changed: Option<u64>,
+    /// How many records were moved here just now.
+    moved: Option<u64>,
+    /// `none` after a button was pressed without a tick.
+    ticked: String,
 }
 
 impl Asked {
@@ -144,6 +150,7 @@ pub(crate) struct ListPage {
 #[template(path = "records/trash_list.html")]
 pub(crate) struct TrashPage {
     frame: Frame,
+    told: String,
     rows: Vec<Row>,
     foot: String,
     next: Option<String>,
@@ -197,6 +204,9 @@ pub(crate) async fn trash(
     let rows: Vec<Row> = found.items.into_iter().map(|found| row(found, &connections, now_us)).collect();
     Ok(show(&TrashPage {
         frame: Frame::around(&app, &visitor, Here::Trash).await?,
+        told: asked
+            .moved
+            .map_or_else(String::new, |moved| format!("{} moved here.", counted(moved, "record was", "records were"))),
         foot: foot(rows.len(), found.next_cursor.is_some()),
         next: found.next_cursor.map(|cursor| Address::default().with("cursor", cursor).on("/trash")),
         command: "vaultterm record ls --trash".to_owned(),
@@ -243,6 +253,12 @@ fn title_in(collection: &str, prefix: &str) -> String {
 }
 
 fn told(asked: &Asked, shelf: Option<&str>) -> String {
+    if let Some(changed) = asked.changed {
+        return format!("{} changed.", counted(changed, "record was", "records were"));
+    }
+    if asked.ticked == "none" {
+        return "Tick the records first.".to_owned();
+    }
     let place = shelf.map_or_else(|| "in all your collections".to_owned(), |name| format!("in {name}"));
     if asked.q.is_empty() { String::new() } else { format!("Records that match “{}” {place}.", asked.q) }
 }

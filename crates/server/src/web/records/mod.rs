@@ -1,13 +1,18 @@
 //! The pages of records.
 
+mod aids;
 mod draft;
 mod edit;
+mod generated;
 mod history;
 mod list;
+mod many;
 mod merge;
 mod new;
+mod relocate;
 mod reveal;
 mod review;
+mod rules;
 mod show;
 mod standing;
 mod trash;
@@ -26,7 +31,12 @@ pub(crate) fn router() -> Router<ServerState> {
         .route("/trash", get(list::trash))
         .route("/collections", post(new::collection))
         .route("/records/new", get(new::form).post(new::submit))
+        .route("/generate", post(aids::generate))
+        .route("/generated", get(generated::list))
+        .route("/generated/{id}/reveal", post(generated::reveal))
+        .route("/records/many", post(many::submit))
         .route("/records/{id}", get(show::show))
+        .route("/records/{id}/move", get(relocate::form).post(relocate::relocate))
         .route("/records/{id}/reveal", post(reveal::reveal))
         .route("/records/{id}/otp", post(reveal::otp))
         .route("/records/{id}/edit", get(edit::form).post(edit::submit))
@@ -46,6 +56,9 @@ pub(crate) mod samples {
             super::review::samples::pages(),
             super::history::samples::pages(),
             super::trash::samples::pages(),
+            super::relocate::samples::pages(),
+            super::many::samples::pages(),
+            super::generated::samples::pages(),
         ]
         .concat()
     }

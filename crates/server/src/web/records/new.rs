@@ -10,8 +10,9 @@ use vaultterm_operations::{Refusal, collections, outline, records};
 use vaultterm_reconcile::RecordType;
 
 use super::{
+    aids::press,
     draft::{Draft, Step},
-    edit::{FieldRow, FormPage, Shelf, is_about_the_form, kinds},
+    edit::{FieldRow, FormPage, Shelf, below, is_about_the_form, kinds, takes_variables},
     review::ReviewPage,
 };
 use crate::{
@@ -46,8 +47,18 @@ pub(crate) async fn form(
         ("collection", &asked.r#in),
         ("path", &asked.path),
     ]));
-    let frame = Frame::around(&app, &visitor, Here::Records).await?;
-    Ok(show(&of(&draft, frame, false)))
+    Ok(show(&page(&app, &visitor, &draft, false).await?))
+}
+
+/// Makes the form, with what was typed already.
+async fn page(app: &ServerState, visitor: &Visitor, draft: &Draft, changed: bool) -> Result<FormPage, Refused> {
+    let connections = outline::connections(app, &visitor.caller).await?;
+    let mut page = of(draft, Frame::around(app, visitor, Here::Records).await?, changed);
+    for shelf in &mut page.shelves {
+        let mut own = connections.iter().filter(|found| found.connection.collection_id.0 == shelf.id);
+        shelf.below = own.find_map(below).unwrap_or_default();
+    }
+    Ok(page)
 }
 
 fn of(draft: &Draft, frame: Frame, changed: bool) -> FormPage {
@@ -56,6 +67,7 @@ fn of(draft: &Draft, frame: Frame, changed: bool) -> FormPage {
     let field = |name: &str| FieldRow {
         label: field_label(name),
         value: draft.values.get(name).cloned().unwrap_or_default(),
+        before: draft.before.get(name).cloned(),
         long: is_long(name),
         name: name.to_owned(),
         ..FieldRow::default()
@@ -68,9 +80,16 @@ fn of(draft: &Draft, frame: Frame, changed: bool) -> FormPage {
         inject_only: draft.inject_only,
         kinds: kinds(draft.kind),
         shelves: shelves
-            .map(|shelf| Shelf { id: shelf.id, name: shelf.name.clone(), chosen: draft.collection == Some(shelf.id) })
+            .map(|shelf| Shelf {
+                id: shelf.id,
+                name: shelf.name.clone(),
+                below: String::new(),
+                chosen: draft.collection == Some(shelf.id),
+            })
             .collect(),
         fields: usual.iter().copied().chain(further).map(field).collect(),
+        rules: draft.rules.clone(),
+        takes_variables: takes_variables(draft.kind),
         spare: vec![1, 2, 3],
         changed,
         command: "vaultterm record set COLLECTION/PATH FIELD=?".to_owned(),
@@ -85,9 +104,14 @@ pub(crate) async fn submit(
     visitor: Visitor,
     pairs: Pairs,
 ) -> Result<Response, Refused> {
-    let draft = Draft::of(&pairs);
+    let mut draft = Draft::of(&pairs);
+    match press(&app, &visitor, &mut draft, &pairs).await {
+        Ok(None) => {}
+        Ok(Some(told)) => return Ok(show(&FormPage { told, ..page(&app, &visitor, &draft, true).await? })),
+        Err(refusal) => return again(&app, &visitor, &draft, refusal).await,
+    }
     match Step::of(&pairs) {
-        Step::Form => Ok(show(&of(&draft, Frame::around(&app, &visitor, Here::Records).await?, true))),
+        Step::Form => Ok(show(&page(&app, &visitor, &draft, true).await?)),
         Step::Review => review(&app, &visitor, &draft).await,
         Step::Save => save(&app, &visitor, &draft).await,
     }
@@ -143,7 +167,7 @@ async fn again(app: &ServerState, visitor: &Visitor, draft: &Draft, refusal: Ref
     if !is_about_the_form(&refusal) {
         return Err(Refused(refusal));
     }
-    let mut page = of(draft, Frame::around(app, visitor, Here::Records).await?, true);
+    let mut page = page(app, visitor, draft, true).await?;
     page.tell(&refusal);
     Ok(show_as(StatusCode::UNPROCESSABLE_ENTITY, &page))
 }

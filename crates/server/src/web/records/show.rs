@@ -7,10 +7,14 @@ use axum::{
 };
 use serde::Deserialize;
 use uuid::Uuid;
-use vaultterm_operations::outline::{self, Outline, SideOfVault};
+use vaultterm_operations::{
+    Part,
+    outline::{self, Outline, SideOfVault},
+    records::{self, Seer, Seers},
+};
 use vaultterm_reconcile::{Mode, RecordType};
 use vaultterm_sealing::short;
-use vaultterm_store::{CollectionRole, Member};
+use vaultterm_store::CollectionRole;
 
 use super::standing;
 use crate::{
@@ -24,7 +28,7 @@ use crate::{
         parts::{self, State as Word},
         refused::Refused,
         visitor::Visitor,
-        words::{Moment, counted, field_label, type_name, usual_fields},
+        words::{Moment, counted, does, field_label, type_name, usual_fields},
     },
 };
 
@@ -53,6 +57,15 @@ pub(crate) struct FieldLine {
     pub(crate) value: Option<zeroize::Zeroizing<String>>,
 }
 
+/// Who can see the record, and why.
+#[derive(Debug)]
+pub(crate) struct SeerLine {
+    email: String,
+    does: &'static str,
+    /// Who gave the role, and when.
+    given: Option<(String, Moment)>,
+}
+
 /// The page.
 #[derive(Debug, Default, Template)]
 #[template(path = "records/show.html")]
@@ -74,11 +87,15 @@ pub(crate) struct ShowPage {
     pub(crate) deleted: Option<Moment>,
     pub(crate) sides: Vec<SideLine>,
     pub(crate) fields: Vec<FieldLine>,
+    /// How many fields there are, where a box to filter them is shown.
+    pub(crate) many_fields: Option<usize>,
+    pub(crate) fields_query: String,
     pub(crate) has_code: bool,
     /// The one-time code, after a person asked for it.
     pub(crate) code: Option<String>,
     pub(crate) inject_only: bool,
-    pub(crate) members: Vec<String>,
+    pub(crate) seers: Vec<SeerLine>,
+    pub(crate) more_seers: bool,
     pub(crate) may_edit: bool,
     pub(crate) may_trash: bool,
     pub(crate) command: String,
@@ -89,6 +106,22 @@ pub(crate) struct ShowPage {
 pub(crate) struct Asked {
     saved: Option<u64>,
     restored: Option<u64>,
+    moved: Option<u64>,
+    /// What the names of the fields that are shown hold.
+    fields: String,
+}
+
+/// With more fields than these, a box filters them by name.
+const FIELDS_WITHOUT_FILTER: usize = 12;
+
+impl ShowPage {
+    /// Leaves the fields whose name holds a text, whatever its case.
+    fn narrow(&mut self, query: &str) {
+        let wanted = query.trim().to_lowercase();
+        let holds = |text: &str| text.to_lowercase().contains(&wanted);
+        self.fields.retain(|field| holds(&field.name) || holds(&field.label));
+        query.trim().clone_into(&mut self.fields_query);
+    }
 }
 
 /// `GET /records/{id}`
@@ -99,9 +132,12 @@ pub(crate) async fn show(
     Query(asked): Query<Asked>,
 ) -> Result<Response, Refused> {
     let mut page = page(&app, &visitor, id).await?;
-    page.told = match (asked.saved, asked.restored) {
-        (Some(revision), _) if revision == page.revision => format!("Saved as revision {revision}."),
-        (_, Some(revision)) if revision == page.revision => format!("Restored as revision {revision}."),
+    page.narrow(&asked.fields);
+    let now = |told: Option<u64>| told.filter(|revision| *revision == page.revision);
+    page.told = match (now(asked.saved), now(asked.restored), now(asked.moved)) {
+        (Some(revision), ..) => format!("Saved as revision {revision}."),
+        (_, Some(revision), _) => format!("Restored as revision {revision}."),
+        (.., Some(revision)) => format!("Moved to {}, as revision {revision}.", page.collection),
         _ => String::new(),
     };
     Ok(shown(&page))
@@ -110,13 +146,14 @@ pub(crate) async fn show(
 /// Makes the page of a record, masked.
 pub(crate) async fn page(app: &ServerState, visitor: &Visitor, id: Uuid) -> Result<ShowPage, Refused> {
     let found = outline::outline(app, &visitor.caller, id).await?;
+    let who = records::who(app, &visitor.caller, id, Part::default()).await?;
     let here = if found.record.deleted_us.is_some() { Here::Trash } else { Here::Records };
     let frame = Frame::around(app, visitor, here).await?;
-    Ok(of(found, frame, app.now_us()))
+    Ok(of(found, &who, frame, app.now_us()))
 }
 
-fn of(found: Outline, frame: Frame, now_us: i64) -> ShowPage {
-    let Outline { record, collection, role, contents, newest, sides, members } = found;
+fn of(found: Outline, who: &Seers, frame: Frame, now_us: i64) -> ShowPage {
+    let Outline { record, collection, role, contents, newest, sides } = found;
     let path = record.path.as_str().to_owned();
     let (folders, name) = path.rsplit_once('/').unwrap_or(("", path.as_str()));
     let live = record.deleted_us.is_none();
@@ -145,11 +182,14 @@ fn of(found: Outline, frame: Frame, now_us: i64) -> ShowPage {
         deleted: record.deleted_us.map(|us| Moment::seen(us, now_us)),
         path: path.clone(),
         sides: sides.iter().map(|side| side_line(side, &path, now_us)).collect(),
+        many_fields: Some(fields.len()).filter(|count| *count > FIELDS_WITHOUT_FILTER),
+        fields_query: String::new(),
         fields: fields.into_iter().map(field).collect(),
         has_code: live && (has("otpauth_url") || has("totp_secret")),
         code: None,
         inject_only: record.inject_only,
-        members: members.iter().map(member).collect(),
+        seers: who.people.iter().map(|seer| seer_line(seer, now_us)).collect(),
+        more_seers: who.next_cursor.is_some(),
         may_edit: live && role >= CollectionRole::Editor,
         may_trash: live && role >= CollectionRole::Admin,
         collection: collection.name,
@@ -184,14 +224,12 @@ fn side_line(side: &SideOfVault, path: &str, now_us: i64) -> SideLine {
     }
 }
 
-fn member(member: &Member) -> String {
-    let does = match member.role {
-        CollectionRole::Viewer => "sees it",
-        CollectionRole::Editor => "sees and edits it",
-        CollectionRole::Admin => "sees, edits and deletes it, and says who else does",
-        CollectionRole::Owner => "owns the collection",
-    };
-    format!("{} {does}", member.email)
+fn seer_line(seer: &Seer, now_us: i64) -> SeerLine {
+    SeerLine {
+        email: seer.email.clone(),
+        does: does(seer.role),
+        given: seer.given.as_ref().map(|given| (given.by.clone(), Moment::seen(given.at_us, now_us))),
+    }
 }
 
 #[cfg(test)]
@@ -235,8 +273,14 @@ pub(crate) mod samples {
                     value: Some("<b>value".to_owned().into()),
                 },
             ],
+            many_fields: Some(13),
+            fields_query: "<b>".to_owned(),
             has_code: true,
-            members: vec!["<b> sees it".to_owned()],
+            seers: vec![SeerLine {
+                email: "<b>".to_owned(),
+                does: "sees it",
+                given: Some(("<b>".to_owned(), Moment::seen(0, 1))),
+            }],
             may_edit: true,
             may_trash: true,
             command: "vaultterm record get <b>".to_owned(),
@@ -252,6 +296,16 @@ pub(crate) mod samples {
             ("record in the trash", trashed.render().unwrap()),
             ("record for programs", hidden.render().unwrap()),
         ]
+    }
+
+    #[test]
+    fn fields_are_narrowed_by_their_name_or_label() {
+        let mut page = sample();
+        page.narrow(" SHO ");
+        assert_eq!(page.fields.iter().map(|field| field.name.as_str()).collect::<Vec<_>>(), ["shown"]);
+        let mut page = sample();
+        page.narrow("");
+        assert_eq!(page.fields.len(), 2);
     }
 
     #[test]

@@ -2,8 +2,10 @@
 
 mod edit;
 mod generate;
+mod generated;
 mod get;
 mod list;
+mod moves;
 mod set;
 mod shared;
 
@@ -11,7 +13,7 @@ use clap::Subcommand;
 use serde_json::json;
 use vaultterm_contract::{RecordView, RevisionView};
 
-use self::shared::{facts, name_of, standing_or_trashed};
+use self::shared::{facts, standing_or_trashed};
 use crate::{
     app::App,
     client::{Client, Patience, Query, Reply},
@@ -39,8 +41,18 @@ pub(crate) enum Command {
         /// COLLECTION/NEW-PATH, or NEW-PATH alone
         new_path: String,
     },
-    /// Move a record to the trash; all its revisions stay
+    /// Move records to another collection, with all their revisions
+    Move(moves::MoveArgs),
+    /// Add tags to records and remove others
+    Tag(moves::TagArgs),
+    /// Move records to the trash; all their revisions stay
     Rm {
+        /// COLLECTION/PATH or id; several are moved together, or none of them
+        #[arg(required = true, value_parser = RecordRef::parse, value_name = "RECORD")]
+        records: Vec<RecordRef>,
+    },
+    /// Show who can see a record, and why
+    Who {
         /// COLLECTION/PATH or id
         #[arg(value_parser = RecordRef::parse)]
         record: RecordRef,
@@ -62,6 +74,12 @@ pub(crate) enum Command {
     },
     /// Generate a password: print it, or put it into a record unseen
     Generate(generate::Args),
+    /// List the values that you had generated in a page or over the API within a day
+    Generated {
+        /// Print the value with this id
+        #[arg(long, value_name = "ID")]
+        reveal: Option<uuid::Uuid>,
+    },
 }
 
 /// Runs the command.
@@ -72,10 +90,14 @@ pub(crate) async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
         Command::Set(args) => set::run(args, app).await,
         Command::Edit(args) => edit::run(args, app).await,
         Command::Mv { record, new_path } => rename(&app.client()?, app, &record, &new_path).await,
-        Command::Rm { record } => remove(&app.client()?, app, &record).await,
+        Command::Move(args) => moves::relocate(args, app).await,
+        Command::Tag(args) => moves::tag(args, app).await,
+        Command::Rm { records } => moves::remove(&records, app).await,
+        Command::Who { record } => moves::who(&record, app).await,
         Command::History { record } => history(&app.client()?, app, &record).await,
         Command::Restore { record, revision } => restore(&app.client()?, app, &record, revision).await,
         Command::Generate(args) => generate::run(args, app).await,
+        Command::Generated { reveal } => generated::run(reveal, app).await,
     }
 }
 
@@ -100,19 +122,15 @@ async fn rename(client: &Client, app: &App, reference: &RecordRef, new_path: &st
 /// to move the record there.
 async fn refuse_other_collection(client: &Client, own: &str, first: &str) -> Result<(), Failure> {
     match client.collection(first).await {
-        Ok(other) => Err(Failure::local(format!("`{first}` is another collection, and a record stays in its own"))
-            .hint(format!("for a folder of that name write {}", shell::word(&format!("{own}/{}/…", other.data.name))))),
+        Ok(other) => {
+            Err(Failure::local(format!("`{first}` is another collection, and `mv` renames within one")).hint(format!(
+                "to move it there: `vaultterm record move {own}/… --to {first}`; for a folder of that name write {}",
+                shell::word(&format!("{own}/{}/…", other.data.name))
+            )))
+        }
         Err(failure) if failure.exit == Exit::Server => Ok(()),
         Err(failure) => Err(failure),
     }
-}
-
-async fn remove(client: &Client, app: &App, reference: &RecordRef) -> Result<Exit, Failure> {
-    let record = client.record(reference).await?.data;
-    client.delete(&format!("/records/{}", record.id), Some(record.revision)).await?;
-    app.console.note(&format!("moved `{}` to the trash", record.path));
-    app.console.next(&format!("vaultterm record restore {}, to take it back", name_of(reference, &record)));
-    Ok(Exit::Done)
 }
 
 async fn history(client: &Client, app: &App, reference: &RecordRef) -> Result<Exit, Failure> {

@@ -1,4 +1,4 @@
-//! Reads the files of `run --env-file`, which hold variables as lines of `NAME=VALUE`.
+//! Reads files that hold variables as lines of `NAME=VALUE`: those of `run --env-file`, and what a person pastes.
 //!
 //! A value arrives exactly as it is in the file. Otherwise the file is refused with a line number and a
 //! reason. Nothing is expanded: `$`, `\` and backquotes stand for themselves, and no variable of the caller
@@ -16,27 +16,27 @@ use zeroize::Zeroizing;
 
 /// An entry `NAME=VALUE` of a file.
 #[derive(PartialEq, Eq)]
-pub(crate) struct Entry {
+pub struct Entry {
     /// The variable's name.
-    pub(crate) name: String,
+    pub name: String,
     /// The value exactly as it is in the file.
-    pub(crate) value: Zeroizing<String>,
+    pub value: Zeroizing<String>,
     /// The line in which the entry begins, counted from 1.
-    pub(crate) line: usize,
+    pub line: usize,
 }
 
 /// A refused file.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Refused {
+pub struct Refused {
     /// The line, counted from 1.
-    pub(crate) line: usize,
+    pub line: usize,
     /// The reason, without any text of the file.
-    pub(crate) why: Why,
+    pub why: Why,
 }
 
 /// The fault of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Why {
+pub enum Why {
     /// There is no `=`.
     NoAssignment,
     /// The name is empty or contains a character that is not allowed in names.
@@ -59,7 +59,8 @@ pub(crate) enum Why {
 
 impl Why {
     /// Returns what the person can do about it.
-    pub(crate) const fn hint(self) -> &'static str {
+    #[must_use]
+    pub const fn hint(self) -> &'static str {
         match self {
             Self::NoAssignment => {
                 "write NAME=VALUE; a value of several lines stands in quotes, and a comment begins with `#`"
@@ -75,7 +76,7 @@ impl Why {
                 "in single quotes a backslash stands for itself; a line end in quotes is written as a line end"
             }
             Self::CarriageReturn => "save the file with line ends of one kind, or put the value in quotes",
-            Self::Nul => "save the file as UTF-8 text; a value with a NUL is handed over by `vaultterm inject`",
+            Self::Nul => "save the file as UTF-8 text; no variable can hold a NUL",
         }
     }
 }
@@ -103,7 +104,7 @@ impl Error for Refused {}
 ///
 /// # Errors
 /// [`Refused`] for the first line that can be read in more than one way, or not at all.
-pub(crate) fn parse(text: &str) -> Result<Vec<Entry>, Refused> {
+pub fn parse(text: &str) -> Result<Vec<Entry>, Refused> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     // An editor that ends every line with CRLF also ends the lines within quotes in that way.
     let crlf = text.matches("\r\n").count() == text.matches('\n').count();
