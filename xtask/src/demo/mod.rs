@@ -53,21 +53,24 @@ fn linger(narrator: Narrator, world: &World, tools: &Tools) -> Result<()> {
     let product = world.remote.product;
     let command = product.command();
     narrator.say(&format!(
-        "Both servers stay up until you press Ctrl-C; then they and their files are gone. In another\n\
-         terminal:\n\
+        "Both servers stay up until you press Ctrl-C; then they and their files are gone.\n\
+         \n\
+         Look at the pages: open {}\n\
+         and log in as {OWNER} with the password {}\n\
+         \n\
+         Or go on in another terminal:\n\
          \n\
          export VAULTTERM_ADDR={} {}={}\n\
          export {}_TOKEN={}\n\
          alias vaultterm={vaultterm} {command}={server}\n\
-         vaultterm login --email {OWNER}\n\
-         \n\
-         The password is {}",
+         vaultterm login --email {OWNER}",
+        world.vaultterm.address,
+        world.password,
         world.vaultterm.address,
         product.address_variable(),
         world.remote.address(),
         command.to_uppercase(),
         world.root_token()?.trim(),
-        world.password,
     ));
     loop {
         thread::sleep(Duration::from_secs(3_600));

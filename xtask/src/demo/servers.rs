@@ -79,15 +79,14 @@ pub(super) fn start_in_development_mode(binary: &Path, folder: &Path, home: &Pat
     bail!("the Vault found no free port in {PORTS_MAX} tries");
 }
 
-/// Starts `VaultTerm` on a data directory that `vaultterm init` created, with the public key of the license
-/// vendor. The server chooses a free port and prints its address when it listens.
-pub(super) fn start_vaultterm(binary: &Path, folder: &Path, data: &Path, license_key: &Path) -> Result<Running> {
+/// Starts `VaultTerm` on a data directory that `vaultterm init` created. The server chooses a free
+/// port and prints its address when it listens.
+pub(super) fn start_vaultterm(binary: &Path, folder: &Path, data: &Path) -> Result<Running> {
     let program = [binary.as_os_str(), OsStr::new("serve")];
     let env = [
         ("HOME", folder.as_os_str()),
         ("VAULTTERM_DATA_DIR", data.as_os_str()),
         ("VAULTTERM_LISTEN", OsStr::new("127.0.0.1:0")),
-        ("LICENSE_PUBLIC_KEY_FILE", license_key.as_os_str()),
     ];
     start_that_prints_its_address(folder, "vaultterm", &program, &env)
 }
