@@ -156,3 +156,20 @@ export async function furnish(house) {
   await call("PATCH", `/records/${ids["databases/payments-primary"]}`, { fields: { password: `${MARKER}-x7Kq-vTr0%pLm3` } }, { "if-match": '"1"' });
   return { team, payments, ids };
 }
+
+/** Fills a house with many records, to see what lists become. */
+export async function fill(house, count) {
+  const { call } = house.ana;
+  const many = await call("POST", "/collections", { name: "many" });
+  const kinds = ["api", "worker", "db", "cache", "queue", "web", "mail", "search"];
+  let made = 0;
+  const worker = async () => {
+    for (let n = made++; n < count; n = made++) {
+      const kind = kinds[n % kinds.length];
+      const path = `apps/${kind}-${String(Math.floor(n / 800)).padStart(3, "0")}/service-${String(n).padStart(6, "0")}`;
+      await call("POST", `/collections/${many.id}/records`, { path, type: "PASSWORD", fields: { password: `${MARKER}-${n}` } });
+    }
+  };
+  await Promise.all(Array.from({ length: 8 }, worker));
+  return many;
+}

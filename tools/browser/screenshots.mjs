@@ -1,7 +1,7 @@
 // Pictures of every page, to be looked at: light, dark and narrow; full and empty.
 import { join } from "node:path";
 import { launch, logIn, window_ } from "./browser.mjs";
-import { OWNER, PASSWORD, connect, furnish, open } from "./house.mjs";
+import { OWNER, PASSWORD, connect, fill, furnish, open } from "./house.mjs";
 
 const folder = process.argv[2];
 const LOOKS = [
@@ -75,6 +75,15 @@ try {
     person: `/people/${bo}`,
     members: `/collections/${team.id}/members`,
     prove: "/login/prove",
+    move: `${record}/move?to=${payments.id}`,
+    audit: "/audit",
+    "audit-entry": "/audit/5",
+    health: "/health",
+    license: "/license",
+    keys: "/keys",
+    webhooks: "/webhooks",
+    generated: "/generated",
+    "new-key-value": "/records/new?type=KEY_VALUE",
     missing: "/records/00000000-0000-0000-0000-000000000000",
   };
   for (const [tag, look] of LOOKS) {
@@ -104,6 +113,14 @@ try {
     await page.click("main button.primary");
     await page.waitForSelector("table.diff");
     await shoot(page, "review");
+    await page.goto("/records?q=payments");
+    for (const box of await page.locator("tbody input[type=checkbox]").all()) await box.check();
+    for (const act of ["Tag", "Move to the trash"]) {
+      await page.locator(".ticked").getByText(act, { exact: true }).click();
+      await page.waitForSelector("text=Nothing is done yet");
+      await shoot(page, act === "Tag" ? "many-tag" : "many-trash");
+      await page.goBack();
+    }
     await page.goto(`${record}/edit`);
     await page.fill("#path", "../no");
     await page.click("main button.primary");
@@ -112,8 +129,29 @@ try {
     await page.context().close();
     const nothing = await window_(browser, empty, look);
     await logIn(nothing, OWNER, PASSWORD);
-    await shoot(nothing, "records-empty");
+    await shoot(nothing, "overview-empty");
+    for (const name of ["records", "license", "webhooks"]) {
+      await nothing.goto(`/${name}`);
+      await shoot(nothing, `${name}-empty`);
+    }
     await nothing.context().close();
+  }
+  // A halt, and a list of ten thousand.
+  for (const { id } of (await call("GET", `/collections/${team.id}/records?limit=500`)).items) await call("DELETE", `/records/${id}`);
+  const halted = await call("POST", `/connections/${prod.id}/plans`, {});
+  await fill(empty, 10_000);
+  for (const [tag, look] of LOOKS) {
+    for (const [from, name, address] of [
+      [house, "plan-halt", `/plans/${halted.id}`],
+      [empty, "records-10000", "/records"],
+      [empty, "records-10000-search", "/records?q=mail"],
+    ]) {
+      const page = await window_(browser, from, look);
+      await logIn(page, OWNER, PASSWORD);
+      await page.goto(address);
+      await page.screenshot({ path: join(folder, `${name}${tag}.png`), fullPage: name === "plan-halt" });
+      await page.context().close();
+    }
   }
 } finally {
   await browser.close();
