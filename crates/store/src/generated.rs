@@ -30,7 +30,7 @@ impl Store {
         user_id: Uuid,
         value: &SecretText,
     ) -> Result<GeneratedValue, StoreError> {
-        let id = Uuid::now_v7();
+        let id = vaultterm_sealing::new_id();
         let mut tx = self.db.write().await?;
         let [key_id, wrapped_key, ciphertext] =
             seal(&mut tx, &self.keyring, &place(id), value.expose().as_bytes()).await?;

@@ -1,6 +1,6 @@
 //! Records that move to another collection, many records at once, and who can see a record.
 
-use axum::{Json, extract::State, http::HeaderMap};
+use axum::{Json, extract::State};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use uuid::Uuid;
@@ -14,7 +14,7 @@ use vaultterm_operations::{
 };
 use vaultterm_store::{ConnectionSummary, Member};
 
-use super::{collections::etag, list::PageQuery};
+use super::{list::PageQuery, revised::Revised};
 use crate::{
     problem::Problem,
     request::{Body, Id, IfMatch, Parameters},
@@ -72,9 +72,9 @@ pub(crate) async fn relocate(
     Id(id): Id,
     IfMatch(read_at): IfMatch,
     Body(body): Body<RecordMove>,
-) -> Result<(HeaderMap, Json<RecordView>), Problem> {
+) -> Result<Revised<RecordView>, Problem> {
     let moved = records::relocate(&services, &caller, id, read_at, body.collection_id, body.path).await?;
-    Ok((etag(moved.revision.0), Json(view::record(&moved))))
+    Ok(Revised::at(moved.revision.0, view::record(&moved)))
 }
 
 /// Tags many records, moves them to another collection, or moves them to the trash: all of them, or none.
