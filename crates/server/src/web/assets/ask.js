@@ -18,6 +18,16 @@ export async function ask(address, fields = {}) {
   return body;
 }
 
+/** Asks the server at each change of a form that `fields` is interested in. Only the newest answer counts. */
+export function follow(form, address, fields, then) {
+  let asked = 0;
+  form?.addEventListener("change", ({ target }) => {
+    const sent = fields(target);
+    const turn = sent && (asked += 1);
+    if (sent) ask(address, sent).then((answer) => turn === asked && then(answer), (error) => say(error.message));
+  });
+}
+
 /** Says what happened in the one status line of the page. */
 export function say(text) {
   const line = document.querySelector("[role=status]");

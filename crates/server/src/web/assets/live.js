@@ -5,7 +5,6 @@ if (place) {
   const [bar, line, log] = ["progress", "[role=status]", "[data-log]"].map((name) => document.querySelector(name));
   let source;
   let last = "0";
-
   const add = (path, words, kind) => {
     const row = document.createElement("li");
     const name = document.createElement("code");

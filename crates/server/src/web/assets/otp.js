@@ -22,19 +22,13 @@ for (const row of document.querySelectorAll("[data-otp]")) {
     let shown = 0;
     const tick = async () => {
       if (shown++ > 120) return hide();
-      if (left-- <= 0) {
-        try {
-          left = await show();
-        } catch (error) {
-          hide();
-          return say(error.message);
-        }
-      }
+      if (left-- <= 0) left = await show();
       note.textContent = `new code in ${left} s`;
     };
     clearInterval(timer);
-    await tick();
-    timer = setInterval(tick, 1000);
+    const go = () => tick().catch((error) => (hide(), say(error.message)));
+    timer = setInterval(go, 1000);
+    await go();
   });
   addEventListener("pagehide", hide);
 }

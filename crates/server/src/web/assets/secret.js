@@ -6,6 +6,7 @@ import { ask, say } from "./ask.js";
 const SHOWN_SECONDS = 30;
 const COPIED_SECONDS = 45;
 const open = new Set();
+const label = (button, word) => (button.querySelector("[data-word]").textContent = word);
 
 for (const row of document.querySelectorAll("[data-secret]")) {
   const value = row.querySelector("[data-value]");
@@ -16,12 +17,15 @@ for (const row of document.querySelectorAll("[data-secret]")) {
   if (copy) copy.hidden = false;
 
   const fetchValue = async () => (await ask(row.dataset.secret, { field: row.dataset.field })).value;
-  const hide = () => {
+  const quiet = () => {
     clearInterval(timer);
-    value.replaceChildren(...masked.map((node) => node.cloneNode(true)));
-    open.delete(hide);
     note.textContent = "";
     keep.hidden = true;
+  };
+  const hide = () => {
+    quiet();
+    value.replaceChildren(...masked.map((node) => node.cloneNode(true)));
+    open.delete(hide);
     label(show, "Show");
   };
   const count = (seconds, word, then) => {
@@ -53,9 +57,7 @@ for (const row of document.querySelectorAll("[data-secret]")) {
       if (!navigator.clipboard) return select(value, text, hide, (name) => open.add(name));
       await navigator.clipboard.writeText(text);
       const clear = async () => {
-        clearInterval(timer);
-        keep.hidden = true;
-        note.textContent = "";
+        quiet();
         try {
           await navigator.clipboard.writeText("");
           say("Cleared here; your system may keep a history of its clipboard.");
@@ -69,11 +71,7 @@ for (const row of document.querySelectorAll("[data-secret]")) {
       say(error.message);
     }
   });
-  keep?.addEventListener("click", () => {
-    clearInterval(timer);
-    note.textContent = "";
-    keep.hidden = true;
-  });
+  keep?.addEventListener("click", quiet);
 }
 
 addEventListener("pagehide", () => open.forEach((hide) => hide()));
@@ -84,8 +82,7 @@ function spelled(text) {
     const kind = /^\d/.test(part) ? "digit" : /^[^\p{L}\s]/u.test(part) ? "symbol" : null;
     if (!kind) return document.createTextNode(part);
     const span = document.createElement("span");
-    span.className = kind;
-    span.textContent = part;
+    [span.className, span.textContent] = [kind, part];
     return span;
   });
 }
@@ -97,8 +94,4 @@ function select(value, text, hide, opened) {
   getSelection().selectAllChildren(value);
   say("This page has no clipboard without https: the value is selected, copy it with the keyboard.");
   setTimeout(hide, SHOWN_SECONDS * 1000);
-}
-
-function label(button, word) {
-  button.querySelector("[data-word]").textContent = word;
 }
