@@ -104,7 +104,7 @@ pub async fn finish(
     let made = site.webauthn()?.finish_passkey_registration(&answer, &state).map_err(|error| refused(&error))?;
     let new = NewPasskey {
         user_id: caller.user.id,
-        credential: made.cred_id().to_vec(),
+        credential: made.cred_id().clone(),
         host: site.host.clone(),
         name,
         body: serde_json::to_string(&made).map_err(|error| Refusal::internal(&error))?,
