@@ -213,7 +213,7 @@ test("a viewer sees what is theirs, may not edit, and is told who could allow it
   await page.goto(`/records/${ids["databases/payments-primary"]}`);
   assert.equal(await page.locator("main >> text=Edit").count(), 0);
   assert.equal((await page.goto(`/records/${ids["databases/payments-primary"]}/edit`)).status(), 403);
-  await page.waitForSelector("text=Ask an admin of the collection.");
+  await page.waitForSelector(`text=Ask an admin of the collection, who can give it: ${OWNER}`);
   assert.equal((await page.goto(`/records/${ids["stripe-live"]}`)).status(), 404);
   await page.context().close();
 });
