@@ -5,6 +5,7 @@ use axum::{
     extract::{FromRequest, Request, rejection::FormRejection},
     response::{IntoResponse, Response},
 };
+use vaultterm_operations::ReadAt;
 use zeroize::Zeroizing;
 
 use crate::problem::{Problem, ProblemKind};
@@ -52,6 +53,11 @@ impl Pairs {
     /// Returns the pairs whose name begins with a prefix, without it.
     pub(crate) fn below<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
         self.0.iter().filter_map(move |(name, text)| Some((name.strip_prefix(prefix)?, text.as_str())))
+    }
+
+    /// Returns the revision that the person saw, from the field `revision` of the form.
+    pub(crate) fn read_at(&self) -> ReadAt {
+        self.text("revision").parse().map_or(ReadAt::Unreadable, ReadAt::Revision)
     }
 
     /// Makes the pairs that a form would have sent.

@@ -66,6 +66,24 @@ pub(crate) fn advice(next: &Next) -> Option<String> {
     Some(text.to_owned())
 }
 
+/// Returns the sentence for a refusal that the person can mend in the form that was sent.
+///
+/// # Errors
+/// The refusal itself, if another try with the form cannot mend it.
+pub(crate) fn mendable(refusal: Refusal) -> Result<String, Refusal> {
+    match refusal.kind {
+        RefusalKind::Invalid
+        | RefusalKind::Exists
+        | RefusalKind::Vault(_)
+        | RefusalKind::Refused
+        | RefusalKind::Changed => {
+            let advice = refusal.next.as_ref().and_then(advice);
+            Ok(format!("{}. {}", refusal.detail, advice.unwrap_or_default()))
+        }
+        _ => Err(refusal),
+    }
+}
+
 /// The page of a refusal.
 #[derive(Template)]
 #[template(path = "refused.html")]

@@ -3,13 +3,10 @@
 use askama::Template;
 use axum::{extract::State, http::StatusCode, response::Response};
 use uuid::Uuid;
-use vaultterm_operations::{
-    ReadAt,
-    connections::{self, Seen, Wanted, WantedTls},
-};
+use vaultterm_operations::connections::{self, Seen, Wanted, WantedTls};
 use vaultterm_sync::Connection;
 
-use super::{draft::Draft, login::mendable};
+use super::draft::Draft;
 use crate::{
     request::Id,
     state::ServerState,
@@ -19,7 +16,7 @@ use crate::{
         frame::{Frame, Here},
         page::{go_to, show as shown, show_as},
         parts,
-        refused::Refused,
+        refused::{Refused, mendable},
         visitor::Visitor,
     },
 };
@@ -113,11 +110,11 @@ pub(crate) async fn save(
     if typed.text("step") != "save" {
         return Ok(shown(&page));
     }
-    let read_at = ReadAt::Revision(typed.text("revision").parse().unwrap_or(0));
+    let read_at = typed.read_at();
     match connections::update(&app, &visitor.caller, id, read_at, wanted(&draft)).await {
         Ok(_) => Ok(go_to(&format!("/connections/{id}"))),
         Err(refusal) => {
-            page.wrong = Some(mendable(&refusal).ok_or(refusal)?);
+            page.wrong = Some(mendable(refusal)?);
             Ok(show_as(StatusCode::UNPROCESSABLE_ENTITY, &page))
         }
     }

@@ -2,10 +2,7 @@
 
 use askama::Template;
 use axum::{extract::State, http::StatusCode, response::Response};
-use vaultterm_operations::{
-    Refusal, RefusalKind,
-    connections::{self, WantedCredential},
-};
+use vaultterm_operations::connections::{self, WantedCredential};
 use zeroize::Zeroizing;
 
 use super::{
@@ -20,7 +17,7 @@ use crate::{
         frame::{Frame, Here},
         page::{go_to, show as shown, show_as},
         parts,
-        refused::Refused,
+        refused::{Refused, mendable},
         visitor::Visitor,
     },
 };
@@ -66,20 +63,6 @@ pub(super) fn credential(pairs: &Pairs) -> WantedCredential {
     WantedCredential { secret_id: some("secret_id"), wrapping_token: some("wrapping_token") }
 }
 
-/// Returns the sentence for a refusal that the person can mend in the form.
-pub(super) fn mendable(refusal: &Refusal) -> Option<String> {
-    let mends = matches!(
-        refusal.kind,
-        RefusalKind::Invalid
-            | RefusalKind::Exists
-            | RefusalKind::Vault(_)
-            | RefusalKind::Refused
-            | RefusalKind::Changed
-    );
-    let advice = refusal.next.as_ref().and_then(crate::web::refused::advice);
-    mends.then(|| format!("{}. {}", refusal.detail, advice.unwrap_or_default()))
-}
-
 /// `POST /connections/new/login`: makes the connection, and goes on to its rights.
 pub(crate) async fn create(
     State(app): State<ServerState>,
@@ -92,7 +75,7 @@ pub(crate) async fn create(
     match connections::create(&app, &visitor.caller, draft.collection_id(), wanted, &credential).await {
         Ok(made) => Ok(go_to(&format!("/connections/{}/rights", made.summary.connection.id.0))),
         Err(refusal) => {
-            let Some(wrong) = mendable(&refusal) else { return Err(refusal.into()) };
+            let wrong = mendable(refusal)?;
             let page = LoginPage { wrong: Some(wrong), ..page(&app, &visitor, draft, role_id).await? };
             Ok(show_as(StatusCode::UNPROCESSABLE_ENTITY, &page))
         }

@@ -4,16 +4,10 @@
 use askama::Template;
 use axum::{extract::State, http::StatusCode, response::Response};
 use uuid::Uuid;
-use vaultterm_operations::{
-    ReadAt,
-    connections::{self, Seen, Wanted, WantedOptions},
-};
+use vaultterm_operations::connections::{self, Seen, Wanted, WantedOptions};
 use vaultterm_reconcile::Mode;
 
-use super::{
-    login::mendable,
-    steps::{Step, steps},
-};
+use super::steps::{Step, steps};
 use crate::{
     request::Id,
     state::ServerState,
@@ -23,7 +17,7 @@ use crate::{
         frame::{Frame, Here},
         page::{go_to, show as shown, show_as},
         parts,
-        refused::Refused,
+        refused::{Refused, mendable},
         visitor::Visitor,
     },
 };
@@ -168,12 +162,12 @@ pub(crate) async fn save(
     Id(id): Id,
     typed: Pairs,
 ) -> Result<Response, Refused> {
-    let read_at = ReadAt::Revision(typed.text("revision").parse().unwrap_or(0));
+    let read_at = typed.read_at();
     let wanted = Wanted { options: Some(chosen(&typed)), ..Wanted::default() };
     match connections::update(&app, &visitor.caller, id, read_at, wanted).await {
         Ok(_) => Ok(go_to(&format!("/connections/{id}"))),
         Err(refusal) => {
-            let Some(wrong) = mendable(&refusal) else { return Err(refusal.into()) };
+            let wrong = mendable(refusal)?;
             let seen = connections::show(&app, &visitor.caller, id).await?;
             let page = of(&seen, Frame::around(&app, &visitor, Here::Overview).await?);
             Ok(show_as(StatusCode::UNPROCESSABLE_ENTITY, &OptionsPage { wrong: Some(wrong), ..page }))

@@ -3,9 +3,8 @@
 use askama::Template;
 use axum::{extract::State, http::StatusCode, response::Response};
 use uuid::Uuid;
-use vaultterm_operations::{ReadAt, connections};
+use vaultterm_operations::connections;
 
-use super::login::mendable;
 use crate::{
     request::Id,
     state::ServerState,
@@ -15,7 +14,7 @@ use crate::{
         frame::{Frame, Here},
         page::{go_to, show as shown, show_as},
         parts,
-        refused::Refused,
+        refused::{Refused, mendable},
         visitor::Visitor,
     },
 };
@@ -60,11 +59,11 @@ pub(crate) async fn delete(
     Id(id): Id,
     typed: Pairs,
 ) -> Result<Response, Refused> {
-    let read_at = ReadAt::Revision(typed.text("revision").parse().unwrap_or(0));
+    let read_at = typed.read_at();
     match connections::delete(&app, &visitor.caller, id, read_at).await {
         Ok(()) => Ok(go_to("/")),
         Err(refusal) => {
-            let Some(wrong) = mendable(&refusal) else { return Err(refusal.into()) };
+            let wrong = mendable(refusal)?;
             let page = RemovePage { wrong: Some(wrong), ..page(&app, &visitor, id).await? };
             Ok(show_as(StatusCode::CONFLICT, &page))
         }

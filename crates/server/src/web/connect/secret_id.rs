@@ -5,7 +5,7 @@ use axum::{extract::State, http::StatusCode, response::Response};
 use uuid::Uuid;
 use vaultterm_operations::connections;
 
-use super::login::{credential, mendable};
+use super::login::credential;
 use crate::{
     request::Id,
     state::ServerState,
@@ -15,7 +15,7 @@ use crate::{
         frame::{Frame, Here},
         page::{go_to, show as shown, show_as},
         parts,
-        refused::Refused,
+        refused::{Refused, mendable},
         visitor::Visitor,
         words::Moment,
     },
@@ -61,7 +61,7 @@ pub(crate) async fn save(
     match connections::rotate_secret_id(&app, &visitor.caller, id, &credential(&typed)).await {
         Ok(_) => Ok(go_to(&format!("/connections/{id}/rights"))),
         Err(refusal) => {
-            let Some(wrong) = mendable(&refusal) else { return Err(refusal.into()) };
+            let wrong = mendable(refusal)?;
             let page = SecretIdPage { wrong: Some(wrong), ..page(&app, &visitor, id).await? };
             Ok(show_as(StatusCode::UNPROCESSABLE_ENTITY, &page))
         }

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::{extract::State, response::Response};
 use uuid::Uuid;
 use vaultterm_operations::{
-    Part, ReadAt, Refusal, RefusalKind,
+    Part, Refusal, RefusalKind,
     webhooks::{self, Change, New},
 };
 use vaultterm_store::Webhook;
@@ -168,7 +168,7 @@ async fn set_paused(
     paused: bool,
 ) -> Result<Response, Refusal> {
     let change = Change { paused: Some(paused), ..Change::default() };
-    webhooks::update(app, &visitor.caller, id, read_at(pairs), change).await?;
+    webhooks::update(app, &visitor.caller, id, pairs.read_at(), change).await?;
     Ok(go_to("/webhooks"))
 }
 
@@ -179,12 +179,8 @@ pub(crate) async fn delete(
     Id(id): Id,
     pairs: Pairs,
 ) -> Result<Response, Refused> {
-    webhooks::delete(&app, &visitor.caller, id, read_at(&pairs)).await?;
+    webhooks::delete(&app, &visitor.caller, id, pairs.read_at()).await?;
     Ok(go_to("/webhooks"))
-}
-
-fn read_at(pairs: &Pairs) -> ReadAt {
-    pairs.text("revision").parse().map_or(ReadAt::Unreadable, ReadAt::Revision)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use axum::{
     response::Response,
 };
 use serde::Deserialize;
-use vaultterm_operations::{ReadAt, Refusal, RefusalKind, factors, my_sessions, people};
+use vaultterm_operations::{Refusal, RefusalKind, factors, my_sessions, people};
 
 use crate::{
     state::ServerState,
@@ -103,7 +103,7 @@ async fn changed(
     change: people::Change,
     next: &str,
 ) -> Result<Response, Refused> {
-    let read_at = pairs.text("revision").parse().map_or(ReadAt::Unreadable, ReadAt::Revision);
+    let read_at = pairs.read_at();
     match people::update(app, &visitor.caller, visitor.visit.person(), read_at, change).await {
         Ok(_) => Ok(go_to(next)),
         Err(refusal) => {

@@ -9,7 +9,7 @@ use axum::{
 use serde::Deserialize;
 use uuid::Uuid;
 use vaultterm_contract::{LinkState, PersonState};
-use vaultterm_operations::{ReadAt, Refusal, links, people, profiles, profiles::Profile};
+use vaultterm_operations::{Refusal, links, people, profiles, profiles::Profile};
 use vaultterm_store::{LinkPurpose, PersonLink};
 
 use super::shared::{RoleChoice, absolute, roles_up_to, state_word};
@@ -189,7 +189,7 @@ pub(crate) async fn save(
     let role = pairs.find("role").filter(|role| *role != pairs.text("was-role")).map(str::to_owned);
     let disabled = pairs.find("disabled").map(|disabled| disabled == "yes");
     if role.is_some() || disabled.is_some() {
-        let read_at = pairs.text("revision").parse().map_or(ReadAt::Unreadable, ReadAt::Revision);
+        let read_at = pairs.read_at();
         let change = people::Change { role, disabled, ..people::Change::default() };
         people::update(&app, &visitor.caller, id, read_at, change).await?;
     }

@@ -7,10 +7,7 @@ use axum::{
 };
 use serde::Deserialize;
 use uuid::Uuid;
-use vaultterm_operations::{
-    ReadAt,
-    records::{self, Relocation},
-};
+use vaultterm_operations::records::{self, Relocation};
 use vaultterm_reconcile::Mode;
 use vaultterm_store::{ConnectionSummary, Member};
 
@@ -113,7 +110,7 @@ pub(crate) async fn relocate(
     Id(id): Id,
     pairs: Pairs,
 ) -> Result<Response, Refused> {
-    let read_at = pairs.text("revision").parse().map_or(ReadAt::Unreadable, ReadAt::Revision);
+    let read_at = pairs.read_at();
     let to = pairs.text("to").parse().unwrap_or_default();
     let path = pairs.find("path").map(str::trim).filter(|path| !path.is_empty()).map(str::to_owned);
     let moved = records::relocate(&app, &visitor.caller, id, read_at, to, path).await?;

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::{extract::State, response::Response};
 use uuid::Uuid;
-use vaultterm_operations::{ReadAt, outline, records};
+use vaultterm_operations::{outline, records};
 use vaultterm_reconcile::Mode;
 
 use super::standing::place;
@@ -68,7 +68,7 @@ pub(crate) async fn trash(
     Id(id): Id,
     pairs: Pairs,
 ) -> Result<Response, Refused> {
-    let read_at = pairs.text("revision").parse().map_or(ReadAt::Unreadable, ReadAt::Revision);
+    let read_at = pairs.read_at();
     records::trash(&app, &visitor.caller, id, read_at).await?;
     Ok(go_to("/trash"))
 }
