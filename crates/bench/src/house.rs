@@ -8,22 +8,22 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
-use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use vaultterm_hcv::{ConnectorOptions, Flavor, PolicyRequest, VaultConnector, policy};
-use vaultterm_ledger::{Actor, ActorKind};
 use vaultterm_reconcile::{Mode, Options, UnixNanos};
-use vaultterm_sealing::{RootKey, SecretText};
-use vaultterm_store::{Context, Database, InstanceRole, NewConnection, NewUser, Store};
+use vaultterm_sealing::SecretText;
+use vaultterm_store::{NewConnection, Store};
 use vaultterm_sync::{
-    Clock, CollectionId, Connection, ConnectionId, ConnectionSecrets, Credential, Engine, Run, RunId, RunRequest,
-    RunState, Schedule, Tls, Trigger,
+    Clock, Connection, ConnectionId, ConnectionSecrets, Credential, Engine, Run, RunId, RunRequest, RunState, Schedule,
+    Tls, Trigger,
 };
 use vaultterm_testkit::{
     FakeLicense,
     openbao::{AppRole, OpenBao},
 };
+
+use crate::installation::{Installation, actor, context};
 
 pub(crate) const MOUNT: &str = "kv";
 /// The number of concurrent requests of the engine and of the bare client.
@@ -71,14 +71,11 @@ impl Clock for MachineClock {
 
 /// One installation with one collection.
 pub(crate) struct House {
-    store: Store,
+    installation: Installation,
     engine: Engine<Store, VaultConnector, MachineClock>,
-    collection: CollectionId,
     address: String,
     role_id: String,
     secret_id: String,
-    /// The folder of the database. Both are removed on drop.
-    _folder: TempDir,
 }
 
 /// A finished run and its duration.
@@ -89,28 +86,14 @@ pub(crate) struct Timed {
 
 impl House {
     pub(crate) async fn new(server: &OpenBao, town: &Town) -> Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let database = Database::open_sqlite(&folder.path().join("vaultterm.db")).await?;
-        let root = RootKey::generate();
-        database.initialise(&context(), &root, None).await?;
-        let store = database.unlock(&root).await?;
-        let owner = NewUser {
-            email: "bench@example.com".to_owned(),
-            name: "Bench".to_owned(),
-            role: InstanceRole::Owner,
-            password_hash: None,
-        };
-        let owner = store.create_user(&context(), owner).await?;
-        let collection = store.create_collection(&context(), "bench", owner.id).await?.id;
+        let installation = Installation::new().await?;
         let connector = VaultConnector::new(ConnectorOptions::default());
         Ok(Self {
-            engine: Engine::new(store.clone(), connector, MachineClock, Arc::new(FakeLicense::default())),
-            store,
-            collection,
+            engine: Engine::new(installation.store.clone(), connector, MachineClock, Arc::new(FakeLicense::default())),
+            installation,
             address: server.address(),
             role_id: town.role_id.clone(),
             secret_id: town.secret_id.clone(),
-            _folder: folder,
         })
     }
 
@@ -119,7 +102,7 @@ impl House {
         let connection = Connection {
             id: ConnectionId(Uuid::nil()),
             name: scope.to_owned(),
-            collection_id: self.collection,
+            collection_id: self.installation.collection,
             address: self.address.clone(),
             namespace: None,
             tls: Tls::default(),
@@ -140,7 +123,7 @@ impl House {
         };
         let credential = Credential::SecretId(SecretText::new(self.secret_id.clone()));
         let secrets = ConnectionSecrets { credential, client_key_pem: None };
-        Ok(self.store.create_connection(&context(), NewConnection { connection, secrets }).await?.id)
+        Ok(self.installation.store.create_connection(&context(), NewConnection { connection, secrets }).await?.id)
     }
 
     /// Runs a connection to its end.
@@ -149,7 +132,7 @@ impl House {
             run_id: RunId(vaultterm_sync::new_id()),
             plan_id: None,
             skip: BTreeSet::new(),
-            acknowledge: std::collections::BTreeSet::new(),
+            acknowledge: BTreeSet::new(),
             trigger: Trigger::Manual,
             actor: actor(),
         };
@@ -160,12 +143,4 @@ impl House {
         ensure!(run.state == RunState::Succeeded, "{run:#?}");
         Ok(Timed { run, took })
     }
-}
-
-fn actor() -> Actor {
-    Actor { kind: ActorKind::System, id: Uuid::nil(), name: "bench".to_owned() }
-}
-
-fn context() -> Context {
-    Context { actor: actor(), source_ip: None, request_id: None, now_us: MachineClock.now().0 / 1_000 }
 }

@@ -16,6 +16,7 @@
 mod audit;
 mod bare;
 mod house;
+mod installation;
 mod lists;
 mod report;
 
