@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
+import { MARKER } from "./house.mjs";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const CHROMIUM = process.env.VAULTTERM_CHROMIUM ?? "/usr/bin/chromium";
@@ -64,6 +65,12 @@ export async function wellMade(page, { marker, focus = true } = {}) {
   assert.equal(found.stored, 0, `${where}: nothing is stored in the browser`);
   assert.ok(found.wide <= 0, `${where}: the page scrolls sideways by ${found.wide} px`);
   if (marker) assert.ok(!found.html.includes(marker), `${where}: a value stands in the page`);
+}
+
+/** What must hold on every page where nothing is revealed: it is well made, shows no value, and anybody can use it. */
+export async function check(page, options = {}) {
+  await wellMade(page, { marker: MARKER, ...options });
+  await accessible(page);
 }
 
 /** What axe finds serious, in light, dark, forced colours and in a narrow window. */

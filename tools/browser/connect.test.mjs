@@ -1,8 +1,8 @@
 // The first hour with a Vault: from an address to a first plan, on a real OpenBao. Afterwards what can be changed.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { accessible, launch, logIn, wellMade, window_ } from "./browser.mjs";
-import { MARKER, OWNER, PASSWORD, asTheScriptDoes, furnish, open, openBao } from "./house.mjs";
+import { check, launch, logIn, window_ } from "./browser.mjs";
+import { OWNER, PASSWORD, asTheScriptDoes, furnish, open, openBao } from "./house.mjs";
 
 let browser, house, furnished;
 before(async () => {
@@ -15,11 +15,6 @@ after(async () => {
   await browser?.close();
   house?.close();
 });
-
-const check = async (page) => {
-  await wellMade(page, { marker: MARKER });
-  await accessible(page);
-};
 
 test("from an address to a first plan in five steps, each with an address of its own", async () => {
   const page = await window_(browser, house);

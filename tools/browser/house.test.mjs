@@ -1,7 +1,7 @@
 // The installation itself and its audit log, many records at once, moves between collections, generated values.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { accessible, launch, logIn, wellMade, window_ } from "./browser.mjs";
+import { accessible, check, launch, logIn, wellMade, window_ } from "./browser.mjs";
 import { MARKER, OWNER, PASSWORD, furnish, open } from "./house.mjs";
 
 let browser, house, ids;
@@ -16,11 +16,6 @@ after(async () => {
 });
 
 const status = (page) => page.textContent("[role=status]");
-const check = async (page, options = {}) => {
-  await wellMade(page, { marker: MARKER, ...options });
-  await accessible(page);
-};
-
 test("the pages of the installation are well made, full and empty", async () => {
   const page = await window_(browser, house);
   await logIn(page, OWNER, PASSWORD);

@@ -1,7 +1,7 @@
 // People: the second factor, sessions, the proof that is asked for again, invitations, roles.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { accessible, launch, logIn, wellMade, window_ } from "./browser.mjs";
+import { check, launch, logIn, wellMade, window_ } from "./browser.mjs";
 import { MARKER, OWNER, PASSWORD, furnish, open } from "./house.mjs";
 import { totp } from "./totp.mjs";
 
@@ -26,21 +26,18 @@ test("every page of people is well made, for the eye, the keyboard and a screen 
   const page = await window_(browser, house);
   for (const address of ["/invite", "/reset"]) {
     await page.goto(address);
-    await wellMade(page, { marker: MARKER });
-    await accessible(page);
+    await check(page);
   }
   await logIn(page, OWNER, PASSWORD);
   const bo = await personId("bo@example.com");
   for (const address of ["/me", "/me/factors", "/me/sessions", "/me/tokens", "/people", `/people/${bo}`, `/collections/${team.id}/members`, "/login/prove"]) {
     await page.goto(address);
-    await wellMade(page, { marker: MARKER });
-    await accessible(page);
+    await check(page);
   }
   await page.goto("/me/factors");
   await page.click("text=Set up one-time codes");
   await page.waitForSelector("svg.qr");
-  await wellMade(page, { marker: MARKER });
-  await accessible(page);
+  await check(page);
   await page.context().close();
 });
 
@@ -64,8 +61,7 @@ for (const script of [true, false]) {
     const codes = await page.locator(".recovery li").allTextContents();
     assert.equal(codes.length, 10);
     if (script) {
-      await wellMade(page);
-      await accessible(page);
+      await check(page);
     }
     await page.fill("#code", "none-of-them");
     await page.click("text=I kept them");
@@ -83,8 +79,7 @@ for (const script of [true, false]) {
     await page.click("button.primary");
     await page.waitForURL("**/login/code*");
     if (script) {
-      await wellMade(page, { focus: false });
-      await accessible(page);
+      await check(page, { focus: false });
     }
     await page.goto("/records");
     assert.ok(page.url().includes("/login"), "half a login opens nothing");

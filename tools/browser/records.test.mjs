@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { after, before, test } from "node:test";
-import { accessible, launch, logIn, wellMade, window_ } from "./browser.mjs";
+import { check, launch, logIn, wellMade, window_ } from "./browser.mjs";
 import { MARKER, OWNER, PASSWORD, furnish, guest, open } from "./house.mjs";
 
 let browser, house, ids;
@@ -21,8 +21,7 @@ const status = (page) => page.textContent("[role=status]");
 test("every page is well made, for the eye, the keyboard and a screen reader", async () => {
   const page = await window_(browser, house);
   await page.goto("/login");
-  await wellMade(page, { marker: MARKER });
-  await accessible(page);
+  await check(page);
   await logIn(page, OWNER, PASSWORD);
   const primary = `/records/${ids["databases/payments-primary"]}`;
   for (const address of [
@@ -47,8 +46,7 @@ test("every page is well made, for the eye, the keyboard and a screen reader", a
     assert.ok([200, 404].includes(answer.status()), address);
     const missing = answer.status() === 404;
     if (missing) page.faults.splice(0, page.faults.length, ...page.faults.filter((fault) => !fault.includes("404")));
-    await wellMade(page, { marker: MARKER });
-    await accessible(page);
+    await check(page);
   }
   await page.context().close();
 });
@@ -194,8 +192,8 @@ test("somebody else saved meanwhile: both are shown, and nothing typed is lost",
   await house.ana.call("PATCH", `/records/${id}`, { fields: { password: `${MARKER}-theirs`, url: "https://new.example.com" } }, { "if-match": '"1"' });
   await page.click("main button.primary");
   await page.waitForSelector("text=was saved meanwhile");
-  await wellMade(page);
-  await accessible(page);
+  // What the person typed stays in the page.
+  await check(page, { marker: null });
   assert.equal(await page.locator(".columns input[type=radio]").count(), 2, "one field is for the person to choose");
   await page.click("text=Review over revision 2");
   await page.click("text=Save as revision 3");
@@ -241,23 +239,20 @@ test("the set-up link makes the first owner, who is logged in", async () => {
     await page.goto(link);
     assert.notEqual(await page.inputValue("#token"), "");
     assert.ok(!page.url().includes("#"), "the token leaves the address");
-    await wellMade(page, { focus: false });
-    await accessible(page);
+    await check(page, { focus: false });
     await page.fill("#email", OWNER);
     await page.fill("#name", "Ana Ruiz");
     await page.fill("#password", PASSWORD);
     await page.click("button.primary");
     await page.waitForSelector("text=Connect a Vault");
-    await wellMade(page);
-    await accessible(page);
+    await check(page);
     await page.click("text=Or save a first record");
     await page.click("text=Make the collection");
     await page.waitForSelector("#path");
     await wellMade(page);
     await page.goto("/records");
     await page.waitForSelector("text=No records yet");
-    await wellMade(page);
-    await accessible(page);
+    await check(page);
     await page.context().close();
   } finally {
     empty.close();

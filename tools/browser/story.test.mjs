@@ -1,7 +1,7 @@
 // The first day with VaultTerm, in one window: from the set-up link to a decided conflict, on a real OpenBao.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { accessible, launch, wellMade, window_ } from "./browser.mjs";
+import { check, launch, window_ } from "./browser.mjs";
 import { MARKER, OWNER, PASSWORD, asTheScriptDoes, open, openBao } from "./house.mjs";
 import { totp } from "./totp.mjs";
 
@@ -15,11 +15,6 @@ after(async () => {
   await browser?.close();
   house?.close();
 });
-
-const check = async (page, { focus = true } = {}) => {
-  await wellMade(page, { marker: MARKER, focus });
-  await accessible(page);
-};
 
 /** Becomes the owner by the set-up link, and switches one-time codes on. Returns their secret and the recovery codes. */
 async function begin(page) {

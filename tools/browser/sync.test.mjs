@@ -1,7 +1,7 @@
 // What moves between the two sides: overview, connection, plan, run, conflicts, on a real OpenBao.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { accessible, launch, logIn, wellMade, window_ } from "./browser.mjs";
+import { accessible, check, launch, logIn, window_ } from "./browser.mjs";
 import { MARKER, OWNER, PASSWORD, connect, furnish, open } from "./house.mjs";
 
 let browser, house, ids, connection;
@@ -16,11 +16,6 @@ after(async () => {
   await browser?.close();
   house?.close();
 });
-
-const check = async (page) => {
-  await wellMade(page, { marker: MARKER });
-  await accessible(page);
-};
 
 test("a first plan is made, looked at and applied, and the run is followed to its end", async () => {
   const page = await window_(browser, house);
@@ -168,8 +163,7 @@ test("a conflict is decided field by field, with its consequence before", async 
   await page.fill("#reason", "the new user, the new password");
   await page.waitForSelector("text=Write the merge over Vault v2");
   // The person asked for the values, so they stand in the page, and the focus stays with the choices.
-  await wellMade(page, { focus: false });
-  await accessible(page);
+  await check(page, { marker: null, focus: false });
   await page.click("text=Write the merge over Vault v2");
   await page.waitForURL("**/conflicts");
   assert.deepEqual(await house.bao.get(`team/${path}`), { DB_USER: "worker_v2", DB_PASSWORD: `${MARKER}-there` });
