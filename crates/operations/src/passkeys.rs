@@ -12,7 +12,7 @@ use webauthn_rs::prelude::{
 };
 
 use crate::{
-    caller::{Caller, Origin},
+    caller::{Caller, Origin, anonymous},
     fresh::{self, Act},
     names,
     refusal::{Next, Refusal, RefusalKind},
@@ -115,7 +115,7 @@ pub async fn finish(
 /// Deletes a passkey of the caller.
 ///
 /// # Errors
-/// `NotFound` when it is none of theirs; `StepUp` without a fresh proof.
+/// `NotFound` if the caller has no such passkey; `StepUp` without a fresh proof.
 pub async fn remove(services: &Services, caller: &Caller, id: Uuid) -> Result<(), Refusal> {
     fresh::person(services, caller).await?;
     fresh::fresh(services, caller, Act::ChangeFactors).await?;
@@ -136,7 +136,8 @@ pub async fn ask(services: &Services, origin: &Origin, site: &Site) -> Result<Qu
 /// Begins a session of the person whose passkey answered. It counts as both factors, and as a fresh proof.
 ///
 /// # Errors
-/// `Refused` for an answer that does not fit, and for a passkey that nobody here has.
+/// `Refused` for an answer that does not fit, and for a passkey that nobody here has. The audit log has both as
+/// `LOGIN_FAILED`.
 pub async fn log_in(
     services: &Services,
     origin: &Origin,
@@ -151,27 +152,55 @@ pub async fn log_in(
         serde_json::from_str(&asked.body).map_err(|error| Refusal::internal(&error))?;
     let answer: PublicKeyCredential = serde_json::from_str(answer).map_err(|_| not_accepted())?;
     let webauthn = site.webauthn()?;
-    let (_, credential) = webauthn.identify_discoverable_authentication(&answer).map_err(|error| refused(&error))?;
-    let (stored, user) = owner(services, credential, site).await?;
-    let mut passkey = read(&stored)?;
-    let done = webauthn.finish_discoverable_authentication_v2(&answer, state, &passkey);
-    let done = done.map_err(|error| refused(&error))?;
-    if !done.user_verified() {
+    let claimed = claimed(services, &webauthn, &answer, site).await?;
+    let proved = match &claimed {
+        Some((stored, _)) => proved(&webauthn, &answer, state, stored)?,
+        None => None,
+    };
+    let (Some((stored, user)), Some(body)) = (&claimed, proved) else {
+        let user = claimed.as_ref().map(|(_, user)| user);
+        services.store.record_refused_passkey(&anonymous(services, origin), user).await?;
         return Err(not_accepted());
-    }
-    passkey.update_credential(&done);
-    let body = serde_json::to_string(&passkey).map_err(|error| Refusal::internal(&error))?;
+    };
     services.store.note_passkey(stored.id, &body, services.now_us()).await?;
     let new = NewSession { method: SignInMethod::Passkey, ..NewSession::new(user.id, device) };
-    sessions::begin_as(services, origin, &user, new).await
+    sessions::begin_as(services, origin, user, new).await
 }
 
-/// Finds whose passkey answered. It has to be bound to the host at which the page was opened.
-async fn owner(services: &Services, credential: &[u8], site: &Site) -> Result<(StoredPasskey, User), Refusal> {
+/// Finds the passkey that an answer claims to come from, and its owner. The passkey has to be bound to the host at which
+/// the page was opened, and the account has to be enabled.
+async fn claimed(
+    services: &Services,
+    webauthn: &Webauthn,
+    answer: &PublicKeyCredential,
+    site: &Site,
+) -> Result<Option<(StoredPasskey, User)>, Refusal> {
+    let Ok((_, credential)) = webauthn.identify_discoverable_authentication(answer) else { return Ok(None) };
     let found = services.store.passkey_by_credential(credential).await?.filter(|one| one.host == site.host);
-    let stored = found.ok_or_else(not_accepted)?;
+    let Some(stored) = found else { return Ok(None) };
     let user = services.store.user(stored.user_id).await?.filter(|user| !user.disabled);
-    Ok((stored, user.ok_or_else(not_accepted)?))
+    Ok(user.map(|user| (stored, user)))
+}
+
+/// Checks an answer against a passkey. Returns the public part as it is after this use, or nothing if the answer does not
+/// come from this passkey, or from an authenticator that did not verify its user.
+fn proved(
+    webauthn: &Webauthn,
+    answer: &PublicKeyCredential,
+    state: DiscoverableAuthentication,
+    stored: &StoredPasskey,
+) -> Result<Option<String>, Refusal> {
+    let mut passkey = read(stored)?;
+    let done = match webauthn.finish_discoverable_authentication_v2(answer, state, &passkey) {
+        Ok(done) if done.user_verified() => done,
+        Ok(_) => return Ok(None),
+        Err(error) => {
+            tracing::info!(%error, "a passkey was refused");
+            return Ok(None);
+        }
+    };
+    passkey.update_credential(&done);
+    Ok(Some(serde_json::to_string(&passkey).map_err(|error| Refusal::internal(&error))?))
 }
 
 async fn keep(
@@ -211,4 +240,52 @@ fn refused(error: &dyn std::error::Error) -> Refusal {
 
 fn not_accepted() -> Refusal {
     Refusal::new(RefusalKind::Refused, "the passkey was not accepted")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use vaultterm_ledger::{AuditAction, AuditOutcome};
+    use vaultterm_store::{AuditFilter, Page};
+
+    use super::*;
+    use crate::testing::House;
+
+    fn origin() -> Origin {
+        Origin { request_id: "r".to_owned(), source_ip: Some([10, 0, 0, 7].into()) }
+    }
+
+    /// An answer of the form that browsers send, from an authenticator that nobody here has.
+    fn foreign() -> String {
+        let text = "AAAAAAAAAAAAAAAAAAAAAA";
+        let response =
+            json!({ "authenticatorData": text, "clientDataJSON": text, "signature": text, "userHandle": text });
+        json!({ "id": text, "rawId": text, "response": response, "type": "public-key", "extensions": {} }).to_string()
+    }
+
+    #[tokio::test]
+    async fn a_passkey_that_nobody_has_is_refused_and_audited_and_its_question_works_once() {
+        let house = House::new().await;
+        let (services, site) = (&house.services, Site::of("https://vault.example.com").unwrap());
+        let question = ask(services, &origin(), &site).await.unwrap().id;
+        let refused = log_in(services, &origin(), &site, question, &foreign(), "a browser").await.err().unwrap();
+        assert_eq!(refused.kind, RefusalKind::Refused);
+        let events = services.store.audit_events(&AuditFilter::default(), &Page::default()).await.unwrap().items;
+        let failed = &events.last().unwrap().entry.draft;
+        assert_eq!((failed.action, failed.outcome), (AuditAction::LoginFailed, AuditOutcome::Failure));
+        assert_eq!(failed.source_ip.as_deref(), Some("10.0.0.7"));
+        let again = log_in(services, &origin(), &site, question, &foreign(), "a browser").await.err().unwrap();
+        assert!(again.detail.contains("answered already"), "{}", again.detail);
+    }
+
+    #[tokio::test]
+    async fn a_question_is_answered_at_the_host_that_asked_it() {
+        let house = House::new().await;
+        let (services, site) = (&house.services, Site::of("https://vault.example.com").unwrap());
+        let question = ask(services, &origin(), &site).await.unwrap().id;
+        let other = Site::of("https://elsewhere.example.com").unwrap();
+        let refused = log_in(services, &origin(), &other, question, &foreign(), "a browser").await.err().unwrap();
+        assert!(refused.detail.contains("took too long"), "{}", refused.detail);
+        assert!(Site::of("https://10.0.0.7").is_err(), "an address is no name of a host");
+    }
 }

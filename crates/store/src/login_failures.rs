@@ -101,6 +101,20 @@ impl Store {
         tx.commit().await
     }
 
+    /// Records a login with a passkey that was refused (`LOGIN_FAILED`), of this person if the passkey is known. It makes
+    /// nobody wait: otherwise a stranger could keep a person out of the account.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn record_refused_passkey(&self, context: &Context, user: Option<&User>) -> Result<(), StoreError> {
+        let mut tx = self.db.write().await?;
+        let (id, name) = user.map_or((Uuid::nil(), None), |user| (user.id, Some(user.email.as_str())));
+        let mut draft = context.draft(AuditAction::LoginFailed, ObjectKind::User, id, name);
+        draft.outcome = AuditOutcome::Failure;
+        tx.audit(draft.with("factor", "passkey"));
+        tx.commit().await
+    }
+
     fn address_digest(&self, email: &str) -> [u8; 32] {
         self.keyring.token_digest(&format!("address of a login: {}", folded(email)))
     }

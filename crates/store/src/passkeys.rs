@@ -148,7 +148,7 @@ impl Store {
     /// Deletes a passkey of a person (`FACTOR_REMOVED`).
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] when it is none of theirs.
+    /// [`StoreError::NotFound`] if the person has no such passkey.
     pub async fn remove_passkey(&self, context: &Context, user_id: Uuid, id: Uuid) -> Result<(), StoreError> {
         let mut tx = self.db.write().await?;
         let sql = "DELETE FROM passkeys WHERE id = $1 AND user_id = $2 RETURNING name";
