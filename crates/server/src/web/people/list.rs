@@ -111,7 +111,7 @@ pub(crate) async fn invite(
     let email = pairs.text("email").to_owned();
     match links::invite(&app, &visitor.caller, email.clone(), text("name"), text("role")).await {
         Ok(made) => {
-            let told = format!("{} is invited. The link counts once, and is shown this once.", made.user.email);
+            let told = format!("{} is invited. The link works once, and is shown only now.", made.user.email);
             let made = Some(absolute(&headers, &view::link_path(&made)));
             Ok(shown(&PeoplePage { told, made, ..page(&app, &visitor, None).await? }))
         }

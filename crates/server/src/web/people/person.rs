@@ -209,7 +209,7 @@ pub(crate) async fn make_link(
         _ => links::invite_again(&app, &visitor.caller, id).await?,
     };
     let made = Some(absolute(&headers, &view::link_path(&made)));
-    let told = "The link was made. It counts once, and is shown this once.".to_owned();
+    let told = "The link was made. It works once, and is shown only now.".to_owned();
     Ok(shown(&PersonPage { told, made, ..page(&app, &visitor, id).await? }))
 }
 

@@ -46,7 +46,7 @@ fn show(client: &Client, app: &App, made: &Reply<MadeLinkView>) -> Result<Exit, 
             .fact("holds until", moment(&link.expires_at))
     })?;
     app.console
-        .note("give the link to the person on a way that nobody else reads: it counts once, and is not shown again");
+        .note("give the link to the person in a way that nobody else can read; it works once, and is not shown again");
     Ok(Exit::Done)
 }
 
