@@ -8,7 +8,7 @@
 use std::{
     ffi::OsStr,
     fs,
-    io::Read as _,
+    io::{ErrorKind, Read as _},
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{self, Child, ChildStdin, Command, Stdio},
@@ -118,6 +118,15 @@ impl Server {
         env: impl IntoIterator<Item = (&'a str, &'a OsStr)>,
     ) -> Result<Self> {
         let log = folder.join(name);
+        // An earlier server of this name must not speak for this one, which the shell starts a moment later.
+        for kind in ["out", "log"] {
+            match fs::remove_file(log.with_extension(kind)) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(error).context("cannot remove the log of an earlier server");
+                }
+                _ => {}
+            }
+        }
         let mut command = Command::new("sh");
         command.args(["-c", SERVER, "server"]).arg(&log).args(program).stdout(Stdio::null());
         command.env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path))).envs(env);
@@ -169,6 +178,16 @@ mod tests {
         assert!(!process.exists());
         drop(folder);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn what_an_earlier_server_of_the_same_name_said_is_not_heard_again() {
+        let folder = Folder::make().expect("made");
+        let (earlier, _) = server(folder.path());
+        drop(earlier);
+        let silent = ["sleep", "600"].map(OsStr::new);
+        let later = Server::start(folder.path(), "sleeper", &silent, []).expect("started");
+        assert_eq!((later.printed(), later.logged()), (String::new(), String::new()));
     }
 
     #[test]

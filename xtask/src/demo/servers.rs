@@ -63,7 +63,7 @@ pub(super) fn build(root: &Path, package: &str, name: &str) -> Result<PathBuf> {
 /// `secret/`. The server stores its root token in `home`, where the command line looks for it.
 pub(super) fn start_in_development_mode(binary: &Path, folder: &Path, home: &Path) -> Result<Running> {
     for _ in 0..PORTS_MAX {
-        let listen = format!("127.0.0.1:{}", free_port()?);
+        let listen = format!("127.0.0.1:{}", two_free_ports()?);
         let flag = format!("-dev-listen-address={listen}");
         let program = [binary.as_os_str(), OsStr::new("server"), OsStr::new("-dev"), OsStr::new(&flag)];
         let server = Server::start(folder, "vault", &program, [("HOME", home.as_os_str())])?;
@@ -133,9 +133,16 @@ fn wait_until(mut holds: impl FnMut() -> bool) -> bool {
     false
 }
 
-fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind("127.0.0.1:0").context("loopback has no free port")?;
-    Ok(listener.local_addr()?.port())
+/// Finds a free port with a free port after it. A server in development mode listens on the first for its
+/// clients, and on the second for the nodes of its cluster. Another program may take one before it is used.
+fn two_free_ports() -> Result<u16> {
+    loop {
+        let first = TcpListener::bind("127.0.0.1:0").context("loopback has no free port")?;
+        let port = first.local_addr()?.port();
+        if port.checked_add(1).is_some_and(|next| TcpListener::bind(("127.0.0.1", next)).is_ok()) {
+            return Ok(port);
+        }
+    }
 }
 
 fn last_lines(text: &str) -> String {
