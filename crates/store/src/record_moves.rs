@@ -67,7 +67,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Refused`], which names the first record that cannot be changed so; [`StoreError::Invalid`] for a
-    /// label that is none.
+    /// text that cannot be a label.
     pub async fn change_records(
         &self,
         context: &Context,
@@ -217,6 +217,19 @@ mod tests {
 
     fn read(record: &Record) -> ReadRecord {
         ReadRecord { id: record.id, revision: record.revision }
+    }
+
+    #[tokio::test]
+    async fn a_search_that_found_a_record_just_before_its_move_shows_nothing_of_the_other_collection() {
+        let house = House::new().await;
+        let other = elsewhere(&house).await;
+        let record = house.save("a", json!({"x": 1})).await.unwrap();
+        let wanted = crate::shelves::Wanted::of("a");
+        let conditions = crate::shelves::Conditions { wanted: Some(&wanted), ..Default::default() };
+        let places = house.store.places(&[house.collection], conditions, 10).await.unwrap();
+        assert_eq!(house.store.rows_at(&[house.collection], &places).await.unwrap().len(), 1);
+        house.store.move_record(&house.ann(), read(&record), other, None).await.unwrap();
+        assert_eq!(house.store.rows_at(&[house.collection], &places).await.unwrap().len(), 0);
     }
 
     #[tokio::test]

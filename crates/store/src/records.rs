@@ -174,7 +174,7 @@ impl Store {
         };
         let limit = usize::try_from(pager.fetch()).unwrap_or(usize::MAX);
         let places = self.places(&[collection_id], conditions, limit).await?;
-        self.rows_at(&places).await
+        self.rows_at(&[collection_id], &places).await
     }
 
     async fn rows_by_index(

@@ -73,7 +73,8 @@ const AGREED: &str = "EXISTS (SELECT 1 FROM base b WHERE b.record_id = r.id AND 
 const CONNECTED: &str = "EXISTS (SELECT 1 FROM connections c WHERE c.collection_id = r.collection_id)";
 /// Records that are looked at in one statement, where a list is narrowed by how they stand with Vault.
 const AT_ONCE: usize = 500;
-/// How often a search begins again because a record that it found was moved to the trash meanwhile.
+/// How often a search begins again because a record that it found was moved meanwhile, to the trash or to
+/// another collection.
 const TRIES: u32 = 3;
 
 impl SyncFilter {
@@ -111,10 +112,11 @@ impl Store {
         let after = pager.text()?.map(placed).transpose()?;
         let limit = usize::try_from(pager.fetch()).unwrap_or(usize::MAX);
         let (rows, ranks) = if search.needs_every_path() {
+            let collections = self.collections_of(user_id, search.collection).await?;
             let (mut places, mut rows) = (Vec::new(), Vec::new());
             for _ in 0..TRIES {
-                places = self.found_places(user_id, search, after.clone(), limit).await?;
-                rows = self.rows_at(&places).await?;
+                places = self.found_places(&collections, search, after.clone(), limit).await?;
+                rows = self.rows_at(&collections, &places).await?;
                 if rows.len() == places.len() {
                     break;
                 }
@@ -171,12 +173,11 @@ impl Store {
     /// Finds the places of a search by the paths in memory.
     async fn found_places(
         &self,
-        user_id: Uuid,
+        collections: &[CollectionId],
         search: &Search,
         mut after: Option<Place>,
         limit: usize,
     ) -> Result<Vec<Place>, StoreError> {
-        let collections = self.collections_of(user_id, search.collection).await?;
         let wanted = search.query().map(Wanted::of);
         let conditions = Conditions {
             wanted: wanted.as_ref(),
@@ -189,7 +190,7 @@ impl Store {
         loop {
             let at_once = if search.standing.is_some() { AT_ONCE } else { limit };
             let conditions = Conditions { after: after.as_ref(), ..conditions };
-            let places = self.places(&collections, conditions, at_once).await?;
+            let places = self.places(collections, conditions, at_once).await?;
             let (last, ended) = (places.last().cloned(), places.len() < at_once);
             match search.standing {
                 Some(standing) => found.extend(self.standing_so(standing, places).await?),
@@ -213,9 +214,11 @@ impl Store {
         Ok(places.into_iter().filter(|(.., id)| so.contains(&id.0)).collect())
     }
 
-    /// Reads the rows of some places, in their order. A record that was moved to the trash meanwhile is left out.
-    pub(crate) async fn rows_at(&self, places: &[Place]) -> Result<Vec<Row>, StoreError> {
+    /// Reads the rows of some places in these collections, in their order. It leaves out a record that was moved to the
+    /// trash meanwhile, or to another collection, which the person may not see.
+    pub(crate) async fn rows_at(&self, collections: &[CollectionId], places: &[Place]) -> Result<Vec<Row>, StoreError> {
         let mut select = Select::new("SELECT * FROM records WHERE deleted_us IS NULL", args![]);
+        select.and_any("collection_id", collections.iter().copied());
         select.and_any("id", places.iter().map(|(.., id)| *id));
         let mut rows = HashMap::new();
         for row in self.db.select(select.all()).await? {
