@@ -188,6 +188,26 @@ test("a passkey is made, logs in without an address, counts as a fresh proof, an
   await page.context().close();
 });
 
+test("the theme and the switch of single keys are chosen for one browser, and hold on every page", async () => {
+  const page = await window_(browser, house);
+  await logIn(page, OWNER, PASSWORD);
+  const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  await page.goto("/me");
+  const light = await ground();
+  await page.keyboard.press("/");
+  assert.equal(await page.evaluate(() => document.activeElement.id), "q", "single keys act");
+  await page.check("input[name=theme][value=dark]");
+  await page.uncheck("input[name=keys]");
+  await page.click("text=Save for this browser");
+  await page.waitForURL("**/me?saved=1");
+  await check(page);
+  await page.goto("/records");
+  assert.notEqual(await ground(), light, "the theme holds on another page");
+  await page.keyboard.press("/");
+  assert.notEqual(await page.evaluate(() => document.activeElement.id), "q", "no single key acts");
+  await page.context().close();
+});
+
 test("three people with three roles see three things", async () => {
   const look = async (email) => {
     const page = await window_(browser, house);

@@ -5,12 +5,17 @@
 
 use axum::http::{HeaderMap, HeaderValue, header};
 
+use super::look::Look;
+
 const NAME: &str = "__Host-vaultterm";
 const NAME_ON_LOOPBACK: &str = "vaultterm";
 
 /// The cookie of a browser that is remembered.
 const DEVICE: &str = "__Host-vaultterm-device";
 const DEVICE_ON_LOOPBACK: &str = "vaultterm-device";
+/// The cookie of how a person wants the pages.
+const LOOK: &str = "vaultterm-look";
+const LOOK_SECONDS: u32 = 365 * 24 * 3_600;
 /// How long a browser is remembered, in seconds.
 const DEVICE_SECONDS: i64 = vaultterm_store::DEVICE_LASTS_US / 1_000_000;
 
@@ -36,6 +41,17 @@ pub(crate) fn set_device(headers: &HeaderMap, text: &str) -> Option<HeaderValue>
     let mut value = HeaderValue::from_str(&cookie).ok()?;
     value.set_sensitive(true);
     Some(value)
+}
+
+/// Reads how a person wants the pages.
+pub(crate) fn read_look(headers: &HeaderMap) -> Look {
+    find(headers, LOOK).map(Look::of).unwrap_or_default()
+}
+
+/// Writes the cookie of how a person wants the pages.
+pub(crate) fn set_look(headers: &HeaderMap, look: Look) -> Option<HeaderValue> {
+    let cookie = format!("{LOOK}={}; Max-Age={LOOK_SECONDS}; {}", look.text(), attributes(headers));
+    HeaderValue::from_str(&cookie).ok()
 }
 
 /// Writes the cookie of a session that begins.

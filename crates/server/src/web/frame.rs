@@ -4,7 +4,7 @@ use uuid::Uuid;
 use vaultterm_operations::{Services, surroundings};
 use vaultterm_store::InstanceRole;
 
-use super::{link, refused::Refused, visitor::Visitor, words::counted};
+use super::{link, look::Look, refused::Refused, visitor::Visitor, words::counted};
 
 /// Which place a page belongs to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub(crate) struct Frame {
     pub(crate) running: u64,
     /// The visitor looks after the installation.
     pub(crate) is_admin: bool,
+    /// How the person wants the page.
+    pub(crate) look: Look,
     /// In how many seconds the session ends if no further request comes.
     pub(crate) ends_seconds: i64,
 }
@@ -104,6 +106,7 @@ impl Frame {
             open_conflicts: found.waiting.open_conflicts,
             stopped: found.waiting.stopped,
             running: found.waiting.running,
+            look: visitor.look,
             is_admin: user.role >= InstanceRole::Admin,
             ends_seconds: (visitor.visit.session.ends_idle_us() - services.now_us()) / 1_000_000,
         })

@@ -19,6 +19,7 @@ mod guard;
 mod house;
 mod link;
 mod login;
+mod look;
 mod me;
 mod page;
 mod parts;

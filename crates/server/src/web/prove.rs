@@ -107,7 +107,7 @@ async fn carried_out(
     if kept.is_none() {
         return Ok(go_to(own_address(next)));
     }
-    let proved = visitor::of_text(app, text, origin.clone()).await?;
+    let proved = visitor::of_text(app, headers, text, origin.clone()).await?;
     let Some(visitor) = proved else { return Ok(go_to("/login")) };
     repeat(app, visitor, origin, headers, pages, kept).await
 }

@@ -12,7 +12,9 @@ use vaultterm_operations::{Caller, Next as Advice, Origin, Refusal, RefusalKind,
 use super::{
     cookie,
     guard::FETCH_SITE,
-    link, page,
+    link,
+    look::Look,
+    page,
     refused::{NeedsProof, Refused},
 };
 use crate::{
@@ -27,6 +29,7 @@ use crate::{
 pub(crate) struct Visitor {
     pub(crate) caller: Caller,
     pub(crate) visit: sessions::Visit,
+    pub(crate) look: Look,
 }
 
 impl FromRequestParts<ServerState> for Visitor {
@@ -50,13 +53,18 @@ pub(crate) fn ended() -> Refusal {
 /// Finds the visitor that a request's cookie belongs to.
 pub(crate) async fn find(app: &ServerState, headers: &HeaderMap, origin: Origin) -> Result<Option<Visitor>, Refusal> {
     let Some(text) = cookie::read(headers) else { return Ok(None) };
-    of_text(app, text, origin).await
+    of_text(app, headers, text, origin).await
 }
 
-/// Finds the visitor that the text of a cookie belongs to.
-pub(crate) async fn of_text(app: &ServerState, text: &str, origin: Origin) -> Result<Option<Visitor>, Refusal> {
+/// Finds the visitor that the text of a cookie belongs to. `headers` say how they want the pages.
+pub(crate) async fn of_text(
+    app: &ServerState,
+    headers: &HeaderMap,
+    text: &str,
+    origin: Origin,
+) -> Result<Option<Visitor>, Refusal> {
     let visit = sessions::resume(&app.services, text, origin).await?;
-    Ok(visit.map(|visit| Visitor { caller: visit.caller.clone(), visit }))
+    Ok(visit.map(|visit| Visitor { caller: visit.caller.clone(), visit, look: cookie::read_look(headers) }))
 }
 
 /// The layer around every page that needs a session. Without a session, the visitor is sent to the login and then back

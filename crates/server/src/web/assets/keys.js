@@ -1,5 +1,5 @@
 // Keyboard: `/` search, `g` then a letter to go, `j` and `k` rows, `Enter` open, `x` select, `c` copy, `e` edit, `?` the list.
-// One switch in "My settings" turns all of them off (WCAG 2.1.4).
+// One switch in "Your account" turns all of them off (WCAG 2.1.4).
 const PLACES = { o: "/", r: "/records", c: "/conflicts" };
 let going = false;
 

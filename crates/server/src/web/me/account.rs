@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::{
     extract::{Query, State},
-    http::StatusCode,
+    http::{HeaderMap, StatusCode, header},
     response::Response,
 };
 use serde::Deserialize;
@@ -12,9 +12,10 @@ use vaultterm_operations::{Refusal, RefusalKind, factors, my_sessions, people};
 use crate::{
     state::ServerState,
     web::{
-        assets,
+        assets, cookie,
         form::Pairs,
         frame::{Frame, Here},
+        look::Look,
         page::{go_to, show as shown, show_as},
         parts,
         refused::{Refused, sentence},
@@ -79,6 +80,16 @@ async fn page(app: &ServerState, visitor: &Visitor) -> Result<AccountPage, Refus
 pub(crate) async fn save(State(app): State<ServerState>, visitor: Visitor, pairs: Pairs) -> Result<Response, Refused> {
     let change = people::Change { name: Some(pairs.text("name").to_owned()), ..people::Change::default() };
     changed(&app, &visitor, &pairs, change, "/me?saved=1").await
+}
+
+/// `POST /me/look`: how the person wants the pages of this browser.
+pub(crate) async fn look(_: Visitor, headers: HeaderMap, pairs: Pairs) -> Response {
+    let look = Look::chosen(pairs.text("theme"), pairs.text("keys") == "on");
+    let mut response = go_to("/me?saved=1");
+    if let Some(cookie) = cookie::set_look(&headers, look) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    response
 }
 
 /// `POST /me/password`: another password. All sessions end, this one included.

@@ -18,6 +18,7 @@ use crate::state::ServerState;
 pub(crate) fn router() -> Router<ServerState> {
     Router::new()
         .route("/me", get(account::show).post(account::save))
+        .route("/me/look", post(account::look))
         .route("/me/password", post(account::password))
         .route("/me/factors", get(factors::show))
         .route("/me/factors/otp", post(factors::begin))
