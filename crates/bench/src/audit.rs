@@ -76,6 +76,7 @@ fn outcome(n: usize) -> Result<Outcome> {
         base_removed: None,
         audit: Some(SyncedAudit { what: "updated_remote", record_id, revision: None, remote }),
         resolves: None,
+        wrote_remote: false,
     })
 }
 

@@ -91,5 +91,6 @@ fn outcome(n: usize) -> Result<Outcome> {
         base_removed: None,
         audit: None,
         resolves: None,
+        wrote_remote: false,
     })
 }

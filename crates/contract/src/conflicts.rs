@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 use utoipa::ToSchema;
 use uuid::Uuid;
-use vaultterm_reconcile::{ConflictKind, Content};
+use vaultterm_reconcile::{ConflictKind, Content, RemoteExpect};
 use vaultterm_sealing::short;
 use vaultterm_sync::{ConflictStatus, StoredConflict};
 
@@ -32,6 +32,12 @@ pub struct ConflictView {
     /// Who wrote, or deleted, the secret in Vault, if the server tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remote_writer: Option<String>,
+    /// Who made `local_revision`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local_writer: Option<String>,
+    /// When `remote_version` was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote_written_at: Option<String>,
     pub first_seen_at: String,
     pub last_seen_at: String,
 }
@@ -147,9 +153,24 @@ impl From<&StoredConflict> for ConflictView {
             local_revision,
             remote_version,
             remote_writer: conflict.remote_writer.clone(),
+            local_writer: None,
+            remote_written_at: match conflict.expect.remote {
+                RemoteExpect::Live { stamp, .. } | RemoteExpect::Deleted { stamp } => {
+                    Some(moment::of(stamp.version_created))
+                }
+                RemoteExpect::Absent => None,
+            },
             first_seen_at: moment::of(stored.first_seen),
             last_seen_at: moment::of(stored.last_seen),
         }
+    }
+}
+
+impl ConflictView {
+    /// Makes the view of a conflict whose local revision somebody made.
+    #[must_use]
+    pub fn by(stored: &StoredConflict, local_writer: Option<String>) -> Self {
+        Self { local_writer, ..Self::from(stored) }
     }
 }
 

@@ -81,7 +81,7 @@ pub use record_moves::{
 };
 pub use records::{
     FoundRecordView, Inject, OtpView, RecordCreate, RecordSyncView, RecordUpdate, RecordView, Restore, Reveal,
-    RevealedView, RevisionView,
+    RevealedView, RevisionView, SeenVersionView,
 };
 pub use runs::{ProblemClassView, ProblemView, RunStart, RunView};
 pub use tokens::{IssuedView, TokenCreate, TokenView};

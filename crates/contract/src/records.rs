@@ -49,12 +49,31 @@ pub struct RecordSyncView {
     #[schema(value_type = String)]
     pub state: RecordSyncState,
     pub remote_version: Option<u64>,
+    /// Who wrote `remote_version`, in words, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote_writer: Option<String>,
+    /// What the newest run saw in Vault, if that is not `remote_version`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<SeenVersionView>,
     /// Who accepted that the record and the secret differ, in the state `accepted`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accepted_by: Option<String>,
     /// When.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accepted_at: Option<String>,
+}
+
+/// The newest version of a secret, as a run saw it.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct SeenVersionView {
+    /// Nothing if the secret was gone altogether.
+    pub version: Option<u64>,
+    pub written_at: Option<String>,
+    /// The version is deleted, or the secret is gone.
+    pub deleted: bool,
+    /// Who wrote or deleted it, in words, if that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub writer: Option<String>,
 }
 
 #[derive(Serialize, Deserialize, ToSchema)]

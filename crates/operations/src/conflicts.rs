@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 use uuid::Uuid;
-use vaultterm_reconcile::{Side, UnknownName};
+use vaultterm_reconcile::{LocalExpect, Side, UnknownName};
 use vaultterm_sealing::SecretFields;
-use vaultterm_store::{CollectionRole, ConflictFilter, LocalValues, Paged, Scope};
+use vaultterm_store::{CollectionRole, ConflictFilter, LocalValues, Paged, RevisionWriter, Scope};
 use vaultterm_sync::{ConflictId, ConnectionId, FieldChoice, Resolution, ResolutionName, ResolvedBy, StoredConflict};
 
 use crate::{
@@ -22,6 +22,15 @@ use crate::{
 /// The scopes of which each may look at conflicts.
 const LOOK: [Scope; 2] = [Scope::RecordsRead, Scope::ConflictsResolve];
 
+/// A conflict, and who made the revision of the record that it is about.
+#[derive(Clone, Debug)]
+pub struct TwoSided {
+    /// The conflict.
+    pub conflict: StoredConflict,
+    /// Who made the revision, and when. `None` if the record is gone.
+    pub local: Option<RevisionWriter>,
+}
+
 /// Lists the conflicts of the caller's collections by path: of one connection or of all, of one status (by
 /// name) or of every one.
 ///
@@ -33,7 +42,7 @@ pub async fn list(
     connection: Option<Uuid>,
     status: Option<&str>,
     part: Part,
-) -> Result<Paged<StoredConflict>, Refusal> {
+) -> Result<Paged<TwoSided>, Refusal> {
     access::any_scope(services, caller, &LOOK).await?;
     let status = status.map(str::parse).transpose();
     let status = status.map_err(|unknown: UnknownName| Refusal::field("status", unknown.either()))?;
@@ -42,23 +51,44 @@ pub async fn list(
         collections: Some(collections::of(services, caller).await?),
         status,
     };
-    Ok(services.store.conflicts(&filter, &part.page()?).await?)
+    let Paged { items, next_cursor } = services.store.conflicts(&filter, &part.page()?).await?;
+    Ok(Paged { items: with_writers(services, items).await?, next_cursor })
 }
 
 /// Finds a conflict.
 ///
 /// # Errors
 /// [`Refusal`].
-pub async fn show(services: &Services, caller: &Caller, id: Uuid) -> Result<StoredConflict, Refusal> {
+pub async fn show(services: &Services, caller: &Caller, id: Uuid) -> Result<TwoSided, Refusal> {
     access::any_scope(services, caller, &LOOK).await?;
     let id = access::conflict(services, caller, id, CollectionRole::Viewer).await?;
-    found(services, id).await
+    two_sided(services, found(services, id).await?).await
+}
+
+/// Adds to a conflict who made the revision that it is about.
+async fn two_sided(services: &Services, conflict: StoredConflict) -> Result<TwoSided, Refusal> {
+    with_writers(services, vec![conflict]).await?.pop().ok_or_else(|| Refusal::not_found("conflict"))
+}
+
+/// Adds to conflicts who made the revisions that they are about.
+async fn with_writers(services: &Services, conflicts: Vec<StoredConflict>) -> Result<Vec<TwoSided>, Refusal> {
+    let revision = |conflict: &StoredConflict| match conflict.conflict.expect.local {
+        LocalExpect::Live { record_id, revision } => Some((record_id, revision)),
+        LocalExpect::Absent => None,
+    };
+    let asked: Vec<_> = conflicts.iter().filter_map(revision).collect();
+    let writers = services.store.revision_writers(&asked).await?;
+    let add = |conflict: StoredConflict| TwoSided {
+        local: revision(&conflict).and_then(|revision| writers.get(&revision).cloned()),
+        conflict,
+    };
+    Ok(conflicts.into_iter().map(add).collect())
 }
 
 /// The values of a conflict.
 pub struct Revealed {
     /// The conflict.
-    pub conflict: StoredConflict,
+    pub conflict: TwoSided,
     /// What both sides held when they were last in step.
     pub base: Option<SecretFields>,
     /// What the record holds.
@@ -79,6 +109,7 @@ pub async fn reveal(services: &Services, caller: &Caller, id: Uuid) -> Result<Re
     let taken = services.store.reveal_conflict(&caller.context(services), id).await;
     let LocalValues { base, local } = access::shown(services, caller, taken).await?;
     let remote = services.engine.remote_of(id).await?;
+    let conflict = two_sided(services, conflict).await?;
     Ok(Revealed { conflict, base, local, remote })
 }
 

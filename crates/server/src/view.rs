@@ -4,10 +4,11 @@
 use vaultterm_contract::{
     AcceptedDifferenceView, AuditKeyView, CheckpointView, CollectionView, ConflictView, EventView, FactorsView,
     FoundRecordView, IgnoredView, LinkState, LinkView, MadeLinkView, MemberView, MembershipView, OpenedLinkView,
-    PersonState, ProfileView, RecordSyncView, RecordView, RevisionView, RunView, SessionView, SessionsView, TokenView,
-    TrustedDeviceView, UserView, WebhookView, moment,
+    PersonState, ProfileView, RecordSyncView, RecordView, RevisionView, RunView, SeenVersionView, SessionView,
+    SessionsView, TokenView, TrustedDeviceView, UserView, WebhookView, moment,
 };
 use vaultterm_operations::{
+    conflicts::TwoSided,
     links::Made as MadeLink,
     my_sessions::{LoggedInAt, MySessions},
     profiles::Profile,
@@ -16,13 +17,20 @@ use vaultterm_store::{
     AcceptedDifference, AuditEvent, AuditKey, Collection, Factors, Found, IgnoredPath, LinkPurpose, Member, Membership,
     PersonLink, Record, RecordSync, RevisionInfo, StoredCheckpoint, TokenInfo, TrustedDevice, User, Webhook,
 };
-use vaultterm_sync::{Run, StoredConflict};
+use vaultterm_sync::Run;
 
 pub(crate) fn record(record: &Record) -> RecordView {
     let sync = |sync: &RecordSync| RecordSyncView {
         connection_id: sync.connection_id.0,
         state: sync.state,
         remote_version: sync.remote_version,
+        remote_writer: sync.writer.clone(),
+        seen: sync.seen.as_ref().map(|seen| SeenVersionView {
+            version: seen.version.map(|version| version.0),
+            written_at: seen.written_us.map(moment::of_us),
+            deleted: seen.is_deleted,
+            writer: seen.writer.clone(),
+        }),
         accepted_by: sync.accepted.as_ref().map(|accepted| accepted.by.clone()),
         accepted_at: sync.accepted.as_ref().map(|accepted| moment::of_us(accepted.at_us)),
     };
@@ -280,6 +288,6 @@ pub(crate) fn run(run: &Run) -> RunView {
     RunView::from(run)
 }
 
-pub(crate) fn conflict(conflict: &StoredConflict) -> ConflictView {
-    ConflictView::from(conflict)
+pub(crate) fn conflict(found: &TwoSided) -> ConflictView {
+    ConflictView::by(&found.conflict, found.local.as_ref().map(|writer| writer.actor.clone()))
 }

@@ -145,6 +145,7 @@ fn outcome(n: usize) -> Result<Outcome, Box<dyn Error>> {
         base_removed: None,
         audit: Some(SyncedAudit { what: "created_local", record_id: Some(record_id), revision: None, remote }),
         resolves: None,
+        wrote_remote: false,
     })
 }
 

@@ -6,7 +6,7 @@ use vaultterm_reconcile::{Accepted, BaseEntry, RecordId, RemoteStamp, SecretPath
 use vaultterm_sync::ConnectionId;
 
 use crate::{
-    StoreError,
+    StoreError, sides,
     sql::{Db, Row, Tx, args},
 };
 
@@ -28,17 +28,22 @@ pub(crate) async fn at(tx: &mut Tx, id: ConnectionId, path: &SecretPath) -> Resu
     tx.one(&sql, args![id, path]).await?.map(|row| entry(&row)).transpose()
 }
 
-/// Sets the base of a path if the revisions that it names exist. Returns whether they do.
+/// Sets the base of a path if the revisions that it names exist. Returns whether they do. Who wrote the version is
+/// VaultTerm (`wrote_remote`), or who the newest run saw, or else who was known for the same version before.
 pub(crate) async fn set(
     tx: &mut Tx,
     id: ConnectionId,
     path: &SecretPath,
     entry: &BaseEntry,
+    wrote_remote: bool,
 ) -> Result<bool, StoreError> {
     let sql = "INSERT INTO base (connection_id, path, record_id, revision, record_type, key_created, version,
                                  version_created, expires, link, held_since, accepted_local, accepted_remote,
-                                 accepted_agreed, accepted_mode, accepted_reopened, accepted_by, accepted_at)
-               SELECT $1, $2, v.record_id, v.revision, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18
+                                 accepted_agreed, accepted_mode, accepted_reopened, accepted_by, accepted_at, writer)
+               SELECT $1, $2, v.record_id, v.revision, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+                      CASE WHEN $19 = 1 THEN 'VaultTerm'
+                           ELSE (SELECT s.writer FROM seen_in_vault s WHERE s.connection_id = $1 AND s.path = $2
+                                   AND s.version = $7 AND s.version_created = $8) END
                FROM revisions v WHERE v.record_id = $3 AND v.revision = $4
                  AND ($12 IS NULL OR EXISTS (SELECT 1 FROM revisions a WHERE a.record_id = $3 AND a.revision = $12))
                  AND ($13 IS NULL OR EXISTS (SELECT 1 FROM revisions a WHERE a.record_id = $3 AND a.revision = $13))
@@ -52,7 +57,11 @@ pub(crate) async fn set(
                    accepted_reopened = CASE
                        WHEN base.accepted_reopened = 1 AND base.accepted_at = excluded.accepted_at THEN 1
                        ELSE excluded.accepted_reopened END,
-                   accepted_by = excluded.accepted_by, accepted_at = excluded.accepted_at";
+                   accepted_by = excluded.accepted_by, accepted_at = excluded.accepted_at,
+                   writer = CASE
+                       WHEN excluded.writer IS NULL AND base.key_created = excluded.key_created
+                        AND base.version = excluded.version AND base.version_created = excluded.version_created
+                       THEN base.writer ELSE excluded.writer END";
     let accepted = entry.accepted.as_ref();
     let args = args![
         id,
@@ -73,13 +82,17 @@ pub(crate) async fn set(
         accepted.map(|accepted| u64::from(accepted.reopened)),
         accepted.map(|accepted| accepted.by.as_str()),
         accepted.map(|accepted| accepted.at),
+        u64::from(wrote_remote),
     ];
-    Ok(tx.run(sql, args).await? == 1)
+    let is_set = tx.run(sql, args).await? == 1;
+    sides::forget_seen(tx, id, path).await?;
+    Ok(is_set)
 }
 
 /// Forgets the base of a path.
 pub(crate) async fn remove(tx: &mut Tx, id: ConnectionId, path: &SecretPath) -> Result<(), StoreError> {
-    tx.run("DELETE FROM base WHERE connection_id = $1 AND path = $2", args![id, path]).await.map(drop)
+    tx.run("DELETE FROM base WHERE connection_id = $1 AND path = $2", args![id, path]).await?;
+    sides::forget_seen(tx, id, path).await
 }
 
 fn entry(row: &Row) -> Result<BaseEntry, StoreError> {

@@ -317,7 +317,7 @@ async fn change_base(
                 .filter(|changed| matches!(changed.action, AuditAction::RecordCreated | AuditAction::RecordRestored))
                 .and_then(|changed| changed.revision);
             let entry = BaseEntry { revision: assigned.unwrap_or(entry.revision), ..entry.clone() };
-            base::set(tx, batch.connection_id, &outcome.path, &entry).await
+            base::set(tx, batch.connection_id, &outcome.path, &entry, outcome.wrote_remote).await
         }
     }
 }

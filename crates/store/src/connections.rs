@@ -339,6 +339,7 @@ impl Store {
             None => after.identity = None,
         }
         tx.run("DELETE FROM suspicions WHERE connection_id = $1", args![after.id]).await?;
+        tx.run("DELETE FROM seen_in_vault WHERE connection_id = $1", args![after.id]).await?;
         Ok(())
     }
 

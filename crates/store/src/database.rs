@@ -202,6 +202,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (16, "parts_of_runs", include_str!("../migrations/0016_parts_of_runs.sql")),
     (19, "generated", include_str!("../migrations/0019_generated.sql")),
     (20, "job_leases", include_str!("../migrations/0020_job_leases.sql")),
+    (23, "seen_in_vault", include_str!("../migrations/0023_seen_in_vault.sql")),
 ];
 
 /// The newest migration that this version knows.

@@ -11,15 +11,15 @@ use vaultterm_reconcile::{
 use vaultterm_sealing::{DigestKey, SealingError, SecretText};
 use vaultterm_sync::{
     CollectionId, Committed, ConflictId, Connection, ConnectionId, ConnectionSecrets, Credential, Journal,
-    JournalError, Lease, LocalChange, OtherConflicts, Outcome, PlanId, RemoteIdentity, Run, RunId, StoredConflict,
-    StoredFields, StoredPlan,
+    JournalError, Lease, LocalChange, OtherConflicts, Outcome, PlanId, RemoteIdentity, Run, RunId, SeenInVault,
+    StoredConflict, StoredFields, StoredPlan,
 };
 
 use crate::{
     Store, StoreError, base,
     collections::next_change,
     context::Facts as _,
-    leases, revisions, runs,
+    leases, revisions, runs, sides,
     sql::{Tx, args, json},
 };
 
@@ -223,6 +223,12 @@ impl Journal for Store {
         let sql = "INSERT INTO suspicions (connection_id, paths) VALUES ($1, $2)
                    ON CONFLICT (connection_id) DO UPDATE SET paths = excluded.paths";
         tx.run(sql, args![lease.connection_id, json(paths)]).await.map_err(failed)?;
+        tx.commit().await.map_err(failed)
+    }
+
+    async fn record_seen(&self, lease: Lease, seen: &[SeenInVault]) -> Result<(), JournalError> {
+        let mut tx = self.under(lease).await?;
+        sides::replace_seen(&mut tx, lease.connection_id, seen).await.map_err(failed)?;
         tx.commit().await.map_err(failed)
     }
 

@@ -101,7 +101,7 @@ pub use revisions::{RevisionInfo, RevisionsVerdict};
 pub use schedule::Scheduled;
 pub use search::{Found, Search, SyncFilter};
 pub use sessions::{NewSession, SESSION_IDLE_US, Session};
-pub use sides::AgreedVersion;
+pub use sides::{AgreedVersion, RevisionWriter, SeenVersion};
 pub use tokens::{NewToken, TokenHolder, TokenInfo};
 pub use users::{NewUser, User, UserUpdate};
 pub use verdict::AuditVerdict;

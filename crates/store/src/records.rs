@@ -10,6 +10,7 @@ use crate::{
     Page, Paged, Store, StoreError,
     cursors::Pager,
     shelves::{Conditions, Wanted, folded},
+    sides::SeenVersion,
     sql::{Row, Select, args},
 };
 
@@ -53,6 +54,10 @@ pub struct RecordSync {
     pub remote_version: Option<u64>,
     /// The person who accepted that the sides differ, in the state `accepted`.
     pub accepted: Option<AcceptedBy>,
+    /// Who wrote the remote version of the base, in words, if that is known.
+    pub writer: Option<String>,
+    /// What the newest run saw in Vault, if that is not the version of the base.
+    pub seen: Option<SeenVersion>,
 }
 
 /// The person who accepted that the two sides differ, with the time.
@@ -230,7 +235,7 @@ impl Store {
         }
         let mut select = Select::new(
             "SELECT connection_id, path, record_id, revision, version, link, accepted_local, accepted_by, accepted_at,
-                    accepted_reopened
+                    accepted_reopened, version_created, writer
              FROM base WHERE 1 = 1",
             args![],
         );
@@ -244,6 +249,7 @@ impl Store {
             .iter()
             .map(|row| Ok((ConnectionId(row.id("connection_id")?), row.text("path")?)))
             .collect::<Result<_, StoreError>>()?;
+        let seen = self.seen_at(&connections, records.iter().map(|record| &record.path)).await?;
         for record in records {
             let stands = |connection_id: &ConnectionId| {
                 let conflict = conflicts.contains(&(*connection_id, record.path.as_str().to_owned()));
@@ -258,6 +264,11 @@ impl Store {
                     accepted: base
                         .and_then(|base| base.accepted.clone())
                         .filter(|_| state == RecordSyncState::Accepted),
+                    writer: base.and_then(|base| base.writer.clone()),
+                    seen: seen
+                        .get(&(*connection_id, record.path.as_str().to_owned()))
+                        .filter(|seen| base.map_or(record.deleted_us.is_none(), |base| base.is_left_behind_by(seen)))
+                        .cloned(),
                 })
             };
             record.sync = connections.iter().filter_map(stands).collect();
@@ -277,6 +288,16 @@ struct Based {
     accepted: Option<AcceptedBy>,
     /// Whether a person asked for a new decision about the accepted difference.
     reopened: bool,
+    written_us: i64,
+    writer: Option<String>,
+}
+
+impl Based {
+    /// Returns whether a run saw another version than that of the base.
+    fn is_left_behind_by(&self, seen: &SeenVersion) -> bool {
+        let version = seen.version.map(|version| version.0);
+        seen.is_deleted || (version, seen.written_us) != (Some(self.version), Some(self.written_us))
+    }
 }
 
 fn based(row: &Row) -> Result<Based, StoreError> {
@@ -297,6 +318,8 @@ fn based(row: &Row) -> Result<Based, StoreError> {
         linked: row.named::<Link>("link")? == Link::Linked,
         accepted,
         reopened: row.maybe_int("accepted_reopened")? == Some(1),
+        written_us: row.int("version_created")?.div_euclid(1_000),
+        writer: row.maybe_text("writer")?,
     })
 }
 

@@ -284,6 +284,7 @@ pub(crate) fn outcome(path: &str) -> Outcome {
         base_removed: None,
         audit: None,
         resolves: None,
+        wrote_remote: false,
     }
 }
 

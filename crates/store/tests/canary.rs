@@ -202,6 +202,7 @@ async fn run(store: &Store, id: ConnectionId) {
             remote: RemoteRef { path: "secret/imported".to_owned(), ..RemoteRef::default() },
         }),
         resolves: None,
+        wrote_remote: false,
     });
     let committed = store.commit(lease, run_id, outcomes.into()).await.expect("committed");
     assert!(committed.iter().all(|one| matches!(one, vaultterm_sync::Committed::Done(_))), "{committed:?}");

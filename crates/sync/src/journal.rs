@@ -100,6 +100,21 @@ pub struct Outcome {
     /// The conflict that this outcome resolves with a person's decision. It is closed and audited
     /// (`HCV_CONFLICT_RESOLVED`) in the same transaction. If it is no longer open, the outcome is stale.
     pub resolves: Option<Resolved>,
+    /// Whether VaultTerm itself wrote the version that the new base names.
+    pub wrote_remote: bool,
+}
+
+/// What a run saw of a secret that is not what both sides agree on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenInVault {
+    /// The path.
+    pub path: SecretPath,
+    /// The newest version. `None` if the secret is gone altogether.
+    pub stamp: Option<RemoteStamp>,
+    /// Whether the newest version is deleted, or the secret is gone.
+    pub is_deleted: bool,
+    /// Who wrote or deleted it, in words for people. `None` if nobody knows.
+    pub writer: Option<String>,
 }
 
 /// A conflict with the decision that closes it.
@@ -340,6 +355,10 @@ pub trait Journal: Send + Sync {
         lease: Lease,
         paths: &BTreeMap<SecretPath, RemoteStamp>,
     ) -> impl Future<Output = Result<(), JournalError>> + Send;
+
+    /// Records what this run saw in Vault where it is not what both sides agree on, and replaces what the last
+    /// run saw. Only people are shown it.
+    fn record_seen(&self, lease: Lease, seen: &[SeenInVault]) -> impl Future<Output = Result<(), JournalError>> + Send;
 
     /// Reads the names that people accepted as left out, each with the person.
     fn ignored(&self, id: ConnectionId) -> impl Future<Output = Result<BTreeMap<String, String>, JournalError>> + Send;

@@ -55,7 +55,7 @@ pub use entitlement::{Entitlement, Unlicensed};
 pub use ids::{CollectionId, ConflictId, ConnectionId, Ids, PlanId, RandomIds, RunId};
 pub use journal::{
     BaseChange, Committed, Journal, JournalError, Lease, LocalChange, Origin, OtherConflicts, Outcome, Resolved,
-    StoredFields, SyncedAudit,
+    SeenInVault, StoredFields, SyncedAudit,
 };
 pub use moment::later;
 pub use problem_class::{EngineProblem, ProblemClass};

@@ -10,11 +10,13 @@ use std::{
 
 use futures_util::future::{Either, join, select};
 use tokio_util::sync::CancellationToken;
-use vaultterm_reconcile::{Around, BaseEntry, Conflict, Halt, HaltKind, LocalSnapshot, Plan, SecretPath, UnixNanos};
+use vaultterm_reconcile::{
+    Around, BaseEntry, Conflict, Halt, HaltKind, LocalSnapshot, Plan, RemoteStamp, SecretPath, UnixNanos,
+};
 
 use crate::{
     Begun, Clock, Connection, ConnectionSecrets, Connector, Entitlement, Event, Journal, Lease, OtherConflicts, Phase,
-    Progress, Remote, Run, RunProblem, RunState, StoredPlan, alike,
+    Progress, Remote, Run, RunProblem, RunState, SeenInVault, StoredPlan, alike,
     apply::{Apply, Decided, Moved},
     brake::{Brake, Stop, Stopped},
     lease,
@@ -25,6 +27,7 @@ use crate::{
     retry::CallError,
     session::{Session, Shell, connect, replaced},
     tally::Tally,
+    writers,
 };
 
 /// The time between two records of a run's progress, in nanoseconds.
@@ -155,7 +158,7 @@ async fn plan_and_apply<J: Journal, R: Remote, K: Clock, P: Progress>(
     tally: &Tally<'_, P>,
 ) -> Result<Ending, Stopped> {
     tally.phase(Phase::Observe);
-    let (plan, mut base, local, suspicions) = match &task.plan {
+    let (plan, mut base, local, looked) = match &task.plan {
         Some(stored) => {
             if let Some(what) = replaced(&stored.identity, session.identity) {
                 return Ok(Ending::PlanNotApplicable(what));
@@ -173,20 +176,20 @@ async fn plan_and_apply<J: Journal, R: Remote, K: Clock, P: Progress>(
         None => {
             let planned = session.plan(&task.acknowledge).await;
             let (plan, observation) = planned.map_err(|error| stopped(error, session.brake))?;
-            (plan, observation.base, observation.local, observation.suspicions)
+            let seen = writers::seen(&plan, session.connection.guarded.is_none());
+            (plan, observation.base, observation.local, Some((observation.suspicions, seen)))
         }
     };
     tally.phase(Phase::Plan);
     let mut open: Vec<_> = plan.halts.iter().filter(|halt| !task.acknowledge.contains(&halt.kind)).cloned().collect();
-    // The license is checked now, whenever the plan was made, and before anything is stored, including
-    // suspicions.
+    // The license is checked now, whenever the plan was made, and before anything is stored, including what
+    // was seen.
     if let Some(unlicensed) = task.entitlement.missing() {
         open.push(unlicensed.halt());
         return Ok(Ending::Halted(open));
     }
-    if let Some(suspicions) = suspicions {
-        let remembered = session.journal.record_suspicions(under.lease, &suspicions).await;
-        remembered.map_err(|error| session.brake.journal_failed(error))?;
+    if let Some((suspicions, seen)) = looked {
+        remember(session, under.lease, suspicions.as_ref(), &seen).await?;
     }
     if !open.is_empty() {
         return Ok(Ending::Halted(open));
@@ -202,6 +205,20 @@ async fn plan_and_apply<J: Journal, R: Remote, K: Clock, P: Progress>(
     let stored = task.plan.as_ref().map(|stored| alike::decided(stored, &plan, under.run.id, &under.run.actor));
     let ready = Ready { plan, base, local, number, stored };
     apply(session, under, ready, tally).await
+}
+
+/// Records what a look at both sides found, even if the run goes no further.
+async fn remember<J: Journal, R: Remote, K: Clock>(
+    session: &Session<'_, J, R, K>,
+    lease: Lease,
+    suspicions: Option<&BTreeMap<SecretPath, RemoteStamp>>,
+    seen: &[SeenInVault],
+) -> Result<(), Stopped> {
+    let Session { journal, brake, .. } = session;
+    if let Some(suspicions) = suspicions {
+        journal.record_suspicions(lease, suspicions).await.map_err(|error| brake.journal_failed(error))?;
+    }
+    journal.record_seen(lease, seen).await.map_err(|error| brake.journal_failed(error))
 }
 
 /// Records the identity of the server, and forgets bases that no longer count.

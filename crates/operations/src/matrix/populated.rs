@@ -49,7 +49,7 @@ pub(super) async fn populated() -> (House, Ids) {
     };
     let others = OtherConflicts::Converged { but: [].into() };
     services.store.record_conflicts(lease, run, &[conflict], &others).await.unwrap();
-    let conflict = conflicts::list(services, owner, None, None, part()).await.unwrap().items[0].id.0;
+    let conflict = conflicts::list(services, owner, None, None, part()).await.unwrap().items[0].conflict.id.0;
     let other = house.person("other@example.com", InstanceRole::Member).await;
     let new = webhooks::New {
         name: text("siem"),

@@ -55,7 +55,7 @@ pub(crate) async fn show(
     caller: Caller,
     Id(id): Id,
 ) -> Result<Json<ConflictView>, Problem> {
-    Ok(Json(ConflictView::from(&conflicts::show(&services, &caller, id).await?)))
+    Ok(Json(view::conflict(&conflicts::show(&services, &caller, id).await?)))
 }
 
 /// Shows the values of the three states; audited before the answer. The remote one is read from
@@ -71,7 +71,7 @@ pub(crate) async fn reveal(
 ) -> Result<Shown<RevealedConflictView>, Problem> {
     let Revealed { conflict, base, local, remote } = conflicts::reveal(&services, &caller, id).await?;
     let value = |fields: &Option<SecretFields>, name: &str| fields.as_ref()?.expose().get(name).cloned();
-    let fields = shown_fields(&conflict).into_iter().map(|name| RevealedFieldView {
+    let fields = shown_fields(&conflict.conflict).into_iter().map(|name| RevealedFieldView {
         base: value(&base, &name),
         local: value(&local, &name),
         remote: value(&remote, &name),

@@ -41,6 +41,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
             base_removed: None,
             // The write closes the conflict that a person decided, and this outcome does not.
             resolves: None,
+            wrote_remote: false,
         };
         let revision = self.record_revision(outcome).await?;
         let revision = revision.ok_or_else(|| StepError::Stale("the record is gone".to_owned()))?;

@@ -163,6 +163,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
             base_removed: None,
             audit: None,
             resolves: self.decided_at(path).and_then(Decided::take),
+            wrote_remote: false,
         }
     }
 

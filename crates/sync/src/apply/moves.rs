@@ -38,6 +38,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         self.record(Outcome {
             base: BaseChange::Set(linked(record_id, revision, record_type, stamp, expires)),
             base_removed,
+            wrote_remote: true,
             audit: Some(audit),
             ..self.outcome(&step.path)
         })

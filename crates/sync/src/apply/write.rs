@@ -149,6 +149,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         let Written { stamp, expires, request_id } = written;
         let audit = self.audit(what, &step.path, record_id, Some(revision), Some(stamp.version)).by_request(request_id);
         self.record(Outcome {
+            wrote_remote: true,
             base: BaseChange::Set(linked(record_id, revision, record_type, stamp, expires)),
             audit: Some(audit),
             ..self.outcome(&step.path)

@@ -422,3 +422,36 @@ fn every_secret_that_travelled_is_audited_once() {
     let [here, there] = ["updated_remote secret/team/app/x", "updated_local secret/team/app/y"];
     assert!(synced.contains(&here) && synced.contains(&there), "{synced:?}");
 }
+
+#[test]
+fn a_run_records_what_it_saw_in_vault_where_both_sides_do_not_agree() {
+    let world = in_step(Mode::Bidirectional, &["both", "gone", "theirs", "still"]);
+    world.save("both", json!({"a": "1", "b": "0"}));
+    world.put("both", json!({"a": "2", "b": "0"}));
+    world.put("theirs", json!({"a": "2", "b": "0"}));
+    world.delete("gone");
+    world.save("still", json!({"a": "1", "b": "0"}));
+    assert_eq!(succeed(&world).counts.conflicts, 1);
+    let seen = world.journal.seen_rows(world.id);
+    let told: Vec<_> = seen
+        .iter()
+        .map(|one| (one.path.as_str(), one.stamp.map(|stamp| stamp.version.0), one.is_deleted, one.writer.as_deref()))
+        .collect();
+    let outside = Some("somebody outside VaultTerm");
+    assert_eq!(
+        told,
+        [("both", Some(2), false, outside), ("gone", Some(1), true, outside), ("theirs", Some(2), false, outside)]
+    );
+    succeed(&world);
+    assert_eq!(world.journal.seen_rows(world.id).len(), 1, "the next run replaces them: only the conflict is left");
+}
+
+#[test]
+fn a_run_blames_nobody_for_a_secret_on_which_both_sides_never_agreed() {
+    let world = World::new(Mode::Bidirectional);
+    world.save("x", json!({"a": "1"}));
+    world.put("x", json!({"a": "2"}));
+    assert_eq!(succeed(&world).counts.conflicts, 1);
+    let seen = world.journal.seen_rows(world.id);
+    assert_eq!((seen.len(), seen[0].writer.as_deref()), (1, None));
+}

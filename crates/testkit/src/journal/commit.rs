@@ -20,7 +20,7 @@ pub(super) struct Scope {
 impl State {
     /// Records an outcome completely, or not at all.
     pub(super) fn record(&mut self, scope: Scope, outcome: Outcome) -> Committed {
-        let Outcome { path, local, base, base_removed, audit, resolves } = outcome;
+        let Outcome { path, local, base, base_removed, audit, resolves, wrote_remote: _ } = outcome;
         if !self.is_open(resolves.as_ref()) || !self.base_would_hold(&local, &base) {
             return Committed::Stale;
         }

@@ -20,7 +20,9 @@ use uuid::Uuid;
 use vaultterm_ledger::AuditAction;
 use vaultterm_reconcile::{BaseEntry, RecordId, RecordType, RemoteStamp, Revision, SecretPath, UnixNanos};
 use vaultterm_sealing::DigestKey;
-use vaultterm_sync::{CollectionId, Connection, ConnectionId, Origin, PlanId, Run, RunId, StoredConflict, StoredPlan};
+use vaultterm_sync::{
+    CollectionId, Connection, ConnectionId, Origin, PlanId, Run, RunId, SeenInVault, StoredConflict, StoredPlan,
+};
 
 use crate::{Data, Fuse, ManualClock};
 
@@ -42,6 +44,8 @@ struct State {
     records: BTreeMap<RecordId, MemoryRecord>,
     base: BTreeMap<(ConnectionId, SecretPath), BaseEntry>,
     suspicions: BTreeMap<ConnectionId, BTreeMap<SecretPath, RemoteStamp>>,
+    /// What the newest run saw in Vault where it is not what both sides agree on.
+    seen: BTreeMap<ConnectionId, Vec<SeenInVault>>,
     /// The names that people accepted as left out, with the person.
     ignored: BTreeMap<ConnectionId, BTreeMap<String, String>>,
     /// A number that grows with every change of a record.
@@ -259,6 +263,12 @@ impl MemoryJournal {
     #[must_use]
     pub fn suspicion_rows(&self, id: ConnectionId) -> BTreeSet<SecretPath> {
         self.state().suspicions.get(&id).map(|found| found.keys().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Returns what the newest run saw in Vault where it is not what both sides agree on.
+    #[must_use]
+    pub fn seen_rows(&self, id: ConnectionId) -> Vec<SeenInVault> {
+        self.state().seen.get(&id).cloned().unwrap_or_default()
     }
 
     /// Accepts that a path is left out, as a person would.

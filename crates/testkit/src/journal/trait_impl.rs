@@ -10,7 +10,7 @@ use vaultterm_reconcile::{
 use vaultterm_sealing::{DigestKey, SecretFields, SecretText};
 use vaultterm_sync::{
     CollectionId, Committed, ConflictId, ConflictStatus, Connection, ConnectionId, ConnectionSecrets, Credential,
-    Journal, JournalError, Lease, OtherConflicts, Outcome, PlanId, RemoteIdentity, Run, RunId, RunState,
+    Journal, JournalError, Lease, OtherConflicts, Outcome, PlanId, RemoteIdentity, Run, RunId, RunState, SeenInVault,
     StoredConflict, StoredFields, StoredPlan, Trigger,
 };
 
@@ -228,6 +228,10 @@ impl Journal for MemoryJournal {
     ) -> Result<(), JournalError> {
         let connection_id = lease.connection_id;
         self.fenced(lease, |state, _| drop(state.suspicions.insert(connection_id, paths.clone()))).await
+    }
+
+    async fn record_seen(&self, lease: Lease, seen: &[SeenInVault]) -> Result<(), JournalError> {
+        self.fenced(lease, |state, _| drop(state.seen.insert(lease.connection_id, seen.to_vec()))).await
     }
 
     async fn ignored(&self, id: ConnectionId) -> Result<BTreeMap<String, String>, JournalError> {

@@ -170,6 +170,7 @@ fn outcome(path: &str) -> Outcome {
         base_removed: None,
         audit: None,
         resolves: None,
+        wrote_remote: false,
     }
 }
 

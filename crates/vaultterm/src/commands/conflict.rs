@@ -272,6 +272,7 @@ fn facts(conflict: &ConflictView) -> Table {
         .fact("connection", conflict.connection_id.to_string())
         .fact_if("record", conflict.record_id.map(|id| id.to_string()))
         .fact_if("local revision", conflict.local_revision.map(|number| number.to_string()))
+        .fact_if("written here by", conflict.local_writer.as_deref().map(printable))
         .fact_if("remote version", conflict.remote_version.map(|number| number.to_string()))
         .fact_if("written in Vault by", conflict.remote_writer.as_deref().map(printable))
         .fact("first seen", moment(&conflict.first_seen_at))

@@ -9,9 +9,14 @@ use axum::{
 };
 use serde::Deserialize;
 use uuid::Uuid;
-use vaultterm_operations::{Part, conflicts, outline};
+use vaultterm_operations::{
+    Part,
+    conflicts::{self, TwoSided},
+    outline,
+};
 use vaultterm_sync::{ConflictStatus, StoredConflict};
 
+use super::by::{By, by_local, by_remote};
 use crate::{
     state::ServerState,
     web::{
@@ -40,6 +45,8 @@ pub(crate) struct Row {
     id: Uuid,
     path: String,
     fields: String,
+    local: Option<By>,
+    remote: Option<By>,
     since: Moment,
 }
 
@@ -77,15 +84,21 @@ pub(crate) async fn list(
         let found = connections.iter().find(|known| known.connection.id == stored.connection_id);
         found.map_or_else(String::new, |found| found.connection.name.clone())
     };
-    let row = |stored: &StoredConflict| Row {
-        id: stored.id.0,
-        path: stored.conflict.path.as_str().to_owned(),
-        fields: stored.conflict.diverged.join(", "),
-        since: Moment::seen(stored.first_seen.0.div_euclid(1_000), now_us),
+    let row = |found: &TwoSided| {
+        let stored = &found.conflict;
+        Row {
+            id: stored.id.0,
+            path: stored.conflict.path.as_str().to_owned(),
+            fields: stored.conflict.diverged.join(", "),
+            local: found.local.as_ref().map(|writer| by_local(writer, now_us)),
+            remote: by_remote(&stored.conflict, now_us),
+            since: Moment::seen(stored.first_seen.0.div_euclid(1_000), now_us),
+        }
     };
     let mut groups: BTreeMap<(String, &'static str), Vec<Row>> = BTreeMap::new();
-    for stored in &found.items {
-        groups.entry((name(stored), kind_words(stored.conflict.kind))).or_default().push(row(stored));
+    for one in &found.items {
+        let stored = &one.conflict;
+        groups.entry((name(stored), kind_words(stored.conflict.kind))).or_default().push(row(one));
     }
     let group = |((connection, kind), rows)| Group { connection, kind, rows };
     let frame = Frame::around(&app, &visitor, Here::Conflicts).await?;
@@ -111,6 +124,8 @@ pub(crate) mod samples {
             id: Uuid::nil(),
             path: "apps/<b>".to_owned(),
             fields: "<b>".to_owned(),
+            local: Some(By { who: Some("<b>".to_owned()), when: Moment::seen(0, 1) }),
+            remote: Some(By { who: None, when: Moment::seen(0, 1) }),
             since: Moment::seen(0, 1),
         };
         let kind = "both sides changed it";

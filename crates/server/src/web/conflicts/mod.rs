@@ -1,6 +1,7 @@
 //! The pages of conflicts: what waits for a decision, and the decision.
 
 mod alike;
+mod by;
 mod choice;
 mod list;
 mod show;

@@ -10,14 +10,21 @@ use axum::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 use vaultterm_contract::shown_fields;
-use vaultterm_operations::{RefusalKind, conflicts, connections};
+use vaultterm_operations::{
+    RefusalKind,
+    conflicts::{self, TwoSided},
+    connections,
+};
 use vaultterm_reconcile::{Content, Side};
 use vaultterm_sealing::{SecretFields, short};
 use vaultterm_store::ConnectionSummary;
 use vaultterm_sync::{ConflictStatus, ResolutionName, StoredConflict};
 use zeroize::Zeroizing;
 
-use super::choice::{Choice, Choices, Meaning, meaning};
+use super::{
+    by::{By, by_local, by_remote},
+    choice::{Choice, Choices, Meaning, meaning},
+};
 use crate::{
     request::Id,
     state::ServerState,
@@ -77,8 +84,10 @@ pub(crate) struct ConflictPage {
     wrong: Option<String>,
     local_revision: Option<u64>,
     remote_version: Option<u64>,
-    /// Who wrote in Vault, if the server tells.
-    remote_writer: Option<String>,
+    /// Who made the revision, and when.
+    local_by: Option<By>,
+    /// Who wrote in Vault, and when.
+    remote_by: Option<By>,
     /// Whether the side changed since the person looked.
     moved_local: bool,
     moved_remote: bool,
@@ -102,12 +111,12 @@ pub(crate) async fn show(State(app): State<ServerState>, visitor: Visitor, Id(id
 async fn page(
     app: &ServerState,
     visitor: &Visitor,
-    stored: &StoredConflict,
+    found: &TwoSided,
     choices: &Choices,
 ) -> Result<ConflictPage, Refused> {
-    let seen = connections::show(app, &visitor.caller, stored.connection_id.0).await?;
+    let seen = connections::show(app, &visitor.caller, found.conflict.connection_id.0).await?;
     let frame = Frame::around(app, visitor, Here::Conflicts).await?;
-    Ok(of(stored, &seen.summary, choices, frame, app.now_us()))
+    Ok(of(found, &seen.summary, choices, frame, app.now_us()))
 }
 
 /// Returns the fields that a person chooses for: those that diverged, where both sides hold the path.
@@ -117,13 +126,8 @@ fn asked(stored: &StoredConflict) -> Vec<String> {
     if both && !conflict.diverged.is_empty() { conflict.diverged.clone() } else { Vec::new() }
 }
 
-fn of(
-    stored: &StoredConflict,
-    connection: &ConnectionSummary,
-    choices: &Choices,
-    frame: Frame,
-    now_us: i64,
-) -> ConflictPage {
+fn of(found: &TwoSided, connection: &ConnectionSummary, choices: &Choices, frame: Frame, now_us: i64) -> ConflictPage {
+    let stored = &found.conflict;
     let conflict = &stored.conflict;
     let mode = connection.connection.options.mode;
     let asked = asked(stored);
@@ -149,7 +153,8 @@ fn of(
         wrong: None,
         local_revision: conflict.expect.local_revision(),
         remote_version: conflict.expect.remote_version(),
-        remote_writer: conflict.remote_writer.clone(),
+        local_by: found.local.as_ref().map(|writer| by_local(writer, now_us)),
+        remote_by: by_remote(conflict, now_us),
         moved_local: false,
         moved_remote: false,
         rows: shown_fields(stored).iter().map(|name| row(stored, name, choices)).collect(),
@@ -197,7 +202,7 @@ pub(crate) async fn reveal(
     pairs: Pairs,
 ) -> Result<Response, Refused> {
     let revealed = conflicts::reveal(&app, &visitor.caller, id).await?;
-    let choices = Choices::of(&pairs, &asked(&revealed.conflict));
+    let choices = Choices::of(&pairs, &asked(&revealed.conflict.conflict));
     let mut page = page(&app, &visitor, &revealed.conflict, &choices).await?;
     for row in &mut page.rows {
         row.base.value = value(revealed.base.as_ref(), &row.name);
@@ -223,7 +228,7 @@ pub(crate) async fn decide(
     pairs: Pairs,
 ) -> Result<Response, Refused> {
     let found = conflicts::show(&app, &visitor.caller, id).await?;
-    let asked = asked(&found);
+    let asked = asked(&found.conflict);
     let choices = Choices::of(&pairs, &asked);
     let decides = pairs.text("step") == "decide" || choices.whole.is_some();
     let Some(resolution) = choices.resolution(&asked) else {
@@ -259,13 +264,13 @@ pub(crate) async fn meaning_of(
     pairs: Pairs,
 ) -> Result<Response, Refused> {
     let found = conflicts::show(&app, &visitor.caller, id).await?;
-    let seen = connections::show(&app, &visitor.caller, found.connection_id.0).await?;
-    let asked = asked(&found);
+    let seen = connections::show(&app, &visitor.caller, found.conflict.connection_id.0).await?;
+    let asked = asked(&found.conflict);
     let choices = Choices::of(&pairs, &asked);
     let mode = seen.summary.connection.options.mode;
     let resolution = choices.resolution(&asked);
     let Meaning { consequence, button } =
-        resolution.map(|chosen| meaning(&found.conflict, mode, chosen, &choices.fields)).unwrap_or_default();
+        resolution.map(|chosen| meaning(&found.conflict.conflict, mode, chosen, &choices.fields)).unwrap_or_default();
     Ok(Json(json!({ "consequence": consequence, "button": button })).into_response())
 }
 
@@ -298,7 +303,8 @@ pub(crate) mod samples {
             wrong: Some("<b>".to_owned()),
             local_revision: Some(7),
             remote_version: Some(10),
-            remote_writer: Some("<b>".to_owned()),
+            local_by: Some(By { who: Some("<b>".to_owned()), when: Moment::seen(0, 1) }),
+            remote_by: Some(By { who: None, when: Moment::seen(0, 1) }),
             moved_local: true,
             moved_remote: true,
             rows: vec![row()],

@@ -14,7 +14,7 @@ use vaultterm_operations::{
 };
 use vaultterm_reconcile::{Mode, RecordType};
 use vaultterm_sealing::short;
-use vaultterm_store::CollectionRole;
+use vaultterm_store::{AgreedVersion, CollectionRole, SeenVersion};
 
 use super::standing;
 use crate::{
@@ -42,8 +42,11 @@ pub(crate) struct SideLine {
     verified: Option<Moment>,
     glyph: &'static str,
     place: String,
+    /// The newest version that is known.
     version: String,
-    written: Option<Moment>,
+    /// When it was written, by whom, and which version both sides agree on if that is another one.
+    written: String,
+    exact: String,
 }
 
 /// A field, masked.
@@ -207,6 +210,7 @@ pub(crate) fn in_order<'a>(kind: RecordType, names: impl Iterator<Item = &'a str
 
 fn side_line(side: &SideOfVault, path: &str, now_us: i64) -> SideLine {
     let summary = &side.connection;
+    let (version, written, exact) = side_words(side.agreed.as_ref(), side.sync.seen.as_ref(), now_us);
     SideLine {
         state: standing::state(&side.sync, Some(summary)),
         connection_id: summary.connection.id.0,
@@ -219,8 +223,43 @@ fn side_line(side: &SideOfVault, path: &str, now_us: i64) -> SideLine {
             Mode::Bidirectional => "⇄",
         },
         place: standing::place(side, path),
-        version: side.agreed.as_ref().map_or("not written yet".to_owned(), |one| format!("version {}", one.version.0)),
-        written: side.agreed.as_ref().map(|one| Moment::seen(one.written.0.div_euclid(1_000), now_us)),
+        version,
+        written,
+        exact,
+    }
+}
+
+/// Words the newest version in Vault that is known, who wrote it and when, and the exact time.
+fn side_words(agreed: Option<&AgreedVersion>, seen: Option<&SeenVersion>, now_us: i64) -> (String, String, String) {
+    let by = |writer: &Option<String>| writer.as_ref().map_or_else(String::new, |name| format!(" by {name}"));
+    let agreed_us = agreed.map(|one| one.written.0.div_euclid(1_000));
+    if let Some(seen) = seen {
+        let when = seen.written_us.map(|us| Moment::seen(us, now_us));
+        let version = match (seen.version, seen.is_deleted) {
+            (Some(version), false) => format!("version {}", version.0),
+            (Some(version), true) => format!("version {}, deleted", version.0),
+            (None, _) => "not there any more".to_owned(),
+        };
+        let did = if seen.is_deleted { "deleted" } else { "written" };
+        // Vault tells when a version was written, and not when it was deleted.
+        let at = when.as_ref().filter(|_| !seen.is_deleted).map_or_else(String::new, |when| format!(" {}", when.words));
+        let before = agreed.map_or_else(
+            || "; nothing agreed on yet".to_owned(),
+            |one| format!("; both sides agreed on version {}", one.version.0),
+        );
+        return (
+            version,
+            format!("{did}{at}{}{before}", by(&seen.writer)),
+            when.map_or_else(String::new, |when| when.exact),
+        );
+    }
+    match (agreed, agreed_us) {
+        (Some(one), Some(us)) => {
+            let when = Moment::seen(us, now_us);
+            let words = format!("agreed on, written {}{}", when.words, by(&one.writer));
+            (format!("version {}", one.version.0), words, when.exact)
+        }
+        _ => ("not written yet".to_owned(), "nothing agreed on yet".to_owned(), String::new()),
     }
 }
 
@@ -234,6 +273,9 @@ fn seer_line(seer: &Seer, now_us: i64) -> SeerLine {
 
 #[cfg(test)]
 pub(crate) mod samples {
+    use vaultterm_reconcile::{Revision, UnixNanos, Version};
+    use vaultterm_sync::ConnectionId;
+
     use super::*;
 
     pub(crate) fn sample() -> ShowPage {
@@ -257,7 +299,8 @@ pub(crate) mod samples {
                 glyph: "⇄",
                 place: "kv/<b>".to_owned(),
                 version: "version 12".to_owned(),
-                written: Some(Moment::seen(0, 1)),
+                written: "agreed on, written just now by <b>".to_owned(),
+                exact: "<b>".to_owned(),
             }],
             fields: vec![
                 FieldLine {
@@ -296,6 +339,41 @@ pub(crate) mod samples {
             ("record in the trash", trashed.render().unwrap()),
             ("record for programs", hidden.render().unwrap()),
         ]
+    }
+
+    #[test]
+    fn the_side_of_vault_says_who_wrote_the_newest_version_that_a_run_saw() {
+        let now_us = 10 * 3_600_000_000;
+        let agreed = AgreedVersion {
+            connection_id: ConnectionId(Uuid::nil()),
+            path: "a".to_owned(),
+            revision: Revision(1),
+            version: Version(12),
+            written: UnixNanos(8 * 3_600_000_000_000),
+            writer: Some("VaultTerm".to_owned()),
+        };
+        let seen = |version, is_deleted, writer: Option<&str>| SeenVersion {
+            version,
+            written_us: version.map(|_| 7 * 3_600_000_000),
+            is_deleted,
+            writer: writer.map(str::to_owned),
+        };
+        let words = |agreed: Option<&AgreedVersion>, seen: Option<&SeenVersion>| {
+            let (version, written, _) = side_words(agreed, seen, now_us);
+            format!("{version} · {written}")
+        };
+        let agreed = Some(&agreed);
+        assert_eq!(words(agreed, None), "version 12 · agreed on, written 2 h ago by VaultTerm");
+        assert_eq!(
+            words(agreed, Some(&seen(Some(Version(13)), false, Some("approle jenkins")))),
+            "version 13 · written 3 h ago by approle jenkins; both sides agreed on version 12"
+        );
+        assert_eq!(
+            words(agreed, Some(&seen(Some(Version(12)), true, Some("somebody outside VaultTerm")))),
+            "version 12, deleted · deleted by somebody outside VaultTerm; both sides agreed on version 12"
+        );
+        assert_eq!(words(None, Some(&seen(None, true, None))), "not there any more · deleted; nothing agreed on yet");
+        assert_eq!(words(None, None), "not written yet · nothing agreed on yet");
     }
 
     #[test]

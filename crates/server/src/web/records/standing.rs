@@ -13,6 +13,9 @@ pub(crate) fn state(sync: &RecordSync, connection: Option<&ConnectionSummary>) -
     let paused = connection.is_some_and(|found| found.connection.paused || !found.connection.started);
     let (tone, words) = match (sync.state, mode) {
         (RecordSyncState::Conflict, _) => ("waits", "needs a decision"),
+        // The newest run saw another version and did not take it over, for example because it halted.
+        (RecordSyncState::InStep, _) if sync.seen.is_some() => ("waits", "Vault is ahead"),
+        (RecordSyncState::Changed, _) if sync.seen.is_some() => ("waits", "changed on both sides"),
         (RecordSyncState::InStep, _) => ("good", "in step"),
         (RecordSyncState::Accepted, _) => ("off", "differs from Vault, and somebody accepted that"),
         (RecordSyncState::Unlinked, _) => ("off", "left alone: the other side was deleted"),

@@ -6,6 +6,7 @@ use crate::{
     client::{Client, Reply},
     failure::Failure,
     lookup::{LiveOrTrashed, RecordRef, no_record},
+    printable::printable,
     shell,
     table::{Table, moment},
 };
@@ -46,11 +47,20 @@ pub(super) fn facts(record: &RecordView) -> Table {
         .fact_if("tags", (!record.tags.is_empty()).then(|| record.tags.join(" ")))
         .fact_if("inject only", record.inject_only.then_some("yes"));
     record.sync.iter().fold(table, |table, sync| {
-        let version = sync.remote_version.map_or(String::new(), |version| format!(", version {version} in Vault"));
+        let by = |writer: &Option<String>| {
+            writer.as_deref().map_or_else(String::new, |name| format!(" by {}", printable(name)))
+        };
+        let version = sync
+            .remote_version
+            .map_or_else(String::new, |version| format!(", version {version} in Vault{}", by(&sync.remote_writer)));
+        let ahead = sync.seen.as_ref().map_or_else(String::new, |seen| match (seen.version, seen.deleted) {
+            (Some(version), false) => format!("; Vault holds version {version}{}", by(&seen.writer)),
+            (_, _) => format!("; deleted in Vault{}", by(&seen.writer)),
+        });
         let state = match (&sync.accepted_by, &sync.accepted_at) {
             (Some(by), Some(at)) => format!("differs, accepted by {by} on {}", moment(at)),
             _ => sync.state.to_string(),
         };
-        table.fact("sync", format!("{state}{version} (connection {})", sync.connection_id))
+        table.fact("sync", format!("{state}{version}{ahead} (connection {})", sync.connection_id))
     })
 }
