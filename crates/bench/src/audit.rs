@@ -89,6 +89,7 @@ async fn reveal(installation: Installation) -> Result<()> {
         fields,
         tags: Vec::new(),
         inject_only: false,
+        ask_again: false,
     };
     let record = store.create_record(&context(), installation.collection, record).await?;
     let before = store.audit_size().await?;

@@ -25,6 +25,9 @@ pub struct RecordView {
     pub deleted_at: Option<String>,
     /// Programs may get it, nobody may see it.
     pub inject_only: bool,
+    /// A person needs a fresh proof of identity before each look at its values. API tokens and `inject` do not.
+    #[serde(default)]
+    pub ask_again: bool,
     pub sync: Vec<RecordSyncView>,
 }
 
@@ -92,6 +95,8 @@ pub struct RecordCreate {
     pub tags: Vec<String>,
     #[serde(default)]
     pub inject_only: bool,
+    #[serde(default)]
+    pub ask_again: bool,
 }
 
 #[derive(Serialize, Deserialize, ToSchema)]
@@ -113,6 +118,9 @@ pub struct RecordUpdate {
     pub tags: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub inject_only: Option<bool>,
+    /// To take the mark away, a person needs a fresh proof.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ask_again: Option<bool>,
 }
 
 #[derive(Default, Debug, Serialize, Deserialize, ToSchema)]

@@ -13,6 +13,7 @@ use crate::{
     access,
     caller::Caller,
     collections,
+    fresh::{proving, shown},
     part::Part,
     plans::Planned,
     refusal::{Next, Refusal, RefusalKind},
@@ -101,13 +102,14 @@ pub struct Revealed {
 /// remote one is read from Vault now, in the version that the conflict is about.
 ///
 /// # Errors
-/// [`Refusal`]; `Forbidden` when one of the records that it shows is for programs alone.
+/// [`Refusal`]; `Forbidden` when one of the records that it shows is for programs alone; `StepUp` when one asks again.
 pub async fn reveal(services: &Services, caller: &Caller, id: Uuid) -> Result<Revealed, Refusal> {
     access::scope(services, caller, Scope::RecordsReveal).await?;
     let id = access::conflict(services, caller, id, CollectionRole::Viewer).await?;
     let conflict = found(services, id).await?;
-    let taken = services.store.reveal_conflict(&caller.context(services), id).await;
-    let LocalValues { base, local } = access::shown(services, caller, taken).await?;
+    let proving = proving(services, caller);
+    let taken = services.store.reveal_conflict(&caller.context(services), id, proving).await;
+    let LocalValues { base, local } = shown(services, caller, taken).await?;
     let remote = services.engine.remote_of(id).await?;
     let conflict = two_sided(services, conflict).await?;
     Ok(Revealed { conflict, base, local, remote })

@@ -5,10 +5,15 @@
 //! of a person without a second factor. A program that uses an API token cannot ask a person for a proof. The token may
 //! do without a proof what its scopes allow, but never what only a person may do.
 
-use vaultterm_store::TokenKind;
+//!
+//! A record that is marked "ask again" (its owner fears the unlocked screen) needs the proof before a person sees one of its
+//! values: [`shown`]. An API token sees such a value as its scopes say, for the same reason as everywhere: nobody is there to
+//! give a proof, and the same scope lets it take the value by `inject` anyway.
+
+use vaultterm_store::{Proving, StoreError, TokenKind};
 
 use crate::{
-    access::denied,
+    access::{self, denied},
     caller::Caller,
     refusal::{Next, Refusal, RefusalKind},
     services::Services,
@@ -33,6 +38,8 @@ pub(crate) enum Act {
     AcknowledgeHalt,
     RotateKey,
     PushAudit,
+    ShowMarked,
+    StopAsking,
 }
 
 impl Act {
@@ -52,8 +59,30 @@ impl Act {
             Self::AcknowledgeHalt => "acknowledging a halt",
             Self::RotateKey => "the rotation of a key",
             Self::PushAudit => "a change of where the audit log is sent",
+            Self::ShowMarked => "a look at a record that asks again",
+            Self::StopAsking => "letting a record show its values without asking again",
         }
     }
+}
+
+/// Says whether a caller's proof is fresh. That of an API token always is.
+pub(crate) fn proving(services: &Services, caller: &Caller) -> Proving {
+    let age_us = services.now_us() - caller.credential.proved_us;
+    // A proof from the future means that the clock was set back. It does not count as a proof.
+    let is_fresh = caller.credential.kind == TokenKind::Api || (0..FRESH_US).contains(&age_us);
+    if is_fresh { Proving::Fresh } else { Proving::Stale }
+}
+
+/// Passes on values that the store took out to be shown. That a record asks again, or is for programs only, is a denial,
+/// audited like every other one.
+///
+/// # Errors
+/// `StepUp` for a record that asks again; else what the store refused.
+pub(crate) async fn shown<T>(services: &Services, caller: &Caller, taken: Result<T, StoreError>) -> Result<T, Refusal> {
+    if let Err(StoreError::AskAgain { .. }) = &taken {
+        fresh(services, caller, Act::ShowMarked).await?;
+    }
+    access::shown(services, caller, taken).await
 }
 
 /// Requires a proof of the last ten minutes from a person. An API token passes: its scopes decide.
@@ -61,9 +90,7 @@ impl Act {
 /// # Errors
 /// `StepUp`.
 pub(crate) async fn fresh(services: &Services, caller: &Caller, act: Act) -> Result<(), Refusal> {
-    let age_us = services.now_us() - caller.credential.proved_us;
-    // A proof from the future means that the clock was set back. It does not count as a proof.
-    if caller.credential.kind == TokenKind::Api || (0..FRESH_US).contains(&age_us) {
+    if proving(services, caller) == Proving::Fresh {
         return Ok(());
     }
     denied(services, caller, None, "a fresh proof of identity").await?;

@@ -110,12 +110,14 @@ fn of_records() -> Vec<Row> {
                 fields: "{}",
                 tags: Vec::new(),
                 inject_only: false,
+                ask_again: false,
             };
             records::create(s, c, i.collection, new).await
         }),
         row!("records::show", VIEWER, [RecordsRead], |s, c, i| records::show(s, c, i.record).await),
         row!("records::update", EDITOR, [RecordsWrite], |s, c, i| {
-            records::update(s, c, i.record, STALE, records::Change::default()).await
+            let change = records::Change { ask_again: Some(false), ..records::Change::default() };
+            records::update(s, c, i.record, STALE, change).await
         }),
         row!("records::trash", ADMIN, [RecordsWrite], |s, c, i| records::trash(s, c, i.record, STALE).await),
         row!("records::reveal", VIEWER, [RecordsReveal], |s, c, i| {

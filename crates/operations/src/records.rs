@@ -22,6 +22,7 @@ pub use who::{Seer, Seers, who};
 use crate::{
     access,
     caller::Caller,
+    fresh::{Act, fresh, proving, shown},
     part::Part,
     read_at::ReadAt,
     refusal::{Refusal, RefusalKind},
@@ -76,6 +77,8 @@ pub struct New<'a> {
     pub tags: Vec<String>,
     /// Programs may get it, nobody may see it.
     pub inject_only: bool,
+    /// People need a fresh proof before each look at its values.
+    pub ask_again: bool,
 }
 
 /// Creates a record.
@@ -91,6 +94,7 @@ pub async fn create(services: &Services, caller: &Caller, collection: Uuid, new:
         fields: SecretFields::parse(new.fields.as_bytes())?,
         tags: new.tags,
         inject_only: new.inject_only,
+        ask_again: new.ask_again,
     };
     Ok(services.store.create_record(&caller.context(services), collection, new).await?)
 }
@@ -120,12 +124,15 @@ pub struct Change<'a> {
     pub tags: Option<Vec<String>>,
     /// Whether programs alone may get it.
     pub inject_only: Option<bool>,
+    /// Whether people need a fresh proof before each look at its values.
+    pub ask_again: Option<bool>,
 }
 
 /// Changes a record: one new revision, or none when nothing changes.
 ///
 /// # Errors
-/// [`Refusal`]; `Changed` when the record is at another revision than the caller read.
+/// [`Refusal`]; `Changed` when the record is at another revision than the caller read; `StepUp` to let a record stop asking
+/// again, because whoever finds an open session could else look at it after all.
 pub async fn update(
     services: &Services,
     caller: &Caller,
@@ -135,6 +142,9 @@ pub async fn update(
 ) -> Result<Record, Refusal> {
     access::scope(services, caller, Scope::RecordsWrite).await?;
     let id = access::record(services, caller, id, CollectionRole::Editor).await?;
+    if change.ask_again == Some(false) && found(services, id).await?.ask_again {
+        fresh(services, caller, Act::StopAsking).await?;
+    }
     let revision = Revision(read_at.needed()?);
     let patch = RecordPatch {
         path: change.path.map(path).transpose()?,
@@ -143,6 +153,7 @@ pub async fn update(
         remove_fields: change.remove_fields,
         tags: change.tags,
         inject_only: change.inject_only,
+        ask_again: change.ask_again,
     };
     Ok(services.store.update_record(&caller.context(services), id, revision, patch).await?)
 }
@@ -181,7 +192,7 @@ async fn may_take_out(services: &Services, caller: &Caller, id: Uuid) -> Result<
 /// Takes out values to be shown. The audit entry is committed before they are returned.
 ///
 /// # Errors
-/// [`Refusal`]; `Forbidden` for a record that programs alone may get.
+/// [`Refusal`]; `Forbidden` for a record that programs alone may get; `StepUp` for a record that asks again.
 pub async fn reveal(
     services: &Services,
     caller: &Caller,
@@ -190,9 +201,9 @@ pub async fn reveal(
 ) -> Result<SecretFields, Refusal> {
     let id = may_take_out(services, caller, id).await?;
     let revision = what.revision.map(Revision);
-    let context = caller.context(services);
-    let taken = services.store.reveal_record(&context, id, revision, what.fields, what.reason).await;
-    access::shown(services, caller, taken).await
+    let (context, proving) = (caller.context(services), proving(services, caller));
+    let taken = services.store.reveal_record(&context, id, revision, what.fields, what.reason, proving).await;
+    shown(services, caller, taken).await
 }
 
 /// Takes out values of the newest revision for a program, those of an `inject_only` record too. The audit
@@ -256,10 +267,10 @@ pub async fn otp(services: &Services, caller: &Caller, id: Uuid) -> Result<OneTi
     let none = || Refusal::new(RefusalKind::Invalid, "the record has no field `otpauth_url` or `totp_secret`");
     let name = name.ok_or_else(none)?;
     let names = [name.to_owned()];
-    let (context, reason) = (caller.context(services), Some("one-time code"));
-    let taken = services.store.reveal_record(&context, id, None, Some(&names), reason).await;
-    let shown = access::shown(services, caller, taken).await?;
-    let text = shown.expose().get(name).and_then(Value::as_str).unwrap_or_default();
+    let (context, reason, proving) = (caller.context(services), Some("one-time code"), proving(services, caller));
+    let taken = services.store.reveal_record(&context, id, None, Some(&names), reason, proving).await;
+    let values = shown(services, caller, taken).await?;
+    let text = values.expose().get(name).and_then(Value::as_str).unwrap_or_default();
     let totp = totp::read(name, text).ok_or_else(|| {
         Refusal::field(name, "is no TOTP secret (an otpauth://totp/ URL, or base32)").hint("save it again")
     })?;

@@ -46,6 +46,7 @@ pub(crate) fn record(record: &Record) -> RecordView {
         updated_at: moment::of_us(record.updated_us),
         deleted_at: record.deleted_us.map(moment::of_us),
         inject_only: record.inject_only,
+        ask_again: record.ask_again,
         sync: record.sync.iter().map(sync).collect(),
     }
 }

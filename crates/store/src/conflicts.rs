@@ -14,6 +14,7 @@ use crate::{
     Context, Page, Paged, Store, StoreError, base,
     batch::Batch,
     context::Facts as _,
+    record_changes::{self, Proving, locked},
     revisions,
     sealed::{open_json, seal_json},
     sql::{Row, Select, Tx, args, json},
@@ -78,9 +79,14 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`]; [`StoreError::InjectOnly`] if a record whose values the conflict shows must
-    /// not be seen. After a rename, the record of the base, that of the decision and that of the conflict
+    /// not be seen; [`StoreError::AskAgain`] if one of them asks for a fresh proof and there is none. After a rename, the record of the base, that of the decision and that of the conflict
     /// itself may be three different ones.
-    pub async fn reveal_conflict(&self, context: &Context, id: ConflictId) -> Result<LocalValues, StoreError> {
+    pub async fn reveal_conflict(
+        &self,
+        context: &Context,
+        id: ConflictId,
+        proving: Proving,
+    ) -> Result<LocalValues, StoreError> {
         let mut tx = self.db.write().await?;
         let row = tx.one("SELECT * FROM conflicts WHERE id = $1", args![id]).await?;
         let stored = self.conflict_row(&row.ok_or(StoreError::NotFound("conflict"))?)?;
@@ -93,7 +99,7 @@ impl Store {
         };
         let shown = [base, local].into_iter().flatten().map(|(record_id, _)| record_id);
         for record_id in shown.chain(conflict.record_id) {
-            may_be_seen(&mut tx, record_id).await?;
+            may_be_seen(&mut tx, record_id, proving).await?;
         }
         let base = self.revealed_at(&mut tx, base).await?;
         let local = self.revealed_at(&mut tx, local).await?;
@@ -199,14 +205,11 @@ impl Store {
     }
 }
 
-/// Refuses a record whose values only programs may get. A record that was deleted for good shows nothing.
-async fn may_be_seen(tx: &mut Tx, id: RecordId) -> Result<(), StoreError> {
-    let row = tx.one("SELECT collection_id, inject_only FROM records WHERE id = $1", args![id]).await?;
-    match row {
-        Some(row) if row.flag("inject_only")? => {
-            Err(StoreError::InjectOnly { collection: CollectionId(row.id("collection_id")?) })
-        }
-        _ => Ok(()),
+/// Refuses a record that must not be seen. A record that was deleted for good shows nothing.
+async fn may_be_seen(tx: &mut Tx, id: RecordId, proving: Proving) -> Result<(), StoreError> {
+    match locked(tx, id).await {
+        Err(StoreError::NotFound(_)) => Ok(()),
+        record => record_changes::may_be_seen(&record?, proving),
     }
 }
 
@@ -288,7 +291,7 @@ mod tests {
 
     use super::{ConflictFilter, LocalValues};
     use crate::{
-        Page, RecordPatch, StoreError,
+        Page, Proving, RecordPatch, StoreError,
         testing::{House, at, fields},
     };
 
@@ -325,7 +328,8 @@ mod tests {
         house.store.update_record(&house.ann(), id, Revision(1), patch).await.unwrap();
         assert_eq!(record(&house, &run, &[conflict("db", id, 2)]).await, 1);
         let listed = house.store.conflicts(&ConflictFilter::default(), &Page::default()).await.unwrap().items;
-        let LocalValues { base, local } = house.store.reveal_conflict(&house.ann(), listed[0].id).await.unwrap();
+        let LocalValues { base, local } =
+            house.store.reveal_conflict(&house.ann(), listed[0].id, Proving::Fresh).await.unwrap();
         assert_eq!(base.unwrap().to_json().expose(), br#"{"x":"base"}"#);
         assert_eq!(local.unwrap().to_json().expose(), br#"{"x":"local"}"#);
         assert_eq!(house.audited().await.last(), Some(&AuditAction::HcvConflictRevealed));
@@ -355,13 +359,13 @@ mod tests {
             };
             set(true).await;
             let before = house.audited().await.len();
-            let refused = house.store.reveal_conflict(&house.ann(), id).await.unwrap_err();
+            let refused = house.store.reveal_conflict(&house.ann(), id, Proving::Fresh).await.unwrap_err();
             let collection = house.collection;
             assert!(matches!(refused, StoreError::InjectOnly { collection: of } if of == collection), "{refused}");
             assert_eq!(house.audited().await.len(), before, "nothing was shown");
             set(false).await;
         }
-        house.store.reveal_conflict(&house.ann(), id).await.unwrap();
+        house.store.reveal_conflict(&house.ann(), id, Proving::Fresh).await.unwrap();
     }
 
     #[tokio::test]

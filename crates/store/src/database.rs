@@ -203,6 +203,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (19, "generated", include_str!("../migrations/0019_generated.sql")),
     (20, "job_leases", include_str!("../migrations/0020_job_leases.sql")),
     (23, "seen_in_vault", include_str!("../migrations/0023_seen_in_vault.sql")),
+    (24, "asked_and_told", include_str!("../migrations/0024_asked_and_told.sql")),
 ];
 
 /// The newest migration that this version knows.
@@ -288,7 +289,7 @@ mod tests {
         house.store.close().await;
         let database = Database::open_sqlite(&house.folder.path().join("data/vaultterm.db")).await.unwrap();
         let store = database.unlock(&house.root).await.unwrap();
-        let shown = store.reveal_record(&somebody(), record.id, None, None, None).await.unwrap();
+        let shown = store.reveal_record(&somebody(), record.id, None, None, None, crate::Proving::Fresh).await.unwrap();
         assert_eq!(shown.to_json().expose(), br#"{"x":1}"#);
         assert_eq!(store.verify_audit().await.unwrap().broken, None);
     }

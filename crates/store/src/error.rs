@@ -69,6 +69,12 @@ pub enum StoreError {
         /// The collection of the record.
         collection: vaultterm_sync::CollectionId,
     },
+    /// The record asks for a fresh proof of identity before each look at its values.
+    #[error("the record asks for a proof of the last ten minutes that it is you before it shows a value")]
+    AskAgain {
+        /// The collection of the record.
+        collection: vaultterm_sync::CollectionId,
+    },
     /// The connection is paused, so no run can begin.
     #[error("the connection is paused")]
     Paused,
@@ -132,6 +138,7 @@ impl StoreError {
             | Self::SetUpLink(_)
             | Self::Rotating
             | Self::InjectOnly { .. }
+            | Self::AskAgain { .. }
             | Self::Paused => ErrorClass::Refused,
             Self::Fields(_) | Self::Invalid { .. } => ErrorClass::Invalid,
             Self::Busy => ErrorClass::Busy,

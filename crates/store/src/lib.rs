@@ -94,6 +94,7 @@ pub use license::{KeptLicense, NewLicense};
 pub use links::PersonLink;
 pub use login_failures::{LoginLock, LoginRow};
 pub use passkeys::{NewPasskey, PasskeyQuestion, StoredPasskey};
+pub use record_changes::Proving;
 pub use record_moves::{ChangeOfMany, ReadRecord};
 pub use records::{AcceptedBy, NewRecord, Record, RecordFilter, RecordPatch, RecordSync};
 pub use retention::Pruned;

@@ -19,6 +19,16 @@ use crate::{
 const TAGS_MAX: usize = 32;
 const TAG_CHARS_MAX: usize = 64;
 
+/// Whether the person who asks for values proved a short while ago who they are. An API token counts as proved,
+/// because nobody is there to give a proof.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proving {
+    /// The proof is fresh.
+    Fresh,
+    /// The proof is too old.
+    Stale,
+}
+
 /// What a person or a program takes out of a record.
 struct Taking<'a> {
     action: AuditAction,
@@ -26,6 +36,7 @@ struct Taking<'a> {
     revision: Option<Revision>,
     /// All fields if `None`.
     fields: Option<&'a [String]>,
+    proving: Proving,
     /// Adds to the audit entry what only this way of taking has.
     told: &'a (dyn Fn(Draft) -> Draft + Sync),
 }
@@ -50,6 +61,7 @@ impl Store {
             tags: tags(new.tags)?,
             revision: Revision::FIRST,
             inject_only: new.inject_only,
+            ask_again: new.ask_again,
             created_us: context.now_us,
             updated_us: context.now_us,
             deleted_us: None,
@@ -59,8 +71,8 @@ impl Store {
         let number = next_change(&mut tx, collection_id).await?;
         let inserted = tx.run(
             "INSERT INTO records (id, collection_id, path, path_folded, record_type, field_names, tags, inject_only,
-                                  revision, created_us, updated_us, updated_by, deleted_us, change_number)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9, $9, NULL, NULL, $10)",
+                                  revision, created_us, updated_us, updated_by, deleted_us, change_number, ask_again)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9, $9, NULL, NULL, $10, $11)",
             args![
                 record.id,
                 collection_id,
@@ -72,6 +84,7 @@ impl Store {
                 record.inject_only,
                 context.now_us,
                 number,
+                record.ask_again,
             ],
         );
         inserted.await.map_err(|error| taken(error, "record", record.path.as_str()))?;
@@ -111,6 +124,7 @@ impl Store {
             record_type: patch.record_type.unwrap_or(before.record_type),
             tags: new_tags.unwrap_or_else(|| before.tags.clone()),
             inject_only: patch.inject_only.unwrap_or(before.inject_only),
+            ask_again: patch.ask_again.unwrap_or(before.ask_again),
             ..before.clone()
         };
         let changed = self.changed(&before, &held, &after, &fields);
@@ -193,7 +207,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`] for the record or the revision; [`StoreError::Invalid`], which names the
-    /// missing field; [`StoreError::InjectOnly`].
+    /// missing field; [`StoreError::InjectOnly`]; [`StoreError::AskAgain`] without a fresh proof.
     pub async fn reveal_record(
         &self,
         context: &Context,
@@ -201,9 +215,10 @@ impl Store {
         revision: Option<Revision>,
         fields: Option<&[String]>,
         reason: Option<&str>,
+        proving: Proving,
     ) -> Result<SecretFields, StoreError> {
         let told = |draft: Draft| draft.with_maybe("reason", reason);
-        let taking = Taking { action: AuditAction::RecordRevealed, revision, fields, told: &told };
+        let taking = Taking { action: AuditAction::RecordRevealed, revision, fields, proving, told: &told };
         self.take_out(context, id, taking).await
     }
 
@@ -221,16 +236,18 @@ impl Store {
         reason: Option<&str>,
     ) -> Result<SecretFields, StoreError> {
         let told = |draft: Draft| draft.with_maybe("into", into).with_maybe("reason", reason);
-        let taking = Taking { action: AuditAction::RecordInjected, revision: None, fields, told: &told };
+        // A program gets the values whatever the record asks of people.
+        let proving = Proving::Fresh;
+        let taking = Taking { action: AuditAction::RecordInjected, revision: None, fields, proving, told: &told };
         self.take_out(context, id, taking).await
     }
 
     async fn take_out(&self, context: &Context, id: RecordId, taking: Taking<'_>) -> Result<SecretFields, StoreError> {
-        let Taking { action, revision, fields, told } = taking;
+        let Taking { action, revision, fields, proving, told } = taking;
         let mut tx = self.db.write().await?;
         let record = locked(&mut tx, id).await?;
-        if action == AuditAction::RecordRevealed && record.inject_only {
-            return Err(StoreError::InjectOnly { collection: record.collection_id });
+        if action == AuditAction::RecordRevealed {
+            may_be_seen(&record, proving)?;
         }
         let revision = revision.unwrap_or(record.revision);
         let held = self.open_revision(&mut tx, id, revision).await?;
@@ -294,7 +311,7 @@ impl Store {
         let updated = tx.run(
             "UPDATE records SET path = $2, path_folded = $3, record_type = $4, field_names = $5, tags = $6,
                                 inject_only = $7, revision = $8, updated_us = $9, updated_by = NULL, deleted_us = NULL,
-                                change_number = $10
+                                change_number = $10, ask_again = $11
              WHERE id = $1",
             args![
                 after.id,
@@ -307,6 +324,7 @@ impl Store {
                 after.revision,
                 after.updated_us,
                 number,
+                after.ask_again,
             ],
         );
         updated.await.map_err(|error| taken(error, "record", after.path.as_str()))?;
@@ -328,6 +346,7 @@ impl Store {
             ("type", before.record_type != after.record_type),
             ("tags", before.tags != after.tags),
             ("inject_only", before.inject_only != after.inject_only),
+            ("ask_again", before.ask_again != after.ask_again),
             ("fields", held.content(key) != fields.content(key)),
         ];
         differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
@@ -338,6 +357,18 @@ impl Store {
 pub(crate) async fn locked(tx: &mut Tx, id: RecordId) -> Result<Record, StoreError> {
     let row = tx.one("SELECT * FROM records WHERE id = $1", args![id]).await?;
     record(&row.ok_or(StoreError::NotFound("record"))?)
+}
+
+/// Refuses a record whose values only programs may get, and one that asks again without a fresh proof.
+pub(crate) fn may_be_seen(record: &Record, proving: Proving) -> Result<(), StoreError> {
+    let collection = record.collection_id;
+    if record.inject_only {
+        return Err(StoreError::InjectOnly { collection });
+    }
+    if record.ask_again && proving == Proving::Stale {
+        return Err(StoreError::AskAgain { collection });
+    }
+    Ok(())
 }
 
 pub(crate) fn guard(record: &Record, expect: Revision) -> Result<(), StoreError> {

@@ -246,7 +246,8 @@ mod tests {
         assert_eq!((moved.collection_id, moved.revision.0), (other, 3));
         for (revision, value) in [(1, 1), (2, 2), (3, 2)] {
             let ann = house.ann();
-            let held = house.store.reveal_record(&ann, moved.id, Some(Revision(revision)), None, None);
+            let held =
+                house.store.reveal_record(&ann, moved.id, Some(Revision(revision)), None, None, crate::Proving::Fresh);
             assert_eq!(held.await.unwrap().expose()["x"], value, "{revision}");
         }
         assert_eq!(house.store.verify_revisions().await.unwrap().damaged, 0);

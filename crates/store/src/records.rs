@@ -33,6 +33,8 @@ pub struct Record {
     pub revision: Revision,
     /// Whether the values may only be used by `run` and `inject`, and never be shown.
     pub inject_only: bool,
+    /// Whether a person needs a fresh proof of identity before each look at the values.
+    pub ask_again: bool,
     /// The time of creation, in microseconds.
     pub created_us: i64,
     /// The time of the last change, in microseconds.
@@ -82,6 +84,8 @@ pub struct NewRecord {
     pub tags: Vec<String>,
     /// Whether the values are never shown.
     pub inject_only: bool,
+    /// Whether a person needs a fresh proof of identity before each look at the values.
+    pub ask_again: bool,
 }
 
 /// The changes of a record. `None` and missing fields keep the current value. Every change makes a new
@@ -100,6 +104,8 @@ pub struct RecordPatch {
     pub tags: Option<Vec<String>>,
     /// The new setting.
     pub inject_only: Option<bool>,
+    /// The new setting.
+    pub ask_again: Option<bool>,
 }
 
 /// A selection of records.
@@ -348,6 +354,7 @@ pub(crate) fn record(row: &Row) -> Result<Record, StoreError> {
         tags: row.text("tags")?.split('\n').filter(|tag| !tag.is_empty()).map(str::to_owned).collect(),
         revision: row.revision("revision")?,
         inject_only: row.flag("inject_only")?,
+        ask_again: row.flag("ask_again")?,
         created_us: row.int("created_us")?,
         updated_us: row.int("updated_us")?,
         deleted_us: row.maybe_int("deleted_us")?,

@@ -272,6 +272,7 @@ pub(crate) fn new_record(path: &str, values: Value) -> NewRecord {
         fields: fields(values),
         tags: Vec::new(),
         inject_only: false,
+        ask_again: false,
     }
 }
 

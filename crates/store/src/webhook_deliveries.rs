@@ -212,7 +212,7 @@ mod tests {
         let house = House::new().await;
         let made = house.hook("siem", Some(vec![AuditAction::RecordCreated, AuditAction::RecordDeleted])).await;
         let record = house.save("a", json!({"x": 1})).await.unwrap();
-        house.store.reveal_record(&house.ann(), record.id, None, None, None).await.unwrap();
+        house.store.reveal_record(&house.ann(), record.id, None, None, None, crate::Proving::Fresh).await.unwrap();
         house.store.trash_record(&house.ann(), record.id, None).await.unwrap();
         let events = house.store.webhook_events(&made, 100).await.unwrap();
         let actions: Vec<_> = events.iter().map(|event| event.entry.draft.action).collect();

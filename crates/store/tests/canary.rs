@@ -88,11 +88,15 @@ async fn fill(store: &Store) -> Vec<String> {
         fields: marked("record"),
         tags: Vec::new(),
         inject_only: false,
+        ask_again: false,
     };
     let record = store.create_record(&context(), collection, new).await.expect("a record");
     let patch = RecordPatch { fields: Some(marked("patch")), ..RecordPatch::default() };
     store.update_record(&context(), record.id, Revision(1), patch).await.expect("updated");
-    store.reveal_record(&context(), record.id, None, None, Some("looking")).await.expect("revealed");
+    store
+        .reveal_record(&context(), record.id, None, None, Some("looking"), vaultterm_store::Proving::Fresh)
+        .await
+        .expect("revealed");
     store.trash_record(&context(), record.id, None).await.expect("trashed");
     store.restore_record(&context(), record.id, Some(Revision(1))).await.expect("restored");
 

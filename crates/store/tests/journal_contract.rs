@@ -97,7 +97,14 @@ impl Desk for StoreDesk {
     async fn save(&self, path: &SecretPath, record_type: RecordType, data: Data) -> RecordId {
         let fields = SecretFields::from_trusted(data);
         let Some(record) = self.live(path).await else {
-            let new = NewRecord { path: path.clone(), record_type, fields, tags: Vec::new(), inject_only: false };
+            let new = NewRecord {
+                path: path.clone(),
+                record_type,
+                fields,
+                tags: Vec::new(),
+                inject_only: false,
+                ask_again: false,
+            };
             return self.store.create_record(&self.ahead.context(), self.collection_id, new).await.expect("created").id;
         };
         let patch = RecordPatch { record_type: Some(record_type), fields: Some(fields), ..RecordPatch::default() };

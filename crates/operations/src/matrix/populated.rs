@@ -26,6 +26,7 @@ pub(super) async fn populated() -> (House, Ids) {
         fields: r#"{"x":1}"#,
         tags: Vec::new(),
         inject_only: false,
+        ask_again: true,
     };
     let record = records::create(services, owner, collection, new).await.unwrap();
     let made = connections::create(services, owner, collection, wanted(), &credential()).await.unwrap();

@@ -9,6 +9,8 @@ use crate::{Caller, RefusalKind};
 const FRESH: &[&str] = &[
     "audit::export::export",
     "audit::prune",
+    // Of a record that asks again; so are the rows of records below.
+    "conflicts::reveal",
     "connections::create",
     "connections::delete",
     "connections::rotate_secret_id",
@@ -32,6 +34,10 @@ const FRESH: &[&str] = &[
     "people::delete",
     // People need no proof to change their own name or password. A new password needs the old one anyway.
     "people::update",
+    "records::otp",
+    "records::reveal",
+    // Only to let a record stop asking again.
+    "records::update",
     // Only when a halt is acknowledged.
     "runs::start::start",
     "tokens::create",

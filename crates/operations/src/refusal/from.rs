@@ -27,6 +27,7 @@ impl From<StoreError> for Refusal {
             StoreError::Rotating => Self::new(RefusalKind::Refused, error.to_string()).then(Next::WaitForRotation),
             StoreError::Invalid { field, why } => Self::field(field, why),
             StoreError::InjectOnly { .. } => Self::new(RefusalKind::Forbidden, error.to_string()),
+            StoreError::AskAgain { .. } => Self::new(RefusalKind::StepUp, error.to_string()).then(Next::ProveAgain),
             StoreError::RolesMoved => Self::new(RefusalKind::Stale, error.to_string()).then(Next::LookAtMembers),
             StoreError::Paused => Self::paused(None),
             StoreError::Busy => Self::busy(),

@@ -73,8 +73,8 @@ pub(crate) async fn create(
     Id(id): Id,
     Body(body): Body<RecordCreate>,
 ) -> Result<(StatusCode, Revised<RecordView>), Problem> {
-    let RecordCreate { path, r#type, fields, tags, inject_only } = body;
-    let new = records::New { path, record_type: r#type, fields: fields.get(), tags, inject_only };
+    let RecordCreate { path, r#type, fields, tags, inject_only, ask_again } = body;
+    let new = records::New { path, record_type: r#type, fields: fields.get(), tags, inject_only, ask_again };
     Ok((StatusCode::CREATED, answer(&records::create(&services, &caller, id, new).await?)))
 }
 
@@ -96,9 +96,9 @@ pub(crate) async fn update(
     IfMatch(read_at): IfMatch,
     Body(body): Body<RecordUpdate>,
 ) -> Answer {
-    let RecordUpdate { path, r#type, fields, remove_fields, tags, inject_only } = body;
+    let RecordUpdate { path, r#type, fields, remove_fields, tags, inject_only, ask_again } = body;
     let fields = fields.as_deref().map(RawValue::get);
-    let change = records::Change { path, record_type: r#type, fields, remove_fields, tags, inject_only };
+    let change = records::Change { path, record_type: r#type, fields, remove_fields, tags, inject_only, ask_again };
     Ok(answer(&records::update(&services, &caller, id, read_at, change).await?))
 }
 

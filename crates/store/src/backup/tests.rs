@@ -157,7 +157,7 @@ async fn backups_under_write_load_each_hold_every_write_that_was_answered_before
         let store = opened(&to, &house.root).await;
         assert_eq!(store.verify_audit().await.unwrap().broken, None);
         for (id, value) in &before {
-            let shown = store.reveal_record(&somebody(), *id, None, None, None).await.unwrap();
+            let shown = store.reveal_record(&somebody(), *id, None, None, None, crate::Proving::Fresh).await.unwrap();
             assert_eq!(shown.to_json().expose(), value.to_string().as_bytes());
         }
         // Records that were written while the image was made are complete or missing.
@@ -434,7 +434,8 @@ async fn a_backup_from_before_a_rotation_opens_with_the_keys_it_had() {
     assert!(matches!(error, BackupError::OtherRootKey { .. }), "{error:?}");
     restore(&bytes, &house.root, &to, false).await.unwrap();
     house.store = opened(&to, &house.root).await;
-    let shown = house.store.reveal_record(&somebody(), record.id, None, None, None).await.unwrap();
+    let shown =
+        house.store.reveal_record(&somebody(), record.id, None, None, None, crate::Proving::Fresh).await.unwrap();
     assert_eq!(shown.to_json().expose(), br#"{"x":"1"}"#);
     let keys = house.store.keyring_status().await.unwrap().keys;
     let active = keys.iter().find(|key| key.purpose == KeyPurpose::Record && key.state == KeyState::Active);

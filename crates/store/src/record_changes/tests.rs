@@ -14,7 +14,7 @@ use crate::{
 
 async fn shown(house: &House, id: RecordId, revision: Option<u64>) -> String {
     let revision = revision.map(Revision);
-    let shown = house.store.reveal_record(&house.ann(), id, revision, None, None).await.unwrap();
+    let shown = house.store.reveal_record(&house.ann(), id, revision, None, None, crate::Proving::Fresh).await.unwrap();
     String::from_utf8(shown.to_json().expose().to_vec()).unwrap()
 }
 
@@ -153,7 +153,7 @@ async fn a_secret_that_was_pulled_stays_editable_whatever_its_names_and_size() {
         let to = RecordPatch { path: Some(crate::testing::at(&format!("moved/{at}"))), ..RecordPatch::default() };
         house.store.update_record(&house.ann(), id, Revision(3), to).await.unwrap();
         let named = [name.to_owned()];
-        house.store.reveal_record(&house.ann(), id, None, Some(&named), None).await.unwrap();
+        house.store.reveal_record(&house.ann(), id, None, Some(&named), None, crate::Proving::Fresh).await.unwrap();
         house.store.trash_record(&house.ann(), id, None).await.unwrap();
         house.store.restore_record(&house.ann(), id, None).await.unwrap();
         patch(5, json!({}), &[name]).await.unwrap();
@@ -180,7 +180,10 @@ async fn a_reveal_shows_what_was_asked_for_or_nothing() {
     let record = house.save("a", json!({"x": 1, "y": 2})).await.unwrap();
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
     let reveal = async |names: Vec<String>| {
-        house.store.reveal_record(&house.ann(), record.id, None, Some(&names), Some("on call")).await
+        house
+            .store
+            .reveal_record(&house.ann(), record.id, None, Some(&names), Some("on call"), crate::Proving::Fresh)
+            .await
     };
     assert_eq!(reveal(names(&["y"])).await.unwrap().to_json().expose(), br#"{"y":2}"#);
     assert_eq!(reveal(names(&["y", "z"])).await.unwrap_err().class(), ErrorClass::Invalid);
@@ -195,7 +198,7 @@ async fn nothing_is_revealed_that_cannot_be_audited() {
     let mut tx = house.store.db.write().await.unwrap();
     tx.run("ALTER TABLE audit RENAME TO gone", args![]).await.unwrap();
     tx.commit().await.unwrap();
-    let revealed = house.store.reveal_record(&house.ann(), record.id, None, None, None).await;
+    let revealed = house.store.reveal_record(&house.ann(), record.id, None, None, None, crate::Proving::Fresh).await;
     assert_eq!(revealed.unwrap_err().class(), ErrorClass::Internal);
     let injected = house.store.inject_record(&house.ann(), record.id, None, Some("psql"), None).await;
     assert_eq!(injected.unwrap_err().class(), ErrorClass::Internal);
@@ -221,10 +224,40 @@ async fn a_ciphertext_of_another_record_or_revision_does_not_open() {
         let mut tx = house.store.db.write().await.unwrap();
         assert_eq!(tx.run(copy, args![from.0, from.1, to.0, to.1]).await.unwrap(), 1);
         tx.commit().await.unwrap();
-        let error = house.store.reveal_record(&house.ann(), to.0, None, None, None).await.unwrap_err();
+        let error =
+            house.store.reveal_record(&house.ann(), to.0, None, None, None, crate::Proving::Fresh).await.unwrap_err();
         assert!(matches!(error, StoreError::Sealing(_)), "{error}");
     }
     let verdict = house.store.verify_revisions().await.unwrap();
     assert_eq!((verdict.open, verdict.damaged), (2, 1));
     assert_eq!(verdict.examples, ["infra/one, revision 2"]);
+}
+
+#[tokio::test]
+async fn a_record_that_asks_again_shows_nothing_without_a_fresh_proof_and_programs_get_it_as_before() {
+    use crate::Proving::{Fresh, Stale};
+    let house = House::new().await;
+    let new = NewRecord { ask_again: true, ..new_record("a", json!({"x": "hunter2"})) };
+    let record = house.store.create_record(&house.ann(), house.collection, new).await.unwrap();
+    let (store, ann) = (&house.store, house.ann());
+    let before = house.audited().await.len();
+    let refused = store.reveal_record(&ann, record.id, None, None, None, Stale).await.unwrap_err();
+    assert!(matches!(refused, StoreError::AskAgain { collection } if collection == house.collection), "{refused}");
+    assert_eq!(house.audited().await.len(), before, "nothing was shown");
+    store.reveal_record(&ann, record.id, None, None, None, Fresh).await.unwrap();
+    store.inject_record(&ann, record.id, None, None, None).await.unwrap();
+    // The mark is a setting: a change of it is a revision, and it stays through other changes, the trash and a restore.
+    let patch = RecordPatch { fields: Some(fields(json!({"x": 3}))), ..RecordPatch::default() };
+    store.update_record(&ann, record.id, Revision(1), patch).await.unwrap();
+    store.trash_record(&ann, record.id, None).await.unwrap();
+    let back = store.restore_record(&ann, record.id, Some(Revision(1))).await.unwrap();
+    assert!(back.ask_again);
+    let patch = RecordPatch { ask_again: Some(false), ..RecordPatch::default() };
+    let after = store.update_record(&ann, record.id, back.revision, patch).await.unwrap();
+    assert_eq!((after.ask_again, after.revision), (false, back.revision.next()));
+    store.reveal_record(&ann, record.id, None, None, None, Stale).await.unwrap();
+    let page = Page { limit: 500, cursor: None };
+    let events = store.audit_events(&crate::AuditFilter::default(), &page).await.unwrap().items;
+    let changed = events.iter().filter_map(|event| event.entry.draft.detail.get("changed"));
+    assert_eq!(changed.cloned().collect::<Vec<_>>(), ["fields", "ask_again"]);
 }

@@ -153,7 +153,14 @@ impl House {
         let fields = SecretFields::parse(json.as_bytes())?;
         let record_type = RecordType::infer(fields.names());
         let Some(record) = self.found(path).await else {
-            let new = NewRecord { path: at(path), record_type, fields, tags: Vec::new(), inject_only: false };
+            let new = NewRecord {
+                path: at(path),
+                record_type,
+                fields,
+                tags: Vec::new(),
+                inject_only: false,
+                ask_again: false,
+            };
             return Ok(self.store.create_record(&context(), self.collection, new).await.unwrap());
         };
         let remove_fields = record.field_names.iter().filter(|name| !fields.names().any(|new| new == *name));
@@ -214,7 +221,11 @@ impl House {
     }
 
     async fn revision(&self, id: RecordId, revision: Revision) -> Data {
-        let shown = self.store.reveal_record(&context(), id, Some(revision), None, None).await.unwrap();
+        let shown = self
+            .store
+            .reveal_record(&context(), id, Some(revision), None, None, vaultterm_store::Proving::Fresh)
+            .await
+            .unwrap();
         shown.expose().clone()
     }
 

@@ -23,7 +23,8 @@ pub(crate) struct Draft {
     /// As typed, separated by commas.
     pub(crate) tags: String,
     pub(crate) inject_only: bool,
-    /// What path, type, tags and the setting were when the form was opened.
+    pub(crate) ask_again: bool,
+    /// What path, type, tags and the settings were when the form was opened.
     pub(crate) was: Was,
     /// New values by the name of their field. A field that was left empty is not among them.
     pub(crate) values: BTreeMap<String, Zeroizing<String>>,
@@ -44,6 +45,7 @@ pub(crate) struct Was {
     pub(crate) kind: String,
     pub(crate) tags: String,
     pub(crate) inject_only: bool,
+    pub(crate) ask_again: bool,
 }
 
 /// What the next request does with the form.
@@ -87,11 +89,13 @@ impl Draft {
             kind: pairs.text("type").parse().unwrap_or(RecordType::KeyValue),
             tags: pairs.text("tags").trim().to_owned(),
             inject_only: pairs.find("inject-only").is_some(),
+            ask_again: pairs.find("ask-again").is_some(),
             was: Was {
                 path: pairs.text("was-path").to_owned(),
                 kind: pairs.text("was-type").to_owned(),
                 tags: pairs.text("was-tags").to_owned(),
                 inject_only: pairs.find("was-inject-only").is_some(),
+                ask_again: pairs.find("was-ask-again").is_some(),
             },
             before: pairs
                 .below("before:")
@@ -146,11 +150,15 @@ impl Draft {
         add("was-path".to_owned(), &self.was.path);
         add("was-type".to_owned(), &self.was.kind);
         add("was-tags".to_owned(), &self.was.tags);
-        if self.inject_only {
-            add("inject-only".to_owned(), "on");
-        }
-        if self.was.inject_only {
-            add("was-inject-only".to_owned(), "on");
+        for (name, is_set) in [
+            ("inject-only", self.inject_only),
+            ("was-inject-only", self.was.inject_only),
+            ("ask-again", self.ask_again),
+            ("was-ask-again", self.was.ask_again),
+        ] {
+            if is_set {
+                add(name.to_owned(), "on");
+            }
         }
         for (name, value) in &self.values {
             add(format!("field:{name}"), value);

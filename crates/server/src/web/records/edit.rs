@@ -84,6 +84,7 @@ pub(crate) struct FormPage {
     pub(crate) path: String,
     pub(crate) tags: String,
     pub(crate) inject_only: bool,
+    pub(crate) ask_again: bool,
     pub(crate) was: Was,
     pub(crate) kinds: Vec<TypeChoice>,
     pub(crate) shelves: Vec<Shelf>,
@@ -139,6 +140,7 @@ fn of(found: &Outline, frame: Frame, draft: Option<&Draft>) -> FormPage {
         kind: record.record_type.as_str().to_owned(),
         tags: held_tags.clone(),
         inject_only: record.inject_only,
+        ask_again: record.ask_again,
     };
     let typed = |name: &str| draft.and_then(|draft| draft.values.get(name)).cloned().unwrap_or_default();
     let held = |name: &str| {
@@ -166,6 +168,7 @@ fn of(found: &Outline, frame: Frame, draft: Option<&Draft>) -> FormPage {
         path: draft.map_or(was.path.clone(), |draft| draft.path.clone()),
         tags: draft.map_or(held_tags, |draft| draft.tags.clone()),
         inject_only: draft.map_or(record.inject_only, |draft| draft.inject_only),
+        ask_again: draft.map_or(record.ask_again, |draft| draft.ask_again),
         was: draft.map_or(was, |draft| draft.was.clone()),
         kinds: kinds(draft.map_or(record.record_type, |draft| draft.kind)),
         fields: in_order(record.record_type, names.into_iter()).into_iter().map(field).collect(),
@@ -242,6 +245,7 @@ async fn save(app: &ServerState, visitor: &Visitor, id: Uuid, draft: &Draft) -> 
         remove_fields: draft.removed.clone(),
         tags: (draft.tags != draft.was.tags).then(|| draft.tags()),
         inject_only: (draft.inject_only != draft.was.inject_only).then_some(draft.inject_only),
+        ask_again: (draft.ask_again != draft.was.ask_again).then_some(draft.ask_again),
     };
     match records::update(app, &visitor.caller, id, ReadAt::Revision(draft.revision), change).await {
         Ok(record) => {

@@ -78,6 +78,7 @@ fn of(draft: &Draft, frame: Frame, changed: bool) -> FormPage {
         path: draft.path.clone(),
         tags: draft.tags.clone(),
         inject_only: draft.inject_only,
+        ask_again: draft.ask_again,
         kinds: kinds(draft.kind),
         shelves: shelves
             .map(|shelf| Shelf {
@@ -142,6 +143,7 @@ async fn save(app: &ServerState, visitor: &Visitor, draft: &Draft) -> Result<Res
         fields: json.as_str(),
         tags: draft.tags(),
         inject_only: draft.inject_only,
+        ask_again: draft.ask_again,
     };
     match records::create(app, &visitor.caller, collection, new).await {
         Ok(record) => {

@@ -78,6 +78,9 @@ impl ReviewPage {
         if draft.inject_only {
             rows.push(added("For programs only", "yes".to_owned()));
         }
+        if draft.ask_again {
+            rows.push(added("Asks again", "yes".to_owned()));
+        }
         let mut consequence = vec![format!("The collection {} gets a record.", preview.collection.name)];
         consequence.extend(preview.connections.iter().map(|found| in_vault(found, &draft.path)));
         Self {
@@ -131,6 +134,7 @@ fn rows_of_change(preview: &Preview, draft: &Draft) -> Vec<Row> {
     changed("Tags", was.tags.clone(), draft.tags.clone());
     let yes = |flag: bool| if flag { "yes" } else { "no" }.to_owned();
     changed("For programs only", yes(was.inject_only), yes(draft.inject_only));
+    changed("Asks again", yes(was.ask_again), yes(draft.ask_again));
     for (name, field) in &preview.typed {
         let label = field_label(name);
         match held.get(name) {

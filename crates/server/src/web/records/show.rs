@@ -97,6 +97,7 @@ pub(crate) struct ShowPage {
     /// The one-time code, after a person asked for it.
     pub(crate) code: Option<String>,
     pub(crate) inject_only: bool,
+    pub(crate) ask_again: bool,
     pub(crate) seers: Vec<SeerLine>,
     pub(crate) more_seers: bool,
     pub(crate) may_edit: bool,
@@ -191,6 +192,7 @@ fn of(found: Outline, who: &Seers, frame: Frame, now_us: i64) -> ShowPage {
         has_code: live && (has("otpauth_url") || has("totp_secret")),
         code: None,
         inject_only: record.inject_only,
+        ask_again: record.ask_again,
         seers: who.people.iter().map(|seer| seer_line(seer, now_us)).collect(),
         more_seers: who.next_cursor.is_some(),
         may_edit: live && role >= CollectionRole::Editor,
@@ -333,7 +335,7 @@ pub(crate) mod samples {
 
     pub(crate) fn pages() -> Vec<(&'static str, String)> {
         let trashed = ShowPage { deleted: Some(Moment::seen(0, 1)), may_edit: false, may_trash: false, ..sample() };
-        let hidden = ShowPage { inject_only: true, sides: Vec::new(), ..sample() };
+        let hidden = ShowPage { inject_only: true, ask_again: true, sides: Vec::new(), ..sample() };
         vec![
             ("record", sample().render().unwrap()),
             ("record in the trash", trashed.render().unwrap()),

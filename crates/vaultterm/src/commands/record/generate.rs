@@ -49,6 +49,7 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
         remove: Vec::new(),
         tags: Vec::new(),
         inject_only: None,
+        ask_again: None,
     })
     .await?;
     app.console.answer(&saved.json, || facts(&saved.data))?;

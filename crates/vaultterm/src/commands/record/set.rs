@@ -54,6 +54,9 @@ pub(crate) struct Args {
     /// Give the values only to programs (`run`, `inject`), and never show them
     #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     inject_only: Option<bool>,
+    /// Ask people for a fresh proof of identity before each look at the values; API tokens and `inject` get them as before
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    ask_again: Option<bool>,
     /// Only change the record when it is at this revision; 0: only create it
     #[arg(long, value_name = "N")]
     if_revision: Option<u64>,
@@ -69,6 +72,8 @@ struct NewRecord<'a> {
     tags: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     inject_only: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ask_again: Option<bool>,
 }
 
 /// The body of `PATCH /records/{id}`.
@@ -84,6 +89,8 @@ pub(super) struct RecordPatch<'a> {
     pub(super) tags: Option<&'a [String]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) inject_only: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) ask_again: Option<bool>,
 }
 
 /// Creates or changes the record.
@@ -96,6 +103,7 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
         remove: args.remove.clone(),
         tags: args.tag.clone(),
         inject_only: args.inject_only,
+        ask_again: args.ask_again,
     })
     .await?;
     app.console.answer(&saved.json, || facts(&saved.data))?;
@@ -110,6 +118,7 @@ pub(super) struct Change {
     pub(super) remove: Vec<String>,
     pub(super) tags: Vec<String>,
     pub(super) inject_only: Option<bool>,
+    pub(super) ask_again: Option<bool>,
 }
 
 /// Creates the record, or changes it at the revision that was read.
@@ -137,6 +146,7 @@ pub(super) async fn save(
                 remove_fields: &change.remove,
                 tags: (!change.tags.is_empty()).then_some(change.tags.as_slice()),
                 inject_only: change.inject_only,
+                ask_again: change.ask_again,
             };
             client.patch(&format!("/records/{}", record.id), expected.unwrap_or(record.revision), &body).await
         }
@@ -144,8 +154,9 @@ pub(super) async fn save(
             .hint("leave out --if-revision 0 to change it")),
         (None, Some(id), None | Some(0)) => {
             let record_type = record_type.unwrap_or(RecordType::KeyValue.as_str());
-            let Change { fields, tags, inject_only, .. } = &change;
-            let body = NewRecord { path: &path, r#type: record_type, fields, tags, inject_only: *inject_only };
+            let Change { fields, tags, inject_only, ask_again, .. } = &change;
+            let (inject_only, ask_again) = (*inject_only, *ask_again);
+            let body = NewRecord { path: &path, r#type: record_type, fields, tags, inject_only, ask_again };
             client.post(&format!("/collections/{id}/records"), &body, Patience::Usual).await
         }
         (None, ..) => Err(Failure::server(format!("there is no record `{path}` to change"))
@@ -180,7 +191,8 @@ fn read_fields(args: &Args, app: &App) -> Result<Fields, Failure> {
         }
     }
     let touches_fields = args.fields.is_some() || !fields.is_empty() || !args.remove.is_empty();
-    if !touches_fields && args.record_type.is_none() && args.tag.is_empty() && args.inject_only.is_none() {
+    let touches_settings = args.inject_only.is_some() || args.ask_again.is_some();
+    if !touches_fields && !touches_settings && args.record_type.is_none() && args.tag.is_empty() {
         return Err(Failure::local("nothing to set was named").hint("for example: password=- (see --help)"));
     }
     Ok(fields)

@@ -45,7 +45,8 @@ pub(super) fn facts(record: &RecordView) -> Table {
         .fact("updated", moment(&record.updated_at))
         .fact_if("deleted", record.deleted_at.as_deref().map(moment))
         .fact_if("tags", (!record.tags.is_empty()).then(|| record.tags.join(" ")))
-        .fact_if("inject only", record.inject_only.then_some("yes"));
+        .fact_if("inject only", record.inject_only.then_some("yes"))
+        .fact_if("asks again", record.ask_again.then_some("before each look at a value"));
     record.sync.iter().fold(table, |table, sync| {
         let by = |writer: &Option<String>| {
             writer.as_deref().map_or_else(String::new, |name| format!(" by {}", printable(name)))
