@@ -100,6 +100,33 @@ test("ticked records are tagged together, and a move says who gains and who lose
   await page.context().close();
 });
 
+test("ticked records show their values together, each look audited, and none that is for programs only", async () => {
+  const { call } = house.ana;
+  const teams = (await call("GET", "/collections")).items;
+  const team = teams.find(({ name }) => name === "team");
+  await call("POST", `/collections/${team.id}/records`, { path: "bulk/hidden", fields: { x: `${MARKER}-hidden` }, inject_only: true });
+  await call("POST", `/collections/${team.id}/records`, { path: "bulk/seen", type: "PASSWORD", fields: { password: `${MARKER}-seen` }, ask_again: true });
+  const page = await window_(browser, house);
+  await logIn(page, OWNER, PASSWORD);
+  await page.goto("/records?q=bulk/");
+  for (const box of await page.locator("tbody input[type=checkbox]").all()) await box.check();
+  await page.locator(".ticked").getByText("Show the values", { exact: true }).click();
+  await page.waitForSelector("text=Values of 2 records");
+  const shown = await page.textContent("main");
+  assert.ok(shown.includes(`${MARKER}-seen`) && !shown.includes(`${MARKER}-hidden`) && shown.includes("For programs only"));
+  await wellMade(page);
+  await accessible(page);
+  await page.evaluate(() => dispatchEvent(new PageTransitionEvent("pagehide")));
+  await wellMade(page, { marker: MARKER, focus: false });
+  const events = (await call("GET", "/audit/events?action=RECORD_REVEALED&order=newest")).items;
+  assert.equal(events[0].objects.find(({ name }) => name)?.name, "bulk/seen");
+  await page.goto("/records?q=bulk/seen");
+  await page.click("a.path");
+  assert.ok((await page.textContent(".kind")).includes("asks again"));
+  await check(page);
+  await page.context().close();
+});
+
 for (const script of [true, false]) {
   test(`a value is generated over a typed one and taken back, ${script ? "with" : "without"} script`, async () => {
     const page = await window_(browser, house, { javaScriptEnabled: script });

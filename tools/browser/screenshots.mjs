@@ -121,6 +121,9 @@ try {
       await shoot(page, act === "Tag" ? "many-tag" : "many-trash");
       await page.goBack();
     }
+    await page.locator(".ticked").getByText("Show the values", { exact: true }).click();
+    await page.waitForSelector("text=Each look is in the audit log");
+    await shoot(page, "many-values");
     await page.goto(`${record}/edit`);
     await page.fill("#path", "../no");
     await page.click("main button.primary");

@@ -77,7 +77,8 @@ pub use plans::{
 };
 pub use problem::{Document, FieldError};
 pub use record_moves::{
-    AccessChangeView, AccessView, ReadRecordBody, RecordMove, RecordMoveView, RecordsChange, SeerView, SeersView,
+    AccessChangeView, AccessView, ReadRecordBody, RecordMove, RecordMoveView, RecordsChange, RevealMany,
+    RevealedManyView, RevealedOneView, SeerView, SeersView,
 };
 pub use records::{
     FoundRecordView, Inject, OtpView, RecordCreate, RecordSyncView, RecordUpdate, RecordView, Restore, Reveal,

@@ -5,6 +5,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use vaultterm_sync::CollectionRole;
 
+use crate::RevealedView;
+
 /// Where a record moves to.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -82,6 +84,36 @@ pub struct RecordsChange {
 pub struct ReadRecordBody {
     pub id: Uuid,
     pub revision: u64,
+}
+
+/// The records to show.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RevealMany {
+    /// 1 to 100 records, by id.
+    pub records: Vec<Uuid>,
+    /// Why, for the audit log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// The values of many records. Never kept by anything in between, and wiped when they are sent.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct RevealedManyView {
+    pub items: Vec<RevealedOneView>,
+}
+
+/// The values of one of many records.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct RevealedOneView {
+    pub id: Uuid,
+    pub collection_id: Uuid,
+    pub path: String,
+    pub revision: u64,
+    /// Programs alone get the values, so there are none here.
+    pub programs_only: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revealed: Option<RevealedView>,
 }
 
 /// Who can see a record: the members of its collection.

@@ -39,6 +39,7 @@ pub(crate) enum Act {
     RotateKey,
     PushAudit,
     ShowMarked,
+    ShowMany,
     StopAsking,
 }
 
@@ -59,6 +60,7 @@ impl Act {
             Self::AcknowledgeHalt => "acknowledging a halt",
             Self::RotateKey => "the rotation of a key",
             Self::PushAudit => "a change of where the audit log is sent",
+            Self::ShowMany => "a look at many records at once",
             Self::ShowMarked => "a look at a record that asks again",
             Self::StopAsking => "letting a record show its values without asking again",
         }

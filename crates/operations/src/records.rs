@@ -15,7 +15,9 @@ use vaultterm_store::{
 };
 
 pub use everywhere::{Everywhere, everywhere};
-pub use many::{MANY_MAX, Many, ReadOne, change as change_many, review as review_many};
+pub use many::{
+    MANY_MAX, Many, REVEAL_MAX, ReadOne, Shown, change as change_many, reveal as reveal_many, review as review_many,
+};
 pub use relocate::{Relocation, RoleChange, relocate, relocation};
 pub use who::{Seer, Seers, who};
 

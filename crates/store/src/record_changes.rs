@@ -222,6 +222,40 @@ impl Store {
         self.take_out(context, id, taking).await
     }
 
+    /// Shows the values of many records to a person, all of one moment. Each record has its own `RECORD_REVEALED`, and all
+    /// are committed before the answer. A record that only programs may get is returned without values.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`]; [`StoreError::AskAgain`] without a fresh proof.
+    pub async fn reveal_records(
+        &self,
+        context: &Context,
+        ids: &[RecordId],
+        reason: Option<&str>,
+        proving: Proving,
+    ) -> Result<Vec<(Record, Option<SecretFields>)>, StoreError> {
+        let mut tx = self.db.write().await?;
+        let mut shown = Vec::with_capacity(ids.len());
+        for id in ids {
+            let record = locked(&mut tx, *id).await?;
+            match may_be_seen(&record, proving) {
+                Ok(()) => {}
+                Err(StoreError::InjectOnly { .. }) => {
+                    shown.push((record, None));
+                    continue;
+                }
+                Err(error) => return Err(error),
+            }
+            let fields = self.open_revision(&mut tx, *id, record.revision).await?;
+            let names: Vec<&str> = fields.names().collect();
+            let draft = about(context, AuditAction::RecordRevealed, &record).with("fields", json(&names));
+            tx.audit(draft.with("together_with", ids.len() - 1).with_maybe("reason", reason));
+            shown.push((record, Some(fields)));
+        }
+        tx.commit().await?;
+        Ok(shown)
+    }
+
     /// Returns values of the newest revision for the program that `into` names (`RECORD_INJECTED`, committed
     /// before the answer).
     ///

@@ -30,6 +30,9 @@ pub(super) fn rows() -> Vec<Row> {
             let many = crate::records::Many::Tag { add: vec![text("x")], remove: Vec::new() };
             crate::records::change_many(s, c, &[one], many).await
         }),
+        row!("records::many::reveal", VIEWER, [RecordsReveal], |s, c, i| {
+            crate::records::reveal_many(s, c, &[i.record], None).await
+        }),
         row!("records::many::review", ADMIN, [RecordsRead], |s, c, i| {
             crate::records::review_many(s, c, &[i.record], crate::records::Many::Trash).await
         }),

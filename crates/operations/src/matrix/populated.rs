@@ -23,7 +23,7 @@ pub(super) async fn populated() -> (House, Ids) {
     let new = records::New {
         path: text("both"),
         record_type: None,
-        fields: r#"{"x":1}"#,
+        fields: r#"{"x":1,"totp_secret":"GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"}"#,
         tags: Vec::new(),
         inject_only: false,
         ask_again: true,

@@ -34,6 +34,7 @@ const FRESH: &[&str] = &[
     "people::delete",
     // People need no proof to change their own name or password. A new password needs the old one anyway.
     "people::update",
+    "records::many::reveal",
     "records::otp",
     "records::reveal",
     // Only to let a record stop asking again.

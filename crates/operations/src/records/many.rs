@@ -1,11 +1,18 @@
-//! Many records at once: tagged, moved to another collection, or moved to the trash, all of them or none.
+//! Many records at once: tagged, moved to another collection, moved to the trash, or shown; all of them or none.
 
 use uuid::Uuid;
 use vaultterm_reconcile::Revision;
+use vaultterm_sealing::SecretFields;
 use vaultterm_store::{ChangeOfMany, CollectionRole, ReadRecord, Record, Scope};
 
 use super::found;
-use crate::{access, caller::Caller, refusal::Refusal, services::Services};
+use crate::{
+    access,
+    caller::Caller,
+    fresh::{Act, fresh, proving, shown},
+    refusal::Refusal,
+    services::Services,
+};
 
 /// Records that one request changes at most.
 pub const MANY_MAX: usize = 500;
@@ -67,6 +74,44 @@ pub async fn review(services: &Services, caller: &Caller, ids: &[Uuid], many: Ma
         records.push(found(services, vaultterm_reconcile::RecordId(*id)).await?);
     }
     Ok(records)
+}
+
+/// Records whose values one request shows at most.
+pub const REVEAL_MAX: usize = 100;
+
+/// A record that was shown together with others.
+#[derive(Debug)]
+pub struct Shown {
+    /// The record.
+    pub record: Record,
+    /// Its values. `None` for a record that programs alone may get.
+    pub fields: Option<SecretFields>,
+}
+
+/// Takes out the values of many records to be shown together. Each has its own audit entry, and all are committed before
+/// the values are returned.
+///
+/// # Errors
+/// `StepUp` without a fresh proof; `NotFound` as for each record by itself; `Invalid` for none or too many records.
+pub async fn reveal(
+    services: &Services,
+    caller: &Caller,
+    ids: &[Uuid],
+    reason: Option<&str>,
+) -> Result<Vec<Shown>, Refusal> {
+    access::scope(services, caller, Scope::RecordsReveal).await?;
+    if ids.is_empty() || ids.len() > REVEAL_MAX {
+        return Err(Refusal::field("records", format!("name 1 to {REVEAL_MAX} records")));
+    }
+    let mut found = Vec::with_capacity(ids.len());
+    for id in ids {
+        found.push(access::record(services, caller, *id, CollectionRole::Viewer).await?);
+    }
+    fresh(services, caller, Act::ShowMany).await?;
+    let context = caller.context(services);
+    let taken = services.store.reveal_records(&context, &found, reason, proving(services, caller)).await;
+    let taken = shown(services, caller, taken).await?;
+    Ok(taken.into_iter().map(|(record, fields)| Shown { record, fields }).collect())
 }
 
 /// Checks that the caller may change every record so.

@@ -115,6 +115,7 @@ fn routes() -> OpenApiRouter<ServerState> {
         .routes(routes!(record_search::everywhere, record_moves::change))
         .routes(routes!(record_moves::preview, record_moves::relocate))
         .routes(routes!(record_moves::who))
+        .routes(routes!(record_moves::reveal))
         .routes(routes!(generated::recent, generated::generate))
         .routes(routes!(generated::reveal))
         .routes(routes!(records::show, records::update, records::trash))

@@ -5,8 +5,8 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use uuid::Uuid;
 use vaultterm_contract::{
-    AccessChangeView, AccessView, ListView, RecordMove, RecordMoveView, RecordView, RecordsChange, SeerView, SeersView,
-    moment,
+    AccessChangeView, AccessView, ListView, RecordMove, RecordMoveView, RecordView, RecordsChange, RevealMany,
+    RevealedManyView, RevealedOneView, RevealedView, SeerView, SeersView, moment,
 };
 use vaultterm_operations::{
     Caller, Refusal, Services,
@@ -16,6 +16,7 @@ use vaultterm_store::{ConnectionSummary, Member};
 
 use super::{list::PageQuery, revised::Revised};
 use crate::{
+    idempotency::Shown,
     problem::Problem,
     request::{Body, Id, IfMatch, Parameters},
     view,
@@ -100,6 +101,27 @@ fn kind(body: RecordsChange) -> Result<Many, Refusal> {
         (false, None, true) => Ok(Many::Trash),
         _ => Err(Refusal::field("records", "name one change: tags, `move_to`, or `trash`")),
     }
+}
+
+/// Shows the values of many records together; each is audited before the answer. A person needs a fresh proof of identity.
+/// A record that programs alone may get comes without values.
+#[utoipa::path(post, path = "/records/reveal", tag = "records", request_body = RevealMany,
+    responses((status = 200, body = RevealedManyView), (status = 403, body = Problem), (status = 404, body = Problem)))]
+pub(crate) async fn reveal(
+    State(services): State<Services>,
+    caller: Caller,
+    Body(body): Body<RevealMany>,
+) -> Result<Shown<RevealedManyView>, Problem> {
+    let found = records::reveal_many(&services, &caller, &body.records, body.reason.as_deref()).await?;
+    let one = |shown: records::Shown| RevealedOneView {
+        id: shown.record.id.0,
+        collection_id: shown.record.collection_id.0,
+        path: shown.record.path.as_str().to_owned(),
+        revision: shown.record.revision.0,
+        programs_only: shown.fields.is_none(),
+        revealed: shown.fields.map(|fields| RevealedView { fields }),
+    };
+    Ok(Shown(RevealedManyView { items: found.into_iter().map(one).collect() }))
 }
 
 /// Tells who can see a record, what they may do with it, and who gave them the role.

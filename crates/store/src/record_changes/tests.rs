@@ -261,3 +261,24 @@ async fn a_record_that_asks_again_shows_nothing_without_a_fresh_proof_and_progra
     let changed = events.iter().filter_map(|event| event.entry.draft.detail.get("changed"));
     assert_eq!(changed.cloned().collect::<Vec<_>>(), ["fields", "ask_again"]);
 }
+
+#[tokio::test]
+async fn many_records_are_shown_together_each_audited_and_one_for_programs_keeps_its_values() {
+    use crate::Proving::{Fresh, Stale};
+    let house = House::new().await;
+    let open = house.save("a", json!({"x": 1})).await.unwrap();
+    let new = NewRecord { inject_only: true, ..new_record("b", json!({"x": 2})) };
+    let hidden = house.store.create_record(&house.ann(), house.collection, new).await.unwrap();
+    let new = NewRecord { ask_again: true, ..new_record("c", json!({"x": 3})) };
+    let asks = house.store.create_record(&house.ann(), house.collection, new).await.unwrap();
+    let ids = [open.id, hidden.id, asks.id];
+    let before = house.audited().await.len();
+    let refused = house.store.reveal_records(&house.ann(), &ids, None, Stale).await.unwrap_err();
+    assert!(matches!(refused, StoreError::AskAgain { .. }), "{refused}");
+    assert_eq!(house.audited().await.len(), before, "all or nothing");
+    let shown = house.store.reveal_records(&house.ann(), &ids, Some("audit"), Fresh).await.unwrap();
+    let values: Vec<_> = shown.iter().map(|(_, fields)| fields.as_ref().map(|fields| fields.to_json())).collect();
+    let texts: Vec<_> = values.iter().map(|json| json.as_ref().map(|json| json.expose().to_vec())).collect();
+    assert_eq!(texts, [Some(br#"{"x":1}"#.to_vec()), None, Some(br#"{"x":3}"#.to_vec())]);
+    assert_eq!(house.audited().await[before..], [AuditAction::RecordRevealed; 2]);
+}

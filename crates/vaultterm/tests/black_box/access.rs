@@ -103,6 +103,7 @@ const ROWS: &[(&str, &str, Need, Option<&str>, &str)] = &[
     ),
     ("GET", "/records/{id}/move?collection_id={collection}", ADMIN, Some("records:read"), ""),
     ("POST", "/records/{id}/move", ADMIN, Some("records:write"), r#"{"collection_id":"{collection}"}"#),
+    ("POST", "/records/reveal", VIEWER, Some("records:reveal"), r#"{"records":["{record}"]}"#),
     ("GET", "/records/{id}/who", VIEWER, Some("records:read"), ""),
     ("GET", "/records/{id}", VIEWER, Some("records:read"), ""),
     ("PATCH", "/records/{id}", EDITOR, Some("records:write"), r#"{"tags":["x"]}"#),

@@ -74,7 +74,10 @@ for (const row of document.querySelectorAll("[data-secret]")) {
   keep?.addEventListener("click", quiet);
 }
 
-addEventListener("pagehide", () => open.forEach((hide) => hide()));
+// Values that the server put into the page go after a minute.
+const mask = () => document.querySelectorAll("[data-shown]").forEach((value) => (value.textContent = "••••••••"));
+setTimeout(mask, 60_000);
+addEventListener("pagehide", () => (mask(), open.forEach((hide) => hide())));
 
 /** Digits and symbols in their own spans, so that 0 and O are told apart; spaces and line ends as they are. */
 function spelled(text) {

@@ -53,7 +53,7 @@ pub(crate) struct Asked {
     changed: Option<u64>,
     /// How many records were moved here just now.
     moved: Option<u64>,
-    /// `none` after a button was pressed without a tick.
+    /// `none` after a button was pressed without a tick, `many` after it was pressed with too many.
     ticked: String,
 }
 
@@ -258,6 +258,9 @@ fn told(asked: &Asked, shelf: Option<&str>) -> String {
     }
     if asked.ticked == "none" {
         return "Tick the records first.".to_owned();
+    }
+    if asked.ticked == "many" {
+        return "The values of at most 100 records are shown together: tick fewer.".to_owned();
     }
     let place = shelf.map_or_else(|| "in all your collections".to_owned(), |name| format!("in {name}"));
     if asked.q.is_empty() { String::new() } else { format!("Records that match “{}” {place}.", asked.q) }

@@ -16,6 +16,7 @@ use super::{
     draft::tags_of,
     edit::Shelf,
     relocate::{Meaning, meaning, shelves},
+    values,
 };
 use crate::{
     state::ServerState,
@@ -128,6 +129,10 @@ pub(crate) async fn submit(
     let asked = Asked::of(&pairs);
     if asked.read.is_empty() {
         return Ok(go_to("/records?ticked=none"));
+    }
+    if pairs.text("act") == "reveal" {
+        let ids: Vec<Uuid> = asked.read.iter().map(|one| one.id).collect();
+        return values::show(&app, &visitor, &ids).await;
     }
     let many = asked.many().filter(|_| pairs.text("step") == "do");
     let Some(many) = many else { return review(&app, &visitor, &asked, None).await };

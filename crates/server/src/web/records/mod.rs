@@ -16,6 +16,7 @@ mod rules;
 mod show;
 mod standing;
 mod trash;
+mod values;
 
 use axum::{
     Router,
@@ -58,6 +59,7 @@ pub(crate) mod samples {
             super::trash::samples::pages(),
             super::relocate::samples::pages(),
             super::many::samples::pages(),
+            super::values::samples::pages(),
             super::generated::samples::pages(),
         ]
         .concat()

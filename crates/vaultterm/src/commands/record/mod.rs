@@ -29,6 +29,8 @@ pub(crate) enum Command {
     Ls(list::Args),
     /// Show a record, its values masked
     Get(get::Args),
+    /// Show the values of several records, each of which the audit log records
+    Reveal(moves::RevealArgs),
     /// Create a record or change its fields
     Set(set::Args),
     /// Edit the fields of a record as JSON in $EDITOR
@@ -87,6 +89,7 @@ pub(crate) async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
     match command {
         Command::Ls(args) => list::run(args, app).await,
         Command::Get(args) => get::run(args, app).await,
+        Command::Reveal(args) => moves::reveal(args, app).await,
         Command::Set(args) => set::run(args, app).await,
         Command::Edit(args) => edit::run(args, app).await,
         Command::Mv { record, new_path } => rename(&app.client()?, app, &record, &new_path).await,

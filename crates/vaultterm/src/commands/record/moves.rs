@@ -1,13 +1,14 @@
-//! `vaultterm record move | tag | rm | who`: other collections, many records at once, and who sees a record.
+//! `vaultterm record move | tag | rm | reveal | who`: other collections, many records at once, and who sees a record.
 
 use serde_json::json;
-use vaultterm_contract::{ListView, RecordMoveView, RecordView, SeersView};
+use vaultterm_contract::{ListView, RecordMoveView, RecordView, RevealMany, RevealedManyView, SeersView};
 
 use super::shared::name_of;
 use crate::{
     app::App,
     client::{Client, Patience, Query, Reply},
     failure::{Exit, Failure},
+    field_ref::plain,
     lookup::RecordRef,
     table::{Table, moment},
 };
@@ -36,6 +37,40 @@ pub(crate) struct TagArgs {
     /// Tag to remove; repeat for several
     #[arg(long = "remove", value_name = "TAG")]
     remove: Vec<String>,
+}
+
+#[derive(clap::Args, Debug)]
+pub(crate) struct RevealArgs {
+    /// COLLECTION/PATH or id; 1 to 100 of them
+    #[arg(required = true, value_parser = RecordRef::parse, value_name = "RECORD")]
+    records: Vec<RecordRef>,
+    /// Why, for the audit log
+    #[arg(long)]
+    reason: Option<String>,
+}
+
+/// Shows the values of several records. A login needs a fresh proof of identity for that.
+pub(super) async fn reveal(args: RevealArgs, app: &App) -> Result<Exit, Failure> {
+    let client = app.client()?;
+    let records = found(&client, &args.records).await?;
+    let ids: Vec<_> = records.iter().map(|record| record.id).collect();
+    let body = RevealMany { records: ids, reason: args.reason };
+    let shown: Reply<RevealedManyView> = client.post("/records/reveal", &body, Patience::Usual).await?;
+    app.console.answer(&shown.json, || {
+        let mut table = Table::new(&["PATH", "FIELD", "VALUE"], "no values");
+        for one in &shown.data.items {
+            match &one.revealed {
+                None => table = table.row([one.path.clone(), String::new(), "for programs only".to_owned()]),
+                Some(revealed) => {
+                    for (name, value) in revealed.fields.expose() {
+                        table = table.row([one.path.clone(), name.clone(), plain(value)]);
+                    }
+                }
+            }
+        }
+        table
+    })?;
+    Ok(Exit::Done)
 }
 
 /// Moves records to another collection.
