@@ -1,6 +1,7 @@
 // A VaultTerm of its own for a test: set up as the manual says, with people, collections and records.
 import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -26,23 +27,37 @@ export async function open({ owner = true, licensed = false } = {}) {
     }
     env.LICENSE_PUBLIC_KEY_FILE = join(folder, "vendor/license.pub");
   }
-  const server = spawn(BINARY, ["serve", "--listen", "127.0.0.1:0"], { env, stdio: ["ignore", "pipe", "pipe"] });
   let log = "";
-  server.stderr.on("data", (text) => (log += text));
-  const address = await new Promise((resolve, reject) => {
-    let said = "";
-    server.stdout.on("data", (text) => {
-      said += text;
-      if (said.includes("\n")) resolve(said.split("\n")[0].trim());
+  const serve = async (listen) => {
+    const server = spawn(BINARY, ["serve", "--listen", listen], { env, stdio: ["ignore", "pipe", "pipe"] });
+    server.stderr.on("data", (text) => (log += text));
+    const address = await new Promise((resolve, reject) => {
+      let said = "";
+      server.stdout.on("data", (text) => {
+        said += text;
+        if (said.includes("\n")) resolve(said.split("\n")[0].trim());
+      });
+      server.on("exit", () => reject(new Error(`the server ended: ${log}`)));
     });
-    server.on("exit", () => reject(new Error(`the server ended: ${log}`)));
-  });
+    return { server, address };
+  };
+  let { server, address } = await serve("127.0.0.1:0");
   const house = {
     address,
     folder,
     env,
     said: made.stdout + made.stderr,
     log: () => log,
+    /** Kills the server, as a power cut does. */
+    async kill() {
+      const ended = new Promise((resolve) => server.once("exit", resolve));
+      server.kill("SIGKILL");
+      await ended;
+    },
+    /** Starts the server again at its address, after a kill. */
+    async restart() {
+      ({ server } = await serve(new URL(address).host));
+    },
     close() {
       server.kill("SIGKILL");
       rmSync(folder, { recursive: true, force: true });
@@ -68,8 +83,9 @@ export async function guest(house, email) {
   return { call: (method, path, body, headers) => call(method, path, body, { authorization: `Bearer ${token}`, ...headers }) };
 }
 
-/** Starts an OpenBao beside a house, with a mount `kv`, and connects the collection `team` with `kv/team` in both directions. */
-export async function connect(house, collection, { name = "prod", path = "team" } = {}) {
+/** Starts an OpenBao beside a house, with a mount `kv`, and connects the collection `team` with `kv/team` in both directions.
+ * `address` is another way to the same server. */
+export async function connect(house, collection, { name = "prod", path = "team", address } = {}) {
   house.bao ??= await openBao(house);
   const { bao } = house;
   const policy = await house.ana.call("POST", "/connections/policy", { mount: "kv", path, mode: "bidirectional", flavor: "openbao" });
@@ -78,7 +94,7 @@ export async function connect(house, collection, { name = "prod", path = "team" 
   const role_id = (await bao.call("GET", `auth/approle/role/${name}/role-id`)).data.role_id;
   const secret_id = (await bao.call("POST", `auth/approle/role/${name}/secret-id`, {})).data.secret_id;
   return house.ana.call("POST", "/connections", {
-    name, collection_id: collection.id, address: bao.address, auth: { method: "approle", role_id, secret_id },
+    name, collection_id: collection.id, address: address ?? bao.address, auth: { method: "approle", role_id, secret_id },
     mount: "kv", path, mode: "bidirectional", options: { interval_seconds: 0, on_change: false },
   });
 }
@@ -115,6 +131,42 @@ export async function openBao(house) {
   const put = (path, data) => call("POST", `kv/data/${path}`, { data });
   const get = async (path) => (await call("GET", `kv/data/${path}`)).data.data;
   return { address, call, put, get };
+}
+
+/** Opens a way to Vault that stops at writes of values: `letOn(count)` lets so many pass, and holds what comes after them. */
+export async function lock(bao) {
+  const { hostname, port } = new URL(bao.address);
+  let free = 0;
+  const held = [];
+  const server = createServer((asked, answer) => {
+    const pass = () => {
+      const { url: path, method, headers } = asked;
+      const on = request({ hostname, port, path, method, headers }, (got) => {
+        answer.writeHead(got.statusCode, got.headers);
+        got.pipe(answer);
+      });
+      on.on("error", () => answer.destroy());
+      asked.pipe(on);
+    };
+    const writes = asked.method !== "GET" && asked.url.startsWith("/v1/kv/data/");
+    if (writes && (free -= 1) < 0) held.push({ pass, answer });
+    else pass();
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    address: `http://127.0.0.1:${server.address().port}`,
+    held: () => held.length,
+    letOn(count) {
+      const passes = held.splice(0, count);
+      free = count - passes.length;
+      for (const { pass } of passes) pass();
+    },
+    /** Drops what is held, as a broken line does. */
+    drop() {
+      for (const { answer } of held.splice(0)) answer.destroy();
+    },
+    close: () => server.close(),
+  };
 }
 
 /** Makes the policy and the role, as the operator's script does, and returns the RoleID and a wrapping token. */

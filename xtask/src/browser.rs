@@ -16,8 +16,8 @@ const CHROMIUM: [&str; 3] = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "
 /// Runs the tests of the pages on a server of their own.
 pub(crate) fn test(root: &Path) -> Result<()> {
     let browser = Browser::set_up(root)?;
-    let tests =
-        ["house", "story", "people", "records", "sync", "connect"].map(|name| format!("tools/browser/{name}.test.mjs"));
+    let tests = ["house", "story", "people", "records", "sync", "connect", "live"]
+        .map(|name| format!("tools/browser/{name}.test.mjs"));
     let tests = tests.each_ref().map(String::as_str);
     browser.node(root, &[&["--test", "--test-concurrency=1", "--test-reporter=spec"][..], &tests].concat())
 }

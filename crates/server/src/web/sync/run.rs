@@ -57,6 +57,8 @@ pub(crate) struct RunPage {
     connection: String,
     plan_id: Option<Uuid>,
     running: bool,
+    /// Whether something was left to do when it ended.
+    unfinished: bool,
     state: Option<Word>,
     by: String,
     started: Option<Moment>,
@@ -85,6 +87,7 @@ pub(crate) async fn show(State(app): State<ServerState>, visitor: Visitor, Id(id
         connection: seen.summary.connection.name.clone(),
         plan_id: run.plan_id.map(|id| id.0),
         running: run.state == RunState::Running,
+        unfinished: !matches!(run.state, RunState::Running | RunState::Succeeded),
         state: Some(words::run_state(run.state)),
         by: words::started_by(&run),
         started: Some(Moment::seen(run.started.0.div_euclid(1_000), app.now_us())),
@@ -156,6 +159,7 @@ pub(crate) mod samples {
         let ended = RunPage {
             connection: "<b>".to_owned(),
             plan_id: Some(Uuid::nil()),
+            unfinished: true,
             state: Some(words::run_state(RunState::Halted)),
             by: "started by <b>".to_owned(),
             started: Some(Moment::seen(0, 1)),
