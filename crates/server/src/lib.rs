@@ -14,6 +14,8 @@ mod front;
 mod gate;
 mod idempotency;
 mod listen;
+#[cfg(test)]
+mod matrix;
 mod problem;
 mod proxies;
 #[cfg(test)]
