@@ -34,7 +34,7 @@ fn words(us: i64, now_us: i64) -> String {
         ..MINUTE_US => "just now".to_owned(),
         MINUTE_US..HOUR_US => told(distance / MINUTE_US, "min"),
         HOUR_US..DAY_US => told(distance / HOUR_US, "h"),
-        _ if distance < 7 * DAY_US || ahead => told(distance / DAY_US, "d"),
+        _ if distance < if ahead { 90 * DAY_US } else { 7 * DAY_US } => told(distance / DAY_US, "d"),
         _ => date(us, now_us),
     }
 }
@@ -42,7 +42,8 @@ fn words(us: i64, now_us: i64) -> String {
 fn date(us: i64, now_us: i64) -> String {
     let day = |us| Timestamp::from_microsecond(us).unwrap_or(Timestamp::MAX).to_zoned(TimeZone::UTC);
     let (then, now) = (day(us), day(now_us));
-    let recent = now.checked_sub(10.months()).is_ok_and(|start| then >= start);
+    let (before, after) = (now.checked_sub(10.months()), now.checked_add(10.months()));
+    let recent = before.is_ok_and(|start| then >= start) && after.is_ok_and(|end| then <= end);
     then.strftime(if recent { "%-d %b" } else { "%-d %b %Y" }).to_string()
 }
 
@@ -151,6 +152,8 @@ mod tests {
             (now + 30_000_000, "in a moment"),
             (now + 5 * MINUTE_US, "in 5 min"),
             (now + 61 * DAY_US, "in 61 d"),
+            (now + 100 * DAY_US, "25 Apr"),
+            (now + 400 * DAY_US, "19 Feb 2028"),
         ] {
             assert_eq!(words(us, now), told);
         }

@@ -15,9 +15,9 @@ pub(super) fn did(action: AuditAction) -> &'static str {
         AuditAction::HcvConnectionDeleted => "deleted the connection",
         AuditAction::HcvConnectionTested => "tested the connection",
         AuditAction::HcvSecretIdRotated => "replaced the SecretID of",
-        AuditAction::HcvSyncStarted => "started a run of",
-        AuditAction::HcvSyncFinished => "finished a run of",
-        AuditAction::HcvSyncHalted => "had a run halted of",
+        AuditAction::HcvSyncStarted => "started the run",
+        AuditAction::HcvSyncFinished => "finished the run",
+        AuditAction::HcvSyncHalted => "had to halt the run",
         AuditAction::HcvSecretSynced => "brought in step",
         AuditAction::HcvConflictDetected => "met a conflict at",
         AuditAction::HcvConflictResolved => "decided the conflict at",
@@ -120,6 +120,8 @@ fn plain(value: &str) -> String {
 pub(super) fn name(object: &ObjectRef) -> String {
     object.name.clone().unwrap_or_else(|| match object.id.is_nil() {
         true => String::new(),
+        // What happened to it says that it is a run.
+        false if object.kind == ObjectKind::Run => object.id.to_string(),
         false => format!("{} {}", object.kind.as_str(), object.id),
     })
 }
