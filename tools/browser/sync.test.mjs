@@ -198,6 +198,70 @@ test("a side that moved meanwhile is said, and the choices are kept", async () =
   await page.context().close();
 });
 
+test("one answer for all conflicts of a kind is a plan, from which a path can be left out", async () => {
+  const [left, taken] = ["databases/payments-primary", "databases/payments-replica"];
+  await diverge(left, { password: `${MARKER}-here-1` }, { username: "payments_rw", password: `${MARKER}-there-1` });
+  await diverge(taken, { password: `${MARKER}-here-2` }, { username: "payments_ro", password: `${MARKER}-there-2` });
+  const page = await window_(browser, house);
+  await logIn(page, OWNER, PASSWORD);
+  await page.goto("/conflicts");
+  assert.equal(await page.textContent("h1"), "2 conflicts need a decision");
+  await check(page);
+  await page.click("text=VaultTerm counts");
+  await page.waitForURL("**/plans/*");
+  await check(page);
+  assert.equal((await house.bao.get(`team/${taken}`)).password, `${MARKER}-there-2`, "a plan writes nothing");
+  await page.uncheck(`input[name=do][value='${left}']`);
+  await page.waitForSelector("text=Apply 1 of 2");
+  await page.click("text=Apply 1 of 2");
+  await page.waitForURL("**/runs/*");
+  await page.waitForSelector("text=What moved");
+  await check(page);
+  assert.equal((await house.bao.get(`team/${taken}`)).password, `${MARKER}-here-2`, "the decision was carried out");
+  assert.equal((await house.bao.get(`team/${left}`)).password, `${MARKER}-there-1`, "the other one still waits");
+  await page.goto("/conflicts");
+  assert.equal(await page.textContent("h1"), "1 conflict needs a decision");
+  await page.context().close();
+});
+
+test("more deletions than the connection allows need a typed word, and fewer need none", async () => {
+  const allow = async (options) => {
+    const { revision } = await house.ana.call("GET", `/connections/${connection.id}`);
+    await house.ana.call("PATCH", `/connections/${connection.id}`, { options }, { "if-match": `"${revision}"` });
+  };
+  await allow({ max_delete_count: 1, max_delete_percent: 1 });
+  const gone = ["apps/payroll", "databases/payments-replica"];
+  for (const path of gone) await house.ana.call("DELETE", `/records/${ids[path]}`);
+  const page = await window_(browser, house);
+  await logIn(page, OWNER, PASSWORD);
+  await page.goto(`/connections/${connection.id}`);
+  await page.click("text=Make a plan");
+  await page.waitForURL("**/plans/*");
+  await page.waitForSelector("[data-needs-word]:visible");
+  assert.match((await page.textContent("[data-needs-word]")).replaceAll(/\s+/g, " "), /deletes 2 secrets/);
+  await check(page);
+  await page.click("text=Apply all 2");
+  await page.waitForURL("**told=word*");
+  assert.ok((await page.textContent("[role=status]")).includes("type the word"));
+  await check(page);
+  await page.fill("#word", "remove");
+  await page.click("text=Apply all 2");
+  await page.waitForURL("**told=word*");
+  assert.ok(await house.bao.get(`team/${gone[0]}`), "another word deletes nothing");
+  await page.uncheck(`input[name=do][value='${gone[0]}']`);
+  await page.waitForSelector("[data-needs-word]", { state: "hidden" });
+  await page.check(`input[name=do][value='${gone[0]}']`);
+  await page.waitForSelector("[data-needs-word]:visible");
+  await page.fill("#word", " Delete ");
+  await page.click("text=Apply all 2");
+  await page.waitForURL("**/runs/*");
+  await page.waitForSelector("text=What moved");
+  await check(page);
+  for (const path of gone) assert.equal(await house.bao.get(`team/${path}`).catch(() => null), null, `${path} is deleted`);
+  await allow({ max_delete_count: 10, max_delete_percent: 25 });
+  await page.context().close();
+});
+
 test("a halt is shown in the plan and has to be accepted", async () => {
   const page = await window_(browser, house);
   await logIn(page, OWNER, PASSWORD);

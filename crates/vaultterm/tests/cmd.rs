@@ -195,8 +195,10 @@ situations! {
     ctrl_c_cancels_the_run_and_exits_with_130
     help_goes_to_stdout
     keys_are_shown_and_rotated
+    many_records_are_tagged_and_trashed_together
     no_server_is_running
     plain_http_to_another_machine_is_refused
+    records_move_to_another_collection_after_a_look_at_what_it_means
     stdin_is_read_once
     the_newest_events_come_first
     times_are_days_moments_or_durations

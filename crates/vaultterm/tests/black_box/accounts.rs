@@ -115,3 +115,60 @@ async fn an_admin_manages_members_but_no_owner_and_the_last_owner_stays() {
     let own = id(&admin).await;
     admin.patch(&format!("/users/{own}"), &json!(1), json!({"role": "owner"})).await.problem(403, "forbidden");
 }
+
+#[tokio::test]
+async fn the_operator_lets_an_owner_in_again_by_a_link_that_works_once() {
+    let house = House::new().await;
+    let made = house.cli_json(&["user", "recover", OWNER]);
+    let link = made["link"].as_str().expect("a link");
+    let token = link.split_once("/reset#").expect("the page of the link").1;
+    let stranger = house.stranger();
+    let opened = stranger.post("/links/open", json!({"token": token})).await.expect(200).body;
+    assert_eq!((&opened["email"], &opened["purpose"]), (&json!(OWNER), &json!("reset")), "{opened}");
+    let with = |password: &str| json!({"token": token, "password": password});
+    stranger.post("/links/accept", with("short")).await.problem(422, "invalid");
+    stranger.post("/links/accept", with("another good password")).await.expect(200);
+    house.owner.get("/auth/me").await.problem(401, "unauthenticated");
+    let forgotten = json!({"email": OWNER, "password": PASSWORD});
+    stranger.post("/auth/login", forgotten).await.problem(401, "login-refused");
+    let owner = stranger.login(OWNER, "another good password").await;
+    stranger.post("/links/accept", with("a third good password")).await.problem(409, "refused");
+    let events = owner.items("/audit/events?action=RESET_LINK_CREATED").await;
+    assert_eq!((events.len(), &events[0]["actor"]), (1, &json!("operator")), "{events:?}");
+    let nobody = house.cli(&["user", "recover", "nobody@example.com"]);
+    assert_eq!(nobody.status.code(), Some(1), "{nobody:?}");
+    assert!(String::from_utf8_lossy(&nobody.stderr).contains("nobody here has the address"), "{nobody:?}");
+    assert!(!house.log().contains(token), "the secret of a link stands in no log");
+}
+
+#[tokio::test]
+async fn a_kept_login_is_proved_again_in_place_and_a_wrong_password_leaves_it_as_it_is() {
+    let house = House::new().await;
+    let kept = || {
+        let mut files = std::fs::read_dir(house.kept_logins()).expect("a login is kept");
+        let file = std::fs::read_to_string(files.next().expect("one").expect("listed").path()).expect("read");
+        let kept: serde_json::Value = serde_json::from_str(&file).expect("JSON");
+        kept["token"].as_str().expect("a token").to_owned()
+    };
+    let login = house.cli_of_a_person(PASSWORD, &["login", "--email", OWNER, "--password-file", "-"]);
+    assert!(login.status.success(), "{login:?}");
+    let first = kept();
+    let wrong = house.cli_of_a_person("not the password", &["login", "--again", "--password-file", "-"]);
+    assert_eq!(wrong.status.code(), Some(2), "{wrong:?}");
+    assert_eq!(kept(), first);
+    let again = house.cli_of_a_person(PASSWORD, &["login", "--again", "--password-file", "-"]);
+    assert!(again.status.success(), "{again:?}");
+    assert!(String::from_utf8_lossy(&again.stderr).contains("for ten minutes"), "{again:?}");
+    let second = kept();
+    assert_ne!(second, first, "the token is another one");
+    house.stranger().with_token(&first).get("/auth/me").await.problem(401, "unauthenticated");
+    house.stranger().with_token(&second).get("/auth/me").await.expect(200);
+    assert!(house.cli_of_a_person("", &["whoami"]).status.success());
+    let overridden = house.cli(&["login", "--again", "--password-file", "-"]);
+    assert_eq!(overridden.status.code(), Some(1), "{overridden:?}");
+    assert!(String::from_utf8_lossy(&overridden.stderr).contains("only a login that is kept here"), "{overridden:?}");
+    for output in [login, wrong, again] {
+        let said = format!("{output:?}");
+        assert!(!said.contains(&first) && !said.contains(&second) && !said.contains(PASSWORD), "{said}");
+    }
+}

@@ -165,15 +165,24 @@ impl House {
 
     /// Runs a command as the owner, with `input` on stdin.
     pub(crate) fn cli_with(&self, input: impl AsRef<[u8]>, arguments: &[&str]) -> Output {
+        self.run(Some(self.owner.token.as_deref().unwrap_or_default()), input.as_ref(), arguments)
+    }
+
+    /// Runs a command as a person who logs in on it, and has no token in the environment.
+    pub(crate) fn cli_of_a_person(&self, input: &str, arguments: &[&str]) -> Output {
+        self.run(None, input.as_bytes(), arguments)
+    }
+
+    fn run(&self, token: Option<&str>, input: &[u8], arguments: &[&str]) -> Output {
         let mut command = command(self.folder.path(), &self.address, &self.environment);
-        command.args(arguments).env("VAULTTERM_TOKEN", self.owner.token.as_deref().unwrap_or_default());
+        command.args(arguments).envs(token.map(|token| ("VAULTTERM_TOKEN", token)));
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .expect("the binary runs");
-        child.stdin.take().expect("piped").write_all(input.as_ref()).expect("it reads");
+        child.stdin.take().expect("piped").write_all(input).expect("it reads");
         child.wait_with_output().expect("it ends")
     }
 
@@ -209,6 +218,11 @@ impl House {
     /// Returns the data directory of the server.
     pub(crate) fn data(&self) -> PathBuf {
         self.folder.path().join("data")
+    }
+
+    /// Returns the folder in which commands keep logins.
+    pub(crate) fn kept_logins(&self) -> PathBuf {
+        self.folder.path().join(".config/vaultterm/tokens")
     }
 
     /// Returns the log of the server.
