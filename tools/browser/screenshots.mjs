@@ -1,7 +1,8 @@
 // Pictures of every page, to be looked at: light, dark and narrow; full and empty.
 import { join } from "node:path";
 import { launch, logIn, window_ } from "./browser.mjs";
-import { OWNER, PASSWORD, connect, fill, furnish, open } from "./house.mjs";
+import { OWNER, PASSWORD, fill, open } from "./house.mjs";
+import { scene } from "./scene.mjs";
 
 const folder = process.argv[2];
 const LOOKS = [
@@ -13,29 +14,8 @@ const LOOKS = [
 const browser = await launch();
 const [house, empty] = [await open({ licensed: true }), await open()];
 try {
-  const { ids, team, payments } = await furnish(house);
-  const prod = await connect(house, team);
-  const waiting = await connect(house, payments, { name: "payments", path: "payments" });
+  const { ids, team, payments, prod, waiting, run, plan, conflict, record, bo } = await scene(house);
   const call = house.ana.call;
-  const ended = async (id) => {
-    for (;;) {
-      const run = await call("GET", `/runs/${id}`);
-      if (run.state !== "running") return run;
-      await new Promise((resolve) => setTimeout(resolve, 200));
-    }
-  };
-  const run = await ended((await call("POST", `/connections/${prod.id}/runs`, {})).id);
-  await house.bao.put("team/apps/search", { token: "new in Vault" });
-  await house.bao.put("team/apps/payments-worker", { DB_USER: "worker", DB_PASSWORD: "changed in Vault" });
-  const worker = `/records/${ids["apps/payments-worker"]}`;
-  await call("PATCH", worker, { fields: { DB_USER: "worker_v2", DB_PASSWORD: "changed here" } }, { "if-match": '"1"' });
-  await call("PATCH", `/records/${ids["apps/payroll"]}`, { fields: { password: "changed here, too" } }, { "if-match": '"1"' });
-  const plan = await call("POST", `/connections/${prod.id}/plans`, {});
-  await ended((await call("POST", `/connections/${prod.id}/runs`, {})).id);
-  const conflict = (await call("GET", "/conflicts?status=open")).items[0];
-  const record = `/records/${ids["databases/payments-primary"]}`;
-  const bo = (await call("GET", "/users")).items.find((user) => user.email === "bo@example.com").id;
-  await call("POST", "/invitations", { email: "carla@example.com", name: "Carla Weiss" });
   const pages = {
     records: "/records",
     search: "/records?q=pay",
@@ -76,6 +56,7 @@ try {
     members: `/collections/${team.id}/members`,
     prove: "/login/prove",
     move: `${record}/move?to=${payments.id}`,
+    "move-choose": `${record}/move`,
     audit: "/audit",
     "audit-entry": "/audit/5",
     health: "/health",
@@ -89,7 +70,7 @@ try {
   for (const [tag, look] of LOOKS) {
     const shoot = (page, name) => page.screenshot({ path: join(folder, `${name}${tag}.png`), fullPage: true });
     const page = await window_(browser, house, look);
-    for (const name of ["login", "setup", "invite"]) {
+    for (const name of ["login", "setup", "invite", "reset"]) {
       await page.goto(`/${name}`);
       await shoot(page, name);
     }
@@ -133,7 +114,7 @@ try {
     const nothing = await window_(browser, empty, look);
     await logIn(nothing, OWNER, PASSWORD);
     await shoot(nothing, "overview-empty");
-    for (const name of ["records", "license", "webhooks"]) {
+    for (const name of ["records", "license", "webhooks", "generated"]) {
       await nothing.goto(`/${name}`);
       await shoot(nothing, `${name}-empty`);
     }

@@ -13,6 +13,9 @@ use crate::tools;
 /// Where Chromium is looked for, unless `VAULTTERM_CHROMIUM` names one.
 const CHROMIUM: [&str; 3] = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/chromium-headless-shell"];
 
+/// How large a picture of the documentation may be.
+const PICTURE_BYTES_MAX: u64 = 60_000;
+
 /// Runs the tests of the pages on a server of their own.
 pub(crate) fn test(root: &Path) -> Result<()> {
     let browser = Browser::set_up(root)?;
@@ -29,6 +32,26 @@ pub(crate) fn screenshots(root: &Path) -> Result<()> {
     fs::create_dir_all(&folder)?;
     browser.node(root, &["tools/browser/screenshots.mjs", &folder.display().to_string()])?;
     println!("── pictures in {}", folder.display());
+    Ok(())
+}
+
+/// Makes the pictures of the documentation again, below `docs/pictures`. They have few colours, so that they stay small.
+pub(crate) fn pictures(root: &Path) -> Result<()> {
+    let browser = Browser::set_up(root)?;
+    let folder = root.join("docs/pictures");
+    fs::create_dir_all(&folder)?;
+    browser.node(root, &["tools/browser/pictures.mjs", &folder.display().to_string()])?;
+    for entry in fs::read_dir(&folder)? {
+        let path = entry?.path();
+        let mut command = Command::new("pngquant");
+        command.args(["--force", "--strip", "--speed=1", "--output"]).arg(&path).args(["64", "--"]).arg(&path);
+        let status =
+            command.status().context("pngquant is needed for the pictures (Debian: apt-get install pngquant)")?;
+        ensure!(status.success(), "pngquant ended with {status} for {}", path.display());
+        let bytes = fs::metadata(&path)?.len();
+        ensure!(bytes <= PICTURE_BYTES_MAX, "{} has {bytes} bytes", path.display());
+    }
+    println!("── pictures in {}: look at each before you commit it", folder.display());
     Ok(())
 }
 

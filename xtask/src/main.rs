@@ -51,7 +51,11 @@ enum Task {
         part: Option<Part>,
     },
     /// Writes a picture of every page below target/screenshots, to be looked at
-    Screenshots,
+    Screenshots {
+        /// Make the pictures of the documentation again, in docs/pictures. Needs pngquant
+        #[arg(long)]
+        docs: bool,
+    },
     /// Measures a sync on a real server, beside a bare client that makes the same requests.
     /// The server is OpenBao, or the HashiCorp Vault that `VAULTTERM_VAULT` names
     Bench {
@@ -112,7 +116,8 @@ fn main() -> ExitCode {
         Task::Test { part: None } => steps::test(&root),
         Task::Test { part: Some(Part::Conformance) } => steps::conform(&root),
         Task::Test { part: Some(Part::Browser) } => browser::test(&root),
-        Task::Screenshots => browser::screenshots(&root),
+        Task::Screenshots { docs: false } => browser::screenshots(&root),
+        Task::Screenshots { docs: true } => browser::pictures(&root),
         Task::Bench { secrets } => steps::bench(&root, secrets),
         Task::Sim { seeds, from } => steps::simulate(&root, seeds, from),
         Task::Kills { count, from } => steps::kill(&root, count, from),
