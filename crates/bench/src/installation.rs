@@ -1,4 +1,5 @@
-//! An installation on a SQLite file for measurements without a Vault: its database, a run of its own, and its server.
+//! An installation on a SQLite file for measurements without a Vault: its database, people, a run of its own, and its
+//! server.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -15,7 +16,7 @@ use vaultterm_server::{
     AuditOptions, LicenseSettings, ListenError, Opening, RootKeeper, Server, ServerSettings, ServerState,
 };
 use vaultterm_store::{
-    Context, Database, InstanceRole, NewConnection, NewToken, NewUser, Scope, Store, TokenKind, User,
+    Context, Database, InstanceRole, NewConnection, NewSession, NewToken, NewUser, Scope, Store, TokenKind, User,
 };
 use vaultterm_sync::{
     CollectionId, ConnectionId, ConnectionSecrets, Credential, Journal as _, Lease, Run, RunId, RunPart, RunState,
@@ -50,13 +51,7 @@ impl Installation {
         let root = RootKey::generate();
         database.initialise(&context(), &root, None).await?;
         let store = database.unlock(&root).await?;
-        let owner = NewUser {
-            email: "bench@example.com".to_owned(),
-            name: "Bench".to_owned(),
-            role: InstanceRole::Owner,
-            password_hash: None,
-        };
-        let owner = store.create_user(&context(), owner).await?;
+        let owner = store.create_user(&context(), person("bench@example.com", InstanceRole::Owner)).await?;
         let collection = store.create_collection(&context(), "bench", owner.id).await?.id;
         Ok(Self { store, collection, root, owner, folder })
     }
@@ -92,17 +87,28 @@ impl Installation {
         Ok((lease, id))
     }
 
+    /// Begins a session of the owner, and returns the text for its cookie.
+    pub(crate) async fn session(&self) -> Result<SecretText> {
+        Ok(self.store.begin_session(&context(), NewSession::new(self.owner.id, "bench")).await?.1)
+    }
+
+    /// Makes a person who has a collection of their own and no other. Returns the collection and an API token.
+    pub(crate) async fn neighbour(&self, scope: Scope) -> Result<(CollectionId, SecretText)> {
+        let user = self.store.create_user(&context(), person("neighbour@example.com", InstanceRole::Member)).await?;
+        let collection = self.store.create_collection(&context(), "neighbour", user.id).await?.id;
+        Ok((collection, self.token(user.id, scope).await?))
+    }
+
+    async fn token(&self, user_id: Uuid, scope: Scope) -> Result<SecretText> {
+        let (kind, name) = (TokenKind::Api, "bench".to_owned());
+        let token = NewToken { user_id, kind, name, scopes: vec![scope], expires_us: None };
+        Ok(self.store.issue_token(&context(), token).await?.1)
+    }
+
     /// Starts the server. The client may do what the scope allows.
     pub(crate) async fn serve(self, scope: Scope) -> Result<Serving> {
-        let Self { store, root, owner, folder, .. } = self;
-        let token = NewToken {
-            user_id: owner.id,
-            kind: TokenKind::Api,
-            name: "bench".to_owned(),
-            scopes: vec![scope],
-            expires_us: None,
-        };
-        let (_, token) = store.issue_token(&context(), token).await?;
+        let token = self.token(self.owner.id, scope).await?;
+        let Self { store, root, folder, .. } = self;
         let license = LicenseSettings::of_nobody(folder.path());
         let options = ServerSettings { license, audit: AuditOptions::default() };
         let keeper = RootKeeper::Given(root.duplicate());
@@ -123,8 +129,19 @@ impl Installation {
 impl Serving {
     /// Returns a request to a path of the API.
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.request_as(&self.token, method, path)
+    }
+
+    /// Returns a request to a path of the API with another token.
+    pub(crate) fn request_as(&self, token: &SecretText, method: Method, path: &str) -> RequestBuilder {
         let url = format!("http://{}/api/v1{path}", self.address);
-        self.client.request(method, url).bearer_auth(self.token.expose())
+        self.client.request(method, url).bearer_auth(token.expose())
+    }
+
+    /// Returns a request for a page, as a browser with this session sends it.
+    pub(crate) fn page(&self, session: &SecretText, path: &str) -> RequestBuilder {
+        let request = self.client.get(format!("http://{}{path}", self.address)).header("accept", "text/html");
+        request.header("cookie", format!("vaultterm={}", session.expose()))
     }
 
     /// Stops the server.
@@ -132,6 +149,10 @@ impl Serving {
         let _ = self.stop.send(());
         Ok(self.server.await??)
     }
+}
+
+fn person(email: &str, role: InstanceRole) -> NewUser {
+    NewUser { email: email.to_owned(), name: "Bench".to_owned(), role, password_hash: None }
 }
 
 /// Returns the actor of everything that a measurement does.
