@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
-use vaultterm_sync::CollectionRole;
+use vaultterm_sync::{CollectionRole, GrantKind};
 
 /// A collection.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -32,6 +32,20 @@ pub struct MemberView {
     /// `viewer`, `editor`, `admin` or `owner`.
     #[schema(value_type = String)]
     pub role: CollectionRole,
+    /// Where the role comes from, as far as the audit log still tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<RoleSourceView>,
+}
+
+/// Where a role comes from.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct RoleSourceView {
+    /// `given`, `made` (the person made the collection) or `first` (the owner with whom the installation began).
+    #[schema(value_type = String)]
+    pub kind: GrantKind,
+    /// Who gave it.
+    pub by: String,
+    pub at: String,
 }
 
 #[derive(Debug, Serialize, Deserialize, ToSchema)]

@@ -43,7 +43,7 @@ pub use audit::{
     AuditKeyView, AuditKeysView, CheckpointView, EventView, ObjectView, Prune, PrunedView, RemoteView, SentCheckpoint,
     ShortEventView, VerdictView,
 };
-pub use collections::{CollectionName, CollectionView, Grant, MemberView};
+pub use collections::{CollectionName, CollectionView, Grant, MemberView, RoleSourceView};
 pub use conflicts::{
     ConflictFieldView, ConflictView, Expected, FieldDecision, MaskedView, Resolve, ResolveAlike, RevealedConflictView,
     RevealedFieldView, shown_fields,

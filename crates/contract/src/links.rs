@@ -7,7 +7,7 @@ use vaultterm_reconcile::names;
 use vaultterm_sync::{CollectionRole, LinkPurpose};
 use zeroize::Zeroizing;
 
-use crate::UserView;
+use crate::{RoleSourceView, UserView};
 
 names!(
     /// What has happened to a link so far.
@@ -104,6 +104,9 @@ pub struct MembershipView {
     pub role: CollectionRole,
     /// Whether the person is the only owner of the collection.
     pub only_owner: bool,
+    /// Where the role comes from, as far as the audit log still tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<RoleSourceView>,
 }
 
 /// Everything about one person.
@@ -114,6 +117,9 @@ pub struct ProfileView {
     pub has_factor: bool,
     pub sessions: usize,
     pub tokens: usize,
+    /// Where the role on the installation comes from, as far as the audit log still tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<RoleSourceView>,
     /// On collections that the caller has a role on, too.
     pub roles: Vec<MembershipView>,
     /// How many roles the person has on other collections.

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 use vaultterm_reconcile::UnknownName;
-use vaultterm_store::{CollectionRole, JudgedRoles, Member, Paged, Scope, StoreError};
+use vaultterm_store::{CollectionRole, Grant, JudgedRoles, Member, Paged, Scope, StoreError};
 use vaultterm_sync::CollectionId;
 
 use crate::{
@@ -17,6 +17,15 @@ use crate::{
 /// How often a change is judged again because a role moved while it was judged.
 const ATTEMPTS: u32 = 3;
 
+/// A member of a collection, and where the role comes from.
+#[derive(Clone, Debug)]
+pub struct Sourced {
+    /// The member.
+    pub member: Member,
+    /// Who gave the role and when, as far as the audit log still tells.
+    pub source: Option<Grant>,
+}
+
 /// Lists the members of a collection.
 ///
 /// # Errors
@@ -26,22 +35,31 @@ pub async fn list(
     caller: &Caller,
     collection: Uuid,
     part: Part,
-) -> Result<Paged<Member>, Refusal> {
+) -> Result<Paged<Sourced>, Refusal> {
     access::scope(services, caller, Scope::RecordsRead).await?;
     let id = access::collection(services, caller, collection, CollectionRole::Viewer).await?;
-    Ok(services.store.members(id, &part.page()?).await?)
+    let Paged { items, next_cursor } = services.store.members(id, &part.page()?).await?;
+    let mut grants = services.store.grants(id).await?;
+    let sourced = |member: Member| Sourced { source: grants.remove(&member.user_id), member };
+    Ok(Paged { items: items.into_iter().map(sourced).collect(), next_cursor })
 }
 
 /// Finds a member of a collection.
 ///
 /// # Errors
 /// [`Refusal`].
-pub async fn show(services: &Services, caller: &Caller, collection: Uuid, user: Uuid) -> Result<Member, Refusal> {
+pub async fn show(services: &Services, caller: &Caller, collection: Uuid, user: Uuid) -> Result<Sourced, Refusal> {
     access::scope(services, caller, Scope::RecordsRead).await?;
     let id = access::collection(services, caller, collection, CollectionRole::Viewer).await?;
     let role = services.store.collection_role(id, user).await?.ok_or_else(no_member)?;
     let email = services.store.user(user).await?.map(|user| user.email).unwrap_or_default();
-    Ok(Member { user_id: user, email, role })
+    sourced(services, id, Member { user_id: user, email, role }).await
+}
+
+/// Adds to a member where the role comes from.
+async fn sourced(services: &Services, collection: CollectionId, member: Member) -> Result<Sourced, Refusal> {
+    let source = services.store.grants(collection).await?.remove(&member.user_id);
+    Ok(Sourced { member, source })
 }
 
 /// Gives a person a role on a collection. A caller gives, and takes, at most the role that they have.
@@ -54,7 +72,7 @@ pub async fn grant(
     collection: Uuid,
     user: Uuid,
     role: &str,
-) -> Result<Member, Refusal> {
+) -> Result<Sourced, Refusal> {
     access::scope(services, caller, Scope::RecordsWrite).await?;
     let id = access::collection(services, caller, collection, CollectionRole::Admin).await?;
     fresh(services, caller, Act::ChangeRoles).await?;
@@ -68,7 +86,7 @@ pub async fn grant(
         let judged = may_change(services, caller, id, user, Some(role)).await?;
         match services.store.grant(&caller.context(services), id, user, role, &judged).await {
             Err(StoreError::RolesMoved) if left > 0 => {}
-            granted => return Ok(granted?),
+            granted => return sourced(services, id, granted?).await,
         }
     }
 }

@@ -2,7 +2,7 @@
 //! what the person loses when the account is disabled.
 
 use uuid::Uuid;
-use vaultterm_store::{InstanceRole, Membership, Paged, PersonLink, Scope, TokenKind, User};
+use vaultterm_store::{Grant, InstanceRole, Membership, Paged, PersonLink, Scope, TokenKind, User};
 
 use crate::{access, caller::Caller, part::Part, refusal::Refusal, services::Services};
 
@@ -30,12 +30,23 @@ pub struct Profile {
     pub sessions: usize,
     /// How many API tokens the person has.
     pub tokens: usize,
+    /// Who gave the role on the installation, and when, as far as the audit log still tells.
+    pub source: Option<Grant>,
     /// The roles on collections that the caller has a role on, too.
-    pub roles: Vec<Membership>,
+    pub roles: Vec<SourcedRole>,
     /// How many roles the person has on collections that the caller may not see.
     pub hidden_roles: usize,
     /// Invitations and reset links, the newest first.
     pub links: Vec<PersonLink>,
+}
+
+/// A role on a collection, and where it comes from.
+#[derive(Clone, Debug)]
+pub struct SourcedRole {
+    /// The role.
+    pub role: Membership,
+    /// Who gave it and when, as far as the audit log still tells.
+    pub source: Option<Grant>,
 }
 
 /// Lists people by e-mail address.
@@ -69,7 +80,9 @@ pub async fn show(services: &Services, caller: &Caller, id: Uuid) -> Result<Prof
     let own: Vec<_> = store.memberships(caller.user.id).await?.iter().map(|role| role.collection_id).collect();
     let all = store.memberships(id).await?;
     let count = all.len();
-    let roles: Vec<_> = all.into_iter().filter(|role| own.contains(&role.collection_id)).collect();
+    let mut grants = store.grants_of(id).await?;
+    let seen = all.into_iter().filter(|role| own.contains(&role.collection_id));
+    let roles: Vec<_> = seen.map(|role| SourcedRole { source: grants.remove(&role.collection_id), role }).collect();
     let tokens = store.tokens(Some(id), &Part::default().page()?).await?.items;
     let holds = |ends_us: Option<i64>| ends_us.is_none_or(|ends_us| ends_us > now_us);
     let open = tokens.iter().filter(|token| holds(token.expires_us));
@@ -80,6 +93,7 @@ pub async fn show(services: &Services, caller: &Caller, id: Uuid) -> Result<Prof
         has_factor: sights.with_factor.contains(&id),
         sessions: store.sessions(id, now_us).await?.len() + logins.len(),
         tokens: programs.len(),
+        source: store.account_grant(id).await?,
         hidden_roles: count - roles.len(),
         roles,
         links: store.links(id).await?,

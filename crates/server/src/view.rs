@@ -4,18 +4,19 @@
 use vaultterm_contract::{
     AcceptedDifferenceView, AuditKeyView, CheckpointView, CollectionView, ConflictView, EventView, FactorsView,
     FoundRecordView, IgnoredView, LinkState, LinkView, MadeLinkView, MemberView, MembershipView, OpenedLinkView,
-    PersonState, ProfileView, RecordSyncView, RecordView, RevisionView, RunView, SeenVersionView, SessionView,
-    SessionsView, TokenView, TrustedDeviceView, UserView, WebhookView, moment,
+    PersonState, ProfileView, RecordSyncView, RecordView, RevisionView, RoleSourceView, RunView, SeenVersionView,
+    SessionView, SessionsView, TokenView, TrustedDeviceView, UserView, WebhookView, moment,
 };
 use vaultterm_operations::{
     conflicts::TwoSided,
     links::Made as MadeLink,
+    members::Sourced,
     my_sessions::{LoggedInAt, MySessions},
-    profiles::Profile,
+    profiles::{Profile, SourcedRole},
 };
 use vaultterm_store::{
-    AcceptedDifference, AuditEvent, AuditKey, Collection, Factors, Found, IgnoredPath, LinkPurpose, Member, Membership,
-    PersonLink, Record, RecordSync, RevisionInfo, StoredCheckpoint, TokenInfo, TrustedDevice, User, Webhook,
+    AcceptedDifference, AuditEvent, AuditKey, Collection, Factors, Found, Grant, IgnoredPath, LinkPurpose, PersonLink,
+    Record, RecordSync, RevisionInfo, StoredCheckpoint, TokenInfo, TrustedDevice, User, Webhook,
 };
 use vaultterm_sync::Run;
 
@@ -186,11 +187,12 @@ pub(crate) fn made_link(made: &MadeLink, now_us: i64) -> MadeLinkView {
 }
 
 pub(crate) fn profile(profile: &Profile, now_us: i64) -> ProfileView {
-    let membership = |role: &Membership| MembershipView {
-        collection_id: role.collection_id.0,
-        collection: role.name.clone(),
-        role: role.role,
-        only_owner: role.is_only_owner,
+    let membership = |one: &SourcedRole| MembershipView {
+        collection_id: one.role.collection_id.0,
+        collection: one.role.name.clone(),
+        role: one.role.role,
+        only_owner: one.role.is_only_owner,
+        source: one.source.as_ref().map(source),
     };
     ProfileView {
         user: user(&profile.user),
@@ -198,6 +200,7 @@ pub(crate) fn profile(profile: &Profile, now_us: i64) -> ProfileView {
         has_factor: profile.has_factor,
         sessions: profile.sessions,
         tokens: profile.tokens,
+        source: profile.source.as_ref().map(source),
         roles: profile.roles.iter().map(membership).collect(),
         hidden_roles: profile.hidden_roles,
         links: profile.links.iter().map(|one| link(one, now_us)).collect(),
@@ -225,8 +228,18 @@ pub(crate) fn collection(collection: &Collection) -> CollectionView {
     }
 }
 
-pub(crate) fn member(member: &Member) -> MemberView {
-    MemberView { user_id: member.user_id, email: member.email.clone(), role: member.role }
+pub(crate) fn member(found: &Sourced) -> MemberView {
+    let member = &found.member;
+    MemberView {
+        user_id: member.user_id,
+        email: member.email.clone(),
+        role: member.role,
+        source: found.source.as_ref().map(source),
+    }
+}
+
+fn source(grant: &Grant) -> RoleSourceView {
+    RoleSourceView { kind: grant.kind, by: grant.by.clone(), at: moment::of_us(grant.at_us) }
 }
 
 pub(crate) fn ignored(ignored: IgnoredPath) -> IgnoredView {

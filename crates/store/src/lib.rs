@@ -111,6 +111,6 @@ pub use webhook_deliveries::{LogEnd, WebhookSecrets};
 pub use webhooks::{NewWebhook, OLD_SECRET_US, Webhook, WebhookUpdate};
 // The names of rights and states are the store's words, too.
 pub use vaultterm_sync::{
-    CollectionRole, InstanceRole, LinkPurpose, RecordState, RecordSyncState, RevisionOrigin, Scope, SignInMethod,
-    TokenKind,
+    CollectionRole, GrantKind, InstanceRole, LinkPurpose, RecordState, RecordSyncState, RevisionOrigin, Scope,
+    SignInMethod, TokenKind,
 };

@@ -62,6 +62,6 @@ pub use problem_class::{EngineProblem, ProblemClass};
 pub use progress::{Event, Phase, Progress};
 pub use record_state::{RecordState, RecordSyncState, RevisionOrigin};
 pub use remote::{Connected, Connector, FaultClass, Freshness, Mark, Remote, RemoteFault, SecretRead, WriteReceipt};
-pub use rights::{CollectionRole, InstanceRole, LinkPurpose, Scope, SignInMethod, TokenKind};
+pub use rights::{CollectionRole, GrantKind, InstanceRole, LinkPurpose, Scope, SignInMethod, TokenKind};
 pub use run::{PlannedDecision, Run, RunPart, RunProblem, RunState, StoredPlan, Trigger};
 pub use vaultterm_sealing::new_id;

@@ -79,3 +79,15 @@ names!(
         Api = "api",
     }
 );
+
+names!(
+    /// How a person came to a role.
+    GrantKind, "way to a role" {
+        /// Somebody gave it.
+        Given = "given",
+        /// The person made the collection, and owns it since.
+        Made = "made",
+        /// The person is the owner with whom the installation began.
+        First = "first",
+    }
+);

@@ -3,13 +3,15 @@
 use clap::Subcommand;
 use serde_json::json;
 use vaultterm_contract::{CollectionView, MemberView};
-use vaultterm_sync::CollectionRole;
+use vaultterm_sync::{CollectionRole, GrantKind};
 
 use crate::{
     app::App,
     client::{Client, Patience, Query, Reply},
     failure::{Exit, Failure},
-    input, shell,
+    input,
+    printable::printable,
+    shell,
     table::{Table, moment},
 };
 
@@ -108,7 +110,13 @@ async fn show(client: &Client, app: &App, name: &str) -> Result<Exit, Failure> {
     let members: Reply<Vec<MemberView>> = client.list(&path, &Query::default(), None).await?;
     app.console.answer(&found.json, || {
         members.data.iter().fold(facts(&found.data), |table, member| {
-            table.fact("member", format!("{} ({})", member.email, member.role))
+            let source = member.source.as_ref().map_or_else(String::new, |source| match source.kind {
+                GrantKind::Made => format!(", made the collection, {}", moment(&source.at)),
+                GrantKind::Given | GrantKind::First => {
+                    format!(", given by {}, {}", printable(&source.by), moment(&source.at))
+                }
+            });
+            table.fact("member", format!("{} ({}{source})", member.email, member.role))
         })
     })?;
     Ok(Exit::Done)

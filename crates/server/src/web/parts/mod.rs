@@ -2,6 +2,8 @@
 
 use askama::{Template, filters::HtmlSafe};
 
+use vaultterm_store::{Grant, GrantKind};
+
 use super::{assets, words::Moment};
 
 /// An icon of the sprite, beside a word that says the same.
@@ -120,6 +122,32 @@ fn pieces(text: &str, query: &str) -> Vec<Piece> {
     pieces
 }
 
+/// Where a role comes from, in words: `given by ana@example.com, 3 May`.
+#[derive(Clone, Debug, Default, Template)]
+#[template(
+    ext = "html",
+    source = "{% if let Some(when) = when %}{{ words }}, {{ crate::web::parts::when(when) }}{% else %}{{ words }}{% endif %}"
+)]
+pub(crate) struct RoleSource {
+    words: String,
+    when: Option<Moment>,
+}
+
+impl HtmlSafe for RoleSource {}
+
+/// Words where a role comes from. The audit log may no longer tell.
+pub(crate) fn role_source(source: Option<&Grant>, now_us: i64) -> RoleSource {
+    let Some(grant) = source else {
+        return RoleSource { words: "given before the first entry of the audit log".to_owned(), when: None };
+    };
+    let words = match grant.kind {
+        GrantKind::Given => format!("given by {}", grant.by),
+        GrantKind::Made => "made the collection".to_owned(),
+        GrantKind::First => "first owner".to_owned(),
+    };
+    RoleSource { words, when: Some(Moment::seen(grant.at_us, now_us)) }
+}
+
 /// The command that does the same.
 #[derive(Template)]
 #[template(ext = "html", source = "<p class=\"terminal\">Same in the terminal: <code>{{ command }}</code></p>")]
@@ -177,6 +205,16 @@ mod tests {
             assert!(text.contains("&#60;"), "{text}");
         }
         assert!(rendered(&terminal(evil)).contains(escaped));
+    }
+
+    #[test]
+    fn a_role_says_where_it_comes_from_or_that_nobody_knows_any_more() {
+        let grant = |kind| Grant { kind, by: "<b>".to_owned(), at_us: 0 };
+        let words = |source: Option<&Grant>| rendered(&role_source(source, 1));
+        assert!(words(Some(&grant(GrantKind::Given))).starts_with("given by &#60;b&#62;, <time"));
+        assert!(words(Some(&grant(GrantKind::Made))).starts_with("made the collection, <time"));
+        assert!(words(Some(&grant(GrantKind::First))).starts_with("first owner, <time"));
+        assert_eq!(words(None), "given before the first entry of the audit log");
     }
 
     #[test]

@@ -8,8 +8,12 @@ use axum::{
 };
 use serde::Deserialize;
 use uuid::Uuid;
-use vaultterm_operations::{Part, Refusal, RefusalKind, collections, members, people};
-use vaultterm_store::{CollectionRole, Member};
+use vaultterm_operations::{
+    Part, Refusal, RefusalKind, collections,
+    members::{self, Sourced},
+    people,
+};
+use vaultterm_store::CollectionRole;
 
 use crate::{
     request::Id,
@@ -72,6 +76,7 @@ struct MemberRow {
     id: Uuid,
     email: String,
     role: &'static str,
+    source: parts::RoleSource,
     is_self: bool,
     /// Whether the visitor may change this role.
     may_change: bool,
@@ -97,13 +102,15 @@ async fn page(app: &ServerState, visitor: &Visitor, id: Uuid) -> Result<MembersP
     let part = Part { limit: Some(500), ..Part::default() };
     let found = members::list(app, &visitor.caller, id, part).await?;
     let collection = collections::show(app, &visitor.caller, id).await?;
-    let own = found.items.iter().find(|member| member.user_id == visitor.visit.person());
-    let own = own.map_or(CollectionRole::Viewer, |member| member.role);
+    // The visitor may stand on a later page of the list.
+    let own = members::show(app, &visitor.caller, id, visitor.visit.person()).await?.member.role;
+    let now_us = app.now_us();
     let may_change = own >= CollectionRole::Admin;
-    let row = |member: &Member| MemberRow {
+    let row = |Sourced { member, source }: &Sourced| MemberRow {
         id: member.user_id,
         email: member.email.clone(),
         role: member.role.as_str(),
+        source: parts::role_source(source.as_ref(), now_us),
         is_self: member.user_id == visitor.visit.person(),
         may_change: may_change && member.role <= own,
     };
@@ -189,6 +196,7 @@ pub(crate) mod samples {
             id: Uuid::from_u128(n),
             email: "<b>".to_owned(),
             role: "editor",
+            source: parts::RoleSource::default(),
             is_self,
             may_change: true,
         };

@@ -9,7 +9,10 @@ use axum::{
 use serde::Deserialize;
 use uuid::Uuid;
 use vaultterm_contract::{LinkState, PersonState};
-use vaultterm_operations::{Refusal, links, people, profiles, profiles::Profile};
+use vaultterm_operations::{
+    Refusal, links, people,
+    profiles::{self, Profile, SourcedRole},
+};
 use vaultterm_store::{LinkPurpose, PersonLink};
 
 use super::shared::{RoleChoice, absolute, roles_up_to, state_word};
@@ -47,6 +50,7 @@ pub(crate) struct PersonPage {
     is_disabled: bool,
     factor: bool,
     seen: Option<Moment>,
+    source: parts::RoleSource,
     roles: Vec<RoleRow>,
     hidden: String,
     loses: Vec<String>,
@@ -62,6 +66,7 @@ struct RoleRow {
     collection: String,
     href: String,
     role: &'static str,
+    source: parts::RoleSource,
 }
 
 /// An invitation or a reset link.
@@ -117,7 +122,8 @@ async fn page(app: &ServerState, visitor: &Visitor, id: Uuid) -> Result<PersonPa
         is_disabled: state == PersonState::Disabled,
         factor: profile.has_factor,
         seen: profile.seen_us.map(|us| Moment::seen(us, now_us)),
-        roles: roles(&profile),
+        source: parts::role_source(profile.source.as_ref(), now_us),
+        roles: roles(&profile, now_us),
         hidden: hidden(profile.hidden_roles),
         loses: loses(&profile),
         links: profile.links.iter().map(|link| link_row(link, now_us)).collect(),
@@ -128,11 +134,12 @@ async fn page(app: &ServerState, visitor: &Visitor, id: Uuid) -> Result<PersonPa
     })
 }
 
-fn roles(profile: &Profile) -> Vec<RoleRow> {
-    let row = |role: &vaultterm_store::Membership| RoleRow {
+fn roles(profile: &Profile, now_us: i64) -> Vec<RoleRow> {
+    let row = |SourcedRole { role, source }: &SourcedRole| RoleRow {
         collection: role.name.clone(),
         href: format!("/collections/{}/members", role.collection_id.0),
         role: role.role.as_str(),
+        source: parts::role_source(source.as_ref(), now_us),
     };
     profile.roles.iter().map(row).collect()
 }
@@ -157,7 +164,8 @@ fn loses(profile: &Profile) -> Vec<String> {
         "Remembered browsers are forgotten. Roles on collections stay, and count again when the account is enabled."
             .to_owned(),
     ];
-    let alone: Vec<_> = profile.roles.iter().filter(|role| role.is_only_owner).map(|role| role.name.as_str()).collect();
+    let roles = profile.roles.iter().map(|sourced| &sourced.role);
+    let alone: Vec<_> = roles.filter(|role| role.is_only_owner).map(|role| role.name.as_str()).collect();
     if !alone.is_empty() {
         loses.push(format!("Nobody else is owner of {}: make somebody else an owner first.", alone.join(", ")));
     }
@@ -245,7 +253,12 @@ pub(crate) mod samples {
             word: Some(state_word(state)),
             is_invited: state == PersonState::Invited,
             is_disabled: state == PersonState::Disabled,
-            roles: vec![RoleRow { collection: "<b>".to_owned(), href: "/collections".to_owned(), role: "editor" }],
+            roles: vec![RoleRow {
+                collection: "<b>".to_owned(),
+                href: "/collections".to_owned(),
+                role: "editor",
+                source: parts::RoleSource::default(),
+            }],
             hidden: hidden(2),
             loses: vec!["2 sessions end at once.".to_owned()],
             links: vec![link.clone()],

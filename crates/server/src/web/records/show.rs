@@ -66,7 +66,7 @@ pub(crate) struct SeerLine {
     email: String,
     does: &'static str,
     /// Who gave the role, and when.
-    given: Option<(String, Moment)>,
+    source: parts::RoleSource,
 }
 
 /// The page.
@@ -269,7 +269,7 @@ fn seer_line(seer: &Seer, now_us: i64) -> SeerLine {
     SeerLine {
         email: seer.email.clone(),
         does: does(seer.role),
-        given: seer.given.as_ref().map(|given| (given.by.clone(), Moment::seen(given.at_us, now_us))),
+        source: parts::role_source(seer.given.as_ref(), now_us),
     }
 }
 
@@ -321,11 +321,7 @@ pub(crate) mod samples {
             many_fields: Some(13),
             fields_query: "<b>".to_owned(),
             has_code: true,
-            seers: vec![SeerLine {
-                email: "<b>".to_owned(),
-                does: "sees it",
-                given: Some(("<b>".to_owned(), Moment::seen(0, 1))),
-            }],
+            seers: vec![SeerLine { email: "<b>".to_owned(), does: "sees it", source: parts::RoleSource::default() }],
             may_edit: true,
             may_trash: true,
             command: "vaultterm record get <b>".to_owned(),
