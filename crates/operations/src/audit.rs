@@ -7,7 +7,8 @@ use vaultterm_store::{AuditEvent, AuditKey, AuditVerdict, InstanceRole, Paged, P
 
 pub use export::export;
 pub use search::Search;
-use search::{may_read, moment};
+use search::may_read;
+pub(crate) use search::moment;
 
 use crate::{
     access,

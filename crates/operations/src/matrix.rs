@@ -203,7 +203,12 @@ fn of_connections() -> Vec<Row> {
         row!("runs::list", VIEWER, [SyncPlan, SyncRun, RecordsRead], |s, c, i| {
             runs::list(s, c, i.connection, part()).await
         }),
-        row!("runs::recent", Token, [SyncPlan, SyncRun, RecordsRead], |s, c, i| runs::recent(s, c, part()).await),
+        row!("runs::recent", Token, [SyncPlan, SyncRun, RecordsRead], |s, c, i| runs::recent(
+            s,
+            c,
+            runs::Search::default()
+        )
+        .await),
         row!("runs::show", VIEWER, [SyncPlan, SyncRun, RecordsRead], |s, c, i| runs::show(s, c, i.run).await),
         row!("runs::start::start", EDITOR, [SyncRun], |s, c, i| {
             runs::start(s, c, i.connection, runs::Start { acknowledge: vec![text("none")], ..runs::Start::default() })

@@ -99,6 +99,7 @@ pub use record_moves::{ChangeOfMany, ReadRecord};
 pub use records::{AcceptedBy, NewRecord, Record, RecordFilter, RecordPatch, RecordSync};
 pub use retention::Pruned;
 pub use revisions::{RevisionInfo, RevisionsVerdict};
+pub use runs::RunFilter;
 pub use schedule::Scheduled;
 pub use search::{Found, Search, SyncFilter};
 pub use sessions::{NewSession, SESSION_IDLE_US, Session};

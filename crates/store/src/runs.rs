@@ -16,6 +16,21 @@ use crate::{
     sql::{Row, Select, Tx, args, json},
 };
 
+/// A selection of runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunFilter {
+    /// Only runs of this connection.
+    pub connection_id: Option<ConnectionId>,
+    /// Only runs in this state.
+    pub state: Option<RunState>,
+    /// Only runs that this started.
+    pub trigger: Option<Trigger>,
+    /// Only runs of this person, and of the person's programs.
+    pub actor: Option<Uuid>,
+    /// Only runs that began at this moment or later, in microseconds.
+    pub since_us: Option<i64>,
+}
+
 impl Store {
     /// Finds a run.
     ///
@@ -26,30 +41,28 @@ impl Store {
         row.map(|row| run(&row)).transpose()
     }
 
-    /// Lists the runs of a connection, newest first.
+    /// Lists runs of the connections of some collections, newest first.
     ///
     /// # Errors
     /// [`StoreError`] when the database fails.
-    pub async fn runs(&self, connection_id: ConnectionId, page: &Page) -> Result<Paged<Run>, StoreError> {
-        let mut select = Select::new("SELECT * FROM runs WHERE connection_id = $1", args![connection_id]);
-        let pager = self.pager(format_args!("runs of {connection_id}"), page);
-        select.and_maybe("id < ?", pager.id()?);
-        let rows = self.db.select(select.order("id DESC", pager.fetch())).await?;
-        pager.cut(rows, run, |run| run.id.to_string())
-    }
-
-    /// Lists the runs of all connections of these collections, newest first.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database fails.
-    pub async fn recent_runs(&self, collections: &[CollectionId], page: &Page) -> Result<Paged<Run>, StoreError> {
+    pub async fn runs(
+        &self,
+        collections: &[CollectionId],
+        filter: &RunFilter,
+        page: &Page,
+    ) -> Result<Paged<Run>, StoreError> {
         let mut connections = Select::new("SELECT id FROM connections WHERE 1 = 1", args![]);
         connections.and_any("collection_id", collections.iter().map(|id| id.0));
+        connections.and_maybe("id = ?", filter.connection_id);
         let rows = self.db.select(connections.all()).await?;
         let connections = rows.iter().map(|row| row.id("id")).collect::<Result<Vec<_>, _>>()?;
         let mut select = Select::new("SELECT * FROM runs WHERE 1 = 1", args![]);
         select.and_any("connection_id", connections);
-        let pager = self.pager("runs", page);
+        select.and_maybe("state = ?", filter.state.map(RunState::as_str));
+        select.and_maybe("cause = ?", filter.trigger.map(Trigger::as_str));
+        select.and_maybe("actor_id = ?", filter.actor);
+        select.and_maybe("started >= ?", filter.since_us.map(|us| us.saturating_mul(1_000)));
+        let pager = self.pager(format_args!("runs {filter:?}"), page);
         select.and_maybe("id < ?", pager.id()?);
         let rows = self.db.select(select.order("id DESC", pager.fetch())).await?;
         pager.cut(rows, run, |run| run.id.to_string())
@@ -293,11 +306,12 @@ pub(crate) fn run(row: &Row) -> Result<Run, StoreError> {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
     use vaultterm_ledger::{Actor, AuditAction};
     use vaultterm_reconcile::Mode;
     use vaultterm_sync::{RunState, Trigger};
 
-    use crate::{Page, StoreError, sql::args, testing::House};
+    use crate::{Page, RunFilter, StoreError, sql::args, testing::House};
 
     #[tokio::test]
     async fn a_run_is_abandoned_when_its_lease_is_over_and_only_then() {
@@ -344,11 +358,47 @@ mod tests {
             begun.insert(0, run.1.id);
             house.end(run, state).await;
         }
-        let first = house.store.runs(made.id, &Page { limit: 2, cursor: None }).await.unwrap();
+        let (here, of) = ([house.collection], RunFilter { connection_id: Some(made.id), ..RunFilter::default() });
+        let first = house.store.runs(&here, &of, &Page { limit: 2, cursor: None }).await.unwrap();
         let page = Page { limit: 2, cursor: first.next_cursor.clone() };
-        let second = house.store.runs(made.id, &page).await.unwrap();
+        let second = house.store.runs(&here, &of, &page).await.unwrap();
         let listed: Vec<_> = first.items.iter().chain(&second.items).map(|run| run.id).collect();
         assert_eq!((listed, second.next_cursor), (begun, None));
         assert_eq!(house.audited().await.iter().filter(|action| **action == AuditAction::HcvSyncHalted).count(), 1);
+    }
+
+    #[tokio::test]
+    async fn runs_are_found_by_state_trigger_person_and_moment_page_by_page() {
+        let house = House::new().await;
+        let made = house.connect("prod", Mode::Push, "").await.unwrap();
+        for (trigger, state) in [
+            (Trigger::Manual, RunState::Succeeded),
+            (Trigger::Interval, RunState::Halted),
+            (Trigger::Interval, RunState::Succeeded),
+        ] {
+            house.pass(60);
+            let run = house.begin(made.id, trigger).await;
+            house.end(run, state).await;
+        }
+        let here = [house.collection];
+        let count = async |filter: RunFilter| -> usize {
+            let found = house.store.runs(&here, &filter, &Page::default()).await.unwrap();
+            found.items.len()
+        };
+        let any = RunFilter::default;
+        assert_eq!(count(any()).await, 3);
+        assert_eq!(count(RunFilter { state: Some(RunState::Succeeded), ..any() }).await, 2);
+        assert_eq!(count(RunFilter { trigger: Some(Trigger::Interval), ..any() }).await, 2);
+        let both = RunFilter { trigger: Some(Trigger::Interval), state: Some(RunState::Halted), ..any() };
+        assert_eq!(count(both.clone()).await, 1);
+        assert_eq!(count(RunFilter { actor: Some(house.ann().actor.id), ..any() }).await, 3);
+        assert_eq!(count(RunFilter { actor: Some(Uuid::from_u128(9)), ..any() }).await, 0);
+        let newest = house.store.runs(&here, &any(), &Page { limit: 1, cursor: None }).await.unwrap();
+        let since_us = Some(newest.items[0].started.0 / 1_000);
+        assert_eq!(count(RunFilter { since_us, ..any() }).await, 1);
+        assert!(house.store.runs(&[], &any(), &Page::default()).await.unwrap().items.is_empty());
+        // A cursor belongs to the list that it came from.
+        let elsewhere = Page { limit: 1, cursor: newest.next_cursor };
+        assert!(house.store.runs(&here, &both, &elsewhere).await.is_err());
     }
 }

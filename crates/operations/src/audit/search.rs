@@ -57,7 +57,7 @@ pub(super) async fn may_read(services: &Services, caller: &Caller) -> Result<(),
 }
 
 /// Reads a moment, into microseconds since the Unix epoch.
-pub(super) fn moment(field: &str, text: &str) -> Result<i64, Refusal> {
+pub(crate) fn moment(field: &str, text: &str) -> Result<i64, Refusal> {
     let read = text.parse::<Timestamp>().map(Timestamp::as_microsecond);
     read.map_err(|_| Refusal::field(field, "expected a time such as 2026-01-31T12:00:00Z"))
 }

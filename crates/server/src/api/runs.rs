@@ -9,11 +9,14 @@ use axum::{
     response::sse::{Event, KeepAlive, Sse},
 };
 use futures_util::{Stream, StreamExt as _};
+use serde::Deserialize;
 use serde_json::json;
+use utoipa::IntoParams;
+use uuid::Uuid;
 use vaultterm_contract::{ListView, Nothing, ProblemView, ProgressView, RunEventName, RunStart, RunView, StepView};
 use vaultterm_operations::{
-    Caller, Services,
-    runs::{self, LiveEvent, Start, Told},
+    Caller, Part, Services,
+    runs::{self, LiveEvent, Search, Start, Told},
 };
 
 use super::list::{PageQuery, listed};
@@ -52,15 +55,34 @@ pub(crate) async fn list(
     Ok(listed(runs::list(&services, &caller, id, query.part()).await?, view::run))
 }
 
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct RunQuery {
+    connection_id: Option<Uuid>,
+    /// `running`, `succeeded`, `partial`, `halted`, `failed` or `cancelled`.
+    state: Option<String>,
+    /// `manual`, `interval`, `change` or `resolution`.
+    trigger: Option<String>,
+    /// Only runs of this person, and of the person's programs, by id.
+    actor_id: Option<Uuid>,
+    /// Only runs that began at this moment or later, RFC 3339.
+    since: Option<String>,
+    limit: Option<u32>,
+    cursor: Option<String>,
+}
+
 /// Lists the runs of all connections, the newest first.
-#[utoipa::path(get, path = "/runs", tag = "sync", params(PageQuery),
+#[utoipa::path(get, path = "/runs", tag = "sync", params(RunQuery),
     responses((status = 200, body = ListView<RunView>)))]
 pub(crate) async fn recent(
     State(services): State<Services>,
     caller: Caller,
-    Parameters(query): Parameters<PageQuery>,
+    Parameters(query): Parameters<RunQuery>,
 ) -> Result<Json<ListView<RunView>>, Problem> {
-    Ok(listed(runs::recent(&services, &caller, query.part()).await?, view::run))
+    let RunQuery { connection_id: connection, state, trigger, actor_id: actor, since, limit, cursor } = query;
+    let search = Search { connection, state, trigger, actor, since, part: Part { limit, cursor } };
+    Ok(listed(runs::recent(&services, &caller, search).await?, view::run))
 }
 
 /// Shows a run.

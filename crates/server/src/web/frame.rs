@@ -12,6 +12,7 @@ pub(crate) enum Here {
     Overview,
     #[default]
     Records,
+    Runs,
     Conflicts,
     Trash,
     Audit,
@@ -125,6 +126,7 @@ impl Frame {
         vec![
             self.place(Here::Overview, "Overview", "gauge", "/", 0),
             self.place(Here::Records, "All records", "key-round", "/records", 0),
+            self.place(Here::Runs, "Runs", "refresh-cw", "/runs", 0),
             self.place(Here::Conflicts, "Conflicts", "git-compare", "/conflicts", self.open_conflicts),
             self.place(Here::Trash, "Trash", "trash-2", "/trash", 0),
             self.place(Here::People, "People", "users", "/people", 0),

@@ -1,10 +1,14 @@
 //! The parts that pages are made of. Each renders itself, escaped, and says what it shows.
 
+mod filters;
+
 use askama::{Template, filters::HtmlSafe};
 
 use vaultterm_store::{Grant, GrantKind};
 
 use super::{assets, words::Moment};
+
+pub(crate) use filters::{Choice, Filter, filter_bar};
 
 /// An icon of the sprite, beside a word that says the same.
 #[derive(Template)]

@@ -20,7 +20,7 @@ use crate::{
         frame::{Folder, Frame, Here},
         link::{self, Query as Address},
         page::show,
-        parts::{self, State as Word},
+        parts::{self, Choice, Filter, State as Word},
         refused::Refused,
         visitor::Visitor,
         words::{Moment, counted, type_name},
@@ -91,21 +91,6 @@ impl Asked {
         change(&mut other);
         other.address().on("/records")
     }
-}
-
-/// A way to narrow the list.
-#[derive(Debug)]
-pub(crate) struct Filter {
-    name: &'static str,
-    choices: Vec<Choice>,
-}
-
-/// One choice of a filter: a link.
-#[derive(Debug)]
-pub(crate) struct Choice {
-    words: String,
-    href: String,
-    chosen: bool,
 }
 
 /// A row of the list.

@@ -68,6 +68,16 @@ pub(crate) fn started_by(run: &Run) -> String {
     }
 }
 
+/// Words what started runs, as a choice of a list.
+pub(crate) const fn trigger(trigger: Trigger) -> &'static str {
+    match trigger {
+        Trigger::Manual => "a person",
+        Trigger::Interval => "the schedule",
+        Trigger::Change => "a change here",
+        Trigger::Resolution => "a decision",
+    }
+}
+
 /// Words what a run did, or a plan would do.
 pub(crate) fn counts(counts: &Counts) -> String {
     let mut parts = Vec::new();

@@ -2,6 +2,7 @@
 
 mod follow;
 pub(crate) mod picture;
+mod runs;
 
 use clap::Subcommand;
 use serde_json::json;
@@ -61,6 +62,8 @@ pub(crate) enum Command {
     Runs {
         /// Name or id of the connection
         connection: Option<String>,
+        #[command(flatten)]
+        which: runs::Which,
         /// How many at most
         #[arg(long, default_value_t = 20)]
         limit: usize,
@@ -107,7 +110,9 @@ pub(crate) async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
             start(&client, app, (found.id, &found.name), &asked, how.no_wait).await
         }
         Command::Status { connection } => status(&client, app, connection.as_deref()).await,
-        Command::Runs { connection, limit } => runs(&client, app, connection.as_deref(), limit).await,
+        Command::Runs { connection, which, limit } => {
+            runs::list(&client, app, connection.as_deref(), which, limit).await
+        }
         Command::Show { run } => show(&client, app, client.run(&run).await?).await,
         Command::Cancel { run } => cancel(&client, app, &run).await,
     }
@@ -241,28 +246,6 @@ fn status_table(connections: &[ConnectionView]) -> Table {
             connection.state_detail.clone().unwrap_or_default(),
         ])
     })
-}
-
-async fn runs(client: &Client, app: &App, name: Option<&str>, limit: usize) -> Result<Exit, Failure> {
-    let path = match name {
-        Some(name) => format!("/connections/{}/runs", client.connection(name).await?.data.id),
-        None => "/runs".to_owned(),
-    };
-    let list: Reply<Vec<RunView>> = client.list(&path, &Query::default(), Some(limit)).await?;
-    app.console.answer(&list.json, || {
-        let table = Table::new(&["STARTED", "STATE", "TRIGGER", "DONE", "REQUESTS", "ID"], "no runs");
-        list.data.iter().fold(table, |table, run| {
-            table.row([
-                moment(&run.started_at),
-                run.state.to_string(),
-                run.trigger.to_string(),
-                picture::done(run),
-                run.requests.to_string(),
-                run.id.to_string(),
-            ])
-        })
-    })?;
-    Ok(Exit::Done)
 }
 
 async fn show(client: &Client, app: &App, id: uuid::Uuid) -> Result<Exit, Failure> {
