@@ -14,6 +14,8 @@ pub struct Surroundings {
     pub collections: Vec<Collection>,
     /// What waits in them.
     pub waiting: Waiting,
+    /// The person has recovery codes and never typed one of them back.
+    pub codes_unconfirmed: bool,
 }
 
 /// Finds what surrounds a page for a caller.
@@ -23,5 +25,10 @@ pub struct Surroundings {
 pub async fn of(services: &Services, caller: &Caller) -> Result<Surroundings, Refusal> {
     let page = Page { limit: COLLECTIONS_MAX, cursor: None };
     let collections = services.store.collections(Some(caller.user.id), &page).await?.items;
-    Ok(Surroundings { collections, waiting: services.store.waiting(caller.user.id).await? })
+    let factors = services.store.factors(caller.user.id).await?;
+    Ok(Surroundings {
+        collections,
+        waiting: services.store.waiting(caller.user.id).await?,
+        codes_unconfirmed: factors.asked_for() && !factors.codes_typed_back,
+    })
 }

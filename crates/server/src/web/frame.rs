@@ -23,6 +23,8 @@ pub(crate) enum Here {
     People,
     /// A page about the person, in no place of the frame.
     Me,
+    /// The pages of the person's second factor.
+    Factors,
 }
 
 /// What surrounds a page.
@@ -38,6 +40,8 @@ pub(crate) struct Frame {
     pub(crate) open_conflicts: u64,
     pub(crate) stopped: u64,
     pub(crate) running: u64,
+    /// The visitor has recovery codes and never typed one of them back.
+    pub(crate) codes_unconfirmed: bool,
     /// The visitor looks after the installation.
     pub(crate) is_admin: bool,
     /// How the person wants the page.
@@ -107,6 +111,8 @@ impl Frame {
             open_conflicts: found.waiting.open_conflicts,
             stopped: found.waiting.stopped,
             running: found.waiting.running,
+            // The pages of the second factor say so themselves.
+            codes_unconfirmed: found.codes_unconfirmed && here != Here::Factors,
             look: visitor.look,
             is_admin: user.role >= InstanceRole::Admin,
             ends_seconds: (visitor.visit.session.ends_idle_us() - services.now_us()) / 1_000_000,

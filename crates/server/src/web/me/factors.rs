@@ -86,7 +86,7 @@ pub(crate) async fn show(
     Query(asked): Query<Asked>,
 ) -> Result<Response, Refused> {
     let found = factors::show(&app, &visitor.caller).await?;
-    let frame = Frame::around(&app, &visitor, Here::Me).await?;
+    let frame = Frame::around(&app, &visitor, Here::Factors).await?;
     let keys = passkeys::list(&app, &visitor.caller).await?.into_iter().map(|one| row(one, app.now_us())).collect();
     let told = told(&found, &asked);
     Ok(shown(&FactorsPage { told, passkeys: keys, ..page(&found, frame, app.now_us()) }))
@@ -125,7 +125,7 @@ fn told(found: &Factors, asked: &Asked) -> String {
 /// `POST /me/factors/otp`: draws a secret and shows it. A login asks for a code only after the first right one.
 pub(crate) async fn begin(State(app): State<ServerState>, visitor: Visitor) -> Result<Response, Refused> {
     let drawn = factors::begin_otp(&app, &visitor.caller).await?;
-    let frame = Frame::around(&app, &visitor, Here::Me).await?;
+    let frame = Frame::around(&app, &visitor, Here::Factors).await?;
     Ok(shown(&otp_page(&drawn, frame, None)))
 }
 
@@ -151,7 +151,7 @@ pub(crate) async fn confirm(
         Ok(codes) => codes_page(&app, &visitor, codes).await,
         Err(refusal) if refusal.kind == RefusalKind::Invalid => {
             let waiting = factors::waiting_otp(&app, &visitor.caller).await?;
-            let frame = Frame::around(&app, &visitor, Here::Me).await?;
+            let frame = Frame::around(&app, &visitor, Here::Factors).await?;
             let wrong = refusal.fields.first().map(|field| sentence(&format!("the code {}", field.message)));
             Ok(show_as(StatusCode::UNPROCESSABLE_ENTITY, &otp_page(&waiting, frame, wrong)))
         }
@@ -177,7 +177,7 @@ async fn codes_page(
     codes: Vec<zeroize::Zeroizing<String>>,
 ) -> Result<Response, Refused> {
     Ok(shown(&CodesPage {
-        frame: Frame::around(app, visitor, Here::Me).await?,
+        frame: Frame::around(app, visitor, Here::Factors).await?,
         told: "Each code lets you in once instead of a code of your app. They are not shown again.",
         codes: codes.iter().map(|code| code.to_string()).collect(),
         wrong: None,
@@ -195,7 +195,7 @@ pub(crate) async fn type_back(
         Ok(()) => Ok(go_to("/me/factors?kept=1")),
         Err(refusal) if refusal.kind == RefusalKind::Invalid => {
             let page = CodesPage {
-                frame: Frame::around(&app, &visitor, Here::Me).await?,
+                frame: Frame::around(&app, &visitor, Here::Factors).await?,
                 told: "The codes are not shown again. If you do not have them, make new ones.",
                 wrong: refusal.fields.first().map(|field| sentence(&format!("this {}", field.message))),
                 command: "vaultterm factor recovery-codes",
