@@ -193,6 +193,12 @@ pub struct Proof {
 /// second factor, or the password if the person has no second factor. Returns the new secret of the session or the
 /// login; the old secret no longer works.
 ///
+/// Says whether the caller proved within the last ten minutes who they are.
+#[must_use]
+pub fn is_proved(services: &Services, caller: &Caller) -> bool {
+    fresh::proving(services, caller) == vaultterm_store::Proving::Fresh
+}
+
 /// # Errors
 /// `LoginRefused`; `RateLimited`; `Forbidden` for an API token.
 pub async fn prove_again(services: &Services, caller: &Caller, proof: Proof) -> Result<SecretText, Refusal> {

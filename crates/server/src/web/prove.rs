@@ -3,11 +3,13 @@
 
 use askama::Template;
 use axum::{
+    Json,
     extract::{Query, State},
     http::HeaderMap,
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
+use serde_json::json;
 use uuid::Uuid;
 use vaultterm_operations::{
     Origin, factors,
@@ -18,7 +20,7 @@ use zeroize::Zeroizing;
 use super::{
     assets,
     login::{repeat, with_session},
-    page::{go_to, own_address, show, show_as},
+    page::{asks_json, go_to, own_address, show, show_as},
     parts,
     refused::Refused,
     second::{drift, told},
@@ -45,12 +47,18 @@ pub(crate) struct Asked {
     kept: Option<Uuid>,
 }
 
-/// `GET /login/prove`
+/// `GET /login/prove`. A script learns whether the proof is fresh, and what would prove it.
 pub(crate) async fn form(
     State(app): State<ServerState>,
     visitor: Visitor,
+    headers: HeaderMap,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Refused> {
+    if asks_json(&headers) {
+        let by_code = factors::show(&app, &visitor.caller).await?.asked_for();
+        let fresh = login::is_proved(&app, &visitor.caller);
+        return Ok(Json(json!({ "fresh": fresh, "by_code": by_code })).into_response());
+    }
     let page = ProvePage { next: asked.next, kept: asked.kept, ..ProvePage::default() };
     Ok(show(&of(&app, &visitor, page).await?))
 }
@@ -71,7 +79,8 @@ pub(crate) struct Filled {
     clock: String,
 }
 
-/// `POST /login/prove`: the session gets another cookie, and the form that was kept is carried out.
+/// `POST /login/prove`: the session gets another cookie, and the form that was kept is carried out. A script repeats what it
+/// asked for by itself.
 pub(crate) async fn submit(
     State(app): State<ServerState>,
     visitor: Visitor,
@@ -81,6 +90,11 @@ pub(crate) async fn submit(
     filled: Filled,
 ) -> Result<Response, Response> {
     let Filled { next, kept, password, code, clock } = filled;
+    if asks_json(&headers) {
+        let proved = login::prove_again(&app, &visitor.caller, Proof { password, code }).await;
+        let text = proved.map_err(|refusal| Refused(refusal).into_response())?;
+        return Ok(with_session(Json(json!({})).into_response(), &headers, text.expose()));
+    }
     match login::prove_again(&app, &visitor.caller, Proof { password, code }).await {
         Ok(text) => {
             let done = carried_out(&app, text.expose(), origin, &headers, pages, kept, &next).await;

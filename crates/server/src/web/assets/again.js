@@ -1,8 +1,9 @@
-// The login in place: a dialog of the page that asks the same person for the password.
-const dialog = document.getElementById("login-again");
+// Dialogs of the page that let a person go on where they are: the login after the session has ended, and the proof that it
+// is them.
+const ASKED = { credentials: "same-origin", headers: { accept: "application/json" } };
 
-/** Resolves to true when the person is logged in again, to false when the person gave up. */
-export function logInAgain() {
+/** Resolves to true when the server accepted what the dialog asked for, to false when the person gave up. */
+function asked(dialog) {
   if (!dialog) return Promise.resolve(false);
   const form = dialog.querySelector("form");
   const wrong = dialog.querySelector(".wrong");
@@ -10,26 +11,33 @@ export function logInAgain() {
     let done = false;
     form.onsubmit = async (event) => {
       event.preventDefault();
-      const answer = await fetch(form.action, {
-        method: "POST",
-        credentials: "same-origin",
-        headers: { accept: "application/json" },
-        body: new URLSearchParams(new FormData(form)),
-      });
+      const answer = await fetch(form.action, { ...ASKED, method: "POST", body: new URLSearchParams(new FormData(form)) });
       if (answer.ok) {
         done = true;
         form.reset();
-        dialog.close();
-      } else {
-        const body = await answer.json().catch(() => ({}));
-        const needed = body.type?.endsWith("second-factor-needed");
-        if (needed) form.querySelector("[data-second]").hidden = false;
-        wrong.textContent = needed ? "" : (body.detail ?? "The login did not succeed.");
-        form.querySelector(needed ? "[name=code]" : "[type=password]").focus();
+        return dialog.close();
       }
+      const body = await answer.json().catch(() => ({}));
+      const needed = body.type?.endsWith("second-factor-needed");
+      if (needed) form.querySelector("[data-second]").hidden = false;
+      wrong.textContent = needed ? "" : (body.detail ?? "That did not succeed.");
+      form.querySelector(needed ? "[name=code]" : "input:enabled:not([type=hidden])").focus();
     };
     dialog.onclose = () => resolve(done);
     wrong.textContent = "";
     dialog.showModal();
   });
+}
+
+export const logInAgain = () => asked(document.getElementById("login-again"));
+
+/** Resolves to true when the proof is fresh, or becomes so in a dialog. Where there is none, the server asks. */
+export async function proveAgain() {
+  const answer = await fetch("/login/prove", ASKED).catch(() => null);
+  if (answer?.status === 401) return logInAgain();
+  const dialog = document.getElementById("prove-again");
+  const { fresh, by_code } = answer?.ok && dialog ? await answer.json() : { fresh: true };
+  if (fresh) return true;
+  for (const by of dialog.querySelectorAll("fieldset")) by.hidden = by.disabled = (by.dataset.by === "code") !== by_code;
+  return asked(dialog);
 }

@@ -2,7 +2,6 @@
 // One switch in "Your account" turns all of them off (WCAG 2.1.4).
 const PLACES = { o: "/", r: "/records", c: "/conflicts" };
 let going = false;
-
 const rows = () => [...document.querySelectorAll("[data-row]")];
 const at = () => rows().findIndex((row) => row.contains(document.activeElement));
 const step = (by) => {
@@ -19,7 +18,6 @@ const ACTS = {
   e: () => press("[data-act=edit]"),
   "?": () => document.getElementById("keys")?.showModal(),
 };
-
 if (document.documentElement.dataset.keys !== "off") {
   addEventListener("keydown", (event) => {
     const typing = event.target.closest("input:not([type=checkbox], [type=radio]), textarea, select, dialog");

@@ -1,6 +1,5 @@
 // One-time codes: fetched when the person asks, renewed while they are shown, gone after two minutes.
 import { ask, say } from "./ask.js";
-
 for (const row of document.querySelectorAll("[data-otp]")) {
   const [code, note] = [row.querySelector("[data-value]"), row.querySelector("[data-note]")];
   const form = row.querySelector("form");

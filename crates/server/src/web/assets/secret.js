@@ -2,12 +2,10 @@
 // left; the value is then in no node of the page. A value that was copied is cleared from the clipboard after
 // 45 seconds, unless the person keeps it.
 import { ask, say } from "./ask.js";
-
 const SHOWN_SECONDS = 30;
 const COPIED_SECONDS = 45;
 const open = new Set();
 const label = (button, word) => (button.querySelector("[data-word]").textContent = word);
-
 for (const row of document.querySelectorAll("[data-secret]")) {
   const value = row.querySelector("[data-value]");
   const masked = [...value.childNodes];
@@ -15,7 +13,6 @@ for (const row of document.querySelectorAll("[data-secret]")) {
   const note = row.querySelector("[data-note]");
   let timer;
   if (copy) copy.hidden = false;
-
   const fetchValue = async () => (await ask(row.dataset.secret, { field: row.dataset.field })).value;
   const quiet = () => {
     clearInterval(timer);
@@ -38,7 +35,6 @@ for (const row of document.querySelectorAll("[data-secret]")) {
     tick();
     timer = setInterval(tick, 1000);
   };
-
   show?.form.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (open.has(hide)) return hide();
@@ -73,12 +69,10 @@ for (const row of document.querySelectorAll("[data-secret]")) {
   });
   keep?.addEventListener("click", quiet);
 }
-
 // Values that the server put into the page go after a minute.
 const mask = () => document.querySelectorAll("[data-shown]").forEach((value) => (value.textContent = "••••••••"));
 setTimeout(mask, 60_000);
 addEventListener("pagehide", () => (mask(), open.forEach((hide) => hide())));
-
 /** Digits and symbols in their own spans, so that 0 and O are told apart; spaces and line ends as they are. */
 function spelled(text) {
   return [...text.matchAll(/\d+|[^\p{L}\d\s]+|[\p{L}\s]+/gu)].map(([part]) => {
@@ -89,7 +83,6 @@ function spelled(text) {
     return span;
   });
 }
-
 /** Without a clipboard (no https), the value is shown and selected for the person to copy. */
 function select(value, text, hide, opened) {
   value.replaceChildren(text);

@@ -1,27 +1,28 @@
-// A changed form asks once before the page is left. A save asks whether the session still holds, before the page is
-// left: if it does not, the login opens in place, and the save goes on.
-import { logInAgain } from "./again.js";
+// A changed form asks once before the page is left. A save asks whether the session still holds, and a form that needs a
+// fresh proof asks for it, before the page is left: the dialog opens in place, and then the form goes on.
+import { logInAgain, proveAgain } from "./again.js";
 import { say } from "./ask.js";
 
 // Two minutes before the session ends for want of a request, the status line says so.
 const ends = Number(document.body.dataset.ends);
 if (ends) setTimeout(() => say("Your session ends in two minutes. Reload the page, or go on, and it stays."), Math.max(0, ends - 120) * 1000);
 
-for (const form of document.querySelectorAll("form[data-keep]")) {
+for (const form of document.querySelectorAll("form[data-keep], form[data-proof], form:has([data-proof])")) {
   let changed = form.hasAttribute("data-changed");
   let known = false;
+  const kept = form.hasAttribute("data-keep");
   form.addEventListener("input", () => (changed = true));
   form.addEventListener("submit", async (event) => {
-    const leave = () => (changed = false);
-    if (known) return leave();
+    const proof = form.hasAttribute("data-proof") || event.submitter?.hasAttribute("data-proof");
+    if (known || !(kept || proof)) return (known = changed = false);
     event.preventDefault();
-    const answer = await fetch("/login", { credentials: "same-origin", headers: { accept: "application/json" } }).catch(() => null);
+    if (proof && !(await proveAgain())) return;
+    const answer = proof ? null : await fetch("/login", { credentials: "same-origin", headers: { accept: "application/json" } }).catch(() => null);
     if (answer?.status === 401 && !(await logInAgain())) return;
-    known = true;
-    leave();
+    [known, changed] = [true, false];
     form.requestSubmit(event.submitter);
   });
   addEventListener("beforeunload", (event) => {
-    if (changed) event.preventDefault();
+    if (changed && kept) event.preventDefault();
   });
 }
