@@ -26,7 +26,7 @@ export async function window_(browser, house, options = {}) {
   page.on("dialog", (dialog) => dialog.accept());
   const faults = [];
   page.on("console", (message) => {
-    const expected = message.text().includes("Failed to load resource") && /40[19]|412|422/.test(message.text());
+    const expected = message.text().includes("Failed to load resource") && /40[139]|412|422/.test(message.text());
     if (message.type() === "error" && !expected) faults.push(`console: ${message.text()}`);
   });
   page.on("pageerror", (error) => faults.push(`error: ${error.message}`));

@@ -1,7 +1,7 @@
 // People: the second factor, sessions, the proof that is asked for again, invitations, roles.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { check, launch, logIn, wellMade, window_ } from "./browser.mjs";
+import { accessible, check, launch, logIn, wellMade, window_ } from "./browser.mjs";
 import { MARKER, OWNER, PASSWORD, furnish, open } from "./house.mjs";
 import { totp } from "./totp.mjs";
 
@@ -46,6 +46,10 @@ for (const script of [true, false]) {
   test(`a second factor is set up, asked for, and a remembered browser still proves itself, ${how}`, async () => {
     const email = `factor-${script}@example.com`;
     await member(email, "Fay");
+    if (script) {
+      await house.ana.call("PUT", `/collections/${team.id}/members/${await personId(email)}`, { role: "viewer" });
+      await house.ana.call("PATCH", `/records/${ids["databases/payments-replica"]}`, { ask_again: true }, { "if-match": '"1"' });
+    }
     const page = await window_(browser, house, { javaScriptEnabled: script });
     await logIn(page, email, PASSWORD);
     await page.goto("/me/factors");
@@ -54,7 +58,7 @@ for (const script of [true, false]) {
     assert.match(secret, /^([A-Z2-7]{4} ){7}[A-Z2-7]{4}$/);
     await page.fill("#code", "000000");
     await page.click("text=Switch one-time codes on");
-    assert.match(await page.textContent("[role=alert]"), /does not fit; the server's time is \d\d:\d\d:\d\d UTC/);
+    assert.match(await page.textContent("main [role=alert]"), /does not fit; the server's time is \d\d:\d\d:\d\d UTC/);
     assert.equal(await page.textContent(".secret"), secret, "the same secret is shown again");
     await page.fill("#code", totp(secret));
     await page.click("text=Switch one-time codes on");
@@ -63,6 +67,15 @@ for (const script of [true, false]) {
     if (script) {
       await check(page);
     }
+    // Somebody who leaves without a word of it is told on every page, and loses nothing.
+    const asked = new Promise((resolve) => page.once("dialog", (dialog) => resolve(dialog.type())));
+    await page.click("h1");
+    await page.goto("/records");
+    if (script) assert.equal(await asked, "beforeunload");
+    assert.ok((await page.textContent(".banner.unconfirmed")).includes("You have not confirmed your recovery codes"));
+    if (script) await check(page);
+    await page.goto("/me/factors");
+    assert.equal(await page.locator(".banner.unconfirmed").count(), 0, "this page says it itself");
     await page.fill("#code", "none-of-them");
     await page.click("text=I kept them");
     await page.waitForSelector("[role=alert]");
@@ -86,7 +99,7 @@ for (const script of [true, false]) {
     await page.goto("/login/code");
     await page.fill("#code", "000000");
     await page.click("button.primary");
-    const wrong = await page.textContent("[role=alert]");
+    const wrong = await page.textContent("main [role=alert], [role=alert]");
     assert.ok(wrong.startsWith("The code is wrong; the server's time is "), wrong);
     assert.equal(wrong.includes("The clock of this device agrees with it."), script, wrong);
     await page.fill("#code", totp(secret, 30));
@@ -102,18 +115,48 @@ for (const script of [true, false]) {
     await page.click("text=Log out");
     await page.waitForURL("**/login");
     await logIn(page, email, PASSWORD);
+    const asks = `/records/${ids["databases/payments-replica"]}`;
+    const shown = page.locator("[data-field=password] [data-value]");
+    if (script) {
+      await page.goto(asks);
+      await page.locator("[data-field=password] [data-act=show]").click();
+      await page.locator("#prove-again").getByText("Not now").click();
+      await page.waitForSelector("[role=status]:has-text('asks again needs a proof')");
+      await wellMade(page, { marker: MARKER, focus: false });
+    }
     await page.goto("/me/tokens");
     await page.fill("#name", "ci");
     await page.locator("input[value='records:read']").check();
-    await page.click("text=Make the token");
-    await page.waitForURL("**/login/prove?kept=*");
     const before = (await page.context().cookies()).find(({ name }) => name === "vaultterm").value;
-    await page.fill("#code", codes[0]);
-    await page.click("button.primary");
+    await page.click("text=Make the token");
+    if (script) {
+      // The proof is asked for in place: a wrong code says so, "Not now" leaves the form as it is, and a right one goes on.
+      const dialog = page.locator("#prove-again");
+      await dialog.waitFor();
+      await accessible(page);
+      await dialog.locator("#prove-code").fill("000000");
+      await dialog.getByText("Go on").click();
+      await dialog.locator("[role=alert]:has-text('The code is wrong'), [role=alert]:has-text('the code is wrong')").waitFor();
+      await dialog.getByText("Not now").click();
+      assert.equal(await page.inputValue("#name"), "ci");
+      await page.click("text=Make the token");
+      await dialog.locator("#prove-code").fill(codes[0]);
+      await dialog.getByText("Go on").click();
+    } else {
+      await page.waitForURL("**/login/prove?kept=*");
+      await page.fill("#code", codes[0]);
+      await page.click("button.primary");
+    }
     await page.waitForSelector("#made");
     assert.match(await page.inputValue("#made"), /^vtt_/);
     const now = (await page.context().cookies()).find(({ name }) => name === "vaultterm").value;
     assert.notEqual(now, before, "a proof gives the session another cookie");
+    if (script) {
+      await page.goto(asks);
+      await page.locator("[data-field=password] [data-act=show]").click();
+      await page.locator(`[data-field=password]:has-text("${MARKER}-replica")`).waitFor();
+      assert.ok((await shown.textContent()).includes(MARKER), "the proof of a moment ago is fresh");
+    }
     await page.goto("/me/factors");
     assert.ok((await page.textContent("main")).includes("9 of 10 left"));
     await page.click("text=Switch one-time codes off");
@@ -183,8 +226,7 @@ test("a passkey is made, logs in without an address, counts as a fresh proof, an
   assert.ok((await page.textContent("main")).includes("passkey"));
   await page.goto("/me/factors");
   await page.click("text=Remove");
-  await page.waitForURL("**/me/factors");
-  assert.equal(await page.locator("tbody tr:has-text('telephone')").count(), 0);
+  await page.locator("tbody tr:has-text('telephone')").waitFor({ state: "detached" });
   await page.context().close();
 });
 
@@ -230,6 +272,28 @@ test("three people with three roles see three things", async () => {
   assert.deepEqual([viewer.invite, editor.invite, owner.invite], [false, false, true]);
 });
 
+test("the next login after a reset link was used says whose link it was", async () => {
+  await member("rhea@example.com", "Rhea");
+  const { path } = await house.ana.call("POST", `/users/${await personId("rhea@example.com")}/reset-link`, {});
+  const page = await window_(browser, house);
+  await page.goto(path);
+  await page.waitForSelector("#password");
+  await page.fill("#password", PASSWORD);
+  await page.click("text=Set the password and log in");
+  await page.waitForSelector("header.top");
+  assert.equal(await page.locator(".banner:has-text('reset link')").count(), 0, "the link itself tells nobody");
+  for (const told of [1, 0]) {
+    await page.click("details.menu summary");
+    await page.click("text=Log out");
+    await page.waitForURL("**/login");
+    await logIn(page, "rhea@example.com", PASSWORD);
+    await page.goto("/records");
+    assert.equal(await page.locator(`.banner:has-text('A reset link of ${OWNER} set your password')`).count(), told);
+    await check(page);
+  }
+  await page.context().close();
+});
+
 test("a role is given and changed on the page of members, and only what changed is sent", async () => {
   await member("mia@example.com", "Mia");
   const page = await window_(browser, house);
@@ -237,7 +301,7 @@ test("a role is given and changed on the page of members, and only what changed 
   await page.goto(`/collections/${team.id}/members`);
   await page.fill("#email", "nobody@example.com");
   await page.click("text=Give the role");
-  assert.match(await page.textContent("[role=alert]"), /Nobody here has the address/);
+  assert.match(await page.textContent("main [role=alert]"), /Nobody here has the address/);
   await page.fill("#email", "mia@example.com");
   await page.selectOption("#role", "viewer");
   await page.click("text=Give the role");
@@ -245,15 +309,14 @@ test("a role is given and changed on the page of members, and only what changed 
   const granted = async () => (await house.ana.call("GET", "/audit/events?action=MEMBER_GRANTED")).items.length;
   const before = await granted();
   const row = page.locator("tbody tr:has-text('mia@example.com')");
-  await row.locator("button:has-text('Save')").click();
-  await page.waitForURL("**/members?saved=1");
+  assert.ok((await row.textContent()).includes(`given by ${OWNER}`));
+  assert.ok((await page.locator(`tbody tr:has-text('${OWNER}')`).first().textContent()).includes("made the collection"));
+  await Promise.all([page.waitForEvent("load"), row.locator("button:has-text('Save')").click()]);
   assert.equal(await granted(), before, "nothing changed, and nothing was sent");
   await row.locator("select").selectOption("editor");
-  await row.locator("button:has-text('Save')").click();
-  await page.waitForURL("**/members?saved=1");
+  await Promise.all([page.waitForEvent("load"), row.locator("button:has-text('Save')").click()]);
   assert.equal(await granted(), before + 1);
-  await row.locator("button:has-text('Remove')").click();
-  await page.waitForURL("**/members?saved=1");
+  await Promise.all([page.waitForEvent("load"), row.locator("button:has-text('Remove')").click()]);
   assert.equal(await row.count(), 0);
   await page.context().close();
 });

@@ -21,7 +21,7 @@ test("a first plan is made, looked at and applied, and the run is followed to it
   const page = await window_(browser, house);
   await logIn(page, OWNER, PASSWORD);
   await page.goto("/");
-  assert.equal(await page.textContent("h1"), "1 waits for you");
+  assert.equal(await page.textContent("h1"), "1 connection waits for its first plan");
   await check(page);
   await page.click("main >> text=prod");
   await page.waitForURL(`**/connections/${connection.id}`);
@@ -40,7 +40,33 @@ test("a first plan is made, looked at and applied, and the run is followed to it
   assert.equal(await page.textContent("h1"), "The connection is in step");
   await check(page);
   await page.goto(`/records/${ids["databases/payments-primary"]}`);
-  assert.ok((await page.textContent(".two-sided")).includes("kv/team/databases/payments-primary version 1"));
+  const line = await page.textContent(".two-sided");
+  assert.ok(line.includes("kv/team/databases/payments-primary version 1") && line.includes("by VaultTerm"), line);
+  await check(page);
+  await page.context().close();
+});
+
+test("runs are narrowed by links, and the address keeps what was chosen", async () => {
+  const page = await window_(browser, house);
+  await logIn(page, OWNER, PASSWORD);
+  await page.goto("/records");
+  await page.locator("h1").press("g");
+  await page.locator("h1").press("p");
+  await page.waitForURL("**/runs");
+  await check(page);
+  const narrow = (group, words) => page.getByRole("group", { name: group }).getByText(words, { exact: true }).click();
+  await narrow("State", "done");
+  await page.waitForURL("**/runs?state=succeeded");
+  await narrow("Why", "a person");
+  await page.waitForURL("**/runs?state=succeeded&trigger=manual");
+  await narrow("Since", "the last day");
+  await narrow("Whose", "yours");
+  await page.waitForURL("**/runs?state=succeeded&trigger=manual&by=me&since=1d");
+  assert.equal(await page.locator("tbody tr").count(), 1);
+  assert.ok((await page.textContent(".terminal")).includes(`--by ${OWNER}`));
+  await check(page);
+  await narrow("State", "failed");
+  await page.waitForSelector("text=No run fits");
   await check(page);
   await page.context().close();
 });

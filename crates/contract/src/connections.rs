@@ -159,6 +159,9 @@ pub struct AcceptedDifferenceList {
 pub struct PolicyView {
     pub hcl: String,
     pub script: String,
+    /// The same script, which prints a wrapping token in place of the SecretID.
+    #[serde(default)]
+    pub wrapping_script: String,
 }
 
 #[derive(Debug, Serialize, Deserialize, ToSchema)]

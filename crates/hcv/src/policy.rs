@@ -56,14 +56,16 @@ pub struct PolicyText {
     pub hcl: String,
     /// A POSIX shell script that writes the policy, creates the role, and prints the RoleID and a `SecretID`.
     pub script: String,
+    /// The same script, which prints a wrapping token in place of the `SecretID`.
+    pub wrapping_script: String,
 }
 
 /// Returns the least-privilege policy for a mode.
 #[must_use]
 pub fn policy(request: &PolicyRequest<'_>) -> PolicyText {
     let hcl = hcl(request);
-    let script = script(request, &hcl);
-    PolicyText { hcl, script }
+    let (script, wrapping_script) = (script(request, &hcl, false), script(request, &hcl, true));
+    PolicyText { hcl, script, wrapping_script }
 }
 
 /// A `path` block of a policy, with a comment that gives its purpose.
@@ -157,7 +159,7 @@ fn hcl(request: &PolicyRequest<'_>) -> String {
     text
 }
 
-fn script(request: &PolicyRequest<'_>, hcl: &str) -> String {
+fn script(request: &PolicyRequest<'_>, hcl: &str, wraps: bool) -> String {
     let (command, prefix) = request.flavor.command();
     let auth_mount = trimmed(request.auth_mount);
     let role = shell(request.role);
@@ -166,9 +168,24 @@ fn script(request: &PolicyRequest<'_>, hcl: &str) -> String {
     let secret_id_path = shell(&format!("auth/{auth_mount}/role/{}/secret-id", request.role));
     let listed = shell(&format!("\"{auth_mount}/\":"));
     let enabled = shell(&format!("-path={auth_mount}"));
+    let (what, handed_over) = if wraps {
+        let line = format!(
+            r#"# The SecretID stays unseen: the token below can be unwrapped once, within 10 minutes, and VaultTerm does
+# it at once. If somebody else was faster, that shows.
+echo "wrapping_token: $({command} write -wrap-ttl=10m -force -field=wrapping_token {secret_id_path})""#
+        );
+        ("a wrapped SecretID", line)
+    } else {
+        let line = format!(
+            r#"# To hand the SecretID over unseen, wrap it: add -wrap-ttl=10m, use -field=wrapping_token, and
+# give VaultTerm the wrapping token.
+echo "secret_id: $({command} write -force -field=secret_id {secret_id_path})""#
+        );
+        ("a SecretID", line)
+    };
     format!(
         r#"#!/bin/sh
-# Sets up a role for VaultTerm: its policy, the AppRole role, and a SecretID.
+# Sets up a role for VaultTerm: its policy, the AppRole role, and {what}.
 # Needs {prefix}_ADDR and a token that may do this. Run it again to change the policy or to get
 # another SecretID; nothing else changes.
 set -eu
@@ -186,9 +203,7 @@ fi
   token_policies={role} token_no_default_policy=true token_ttl=20m token_max_ttl=1h >&2
 
 echo "role_id: $({command} read -field=role_id {role_id_path})"
-# To hand the SecretID over unseen, wrap it: add -wrap-ttl=10m, use -field=wrapping_token, and
-# give VaultTerm the wrapping token.
-echo "secret_id: $({command} write -force -field=secret_id {secret_id_path})"
+{handed_over}
 "#
     )
 }
@@ -254,6 +269,17 @@ mod tests {
             block.capabilities.into_iter().map(move |capability| format!("{capability} {path}")).collect::<Vec<_>>()
         };
         blocks(request).into_iter().flat_map(grant).collect()
+    }
+
+    #[test]
+    fn the_wrapping_script_prints_a_wrapping_token_and_no_secret_id() {
+        for flavor in [Flavor::Vault, Flavor::OpenBao] {
+            let PolicyText { script, wrapping_script, .. } = policy(&request(Mode::Push, flavor));
+            assert!(script.contains("echo \"secret_id: $("), "{script}");
+            assert!(!wrapping_script.contains("-field=secret_id"), "{wrapping_script}");
+            let printed = "write -wrap-ttl=10m -force -field=wrapping_token";
+            assert!(wrapping_script.contains(printed), "{wrapping_script}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What surrounds every page for one person: their collections, and what waits for them.
 
-use vaultterm_store::{Collection, Page, Waiting};
+use vaultterm_store::{Collection, Page, PersonLink, Waiting};
 
 use crate::{caller::Caller, refusal::Refusal, services::Services};
 
@@ -16,6 +16,8 @@ pub struct Surroundings {
     pub waiting: Waiting,
     /// The person has recovery codes and never typed one of them back.
     pub codes_unconfirmed: bool,
+    /// Reset links that were used before this session began, and of which no earlier login told.
+    pub resets: Vec<PersonLink>,
 }
 
 /// Finds what surrounds a page for a caller.
@@ -29,6 +31,7 @@ pub async fn of(services: &Services, caller: &Caller) -> Result<Surroundings, Re
     Ok(Surroundings {
         collections,
         waiting: services.store.waiting(caller.user.id).await?,
+        resets: services.store.resets_told_at(caller.user.id, caller.credential.created_us).await?,
         codes_unconfirmed: factors.asked_for() && !factors.codes_typed_back,
     })
 }

@@ -10,7 +10,7 @@ use crate::{
     Context, Store, StoreError, User,
     context::Facts as _,
     factors,
-    sql::{Row, args},
+    sql::{Row, Tx, args},
     users,
 };
 
@@ -158,6 +158,15 @@ impl Store {
         self.db.all(sql, args![user_id]).await?.iter().map(link).collect()
     }
 
+    /// Lists the reset links of a person of which the session that began at this moment tells, the oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn resets_told_at(&self, user_id: Uuid, began_us: i64) -> Result<Vec<PersonLink>, StoreError> {
+        let sql = "SELECT * FROM person_links WHERE user_id = $1 AND told_us = $2 ORDER BY id";
+        self.db.all(sql, args![user_id, began_us]).await?.iter().map(link).collect()
+    }
+
     /// Deletes an unused link of a person (`PERSON_LINK_WITHDRAWN`).
     ///
     /// # Errors
@@ -170,6 +179,13 @@ impl Store {
         tx.audit(draft.with("link", id).with("purpose", row.text("purpose")?));
         tx.commit().await
     }
+}
+
+/// Notes that the session that began at this moment tells its person of the reset links that were used since.
+pub(crate) async fn tell_of_resets(tx: &mut Tx, user_id: Uuid, began_us: i64) -> Result<(), StoreError> {
+    let sql = "UPDATE person_links SET told_us = $2
+               WHERE user_id = $1 AND purpose = 'reset' AND used_us IS NOT NULL AND told_us IS NULL";
+    tx.run(sql, args![user_id, began_us]).await.map(drop)
 }
 
 fn link(row: &Row) -> Result<PersonLink, StoreError> {
@@ -189,7 +205,7 @@ fn link(row: &Row) -> Result<PersonLink, StoreError> {
 mod tests {
     use vaultterm_ledger::AuditAction;
     use vaultterm_sealing::SecretBytes;
-    use vaultterm_sync::LinkPurpose;
+    use vaultterm_sync::{LinkPurpose, SignInMethod};
 
     use crate::{
         NewSession, UserUpdate,
@@ -232,6 +248,23 @@ mod tests {
         let row = store.login_row("ann@example.com").await.unwrap().unwrap();
         assert_eq!(row.password_hash.as_deref(), Some("$argon2id$z"));
         assert_eq!(house.audited().await.last(), Some(&AuditAction::UserRecovered));
+    }
+
+    #[tokio::test]
+    async fn the_next_login_without_the_link_tells_once_of_a_reset() {
+        let house = House::new().await;
+        let (store, ann) = (&house.store, house.owner.id);
+        let (_, link) = store.make_link(&house.ann(), ann, LinkPurpose::Reset, NOW_US + 1).await.unwrap();
+        store.use_link(&somebody(), link.expose(), None, "$argon2id$z").await.unwrap();
+        let begin = async |method| {
+            house.pass(60);
+            let new = NewSession { method, ..NewSession::new(ann, "Firefox") };
+            let (session, _) = store.begin_session(&house.ann(), new).await.unwrap();
+            store.resets_told_at(ann, session.began_us).await.unwrap().len()
+        };
+        assert_eq!(begin(SignInMethod::Link).await, 0, "whoever used the link may be somebody else");
+        assert_eq!(begin(SignInMethod::Password).await, 1);
+        assert_eq!(begin(SignInMethod::Password).await, 0, "once");
     }
 
     #[tokio::test]

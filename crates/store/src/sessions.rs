@@ -9,6 +9,7 @@ use crate::{
     Context, Store, StoreError, User,
     context::Facts as _,
     factors::{self, Spend},
+    links,
     sql::{Row, Tx, args},
     users,
 };
@@ -110,6 +111,10 @@ impl Store {
         let user = tx.one(sql, args![new.user_id]).await?.ok_or(StoreError::NotFound("user"))?;
         let email = user.text("email")?;
         self.insert_session(&mut tx, &session, &text, false).await?;
+        if new.method != SignInMethod::Link {
+            // Whoever used the link need not be the person. The next login by other means is the person's.
+            links::tell_of_resets(&mut tx, new.user_id, session.began_us).await?;
+        }
         let draft = context.draft(AuditAction::LoginSucceeded, ObjectKind::User, new.user_id, Some(&email));
         let draft = draft.with("session", session.id).with("device", new.device);
         tx.audit(draft.with("method", session.method.as_str()));

@@ -25,8 +25,8 @@ pub(crate) struct PolicyQuery {
     role: Option<String>,
 }
 
-fn view(PolicyText { hcl, script }: PolicyText) -> PolicyView {
-    PolicyView { hcl, script }
+fn view(PolicyText { hcl, script, wrapping_script }: PolicyText) -> PolicyView {
+    PolicyView { hcl, script, wrapping_script }
 }
 
 /// Writes the policy that a connection needs.

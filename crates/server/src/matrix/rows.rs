@@ -55,6 +55,7 @@ const RECORDS: &[Row] = &[
     get("/generated", Session),
     post("/generated/{nil}/reveal", Session, NONE),
     post("/records/many", Editor, "record={record}:999&act=tag&add=x&step=do"),
+    fresh("/records/many", Viewer, "record={record}:999&act=reveal"),
     get("/records/{record}", Viewer),
     get("/records/{record}/history", Viewer),
     get("/records/{record}/move", Viewer),

@@ -4,7 +4,16 @@ use uuid::Uuid;
 use vaultterm_operations::{Services, surroundings};
 use vaultterm_store::InstanceRole;
 
-use super::{link, look::Look, refused::Refused, visitor::Visitor, words::counted};
+use super::{
+    link,
+    look::Look,
+    refused::Refused,
+    visitor::Visitor,
+    words::{Moment, counted},
+};
+
+/// How long a session tells of links that set the person's password, in microseconds.
+const TOLD_US: i64 = 10 * 60 * 1_000_000;
 
 /// Which place a page belongs to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,6 +51,8 @@ pub(crate) struct Frame {
     pub(crate) running: u64,
     /// The visitor has recovery codes and never typed one of them back.
     pub(crate) codes_unconfirmed: bool,
+    /// Whose links set the visitor's password since the last login, and when: for the first ten minutes of a session.
+    pub(crate) resets: Vec<(String, Moment)>,
     /// The visitor looks after the installation.
     pub(crate) is_admin: bool,
     /// How the person wants the page.
@@ -92,7 +103,7 @@ impl Frame {
     /// Finds what surrounds a page for a visitor.
     pub(crate) async fn around(services: &Services, visitor: &Visitor, here: Here) -> Result<Self, Refused> {
         let found = surroundings::of(services, &visitor.caller).await?;
-        let user = &visitor.caller.user;
+        let (user, now_us) = (&visitor.caller.user, services.now_us());
         let shelf = |collection: vaultterm_store::Collection| Shelf {
             id: collection.id.0,
             href: link::records_in(collection.id.0, ""),
@@ -111,11 +122,17 @@ impl Frame {
             open_conflicts: found.waiting.open_conflicts,
             stopped: found.waiting.stopped,
             running: found.waiting.running,
+            resets: if now_us - visitor.visit.session.began_us < TOLD_US {
+                let told = found.resets.iter().filter_map(|link| Some((link.made_by.clone(), link.used_us?)));
+                told.map(|(by, us)| (by, Moment::seen(us, now_us))).collect()
+            } else {
+                Vec::new()
+            },
             // The pages of the second factor say so themselves.
             codes_unconfirmed: found.codes_unconfirmed && here != Here::Factors,
             look: visitor.look,
             is_admin: user.role >= InstanceRole::Admin,
-            ends_seconds: (visitor.visit.session.ends_idle_us() - services.now_us()) / 1_000_000,
+            ends_seconds: (visitor.visit.session.ends_idle_us() - now_us) / 1_000_000,
         })
     }
 

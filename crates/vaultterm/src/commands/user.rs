@@ -18,6 +18,7 @@ use crate::{
 };
 
 mod links;
+mod profile;
 mod recover;
 
 #[derive(Subcommand, Debug)]
@@ -78,6 +79,11 @@ pub(crate) enum Command {
         /// E-mail address or id
         user: String,
     },
+    /// Show everything about a person: roles and where they come from, sessions, tokens, links
+    Profile {
+        /// E-mail address or id
+        user: String,
+    },
     /// Change a person
     Update {
         /// E-mail address or id
@@ -130,6 +136,7 @@ pub(crate) async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
             app.console.answer(&found.json, || facts(&found.data))?;
             Ok(Exit::Done)
         }
+        Command::Profile { user } => profile::show(&client, app, &user).await,
         Command::Update { user, name, role, password_file, disable, enable } => {
             let mut body = Map::new();
             let mut change = |key: &str, value: Option<Value>| body.extend(value.map(|value| (key.to_owned(), value)));

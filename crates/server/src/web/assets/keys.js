@@ -1,6 +1,6 @@
 // Keyboard: `/` search, `g` then a letter to go, `j` and `k` rows, `Enter` open, `x` select, `c` copy, `e` edit, `?` the list.
 // One switch in "Your account" turns all of them off (WCAG 2.1.4).
-const PLACES = { o: "/", r: "/records", c: "/conflicts" };
+const PLACES = { o: "/", r: "/records", c: "/conflicts", p: "/runs" };
 let going = false;
 const rows = () => [...document.querySelectorAll("[data-row]")];
 const at = () => rows().findIndex((row) => row.contains(document.activeElement));

@@ -46,7 +46,7 @@ pub(crate) async fn show(State(app): State<ServerState>, visitor: Visitor, typed
         steps: steps(1),
         back: draft.on("/connections/new"),
         command: format!(
-            "vaultterm connection policy --mount {} --path '{}' --mode {} --flavor {flavor} --script",
+            "vaultterm connection policy --mount {} --path '{}' --mode {} --flavor {flavor} --wrap",
             draft.mount, draft.path, draft.mode
         ),
         frame,
@@ -62,7 +62,7 @@ pub(crate) async fn show(State(app): State<ServerState>, visitor: Visitor, typed
         };
         match policies::of_scope(&visitor.caller, &place) {
             Ok(text) => {
-                (page.policy, page.script) = (text.hcl, text.script);
+                (page.policy, page.script) = (text.hcl, text.wrapping_script);
                 page.next = draft.on("/connections/new/login");
             }
             Err(refusal) => page.wrong = Some(refusal.detail),

@@ -19,7 +19,7 @@ use crate::{
         parts::{self, State as Word},
         refused::Refused,
         visitor::Visitor,
-        words::{Moment, counted},
+        words::Moment,
     },
 };
 
@@ -115,25 +115,35 @@ fn title(standings: &[Standing]) -> String {
     let all = standings.len() as u64;
     let ready = count(|one| matches!(one, Standing::Ready | Standing::Running));
     let paused = count(|one| *one == Standing::Paused);
-    let waits = count(|one| matches!(one, Standing::New | Standing::Conflicts | Standing::Partial));
-    let stopped = all - ready - paused - waits;
-    let mut parts = Vec::new();
+    let waits = count(|one| *one == Standing::Conflicts);
+    let new = count(|one| *one == Standing::New);
+    let partial = count(|one| *one == Standing::Partial);
+    let stopped = all - ready - paused - waits - new - partial;
     match (all, ready) {
         (0, _) => return "No Vault is connected yet".to_owned(),
         (1, 1) => return "The connection is in step".to_owned(),
         (all, ready) if all == ready => return format!("All {all} connections are in step"),
-        (_, 0) => {}
-        (all, ready) => parts.push(format!("{ready} of {all} connections in step")),
+        _ => {}
     }
-    if stopped > 0 {
-        parts.push(counted(stopped, "is stopped", "are stopped"));
-    }
-    if waits > 0 {
-        parts.push(counted(waits, "waits for you", "wait for you"));
-    }
-    if paused > 0 {
-        parts.push(counted(paused, "is paused", "are paused"));
-    }
+    let mut parts = Vec::new();
+    let mut add = |count: u64, one: &str, many: &str| {
+        // Only the first part names what is counted.
+        let noun = match (parts.is_empty(), count) {
+            (false, _) => "",
+            (true, 1) => " connection",
+            (true, _) => " connections",
+        };
+        match count {
+            0 => {}
+            count => parts.push(format!("{count}{noun} {}", if count == 1 { one } else { many })),
+        }
+    };
+    add(stopped, "is stopped", "are stopped");
+    add(waits, "waits for your decision", "wait for your decision");
+    add(new, "waits for its first plan", "wait for their first plan");
+    add(partial, "left something undone", "left something undone");
+    add(paused, "is paused", "are paused");
+    add(ready, "is in step", "are in step");
     parts.join(", ")
 }
 
@@ -181,9 +191,15 @@ pub(crate) mod samples {
             (&[][..], "No Vault is connected yet"),
             (&[Standing::Ready], "The connection is in step"),
             (&[Standing::Ready, Standing::Ready], "All 2 connections are in step"),
-            (&[Standing::Ready, Standing::Conflicts], "1 of 2 connections in step, 1 waits for you"),
-            (&[Standing::Halted, Standing::Paused], "1 is stopped, 1 is paused"),
-            (&[Standing::Unreachable, Standing::Failed], "2 are stopped"),
+            (&[Standing::Ready, Standing::Conflicts], "1 connection waits for your decision, 1 is in step"),
+            (&[Standing::Halted, Standing::Paused], "1 connection is stopped, 1 is paused"),
+            (&[Standing::Unreachable, Standing::Failed], "2 connections are stopped"),
+            (&[Standing::Conflicts, Standing::Conflicts], "2 connections wait for your decision"),
+            (&[Standing::New], "1 connection waits for its first plan"),
+            (
+                &[Standing::Partial, Standing::Ready, Standing::Ready],
+                "1 connection left something undone, 2 are in step",
+            ),
         ] {
             assert_eq!(title(standings), said);
         }

@@ -4,7 +4,7 @@
 use clap::{ArgGroup, ValueEnum};
 use serde_json::json;
 use vaultterm_contract::PolicyView;
-use vaultterm_hcv::{Flavor, PolicyRequest, anchor_policy, policy};
+use vaultterm_hcv::{Flavor, PolicyRequest, PolicyText, anchor_policy, policy};
 use vaultterm_reconcile::{Mode, SecretPath};
 
 use crate::{
@@ -45,6 +45,9 @@ pub(crate) struct Args {
     /// Print the shell script that sets the policy up, instead of the policy
     #[arg(long)]
     script: bool,
+    /// Print the script that hands the SecretID out wrapped: it prints a wrapping token, which works once, within 10 minutes
+    #[arg(long, conflicts_with = "anchor")]
+    wrap: bool,
 }
 
 /// Names of the flavors.
@@ -76,9 +79,14 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
         data.hcl.push_str(&anchor_policy(&mount, place("--anchor", path)?));
         answer.json["hcl"] = data.hcl.clone().into();
     }
-    let PolicyView { hcl, script } = &answer.data;
-    app.console.answer_text(&answer.json, || if args.script { script } else { hcl }.clone())?;
-    if args.script {
+    let PolicyView { hcl, script, wrapping_script } = &answer.data;
+    let text = match (args.wrap, args.script) {
+        (true, _) => wrapping_script,
+        (false, true) => script,
+        (false, false) => hcl,
+    };
+    app.console.answer_text(&answer.json, || text.clone())?;
+    if args.script || args.wrap {
         app.console.next("run the script with a token that may write policies, then `vaultterm connection create`");
     }
     Ok(Exit::Done)
@@ -100,8 +108,9 @@ fn written(args: &Args, mount: &str, mode: Mode) -> Result<Reply<PolicyView>, Fa
         role: place("--role", &args.role)?,
         auth_mount: place("--auth-mount", &args.auth_mount)?,
     });
-    let json = json!({ "hcl": text.hcl, "script": text.script });
-    Ok(Reply { json, data: PolicyView { hcl: text.hcl, script: text.script } })
+    let PolicyText { hcl, script, wrapping_script } = text;
+    let json = json!({ "hcl": hcl, "script": script, "wrapping_script": wrapping_script });
+    Ok(Reply { json, data: PolicyView { hcl, script, wrapping_script } })
 }
 
 /// Checks a mount or path as the server does when a connection is created, so that no policy is printed for a
