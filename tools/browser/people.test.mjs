@@ -62,6 +62,7 @@ for (const script of [true, false]) {
     assert.equal(await page.textContent(".secret"), secret, "the same secret is shown again");
     await page.fill("#code", totp(secret));
     await page.click("text=Switch one-time codes on");
+    await page.waitForSelector(".recovery");
     const codes = await page.locator(".recovery li").allTextContents();
     assert.equal(codes.length, 10);
     if (script) {
