@@ -29,6 +29,7 @@ async function begin(page) {
   const secret = await page.textContent(".secret");
   await page.fill("#code", totp(secret));
   await page.click("text=Switch one-time codes on");
+  await page.waitForSelector(".recovery");
   const codes = await page.locator(".recovery li").allTextContents();
   await page.fill("#code", codes[0]);
   await page.click("text=I kept them");
