@@ -9,6 +9,7 @@ mod browser;
 mod demo;
 mod mutants;
 mod planted;
+mod postgres;
 mod programs;
 mod steps;
 mod tidy;
@@ -104,6 +105,8 @@ enum Part {
     /// The tests that must pass on any server, on the one that `VAULTTERM_VAULT` names: the path of a `vault`
     /// binary, or `stand-in`
     Conformance,
+    /// The tests of the database and of the product on a PostgreSQL server, which is installed and started for them
+    Postgres,
     /// The pages in a real browser. Chromium is the system's, or the one that `VAULTTERM_CHROMIUM` names
     Browser,
 }
@@ -115,6 +118,7 @@ fn main() -> ExitCode {
         Task::Demo { keep } => demo::run(&root, keep),
         Task::Test { part: None } => steps::test(&root),
         Task::Test { part: Some(Part::Conformance) } => steps::conform(&root),
+        Task::Test { part: Some(Part::Postgres) } => steps::on_postgres(&root),
         Task::Test { part: Some(Part::Browser) } => browser::test(&root),
         Task::Screenshots { docs: false } => browser::screenshots(&root),
         Task::Screenshots { docs: true } => browser::pictures(&root),

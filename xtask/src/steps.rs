@@ -9,7 +9,12 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::{browser, planted::Planted, tidy, tools};
+use crate::{
+    browser,
+    planted::Planted,
+    postgres::{self, Postgres},
+    tidy, tools,
+};
 
 /// Runs all checks and stops at the first that fails.
 pub(crate) fn test(root: &Path) -> Result<()> {
@@ -42,6 +47,7 @@ pub(crate) fn test(root: &Path) -> Result<()> {
         cargo(root, &["test", "--workspace", "--locked", "--quiet", "--doc"], &tools.env())?;
         tools.nextest(root, &["--workspace", "--no-fail-fast", "-E", &format!("not ({EVIDENCE})")])
     })?;
+    step("PostgreSQL", || tools.postgres(root))?;
     step("pages in a browser", || browser::test(root))?;
     step("documentation", || {
         let arguments = ["doc", "--workspace", "--no-deps", "--locked", "--quiet"];
@@ -75,6 +81,17 @@ pub(crate) fn conform(root: &Path) -> Result<()> {
     })
 }
 
+/// A nextest filter for the tests that run on PostgreSQL as well: those of the database, whole runs of the engine, and the
+/// product from outside. What only a file has is left out.
+const POSTGRES: &str = "package(vaultterm-store) - test(/^engine::sqlite/) | package(vaultterm-testkit) & binary(end_to_end) \
+     | package(vaultterm) & binary(black_box) - test(/^kills::/)";
+
+/// Runs the tests that must pass on every database, on PostgreSQL.
+pub(crate) fn on_postgres(root: &Path) -> Result<()> {
+    let tools = step("set-up", || Tools::install(root))?;
+    step("PostgreSQL", || tools.postgres(root))
+}
+
 /// The absolute paths of the tools that the tests need.
 struct Tools {
     bao: String,
@@ -100,6 +117,15 @@ impl Tools {
 
     fn nextest(&self, root: &Path, arguments: &[&str]) -> Result<()> {
         run(root, &self.nextest, &[&["nextest", "run", "--locked"][..], arguments].concat(), &self.env())
+    }
+
+    /// Starts a PostgreSQL server and runs the tests on it, those too that need one.
+    fn postgres(&self, root: &Path) -> Result<()> {
+        let server = Postgres::start()?;
+        let arguments =
+            ["nextest", "run", "--locked", "--workspace", "--no-fail-fast", "--run-ignored", "all", "-E", POSTGRES];
+        let environment = [self.env()[0], (postgres::SERVER, &server.url)];
+        run(root, &self.nextest, &arguments, &environment)
     }
 
     /// Checks licenses, sources and bans of the dependencies. Advisories are not checked: their database

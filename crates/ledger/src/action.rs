@@ -95,6 +95,7 @@ open_names!(
         Key = "key",
         License = "license",
         Backup = "backup",
+        Database = "database",
         Webhook = "webhook",
         Audit = "audit",
     }
@@ -162,6 +163,7 @@ open_names!(
         AuditGuardRaised = "AUDIT_GUARD_RAISED",
         BackupCreated = "BACKUP_CREATED",
         BackupRestored = "BACKUP_RESTORED",
+        DatabaseCopied = "DATABASE_COPIED",
         WebhookCreated = "WEBHOOK_CREATED",
         WebhookUpdated = "WEBHOOK_UPDATED",
         WebhookDeleted = "WEBHOOK_DELETED",

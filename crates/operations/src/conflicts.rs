@@ -110,7 +110,7 @@ pub async fn reveal(services: &Services, caller: &Caller, id: Uuid) -> Result<Re
     let proving = proving(services, caller);
     let taken = services.store.reveal_conflict(&caller.context(services), id, proving).await;
     let LocalValues { base, local } = shown(services, caller, taken).await?;
-    let remote = services.engine.remote_of(id).await?;
+    let remote = Box::pin(services.engine.remote_of(id)).await?;
     let conflict = two_sided(services, conflict).await?;
     Ok(Revealed { conflict, base, local, remote })
 }
@@ -164,7 +164,7 @@ pub async fn resolve(
         request_id: context.request_id,
         source_ip: context.source_ip,
     };
-    Ok(services.engine.resolve(id, resolution, Some(expect), &by).await?)
+    Ok(Box::pin(services.engine.resolve(id, resolution, Some(expect), &by)).await?)
 }
 
 /// Makes a plan that decides every open conflict of the same connection and kind as this one with the same answer.
@@ -182,7 +182,7 @@ pub async fn plan_alike(
     access::scope(services, caller, Scope::ConflictsResolve).await?;
     let id = access::conflict(services, caller, id, CollectionRole::Editor).await?;
     let answer = answer.parse().map_err(|unknown: UnknownName| Refusal::field("resolution", unknown.either()))?;
-    let plan = services.engine.plan_alike(id, answer, reason).await?;
+    let plan = Box::pin(services.engine.plan_alike(id, answer, reason)).await?;
     Ok(Planned { plan, license: services.engine.license_halt() })
 }
 

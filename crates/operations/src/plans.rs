@@ -33,7 +33,7 @@ pub async fn create(
     access::any_scope(services, caller, &LOOK).await?;
     let id = access::connection(services, caller, connection, CollectionRole::Editor).await?;
     let only = paths::read("paths", only)?;
-    Ok(planned(services, services.engine.plan_for(id, &only).await?))
+    Ok(planned(services, Box::pin(services.engine.plan_for(id, &only)).await?))
 }
 
 /// Finds a stored plan.

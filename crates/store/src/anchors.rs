@@ -115,7 +115,8 @@ mod tests {
 
     use super::{AnchorRow, Comparison};
     use crate::{
-        Store,
+        DatabaseUrl, Store,
+        copy::copy,
         testing::{House, reopened},
     };
 
@@ -130,22 +131,19 @@ mod tests {
         }
     }
 
-    /// Returns the database file, so that a test can put it back later.
-    async fn copy(house: &House) -> Vec<u8> {
-        let path = house.folder.path().join("copy.db");
-        let _ = std::fs::remove_file(&path);
-        let sql = format!("VACUUM INTO '{}'", path.display());
-        house.store.db.all(&sql, vec![]).await.unwrap();
-        std::fs::read(path).unwrap()
+    /// Copies the database, so that a test can go back to it later.
+    async fn copied(house: &House) -> DatabaseUrl {
+        let folder = house.folder.path().join(vaultterm_sync::new_id().to_string());
+        let url: DatabaseUrl = vaultterm_testkit::fresh_database(&folder).await.parse().unwrap();
+        let to = url.open().await.unwrap();
+        copy(&house.store.db.0, &to).await.unwrap();
+        to.close().await;
+        url
     }
 
-    async fn put_back(house: &mut House, copy: &[u8]) {
+    async fn put_back(house: &mut House, copied: DatabaseUrl) {
         house.store.close().await;
-        let path = house.folder.path().join("data").join("vaultterm.db");
-        for suffix in ["-wal", "-shm"] {
-            let _ = std::fs::remove_file(path.with_file_name(format!("vaultterm.db{suffix}")));
-        }
-        std::fs::write(&path, copy).unwrap();
+        house.url = copied;
         house.store = reopened(house, &house.root).await.unwrap();
     }
 
@@ -153,13 +151,13 @@ mod tests {
     async fn an_older_copy_of_the_database_differs_from_what_was_anchored() {
         let mut house = House::new().await;
         let first = anchored(&house).await;
-        let older = copy(&house).await;
+        let older = copied(&house).await;
         house.save("a", json!({"x": 1})).await.unwrap();
         let second = anchored(&house).await;
         for note in [&first, &second] {
             assert_eq!(house.store.compare_anchored(note).await.unwrap(), Comparison::Agrees);
         }
-        put_back(&mut house, &older).await;
+        put_back(&mut house, older).await;
         assert_eq!(house.store.compare_anchored(&first).await.unwrap(), Comparison::Agrees);
         differs(&house.store, &second, "has 2 entries here, but had 3").await;
         // The log grows until it is as long as the anchored one.
@@ -173,12 +171,12 @@ mod tests {
     #[tokio::test]
     async fn a_copy_from_before_a_rotation_does_not_know_the_key_that_signed_since() {
         let mut house = House::new().await;
-        let older = copy(&house).await;
+        let older = copied(&house).await;
         house.store.rotate_audit_key(&house.ann(), &house.root).await.unwrap();
         let by_old = house.store.newest_checkpoint().await.unwrap().unwrap().note;
         house.save("a", json!({"x": 1})).await.unwrap();
         let by_new = anchored(&house).await;
-        put_back(&mut house, &older).await;
+        put_back(&mut house, older).await;
         differs(&house.store, &by_old, "has 2 entries here, but had 3").await;
         differs(&house.store, &by_new, "not signed by a key of this database").await;
     }

@@ -1,5 +1,7 @@
 //! The errors of the database, by class.
 
+use crate::engine;
+
 /// What a caller can do about an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorClass {
@@ -19,7 +21,7 @@ pub enum ErrorClass {
     Internal,
 }
 
-/// A failed database operation. Nothing was written.
+/// A failed database operation. Nothing was written, except perhaps with [`StoreError::Undecided`].
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// A unique name or path is taken.
@@ -93,6 +95,10 @@ pub enum StoreError {
     /// A row has invalid content.
     #[error("the database holds a malformed {0}")]
     Malformed(&'static str),
+    /// The connection to the database was lost while it made the change permanent, and the database could not be
+    /// asked for the outcome. This is the only error after which the change may have been made.
+    #[error("the connection to the database was lost; look whether the change was made before you try again")]
+    Undecided,
     /// The database failed.
     #[error("the database failed")]
     Database(#[source] sqlx::Error),
@@ -101,22 +107,10 @@ pub enum StoreError {
     Migration(#[from] sqlx::migrate::MigrateError),
 }
 
-/// The result codes of SQLite for a database that another connection locks (`SQLITE_BUSY`, `SQLITE_LOCKED`).
-/// Extended codes have them in their low byte.
-const SQLITE_LOCKS: [i64; 2] = [5, 6];
-
 impl From<sqlx::Error> for StoreError {
     /// Tells a busy database from a failed one.
     fn from(error: sqlx::Error) -> Self {
-        let busy = match &error {
-            sqlx::Error::PoolTimedOut => true,
-            sqlx::Error::Database(error) => {
-                let code = error.code().and_then(|code| code.parse::<i64>().ok());
-                code.is_some_and(|code| SQLITE_LOCKS.contains(&(code & 0xff)))
-            }
-            _ => false,
-        };
-        if busy { Self::Busy } else { Self::Database(error) }
+        if engine::is_busy(&error) { Self::Busy } else { Self::Database(error) }
     }
 }
 
@@ -142,35 +136,9 @@ impl StoreError {
             | Self::Paused => ErrorClass::Refused,
             Self::Fields(_) | Self::Invalid { .. } => ErrorClass::Invalid,
             Self::Busy => ErrorClass::Busy,
-            Self::Sealing(_) | Self::Malformed(_) | Self::Database(_) | Self::Migration(_) => ErrorClass::Internal,
+            Self::Sealing(_) | Self::Malformed(_) | Self::Undecided | Self::Database(_) | Self::Migration(_) => {
+                ErrorClass::Internal
+            }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use sqlx::{
-        AssertSqlSafe, Connection as _, Executor as _,
-        sqlite::{SqliteConnectOptions, SqliteConnection},
-    };
-
-    use super::StoreError;
-    use crate::testing::House;
-
-    #[tokio::test]
-    async fn a_database_that_another_process_locks_is_busy_and_not_broken() {
-        let house = House::new().await;
-        let path = house.folder.path().join("data").join("vaultterm.db");
-        let options = SqliteConnectOptions::new().filename(path).busy_timeout(Duration::ZERO);
-        let mut other = SqliteConnection::connect_with(&options).await.unwrap();
-        let writer = house.store.db.write().await.unwrap();
-        let refused = other.execute(AssertSqlSafe("BEGIN IMMEDIATE".to_owned())).await.unwrap_err();
-        assert!(matches!(StoreError::from(refused), StoreError::Busy));
-        drop(writer);
-        let broken = other.execute(AssertSqlSafe("SELECT 1 FROM nowhere".to_owned())).await.unwrap_err();
-        assert!(matches!(StoreError::from(broken), StoreError::Database(_)));
-        assert!(matches!(StoreError::from(sqlx::Error::PoolTimedOut), StoreError::Busy));
     }
 }

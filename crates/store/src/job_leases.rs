@@ -19,7 +19,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the database fails.
     pub async fn take_job_lease(&self, name: &str, holder: Uuid, ttl: Duration) -> Result<bool, StoreError> {
-        let mut tx = self.db.write().await?;
+        let mut tx = self.db.touch().await?;
         let sql = format!(
             "INSERT INTO job_leases (name, holder, expires_us) VALUES ($1, $2, {NOW_US} + $3)
              ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_us = excluded.expires_us
@@ -36,7 +36,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the database fails.
     pub async fn renew_job_lease(&self, name: &str, holder: Uuid, ttl: Duration) -> Result<bool, StoreError> {
-        let mut tx = self.db.write().await?;
+        let mut tx = self.db.touch().await?;
         let sql = format!("UPDATE job_leases SET expires_us = {NOW_US} + $3 WHERE name = $1 AND holder = $2");
         let held = tx.run(&sql, args![name, holder, micros(ttl)]).await? == 1;
         tx.commit().await?;
@@ -48,7 +48,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the database fails.
     pub async fn give_job_lease_back(&self, name: &str, holder: Uuid) -> Result<(), StoreError> {
-        let mut tx = self.db.write().await?;
+        let mut tx = self.db.touch().await?;
         tx.run("DELETE FROM job_leases WHERE name = $1 AND holder = $2", args![name, holder]).await?;
         tx.commit().await
     }

@@ -42,7 +42,7 @@ impl Store {
         tx.run("DELETE FROM audit WHERE seq <= $1", args![size]).await?;
         tx.run("DELETE FROM audit_checkpoints WHERE size < $1", args![size]).await?;
         tx.run("DELETE FROM audit_start", args![]).await?;
-        let sql = "INSERT INTO audit_start (only, size, hash, frontier) VALUES (1, $1, $2, $3)";
+        let sql = "INSERT INTO audit_start (single, size, hash, frontier) VALUES (1, $1, $2, $3)";
         tx.run(sql, args![size, hash, edge.subtrees().concat()]).await?;
         let hex = hex::encode(root);
         let draft = context.draft(AuditAction::AuditPruned, ObjectKind::Audit, uuid::Uuid::nil(), None);
@@ -125,15 +125,20 @@ mod tests {
     #[tokio::test]
     async fn a_log_whose_kept_beginning_was_changed_does_not_verify() {
         for edit in [
-            "UPDATE audit_start SET hash = zeroblob(32)",
-            "UPDATE audit_start SET frontier = zeroblob(96)",
+            "UPDATE audit_start SET hash = $1",
+            "UPDATE audit_start SET frontier = $1",
             "DELETE FROM audit_checkpoints WHERE size = 7",
             "DELETE FROM audit_start",
         ] {
             let house = house().await;
             house.store.prune_audit(&house.ann(), NOW_US + 7 * SECOND_US).await.unwrap().unwrap();
             let mut tx = house.store.db.write().await.unwrap();
-            tx.run(edit, crate::sql::args![]).await.unwrap();
+            let args = match edit {
+                "UPDATE audit_start SET hash = $1" => crate::sql::args![vec![0; 32]],
+                "UPDATE audit_start SET frontier = $1" => crate::sql::args![vec![0; 96]],
+                _ => crate::sql::args![],
+            };
+            tx.run(edit, args).await.unwrap();
             tx.commit().await.unwrap();
             assert!(house.store.verify_audit().await.unwrap().broken.is_some(), "{edit}");
         }

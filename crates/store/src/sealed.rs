@@ -69,7 +69,7 @@ mod tests {
     use vaultterm_sync::{PlanId, RemoteIdentity, StoredPlan};
 
     use crate::{
-        IdempotencyKey, RecordPatch, SavedAnswer, WebhookUpdate,
+        IdempotencyKey, RecordPatch, SavedAnswer, WebhookUpdate, engine,
         keys::SEALED_COLUMNS,
         sql::args,
         testing::{House, Spot, fields},
@@ -189,10 +189,13 @@ mod tests {
     #[tokio::test]
     async fn every_sealed_column_of_the_schema_is_known_and_in_the_gallery() {
         let house = House::new().await;
-        let sql = "SELECT m.name AS t, c.name AS c FROM sqlite_master m, pragma_table_info(m.name) c
-                   WHERE m.type = 'table' AND c.name LIKE '%ciphertext' AND m.name <> 'sealed_roots' ORDER BY 1, 2";
-        let rows = house.store.db.all(sql, args![]).await.unwrap();
-        let schema: Vec<_> = rows.iter().map(|row| (row.text("t").unwrap(), row.text("c").unwrap())).collect();
+        let tables = engine::tables(&house.store.db.0).await.unwrap();
+        let columns = tables.iter().flat_map(|table| table.columns.iter().map(move |column| (table, column)));
+        let mut schema: Vec<_> = columns
+            .filter(|(table, column)| column.name.ends_with("ciphertext") && table.name != "sealed_roots")
+            .map(|(table, column)| (table.name.clone(), column.name.clone()))
+            .collect();
+        schema.sort();
         let mut known: Vec<_> = SEALED_COLUMNS
             .iter()
             .map(|columns| (columns.table.to_owned(), format!("{}ciphertext", columns.prefix)))

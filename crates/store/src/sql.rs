@@ -1,22 +1,19 @@
-//! A thin layer over sqlx, so that each statement has a single SQL text for all database engines.
+//! Statements, their arguments and rows. This file knows neither a table nor an engine.
 //!
-//! Statements are written once, with `$1` placeholders and only text, 64-bit integer and byte columns.
-//! PostgreSQL can therefore be added in this file without a second copy of any query. No code outside of this
-//! file names SQLite, except the opening of the file in `database.rs`.
+//! Statements are written once for all engines, with `$1` placeholders and only text, 64-bit integer and byte
+//! columns (see `engine/`).
 
 use std::str::FromStr;
 
-use sqlx::{
-    AssertSqlSafe, Row as _, Sqlite, SqlitePool, Transaction,
-    query::Query,
-    sqlite::{SqliteArguments, SqliteRow},
-};
 use uuid::Uuid;
 use vaultterm_ledger::Draft;
 use vaultterm_reconcile::{RecordId, RecordType, Revision, SecretPath, UnixNanos, UnknownName, Version};
 use vaultterm_sync::{CollectionId, ConflictId, ConnectionId, PlanId, RunId};
 
-use crate::StoreError;
+use crate::{
+    StoreError,
+    engine::{self, Change, Pools},
+};
 
 /// An argument of a statement. NULL also has the type of its column, because PostgreSQL cannot infer it.
 #[derive(Clone, Debug)]
@@ -152,27 +149,33 @@ impl Select {
     }
 }
 
-/// The time by the clock of the database, in microseconds since the Unix epoch.
-pub(crate) const NOW_US: &str = "CAST(unixepoch('subsec') * 1000000 AS BIGINT)";
+/// The time by the clock of the database, in microseconds since the Unix epoch. Each engine has its own words for it.
+pub(crate) const NOW_US: &str = "@NOW_US";
+
+/// A statement with its arguments.
+pub(crate) struct Statement<'a> {
+    pub(crate) sql: &'a str,
+    pub(crate) args: Vec<Arg>,
+}
 
 /// A row, which is read by column names.
-pub(crate) struct Row(SqliteRow);
+pub(crate) struct Row(engine::Row);
 
 impl Row {
     pub(crate) fn text(&self, column: &str) -> Result<String, StoreError> {
-        Ok(self.0.try_get(column)?)
+        self.0.text(column)?.ok_or(StoreError::Malformed("text"))
     }
 
     pub(crate) fn maybe_text(&self, column: &str) -> Result<Option<String>, StoreError> {
-        Ok(self.0.try_get(column)?)
+        self.0.text(column)
     }
 
     pub(crate) fn int(&self, column: &str) -> Result<i64, StoreError> {
-        Ok(self.0.try_get(column)?)
+        self.0.int(column)?.ok_or(StoreError::Malformed("number"))
     }
 
     pub(crate) fn maybe_int(&self, column: &str) -> Result<Option<i64>, StoreError> {
-        Ok(self.0.try_get(column)?)
+        self.0.int(column)
     }
 
     pub(crate) fn count(&self, column: &str) -> Result<u64, StoreError> {
@@ -196,7 +199,7 @@ impl Row {
     }
 
     pub(crate) fn bytes(&self, column: &str) -> Result<Vec<u8>, StoreError> {
-        Ok(self.0.try_get(column)?)
+        self.0.bytes(column)?.ok_or(StoreError::Malformed("bytes"))
     }
 
     pub(crate) fn hash(&self, column: &str) -> Result<[u8; 32], StoreError> {
@@ -240,19 +243,6 @@ pub(crate) fn json(value: &(impl serde::Serialize + ?Sized)) -> String {
     serde_json::to_string(value).expect("what is stored as JSON has only text keys")
 }
 
-fn bound(sql: &str, args: Vec<Arg>) -> Query<'static, Sqlite, SqliteArguments> {
-    // Every text is a literal of this crate, or is built from such literals and numbers.
-    let mut query = sqlx::query(AssertSqlSafe(sql.to_owned()));
-    for arg in args {
-        query = match arg {
-            Arg::Text(text) => query.bind(text),
-            Arg::Int(number) => query.bind(number),
-            Arg::Bytes(bytes) => query.bind(bytes),
-        };
-    }
-    query
-}
-
 /// Runs before every statement, so that a test can end a change there, as a kill would.
 #[cfg(test)]
 use crate::testing::statement;
@@ -261,40 +251,41 @@ use crate::testing::statement;
 #[expect(clippy::unused_async, reason = "in tests it may never end")]
 async fn statement() {}
 
-/// The pools: one connection that writes, and several that read.
+/// The open database.
+///
+/// The futures of the engines lie on the heap. They are large, and every future that awaits a statement would hold them, up to
+/// those of whole requests, which then do not fit on the stack of a thread.
 #[derive(Clone, Debug)]
-pub(crate) struct Db {
-    pub(crate) writer: SqlitePool,
-    pub(crate) readers: SqlitePool,
-}
+pub(crate) struct Db(pub(crate) Pools);
 
 impl Db {
-    /// Begins a change. SQLite has one writer at a time. A caller waits here for its turn, and therefore
-    /// never fails half-way because of another writer.
+    /// Begins a change that is audited. The database has one such change at a time. A caller waits here for its turn, and
+    /// therefore never fails half-way because of another writer.
     pub(crate) async fn write(&self) -> Result<Tx, StoreError> {
         statement().await;
-        Ok(Tx { inner: self.writer.begin_with("BEGIN IMMEDIATE").await?, drafts: Vec::new(), record_key: None })
+        Ok(Tx { inner: Box::pin(self.0.write()).await?, drafts: Vec::new(), record_key: None })
+    }
+
+    /// Begins a change that is not audited, and whose every statement guards itself: a lease, the time of a last use. On a
+    /// database that allows it, such changes do not wait for the turn of others.
+    pub(crate) async fn touch(&self) -> Result<Tx, StoreError> {
+        statement().await;
+        Ok(Tx { inner: Box::pin(self.0.touch()).await?, drafts: Vec::new(), record_key: None })
     }
 
     pub(crate) async fn all(&self, sql: &str, args: Vec<Arg>) -> Result<Vec<Row>, StoreError> {
         statement().await;
-        Ok(bound(sql, args).fetch_all(&self.readers).await?.into_iter().map(Row).collect())
+        Ok(Box::pin(self.0.all(Statement { sql, args })).await?.into_iter().map(Row).collect())
     }
 
     pub(crate) async fn one(&self, sql: &str, args: Vec<Arg>) -> Result<Option<Row>, StoreError> {
         statement().await;
-        Ok(bound(sql, args).fetch_optional(&self.readers).await?.map(Row))
-    }
-
-    /// Runs a statement that is not a query and changes no row, on a connection that reads.
-    pub(crate) async fn run_reading(&self, sql: &str, args: Vec<Arg>) -> Result<(), StoreError> {
-        Ok(bound(sql, args).execute(&self.readers).await.map(drop)?)
+        Ok(Box::pin(self.0.one(Statement { sql, args })).await?.map(Row))
     }
 
     /// Closes all connections after their users are done.
     pub(crate) async fn close(&self) {
-        self.readers.close().await;
-        self.writer.close().await;
+        self.0.close().await;
     }
 
     pub(crate) async fn select(&self, select: Select) -> Result<Vec<Row>, StoreError> {
@@ -304,7 +295,7 @@ impl Db {
 
 /// A change that is not committed yet. If it is dropped, it has no effect.
 pub(crate) struct Tx {
-    inner: Transaction<'static, Sqlite>,
+    inner: Change,
     /// The audit entries of the change.
     drafts: Vec<Draft>,
     /// The record key that is active in this transaction, after it was requested.
@@ -315,17 +306,17 @@ impl Tx {
     /// Runs a statement and returns the number of affected rows.
     pub(crate) async fn run(&mut self, sql: &str, args: Vec<Arg>) -> Result<u64, StoreError> {
         statement().await;
-        Ok(bound(sql, args).execute(&mut *self.inner).await?.rows_affected())
+        Box::pin(self.inner.run(Statement { sql, args })).await
     }
 
     pub(crate) async fn all(&mut self, sql: &str, args: Vec<Arg>) -> Result<Vec<Row>, StoreError> {
         statement().await;
-        Ok(bound(sql, args).fetch_all(&mut *self.inner).await?.into_iter().map(Row).collect())
+        Ok(Box::pin(self.inner.all(Statement { sql, args })).await?.into_iter().map(Row).collect())
     }
 
     pub(crate) async fn one(&mut self, sql: &str, args: Vec<Arg>) -> Result<Option<Row>, StoreError> {
         statement().await;
-        Ok(bound(sql, args).fetch_optional(&mut *self.inner).await?.map(Row))
+        Ok(Box::pin(self.inner.one(Statement { sql, args })).await?.map(Row))
     }
 
     /// Returns the record key that seals in this transaction. It cannot be retired before the commit, because
@@ -353,7 +344,7 @@ impl Tx {
     /// Makes the change permanent. `Tx::commit` in `audit.rs` calls it, after it wrote the audit entries.
     pub(crate) async fn end(self) -> Result<(), StoreError> {
         statement().await;
-        self.inner.commit().await?;
+        Box::pin(self.inner.commit()).await?;
         // A test may end here: the change is permanent, and its caller never hears of it.
         statement().await;
         Ok(())

@@ -27,8 +27,8 @@ use vaultterm_sync::{
 };
 
 use crate::{
-    AuditFilter, Context, Database, InstanceRole, NewConnection, NewRecord, NewUser, NewWebhook, Page, Record, Store,
-    StoreError, User, Webhook,
+    AuditFilter, Context, Database, DatabaseUrl, InstanceRole, NewConnection, NewRecord, NewUser, NewWebhook, Page,
+    Record, Store, StoreError, User, Webhook,
 };
 
 pub(crate) use gallery::Spot;
@@ -43,22 +43,35 @@ pub(crate) struct House {
     pub(crate) collection: CollectionId,
     pub(crate) root: RootKey,
     pub(crate) folder: TempDir,
+    pub(crate) url: DatabaseUrl,
     now: Arc<AtomicI64>,
 }
 
 impl House {
     pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let url = vaultterm_testkit::fresh_database(&folder.path().join("data")).await.parse().unwrap();
+        Self::at(folder, url).await
+    }
+
+    /// Returns an installation in a file, for what no other database has.
+    pub(crate) async fn in_a_file() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = DatabaseUrl::Sqlite(folder.path().join("data").join("vaultterm.db"));
+        Self::at(folder, url).await
+    }
+
+    async fn at(folder: TempDir, url: DatabaseUrl) -> Self {
         let now = Arc::new(AtomicI64::new(NOW_US * 1_000));
         let time = Arc::clone(&now);
-        let database = Database::open_sqlite(&folder.path().join("data").join("vaultterm.db")).await.unwrap();
+        let database = Database::open(&url).await.unwrap();
         let database = database.with_clock(Arc::new(move || UnixNanos(time.load(Ordering::Relaxed))));
         let root = RootKey::generate();
         database.initialise(&somebody(), &root, Some(new_user("ann@example.com", InstanceRole::Owner))).await.unwrap();
         let store = database.unlock(&root).await.unwrap();
         let owner = store.user_by_email("ann@example.com").await.unwrap().unwrap();
         let collection = store.create_collection(&somebody(), "infra", owner.id).await.unwrap().id;
-        Self { store, owner, collection, root, folder, now }
+        Self { store, owner, collection, root, folder, url, now }
     }
 
     /// Moves the clock of the store.
@@ -244,9 +257,9 @@ pub(crate) async fn cut(polls: usize, future: impl Future<Output = ()>) -> bool 
     .await
 }
 
-/// Opens the file again, as the next process does.
+/// Opens the database again, as the next process does.
 pub(crate) async fn reopened(house: &House, root: &RootKey) -> Result<Store, StoreError> {
-    let database = Database::open_sqlite(&house.folder.path().join("data").join("vaultterm.db")).await?;
+    let database = Database::open(&house.url).await?;
     let now = house.store.now();
     database.with_clock(Arc::new(move || now)).unlock(root).await
 }

@@ -183,8 +183,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the database fails.
     pub async fn store_setup_link(&self, context: &Context, token: &str, expires_us: i64) -> Result<(), StoreError> {
-        let sql = "INSERT INTO setup_link (only, digest, expires_us) VALUES (1, $1, $2)
-                   ON CONFLICT (only) DO UPDATE SET digest = excluded.digest, expires_us = excluded.expires_us";
+        let sql = "INSERT INTO setup_link (single, digest, expires_us) VALUES (1, $1, $2)
+                   ON CONFLICT (single) DO UPDATE SET digest = excluded.digest, expires_us = excluded.expires_us";
         let mut tx = self.db.write().await?;
         tx.run(sql, args![self.keyring.token_digest(token), expires_us]).await?;
         // The user of the link is not known yet, so the entry has no id.

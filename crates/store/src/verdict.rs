@@ -208,8 +208,8 @@ mod tests {
             ("UPDATE audit SET action = 'LOGGED_OUT' WHERE seq = 4", "the columns beside entry 4"),
             ("UPDATE audit SET time_us = time_us + 1 WHERE seq = 4", "the columns beside entry 4"),
             ("DELETE FROM audit_objects", ""),
-            ("PRAGMA defer_foreign_keys = ON; DELETE FROM audit WHERE seq = 6", "the log ends after entry 5"),
-            ("UPDATE audit SET bytes = zeroblob(40) WHERE seq = 2", "entry 2 is malformed"),
+            ("DELETE FROM audit WHERE seq = 6", "the log ends after entry 5"),
+            ("UPDATE audit SET bytes = hash WHERE seq = 2", "entry 2 is malformed"),
             ("UPDATE audit_head SET seq = 5", "the log ends after entry 5"),
         ];
         for (edit, found) in edits {

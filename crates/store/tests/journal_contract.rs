@@ -50,7 +50,8 @@ async fn world() -> (Store, StoreDesk) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let ahead = Ahead::default();
     let clock = ahead.clone();
-    let database = Database::open_sqlite(&folder.path().join("vault.db")).await.expect("the database opens");
+    let url = vaultterm_testkit::fresh_database(folder.path()).await.parse().expect("a URL");
+    let database = Database::open(&url).await.expect("the database opens");
     let database = database.with_clock(Arc::new(move || clock.now()));
     let root = RootKey::generate();
     database.initialise(&ahead.context(), &root, None).await.expect("the database is initialised");

@@ -8,6 +8,7 @@
 mod backdoor;
 mod clock;
 pub mod contract;
+mod database;
 mod fake;
 mod fault;
 mod fuse;
@@ -22,6 +23,7 @@ pub mod world;
 
 pub use backdoor::{Backdoor, FakeBackdoor, Metadata, fake_world};
 pub use clock::ManualClock;
+pub use database::{SERVER as POSTGRES, fresh_database, on_postgres};
 pub use fake::{FakeKv, FakeRemote, SECRET_ID};
 pub use fault::{Operation, Request, Rule, Verdict, fault};
 pub use fuse::Fuse;

@@ -6,8 +6,8 @@ use crate::{
     app::App,
     arguments,
     commands::{
-        audit, backup, collection, completions, conflict, connection, doctor, factor, init, inject, key, license,
-        login, openapi, read, record, restore, run, serve, session, sync, token, user, version, webhook,
+        audit, backup, collection, completions, conflict, connection, database, doctor, factor, init, inject, key,
+        license, login, openapi, read, record, restore, run, serve, session, sync, token, user, version, webhook,
     },
     console::{self, Console, Format},
     failure::{Exit, Failure},
@@ -79,6 +79,9 @@ enum Command {
     Backup(backup::Args),
     /// Restore a backup; every connection is then plan-only until a plan is acknowledged
     Restore(restore::Args),
+    /// The database itself: copy it to another engine
+    #[command(subcommand)]
+    Database(database::Command),
     /// The root key's seal, and the rotation of keys
     #[command(subcommand)]
     Key(key::Command),
@@ -148,6 +151,7 @@ async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
         Command::Webhook(command) => webhook::run(command, app).await,
         Command::Backup(args) => backup::run(args, app).await,
         Command::Restore(args) => restore::run(args, app).await,
+        Command::Database(command) => database::run(command, app).await,
         Command::Key(command) => key::run(command, app).await,
         Command::License(command) => license::run(command, app).await,
         Command::User(command) => user::run(command, app).await,

@@ -12,15 +12,20 @@ use vaultterm_ledger::{Actor, ActorKind};
 use vaultterm_sealing::ArchiveError;
 use vaultterm_server::{SystemClock, UnlockError};
 use vaultterm_store::{
-    BackupError, Context, Database, InstanceRole, Page, SCHEMA, Store, StoreError, beside, schema_of,
+    BackupError, Claim, Context, Database, DatabaseUrl, InstanceRole, Page, SCHEMA, Store, StoreError, beside,
 };
 use vaultterm_sync::Clock as _;
 
 use crate::{failure::Failure, server_config::ServerConfig};
 
-/// The lock of the only process that may use the database. The system frees it when the process ends for any
-/// reason.
-pub(crate) struct Lock(#[allow(dead_code, reason = "held, not read")] File);
+/// The lock of the only process that may use the database. The system, or the server of the database, frees it when the process
+/// ends for any reason.
+pub(crate) enum Lock {
+    /// A lock of a file.
+    File(#[allow(dead_code, reason = "held, not read")] File),
+    /// A claim on a database server.
+    Claim(#[allow(dead_code, reason = "held, not read")] Claim),
+}
 
 /// The result of an attempt to take the lock.
 pub(crate) enum Locked {
@@ -30,15 +35,24 @@ pub(crate) enum Locked {
     ByAnother,
 }
 
-/// Tries to take the lock beside the database.
-pub(crate) fn lock(config: &ServerConfig) -> Result<Locked, Failure> {
-    take(&beside(&config.database, ".lock"))
+/// Tries to take the lock of the database.
+pub(crate) async fn lock(config: &ServerConfig) -> Result<Locked, Failure> {
+    lock_of(&config.database).await
+}
+
+/// Tries to take the lock of a database: of a file beside a file, and a claim on a server.
+pub(crate) async fn lock_of(database: &DatabaseUrl) -> Result<Locked, Failure> {
+    if let Some(file) = database.file() {
+        return take(&beside(file, ".lock"));
+    }
+    let claim = database.claim().await.map_err(|error| not_opened(database, &error))?;
+    Ok(claim.map_or(Locked::ByAnother, |claim| Locked::ByUs(Lock::Claim(claim))))
 }
 
 /// Takes the lock of backups and restores, so that only one of them runs at a time. A server may run at the
 /// same time.
 pub(crate) fn take_turn(config: &ServerConfig) -> Result<Lock, Failure> {
-    match take(&beside(&config.database, ".backup.lock"))? {
+    match take(&beside(&config.beside(), ".backup.lock"))? {
         Locked::ByUs(lock) => Ok(lock),
         Locked::ByAnother => {
             Err(Failure::local("another backup or restore of this database is at work").hint("wait for it to end"))
@@ -50,7 +64,7 @@ fn take(path: &Path) -> Result<Locked, Failure> {
     let failed = |error: &std::io::Error| Failure::local(format!("cannot write {}", path.display())).because(error);
     let file = File::create(path).map_err(|error| failed(&error))?;
     match file.try_lock() {
-        Ok(()) => Ok(Locked::ByUs(Lock(file))),
+        Ok(()) => Ok(Locked::ByUs(Lock::File(file))),
         Err(TryLockError::WouldBlock) => Ok(Locked::ByAnother),
         Err(TryLockError::Error(error)) => Err(failed(&error)),
     }
@@ -59,10 +73,10 @@ fn take(path: &Path) -> Result<Locked, Failure> {
 /// Opens the database that `init` created.
 pub(crate) async fn open_existing(config: &ServerConfig) -> Result<Database, Failure> {
     let uninitialised = || {
-        Failure::local(format!("there is no initialised database at {}", config.database.display()))
+        Failure::local(format!("there is no initialised database at {}", config.database))
             .hint("run `vaultterm init` first, or name the right place with VAULTTERM_DATA_DIR")
     };
-    if !config.database.exists() {
+    if config.database.file().is_some_and(|file| !file.exists()) {
         return Err(uninitialised());
     }
     let database = open(config).await?;
@@ -71,20 +85,28 @@ pub(crate) async fn open_existing(config: &ServerConfig) -> Result<Database, Fai
 
 /// Opens the database, or creates an empty one.
 pub(crate) async fn open(config: &ServerConfig) -> Result<Database, Failure> {
-    Database::open_sqlite(&config.database).await.map_err(|error| {
-        Failure::local(format!("cannot open the database {}", config.database.display())).because(&error)
-    })
+    Database::open(&config.database).await.map_err(|error| not_opened(&config.database, &error))
+}
+
+/// Returns the error for a database that cannot be opened.
+fn not_opened(database: &DatabaseUrl, error: &StoreError) -> Failure {
+    let failure = Failure::local(format!("cannot open the database {database}")).because(error);
+    if database.file().is_some() {
+        return failure;
+    }
+    failure.hint("check that the server runs and that DATABASE_URL names it, an existing database, and its user")
 }
 
 /// Refuses a database that would be migrated when it is opened, because a server of another version may be
 /// running on it.
 pub(crate) async fn refuse_older(config: &ServerConfig, hint: &str) -> Result<(), Failure> {
-    if !config.database.exists() {
+    if config.database.file().is_some_and(|file| !file.exists()) {
         // The code that opens the database reports this.
         return Ok(());
     }
-    let schema = schema_of(&config.database).await.map_err(|error| broken(&error))?;
-    if schema == SCHEMA {
+    let schema = config.database.schema().await.map_err(|error| not_opened(&config.database, &error))?;
+    // The code that opens a database without any schema reports that it is not initialised.
+    if schema == SCHEMA || schema == 0 {
         return Ok(());
     }
     Err(Failure::local(format!("the database has schema {schema}, and this version of VaultTerm schema {SCHEMA}"))
@@ -148,6 +170,7 @@ fn mend(error: &BackupError) -> Option<&'static str> {
         BackupError::InTheWay(_) => {
             "`--replace` keeps it beside the restored one, or name another place with --data-dir"
         }
+        BackupError::NotEmpty(_) => "create an empty database on the server, and name it in DATABASE_URL",
         BackupError::LogInTheWay(_) => "move it away, together with its database, then restore again",
         BackupError::Rotated => "repeat the command",
     })

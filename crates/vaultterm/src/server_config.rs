@@ -10,15 +10,20 @@ mod keys;
 mod license;
 mod sources;
 
-use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
+use std::{
+    ffi::OsString,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use vaultterm_hcv::ConnectorOptions;
 use vaultterm_server::{AuditOptions, LicenseSettings, RootKeeper, TransitSource, TrustedProxies};
+use vaultterm_store::DatabaseUrl;
 
 pub(crate) use keys::{KeyConfig, MasterKey, Provider};
 #[cfg(test)]
 pub(crate) use sources::VARIABLES;
-pub(crate) use sources::{ConfigArgs, TlsFiles};
+pub(crate) use sources::{ConfigArgs, TlsFiles, database_url};
 
 use self::sources::{
     ALLOW_PLAINTEXT, ALLOW_PLAINTEXT_VAULT, CONFIG, DATA_DIR, LISTEN, LOG, LOG_FORMAT, Sources, read_file, unusable,
@@ -35,7 +40,7 @@ pub(crate) enum LogFormat {
 /// The configuration of the server.
 pub(crate) struct ServerConfig {
     pub(crate) data_dir: PathBuf,
-    pub(crate) database: PathBuf,
+    pub(crate) database: DatabaseUrl,
     pub(crate) listen: SocketAddr,
     pub(crate) tls: Option<TlsFiles>,
     /// The options for connections to all Vaults: those of connections, and the one with the Transit key.
@@ -116,6 +121,14 @@ impl ServerConfig {
     }
 }
 
+impl ServerConfig {
+    /// Returns the path beside which locks, backups and restores have their files: that of the database, or that which it would
+    /// have in the data directory.
+    pub(crate) fn beside(&self) -> PathBuf {
+        self.database.file().map_or_else(|| self.data_dir.join("vaultterm.db"), Path::to_owned)
+    }
+}
+
 /// Returns the keeper of the root key for a running server. The keeper reads the credential for Transit again
 /// before each use, from the same places that `args` named at the start.
 pub(crate) fn renewed_keeper(config: &ServerConfig, args: &ConfigArgs) -> Result<RootKeeper, Failure> {
@@ -158,7 +171,7 @@ mod tests {
         let config = load(&args, &[("VAULTTERM_LISTEN", "127.0.0.1:2"), ("VAULTTERM_LOG", "")]).expect("valid");
         assert_eq!(config.listen.port(), 2);
         assert_eq!(config.log, "debug");
-        assert_eq!(config.database, directory.path().join("vaultterm.db"));
+        assert_eq!(config.database.file(), Some(&*directory.path().join("vaultterm.db")));
         assert!(matches!(config.keys.master_key, MasterKey::File(path) if path == directory.path().join("master.key")));
     }
 
@@ -200,7 +213,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("temporary directory");
         let args = in_directory(directory.path());
         assert!(load(&args, &[("KEY_PROVIDER", "hsm")]).is_err());
-        let failure = load(&args, &[("DATABASE_URL", "postgres://u:hunter2@db/x")]).err().expect("refused");
+        let failure = load(&args, &[("DATABASE_URL", "mysql://u:hunter2@db/x")]).err().expect("refused");
         assert!(!format!("{failure:?}").contains("hunter2"));
     }
 
@@ -212,10 +225,10 @@ mod tests {
         fs::write(&file, "sqlite:/elsewhere/x.db\n").expect("written");
         let file = file.to_str().expect("UTF-8");
         let config = load(&args, &[("DATABASE_URL_FILE", file)]).expect("valid");
-        assert_eq!(config.database, PathBuf::from("/elsewhere/x.db"));
+        assert_eq!(config.database.file(), Some(Path::new("/elsewhere/x.db")));
         let credentials = directory.path().to_str().expect("UTF-8");
         let config = load(&args, &[("CREDENTIALS_DIRECTORY", credentials)]).expect("valid");
-        assert_eq!(config.database, PathBuf::from("/elsewhere/x.db"));
+        assert_eq!(config.database.file(), Some(Path::new("/elsewhere/x.db")));
     }
 
     #[test]

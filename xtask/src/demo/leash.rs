@@ -74,7 +74,7 @@ impl Drop for Leash {
 
 /// A private folder. It is removed on drop.
 #[derive(Debug)]
-pub(super) struct Folder {
+pub(crate) struct Folder {
     path: PathBuf,
     _leash: Leash,
 }
@@ -82,7 +82,7 @@ pub(super) struct Folder {
 impl Folder {
     /// Creates a folder that only its owner can read.
     #[allow(clippy::disallowed_methods, reason = "a name for a folder; no part of the product")]
-    pub(super) fn make() -> Result<Self> {
+    pub(crate) fn make() -> Result<Self> {
         let moment = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
         let name = format!("vaultterm-demo-{}-{}", process::id(), moment.subsec_nanos());
         let path = std::env::temp_dir().join(name);
@@ -96,14 +96,14 @@ impl Folder {
     }
 
     /// Returns the path of the folder.
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 }
 
 /// The process of a server. It is killed on drop.
 #[derive(Debug)]
-pub(super) struct Server {
+pub(crate) struct Server {
     log: PathBuf,
     _leash: Leash,
 }
@@ -111,7 +111,7 @@ pub(super) struct Server {
 impl Server {
     /// Starts a program with the given environment and, of the demo's own variables, only `PATH`. Its output
     /// goes to `NAME.out` (stdout) and `NAME.log` (stderr) in `folder`.
-    pub(super) fn start<'a>(
+    pub(crate) fn start<'a>(
         folder: &Path,
         name: &str,
         program: &[&OsStr],
@@ -134,12 +134,12 @@ impl Server {
     }
 
     /// Returns what the server has printed to stdout so far.
-    pub(super) fn printed(&self) -> String {
+    pub(crate) fn printed(&self) -> String {
         fs::read_to_string(self.log.with_extension("out")).unwrap_or_default()
     }
 
     /// Returns what the server has logged so far.
-    pub(super) fn logged(&self) -> String {
+    pub(crate) fn logged(&self) -> String {
         fs::read_to_string(self.log.with_extension("log")).unwrap_or_default()
     }
 }

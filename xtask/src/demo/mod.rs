@@ -7,7 +7,7 @@
 
 mod chapters;
 mod check;
-mod leash;
+pub(crate) mod leash;
 mod narrator;
 mod remote;
 mod servers;

@@ -18,6 +18,20 @@ const WITHOUT_COMMANDS: [&str; 9] =
 /// How a sentence that names a command of ours quotes it.
 const COMMAND: &str = concat!("`vault", "term ");
 
+/// The names of a database engine, in code and in SQL. Only the folder `engine` of the store has them, so that every statement
+/// has one text for all engines.
+const ENGINES: [&str; 9] = [
+    "sqlx::sqlite",
+    "sqlx::postgres",
+    "Pools::Sqlite",
+    "Pools::Postgres",
+    "PRAGMA",
+    "pragma_",
+    "sqlite_master",
+    "information_schema",
+    "pg_",
+];
+
 /// The lines of a handler, from its signature to its end.
 const HANDLER_LINES_MAX: usize = 30;
 
@@ -31,6 +45,12 @@ pub(super) fn check(root: &Path, findings: &mut Vec<String>) -> Result<()> {
             let shown = path.display();
             findings.extend(commands(&text)?.into_iter().map(|finding| format!("{shown}: {finding}")));
         }
+    }
+    let store = root.join("crates/store/src");
+    for path in files(&store, "rs")?.into_iter().filter(|path| !path.starts_with(store.join("engine"))) {
+        let text = fs::read_to_string(&path)?;
+        let shown = path.display();
+        findings.extend(engines(&text).into_iter().map(|finding| format!("{shown}: {finding}")));
     }
     for path in files(&root.join("crates/server/src/api"), "rs")? {
         let text = fs::read_to_string(&path)?;
@@ -54,6 +74,13 @@ fn commands(source: &str) -> Result<Vec<String>> {
     literals(tokens, &mut texts);
     let naming = texts.into_iter().filter(|text| text.contains(COMMAND));
     Ok(naming.map(|text| format!("the text {text} names a command; the surface words what to do next")).collect())
+}
+
+/// Finds the names of a database engine. Comments may have them.
+fn engines(source: &str) -> Vec<String> {
+    let code = source.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let named = code.filter_map(|line| ENGINES.iter().find(|name| line.contains(**name)));
+    named.map(|name| format!("`{name}` belongs to one database engine: move it to crates/store/src/engine")).collect()
 }
 
 /// Collects the literals of a source, except those of attributes, which hold the comments of its items.
@@ -119,6 +146,15 @@ mod tests {
         let found = commands(&source).unwrap();
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(found[0].contains("login"), "{found:?}");
+    }
+
+    #[test]
+    fn a_name_of_an_engine_is_refused_outside_of_its_folder() {
+        let source =
+            "// PRAGMA is SQLite's.\nlet sql = \"SELECT pg_sleep(1)\";\nuse sqlx::sqlite::SqlitePool;\nlet x = upg;\n";
+        let found = engines(source);
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(found[0].contains("pg_") && found[1].contains("sqlx::sqlite"), "{found:?}");
     }
 
     #[test]

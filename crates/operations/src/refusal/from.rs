@@ -33,9 +33,11 @@ impl From<StoreError> for Refusal {
             StoreError::Busy => Self::busy(),
             StoreError::Fields(error) => error.into(),
             StoreError::Sealing(SealingError::DoesNotOpen | SealingError::Malformed) => Self::damaged(&error),
-            StoreError::Sealing(_) | StoreError::Malformed(_) | StoreError::Database(_) | StoreError::Migration(_) => {
-                Self::internal(&error)
-            }
+            StoreError::Sealing(_)
+            | StoreError::Malformed(_)
+            | StoreError::Undecided
+            | StoreError::Database(_)
+            | StoreError::Migration(_) => Self::internal(&error),
         }
     }
 }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use vaultterm_sealing::{InstanceId, KeyringRow, RootKeyId};
 
 use super::{BackupError, ImageKind};
-use crate::{SealedRoot, database};
+use crate::{SealedRoot, migrations};
 
 /// The header of a backup.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,8 +104,8 @@ impl BackupHeader {
     /// Reads a header. A header that only a newer version can have written is refused with that reason.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, BackupError> {
         let written: Written = serde_json::from_slice(bytes).map_err(|_| BackupError::Header("it cannot be read"))?;
-        if written.schema > database::NEWEST {
-            return Err(BackupError::Newer { found: written.schema, known: database::NEWEST });
+        if written.schema > migrations::NEWEST {
+            return Err(BackupError::Newer { found: written.schema, known: migrations::NEWEST });
         }
         let seal = |sealed: WrittenSeal| SealedRoot {
             root_id: RootKeyId(sealed.root_key_id),

@@ -1,8 +1,7 @@
-//! Turns the database into a single file, and the file back into a database. Only this module of the backups
-//! knows the database engine.
+//! Turns the database into a single file, and the file back into a database.
 //!
-//! For SQLite the image is itself a database, as `VACUUM INTO` writes it. It contains the state that one
-//! transaction saw, does not wait for writers, and has no free pages.
+//! The image is itself an SQLite database, with the state that one transaction saw. Of an SQLite database, `VACUUM INTO`
+//! writes it, without free pages; of a PostgreSQL database, all rows are copied into it. Writers do not wait for it.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -12,14 +11,9 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 
 use super::BackupError;
-use crate::{
-    StoreError,
-    files::beside,
-    sql::{Db, args},
-};
+use crate::{DatabaseUrl, copy::copy, engine, files::beside, sql::Db};
 
 /// The kind of database that an image contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,8 +60,14 @@ impl Drop for Scratch {
 /// Makes the image of a database that is in use.
 pub(super) async fn make(db: &Db, database: &Path) -> Result<(Scratch, File), BackupError> {
     let (scratch, file) = Scratch::create(database, IMAGE)?;
-    let to = scratch.path().to_str().ok_or(StoreError::Malformed("file name"))?;
-    db.run_reading("VACUUM INTO $1", args![to]).await?;
+    if !engine::write_image(&db.0, scratch.path()).await? {
+        let image = DatabaseUrl::Sqlite(scratch.path().to_owned()).open().await?;
+        let copied = copy(&db.0, &image).await;
+        image.close().await;
+        copied?;
+        // Only the file itself goes into the backup, so it must be complete.
+        engine::no_log(scratch.path())?;
+    }
     Ok((scratch, file))
 }
 
@@ -75,58 +75,6 @@ pub(super) async fn make(db: &Db, database: &Path) -> Result<(Scratch, File), Ba
 pub(super) fn begin_loading(kind: ImageKind, database: &Path) -> Result<(Scratch, File), BackupError> {
     match kind {
         ImageKind::Sqlite => Scratch::create(database, RESTORING),
-    }
-}
-
-/// Opens a database file that no process uses, only to read it. It runs no migrations and leaves no trace,
-/// not even a write-ahead log.
-pub(super) async fn look_at(path: &Path) -> Result<Db, StoreError> {
-    opened(SqliteConnectOptions::new().filename(path).read_only(true).immutable(true)).await
-}
-
-async fn opened(options: SqliteConnectOptions) -> Result<Db, StoreError> {
-    let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
-    Ok(Db { writer: pool.clone(), readers: pool })
-}
-
-/// Returns the newest migration of a database that may be in use. 0 if it has none.
-///
-/// # Errors
-/// [`StoreError::Database`].
-pub async fn schema_of(path: &Path) -> Result<u64, StoreError> {
-    let db = opened(SqliteConnectOptions::new().filename(path).read_only(true)).await?;
-    let schema = schema(&db).await;
-    db.close().await;
-    schema
-}
-
-pub(super) async fn schema(db: &Db) -> Result<u64, StoreError> {
-    let sql = "SELECT name FROM sqlite_master WHERE type = 'table' AND name = '_sqlx_migrations'";
-    if db.one(sql, args![]).await?.is_none() {
-        return Ok(0);
-    }
-    let row = db.one("SELECT COALESCE(MAX(version), 0) AS version FROM _sqlx_migrations", args![]).await?;
-    row.ok_or(StoreError::Malformed("schema"))?.count("version")
-}
-
-/// Merges the write-ahead log of a database into its file, so that the file alone is complete. A damaged
-/// database may be replaced too, as long as it has no such log.
-pub(super) async fn fold(path: &Path) -> Result<(), BackupError> {
-    if let Ok(db) = opened(SqliteConnectOptions::new().filename(path)).await {
-        // An error shows in the files that are left.
-        let _ = db.run_reading("PRAGMA wal_checkpoint(TRUNCATE)", args![]).await;
-        db.close().await;
-    }
-    no_log(path)
-}
-
-/// Refuses a database file with a write-ahead log beside it. SQLite would take the log for that of any new
-/// file with this name.
-pub(super) fn no_log(path: &Path) -> Result<(), BackupError> {
-    let log = beside(path, "-wal");
-    match fs::metadata(&log) {
-        Ok(found) if found.len() > 0 => Err(BackupError::LogInTheWay(log)),
-        _ => Ok(()),
     }
 }
 

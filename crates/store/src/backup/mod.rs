@@ -19,7 +19,7 @@ use vaultterm_sealing::{ArchiveError, InstanceId, RootKeyId, SealingError};
 use crate::StoreError;
 
 pub use header::BackupHeader;
-pub use image::{ImageKind, clear_leftovers, schema_of};
+pub use image::{ImageKind, clear_leftovers};
 pub use restore::{Archive, Restored, Target};
 pub use write::Backup;
 
@@ -61,6 +61,9 @@ pub enum BackupError {
     /// There is a database already.
     #[error("there is a database at {0} already; nothing was changed")]
     InTheWay(PathBuf),
+    /// The database on a server holds something.
+    #[error("the database {0} is not empty; nothing was changed")]
+    NotEmpty(String),
     /// There is a write-ahead log of a database. SQLite would take it for that of the new database.
     #[error("{0} holds changes of a database that cannot be folded into it; nothing was changed")]
     LogInTheWay(PathBuf),

@@ -16,11 +16,12 @@ use vaultterm_sealing::{ArchiveError, ArchiveReader, InstanceId, Keyring, RootKe
 
 use super::{BackupError, BackupHeader, image};
 use crate::{
-    Context, Database, Store, StoreError,
+    Context, Database, DatabaseUrl, Store, StoreError,
     context::Facts as _,
+    copy, engine,
     files::sync_folder,
     restore_guard, runs,
-    sql::{Tx, args},
+    sql::{Db, Tx, args},
 };
 
 /// A backup whose header was read. At this point nothing of it is authenticated.
@@ -32,9 +33,12 @@ pub struct Archive<R> {
 /// The place of a restore.
 #[derive(Clone, Copy, Debug)]
 pub struct Target<'a> {
-    /// The database file. The caller must make sure that no process uses it.
-    pub database: &'a Path,
-    /// Whether to replace an existing database. The old database is kept beside it.
+    /// The database. The caller must make sure that no process uses it.
+    pub url: &'a DatabaseUrl,
+    /// The path beside which the restored database is built. For an SQLite database it is its file.
+    pub beside: &'a Path,
+    /// Whether to replace an existing file. The old one is kept beside it. A database on a server is never replaced: it must be
+    /// empty.
     pub replace: bool,
 }
 
@@ -80,13 +84,16 @@ impl<R: Read> Archive<R> {
         target: Target<'_>,
         pause: impl AsyncFnMut(),
     ) -> Result<Restored, BackupError> {
-        let Target { database, replace } = target;
+        let Target { url, beside: database, replace } = target;
+        if url.file().is_none() {
+            return self.restore_to_server(context, root, target, pause).await;
+        }
         let replaced = database.exists();
         if replaced && !replace {
             return Err(BackupError::InTheWay(database.to_owned()));
         }
         if !replaced {
-            image::no_log(database)?;
+            engine::no_log(database)?;
         }
         let epoch = self.epoch_after(if replaced { standing(database).await } else { None }, database)?;
         let keyring = self.keyring(root)?;
@@ -96,12 +103,42 @@ impl<R: Read> Archive<R> {
         let mut restored = begin_anew(scratch.path(), context, root, header, epoch).await?;
         file.sync_all().map_err(|error| image::failed(scratch.path(), error))?;
         if replaced {
-            image::fold(database).await?;
+            engine::fold(database).await?;
             restored.kept = Some(image::keep(database, context.now_us)?);
         }
         fs::rename(scratch.path(), database).map_err(|error| image::failed(database, error))?;
         sync_folder(database).map_err(|error| image::failed(database, error))?;
         Ok(restored)
+    }
+
+    /// Builds the database of the backup in a file, and copies it into an empty database on a server, in one transaction.
+    async fn restore_to_server(
+        self,
+        context: &Context,
+        root: &RootKey,
+        Target { url, beside, .. }: Target<'_>,
+        pause: impl AsyncFnMut(),
+    ) -> Result<Restored, BackupError> {
+        let target = url.open().await?;
+        let restored = async {
+            if !copy::is_empty(&target).await? {
+                return Err(BackupError::NotEmpty(url.to_string()));
+            }
+            let epoch = self.epoch_after(None, beside)?;
+            let keyring = self.keyring(root)?;
+            image::clear_leftovers(beside).map_err(|error| image::failed(beside, error))?;
+            let (scratch, file) = image::begin_loading(self.header.image, beside)?;
+            let header = self.load(&file, &keyring, pause).await?;
+            let restored = begin_anew(scratch.path(), context, root, header, epoch).await?;
+            let source = engine::look_at(scratch.path()).await?;
+            let copied = copy::copy(&source, &target).await;
+            source.close().await;
+            copied?;
+            Ok(restored)
+        };
+        let restored = restored.await;
+        target.close().await;
+        restored
     }
 
     /// Returns the next epoch, which neither the backup nor the replaced database has had.
@@ -150,7 +187,7 @@ impl<R: Read> Archive<R> {
 /// Returns the installation and the epoch of the database that is to be replaced. Returns `None` if it cannot
 /// be read as a database of VaultTerm, because a damaged database may be the reason for the restore.
 async fn standing(database: &Path) -> Option<(InstanceId, u64)> {
-    let db = image::look_at(database).await.ok()?;
+    let db = Db(engine::look_at(database).await.ok()?);
     let row = db.one("SELECT * FROM instance", args![]).await;
     db.close().await;
     let row = row.ok().flatten()?;
@@ -176,7 +213,7 @@ async fn begin_anew(
     database.close().await;
     let begun = begun?;
     // Only the file itself moves to the final place, so it must be complete.
-    image::no_log(path)?;
+    engine::no_log(path)?;
     Ok(begun)
 }
 

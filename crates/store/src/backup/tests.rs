@@ -19,12 +19,12 @@ use vaultterm_sync::{Journal as _, RunState, Trigger};
 
 use super::{Archive, BackupError, Restored, Target};
 use crate::{
-    Database, NewToken, Store, TokenKind,
+    Database, DatabaseUrl, NewToken, Store, TokenKind,
     sql::args,
     testing::{House, cut, new_record, somebody},
 };
 
-/// Returns the path of the SQLite file of a house.
+/// Returns the path of the SQLite file of a house, or the path beside which its backups are made.
 fn file_of(house: &House) -> PathBuf {
     house.folder.path().join("data").join("vaultterm.db")
 }
@@ -35,7 +35,8 @@ async fn backed_up(house: &House) -> Vec<u8> {
 }
 
 async fn restore(bytes: &[u8], root: &RootKey, to: &Path, replace: bool) -> Result<Restored, BackupError> {
-    let target = Target { database: to, replace };
+    let url = DatabaseUrl::Sqlite(to.to_owned());
+    let target = Target { url: &url, beside: to, replace };
     Archive::open(bytes)?.restore(&somebody(), root, target, tokio::task::yield_now).await
 }
 
@@ -60,7 +61,14 @@ async fn counted(store: &Store, of: &str) -> u64 {
 
 /// Returns a house with objects of all kinds, a login, and a run in progress.
 async fn lived_in() -> House {
-    let house = House::new().await;
+    furnished(House::new().await).await
+}
+
+async fn lived_in_a_file() -> House {
+    furnished(House::in_a_file().await).await
+}
+
+async fn furnished(house: House) -> House {
     house.gallery().await;
     let new =
         |kind| NewToken { user_id: house.owner.id, kind, name: "t".to_owned(), scopes: Vec::new(), expires_us: None };
@@ -219,7 +227,7 @@ async fn a_backup_with_a_flipped_byte_is_refused_and_touches_nothing() {
 
 #[tokio::test]
 async fn a_backup_that_is_cut_off_mixed_or_anothers_is_refused_and_touches_nothing() {
-    let (house, stranger) = (lived_in().await, House::new().await);
+    let (house, stranger) = (lived_in_a_file().await, House::new().await);
     let (bytes, foreign) = (backed_up(&house).await, backed_up(&stranger).await);
     let (folder, target) = (house.folder.path().join("data"), file_of(&house));
     house.store.close().await;
@@ -266,7 +274,7 @@ async fn what_a_newer_version_made_is_named_so() {
 
 #[tokio::test]
 async fn a_replaced_database_is_kept_whole_and_every_restore_is_an_epoch_of_its_own() {
-    let house = House::new().await;
+    let house = House::in_a_file().await;
     house.save("a", json!({"x": "1"})).await.unwrap();
     let bytes = backed_up(&house).await;
     let later = house.save("later", json!({"x": "2"})).await.unwrap();
@@ -290,13 +298,14 @@ async fn a_replaced_database_is_kept_whole_and_every_restore_is_an_epoch_of_its_
     // A second restore of the same backup gets another epoch.
     let again = Archive::open(&bytes[..]).unwrap();
     let context = crate::Context { now_us: somebody().now_us + 1, ..somebody() };
-    let target = Target { database: &to, replace: true };
+    let url = DatabaseUrl::Sqlite(to.clone());
+    let target = Target { url: &url, beside: &to, replace: true };
     assert_eq!(again.restore(&context, &house.root, target, async || {}).await.unwrap().epoch, 3);
 }
 
 #[tokio::test]
 async fn a_log_without_its_database_is_not_taken_for_the_restored_ones() {
-    let house = House::new().await;
+    let house = House::in_a_file().await;
     house.save("a", json!({"x": "1"})).await.unwrap();
     let bytes = backed_up(&house).await;
     let folder = tempfile::tempdir().unwrap();
@@ -321,7 +330,7 @@ async fn a_damaged_database_makes_way() {
 
 #[tokio::test]
 async fn a_restore_that_dies_anywhere_leaves_the_old_state_or_the_restored_one_with_its_guard() {
-    let house = lived_in().await;
+    let house = lived_in_a_file().await;
     let bytes = backed_up(&house).await;
     house.save("later", json!({"x": "1"})).await.unwrap();
     let to = file_of(&house);
@@ -380,7 +389,7 @@ async fn what_killed_backups_and_restores_left_is_tidied_up_and_nothing_else() {
 
 #[tokio::test]
 async fn nothing_that_the_database_holds_can_be_seen_in_a_backup() {
-    let house = House::new().await;
+    let house = House::in_a_file().await;
     let secret = "c4n4ry-s3cret";
     let new = new_record("c4n4ry/path/of-it", json!({"field-c4n4ry": secret}));
     house.store.create_record(&house.ann(), house.collection, new).await.unwrap();
@@ -440,4 +449,64 @@ async fn a_backup_from_before_a_rotation_opens_with_the_keys_it_had() {
     let keys = house.store.keyring_status().await.unwrap().keys;
     let active = keys.iter().find(|key| key.purpose == KeyPurpose::Record && key.state == KeyState::Active);
     assert_eq!(active.map(|key| key.generation), Some(1));
+}
+
+#[tokio::test]
+async fn a_backup_goes_into_an_empty_database_only_and_from_a_server_into_a_file_and_back() {
+    let mut house = lived_in().await;
+    let before = house.store.log_end().await.unwrap().seq;
+    let bytes = backed_up(&house).await;
+    let folder = tempfile::tempdir().unwrap();
+    let beside = folder.path().join("vaultterm.db");
+    let url: DatabaseUrl = vaultterm_testkit::fresh_database(folder.path()).await.parse().unwrap();
+    let target = Target { url: &url, beside: &beside, replace: false };
+    let restore = async || Archive::open(&bytes[..])?.restore(&somebody(), &house.root, target, async || {}).await;
+    let restored = restore().await.unwrap();
+    assert_eq!((restored.epoch, restored.connections_guarded), (2, 3));
+    let error = restore().await.expect_err("it is in use");
+    assert!(matches!(error, BackupError::NotEmpty(_) | BackupError::InTheWay(_)), "{error:?}");
+    if url.file().is_none() {
+        assert_eq!(everything(folder.path()).len(), 0, "nothing is left beside a database on a server");
+    }
+    house.store = Database::open(&url).await.unwrap().unlock(&house.root).await.unwrap();
+    assert_eq!(house.store.verify_audit().await.unwrap().broken, None);
+    assert!(house.store.log_end().await.unwrap().seq > before);
+    assert_eq!(house.store.guarded_connections().await.unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn a_restore_to_a_server_that_dies_anywhere_leaves_it_empty_or_whole() {
+    let house = lived_in().await;
+    let bytes = backed_up(&house).await;
+    let (mut deaths, mut ended) = (0, 0);
+    for polls in (0..).step_by(7) {
+        let folder = tempfile::tempdir().unwrap();
+        let url: DatabaseUrl = vaultterm_testkit::fresh_database(folder.path()).await.parse().unwrap();
+        let beside = folder.path().join("vaultterm.db");
+        let target = Target { url: &url, beside: &beside, replace: false };
+        let whole = cut(polls, async {
+            let archive = Archive::open(&bytes[..]).unwrap();
+            archive.restore(&somebody(), &house.root, target, async || {}).await.unwrap();
+        })
+        .await;
+        let found = url.open().await.unwrap();
+        if crate::copy::is_empty(&found).await.unwrap() {
+            assert!(!whole);
+            deaths += 1;
+        } else {
+            let store = Database::open(&url).await.unwrap().unlock(&house.root).await.unwrap();
+            assert_eq!(store.guarded_connections().await.unwrap().len(), 3);
+            assert_eq!(store.verify_audit().await.unwrap().broken, None);
+            ended += 1;
+        }
+        found.close().await;
+        if whole {
+            break;
+        }
+        if deaths + ended > 40 {
+            // The number of polls differs from machine to machine. Enough of them were cut.
+            break;
+        }
+    }
+    assert!(deaths > 5, "{deaths} deaths, {ended} ends");
 }

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use super::{BackupError, BackupHeader, ImageKind, image};
 use crate::{
-    Context, Store, StoreError,
+    Context, Store, StoreError, engine,
     keys::{keyring_row, sealed_roots},
     sql::{Db, args},
 };
@@ -47,7 +47,7 @@ impl Store {
         tx.commit().await?;
         let (scratch, image) = image::make(&self.db, database).await?;
         // The header is read from the image, because keys may be rotated meanwhile.
-        let inside = image::look_at(scratch.path()).await?;
+        let inside = Db(engine::look_at(scratch.path()).await?);
         let header = header(&inside, archive_id, context.now_us).await;
         inside.close().await;
         let header = header?;
@@ -103,7 +103,7 @@ async fn header(db: &Db, archive_id: Uuid, created_us: i64) -> Result<BackupHead
         instance: InstanceId(instance.id("id")?),
         epoch: instance.count("epoch")?,
         root_id: RootKeyId(instance.id("root_id")?),
-        schema: image::schema(db).await?,
+        schema: engine::schema(&db.0).await?,
         image: ImageKind::Sqlite,
         keyring: keyring.iter().map(keyring_row).collect::<Result<_, _>>()?,
         sealed_roots: sealed_roots(db).await?,

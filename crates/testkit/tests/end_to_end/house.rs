@@ -374,7 +374,8 @@ async fn prepare(server: &OpenBao, mode: Mode) -> Credentials {
 }
 
 async fn open_store(folder: &TempDir) -> Store {
-    let database = Database::open_sqlite(&folder.path().join("vault.db")).await.unwrap();
+    let url = vaultterm_testkit::fresh_database(folder.path()).await.parse().unwrap();
+    let database = Database::open(&url).await.unwrap();
     let root = RootKey::generate();
     database.initialise(&context(), &root, None).await.unwrap();
     database.unlock(&root).await.unwrap()

@@ -40,7 +40,7 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
 }
 
 async fn make(config: &ServerConfig, database: &Database, args: &Args) -> Result<BackupHeader, Failure> {
-    vaultterm_store::clear_leftovers(&config.database)
+    vaultterm_store::clear_leftovers(&config.beside())
         .map_err(|error| Failure::local(format!("cannot tidy up {}", config.data_dir.display())).because(&error))?;
     let failed = |error| installation::not_backed_up("the backup was not made", &error);
     let instance = database.instance().await.map_err(|error| broken(&error))?;
@@ -55,7 +55,7 @@ async fn make(config: &ServerConfig, database: &Database, args: &Args) -> Result
     let store = database.unlock(&root).await.map_err(|error| broken(&error))?;
     let output = args.output.begin()?;
     let context = installation::operator();
-    let backup = store.begin_backup(&context, &root, &config.database).await.map_err(failed)?;
+    let backup = store.begin_backup(&context, &root, &config.beside()).await.map_err(failed)?;
     let header = backup.header().clone();
     backup.write(&output, tokio::task::yield_now).await.map_err(failed)?;
     output.finish_new()?;

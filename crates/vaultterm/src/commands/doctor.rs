@@ -81,8 +81,8 @@ async fn examine(config: &ServerConfig, app: &App, report: &mut Report) {
     }
     examine_root_key(config, report).await;
     let database = installation::open_existing(config).await;
-    let Some(database) = report.note("database", database, |_| config.database.display().to_string()) else { return };
-    match installation::lock(config) {
+    let Some(database) = report.note("database", database, |_| config.database.to_string()) else { return };
+    match installation::lock(config).await {
         Ok(Locked::ByAnother) => {
             report.push("server", true, "runs on this database", None);
             report.0.extend(running::ask(app).await);

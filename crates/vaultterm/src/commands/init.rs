@@ -44,15 +44,16 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     let config = ServerConfig::load(&args.config, None)?;
     let owner = owner(&args)?;
     private_file::create_directory(&config.data_dir)?;
-    let Locked::ByUs(_lock) = installation::lock(&config)? else {
-        return Err(Failure::local(format!("a server runs on {}", config.database.display()))
-            .hint("stop it first; it is set up already"));
+    let Locked::ByUs(_lock) = installation::lock(&config).await? else {
+        return Err(
+            Failure::local(format!("a server runs on {}", config.database)).hint("stop it first; it is set up already")
+        );
     };
     let database = installation::open(&config).await?;
     let fresh = !database.is_initialised().await.map_err(|error| broken(&error))?;
     let store = if fresh {
         let root = initialise(&config, &database, app).await?;
-        app.console.note(&format!("made the database {}", config.database.display()));
+        app.console.note(&format!("made the database {}", config.database));
         database.unlock(&root).await.map_err(|error| broken(&error))?
     } else {
         installation::unlock(&config, &database).await?

@@ -130,8 +130,8 @@ fn write(root: &RootKey, path: &Path) -> Result<(), Failure> {
 /// Opens the database, and makes sure that no server runs on it.
 async fn unlocked(config: &ServerConfig) -> Result<(Lock, Store, RootKey), Failure> {
     let database = installation::open_existing(config).await?;
-    let Locked::ByUs(lock) = installation::lock(config)? else {
-        return Err(Failure::local(format!("a server runs on {}", config.database.display()))
+    let Locked::ByUs(lock) = installation::lock(config).await? else {
+        return Err(Failure::local(format!("a server runs on {}", config.database))
             .hint("stop it first: it takes a new key provider only when it starts"));
     };
     let unlocked = config.keys.keeper()?.unlock(&database).await;

@@ -7,6 +7,7 @@ pub(crate) mod collection;
 pub(crate) mod completions;
 pub(crate) mod conflict;
 pub(crate) mod connection;
+pub(crate) mod database;
 pub(crate) mod doctor;
 pub(crate) mod factor;
 pub(crate) mod init;

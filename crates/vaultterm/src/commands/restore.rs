@@ -1,10 +1,13 @@
 //! `vaultterm restore`: installs the database of a backup. With `--replace` it takes the place of an existing
 //! one.
 
-use std::{io::BufReader, path::PathBuf};
+use std::{
+    io::BufReader,
+    path::{Path, PathBuf},
+};
 
 use serde_json::json;
-use vaultterm_store::{Archive, Restored, Target};
+use vaultterm_store::{Archive, BackupError, Restored, Target};
 
 use crate::{
     app::App,
@@ -34,21 +37,23 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     let failed = |error| installation::not_backed_up("nothing was restored", &error);
     let input = InputFile { path: &args.file, what: "the backup", by: "FILE" }.open()?;
     let archive = Archive::open(BufReader::new(input)).map_err(failed)?;
-    if config.database.exists() && !args.replace {
-        return Err(failed(vaultterm_store::BackupError::InTheWay(config.database)));
+    let beside = config.beside();
+    let in_the_way = config.database.file().is_some_and(Path::exists);
+    if in_the_way && !args.replace {
+        return Err(failed(BackupError::InTheWay(beside)));
     }
     let header = archive.header();
     let keeper = config.keys.keeper()?;
     let root = keeper.find(header.instance, header.root_id, &header.sealed_roots).await;
     let root = root.map_err(|error| installation::locked(&error))?;
-    let folder = config.database.parent().unwrap_or(&config.data_dir);
+    let folder = beside.parent().unwrap_or(&config.data_dir);
     private_file::create_directory(folder)?;
-    let Locked::ByUs(_lock) = installation::lock(&config)? else {
-        return Err(Failure::local(format!("a server runs on {}", config.database.display()))
+    let Locked::ByUs(_lock) = installation::lock(&config).await? else {
+        return Err(Failure::local(format!("a server runs on {}", config.database))
             .hint("stop it first: what it writes would be lost"));
     };
     let _turn = installation::take_turn(&config)?;
-    let target = Target { database: &config.database, replace: args.replace };
+    let target = Target { url: &config.database, beside: &beside, replace: args.replace };
     let context = installation::operator();
     // If a person interrupts, the future is dropped, and the files that it began are removed. The last step
     // cannot be interrupted in the middle.
@@ -63,7 +68,7 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
 fn show(restored: &Restored, config: &ServerConfig, app: &App) -> Result<(), Failure> {
     let Restored { header, epoch, tokens_revoked, connections_guarded, kept } = restored;
     let kept = kept.as_ref().map(|path| path.display().to_string());
-    let database = config.database.display().to_string();
+    let database = config.database.to_string();
     let answer = json!({
         "database": database,
         "archive_id": header.archive_id,

@@ -39,9 +39,9 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     tokio::spawn(reloads.clone().at_each(reload::listen()?, args.config.clone()));
     leave_no_core_dump();
     let database = installation::open_existing(&config).await?;
-    let Locked::ByUs(_lock) = installation::lock(&config)? else {
-        return Err(Failure::local(format!("another server runs on {}", config.database.display()))
-            .hint("one SQLite database serves one server: stop the other one, or name another data directory"));
+    let Locked::ByUs(_lock) = installation::lock(&config).await? else {
+        return Err(Failure::local(format!("another server runs on {}", config.database))
+            .hint("one database serves one server: stop the other one, or name another database"));
     };
     tidy_up(&config);
     let keeper = renewed_keeper(&config, &args.config)?;
@@ -105,7 +105,7 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
 /// Removes the files that killed backups and restores left behind, unless one of them is running now.
 fn tidy_up(config: &ServerConfig) {
     let Ok(_turn) = installation::take_turn(config) else { return };
-    if let Err(error) = vaultterm_store::clear_leftovers(&config.database) {
+    if let Err(error) = vaultterm_store::clear_leftovers(&config.beside()) {
         tracing::warn!(%error, "what a killed backup or restore left could not be removed");
     }
 }

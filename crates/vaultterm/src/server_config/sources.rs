@@ -8,6 +8,7 @@ use std::{
 };
 
 use vaultterm_server::TrustedProxies;
+use vaultterm_store::{DatabaseUrl, NotADatabaseUrl};
 use zeroize::Zeroizing;
 
 use crate::{failure::Failure, input_file::InputFile, output_place::never_a_dash};
@@ -46,7 +47,7 @@ variables! {
     DATA_DIR = "VAULTTERM_DATA_DIR", Some("data_dir"), Some("--data-dir"), "`$XDG_DATA_HOME/vaultterm`",
         "The data directory (0700): SQLite file and local master key.";
     DATABASE_URL = "DATABASE_URL", Some("database_url"), None, "`sqlite:<data>/vaultterm.db`",
-        "The database: `sqlite:PATH`. Also `DATABASE_URL_FILE` and the credential `DATABASE_URL`.";
+        "The database: `sqlite:PATH`, or `postgres://USER:PASSWORD@HOST:PORT/NAME` with `?sslmode=` and `&sslrootcert=` as in libpq. Also `DATABASE_URL_FILE` and the credential `DATABASE_URL`.";
     LISTEN = "VAULTTERM_LISTEN", Some("listen"), Some("--listen"), "`127.0.0.1:8250`",
         "Address and port of the API. Port 0 takes a free one.";
     TLS_CERT = "VAULTTERM_TLS_CERT", Some("tls_cert"), None, "none",
@@ -213,13 +214,10 @@ impl<E: Fn(&str) -> Option<OsString>> Sources<E> {
         path.exists().then_some(path)
     }
 
-    pub(super) fn database(&self, data_dir: &Path) -> Result<PathBuf, Failure> {
-        let Some(url) = self.secret(DATABASE_URL)? else { return Ok(data_dir.join("vaultterm.db")) };
-        match url.strip_prefix("sqlite:") {
-            Some(path) => Ok(PathBuf::from(path.strip_prefix("//").unwrap_or(path))),
-            // The URL may contain a password, so the error does not repeat it.
-            None => Err(Failure::local("DATABASE_URL names a database that this version does not support")
-                .hint("use sqlite:PATH, or leave it out for SQLite in the data directory")),
+    pub(super) fn database(&self, data_dir: &Path) -> Result<DatabaseUrl, Failure> {
+        match self.secret(DATABASE_URL)? {
+            Some(url) => database_url(&url, "DATABASE_URL"),
+            None => Ok(DatabaseUrl::Sqlite(data_dir.join("vaultterm.db"))),
         }
     }
 
@@ -254,4 +252,13 @@ pub(super) fn read_file(path: &Path) -> Result<toml::Table, Failure> {
             .hint("the reference of the configuration lists what there is"));
     }
     Ok(table)
+}
+
+/// Reads the URL of a database, which `from` names. The URL may contain a password, so the error does not repeat it.
+pub(crate) fn database_url(url: &str, from: &str) -> Result<DatabaseUrl, Failure> {
+    url.parse().map_err(|error: NotADatabaseUrl| {
+        Failure::local(format!("{from} cannot be used: {error}"))
+            .hint("use sqlite:PATH, or postgres://USER:PASSWORD@HOST:PORT/NAME")
+            .hint("write characters such as @ and / in a password as %40 and %2F")
+    })
 }

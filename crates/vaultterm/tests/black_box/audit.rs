@@ -6,7 +6,7 @@ use std::{fs, net::UdpSocket, path::Path};
 use serde_json::{Value, json};
 
 use crate::{
-    house::House,
+    house::{House, IN_A_FILE},
     town::{MOUNT, PREFIX, Town},
 };
 
@@ -47,7 +47,8 @@ async fn component(house: &House, name: &str) -> Value {
 async fn with_file() -> (House, tempfile::TempDir, std::path::PathBuf) {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let path = folder.path().join("anchors.jsonl");
-    let house = House::configured(&[("VAULTTERM_AUDIT_ANCHOR_FILE", path.to_str().expect("UTF-8"))]).await;
+    let anchor = ("VAULTTERM_AUDIT_ANCHOR_FILE", path.to_str().expect("UTF-8"));
+    let house = House::configured(&[IN_A_FILE, anchor]).await;
     (house, folder, path)
 }
 
@@ -221,7 +222,7 @@ async fn the_audit_key_is_rotated_and_every_key_is_shown() {
 
 #[tokio::test]
 async fn the_beginning_of_the_log_is_removed_only_when_it_is_old_enough() {
-    let mut house = House::new().await;
+    let mut house = House::in_a_file().await;
     house.collection("app").await;
     let young = house.owner.post("/audit/prune", json!({"before": "2199-01-01T00:00:00Z"})).await;
     assert!(young.problem(409, "refused").contains("VAULTTERM_AUDIT_KEEP_DAYS"));
@@ -262,7 +263,7 @@ async fn events_are_found_by_actor_action_object_and_time() {
 
 #[tokio::test]
 async fn the_newest_checkpoint_is_kept_in_a_connected_vault_and_compared_at_the_next_start() {
-    let mut town = Town::new("push").await;
+    let mut town = Town::in_a_file("push").await;
     let anchor = "audit/vaultterm";
     let name = "prod";
     let policy = town.house.cli(&["connection", "policy", name, "--anchor", anchor]);

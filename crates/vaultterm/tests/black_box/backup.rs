@@ -118,7 +118,7 @@ async fn after_an_old_backup_no_run_on_a_change_writes_until_a_person_acknowledg
 
 /// Restores an old backup, with a schedule that starts runs by itself.
 async fn comes_back(schedule: Value, trigger: &str) {
-    let mut town = Town::with("bidirectional", schedule).await;
+    let mut town = Town::around(House::in_a_file(), "bidirectional", schedule).await;
     town.run().await;
     let new = json!({"name": "program", "scopes": ["records:read"]});
     let program = town.house.owner.post("/tokens", new).await.expect(201).body["token"].clone();
@@ -172,7 +172,7 @@ async fn comes_back(schedule: Value, trigger: &str) {
 
 #[tokio::test]
 async fn an_installation_under_transit_comes_back_elsewhere_with_what_transit_sealed() {
-    let (mut house, bao) = tokio::join!(House::new(), OpenBao::start());
+    let (mut house, bao) = tokio::join!(House::in_a_file(), OpenBao::start());
     seal::prepare(&mut house, &bao, &bao.address()).await;
     let collection = house.collection("app").await;
     let id = house.record(&collection, "db", json!({"v": "s3cret"})).await;
@@ -208,7 +208,7 @@ async fn an_installation_under_transit_comes_back_elsewhere_with_what_transit_se
 
 #[tokio::test]
 async fn a_backup_goes_through_a_pipe_and_nothing_else_does() {
-    let mut house = House::new().await;
+    let mut house = House::in_a_file().await;
     house.collection("app").await;
     let made = house.cli(&["--format", "json", "backup", "-o", "-"]);
     assert!(made.status.success(), "{made:?}");
@@ -227,7 +227,7 @@ async fn a_backup_goes_through_a_pipe_and_nothing_else_does() {
 
 #[tokio::test]
 async fn backup_and_restore_refuse_what_would_lose_something_and_say_what_to_do() {
-    let mut house = House::new().await;
+    let mut house = House::in_a_file().await;
     let backup = back_up(&house, "one.vtbak");
     let bytes = fs::read(&backup).expect("the backup");
     let mode = |path: &str| std::os::unix::fs::PermissionsExt::mode(&fs::metadata(path).expect("there").permissions());
@@ -275,7 +275,7 @@ async fn backup_and_restore_refuse_what_would_lose_something_and_say_what_to_do(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backup_by_another_process_under_load_holds_what_was_answered_before_it_began() {
-    let mut house = House::new().await;
+    let mut house = House::in_a_file().await;
     let collection = house.collection("app").await;
     let path = format!("/collections/{collection}/records");
     let (owner, stop) = (house.owner.clone(), std::sync::Arc::new(std::sync::Mutex::new((false, Vec::new()))));
@@ -315,7 +315,7 @@ async fn a_backup_by_another_process_under_load_holds_what_was_answered_before_i
 
 #[tokio::test]
 async fn a_restore_that_is_killed_leaves_the_old_database_or_the_restored_one_with_its_guard() {
-    let mut town = Town::new("bidirectional").await;
+    let mut town = Town::in_a_file("bidirectional").await;
     for n in 0..40 {
         town.house.record(&town.collection, &format!("r{n}"), json!({"v": "x".repeat(100_000)})).await;
     }

@@ -13,7 +13,7 @@ const CANARY: &str = "canary-7f3a9c";
 
 #[tokio::test]
 async fn no_secret_stands_in_logs_answers_plans_events_or_files() {
-    let mut town = Town::new("bidirectional").await;
+    let mut town = Town::in_a_file("bidirectional").await;
     let value = |text: &str| json!({ "v": format!("{CANARY}-{text}"), "w": "x" });
     let mine = town.house.record(&town.collection, "mine", value("one")).await;
     town.put("theirs", value("two")).await;

@@ -14,6 +14,8 @@ use tempfile::TempDir;
 use vaultterm_license::{IssuerKey, License, Tier, issue};
 
 pub(crate) const OWNER: &str = "ann@example.com";
+/// The setting of a server on an SQLite file, on whatever database the other tests run.
+pub(crate) const IN_A_FILE: (&str, &str) = ("DATABASE_URL", "");
 pub(crate) const PASSWORD: &str = "correct horse battery";
 /// The time limit for an expected event. It is generous because tests run on busy machines.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -72,16 +74,30 @@ impl House {
         Self::built(environment, vendor, Some(&license)).await
     }
 
+    /// Does the same on an SQLite file, for a test that puts another file in its place.
+    pub(crate) async fn in_a_file() -> Self {
+        Self::configured(&[IN_A_FILE]).await
+    }
+
+    /// Returns a house on an SQLite file that trusts a vendor and has no license.
+    pub(crate) async fn unlicensed_in_a_file() -> Self {
+        Self::built(&[IN_A_FILE], IssuerKey::generate(), None).await
+    }
+
     /// Returns a house that trusts a vendor and has no license.
     pub(crate) async fn unlicensed() -> Self {
         Self::built(&[], IssuerKey::generate(), None).await
     }
 
     async fn built(environment: &[(&str, &str)], vendor: IssuerKey, license: Option<&str>) -> Self {
-        let environment = owned(environment, &vendor);
+        let mut environment = owned(environment, &vendor);
         let folder = tempfile::tempdir().expect("a temporary directory");
+        if vaultterm_testkit::on_postgres() && !environment.iter().any(|(name, _)| name == "DATABASE_URL") {
+            environment.push(("DATABASE_URL".to_owned(), vaultterm_testkit::fresh_database(folder.path()).await));
+        }
         fs::write(folder.path().join("password"), format!("{PASSWORD}\n")).expect("written");
-        let made = command(folder.path(), "", &[])
+        let database = environment.iter().filter(|(name, _)| name == "DATABASE_URL").cloned().collect::<Vec<_>>();
+        let made = command(folder.path(), "", &database)
             .args(["init", "--owner-email", OWNER, "--owner-password-file"])
             .arg(folder.path().join("password"))
             .output()

@@ -278,7 +278,7 @@ async fn a_license_is_refused_with_the_reason_when_it_is_forged_foreign_cut_or_o
 
 #[tokio::test]
 async fn an_older_license_does_not_come_back_with_an_older_database_nor_by_hand() {
-    let mut house = House::unlicensed().await;
+    let mut house = House::unlicensed_in_a_file().await;
     let older = house.license(|license| license.counter = 3);
     let database = house.while_stopped(|house| std::fs::read(house.data().join("vaultterm.db")).expect("the database"));
     install(&house, &house.license(|license| license.counter = 7)).await;

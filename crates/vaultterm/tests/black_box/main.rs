@@ -13,6 +13,7 @@ mod audit;
 mod backup;
 mod canary;
 mod conflicts;
+mod database;
 mod exports;
 mod faults;
 mod guide;

@@ -269,7 +269,7 @@ async fn the_command_line_does_what_the_api_does() {
 
 #[tokio::test]
 async fn a_damaged_value_is_named_by_the_answer_the_log_and_the_doctor() {
-    let house = House::new().await;
+    let house = House::in_a_file().await;
     let collection = house.collection("app").await;
     let id = house.record(&collection, "db/main", json!({"password": "one"})).await;
     house.change(&id, json!({"password": "two"})).await;

@@ -26,6 +26,11 @@ impl Town {
         Self::with(mode, json!({"interval_seconds": 0, "on_change": false})).await
     }
 
+    /// Does the same on an SQLite file, for a test that puts another file in its place.
+    pub(crate) async fn in_a_file(mode: &str) -> Self {
+        Self::around(House::in_a_file(), mode, json!({"interval_seconds": 0, "on_change": false})).await
+    }
+
     /// Does the same with other options.
     pub(crate) async fn with(mode: &str, options: Value) -> Self {
         Self::around(House::new(), mode, options).await

@@ -69,6 +69,7 @@ pub(super) fn did(action: AuditAction) -> &'static str {
         AuditAction::AuditGuardRaised => "raised the restore guard",
         AuditAction::BackupCreated => "made a backup",
         AuditAction::BackupRestored => "restored a backup",
+        AuditAction::DatabaseCopied => "copied the installation into this database",
         AuditAction::WebhookCreated => "created the webhook",
         AuditAction::WebhookUpdated => "changed the webhook",
         AuditAction::WebhookDeleted => "deleted the webhook",

@@ -1,0 +1,44 @@
+//! The migrations of the database, the same for every engine.
+
+use std::borrow::Cow;
+
+use sqlx::{
+    AssertSqlSafe, SqlSafeStr as _,
+    migrate::{Migration, MigrationType, Migrator},
+};
+
+/// The migrations with their numbers, the oldest first. A released migration never changes. Numbers may be
+/// left out.
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "first", include_str!("../migrations/0001_first.sql")),
+    (2, "keys", include_str!("../migrations/0002_keys.sql")),
+    (3, "newest_runs", include_str!("../migrations/0003_newest_runs.sql")),
+    (4, "license", include_str!("../migrations/0004_license.sql")),
+    (5, "audit_checkpoints", include_str!("../migrations/0005_audit_checkpoints.sql")),
+    (6, "backup", include_str!("../migrations/0006_backup.sql")),
+    (7, "webhooks", include_str!("../migrations/0007_webhooks.sql")),
+    (9, "changes", include_str!("../migrations/0009_changes.sql")),
+    (11, "logins_and_licenses", include_str!("../migrations/0011_logins_and_licenses.sql")),
+    (12, "accepted", include_str!("../migrations/0012_accepted.sql")),
+    (13, "sessions", include_str!("../migrations/0013_sessions.sql")),
+    (14, "people", include_str!("../migrations/0014_people.sql")),
+    (15, "passkeys", include_str!("../migrations/0015_passkeys.sql")),
+    (16, "parts_of_runs", include_str!("../migrations/0016_parts_of_runs.sql")),
+    (19, "generated", include_str!("../migrations/0019_generated.sql")),
+    (20, "job_leases", include_str!("../migrations/0020_job_leases.sql")),
+    (23, "seen_in_vault", include_str!("../migrations/0023_seen_in_vault.sql")),
+    (24, "asked_and_told", include_str!("../migrations/0024_asked_and_told.sql")),
+    (26, "single", include_str!("../migrations/0026_single.sql")),
+];
+
+/// The newest migration that this version knows.
+pub const NEWEST: u64 = MIGRATIONS[MIGRATIONS.len() - 1].0.unsigned_abs();
+
+/// Returns the migrations in the words of an engine, which stand in the place of tokens.
+pub(crate) fn migrator(tokens: &[(&str, &str)]) -> Migrator {
+    let migrations = MIGRATIONS.iter().map(|(version, name, text)| {
+        let sql = AssertSqlSafe(crate::engine::spoken(text, tokens).into_owned()).into_sql_str();
+        Migration::new(*version, Cow::Borrowed(*name), MigrationType::Simple, sql, false)
+    });
+    Migrator::with_migrations(migrations.collect())
+}
