@@ -175,7 +175,7 @@ impl Store {
         &self,
         collections: &[CollectionId],
         search: &Search,
-        mut after: Option<Place>,
+        after: Option<Place>,
         limit: usize,
     ) -> Result<Vec<Place>, StoreError> {
         let wanted = search.query().map(Wanted::of);
@@ -184,24 +184,21 @@ impl Store {
             prefix: search.prefix.as_deref(),
             record_type: search.record_type,
             tag: search.tag.as_deref(),
-            after: None,
+            after: after.as_ref(),
         };
+        let Some(standing) = search.standing else { return self.places(collections, conditions, limit).await };
+        // How a record stands is only in the database. The paths are looked through once, because that takes longer than to
+        // ask for some hundred records.
+        let places = self.places(collections, conditions, usize::MAX).await?;
         let mut found = Vec::new();
-        loop {
-            let at_once = if search.standing.is_some() { AT_ONCE } else { limit };
-            let conditions = Conditions { after: after.as_ref(), ..conditions };
-            let places = self.places(collections, conditions, at_once).await?;
-            let (last, ended) = (places.last().cloned(), places.len() < at_once);
-            match search.standing {
-                Some(standing) => found.extend(self.standing_so(standing, places).await?),
-                None => found.extend(places),
+        for some in places.chunks(AT_ONCE) {
+            found.extend(self.standing_so(standing, some.to_vec()).await?);
+            if found.len() >= limit {
+                break;
             }
-            if found.len() >= limit || ended {
-                found.truncate(limit);
-                return Ok(found);
-            }
-            after = last;
         }
+        found.truncate(limit);
+        Ok(found)
     }
 
     /// Keeps the places whose records stand so with Vault.
