@@ -7,9 +7,9 @@ use vaultterm_ledger::{AuditAction, ObjectKind};
 
 use crate::{
     Context, Database, DatabaseUrl, Store, StoreError,
+    arguments::{Arg, Statement, args},
     context::Facts as _,
     engine::{Change, Pools, Table, tables},
-    sql::{Arg, Statement, args},
 };
 
 /// How many rows of a table were copied.

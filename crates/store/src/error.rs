@@ -1,7 +1,5 @@
 //! The errors of the database, by class.
 
-use crate::engine;
-
 /// What a caller can do about an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorClass {
@@ -105,13 +103,6 @@ pub enum StoreError {
     /// A migration failed.
     #[error("the database could not be migrated")]
     Migration(#[from] sqlx::migrate::MigrateError),
-}
-
-impl From<sqlx::Error> for StoreError {
-    /// Tells a busy database from a failed one.
-    fn from(error: sqlx::Error) -> Self {
-        if engine::is_busy(&error) { Self::Busy } else { Self::Database(error) }
-    }
 }
 
 impl StoreError {

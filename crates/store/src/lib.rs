@@ -9,6 +9,7 @@
 
 mod access;
 mod anchors;
+mod arguments;
 mod audit;
 mod audit_key;
 mod backup;

@@ -7,6 +7,8 @@ use sqlx::{
     migrate::{Migration, MigrationType, Migrator},
 };
 
+use crate::engine::words::spoken;
+
 /// The migrations with their numbers, the oldest first. A released migration never changes. Numbers may be
 /// left out.
 const MIGRATIONS: &[(i64, &str, &str)] = &[
@@ -37,7 +39,7 @@ pub const NEWEST: u64 = MIGRATIONS[MIGRATIONS.len() - 1].0.unsigned_abs();
 /// Returns the migrations in the words of an engine, which stand in the place of tokens.
 pub(crate) fn migrator(tokens: &[(&str, &str)]) -> Migrator {
     let migrations = MIGRATIONS.iter().map(|(version, name, text)| {
-        let sql = AssertSqlSafe(crate::engine::spoken(text, tokens).into_owned()).into_sql_str();
+        let sql = AssertSqlSafe(spoken(text, tokens).into_owned()).into_sql_str();
         Migration::new(*version, Cow::Borrowed(*name), MigrationType::Simple, sql, false)
     });
     Migrator::with_migrations(migrations.collect())

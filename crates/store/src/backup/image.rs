@@ -66,7 +66,7 @@ pub(super) async fn make(db: &Db, database: &Path) -> Result<(Scratch, File), Ba
         image.close().await;
         copied?;
         // Only the file itself goes into the backup, so it must be complete.
-        engine::no_log(scratch.path())?;
+        no_log(scratch.path())?;
     }
     Ok((scratch, file))
 }
@@ -76,6 +76,18 @@ pub(super) fn begin_loading(kind: ImageKind, database: &Path) -> Result<(Scratch
     match kind {
         ImageKind::Sqlite => Scratch::create(database, RESTORING),
     }
+}
+
+/// Merges the write-ahead log of a database into its file. A damaged database may be replaced too, as long as it has no such
+/// log.
+pub(super) async fn fold(path: &Path) -> Result<(), BackupError> {
+    engine::fold(path).await;
+    no_log(path)
+}
+
+/// Refuses a database file with a write-ahead log beside it.
+pub(super) fn no_log(path: &Path) -> Result<(), BackupError> {
+    engine::log_in_the_way(path).map_or(Ok(()), |log| Err(BackupError::LogInTheWay(log)))
 }
 
 /// Gives a database a second name beside it and returns that name. The database also keeps its first name, so

@@ -93,7 +93,7 @@ impl<R: Read> Archive<R> {
             return Err(BackupError::InTheWay(database.to_owned()));
         }
         if !replaced {
-            engine::no_log(database)?;
+            image::no_log(database)?;
         }
         let epoch = self.epoch_after(if replaced { standing(database).await } else { None }, database)?;
         let keyring = self.keyring(root)?;
@@ -103,7 +103,7 @@ impl<R: Read> Archive<R> {
         let mut restored = begin_anew(scratch.path(), context, root, header, epoch).await?;
         file.sync_all().map_err(|error| image::failed(scratch.path(), error))?;
         if replaced {
-            engine::fold(database).await?;
+            image::fold(database).await?;
             restored.kept = Some(image::keep(database, context.now_us)?);
         }
         fs::rename(scratch.path(), database).map_err(|error| image::failed(database, error))?;
@@ -213,7 +213,7 @@ async fn begin_anew(
     database.close().await;
     let begun = begun?;
     // Only the file itself moves to the final place, so it must be complete.
-    engine::no_log(path)?;
+    image::no_log(path)?;
     Ok(begun)
 }
 

@@ -1,9 +1,9 @@
 //! What tables a database has, as the engine tells it.
 
-use super::{Pools, Row};
+use super::{pools::Pools, row::Row};
 use crate::{
     StoreError,
-    sql::{Arg, Statement, args},
+    arguments::{Arg, Statement, args},
 };
 
 /// A table of the schema.

@@ -2,7 +2,11 @@
 
 use sqlx::{Connection as _, PgConnection};
 
-use super::{DatabaseUrl, Pools};
+use super::{
+    open::{DatabaseUrl, schema},
+    pools::Pools,
+    postgres, sqlite,
+};
 use crate::StoreError;
 
 /// The advisory lock of the claim: `vclaim` in ASCII. It counts within one database.
@@ -33,7 +37,7 @@ impl DatabaseUrl {
     /// [`StoreError::Database`]; [`StoreError::Busy`] when a server does not answer.
     pub async fn schema(&self) -> Result<u64, StoreError> {
         let pools = self.only_looking().await?;
-        let schema = super::schema(&pools).await;
+        let schema = schema(&pools).await;
         pools.close().await;
         schema
     }
@@ -41,8 +45,8 @@ impl DatabaseUrl {
     /// Opens a database that may be in use, without migrating it, only to read.
     pub(crate) async fn only_looking(&self) -> Result<Pools, StoreError> {
         match self {
-            Self::Sqlite(path) => super::sqlite::only_looking(path).await,
-            Self::Postgres(options) => super::postgres::only_looking((**options).clone()).await,
+            Self::Sqlite(path) => sqlite::only_looking(path).await,
+            Self::Postgres(options) => postgres::only_looking((**options).clone()).await,
         }
     }
 }

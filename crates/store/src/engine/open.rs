@@ -8,10 +8,10 @@ use std::{
 
 use sqlx::postgres::PgConnectOptions;
 
-use super::{Pools, postgres, sqlite};
+use super::{pools::Pools, postgres, sqlite};
 use crate::{
     StoreError,
-    sql::{Statement, args},
+    arguments::{Statement, args},
 };
 
 /// Where a database is.

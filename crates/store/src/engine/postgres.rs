@@ -8,7 +8,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgDatabaseError, PgPoolOptions, PgRow, PgSslMode},
 };
 
-use super::{Pools, STATEMENTS_MAX, TURN_TIMEOUT};
+use super::pools::{Pools, STATEMENTS_MAX, TURN_TIMEOUT};
 use crate::{StoreError, migrations};
 
 /// Every text sorts by its bytes, as the planner and the pages need it. A locale of the server would sort otherwise, and
@@ -205,7 +205,7 @@ mod tests {
     use super::*;
     use crate::{
         DatabaseUrl,
-        sql::{Statement, args},
+        arguments::{Statement, args},
         testing::House,
     };
 

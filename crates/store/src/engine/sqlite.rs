@@ -3,7 +3,7 @@
 use std::{
     fs,
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
-    path::Path,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -13,8 +13,8 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{Pools, STATEMENTS_MAX, TURN_TIMEOUT};
-use crate::{StoreError, backup::BackupError, files::beside, migrations};
+use super::pools::{Pools, STATEMENTS_MAX, TURN_TIMEOUT};
+use crate::{StoreError, files::beside, migrations};
 
 pub(super) const TOKENS: &[(&str, &str)] = &[
     ("@BYTES", "BLOB"),
@@ -98,25 +98,21 @@ pub(crate) async fn write_image(pools: &Pools, to: &Path) -> Result<bool, StoreE
 }
 
 /// Merges the write-ahead log of a database into its file, so that the file alone is complete. A damaged
-/// database may be replaced too, as long as it has no such log.
-pub(crate) async fn fold(path: &Path) -> Result<(), BackupError> {
+/// database has no such log.
+pub(crate) async fn fold(path: &Path) {
     let options = SqliteConnectOptions::new().filename(path);
     if let Ok(pool) = SqlitePoolOptions::new().max_connections(1).connect_with(options).await {
         // An error shows in the files that are left.
         let _ = sqlx::query(AssertSqlSafe("PRAGMA wal_checkpoint(TRUNCATE)".to_owned())).execute(&pool).await;
         pool.close().await;
     }
-    no_log(path)
 }
 
-/// Refuses a database file with a write-ahead log beside it. SQLite would take the log for that of any new
-/// file with this name.
-pub(crate) fn no_log(path: &Path) -> Result<(), BackupError> {
+/// Returns the path of the write-ahead log beside a database file, if it holds something. SQLite would take it for that of
+/// any new file with this name.
+pub(crate) fn log_in_the_way(path: &Path) -> Option<PathBuf> {
     let log = beside(path, "-wal");
-    match fs::metadata(&log) {
-        Ok(found) if found.len() > 0 => Err(BackupError::LogInTheWay(log)),
-        _ => Ok(()),
-    }
+    fs::metadata(&log).is_ok_and(|found| found.len() > 0).then_some(log)
 }
 
 pub(super) fn is_busy(error: &dyn DatabaseError) -> bool {

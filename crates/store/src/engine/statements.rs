@@ -1,0 +1,190 @@
+//! Runs statements on either engine.
+
+use std::borrow::Cow;
+
+use sqlx::{AssertSqlSafe, Executor, IntoArguments, Postgres, Sqlite, Transaction, query::Query};
+
+use super::{pools::Pools, postgres, row::Row, sqlite, words::spoken};
+use crate::{
+    StoreError,
+    arguments::{Arg, Statement},
+};
+
+/// A transaction that changes the database.
+pub(crate) enum Change {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(postgres::Change),
+}
+
+/// What the statements of this crate need of an engine.
+trait Engine: sqlx::Database
+where
+    Self::Arguments: IntoArguments<Self>,
+{
+    /// The words of the engine for the tokens in a statement.
+    const TOKENS: &[(&str, &str)];
+
+    /// Adds an argument.
+    fn bind(query: Query<'static, Self, Self::Arguments>, arg: Arg) -> Query<'static, Self, Self::Arguments>;
+}
+
+macro_rules! engine {
+    ($engine:ty, $tokens:expr) => {
+        impl Engine for $engine {
+            const TOKENS: &[(&str, &str)] = $tokens;
+
+            fn bind(query: Query<'static, Self, Self::Arguments>, arg: Arg) -> Query<'static, Self, Self::Arguments> {
+                match arg {
+                    Arg::Text(text) => query.bind(text),
+                    Arg::Int(number) => query.bind(number),
+                    Arg::Bytes(bytes) => query.bind(bytes),
+                }
+            }
+        }
+    };
+}
+engine!(Sqlite, sqlite::TOKENS);
+engine!(Postgres, postgres::TOKENS);
+
+fn bound<E: Engine>(statement: Statement<'_>) -> Result<Query<'static, E, E::Arguments>, StoreError>
+where
+    E::Arguments: IntoArguments<E>,
+{
+    let Statement { sql, args } = statement;
+    // Every text is a literal of this crate, or is built from such literals and numbers.
+    let sql = if sql.contains('@') { spoken(sql, E::TOKENS) } else { Cow::Borrowed(sql) };
+    let mut query = sqlx::query(AssertSqlSafe(sql.into_owned()));
+    for arg in args {
+        if matches!(&arg, Arg::Text(Some(text)) if text.contains('\0')) {
+            // PostgreSQL cannot store this character. SQLite refuses it too, so that a database can move.
+            return Err(StoreError::invalid("text", "a text must not contain the character NUL"));
+        }
+        query = E::bind(query, arg);
+    }
+    Ok(query)
+}
+
+async fn run<'c, E: Engine>(
+    on: impl Executor<'c, Database = E>,
+    statement: Statement<'_>,
+) -> Result<E::QueryResult, StoreError>
+where
+    E::Arguments: IntoArguments<E>,
+{
+    Ok(bound::<E>(statement)?.execute(on).await?)
+}
+
+async fn all<'c, E: Engine>(
+    on: impl Executor<'c, Database = E>,
+    statement: Statement<'_>,
+    row: fn(E::Row) -> Row,
+) -> Result<Vec<Row>, StoreError>
+where
+    E::Arguments: IntoArguments<E>,
+{
+    Ok(bound::<E>(statement)?.fetch_all(on).await?.into_iter().map(row).collect())
+}
+
+async fn one<'c, E: Engine>(
+    on: impl Executor<'c, Database = E>,
+    statement: Statement<'_>,
+    row: fn(E::Row) -> Row,
+) -> Result<Option<Row>, StoreError>
+where
+    E::Arguments: IntoArguments<E>,
+{
+    Ok(bound::<E>(statement)?.fetch_optional(on).await?.map(row))
+}
+
+impl Pools {
+    /// Begins a change that is audited. The database has one such change at a time. A caller waits here for its turn, and
+    /// therefore never fails half-way because of another writer.
+    pub(crate) async fn write(&self) -> Result<Change, StoreError> {
+        match self {
+            Self::Sqlite { writer, .. } => Ok(Change::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?)),
+            Self::Postgres { writer, .. } => postgres::begin_in_turn(writer).await.map(Change::Postgres),
+        }
+    }
+
+    /// Begins a change that is not audited, and whose every statement guards itself. Where the engine can, it does not wait
+    /// for the turn of other writers.
+    pub(crate) async fn touch(&self) -> Result<Change, StoreError> {
+        match self {
+            Self::Sqlite { .. } => self.write().await,
+            Self::Postgres { aside, .. } => postgres::begin_aside(aside).await.map(Change::Postgres),
+        }
+    }
+
+    /// Begins a transaction that reads the database as it was at one moment.
+    pub(crate) async fn snapshot(&self) -> Result<Change, StoreError> {
+        match self {
+            Self::Sqlite { readers, .. } => Ok(Change::Sqlite(readers.begin().await?)),
+            Self::Postgres { readers, .. } => postgres::begin_snapshot(readers).await.map(Change::Postgres),
+        }
+    }
+
+    pub(crate) async fn all(&self, statement: Statement<'_>) -> Result<Vec<Row>, StoreError> {
+        match self {
+            Self::Sqlite { readers, .. } => all(readers, statement, Row::Sqlite).await,
+            Self::Postgres { readers, .. } => all(readers, statement, Row::Postgres).await,
+        }
+    }
+
+    pub(crate) async fn one(&self, statement: Statement<'_>) -> Result<Option<Row>, StoreError> {
+        match self {
+            Self::Sqlite { readers, .. } => one(readers, statement, Row::Sqlite).await,
+            Self::Postgres { readers, .. } => one(readers, statement, Row::Postgres).await,
+        }
+    }
+
+    /// Closes all connections after their users are done.
+    pub(crate) async fn close(&self) {
+        match self {
+            Self::Sqlite { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Self::Postgres { writer, aside, readers } => {
+                readers.close().await;
+                aside.close().await;
+                writer.close().await;
+            }
+        }
+    }
+}
+
+impl Change {
+    /// Runs a statement and returns the number of affected rows.
+    pub(crate) async fn run(&mut self, statement: Statement<'_>) -> Result<u64, StoreError> {
+        Ok(match self {
+            Self::Sqlite(inner) => run(&mut **inner, statement).await?.rows_affected(),
+            Self::Postgres(change) => run(&mut *change.inner, statement).await?.rows_affected(),
+        })
+    }
+
+    pub(crate) async fn all(&mut self, statement: Statement<'_>) -> Result<Vec<Row>, StoreError> {
+        match self {
+            Self::Sqlite(inner) => all(&mut **inner, statement, Row::Sqlite).await,
+            Self::Postgres(change) => all(&mut *change.inner, statement, Row::Postgres).await,
+        }
+    }
+
+    pub(crate) async fn one(&mut self, statement: Statement<'_>) -> Result<Option<Row>, StoreError> {
+        match self {
+            Self::Sqlite(inner) => one(&mut **inner, statement, Row::Sqlite).await,
+            Self::Postgres(change) => one(&mut *change.inner, statement, Row::Postgres).await,
+        }
+    }
+
+    /// Makes the change permanent.
+    ///
+    /// # Errors
+    /// [`StoreError::Undecided`] when the connection was lost meanwhile and the database cannot be asked whether the
+    /// change is permanent. With every other error nothing was changed.
+    pub(crate) async fn commit(self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(inner) => Ok(inner.commit().await?),
+            Self::Postgres(change) => change.commit().await,
+        }
+    }
+}
