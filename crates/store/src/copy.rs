@@ -96,8 +96,10 @@ impl Store {
 
 /// Returns whether no table of a database has a row.
 pub(crate) async fn is_empty(pools: &Pools) -> Result<bool, StoreError> {
+    // The pool may have one connection only, which the snapshot takes.
+    let tables = tables(pools).await?;
     let mut source = pools.snapshot().await?;
-    for table in &tables(pools).await? {
+    for table in &tables {
         if count(&mut source, table).await? != 0 {
             return Ok(false);
         }

@@ -1,5 +1,7 @@
 //! The right to use a database alone, which a server holds as long as it runs.
 
+use std::time::Duration;
+
 use sqlx::{Connection as _, PgConnection};
 
 use super::{
@@ -11,6 +13,10 @@ use crate::StoreError;
 
 /// The advisory lock of the claim: `vclaim` in ASCII. It counts within one database.
 const CLAIM: i64 = 0x7663_6c61_696d;
+
+/// How often a claim is tried. The server takes a moment to notice that the process before is gone.
+const TRIES: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// The right to use a database on a server alone. The database gives it back when the connection of the claim ends, for any
 /// reason.
@@ -27,8 +33,15 @@ impl DatabaseUrl {
         let Self::Postgres(options) = self else { return Ok(None) };
         let mut connection = PgConnection::connect_with(&options.clone().application_name("vaultterm claim")).await?;
         let sql = "SELECT pg_try_advisory_lock($1)";
-        let taken: bool = sqlx::query_scalar(sql).bind(CLAIM).fetch_one(&mut connection).await?;
-        Ok(taken.then_some(Claim(connection)))
+        let mut tries = TRIES;
+        loop {
+            let taken: bool = sqlx::query_scalar(sql).bind(CLAIM).fetch_one(&mut connection).await?;
+            tries -= 1;
+            if taken || tries == 0 {
+                return Ok(taken.then_some(Claim(connection)));
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 
     /// Returns the newest migration of a database that may be in use, and changes nothing. 0 if it has none.
