@@ -188,7 +188,9 @@ async fn plan_and_apply<J: Journal, R: Remote, K: Clock, P: Progress>(
         open.push(unlicensed.halt());
         return Ok(Ending::Halted(open));
     }
-    if let Some((suspicions, seen)) = looked {
+    if let Some((suspicions, mut seen)) = looked {
+        // A run that halts may have been shown an empty side. It then knows of no secret that it is gone.
+        seen.retain(|seen| open.is_empty() || seen.stamp.is_some());
         remember(session, under.lease, suspicions.as_ref(), &seen).await?;
     }
     if !open.is_empty() {

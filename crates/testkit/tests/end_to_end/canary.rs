@@ -52,7 +52,9 @@ async fn no_value_is_told_by_plans_runs_conflicts_faults_audit_or_files() {
         for (file, bytes) in house.files() {
             assert!(!finds(&bytes), "{file}");
         }
-        assert!(house.files().iter().any(|(_, bytes)| bytes.len() > 10_000), "there are files to look at");
+        // A database on a server has no files here.
+        let is_seen = vaultterm_testkit::on_postgres() || house.files().iter().any(|(_, bytes)| bytes.len() > 10_000);
+        assert!(is_seen, "there are files to look at");
     }
     assert!(!finds(told.as_bytes()), "{told}");
 }

@@ -3,6 +3,7 @@
 use serde_json::json;
 use vaultterm_ledger::AuditAction;
 use vaultterm_reconcile::{HaltKind, Mode};
+use vaultterm_store::RecordState;
 use vaultterm_sync::RunState;
 use vaultterm_testkit::{
     openbao::{Meddling, only_on_openbao},
@@ -145,4 +146,7 @@ async fn a_page_that_is_no_listing_deletes_nothing() {
     let run = house.run(&[]).await;
     assert_eq!((run.state, run.halts[0].kind), (RunState::Halted, HaltKind::SideEmptied), "{run:#?}");
     assert_eq!(house.print().await, before);
+    // No record tells people that its secret is gone.
+    let told = house.records(RecordState::Live).await.into_iter().flat_map(|record| record.sync);
+    assert!(told.into_iter().all(|sync| sync.seen.is_none()));
 }

@@ -334,6 +334,8 @@ impl House {
     pub(crate) async fn print(&self) -> Print {
         let mut records = self.records(RecordState::Live).await;
         records.extend(self.records(RecordState::Trash).await);
+        // What a run saw in Vault changes neither side.
+        records.iter_mut().flat_map(|record| &mut record.sync).for_each(|sync| sync.seen = None);
         Print {
             vault: self.heads().await,
             records: records.iter().map(|record| format!("{record:?}")).collect(),
