@@ -1,6 +1,5 @@
 //! `vaultterm sync runs`: the runs of a connection, or of all.
 
-use jiff::Timestamp;
 use vaultterm_contract::RunView;
 use vaultterm_sync::{RunState, Trigger};
 
@@ -9,7 +8,7 @@ use crate::{
     app::App,
     client::{Client, Query, Reply},
     failure::{Exit, Failure},
-    moments::When,
+    moments::{When, now},
     table::{Table, moment},
 };
 
@@ -51,7 +50,7 @@ pub(super) async fn list(
         .with_some("state", which.state)
         .with_some("trigger", which.trigger)
         .with_some("actor_id", actor)
-        .with_some("since", which.since.map(|when| when.begin(Timestamp::now())));
+        .with_some("since", which.since.map(|when| when.begin(now())));
     let list: Reply<Vec<RunView>> = client.list("/runs", &query, Some(limit)).await?;
     app.console.answer(&list.json, || {
         let table = Table::new(&["STARTED", "STATE", "TRIGGER", "DONE", "REQUESTS", "ID"], "no runs");
