@@ -277,7 +277,7 @@ async fn many_records_are_shown_together_each_audited_and_one_for_programs_keeps
     assert!(matches!(refused, StoreError::AskAgain { .. }), "{refused}");
     assert_eq!(house.audited().await.len(), before, "all or nothing");
     let shown = house.store.reveal_records(&house.ann(), &ids, Some("audit"), Fresh).await.unwrap();
-    let values: Vec<_> = shown.iter().map(|(_, fields)| fields.as_ref().map(|fields| fields.to_json())).collect();
+    let values: Vec<_> = shown.iter().map(|(_, fields)| fields.as_ref().map(SecretFields::to_json)).collect();
     let texts: Vec<_> = values.iter().map(|json| json.as_ref().map(|json| json.expose().to_vec())).collect();
     assert_eq!(texts, [Some(br#"{"x":1}"#.to_vec()), None, Some(br#"{"x":3}"#.to_vec())]);
     assert_eq!(house.audited().await[before..], [AuditAction::RecordRevealed; 2]);
