@@ -16,9 +16,17 @@ const CHROMIUM: [&str; 3] = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "
 /// How large a picture of the documentation may be.
 const PICTURE_BYTES_MAX: u64 = 60_000;
 
+/// Whether the binary of the product must be built first. The build of all tests has made one already. Another build would have
+/// other features of the libraries, and would compile them all again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Product {
+    ToBuild,
+    Built,
+}
+
 /// Runs the tests of the pages on a server of their own.
-pub(crate) fn test(root: &Path) -> Result<()> {
-    let browser = Browser::set_up(root)?;
+pub(crate) fn test(root: &Path, product: Product) -> Result<()> {
+    let browser = Browser::set_up(root, product)?;
     let tests = ["house", "story", "people", "records", "sync", "connect", "live"]
         .map(|name| format!("tools/browser/{name}.test.mjs"));
     let tests = tests.each_ref().map(String::as_str);
@@ -27,7 +35,7 @@ pub(crate) fn test(root: &Path) -> Result<()> {
 
 /// Writes a picture of every page below `target/screenshots`, to be looked at.
 pub(crate) fn screenshots(root: &Path) -> Result<()> {
-    let browser = Browser::set_up(root)?;
+    let browser = Browser::set_up(root, Product::ToBuild)?;
     let folder = root.join("target/screenshots");
     fs::create_dir_all(&folder)?;
     browser.node(root, &["tools/browser/screenshots.mjs", &folder.display().to_string()])?;
@@ -37,7 +45,7 @@ pub(crate) fn screenshots(root: &Path) -> Result<()> {
 
 /// Makes the pictures of the documentation again, below `docs/pictures`. They have few colours, so that they stay small.
 pub(crate) fn pictures(root: &Path) -> Result<()> {
-    let browser = Browser::set_up(root)?;
+    let browser = Browser::set_up(root, Product::ToBuild)?;
     let folder = root.join("docs/pictures");
     fs::create_dir_all(&folder)?;
     browser.node(root, &["tools/browser/pictures.mjs", &folder.display().to_string()])?;
@@ -63,7 +71,7 @@ struct Browser {
 
 impl Browser {
     /// Finds Chromium and Node, installs the libraries by their lock file, and builds the product.
-    fn set_up(root: &Path) -> Result<Self> {
+    fn set_up(root: &Path, product: Product) -> Result<Self> {
         let chromium = chromium()?;
         let folder = root.join("tools/browser");
         let installed = folder.join("node_modules/.package-lock.json");
@@ -76,11 +84,13 @@ impl Browser {
             let status = status.context("npm is needed for the tests of the pages (Debian: apt-get install npm)")?;
             ensure!(status.success(), "`npm ci` in tools/browser ended with {status}");
         }
-        let cargo = Command::new(env!("CARGO"))
-            .current_dir(root)
-            .args(["build", "--locked", "--quiet", "--workspace", "--bin", "vaultterm"])
-            .status()?;
-        ensure!(cargo.success(), "the build of vaultterm ended with {cargo}");
+        if product == Product::ToBuild {
+            let cargo = Command::new(env!("CARGO"))
+                .current_dir(root)
+                .args(["build", "--locked", "--quiet", "--workspace", "--bin", "vaultterm"])
+                .status()?;
+            ensure!(cargo.success(), "the build of vaultterm ended with {cargo}");
+        }
         let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
         Ok(Self { chromium, vaultterm: target.join("debug/vaultterm"), bao: tools::OPENBAO.install(root)? })
     }

@@ -119,7 +119,7 @@ fn main() -> ExitCode {
         Task::Test { part: None } => steps::test(&root),
         Task::Test { part: Some(Part::Conformance) } => steps::conform(&root),
         Task::Test { part: Some(Part::Postgres) } => steps::on_postgres(&root),
-        Task::Test { part: Some(Part::Browser) } => browser::test(&root),
+        Task::Test { part: Some(Part::Browser) } => browser::test(&root, browser::Product::ToBuild),
         Task::Screenshots { docs: false } => browser::screenshots(&root),
         Task::Screenshots { docs: true } => browser::pictures(&root),
         Task::Bench { secrets } => steps::bench(&root, secrets),

@@ -48,7 +48,7 @@ pub(crate) fn test(root: &Path) -> Result<()> {
         tools.nextest(root, &["--workspace", "--no-fail-fast", "-E", &format!("not ({EVIDENCE})")])
     })?;
     step("PostgreSQL", || tools.postgres(root))?;
-    step("pages in a browser", || browser::test(root))?;
+    step("pages in a browser", || browser::test(root, browser::Product::Built))?;
     step("documentation", || {
         let arguments = ["doc", "--workspace", "--no-deps", "--locked", "--quiet"];
         cargo(root, &arguments, &[("RUSTDOCFLAGS", "-D warnings")])
@@ -82,9 +82,9 @@ pub(crate) fn conform(root: &Path) -> Result<()> {
 }
 
 /// A nextest filter for the tests that run on PostgreSQL as well: those of the database, whole runs of the engine, and the
-/// product from outside. What only a file has is left out.
+/// product from outside. What only a file has is left out, and so are the faults of Vault, which take long.
 const POSTGRES: &str = "package(vaultterm-store) - test(/^engine::sqlite/) | package(vaultterm-testkit) & binary(end_to_end) \
-     | package(vaultterm) & binary(black_box) - test(/^kills::/)";
+     | package(vaultterm) & binary(black_box) - test(/^(kills|faults)::/)";
 
 /// Runs the tests that must pass on every database, on PostgreSQL.
 pub(crate) fn on_postgres(root: &Path) -> Result<()> {
