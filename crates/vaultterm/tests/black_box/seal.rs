@@ -184,6 +184,9 @@ async fn an_installation_may_begin_under_transit_and_never_have_a_key_file() {
     house.set("KEY_PROVIDER", "hcv-transit");
     let fresh = house.data().with_file_name("fresh");
     house.set("VAULTTERM_DATA_DIR", fresh.to_str().expect("UTF-8"));
+    if vaultterm_testkit::on_postgres() {
+        house.set("DATABASE_URL", &vaultterm_testkit::fresh_database(&fresh).await);
+    }
     let made = house.cli_json(&["init"]);
     assert!(made["setup_link"].is_string(), "{made}");
     let key_files = |folder: &Path| {
