@@ -24,7 +24,18 @@ pub(crate) enum Lock {
     /// A lock of a file.
     File(#[allow(dead_code, reason = "held, not read")] File),
     /// A claim on a database server.
-    Claim(#[allow(dead_code, reason = "held, not read")] Claim),
+    Claim(Claim),
+}
+
+impl Lock {
+    /// Holds the lock. Returns when another process has taken it, which can happen only on a database server, after that
+    /// server restarted.
+    pub(crate) async fn keep(self) {
+        match self {
+            Self::Claim(claim) => claim.keep().await,
+            Self::File(_) => std::future::pending().await,
+        }
+    }
 }
 
 /// The result of an attempt to take the lock.

@@ -18,10 +18,40 @@ const CLAIM: i64 = 0x7663_6c61_696d;
 const TRIES: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// How often a kept claim is looked at.
+const LOOK: Duration = if cfg!(test) { Duration::from_millis(50) } else { Duration::from_secs(5) };
+/// The time within which the server answers such a look.
+const ANSWER: Duration = Duration::from_secs(10);
+
 /// The right to use a database on a server alone. The database gives it back when the connection of the claim ends, for any
 /// reason.
 #[derive(Debug)]
-pub struct Claim(#[allow(dead_code, reason = "held, not read")] PgConnection);
+pub struct Claim {
+    connection: PgConnection,
+    url: DatabaseUrl,
+}
+
+impl Claim {
+    /// Holds the claim, and claims again when the server ended the connection, as when it restarts. Returns when another
+    /// process has claimed the database meanwhile.
+    pub async fn keep(mut self) {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let look = tokio::time::timeout(ANSWER, self.connection.ping());
+            if matches!(look.await, Ok(Ok(()))) {
+                continue;
+            }
+            self = loop {
+                match self.url.claim().await {
+                    Ok(Some(again)) => break again,
+                    Ok(None) => return,
+                    // The server does not answer. Nobody else can claim the database either.
+                    Err(_) => tokio::time::sleep(LOOK).await,
+                }
+            };
+        }
+    }
+}
 
 impl DatabaseUrl {
     /// Claims a database on a server. Returns `None` when another process has claimed it. A file has no such claim: its users
@@ -38,7 +68,8 @@ impl DatabaseUrl {
             let taken: bool = sqlx::query_scalar(sql).bind(CLAIM).fetch_one(&mut connection).await?;
             tries -= 1;
             if taken || tries == 0 {
-                return Ok(taken.then_some(Claim(connection)));
+                let claimed = Claim { connection, url: self.clone() };
+                return Ok(taken.then_some(claimed));
             }
             tokio::time::sleep(PAUSE).await;
         }
@@ -61,5 +92,40 @@ impl DatabaseUrl {
             Self::Sqlite(path) => sqlite::only_looking(path).await,
             Self::Postgres(options) => postgres::only_looking((**options).clone()).await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    #[ignore = "needs PostgreSQL"]
+    async fn a_claim_is_held_by_one_and_is_taken_again_after_its_connection_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let url: DatabaseUrl = vaultterm_testkit::fresh_database(folder.path()).await.parse().unwrap();
+        let DatabaseUrl::Postgres(options) = &url else { panic!("this test needs {}", vaultterm_testkit::POSTGRES) };
+        let keeping = tokio::spawn(url.claim().await.unwrap().expect("it is free").keep());
+        assert!(url.claim().await.unwrap().is_none(), "it is held");
+        let mut admin = PgConnection::connect_with(options).await.unwrap();
+        let holders =
+            "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'vaultterm claim'";
+        let end = sqlx::AssertSqlSafe(format!("SELECT pg_terminate_backend(pid) {holders}"));
+        sqlx::query(end).execute(&mut admin).await.unwrap();
+        tokio::time::sleep(LOOK * 20).await;
+        assert!(url.claim().await.unwrap().is_none(), "it is held again");
+        // Another process claims it while the connection is away.
+        keeping.abort();
+        let _ = keeping.await;
+        let mut late = url.claim().await.unwrap().expect("it was given back");
+        sqlx::query("SELECT pg_advisory_unlock($1)").bind(CLAIM).execute(&mut late.connection).await.unwrap();
+        let other = url.claim().await.unwrap().expect("it is free");
+        late.connection.close().await.unwrap();
+        let late = Claim { connection: PgConnection::connect_with(options).await.unwrap(), url: url.clone() };
+        let end = sqlx::AssertSqlSafe("SELECT pg_terminate_backend(pg_backend_pid())".to_owned());
+        let mut late = late;
+        let _ = sqlx::query(end).execute(&mut late.connection).await;
+        tokio::time::timeout(ANSWER * 3, late.keep()).await.expect("it notices that another process has the claim");
+        drop(other);
     }
 }

@@ -96,7 +96,8 @@ pub(super) async fn only_looking(options: PgConnectOptions) -> Result<Pools, Sto
 /// prove its name.
 pub(super) fn options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
     let options: PgConnectOptions = url.parse()?;
-    let says = url.split_once('?').is_some_and(|(_, query)| query.contains("sslmode="));
+    let (_, query) = url.split_once('?').unwrap_or_default();
+    let says = query.split('&').any(|part| part.starts_with("sslmode=") || part.starts_with("ssl-mode="));
     let host = options.get_host();
     let near =
         options.get_socket().is_some() || host.starts_with('/') || ["localhost", "127.0.0.1", "::1"].contains(&host);
@@ -228,6 +229,8 @@ mod tests {
             assert!(matches!(mode_of(url), PgSslMode::VerifyFull), "{url}");
         }
         assert!(matches!(mode_of("postgres://u@db.example.com/x?sslmode=require"), PgSslMode::Require));
+        let elsewhere = "postgres://u@db.example.com/x?application_name=sslmode%3Ddisable&options=-csslmode=disable";
+        assert!(matches!(mode_of(elsewhere), PgSslMode::VerifyFull));
         for url in ["postgres://u@127.0.0.1/x", "postgres://u@localhost/x", "postgres://u@%2Frun%2Fpostgresql/x"] {
             assert!(!matches!(mode_of(url), PgSslMode::VerifyFull), "{url}");
         }

@@ -39,7 +39,7 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     tokio::spawn(reloads.clone().at_each(reload::listen()?, args.config.clone()));
     leave_no_core_dump();
     let database = installation::open_existing(&config).await?;
-    let Locked::ByUs(_lock) = installation::lock(&config).await? else {
+    let Locked::ByUs(lock) = installation::lock(&config).await? else {
         return Err(Failure::local(format!("another server runs on {}", config.database))
             .hint("one database serves one server: stop the other one, or name another database"));
     };
@@ -97,7 +97,13 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     tracing::info!(address, data = %config.data_dir.display(), "listening");
     // The address goes to stdout, for a program that started the server on port 0.
     app.console.value(&address, true)?;
-    server.serve(opening, stopped()?).await.map_err(failed)?;
+    tokio::select! {
+        served = server.serve(opening, stopped()?) => served.map_err(failed)?,
+        () = lock.keep() => {
+            return Err(Failure::local(format!("another server took over {}", config.database))
+                .hint("one database serves one server: stop the other one before you start this one again"));
+        }
+    }
     tracing::info!("stopped");
     Ok(Exit::Done)
 }
