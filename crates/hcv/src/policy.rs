@@ -120,12 +120,7 @@ fn blocks(request: &PolicyRequest<'_>) -> Vec<Block> {
 
 fn hcl(request: &PolicyRequest<'_>) -> String {
     let (mount, path) = (trimmed(request.mount), trimmed(request.path));
-    let (shown_mount, shown_path) = (one_line(mount), one_line(path));
-    let below = if path.is_empty() {
-        format!("all of `{shown_mount}/`")
-    } else {
-        format!("`{shown_path}/` in `{shown_mount}/`")
-    };
+    let below = below(request);
     let direction = match request.mode {
         Mode::Push => "VaultTerm writes",
         Mode::Pull => "VaultTerm reads",
@@ -159,6 +154,12 @@ fn hcl(request: &PolicyRequest<'_>) -> String {
     text
 }
 
+/// Names the place that a policy is about. The script finds it in the policies that it may replace.
+fn below(request: &PolicyRequest<'_>) -> String {
+    let (mount, path) = (one_line(trimmed(request.mount)), one_line(trimmed(request.path)));
+    if path.is_empty() { format!("all of `{mount}/`") } else { format!("`{path}/` in `{mount}/`") }
+}
+
 fn script(request: &PolicyRequest<'_>, hcl: &str, wraps: bool) -> String {
     let (command, prefix) = request.flavor.command();
     let auth_mount = trimmed(request.auth_mount);
@@ -168,6 +169,7 @@ fn script(request: &PolicyRequest<'_>, hcl: &str, wraps: bool) -> String {
     let secret_id_path = shell(&format!("auth/{auth_mount}/role/{}/secret-id", request.role));
     let listed = shell(&format!("\"{auth_mount}/\":"));
     let enabled = shell(&format!("-path={auth_mount}"));
+    let place = single_quoted(&below(request));
     let (what, handed_over) = if wraps {
         let line = format!(
             r#"# The SecretID stays unseen: the token below can be unwrapped once, within 10 minutes, and VaultTerm does
@@ -189,6 +191,16 @@ echo "secret_id: $({command} write -force -field=secret_id {secret_id_path})""#
 # Needs {prefix}_ADDR and a token that may do this. Run it again to change the policy or to get
 # another SecretID; nothing else changes.
 set -eu
+
+# A policy of this name that is about another place stays as it is: its connection would lose its rights.
+held=$({command} policy read {role} 2>/dev/null) || held=
+case $held in
+'' | *{place}*) ;;
+*)
+  echo "the policy "{role}" is about another place: print this script again for a role of another name (--role)" >&2
+  exit 1
+  ;;
+esac
 
 {command} policy write {role} - >&2 <<'VAULTTERM_POLICY'
 {hcl}VAULTTERM_POLICY
@@ -239,11 +251,12 @@ fn breaks_line(c: char) -> bool {
 /// Quotes a text for a POSIX shell.
 fn shell(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
+    if !text.is_empty() && text.chars().all(plain) { text.to_owned() } else { single_quoted(text) }
+}
+
+/// Quotes a text for a POSIX shell in every case. In a pattern, no character of it has a meaning then.
+fn single_quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 #[allow(dead_code, reason = "shared with the other tests")]
 mod world;
 
-use std::process::Command;
+use std::process::{Command, Output};
 
 use serde_json::json;
 use vaultterm_hcv::{Flavor, Listing, PolicyRequest, VaultRemote};
@@ -199,11 +199,11 @@ async fn one_way_of_listing_is_enough_and_without_any_it_is_named() {
 }
 
 /// Runs a printed script as an operator would, with the command line under the name that the script expects.
-fn run_script(world: &World, script: &str, command: &str, variables: &str) -> (String, String) {
+fn output_of(world: &World, script: &str, command: &str, variables: &str) -> Output {
     let tools = tempfile::tempdir().expect("a folder can be made");
     std::os::unix::fs::symlink(vaultterm_testkit::openbao::binary(), tools.path().join(command)).expect("linked");
     let path = std::env::var("PATH").expect("there is a PATH");
-    let output = Command::new("sh")
+    Command::new("sh")
         .args(["-c", script])
         .env_clear()
         .env("PATH", format!("{}:{path}", tools.path().display()))
@@ -211,7 +211,12 @@ fn run_script(world: &World, script: &str, command: &str, variables: &str) -> (S
         .env(format!("{variables}_ADDR"), world.server.address())
         .env(format!("{variables}_TOKEN"), world.server.root_token())
         .output()
-        .expect("a shell can be started");
+        .expect("a shell can be started")
+}
+
+/// Runs a printed script, and returns the RoleID and the SecretID that it prints.
+fn run_script(world: &World, script: &str, command: &str, variables: &str) -> (String, String) {
+    let output = output_of(world, script, command, variables);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     let printed = String::from_utf8(output.stdout).expect("text");
@@ -251,6 +256,28 @@ async fn the_printed_script_sets_up_a_role_that_works_and_may_be_run_again() {
         everything(&world, Mode::Bidirectional).await.expect("revoked");
         assert_ne!(secret_ids[0], secret_ids[1], "each run issues another SecretID");
     }
+}
+
+#[tokio::test]
+async fn the_printed_script_never_replaces_the_policy_of_another_place() {
+    let mut world = with_a_secret(Mode::Bidirectional).await;
+    let script = |path, mode| {
+        let (mount, flavor, auth_mount) = (MOUNT, Flavor::Vault, "approle");
+        let request = PolicyRequest { mount, path, mode, flavor, annotate: true, role: "it's ours", auth_mount };
+        vaultterm_hcv::policy(&request).script
+    };
+    (world.connection.role_id, world.secret_id) =
+        run_script(&world, &script(world::PREFIX, Mode::Bidirectional), "vault", "VAULT");
+    for other in ["elsewhere", "", "app", "team/app/more"] {
+        let output = output_of(&world, &script(other, Mode::Bidirectional), "vault", "VAULT");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), &*output.stdout), (Some(1), &b""[..]), "{other}: {said}");
+        assert!(said.contains("it's ours is about another place") && said.contains("--role"), "{said}");
+    }
+    let report = world.connector().test(&world.connection, &world.secrets()).await;
+    assert!(report.ok, "the first connection keeps its rights: {report:#?}");
+    // The same place in another mode is a change of the policy, which is what running it again is for.
+    run_script(&world, &script(world::PREFIX, Mode::Pull), "vault", "VAULT");
 }
 
 /// Calls the operation that needs a capability.

@@ -17,6 +17,8 @@ pub(crate) struct Draft {
     pub(crate) mount: String,
     pub(crate) path: String,
     pub(crate) mode: String,
+    /// The role in Vault, and its policy.
+    pub(crate) role: String,
 }
 
 impl Draft {
@@ -33,12 +35,25 @@ impl Draft {
             mount: text("mount"),
             path: text("path").trim_matches('/').to_owned(),
             mode: text("mode"),
+            role: text("role"),
         }
+    }
+
+    /// Returns the name of the role in Vault: the one that was typed, or one after the connection. Each connection needs a role of
+    /// its own, because a role has the policy of one place.
+    pub(crate) fn role(&self) -> String {
+        if !self.role.is_empty() {
+            return self.role.clone();
+        }
+        let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+        let name: String = self.name.chars().map(plain).collect();
+        let name = name.trim_matches('-');
+        if name.is_empty() { "vaultterm".to_owned() } else { format!("vaultterm-{name}") }
     }
 
     /// Lists names and texts, without those that are empty.
     pub(crate) fn pairs(&self) -> Vec<(&'static str, &str)> {
-        let all: [(&'static str, &str); 9] = [
+        let all: [(&'static str, &str); 10] = [
             ("name", &self.name),
             ("collection", &self.collection),
             ("address", &self.address),
@@ -48,13 +63,14 @@ impl Draft {
             ("mount", &self.mount),
             ("path", &self.path),
             ("mode", &self.mode),
+            ("role", &self.role),
         ];
         all.into_iter().filter(|(_, text)| !text.is_empty()).collect()
     }
 
     /// Lists what the first step asked for.
     pub(crate) fn of_address(&self) -> Vec<(&'static str, &str)> {
-        self.pairs().into_iter().filter(|(name, _)| !matches!(*name, "mount" | "path" | "mode")).collect()
+        self.pairs().into_iter().filter(|(name, _)| !matches!(*name, "mount" | "path" | "mode" | "role")).collect()
     }
 
     /// Returns the address of a step with what was typed.
@@ -112,5 +128,18 @@ mod tests {
             "/connections/new?name=prod&address=https%3A//vault%3A8200&ca=-----BEGIN%0AA%26B%3D&path=team"
         );
         assert_eq!(draft.wanted("r").namespace, Some(None));
+    }
+
+    #[test]
+    fn each_connection_is_offered_a_role_of_its_own_unless_another_is_typed() {
+        for (name, typed, role) in [
+            ("prod", "", "vaultterm-prod"),
+            ("Prod EU/1", "", "vaultterm-prod-eu-1"),
+            ("", "", "vaultterm"),
+            ("日本", "", "vaultterm"),
+            ("prod", "mine", "mine"),
+        ] {
+            assert_eq!(Draft::of(&Pairs::of(&[("name", name), ("role", typed)])).role(), role);
+        }
     }
 }

@@ -29,6 +29,7 @@ pub(crate) struct PolicyPage {
     frame: Frame,
     steps: Vec<Step>,
     draft: Draft,
+    role: String,
     wrong: Option<String>,
     policy: String,
     script: String,
@@ -42,13 +43,18 @@ pub(crate) async fn show(State(app): State<ServerState>, visitor: Visitor, typed
     let draft = Draft::of(&typed);
     let frame = Frame::around(&app, &visitor, Here::Overview).await?;
     let flavor = if draft.flavor == "openbao" { "openbao" } else { "vault" };
+    let role = draft.role();
+    let or = |text: &str, other: &str| if text.is_empty() { other.to_owned() } else { text.to_owned() };
     let mut page = PolicyPage {
         steps: steps(1),
         back: draft.on("/connections/new"),
         command: format!(
-            "vaultterm connection policy --mount {} --path '{}' --mode {} --flavor {flavor} --wrap",
-            draft.mount, draft.path, draft.mode
+            "vaultterm connection policy --mount {} --path '{}' --mode {} --role {role} --flavor {flavor} --wrap",
+            or(&draft.mount, "MOUNT"),
+            draft.path,
+            or(&draft.mode, "MODE"),
         ),
+        role: role.clone(),
         frame,
         ..PolicyPage::default()
     };
@@ -58,6 +64,7 @@ pub(crate) async fn show(State(app): State<ServerState>, visitor: Visitor, typed
             path: &draft.path,
             mode: &draft.mode,
             flavor: Some(flavor),
+            role: Some(&role),
             ..Place::default()
         };
         match policies::of_scope(&visitor.caller, &place) {
@@ -81,6 +88,7 @@ pub(crate) mod samples {
         let page = PolicyPage {
             steps: steps(1),
             draft,
+            role: evil.clone(),
             wrong: Some(evil.clone()),
             policy: evil.clone(),
             script: evil.clone(),

@@ -9,7 +9,7 @@ use vaultterm_reconcile::{Mode, SecretPath};
 
 use crate::{
     app::App,
-    client::Reply,
+    client::{Query, Reply},
     failure::{Exit, Failure},
 };
 
@@ -27,9 +27,9 @@ pub(crate) struct Args {
     /// Which way credentials travel
     #[arg(long, value_parser = mode, conflicts_with = "connection")]
     mode: Option<Mode>,
-    /// Name of the AppRole role and of the policy
-    #[arg(long, default_value = "vaultterm", value_name = "NAME", conflicts_with = "connection")]
-    role: String,
+    /// Name of the AppRole role and of the policy [default: vaultterm]
+    #[arg(long, value_name = "NAME")]
+    role: Option<String>,
     /// The server whose command line and capabilities are printed
     #[arg(long, value_enum, default_value = "vault", conflicts_with = "connection")]
     flavor: FlavorName,
@@ -66,7 +66,8 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
         (Some(name), ..) => {
             let client = app.client()?;
             let found = client.connection(name).await?.data;
-            (client.get(&format!("/connections/{}/policy", found.id)).await?, found.mount)
+            let query = Query::default().with_some("role", args.role.as_deref());
+            (client.query(&format!("/connections/{}/policy", found.id), &query).await?, found.mount)
         }
         (None, Some(mount), Some(mode)) => {
             let mount = place("--mount", mount)?;
@@ -93,7 +94,8 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
 }
 
 fn written(args: &Args, mount: &str, mode: Mode) -> Result<Reply<PolicyView>, Failure> {
-    if args.role.contains('/') {
+    let role = args.role.as_deref().unwrap_or("vaultterm");
+    if role.contains('/') {
         return Err(Failure::local("--role cannot be used").because_of("it is a name, without `/`"));
     }
     let text = policy(&PolicyRequest {
@@ -105,7 +107,7 @@ fn written(args: &Args, mount: &str, mode: Mode) -> Result<Reply<PolicyView>, Fa
             FlavorName::OpenBao => Flavor::OpenBao,
         },
         annotate: !args.no_annotate,
-        role: place("--role", &args.role)?,
+        role: place("--role", role)?,
         auth_mount: place("--auth-mount", &args.auth_mount)?,
     });
     let PolicyText { hcl, script, wrapping_script } = text;
