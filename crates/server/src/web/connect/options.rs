@@ -4,7 +4,10 @@
 use askama::Template;
 use axum::{extract::State, http::StatusCode, response::Response};
 use uuid::Uuid;
-use vaultterm_operations::connections::{self, Seen, Wanted, WantedOptions};
+use vaultterm_operations::{
+    connections::{self, Seen, Wanted, WantedOptions},
+    plans,
+};
 use vaultterm_reconcile::Mode;
 
 use super::steps::{Step, steps};
@@ -165,6 +168,10 @@ pub(crate) async fn save(
     let read_at = typed.read_at();
     let wanted = Wanted { options: Some(chosen(&typed)), ..Wanted::default() };
     match connections::update(&app, &visitor.caller, id, read_at, wanted).await {
+        Ok(_) if typed.text("then") == "plan" => {
+            let planned = plans::create(&app, &visitor.caller, id, &[]).await?;
+            Ok(go_to(&format!("/plans/{}", planned.plan.id.0)))
+        }
         Ok(_) => Ok(go_to(&format!("/connections/{id}"))),
         Err(refusal) => {
             let wrong = mendable(refusal)?;
