@@ -1,10 +1,10 @@
 //! Records: finds and lists them. `record_changes.rs` changes them.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use vaultterm_reconcile::{Link, RecordId, RecordType, Revision, SecretPath};
 use vaultterm_sealing::SecretFields;
-use vaultterm_sync::{CollectionId, ConnectionId, RecordState, RecordSyncState};
+use vaultterm_sync::{CollectionId, ConflictId, ConnectionId, RecordState, RecordSyncState};
 
 use crate::{
     Page, Paged, Store, StoreError,
@@ -60,6 +60,8 @@ pub struct RecordSync {
     pub writer: Option<String>,
     /// What the newest run saw in Vault, if that is not the version of the base.
     pub seen: Option<SeenVersion>,
+    /// The open conflict that a person must decide, in the state `conflict`.
+    pub conflict: Option<ConflictId>,
 }
 
 /// The person who accepted that the two sides differ, with the time.
@@ -247,23 +249,23 @@ impl Store {
         );
         select.and_any("record_id", records.iter().map(|record| record.id));
         let based = self.db.select(select.all()).await?.iter().map(based).collect::<Result<Vec<_>, _>>()?;
-        let mut select = Select::new("SELECT connection_id, path FROM conflicts WHERE status = 'open'", args![]);
+        let mut select = Select::new("SELECT id, connection_id, path FROM conflicts WHERE status = 'open'", args![]);
         select.and_any("connection_id", connections.iter().copied());
         select.and_any("path", records.iter().map(|record| &record.path));
         let conflicts = self.db.select(select.all()).await?;
-        let conflicts: BTreeSet<(ConnectionId, String)> = conflicts
+        let conflicts: BTreeMap<(ConnectionId, String), ConflictId> = conflicts
             .iter()
-            .map(|row| Ok((ConnectionId(row.id("connection_id")?), row.text("path")?)))
+            .map(|row| Ok(((ConnectionId(row.id("connection_id")?), row.text("path")?), ConflictId(row.id("id")?))))
             .collect::<Result<_, StoreError>>()?;
         let seen = self.seen_at(&connections, records.iter().map(|record| &record.path)).await?;
         for record in records {
             let stands = |connection_id: &ConnectionId| {
-                let conflict = conflicts.contains(&(*connection_id, record.path.as_str().to_owned()));
+                let conflict = conflicts.get(&(*connection_id, record.path.as_str().to_owned())).copied();
                 let of = |base: &&Based| base.connection_id == *connection_id && base.record_id == record.id;
                 // After a move that was cut off, two paths name the record. The base at the record's own path
                 // counts.
                 let base = based.iter().filter(of).max_by_key(|base| base.path == record.path.as_str());
-                sync_state(record, conflict, base).map(|state| RecordSync {
+                sync_state(record, conflict.is_some(), base).map(|state| RecordSync {
                     connection_id: *connection_id,
                     state,
                     remote_version: base.map(|base| base.version),
@@ -275,6 +277,7 @@ impl Store {
                         .get(&(*connection_id, record.path.as_str().to_owned()))
                         .filter(|seen| base.map_or(record.deleted_us.is_none(), |base| base.is_left_behind_by(seen)))
                         .cloned(),
+                    conflict: conflict.filter(|_| state == RecordSyncState::Conflict),
                 })
             };
             record.sync = connections.iter().filter_map(stands).collect();

@@ -47,6 +47,8 @@ pub(crate) struct SideLine {
     /// When it was written, by whom, and which version both sides agree on if that is another one.
     written: String,
     exact: String,
+    /// The page of the conflict that a person must decide.
+    decide: Option<String>,
 }
 
 /// A field, masked.
@@ -228,6 +230,7 @@ fn side_line(side: &SideOfVault, path: &str, now_us: i64) -> SideLine {
         version,
         written,
         exact,
+        decide: side.sync.conflict.map(|id| format!("/conflicts/{id}")),
     }
 }
 
@@ -303,6 +306,7 @@ pub(crate) mod samples {
                 version: "version 12".to_owned(),
                 written: "agreed on, written just now by <b>".to_owned(),
                 exact: "<b>".to_owned(),
+                decide: Some("/conflicts/<b>".to_owned()),
             }],
             fields: vec![
                 FieldLine {

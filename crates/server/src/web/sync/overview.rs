@@ -43,6 +43,8 @@ pub(crate) struct Card {
     bars: Vec<Bar>,
     facts: Vec<Fact>,
     may_plan: bool,
+    /// The list of its conflicts, if a person must decide some.
+    decide: Option<String>,
 }
 
 /// The page.
@@ -97,6 +99,7 @@ fn card(seen: &connections::Seen, runs: &[vaultterm_sync::Run], now_us: i64) -> 
         bars: picture::bars(runs),
         facts: picture::facts(runs, now_us),
         may_plan: !connection.paused && !summary.running,
+        decide: (seen.standing == Standing::Conflicts).then(|| format!("/conflicts?connection={}", connection.id.0)),
     }
 }
 
@@ -179,6 +182,7 @@ pub(crate) mod samples {
             bars: picture::bars(&runs),
             facts: picture::facts(&runs, 1),
             may_plan: true,
+            decide: Some("/conflicts".to_owned()),
         };
         let page = OverviewPage { title: title(&[Standing::Halted]), cards: vec![card], ..OverviewPage::default() };
         let empty = OverviewPage { title: title(&[]), ..OverviewPage::default() };
