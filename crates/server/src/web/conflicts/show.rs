@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 use vaultterm_contract::shown_fields;
 use vaultterm_operations::{
-    RefusalKind,
+    Refusal, RefusalKind,
     conflicts::{self, TwoSided},
     connections,
 };
@@ -245,15 +245,27 @@ pub(crate) async fn decide(
             // A side moved: the page comes again with what it shows now. The choices stay.
             let now = conflicts::show(&app, &visitor.caller, id).await?;
             let mut page = page(&app, &visitor, &now, &choices).await?;
-            page.wrong =
-                Some(format!("{} Look at both sides again; your choices are kept.", sentence(&refusal.detail)));
             page.meaning = None;
             page.moved_local = choices.local_revision != page.local_revision;
             page.moved_remote = choices.remote_version != page.remote_version;
+            page.wrong = Some(stale(&refusal, &page));
             Ok(show_as(StatusCode::CONFLICT, &page))
         }
         Err(refusal) => Err(Refused(refusal)),
     }
+}
+
+/// Says what to do about a side that moved. The page knows of it only after a run has looked at both sides.
+fn stale(refusal: &Refusal, page: &ConflictPage) -> String {
+    let said = sentence(&refusal.detail);
+    if page.moved_local || page.moved_remote {
+        return format!("{said} Your choices are kept.");
+    }
+    format!(
+        "{said} This page shows what the last run of {} saw. Its next run looks at both sides again: by itself if it runs at \
+         intervals, or when you apply a plan. Open this page again then.",
+        page.connection
+    )
 }
 
 /// `POST /conflicts/{id}/meaning`: words what the choices mean so far. Nothing is decided.
