@@ -33,6 +33,7 @@ mod progress;
 mod recognise;
 mod record;
 mod record_state;
+mod refresh;
 mod remote;
 mod resolve;
 mod retry;

@@ -1,7 +1,7 @@
 //! Carries out a person's decision on a conflict at once, with the same code as a run.
 //!
 //! A decision is valid for the two states on which it is based. Both sides are looked at again first, and if
-//! either changed, nothing happens. The steps after that have guards like those of a run, so that a side that
+//! either changed, nothing is written, and the conflict takes over what is there now (`refresh.rs`). The steps after that have guards like those of a run, so that a side that
 //! changes at the last moment is not overwritten either. The conflict is closed, and the decision audited, in
 //! the same transaction as the first change at its path.
 //!
@@ -50,8 +50,8 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
     /// connection.
     ///
     /// # Errors
-    /// [`EngineError::Stale`] if either side changed since the states in `expect`. Nothing has happened in
-    /// that case. [`EngineError::Unlicensed`]. [`EngineError::Remote`] if Vault failed. If the decision was
+    /// [`EngineError::Stale`] if either side changed since the states in `expect`. Nothing was written in that case,
+    /// and the stored conflict shows what both sides hold now, or is closed if they agree. [`EngineError::Unlicensed`]. [`EngineError::Remote`] if Vault failed. If the decision was
     /// recorded before that, the hint says so, and the next run completes it.
     pub async fn resolve(
         &self,
@@ -176,7 +176,10 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
         let seed = under.run.id.0.as_u64_pair().1;
         let connected = connect(self.shell(), brake, connection, secrets, seed).await?;
         let session = Session::new(self.shell(), brake, connection, &connected, seed);
-        let ended = deciding.carry_out(&session, under.lease, tally).await;
+        let ended = match deciding.carry_out(&session, under.lease, tally).await {
+            Err(undone) if undone.is_stale() => Err(deciding.with_what_is_there(&session, under.lease, undone).await),
+            ended => ended,
+        };
         if let Err(fault) = connected.remote.close().await {
             tally.problem(RunProblem::token_left(&fault));
         }
@@ -230,6 +233,11 @@ impl From<EngineError> for Undone {
 }
 
 impl Undone {
+    /// Returns whether a side had moved.
+    const fn is_stale(&self) -> bool {
+        matches!(self, Self::Refused(EngineError::Stale(_)) | Self::Step(StepError::Stale(_)))
+    }
+
     /// Adds the reason to the run, and returns it as an error.
     fn tell(self, path: &SecretPath, brake: Brake, tally: &Tally<'_, ()>) -> EngineError {
         let problem = match &self {
@@ -291,6 +299,20 @@ impl Deciding<'_> {
             async { while pending.commit_next(session.journal, lease, self.run_id, session.brake).await {} };
         let (carried_out, ()) = join(work, recording).await;
         carried_out.map_err(Undone::from)
+    }
+
+    /// Looks again at both sides after one of them had moved, and says what the conflict shows now. A look that fails
+    /// leaves the conflict and the refusal as they are.
+    async fn with_what_is_there<J: Journal, R: Remote, K: Clock>(
+        &self,
+        session: &Session<'_, J, R, K>,
+        lease: Lease,
+        undone: Undone,
+    ) -> Undone {
+        match session.look_at_conflict_again(lease, self.run_id, &self.conflict).await {
+            Ok(Some(said)) => EngineError::Stale(said).into(),
+            Ok(None) | Err(_) => undone,
+        }
     }
 
     fn path(&self) -> &SecretPath {

@@ -176,8 +176,7 @@ async fn plan_and_apply<J: Journal, R: Remote, K: Clock, P: Progress>(
         None => {
             let planned = session.plan(&task.acknowledge).await;
             let (plan, observation) = planned.map_err(|error| stopped(error, session.brake))?;
-            let seen = writers::seen(&plan, session.connection.guarded.is_none());
-            (plan, observation.base, observation.local, Some((observation.suspicions, seen)))
+            (plan, observation.base, observation.local, Some(observation.suspicions))
         }
     };
     tally.phase(Phase::Plan);
@@ -188,9 +187,8 @@ async fn plan_and_apply<J: Journal, R: Remote, K: Clock, P: Progress>(
         open.push(unlicensed.halt());
         return Ok(Ending::Halted(open));
     }
-    if let Some((suspicions, mut seen)) = looked {
-        // A run that halts may have been shown an empty side. It then knows of no secret that it is gone.
-        seen.retain(|seen| open.is_empty() || seen.stamp.is_some());
+    if let Some(suspicions) = looked {
+        let seen = writers::seen(&plan, session.connection.guarded.is_none(), !open.is_empty());
         remember(session, under.lease, suspicions.as_ref(), &seen).await?;
     }
     if !open.is_empty() {

@@ -42,8 +42,9 @@ const fn takes_over(action: &Action) -> bool {
 
 /// Returns what a plan saw in Vault where it is not what both sides agree on: at its conflicts, and where its steps take
 /// something over. `bases_count` says that the bases are those that VaultTerm recorded last: only then a change since
-/// them was somebody else's.
-pub(crate) fn seen(plan: &Plan, bases_count: bool) -> Vec<SeenInVault> {
+/// them was somebody else's. `is_halted` says that one of the sides may have been shown empty: then no secret counts as
+/// gone.
+pub(crate) fn seen(plan: &Plan, bases_count: bool, is_halted: bool) -> Vec<SeenInVault> {
     let one = |path: &SecretPath, remote: &RemoteExpect, writer: Option<&String>, is_foreign: bool| {
         let (stamp, is_deleted) = match remote {
             RemoteExpect::Absent => (None, true),
@@ -60,5 +61,5 @@ pub(crate) fn seen(plan: &Plan, bases_count: bool) -> Vec<SeenInVault> {
     });
     let steps = plan.steps.iter().filter(|step| takes_over(&step.action));
     let steps = steps.map(|step| one(&step.path, &step.expect.remote, plan.writers.get(&step.path), true));
-    conflicts.chain(steps).take(SEEN_MAX).collect()
+    conflicts.chain(steps).filter(|seen| !is_halted || seen.stamp.is_some()).take(SEEN_MAX).collect()
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::join;
 use serde_json::json;
 use vaultterm_reconcile::{ConflictKind, Mode};
-use vaultterm_sync::{Clock as _, EngineError, FaultClass, Resolution};
+use vaultterm_sync::{Clock as _, ConflictStatus, EngineError, FaultClass, Resolution};
 use vaultterm_testkit::{Operation, Rule, Verdict, World, fault, world::at, world::data};
 
 use super::{both, in_step, succeed, torn};
@@ -27,6 +27,85 @@ fn a_decision_is_refused_when_either_side_moved_since() {
         assert_eq!(both(&world, "x"), before);
         assert_eq!(world.open_conflict().id, conflict.id);
     }
+}
+
+#[test]
+fn a_refused_decision_leaves_a_conflict_that_shows_what_is_there_now_and_can_be_decided_at_once() {
+    for (moves, said) in [
+        (
+            (|world: &World| assert_eq!(world.put("x", json!({"a": "there again", "b": "0"})), 3)) as fn(&World),
+            "Vault moved again while you decided: version 3 is shown now; nothing was written",
+        ),
+        (
+            |world| world.save("x", json!({"a": "here again", "b": "0"})),
+            "the record changed while you decided: revision 3 is shown now; nothing was written",
+        ),
+        (|world| world.delete("x"), "the secret was deleted in Vault while you decided; nothing was written"),
+        (|world| world.trash("x"), "the record was deleted while you decided; nothing was written"),
+    ] {
+        let world = torn();
+        let before = world.open_conflict();
+        moves(&world);
+        match world.resolve(&before, Resolution::KeepLocal) {
+            Err(EngineError::Stale(why)) => assert_eq!(why, said),
+            other => panic!("expected a refusal, got {other:?}"),
+        }
+        let now = world.open_conflict();
+        assert_eq!(now.id, before.id);
+        assert_ne!(now.conflict.expect, before.conflict.expect, "{said}");
+        world.resolve(&now, Resolution::KeepRemote).expect("the decision is based on what is there");
+        let (here, there) = both(&world, "x");
+        assert_eq!(here, there, "{said}");
+        assert!(world.open_conflicts().is_empty());
+    }
+}
+
+#[test]
+fn a_conflict_whose_sides_agree_by_now_is_closed_by_the_refused_decision_and_others_stay_open() {
+    let world = torn();
+    world.save("other", json!({"value": "here"}));
+    world.put("other", json!({"value": "there"}));
+    assert_eq!(world.run().counts.conflicts, 2);
+    let conflict = world.open_conflicts().into_iter().find(|open| open.conflict.path == at("x")).expect("it is open");
+    world.put("x", json!({"a": "here", "b": "0"}));
+    match world.resolve(&conflict, Resolution::KeepRemote) {
+        Err(EngineError::Stale(why)) => {
+            assert_eq!(why, "both sides hold the same by now, so the conflict is closed; nothing was written");
+        }
+        other => panic!("expected a refusal, got {other:?}"),
+    }
+    assert_eq!(world.open_conflict().conflict.path, at("other"));
+    let closed = world.journal.conflict_rows().into_iter().find(|row| row.id == conflict.id).expect("it is kept");
+    assert_eq!(closed.status, ConflictStatus::Converged);
+    assert_eq!((world.record("x"), world.version("x")), (Some(data(json!({"a": "here", "b": "0"}))), 3));
+}
+
+#[test]
+fn a_conflict_that_a_run_would_settle_by_itself_is_closed_by_the_refused_decision() {
+    let world = torn();
+    let conflict = world.open_conflict();
+    world.put("x", json!({"a": "0", "b": "0"}));
+    match world.resolve(&conflict, Resolution::KeepRemote) {
+        Err(EngineError::Stale(why)) => assert!(why.contains("no decision is needed any more"), "{why}"),
+        other => panic!("expected a refusal, got {other:?}"),
+    }
+    assert!(world.open_conflicts().is_empty());
+    assert_eq!(succeed(&world).counts.updated_remote, 1);
+    in_step(&world, "x", json!({"a": "here", "b": "0"}));
+}
+
+#[test]
+fn a_refused_decision_changes_no_conflict_while_a_run_would_halt() {
+    let world = torn();
+    let before = world.open_conflict();
+    for path in ["x", "other"] {
+        world.delete_metadata(path);
+    }
+    match world.resolve(&before, Resolution::KeepLocal) {
+        Err(EngineError::Stale(why)) => assert!(why.ends_with("look again"), "{why}"),
+        other => panic!("expected a refusal, got {other:?}"),
+    }
+    assert_eq!(world.open_conflict().conflict.expect, before.conflict.expect);
 }
 
 #[test]
