@@ -11,7 +11,7 @@ use vaultterm_reconcile::{Around, Counts, Halt, HaltKind, Plan, SecretPath};
 use crate::{
     Begun, Clock, Connection, ConnectionId, ConnectionSecrets, Connector, EngineError, Entitlement, Ids, Journal,
     JournalError, Lease, PlanId, PlannedDecision, Progress, RandomIds, Remote, RemoteIdentity, Run, RunId, RunPart,
-    RunState, StoredPlan, Trigger,
+    RunState, SeenInVault, StoredPlan, Trigger,
     alike::Alike,
     brake::{Brake, Stop},
     in_time::{Bounds, in_time},
@@ -22,6 +22,7 @@ use crate::{
     retry::CallError,
     running,
     session::{Session, Shell, connect},
+    writers,
 };
 
 /// The time for which a stored plan may be applied.
@@ -100,8 +101,8 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
         self.entitlement.missing().map(|unlicensed| unlicensed.halt())
     }
 
-    /// Makes a plan and stores it for 15 minutes. Nothing else is written on either side, except a `SecretID`
-    /// that was unwrapped.
+    /// Makes a plan and stores it for 15 minutes. Neither side is changed. What the plan saw in Vault is recorded for
+    /// people, as a run records it, and a `SecretID` that was unwrapped is kept.
     ///
     /// # Errors
     /// [`EngineError::Remote`] if Vault could not be observed.
@@ -132,8 +133,9 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
         let id = PlanId(self.ids.draw(self.clock.now()));
         let plan = self.make_plan((id, wanted), &connection, secrets, &brake);
         match in_time(&self.clock, &self.bounds, &brake, plan).await {
-            Ok(plan) => {
+            Ok((plan, seen)) => {
                 self.journal.store_plan(&plan).await?;
+                self.record_seen(&plan, &seen).await;
                 Ok(plan)
             }
             Err(CallError::Fault(fault)) if let Some(halt) = problem::halt(&fault) => {
@@ -168,7 +170,7 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
         connection: &Connection,
         secrets: ConnectionSecrets,
         brake: &Brake,
-    ) -> Result<StoredPlan, CallError> {
+    ) -> Result<(StoredPlan, Vec<SeenInVault>), CallError> {
         let seed = id.0.as_u64_pair().1;
         let connected = connect(self.shell(), brake, connection, secrets, seed).await?;
         let session = Session::new(self.shell(), brake, connection, &connected, seed);
@@ -178,14 +180,16 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
             let number = self.journal.change_number(connection.collection_id).await;
             let number = number.map_err(|error| brake.journal_failed(error))?;
             let (plan, observation) = session.plan(&BTreeSet::new()).await?;
-            Ok::<_, CallError>((number, wanted.of(plan, &observation, connection)))
+            let seen = writers::seen(&plan, connection.guarded.is_none(), !plan.halts.is_empty());
+            Ok::<_, CallError>((number, seen, wanted.of(plan, &observation, connection)))
         };
         let planned = planned.await;
         if let Err(fault) = connected.remote.close().await {
             tracing::warn!(%fault, "a token could not be revoked");
         }
         let created = self.clock.now();
-        planned.map(|(change_number, (plan, decisions))| StoredPlan {
+        let (change_number, seen, (plan, decisions)) = planned?;
+        let stored = StoredPlan {
             id,
             connection_id: connection.id,
             connection_revision: connection.revision,
@@ -195,7 +199,22 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
             change_number,
             created,
             expires: later(created, PLAN_HOLDS),
-        })
+        };
+        Ok((stored, seen))
+    }
+
+    /// Records what a plan saw in Vault, unless a run is in progress, which records what it sees itself. Without a
+    /// license nothing is recorded, as for a run. The plan is good even if this fails.
+    async fn record_seen(&self, plan: &StoredPlan, seen: &[SeenInVault]) {
+        if self.entitlement.missing().is_some() {
+            return;
+        }
+        let held = lease::take(&self.journal, &self.clock, plan.connection_id, plan.id.0).await;
+        let Ok(Some(held)) = held else { return };
+        if let Err(error) = self.journal.record_seen(held.lease, seen).await {
+            tracing::warn!(%error, plan = %plan.id, "what a plan saw in Vault could not be recorded");
+        }
+        self.give_back(held.lease).await;
     }
 
     /// Takes the lease and records that a run began. The caller must pass the result to [`Self::run`] at

@@ -447,6 +447,33 @@ fn a_run_records_what_it_saw_in_vault_where_both_sides_do_not_agree() {
 }
 
 #[test]
+fn a_plan_records_what_it_saw_in_vault_as_a_run_does() {
+    let world = in_step(Mode::Bidirectional, &["both", "theirs", "still"]);
+    world.save("both", json!({"a": "1", "b": "0"}));
+    world.put("both", json!({"a": "2", "b": "0"}));
+    world.put("theirs", json!({"a": "2", "b": "0"}));
+    let seen = || world.journal.seen_rows(world.id).into_iter().map(|one| one.path.to_string()).collect::<Vec<_>>();
+    assert!(seen().is_empty());
+    world.clock.drive(world.engine().plan(world.id)).expect("a plan");
+    assert_eq!(seen(), ["both", "theirs"]);
+    assert!(!world.journal.is_leased(world.id));
+}
+
+#[test]
+fn a_plan_during_a_run_or_without_a_license_records_nothing_that_it_saw() {
+    let world = in_step(Mode::Bidirectional, &["theirs"]);
+    world.put("theirs", json!({"a": "2", "b": "0"}));
+    let plan = || world.clock.drive(world.engine().plan(world.id)).expect("a plan");
+    world.journal.steal_lease(world.id);
+    plan();
+    assert!(world.journal.seen_rows(world.id).is_empty());
+    world.journal.clear_leases();
+    world.license.take_away("the license has expired");
+    plan();
+    assert!(world.journal.seen_rows(world.id).is_empty());
+}
+
+#[test]
 fn a_run_blames_nobody_for_a_secret_on_which_both_sides_never_agreed() {
     let world = World::new(Mode::Bidirectional);
     world.save("x", json!({"a": "1"}));
