@@ -90,7 +90,7 @@ fn side_emptied(input: &Input<'_>, facts: &[Facts<'_>]) -> Option<Halt> {
 fn rewound(input: &Input<'_>, facts: &[Facts<'_>]) -> Option<Halt> {
     let database: Vec<String> = [database_guarded(input), database_rewound(input)].into_iter().flatten().collect();
     let goes_on = (!database.is_empty()).then(|| {
-        "After an acknowledgement the run continues from the database: a secret that differs in Vault counts as changed there"
+        "If you acknowledge this, the run goes on from what the database holds: a secret that differs in Vault counts as changed there"
             .to_owned()
     });
     let found: Vec<String> = versions_rewound(facts).into_iter().chain(database).chain(goes_on).collect();
@@ -104,9 +104,12 @@ fn versions_rewound(facts: &[Facts<'_>]) -> Option<String> {
         .map(|facts| facts.path.as_str())
         .collect();
     let first = paths.first()?;
+    let places = match paths.len() {
+        1 => format!("at `{first}`"),
+        count => format!("at {count} paths, for example at `{first}`"),
+    };
     Some(format!(
-        "versions in Vault went backwards at {} path(s), for example `{first}`: a snapshot was restored, it seems. Acknowledging lists each that differs as a conflict",
-        paths.len()
+        "Vault holds an older version than before {places}: it seems that a snapshot of Vault was restored. If you acknowledge this, nothing is overwritten there: each path that differs becomes a conflict, which a person decides"
     ))
 }
 
@@ -115,7 +118,7 @@ fn database_rewound(input: &Input<'_>) -> Option<String> {
     let (seen, path) = input.newest_run_seen()?;
     (seen > known).then(|| {
         format!(
-            "VaultTerm's database is older than the marks in Vault: this connection's run {seen} left its mark at `{path}`, and the database knows none after {known}. The database was restored from a backup, a copy of it is in use elsewhere, or another client wrote that mark"
+            "VaultTerm's database is older than what VaultTerm wrote to Vault: run {seen} of this connection left its number at `{path}`, and the database knows no run after {known}. Either the database was restored from a backup, or a copy of it is in use elsewhere, or another program wrote that number"
         )
     })
 }
