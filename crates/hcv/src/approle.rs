@@ -232,8 +232,8 @@ fn refused_unwrap(request: &Request, answer: &Answer) -> RemoteFault {
     }
     fault::hinted(
         FaultClass::LoginRefused,
-        "the wrapping token is not valid: it has expired, or it was used before. If nobody of yours used it, the SecretID was intercepted",
-        "destroy the SecretID by its accessor, look into Vault's audit log who unwrapped it, and wrap a new one",
+        "the wrapping token is not valid: it works once and only for a short time, so it was used before, or it has expired. If you never used it, somebody else may have intercepted the SecretID",
+        "make a new one. If you never used this one, first destroy its SecretID by the accessor, and look into Vault's audit log who unwrapped it",
     )
 }
 

@@ -2,6 +2,7 @@
 
 pub mod accepted;
 mod checks;
+mod credentials;
 pub mod ignored;
 pub mod policy;
 mod wanted;
@@ -217,7 +218,7 @@ pub async fn rotate_secret_id(
     access::scope(services, caller, Scope::ConnectionsWrite).await?;
     let id = access::connection(services, caller, id, CollectionRole::Admin).await?;
     fresh(services, caller, Act::RotateSecretId).await?;
-    let mut credential = checks::credential("", credential)?;
+    let mut credential = credentials::credential("", credential)?;
     if matches!(credential, Credential::WrappingToken(_)) {
         let connection = found(services, id).await?.connection;
         let client_key_pem = services.store.connection_secrets(id).await?.and_then(|held| held.client_key_pem);

@@ -41,6 +41,23 @@ impl InputFile<'_> {
         self.text().map(|text| Zeroizing::new(without_line_end(&text).to_owned()))
     }
 
+    /// Reads a secret that cannot be empty.
+    ///
+    /// # Errors
+    /// As [`Self::secret`], and if there is nothing but spaces.
+    pub(crate) fn credential(&self) -> Result<Zeroizing<String>, Failure> {
+        let text = self.secret()?;
+        if !text.trim().is_empty() {
+            return Ok(text);
+        }
+        let failure = Failure::local(format!("{} is missing: {} is empty", self.what, self.place()));
+        Err(if self.is_stdin() {
+            failure.hint("did the command before the pipe fail? Its output is what is read here")
+        } else {
+            failure.hint("write it into the file first, without quotes")
+        })
+    }
+
     /// Reads a text unchanged.
     ///
     /// # Errors
@@ -120,6 +137,18 @@ mod tests {
         assert_eq!(without_line_end("hunter2"), "hunter2");
         assert_eq!(without_line_end("-----BEGIN\nabc\n"), "-----BEGIN\nabc\n");
         assert_eq!(without_line_end("\n"), "");
+    }
+
+    #[test]
+    fn an_empty_file_is_no_credential() {
+        let directory = tempfile::tempdir().expect("temporary directory");
+        let path = directory.path().join("id");
+        fs::write(&path, " \n").expect("written");
+        let file = InputFile { path: &path, what: "the SecretID", by: "--secret-id-file" };
+        let failure = file.credential().expect_err("refused");
+        assert_eq!(failure.message, "the SecretID is missing: the file that --secret-id-file names is empty");
+        fs::write(&path, "x\n").expect("written");
+        assert_eq!(file.credential().expect("read").as_str(), "x");
     }
 
     #[test]

@@ -6,13 +6,13 @@ use vaultterm_hcv::VaultAddress;
 use vaultterm_reconcile::{Mode, Options, SecretPath, UnknownName};
 use vaultterm_sealing::SecretText;
 use vaultterm_store::{ConnectionUpdate, NewConnection};
-use vaultterm_sync::{CollectionId, Connection, ConnectionId, ConnectionSecrets, Credential, Schedule, Tls};
+use vaultterm_sync::{CollectionId, Connection, ConnectionId, ConnectionSecrets, Schedule, Tls};
 
-use super::wanted::{Wanted, WantedAuth, WantedCredential, WantedOptions, WantedTls};
-use crate::{
-    names,
-    refusal::{Refusal, RefusalKind},
+use super::{
+    credentials::{self, differ},
+    wanted::{Wanted, WantedAuth, WantedCredential, WantedOptions, WantedTls},
 };
+use crate::{names, refusal::Refusal};
 
 const INTERVAL_SECONDS_DEFAULT: u32 = 300;
 const INTERVAL_SECONDS_MAX: u32 = 30 * 24 * 3_600;
@@ -29,7 +29,7 @@ pub(super) fn new_connection(
     let Wanted { name, address, namespace, tls, auth, mount, path, mode, options } = wanted;
     let options = options.unwrap_or_default();
     approle(auth.method.as_deref())?;
-    let credential = self::credential("auth.", credential)?;
+    let credential = credentials::credential("auth.", credential)?;
     let (tls, client_key_pem) = tls_over(tls.unwrap_or_default(), &Tls::default())?;
     let connection = Connection {
         id: ConnectionId(Uuid::nil()),
@@ -40,7 +40,7 @@ pub(super) fn new_connection(
         tls,
         auth_mount: place("auth.mount", auth.mount.as_deref().unwrap_or("approle"))?.to_owned(),
         auth_namespace: checked_namespace("auth.namespace", auth.namespace.flatten())?,
-        role_id: role_id(needed("auth.role_id", auth.role_id.as_deref())?)?,
+        role_id: credentials::role_id(needed("auth.role_id", auth.role_id.as_deref())?)?,
         mount: place("mount", needed("mount", mount.as_deref())?)?.to_owned(),
         path: prefix(path.as_deref().unwrap_or_default())?,
         // The store fills in the installation's own id.
@@ -62,6 +62,7 @@ pub(super) fn new_connection(
     };
     let client_key_pem = client_key_pem.flatten();
     pair(&connection.tls, client_key_pem.is_some())?;
+    differ(&connection.role_id, &credential)?;
     Ok(NewConnection { connection, secrets: ConnectionSecrets { credential, client_key_pem } })
 }
 
@@ -110,7 +111,7 @@ pub(super) fn update(wanted: Wanted, before: &Connection, allow_plaintext: bool)
         client_key_pem,
         auth_mount: auth.mount.as_deref().map(|text| place("auth.mount", text)).transpose()?.map(str::to_owned),
         auth_namespace: auth.namespace.map(|text| checked_namespace("auth.namespace", text)).transpose()?,
-        role_id: auth.role_id.as_deref().map(role_id).transpose()?,
+        role_id: auth.role_id.as_deref().map(credentials::role_id).transpose()?,
         mount: mount.as_deref().map(|text| place("mount", text)).transpose()?.map(str::to_owned),
         path: path.as_deref().map(prefix).transpose()?,
         options: changed_options,
@@ -118,19 +119,6 @@ pub(super) fn update(wanted: Wanted, before: &Connection, allow_plaintext: bool)
         concurrency_max: concurrency_max.transpose()?,
         paused: None,
     })
-}
-
-/// Checks the credential, of which exactly one form is told.
-pub(super) fn credential(within: &str, wanted: &WantedCredential) -> Result<Credential, Refusal> {
-    match (&wanted.secret_id, &wanted.wrapping_token) {
-        (Some(text), None) => secret(&format!("{within}secret_id"), text).map(Credential::SecretId),
-        (None, Some(text)) => secret(&format!("{within}wrapping_token"), text).map(Credential::WrappingToken),
-        (None, None) => Err(Refusal::field(format!("{within}secret_id"), "is missing")
-            .hint("create one in Vault: `vault write -f auth/approle/role/<role>/secret-id`")),
-        (Some(_), Some(_)) => {
-            Err(Refusal::new(RefusalKind::Invalid, "send either `secret_id` or `wrapping_token`, not both"))
-        }
-    }
 }
 
 /// Finds a mode by name.
@@ -233,19 +221,6 @@ fn checked_namespace(field: &str, text: Option<String>) -> Result<Option<String>
     let Some(text) = text else { return Ok(None) };
     let trimmed = text.trim_matches('/');
     if trimmed.is_empty() { Ok(None) } else { place(field, trimmed).map(|text| Some(text.to_owned())) }
-}
-
-fn role_id(text: &str) -> Result<String, Refusal> {
-    secret("auth.role_id", text).map(|text| text.expose().to_owned())
-}
-
-/// Checks a text that has no spaces and no control characters.
-fn secret(field: &str, text: &str) -> Result<SecretText, Refusal> {
-    let text = text.trim();
-    if text.is_empty() || text.chars().any(|character| character.is_control() || character.is_whitespace()) {
-        return Err(Refusal::field(field, "is empty, or holds characters that no credential has"));
-    }
-    Ok(SecretText::new(text.to_owned()))
 }
 
 /// Refuses an unknown login method.

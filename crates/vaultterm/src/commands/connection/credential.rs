@@ -20,11 +20,11 @@ impl CredentialArgs {
     pub(super) fn read(&self) -> Result<(&'static str, zeroize::Zeroizing<String>), Failure> {
         match (&self.secret_id_file, &self.wrapping_token_file) {
             (Some(path), _) => {
-                Ok(("secret_id", InputFile { path, what: "the SecretID", by: "--secret-id-file" }.secret()?))
+                Ok(("secret_id", InputFile { path, what: "the SecretID", by: "--secret-id-file" }.credential()?))
             }
             (None, Some(path)) => Ok((
                 "wrapping_token",
-                InputFile { path, what: "the wrapping token", by: "--wrapping-token-file" }.secret()?,
+                InputFile { path, what: "the wrapping token", by: "--wrapping-token-file" }.credential()?,
             )),
             (None, None) => {
                 let instead = "--secret-id-file FILE or --wrapping-token-file FILE (or -)";
