@@ -95,7 +95,7 @@ impl UnlockError {
     pub fn hint(&self) -> Option<Advice> {
         let hint = match self {
             Self::Missing(_) => {
-                "put the key file back, from where you keep it apart from the database, or name its place (MASTER_KEY_FILE): nothing in the database opens without it"
+                "put the key file back there, from where you keep it apart from the database and its backups, or name its place: set MASTER_KEY_FILE=/path/to/master.key for this command and for the server. Nothing in the database or a backup opens without it"
             }
             Self::Wrong(_) => "use the key that was made together with it (MASTER_KEY_FILE)",
             Self::Vault(fault) => return fault.hint.clone(),

@@ -34,7 +34,7 @@ impl FromRequestParts<ServerState> for Caller {
             scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
         });
         let token = token.ok_or_else(|| {
-            let why = "send the header `Authorization: Bearer <token>`";
+            let why = "nobody is logged in: the request carries no token (header `Authorization: Bearer <token>`)";
             Refusal::new(RefusalKind::Unauthenticated, why).then(Next::LogIn)
         })?;
         let caller = authenticate(&app.services, token, origin).await?;

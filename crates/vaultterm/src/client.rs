@@ -31,6 +31,8 @@ pub(crate) struct Client {
     http: reqwest::Client,
     address: Address,
     token: Option<Zeroizing<String>>,
+    /// Whether the requests need a login. Those of the login itself do not.
+    needs_login: bool,
 }
 
 /// A reply: the JSON as it came, and the value read from it.
@@ -66,14 +68,14 @@ impl Client {
         let address = settings.address()?;
         let token = settings.token(&address)?;
         let http = http_client(&address, settings.ca_pem()?)?;
-        Ok(Self { http, address, token })
+        Ok(Self { http, address, token, needs_login: true })
     }
 
     /// Returns a client without a token, for logging in.
     pub(crate) fn without_token(settings: &Settings) -> Result<Self, Failure> {
         let address = settings.address()?;
         let http = http_client(&address, settings.ca_pem()?)?;
-        Ok(Self { http, address, token: None })
+        Ok(Self { http, address, token: None, needs_login: false })
     }
 
     /// Returns the address of the server.
@@ -229,7 +231,16 @@ impl Client {
             return Ok(response);
         }
         let body = self.body(response).await?;
-        Err(Failure::from_answer(status.as_u16(), &body))
+        let failure = Failure::from_answer(status.as_u16(), &body);
+        if failure.status == Some(401) && self.needs_login && self.token.is_none() {
+            return Err(Failure {
+                message: format!("nobody is logged in at {}", self.address),
+                causes: Vec::new(),
+                hints: vec!["log in with `vaultterm login`, or set VAULTTERM_TOKEN".to_owned()],
+                ..failure
+            });
+        }
+        Err(failure)
     }
 
     async fn body(&self, response: Response) -> Result<Vec<u8>, Failure> {

@@ -8,7 +8,7 @@ use std::{net::SocketAddr, time::Duration};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use vaultterm_hcv::VaultConnector;
-use vaultterm_server::{Opening, Server, ServerSettings, ServerState};
+use vaultterm_server::{ListenError, Opening, Server, ServerSettings, ServerState};
 
 use crate::{
     app::App,
@@ -89,7 +89,7 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
             }))
         }
     };
-    let server = Server::bind(config.listen, tls).map_err(failed)?.behind(config.proxies);
+    let server = Server::bind(config.listen, tls).map_err(not_bound)?.behind(config.proxies);
     if let Some(tls) = server.tls_reload() {
         reloads.tls.get_or_init(|| tls);
     }
@@ -106,6 +106,21 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     }
     tracing::info!("stopped");
     Ok(Exit::Done)
+}
+
+/// Returns the error of a server that cannot listen, with the setting that changes where it does.
+fn not_bound(error: ListenError) -> Failure {
+    let failure = Failure::local("the server cannot run").because(&error);
+    let ListenError::Bind { source, .. } = &error else { return failure };
+    let how = "`--listen ADDRESS:PORT`, VAULTTERM_LISTEN, or `listen` in the configuration file";
+    failure.hint(match source.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            format!(
+                "another program listens there, perhaps another VaultTerm: stop it, or choose another place with {how}"
+            )
+        }
+        _ => format!("choose another address or port with {how}"),
+    })
 }
 
 /// Removes the files that killed backups and restores left behind, unless one of them is running now.

@@ -26,7 +26,7 @@ Exit codes: 0 everything fits · 1 it cannot be read · otherwise the class of t
 pub(crate) struct Args {
     /// The export, as `vaultterm audit export` wrote it; `-` for stdin
     file: PathBuf,
-    /// A key to trust, as `vaultterm audit key` printed it once; may be given several times
+    /// A key to trust, as `vaultterm audit key` printed it once, or @FILE with one key a line; may be given several times
     #[arg(long, value_name = "KEY")]
     vkey: Vec<String>,
     /// A file with checkpoints that were kept elsewhere; may be given several times
@@ -64,10 +64,7 @@ struct Found<'a> {
 pub(super) fn run(args: &Args, app: &App) -> Result<Exit, Failure> {
     let mut trust = Trust::default();
     for text in &args.vkey {
-        let key = VerifierKey::parse(text).map_err(|error| {
-            Failure::local("--vkey cannot be used").because(&error).hint("copy the whole line of `vaultterm audit key`")
-        })?;
-        trust.vkeys.push(key);
+        trust.vkeys.extend(keys(text)?);
     }
     for file in &args.anchor {
         trust.anchors.extend(anchors(file)?);
@@ -83,6 +80,25 @@ pub(super) fn run(args: &Args, app: &App) -> Result<Exit, Failure> {
     }
     note_limits(&report, app);
     Ok(report.first().map_or(Exit::Done, Exit::Unverified))
+}
+
+/// Reads a key, or the keys in a file.
+fn keys(text: &str) -> Result<Vec<VerifierKey>, Failure> {
+    let parsed = |line: &str| {
+        VerifierKey::parse(line).map_err(|error| {
+            Failure::local("--vkey cannot be used")
+                .because(&error)
+                .hint("copy the whole line of `vaultterm audit key`, or name a file that holds it: --vkey @FILE")
+        })
+    };
+    let Some(file) = text.strip_prefix('@') else { return Ok(vec![parsed(text)?]) };
+    let text = InputFile { path: Path::new(file), what: "the key", by: "--vkey" }.text()?;
+    let keys =
+        text.lines().map(str::trim).filter(|line| !line.is_empty()).map(parsed).collect::<Result<Vec<_>, _>>()?;
+    if keys.is_empty() {
+        return Err(Failure::local("--vkey cannot be used").because_of("the file holds no key"));
+    }
+    Ok(keys)
 }
 
 fn anchors(file: &Path) -> Result<Vec<String>, Failure> {

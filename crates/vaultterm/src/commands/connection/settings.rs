@@ -182,12 +182,19 @@ pub(crate) async fn update(args: UpdateArgs, app: &App) -> Result<Exit, Failure>
     if body.is_empty() {
         return Err(Failure::local("nothing to change was named").hint("see `vaultterm connection update --help`"));
     }
+    // What decides whether VaultTerm reaches Vault and may log in is tested before anything is planned.
+    let reaches =
+        ["address", "namespace", "auth", "tls", "mount", "path"].into_iter().any(|key| body.contains_key(key));
     let client = app.client()?;
     let found = client.connection(&args.connection).await?.data;
     let path = format!("/connections/{}", found.id);
     let changed: Reply<ConnectionView> = client.patch(&path, found.revision, &body).await?;
     app.console.answer(&changed.json, || facts(&changed.data))?;
-    app.console.next(&format!("vaultterm sync plan {}", shell::word(&changed.data.name)));
+    let name = shell::word(&changed.data.name);
+    app.console.next(&match reaches {
+        true => format!("vaultterm connection test {name}, then vaultterm sync plan {name}"),
+        false => format!("vaultterm sync plan {name}"),
+    });
     Ok(Exit::Done)
 }
 
