@@ -36,6 +36,7 @@ mod record_moves;
 mod records;
 mod runs;
 mod schema;
+pub mod shell;
 mod tokens;
 mod webhooks;
 
@@ -52,8 +53,8 @@ pub use connection_bodies::{
     AuthBody, AuthPatch, ConnectionCreate, ConnectionPatch, CredentialBody, OptionsBody, ReachBody, TlsBody,
 };
 pub use connections::{
-    AcceptedDifferenceList, AcceptedDifferenceView, AuthView, CheckView, ConnectionView, Ignore, IgnoredList,
-    IgnoredView, OptionsView, PolicyScope, PolicyView, ServerView, Standing, TestView, TlsView,
+    AcceptedDifferenceList, AcceptedDifferenceView, AuthView, CheckView, ConnectionView, Ignore,
+    IgnoredList, IgnoredView, OptionsView, PolicyScope, PolicyView, ServerView, Standing, TestView, TlsView,
 };
 pub use events::{ProgressView, RunEventName};
 pub use factors::{

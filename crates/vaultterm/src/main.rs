@@ -32,11 +32,12 @@ mod private_file;
 mod reference;
 mod server_config;
 mod settings;
-mod shell;
 mod table;
 mod usage;
 
 use std::process::ExitCode;
+
+use vaultterm_contract::shell;
 
 fn main() -> ExitCode {
     ExitCode::from(cli::main().code())

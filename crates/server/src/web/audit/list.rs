@@ -10,6 +10,7 @@ use axum::{
 };
 use jiff::civil::Date;
 use serde::Deserialize;
+use vaultterm_contract::shell::word;
 use vaultterm_ledger::AuditAction;
 use vaultterm_operations::{
     Part, Refusal,
@@ -94,7 +95,7 @@ impl Asked {
     fn command(&self) -> String {
         let mut command = "vaultterm audit ls".to_owned();
         for (name, value) in self.pairs().into_iter().filter(|(_, value)| !value.is_empty()) {
-            command.push_str(&format!(" --{name} '{}'", value.replace('\'', "'\\''")));
+            command.push_str(&format!(" --{name} {}", word(value)));
         }
         command
     }
@@ -310,7 +311,7 @@ pub(crate) mod samples {
         let search = asked.search().unwrap();
         assert_eq!(search.from.as_deref(), Some("2026-11-28T00:00:00Z"));
         assert_eq!(search.to.as_deref(), Some("2026-12-01T00:00:00Z"));
-        assert_eq!(asked.command(), "vaultterm audit ls --from '2026-11-28' --to '2026-11-30'");
+        assert_eq!(asked.command(), "vaultterm audit ls --from 2026-11-28 --to 2026-11-30");
         assert!(Asked { from: "soon".to_owned(), ..Asked::default() }.search().is_err());
     }
 

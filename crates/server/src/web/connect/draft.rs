@@ -1,7 +1,9 @@
 //! What was typed so far about a connection that does not exist yet. It travels in the address, so it holds no secret.
 
 use uuid::Uuid;
+use vaultterm_contract::shell::word;
 use vaultterm_operations::connections::{Wanted, WantedAuth, WantedTls};
+use vaultterm_reconcile::Mode;
 
 use crate::web::{form::Pairs, link::Query};
 
@@ -103,15 +105,22 @@ impl Draft {
     pub(crate) fn command(&self, collection: &str) -> String {
         let or = |text: &str, other: &str| if text.is_empty() { other.to_owned() } else { text.to_owned() };
         format!(
-            "vaultterm connection create {} --collection {} --address {} --mount {} --path {} --mode {} --role-id ID --wrapping-token-file -",
-            or(&self.name, "NAME"),
-            or(collection, "COLLECTION"),
-            or(&self.address, "URL"),
-            or(&self.mount, "MOUNT"),
-            or(&self.path, "''"),
-            or(&self.mode, "MODE"),
+            "vaultterm connection create {} --collection {} --address {}{}{} --mount {}{} --mode {} --role-id ROLE_ID --wrapping-token-file -",
+            word(&or(&self.name, "NAME")),
+            word(&or(collection, "COLLECTION")),
+            word(&or(&self.address, "URL")),
+            flag("--namespace", &self.namespace),
+            if self.ca.is_empty() { "" } else { " --ca-cert FILE" },
+            word(&or(&self.mount, "MOUNT")),
+            flag("--path", &self.path),
+            or(&self.mode, Mode::Bidirectional.as_str()),
         )
     }
+}
+
+/// Returns a flag with its value for a command that can be pasted; nothing for an empty value.
+pub(crate) fn flag(name: &str, value: &str) -> String {
+    if value.is_empty() { String::new() } else { format!(" {name} {}", word(value)) }
 }
 
 #[cfg(test)]
@@ -128,6 +137,16 @@ mod tests {
             "/connections/new?name=prod&address=https%3A//vault%3A8200&ca=-----BEGIN%0AA%26B%3D&path=team"
         );
         assert_eq!(draft.wanted("r").namespace, Some(None));
+    }
+
+    #[test]
+    fn the_command_that_makes_the_connection_quotes_what_a_shell_would_split_and_leaves_out_what_is_empty() {
+        let typed = [("name", "prod eu"), ("address", "https://vault:8200"), ("mount", "kv"), ("namespace", "team")];
+        assert_eq!(
+            Draft::of(&Pairs::of(&typed)).command("shop"),
+            "vaultterm connection create 'prod eu' --collection shop --address https://vault:8200 --namespace team \
+             --mount kv --mode bidirectional --role-id ROLE_ID --wrapping-token-file -"
+        );
     }
 
     #[test]

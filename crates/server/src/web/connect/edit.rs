@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::{extract::State, http::StatusCode, response::Response};
 use uuid::Uuid;
+use vaultterm_contract::shell::word;
 use vaultterm_operations::connections::{self, Seen, Wanted, WantedTls};
 use vaultterm_sync::Connection;
 
@@ -65,7 +66,7 @@ fn of(seen: &Seen, draft: Draft, frame: Frame) -> EditPage {
         id: connection.id.0,
         name: connection.name.clone(),
         revision: connection.revision,
-        command: format!("vaultterm connection update {}", connection.name),
+        command: format!("vaultterm connection update {} --address URL", word(&connection.name)),
         draft,
         frame,
         ..EditPage::default()

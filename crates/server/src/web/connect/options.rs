@@ -4,6 +4,7 @@
 use askama::Template;
 use axum::{extract::State, http::StatusCode, response::Response};
 use uuid::Uuid;
+use vaultterm_contract::shell::word;
 use vaultterm_operations::{
     connections::{self, Seen, Wanted, WantedOptions},
     plans,
@@ -81,7 +82,7 @@ fn of(seen: &Seen, frame: Frame) -> OptionsPage {
         on_change: connection.schedule.on_change,
         max_delete_percent: connection.options.max_delete_percent,
         max_delete_count: connection.options.max_delete_count,
-        command: format!("vaultterm connection update {} --option KEY=VALUE", connection.name),
+        command: format!("vaultterm connection update {} --option KEY=VALUE", word(&connection.name)),
         name: connection.name.clone(),
         frame,
     }

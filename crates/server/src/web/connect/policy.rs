@@ -3,10 +3,12 @@
 
 use askama::Template;
 use axum::{extract::State, response::Response};
+use vaultterm_contract::shell::word;
 use vaultterm_operations::connections::policy::{self as policies, Place};
+use vaultterm_reconcile::Mode;
 
 use super::{
-    draft::Draft,
+    draft::{Draft, flag},
     steps::{Step, steps},
 };
 use crate::{
@@ -49,10 +51,11 @@ pub(crate) async fn show(State(app): State<ServerState>, visitor: Visitor, typed
         steps: steps(1),
         back: draft.on("/connections/new"),
         command: format!(
-            "vaultterm connection policy --mount {} --path '{}' --mode {} --role {role} --flavor {flavor} --wrap",
-            or(&draft.mount, "MOUNT"),
-            draft.path,
-            or(&draft.mode, "MODE"),
+            "vaultterm connection policy --mount {}{} --mode {} --role {} --flavor {flavor} --wrap",
+            word(&or(&draft.mount, "MOUNT")),
+            flag("--path", &draft.path),
+            or(&draft.mode, Mode::Bidirectional.as_str()),
+            word(&role),
         ),
         role: role.clone(),
         frame,

@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::{extract::State, http::StatusCode, response::Response};
 use uuid::Uuid;
+use vaultterm_contract::shell::word;
 use vaultterm_operations::connections;
 
 use crate::{
@@ -42,7 +43,7 @@ async fn page(app: &ServerState, visitor: &Visitor, id: Uuid) -> Result<RemovePa
         revision: summary.connection.revision,
         open_conflicts: summary.open_conflicts,
         wrong: None,
-        command: format!("vaultterm connection delete {}", summary.connection.name),
+        command: format!("vaultterm connection delete {}", word(&summary.connection.name)),
         name: summary.connection.name,
     })
 }

@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::{extract::State, http::StatusCode, response::Response};
 use uuid::Uuid;
+use vaultterm_contract::shell::word;
 use vaultterm_operations::connections;
 
 use super::login::credential;
@@ -41,7 +42,7 @@ async fn page(app: &ServerState, visitor: &Visitor, id: Uuid) -> Result<SecretId
         id,
         expires: summary.secret_id_expires_us.map(|us| Moment::seen(us, app.now_us())),
         wrong: None,
-        command: format!("vaultterm connection rotate-secret-id {name} --wrapping-token-file -"),
+        command: format!("vaultterm connection rotate-secret-id {} --wrapping-token-file -", word(&name)),
         name,
     })
 }

@@ -8,6 +8,7 @@ use axum::{
 };
 use serde::Deserialize;
 use uuid::Uuid;
+use vaultterm_contract::shell::word;
 use vaultterm_operations::{
     Part, Refusal, RefusalKind, collections,
     members::{self, Sourced},
@@ -122,7 +123,7 @@ async fn page(app: &ServerState, visitor: &Visitor, id: Uuid) -> Result<MembersP
         roles: CollectionRole::ALL.iter().filter(|role| **role <= own).map(|role| role.as_str()).collect(),
         words: ROLES.iter().map(|(role, words)| (role.as_str(), *words)).collect(),
         editor: EDITOR.to_vec(),
-        command: format!("vaultterm collection show {}", collection.name),
+        command: format!("vaultterm collection show {}", word(&collection.name)),
         collection: collection.name,
         frame: Frame::around(app, visitor, Here::Records).await?.in_collection(id),
         ..MembersPage::default()

@@ -8,7 +8,7 @@ use axum::{
 };
 use serde::Deserialize;
 use uuid::Uuid;
-use vaultterm_contract::{LinkState, PersonState};
+use vaultterm_contract::{LinkState, PersonState, shell::word};
 use vaultterm_operations::{
     Refusal, links, people,
     profiles::{self, Profile, SourcedRole},
@@ -128,7 +128,7 @@ async fn page(app: &ServerState, visitor: &Visitor, id: Uuid) -> Result<PersonPa
         loses: loses(&profile),
         links: profile.links.iter().map(|link| link_row(link, now_us)).collect(),
         is_self: visitor.visit.person() == id,
-        command: format!("vaultterm user show {}", profile.user.email),
+        command: format!("vaultterm user show {}", word(&profile.user.email)),
         frame: Frame::around(app, visitor, Here::People).await?,
         ..PersonPage::default()
     })

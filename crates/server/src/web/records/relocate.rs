@@ -7,6 +7,7 @@ use axum::{
 };
 use serde::Deserialize;
 use uuid::Uuid;
+use vaultterm_contract::shell::word;
 use vaultterm_operations::records::{self, Relocation};
 use vaultterm_reconcile::Mode;
 use vaultterm_store::{ConnectionSummary, Member};
@@ -83,7 +84,7 @@ pub(crate) async fn form(
         id,
         revision: record.revision.0,
         shelves: shelves(&frame, own, to),
-        command: format!("vaultterm record move {name}/{path} --to {target}"),
+        command: format!("vaultterm record move {} --to {}", word(&format!("{name}/{path}")), word(&target)),
         path,
         meaning,
         to,

@@ -1,6 +1,7 @@
 //! What a save would change, before it is saved. Values are masked: the person typed them a moment ago.
 
 use askama::Template;
+use vaultterm_contract::shell::word;
 use vaultterm_operations::outline::{Preview, PreviewOfNew};
 use vaultterm_reconcile::{Content, Mode};
 use vaultterm_sealing::short;
@@ -61,7 +62,10 @@ impl ReviewPage {
             back: format!("/records/{}", record.id.0),
             carried: draft.carried(record.revision.0),
             button: format!("Save as revision {next}"),
-            command: format!("vaultterm record set {}/{path} FIELD=?", preview.outline.collection.name),
+            command: format!(
+                "vaultterm record set {} FIELD=?",
+                word(&format!("{}/{path}", preview.outline.collection.name))
+            ),
             frame: frame.in_collection(preview.outline.collection.id.0),
             rows,
             consequence,
@@ -89,7 +93,10 @@ impl ReviewPage {
             back: "/records".to_owned(),
             carried: draft.carried(0),
             button: "Save the record".to_owned(),
-            command: format!("vaultterm record set {}/{} FIELD=?", preview.collection.name, draft.path),
+            command: format!(
+                "vaultterm record set {} FIELD=?",
+                word(&format!("{}/{}", preview.collection.name, draft.path))
+            ),
             frame: frame.in_collection(preview.collection.id.0),
             rows,
             consequence,

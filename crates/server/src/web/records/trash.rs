@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::{extract::State, response::Response};
 use uuid::Uuid;
+use vaultterm_contract::shell::word;
 use vaultterm_operations::{outline, records};
 use vaultterm_reconcile::Mode;
 
@@ -55,7 +56,7 @@ pub(crate) async fn form(State(app): State<ServerState>, visitor: Visitor, Id(id
         id,
         path: path.to_owned(),
         revision: found.record.revision.0,
-        command: format!("vaultterm record rm {}/{path}", found.collection.name),
+        command: format!("vaultterm record rm {}", word(&format!("{}/{path}", found.collection.name))),
         frame: frame.in_collection(found.collection.id.0),
         consequence,
     }))

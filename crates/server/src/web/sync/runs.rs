@@ -7,6 +7,7 @@ use axum::{
 };
 use serde::Deserialize;
 use uuid::Uuid;
+use vaultterm_contract::shell::word;
 use vaultterm_operations::{
     Part, outline,
     runs::{self, Search},
@@ -123,13 +124,13 @@ impl Asked {
         let mut command = "vaultterm sync runs".to_owned();
         let named = connections.iter().find(|found| found.connection.id.to_string() == self.connection);
         if let Some(found) = named {
-            command.push_str(&format!(" {}", found.connection.name));
+            command.push_str(&format!(" {}", word(&found.connection.name)));
         }
         let by = if self.by == "me" { email } else { "" };
         for (option, value) in [("state", &*self.state), ("trigger", &self.trigger), ("by", by), ("since", &self.since)]
         {
             if !value.is_empty() {
-                command.push_str(&format!(" --{option} {}", value.replace(['\'', ' '], "")));
+                command.push_str(&format!(" --{option} {}", word(value)));
             }
         }
         command

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use askama::Template;
 use axum::{extract::State, response::Response};
 use uuid::Uuid;
+use vaultterm_contract::shell::word;
 use vaultterm_operations::{
     connections,
     plans::{self, Chosen},
@@ -121,7 +122,7 @@ fn of(chosen: &Chosen, skip: BTreeSet<String>, frame: Frame, now_us: i64) -> Pla
     let expires_us = stored.expires.0.div_euclid(1_000);
     let expired = expires_us <= now_us;
     let whole = (plan.restricted.is_none() && stored.decisions.is_empty()) || halts.is_empty();
-    let skips: String = skip.iter().map(|path| format!(" --skip '{}'", path.replace('\'', r"'\''"))).collect();
+    let command = command(chosen, &skip);
     PlanPage {
         id: stored.id.0,
         connection_id: stored.connection_id.0,
@@ -140,10 +141,19 @@ fn of(chosen: &Chosen, skip: BTreeSet<String>, frame: Frame, now_us: i64) -> Pla
         unchanged: plan.unchanged,
         skip: skip.into_iter().collect(),
         sum,
-        command: format!("vaultterm sync apply {}{skips}", stored.id.0),
+        command,
         frame,
         ..PlanPage::default()
     }
+}
+
+/// Returns the command that applies what is ticked, with every halt that a person can accept acknowledged.
+fn command(chosen: &Chosen, skip: &BTreeSet<String>) -> String {
+    let halts = chosen.left.halts.iter().filter(|halt| halt.kind.can_be_acknowledged());
+    let accepted = halts.map(|halt| format!(" --acknowledge {}", halt.kind));
+    let left_out = skip.iter().map(|path| format!(" --skip {}", word(path)));
+    let flags: String = left_out.chain(accepted).collect();
+    format!("vaultterm sync apply {}{flags}", chosen.whole.plan.id.0)
 }
 
 /// Tells what a plan decides; empty if it decides no conflict.

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 /// Quotes a word if a POSIX shell would split or change it.
-pub(crate) fn word(text: &str) -> Cow<'_, str> {
+#[must_use]
+pub fn word(text: &str) -> Cow<'_, str> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '-' | '_' | '@' | ':' | '+' | ',' | '=');
     if !text.is_empty() && text.chars().all(plain) {
         Cow::Borrowed(text)
