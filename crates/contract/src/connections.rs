@@ -98,11 +98,30 @@ pub struct CheckView {
     /// `address`, `tls`, `health`, `namespace`, `login`, `mount`, `listing`, `freshness`, `token`, `answers`
     /// (of a server that is too slow), or a capability and its path.
     pub name: String,
+    /// Whether nothing failed. A right that is missing and optional is no failure.
     pub ok: bool,
+    /// `ok`, `failed`, `optional` (a right that was not granted, or that could not be asked for, and that a run can do
+    /// without) or `wait` (a person has to go on).
+    #[schema(value_type = String)]
+    pub state: CheckState,
     pub detail: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
 }
+
+names!(
+    /// What a check found.
+    CheckState, "state" {
+        /// It passed.
+        Ok = "ok",
+        /// It failed.
+        Failed = "failed",
+        /// A right is missing or not known, and a run can do without it.
+        Optional = "optional",
+        /// Nothing is wrong, and a person has to go on.
+        Wait = "wait",
+    }
+);
 
 /// What answered.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]

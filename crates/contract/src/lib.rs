@@ -53,7 +53,7 @@ pub use connection_bodies::{
     AuthBody, AuthPatch, ConnectionCreate, ConnectionPatch, CredentialBody, OptionsBody, ReachBody, TlsBody,
 };
 pub use connections::{
-    AcceptedDifferenceList, AcceptedDifferenceView, AuthView, CheckView, ConnectionView, Ignore,
+    AcceptedDifferenceList, AcceptedDifferenceView, AuthView, CheckState, CheckView, ConnectionView, Ignore,
     IgnoredList, IgnoredView, OptionsView, PolicyScope, PolicyView, ServerView, Standing, TestView, TlsView,
 };
 pub use events::{ProgressView, RunEventName};

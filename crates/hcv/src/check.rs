@@ -10,12 +10,21 @@ pub struct Check {
     /// `token` (its revocation at the end), `answers` (fails when the server is too slow or an answer cannot be
     /// read), or a capability with its path, as in `read on kv/data/team/*`.
     pub name: String,
-    /// Whether the check passed.
+    /// Whether the check passed. A right that is missing and optional is no failure.
     pub ok: bool,
+    /// Whether the right is optional, and was not granted or could not be asked for.
+    pub lacks_optional: bool,
     /// What the check found.
     pub detail: String,
     /// What the operator can do if the check failed.
     pub hint: Option<Advice>,
+}
+
+impl Check {
+    /// Returns a check that failed.
+    pub fn failed(name: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { name: name.into(), ok: false, lacks_optional: false, detail: detail.into(), hint: None }
+    }
 }
 
 /// The server that answered.
@@ -44,13 +53,17 @@ pub struct TestReport {
 impl TestReport {
     /// Records a check that passed.
     pub(crate) fn pass(&mut self, name: impl Into<String>, detail: impl Into<String>) {
-        self.checks.push(Check { name: name.into(), ok: true, detail: detail.into(), hint: None });
+        self.checks.push(Check { ok: true, ..Check::failed(name, detail) });
+    }
+
+    /// Records that a right is missing or not known, and that a run can do without it.
+    pub(crate) fn lack_optional(&mut self, name: impl Into<String>, detail: impl Into<String>) {
+        self.checks.push(Check { ok: true, lacks_optional: true, ..Check::failed(name, detail) });
     }
 
     /// Records a check that failed.
     pub(crate) fn fail(&mut self, name: impl Into<String>, fault: &RemoteFault) {
-        let (detail, hint) = (fault.message.clone(), fault.hint.clone());
-        self.checks.push(Check { name: name.into(), ok: false, detail, hint });
+        self.checks.push(Check { hint: fault.hint.clone(), ..Check::failed(name, fault.message.clone()) });
     }
 }
 

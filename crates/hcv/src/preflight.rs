@@ -153,7 +153,8 @@ impl Preflight<'_> {
         report: &mut TestReport,
     ) -> Result<(), RemoteFault> {
         let Some(capabilities) = capabilities else {
-            report.pass("capabilities", "not known: the role may not ask (sys/capabilities-self)");
+            // Without an answer, nothing is known of any right.
+            report.lack_optional("capabilities", "not known: the role may not ask (sys/capabilities-self)");
             return Ok(());
         };
         let mut missing = Vec::new();
@@ -175,9 +176,17 @@ impl Preflight<'_> {
             None => report.pass("listing", ways.describe()),
         }
         for Optional { need: Need { capability, path }, without } in optional {
-            let granted = capabilities.allows(path, capability);
-            let detail = if granted { "granted".to_owned() } else { format!("not granted, and optional: {without}") };
-            report.pass(format!("{capability} on {path}"), detail);
+            let name = format!("{capability} on {path}");
+            if capabilities.allows(path, capability) {
+                report.pass(name, "granted");
+            } else {
+                report.lack_optional(name, format!("not granted, and optional: {without}"));
+            }
+        }
+        if self.role.is_none() {
+            let path = approle::lookup_path(&self.connection.auth_mount, "ROLE");
+            let detail = "not asked for, because the server did not name the role: VaultTerm cannot warn before the SecretID expires";
+            report.lack_optional(format!("update on {path}"), detail);
         }
         // A run works without it, and reports each time that its token stays alive.
         let Need { capability, path } = revoking();

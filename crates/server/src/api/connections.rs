@@ -9,8 +9,8 @@ mod view;
 
 use axum::{Json, extract::State, http::StatusCode};
 use vaultterm_contract::{
-    CheckView, ConnectionCreate, ConnectionPatch, ConnectionView, CredentialBody, ListView, Nothing, ReachBody,
-    ServerView, TestView, advice, moment,
+    CheckState, CheckView, ConnectionCreate, ConnectionPatch, ConnectionView, CredentialBody, ListView, Nothing,
+    ReachBody, ServerView, TestView, advice, moment,
 };
 use vaultterm_hcv::TestReport;
 use vaultterm_operations::{
@@ -123,7 +123,17 @@ fn tested(report: TestReport) -> TestView {
     TestView {
         ok: report.ok,
         checks: checks
-            .map(|c| CheckView { name: c.name, ok: c.ok, detail: c.detail, hint: c.hint.as_ref().map(advice::worded) })
+            .map(|c| CheckView {
+                state: match (c.ok, c.lacks_optional) {
+                    (false, _) => CheckState::Failed,
+                    (true, true) => CheckState::Optional,
+                    (true, false) => CheckState::Ok,
+                },
+                name: c.name,
+                ok: c.ok,
+                detail: c.detail,
+                hint: c.hint.as_ref().map(advice::worded),
+            })
             .collect(),
         server: report.server.map(|server| ServerView { product: server.product, version: server.version }),
         secret_id_expires_at: report.secret_id_expires.map(moment::of),

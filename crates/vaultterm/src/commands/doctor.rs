@@ -1,9 +1,10 @@
 //! `vaultterm doctor`: checks an installation without changing it, and asks the running server.
 
+mod connections;
 mod running;
 
 use serde_json::json;
-use vaultterm_contract::{CheckView, advice};
+use vaultterm_contract::{CheckState, CheckView, advice};
 use vaultterm_hcv::{Binding, Transit, TransitCiphertext, TransitReport};
 use vaultterm_sealing::{RootKey, RootKeyError};
 use vaultterm_server::UnlockError;
@@ -35,10 +36,10 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     let checks = report.0;
     let ok = checks.iter().all(|check| check.ok);
     app.console.answer(&json!({ "ok": ok, "checks": checks }), || checks_table(&checks))?;
+    tell_hints(&app.console, &checks);
     if ok {
         return Ok(Exit::Done);
     }
-    tell_hints(&app.console, &checks);
     Err(Failure::silent(Exit::Local))
 }
 
@@ -62,7 +63,8 @@ impl Report {
     }
 
     fn push(&mut self, name: &str, ok: bool, detail: impl Into<String>, hint: Option<String>) {
-        self.0.push(CheckView { name: name.to_owned(), ok, detail: detail.into(), hint });
+        let state = if ok { CheckState::Ok } else { CheckState::Failed };
+        self.0.push(CheckView { name: name.to_owned(), ok, state, detail: detail.into(), hint });
     }
 }
 
@@ -201,10 +203,7 @@ async fn examine_store(config: &ServerConfig, store: &Store, report: &mut Report
         Ok(verdict) => judge_revisions(&verdict, report),
         Err(error) => report.push("values", false, error.to_string(), None),
     }
-    match store.guarded_connections().await {
-        Ok(guarded) => judge_guard(&guarded, report),
-        Err(error) => report.push("restore guard", false, error.to_string(), None),
-    }
+    report.0.extend(connections::examine(store).await);
     match store.risky_connections().await {
         Ok(risky) => judge_options(&risky, report),
         Err(error) => report.push("connection options", false, error.to_string(), None),
@@ -232,19 +231,6 @@ fn judge_revisions(verdict: &RevisionsVerdict, report: &mut Report) {
     let detail =
         format!("{} of {all} revisions were changed or moved: {}{more}", verdict.damaged, verdict.examples.join("; "));
     report.push("values", false, detail, Some(hint.to_owned()));
-}
-
-/// Reports the connections that have waited for a person since the database was restored.
-fn judge_guard(guarded: &[(String, String)], report: &mut Report) {
-    let Some((first, reason)) = guarded.first() else {
-        return report.push("restore guard", true, "not raised", None);
-    };
-    let names = guarded.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    let first = shell::word(first);
-    let hint = format!(
-        "look at `vaultterm sync plan {first}`, then `vaultterm sync run {first} --acknowledge rewound`; likewise each"
-    );
-    report.push("restore guard", true, format!("{reason}: plan-only until acknowledged: {names}"), Some(hint));
 }
 
 /// Reports the connections with risky options. These work as they were set, so this is not a failure.

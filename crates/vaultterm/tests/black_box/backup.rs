@@ -150,8 +150,10 @@ async fn comes_back(schedule: Value, trigger: &str) {
     assert_eq!(values["a"], json!({"v": "a1"}), "nor from it");
     assert!(values.contains_key("b") && !values.contains_key("e"));
     let doctor = town.house.cli_json(&["doctor"]);
-    let guard = doctor["checks"].as_array().expect("checks").iter().find(|check| check["name"] == "restore guard");
-    assert!(guard.expect("a check")["detail"].to_string().contains("`prod`"), "{doctor:#}");
+    let guard = doctor["checks"].as_array().expect("checks").iter().find(|check| check["name"] == "connection prod");
+    let guard = guard.expect("a check");
+    assert_eq!(guard["state"], "wait", "{doctor:#}");
+    assert!(guard["hint"].to_string().contains("--acknowledge rewound"), "{doctor:#}");
 
     assert_eq!(at_rest(&town, &["sync", "run", "prod", "--acknowledge", "rewound"]).await, Some(0));
     let wanted = [("a", "a2"), ("c", "c2"), ("d", "d2"), ("e", "e1"), ("f", "f1")];
@@ -343,7 +345,8 @@ async fn a_restore_that_is_killed_leaves_the_old_database_or_the_restored_one_wi
             }
             let doctor = house.cli_json(&["doctor"]);
             let checks = doctor["checks"].as_array().expect("checks");
-            let guard = checks.iter().find(|check| check["name"] == "restore guard").expect("a check");
+            let guarded = |check: &&Value| check["name"].as_str().is_some_and(|name| name.starts_with("connection "));
+            let guard = checks.iter().find(guarded).expect("a check");
             assert!(guard["detail"].to_string().contains("plan-only"), "{doctor:#}");
             restored += 1;
         }

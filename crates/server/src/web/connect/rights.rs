@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::{extract::State, response::Response};
 use uuid::Uuid;
+use vaultterm_contract::shell::word;
 use vaultterm_operations::connections;
 
 use super::steps::{Step, steps};
@@ -42,7 +43,7 @@ async fn page(app: &ServerState, visitor: &Visitor, id: Uuid) -> Result<RightsPa
         frame: Frame::around(app, visitor, Here::Overview).await?,
         steps: steps(3),
         id,
-        command: format!("vaultterm connection test {name}"),
+        command: format!("vaultterm connection test {}", word(&name)),
         name,
         ..RightsPage::default()
     })
@@ -58,6 +59,9 @@ pub(crate) async fn check(State(app): State<ServerState>, visitor: Visitor, Id(i
     let report = connections::test(&app, &visitor.caller, id).await?;
     let missing = report.checks.iter().filter(|check| !check.ok).count();
     let told = match (report.ok, missing) {
+        (true, _) if report.checks.iter().any(|check| check.name == "capabilities") => {
+            "Nothing failed. The role may not ask which rights it has, so the first run finds out.".to_owned()
+        }
         (true, _) => "The role has every right that the connection needs.".to_owned(),
         (false, 1) => "One check failed. Mend it in Vault, then check again.".to_owned(),
         (false, count) => format!("{count} checks failed. Mend them in Vault, then check again."),
@@ -71,7 +75,11 @@ fn check_row(found: vaultterm_hcv::Check) -> CheckRow {
     let is_right = found.name.contains(" on ");
     let mut row = words::check(found);
     if is_right {
-        row.state.words = if row.state.tone == "good" { "granted" } else { "needed, not granted" };
+        row.state.words = match row.state.tone {
+            "good" => "granted",
+            "bad" => "needed, not granted",
+            _ => "optional, not granted",
+        };
     }
     row
 }
@@ -94,14 +102,16 @@ pub(crate) mod samples {
     }
 
     #[test]
-    fn a_right_is_granted_or_needed_and_another_check_passes_or_fails() {
-        let found =
-            |name: &str, ok| vaultterm_hcv::Check { name: name.to_owned(), ok, detail: String::new(), hint: None };
-        let words = |name, ok| check_row(found(name, ok)).state.words;
-        assert_eq!(
-            [words("read on kv/data/*", true), words("read on kv/data/*", false)],
-            ["granted", "needed, not granted"]
-        );
-        assert_eq!([words("login", true), words("login", false)], ["passed", "failed"]);
+    fn a_right_is_granted_needed_or_optional_and_another_check_passes_or_fails() {
+        let words = |name: &str, ok, lacks_optional| {
+            let failed = vaultterm_hcv::Check::failed(name, "");
+            check_row(vaultterm_hcv::Check { ok, lacks_optional, ..failed }).state.words
+        };
+        let right = |ok, lacks_optional| words("read on kv/data/*", ok, lacks_optional);
+        assert_eq!(right(true, false), "granted");
+        assert_eq!(right(false, false), "needed, not granted");
+        assert_eq!(right(true, true), "optional, not granted");
+        assert_eq!([words("login", true, false), words("login", false, false)], ["passed", "failed"]);
+        assert_eq!(words("capabilities", true, true), "not known");
     }
 }

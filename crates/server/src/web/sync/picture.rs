@@ -56,7 +56,7 @@ pub(crate) fn facts(runs: &[Run], now_us: i64) -> Vec<Fact> {
         when: Moment::seen(run.started.0.div_euclid(1_000), now_us),
         took: took(run),
         state: words::run_state(run.state).words,
-        moved: words::counts(&run.counts),
+        moved: words::moved(run),
     };
     runs.iter().take(RUNS).map(fact).collect()
 }
@@ -116,6 +116,10 @@ pub(crate) mod samples {
         assert_eq!(bars.iter().map(|bar| bar.height).collect::<Vec<_>>(), [4, 30, 4]);
         assert_eq!(bars.last().map(|bar| bar.x), Some(290));
         assert_eq!(took(&runs[0]), "90 seconds");
+        let told = |state, count| words::moved(&run(state, count));
+        assert_eq!(told(RunState::Succeeded, 0), "nothing to do");
+        assert_eq!(told(RunState::Failed, 0), "nothing: it failed before");
+        assert_eq!(told(RunState::Failed, 2), "2 writes to Vault");
         assert!(super::bars(&[]).is_empty());
     }
 }

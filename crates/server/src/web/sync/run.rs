@@ -75,7 +75,7 @@ pub(crate) struct RunPage {
 pub(crate) async fn show(State(app): State<ServerState>, visitor: Visitor, Id(id): Id) -> Result<Response, Refused> {
     let run = runs::show(&app, &visitor.caller, id).await?;
     let seen = connections::show(&app, &visitor.caller, run.connection_id.0).await?;
-    let frame = Frame::around(&app, &visitor, Here::Overview).await?;
+    let frame = Frame::around(&app, &visitor, Here::Runs).await?;
     let problem = |problem: &vaultterm_sync::RunProblem| ProblemRow {
         path: problem.path.clone(),
         detail: problem.detail.clone(),
@@ -92,7 +92,7 @@ pub(crate) async fn show(State(app): State<ServerState>, visitor: Visitor, Id(id
         by: words::started_by(&run),
         started: Some(Moment::seen(run.started.0.div_euclid(1_000), app.now_us())),
         took: super::picture::took(&run),
-        moved: words::counts(&run.counts),
+        moved: words::moved(&run),
         requests: run.requests,
         halts: run.halts.iter().map(|halt| (words::halt(halt.kind), halt.detail.clone())).collect(),
         problems: run.problems.iter().map(problem).collect(),

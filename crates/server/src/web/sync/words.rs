@@ -99,6 +99,22 @@ pub(crate) fn counts(counts: &Counts) -> String {
     if parts.is_empty() { "nothing to do".to_owned() } else { parts.join(", ") }
 }
 
+/// Words what a run moved. A run that did not get to the end says that, and not that there was nothing to do.
+pub(crate) fn moved(run: &Run) -> String {
+    if run.counts != Counts::default() {
+        return counts(&run.counts);
+    }
+    match run.state {
+        RunState::Running => "nothing so far",
+        RunState::Succeeded => "nothing to do",
+        RunState::Halted => "nothing: it was halted",
+        RunState::Failed => "nothing: it failed before",
+        RunState::Cancelled => "nothing: it was stopped before",
+        RunState::Partial => "nothing",
+    }
+    .to_owned()
+}
+
 /// Words a kind of conflict.
 pub(crate) const fn conflict(kind: ConflictKind) -> &'static str {
     match kind {
@@ -118,7 +134,7 @@ pub(crate) const fn halt(kind: HaltKind) -> &'static str {
     match kind {
         HaltKind::MassDeletion => "Many deletions at once",
         HaltKind::SideEmptied => "One side looks empty",
-        HaltKind::Rewound => "Something went back in time",
+        HaltKind::Rewound => "Vault or the database was set back to an older state",
         HaltKind::RemoteReplaced => "Another server answers",
         HaltKind::ScopeChanged => "The scope was changed",
         HaltKind::License => "The license does not include it",
@@ -156,9 +172,10 @@ pub(crate) struct CheckRow {
 
 /// Words a check of a connection.
 pub(crate) fn check(found: vaultterm_hcv::Check) -> CheckRow {
-    let state = match found.ok {
-        true => State { tone: "good", words: "passed" },
-        false => State { tone: "bad", words: "failed" },
+    let state = match (found.ok, found.lacks_optional) {
+        (true, false) => State { tone: "good", words: "passed" },
+        (true, true) => State { tone: "off", words: "not known" },
+        (false, _) => State { tone: "bad", words: "failed" },
     };
     CheckRow { name: found.name, state, detail: found.detail, hint: found.hint.as_ref().map(ToString::to_string) }
 }
@@ -168,6 +185,6 @@ impl CheckRow {
     /// Returns a check that failed.
     pub(crate) fn sample() -> Self {
         let evil = || "<b>".to_owned();
-        check(vaultterm_hcv::Check { name: evil(), ok: false, detail: evil(), hint: Some(evil().into()) })
+        check(vaultterm_hcv::Check { hint: Some(evil().into()), ..vaultterm_hcv::Check::failed(evil(), evil()) })
     }
 }

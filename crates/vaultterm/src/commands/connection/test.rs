@@ -1,7 +1,7 @@
 //! `vaultterm connection test`: prints one line per check, with a hint for each failed check.
 
 use serde_json::json;
-use vaultterm_contract::{CheckView, TestView};
+use vaultterm_contract::{CheckState, CheckView, TestView};
 
 use crate::{
     app::App,
@@ -45,14 +45,17 @@ pub(crate) async fn run(name: &str, app: &App) -> Result<Exit, Failure> {
 /// Returns the checks with their findings as a table.
 pub(crate) fn checks_table(checks: &[CheckView]) -> Table {
     checks.iter().fold(Table::new(&["", "CHECK", "FOUND"], "nothing was checked"), |table, check| {
-        let mark = if check.ok { "ok" } else { "FAILED" };
+        let mark = match check.state {
+            CheckState::Failed => "FAILED",
+            other => other.as_str(),
+        };
         table.row([mark.to_owned(), check.name.clone(), check.detail.clone()])
     })
 }
 
-/// Prints the hints of the failed checks.
+/// Prints the hints of the failed checks, and of those that wait for a person.
 pub(crate) fn tell_hints(console: &Console, checks: &[CheckView]) {
-    for check in checks.iter().filter(|check| !check.ok) {
+    for check in checks.iter().filter(|check| matches!(check.state, CheckState::Failed | CheckState::Wait)) {
         if let Some(hint) = &check.hint {
             console.note(&format!("{}: {hint}", check.name));
         }

@@ -2,7 +2,7 @@
 //! reloaded, and `doctor` itself cannot see those.
 
 use serde_json::Value;
-use vaultterm_contract::{CheckView, ComponentView, HealthView};
+use vaultterm_contract::{CheckState, CheckView, ComponentView, HealthView};
 
 use crate::{app::App, failure::Failure};
 
@@ -57,7 +57,8 @@ fn unanswered(asked: &str, failure: &Failure) -> CheckView {
 }
 
 fn check(ok: bool, detail: String, hint: Option<String>) -> CheckView {
-    CheckView { name: "running server".to_owned(), ok, detail, hint }
+    let state = if ok { CheckState::Ok } else { CheckState::Failed };
+    CheckView { name: "running server".to_owned(), ok, state, detail, hint }
 }
 
 #[cfg(test)]
