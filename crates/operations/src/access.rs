@@ -126,6 +126,39 @@ pub async fn conflict(
     Ok(ConflictId(id))
 }
 
+/// The roles of a caller on collections, for a page that offers only what the caller may do. Nothing is audited,
+/// because nothing is asked for. The operation behind each button asks again.
+#[derive(Clone, Debug, Default)]
+pub struct Roles(BTreeMap<CollectionId, CollectionRole>);
+
+impl Roles {
+    /// Reads the roles of a caller.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn of(services: &Services, caller: &Caller) -> Result<Self, Refusal> {
+        Ok(Self(services.store.roles_of(caller.user.id).await?))
+    }
+
+    /// Says whether the caller has at least this role on a collection.
+    #[must_use]
+    pub fn on(&self, collection: Uuid, role: CollectionRole) -> bool {
+        suffices(self.0.get(&CollectionId(collection)).copied(), role)
+    }
+
+    /// Says whether the caller has at least this role on any collection, or has none yet: who makes a collection owns
+    /// it.
+    #[must_use]
+    pub fn anywhere(&self, role: CollectionRole) -> bool {
+        self.0.is_empty() || self.0.values().any(|held| suffices(Some(*held), role))
+    }
+}
+
+/// Says whether a role is enough where another one is needed.
+fn suffices(held: Option<CollectionRole>, needed: CollectionRole) -> bool {
+    held.is_some_and(|held| held >= needed)
+}
+
 /// The one comparison of roles on a collection. The object and the role are read in one statement.
 async fn on(
     services: &Services,
@@ -135,7 +168,7 @@ async fn on(
 ) -> Result<CollectionId, Refusal> {
     let what = object.what();
     let found = services.store.role_on(object, caller.user.id).await?.ok_or_else(|| Refusal::not_found(what))?;
-    if found.role.is_some_and(|held| held >= role) {
+    if suffices(found.role, role) {
         return Ok(found.collection_id);
     }
     denied(services, caller, Some(found.collection_id), &format!("collection role {}", role.as_str())).await?;

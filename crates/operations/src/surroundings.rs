@@ -2,7 +2,7 @@
 
 use vaultterm_store::{Collection, Page, PersonLink, Waiting};
 
-use crate::{caller::Caller, refusal::Refusal, services::Services};
+use crate::{access::Roles, caller::Caller, refusal::Refusal, services::Services};
 
 /// Collections that are named beside a page; a person with more of them searches.
 const COLLECTIONS_MAX: u32 = 60;
@@ -12,6 +12,8 @@ const COLLECTIONS_MAX: u32 = 60;
 pub struct Surroundings {
     /// The person's collections, by name, the first sixty.
     pub collections: Vec<Collection>,
+    /// The person's roles on all collections.
+    pub roles: Roles,
     /// What waits in them.
     pub waiting: Waiting,
     /// The person has recovery codes and never typed one of them back.
@@ -30,6 +32,7 @@ pub async fn of(services: &Services, caller: &Caller) -> Result<Surroundings, Re
     let factors = services.store.factors(caller.user.id).await?;
     Ok(Surroundings {
         collections,
+        roles: Roles::of(services, caller).await?,
         waiting: services.store.waiting(caller.user.id).await?,
         resets: services.store.resets_told_at(caller.user.id, caller.credential.created_us).await?,
         codes_unconfirmed: factors.asked_for() && !factors.codes_typed_back,

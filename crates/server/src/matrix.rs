@@ -262,6 +262,32 @@ async fn entries_after(house: &House, from: u64) -> Vec<(String, uuid::Uuid, u64
 }
 
 #[tokio::test]
+async fn a_page_offers_nothing_that_must_end_in_a_denial() {
+    let house = House::new().await;
+    for (name, role) in [
+        ("offered-viewer", CollectionRole::Viewer),
+        ("offered-editor", CollectionRole::Editor),
+        ("offered-admin", CollectionRole::Admin),
+    ] {
+        let asker = Asker::new(&house, name, InstanceRole::Member, Some(role)).await;
+        let connection = house.named("/connections/{connection}");
+        for (page, offer, least) in [
+            ("/records", "value=\"tag\"", CollectionRole::Editor),
+            ("/records", "href=\"/records/new", CollectionRole::Editor),
+            ("/records", "value=\"move\"", CollectionRole::Admin),
+            ("/records", "value=\"trash\"", CollectionRole::Admin),
+            ("/", "/connections/new", CollectionRole::Admin),
+            (connection.as_str(), "/pause\"", CollectionRole::Editor),
+            (connection.as_str(), "/secret-id\"", CollectionRole::Admin),
+            (connection.as_str(), "/test\"", CollectionRole::Admin),
+        ] {
+            let said = house.ask(Some(&asker.session), "GET", page, None, false).await;
+            assert_eq!(said.body.contains(offer), role >= least, "{name} at {page}: {offer}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn without_a_session_that_holds_every_page_leads_to_the_login() {
     let house = House::new().await;
     let gone = house.person("gone", InstanceRole::Member, Some(CollectionRole::Owner)).await;

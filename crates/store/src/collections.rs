@@ -1,5 +1,7 @@
 //! Collections and their members.
 
+use std::collections::BTreeMap;
+
 use uuid::Uuid;
 use vaultterm_ledger::{AuditAction, ObjectKind};
 use vaultterm_sync::{CollectionId, CollectionRole};
@@ -184,6 +186,15 @@ impl Store {
         let sql = "SELECT role FROM members WHERE collection_id = $1 AND user_id = $2";
         let row = self.db.one(sql, args![id, user_id]).await?;
         row.map(|row| role(&row)).transpose()
+    }
+
+    /// Returns the roles of a person in all collections.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn roles_of(&self, user_id: Uuid) -> Result<BTreeMap<CollectionId, CollectionRole>, StoreError> {
+        let rows = self.db.all("SELECT collection_id, role FROM members WHERE user_id = $1", args![user_id]).await?;
+        rows.iter().map(|row| Ok((CollectionId(row.id("collection_id")?), role(row)?))).collect()
     }
 
     /// Lists the members by e-mail address.

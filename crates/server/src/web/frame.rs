@@ -1,7 +1,7 @@
 //! What surrounds a page: the places, the collections, what waits, and who is logged in.
 
 use uuid::Uuid;
-use vaultterm_operations::{Services, surroundings};
+use vaultterm_operations::{Services, access::Roles, surroundings};
 use vaultterm_store::InstanceRole;
 
 use super::{
@@ -45,6 +45,8 @@ pub(crate) struct Frame {
     /// What was searched for.
     pub(crate) query: String,
     pub(crate) collections: Vec<Shelf>,
+    /// What the visitor may do in the collections.
+    pub(crate) roles: Roles,
     pub(crate) here: Here,
     pub(crate) open_conflicts: u64,
     pub(crate) stopped: u64,
@@ -118,6 +120,7 @@ impl Frame {
             role: user.role.as_str(),
             query: String::new(),
             collections: found.collections.into_iter().map(shelf).collect(),
+            roles: found.roles,
             here,
             open_conflicts: found.waiting.open_conflicts,
             stopped: found.waiting.stopped,

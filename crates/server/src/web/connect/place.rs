@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::{extract::State, http::StatusCode, response::Response};
 use vaultterm_operations::{RefusalKind, connections};
+use vaultterm_store::CollectionRole;
 
 use super::{
     draft::Draft,
@@ -37,8 +38,9 @@ pub(crate) struct PlacePage {
 }
 
 impl PlacePage {
-    fn shelves(&self) -> &[Shelf] {
-        &self.frame.collections
+    /// Lists the collections that the visitor may connect.
+    fn shelves(&self) -> impl Iterator<Item = &Shelf> {
+        self.frame.collections.iter().filter(|shelf| self.frame.roles.on(shelf.id, CollectionRole::Admin))
     }
 }
 

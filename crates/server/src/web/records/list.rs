@@ -7,9 +7,10 @@ use axum::{
 };
 use serde::Deserialize;
 use uuid::Uuid;
+use vaultterm_contract::shell::word;
 use vaultterm_operations::outline;
 use vaultterm_reconcile::RecordType;
-use vaultterm_store::{ConnectionSummary, Found, Page, Search, SyncFilter};
+use vaultterm_store::{CollectionRole, ConnectionSummary, Found, Page, Search, SyncFilter};
 use vaultterm_sync::{CollectionId, RecordState};
 
 use super::standing;
@@ -124,6 +125,10 @@ pub(crate) struct ListPage {
     filters: Vec<Filter>,
     rows: Vec<Row>,
     narrowed: bool,
+    /// Whether the visitor may change records here, or somewhere if the list is about all collections.
+    may_edit: bool,
+    /// Whether the visitor may move records out of here and to the trash, and connect a Vault.
+    may_manage: bool,
     new_href: String,
     foot: String,
     next: Option<String>,
@@ -157,6 +162,7 @@ pub(crate) async fn list(
         frame = with_folders(&app, &visitor, frame.in_collection(id), &asked).await?;
     }
     let shelf = frame.collections.iter().find(|shelf| shelf.here).map(|shelf| shelf.name.clone());
+    let may = |role| asked.collection().map_or_else(|| frame.roles.anywhere(role), |id| frame.roles.on(id, role));
     let now_us = app.now_us();
     let row = |found| row(found, &connections, now_us);
     let rows: Vec<Row> = found.items.into_iter().map(row).collect();
@@ -164,6 +170,8 @@ pub(crate) async fn list(
         title: shelf.clone().map_or_else(|| "All records".to_owned(), |name| title_in(&name, &asked.prefix)),
         told: told(&asked, shelf.as_deref()),
         filters: filters(&asked),
+        may_edit: may(CollectionRole::Editor),
+        may_manage: may(CollectionRole::Admin),
         narrowed: asked.address().on("") != Address::default().with("in", &asked.r#in).on(""),
         new_href: Address::default().with("in", &asked.r#in).with("path", &asked.prefix).on("/records/new"),
         foot: foot(rows.len(), found.next_cursor.is_some()),
@@ -294,14 +302,15 @@ fn filters(asked: &Asked) -> Vec<Filter> {
 }
 
 fn command(asked: &Asked, shelf: Option<&str>) -> String {
+    let place = shelf.map(|name| match asked.prefix.as_str() {
+        "" => name.to_owned(),
+        prefix => format!("{name}/{prefix}"),
+    });
     let mut command =
-        shelf.map_or_else(|| "vaultterm record ls".to_owned(), |name| format!("vaultterm record ls {name}"));
-    if !asked.prefix.is_empty() && shelf.is_some() {
-        command.push_str(&format!("/{}", asked.prefix));
-    }
+        place.map_or_else(|| "vaultterm record ls".to_owned(), |place| format!("vaultterm record ls {}", word(&place)));
     for (option, value) in [("--query", &asked.q), ("--type", &asked.r#type), ("--tag", &asked.tag)] {
         if !value.is_empty() {
-            command.push_str(&format!(" {option} '{}'", value.replace('\'', "'\\''")));
+            command.push_str(&format!(" {option} {}", word(value)));
         }
     }
     command
@@ -334,6 +343,8 @@ pub(crate) mod samples {
             command: command(&asked, None),
             query: asked.q.clone(),
             next: Some("/records?cursor=x".to_owned()),
+            may_edit: true,
+            may_manage: true,
             rows,
             ..ListPage::default()
         };

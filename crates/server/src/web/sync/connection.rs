@@ -7,8 +7,10 @@ use axum::{
 };
 use serde::Deserialize;
 use uuid::Uuid;
+use vaultterm_contract::shell::word;
 use vaultterm_operations::{Part, connections, plans, runs};
 use vaultterm_reconcile::{DeletionPolicy, DriftPolicy, ExpiryPolicy, InitialPolicy, MergePolicy, Mode, Options};
+use vaultterm_store::CollectionRole;
 use vaultterm_sync::Run;
 
 use super::{
@@ -68,6 +70,10 @@ pub(crate) struct ConnectionPage {
     open_conflicts: u64,
     paused: bool,
     running: bool,
+    /// Whether the visitor may plan, run and pause it.
+    may_run: bool,
+    /// Whether the visitor may test and change it.
+    may_manage: bool,
     checks: Vec<CheckRow>,
     runs: Vec<RunRow>,
     next: Option<String>,
@@ -120,12 +126,14 @@ async fn page(app: &ServerState, visitor: &Visitor, id: Uuid, cursor: String) ->
         open_conflicts: summary.open_conflicts,
         paused: connection.paused,
         running: summary.running,
+        may_run: frame.roles.on(connection.collection_id.0, CollectionRole::Editor),
+        may_manage: frame.roles.on(connection.collection_id.0, CollectionRole::Admin),
         checks: Vec::new(),
         runs: listed.items.iter().map(|run| row(run, now_us)).collect(),
         next: listed
             .next_cursor
             .map(|cursor| Address::default().with("cursor", cursor).on(&format!("/connections/{id}"))),
-        command: format!("vaultterm connection show {}", connection.name),
+        command: format!("vaultterm connection show {}", word(&connection.name)),
         name: connection.name.clone(),
         frame,
     })
@@ -137,7 +145,7 @@ pub(crate) fn row(run: &Run, now_us: i64) -> RunRow {
         when: Moment::seen(run.started.0.div_euclid(1_000), now_us),
         took: picture::took(run),
         state: words::run_state(run.state),
-        moved: words::counts(&run.counts),
+        moved: words::moved(run),
         by: words::started_by(run),
     }
 }

@@ -5,6 +5,8 @@ use axum::{extract::State, response::Response};
 use uuid::Uuid;
 use vaultterm_contract::Standing;
 use vaultterm_operations::{Part, connections, runs};
+use vaultterm_store::CollectionRole;
+use vaultterm_sync::CollectionId;
 
 use super::{
     picture::{self, Bar, Fact},
@@ -56,6 +58,8 @@ pub(crate) struct OverviewPage {
     told: String,
     cards: Vec<Card>,
     more: bool,
+    /// Whether the visitor may connect a Vault to a collection.
+    may_connect: bool,
 }
 
 /// `GET /`
@@ -67,15 +71,20 @@ pub(crate) async fn overview(State(app): State<ServerState>, visitor: Visitor) -
     for seen in &found.items {
         let part = Part { limit: Some(30), cursor: None };
         let listed = runs::list(&app, &visitor.caller, seen.summary.connection.id.0, part).await?;
-        cards.push(card(seen, &listed.items, now_us));
+        cards.push((seen.summary.connection.collection_id, card(seen, &listed.items, now_us)));
     }
     let standings: Vec<Standing> = found.items.iter().map(|seen| seen.standing).collect();
     let frame = Frame::around(&app, &visitor, Here::Overview).await?;
+    let may_plan = |(collection, card): (CollectionId, Card)| Card {
+        may_plan: card.may_plan && frame.roles.on(collection.0, CollectionRole::Editor),
+        ..card
+    };
     Ok(show(&OverviewPage {
         title: title(&standings),
         told: told(&found.items, now_us),
         more: found.next_cursor.is_some(),
-        cards,
+        may_connect: frame.roles.anywhere(CollectionRole::Admin),
+        cards: cards.into_iter().map(may_plan).collect(),
         frame,
     }))
 }
@@ -185,7 +194,7 @@ pub(crate) mod samples {
             decide: Some("/conflicts".to_owned()),
         };
         let page = OverviewPage { title: title(&[Standing::Halted]), cards: vec![card], ..OverviewPage::default() };
-        let empty = OverviewPage { title: title(&[]), ..OverviewPage::default() };
+        let empty = OverviewPage { title: title(&[]), may_connect: true, ..OverviewPage::default() };
         vec![("overview", page.render().unwrap()), ("empty overview", empty.render().unwrap())]
     }
 
