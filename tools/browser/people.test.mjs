@@ -186,6 +186,11 @@ for (const script of [true, false]) {
     await guest.waitForSelector("#password");
     assert.ok((await guest.textContent("main")).includes(email));
     await guest.fill("#password", PASSWORD);
+    await guest.fill("#again", `${PASSWORD}x`);
+    await guest.click("text=Accept and log in");
+    await guest.waitForSelector("text=The two passwords differ");
+    await guest.fill("#password", PASSWORD);
+    await guest.fill("#again", PASSWORD);
     await guest.click("text=Accept and log in");
     await guest.waitForURL((url) => url.pathname === "/");
     assert.ok((await guest.textContent("header.top")).includes("Iva"));
@@ -280,6 +285,7 @@ test("the next login after a reset link was used says whose link it was", async 
   await page.goto(path);
   await page.waitForSelector("#password");
   await page.fill("#password", PASSWORD);
+  await page.fill("#again", PASSWORD);
   await page.click("text=Set the password and log in");
   await page.waitForSelector("header.top");
   assert.equal(await page.locator(".banner:has-text('reset link')").count(), 0, "the link itself tells nobody");

@@ -45,6 +45,11 @@ impl Pairs {
         self.0.iter().find(|(known, _)| known == name).map(|(_, text)| text.as_str())
     }
 
+    /// Says whether the new password of a form was typed twice alike. A form that asks for it once is fine.
+    pub(crate) fn typed_twice(&self) -> bool {
+        self.find("again").is_none_or(|again| again == self.text("password"))
+    }
+
     /// Returns every text of a name, in order.
     pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter(move |(known, _)| known == name).map(|(_, text)| text.as_str())
@@ -67,9 +72,20 @@ impl Pairs {
     }
 }
 
+/// Why a new password is not taken that was typed in two ways.
+pub(crate) const TYPED_APART: &str = "The two passwords differ. Type the same one twice.";
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_new_password_is_typed_twice_alike() {
+        assert!(Pairs::of(&[("password", "a"), ("again", "a")]).typed_twice());
+        assert!(!Pairs::of(&[("password", "a"), ("again", "b")]).typed_twice());
+        assert!(!Pairs::of(&[("password", "a"), ("again", "")]).typed_twice());
+        assert!(Pairs::of(&[("password", "a")]).typed_twice());
+    }
 
     #[test]
     fn line_ends_of_browsers_become_those_of_keys() {

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use super::{
     assets, device,
+    form::TYPED_APART,
     login::with_session,
     page::{go_to, show, show_as},
     parts,
@@ -42,6 +43,8 @@ pub(crate) struct Filled {
     email: String,
     name: String,
     password: Zeroizing<String>,
+    #[serde(default)]
+    again: Option<Zeroizing<String>>,
 }
 
 /// `POST /setup`: spends the link, and logs the first owner in.
@@ -51,7 +54,11 @@ pub(crate) async fn submit(
     headers: HeaderMap,
     Form(filled): Form<Filled>,
 ) -> Result<Response, Refused> {
-    let Filled { token, email, name, password } = filled;
+    let Filled { token, email, name, password, again } = filled;
+    if again.is_some_and(|again| again != password) {
+        let page = SetupPage { token, email, name, wrong: Some(TYPED_APART.to_owned()) };
+        return Ok(show_as(StatusCode::UNPROCESSABLE_ENTITY, &page));
+    }
     let owner = login::FirstOwner {
         token: token.trim().to_owned(),
         email: email.clone(),

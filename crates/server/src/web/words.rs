@@ -125,6 +125,38 @@ pub(crate) fn is_long(name: &str) -> bool {
     ["private_key", "public_key", "notes", "note", "address", "description", "comment"].contains(&name)
 }
 
+/// Says whether a generated value makes sense in a field. It makes none where a value names something or comes from
+/// elsewhere.
+pub(crate) fn may_be_generated(name: &str) -> bool {
+    const GIVEN: [&str; 24] = [
+        "username",
+        "user",
+        "login",
+        "email",
+        "phone",
+        "name",
+        "first_name",
+        "last_name",
+        "holder",
+        "url",
+        "host",
+        "port",
+        "database",
+        "region",
+        "account",
+        "owner",
+        "key_id",
+        "public_key",
+        "credential_id",
+        "rp_id",
+        "otpauth_url",
+        "card_number",
+        "expires",
+        "security_code",
+    ];
+    !is_long(name) && !GIVEN.contains(&name.to_ascii_lowercase().as_str())
+}
+
 /// Words what a role lets a person do with a record.
 pub(crate) const fn does(role: CollectionRole) -> &'static str {
     match role {
@@ -156,6 +188,16 @@ mod tests {
             (now + 400 * DAY_US, "19 Feb 2028"),
         ] {
             assert_eq!(words(us, now), told);
+        }
+    }
+
+    #[test]
+    fn a_value_is_generated_for_a_secret_and_not_for_a_name() {
+        for name in ["password", "key", "value", "API_TOKEN", "passphrase", "my-field"] {
+            assert!(may_be_generated(name), "{name}");
+        }
+        for name in ["username", "Username", "url", "notes", "public_key", "card_number", "email"] {
+            assert!(!may_be_generated(name), "{name}");
         }
     }
 

@@ -13,7 +13,7 @@ use crate::{
     state::ServerState,
     web::{
         assets, cookie,
-        form::Pairs,
+        form::{Pairs, TYPED_APART},
         frame::{Frame, Here},
         look::Look,
         page::{go_to, show as shown, show_as},
@@ -98,6 +98,10 @@ pub(crate) async fn password(
     visitor: Visitor,
     pairs: Pairs,
 ) -> Result<Response, Refused> {
+    if !pairs.typed_twice() {
+        let page = AccountPage { wrong: Some(TYPED_APART.to_owned()), ..page(&app, &visitor).await? };
+        return Ok(show_as(StatusCode::UNPROCESSABLE_ENTITY, &page));
+    }
     let own = |name: &str| Some(zeroize::Zeroizing::new(pairs.text(name).to_owned()));
     let change = people::Change {
         password: own("password"),

@@ -16,7 +16,7 @@ use crate::{
     state::ServerState,
     web::{
         assets, device,
-        form::Pairs,
+        form::{Pairs, TYPED_APART},
         login::with_session,
         page::{go_to, show, show_as},
         parts,
@@ -79,6 +79,12 @@ pub(crate) async fn accept(
     pairs: Pairs,
 ) -> Result<Response, Refused> {
     let (token, name) = (pairs.text("token"), pairs.find("name").filter(|name| !name.trim().is_empty()));
+    if !pairs.typed_twice() {
+        let opened = links::open(&app, &origin, token).await.ok();
+        let page = opened.map_or_else(LinkPage::default, |found| of(found, token));
+        let page = LinkPage { wrong: Some(TYPED_APART.to_owned()), ..page };
+        return Ok(show_as(StatusCode::UNPROCESSABLE_ENTITY, &page));
+    }
     let password = Zeroizing::new(pairs.text("password").to_owned());
     match links::accept(&app, &origin, token, name, password).await {
         Ok(user) => {

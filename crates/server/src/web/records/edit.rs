@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::{extract::State, response::Response};
 use uuid::Uuid;
+use vaultterm_contract::shell::word;
 use vaultterm_operations::{
     ReadAt, Refusal, RefusalKind,
     outline::{self, Outline},
@@ -32,7 +33,7 @@ use crate::{
         parts,
         refused::{Refused, sentence},
         visitor::Visitor,
-        words::{counted, field_label, is_long, type_name},
+        words::{counted, field_label, is_long, may_be_generated, type_name},
     },
 };
 
@@ -49,6 +50,13 @@ pub(crate) struct FieldRow {
     pub(crate) long: bool,
     pub(crate) removed: bool,
     pub(crate) wrong: Option<String>,
+}
+
+impl FieldRow {
+    /// Says whether a generated value makes sense here.
+    fn generates(&self) -> bool {
+        may_be_generated(&self.name)
+    }
 }
 
 /// A type to choose.
@@ -177,7 +185,7 @@ fn of(found: &Outline, frame: Frame, draft: Option<&Draft>) -> FormPage {
         below: found.sides.iter().find_map(|side| below(&side.connection)).unwrap_or_default(),
         spare: vec![1, 2, 3],
         changed: draft.is_some(),
-        command: format!("vaultterm record edit {}/{}", found.collection.name, record.path),
+        command: format!("vaultterm record edit {}", word(&format!("{}/{}", found.collection.name, record.path))),
         frame: frame.in_collection(found.collection.id.0),
         ..FormPage::default()
     }
