@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { launch, logIn, window_ } from "./browser.mjs";
 import { OWNER, PASSWORD, fill, open } from "./house.mjs";
 import { scene } from "./scene.mjs";
+import { states } from "./states.mjs";
 
 const folder = process.argv[2];
 const LOOKS = [
@@ -120,6 +121,7 @@ try {
     }
     await nothing.context().close();
   }
+  for (const look of LOOKS) await states(browser, folder, look);
   // A halt, and a list of ten thousand.
   for (const { id } of (await call("GET", `/collections/${team.id}/records?limit=500`)).items) await call("DELETE", `/records/${id}`);
   const halted = await call("POST", `/connections/${prod.id}/plans`, {});

@@ -22,6 +22,7 @@ async function begin(page) {
   await page.fill("#email", OWNER);
   await page.fill("#name", "Ana Ruiz");
   await page.fill("#password", PASSWORD);
+  await page.fill("#again", PASSWORD);
   await page.click("button.primary");
   await page.waitForSelector("text=Connect a Vault");
   await page.goto("/me/factors");
@@ -157,7 +158,7 @@ test("the first day: a second factor, a record, a Vault, a plan with one path un
   await page.check("input[name='take:password'][value=remote]");
   await page.fill("#reason", "our name, their password");
   await page.click("text=/^Write the merge over Vault v2/");
-  await page.waitForURL("**/conflicts");
+  await page.waitForSelector("text=What was written");
   await check(page);
   assert.deepEqual(await bao.get("team/apps/web"), { username: "web_v2", password: `${MARKER}-there` });
 

@@ -10,7 +10,7 @@ use vaultterm_reconcile::{ConflictKind, Content, RemoteExpect};
 use vaultterm_sealing::short;
 use vaultterm_sync::{ConflictStatus, StoredConflict};
 
-use crate::{ExpectView, moment};
+use crate::{DecisionView, ExpectView, moment};
 
 /// A conflict, its values masked.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -40,6 +40,9 @@ pub struct ConflictView {
     pub remote_written_at: Option<String>,
     pub first_seen_at: String,
     pub last_seen_at: String,
+    /// What a person decided, and what that wrote. Only in the answers about one conflict.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<DecisionView>,
 }
 
 /// A field in the three states; null where it is absent.
@@ -162,6 +165,7 @@ impl From<&StoredConflict> for ConflictView {
             },
             first_seen_at: moment::of(stored.first_seen),
             last_seen_at: moment::of(stored.last_seen),
+            decision: None,
         }
     }
 }

@@ -18,6 +18,7 @@ mod collections;
 mod conflicts;
 mod connection_bodies;
 mod connections;
+mod decisions;
 mod events;
 mod factors;
 mod generated;
@@ -34,6 +35,7 @@ mod plans;
 mod problem;
 mod record_moves;
 mod records;
+mod revisions;
 mod runs;
 mod schema;
 pub mod shell;
@@ -56,6 +58,7 @@ pub use connections::{
     AcceptedDifferenceList, AcceptedDifferenceView, AuthView, CheckState, CheckView, ConnectionView, Ignore,
     IgnoredList, IgnoredView, OptionsView, PolicyScope, PolicyView, ServerView, Standing, TestView, TlsView,
 };
+pub use decisions::{DecisionView, WrittenView};
 pub use events::{ProgressView, RunEventName};
 pub use factors::{
     CodeBody, EndedView, FactorsView, NewOtpView, RecoveryCodesView, SessionView, SessionsView, StepUp,
@@ -85,6 +88,7 @@ pub use records::{
     FoundRecordView, Inject, OtpView, RecordCreate, RecordSyncView, RecordUpdate, RecordView, Restore, Reveal,
     RevealedView, RevisionView, SeenVersionView,
 };
+pub use revisions::Makers;
 pub use runs::{ProblemClassView, ProblemView, RunStart, RunView};
 pub use tokens::{IssuedView, TokenCreate, TokenView};
 pub use webhooks::{

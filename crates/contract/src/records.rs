@@ -172,7 +172,11 @@ pub struct RevisionView {
     #[schema(value_type = String)]
     pub origin: RevisionOrigin,
     pub connection_id: Option<Uuid>,
+    /// Who saved it, or started the run that made it.
     pub actor: String,
+    /// Who wrote the values in Vault, for a revision that came from there. Known as long as both sides agree on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vault_writer: Option<String>,
     pub created_at: String,
 }
 

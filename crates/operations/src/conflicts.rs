@@ -6,8 +6,10 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 use vaultterm_reconcile::{LocalExpect, Side, UnknownName};
 use vaultterm_sealing::SecretFields;
-use vaultterm_store::{CollectionRole, ConflictFilter, LocalValues, Paged, RevisionWriter, Scope};
-use vaultterm_sync::{ConflictId, ConnectionId, FieldChoice, Resolution, ResolutionName, ResolvedBy, StoredConflict};
+use vaultterm_store::{CollectionRole, ConflictFilter, DecisionMade, LocalValues, Paged, RevisionWriter, Scope};
+use vaultterm_sync::{
+    ConflictId, ConflictStatus, ConnectionId, FieldChoice, Resolution, ResolutionName, ResolvedBy, StoredConflict,
+};
 
 use crate::{
     access,
@@ -23,13 +25,15 @@ use crate::{
 /// The scopes of which each may look at conflicts.
 const LOOK: [Scope; 2] = [Scope::RecordsRead, Scope::ConflictsResolve];
 
-/// A conflict, and who made the revision of the record that it is about.
+/// A conflict, who made the revision of the record that it is about, and what was decided.
 #[derive(Clone, Debug)]
 pub struct TwoSided {
     /// The conflict.
     pub conflict: StoredConflict,
     /// Who made the revision, and when. `None` if the record is gone.
     pub local: Option<RevisionWriter>,
+    /// What a person decided, if the conflict is closed. `None` in a list.
+    pub decision: Option<DecisionMade>,
 }
 
 /// Lists the conflicts of the caller's collections by path: of one connection or of all, of one status (by
@@ -66,9 +70,12 @@ pub async fn show(services: &Services, caller: &Caller, id: Uuid) -> Result<TwoS
     two_sided(services, found(services, id).await?).await
 }
 
-/// Adds to a conflict who made the revision that it is about.
+/// Adds to a conflict who made the revision that it is about, and what was decided.
 async fn two_sided(services: &Services, conflict: StoredConflict) -> Result<TwoSided, Refusal> {
-    with_writers(services, vec![conflict]).await?.pop().ok_or_else(|| Refusal::not_found("conflict"))
+    let decided = conflict.status == ConflictStatus::Resolved;
+    let decision = if decided { services.store.decision_on(conflict.id).await? } else { None };
+    let found = with_writers(services, vec![conflict]).await?.pop();
+    Ok(TwoSided { decision, ..found.ok_or_else(|| Refusal::not_found("conflict"))? })
 }
 
 /// Adds to conflicts who made the revisions that they are about.
@@ -82,6 +89,7 @@ async fn with_writers(services: &Services, conflicts: Vec<StoredConflict>) -> Re
     let add = |conflict: StoredConflict| TwoSided {
         local: revision(&conflict).and_then(|revision| writers.get(&revision).cloned()),
         conflict,
+        decision: None,
     };
     Ok(conflicts.into_iter().map(add).collect())
 }
@@ -137,16 +145,11 @@ pub struct FieldDecision {
     pub value: Option<Box<RawValue>>,
 }
 
-/// Carries out a person's decision at once.
+/// Carries out a person's decision at once, and returns the conflict with what the decision wrote.
 ///
 /// # Errors
-/// [`Refusal`]; `Stale` when a side moved since the person looked.
-pub async fn resolve(
-    services: &Services,
-    caller: &Caller,
-    id: Uuid,
-    decided: Decided,
-) -> Result<StoredConflict, Refusal> {
+/// [`Refusal`]; `Stale` when a side moved since the person looked. Then the conflict shows what is there now.
+pub async fn resolve(services: &Services, caller: &Caller, id: Uuid, decided: Decided) -> Result<TwoSided, Refusal> {
     access::scope(services, caller, Scope::ConflictsResolve).await?;
     let id = access::conflict(services, caller, id, CollectionRole::Editor).await?;
     let expect = found(services, id).await?.conflict.expect;
@@ -164,7 +167,8 @@ pub async fn resolve(
         request_id: context.request_id,
         source_ip: context.source_ip,
     };
-    Ok(Box::pin(services.engine.resolve(id, resolution, Some(expect), &by)).await?)
+    let resolved = Box::pin(services.engine.resolve(id, resolution, Some(expect), &by)).await?;
+    two_sided(services, resolved).await
 }
 
 /// Makes a plan that decides every open conflict of the same connection and kind as this one with the same answer.

@@ -302,9 +302,7 @@ fn words(next: Next) -> String {
         Next::ChooseAnotherName => "choose another name",
         Next::ReadAgain => "read it again, then repeat the change with its revision",
         Next::LookAtMembers => "look at the members again",
-        Next::LookAtConflict => {
-            "`vaultterm sync run CONNECTION` looks at both sides again; then decide on what the conflict shows"
-        }
+        Next::LookAtConflict => "`vaultterm conflict show` shows what is there now: decide on that",
         Next::TryAgain => "send the same request again in a moment",
         Next::WaitForRun => "wait for it to end, or cancel it",
         Next::InstallLicense => return advice::worded(&ToDo::InstallLicense.into()),

@@ -2,10 +2,11 @@
 //! planner know.
 
 use vaultterm_contract::{
-    AcceptedDifferenceView, AuditKeyView, CheckpointView, CollectionView, ConflictView, EventView, FactorsView,
-    FoundRecordView, IgnoredView, LinkState, LinkView, MadeLinkView, MemberView, MembershipView, OpenedLinkView,
-    PersonState, ProfileView, RecordSyncView, RecordView, RevisionView, RoleSourceView, RunView, SeenVersionView,
-    SessionView, SessionsView, TokenView, TrustedDeviceView, UserView, WebhookView, moment,
+    AcceptedDifferenceView, AuditKeyView, CheckpointView, CollectionView, ConflictView, DecisionView, EventView,
+    FactorsView, FoundRecordView, IgnoredView, LinkState, LinkView, MadeLinkView, Makers, MemberView, MembershipView,
+    OpenedLinkView, PersonState, ProfileView, RecordSyncView, RecordView, RevisionView, RoleSourceView, RunView,
+    SeenVersionView, SessionView, SessionsView, TokenView, TrustedDeviceView, UserView, WebhookView, WrittenView,
+    moment,
 };
 use vaultterm_operations::{
     conflicts::TwoSided,
@@ -15,8 +16,9 @@ use vaultterm_operations::{
     profiles::{Profile, SourcedRole},
 };
 use vaultterm_store::{
-    AcceptedDifference, AuditEvent, AuditKey, Collection, Factors, Found, Grant, IgnoredPath, LinkPurpose, PersonLink,
-    Record, RecordSync, RevisionInfo, StoredCheckpoint, TokenInfo, TrustedDevice, User, Webhook,
+    AcceptedDifference, AuditEvent, AuditKey, Collection, DecisionMade, Factors, Found, Grant, IgnoredPath,
+    LinkPurpose, PersonLink, Record, RecordSync, RevisionInfo, RevisionWriter, StoredCheckpoint, TokenInfo,
+    TrustedDevice, User, Webhook,
 };
 use vaultterm_sync::Run;
 
@@ -70,6 +72,7 @@ pub(crate) fn revision(info: &RevisionInfo) -> RevisionView {
         origin: info.origin,
         connection_id: info.connection_id.map(|id| id.0),
         actor: info.actor.clone(),
+        vault_writer: info.vault_writer.clone(),
         created_at: moment::of_us(info.created_us),
     }
 }
@@ -303,5 +306,35 @@ pub(crate) fn run(run: &Run) -> RunView {
 }
 
 pub(crate) fn conflict(found: &TwoSided) -> ConflictView {
-    ConflictView::by(&found.conflict, found.local.as_ref().map(|writer| writer.actor.clone()))
+    let view = ConflictView::by(&found.conflict, found.local.as_ref().map(|writer| makers_of(writer).named()));
+    ConflictView { decision: found.decision.as_ref().map(decision), ..view }
+}
+
+/// Returns who made the revision that a conflict is about.
+pub(crate) fn makers_of(writer: &RevisionWriter) -> Makers<'_> {
+    Makers { origin: writer.origin, actor: &writer.actor, vault_writer: None }
+}
+
+/// Returns who made a revision.
+pub(crate) fn makers(info: &RevisionInfo) -> Makers<'_> {
+    Makers { origin: info.origin, actor: &info.actor, vault_writer: info.vault_writer.as_deref() }
+}
+
+/// Makes the view of what a person decided on a conflict.
+pub(crate) fn decision(made: &DecisionMade) -> DecisionView {
+    let written = made.written.iter().map(|one| WrittenView {
+        what: one.what.clone(),
+        record_id: one.record.as_ref().map(|(id, _)| id.0),
+        record_path: one.record.as_ref().map(|(_, path)| path.clone()),
+        revision: one.revision,
+        remote_path: one.remote.path.clone(),
+        remote_version: one.remote.version,
+    });
+    DecisionView {
+        resolution: made.resolution,
+        by: made.by.clone(),
+        decided_at: moment::of_us(made.at_us),
+        reason: made.reason.clone(),
+        written: written.collect(),
+    }
 }

@@ -26,8 +26,10 @@ pub struct RevisionInfo {
     pub origin: RevisionOrigin,
     /// The connection, if the revision came from or through one.
     pub connection_id: Option<ConnectionId>,
-    /// The name of the actor that made it.
+    /// The name of the actor that saved it, or started the run that made it.
     pub actor: String,
+    /// Who wrote the values in Vault, for a revision that came from there. Known as long as both sides agree on it.
+    pub vault_writer: Option<String>,
     /// The time, in microseconds.
     pub created_us: i64,
 }
@@ -86,7 +88,10 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the database fails.
     pub async fn revisions(&self, id: RecordId, page: &Page) -> Result<Paged<RevisionInfo>, StoreError> {
-        let sql = "SELECT revision, path, record_type, field_names, origin, connection_id, actor, created_us
+        let sql = "SELECT revision, path, record_type, field_names, origin, connection_id, actor, created_us,
+                          (SELECT MAX(b.writer) FROM base b
+                           WHERE revisions.origin = 'remote' AND b.connection_id = revisions.connection_id
+                             AND b.record_id = revisions.record_id AND b.revision = revisions.revision) AS vault_writer
                    FROM revisions WHERE record_id = $1";
         let mut select = Select::new(sql, args![id]);
         let pager = self.pager(format_args!("revisions of {}", id.0), page);
@@ -194,6 +199,7 @@ fn revision_info(row: &Row) -> Result<RevisionInfo, StoreError> {
         origin: row.named("origin")?,
         connection_id: row.maybe_id("connection_id")?.map(ConnectionId),
         actor: row.text("actor")?,
+        vault_writer: row.maybe_text("vault_writer")?,
         created_us: row.int("created_us")?,
     })
 }

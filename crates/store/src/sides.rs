@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use vaultterm_reconcile::{RecordId, Revision, SecretPath, UnixNanos, Version};
-use vaultterm_sync::{ConnectionId, SeenInVault};
+use vaultterm_sync::{ConnectionId, RevisionOrigin, SeenInVault};
 
 use crate::{
     Store, StoreError,
@@ -44,8 +44,10 @@ pub struct SeenVersion {
 /// Who made a revision, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RevisionWriter {
-    /// The name of the actor.
+    /// The name of the actor that saved it, or started the run that made it.
     pub actor: String,
+    /// Where its values come from.
+    pub origin: RevisionOrigin,
     /// The time, in microseconds.
     pub at_us: i64,
 }
@@ -76,13 +78,14 @@ impl Store {
         revisions: &[(RecordId, Revision)],
     ) -> Result<BTreeMap<(RecordId, Revision), RevisionWriter>, StoreError> {
         let mut select =
-            Select::new("SELECT record_id, revision, actor, created_us FROM revisions WHERE 1 = 1", args![]);
+            Select::new("SELECT record_id, revision, actor, origin, created_us FROM revisions WHERE 1 = 1", args![]);
         select.and_any("record_id", revisions.iter().map(|(id, _)| *id));
         select.and_any("revision", revisions.iter().map(|(_, revision)| *revision));
         let rows = self.db.select(select.all()).await?;
         let writer = |row: &Row| {
             let key = (RecordId(row.id("record_id")?), row.revision("revision")?);
-            Ok((key, RevisionWriter { actor: row.text("actor")?, at_us: row.int("created_us")? }))
+            let (actor, origin) = (row.text("actor")?, row.named("origin")?);
+            Ok((key, RevisionWriter { actor, origin, at_us: row.int("created_us")? }))
         };
         rows.iter().map(writer).collect()
     }

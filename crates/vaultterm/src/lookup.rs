@@ -57,12 +57,14 @@ pub(crate) enum ConflictRef {
         /// The path below the connection's own.
         path: String,
     },
+    /// The only open conflict with this name: `COLLECTION/PATH`, `CONNECTION/PATH` or the path alone. It holds a slash.
+    Named(String),
 }
 
 impl FromStr for ConflictRef {
     type Err = String;
 
-    /// Reads `CONNECTION:PATH` or an id.
+    /// Reads `CONNECTION:PATH`, an id, or a name that may stand for several.
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once(':') {
             Some((connection, path)) if !connection.is_empty() && !path.is_empty() => {
@@ -71,7 +73,8 @@ impl FromStr for ConflictRef {
             None if Uuid::parse_str(text).is_ok() => {
                 Uuid::parse_str(text).map(Self::Id).map_err(|error| error.to_string())
             }
-            _ => Err("a conflict is named CONNECTION:PATH (or by its id)".to_owned()),
+            None if text.contains('/') => Ok(Self::Named(text.to_owned())),
+            _ => Err("a conflict is named CONNECTION:PATH, COLLECTION/PATH (or by its id)".to_owned()),
         }
     }
 }
@@ -100,6 +103,7 @@ impl Client {
     pub(crate) async fn conflict(&self, reference: &ConflictRef) -> Result<Uuid, Failure> {
         let (connection, path) = match reference {
             ConflictRef::Id(id) => return Ok(*id),
+            ConflictRef::Named(name) => return self.conflict_named(name).await,
             ConflictRef::Place { connection, path } => (connection, path),
         };
         let id = self.connection(connection).await?.data.id;
@@ -110,6 +114,38 @@ impl Client {
             Failure::server(format!("the connection `{connection}` has no open conflict at `{path}`"))
                 .hint(format!("list them with `vaultterm conflict ls --connection {}`", shell::word(connection)))
         })
+    }
+
+    /// Finds the only open conflict with a name: the path of a record as other commands take it, or the path alone.
+    async fn conflict_named(&self, name: &str) -> Result<Uuid, Failure> {
+        let query = Query::default().with("status", "open");
+        let open: Reply<Vec<ConflictView>> = self.list("/conflicts", &query, None).await?;
+        let connections: Reply<Vec<ConnectionView>> = self.list("/connections", &Query::default(), None).await?;
+        let collections: Reply<Vec<CollectionView>> = self.list("/collections", &Query::default(), None).await?;
+        let through = |conflict: &ConflictView| connections.data.iter().find(|one| one.id == conflict.connection_id);
+        let is_named = |conflict: &ConflictView| {
+            let connection = through(conflict);
+            let collection = connection.and_then(|one| collections.data.iter().find(|of| of.id == one.collection_id));
+            let of = [connection.map(|one| &one.name), collection.map(|one| &one.name)];
+            let mut whole = of.into_iter().flatten().map(|of| format!("{of}/{}", conflict.path));
+            conflict.path == name || whole.any(|whole| whole == name)
+        };
+        let found: Vec<_> = open.data.iter().filter(|conflict| is_named(conflict)).collect();
+        match found[..] {
+            [conflict] => Ok(conflict.id),
+            [] => Err(Failure::server(format!("no open conflict is named `{name}`")).hint(
+                "a conflict is named CONNECTION:PATH, COLLECTION/PATH or by its id: see `vaultterm conflict ls`",
+            )),
+            _ => {
+                let full = |conflict: &&ConflictView| {
+                    let connection = through(conflict).map_or("CONNECTION", |one| one.name.as_str());
+                    shell::word(&format!("{connection}:{}", conflict.path)).into_owned()
+                };
+                let names: Vec<_> = found.iter().map(full).collect();
+                Err(Failure::server(format!("{} open conflicts are named `{name}`", names.len()))
+                    .hint(format!("name one of them: {}", names.join(", "))))
+            }
+        }
     }
 
     /// Finds the id of a run: the newest one of a connection, or the one with this id.
@@ -228,6 +264,7 @@ mod tests {
         assert_eq!("prod:a:b".parse(), Ok(place("prod", "a:b")), "a path may hold a colon");
         let id = vaultterm_sync::new_id();
         assert_eq!(id.to_string().parse(), Ok(ConflictRef::Id(id)));
+        assert_eq!("team/wiki".parse(), Ok(ConflictRef::Named("team/wiki".into())));
         for bad in ["prod", "prod:", ":db", ""] {
             assert!(bad.parse::<ConflictRef>().is_err(), "{bad}");
         }

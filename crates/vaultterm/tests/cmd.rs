@@ -161,6 +161,7 @@ macro_rules! situations {
 
 situations! {
     a_broken_client_configuration_is_named
+    a_conflict_is_found_by_its_path_where_one_has_it
     a_conflict_is_shown_masked_and_resolved_as_shown
     a_connection_is_created_from_vaults_own_variables
     a_dash_is_stdout_and_never_a_file

@@ -80,7 +80,8 @@ pub(crate) async fn reveal(
     Ok(Shown(RevealedConflictView { fields: fields.collect() }))
 }
 
-/// Carries out a person's decision at once. Refused as `stale` when a side moved since.
+/// Carries out a person's decision at once. Refused as `stale` when a side moved since; the conflict then shows what
+/// both sides hold now.
 #[utoipa::path(post, path = "/conflicts/{id}/resolve", tag = "conflicts", request_body = Resolve,
     params(("id" = Uuid, Path)), responses((status = 200, body = ConflictView), (status = 409, body = Problem)))]
 pub(crate) async fn resolve(
@@ -93,7 +94,7 @@ pub(crate) async fn resolve(
     let decision = |FieldDecision { take, value }| conflicts::FieldDecision { take, value };
     let fields = fields.into_iter().map(|(name, chosen)| (name, decision(chosen))).collect();
     let decided = Decided { resolution, fields, reason, local_revision, remote_version };
-    Ok(Json(ConflictView::from(&conflicts::resolve(&services, &caller, id, decided).await?)))
+    Ok(Json(view::conflict(&conflicts::resolve(&services, &caller, id, decided).await?)))
 }
 
 /// Makes a plan that decides every open conflict of the same connection and kind with the same answer. Nothing is

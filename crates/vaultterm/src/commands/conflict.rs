@@ -8,7 +8,9 @@ use std::{collections::BTreeMap, path::PathBuf, str::FromStr};
 use clap::{ArgGroup, Subcommand};
 use serde_json::Value;
 use uuid::Uuid;
-use vaultterm_contract::{ConflictView, Expected, FieldDecision, MaskedView, Resolve, RevealedConflictView};
+use vaultterm_contract::{
+    ConflictView, ConnectionView, Expected, FieldDecision, MaskedView, Resolve, RevealedConflictView,
+};
 use vaultterm_reconcile::Side;
 use vaultterm_sync::{ConflictStatus, ResolutionName};
 
@@ -16,6 +18,7 @@ use crate::{
     app::App,
     assignment::json_text,
     client::{Client, Patience, Query, Reply},
+    console::Format,
     failure::{Exit, Failure},
     field_ref::plain,
     input,
@@ -39,7 +42,7 @@ pub(crate) enum Command {
     },
     /// Show base, local and remote beside one another, values masked
     Show {
-        /// Id of the conflict, or CONNECTION:PATH
+        /// CONNECTION:PATH, COLLECTION/PATH or id of the conflict
         conflict: ConflictRef,
         /// Show values, which the audit log records
         #[arg(long)]
@@ -64,7 +67,7 @@ pub(crate) enum Command {
 #[derive(clap::Args, Debug)]
 #[command(group = ArgGroup::new("decision").required(true).args(["keep_local", "keep_remote", "keep_both", "fields"]))]
 pub(crate) struct ResolveArgs {
-    /// Id of the conflict, or CONNECTION:PATH
+    /// CONNECTION:PATH, COLLECTION/PATH or id of the conflict
     conflict: ConflictRef,
     /// Decide every open conflict of the same connection and kind like this one: makes a plan to look at first
     #[arg(long, conflicts_with_all = ["keep_both", "fields"])]
@@ -148,7 +151,7 @@ async fn list(client: &Client, app: &App, connection: Option<&str>, status: &str
         .with_some("status", (status != "all").then_some(status));
     let list: Reply<Vec<ConflictView>> = client.list("/conflicts", &query, None).await?;
     app.console.answer(&list.json, || {
-        let table = Table::new(&["PATH", "KIND", "FIELDS", "LAST VERIFIED", "STATUS", "ID"], "no conflicts");
+        let table = Table::new(&["PATH", "KIND", "FIELDS", "LAST VERIFIED", "STATUS", "ID"], "");
         list.data.iter().fold(table, |table, conflict| {
             let fields: Vec<_> = conflict.fields.iter().map(|field| field.name.as_str()).collect();
             table.row([
@@ -161,6 +164,13 @@ async fn list(client: &Client, app: &App, connection: Option<&str>, status: &str
             ])
         })
     })?;
+    if list.data.is_empty() {
+        app.console.note(match status {
+            "open" => "no open conflicts: nothing waits for a decision",
+            "resolved" => "no resolved conflicts",
+            _ => "no conflicts",
+        });
+    }
     if let Some(conflict) = list.data.iter().find(|conflict| conflict.status == ConflictStatus::Open) {
         app.console.next(&format!("vaultterm conflict show {}", conflict.id));
     }
@@ -174,9 +184,15 @@ async fn show(client: &Client, app: &App, id: Uuid, reveal: bool) -> Result<Exit
         let revealed: Reply<RevealedConflictView> = client.post(&path, &serde_json::json!({}), Patience::Vault).await?;
         app.console.answer(&revealed.json, || revealed_table(&revealed.data))?;
     } else {
+        let name = connection_name(client, app, &conflict.data).await;
         app.console.answer_text(&conflict.json, || {
-            format!("{}\n{}", facts(&conflict.data).render(false), masked_table(&conflict.data).render(false))
+            format!("{}\n{}", facts(&conflict.data, &name).render(false), masked_table(&conflict.data).render(false))
         })?;
+        if !conflict.data.fields.is_empty() {
+            app.console.note(
+                "the digits beside a hidden value are its fingerprint: equal values have the same one, and it shows nothing else",
+            );
+        }
     }
     if conflict.data.status == ConflictStatus::Open {
         let ConflictView { local_revision, remote_version, .. } = &conflict.data;
@@ -215,7 +231,8 @@ async fn resolve(client: &Client, app: &App, args: ResolveArgs) -> Result<Exit, 
     let resolved: Result<Reply<ConflictView>, _> =
         client.post(&format!("{path}/resolve"), &body, Patience::Vault).await;
     let resolved = resolved.map_err(with_flags)?;
-    app.console.answer(&resolved.json, || facts(&resolved.data))?;
+    let name = connection_name(client, app, &resolved.data).await;
+    app.console.answer(&resolved.json, || facts(&resolved.data, &name))?;
     app.console.next("vaultterm sync status");
     Ok(Exit::Done)
 }
@@ -263,20 +280,41 @@ fn choices(fields: &[Choice]) -> Result<BTreeMap<String, FieldDecision>, Failure
     Ok(chosen)
 }
 
-fn facts(conflict: &ConflictView) -> Table {
-    Table::of_facts()
+/// Returns the name of the connection of a conflict for people, or its id if the name cannot be read.
+async fn connection_name(client: &Client, app: &App, conflict: &ConflictView) -> String {
+    let id = conflict.connection_id;
+    if app.console.format() == Format::Json {
+        return id.to_string();
+    }
+    let found = client.get::<ConnectionView>(&format!("/connections/{id}")).await;
+    found.map_or_else(|_| id.to_string(), |found| found.data.name)
+}
+
+fn facts(conflict: &ConflictView, connection: &str) -> Table {
+    let table = Table::of_facts()
         .fact("path", &conflict.path)
         .fact("kind", conflict.kind.as_str())
         .fact("status", conflict.status.as_str())
         .fact("id", conflict.id.to_string())
-        .fact("connection", conflict.connection_id.to_string())
+        .fact("connection", connection)
         .fact_if("record", conflict.record_id.map(|id| id.to_string()))
         .fact_if("local revision", conflict.local_revision.map(|number| number.to_string()))
         .fact_if("written here by", conflict.local_writer.as_deref().map(printable))
         .fact_if("remote version", conflict.remote_version.map(|number| number.to_string()))
         .fact_if("written in Vault by", conflict.remote_writer.as_deref().map(printable))
         .fact("first seen", moment(&conflict.first_seen_at))
-        .fact("last verified", moment(&conflict.last_seen_at))
+        .fact("last verified", moment(&conflict.last_seen_at));
+    let Some(decision) = &conflict.decision else { return table };
+    let table = table
+        .fact("decided by", printable(&decision.by))
+        .fact("decided", moment(&decision.decided_at))
+        .fact("decision", decision.chosen())
+        .fact_if("reason", decision.reason.as_deref().map(printable));
+    if decision.written.is_empty() {
+        return table
+            .fact("written", "nothing: unless the difference was accepted, the next run carries the decision out");
+    }
+    decision.written.iter().fold(table, |table, written| table.fact("written", printable(&written.sentence())))
 }
 
 fn masked_table(conflict: &ConflictView) -> Table {

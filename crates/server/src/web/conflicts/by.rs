@@ -4,7 +4,10 @@ use askama::{Template, filters::HtmlSafe};
 use vaultterm_reconcile::{Conflict, ConflictKind, RemoteExpect};
 use vaultterm_store::RevisionWriter;
 
-use crate::web::{parts, words::Moment};
+use crate::{
+    view::makers_of,
+    web::{parts, words::Moment},
+};
 
 /// Who wrote a side, and when: `by ann, 3 h ago`.
 #[derive(Debug, PartialEq, Eq, Template)]
@@ -19,7 +22,7 @@ impl HtmlSafe for By {}
 
 /// Words who made the revision of the record.
 pub(crate) fn by_local(writer: &RevisionWriter, now_us: i64) -> By {
-    By { who: Some(writer.actor.clone()), when: Moment::seen(writer.at_us, now_us) }
+    By { who: Some(makers_of(writer).named()), when: Moment::seen(writer.at_us, now_us) }
 }
 
 /// Words who wrote or deleted the secret. Nothing for a secret that is gone altogether.

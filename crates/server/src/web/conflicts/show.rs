@@ -9,7 +9,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
-use vaultterm_contract::shown_fields;
+use vaultterm_contract::{DecisionView, shell::word, shown_fields};
 use vaultterm_operations::{
     Refusal, RefusalKind,
     conflicts::{self, TwoSided},
@@ -28,6 +28,7 @@ use super::{
 use crate::{
     request::Id,
     state::ServerState,
+    view,
     web::{
         assets,
         form::Pairs,
@@ -99,7 +100,16 @@ pub(crate) struct ConflictPage {
     /// What the choices mean, once every field has one.
     meaning: Option<Meaning>,
     revealed: bool,
+    /// What a person decided.
+    decision: Option<Told>,
     command: String,
+}
+
+/// A decision that was carried out, for people.
+#[derive(Debug)]
+pub(crate) struct Told {
+    when: Moment,
+    decision: DecisionView,
 }
 
 /// `GET /conflicts/{id}`
@@ -163,9 +173,42 @@ fn of(found: &TwoSided, connection: &ConnectionSummary, choices: &Choices, frame
         reason: choices.reason.clone(),
         meaning: resolution.map(|resolution| meaning(conflict, mode, resolution, &choices.fields)),
         revealed: false,
-        command: format!("vaultterm conflict resolve '{name}:{}'", conflict.path),
+        decision: found
+            .decision
+            .as_ref()
+            .map(|made| Told { when: Moment::seen(made.at_us, now_us), decision: view::decision(made) }),
+        command: command(stored, &format!("{name}:{}", conflict.path), resolution, choices),
         frame,
     }
+}
+
+/// Returns the command that does what the page offers: it decides as chosen so far, or shows the conflict before anything
+/// is chosen and after it was decided.
+fn command(stored: &StoredConflict, name: &str, resolution: Option<ResolutionName>, choices: &Choices) -> String {
+    let name = word(name);
+    let chosen = match resolution {
+        Some(ResolutionName::KeepLocal) => " --keep-local".to_owned(),
+        Some(ResolutionName::KeepRemote) => " --keep-remote".to_owned(),
+        Some(ResolutionName::KeepBoth) => " --keep-both".to_owned(),
+        Some(ResolutionName::Merge) => choices
+            .fields
+            .iter()
+            .map(|(field, choice)| {
+                let from = match choice {
+                    Choice::Take(side) => side.as_str(),
+                    Choice::Type(_) => "?",
+                };
+                format!(" --field {}", word(&format!("{field}={from}")))
+            })
+            .collect(),
+        None => String::new(),
+    };
+    if stored.status == ConflictStatus::Open && !chosen.is_empty() {
+        return format!("vaultterm conflict resolve {name}{chosen}");
+    }
+    // A name finds only an open conflict.
+    let named = if stored.status == ConflictStatus::Open { name.into_owned() } else { stored.id.0.to_string() };
+    format!("vaultterm conflict show {named}")
 }
 
 fn row(stored: &StoredConflict, name: &str, choices: &Choices) -> Row {
@@ -240,14 +283,15 @@ pub(crate) async fn decide(
         return Ok(shown(&page(&app, &visitor, &found, &choices).await?));
     }
     match conflicts::resolve(&app, &visitor.caller, id, choices.decided(resolution)?).await {
-        Ok(_) => Ok(go_to("/conflicts")),
+        Ok(_) => Ok(go_to(&format!("/conflicts/{id}"))),
         Err(refusal) if refusal.kind == RefusalKind::Stale => {
             // A side moved: the page comes again with what it shows now. The choices stay.
             let now = conflicts::show(&app, &visitor.caller, id).await?;
             let mut page = page(&app, &visitor, &now, &choices).await?;
             page.meaning = None;
-            page.moved_local = choices.local_revision != page.local_revision;
-            page.moved_remote = choices.remote_version != page.remote_version;
+            let (before, now) = (found.conflict.conflict.expect, now.conflict.conflict.expect);
+            page.moved_local = choices.local_revision != page.local_revision || before.local != now.local;
+            page.moved_remote = choices.remote_version != page.remote_version || before.remote != now.remote;
             page.wrong = Some(stale(&refusal, &page));
             Ok(show_as(StatusCode::CONFLICT, &page))
         }
@@ -255,9 +299,12 @@ pub(crate) async fn decide(
     }
 }
 
-/// Says what to do about a side that moved. The page knows of it only after a run has looked at both sides.
+/// Says what to do about a side that moved. VaultTerm has looked at both sides again, unless a run would halt.
 fn stale(refusal: &Refusal, page: &ConflictPage) -> String {
     let said = sentence(&refusal.detail);
+    if !page.open {
+        return said;
+    }
     if page.moved_local || page.moved_remote {
         return format!("{said} Your choices are kept.");
     }
@@ -288,6 +335,8 @@ pub(crate) async fn meaning_of(
 
 #[cfg(test)]
 pub(crate) mod samples {
+    use vaultterm_contract::WrittenView;
+
     use super::*;
 
     pub(crate) fn pages() -> Vec<(&'static str, String)> {
@@ -326,7 +375,28 @@ pub(crate) mod samples {
             record_id: Some(Uuid::nil()),
             ..ConflictPage::default()
         };
-        let closed = ConflictPage { path: "<b>".to_owned(), ..ConflictPage::default() };
-        vec![("conflict", page.render().unwrap()), ("closed conflict", closed.render().unwrap())]
+        let closed = || ConflictPage { path: "<b>".to_owned(), ..ConflictPage::default() };
+        let written = |record_id| WrittenView {
+            what: "<b>".to_owned(),
+            record_id,
+            record_path: Some("<b>".to_owned()),
+            revision: None,
+            remote_path: "<b>".to_owned(),
+            remote_version: None,
+        };
+        let decision = DecisionView {
+            resolution: ResolutionName::KeepBoth,
+            by: "<b>".to_owned(),
+            decided_at: String::new(),
+            reason: Some("<b>".to_owned()),
+            written: vec![written(Some(Uuid::nil())), written(None)],
+        };
+        let told = Some(Told { when: Moment::seen(0, 1), decision });
+        let decided = ConflictPage { decision: told, ..closed() };
+        vec![
+            ("conflict", page.render().unwrap()),
+            ("closed conflict", closed().render().unwrap()),
+            ("decided conflict", decided.render().unwrap()),
+        ]
     }
 }

@@ -8,14 +8,15 @@ use axum::{
 };
 use serde::Deserialize;
 use uuid::Uuid;
+use vaultterm_contract::shell::word;
 use vaultterm_operations::{Part, outline, records};
 use vaultterm_reconcile::{FieldChange, Revision};
-use vaultterm_store::{CollectionRole, ConnectionSummary, RevisionInfo};
-use vaultterm_sync::RevisionOrigin;
+use vaultterm_store::{CollectionRole, ConnectionSummary, RevisionInfo, RevisionOrigin};
 
 use crate::{
     request::Id,
     state::ServerState,
+    view::makers,
     web::{
         assets,
         frame::{Frame, Here},
@@ -111,7 +112,10 @@ pub(crate) async fn history(
             .map(|cursor| Address::default().with("cursor", cursor).on(&format!("{}/history", link::record(id)))),
         compared,
         may_restore: found.role >= CollectionRole::Editor,
-        command: format!("vaultterm record history {}/{}", found.collection.name, found.record.path),
+        command: format!(
+            "vaultterm record history {}",
+            word(&format!("{}/{}", found.collection.name, found.record.path))
+        ),
         frame: frame.in_collection(found.collection.id.0),
     }))
 }
@@ -119,12 +123,7 @@ pub(crate) async fn history(
 fn event(id: Uuid, info: &RevisionInfo, connections: &[ConnectionSummary], now_us: i64) -> Event {
     let through = info.connection_id.and_then(|id| connections.iter().find(|known| known.connection.id == id));
     let through = through.map_or("a connection", |found| found.connection.name.as_str());
-    let told = match info.origin {
-        RevisionOrigin::Person => format!("saved by {}", info.actor),
-        RevisionOrigin::Remote => format!("came from Vault by {through}"),
-        RevisionOrigin::Merge => format!("merged from both sides by {through}"),
-        RevisionOrigin::Archive => format!("kept from Vault by {through}, before it was overwritten"),
-    };
+    let told = makers(info).told(through);
     let revision = info.revision.0;
     let compare = (revision > 1).then(|| {
         let page = format!("{}/history", link::record(id));

@@ -11,11 +11,14 @@ use super::{
     draft::{Carried, Draft},
     review::masked,
 };
-use crate::web::{
-    assets,
-    frame::Frame,
-    parts,
-    words::{Moment, field_label},
+use crate::{
+    view::makers,
+    web::{
+        assets,
+        frame::Frame,
+        parts,
+        words::{Moment, field_label},
+    },
 };
 
 /// A field in three states.
@@ -61,7 +64,7 @@ impl MergePage {
             path: record.path.as_str().to_owned(),
             read: draft.revision,
             newest: record.revision.0,
-            who: preview.outline.newest.as_ref().map_or_else(String::new, |newest| newest.actor.clone()),
+            who: preview.outline.newest.as_ref().map_or_else(String::new, |newest| makers(newest).named()),
             when: Some(Moment::seen(record.updated_us, now_us)),
             rows: rows(preview, draft),
             carried: draft.carried(record.revision.0),

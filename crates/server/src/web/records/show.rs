@@ -7,6 +7,7 @@ use axum::{
 };
 use serde::Deserialize;
 use uuid::Uuid;
+use vaultterm_contract::shell::word;
 use vaultterm_operations::{
     Part,
     outline::{self, Outline, SideOfVault},
@@ -20,6 +21,7 @@ use super::standing;
 use crate::{
     request::Id,
     state::ServerState,
+    view::makers,
     web::{
         assets,
         frame::{Frame, Here},
@@ -176,14 +178,14 @@ fn of(found: Outline, who: &Seers, frame: Frame, now_us: i64) -> ShowPage {
     ShowPage {
         id: record.id.0,
         collection_href: link::records_in(collection.id.0, ""),
-        command: format!("vaultterm record get {}/{path}", collection.name),
+        command: format!("vaultterm record get {}", word(&format!("{}/{path}", collection.name))),
         folders: folders.replace('/', " / "),
         name: name.to_owned(),
         kind: type_name(record.record_type),
         tags: record.tags.clone(),
         told: String::new(),
         revision: record.revision.0,
-        changed_by: newest.map_or_else(String::new, |newest| newest.actor),
+        changed_by: newest.as_ref().map_or_else(String::new, |newest| makers(newest).named()),
         changed: Some(Moment::seen(record.updated_us, now_us)),
         deleted: record.deleted_us.map(|us| Moment::seen(us, now_us)),
         path: path.clone(),

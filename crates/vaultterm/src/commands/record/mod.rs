@@ -11,7 +11,7 @@ mod shared;
 
 use clap::Subcommand;
 use serde_json::json;
-use vaultterm_contract::{RecordView, RevisionView};
+use vaultterm_contract::{Makers, RecordView, RevisionView};
 
 use self::shared::{facts, standing_or_trashed};
 use crate::{
@@ -147,7 +147,12 @@ async fn history(client: &Client, app: &App, reference: &RecordRef) -> Result<Ex
                 revision.revision.to_string(),
                 moment(&revision.created_at),
                 revision.origin.to_string(),
-                revision.actor.clone(),
+                Makers {
+                    origin: revision.origin,
+                    actor: &revision.actor,
+                    vault_writer: revision.vault_writer.as_deref(),
+                }
+                .named(),
                 revision.record_type.to_string(),
                 revision.path.clone(),
                 revision.field_names.join(" "),
