@@ -243,6 +243,7 @@ test("the set-up link makes the first owner, who is logged in", async () => {
     await page.fill("#email", OWNER);
     await page.fill("#name", "Ana Ruiz");
     await page.fill("#password", PASSWORD);
+    await page.fill("#again", PASSWORD);
     await page.click("button.primary");
     await page.waitForSelector("text=Connect a Vault");
     await check(page);
