@@ -48,6 +48,9 @@ pub struct FoundRecordView {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct RecordSyncView {
     pub connection_id: Uuid,
+    /// The name of the connection.
+    #[serde(default)]
+    pub connection: String,
     /// `in_step`, `accepted`, `changed`, `new`, `unlinked` or `conflict`.
     #[schema(value_type = String)]
     pub state: RecordSyncState,

@@ -25,6 +25,7 @@ use vaultterm_sync::Run;
 pub(crate) fn record(record: &Record) -> RecordView {
     let sync = |sync: &RecordSync| RecordSyncView {
         connection_id: sync.connection_id.0,
+        connection: sync.connection.clone(),
         state: sync.state,
         remote_version: sync.remote_version,
         remote_writer: sync.writer.clone(),

@@ -50,6 +50,8 @@ pub struct Record {
 pub struct RecordSync {
     /// The connection.
     pub connection_id: ConnectionId,
+    /// The name of the connection.
+    pub connection: String,
     /// How it stands.
     pub state: RecordSyncState,
     /// The remote version of the base.
@@ -234,10 +236,10 @@ impl Store {
     /// Adds the states of records of one collection in its connections.
     pub(crate) async fn add_sync(&self, records: &mut [Record]) -> Result<(), StoreError> {
         let Some(collection_id) = records.first().map(|record| record.collection_id) else { return Ok(()) };
-        let sql = "SELECT id FROM connections WHERE collection_id = $1 ORDER BY id";
-        let connections = self.db.all(sql, args![collection_id]).await?;
-        let connections =
-            connections.iter().map(|row| row.id("id").map(ConnectionId)).collect::<Result<Vec<_>, _>>()?;
+        let sql = "SELECT id, name FROM connections WHERE collection_id = $1 ORDER BY id";
+        let rows = self.db.all(sql, args![collection_id]).await?;
+        let connections = rows.iter().map(|row| row.id("id").map(ConnectionId)).collect::<Result<Vec<_>, _>>()?;
+        let names = rows.iter().map(|row| row.text("name")).collect::<Result<Vec<_>, _>>()?;
         if connections.is_empty() {
             return Ok(());
         }
@@ -259,7 +261,7 @@ impl Store {
             .collect::<Result<_, StoreError>>()?;
         let seen = self.seen_at(&connections, records.iter().map(|record| &record.path)).await?;
         for record in records {
-            let stands = |connection_id: &ConnectionId| {
+            let stands = |(connection_id, name): (&ConnectionId, &String)| {
                 let conflict = conflicts.get(&(*connection_id, record.path.as_str().to_owned())).copied();
                 let of = |base: &&Based| base.connection_id == *connection_id && base.record_id == record.id;
                 // After a move that was cut off, two paths name the record. The base at the record's own path
@@ -267,6 +269,7 @@ impl Store {
                 let base = based.iter().filter(of).max_by_key(|base| base.path == record.path.as_str());
                 sync_state(record, conflict.is_some(), base).map(|state| RecordSync {
                     connection_id: *connection_id,
+                    connection: name.clone(),
                     state,
                     remote_version: base.map(|base| base.version),
                     accepted: base
@@ -280,7 +283,7 @@ impl Store {
                     conflict: conflict.filter(|_| state == RecordSyncState::Conflict),
                 })
             };
-            record.sync = connections.iter().filter_map(stands).collect();
+            record.sync = connections.iter().zip(&names).filter_map(stands).collect();
         }
         Ok(())
     }

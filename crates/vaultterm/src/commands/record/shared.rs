@@ -62,6 +62,6 @@ pub(super) fn facts(record: &RecordView) -> Table {
             (Some(by), Some(at)) => format!("differs, accepted by {by} on {}", moment(at)),
             _ => sync.state.to_string(),
         };
-        table.fact("sync", format!("{state}{version}{ahead} (connection {})", sync.connection_id))
+        table.fact("sync", format!("{state}{version}{ahead} (connection {})", printable(&sync.connection)))
     })
 }

@@ -101,7 +101,8 @@ pub(crate) async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
             let stored: Reply<PlanView> = client.get(&format!("/plans/{plan}")).await?;
             let connection_id = stored.data.connection_id;
             let asked = RunStart { plan_id: Some(plan), skip, acknowledge: how.acknowledge };
-            start(&client, app, (connection_id, &connection_id.to_string()), &asked, how.no_wait).await
+            let name = name_of(&client, connection_id).await;
+            start(&client, app, (connection_id, &name), &asked, how.no_wait).await
         }
         Command::Discard { plan } => discard(&client, app, plan).await,
         Command::Run { connection, how } => {
@@ -215,10 +216,17 @@ fn acknowledging(halts: &[HaltView]) -> String {
     acceptable.map(|halt| format!(" --acknowledge {}", halt.kind)).collect()
 }
 
+/// Returns the name of a connection, or its id if the name cannot be read.
+async fn name_of(client: &Client, id: uuid::Uuid) -> String {
+    let found = client.get::<ConnectionView>(&format!("/connections/{id}")).await;
+    found.map_or_else(|_| id.to_string(), |found| found.data.name)
+}
+
 async fn discard(client: &Client, app: &App, id: uuid::Uuid) -> Result<Exit, Failure> {
     let plan: Reply<PlanView> = client.post(&format!("/plans/{id}/discard"), &json!({}), Patience::Usual).await?;
     app.console.answer_text(&plan.json, || format!("Discarded: nobody can apply the plan {id} any more\n"))?;
-    app.console.next(&format!("vaultterm sync plan {}", plan.data.connection_id));
+    let name = name_of(client, plan.data.connection_id).await;
+    app.console.next(&format!("vaultterm sync plan {}", shell::word(&name)));
     Ok(Exit::Done)
 }
 
