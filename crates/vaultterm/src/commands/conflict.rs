@@ -165,10 +165,9 @@ async fn list(client: &Client, app: &App, connection: Option<&str>, status: &str
         })
     })?;
     if list.data.is_empty() {
-        app.console.note(match status {
-            "open" => "no open conflicts: nothing waits for a decision",
-            "resolved" => "no resolved conflicts",
-            _ => "no conflicts",
+        app.console.note(&match status {
+            "all" => "no conflicts".to_owned(),
+            named => format!("no {named} conflicts"),
         });
     }
     if let Some(conflict) = list.data.iter().find(|conflict| conflict.status == ConflictStatus::Open) {
