@@ -133,6 +133,7 @@ impl House {
             plan_id: None,
             skip: BTreeSet::new(),
             acknowledge: BTreeSet::new(),
+            follows: None,
             trigger: Trigger::Manual,
             actor: actor(),
         };

@@ -16,6 +16,11 @@ names!(
         Problem = "problem",
         /// The run ended. This is the last event.
         Finished = "finished",
+        /// The run was cut off, because its server stopped or lost its lease, and the run in the data continues it. Its events
+        /// follow.
+        Continued = "continued",
+        /// This server stops. Ask again, with the id of the last event.
+        Closing = "closing",
     }
 );
 

@@ -4,7 +4,7 @@
 use std::{error::Error as _, time::Duration};
 
 use vaultterm_contract::{KeyProvider, KeyRotation};
-use vaultterm_store::{InstanceRole, KeyringStatus, Scope};
+use vaultterm_store::{InstanceRole, KeyringStatus, Node, Scope, StoreError};
 
 use crate::{
     access,
@@ -19,8 +19,10 @@ use crate::{
 const REWRAPPED_AT_ONCE: u32 = 500;
 /// How long a rotation waits after the database failed.
 const REST: Duration = Duration::from_secs(10);
-/// The lease of the task that moves values to a new record key.
-const REWRAP: &str = "rewrap";
+/// How often a rotation asks whether the other servers know the new key.
+const ASKED_EVERY: Duration = Duration::from_millis(250);
+/// How long the other servers may take to learn it.
+const KNOWN_WITHIN: Duration = Duration::from_secs(30);
 
 /// How the keys are. Never a key.
 #[derive(Clone, Debug)]
@@ -58,11 +60,15 @@ pub async fn rotate(services: &Services, caller: &Caller, key: &str) -> Result<K
     let (context, own) = (caller.context(services), services.clone());
     let rotation = services.tasks.spawn(async move {
         match what {
-            KeyRotation::Root => own.keys.replace(&own.store, &context).await?,
+            KeyRotation::Root => {
+                own.keys.refuse_alone_in_company(&own.store).await?;
+                own.keys.replace(&own.store, &context).await?;
+            }
             KeyRotation::Transit => own.keys.reseal(&own.store, &context).await?,
             KeyRotation::Record => {
+                let announced = own.keys.announce_record_key(&own.store).await?;
+                known_everywhere(&own, announced).await?;
                 own.keys.rotate_record_key(&own.store, &context).await?;
-                own.tasks.spawn(rewrap(own.clone()));
             }
             KeyRotation::Audit => own.keys.rotate_audit_key(&own.store, &context).await?,
         }
@@ -96,16 +102,29 @@ fn refused(error: UnlockError) -> Refusal {
     }
 }
 
-/// Moves what is sealed under a retired record key, batch by batch, until nothing is left or the
-/// server closes; the next start goes on. One task at a time does it.
-pub async fn rewrap(services: Services) {
-    let Some(lease) = services.leases.take(REWRAP).await else { return };
-    if let Some((lease, ())) = lease.during(rewrap_all(&services)).await {
-        lease.give_back().await;
-    }
+/// Waits until every server that works with the database knows a state of the keyring. A server that reports nothing for a
+/// while counts as gone: it learns the keys before it answers the next request.
+async fn known_everywhere(services: &Services, generation: u64) -> Result<(), StoreError> {
+    let knows = |node: &Node| {
+        node.is_gone()
+            || node.id == services.store.node()
+            || node.keyring_generation.is_none_or(|known| known >= generation)
+    };
+    let asked = async {
+        while !services.store.nodes().await?.iter().all(knows) {
+            tokio::time::sleep(ASKED_EVERY).await;
+        }
+        Ok(())
+    };
+    tokio::time::timeout(KNOWN_WITHIN, asked).await.unwrap_or_else(|_| {
+        let why = "another server does not learn the new key; its log says why. Nothing was rotated";
+        Err(StoreError::Refused(why.to_owned()))
+    })
 }
 
-async fn rewrap_all(services: &Services) {
+/// Moves what is sealed under a retired record key, batch by batch, until nothing is left or the
+/// server closes; the next start goes on. One task at a time does it.
+pub(crate) async fn rewrap_all(services: &Services) {
     let mut batches = 0_u64;
     while !services.closing.is_cancelled() {
         match services.store.rewrap_some(&services.own_context(), REWRAPPED_AT_ONCE).await {

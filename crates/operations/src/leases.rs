@@ -10,7 +10,7 @@ use uuid::Uuid;
 use vaultterm_store::Store;
 
 /// How long a lease holds without renewal.
-const TTL: Duration = Duration::from_secs(60);
+const TTL: Duration = Duration::from_secs(30);
 
 /// The way to leases. Cheap to clone.
 #[derive(Clone, Debug)]

@@ -13,6 +13,7 @@ use crate::{
     people::{self, New},
     refusal::{Refusal, RefusalKind},
     services::Services,
+    throttle,
 };
 
 /// How long an invitation works, in microseconds.
@@ -98,7 +99,7 @@ pub async fn withdraw(services: &Services, caller: &Caller, id: Uuid, link: Uuid
 /// # Errors
 /// `Refused` for a link that is wrong, used or expired; `RateLimited` for an address with many attempts.
 pub async fn open(services: &Services, origin: &Origin, text: &str) -> Result<(PersonLink, User), Refusal> {
-    services.throttle.attempt(origin.source_ip)?;
+    throttle::attempt(services, origin.source_ip).await?;
     let found = services.store.open_link(text.trim(), services.now_us()).await?;
     found.ok_or_else(|| {
         let why = "the link is wrong, was used already or has expired";
@@ -117,7 +118,7 @@ pub async fn accept(
     name: Option<&str>,
     password: Zeroizing<String>,
 ) -> Result<User, Refusal> {
-    services.throttle.attempt(origin.source_ip)?;
+    throttle::attempt(services, origin.source_ip).await?;
     let name = name.map(names::plain).transpose()?;
     let hash = services.passwords.hash("password", password).await?;
     let context = anonymous(services, origin);

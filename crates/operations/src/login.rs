@@ -12,6 +12,7 @@ use crate::{
     codes, fresh, names,
     refusal::{Refusal, RefusalKind},
     services::Services,
+    throttle,
 };
 
 /// How long a login holds.
@@ -101,7 +102,7 @@ pub(crate) enum Proven {
 /// # Errors
 /// As [`log_in`].
 pub(crate) async fn prove(services: &Services, origin: &Origin, shown: Shown) -> Result<Proven, Refusal> {
-    services.throttle.attempt(origin.source_ip)?;
+    throttle::attempt(services, origin.source_ip).await?;
     let Shown { email, password, code, remembered } = shown;
     let _turn = services.turns.at(&email).await;
     refuse_locked(services, &email).await?;
@@ -149,7 +150,7 @@ pub(crate) async fn prove_second(
     user: &User,
     code: &str,
 ) -> Result<(SignInMethod, Spend), Refusal> {
-    services.throttle.attempt(origin.source_ip)?;
+    throttle::attempt(services, origin.source_ip).await?;
     let _turn = services.turns.at(&user.email).await;
     refuse_locked(services, &user.email).await?;
     let spend = judged(services, &anonymous(services, origin), user, code).await?;
@@ -248,7 +249,7 @@ pub struct FirstOwner {
 /// # Errors
 /// [`Refusal`]; `Refused` for a link that is spent, unknown or expired.
 pub async fn set_up(services: &Services, origin: &Origin, owner: FirstOwner) -> Result<User, Refusal> {
-    services.throttle.attempt(origin.source_ip)?;
+    throttle::attempt(services, origin.source_ip).await?;
     let email = names::email(&owner.email)?;
     let name = names::plain(owner.name.as_deref().unwrap_or(&email))?;
     let password_hash = Some(services.passwords.hash("password", owner.password).await?);
@@ -263,7 +264,7 @@ pub(crate) async fn check_own_password(
     caller: &Caller,
     password: Zeroizing<String>,
 ) -> Result<(), Refusal> {
-    services.throttle.attempt(caller.origin.source_ip)?;
+    throttle::attempt(services, caller.origin.source_ip).await?;
     let email = &caller.user.email;
     let _turn = services.turns.at(email).await;
     refuse_locked(services, email).await?;

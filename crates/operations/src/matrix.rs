@@ -83,7 +83,7 @@ fn text(text: &str) -> String {
     text.to_owned()
 }
 
-fn wanted() -> Wanted {
+pub(crate) fn wanted() -> Wanted {
     Wanted {
         name: Some(text("prod")),
         address: Some(text("https://127.0.0.1:1")),
@@ -94,7 +94,7 @@ fn wanted() -> Wanted {
     }
 }
 
-fn credential() -> WantedCredential {
+pub(crate) fn credential() -> WantedCredential {
     WantedCredential { secret_id: Some(text("secret").into()), wrapping_token: None }
 }
 

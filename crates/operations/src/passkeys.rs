@@ -18,6 +18,7 @@ use crate::{
     refusal::{Next, Refusal, RefusalKind},
     services::Services,
     sessions::{self, Begun},
+    throttle,
 };
 
 /// Where a page was opened, as its browser says: `https://vault.example.com`.
@@ -127,7 +128,7 @@ pub async fn remove(services: &Services, caller: &Caller, id: Uuid) -> Result<()
 /// # Errors
 /// `RateLimited` for an address with many attempts.
 pub async fn ask(services: &Services, origin: &Origin, site: &Site) -> Result<Question, Refusal> {
-    services.throttle.attempt(origin.source_ip)?;
+    throttle::attempt(services, origin.source_ip).await?;
     let asked = site.webauthn()?.start_discoverable_authentication();
     let (options, state) = asked.map_err(|error| Refusal::internal(&error))?;
     keep(services, None, site, &state, json(&options)?).await
@@ -146,7 +147,7 @@ pub async fn log_in(
     answer: &str,
     device: &str,
 ) -> Result<Begun, Refusal> {
-    services.throttle.attempt(origin.source_ip)?;
+    throttle::attempt(services, origin.source_ip).await?;
     let asked = taken(services, question, None, site).await?;
     let state: DiscoverableAuthentication =
         serde_json::from_str(&asked.body).map_err(|error| Refusal::internal(&error))?;

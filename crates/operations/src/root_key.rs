@@ -400,6 +400,52 @@ impl RootKeys {
         Self { keeper, root: Mutex::new(root) }
     }
 
+    /// Refuses to replace a root key that other servers could not find: a file of this machine, while other servers work
+    /// with the database.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`].
+    pub async fn refuse_alone_in_company(&self, store: &Store) -> Result<(), UnlockError> {
+        if matches!(self.keeper, RootKeeper::Transit { .. }) {
+            return Ok(());
+        }
+        let own = store.node();
+        let nodes = store.nodes().await?;
+        let others: Vec<_> = nodes.into_iter().filter(|node| node.id != own && !node.is_gone()).collect();
+        if others.is_empty() {
+            return Ok(());
+        }
+        let names = others.iter().map(|node| node.name.as_str()).collect::<Vec<_>>().join(", ");
+        let why = format!(
+            "the new root key would be in a file of this machine, where other servers do not find it ({names}): stop them, \
+             rotate, give them the new file, and start them again; or keep the root key under Transit"
+        );
+        Err(UnlockError::Store(StoreError::Refused(why)))
+    }
+
+    /// Finds the root key with which another server wrapped the keyring, and takes it.
+    ///
+    /// # Errors
+    /// [`StoreError`]; [`StoreError::Sealing`] when the keeper does not have that key. What this server knows stays usable.
+    pub async fn follow(&self, store: &Store) -> Result<(), StoreError> {
+        let status = store.keyring_status().await?;
+        let id = status.root_id.ok_or(StoreError::Malformed("root key id"))?;
+        let mut root = self.root.lock().await;
+        match self.keeper.find(store.instance(), id, &status.sealed).await {
+            Ok(found) => {
+                store.take_root(&found).await?;
+                *root = found;
+                tracing::info!(root = %id.0, "another server replaced the root key, and this one found the new one");
+                Ok(())
+            }
+            Err(UnlockError::Store(error)) => Err(error),
+            Err(error) => {
+                tracing::error!(%error, root = %id.0, "another server replaced the root key, and this one cannot find it");
+                Err(StoreError::Sealing(SealingError::WrongRootKey))
+            }
+        }
+    }
+
     /// Replaces the root key by a new one, and keeps the new one in the same place.
     ///
     /// # Errors
@@ -417,6 +463,16 @@ impl RootKeys {
     pub async fn reseal(&self, store: &Store, context: &Context) -> Result<(), UnlockError> {
         let root = self.root.lock().await;
         self.keeper.reseal(store, context, &root).await
+    }
+
+    /// Stores the next key for sealing values, which seals nothing yet. Returns the state of the keyring that a server
+    /// needs to know it.
+    ///
+    /// # Errors
+    /// [`UnlockError`].
+    pub async fn announce_record_key(&self, store: &Store) -> Result<u64, UnlockError> {
+        let root = self.root.lock().await;
+        Ok(store.announce_record_key(&root).await?)
     }
 
     /// Makes a new key for sealing values. Values that are sealed under the old key still have to be moved to the new

@@ -3,6 +3,7 @@
 mod cancel;
 pub(crate) mod feed;
 mod follow;
+mod kept;
 pub(crate) mod start;
 
 use uuid::Uuid;
@@ -39,7 +40,7 @@ pub struct Search {
     pub connection: Option<Uuid>,
     /// Only runs in this state, by name.
     pub state: Option<String>,
-    /// Only runs that this started, by name: `manual`, `interval`, `change` or `resolution`.
+    /// Only runs that this started, by name: `manual`, `interval`, `change`, `resolution` or `takeover`.
     pub trigger: Option<String>,
     /// Only runs of this person, and of the person's programs.
     pub actor: Option<Uuid>,

@@ -18,7 +18,7 @@ use crate::{
     password::Passwords,
     root_key::RootKeys,
     runs::feed::LiveRuns,
-    throttle::{Throttle, Turns},
+    turns::Turns,
 };
 
 /// How long the engine works on a plan, a decision or a reveal before it is stopped gently.
@@ -49,14 +49,14 @@ pub struct Services {
     pub keys: Arc<RootKeys>,
     /// Runs that go on in this process, and what they tell.
     pub runs: Arc<LiveRuns>,
+    /// Whether several servers may work with the database.
+    pub is_shared: bool,
     /// What is done by one task at a time, among all servers on the database.
     pub leases: Leases,
     /// The licenses of this server.
     pub license: Arc<Licensing>,
     /// The hashing of passwords.
     pub passwords: Arc<Passwords>,
-    /// How often one address may try a password.
-    pub throttle: Arc<Throttle>,
     /// Attempts at passwords, one at a time for each account.
     pub turns: Arc<Turns>,
     /// What callers were denied lately.
@@ -85,6 +85,7 @@ impl Services {
         let engine = Engine::new(store.clone(), connector.clone(), SystemClock, license.clone());
         Self {
             engine: Arc::new(engine.bounded(WITHIN, closing.clone())),
+            is_shared: store.is_shared(),
             leases: Leases::new(store.clone()),
             store,
             connector,
@@ -92,7 +93,6 @@ impl Services {
             runs: Arc::default(),
             license,
             passwords: Arc::new(Passwords::new()),
-            throttle: Arc::new(Throttle::new()),
             turns: Arc::default(),
             denials: Arc::default(),
             anchors: Arc::new(Anchors::new(&settings.audit)),

@@ -38,6 +38,8 @@ pub enum Purpose {
     BackupPart = 10,
     /// A value that a person had generated.
     GeneratedValue = 11,
+    /// A form of a page that was not carried out.
+    Draft = 12,
 }
 
 /// The place of a ciphertext. A ciphertext that is copied to another place does not open there.

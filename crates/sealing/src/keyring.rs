@@ -45,6 +45,8 @@ pub struct KeyringRow {
 /// The opened keyring. It can adopt newer keys while other threads use it.
 pub struct Keyring {
     instance: InstanceId,
+    /// The root key that wraps the stored keyring, to open what another server added to it.
+    root: RwLock<RootKey>,
     records: RwLock<RecordKeys>,
     signer: RwLock<Arc<Signer>>,
     digest: DigestKey,
@@ -88,6 +90,7 @@ impl Keyring {
         let key = |purpose: KeyPurpose| active.get(purpose.as_str()).ok_or(SealingError::NoActiveKey(purpose));
         Ok(Self {
             instance,
+            root: RwLock::new(root.duplicate()),
             digest: DigestKey::new(&key(KeyPurpose::Digest)?.1),
             token: DigestKey::new(&key(KeyPurpose::Token)?.1),
             signer: RwLock::new(Arc::new(signer(key(KeyPurpose::Audit)?)?)),
@@ -160,6 +163,27 @@ impl Keyring {
         let mut records = self.records.write().unwrap_or_else(PoisonError::into_inner);
         records.keys.extend(newer.keys);
         records.active = newer.active;
+    }
+
+    /// Returns whether the keyring has a record key.
+    #[must_use]
+    pub fn has_record_key(&self, id: Uuid) -> bool {
+        self.records().keys.contains_key(&id)
+    }
+
+    /// Adopts the stored keyring, to which another server may have added keys.
+    ///
+    /// # Errors
+    /// [`SealingError::WrongRootKey`] when another root key wraps it by now. Nothing changes in that case.
+    pub fn renew(&self, rows: &[KeyringRow]) -> Result<(), SealingError> {
+        let newer = Self::open(&self.root.read().unwrap_or_else(PoisonError::into_inner), self.instance, rows)?;
+        self.adopt(newer);
+        Ok(())
+    }
+
+    /// Takes the root key that wraps the stored keyring from now on.
+    pub fn take_root(&self, root: &RootKey) {
+        *self.root.write().unwrap_or_else(PoisonError::into_inner) = root.duplicate();
     }
 
     fn records(&self) -> RwLockReadGuard<'_, RecordKeys> {

@@ -9,7 +9,6 @@
 mod api;
 mod caller;
 mod carry_out;
-mod drafts;
 mod front;
 mod gate;
 mod idempotency;
@@ -31,6 +30,7 @@ pub use proxies::TrustedProxies;
 pub use state::ServerState;
 pub use vaultterm_operations::env_file;
 pub use vaultterm_operations::{
-    AuditOptions, LicenseSettings, PasswordError, RootKeeper, Settings as ServerSettings, SyslogTarget, SystemClock,
-    TransitSource, UnlockError, anchors::delivered, examine_license, hash_password, links::RESET_LASTS_US, seal,
+    AuditOptions, LicenseSettings, PasswordError, Presence, RootKeeper, Settings as ServerSettings, SyslogTarget,
+    SystemClock, TransitSource, UnlockError, anchors::delivered, examine_license, hash_password,
+    health::server as server_health, links::RESET_LASTS_US, seal,
 };

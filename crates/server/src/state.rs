@@ -1,6 +1,6 @@
 //! The state of the server.
 
-use std::{ops::Deref, sync::Arc};
+use std::ops::Deref;
 
 use axum::extract::FromRef;
 use vaultterm_hcv::VaultConnector;
@@ -8,14 +8,10 @@ use vaultterm_operations::{RootKeeper, RootKeys, Services, Settings};
 use vaultterm_sealing::RootKey;
 use vaultterm_store::Store;
 
-use crate::drafts::Drafts;
-
-/// The state of the server: what operations work with, and what only pages need. Cheap to clone.
+/// The state of the server: what operations work with. Cheap to clone.
 #[derive(Clone)]
 pub struct ServerState {
     pub(crate) services: Services,
-    /// Forms that wait for their person to log in again.
-    pub(crate) drafts: Arc<Drafts>,
 }
 
 impl ServerState {
@@ -24,7 +20,7 @@ impl ServerState {
     #[must_use]
     pub fn new(store: Store, root: RootKey, keeper: RootKeeper, connector: VaultConnector, settings: Settings) -> Self {
         let keys = RootKeys::new(keeper, root);
-        Self { services: Services::new(store, keys, connector, settings), drafts: Arc::default() }
+        Self { services: Services::new(store, keys, connector, settings) }
     }
 
     /// Has the license read again by the next look at what is due, whether it looks changed or not.

@@ -43,6 +43,7 @@ impl Store {
         self.sign_in(&mut tx, &edge, &old).await?;
         tx.run("DELETE FROM keyring WHERE purpose = $1", args![KeyPurpose::Audit.as_str()]).await?;
         keys::insert(&mut tx, &drawn).await?;
+        keys::count_change(&mut tx).await?;
         note_key(&mut tx, &new, context.now_us).await?;
         let newer = Keyring::open(root, instance, &keys::keyring_rows(&mut tx).await?)?;
         tx.commit().await?;

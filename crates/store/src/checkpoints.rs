@@ -13,6 +13,7 @@ use vaultterm_sealing::{KeyPurpose, KeyState, Signer};
 use crate::{
     Context, Page, Paged, Store, StoreError,
     context::Facts as _,
+    keys::keyring_rows,
     license,
     sql::{Arg, Db, Row, Select, Tx, args},
 };
@@ -118,7 +119,10 @@ impl Store {
             if newest_size(&mut tx).await? == edge.size() {
                 return Ok(None);
             }
-            // The keyring in memory follows a rotation a moment after its commit.
+            if active_key(&mut tx).await? != self.keyring.signer().key_id() {
+                // The keyring in memory follows a rotation a moment after its commit, and that by another server later.
+                self.keyring.renew(&keyring_rows(&mut tx).await?)?;
+            }
             let signer = self.keyring.signer();
             if active_key(&mut tx).await? != signer.key_id() {
                 continue;

@@ -203,7 +203,7 @@ impl Store {
             return Ok(before);
         }
         if scope_differs(&before, &after) {
-            if leases::is_held(&mut tx, id, self.now()).await? {
+            if leases::is_held(&mut tx, id, self.given_now()).await? {
                 let why = "a run is in progress: edit address, namespace, mount and path when it has ended";
                 return Err(StoreError::Refused(why.to_owned()));
             }
@@ -300,7 +300,7 @@ impl Store {
         let mut tx = self.db.write().await?;
         let connection = self.locked_connection(&mut tx, id).await?;
         still_at("connection", connection.revision, expect)?;
-        if leases::is_held(&mut tx, id, self.now()).await? {
+        if leases::is_held(&mut tx, id, self.given_now()).await? {
             let why = "a run is in progress: cancel it, or delete the connection when it has ended";
             return Err(StoreError::Refused(why.to_owned()));
         }

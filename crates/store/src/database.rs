@@ -1,11 +1,15 @@
 //! The database: opens it, initialises it, and unlocks its keyring.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, atomic::AtomicU64},
+};
 
 use vaultterm_sealing::{InstanceId, Keyring, RootKey};
 
 use crate::{
-    Clock, Context, Database, DatabaseUrl, NewUser, SealedRoot, Store, StoreError, keys,
+    Clock, Context, Database, DatabaseUrl, NewUser, NodeId, SealedRoot, Store, StoreError, engine, keys,
+    migrations::NEEDED,
     sql::{Db, args},
     users,
 };
@@ -23,7 +27,11 @@ impl Database {
     /// # Errors
     /// [`StoreError::Database`], [`StoreError::Migration`]; [`StoreError::Busy`] when a server does not answer.
     pub async fn open(url: &DatabaseUrl) -> Result<Self, StoreError> {
-        Ok(Self { db: Db(url.open().await?), clock: Arc::new(vaultterm_sync::system_time) })
+        url.refuse_beside_older(NEEDED).await?;
+        let (db, clock) = (Db(url.open().await?), Arc::new(vaultterm_sync::system_time));
+        engine::refuse_newer(&db.0).await?;
+        raise_needed(&db).await?;
+        Ok(Self { db, clock, is_clock_given: false, node: NodeId(vaultterm_sync::new_id()) })
     }
 
     /// Opens or creates the SQLite file at a path.
@@ -37,7 +45,7 @@ impl Database {
     /// Replaces the source of the time, for tests.
     #[must_use]
     pub fn with_clock(self, clock: Clock) -> Self {
-        Self { clock, ..self }
+        Self { clock, is_clock_given: true, ..self }
     }
 
     /// Returns whether `init` ran on this database.
@@ -80,8 +88,8 @@ impl Database {
         if tx.one("SELECT id FROM instance", args![]).await?.is_some() {
             return Err(StoreError::Refused("the database is initialised already".to_owned()));
         }
-        let sql = "INSERT INTO instance (single, id, created_us, root_id) VALUES (1, $1, $2, $3)";
-        tx.run(sql, args![instance.0, context.now_us, root.id().0]).await?;
+        let sql = "INSERT INTO instance (single, id, created_us, root_id, schema_needed) VALUES (1, $1, $2, $3, $4)";
+        tx.run(sql, args![instance.0, context.now_us, root.id().0, NEEDED]).await?;
         let sql = "INSERT INTO audit_head (single, log_id, seq, hash) VALUES (1, $1, 0, $2)";
         tx.run(sql, args![vaultterm_sync::new_id(), [0; 32]]).await?;
         for row in &rows {
@@ -104,6 +112,8 @@ impl Database {
     /// when the database is not initialised.
     pub async fn unlock(&self, root: &RootKey) -> Result<Store, StoreError> {
         let instance = self.instance().await?;
+        let generation = self.db.one("SELECT keyring_generation FROM instance", args![]).await?;
+        let generation = generation.ok_or(StoreError::NotInitialised)?.count("keyring_generation")?;
         let rows = self.db.all("SELECT * FROM keyring", args![]).await?;
         let rows = rows.iter().map(keys::keyring_row).collect::<Result<Vec<_>, _>>()?;
         let keyring = Keyring::open(root, instance, &rows)?;
@@ -113,14 +123,28 @@ impl Database {
             tx.run("UPDATE instance SET root_id = $1", args![root.id().0]).await?;
             tx.commit().await?;
         }
-        let (db, clock) = (self.db.clone(), self.clock.clone());
-        Ok(Store { db, keyring: Arc::new(keyring), clock, last_uses: Arc::default(), paths: Arc::default() })
+        let Self { db, clock, is_clock_given, node } = self.clone();
+        let (keyring, last_uses, known_facts, paths) =
+            (Arc::new(keyring), Arc::default(), Arc::default(), Arc::default());
+        let keyring_generation = Arc::new(AtomicU64::new(generation));
+        Ok(Store { db, keyring, clock, is_clock_given, node, keyring_generation, last_uses, known_facts, paths })
     }
 
     /// Closes the pools of a database. They are also those of all its stores.
     pub async fn close(&self) {
         self.db.close().await;
     }
+}
+
+/// Records the schema that a server must know from now on.
+async fn raise_needed(db: &Db) -> Result<(), StoreError> {
+    let sql = "SELECT id FROM instance WHERE schema_needed < $1";
+    if db.one(sql, args![NEEDED]).await?.is_none() {
+        return Ok(());
+    }
+    let mut tx = db.touch().await?;
+    tx.run("UPDATE instance SET schema_needed = $1 WHERE schema_needed < $1", args![NEEDED]).await?;
+    tx.commit().await
 }
 
 impl Store {

@@ -100,6 +100,19 @@ pub enum StoreError {
     /// The database failed.
     #[error("the database failed")]
     Database(#[source] sqlx::Error),
+    /// Servers of an older version use the database, and could not work with it after the migration.
+    #[error("these servers are too old for the schema of this version: {0}; stop them first")]
+    OlderServers(String),
+    /// A newer version migrated the database.
+    #[error(
+        "a newer version migrated the database: it needs schema {needed}, and this version knows {known}; update this one"
+    )]
+    NeedsNewer {
+        /// The schema that a server must know.
+        needed: u64,
+        /// The newest schema that this version knows.
+        known: u64,
+    },
     /// A migration failed.
     #[error("the database could not be migrated")]
     Migration(#[from] sqlx::migrate::MigrateError),
@@ -120,6 +133,8 @@ impl StoreError {
             Self::NotFound(_) => ErrorClass::NotFound,
             Self::Refused(_)
             | Self::NotInitialised
+            | Self::OlderServers(_)
+            | Self::NeedsNewer { .. }
             | Self::SetUpLink(_)
             | Self::Rotating
             | Self::InjectOnly { .. }

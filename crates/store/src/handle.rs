@@ -1,13 +1,18 @@
 //! An opened database, and the store that is its unlocked form.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, atomic::AtomicU64},
+};
 
 use vaultterm_reconcile::UnixNanos;
 use vaultterm_sealing::{InstanceId, Keyring};
 
 use crate::{
     Context, StoreError,
+    known_facts::KnownFacts,
     last_uses::LastUses,
+    nodes::NodeId,
     shelves::Paths,
     sql::{Db, args},
 };
@@ -20,6 +25,10 @@ pub type Clock = Arc<dyn Fn() -> UnixNanos + Send + Sync>;
 pub struct Database {
     pub(crate) db: Db,
     pub(crate) clock: Clock,
+    /// Whether a test handed the clock in. Leases then follow it, and not the clock of the database.
+    pub(crate) is_clock_given: bool,
+    /// This process, among all that use the database.
+    pub(crate) node: NodeId,
 }
 
 /// An unlocked database. It is cheap to clone.
@@ -28,7 +37,12 @@ pub struct Store {
     pub(crate) db: Db,
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) clock: Clock,
+    pub(crate) is_clock_given: bool,
+    pub(crate) node: NodeId,
+    /// The state of the keyring in memory, as counted in the database.
+    pub(crate) keyring_generation: Arc<AtomicU64>,
     pub(crate) last_uses: Arc<LastUses>,
+    pub(crate) known_facts: Arc<KnownFacts>,
     pub(crate) paths: Arc<Paths>,
 }
 
@@ -64,6 +78,23 @@ impl Store {
 
     pub(crate) fn now_us(&self) -> i64 {
         self.now().0 / 1_000
+    }
+
+    /// Returns the moment that counts for leases if a test handed a clock in. Otherwise the database's own clock counts.
+    pub(crate) fn given_now(&self) -> Option<i64> {
+        self.is_clock_given.then(|| self.now().0)
+    }
+
+    /// Returns whether several servers may work with the database at the same time.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.db.0.is_shared()
+    }
+
+    /// Returns this process, among all that use the database.
+    #[must_use]
+    pub fn node(&self) -> NodeId {
+        self.node
     }
 }
 

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::{
     Store, StoreError,
+    nodes::micros,
     sql::{NOW_US, args},
 };
 
@@ -54,14 +55,10 @@ impl Store {
     }
 }
 
-fn micros(time: Duration) -> i64 {
-    i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::House;
+    use crate::{Database, testing::House};
 
     const LONG: Duration = Duration::from_secs(60);
     const SHORT: Duration = Duration::from_millis(30);
@@ -101,7 +98,7 @@ mod tests {
         let before = house.store.log_end().await.unwrap().seq;
         let (one, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
         assert!(house.store.take_job_lease("checkpoints", one, LONG).await.unwrap());
-        house.store.free_leases().await.unwrap();
+        Database::open(&house.url).await.unwrap().free_leases().await.unwrap();
         assert!(house.store.take_job_lease("checkpoints", other, LONG).await.unwrap());
         assert_eq!(house.store.log_end().await.unwrap().seq, before);
     }

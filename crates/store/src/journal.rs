@@ -242,6 +242,12 @@ impl Journal for Store {
         row.map_err(failed)?.map_or(Ok(0), |row| row.count("change_number")).map_err(failed)
     }
 
+    async fn last_begun(&self, id: ConnectionId) -> Result<Option<RunId>, JournalError> {
+        let sql = "SELECT id FROM runs WHERE connection_id = $1 ORDER BY id DESC LIMIT 1";
+        let row = self.db.one(sql, args![id]).await.map_err(failed)?;
+        row.map(|row| row.id("id").map(RunId)).transpose().map_err(failed)
+    }
+
     async fn newest_run(&self, id: ConnectionId) -> Result<u64, JournalError> {
         let row = self.db.one("SELECT number FROM newest_runs WHERE connection_id = $1", args![id]).await;
         row.map_err(failed)?.map_or(Ok(0), |row| row.count("number")).map_err(failed)
@@ -289,7 +295,7 @@ impl Journal for Store {
 
     async fn begin_run(&self, lease: Lease, run: &Run) -> Result<(), JournalError> {
         let mut tx = self.under(lease).await?;
-        runs::begin(&mut tx, &self.context(&run.actor), run).await.map_err(failed)?;
+        runs::begin(&mut tx, &self.context(&run.actor), run, self.node).await.map_err(failed)?;
         tx.commit().await.map_err(failed)
     }
 

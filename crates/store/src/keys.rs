@@ -1,9 +1,11 @@
 //! The rows of the keyring, sealed root keys, and rotations.
 //!
 //! The process may die anywhere in a rotation. The rotation of the root key is one transaction. The rotation
-//! of the record key begins with one transaction, after which the new key seals and the old one still opens.
-//! It continues in batches, and after each of them every row is readable. It ends when nothing is wrapped
+//! of the record key begins with one transaction, after which the new key seals and the old one still opens. (Where several
+//! servers work, the new key is stored before, so that they know it when it begins to seal.) It continues in batches, and after each of them every row is readable. It ends when nothing is wrapped
 //! under the old key. The rows themselves show what is left to do.
+
+use std::sync::atomic::Ordering;
 
 use uuid::Uuid;
 use vaultterm_ledger::{AuditAction, Draft, ObjectKind};
@@ -62,7 +64,7 @@ pub(crate) struct SealedColumns {
 }
 
 /// All sealed columns of the schema. A test compares the list with the schema itself.
-pub(crate) const SEALED_COLUMNS: [SealedColumns; 10] = [
+pub(crate) const SEALED_COLUMNS: [SealedColumns; 11] = [
     SealedColumns { table: "revisions", found_by: "record_id", prefix: "" },
     SealedColumns { table: "connections", found_by: "id", prefix: "" },
     SealedColumns { table: "connections", found_by: "id", prefix: "tls_" },
@@ -73,6 +75,7 @@ pub(crate) const SEALED_COLUMNS: [SealedColumns; 10] = [
     SealedColumns { table: "webhooks", found_by: "id", prefix: "old_" },
     SealedColumns { table: "otp_seeds", found_by: "user_id", prefix: "" },
     SealedColumns { table: "generated_values", found_by: "id", prefix: "" },
+    SealedColumns { table: "drafts", found_by: "id", prefix: "" },
 ];
 
 /// The number of sealed root keys that are kept: the one in use and those before it.
@@ -115,7 +118,7 @@ impl Store {
         let rows = self.db.all("SELECT * FROM keyring ORDER BY purpose, generation", args![]).await?;
         let rows = rows.iter().map(keyring_row).collect::<Result<Vec<_>, _>>()?;
         let mut rewrap_pending = 0;
-        for retired in rows.iter().filter(|row| row.purpose == KeyPurpose::Record && row.state != KeyState::Active) {
+        for retired in retired(&rows) {
             for columns in &SEALED_COLUMNS {
                 let sql = format!("SELECT COUNT(*) AS n FROM {} WHERE {}key_id = $1", columns.table, columns.prefix);
                 let row = self.db.one(&sql, args![retired.id]).await?;
@@ -177,28 +180,110 @@ impl Store {
         if let Some(sealed) = sealed {
             keep_sealed(&mut tx, context, sealed).await?;
         }
+        count_change(&mut tx).await?;
         tx.audit(about_key(context, AuditAction::KeyRotated, "root", new.id().0));
-        tx.commit().await
+        tx.commit().await?;
+        self.keyring.take_root(new);
+        Ok(())
     }
 
     /// Generates a new record key, which seals everything from now on (`KEY_ROTATED`). [`Self::rewrap_some`]
     /// moves older messages to it.
     ///
+    /// A caller that shares the database with other servers calls [`Self::announce_record_key`] first, and waits
+    /// until the others know the key. Otherwise they meet messages that they cannot open for a moment.
+    ///
     /// # Errors
     /// [`StoreError::Rotating`] while an earlier rotation is in progress.
     pub async fn rotate_record_key(&self, context: &Context, root: &RootKey) -> Result<(), StoreError> {
         let mut tx = self.db.write().await?;
-        let mut rows = keyring_rows(&mut tx).await?;
-        rows.retain(|row| row.purpose == KeyPurpose::Record);
-        if rows.iter().any(|row| row.state == KeyState::DecryptOnly) {
-            return Err(StoreError::Rotating);
-        }
-        self.draw(&mut tx, context, root, KeyPurpose::Record, &rows).await?;
+        let next = self.next_record_key(&mut tx, root).await?;
+        let sql = "UPDATE keyring SET state = CASE WHEN id = $1 THEN $2 ELSE $3 END WHERE purpose = $4";
+        let (active, retired) = (KeyState::Active.as_str(), KeyState::DecryptOnly.as_str());
+        tx.run(sql, args![next.id, active, retired, KeyPurpose::Record.as_str()]).await?;
+        count_change(&mut tx).await?;
+        let draft = about_key(context, AuditAction::KeyRotated, KeyPurpose::Record.as_str(), next.id);
+        tx.audit(draft.with("generation", next.generation));
         let newer = Keyring::open(root, self.instance(), &keyring_rows(&mut tx).await?)?;
         // The next transaction seals with the new key, and may begin before the commit returns here.
         self.keyring.learn(&newer);
         tx.commit().await?;
         self.keyring.adopt(newer);
+        Ok(())
+    }
+
+    /// Generates the next record key and stores it, so that every server can open what it will seal. It seals nothing
+    /// yet. A key that an earlier call announced is used again. Returns the state of the keyring that a server needs to
+    /// know the key.
+    ///
+    /// # Errors
+    /// [`StoreError::Rotating`] while an earlier rotation is in progress.
+    pub async fn announce_record_key(&self, root: &RootKey) -> Result<u64, StoreError> {
+        let mut tx = self.db.write().await?;
+        self.next_record_key(&mut tx, root).await?;
+        let generation = generation(&mut tx).await?;
+        tx.commit().await?;
+        Ok(generation)
+    }
+
+    /// Returns the record key that seals after the next rotation. Draws it, unless it was announced.
+    async fn next_record_key(&self, tx: &mut Tx, root: &RootKey) -> Result<KeyringRow, StoreError> {
+        let rows = keyring_rows(tx).await?;
+        if retired(&rows).next().is_some() {
+            return Err(StoreError::Rotating);
+        }
+        if let Some(announced) = announced(&rows) {
+            return Ok(announced.clone());
+        }
+        let drawn = KeyringRow::draw(root, self.instance(), KeyPurpose::Record, active_generation(&rows) + 1)?;
+        let drawn = KeyringRow { state: KeyState::DecryptOnly, ..drawn };
+        insert(tx, &drawn).await?;
+        count_change(tx).await?;
+        Ok(drawn)
+    }
+
+    /// Adopts the stored keyring, to which another server may have added keys. Returns its state.
+    ///
+    /// # Errors
+    /// [`StoreError::Sealing`] when another root key wraps it by now.
+    pub async fn renew_keyring(&self) -> Result<u64, StoreError> {
+        let generation = self.stored_keyring_generation().await?;
+        // Keys that are stored after the state was read belong to a later state, and do no harm.
+        let rows = self.db.all("SELECT * FROM keyring ORDER BY id", args![]).await?;
+        self.keyring.renew(&rows.iter().map(keyring_row).collect::<Result<Vec<_>, _>>()?)?;
+        self.keyring_generation.fetch_max(generation, Ordering::Relaxed);
+        Ok(generation)
+    }
+
+    /// Returns the state of the stored keyring.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn stored_keyring_generation(&self) -> Result<u64, StoreError> {
+        let row = self.db.one("SELECT keyring_generation FROM instance", args![]).await?;
+        row.ok_or(StoreError::NotInitialised)?.count("keyring_generation")
+    }
+
+    /// Takes the root key with which another server wrapped the stored keyring, and adopts the keyring. Returns its state.
+    ///
+    /// # Errors
+    /// [`StoreError::Sealing`] if that is not the root key.
+    pub async fn take_root(&self, root: &RootKey) -> Result<u64, StoreError> {
+        self.keyring.take_root(root);
+        self.renew_keyring().await
+    }
+
+    /// Returns the state of the keyring that this server works with.
+    #[must_use]
+    pub fn keyring_generation(&self) -> u64 {
+        self.keyring_generation.load(Ordering::Relaxed)
+    }
+
+    /// Makes sure that this server has the keys of a state of the keyring that a row of the database named.
+    pub(crate) async fn follow_keyring(&self, row: &Row) -> Result<(), StoreError> {
+        if row.count("keyring_generation")? > self.keyring_generation() {
+            self.renew_keyring().await?;
+        }
         Ok(())
     }
 
@@ -208,13 +293,15 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the database fails.
     pub async fn rewrap_some(&self, context: &Context, limit: u32) -> Result<bool, StoreError> {
+        let sql = "SELECT id FROM keyring WHERE purpose = $1 AND state = $2";
+        let maybe = self.db.one(sql, args![KeyPurpose::Record.as_str(), KeyState::DecryptOnly.as_str()]).await?;
+        if maybe.is_none() {
+            // Every server asks this from time to time, and nearly always there is nothing to change.
+            return Ok(true);
+        }
         let mut tx = self.db.write().await?;
         let rows = keyring_rows(&mut tx).await?;
-        let retired: Vec<_> = rows
-            .iter()
-            .filter(|row| row.purpose == KeyPurpose::Record && row.state == KeyState::DecryptOnly)
-            .map(|row| row.id)
-            .collect();
+        let retired: Vec<_> = retired(&rows).map(|row| row.id).collect();
         if retired.is_empty() {
             return Ok(true);
         }
@@ -228,6 +315,7 @@ impl Store {
                 }
             }
         }
+        count_change(&mut tx).await?;
         for key in retired {
             tx.run("DELETE FROM keyring WHERE id = $1", args![key]).await?;
             tx.audit(about_key(context, AuditAction::KeyRotated, "record", key).with("retired", true));
@@ -263,24 +351,34 @@ impl Store {
         }
         Ok(moved)
     }
+}
 
-    /// Retires the active key of a purpose and generates the next one.
-    async fn draw(
-        &self,
-        tx: &mut Tx,
-        context: &Context,
-        root: &RootKey,
-        purpose: KeyPurpose,
-        rows: &[KeyringRow],
-    ) -> Result<(), StoreError> {
-        let generation = rows.iter().map(|row| row.generation).max().unwrap_or(0) + 1;
-        let row = KeyringRow::draw(root, self.instance(), purpose, generation)?;
-        let sql = "UPDATE keyring SET state = $1 WHERE purpose = $2";
-        tx.run(sql, args![KeyState::DecryptOnly.as_str(), purpose.as_str()]).await?;
-        insert(tx, &row).await?;
-        tx.audit(about_key(context, AuditAction::KeyRotated, purpose.as_str(), row.id).with("generation", generation));
-        Ok(())
-    }
+/// Returns the generation of the active record key.
+fn active_generation(rows: &[KeyringRow]) -> u32 {
+    let active = rows.iter().find(|row| row.purpose == KeyPurpose::Record && row.state == KeyState::Active);
+    active.map_or(0, |row| row.generation)
+}
+
+/// Returns the record keys that sealed before the active one.
+fn retired(rows: &[KeyringRow]) -> impl Iterator<Item = &KeyringRow> {
+    let active = active_generation(rows);
+    rows.iter().filter(move |row| row.purpose == KeyPurpose::Record && row.generation < active)
+}
+
+/// Returns the record key that seals after the next rotation, if it was announced.
+fn announced(rows: &[KeyringRow]) -> Option<&KeyringRow> {
+    let active = active_generation(rows);
+    rows.iter().find(|row| row.purpose == KeyPurpose::Record && row.generation > active)
+}
+
+/// Counts a change of the keyring, so that every server notices it.
+pub(crate) async fn count_change(tx: &mut Tx) -> Result<(), StoreError> {
+    tx.run("UPDATE instance SET keyring_generation = keyring_generation + 1", args![]).await.map(drop)
+}
+
+async fn generation(tx: &mut Tx) -> Result<u64, StoreError> {
+    let row = tx.one("SELECT keyring_generation FROM instance", args![]).await?;
+    row.ok_or(StoreError::NotInitialised)?.count("keyring_generation")
 }
 
 fn about_key(context: &Context, action: AuditAction, name: &str, id: Uuid) -> Draft {
@@ -338,131 +436,4 @@ pub(crate) fn keyring_row(row: &Row) -> Result<KeyringRow, StoreError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use vaultterm_ledger::AuditAction;
-    use vaultterm_sealing::{KeyPurpose, KeyState, RootKey};
-
-    use super::SealedRoot;
-    use crate::{
-        StoreError,
-        sql::args,
-        testing::{House, cut_before_statement, reopened},
-    };
-
-    fn sealed(root: &RootKey) -> SealedRoot {
-        let (binding, ciphertext) = ("context".to_owned(), format!("vault:v1:{}", root.id().0));
-        SealedRoot { root_id: root.id(), binding, ciphertext, created_us: 1 }
-    }
-
-    #[tokio::test]
-    async fn after_a_rotation_of_the_root_key_the_new_one_opens_everything_and_the_old_one_nothing() {
-        let mut house = House::new().await;
-        let spots = house.gallery().await;
-        let before = house.open_all(&spots).await.unwrap();
-        let new = RootKey::generate();
-        house.store.rotate_root_key(&house.ann(), &house.root, &new, Some(&sealed(&new))).await.unwrap();
-        assert!(matches!(reopened(&house, &house.root).await, Err(StoreError::Sealing(_))));
-        house.store = reopened(&house, &new).await.unwrap();
-        assert_eq!(house.open_all(&spots).await.unwrap(), before);
-        let status = house.store.keyring_status().await.unwrap();
-        assert_eq!((status.root_id, status.sealed), (Some(new.id()), vec![sealed(&new)]));
-        assert_eq!(
-            house.audited().await[house.audited().await.len() - 2..],
-            [AuditAction::KeySealed, AuditAction::KeyRotated]
-        );
-        let again = house.store.rotate_root_key(&house.ann(), &house.root, &new, None).await;
-        assert!(matches!(again, Err(StoreError::Sealing(_))), "the old key is not the root key any more");
-    }
-
-    #[tokio::test]
-    async fn a_rotation_of_the_root_key_that_dies_anywhere_leaves_one_key_that_opens_everything() {
-        let mut house = House::new().await;
-        let spots = house.gallery().await;
-        let before = house.open_all(&spots).await.unwrap();
-        let (mut deaths, mut ended) = (0, 0);
-        for statements in 0..500 {
-            let new = RootKey::generate();
-            let store = house.store.clone();
-            let done = cut_before_statement(statements, async {
-                store.rotate_root_key(&house.ann(), &house.root, &new, Some(&sealed(&new))).await.unwrap();
-            })
-            .await;
-            let (old_opens, new_opens) = (reopened(&house, &house.root).await, reopened(&house, &new).await);
-            assert!(old_opens.is_ok() != new_opens.is_ok(), "one of the two, whole, after {statements} statements");
-            assert!(!done || new_opens.is_ok(), "what was answered is so");
-            if let Ok(store) = new_opens {
-                house.store = store;
-                house.root = new;
-            }
-            assert_eq!(house.open_all(&spots).await.unwrap(), before, "after {statements} statements");
-            (deaths, ended) = if done { (deaths, ended + 1) } else { (deaths + 1, ended) };
-            if ended == 3 {
-                break;
-            }
-        }
-        assert!(deaths >= 8 && ended == 3, "it died {deaths} times and ended {ended} times");
-    }
-
-    #[tokio::test]
-    async fn a_rotation_of_the_record_key_moves_everything_and_forgets_the_old_key() {
-        let mut house = House::new().await;
-        let spots = house.gallery().await;
-        let before = house.open_all(&spots).await.unwrap();
-        house.store.rotate_record_key(&house.ann(), &house.root).await.unwrap();
-        assert_eq!(house.open_all(&spots).await.unwrap(), before, "while it goes on everything opens");
-        let status = house.store.keyring_status().await.unwrap();
-        assert_eq!(status.rewrap_pending, house.counted().await);
-        let early = house.store.rotate_record_key(&house.ann(), &house.root).await.unwrap_err();
-        assert!(early.to_string().contains("has not ended yet"), "{early}");
-        let mut batches = 0;
-        while !house.store.rewrap_some(&house.ann(), 3).await.unwrap() {
-            batches += 1;
-            assert_eq!(house.open_all(&spots).await.unwrap(), before, "after batch {batches}");
-        }
-        assert!(batches >= 4, "{batches}");
-        let status = house.store.keyring_status().await.unwrap();
-        let records: Vec<_> = status.keys.iter().filter(|key| key.purpose == KeyPurpose::Record).collect();
-        assert_eq!((records.len(), records[0].generation, records[0].state), (1, 2, KeyState::Active));
-        house.store = reopened(&house, &house.root).await.unwrap();
-        assert_eq!(house.open_all(&spots).await.unwrap(), before);
-    }
-
-    #[tokio::test]
-    async fn a_rotation_of_the_record_key_that_dies_anywhere_goes_on_where_it_was() {
-        let mut house = House::new().await;
-        let spots = house.gallery().await;
-        let before = house.open_all(&spots).await.unwrap();
-        let (mut deaths, mut ended) = (0, 0);
-        for statements in 0..2_000 {
-            let store = house.store.clone();
-            let done = cut_before_statement(statements, async {
-                let status = store.keyring_status().await.unwrap();
-                if !status.keys.iter().any(|key| key.state == KeyState::DecryptOnly) {
-                    store.rotate_record_key(&house.ann(), &house.root).await.unwrap();
-                }
-                while !store.rewrap_some(&house.ann(), 7).await.unwrap() {}
-            })
-            .await;
-            house.store = reopened(&house, &house.root).await.unwrap();
-            assert_eq!(house.open_all(&spots).await.unwrap(), before, "after {statements} statements");
-            (deaths, ended) = if done { (deaths, ended + 1) } else { (deaths + 1, ended) };
-            if ended == 3 {
-                break;
-            }
-        }
-        assert!(deaths >= 20 && ended == 3, "it died {deaths} times and ended {ended} times");
-    }
-
-    impl House {
-        /// Returns the number of sealed messages.
-        async fn counted(&self) -> u64 {
-            let mut counted = 0;
-            for columns in &super::SEALED_COLUMNS {
-                let (table, prefix) = (columns.table, columns.prefix);
-                let sql = format!("SELECT COUNT({prefix}ciphertext) AS n FROM {table}");
-                counted += self.store.db.one(&sql, args![]).await.unwrap().unwrap().count("n").unwrap();
-            }
-            counted
-        }
-    }
-}
+mod tests;

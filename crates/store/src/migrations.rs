@@ -31,10 +31,19 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (23, "seen_in_vault", include_str!("../migrations/0023_seen_in_vault.sql")),
     (24, "asked_and_told", include_str!("../migrations/0024_asked_and_told.sql")),
     (26, "single", include_str!("../migrations/0026_single.sql")),
+    (27, "nodes", include_str!("../migrations/0027_nodes.sql")),
+    (28, "drafts", include_str!("../migrations/0028_drafts.sql")),
 ];
 
 /// The newest migration that this version knows.
 pub const NEWEST: u64 = MIGRATIONS[MIGRATIONS.len() - 1].0.unsigned_abs();
+
+/// The oldest schema that a server may know to work with a database of the newest schema. It grows with a migration after
+/// which older servers would read or write something wrong (one that removes, renames or reinterprets). A migration that only
+/// adds leaves it as it is, so that servers of two versions can share a database during an upgrade.
+pub(crate) const NEEDED: u64 = 27;
+
+const _: () = assert!(NEEDED <= NEWEST, "a server knows its own schema");
 
 /// Returns the migrations in the words of an engine, which stand in the place of tokens.
 pub(crate) fn migrator(tokens: &[(&str, &str)]) -> Migrator {
@@ -42,5 +51,8 @@ pub(crate) fn migrator(tokens: &[(&str, &str)]) -> Migrator {
         let sql = AssertSqlSafe(spoken(text, tokens).into_owned()).into_sql_str();
         Migration::new(*version, Cow::Borrowed(*name), MigrationType::Simple, sql, false)
     });
-    Migrator::with_migrations(migrations.collect())
+    let mut migrator = Migrator::with_migrations(migrations.collect());
+    // A newer server may have migrated the database. `engine/upgrade.rs` decides whether this one can work with it.
+    migrator.set_ignore_missing(true);
+    migrator
 }

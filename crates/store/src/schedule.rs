@@ -1,9 +1,14 @@
 //! What the scheduler must know about every connection.
 
 use vaultterm_reconcile::UnixNanos;
-use vaultterm_sync::{Connection, Run, schedule::ScheduleFacts};
+use vaultterm_sync::{Connection, Run, RunId, schedule::ScheduleFacts};
 
-use crate::{Store, StoreError, runs, sql::args};
+use crate::{
+    Store, StoreError,
+    known_facts::{Known, Mark},
+    runs,
+    sql::args,
+};
 
 /// A connection that may run by itself, with its state.
 #[derive(Clone, Debug)]
@@ -13,6 +18,8 @@ pub struct Scheduled {
     /// The newest run. Resolutions do not count, and neither do runs that a missing license halted, because
     /// they did nothing.
     pub last_run: Option<Run>,
+    /// The newest run of any kind.
+    pub last_begun: Option<RunId>,
     /// The number of consecutive failed runs up to the newest run.
     pub failures: u32,
     /// The number of consecutive runs that were refused at the login since the credential was last changed or
@@ -44,36 +51,57 @@ impl Scheduled {
 }
 
 impl Store {
-    /// Lists all connections that are started and not paused.
+    /// Lists all connections that are started and not paused, without those that a person ran only while there was no
+    /// license. A person must still start their first run.
     ///
     /// # Errors
     /// [`StoreError`] when the database fails.
     pub async fn schedulable(&self) -> Result<Vec<Scheduled>, StoreError> {
-        let sql = "SELECT * FROM connections WHERE started = 1 AND paused = 0 ORDER BY id";
+        let sql = "SELECT c.*, o.change_number AS change_number, r.id AS newest, r.state AS newest_state,
+                          r.finished AS newest_finished
+                   FROM connections c JOIN collections o ON o.id = c.collection_id
+                   LEFT JOIN runs r ON r.id = (SELECT id FROM runs WHERE connection_id = c.id ORDER BY id DESC LIMIT 1)
+                   WHERE c.started = 1 AND c.paused = 0 ORDER BY c.id";
         let mut scheduled = Vec::new();
         for row in self.db.all(sql, args![]).await? {
-            let logins_refused = row.small("logins_refused")?;
-            scheduled.extend(self.scheduled(self.connection_row(&row)?, logins_refused).await?);
+            let (connection, logins_refused) = (self.connection_row(&row)?, row.small("logins_refused")?);
+            let mark = Mark {
+                newest: row.maybe_id("newest")?,
+                state: row.maybe_text("newest_state")?,
+                finished: row.maybe_int("newest_finished")?,
+                change_number: row.count("change_number")?,
+            };
+            let last_begun = mark.newest.map(RunId);
+            let Known { last_run, streak, changed } = self.facts_at(&connection, mark).await?;
+            let Some(last_run) = last_run else { continue };
+            // The cause of the last failures is gone, because a new SecretID or a successful test came after
+            // them.
+            let mended = logins_refused == 0 && runs::refused_at_login(&last_run);
+            let failures = if mended { 0 } else { streak };
+            let last_run = Some(last_run);
+            scheduled.push(Scheduled { connection, last_run, last_begun, failures, logins_refused, changed });
         }
         Ok(scheduled)
     }
 
-    /// Returns `None` for a connection that a person ran only while there was no license. A person must still
-    /// start its first run.
-    async fn scheduled(&self, connection: Connection, logins_refused: u32) -> Result<Option<Scheduled>, StoreError> {
+    async fn facts_at(&self, connection: &Connection, mark: Mark) -> Result<Known, StoreError> {
+        if let Some(known) = self.known_facts.at(connection.id, &mark) {
+            return Ok(known);
+        }
+        // What changes after the mark was read also changes the next mark.
+        let known = self.find_facts(connection).await?;
+        self.known_facts.keep(connection.id, mark, known.clone());
+        Ok(known)
+    }
+
+    async fn find_facts(&self, connection: &Connection) -> Result<Known, StoreError> {
         let sql = format!("SELECT * FROM runs WHERE {COUNTING} ORDER BY id DESC LIMIT 1");
         let last_run = self.db.one(&sql, args![connection.id]).await?.map(|row| runs::run(&row)).transpose()?;
-        let Some(last_run) = last_run else { return Ok(None) };
         // More consecutive failures than these do not make the pause longer.
         let sql = format!("SELECT state FROM runs WHERE {COUNTING} ORDER BY id DESC LIMIT 20");
         let states = self.db.all(&sql, args![connection.id]).await?;
         let states = states.iter().map(|row| row.text("state")).collect::<Result<Vec<_>, _>>()?;
-        let failures =
-            (1..).zip(states).take_while(|(_, state)| state == "failed").last().map_or(0, |(count, _)| count);
-        // The cause of the last failures is gone, because a new SecretID or a successful test came after
-        // them.
-        let mended = logins_refused == 0 && runs::refused_at_login(&last_run);
-        let failures = if mended { 0 } else { failures };
+        let streak = (1..).zip(states).take_while(|(_, state)| state == "failed").last().map_or(0, |(count, _)| count);
         // A failed run may have seen nothing, so the changes before it still wait.
         let sql =
             format!("SELECT change_number FROM runs WHERE {COUNTING} AND state <> 'failed' ORDER BY id DESC LIMIT 1");
@@ -85,7 +113,7 @@ impl Store {
         let changed = self.db.one(sql, args![connection.collection_id, seen, connection.id]).await?;
         let changed = changed.map(|row| row.int("updated_us")).transpose()?;
         let changed = changed.map(|us| UnixNanos(us.saturating_mul(1_000)));
-        Ok(Some(Scheduled { connection, last_run: Some(last_run), failures, logins_refused, changed }))
+        Ok(Known { last_run, streak, changed })
     }
 }
 

@@ -4,7 +4,7 @@
 use vaultterm_sealing::{Keyring, Place, Sealed, SecretBytes};
 
 use crate::{
-    StoreError,
+    StoreError, keys,
     sql::{Arg, Row, Tx},
 };
 
@@ -57,7 +57,12 @@ pub(crate) async fn seal(
     place: &Place,
     plaintext: &[u8],
 ) -> Result<[Arg; 3], StoreError> {
-    let sealed = keyring.seal_under(tx.record_key().await?, place, plaintext)?;
+    let key_id = tx.record_key().await?;
+    if !keyring.has_record_key(key_id) {
+        // Another server rotated the record key, and this one has not heard of it yet.
+        keyring.renew(&keys::keyring_rows(tx).await?)?;
+    }
+    let sealed = keyring.seal_under(key_id, place, plaintext)?;
     Ok([sealed.key_id.into(), sealed.wrapped_key.into(), sealed.ciphertext.into()])
 }
 

@@ -274,8 +274,10 @@ impl Store {
     /// Finds a session, ended or not, with the last use that is not written yet.
     async fn any_session(&self, text: &str) -> Result<Option<Session>, StoreError> {
         let digest = self.keyring.token_digest(text);
-        let row = self.db.one("SELECT * FROM sessions WHERE digest = $1 AND is_half = 0", args![digest]).await?;
-        let Some(row) = row else { return Ok(None) };
+        let sql = "SELECT sessions.*, instance.keyring_generation FROM sessions CROSS JOIN instance
+                   WHERE digest = $1 AND is_half = 0";
+        let Some(row) = self.db.one(sql, args![digest]).await? else { return Ok(None) };
+        self.follow_keyring(&row).await?;
         Ok(Some(self.with_last_sight(session(&row)?)))
     }
 }

@@ -27,8 +27,8 @@ use vaultterm_sync::{
 };
 
 use crate::{
-    AuditFilter, Context, Database, DatabaseUrl, InstanceRole, NewConnection, NewRecord, NewUser, NewWebhook, Page,
-    Record, Store, StoreError, User, Webhook,
+    AuditFilter, Context, Database, DatabaseUrl, InstanceRole, NewConnection, NewRecord, NewToken, NewUser, NewWebhook,
+    Page, Record, Store, StoreError, TokenInfo, TokenKind, User, Webhook,
 };
 
 pub(crate) use gallery::Spot;
@@ -262,6 +262,18 @@ pub(crate) async fn reopened(house: &House, root: &RootKey) -> Result<Store, Sto
     let database = Database::open(&house.url).await?;
     let now = house.store.now();
     database.with_clock(Arc::new(move || now)).unlock(root).await
+}
+
+/// Logs the owner in, and returns the token.
+pub(crate) async fn login(house: &House) -> (TokenInfo, SecretText) {
+    let new = NewToken {
+        user_id: house.owner.id,
+        kind: TokenKind::Login,
+        name: "login".to_owned(),
+        scopes: Vec::new(),
+        expires_us: None,
+    };
+    house.store.issue_token(&house.ann(), new).await.unwrap()
 }
 
 pub(crate) fn somebody() -> Context {

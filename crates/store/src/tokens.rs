@@ -165,8 +165,10 @@ impl Store {
     /// [`StoreError`] when the database fails.
     pub async fn authenticate(&self, token: &str, now_us: i64) -> Result<Option<TokenHolder>, StoreError> {
         let digest = self.keyring.token_digest(token);
-        let sql = "SELECT * FROM tokens WHERE digest = $1 AND (expires_us IS NULL OR expires_us > $2)";
+        let sql = "SELECT tokens.*, instance.keyring_generation FROM tokens CROSS JOIN instance
+                   WHERE digest = $1 AND (expires_us IS NULL OR expires_us > $2)";
         let Some(row) = self.db.one(sql, args![digest, now_us]).await? else { return Ok(None) };
+        self.follow_keyring(&row).await?;
         let mut token = self.with_last_use(token_info(&row)?)?;
         let sql = "SELECT * FROM users WHERE id = $1 AND disabled = 0";
         let Some(row) = self.db.one(sql, args![token.user_id]).await? else { return Ok(None) };

@@ -20,7 +20,7 @@ use crate::{
     observe::Observation,
     problem,
     retry::CallError,
-    running,
+    running::{self, Signals},
     session::{Session, Shell, connect},
     writers,
 };
@@ -39,6 +39,9 @@ pub struct RunRequest {
     pub skip: BTreeSet<SecretPath>,
     /// The halts that a person acknowledged.
     pub acknowledge: BTreeSet<HaltKind>,
+    /// The newest run of the connection when the schedule decided on this run. If another run began since, this one does
+    /// not: another server may have been faster. `None` for a run that somebody wants in any case.
+    pub follows: Option<RunId>,
     /// The event that started the run.
     pub trigger: Trigger,
     /// The person or program that started the run.
@@ -237,6 +240,10 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
 
     async fn begin_under(&self, held: Held, request: RunRequest) -> Result<Begun, EngineError> {
         let lease = held.lease;
+        // No other run begins while this one has the lease.
+        if request.follows.is_some() && self.journal.last_begun(lease.connection_id).await? != request.follows {
+            return Err(EngineError::RunInProgress);
+        }
         // The connection is loaded under the lease, so that earlier edits count.
         let (connection, secrets) = self.load(lease.connection_id).await?;
         let plan = match request.plan_id {
@@ -285,7 +292,8 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
 
     /// Carries out a run to its end. It never fails: the run contains the result.
     pub async fn run(&self, begun: Begun, progress: &impl Progress, cancel: &CancellationToken) -> Run {
-        running::carry_out(self.shell(), &*self.entitlement, begun, progress, cancel).await
+        let signals = Signals { cancel, closing: &self.bounds.closing };
+        running::carry_out(self.shell(), &*self.entitlement, begun, progress, signals).await
     }
 
     pub(crate) async fn load(&self, id: ConnectionId) -> Result<(Connection, ConnectionSecrets), EngineError> {

@@ -366,6 +366,9 @@ pub trait Journal: Send + Sync {
     /// Reads the change number of a collection. It grows with every transaction that changes a record.
     fn change_number(&self, id: CollectionId) -> impl Future<Output = Result<u64, JournalError>> + Send;
 
+    /// Finds the newest run of a connection, of any kind and in any state.
+    fn last_begun(&self, id: ConnectionId) -> impl Future<Output = Result<Option<RunId>, JournalError>> + Send;
+
     /// Reads the number of the connection's newest run that wrote to Vault. 0 if there is none.
     fn newest_run(&self, id: ConnectionId) -> impl Future<Output = Result<u64, JournalError>> + Send;
 

@@ -12,9 +12,9 @@ use crate::{
 };
 
 /// The time for which a lease holds without renewal.
-pub(crate) const TTL: Duration = Duration::from_secs(60);
+pub(crate) const TTL: Duration = Duration::from_secs(30);
 /// The time between renewals. Two renewals may fail.
-const RENEWED_EVERY: Duration = Duration::from_secs(20);
+const RENEWED_EVERY: Duration = Duration::from_secs(8);
 /// The time between attempts to take a lease that another run holds.
 const ASKED_EVERY: Duration = Duration::from_millis(250);
 

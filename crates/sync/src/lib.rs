@@ -47,7 +47,7 @@ mod writers;
 
 pub use advice::{Advice, ToDo};
 pub use begun::Begun;
-pub use clock::{Clock, system_time};
+pub use clock::{Clock, follow_clock, machine_time, system_time};
 pub use conflict::{ConflictStatus, Decision, FieldChoice, Resolution, ResolutionName, StoredConflict};
 pub use connection::{Connection, ConnectionSecrets, Credential, RemoteIdentity, Schedule, Tls};
 pub use engine::{Engine, ResolvedBy, RunRequest};

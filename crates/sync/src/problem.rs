@@ -141,6 +141,12 @@ impl RunProblem {
         }
     }
 
+    /// Returns the problem of a run that ends because its server stops.
+    pub(crate) fn server_stops() -> Self {
+        let detail = "the server that carried the run out was stopped";
+        Self::new("", EngineProblem::ServerStopped, detail, Some("the next run continues where it ended".into()))
+    }
+
     fn journal(error: &JournalError) -> Self {
         let (class, hint) = match error {
             JournalError::LeaseLost => (EngineProblem::LeaseLost, "another node took over; see its run"),

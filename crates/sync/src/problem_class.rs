@@ -24,6 +24,8 @@ names!(
         Unreadable = "unreadable",
         /// The run lost its lease.
         LeaseLost = "lease_lost",
+        /// The server that carried the run out stopped.
+        ServerStopped = "server_stopped",
         /// The connection was paused.
         Paused = "paused",
         /// The database failed.

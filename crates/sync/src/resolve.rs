@@ -156,6 +156,7 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
             plan_id: None,
             skip: BTreeSet::new(),
             acknowledge: BTreeSet::new(),
+            follows: None,
             trigger: Trigger::Resolution,
             actor: deciding.by.actor.clone(),
         };

@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 use vaultterm_ledger::Actor;
 use vaultterm_reconcile::{Counts, Halt, Plan, SecretPath, UnixNanos, names};
 
-use crate::{Advice, ConflictId, ConnectionId, PlanId, ProblemClass, RemoteIdentity, ResolutionName, RunId};
+use crate::{
+    Advice, ConflictId, ConnectionId, EngineProblem, PlanId, ProblemClass, RemoteIdentity, ResolutionName, RunId,
+};
 
 /// A plan that can be applied later exactly as it was shown.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -69,6 +71,8 @@ names!(
         Change = "change",
         /// A decision on a conflict.
         Resolution = "resolution",
+        /// The end of a run that was cut off, because its server stopped or lost its lease.
+        Takeover = "takeover",
     }
 );
 
@@ -101,6 +105,16 @@ pub struct Run {
     pub requests: u64,
     /// The part of a plan or of the scope that a person chose.
     pub part: RunPart,
+}
+
+impl Run {
+    /// Returns whether the run was cut off: its server stopped, or lost its lease. Nobody decided to end it.
+    #[must_use]
+    pub fn was_cut_off(&self) -> bool {
+        let cut_off = [EngineProblem::LeaseLost, EngineProblem::ServerStopped].map(ProblemClass::from);
+        matches!(self.state, RunState::Failed | RunState::Partial | RunState::Cancelled)
+            && self.problems.iter().any(|problem| problem.path.is_empty() && cut_off.contains(&problem.class))
+    }
 }
 
 /// The part of a plan or of the scope that a person chose for a run. Both lists are empty for a whole run.

@@ -69,13 +69,22 @@ struct Task<'a> {
     acknowledge: BTreeSet<HaltKind>,
 }
 
+/// What asks a run to stop.
+#[derive(Clone, Copy)]
+pub(crate) struct Signals<'a> {
+    /// Somebody cancels the run, or the server stops.
+    pub(crate) cancel: &'a CancellationToken,
+    /// The server stops.
+    pub(crate) closing: &'a CancellationToken,
+}
+
 /// Carries out a run to its end.
 pub(crate) async fn carry_out<J: Journal, C: Connector, K: Clock, P: Progress>(
     shell: Shell<'_, J, C, K>,
     entitlement: &dyn Entitlement,
     begun: Begun,
     progress: &P,
-    cancel: &CancellationToken,
+    Signals { cancel, closing }: Signals<'_>,
 ) -> Run {
     let Shell { journal, clock, .. } = shell;
     let Begun { mut run, held, connection, secrets, plan, skip, acknowledge } = begun;
@@ -91,6 +100,9 @@ pub(crate) async fn carry_out<J: Journal, C: Connector, K: Clock, P: Progress>(
             Either::Right((never, _)) => match never {},
         }
     };
+    if brake.is_cancelled() && closing.is_cancelled() {
+        tally.problem(RunProblem::server_stops());
+    }
     conclude(&mut run, ending, brake, &tally);
     run.finished = Some(clock.now());
     finish(journal, &run, lease).await;

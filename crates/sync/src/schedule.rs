@@ -41,6 +41,8 @@ pub struct ScheduleFacts<'a> {
 
 /// Returns the trigger of a run that should start now, or `None` if none should.
 ///
+/// A run that was cut off is continued at once, and later if several in a row were.
+///
 /// No run starts on a paused connection, on one that no person has run before (its first plan needs a
 /// person), on a halted one (its next plan needs a person), or while another run is in progress.
 #[must_use]
@@ -68,7 +70,14 @@ pub fn next(facts: &ScheduleFacts<'_>) -> Option<(UnixNanos, Trigger)> {
     let by_interval = (!interval.is_zero()).then(|| (later(finished, interval).max(rested), Trigger::Interval));
     let changed = changed.filter(|_| schedule.on_change);
     let by_change = changed.map(|changed| (later(changed, DEBOUNCE).max(rested), Trigger::Change));
-    [by_change, by_interval].into_iter().flatten().min_by_key(|(at, _)| *at)
+    // A connection that a person runs by hand stays in the person's hands.
+    let is_automatic = by_interval.is_some() || schedule.on_change;
+    let cut_off = last_run.filter(|run| run.was_cut_off() && is_automatic);
+    let by_takeover = cut_off.map(|_| {
+        let rest = backoff(failures.saturating_sub(1)).max(login_rest(logins_refused));
+        (later(finished, rest), Trigger::Takeover)
+    });
+    [by_takeover, by_change, by_interval].into_iter().flatten().min_by_key(|(at, _)| *at)
 }
 
 /// Returns the pause after consecutive failed runs.

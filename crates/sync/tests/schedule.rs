@@ -5,7 +5,7 @@ use std::time::Duration;
 use uuid::Uuid;
 use vaultterm_reconcile::{Counts, Mode, UnixNanos};
 use vaultterm_sync::{
-    CollectionId, Connection, ConnectionId, Run, RunId, RunPart, RunState, Trigger,
+    CollectionId, Connection, ConnectionId, EngineProblem, Run, RunId, RunPart, RunProblem, RunState, Trigger,
     schedule::{DEBOUNCE, ScheduleFacts, due, login_rest, next},
 };
 use vaultterm_testkit::world::{actor, connection};
@@ -167,4 +167,43 @@ fn refused_logins_are_repeated_more_rarely_than_vault_counts_them_whatever_the_i
 #[test]
 fn a_login_that_was_not_refused_adds_no_wait() {
     assert_eq!(login_rest(0), Duration::ZERO);
+}
+
+/// Returns a run that its server did not end.
+fn cut_off(state: RunState, class: EngineProblem) -> Run {
+    let problem = RunProblem { path: String::new(), class: class.into(), detail: String::new(), hint: None };
+    Run { problems: vec![problem], ..run(state, Some(ago(1))) }
+}
+
+#[test]
+fn a_run_that_was_cut_off_is_continued_at_once_and_later_if_several_were() {
+    let connection = scheduled();
+    for last in [
+        cut_off(RunState::Failed, EngineProblem::LeaseLost),
+        cut_off(RunState::Partial, EngineProblem::LeaseLost),
+        cut_off(RunState::Cancelled, EngineProblem::ServerStopped),
+    ] {
+        assert_eq!(due_after(&connection, Some(&last), 1, None), Some(Trigger::Takeover), "{last:?}");
+        assert_eq!(due_after(&connection, Some(&last), 2, None), None, "the second in a row waits");
+        let earlier = Run { finished: Some(ago(40)), ..last };
+        assert_eq!(due_after(&connection, Some(&earlier), 2, None), Some(Trigger::Takeover));
+    }
+    for last in [
+        run(RunState::Failed, Some(ago(1))),
+        run(RunState::Cancelled, Some(ago(1))),
+        cut_off(RunState::Failed, EngineProblem::Database),
+    ] {
+        assert_eq!(due_after(&connection, Some(&last), 0, None), None, "{last:?} was not cut off");
+    }
+}
+
+#[test]
+fn a_run_that_was_cut_off_on_a_connection_that_a_person_runs_by_hand_waits_for_the_person() {
+    let mut connection = scheduled();
+    connection.schedule.interval_seconds = 0;
+    connection.schedule.on_change = false;
+    let last = cut_off(RunState::Failed, EngineProblem::LeaseLost);
+    assert_eq!(due_after(&connection, Some(&last), 1, None), None);
+    connection.schedule.on_change = true;
+    assert_eq!(due_after(&connection, Some(&last), 1, None), Some(Trigger::Takeover));
 }

@@ -126,6 +126,25 @@ impl Clock for ManualClock {
     }
 }
 
+/// The clock of a node that goes wrong by a fixed time. Nodes of a test share the time that passes.
+#[derive(Clone, Debug)]
+pub struct SkewedClock {
+    /// The time that passes, which is that of the database.
+    pub clock: ManualClock,
+    /// How far the node's clock is ahead, in nanoseconds. Negative if it is behind.
+    pub ahead_ns: i64,
+}
+
+impl Clock for SkewedClock {
+    fn now(&self) -> UnixNanos {
+        UnixNanos(self.clock.now().0 + self.ahead_ns)
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        self.clock.sleep(duration).await;
+    }
+}
+
 /// Removes itself from the list of sleepers when its future is dropped, so that no entry stays behind.
 struct Sleeper {
     clock: ManualClock,

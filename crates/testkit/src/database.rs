@@ -38,6 +38,17 @@ pub async fn fresh_database(folder: &Path) -> String {
     format!("{server}/{name}")
 }
 
+/// Ends all connections to a database on the server, as an administrator or a firewall does.
+///
+/// # Panics
+/// If the server does not answer.
+pub async fn cut_connections(url: &str) {
+    let mut admin = PgConnection::connect(url).await.expect("the database answers");
+    let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+               WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    sqlx::query(sql).execute(&mut admin).await.expect("the connections end");
+}
+
 /// Drops the databases of tests whose process has ended, because hundreds of them would fill the disk. Their names begin with
 /// the id of the process. Another test may drop the same one at the same moment, so an error does not count.
 async fn drop_those_of_ended_tests(admin: &mut PgConnection) {

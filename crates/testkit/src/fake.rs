@@ -106,6 +106,12 @@ impl FakeKv {
         Self { inner: Arc::new(Mutex::new(inner)), clock, fuse }
     }
 
+    /// Returns the same server as another process reaches it, which crashes with its own fuse.
+    #[must_use]
+    pub fn with_fuse(&self, fuse: Fuse) -> Self {
+        Self { fuse, ..self.clone() }
+    }
+
     /// Gives a test access to the mount, to read or change it as an administrator.
     pub fn mount<T>(&self, act: impl FnOnce(&mut KvMount, UnixNanos) -> T) -> T {
         let now = self.clock.tick();

@@ -22,8 +22,8 @@ pub mod vault_like;
 pub mod world;
 
 pub use backdoor::{Backdoor, FakeBackdoor, Metadata, fake_world};
-pub use clock::ManualClock;
-pub use database::{SERVER as POSTGRES, fresh_database, on_postgres};
+pub use clock::{ManualClock, SkewedClock};
+pub use database::{SERVER as POSTGRES, cut_connections, fresh_database, on_postgres};
 pub use fake::{FakeKv, FakeRemote, SECRET_ID};
 pub use fault::{Operation, Request, Rule, Verdict, fault};
 pub use fuse::Fuse;

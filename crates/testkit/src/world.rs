@@ -250,6 +250,7 @@ impl World {
             plan_id: ask.plan_id,
             skip: ask.skip,
             acknowledge: ask.acknowledge,
+            follows: None,
             trigger: Trigger::Manual,
             actor: actor(),
         }

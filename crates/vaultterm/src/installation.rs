@@ -12,13 +12,13 @@ use vaultterm_ledger::{Actor, ActorKind};
 use vaultterm_sealing::ArchiveError;
 use vaultterm_server::{SystemClock, UnlockError};
 use vaultterm_store::{
-    BackupError, Claim, Context, Database, DatabaseUrl, InstanceRole, Page, SCHEMA, Store, StoreError, beside,
+    BackupError, Claim, Company, Context, Database, DatabaseUrl, InstanceRole, Page, SCHEMA, Store, StoreError, beside,
 };
 use vaultterm_sync::Clock as _;
 
 use crate::{failure::Failure, server_config::ServerConfig};
 
-/// The lock of the only process that may use the database. The system, or the server of the database, frees it when the process
+/// The lock of a process that may use the database: alone, or as one of several servers. The system, or the server of the database, frees it when the process
 /// ends for any reason.
 pub(crate) enum Lock {
     /// A lock of a file.
@@ -28,8 +28,8 @@ pub(crate) enum Lock {
 }
 
 impl Lock {
-    /// Holds the lock. Returns when another process has taken it, which can happen only on a database server, after that
-    /// server restarted.
+    /// Holds the lock. Returns when another process has the database for itself, which can happen only on a database server,
+    /// after that server restarted.
     pub(crate) async fn keep(self) {
         match self {
             Self::Claim(claim) => claim.keep().await,
@@ -42,7 +42,7 @@ impl Lock {
 pub(crate) enum Locked {
     /// No other process held the lock, and this process holds it now.
     ByUs(Lock),
-    /// Another process holds the lock, so a server runs on this database.
+    /// Another process holds a lock that does not go with it, so the database is in use.
     ByAnother,
 }
 
@@ -56,8 +56,31 @@ pub(crate) async fn lock_of(database: &DatabaseUrl) -> Result<Locked, Failure> {
     if let Some(file) = database.file() {
         return take(&beside(file, ".lock"));
     }
-    let claim = database.claim().await.map_err(|error| not_opened(database, &error))?;
+    let claim = database.claim(Company::Alone).await.map_err(|error| not_opened(database, &error))?;
     Ok(claim.map_or(Locked::ByAnother, |claim| Locked::ByUs(Lock::Claim(claim))))
+}
+
+/// Joins the servers of the database, of which a file has one at most. A server that is alone frees the leases that earlier
+/// ones left, before others may come.
+pub(crate) async fn join(config: &ServerConfig, database: &Database) -> Result<Locked, Failure> {
+    let failed = |error: &StoreError| not_opened(&config.database, error);
+    let free = async || database.free_leases().await.map_err(|error| failed(&error));
+    if config.database.file().is_some() {
+        let locked = lock(config).await?;
+        if matches!(locked, Locked::ByUs(_)) {
+            free().await?;
+        }
+        return Ok(locked);
+    }
+    let claim = match config.database.join().await.map_err(|error| failed(&error))? {
+        None => return Ok(Locked::ByAnother),
+        Some((claim, Company::Servers)) => claim,
+        Some((claim, Company::Alone)) => {
+            free().await?;
+            claim.share().await.map_err(|error| failed(&error))?
+        }
+    };
+    Ok(Locked::ByUs(Lock::Claim(claim)))
 }
 
 /// Takes the lock of backups and restores, so that only one of them runs at a time. A server may run at the

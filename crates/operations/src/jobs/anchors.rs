@@ -27,5 +27,12 @@ fn job(anchor: Arc<Anchor>) -> Job {
         };
         Box::pin(delivered) as _
     };
-    Job { name, every: Duration::from_secs(1), at_once: true, work: Box::new(work) }
+    Job {
+        name,
+        every: Duration::from_secs(1),
+        at_once: true,
+        for_all: true,
+        only_in_company: false,
+        work: Box::new(work),
+    }
 }

@@ -38,7 +38,14 @@ pub(super) fn job() -> Job {
         };
         Box::pin(signed) as _
     };
-    Job { name: "checkpoints".to_owned(), every: Duration::from_secs(1), at_once: true, work: Box::new(work) }
+    Job {
+        name: "checkpoints".to_owned(),
+        every: Duration::from_secs(1),
+        at_once: true,
+        for_all: true,
+        only_in_company: false,
+        work: Box::new(work),
+    }
 }
 
 async fn tick(services: &Services, first: bool) -> Result<(), StoreError> {

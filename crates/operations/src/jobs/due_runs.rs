@@ -14,6 +14,7 @@ use crate::{access, clock::SystemClock, runs::start::begin, services::Services};
 
 pub(super) fn job() -> Job {
     Job::with_database("due runs", Duration::from_secs(1), "the scheduler could not read the database", tick)
+        .on_each_server()
 }
 
 /// Starts everything that is due.
@@ -29,18 +30,27 @@ async fn tick(services: Services) -> Result<(), StoreError> {
     if services.license.missing().is_some() {
         return Ok(());
     }
-    for scheduled in services.store.schedulable().await? {
+    let mut schedulable = services.store.schedulable().await?;
+    // Servers begin at different places of the list, so that each of them gets a share.
+    if !schedulable.is_empty() {
+        // The random bits of an id are enough to spread servers.
+        let [.., random] = services.ids.draw(SystemClock.now()).into_bytes();
+        let begin_at = usize::from(random) * schedulable.len() / 256;
+        schedulable.rotate_left(begin_at);
+    }
+    for scheduled in schedulable {
         let Some(trigger) = schedule::due(&scheduled.facts(), SystemClock.now()) else { continue };
         let request = RunRequest {
             run_id: RunId(services.ids.draw(SystemClock.now())),
             plan_id: None,
             skip: BTreeSet::new(),
             acknowledge: BTreeSet::new(),
+            follows: scheduled.last_begun,
             trigger,
             actor: Actor::vaultterm(),
         };
         match begin(services, scheduled.connection.id, request).await {
-            // A person started a run or paused the connection in the meantime.
+            // A person or another server started a run, or a person paused the connection, in the meantime.
             Ok(_) | Err(EngineError::RunInProgress | EngineError::Journal(JournalError::Paused)) => {}
             Err(error) => {
                 tracing::error!(%error, connection = scheduled.connection.name, "a run that was due could not begin");

@@ -22,6 +22,10 @@ pub(crate) struct Job {
     pub(crate) every: Duration,
     /// Whether it is done at the start, before the first rest.
     pub(crate) at_once: bool,
+    /// Whether one server does it for all, and not each for itself.
+    pub(crate) for_all: bool,
+    /// Whether it is done only where several servers share the database.
+    pub(crate) only_in_company: bool,
     /// What it does.
     pub(crate) work: Box<Work>,
 }
@@ -37,12 +41,29 @@ impl Job {
             let logged = async move { done.await.map_err(|error| tracing::error!(%error, "{failed}")).is_ok() };
             Box::pin(logged) as _
         };
-        Self { name: name.to_owned(), every, at_once: false, work: Box::new(work) }
+        Self {
+            name: name.to_owned(),
+            every,
+            at_once: false,
+            for_all: true,
+            only_in_company: false,
+            work: Box::new(work),
+        }
+    }
+
+    /// Has each server do the job for itself.
+    pub(crate) fn on_each_server(self) -> Self {
+        Self { for_all: false, ..self }
+    }
+
+    /// Leaves the job out where a server is alone.
+    pub(crate) fn only_in_company(self) -> Self {
+        Self { only_in_company: true, ..self }
     }
 }
 
-/// Repeats a job until the server closes. A job whose lease another task has rests. The lease is kept between the turns,
-/// so that a job that rests for a second does not write to the database each second.
+/// Repeats a job until the server closes. A job that one server does for all rests while another
+/// server has its lease. The lease is kept between the turns, so that a job that rests for a second does not write to the database each second.
 pub(crate) async fn repeat(services: Services, job: Job) {
     let (mut wait, mut rest) = (if job.at_once { Duration::ZERO } else { job.every }, job.every);
     let mut kept = None;
@@ -50,6 +71,11 @@ pub(crate) async fn repeat(services: Services, job: Job) {
         tokio::select! {
             () = services.closing.cancelled() => break,
             () = tokio::time::sleep(wait) => {}
+        }
+        if !job.for_all {
+            rest = after((job.work)(services.clone()).await, rest, job.every);
+            wait = rest;
+            continue;
         }
         let lease = match kept.take() {
             None => services.leases.take(&job.name).await,
@@ -112,7 +138,14 @@ mod tests {
                 }
                 Box::pin(async { true }) as _
             };
-            Job { name: "test".to_owned(), every: Duration::from_millis(1), at_once: true, work: Box::new(work) }
+            Job {
+                name: "test".to_owned(),
+                every: Duration::from_millis(1),
+                at_once: true,
+                for_all: true,
+                only_in_company: false,
+                work: Box::new(work),
+            }
         };
         let lease = house.services.leases.take("test").await.expect("nobody has it");
         let waiting = tokio::spawn(repeat(house.services.clone(), job()));

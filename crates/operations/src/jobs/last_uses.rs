@@ -18,5 +18,13 @@ pub(super) fn job() -> Job {
         };
         Box::pin(written) as _
     };
-    Job { name: "last uses".to_owned(), every: EVERY, at_once: false, work: Box::new(work) }
+    // Each server notes the uses that it saw.
+    Job {
+        name: "last uses".to_owned(),
+        every: EVERY,
+        at_once: false,
+        for_all: false,
+        only_in_company: false,
+        work: Box::new(work),
+    }
 }

@@ -201,7 +201,9 @@ impl Licensing {
         let changed = self.again.swap(false, Ordering::Relaxed) || turn.looks.as_ref() != Some(&looks);
         if changed {
             turn.looks = None;
-            turn.found = self.take_file(store, &rows).await?;
+            // On a database that servers share, another machine may have the file.
+            let is_known_here = !store.is_shared() || matches!(turn.found, Found::License(..));
+            turn.found = self.take_file(store, &rows, is_known_here).await?;
             rows = store.licenses().await?;
         }
         self.begin(store, &mut rows).await?;
@@ -256,10 +258,11 @@ impl Licensing {
     }
 
     /// Reads the file, and keeps the license in it unless it is kept already or went back.
-    async fn take_file(&self, store: &Store, rows: &[KeptLicense]) -> Result<Found, StoreError> {
+    /// `is_known_here` says whether a missing file means that it was taken away.
+    async fn take_file(&self, store: &Store, rows: &[KeptLicense], is_known_here: bool) -> Result<Found, StoreError> {
         let found = self.found(rows).await;
         match &found {
-            Found::Nothing if rows.iter().any(|row| row.by_file && row.body.is_some()) => {
+            Found::Nothing if is_known_here && rows.iter().any(|row| row.by_file && row.body.is_some()) => {
                 store.let_go_of_file_licenses().await?;
                 tracing::warn!(path = %self.settings.path.display(), "the license file was taken away");
             }

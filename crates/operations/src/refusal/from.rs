@@ -22,7 +22,9 @@ impl From<StoreError> for Refusal {
             StoreError::Stale { .. } => Self::new(RefusalKind::Changed, error.to_string()).then(Next::ReadAgain),
             StoreError::NotFound(what) => Self::new(RefusalKind::NotFound, format!("there is no such {what}")),
             StoreError::Refused(why) => Self::new(RefusalKind::Refused, why),
-            StoreError::NotInitialised => Self::new(RefusalKind::Refused, error.to_string()),
+            StoreError::NotInitialised | StoreError::OlderServers(_) | StoreError::NeedsNewer { .. } => {
+                Self::new(RefusalKind::Refused, error.to_string())
+            }
             StoreError::SetUpLink(_) => Self::new(RefusalKind::Refused, error.to_string()).then(Next::AskForSetUpLink),
             StoreError::Rotating => Self::new(RefusalKind::Refused, error.to_string()).then(Next::WaitForRotation),
             StoreError::Invalid { field, why } => Self::field(field, why),

@@ -10,7 +10,7 @@ use std::{
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use vaultterm_reconcile::Step;
+use vaultterm_contract::StepView;
 use vaultterm_sync::{Event, Phase, Progress, Run, RunId, RunProblem};
 
 /// Events kept of one run. A reader who falls further behind misses the oldest.
@@ -25,7 +25,7 @@ const EVENT_COST: usize = 256;
 const ENDED_MAX: usize = 32;
 
 /// What a run tells.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum Told {
     /// How far it is. Only the newest counts.
     Progress {
@@ -37,18 +37,22 @@ pub enum Told {
         phase: Phase,
     },
     /// A step that was carried out.
-    Step(Box<Step>),
+    Step(Box<StepView>),
     /// Why a path, or the whole run, was not done.
     Problem(RunProblem),
     /// How it ended. Nothing comes after it.
     Finished(Box<Run>),
+    /// The run was cut off, and another one continues it. What that one tells follows.
+    Continued(Box<Run>),
+    /// The server that tells it stops. A reader who wants to know more asks again, and another server answers.
+    Closing,
 }
 
 impl Told {
     fn of(event: Event<'_>) -> Self {
         match event {
             Event::Progress { done, total, phase } => Self::Progress { done, total, phase },
-            Event::Step(step) => Self::Step(Box::new(step.clone())),
+            Event::Step(step) => Self::Step(Box::new(StepView::of(step, None))),
             Event::Problem(problem) => Self::Problem(problem.clone()),
             Event::Finished(run) => Self::Finished(Box::new(run.clone())),
         }
@@ -61,10 +65,8 @@ impl Told {
         };
         EVENT_COST
             + match self {
-                Self::Progress { .. } => 0,
-                Self::Step(step) => {
-                    step.path.as_str().len() + step.fields.iter().map(|field| field.name.len()).sum::<usize>()
-                }
+                Self::Progress { .. } | Self::Continued(_) | Self::Closing => 0,
+                Self::Step(step) => step.path.len() + step.fields.iter().map(|field| field.name.len()).sum::<usize>(),
                 Self::Problem(problem) => of(problem),
                 Self::Finished(run) => run.problems.iter().map(|problem| EVENT_COST + of(problem)).sum(),
             }

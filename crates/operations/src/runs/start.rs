@@ -1,12 +1,13 @@
 //! Starting runs: the one way, for people and for the schedule.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use uuid::Uuid;
 use vaultterm_reconcile::HaltKind;
 use vaultterm_store::{CollectionRole, Scope};
 use vaultterm_sync::{Clock as _, ConnectionId, EngineError, PlanId, Run, RunId, RunRequest, Trigger};
 
+use super::kept;
 use crate::{
     access,
     caller::Caller,
@@ -60,6 +61,7 @@ pub async fn start(services: &Services, caller: &Caller, connection: Uuid, asked
         plan_id: asked.plan_id.map(PlanId),
         skip: paths::read("skip", &asked.skip)?,
         acknowledge: halts(&asked.acknowledge)?,
+        follows: None,
         trigger: Trigger::Manual,
         actor: caller.actor(),
     };
@@ -71,6 +73,9 @@ pub(crate) async fn begin(services: &Services, id: ConnectionId, request: RunReq
     let begun = services.engine.begin(id, request).await?;
     let run = begun.run.clone();
     let feed = services.runs.guarded(run.id, &services.closing);
+    if services.is_shared {
+        services.tasks.spawn(kept::keep(services.clone(), run.id, Arc::clone(&feed.run)));
+    }
     let engine = services.engine.clone();
     services.tasks.spawn(async move {
         let ended = engine.run(begun, &*feed.run, &feed.run.cancel).await;

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::json;
 use utoipa::IntoParams;
 use uuid::Uuid;
-use vaultterm_contract::{ListView, Nothing, ProblemView, ProgressView, RunEventName, RunStart, RunView, StepView};
+use vaultterm_contract::{ListView, Nothing, ProblemView, ProgressView, RunEventName, RunStart, RunView};
 use vaultterm_operations::{
     Caller, Part, Services,
     runs::{self, LiveEvent, Search, Start, Told},
@@ -62,7 +62,7 @@ pub(crate) struct RunQuery {
     connection_id: Option<Uuid>,
     /// `running`, `succeeded`, `partial`, `halted`, `failed` or `cancelled`.
     state: Option<String>,
-    /// `manual`, `interval`, `change` or `resolution`.
+    /// `manual`, `interval`, `change`, `resolution` or `takeover`.
     trigger: Option<String>,
     /// Only runs of this person, and of the person's programs, by id.
     actor_id: Option<Uuid>,
@@ -108,8 +108,8 @@ pub(crate) async fn cancel(
     Ok(Json(RunView::from(&runs::cancel(&services, &caller, id).await?)))
 }
 
-/// Streams what a run tells: `progress`, `step`, `problem`, `finished`. Resumes after
-/// `Last-Event-ID`.
+/// Streams what a run tells: `progress`, `step`, `problem`, `finished`, and `continued` before the events of the run that
+/// continues one that was cut off. `closing` says that this server stops. Resumes after `Last-Event-ID`, at any server.
 #[utoipa::path(get, path = "/runs/{id}/events", tag = "sync",
     params(("id" = Uuid, Path), ("Last-Event-ID" = Option<u64>, Header)),
     responses((status = 200, description = "Server-sent events", content_type = "text/event-stream", body = String)))]
@@ -129,9 +129,11 @@ fn wire(event: &LiveEvent) -> Event {
         Told::Progress { done, total, phase } => {
             (RunEventName::Progress, json!(ProgressView { done: *done, total: *total, phase: *phase }))
         }
-        Told::Step(step) => (RunEventName::Step, json!(StepView::of(step, None))),
+        Told::Step(step) => (RunEventName::Step, json!(**step)),
         Told::Problem(problem) => (RunEventName::Problem, json!(ProblemView::from(problem))),
         Told::Finished(run) => (RunEventName::Finished, json!(RunView::from(&**run))),
+        Told::Continued(run) => (RunEventName::Continued, json!(RunView::from(&**run))),
+        Told::Closing => return Event::default().event(RunEventName::Closing.as_str()).data("{}"),
     };
     Event::default().id(event.id.to_string()).event(name.as_str()).data(data.to_string())
 }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 use vaultterm_operations::{
-    Origin, Refusal, RefusalKind,
+    Origin, Refusal, RefusalKind, drafts,
     login::{self, Shown},
     sessions::{self, Begun, Entered},
 };
@@ -95,7 +95,7 @@ pub(crate) async fn log_in(
     let shown = filled.shown(&headers);
     match sessions::log_in(&app.services, &origin, shown, &device::of(&headers)).await {
         Ok(Entered::Whole(begun)) => {
-            let next = after(&app, &begun, kept, &next);
+            let next = after(&app, &begun, kept, &next).await?;
             Ok(with_session(go_to(&next), &headers, begun.text.expose()))
         }
         Ok(Entered::Half(text)) => {
@@ -108,11 +108,11 @@ pub(crate) async fn log_in(
 }
 
 /// Says where a login leads: to the form that was kept for this person, or to where they wanted to go.
-pub(super) fn after(app: &ServerState, begun: &Begun, kept: Option<Uuid>, next: &str) -> String {
-    match kept.filter(|id| app.drafts.is_kept(*id, begun.session.user_id, app.now_us())) {
+pub(super) async fn after(app: &ServerState, begun: &Begun, kept: Option<Uuid>, next: &str) -> Result<String, Refused> {
+    Ok(match drafts::is_kept(app, kept, begun.session.user_id).await? {
         Some(id) => link::Query::default().with("kept", id).on("/login/kept"),
         None => own_address(next).to_owned(),
-    }
+    })
 }
 
 /// Shows the form again, with what was wrong.
@@ -148,10 +148,13 @@ pub(crate) struct Kept {
 }
 
 /// `GET /login/again`: the login after a form that came too late.
-pub(crate) async fn form_again(State(app): State<ServerState>, Query(asked): Query<Kept>) -> Response {
-    let email = asked.kept.and_then(|id| app.drafts.owner(id, app.now_us()));
-    let Some(email) = email else { return go_to("/login") };
-    show(&LoginPage { kept: asked.kept, email, ..LoginPage::default() })
+pub(crate) async fn form_again(State(app): State<ServerState>, Query(asked): Query<Kept>) -> Result<Response, Refused> {
+    let email = match asked.kept {
+        Some(id) => drafts::owner(&app, id).await?,
+        None => None,
+    };
+    let Some(email) = email else { return Ok(go_to("/login")) };
+    Ok(show(&LoginPage { kept: asked.kept, email, ..LoginPage::default() }))
 }
 
 /// `POST /login/again`: the login in place, for scripts. Only the person whose page it is gets in.
@@ -180,12 +183,15 @@ pub(crate) struct KeptPage {
 }
 
 /// `GET /login/kept`: offers the form that was kept.
-pub(crate) async fn kept(State(app): State<ServerState>, visitor: Visitor, Query(asked): Query<Kept>) -> Response {
-    let person = visitor.visit.person();
-    match asked.kept.filter(|id| app.drafts.is_kept(*id, person, app.now_us())) {
+pub(crate) async fn kept(
+    State(app): State<ServerState>,
+    visitor: Visitor,
+    Query(asked): Query<Kept>,
+) -> Result<Response, Refused> {
+    Ok(match drafts::is_kept(&app, asked.kept, visitor.visit.person()).await? {
         Some(kept) => show(&KeptPage { kept }),
         None => go_to("/"),
-    }
+    })
 }
 
 /// `POST /login/kept`: carries out the form that was kept, as if it had come now.
@@ -209,7 +215,10 @@ pub(super) async fn repeat(
     pages: axum::Router,
     kept: Option<Uuid>,
 ) -> Result<Response, Problem> {
-    let draft = kept.and_then(|id| app.drafts.take(id, visitor.visit.person(), app.now_us()));
+    let draft = match kept {
+        Some(id) => drafts::take(app, id, visitor.visit.person()).await?,
+        None => None,
+    };
     let Some(draft) = draft else { return Ok(go_to("/")) };
     let request = visitor::repeated(draft, visitor, origin, headers)?;
     match tower::ServiceExt::oneshot(pages, request).await {

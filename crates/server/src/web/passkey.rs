@@ -50,6 +50,6 @@ pub(crate) async fn log_in(
     let (site, device) = (site(&headers)?, device::of(&headers));
     let begun = passkeys::log_in(&app, &origin, &site, question, pairs.text("answer"), &device).await?;
     let kept = pairs.text("kept").parse().ok();
-    let next = after(&app, &begun, kept, pairs.text("next"));
+    let next = after(&app, &begun, kept, pairs.text("next")).await?;
     Ok(with_session(Json(json!({ "next": next })).into_response(), &headers, begun.text.expose()))
 }

@@ -84,7 +84,7 @@ pub(crate) async fn submit(
             let by_recovery = begun.session.method == SignInMethod::RecoveryCode && filled.kept.is_none();
             let next = if by_recovery { "/me/factors?recovered=1" } else { &filled.next };
             let mut response =
-                with_session(go_to(&after(&app, &begun, filled.kept, next)), &headers, begun.text.expose());
+                with_session(go_to(&after(&app, &begun, filled.kept, next).await?), &headers, begun.text.expose());
             if let Some(value) = remembered.and_then(|text| cookie::set_device(&headers, text.expose())) {
                 response.headers_mut().append(header::SET_COOKIE, value);
             }

@@ -7,7 +7,8 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use vaultterm_operations::{Caller, Next as Advice, Origin, Refusal, RefusalKind, sessions};
+use vaultterm_operations::{Caller, Next as Advice, Origin, Refusal, RefusalKind, drafts, sessions};
+use vaultterm_store::Draft;
 
 use super::{
     cookie,
@@ -18,7 +19,6 @@ use super::{
     refused::{NeedsProof, Refused},
 };
 use crate::{
-    drafts::{BODY_MAX, Draft},
     problem::Problem,
     request::{BODY_BYTES_MAX, too_large},
     state::ServerState,
@@ -103,9 +103,10 @@ async fn with_proof(app: &ServerState, visitor: &Visitor, request: Request, next
         return response;
     }
     let user = &visitor.caller.user;
-    let draft = Draft::new(user.id, user.email.clone(), address, body.to_vec());
-    let id = app.drafts.keep(draft, app.now_us());
-    page::go_to(&link::Query::default().with("kept", id).on("/login/prove"))
+    match drafts::keep(&app.services, user.id, address, body.to_vec()).await {
+        Ok(id) => page::go_to(&link::Query::default().with("kept", id).on("/login/prove")),
+        Err(refusal) => Refused(refusal).into_response(),
+    }
 }
 
 fn is_form(headers: &HeaderMap) -> bool {
@@ -136,13 +137,14 @@ async fn keep(app: &ServerState, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let address = parts.uri.path().to_owned();
     let is_form = is_form(&parts.headers);
-    let Ok(body) = axum::body::to_bytes(body, BODY_MAX).await else { return page::go_to("/login") };
+    let Ok(body) = axum::body::to_bytes(body, drafts::BODY_MAX).await else { return page::go_to("/login") };
     if !is_form {
         return page::go_to("/login");
     }
-    let draft = Draft::new(owner.id, owner.email, address, body.to_vec());
-    let id = app.drafts.keep(draft, app.now_us());
-    page::go_to(&link::Query::default().with("kept", id).on("/login/again"))
+    match drafts::keep(&app.services, owner.id, address, body.to_vec()).await {
+        Ok(id) => page::go_to(&link::Query::default().with("kept", id).on("/login/again")),
+        Err(refusal) => Refused(refusal).into_response(),
+    }
 }
 
 /// Makes the request that a kept form was, for the person who saves it after all.
@@ -155,7 +157,7 @@ pub(crate) fn repeated(
     let mut request = Request::post(draft.address.as_str())
         .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
         .header(header::ACCEPT, "text/html")
-        .body(Body::from(draft.body.to_vec()))
+        .body(Body::from(draft.body.expose().to_vec()))
         .map_err(|error| Problem::internal(&error))?;
     for name in [header::HOST, header::ORIGIN, header::COOKIE, FETCH_SITE] {
         if let Some(value) = headers.get(&name) {

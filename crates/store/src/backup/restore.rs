@@ -232,8 +232,11 @@ impl Store {
         }
         tx.run("DELETE FROM idempotency", args![]).await?;
         tx.run("DELETE FROM generated_values", args![]).await?;
+        tx.run("DELETE FROM drafts", args![]).await?;
         tx.run("UPDATE leases SET holder = NULL, expires = 0", args![]).await?;
-        tx.run("DELETE FROM job_leases", args![]).await?;
+        for table in ["job_leases", "nodes", "run_events"] {
+            tx.run(&format!("DELETE FROM {table}"), args![]).await?;
+        }
         let runs_failed = fail_open_runs(&mut tx, context).await?;
         let reason = format!("VaultTerm's database was restored from a backup of {}", header.created());
         let connections_guarded = restore_guard::raise(&mut tx, &reason).await?;

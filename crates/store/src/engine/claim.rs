@@ -1,4 +1,5 @@
-//! The right to use a database alone, which a server holds as long as it runs.
+//! The right to use a database on a server: alone, as a command that replaces it needs it, or together with other servers.
+//! A server holds its right as long as it runs.
 
 use std::time::Duration;
 
@@ -23,17 +24,43 @@ const LOOK: Duration = if cfg!(test) { Duration::from_millis(50) } else { Durati
 /// The time within which the server answers such a look.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// The right to use a database on a server alone. The database gives it back when the connection of the claim ends, for any
+/// How often a server tries whether it is alone, before it joins others.
+const TRIES_ALONE: u32 = 3;
+
+/// With whom a claim is shared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Company {
+    /// With nobody.
+    Alone,
+    /// With other servers.
+    Servers,
+}
+
+/// The right to use a database on a server. The database gives it back when the connection of the claim ends, for any
 /// reason.
 #[derive(Debug)]
 pub struct Claim {
     connection: PgConnection,
     url: DatabaseUrl,
+    company: Company,
 }
 
 impl Claim {
+    /// Lets other servers in. The caller was alone until now.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] when the server does not answer.
+    pub async fn share(mut self) -> Result<Self, StoreError> {
+        // One after the other, so that nobody else can be alone in between.
+        for sql in ["SELECT pg_advisory_lock_shared($1)", "SELECT pg_advisory_unlock($1)"] {
+            sqlx::query(sql).bind(CLAIM).execute(&mut self.connection).await?;
+        }
+        self.company = Company::Servers;
+        Ok(self)
+    }
+
     /// Holds the claim, and claims again when the server ended the connection, as when it restarts. Returns when another
-    /// process has claimed the database meanwhile.
+    /// process has claimed the database for itself meanwhile.
     pub async fn keep(mut self) {
         loop {
             tokio::time::sleep(LOOK).await;
@@ -42,7 +69,7 @@ impl Claim {
                 continue;
             }
             self = loop {
-                match self.url.claim().await {
+                match self.url.claim(self.company).await {
                     Ok(Some(again)) => break again,
                     Ok(None) => return,
                     // The server does not answer. Nobody else can claim the database either.
@@ -54,21 +81,39 @@ impl Claim {
 }
 
 impl DatabaseUrl {
-    /// Claims a database on a server. Returns `None` when another process has claimed it. A file has no such claim: its users
-    /// lock a file beside it.
+    /// Claims a database on a server. Returns `None` when another process has a claim that does not go with it. A file has no
+    /// such claim: its users lock a file beside it.
     ///
     /// # Errors
     /// [`StoreError::Busy`] when the server does not answer.
-    pub async fn claim(&self) -> Result<Option<Claim>, StoreError> {
+    pub async fn claim(&self, company: Company) -> Result<Option<Claim>, StoreError> {
+        self.claim_within(company, TRIES).await
+    }
+
+    /// Claims a database on a server for a server of ours. The claim is for itself alone if there is no other user: the caller
+    /// can then tidy up, and lets others in with [`Claim::share`]. Returns `None` when a command uses the database alone.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] when the server does not answer.
+    pub async fn join(&self) -> Result<Option<(Claim, Company)>, StoreError> {
+        if let Some(claim) = self.claim_within(Company::Alone, TRIES_ALONE).await? {
+            return Ok(Some((claim, Company::Alone)));
+        }
+        Ok(self.claim_within(Company::Servers, TRIES).await?.map(|claim| (claim, Company::Servers)))
+    }
+
+    async fn claim_within(&self, company: Company, mut tries: u32) -> Result<Option<Claim>, StoreError> {
         let Self::Postgres(options) = self else { return Ok(None) };
         let mut connection = PgConnection::connect_with(&options.clone().application_name("vaultterm claim")).await?;
-        let sql = "SELECT pg_try_advisory_lock($1)";
-        let mut tries = TRIES;
+        let sql = match company {
+            Company::Alone => "SELECT pg_try_advisory_lock($1)",
+            Company::Servers => "SELECT pg_try_advisory_lock_shared($1)",
+        };
         loop {
             let taken: bool = sqlx::query_scalar(sql).bind(CLAIM).fetch_one(&mut connection).await?;
             tries -= 1;
             if taken || tries == 0 {
-                let claimed = Claim { connection, url: self.clone() };
+                let claimed = Claim { connection, url: self.clone(), company };
                 return Ok(taken.then_some(claimed));
             }
             tokio::time::sleep(PAUSE).await;
@@ -105,27 +150,51 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let url: DatabaseUrl = vaultterm_testkit::fresh_database(folder.path()).await.parse().unwrap();
         let DatabaseUrl::Postgres(options) = &url else { panic!("this test needs {}", vaultterm_testkit::POSTGRES) };
-        let keeping = tokio::spawn(url.claim().await.unwrap().expect("it is free").keep());
-        assert!(url.claim().await.unwrap().is_none(), "it is held");
+        let keeping = tokio::spawn(url.claim(Company::Alone).await.unwrap().expect("it is free").keep());
+        assert!(url.claim(Company::Alone).await.unwrap().is_none(), "it is held");
         let mut admin = PgConnection::connect_with(options).await.unwrap();
         let holders =
             "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'vaultterm claim'";
         let end = sqlx::AssertSqlSafe(format!("SELECT pg_terminate_backend(pid) {holders}"));
         sqlx::query(end).execute(&mut admin).await.unwrap();
         tokio::time::sleep(LOOK * 20).await;
-        assert!(url.claim().await.unwrap().is_none(), "it is held again");
+        assert!(url.claim(Company::Alone).await.unwrap().is_none(), "it is held again");
         // Another process claims it while the connection is away.
         keeping.abort();
         let _ = keeping.await;
-        let mut late = url.claim().await.unwrap().expect("it was given back");
+        let mut late = url.claim(Company::Alone).await.unwrap().expect("it was given back");
         sqlx::query("SELECT pg_advisory_unlock($1)").bind(CLAIM).execute(&mut late.connection).await.unwrap();
-        let other = url.claim().await.unwrap().expect("it is free");
+        let other = url.claim(Company::Alone).await.unwrap().expect("it is free");
         late.connection.close().await.unwrap();
-        let late = Claim { connection: PgConnection::connect_with(options).await.unwrap(), url: url.clone() };
+        let late = Claim {
+            connection: PgConnection::connect_with(options).await.unwrap(),
+            url: url.clone(),
+            company: Company::Alone,
+        };
         let end = sqlx::AssertSqlSafe("SELECT pg_terminate_backend(pg_backend_pid())".to_owned());
         let mut late = late;
         let _ = sqlx::query(end).execute(&mut late.connection).await;
         tokio::time::timeout(ANSWER * 3, late.keep()).await.expect("it notices that another process has the claim");
         drop(other);
+    }
+
+    #[tokio::test]
+    #[ignore = "needs PostgreSQL"]
+    async fn the_first_server_is_alone_until_it_lets_others_in_and_no_command_comes_between() {
+        let folder = tempfile::tempdir().unwrap();
+        let url: DatabaseUrl = vaultterm_testkit::fresh_database(folder.path()).await.parse().unwrap();
+        let (first, company) = url.join().await.unwrap().expect("it is free");
+        assert_eq!(company, Company::Alone);
+        assert!(url.claim_within(Company::Servers, 1).await.unwrap().is_none(), "it tidies up");
+        let first = first.share().await.unwrap();
+        let (second, company) = url.join().await.unwrap().expect("servers share it");
+        assert_eq!(company, Company::Servers);
+        assert!(url.claim_within(Company::Alone, 1).await.unwrap().is_none(), "servers run");
+        drop(first);
+        assert!(url.claim_within(Company::Alone, 3).await.unwrap().is_none(), "one server runs");
+        drop(second);
+        let alone = url.claim(Company::Alone).await.unwrap().expect("nobody uses it");
+        assert!(url.claim_within(Company::Servers, 1).await.unwrap().is_none(), "a command uses it");
+        drop(alone);
     }
 }

@@ -13,13 +13,15 @@ mod postgres;
 mod row;
 mod sqlite;
 mod statements;
+mod upgrade;
 pub(crate) mod words;
 
 pub(crate) use catalog::{Table, tables};
-pub use claim::Claim;
+pub use claim::{Claim, Company};
 pub(crate) use open::schema;
 pub use open::{DatabaseUrl, NotADatabaseUrl};
 pub(crate) use pools::Pools;
 pub(crate) use row::Row;
 pub(crate) use sqlite::{fold, log_in_the_way, look_at, write_image};
 pub(crate) use statements::Change;
+pub(crate) use upgrade::refuse_newer;

@@ -18,3 +18,10 @@ pub(crate) enum Pools {
     /// One connection for changes that are audited, a few for those that are not, and several that read.
     Postgres { writer: PgPool, aside: PgPool, readers: PgPool },
 }
+
+impl Pools {
+    /// Returns whether several servers may use the database at the same time.
+    pub(crate) const fn is_shared(&self) -> bool {
+        matches!(self, Self::Postgres { .. })
+    }
+}

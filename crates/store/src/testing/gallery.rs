@@ -31,6 +31,7 @@ enum Opens {
     WebhookOldSecret(Uuid),
     OtpSeed(Uuid),
     Generated(Uuid),
+    Draft(Uuid),
 }
 
 /// A sealed message at its place in the database.
@@ -79,6 +80,7 @@ impl House {
             spots.push(self.answer(n).await);
             spots.extend(self.webhook_of(name).await);
             spots.push(self.generated_of(name).await);
+            spots.push(self.draft_of(name).await);
         }
         spots
     }
@@ -163,6 +165,13 @@ impl House {
         Spot { table: "generated_values", prefix: "", row, opens: Opens::Generated(id) }
     }
 
+    async fn draft_of(&self, name: &str) -> Spot {
+        let body = vaultterm_sealing::SecretBytes::new(name.as_bytes().to_vec());
+        let draft = crate::Draft { address: "/records/new".to_owned(), body };
+        let id = self.store.keep_draft(self.owner.id, &draft, self.ann().now_us).await.unwrap();
+        Spot { table: "drafts", prefix: "", row: format!("id = '{id}'"), opens: Opens::Draft(id) }
+    }
+
     /// Opens the message at a spot with the product's own call.
     pub(crate) async fn open(&self, spot: &Spot) -> Result<Vec<u8>, StoreError> {
         let gone = || StoreError::NotFound("spot");
@@ -200,6 +209,7 @@ impl House {
                 let opened = self.store.open_generated(self.owner.id, *id, self.ann().now_us).await?;
                 Ok(opened.ok_or_else(gone)?.expose().to_vec())
             }
+            Opens::Draft(id) => Ok(self.store.open_draft(*id).await?.body.expose().to_vec()),
             Opens::WebhookOldSecret(id) => {
                 let old = self.store.webhook_secrets(*id, self.ann().now_us).await?.old.ok_or_else(gone)?;
                 Ok(text(old.to_text().expose()))

@@ -57,6 +57,8 @@ struct State {
     audit: Vec<AuditLine>,
     /// Whether every call of the database fails.
     broken: bool,
+    /// The number of transactions until an answer is lost.
+    answer_lost: Option<u64>,
     /// The revisions that cannot be opened.
     damaged: BTreeSet<(RecordId, Revision)>,
     /// The number of ids drawn so far. Tests get the same ids every time.
@@ -141,6 +143,23 @@ impl MemoryJournal {
     pub fn new(clock: ManualClock, fuse: Fuse) -> Self {
         let state = Arc::default();
         Self { state, clock, fuse, digest_key: Arc::new(DigestKey::new(&[7; 32])) }
+    }
+
+    /// Returns the same journal as another process uses it, which crashes with its own fuse.
+    #[must_use]
+    pub fn with_fuse(&self, fuse: Fuse) -> Self {
+        Self { fuse, ..self.clone() }
+    }
+
+    /// Loses the answer of the `at`-th transaction from now, counted from 1: the transaction counts, and its caller gets an
+    /// error.
+    pub fn lose_answer(&self, at: u64) {
+        self.state().answer_lost = Some(at);
+    }
+
+    /// Loses no answer any more.
+    pub fn lose_no_answer(&self) {
+        self.state().answer_lost = None;
     }
 
     /// Adds a connection that logs in with a `SecretID`.

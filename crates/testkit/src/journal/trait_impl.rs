@@ -29,7 +29,12 @@ impl MemoryJournal {
             if state.broken {
                 Err(JournalError::Database("scripted failure of the database".into()))
             } else {
-                act(&mut state, now)
+                let answer = act(&mut state, now);
+                state.answer_lost = state.answer_lost.map(|left| left.saturating_sub(1));
+                match state.answer_lost.take_if(|left| *left == 0) {
+                    Some(_) if answer.is_ok() => Err(JournalError::Database("the answer was lost".into())),
+                    _ => answer,
+                }
             }
         };
         self.fuse.burn().await;
@@ -240,6 +245,13 @@ impl Journal for MemoryJournal {
 
     async fn change_number(&self, _: CollectionId) -> Result<u64, JournalError> {
         self.transaction(|state, _| Ok(state.change_number)).await
+    }
+
+    async fn last_begun(&self, id: ConnectionId) -> Result<Option<RunId>, JournalError> {
+        self.transaction(|state, _| {
+            Ok(state.runs.values().filter(|run| run.connection_id == id).map(|run| run.id).max())
+        })
+        .await
     }
 
     async fn newest_run(&self, id: ConnectionId) -> Result<u64, JournalError> {

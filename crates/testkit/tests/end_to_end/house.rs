@@ -307,6 +307,7 @@ impl House {
             plan_id,
             skip: BTreeSet::new(),
             acknowledge: acknowledge.iter().copied().collect(),
+            follows: None,
             trigger: Trigger::Manual,
             actor: actor(),
         };

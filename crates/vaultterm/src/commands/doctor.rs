@@ -8,7 +8,7 @@ use vaultterm_contract::{CheckState, CheckView, advice};
 use vaultterm_hcv::{Binding, Transit, TransitCiphertext, TransitReport};
 use vaultterm_sealing::{RootKey, RootKeyError};
 use vaultterm_server::UnlockError;
-use vaultterm_store::{RevisionsVerdict, Store};
+use vaultterm_store::{Database, RevisionsVerdict, Store};
 
 use crate::{
     app::App,
@@ -92,6 +92,7 @@ async fn examine(config: &ServerConfig, app: &App, report: &mut Report) {
         Ok(Locked::ByUs(_)) => report.push("server", true, "does not run", None),
         Err(failure) => report.push("server", false, failure.message, None),
     }
+    examine_servers(&database, report).await;
     let store = installation::unlock(config, &database).await;
     if let Some(store) = report.note("keys", store, |_| "the master key opens them".to_owned()) {
         examine_store(config, &store, report).await;
@@ -99,6 +100,20 @@ async fn examine(config: &ServerConfig, app: &App, report: &mut Report) {
         examine_passkeys(&store, app, report).await;
     }
     database.close().await;
+}
+
+/// Lists the servers on a database that several may share.
+async fn examine_servers(database: &Database, report: &mut Report) {
+    match database.nodes().await {
+        Ok(nodes) => {
+            for node in nodes {
+                let (ok, detail) = vaultterm_server::server_health(&node);
+                let hint = (!ok).then(|| "start it again, or set the clock of its machine".to_owned());
+                report.push(&format!("server {}", node.name), ok, detail, hint);
+            }
+        }
+        Err(error) => report.push("servers", false, error.to_string(), None),
+    }
 }
 
 /// Checks the key file or the Transit key. It warns of settings that would make the sealed root key

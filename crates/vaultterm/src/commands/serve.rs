@@ -3,12 +3,12 @@
 mod reload;
 mod sealed;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use vaultterm_hcv::VaultConnector;
-use vaultterm_server::{ListenError, Opening, Server, ServerSettings, ServerState};
+use vaultterm_server::{ListenError, Opening, Presence, Server, ServerSettings, ServerState};
 
 use crate::{
     app::App,
@@ -39,9 +39,8 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     tokio::spawn(reloads.clone().at_each(reload::listen()?, args.config.clone()));
     leave_no_core_dump();
     let database = installation::open_existing(&config).await?;
-    let Locked::ByUs(lock) = installation::lock(&config).await? else {
-        return Err(Failure::local(format!("another server runs on {}", config.database))
-            .hint("one database serves one server: stop the other one, or name another database"));
+    let Locked::ByUs(lock) = installation::join(&config, &database).await? else {
+        return Err(in_use(&config));
     };
     tidy_up(&config);
     let keeper = renewed_keeper(&config, &args.config)?;
@@ -73,36 +72,45 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     let failed = |error| Failure::local("the server cannot run").because(&error);
     let options = ServerSettings { license: config.license.clone(), audit: config.audit.clone() };
     let known = reloads.app.clone();
+    let server = Server::bind(config.listen, tls).map_err(not_bound)?.behind(config.proxies.clone());
+    if let Some(tls) = server.tls_reload() {
+        reloads.tls.get_or_init(|| tls);
+    }
+    let address = format!("{scheme}://{}", server.address());
+    let presence = Arc::new(Presence::new(database.clone(), name_of(&server), env!("CARGO_PKG_VERSION")));
+    presence.begin().await.map_err(|error| installation::broken(&error))?;
     let opening = match unlocked {
         Some((store, root)) => {
+            presence.opened(store.clone());
             let server = ServerState::new(store, root, keeper, connector, options);
             known.get_or_init(|| server.clone());
             Opening::Done(Box::new(server))
         }
         None => {
-            let again = reloads.again.clone();
+            let (again, present) = (reloads.again.clone(), Arc::clone(&presence));
             Opening::Awaited(Box::pin(async move {
                 let (store, root) = sealed::unsealed(&keeper, &database, &again, refused).await;
+                present.opened(store.clone());
                 let server = ServerState::new(store, root, keeper, connector, options);
                 known.get_or_init(|| server.clone());
                 server
             }))
         }
     };
-    let server = Server::bind(config.listen, tls).map_err(not_bound)?.behind(config.proxies);
-    if let Some(tls) = server.tls_reload() {
-        reloads.tls.get_or_init(|| tls);
-    }
-    let address = format!("{scheme}://{}", server.address());
     tracing::info!(address, data = %config.data_dir.display(), "listening");
     // The address goes to stdout, for a program that started the server on port 0.
     app.console.value(&address, true)?;
+    let stopped = stopped()?;
+    let tell = Arc::clone(&presence);
+    let stops = async move {
+        stopped.await;
+        // The others need not wait for this server any more.
+        tell.end().await;
+    };
     tokio::select! {
-        served = server.serve(opening, stopped()?) => served.map_err(failed)?,
-        () = lock.keep() => {
-            return Err(Failure::local(format!("another server took over {}", config.database))
-                .hint("one database serves one server: stop the other one before you start this one again"));
-        }
+        served = server.serve(opening, stops) => served.map_err(failed)?,
+        () = lock.keep() => return Err(in_use(&config)),
+        error = presence.keep() => return Err(installation::broken(&error)),
     }
     tracing::info!("stopped");
     Ok(Exit::Done)
@@ -121,6 +129,21 @@ fn not_bound(error: ListenError) -> Failure {
         }
         _ => format!("choose another address or port with {how}"),
     })
+}
+
+/// Returns the error of a database that another process has for itself.
+fn in_use(config: &ServerConfig) -> Failure {
+    let failure = Failure::local(format!("the database {} is in use by another process", config.database));
+    failure.hint(match config.database.file() {
+        Some(_) => "a file serves one server: stop the other one, or name another database",
+        None => "wait for the command that has the database for itself (init, restore, database copy, key) to end",
+    })
+}
+
+/// Returns the name of a server, for people who look at several.
+fn name_of(server: &Server) -> String {
+    let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    format!("{machine}:{}", server.address().port())
 }
 
 /// Removes the files that killed backups and restores left behind, unless one of them is running now.

@@ -24,6 +24,7 @@ if (place) {
     on("step", ({ path, words }) => add(path, words, "step"));
     on("problem", ({ path, words }) => add(path, words, "problem"));
     on("finished", () => location.reload());
+    on("continued", ({ page }) => location.assign(page));
     source.onerror = () => {
       line.textContent = "The connection to the server broke off; trying again.";
       // A browser gives up for good where it got an answer that is no stream, as from a server that starts.

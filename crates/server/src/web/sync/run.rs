@@ -128,9 +128,11 @@ fn wire(event: &LiveEvent) -> Event {
             let words = if *total == 0 { format!("{phase}.") } else { format!("{phase}: {done} of {total}.") };
             ("progress", json!({ "done": done, "total": total, "words": words }))
         }
-        Told::Step(step) => ("step", json!({ "path": step.path.as_str(), "words": step.reason.sentence() })),
+        Told::Step(step) => ("step", json!({ "path": step.path, "words": step.reason })),
         Told::Problem(problem) => ("problem", json!({ "path": problem.path, "words": problem.detail })),
         Told::Finished(run) => ("finished", json!({ "words": words::run_state(run.state).words })),
+        Told::Continued(run) => ("continued", json!({ "page": format!("/runs/{}", run.id) })),
+        Told::Closing => return Event::default().event("closing").data("{}"),
     };
     Event::default().id(event.id.to_string()).event(name).data(data.to_string())
 }

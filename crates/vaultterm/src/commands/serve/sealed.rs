@@ -19,10 +19,8 @@ const REST_MAX: Duration = Duration::from_secs(60);
 /// The time between checks for a renewed credential.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-/// Prepares the store that the root key opened. This process holds the lock of the installation, so processes
-/// that held a lease are gone. The leases are freed, and later runs continue the work.
+/// Looks at the store that the root key opened, and tells the log which connections wait for a person.
 pub(super) async fn prepare(store: &Store) -> Result<(), Failure> {
-    store.free_leases().await.map_err(|error| broken(&error))?;
     for (connection, reason) in store.guarded_connections().await.map_err(|error| broken(&error))? {
         tracing::warn!(connection, reason, "plan-only until a person acknowledges `rewound`");
     }

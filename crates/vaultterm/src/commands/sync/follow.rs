@@ -39,7 +39,7 @@ enum News {
 
 /// Follows a run to its end. The first Ctrl-C asks the server to cancel, and the command goes on following.
 /// The second Ctrl-C ends the command at once.
-pub(super) async fn follow(client: &Client, app: &App, id: Uuid) -> Result<Ended, Failure> {
+pub(super) async fn follow(client: &Client, app: &App, mut id: Uuid) -> Result<Ended, Failure> {
     // The handler is installed before any output, because a person who reads that a run is going on may press
     // Ctrl-C.
     let mut interrupts =
@@ -57,8 +57,10 @@ pub(super) async fn follow(client: &Client, app: &App, id: Uuid) -> Result<Ended
                 if event.id.is_some() {
                     last_id.clone_from(&event.id);
                 }
-                if show.event(&event) {
-                    break;
+                match show.event(&event) {
+                    Shown::GoesOn => {}
+                    Shown::In(successor) => id = successor,
+                    Shown::Ended => break,
                 }
             }
             News::Event(None) => {
@@ -108,6 +110,16 @@ async fn cancel(client: &Client, id: Uuid) -> Result<(), Failure> {
     }
 }
 
+/// What an event means for the reader of a run.
+enum Shown {
+    /// The run goes on.
+    GoesOn,
+    /// The run goes on in another one.
+    In(Uuid),
+    /// It was the last event.
+    Ended,
+}
+
 /// The output during a run: a bar on a terminal, and plain lines elsewhere.
 struct Show {
     console: Console,
@@ -126,10 +138,10 @@ impl Show {
         Self { console, bar }
     }
 
-    /// Shows an event. Returns whether it is the last one.
-    fn event(&self, event: &Event) -> bool {
+    /// Shows an event, and returns what it means for the reader.
+    fn event(&self, event: &Event) -> Shown {
         // An event that only a later version tells is passed over.
-        let Ok(name) = event.name.parse() else { return false };
+        let Ok(name) = event.name.parse() else { return Shown::GoesOn };
         match name {
             RunEventName::Progress => {
                 if let Ok(progress) = serde_json::from_str::<ProgressView>(&event.data) {
@@ -146,9 +158,16 @@ impl Show {
                     self.line(&format!("! {}", picture::problem_line(&problem)));
                 }
             }
-            RunEventName::Finished => return true,
+            RunEventName::Finished => return Shown::Ended,
+            RunEventName::Continued => {
+                if let Ok(run) = serde_json::from_str::<RunView>(&event.data) {
+                    self.line(&format!("the run was cut off: its server stopped; run {} continues it", run.id));
+                    return Shown::In(run.id);
+                }
+            }
+            RunEventName::Closing => self.line("this server stops; asking again"),
         }
-        false
+        Shown::GoesOn
     }
 
     fn progress(&self, progress: &ProgressView) {
