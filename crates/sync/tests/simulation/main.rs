@@ -18,14 +18,18 @@ mod faults;
 mod oracle;
 mod people;
 mod seen;
+mod two_nodes;
 mod world;
 
 use vaultterm_reconcile::Mode;
 
-use crate::{seen::Seen, world::simulate};
+use crate::{seen::Seen, two_nodes::simulate_two_nodes, world::simulate};
 
 /// The number of worlds in the fast tests.
 const WORLDS: u64 = 2_000;
+
+/// The number of worlds with two nodes in the fast tests.
+const WORLDS_OF_TWO: u64 = 500;
 
 /// Returns the mode of the world with a seed. Half of the worlds are bidirectional.
 fn mode(seed: u64) -> Mode {
@@ -53,6 +57,23 @@ fn two_thousand_worlds_lose_nothing_and_come_to_rest() {
     seen.everything();
 }
 
+fn worlds_of_two_nodes(seeds: impl Iterator<Item = u64>) -> Seen {
+    let mut seen = Seen::default();
+    for seed in seeds {
+        let lived = std::panic::catch_unwind(|| simulate_two_nodes(seed, mode(seed)));
+        let Ok((_, world)) = lived else { panic!("seed {seed} of two nodes broke: what broke stands above") };
+        seen.add(world);
+    }
+    seen
+}
+
+#[test]
+fn worlds_with_two_nodes_lose_nothing_and_no_node_writes_for_another() {
+    let seen = worlds_of_two_nodes(0..WORLDS_OF_TWO);
+    println!("{seen}");
+    seen.two_nodes();
+}
+
 #[test]
 fn a_world_goes_the_same_way_every_time() {
     for seed in 0..100 {
@@ -60,6 +81,9 @@ fn a_world_goes_the_same_way_every_time() {
         let (again, _) = simulate(seed, mode(seed));
         assert!(!first.is_empty());
         assert_eq!(first, again, "seed {seed}");
+        let (first, _) = simulate_two_nodes(seed, mode(seed));
+        let (again, _) = simulate_two_nodes(seed, mode(seed));
+        assert_eq!(first, again, "seed {seed} of two nodes");
     }
 }
 
@@ -91,11 +115,15 @@ fn worlds_by_command() {
     };
     let from = number("SIM_FROM", 0);
     let seeds = number("SIM_SEEDS", 10 * WORLDS);
+    let two = number("SIM_NODES", 1) == 2;
     let began = std::time::Instant::now();
     let threads = std::thread::available_parallelism().map_or(1, usize::from) as u64;
     let seen = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads)
-            .map(|worker| scope.spawn(move || worlds((from..from + seeds).filter(|seed| seed % threads == worker))))
+            .map(|worker| {
+                let seeds = move || (from..from + seeds).filter(move |seed| seed % threads == worker);
+                scope.spawn(move || if two { worlds_of_two_nodes(seeds()) } else { worlds(seeds()) })
+            })
             .collect();
         let mut seen = Seen::default();
         for worker in workers {
@@ -105,7 +133,9 @@ fn worlds_by_command() {
     });
     println!("{seeds} worlds from seed {from}, {:.0} s\n{seen}", began.elapsed().as_secs_f64());
     // Fewer worlds see fewer events, so in that case only the rules are checked.
-    if seeds >= WORLDS {
+    if seeds >= WORLDS && two {
+        seen.two_nodes();
+    } else if seeds >= WORLDS {
         seen.everything();
     }
 }

@@ -191,6 +191,21 @@ impl Seen {
     }
 
     /// Fails unless all expected events were seen.
+    /// Asserts that every event of worlds with two nodes was seen.
+    pub(crate) fn two_nodes(&self) {
+        let events = [
+            "event edit",
+            "event lost answer",
+            "event due run that two nodes wanted",
+            "event run beside another node",
+            "event dead node",
+            "event frozen node",
+        ];
+        for event in events {
+            assert!(self.of(event) > 0, "no world saw: {event}");
+        }
+    }
+
     pub(crate) fn everything(&self) {
         let unseen: Vec<_> = EXPECTED.iter().filter(|what| !self.0.contains_key(**what)).collect();
         assert!(unseen.is_empty(), "never reached: {unseen:?}");
