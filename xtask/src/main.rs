@@ -72,6 +72,9 @@ enum Task {
         /// The seed of the first world
         #[arg(long, default_value_t = 0)]
         from: u64,
+        /// Worlds of two nodes that share a database
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2))]
+        nodes: u8,
     },
     /// Kills a server in the middle of runs, and accounts for every value
     Kills {
@@ -81,6 +84,9 @@ enum Task {
         /// The number of the first chapter of fifty kills
         #[arg(long, default_value_t = 0)]
         from: u64,
+        /// Kill, freeze and cut off so many servers on one PostgreSQL database instead
+        #[arg(long, value_name = "SERVERS", value_parser = clap::value_parser!(u8).range(2..=5), conflicts_with = "from")]
+        nodes: Option<u8>,
     },
     /// Changes every byte of a log of 10,000 entries and of a backup: each change must be noticed
     Tamper,
@@ -123,8 +129,9 @@ fn main() -> ExitCode {
         Task::Screenshots { docs: false } => browser::screenshots(&root),
         Task::Screenshots { docs: true } => browser::pictures(&root),
         Task::Bench { secrets } => steps::bench(&root, secrets),
-        Task::Sim { seeds, from } => steps::simulate(&root, seeds, from),
-        Task::Kills { count, from } => steps::kill(&root, count, from),
+        Task::Sim { seeds, from, nodes } => steps::simulate(&root, seeds, from, nodes),
+        Task::Kills { count, from, nodes: None } => steps::kill(&root, count, from),
+        Task::Kills { count, nodes: Some(nodes), .. } => steps::kill_nodes(&root, count, nodes),
         Task::Tamper => steps::tamper(&root),
         Task::Planted => planted::check(&root),
         Task::Mutants { since, all } => mutants::check(&root, &all.map_or(Wanted::Since(since), Wanted::Crate)),

@@ -189,11 +189,12 @@ pub(crate) fn tamper(root: &Path) -> Result<()> {
 }
 
 /// Runs simulated worlds in an optimized build, and prints which events occurred in them.
-pub(crate) fn simulate(root: &Path, seeds: u64, from: u64) -> Result<()> {
+pub(crate) fn simulate(root: &Path, seeds: u64, from: u64, nodes: u8) -> Result<()> {
     let mut arguments =
         vec!["test", "--profile", "measure", "--locked", "--package", "vaultterm-sync", "--test", "simulation"];
     arguments.extend(["--", "--ignored", "--nocapture"]);
-    cargo(root, &arguments, &[("SIM_SEEDS", &seeds.to_string()), ("SIM_FROM", &from.to_string())])
+    let (seeds, from, nodes) = (seeds.to_string(), from.to_string(), nodes.to_string());
+    cargo(root, &arguments, &[("SIM_SEEDS", &seeds), ("SIM_FROM", &from), ("SIM_NODES", &nodes)])
 }
 
 /// Kills a server repeatedly, and prints what the server was doing when it was killed.
@@ -203,6 +204,22 @@ pub(crate) fn kill(root: &Path, count: u64, from: u64) -> Result<()> {
         ["test", "--locked", "--package", "vaultterm", "--test", "black_box", "--", "kills::", "--nocapture"];
     let (count, from) = (count.to_string(), from.to_string());
     cargo(root, &arguments, &[("VAULTTERM_BAO", &bao), ("VAULTTERM_KILLS", &count), ("VAULTTERM_KILLS_FROM", &from)])
+}
+
+/// Kills, freezes and cuts off servers that share a PostgreSQL database, and prints what happened.
+pub(crate) fn kill_nodes(root: &Path, count: u64, nodes: u8) -> Result<()> {
+    let bao = tools::OPENBAO.install(root)?.display().to_string();
+    let server = Postgres::start()?;
+    let arguments = ["test", "--locked", "--package", "vaultterm", "--test", "black_box", "--"];
+    let arguments = [&arguments[..], &["nodes::kills::", "--ignored", "--nocapture"]].concat();
+    let (count, nodes) = (count.to_string(), nodes.to_string());
+    let environment = [
+        ("VAULTTERM_BAO", bao.as_str()),
+        (postgres::SERVER, &server.url),
+        ("VAULTTERM_NODE_KILLS", &count),
+        ("VAULTTERM_NODES", &nodes),
+    ];
+    cargo(root, &arguments, &environment)
 }
 
 fn step<T>(name: &str, run: impl FnOnce() -> Result<T>) -> Result<T> {

@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    house::{Answer, Guest},
+    guest::{Answer, Guest},
     town::Town,
 };
 

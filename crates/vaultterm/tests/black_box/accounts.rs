@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
-use crate::house::{Guest, House, OWNER, PASSWORD};
+use crate::{
+    guest::Guest,
+    house::{House, OWNER, PASSWORD},
+};
 
 #[tokio::test]
 async fn the_set_up_link_makes_the_first_owner_once() {

@@ -17,7 +17,7 @@ async fn quarrel() -> (Town, String) {
 }
 
 /// Resolves the conflict, based on the states that it shows.
-async fn decide(town: &Town, body: Value) -> crate::house::Answer {
+async fn decide(town: &Town, body: Value) -> crate::guest::Answer {
     let conflict = town.conflict().await;
     let mut body = body;
     body["expect"] =

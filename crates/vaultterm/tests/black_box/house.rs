@@ -3,15 +3,17 @@
 use std::{
     fs,
     io::Write as _,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Output, Stdio},
     time::{Duration, Instant},
 };
 
-use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use vaultterm_license::{IssuerKey, License, Tier, issue};
+
+use crate::guest::Guest;
 
 pub(crate) const OWNER: &str = "ann@example.com";
 /// The setting of a server on an SQLite file, on whatever database the other tests run.
@@ -21,12 +23,19 @@ pub(crate) const PASSWORD: &str = "correct horse battery";
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Starts the server and waits for the end of standard input. The kernel closes that input however the test
-/// dies, so the server cannot outlive its test. The word `term` on it asks the server to stop.
+/// dies, so the server cannot outlive its test. The word `term` on it asks the server to stop, `stop` freezes it, and
+/// `cont` lets it go on.
 const LEASH: &str = r#"
 trap '' INT TERM HUP
 "$1" serve --listen 127.0.0.1:0 </dev/null >"$2/address" 2>>"$2/log" &
 server=$!
-read -r word
+while read -r word; do
+    case "$word" in
+        stop) kill -STOP "$server" ;;
+        cont) kill -CONT "$server" ;;
+        *) break ;;
+    esac
+done
 [ "$word" = term ] && kill -TERM "$server" || kill -9 "$server" 2>/dev/null
 wait "$server" 2>/dev/null
 "#;
@@ -43,22 +52,6 @@ pub(crate) struct House {
     pub(crate) owner: Guest,
     /// The vendor whose licenses the server accepts.
     pub(crate) vendor: IssuerKey,
-}
-
-/// A client of the HTTP API.
-#[derive(Clone)]
-pub(crate) struct Guest {
-    http: Client,
-    address: String,
-    token: Option<String>,
-}
-
-/// An answer.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) headers: reqwest::header::HeaderMap,
-    pub(crate) body: Value,
 }
 
 impl House {
@@ -120,6 +113,44 @@ impl House {
         Self { folder, environment, shell, leash: Some(leash), address, owner, vendor }
     }
 
+    /// Starts another server on the same database. It has a data directory of its own with the same master key.
+    pub(crate) fn beside(&self) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let data = folder.path().join("data");
+        fs::create_dir(&data).expect("made");
+        fs::set_permissions(&data, fs::Permissions::from_mode(0o700)).expect("private");
+        fs::copy(self.data().join("master.key"), data.join("master.key")).expect("copied");
+        let environment = self.environment.clone();
+        let (shell, leash, address) = start(folder.path(), &environment);
+        let owner = Guest { address: address.clone(), ..self.owner.clone() };
+        let vendor = IssuerKey::generate();
+        Self { folder, environment, shell, leash: Some(leash), address, owner, vendor }
+    }
+
+    /// Freezes the server (SIGSTOP).
+    pub(crate) fn freeze(&mut self) {
+        self.say("stop");
+    }
+
+    /// Lets a frozen server go on (SIGCONT).
+    pub(crate) fn thaw(&mut self) {
+        self.say("cont");
+    }
+
+    fn say(&mut self, word: &str) {
+        writeln!(self.leash.as_mut().expect("the server runs"), "{word}").expect("the shell listens");
+    }
+
+    /// Kills the server (-9).
+    pub(crate) fn kill(&mut self) {
+        self.end("kill");
+    }
+
+    /// Asks the server to stop, and waits until it has.
+    pub(crate) fn stop(&mut self) {
+        self.end("term");
+    }
+
     /// Returns the text of a license that the server accepts, after `change` changed it.
     pub(crate) fn license(&self, change: impl FnOnce(&mut License)) -> String {
         let mut license = license();
@@ -147,6 +178,11 @@ impl House {
         happened
     }
 
+    /// Returns a variable of the server.
+    pub(crate) fn setting(&self, name: &str) -> Option<String> {
+        self.environment.iter().find(|(set, _)| set == name).map(|(_, value)| value.clone())
+    }
+
     /// Sets a variable for the server and all commands, from their next start on.
     pub(crate) fn set(&mut self, name: &str, value: &str) {
         self.environment.retain(|(set, _)| set != name);
@@ -161,7 +197,7 @@ impl House {
         }
     }
 
-    fn start_again(&mut self) {
+    pub(crate) fn start_again(&mut self) {
         let (shell, leash, address) = start(self.folder.path(), &self.environment);
         self.owner.address.clone_from(&address);
         (self.shell, self.leash, self.address) = (shell, Some(leash), address);
@@ -370,122 +406,4 @@ fn start(folder: &Path, environment: &[(String, String)]) -> (Child, ChildStdin,
     drop(leash);
     let _ = shell.wait();
     panic!("the server did not start: {}", fs::read_to_string(folder.join("log")).unwrap_or_default());
-}
-
-impl Guest {
-    pub(crate) fn new(address: &str, token: Option<String>) -> Self {
-        // An error only says that a provider is installed already, so it does not matter.
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let http = Client::builder().no_proxy().tls_certs_only([]).build().expect("an HTTP client");
-        Self { http, address: address.to_owned(), token }
-    }
-
-    /// Returns a client of the same server with another token.
-    pub(crate) fn with_token(&self, token: &str) -> Self {
-        Self { token: Some(token.to_owned()), ..self.clone() }
-    }
-
-    pub(crate) async fn login(&self, email: &str, password: &str) -> Self {
-        let answer = self.post("/auth/login", json!({"email": email, "password": password})).await.expect(200);
-        self.with_token(answer.body["token"].as_str().expect("a token"))
-    }
-
-    pub(crate) async fn get(&self, path: &str) -> Answer {
-        self.send(Method::GET, path, &[], None).await
-    }
-
-    pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
-        self.send(Method::POST, path, &[], Some(body.to_string())).await
-    }
-
-    pub(crate) async fn put(&self, path: &str, body: Value) -> Answer {
-        self.send(Method::PUT, path, &[], Some(body.to_string())).await
-    }
-
-    /// Changes an object that has this revision.
-    pub(crate) async fn patch(&self, path: &str, revision: &Value, body: Value) -> Answer {
-        let if_match = format!("\"{revision}\"");
-        self.send(Method::PATCH, path, &[("if-match", &if_match)], Some(body.to_string())).await
-    }
-
-    pub(crate) async fn delete(&self, path: &str) -> Answer {
-        self.send(Method::DELETE, path, &[], None).await
-    }
-
-    /// Returns the items of a list from all its pages.
-    pub(crate) async fn items(&self, path: &str) -> Vec<Value> {
-        let mut items = Vec::new();
-        let mut next = path.to_owned();
-        loop {
-            let mut page = self.get(&next).await.expect(200).body;
-            items.append(page["items"].as_array_mut().expect("items"));
-            let Some(cursor) = page["next_cursor"].as_str() else { return items };
-            let mut url = reqwest::Url::parse("http://x").expect("valid").join(path).expect("valid");
-            url.query_pairs_mut().append_pair("cursor", cursor);
-            next = format!("{}?{}", url.path(), url.query().unwrap_or_default());
-        }
-    }
-
-    /// Sends a request. A path that does not begin with `/` is used as it is. All other paths are below
-    /// `/api/v1`.
-    pub(crate) async fn send(
-        &self,
-        method: Method,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: Option<String>,
-    ) -> Answer {
-        let response = self.open(method, path, headers, body).await;
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let text = response.text().await.expect("the answer comes whole");
-        Answer { status, headers, body: serde_json::from_str(&text).unwrap_or(Value::String(text)) }
-    }
-
-    /// Sends a request and leaves the body to the caller.
-    pub(crate) async fn open(
-        &self,
-        method: Method,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: Option<String>,
-    ) -> Response {
-        let url = match path.strip_prefix('/') {
-            Some(path) => format!("{}/api/v1/{path}", self.address),
-            None => format!("{}/{path}", self.address),
-        };
-        let mut request = self.http.request(method, url);
-        if let Some(token) = &self.token {
-            request = request.bearer_auth(token);
-        }
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        if let Some(body) = body {
-            request = request.header("content-type", "application/json").body(body);
-        }
-        request.send().await.expect("the server answers")
-    }
-}
-
-impl Answer {
-    /// Asserts the status of the answer.
-    pub(crate) fn expect(self, status: u16) -> Self {
-        assert_eq!(self.status, status, "{}", self.body);
-        self
-    }
-
-    /// Returns the id in the answer.
-    pub(crate) fn id(&self) -> String {
-        self.body["id"].as_str().expect("an id").to_owned()
-    }
-
-    /// Asserts that the answer is a problem document of this kind. Returns all its text.
-    pub(crate) fn problem(self, status: u16, kind: &str) -> String {
-        assert_eq!(self.status, status, "{}", self.body);
-        assert_eq!(self.headers["content-type"], "application/problem+json", "{}", self.body);
-        assert_eq!(self.body["type"], format!("urn:vaultterm:problem:{kind}"), "{}", self.body);
-        assert_eq!(self.body["status"], status);
-        assert_eq!(self.body["instance"], self.headers["x-request-id"].to_str().expect("ASCII"));
-        self.body.to_string()
-    }
 }

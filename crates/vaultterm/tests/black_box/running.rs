@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Reads an event stream to its end. Returns the id, the name and the data of each event.
-async fn events(house: &House, run: &str, after: Option<&str>) -> Vec<(String, String, Value)> {
+pub(crate) async fn events(house: &House, run: &str, after: Option<&str>) -> Vec<(String, String, Value)> {
     let headers: Vec<(&str, &str)> = after.map(|id| ("last-event-id", id)).into_iter().collect();
     let response = house.owner.open(Method::GET, &format!("/runs/{run}/events"), &headers, None).await;
     assert_eq!(response.headers()["content-type"], "text/event-stream");

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use vaultterm_testkit::openbao::{AppRole, OpenBao, Setup};
 
 use crate::{
-    house::{Answer, House},
+    guest::Answer,
+    house::House,
     town::{Town, did},
 };
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use vaultterm_testkit::openbao::{AppRole, Credentials, OpenBao, Root};
 
-use crate::house::{Answer, House};
+use crate::{guest::Answer, house::House};
 
 pub(crate) const MOUNT: &str = "kv";
 pub(crate) const PREFIX: &str = "team/app";

@@ -14,19 +14,19 @@ use crate::house::House;
 
 /// The values that can be read from any revision of a record, and from any live version of a secret.
 #[derive(Default)]
-pub(super) struct Found {
+pub(crate) struct Found {
     values: BTreeSet<String>,
     /// The secrets that have two consecutive live versions with the same content.
-    pub(super) twice: Vec<String>,
-    pub(super) versions: u64,
+    pub(crate) twice: Vec<String>,
+    pub(crate) versions: u64,
 }
 
 impl Found {
-    pub(super) fn has(&self, value: &str) -> bool {
+    pub(crate) fn has(&self, value: &str) -> bool {
         self.values.contains(value)
     }
 
-    pub(super) async fn look_through(&mut self, house: &House, bao: &OpenBao, road: &Road) {
+    pub(crate) async fn look_through(&mut self, house: &House, bao: &OpenBao, road: &Road) {
         for state in ["live", "trash"] {
             for record in road.records(house, state).await {
                 self.look_through_record(house, record["id"].as_str().expect("an id")).await;
@@ -57,7 +57,7 @@ impl Found {
 }
 
 /// Asserts that both sides are equal as far as the mode demands it, or that a conflict is open.
-pub(super) async fn in_step(house: &House, bao: &OpenBao, road: &Road) {
+pub(crate) async fn in_step(house: &House, bao: &OpenBao, road: &Road) {
     let open = format!("/conflicts?status=open&limit=500&connection_id={}", road.connection);
     let open = house.owner.items(&open).await;
     let listed: BTreeSet<_> = open.iter().map(|conflict| conflict["path"].as_str().expect("a path")).collect();

@@ -8,11 +8,11 @@
 //!
 //! `VAULTTERM_KILLS` sets the number of kills. `cargo xtask kills` makes many and prints what they hit.
 
-mod accounts;
+pub(crate) mod accounts;
 mod chapter;
-mod dice;
-mod people;
-mod road;
+pub(crate) mod dice;
+pub(crate) mod people;
+pub(crate) mod road;
 
 use std::{collections::BTreeMap, time::Instant};
 
@@ -90,7 +90,7 @@ impl Tally {
     }
 }
 
-fn number(name: &str, otherwise: u64) -> u64 {
+pub(crate) fn number(name: &str, otherwise: u64) -> u64 {
     match std::env::var(name) {
         Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name} is a number")),
         Err(_) => otherwise,

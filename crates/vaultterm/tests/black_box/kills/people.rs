@@ -22,19 +22,19 @@ const FIELDS: [&str; 3] = ["x", "y", "z"];
 
 /// The written values. It does not matter who wrote them.
 #[derive(Default)]
-pub(super) struct Book {
+pub(crate) struct Book {
     /// The values that were certainly saved.
-    pub(super) saved: BTreeSet<String>,
+    pub(crate) saved: BTreeSet<String>,
     /// The values with an unknown fate, because the server was killed while saving them.
-    pub(super) cut: BTreeSet<String>,
+    pub(crate) cut: BTreeSet<String>,
     /// The values that a person deleted in Vault.
-    pub(super) let_go: BTreeSet<String>,
+    pub(crate) let_go: BTreeSet<String>,
     next: u64,
 }
 
 /// All people.
 #[derive(Default)]
-pub(super) struct People {
+pub(crate) struct People {
     book: Mutex<Book>,
 }
 
@@ -48,7 +48,7 @@ enum Edit {
 }
 
 impl People {
-    pub(super) fn book(&self) -> MutexGuard<'_, Book> {
+    pub(crate) fn book(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -68,7 +68,7 @@ impl People {
     }
 
     /// Writes values that no person deletes, on the side that leads in the mode.
-    pub(super) async fn begin(&self, house: &House, bao: &OpenBao, road: &Road) {
+    pub(crate) async fn begin(&self, house: &House, bao: &OpenBao, road: &Road) {
         for number in 0..LASTING {
             let path = format!("p{number}");
             match road.mode {
@@ -79,7 +79,7 @@ impl People {
     }
 
     /// Makes an edit on one side.
-    pub(super) async fn edit(&self, dice: &mut Dice, house: &House, bao: &OpenBao, road: &Road) {
+    pub(crate) async fn edit(&self, dice: &mut Dice, house: &House, bao: &OpenBao, road: &Road) {
         let edit = match (road.mode, dice.below(100)) {
             (Mode::Push, 0..60) | (Mode::Pull, 0..15) | (Mode::Bidirectional, 0..35) => Edit::Save,
             (Mode::Push, 60..75) | (Mode::Bidirectional, 35..47) => Edit::Move,
@@ -117,6 +117,8 @@ impl People {
         match answer.status {
             200 | 201 => self.saved(&value),
             409 | 412 => drop(self.book().cut.remove(&value)),
+            // The database was restarted, or its connections were cut: nobody knows whether the value was saved.
+            503 => {}
             _ => panic!("a record cannot be saved: {answer:?}"),
         }
     }
@@ -131,14 +133,14 @@ impl People {
         };
         let id = record["id"].as_str().expect("an id");
         let answer = house.owner.patch(&format!("/records/{id}"), &record["revision"], json!({"path": to})).await;
-        assert!(matches!(answer.status, 200 | 404 | 409 | 412), "a record cannot be moved: {answer:?}");
+        assert!(matches!(answer.status, 200 | 404 | 409 | 412 | 503), "a record cannot be moved: {answer:?}");
     }
 
     /// Moves a record to the trash, unless a run does so at the same moment.
     async fn trash(&self, house: &House, road: &Road, path: &str) {
         let Some(record) = find(house, road, path).await else { return };
         let answer = house.owner.delete(&format!("/records/{}", record["id"].as_str().expect("an id"))).await;
-        assert!(matches!(answer.status, 204 | 404 | 409), "a record cannot be trashed: {answer:?}");
+        assert!(matches!(answer.status, 204 | 404 | 409 | 503), "a record cannot be trashed: {answer:?}");
     }
 
     /// Writes a value over the content in Vault.
@@ -167,7 +169,7 @@ impl People {
     /// because a value that a person drops on purpose says nothing about the runs. No decision accepts that
     /// the sides differ: in a pull none keeps the record, and in a push none keeps the secret. Returns the
     /// number of open and of resolved conflicts.
-    pub(super) async fn decide(&self, dice: &mut Dice, house: &House, roads: &[Road]) -> (u64, u64) {
+    pub(crate) async fn decide(&self, dice: &mut Dice, house: &House, roads: &[Road]) -> (u64, u64) {
         let open = house.owner.items("/conflicts?status=open&limit=500").await;
         let mut decided = 0;
         for conflict in &open {
@@ -199,7 +201,7 @@ async fn find(house: &House, road: &Road, path: &str) -> Option<Value> {
 }
 
 /// Collects all texts in a value.
-pub(super) fn texts(value: &Value, found: &mut BTreeSet<String>) {
+pub(crate) fn texts(value: &Value, found: &mut BTreeSet<String>) {
     match value {
         Value::String(text) => drop(found.insert(text.clone())),
         Value::Object(map) => map.values().for_each(|value| texts(value, found)),

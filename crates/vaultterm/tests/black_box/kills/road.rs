@@ -9,16 +9,16 @@ use vaultterm_testkit::openbao::{AppRole, Between, Exchange, OpenBao};
 use crate::{house::House, town::PREFIX};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Mode {
+pub(crate) enum Mode {
     Push,
     Pull,
     Bidirectional,
 }
 
 impl Mode {
-    pub(super) const ALL: [Self; 3] = [Self::Push, Self::Pull, Self::Bidirectional];
+    pub(crate) const ALL: [Self; 3] = [Self::Push, Self::Pull, Self::Bidirectional];
 
-    pub(super) const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Push => "push",
             Self::Pull => "pull",
@@ -30,7 +30,7 @@ impl Mode {
 /// What a run was doing when it was killed, as far as its requests show. Its writes to its own database are
 /// not visible, and in a pull those are its only writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Moment {
+pub(crate) enum Moment {
     BeforeLogin,
     LookingAround,
     Observing,
@@ -42,7 +42,7 @@ pub(super) enum Moment {
 }
 
 impl Moment {
-    pub(super) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::BeforeLogin,
         Self::LookingAround,
         Self::Observing,
@@ -52,7 +52,7 @@ impl Moment {
         Self::Ended,
     ];
 
-    pub(super) const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::BeforeLogin => "before the login",
             Self::LookingAround => "between login and listing",
@@ -66,12 +66,12 @@ impl Moment {
 }
 
 /// A connection.
-pub(super) struct Road {
-    pub(super) mode: Mode,
-    pub(super) between: Between,
-    pub(super) mount: String,
-    pub(super) collection: String,
-    pub(super) connection: String,
+pub(crate) struct Road {
+    pub(crate) mode: Mode,
+    pub(crate) between: Between,
+    pub(crate) mount: String,
+    pub(crate) collection: String,
+    pub(crate) connection: String,
 }
 
 /// A number of versions that no chapter reaches, because Vault would otherwise evict versions that the test
@@ -79,8 +79,14 @@ pub(super) struct Road {
 const VERSIONS_MAX: u32 = 10_000;
 
 impl Road {
-    pub(super) async fn new(house: &House, bao: &OpenBao, mode: Mode) -> Self {
-        let mount = format!("kv-{}", mode.as_str());
+    /// Connects a new collection and a new mount, both named after the mode. No run starts by itself.
+    pub(crate) async fn new(house: &House, bao: &OpenBao, mode: Mode) -> Self {
+        Self::named(house, bao, mode, (mode.as_str(), json!({"interval_seconds": 0, "on_change": false}))).await
+    }
+
+    /// Does the same with another name and with options.
+    pub(crate) async fn named(house: &House, bao: &OpenBao, mode: Mode, (name, options): (&str, Value)) -> Self {
+        let mount = format!("kv-{name}");
         bao.root().mount_kv(&mount, 2).await;
         bao.root().call("POST", &format!("{mount}/config"), Some(json!({"max_versions": VERSIONS_MAX}))).await;
         let between = Between::new(bao.port()).await;
@@ -88,24 +94,24 @@ impl Road {
         let policy = house.owner.post("/connections/policy", scope).await.expect(200);
         let policy = policy.body["hcl"].as_str().expect("a policy").to_owned();
         let credentials = bao.root().make_role(AppRole { name: &mount, policy: &policy, more: Value::Null }).await;
-        let collection = house.collection(mode.as_str()).await;
+        let collection = house.collection(name).await;
         let settings = json!({
-            "name": mode.as_str(), "collection_id": collection, "address": between.address(),
+            "name": name, "collection_id": collection, "address": between.address(),
             "auth": {"role_id": credentials.role_id, "secret_id": credentials.secret_id},
             "mount": mount, "path": PREFIX, "mode": mode.as_str(),
-            "options": {"interval_seconds": 0, "on_change": false},
+            "options": options,
         });
         let connection = house.owner.post("/connections", settings).await.expect(201).id();
         Self { mode, between, mount, collection, connection }
     }
 
     /// Starts a run and returns its id.
-    pub(super) async fn start(&self, house: &House) -> String {
+    pub(crate) async fn start(&self, house: &House) -> String {
         house.owner.post(&format!("/connections/{}/runs", self.connection), json!({})).await.expect(202).id()
     }
 
     /// Returns what a run was doing, from its requests and from the state that was recorded before it.
-    pub(super) async fn moment(&self, house: &House, run: &str, before: &Before) -> Moment {
+    pub(crate) async fn moment(&self, house: &House, run: &str, before: &Before) -> Moment {
         let state = house.owner.get(&format!("/runs/{run}")).await.expect(200).body["state"].clone();
         if matches!(state.as_str(), Some("succeeded" | "partial" | "halted")) {
             return Moment::Ended;
@@ -129,7 +135,7 @@ impl Road {
     }
 
     /// Returns the state before a run.
-    pub(super) async fn before(&self, house: &House) -> Before {
+    pub(crate) async fn before(&self, house: &House) -> Before {
         Before { requests: self.between.seen().len(), recorded: self.recorded(house).await }
     }
 
@@ -142,17 +148,17 @@ impl Road {
         self.records(house, "live").await.into_iter().filter_map(version).collect()
     }
 
-    pub(super) async fn records(&self, house: &House, state: &str) -> Vec<Value> {
+    pub(crate) async fn records(&self, house: &House, state: &str) -> Vec<Value> {
         house.owner.items(&format!("/collections/{}/records?limit=500&state={state}", self.collection)).await
     }
 
     /// Returns all keys with their metadata.
-    pub(super) async fn keys(&self, bao: &OpenBao) -> BTreeMap<String, Value> {
+    pub(crate) async fn keys(&self, bao: &OpenBao) -> BTreeMap<String, Value> {
         bao.root().metadata_below(&self.mount, PREFIX).await
     }
 
     /// Reads a version. Returns `None` if it is not live.
-    pub(super) async fn version(&self, bao: &OpenBao, path: &str, version: u64) -> Option<Value> {
+    pub(crate) async fn version(&self, bao: &OpenBao, path: &str, version: u64) -> Option<Value> {
         let path = format!("{}/data/{PREFIX}/{path}?version={version}", self.mount);
         let (status, answer) = bao.root().try_call("GET", &path, None).await;
         status.is_success().then(|| answer["data"]["data"].clone())
@@ -160,7 +166,7 @@ impl Road {
 }
 
 /// The state before a run.
-pub(super) struct Before {
+pub(crate) struct Before {
     requests: usize,
     /// The version with which each record is in step.
     recorded: BTreeMap<String, u64>,
