@@ -30,6 +30,7 @@ use crate::{
     session::Session,
     sys::{Health, Mount},
     tls,
+    traffic::{Traffic, Watch},
     transport::Stage,
     writers::Writers,
 };
@@ -43,6 +44,7 @@ pub struct VaultConnector {
     options: ConnectorOptions,
     large: Arc<LargeScopes>,
     refused_headers: Arc<RefusedHeaders>,
+    watch: Watch,
 }
 
 impl VaultConnector {
@@ -50,7 +52,13 @@ impl VaultConnector {
     /// large for a scan.
     #[must_use]
     pub fn new(options: ConnectorOptions) -> Self {
-        Self { options, large: Arc::default(), refused_headers: Arc::default() }
+        Self { options, large: Arc::default(), refused_headers: Arc::default(), watch: Watch::default() }
+    }
+
+    /// Tells a listener about each request of the sessions that are opened from now on.
+    #[must_use]
+    pub fn watched_by(self, traffic: Arc<dyn Traffic>) -> Self {
+        Self { watch: Watch::by(traffic), ..self }
     }
 
     /// Returns whether plain http may go to other machines.
@@ -129,6 +137,7 @@ impl VaultConnector {
         let namespaces = headers(connection).map_err(|fault| failed(report, "namespace", fault))?;
         let base = address.base(connection.tls.server_name.as_deref());
         let transport = Transport::new(client, base, namespaces, Arc::clone(&self.refused_headers));
+        let transport = transport.watched_by(self.watch.clone());
 
         let request = Health::request();
         let answer = transport.send(&request, None).await.map_err(|mut error| {

@@ -8,7 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -27,6 +27,7 @@ use crate::{
     redaction::{Secrets, Sent},
     remote_fault,
     route::Route,
+    traffic::{Exchange, RequestKind, Watch},
     transport::TransportError,
     wire,
 };
@@ -211,6 +212,7 @@ pub(crate) struct Transport {
     base: String,
     namespaces: Namespaces,
     pub(crate) helping: Helping,
+    watch: Watch,
     requests: AtomicU64,
 }
 
@@ -218,7 +220,12 @@ impl Transport {
     /// Returns a transport to the server at `base`.
     pub(crate) fn new(client: Client, base: String, namespaces: Namespaces, refused: Arc<RefusedHeaders>) -> Self {
         let helping = Helping::new(&base, refused);
-        Self { client, base, namespaces, helping, requests: AtomicU64::new(0) }
+        Self { client, base, namespaces, helping, watch: Watch::default(), requests: AtomicU64::new(0) }
+    }
+
+    /// Tells a listener about each request.
+    pub(crate) fn watched_by(self, watch: Watch) -> Self {
+        Self { watch, ..self }
     }
 
     /// Returns the number of requests so far.
@@ -239,7 +246,14 @@ impl Transport {
     pub(crate) async fn send(&self, request: &Request, token: Option<&SecretText>) -> Result<Answer, TransportError> {
         loop {
             let helping = self.helping.headers();
-            let answer = self.exchange(request, token, helping.clone()).await?;
+            let began = Instant::now();
+            let answer = self.exchange(request, token, helping.clone()).await;
+            self.watch.tell(Exchange {
+                kind: RequestKind::of(request.route.area(), &request.method, &request.query),
+                status: answer.as_ref().ok().map(|answer| answer.status.as_u16()),
+                took: began.elapsed(),
+            });
+            let answer = answer?;
             // Each turn leaves out one header, so there are at most three turns.
             if answer.status != StatusCode::BAD_REQUEST || !self.helping.refuses(&answer.body, &helping) {
                 return Ok(answer);

@@ -9,31 +9,60 @@ use vaultterm_reconcile::SecretPath;
 /// because names of secrets can hold any character except `/`.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
+/// The part of the API that a path belongs to. The names of mounts and secrets do not decide it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Area {
+    Login,
+    Auth,
+    System,
+    Data,
+    Metadata,
+    Delete,
+    Folder,
+    Other,
+}
+
 /// A path below `/v1/`, not encoded.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Route(String);
+pub(crate) struct Route {
+    path: String,
+    area: Area,
+}
 
 impl Route {
-    /// Returns the route of a path whose segments are separated by `/`.
+    /// Returns the route of a path whose segments are separated by `/`. It belongs to no secret.
     pub(crate) fn new(path: impl Into<String>) -> Self {
-        Self(path.into())
+        let path = path.into();
+        let area = match path.split('/').next() {
+            Some("auth") if path.ends_with("/login") => Area::Login,
+            Some("auth" | "identity") => Area::Auth,
+            Some("sys") if path.starts_with("sys/wrapping/") => Area::Auth,
+            Some("sys") => Area::System,
+            _ => Area::Other,
+        };
+        Self { path, area }
+    }
+
+    /// Returns the part of the API that it belongs to.
+    pub(crate) const fn area(&self) -> Area {
+        self.area
     }
 
     /// Returns the path as policies name it.
     pub(crate) fn as_str(&self) -> &str {
-        &self.0
+        &self.path
     }
 
     /// Returns the path encoded for a URL. A segment `.` or `..` never occurs, because paths, mounts and
     /// listed names are checked before.
     pub(crate) fn encoded(&self) -> String {
-        self.0.split('/').map(encode).collect::<Vec<_>>().join("/")
+        self.path.split('/').map(encode).collect::<Vec<_>>().join("/")
     }
 }
 
 impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.path)
     }
 }
 
@@ -74,12 +103,18 @@ impl Scope {
 
     /// Returns the route of a secret. `api` is `data`, `metadata`, `delete` …
     pub(crate) fn secret(&self, api: &str, path: &SecretPath) -> Route {
-        Route(format!("{}/{api}/{}{path}", self.mount, self.prefix))
+        let area = match api {
+            "data" => Area::Data,
+            "metadata" => Area::Metadata,
+            "delete" => Area::Delete,
+            _ => Area::Other,
+        };
+        Route { path: format!("{}/{api}/{}{path}", self.mount, self.prefix), area }
     }
 
     /// Returns the route of a folder below the prefix, which is empty or ends with `/`.
     pub(crate) fn folder(&self, api: &str, folder: &str) -> Route {
-        Route(format!("{}/{api}/{}{folder}", self.mount, self.prefix))
+        Route { path: format!("{}/{api}/{}{folder}", self.mount, self.prefix), area: Area::Folder }
     }
 
     /// Returns the path that a policy must cover.
