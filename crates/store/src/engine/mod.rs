@@ -21,6 +21,7 @@ pub use claim::{Claim, Company};
 pub(crate) use open::schema;
 pub use open::{DatabaseUrl, NotADatabaseUrl};
 pub(crate) use pools::Pools;
+pub use pools::{DatabaseUse, PoolUse};
 pub(crate) use row::Row;
 pub(crate) use sqlite::{fold, log_in_the_way, look_at, write_image};
 pub(crate) use statements::Change;

@@ -1,6 +1,6 @@
 //! PostgreSQL: a server for several nodes.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use sqlx::{
     AssertSqlSafe, PgPool, Postgres, Row as _, Transaction, TypeInfo as _, ValueRef as _,
@@ -82,6 +82,7 @@ pub(super) async fn open(options: PgConnectOptions) -> Result<Pools, StoreError>
         writer: pool(1).connect_with(writing.clone()).await?,
         aside: pool(ASIDE_MAX).connect_lazy_with(writing),
         readers: pool(READERS_MAX).connect_with(reading).await?,
+        turns: Arc::default(),
     })
 }
 
@@ -89,7 +90,7 @@ pub(super) async fn open(options: PgConnectOptions) -> Result<Pools, StoreError>
 pub(super) async fn only_looking(options: PgConnectOptions) -> Result<Pools, StoreError> {
     let options = options.application_name("vaultterm").options([("default_transaction_read_only", "on")]);
     let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(TURN_TIMEOUT).connect_with(options).await?;
-    Ok(Pools::Postgres { writer: pool.clone(), aside: pool.clone(), readers: pool })
+    Ok(Pools::Postgres { writer: pool.clone(), aside: pool.clone(), readers: pool, turns: Arc::default() })
 }
 
 /// Reads the options of a connection from a URL. Where the URL does not say otherwise, a server on another machine must

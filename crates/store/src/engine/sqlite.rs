@@ -4,6 +4,7 @@ use std::{
     fs,
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -54,7 +55,7 @@ pub(super) async fn open(path: &Path) -> Result<Pools, StoreError> {
     migrations::migrator(TOKENS).run(&writer).await?;
     let readers = SqlitePoolOptions::new().max_connections(READERS_MAX).acquire_timeout(TURN_TIMEOUT);
     let readers = readers.connect_with(options.read_only(true)).await?;
-    Ok(Pools::Sqlite { writer, readers })
+    Ok(Pools::Sqlite { writer, readers, turns: Arc::default() })
 }
 
 /// Creates the file so that only its owner can read it. Creates its folder in the same way if there is none.
@@ -80,7 +81,7 @@ pub(crate) async fn look_at(path: &Path) -> Result<Pools, StoreError> {
 
 async fn opened(options: SqliteConnectOptions) -> Result<Pools, StoreError> {
     let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
-    Ok(Pools::Sqlite { writer: pool.clone(), readers: pool })
+    Ok(Pools::Sqlite { writer: pool.clone(), readers: pool, turns: Arc::default() })
 }
 
 /// Opens a database file that may be in use, without migrating it, only to read.

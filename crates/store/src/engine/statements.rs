@@ -1,6 +1,6 @@
 //! Runs statements on either engine.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Instant};
 
 use sqlx::{AssertSqlSafe, Executor, IntoArguments, Postgres, Sqlite, Transaction, query::Query};
 
@@ -100,10 +100,15 @@ impl Pools {
     /// Begins a change that is audited. The database has one such change at a time. A caller waits here for its turn, and
     /// therefore never fails half-way because of another writer.
     pub(crate) async fn write(&self) -> Result<Change, StoreError> {
-        match self {
-            Self::Sqlite { writer, .. } => Ok(Change::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?)),
+        let began = Instant::now();
+        let begun = match self {
+            Self::Sqlite { writer, .. } => {
+                writer.begin_with("BEGIN IMMEDIATE").await.map(Change::Sqlite).map_err(StoreError::from)
+            }
             Self::Postgres { writer, .. } => postgres::begin_in_turn(writer).await.map(Change::Postgres),
-        }
+        };
+        self.turns().note(began.elapsed());
+        begun
     }
 
     /// Begins a change that is not audited, and whose every statement guards itself. Where the engine can, it does not wait
@@ -140,11 +145,11 @@ impl Pools {
     /// Closes all connections after their users are done.
     pub(crate) async fn close(&self) {
         match self {
-            Self::Sqlite { writer, readers } => {
+            Self::Sqlite { writer, readers, .. } => {
                 readers.close().await;
                 writer.close().await;
             }
-            Self::Postgres { writer, aside, readers } => {
+            Self::Postgres { writer, aside, readers, .. } => {
                 readers.close().await;
                 aside.close().await;
                 writer.close().await;
