@@ -35,6 +35,7 @@ pub mod login;
 #[cfg(test)]
 mod matrix;
 pub mod members;
+mod meters;
 pub mod my_sessions;
 mod names;
 pub mod outline;
@@ -51,6 +52,7 @@ pub mod records;
 mod refusal;
 mod root_key;
 pub mod runs;
+pub mod scrape;
 mod services;
 pub mod sessions;
 mod standing;
@@ -69,6 +71,10 @@ pub use clock::SystemClock;
 pub use deliveries::Sender;
 pub use insist::insist;
 pub use licensing::{Entry as LicenseEntry, LicenseSettings, Report as LicenseReport, examine as examine_license};
+pub use meters::{
+    Meters,
+    table::{Label, METRICS, Metric, MetricKind, Source},
+};
 pub use part::Part;
 pub use password::{PasswordError, hash as hash_password};
 pub use presence::Presence;

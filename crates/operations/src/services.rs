@@ -15,6 +15,7 @@ use crate::{
     denials::Denials,
     leases::Leases,
     licensing::{LicenseSettings, Licensing},
+    meters::Meters,
     password::Passwords,
     root_key::RootKeys,
     runs::feed::LiveRuns,
@@ -67,6 +68,8 @@ pub struct Services {
     pub webhooks: Arc<Sender>,
     /// Where ids come from.
     pub ids: Arc<dyn Ids>,
+    /// What this process counts, for the metrics.
+    pub meters: Arc<Meters>,
     /// What the operator set.
     pub settings: Arc<Settings>,
     /// Cancelled when the server shuts down.
@@ -98,10 +101,18 @@ impl Services {
             anchors: Arc::new(Anchors::new(&settings.audit)),
             webhooks: Arc::default(),
             ids: Arc::new(RandomIds),
+            meters: Arc::default(),
             settings: Arc::new(settings),
             closing,
             tasks: TaskTracker::new(),
         }
+    }
+
+    /// Counts with these meters, which may have counted before. The connector that was given to [`Self::new`] tells them
+    /// about its requests only if it was made so.
+    #[must_use]
+    pub fn measured_by(self, meters: Arc<Meters>) -> Self {
+        Self { meters, ..self }
     }
 
     /// Returns the time, in microseconds since the Unix epoch.

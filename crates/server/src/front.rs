@@ -14,6 +14,7 @@ use axum::{
     routing::get,
 };
 use tower::ServiceExt as _;
+use vaultterm_operations::Meters;
 
 use crate::{
     TrustedProxies,
@@ -28,12 +29,13 @@ use crate::{
 pub(crate) struct Front {
     routes: Arc<OnceLock<Router>>,
     proxies: Arc<TrustedProxies>,
+    meters: Arc<Meters>,
 }
 
 impl Front {
-    /// Makes one that takes the word of proxies about the addresses of clients.
-    pub(crate) fn behind(proxies: TrustedProxies) -> Self {
-        Self { routes: Arc::default(), proxies: Arc::new(proxies) }
+    /// Makes one that takes the word of proxies about the addresses of clients, and counts requests with these meters.
+    pub(crate) fn behind(proxies: TrustedProxies, meters: Arc<Meters>) -> Self {
+        Self { routes: Arc::default(), proxies: Arc::new(proxies), meters }
     }
 
     /// Passes every request on from now on.
@@ -45,12 +47,13 @@ impl Front {
     /// Answers requests.
     pub(crate) fn router(&self) -> Router {
         let (opened, sealed) = (Arc::clone(&self.routes), sealed());
-        let proxies = Arc::clone(&self.proxies);
+        let (proxies, meters) = (Arc::clone(&self.proxies), Arc::clone(&self.meters));
         Router::new().fallback(move |mut request: Request| {
             if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>().copied() {
                 let client = proxies.client(peer, request.headers());
                 request.extensions_mut().insert(ConnectInfo(client));
             }
+            request.extensions_mut().insert(Arc::clone(&meters));
             let routes = opened.get().unwrap_or(&sealed).clone();
             async move {
                 match routes.oneshot(request).await {

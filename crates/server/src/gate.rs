@@ -1,7 +1,7 @@
 //! What every request passes: its id, its line in the log, the headers of every answer, and
 //! problem documents in one form, those of the framework included.
 
-use std::{net::SocketAddr, time::Instant};
+use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use axum::{
     extract::{ConnectInfo, MatchedPath, Request},
@@ -16,7 +16,7 @@ use crate::{
     request::too_large,
     web,
 };
-use vaultterm_operations::Origin;
+use vaultterm_operations::{Meters, Origin};
 
 /// The headers of every answer, unless a handler set its own.
 const HEADERS: [(HeaderName, &str); 7] = [
@@ -48,12 +48,16 @@ pub(crate) async fn pass(mut request: Request, next: Next) -> Response {
     let page = !request.uri().path().starts_with(API) && web::asks_page(request.headers());
 
     // Every log line of this request carries the id that the answer names.
-    let on_the_way = tracing::error_span!("request", id = request_id);
+    let on_the_way = tracing::error_span!("request", request_id);
+    let meters = request.extensions().get::<Arc<Meters>>().cloned();
     let response = next.run(request).instrument(on_the_way).await;
     let mut response = in_one_form(response, &request_id, page);
     let status = response.status().as_u16();
-    let ms = start.elapsed().as_millis();
-    tracing::info!(%method, route, status, ms, request = request_id, "request");
+    let took = start.elapsed();
+    if let Some(meters) = meters {
+        meters.request(&route, method.as_str(), status, took);
+    }
+    tracing::info!(%method, route, status, ms = took.as_millis(), request_id, "request");
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
         headers.entry(name).or_insert(HeaderValue::from_static(value));

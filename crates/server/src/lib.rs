@@ -15,6 +15,7 @@ mod idempotency;
 mod listen;
 #[cfg(test)]
 mod matrix;
+mod metrics;
 mod problem;
 mod proxies;
 #[cfg(test)]
@@ -26,11 +27,12 @@ mod web;
 
 pub use api::openapi;
 pub use listen::{ListenError, Opening, Server, TlsPem, TlsReload};
+pub use metrics::MetricsListener;
 pub use proxies::TrustedProxies;
 pub use state::ServerState;
 pub use vaultterm_operations::env_file;
 pub use vaultterm_operations::{
-    AuditOptions, LicenseSettings, PasswordError, Presence, RootKeeper, Settings as ServerSettings, SyslogTarget,
-    SystemClock, TransitSource, UnlockError, anchors::delivered, examine_license, hash_password,
+    AuditOptions, LicenseSettings, Meters, PasswordError, Presence, RootKeeper, Settings as ServerSettings,
+    SyslogTarget, SystemClock, TransitSource, UnlockError, anchors::delivered, examine_license, hash_password,
     health::server as server_health, links::RESET_LASTS_US, seal,
 };

@@ -8,8 +8,13 @@ use axum_server::{Handle, tls_rustls::RustlsConfig};
 use hyper_util::rt::TokioTimer;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
-use crate::{TrustedProxies, api, front::Front, state::ServerState};
-use vaultterm_operations::{access, anchors, jobs};
+use crate::{
+    TrustedProxies, api,
+    front::Front,
+    metrics::{MetricsListener, Opened},
+    state::ServerState,
+};
+use vaultterm_operations::{Meters, access, anchors, jobs};
 
 /// How long the head of a request may take, against connections that send nothing.
 const HEADERS_WITHIN: Duration = Duration::from_secs(10);
@@ -76,6 +81,8 @@ pub struct Server {
     address: SocketAddr,
     tls: Option<RustlsConfig>,
     proxies: TrustedProxies,
+    meters: Arc<Meters>,
+    metrics: Option<MetricsListener>,
 }
 
 impl Server {
@@ -89,7 +96,7 @@ impl Server {
         let listener = std::net::TcpListener::bind(address).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, address, tls, proxies: TrustedProxies::default() })
+        Ok(Self { listener, address, tls, proxies: TrustedProxies::default(), meters: Arc::default(), metrics: None })
     }
 
     /// Returns where it listens.
@@ -104,6 +111,12 @@ impl Server {
         Self { proxies, ..self }
     }
 
+    /// Counts requests with these meters, and tells the metrics on a listener of their own.
+    #[must_use]
+    pub fn measured(self, meters: Arc<Meters>, metrics: Option<MetricsListener>) -> Self {
+        Self { meters, metrics, ..self }
+    }
+
     /// Returns the way to give it another certificate, where it serves TLS.
     #[must_use]
     pub fn tls_reload(&self) -> Option<TlsReload> {
@@ -116,14 +129,18 @@ impl Server {
     /// # Errors
     /// [`ListenError::Serve`].
     pub async fn serve(self, opening: Opening, shutdown: impl Future<Output = ()> + Send) -> Result<(), ListenError> {
-        let Self { listener, tls, proxies, .. } = self;
-        let front = Front::behind(proxies);
+        let Self { listener, tls, proxies, meters, metrics, .. } = self;
+        let opened = Opened::default();
+        // Until the end of the process: what a server does while it stops is measured too.
+        let _metrics = metrics.map(|metrics| metrics.start(Arc::clone(&meters), opened.clone()));
+        let front = Front::behind(proxies, meters);
         let service = front.router().into_make_service_with_connect_info::<SocketAddr>();
         let handle = Handle::new();
         if let Opening::Done(app) = &opening {
             // Before anybody can ask for anything: an older database must not be worked with.
             anchors::compare_at_start(&app.services).await;
             license(app).await;
+            opened.set(&app.services);
             front.open(api::router((**app).clone()));
         }
         let serving = tokio::spawn(listen(listener, tls, handle.clone(), service));
@@ -139,6 +156,7 @@ impl Server {
                 app = opening => {
                     anchors::compare_at_start(&app.services).await;
                     license(&app).await;
+                    opened.set(&app.services);
                     front.open(api::router(app.clone()));
                     app
                 }

@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use axum::extract::FromRef;
 use vaultterm_hcv::VaultConnector;
-use vaultterm_operations::{RootKeeper, RootKeys, Services, Settings};
+use vaultterm_operations::{Meters, RootKeeper, RootKeys, Services, Settings};
 use vaultterm_sealing::RootKey;
 use vaultterm_store::Store;
 
@@ -21,6 +21,12 @@ impl ServerState {
     pub fn new(store: Store, root: RootKey, keeper: RootKeeper, connector: VaultConnector, settings: Settings) -> Self {
         let keys = RootKeys::new(keeper, root);
         Self { services: Services::new(store, keys, connector, settings) }
+    }
+
+    /// Counts with these meters, which may have counted before.
+    #[must_use]
+    pub fn measured_by(self, meters: Arc<Meters>) -> Self {
+        Self { services: self.services.measured_by(meters), ..self }
     }
 
     /// Has the license read again by the next look at what is due, whether it looks changed or not.

@@ -8,6 +8,7 @@
 mod audit;
 mod keys;
 mod license;
+mod metrics;
 mod sources;
 
 use std::{
@@ -21,6 +22,7 @@ use vaultterm_server::{AuditOptions, LicenseSettings, RootKeeper, TransitSource,
 use vaultterm_store::DatabaseUrl;
 
 pub(crate) use keys::{KeyConfig, MasterKey, Provider};
+pub(crate) use metrics::MetricsListen;
 #[cfg(test)]
 pub(crate) use sources::VARIABLES;
 pub(crate) use sources::{ConfigArgs, TlsFiles, database_url};
@@ -42,6 +44,8 @@ pub(crate) struct ServerConfig {
     pub(crate) data_dir: PathBuf,
     pub(crate) database: DatabaseUrl,
     pub(crate) listen: SocketAddr,
+    /// Where the metrics are told, if anywhere.
+    pub(crate) metrics: Option<MetricsListen>,
     pub(crate) tls: Option<TlsFiles>,
     /// The options for connections to all Vaults: those of connections, and the one with the Transit key.
     pub(crate) vault: ConnectorOptions,
@@ -98,6 +102,7 @@ impl ServerConfig {
                 Some(listen) => listen,
                 None => sources.parsed(LISTEN, "127.0.0.1:8250", "an address and port, for example 127.0.0.1:8250")?,
             },
+            metrics: metrics::load(&sources)?,
             tls: sources.tls()?,
             keys: KeyConfig::load(&sources, &data_dir, vault.clone())?,
             license: license::load(&sources, &data_dir)?,

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use tracing::Instrument as _;
 use uuid::Uuid;
 use vaultterm_reconcile::HaltKind;
 use vaultterm_store::{CollectionRole, Scope};
@@ -76,9 +77,12 @@ pub(crate) async fn begin(services: &Services, id: ConnectionId, request: RunReq
     if services.is_shared {
         services.tasks.spawn(kept::keep(services.clone(), run.id, Arc::clone(&feed.run)));
     }
-    let engine = services.engine.clone();
-    services.tasks.spawn(async move {
+    let (engine, meters) = (services.engine.clone(), services.meters.clone());
+    // Every log line of the run carries its id.
+    let span = tracing::error_span!(parent: None, "run", run_id = %run.id);
+    let work = async move {
         let ended = engine.run(begun, &*feed.run, &feed.run.cancel).await;
+        meters.run_ended(&ended);
         tracing::info!(
             run = %ended.id,
             connection = %ended.connection_id,
@@ -86,7 +90,8 @@ pub(crate) async fn begin(services: &Services, id: ConnectionId, request: RunReq
             requests = ended.requests,
             "run ended"
         );
-    });
+    };
+    services.tasks.spawn(work.instrument(span));
     Ok(run)
 }
 

@@ -1,5 +1,6 @@
 //! `vaultterm serve`: runs the API and the scheduler.
 
+mod measured;
 mod reload;
 mod sealed;
 
@@ -8,7 +9,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use vaultterm_hcv::VaultConnector;
-use vaultterm_server::{ListenError, Opening, Presence, Server, ServerSettings, ServerState};
+use vaultterm_server::{ListenError, Meters, Opening, Presence, Server, ServerSettings, ServerState};
 
 use crate::{
     app::App,
@@ -68,11 +69,16 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     }
     let tls = config.tls.as_ref().map(read_tls).transpose()?;
     let scheme = if tls.is_some() { "https" } else { "http" };
-    let connector = VaultConnector::new(config.vault.clone());
+    let meters = Arc::new(Meters::default());
+    let connector = VaultConnector::new(config.vault.clone()).watched_by(meters.clone());
+    let metrics = measured::listener(config.metrics)?;
     let failed = |error| Failure::local("the server cannot run").because(&error);
     let options = ServerSettings { license: config.license.clone(), audit: config.audit.clone() };
     let known = reloads.app.clone();
-    let server = Server::bind(config.listen, tls).map_err(not_bound)?.behind(config.proxies.clone());
+    let server = Server::bind(config.listen, tls)
+        .map_err(not_bound)?
+        .behind(config.proxies.clone())
+        .measured(meters.clone(), metrics);
     if let Some(tls) = server.tls_reload() {
         reloads.tls.get_or_init(|| tls);
     }
@@ -82,16 +88,16 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     let opening = match unlocked {
         Some((store, root)) => {
             presence.opened(store.clone());
-            let server = ServerState::new(store, root, keeper, connector, options);
+            let server = ServerState::new(store, root, keeper, connector, options).measured_by(meters.clone());
             known.get_or_init(|| server.clone());
             Opening::Done(Box::new(server))
         }
         None => {
-            let (again, present) = (reloads.again.clone(), Arc::clone(&presence));
+            let (again, present, meters) = (reloads.again.clone(), Arc::clone(&presence), meters.clone());
             Opening::Awaited(Box::pin(async move {
                 let (store, root) = sealed::unsealed(&keeper, &database, &again, refused).await;
                 present.opened(store.clone());
-                let server = ServerState::new(store, root, keeper, connector, options);
+                let server = ServerState::new(store, root, keeper, connector, options).measured_by(meters);
                 known.get_or_init(|| server.clone());
                 server
             }))

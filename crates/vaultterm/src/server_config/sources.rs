@@ -50,6 +50,9 @@ variables! {
         "The database: `sqlite:PATH`, or `postgres://USER:PASSWORD@HOST:PORT/NAME` with `?sslmode=` and `&sslrootcert=` as in libpq. Also `DATABASE_URL_FILE` and the credential `DATABASE_URL`.";
     LISTEN = "VAULTTERM_LISTEN", Some("listen"), Some("--listen"), "`127.0.0.1:8250`",
         "Address and port of the API. Port 0 takes a free one.";
+    METRICS_LISTEN = "VAULTTERM_METRICS_LISTEN", Some("metrics_listen"), None, "`127.0.0.1:8251`",
+        "Address and port of the [metrics](metrics.md), which anybody who can connect to it may read; `off` for none. Where the default \
+         is in use already, the server goes on without metrics and says so.";
     TLS_CERT = "VAULTTERM_TLS_CERT", Some("tls_cert"), None, "none",
         "Certificate chain of the server (PEM).";
     TLS_KEY = "VAULTTERM_TLS_KEY", Some("tls_key"), None, "none",

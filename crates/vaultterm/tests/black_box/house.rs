@@ -390,6 +390,7 @@ fn start(folder: &Path, environment: &[(String, String)]) -> (Child, ChildStdin,
         .env("HOME", folder)
         .env("VAULTTERM_DATA_DIR", folder.join("data"))
         .env("VAULTTERM_LOG", "debug")
+        .env("VAULTTERM_METRICS_LISTEN", "off")
         .envs(environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::piped())
         .spawn()

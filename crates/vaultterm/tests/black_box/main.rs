@@ -22,6 +22,7 @@ mod hanging_up;
 mod house;
 mod kills;
 mod license;
+mod measured;
 mod neighbours;
 mod nodes;
 mod pages;
