@@ -1,6 +1,7 @@
 //! `vaultterm serve`: runs the API and the scheduler.
 
 mod measured;
+mod notify;
 mod reload;
 mod sealed;
 
@@ -113,6 +114,7 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
         // The others need not wait for this server any more.
         tell.end().await;
     };
+    notify::tell(notify::READY);
     tokio::select! {
         served = server.serve(opening, stops) => served.map_err(failed)?,
         () = lock.keep() => return Err(in_use(&config)),
@@ -169,6 +171,7 @@ fn stopped() -> Result<impl Future<Output = ()>, Failure> {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
+        notify::tell(notify::STOPPING);
         tracing::info!("stopping: open requests and runs may end");
     })
 }
