@@ -6,8 +6,8 @@ use crate::{
     app::App,
     arguments,
     commands::{
-        audit, backup, collection, completions, conflict, connection, database, doctor, factor, init, inject, key,
-        license, login, openapi, read, record, restore, run, serve, session, sync, token, user, version, webhook,
+        audit, backup, collection, completions, conflict, connection, database, doctor, factor, health, init, inject,
+        key, license, login, openapi, read, record, restore, run, serve, session, sync, token, user, version, webhook,
     },
     console::{self, Console, Format},
     failure::{Exit, Failure},
@@ -102,6 +102,8 @@ enum Command {
     Run(run::Args),
     /// Check a server's installation, without changing it
     Doctor(doctor::Args),
+    /// Tell by the exit code whether a server is ready; needs no login
+    Health(health::Args),
     /// Print the description of the HTTP API (OpenAPI 3.1)
     Openapi,
     /// Print a completion script
@@ -160,6 +162,7 @@ async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
         Command::Inject(args) => inject::run(args, app).await,
         Command::Run(args) => run::run(args, app).await,
         Command::Doctor(args) => doctor::run(args, app).await,
+        Command::Health(args) => health::run(args, app).await,
         Command::Openapi => openapi::run(app),
         Command::Completions(args) => completions::run(&args, Cli::command()),
         Command::Version => version::run(app),

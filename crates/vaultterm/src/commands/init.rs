@@ -37,6 +37,9 @@ pub(crate) struct Args {
     /// File that holds the first owner's password; `-` for stdin
     #[arg(long, value_name = "FILE", requires = "owner_email")]
     owner_password_file: Option<PathBuf>,
+    /// Succeed without a change if the installation is set up already, or a server runs on it
+    #[arg(long)]
+    unless_set_up: bool,
 }
 
 /// Sets up the installation.
@@ -45,6 +48,9 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     let owner = owner(&args)?;
     private_file::create_directory(&config.data_dir)?;
     let Locked::ByUs(_lock) = installation::lock(&config).await? else {
+        if args.unless_set_up {
+            return Ok(set_up_already(app));
+        }
         return Err(
             Failure::local(format!("a server runs on {}", config.database)).hint("stop it first; it is set up already")
         );
@@ -59,6 +65,9 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
         installation::unlock(&config, &database).await?
     };
     if installation::has_owner(&store).await.map_err(|error| broken(&error))? {
+        if args.unless_set_up {
+            return Ok(set_up_already(app));
+        }
         return Err(Failure::local(format!("{} is set up already; nothing was changed", config.data_dir.display()))
             .hint("start it with `vaultterm serve`, then `vaultterm login`"));
     }
@@ -69,6 +78,11 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     store.close().await;
     app.console.next("vaultterm serve");
     Ok(Exit::Done)
+}
+
+fn set_up_already(app: &App) -> Exit {
+    app.console.note("the installation is set up already; nothing was changed");
+    Exit::Done
 }
 
 /// Reads and checks the owner before anything is created.

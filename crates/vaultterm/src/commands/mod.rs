@@ -10,6 +10,7 @@ pub(crate) mod connection;
 pub(crate) mod database;
 pub(crate) mod doctor;
 pub(crate) mod factor;
+pub(crate) mod health;
 pub(crate) mod init;
 pub(crate) mod inject;
 pub(crate) mod key;

@@ -180,3 +180,19 @@ async fn one_data_directory_serves_one_server() {
     let again = house.cli(&["init"]);
     assert_eq!(again.status.code(), Some(1));
 }
+
+#[tokio::test]
+async fn health_tells_by_its_exit_code_and_a_second_set_up_can_be_asked_to_succeed() {
+    let mut house = House::new().await;
+    let code = |house: &House, arguments: &[&str]| house.cli(arguments).status.code();
+    assert_eq!(house.cli(&["health"]).stdout, b"ready\n");
+    assert_eq!(code(&house, &["health", "--live"]), Some(0));
+    assert_eq!(code(&house, &["init"]), Some(1), "a server runs on it");
+    assert_eq!(code(&house, &["init", "--unless-set-up"]), Some(0));
+    house.while_stopped(|house| {
+        assert_eq!(code(house, &["health"]), Some(1));
+        assert_eq!(code(house, &["health", "--live"]), Some(1));
+        assert_eq!(code(house, &["init"]), Some(1), "it has an owner");
+        assert_eq!(code(house, &["init", "--unless-set-up"]), Some(0));
+    });
+}
