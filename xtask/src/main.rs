@@ -1,5 +1,5 @@
 //! The commands for people who work on VaultTerm: `cargo xtask setup | demo | test | screenshots | bench | sim | kills |
-//! planted | mutants | tamper | tidy`.
+//! planted | mutants | tamper | tidy | package`.
 //!
 //! They need Rust and Python 3. They install all other tools themselves, into `target/tools`.
 
@@ -7,7 +7,9 @@
 
 mod browser;
 mod demo;
+mod deploy;
 mod mutants;
+mod package;
 mod planted;
 mod postgres;
 mod programs;
@@ -103,6 +105,21 @@ enum Task {
     },
     /// Checks the rules that no compiler checks
     Tidy,
+    /// Builds a package below target/package
+    Package {
+        /// Which
+        format: Format,
+        /// The binary to package, instead of a release build
+        #[arg(long, value_name = "FILE")]
+        binary: Option<PathBuf>,
+    },
+}
+
+/// A form of package.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// For Debian and its relatives. Needs dpkg-deb
+    Deb,
 }
 
 /// A part of the tests.
@@ -113,6 +130,8 @@ enum Part {
     Conformance,
     /// The tests of the database and of the product on a PostgreSQL server, which is installed and started for them
     Postgres,
+    /// The unit of systemd, the alerts and the Helm chart, with the tools that are installed
+    Deploy,
     /// The pages in a real browser. Chromium is the system's, or the one that `VAULTTERM_CHROMIUM` names
     Browser,
 }
@@ -125,6 +144,7 @@ fn main() -> ExitCode {
         Task::Test { part: None } => steps::test(&root),
         Task::Test { part: Some(Part::Conformance) } => steps::conform(&root),
         Task::Test { part: Some(Part::Postgres) } => steps::on_postgres(&root),
+        Task::Test { part: Some(Part::Deploy) } => deploy::check(&root),
         Task::Test { part: Some(Part::Browser) } => browser::test(&root, browser::Product::ToBuild),
         Task::Screenshots { docs: false } => browser::screenshots(&root),
         Task::Screenshots { docs: true } => browser::pictures(&root),
@@ -136,6 +156,7 @@ fn main() -> ExitCode {
         Task::Planted => planted::check(&root),
         Task::Mutants { since, all } => mutants::check(&root, &all.map_or(Wanted::Since(since), Wanted::Crate)),
         Task::Tidy => tidy::check(&root),
+        Task::Package { format: Format::Deb, binary } => package::deb(&root, binary),
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::{
-    browser,
+    browser, deploy,
     planted::Planted,
     postgres::{self, Postgres},
     tidy, tools,
@@ -22,6 +22,7 @@ pub(crate) fn test(root: &Path) -> Result<()> {
     warn_of_little_room(root);
     step("tidiness", || tidy::check(root))?;
     step("formatting", || cargo(root, &["fmt", "--all", "--check"], &[]))?;
+    step("packaging and alerts", || deploy::check(root))?;
     let tools = step("set-up", || Tools::install(root))?;
     step("lints", || {
         cargo(root, &["clippy", "--workspace", "--all-targets", "--locked", "--quiet", "--", "-D", "warnings"], &[])
