@@ -1,5 +1,5 @@
 //! The commands for people who work on VaultTerm: `cargo xtask setup | demo | test | screenshots | bench | sim | kills |
-//! planted | mutants | tamper | tidy | package`.
+//! planted | mutants | tamper | tidy | package | sbom`.
 //!
 //! They need Rust and Python 3. They install all other tools themselves, into `target/tools`.
 
@@ -13,6 +13,7 @@ mod package;
 mod planted;
 mod postgres;
 mod programs;
+mod sbom;
 mod steps;
 mod tidy;
 mod tools;
@@ -113,6 +114,8 @@ enum Task {
         #[arg(long, value_name = "FILE")]
         binary: Option<PathBuf>,
     },
+    /// Writes what the server is built from (CycloneDX) to target/sbom
+    Sbom,
 }
 
 /// A form of package.
@@ -157,6 +160,7 @@ fn main() -> ExitCode {
         Task::Mutants { since, all } => mutants::check(&root, &all.map_or(Wanted::Since(since), Wanted::Crate)),
         Task::Tidy => tidy::check(&root),
         Task::Package { format: Format::Deb, binary } => package::deb(&root, binary),
+        Task::Sbom => sbom::write(&root),
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,
