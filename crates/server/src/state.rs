@@ -1,6 +1,6 @@
 //! The state of the server.
 
-use std::ops::Deref;
+use std::{ops::Deref, sync::Arc};
 
 use axum::extract::FromRef;
 use vaultterm_hcv::VaultConnector;
