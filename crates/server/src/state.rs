@@ -26,7 +26,7 @@ impl ServerState {
     /// Counts with these meters, which may have counted before.
     #[must_use]
     pub fn measured_by(self, meters: Arc<Meters>) -> Self {
-        Self { services: self.services.measured_by(meters), ..self }
+        Self { services: self.services.measured_by(meters) }
     }
 
     /// Has the license read again by the next look at what is due, whether it looks changed or not.

@@ -12,7 +12,7 @@ use crate::{
     Context, StoreError,
     known_facts::KnownFacts,
     last_uses::LastUses,
-    nodes::NodeId,
+    node_id::NodeId,
     shelves::Paths,
     sql::{Db, args},
 };

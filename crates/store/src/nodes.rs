@@ -4,10 +4,8 @@
 
 use std::time::Duration;
 
-use uuid::Uuid;
-
 use crate::{
-    Database, Store, StoreError,
+    Database, NodeId, Store, StoreError,
     migrations::NEWEST,
     sql::{NOW_US, Row, args},
 };
@@ -16,10 +14,6 @@ use crate::{
 pub const GONE_AFTER: Duration = Duration::from_secs(15);
 /// A server that did not report for so long is forgotten.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(24 * 3_600);
-
-/// A process that uses the database. Each start of a server is another one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct NodeId(pub Uuid);
 
 /// What a server reports of itself.
 #[derive(Clone, Debug)]

@@ -47,10 +47,9 @@ pub async fn follow(
     });
     // A stream would keep the server from shutting down.
     let closing = services.closing.clone();
-    let word = stream::iter(std::iter::once_with(move || closing.is_cancelled()).filter_map(|closing| {
-        // The reader asks again for what comes after the last event, so this one has no number of its own.
-        closing.then(|| LiveEvent { id: 0, told: Arc::new(Told::Closing) })
-    }));
+    // The reader asks again for what comes after the last event, so this one has no number of its own.
+    let stops = move || closing.is_cancelled().then(|| LiveEvent { id: 0, told: Arc::new(Told::Closing) });
+    let word = stream::iter(std::iter::once_with(stops).flatten());
     Ok(batches.flatten().take_until(services.closing.clone().cancelled_owned()).chain(word).boxed())
 }
 

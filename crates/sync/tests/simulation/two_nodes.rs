@@ -183,9 +183,9 @@ impl Life {
                 }
                 seen.count("event frozen node", 1);
                 if turn == 0 {
-                    world.clock.drive(one_runs.as_mut())
+                    world.clock.drive(one_runs.as_mut());
                 } else {
-                    world.clock.drive(other_runs.as_mut())
+                    world.clock.drive(other_runs.as_mut());
                 }
                 let more = world.kv.changes_sent() - sent;
                 let had_lease = began[turn];
