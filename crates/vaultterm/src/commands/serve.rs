@@ -105,9 +105,10 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
         }
     };
     tracing::info!(address, data = %config.data_dir.display(), "listening");
+    // From here on a signal ends the server gently. A program that waits for the address or for READY may send one at once.
+    let stopped = stopped()?;
     // The address goes to stdout, for a program that started the server on port 0.
     app.console.value(&address, true)?;
-    let stopped = stopped()?;
     let tell = Arc::clone(&presence);
     let stops = async move {
         stopped.await;

@@ -1,10 +1,15 @@
 //! Runs in progress: followed, cancelled, scheduled, halted, killed.
 
+use std::{
+    os::unix::net::UnixDatagram,
+    process::{Command, Stdio},
+};
+
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    house::House,
+    house::{House, PATIENCE},
     town::{Town, did},
 };
 
@@ -194,5 +199,30 @@ async fn health_tells_by_its_exit_code_and_a_second_set_up_can_be_asked_to_succe
         assert_eq!(code(house, &["health", "--live"]), Some(1));
         assert_eq!(code(house, &["init"]), Some(1), "it has an owner");
         assert_eq!(code(house, &["init", "--unless-set-up"]), Some(0));
+    });
+}
+
+#[tokio::test]
+async fn the_service_manager_is_told_when_the_server_is_ready_and_when_it_stops() {
+    let mut house = House::in_a_file().await;
+    house.while_stopped(|house| {
+        let socket = house.file("notify", "");
+        std::fs::remove_file(&socket).expect("removed");
+        let manager = UnixDatagram::bind(&socket).expect("bound");
+        manager.set_read_timeout(Some(PATIENCE)).expect("set");
+        let received = || {
+            let mut bytes = [0; 64];
+            let length = manager.recv(&mut bytes).expect("the server tells its state");
+            String::from_utf8_lossy(&bytes[..length]).into_owned()
+        };
+        let mut server = Command::new(env!("CARGO_BIN_EXE_vaultterm"));
+        server.env_clear().env("VAULTTERM_DATA_DIR", house.data()).env("VAULTTERM_METRICS_LISTEN", "off");
+        server.env("NOTIFY_SOCKET", &socket).args(["serve", "--listen", "127.0.0.1:0"]);
+        let mut server = server.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+        assert_eq!(received(), "READY=1");
+        let stop = ["-c".to_owned(), format!("kill -TERM {}", server.id())];
+        assert!(Command::new("sh").args(stop).status().expect("a shell").success());
+        assert_eq!(received(), "STOPPING=1");
+        assert!(server.wait().expect("it ends").success());
     });
 }
