@@ -39,14 +39,20 @@ const fn no_version() -> Version {
 
 impl BaseEntry {
     /// Returns the version from which on local history contains everything, if both sides now agree on
-    /// `stamp` and agreed on `before` until now. A gap between the two versions restarts the count.
+    /// `stamp` and agreed on `before` until now. `is_ours` says that VaultTerm wrote the version of `stamp`, on top of
+    /// the one that it had just looked at.
+    ///
+    /// The count goes on over a version that VaultTerm wrote on top of the one before. A version of another client
+    /// restarts it, although its number follows: a snapshot may have been restored in between, and the versions below may
+    /// be others than those that were agreed on.
     #[must_use]
-    pub fn held_since(before: Option<&Self>, stamp: &RemoteStamp) -> Version {
+    pub fn held_since(before: Option<&Self>, stamp: &RemoteStamp, is_ours: bool) -> Version {
         match before {
+            Some(before) if before.stamp == *stamp => before.held_since,
             Some(before)
-                if before.stamp.key_created == stamp.key_created
-                    && before.held_since <= stamp.version
-                    && stamp.version <= before.stamp.version.next() =>
+                if is_ours
+                    && before.stamp.key_created == stamp.key_created
+                    && stamp.version == before.stamp.version.next() =>
             {
                 before.held_since
             }

@@ -193,13 +193,19 @@ mod tests {
     }
 
     #[test]
-    fn history_holds_on_while_versions_follow_each_other_and_begins_anew_after_a_gap() {
+    fn history_holds_on_over_our_own_versions_and_begins_again_at_one_of_another_client_or_after_a_gap() {
         let before = base(3, 7);
-        for (version, expected) in [(7, 3), (8, 3), (9, 9), (2, 2)] {
-            assert_eq!(BaseEntry::held_since(Some(&before), &stamp(version)), Version(expected), "{version}");
+        for (version, is_ours, expected) in
+            [(7, false, 3), (7, true, 3), (8, true, 3), (8, false, 8), (9, true, 9), (2, true, 2)]
+        {
+            let since = BaseEntry::held_since(Some(&before), &stamp(version), is_ours);
+            assert_eq!(since, Version(expected), "{version}, {is_ours}");
         }
-        assert_eq!(BaseEntry::held_since(None, &stamp(5)), Version(5));
+        assert_eq!(BaseEntry::held_since(None, &stamp(5), true), Version(5));
         let other_key = RemoteStamp { key_created: UnixNanos(2), ..stamp(8) };
-        assert_eq!(BaseEntry::held_since(Some(&before), &other_key), Version(8));
+        assert_eq!(BaseEntry::held_since(Some(&before), &other_key, true), Version(8));
+        // A restored snapshot brought another version with the same number.
+        let restored = RemoteStamp { version_created: UnixNanos(99), ..stamp(7) };
+        assert_eq!(BaseEntry::held_since(Some(&before), &restored, false), Version(7));
     }
 }

@@ -91,7 +91,7 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
                     stamp,
                     expires,
                     link: Link::Linked,
-                    held_since: BaseEntry::held_since(base, &stamp),
+                    held_since: BaseEntry::held_since(base, &stamp, false),
                     accepted: None,
                 }));
             }

@@ -205,6 +205,8 @@ impl House {
         store.record_conflicts(lease, id, &[conflict], &others).await.unwrap();
         let ended = Run { state: RunState::Succeeded, finished: Some(UnixNanos(1)), ..run };
         store.finish_run(&ended).await.unwrap();
+        // Another run goes on, so that none begins.
+        store.acquire_lease(connection_id, Uuid::from_u128(3), Duration::from_secs(600)).await.unwrap().unwrap();
         let conflict =
             conflicts::list(&self.app, owner, None, None, Part::default()).await.unwrap().items[0].conflict.id.0;
         (id.0, conflict)

@@ -178,7 +178,8 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         let BaseChange::Set(entry) = &mut outcome.base else { return };
         let mut moved = self.moved.0.lock().unwrap_or_else(PoisonError::into_inner);
         let before = moved.remove(&outcome.path);
-        entry.held_since = BaseEntry::held_since(before.as_ref().or(self.base.get(&outcome.path)), &entry.stamp);
+        let before = before.as_ref().or(self.base.get(&outcome.path));
+        entry.held_since = BaseEntry::held_since(before, &entry.stamp, outcome.wrote_remote);
         if matches!(outcome.local, LocalChange::Rebase { .. }) {
             moved.insert(outcome.path.clone(), entry.clone());
         }

@@ -142,11 +142,12 @@ fn not_bound(error: ListenError) -> Failure {
 
 /// Returns the error of a database that another process has for itself.
 fn in_use(config: &ServerConfig) -> Failure {
-    let failure = Failure::local(format!("the database {} is in use by another process", config.database));
-    failure.hint(match config.database.file() {
-        Some(_) => "a file serves one server: stop the other one, or name another database",
-        None => "wait for the command that has the database for itself (init, restore, database copy, key) to end",
-    })
+    if config.database.file().is_some() {
+        return Failure::local(format!("another server runs on {}", config.database))
+            .hint("a file serves one server: stop the other one, or name another database");
+    }
+    Failure::local(format!("a command has the database {} for itself", config.database))
+        .hint("wait until it ends: init, restore, database copy, key seal or key unseal")
 }
 
 /// Returns the name of a server, for people who look at several.

@@ -178,7 +178,7 @@ async fn a_server_that_was_killed_goes_on_where_it_was() {
 
 #[tokio::test]
 async fn one_data_directory_serves_one_server() {
-    let house = House::new().await;
+    let house = House::in_a_file().await;
     let second = house.cli(&["serve", "--listen", "127.0.0.1:0"]);
     assert_eq!(second.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&second.stderr).contains("another server runs"), "{second:?}");
