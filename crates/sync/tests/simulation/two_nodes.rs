@@ -172,7 +172,6 @@ impl Life {
             world.clock.drive(nodes[awake].run(world, ask(dice), None, &successor));
             let took_over = successor.began();
             seen.add(successor.take());
-            let sent = world.kv.changes_sent();
             for (turn, has_ended) in ended.into_iter().enumerate() {
                 if has_ended {
                     continue;
@@ -182,6 +181,7 @@ impl Life {
                     continue;
                 }
                 seen.count("event frozen node", 1);
+                let sent = world.kv.changes_sent();
                 if turn == 0 {
                     world.clock.drive(one_runs.as_mut());
                 } else {

@@ -1,5 +1,7 @@
 //! A client of the HTTP API, and its answers.
 
+use std::time::Duration;
+
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
 
@@ -23,7 +25,10 @@ impl Guest {
     pub(crate) fn new(address: &str, token: Option<String>) -> Self {
         // An error only says that a provider is installed already, so it does not matter.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let http = Client::builder().no_proxy().tls_certs_only([]).build().expect("an HTTP client");
+        // A server that was frozen closes the connections that it finds idle when it goes on.
+        let idle = Duration::from_secs(1);
+        let http = Client::builder().no_proxy().tls_certs_only([]).pool_idle_timeout(idle).build();
+        let http = http.expect("an HTTP client");
         Self { http, address: address.to_owned(), token }
     }
 
