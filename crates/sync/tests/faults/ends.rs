@@ -115,7 +115,8 @@ fn a_lease_that_cannot_be_renewed_for_as_long_as_it_holds_is_lost_and_not_sooner
     let run = world.run();
     assert_eq!(run.problems.last().map(|problem| problem.class.as_str()), Some("lease_lost"), "{run:#?}");
     let took = run.finished.expect("finished").0 - run.started.0;
-    assert!((60_000_000_000..61_000_000_000).contains(&took), "{took}");
+    // The first renewal after the lease ended finds that out. No write is sent after 30 seconds in any case.
+    assert!((30_000_000_000..33_000_000_000).contains(&took), "{took}");
 }
 
 #[test]

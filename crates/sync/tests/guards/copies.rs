@@ -25,7 +25,7 @@ fn restored_after(mode: Mode, change: impl FnOnce(&mut Options), since: impl FnO
 fn halts_as_older_than_the_marks(world: &World) {
     halts_with(world, HaltKind::Rewound);
     let halts = world.run().halts;
-    assert!(halts.iter().any(|halt| halt.detail.contains("database is older than the marks")), "{halts:?}");
+    assert!(halts.iter().any(|halt| halt.detail.contains("database is older than what VaultTerm wrote")), "{halts:?}");
 }
 
 fn edited(world: &World) {
