@@ -195,7 +195,7 @@ async fn ask(guest: &Guest, ids: &Ids, row: &(&str, &str, Need, Option<&str>, &s
         "" => None,
         "connection" => Some(json!({
             "name": "x", "collection_id": ids["collections"], "address": "nowhere", "mount": "kv", "mode": "pull",
-            "auth": {"role_id": "x", "secret_id": "x"},
+            "auth": {"role_id": "x", "secret_id": "y"},
         })),
         "reach" => Some(json!({"collection_id": ids["collections"], "address": "nowhere"})),
         text => {

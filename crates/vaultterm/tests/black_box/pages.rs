@@ -293,7 +293,7 @@ async fn pages_let_in_whom_the_api_lets_in() {
     let record = record(&house, &collection, "a").await;
     let connection = json!({
         "name": "prod", "collection_id": collection, "address": "http://127.0.0.1:1",
-        "auth": {"method": "approle", "role_id": "x", "secret_id": "x"}, "mount": "kv", "path": "x", "mode": "push",
+        "auth": {"method": "approle", "role_id": "x", "secret_id": "y"}, "mount": "kv", "path": "x", "mode": "push",
     });
     let connection = house.owner.post("/connections", connection).await.expect(201).id();
     let form = [

@@ -221,7 +221,7 @@ async fn what_no_connection_can_be_is_refused_by_name_and_nothing_is_written() {
         ("options", json!({"merge": "always"}), "merge"),
         ("options", json!({"concurrency_max": 0}), "concurrency_max"),
         ("auth", json!({"role_id": "x"}), "secret_id"),
-        ("auth", json!({"method": "token", "role_id": "x", "secret_id": "x"}), "approle"),
+        ("auth", json!({"method": "token", "role_id": "x", "secret_id": "y"}), "approle"),
     ];
     for (field, value, says) in cases {
         let mut settings = town.settings("push");
