@@ -53,12 +53,14 @@ async fn a_run_tells_what_it_does_and_resumes_telling() {
         rest.iter().map(|(id, ..)| id).collect::<Vec<_>>(),
         told[middle + 1..].iter().map(|(id, ..)| id).collect::<Vec<_>>()
     );
-    // A server that no longer has the events of the run still reports its end.
+    // A server that no longer has the events of the run still reports its end. On a database that servers share, the next
+    // server has them.
     let mut town = town;
     town.house.stop_and_restart();
-    let told = events(&town.house, id, None).await;
-    assert_eq!(told.len(), 1);
-    assert_eq!(told[0].1, "finished");
+    let again = events(&town.house, id, None).await;
+    let steps = again.iter().filter(|(_, name, _)| name == "step").count();
+    assert_eq!(steps, if vaultterm_testkit::on_postgres() { 5 } else { 0 });
+    assert_eq!(again.last().map(|(_, name, _)| name.as_str()), Some("finished"));
 }
 
 #[tokio::test]
