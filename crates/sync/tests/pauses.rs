@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use vaultterm_reconcile::Mode;
-use vaultterm_sync::{FaultClass, RemoteFault, RunState};
+use vaultterm_sync::{EngineError, FaultClass, RemoteFault, RunRequest, RunState};
 use vaultterm_testkit::{Operation, Rule, Verdict, World, fault, world::Ask};
 
 /// Returns a world with records to create, change and delete, and a wait that is long enough for a renewal of
@@ -48,4 +48,21 @@ fn a_run_that_was_paused_for_longer_than_its_lease_sends_nothing_more_to_vault()
             u32::from(run.is_ok_and(|run| run.problems.iter().any(|problem| problem.class.as_str() == "lease_lost")));
     }
     assert!(stopped > 50, "most of the pauses stop the run: {stopped} of {at}");
+}
+
+#[test]
+fn a_due_run_does_not_begin_if_another_node_ran_since_it_was_decided_on() {
+    let world = World::new(Mode::Push);
+    world.save("a", json!({"value": "1"}));
+    let seen = world.run().id;
+    let due = || RunRequest { follows: Some(seen), ..world.request(Ask::default()) };
+    let engine = world.engine();
+    let begun = world.clock.drive(engine.begin(world.id, due())).expect("nobody ran since");
+    let ran = world.clock.drive(engine.run(begun, &(), &CancellationToken::new()));
+    assert_eq!(ran.state, RunState::Succeeded);
+    // Another node looked at the same moment, and is later.
+    let late = world.clock.drive(engine.begin(world.id, due()));
+    assert!(matches!(late, Err(EngineError::RunInProgress)), "{late:?}");
+    // The lease is free again, and a person may run in any case.
+    assert_eq!(world.run().state, RunState::Succeeded);
 }
