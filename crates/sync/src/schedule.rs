@@ -14,6 +14,10 @@ pub const BACKOFF_FIRST: Duration = Duration::from_secs(30);
 /// The longest pause after failed runs.
 pub const BACKOFF_MAX: Duration = Duration::from_secs(60 * 60);
 
+/// The number of runs in a row that may be cut off or fail before the next one waits. The servers are at fault, and not the
+/// connection, unless the run itself ends every server that carries it out.
+pub const CUT_OFF_FREE: u32 = 5;
+
 /// The pause after a first refused login. It doubles with each further one. By its defaults, Vault locks a
 /// role for 15 minutes after five refused logins that follow each other within 15 minutes. A schedule with
 /// longer pauses never adds to that count, and finds the role unlocked.
@@ -41,7 +45,8 @@ pub struct ScheduleFacts<'a> {
 
 /// Returns the trigger of a run that should start now, or `None` if none should.
 ///
-/// A run that was cut off is continued at once, and later if several in a row were.
+/// A run that was cut off is continued at once, and after a pause if [`CUT_OFF_FREE`] in a row were. A run that applied a
+/// stored plan is not continued.
 ///
 /// No run starts on a paused connection, on one that no person has run before (its first plan needs a
 /// person), on a halted one (its next plan needs a person), or while another run is in progress.
@@ -72,9 +77,10 @@ pub fn next(facts: &ScheduleFacts<'_>) -> Option<(UnixNanos, Trigger)> {
     let by_change = changed.map(|changed| (later(changed, DEBOUNCE).max(rested), Trigger::Change));
     // A connection that a person runs by hand stays in the person's hands.
     let is_automatic = by_interval.is_some() || schedule.on_change;
-    let cut_off = last_run.filter(|run| run.was_cut_off() && is_automatic);
+    // A person chose what a stored plan does. Only the person can choose it again.
+    let cut_off = last_run.filter(|run| run.was_cut_off() && is_automatic && run.plan_id.is_none());
     let by_takeover = cut_off.map(|_| {
-        let rest = backoff(failures.saturating_sub(1)).max(login_rest(logins_refused));
+        let rest = backoff(failures.saturating_sub(CUT_OFF_FREE)).max(login_rest(logins_refused));
         (later(finished, rest), Trigger::Takeover)
     });
     [by_takeover, by_change, by_interval].into_iter().flatten().min_by_key(|(at, _)| *at)

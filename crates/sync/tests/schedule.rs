@@ -5,8 +5,8 @@ use std::time::Duration;
 use uuid::Uuid;
 use vaultterm_reconcile::{Counts, Mode, UnixNanos};
 use vaultterm_sync::{
-    CollectionId, Connection, ConnectionId, EngineProblem, Run, RunId, RunPart, RunProblem, RunState, Trigger,
-    schedule::{DEBOUNCE, ScheduleFacts, due, login_rest, next},
+    CollectionId, Connection, ConnectionId, EngineProblem, PlanId, Run, RunId, RunPart, RunProblem, RunState, Trigger,
+    schedule::{CUT_OFF_FREE, DEBOUNCE, ScheduleFacts, due, login_rest, next},
 };
 use vaultterm_testkit::world::{actor, connection};
 
@@ -176,7 +176,7 @@ fn cut_off(state: RunState, class: EngineProblem) -> Run {
 }
 
 #[test]
-fn a_run_that_was_cut_off_is_continued_at_once_and_later_if_several_were() {
+fn a_run_that_was_cut_off_is_continued_at_once_and_later_if_many_in_a_row_were() {
     let connection = scheduled();
     for last in [
         cut_off(RunState::Failed, EngineProblem::LeaseLost),
@@ -184,9 +184,12 @@ fn a_run_that_was_cut_off_is_continued_at_once_and_later_if_several_were() {
         cut_off(RunState::Cancelled, EngineProblem::ServerStopped),
     ] {
         assert_eq!(due_after(&connection, Some(&last), 1, None), Some(Trigger::Takeover), "{last:?}");
-        assert_eq!(due_after(&connection, Some(&last), 2, None), None, "the second in a row waits");
+        assert_eq!(due_after(&connection, Some(&last), CUT_OFF_FREE, None), Some(Trigger::Takeover), "{last:?}");
+        assert_eq!(due_after(&connection, Some(&last), CUT_OFF_FREE + 1, None), None, "too many in a row wait");
         let earlier = Run { finished: Some(ago(40)), ..last };
-        assert_eq!(due_after(&connection, Some(&earlier), 2, None), Some(Trigger::Takeover));
+        assert_eq!(due_after(&connection, Some(&earlier), CUT_OFF_FREE + 1, None), Some(Trigger::Takeover));
+        let of_a_plan = Run { plan_id: Some(PlanId(Uuid::nil())), finished: Some(ago(1)), ..earlier };
+        assert_eq!(due_after(&connection, Some(&of_a_plan), 1, None), None, "a person chose what it does");
     }
     for last in [
         run(RunState::Failed, Some(ago(1))),
