@@ -31,7 +31,7 @@ pub async fn owner(services: &Services, id: Uuid) -> Result<Option<String>, Refu
 ///
 /// # Errors
 /// When the database fails.
-pub async fn is_kept(services: &Services, id: Option<Uuid>, user_id: Uuid) -> Result<Option<Uuid>, Refusal> {
+pub async fn kept_for(services: &Services, id: Option<Uuid>, user_id: Uuid) -> Result<Option<Uuid>, Refusal> {
     let Some(id) = id else { return Ok(None) };
     let owner = services.store.draft_owner(id, services.now_us()).await?;
     Ok(owner.filter(|(owner, _)| *owner == user_id).map(|_| id))

@@ -2,8 +2,9 @@
 //!
 //! The process may die anywhere in a rotation. The rotation of the root key is one transaction. The rotation
 //! of the record key begins with one transaction, after which the new key seals and the old one still opens. (Where several
-//! servers work, the new key is stored before, so that they know it when it begins to seal.) It continues in batches, and after each of them every row is readable. It ends when nothing is wrapped
-//! under the old key. The rows themselves show what is left to do.
+//! servers work, the new key is stored before, so that they know it when it begins to seal.) It continues in batches, and
+//! after each of them every row is readable. It ends when nothing is wrapped under the old key. The rows themselves show what
+//! is left to do.
 
 use std::sync::atomic::Ordering;
 

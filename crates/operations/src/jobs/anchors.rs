@@ -27,12 +27,5 @@ fn job(anchor: Arc<Anchor>) -> Job {
         };
         Box::pin(delivered) as _
     };
-    Job {
-        name,
-        every: Duration::from_secs(1),
-        at_once: true,
-        for_all: true,
-        only_in_company: false,
-        work: Box::new(work),
-    }
+    Job::new(name, Duration::from_secs(1), work).at_once()
 }

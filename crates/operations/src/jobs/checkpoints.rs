@@ -38,14 +38,7 @@ pub(super) fn job() -> Job {
         };
         Box::pin(signed) as _
     };
-    Job {
-        name: "checkpoints".to_owned(),
-        every: Duration::from_secs(1),
-        at_once: true,
-        for_all: true,
-        only_in_company: false,
-        work: Box::new(work),
-    }
+    Job::new("checkpoints", Duration::from_secs(1), work).at_once()
 }
 
 async fn tick(services: &Services, first: bool) -> Result<(), StoreError> {

@@ -17,20 +17,28 @@ type Work = dyn Fn(Services) -> BoxFuture<'static, bool> + Send + Sync;
 /// Something to do from time to time.
 pub(crate) struct Job {
     /// Its name, which is that of its lease.
-    pub(crate) name: String,
+    name: String,
     /// How long it rests in between; longer after each failure.
-    pub(crate) every: Duration,
+    every: Duration,
     /// Whether it is done at the start, before the first rest.
-    pub(crate) at_once: bool,
+    at_once: bool,
     /// Whether one server does it for all, and not each for itself.
-    pub(crate) for_all: bool,
+    for_all: bool,
     /// Whether it is done only where several servers share the database.
     pub(crate) only_in_company: bool,
     /// What it does.
-    pub(crate) work: Box<Work>,
+    work: Box<Work>,
 }
 
 impl Job {
+    /// Makes a job that one server does for all, after its first rest.
+    pub(crate) fn new<F>(name: impl Into<String>, every: Duration, work: F) -> Self
+    where
+        F: Fn(Services) -> BoxFuture<'static, bool> + Send + Sync + 'static,
+    {
+        Self { name: name.into(), every, at_once: false, for_all: true, only_in_company: false, work: Box::new(work) }
+    }
+
     /// Makes a job that works with the database. Each failure is logged with the sentence `failed`.
     pub(crate) fn with_database<F>(name: &str, every: Duration, failed: &'static str, tick: fn(Services) -> F) -> Self
     where
@@ -41,14 +49,12 @@ impl Job {
             let logged = async move { done.await.map_err(|error| tracing::error!(%error, "{failed}")).is_ok() };
             Box::pin(logged) as _
         };
-        Self {
-            name: name.to_owned(),
-            every,
-            at_once: false,
-            for_all: true,
-            only_in_company: false,
-            work: Box::new(work),
-        }
+        Self::new(name, every, work)
+    }
+
+    /// Does the job at the start, too.
+    pub(crate) fn at_once(self) -> Self {
+        Self { at_once: true, ..self }
     }
 
     /// Has each server do the job for itself.
@@ -62,8 +68,8 @@ impl Job {
     }
 }
 
-/// Repeats a job until the server closes. A job that one server does for all rests while another
-/// server has its lease. The lease is kept between the turns, so that a job that rests for a second does not write to the database each second.
+/// Repeats a job until the server closes. A job that one server does for all rests while another server has its lease. The
+/// lease is kept between the turns, so that a job that rests for a second does not write to the database each second.
 pub(crate) async fn repeat(services: Services, job: Job) {
     let (mut wait, mut rest) = (if job.at_once { Duration::ZERO } else { job.every }, job.every);
     let mut kept = None;
@@ -138,14 +144,7 @@ mod tests {
                 }
                 Box::pin(async { true }) as _
             };
-            Job {
-                name: "test".to_owned(),
-                every: Duration::from_millis(1),
-                at_once: true,
-                for_all: true,
-                only_in_company: false,
-                work: Box::new(work),
-            }
+            Job::new("test", Duration::from_millis(1), work).at_once()
         };
         let lease = house.services.leases.take("test").await.expect("nobody has it");
         let waiting = tokio::spawn(repeat(house.services.clone(), job()));

@@ -19,12 +19,5 @@ pub(super) fn job() -> Job {
         Box::pin(written) as _
     };
     // Each server notes the uses that it saw.
-    Job {
-        name: "last uses".to_owned(),
-        every: EVERY,
-        at_once: false,
-        for_all: false,
-        only_in_company: false,
-        work: Box::new(work),
-    }
+    Job::new("last uses", EVERY, work).on_each_server()
 }

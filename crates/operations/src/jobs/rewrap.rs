@@ -16,12 +16,5 @@ pub(super) fn job() -> Job {
         };
         Box::pin(moved) as _
     };
-    Job {
-        name: "rewrap".to_owned(),
-        every: EVERY,
-        at_once: true,
-        for_all: true,
-        only_in_company: false,
-        work: Box::new(work),
-    }
+    Job::new("rewrap", EVERY, work).at_once()
 }

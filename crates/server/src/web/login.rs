@@ -109,7 +109,7 @@ pub(crate) async fn log_in(
 
 /// Says where a login leads: to the form that was kept for this person, or to where they wanted to go.
 pub(super) async fn after(app: &ServerState, begun: &Begun, kept: Option<Uuid>, next: &str) -> Result<String, Refused> {
-    Ok(match drafts::is_kept(app, kept, begun.session.user_id).await? {
+    Ok(match drafts::kept_for(app, kept, begun.session.user_id).await? {
         Some(id) => link::Query::default().with("kept", id).on("/login/kept"),
         None => own_address(next).to_owned(),
     })
@@ -188,7 +188,7 @@ pub(crate) async fn kept(
     visitor: Visitor,
     Query(asked): Query<Kept>,
 ) -> Result<Response, Refused> {
-    Ok(match drafts::is_kept(&app, asked.kept, visitor.visit.person()).await? {
+    Ok(match drafts::kept_for(&app, asked.kept, visitor.visit.person()).await? {
         Some(kept) => show(&KeptPage { kept }),
         None => go_to("/"),
     })
