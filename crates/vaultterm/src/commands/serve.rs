@@ -5,12 +5,13 @@ mod notify;
 mod reload;
 mod sealed;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use vaultterm_hcv::VaultConnector;
 use vaultterm_server::{ListenError, Meters, Opening, Presence, Server, ServerSettings, ServerState};
+use vaultterm_store::Store;
 
 use crate::{
     app::App,
@@ -19,10 +20,6 @@ use crate::{
     server_config::{ConfigArgs, LogFormat, ServerConfig, renewed_keeper},
 };
 use reload::{Reloads, read_tls};
-use sealed::prepare;
-
-/// The maximum time by which the first attempt to unseal the root key delays the start.
-const UNSEAL_AT_START: Duration = Duration::from_secs(5);
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
@@ -46,25 +43,7 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     };
     tidy_up(&config);
     let keeper = renewed_keeper(&config, &args.config)?;
-    let mut refused = None;
-    // An error in the configuration ends the process at once. An error of a Vault may go away while the
-    // server is up.
-    let unlocked = match tokio::time::timeout(UNSEAL_AT_START, keeper.unlock(&database)).await {
-        Ok(Ok((store, root))) => {
-            prepare(&store).await?;
-            Some((store, root))
-        }
-        Ok(Err(error)) if !error.may_heal() => return Err(installation::locked(&error)),
-        Ok(Err(error)) => {
-            refused = Some(error);
-            None
-        }
-        // A program that waits for the address on stdout must not wait for a Vault that does not answer.
-        Err(_) => {
-            tracing::error!("Vault does not answer: every request is refused until the root key is open");
-            None
-        }
-    };
+    let unlocked = sealed::first_try(&keeper, &database).await?;
     if let Some(mode) = installation::open_to_others(&config) {
         tracing::warn!("others may look into {} (mode {mode:o}): run chmod 700", config.data_dir.display());
     }
@@ -75,7 +54,6 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     let metrics = measured::listener(config.metrics)?;
     let failed = |error| Failure::local("the server cannot run").because(&error);
     let options = ServerSettings { license: config.license.clone(), audit: config.audit.clone() };
-    let known = reloads.app.clone();
     let server = Server::bind(config.listen, tls)
         .map_err(not_bound)?
         .behind(config.proxies.clone())
@@ -86,21 +64,20 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     let address = format!("{scheme}://{}", server.address());
     let presence = Arc::new(Presence::new(database.clone(), name_of(&server), env!("CARGO_PKG_VERSION")));
     presence.begin().await.map_err(|error| installation::broken(&error))?;
+    let (known, present) = (reloads.app.clone(), Arc::clone(&presence));
+    let opened = move |keeper, store: Store, root| {
+        present.opened(store.clone());
+        let server = ServerState::new(store, root, keeper, connector, options).measured_by(meters);
+        known.get_or_init(|| server.clone());
+        server
+    };
     let opening = match unlocked {
-        Some((store, root)) => {
-            presence.opened(store.clone());
-            let server = ServerState::new(store, root, keeper, connector, options).measured_by(meters.clone());
-            known.get_or_init(|| server.clone());
-            Opening::Done(Box::new(server))
-        }
-        None => {
-            let (again, present, meters) = (reloads.again.clone(), Arc::clone(&presence), meters.clone());
+        Ok((store, root)) => Opening::Done(Box::new(opened(keeper, store, root))),
+        Err(refused) => {
+            let again = reloads.again.clone();
             Opening::Awaited(Box::pin(async move {
                 let (store, root) = sealed::unsealed(&keeper, &database, &again, refused).await;
-                present.opened(store.clone());
-                let server = ServerState::new(store, root, keeper, connector, options).measured_by(meters);
-                known.get_or_init(|| server.clone());
-                server
+                opened(keeper, store, root)
             }))
         }
     };

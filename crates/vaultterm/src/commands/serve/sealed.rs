@@ -10,17 +10,44 @@ use vaultterm_sync::schedule::login_rest;
 
 use crate::{
     failure::Failure,
-    installation::{broken, what_to_do},
+    installation::{broken, locked, what_to_do},
 };
 
+/// The maximum time by which the first attempt delays the start.
+const AT_START: Duration = Duration::from_secs(5);
 /// The time before the second attempt, and the maximum time between attempts.
 const REST: Duration = Duration::from_secs(1);
 const REST_MAX: Duration = Duration::from_secs(60);
 /// The time between checks for a renewed credential.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
+/// Tries once to open the root key, before the server listens. Returns why it stays sealed if a later try may succeed: the
+/// error of Vault, or nothing if Vault did not answer in time.
+///
+/// # Errors
+/// An error in the configuration, or of the database, ends the process at once. An error of a Vault may go away while the
+/// server is up.
+pub(super) async fn first_try(
+    keeper: &RootKeeper,
+    database: &Database,
+) -> Result<Result<(Store, RootKey), Option<UnlockError>>, Failure> {
+    match tokio::time::timeout(AT_START, keeper.unlock(database)).await {
+        Ok(Ok((store, root))) => {
+            prepare(&store).await?;
+            Ok(Ok((store, root)))
+        }
+        Ok(Err(error)) if !error.may_heal() => Err(locked(&error)),
+        Ok(Err(error)) => Ok(Err(Some(error))),
+        // A program that waits for the address on stdout must not wait for a Vault that does not answer.
+        Err(_) => {
+            tracing::error!("Vault does not answer: every request is refused until the root key is open");
+            Ok(Err(None))
+        }
+    }
+}
+
 /// Looks at the store that the root key opened, and tells the log which connections wait for a person.
-pub(super) async fn prepare(store: &Store) -> Result<(), Failure> {
+async fn prepare(store: &Store) -> Result<(), Failure> {
     for (connection, reason) in store.guarded_connections().await.map_err(|error| broken(&error))? {
         tracing::warn!(connection, reason, "plan-only until a person acknowledges `rewound`");
     }
