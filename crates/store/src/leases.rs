@@ -16,7 +16,8 @@ use crate::{
 
 impl Database {
     /// Frees all leases, those of jobs too, and forgets all servers. Returns the number of freed leases. The caller must make
-    /// sure that no other process uses the database, as at the start of a server that holds its lock alone.
+    /// sure that no other process uses the database. The lock of a file proves that. Nothing proves it for a database on a
+    /// server: a process whose connections were cut may go on in a moment, and send what its lease still allows.
     ///
     /// # Errors
     /// [`StoreError`] when the database fails.

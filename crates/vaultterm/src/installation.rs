@@ -60,27 +60,19 @@ pub(crate) async fn lock_of(database: &DatabaseUrl) -> Result<Locked, Failure> {
     Ok(claim.map_or(Locked::ByAnother, |claim| Locked::ByUs(Lock::Claim(claim))))
 }
 
-/// Joins the servers of the database, of which a file has one at most. A server that is alone frees the leases that earlier
-/// ones left, before others may come.
+/// Joins the servers of the database, of which a file has one at most. The server of a file frees the leases that an earlier
+/// one left. On a database server, leases are left to expire.
 pub(crate) async fn join(config: &ServerConfig, database: &Database) -> Result<Locked, Failure> {
     let failed = |error: &StoreError| not_opened(&config.database, error);
-    let free = async || database.free_leases().await.map_err(|error| failed(&error));
     if config.database.file().is_some() {
         let locked = lock(config).await?;
         if matches!(locked, Locked::ByUs(_)) {
-            free().await?;
+            database.free_leases().await.map_err(|error| failed(&error))?;
         }
         return Ok(locked);
     }
-    let claim = match config.database.join().await.map_err(|error| failed(&error))? {
-        None => return Ok(Locked::ByAnother),
-        Some((claim, Company::Servers)) => claim,
-        Some((claim, Company::Alone)) => {
-            free().await?;
-            claim.share().await.map_err(|error| failed(&error))?
-        }
-    };
-    Ok(Locked::ByUs(Lock::Claim(claim)))
+    let claim = config.database.claim(Company::Servers).await.map_err(|error| failed(&error))?;
+    Ok(claim.map_or(Locked::ByAnother, |claim| Locked::ByUs(Lock::Claim(claim))))
 }
 
 /// Takes the lock of backups and restores, so that only one of them runs at a time. A server may run at the

@@ -24,9 +24,6 @@ const LOOK: Duration = if cfg!(test) { Duration::from_millis(50) } else { Durati
 /// The time within which the server answers such a look.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// How often a server tries whether it is alone, before it joins others.
-const TRIES_ALONE: u32 = 3;
-
 /// With whom a claim is shared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Company {
@@ -46,19 +43,6 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// Lets other servers in. The caller was alone until now.
-    ///
-    /// # Errors
-    /// [`StoreError::Busy`] when the server does not answer.
-    pub async fn share(mut self) -> Result<Self, StoreError> {
-        // One after the other, so that nobody else can be alone in between.
-        for sql in ["SELECT pg_advisory_lock_shared($1)", "SELECT pg_advisory_unlock($1)"] {
-            sqlx::query(sql).bind(CLAIM).execute(&mut self.connection).await?;
-        }
-        self.company = Company::Servers;
-        Ok(self)
-    }
-
     /// Holds the claim, and claims again when the server ended the connection, as when it restarts. Returns when another
     /// process has claimed the database for itself meanwhile.
     pub async fn keep(mut self) {
@@ -87,28 +71,13 @@ impl DatabaseUrl {
     /// # Errors
     /// [`StoreError::Busy`] when the server does not answer.
     pub async fn claim(&self, company: Company) -> Result<Option<Claim>, StoreError> {
-        self.claim_within(company, TRIES).await
-    }
-
-    /// Claims a database on a server for a server of ours. The claim is for itself alone if there is no other user: the caller
-    /// can then tidy up, and lets others in with [`Claim::share`]. Returns `None` when a command uses the database alone.
-    ///
-    /// # Errors
-    /// [`StoreError::Busy`] when the server does not answer.
-    pub async fn join(&self) -> Result<Option<(Claim, Company)>, StoreError> {
-        if let Some(claim) = self.claim_within(Company::Alone, TRIES_ALONE).await? {
-            return Ok(Some((claim, Company::Alone)));
-        }
-        Ok(self.claim_within(Company::Servers, TRIES).await?.map(|claim| (claim, Company::Servers)))
-    }
-
-    async fn claim_within(&self, company: Company, mut tries: u32) -> Result<Option<Claim>, StoreError> {
         let Self::Postgres(options) = self else { return Ok(None) };
         let mut connection = PgConnection::connect_with(&options.clone().application_name("vaultterm claim")).await?;
         let sql = match company {
             Company::Alone => "SELECT pg_try_advisory_lock($1)",
             Company::Servers => "SELECT pg_try_advisory_lock_shared($1)",
         };
+        let mut tries = TRIES;
         loop {
             let taken: bool = sqlx::query_scalar(sql).bind(CLAIM).fetch_one(&mut connection).await?;
             tries -= 1;
@@ -180,21 +149,17 @@ mod tests {
 
     #[tokio::test]
     #[ignore = "needs PostgreSQL"]
-    async fn the_first_server_is_alone_until_it_lets_others_in_and_no_command_comes_between() {
+    async fn servers_share_a_database_and_a_command_has_it_for_itself() {
         let folder = tempfile::tempdir().unwrap();
         let url: DatabaseUrl = vaultterm_testkit::fresh_database(folder.path()).await.parse().unwrap();
-        let (first, company) = url.join().await.unwrap().expect("it is free");
-        assert_eq!(company, Company::Alone);
-        assert!(url.claim_within(Company::Servers, 1).await.unwrap().is_none(), "it tidies up");
-        let first = first.share().await.unwrap();
-        let (second, company) = url.join().await.unwrap().expect("servers share it");
-        assert_eq!(company, Company::Servers);
-        assert!(url.claim_within(Company::Alone, 1).await.unwrap().is_none(), "servers run");
+        let first = url.claim(Company::Servers).await.unwrap().expect("it is free");
+        let second = url.claim(Company::Servers).await.unwrap().expect("servers share it");
+        assert!(url.claim(Company::Alone).await.unwrap().is_none(), "servers run");
         drop(first);
-        assert!(url.claim_within(Company::Alone, 3).await.unwrap().is_none(), "one server runs");
+        assert!(url.claim(Company::Alone).await.unwrap().is_none(), "one server runs");
         drop(second);
         let alone = url.claim(Company::Alone).await.unwrap().expect("nobody uses it");
-        assert!(url.claim_within(Company::Servers, 1).await.unwrap().is_none(), "a command uses it");
+        assert!(url.claim(Company::Servers).await.unwrap().is_none(), "a command uses it");
         drop(alone);
     }
 }
