@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use vaultterm_reconcile::{HaltKind, SecretPath};
+use vaultterm_reconcile::{HaltKind, Mode, SecretPath};
 
 use crate::{Connection, ConnectionSecrets, Run, StoredPlan, lease::Held};
 
@@ -17,4 +17,12 @@ pub struct Begun {
     pub(crate) plan: Option<StoredPlan>,
     pub(crate) skip: BTreeSet<SecretPath>,
     pub(crate) acknowledge: BTreeSet<HaltKind>,
+}
+
+impl Begun {
+    /// Returns the direction of the connection.
+    #[must_use]
+    pub const fn mode(&self) -> Mode {
+        self.connection.options.mode
+    }
 }

@@ -182,7 +182,7 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
             // plan.
             let number = self.journal.change_number(connection.collection_id).await;
             let number = number.map_err(|error| brake.journal_failed(error))?;
-            let (plan, observation) = session.plan(&BTreeSet::new()).await?;
+            let (plan, observation) = session.plan(&BTreeSet::new(), |_| ()).await?;
             let seen = writers::seen(&plan, connection.guarded.is_none(), !plan.halts.is_empty());
             Ok::<_, CallError>((number, seen, wanted.of(plan, &observation, connection)))
         };

@@ -9,6 +9,7 @@
 mod advice;
 mod alike;
 mod apply;
+mod attempt;
 mod begun;
 mod brake;
 mod clock;
@@ -46,6 +47,7 @@ mod tally;
 mod writers;
 
 pub use advice::{Advice, ToDo};
+pub use attempt::attempt;
 pub use begun::Begun;
 pub use clock::{Clock, follow_clock, machine_time, system_time};
 pub use conflict::{ConflictStatus, Decision, FieldChoice, Resolution, ResolutionName, StoredConflict};
@@ -60,7 +62,7 @@ pub use journal::{
 };
 pub use moment::later;
 pub use problem_class::{EngineProblem, ProblemClass};
-pub use progress::{Event, Phase, Progress};
+pub use progress::{Event, Phase, Progress, Stage};
 pub use record_state::{RecordState, RecordSyncState, RevisionOrigin};
 pub use remote::{Connected, Connector, FaultClass, Freshness, Mark, Remote, RemoteFault, SecretRead, WriteReceipt};
 pub use rights::{CollectionRole, GrantKind, InstanceRole, LinkPurpose, Scope, SignInMethod, TokenKind};

@@ -13,7 +13,7 @@ use vaultterm_reconcile::{
 };
 
 use crate::{
-    Clock, Connection, Journal, Remote,
+    Clock, Connection, Journal, Remote, Stage,
     brake::Stopped,
     pool::Pool,
     problem::StepError,
@@ -45,9 +45,14 @@ pub(crate) struct Contents {
 }
 
 impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
-    /// Makes a plan from what both sides show now.
-    pub(crate) async fn plan(&self, acknowledged: &BTreeSet<HaltKind>) -> Result<(Plan, Observation), CallError> {
+    /// Makes a plan from what both sides show now. `begins` learns which part of the work begins, after the observation.
+    pub(crate) async fn plan(
+        &self,
+        acknowledged: &BTreeSet<HaltKind>,
+        begins: impl Fn(Stage),
+    ) -> Result<(Plan, Observation), CallError> {
         let mut observation = self.observe().await?;
+        begins(Stage::Inquire);
         let mut asked = self.prove_absences(&mut observation).await?;
         if !self.calls.consistent() {
             self.suspect(&mut observation).await?;
@@ -61,6 +66,7 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
         if !self.base_set_aside() {
             self.recognise(&mut observation, &mut contents).await?;
         }
+        begins(Stage::Plan);
         let mut plan = plan(&Input {
             base: &observation.base,
             local: &observation.local,

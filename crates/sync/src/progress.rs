@@ -16,6 +16,31 @@ names!(
     }
 );
 
+names!(
+    /// A part of the work of a run, for those who measure. It is finer than a phase, which is part of the API.
+    #[allow(missing_docs, reason = "the names say it all")]
+    Stage, "stage" {
+        Connect = "connect",
+        Observe = "observe",
+        Inquire = "inquire",
+        Plan = "plan",
+        Apply = "apply",
+        Record = "record",
+    }
+);
+
+impl From<Phase> for Stage {
+    fn from(phase: Phase) -> Self {
+        match phase {
+            Phase::Connect => Self::Connect,
+            Phase::Observe => Self::Observe,
+            Phase::Plan => Self::Plan,
+            Phase::Apply => Self::Apply,
+            Phase::Record => Self::Record,
+        }
+    }
+}
+
 /// An event of a run.
 #[derive(Debug)]
 pub enum Event<'a> {
@@ -40,6 +65,12 @@ pub enum Event<'a> {
 pub trait Progress: Send + Sync {
     /// Takes an event. It must not block.
     fn tell(&self, event: Event<'_>);
+
+    /// Learns that a part of the work begins, and that the one before has ended. A part that goes on already may be told
+    /// again. It must not block.
+    fn begins(&self, stage: Stage) {
+        let _ = stage;
+    }
 }
 
 impl Progress for () {

@@ -36,7 +36,7 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
             return Ok(None);
         }
         let Conflict { path, expect, .. } = &stored.conflict;
-        let (plan, _) = self.plan(&BTreeSet::new()).await?;
+        let (plan, _) = self.plan(&BTreeSet::new(), |_| ()).await?;
         let seen = writers::seen(&plan, self.connection.guarded.is_none(), !plan.halts.is_empty());
         self.journal.record_seen(lease, &seen).await.map_err(|error| self.stopped_by(error))?;
         let (found, others, said) = match found(&plan, path) {

@@ -13,6 +13,7 @@ use vaultterm_sealing::SecretFields;
 
 use crate::{
     Clock, FaultClass, Mark, Remote, RemoteFault, SecretRead, WriteReceipt,
+    attempt::numbered,
     brake::{Brake, Stop, Stopped},
     moment::later,
     pacing::{Pacing, Permit},
@@ -154,7 +155,7 @@ where
             return Err(CallError::Stopped);
         }
         attempts += 1;
-        let fault = match attempt().await {
+        let fault = match numbered(attempts, attempt()).await {
             Ok(answer) => return Ok(answer),
             Err(fault) => fault,
         };
@@ -244,7 +245,7 @@ impl<'a, R: Remote, K: Clock> Calls<'a, R, K> {
                 return Err(self.brake.pull(Stop::LeaseRanOut).into());
             }
             attempts += 1;
-            let fault = match attempt().await {
+            let fault = match numbered(attempts, attempt()).await {
                 Ok(answer) => {
                     self.pacing.answered(permit);
                     return Ok(answer);

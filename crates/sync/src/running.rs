@@ -186,7 +186,7 @@ async fn plan_and_apply<J: Journal, R: Remote, K: Clock, P: Progress>(
             (plan, base, session.local().await?, None)
         }
         None => {
-            let planned = session.plan(&task.acknowledge).await;
+            let planned = session.plan(&task.acknowledge, |stage| tally.begins(stage)).await;
             let (plan, observation) = planned.map_err(|error| stopped(error, session.brake))?;
             (plan, observation.base, observation.local, Some(observation.suspicions))
         }

@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use vaultterm_reconcile::{Counts, Plan, Step};
 
-use crate::{Event, Phase, Progress, RemoteFault, Run, RunProblem, problem::StepError};
+use crate::{Event, Phase, Progress, RemoteFault, Run, RunProblem, Stage, problem::StepError};
 
 /// The maximum number of problems that are kept per run. Further problems are only counted.
 const PROBLEMS_MAX: usize = 1_000;
@@ -38,7 +38,13 @@ impl<'a, P: Progress> Tally<'a, P> {
             let state = self.state();
             (state.done, state.total)
         };
+        self.progress.begins(phase.into());
         self.progress.tell(Event::Progress { done, total, phase });
+    }
+
+    /// Reports the beginning of a part of the work.
+    pub(crate) fn begins(&self, stage: Stage) {
+        self.progress.begins(stage);
     }
 
     /// Takes over the results that the plan alone determines. A path that was skipped because a request
