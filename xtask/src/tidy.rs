@@ -13,25 +13,44 @@ use anyhow::{Context, Result, bail};
 use files::files;
 
 /// The crates that each crate may use. No crate may use a crate that is not listed here.
-const ROOMS: [(&str, &[&str]); 14] = [
+const ROOMS: [(&str, &[&str]); 15] = [
     ("names", &[]),
     ("reconcile", &["names"]),
     ("ledger", &["names"]),
     ("outbound", &[]),
+    ("traces", &["names", "outbound"]),
     ("license", &["names"]),
     ("sealing", &["reconcile"]),
     ("sync", &["ledger", "reconcile", "sealing"]),
     ("contract", &["ledger", "license", "reconcile", "sealing", "sync"]),
     ("hcv", &["outbound", "reconcile", "sealing", "sync"]),
     ("store", &["ledger", "reconcile", "sealing", "sync"]),
-    ("operations", &["contract", "hcv", "ledger", "license", "outbound", "reconcile", "sealing", "store", "sync"]),
+    (
+        "operations",
+        &["contract", "hcv", "ledger", "license", "outbound", "reconcile", "sealing", "store", "sync", "traces"],
+    ),
     (
         "server",
-        &["contract", "hcv", "ledger", "license", "operations", "outbound", "reconcile", "sealing", "store", "sync"],
+        &[
+            "contract",
+            "hcv",
+            "ledger",
+            "license",
+            "operations",
+            "outbound",
+            "reconcile",
+            "sealing",
+            "store",
+            "sync",
+            "traces",
+        ],
     ),
     // `bench` measures the other crates, and no crate uses it.
     ("bench", &["hcv", "ledger", "reconcile", "sealing", "server", "store", "sync", "testkit"]),
-    ("vaultterm", &["contract", "hcv", "ledger", "license", "reconcile", "sealing", "server", "store", "sync"]),
+    (
+        "vaultterm",
+        &["contract", "hcv", "ledger", "license", "reconcile", "sealing", "server", "store", "sync", "traces"],
+    ),
 ];
 
 /// The libraries that the planner must not use, because a plan depends on its input alone.
