@@ -27,7 +27,7 @@ use crate::{
     redaction::{Secrets, Sent},
     remote_fault,
     route::Route,
-    traffic::{Exchange, RequestKind, Watch},
+    traffic::{Exchange, RequestKind, Watch, method_name},
     transport::TransportError,
     wire,
 };
@@ -250,8 +250,11 @@ impl Transport {
             let answer = self.exchange(request, token, helping.clone()).await;
             self.watch.tell(Exchange {
                 kind: RequestKind::of(request.route.area(), &request.method, &request.query),
+                method: method_name(&request.method),
+                attempt: vaultterm_sync::attempt(),
                 status: answer.as_ref().ok().map(|answer| answer.status.as_u16()),
                 took: began.elapsed(),
+                failure: answer.as_ref().err().map(TransportError::class),
             });
             let answer = answer?;
             // Each turn leaves out one header, so there are at most three turns.

@@ -60,10 +60,22 @@ impl RequestKind {
 pub struct Exchange {
     /// What the request was for.
     pub kind: RequestKind,
+    /// The method.
+    pub method: &'static str,
+    /// The attempt at what the request is a part of, from 1.
+    pub attempt: u32,
     /// The status of the answer. `None` if no complete answer came.
     pub status: Option<u16>,
     /// The time from the beginning of the request to the end of the answer.
     pub took: Duration,
+    /// What kept a complete answer from coming, in one word. It is `None` where one came.
+    pub failure: Option<&'static str>,
+}
+
+/// Returns a method of this client as a name that lasts. The client has no other methods.
+pub(crate) fn method_name(method: &Method) -> &'static str {
+    const NAMES: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "LIST"];
+    NAMES.iter().find(|name| **name == method.as_str()).copied().unwrap_or("_OTHER")
 }
 
 /// A listener for the requests to Vaults.

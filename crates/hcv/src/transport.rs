@@ -149,6 +149,20 @@ impl TransportError {
         }
     }
 
+    /// Returns the error in one word, for those who count.
+    pub(crate) const fn class(&self) -> &'static str {
+        match self {
+            Self::Address(_) => "address_refused",
+            Self::Dns(_) => "dns",
+            Self::Connect(_) => "connect",
+            Self::Tls { .. } => "tls",
+            Self::Timeout { .. } => "timeout",
+            Self::Broken(_) => "broken",
+            Self::TooLarge { .. } => "too_large",
+            Self::TokenShape => "token_shape",
+        }
+    }
+
     /// Returns the step that failed.
     pub(crate) fn stage(&self) -> Stage {
         match self {

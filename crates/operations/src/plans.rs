@@ -5,7 +5,7 @@ use vaultterm_reconcile::{Around, Halt, Plan};
 use vaultterm_store::{CollectionRole, Scope};
 use vaultterm_sync::{Clock as _, Journal as _, StoredPlan};
 
-use crate::{access, caller::Caller, clock::SystemClock, paths, refusal::Refusal, services::Services};
+use crate::{access, caller::Caller, clock::SystemClock, paths, refusal::Refusal, services::Services, traced};
 
 /// The scopes of which each may make and look at plans.
 const LOOK: [Scope; 2] = [Scope::SyncPlan, Scope::SyncRun];
@@ -33,7 +33,10 @@ pub async fn create(
     access::any_scope(services, caller, &LOOK).await?;
     let id = access::connection(services, caller, connection, CollectionRole::Editor).await?;
     let only = paths::read("paths", only)?;
-    Ok(planned(services, Box::pin(services.engine.plan_for(id, &only)).await?))
+    let trace = traced::plan(id);
+    let made = trace.around(Box::pin(services.engine.plan_for(id, &only))).await;
+    trace.end(Vec::new(), made.is_err());
+    Ok(planned(services, made?))
 }
 
 /// Finds a stored plan.

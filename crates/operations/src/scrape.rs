@@ -25,6 +25,12 @@ pub async fn text(meters: &Meters, services: Option<&Services>) -> String {
     sheet.put(metrics::BUILD_INFO, &[env!("CARGO_PKG_VERSION")], 1.0);
     sheet.put(metrics::START_TIME, &[], seconds(meters.started.0 / 1_000));
     sheet.put(metrics::SEALED, &[], if services.is_none() { 1.0 } else { 0.0 });
+    if let Some(told) = meters.traces.told() {
+        sheet.put(metrics::SPANS_SENT_TOTAL, &[], number(told.sent));
+        for (why, count) in told.lost {
+            sheet.put(metrics::SPANS_LOST_TOTAL, &[why.as_str()], number(count));
+        }
+    }
     let mut facts = None;
     if let Some(services) = services {
         facts = kept(meters, services).await;

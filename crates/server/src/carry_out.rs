@@ -18,6 +18,7 @@ use axum::{
 };
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
+use vaultterm_traces::in_current;
 
 use crate::problem::{Problem, ProblemKind};
 
@@ -30,7 +31,7 @@ pub(crate) async fn to_its_end(State(tasks): State<TaskTracker>, request: Reques
     if request.method().is_safe() {
         return next.run(request).await;
     }
-    let work = tasks.spawn(next.run(request).in_current_span());
+    let work = tasks.spawn(in_current(next.run(request)).in_current_span());
     match tokio::time::timeout(ANSWERED_WITHIN, work).await {
         Ok(Ok(response)) => response,
         Ok(Err(failed)) => match failed.try_into_panic() {

@@ -16,7 +16,8 @@ use crate::{
     request::too_large,
     web,
 };
-use vaultterm_operations::{Meters, Origin};
+use vaultterm_operations::{Asked, Meters, Origin};
+use vaultterm_traces::{Fact, Trace};
 
 /// The headers of every answer, unless a handler set its own.
 const HEADERS: [(HeaderName, &str); 7] = [
@@ -35,10 +36,18 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// What every address of the API begins with. Problems there are documents, for browsers too.
 const API: &str = "/api/";
 
+/// Routes without spans: what monitors ask every few seconds, and the files of pages.
+const UNTRACED: [&str; 5] = ["/livez", "/readyz", "/api/v1/livez", "/api/v1/readyz", "/static/"];
+
+/// The header `traceparent` of a request whose sender is trusted with it.
+#[derive(Clone)]
+pub(crate) struct TrustedParent(pub(crate) String);
+
 /// The outermost layer.
 pub(crate) async fn pass(mut request: Request, next: Next) -> Response {
     let start = Instant::now();
-    let request_id = vaultterm_sync::new_id().to_string();
+    let id = vaultterm_sync::new_id();
+    let request_id = id.to_string();
     let source_ip = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
     let method = request.method().clone();
     // The route, never the path or the query: they hold names, and of a set-up link the token.
@@ -47,17 +56,26 @@ pub(crate) async fn pass(mut request: Request, next: Next) -> Response {
 
     let page = !request.uri().path().starts_with(API) && web::asks_page(request.headers());
 
-    // Every log line of this request carries the id that the answer names.
-    let on_the_way = tracing::error_span!("request", request_id);
     let meters = request.extensions().get::<Arc<Meters>>().cloned();
-    let response = next.run(request).instrument(on_the_way).await;
+    let trace = match &meters {
+        Some(meters) if !UNTRACED.iter().any(|route_of| route.starts_with(route_of)) => {
+            let traceparent = request.extensions().get::<TrustedParent>().map(|parent| parent.0.as_str());
+            let route = Some(route.as_str()).filter(|route| *route != "-");
+            meters.request_begins(&Asked { method: method.as_str(), route, id, traceparent })
+        }
+        _ => Trace::default(),
+    };
+    // Every log line of this request carries the id that the answer names, and that of its trace if there is one.
+    let on_the_way = tracing::error_span!("request", request_id, trace_id = trace.id());
+    let response = trace.around(next.run(request)).instrument(on_the_way).await;
     let mut response = in_one_form(response, &request_id, page);
     let status = response.status().as_u16();
     let took = start.elapsed();
     if let Some(meters) = meters {
         meters.request(&route, method.as_str(), status, took);
     }
-    tracing::info!(%method, route, status, ms = took.as_millis(), request_id, "request");
+    trace.end(vec![Fact::Status(status.into())], status >= 500);
+    tracing::info!(%method, route, status, ms = took.as_millis(), request_id, trace_id = trace.id(), "request");
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
         headers.entry(name).or_insert(HeaderValue::from_static(value));

@@ -81,6 +81,7 @@ pub struct Server {
     address: SocketAddr,
     tls: Option<RustlsConfig>,
     proxies: TrustedProxies,
+    parents: TrustedProxies,
     meters: Arc<Meters>,
     metrics: Option<MetricsListener>,
 }
@@ -96,7 +97,8 @@ impl Server {
         let listener = std::net::TcpListener::bind(address).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, address, tls, proxies: TrustedProxies::default(), meters: Arc::default(), metrics: None })
+        let (proxies, parents) = (TrustedProxies::default(), TrustedProxies::default());
+        Ok(Self { listener, address, tls, proxies, parents, meters: Arc::default(), metrics: None })
     }
 
     /// Returns where it listens.
@@ -109,6 +111,12 @@ impl Server {
     #[must_use]
     pub fn behind(self, proxies: TrustedProxies) -> Self {
         Self { proxies, ..self }
+    }
+
+    /// Lets these gateways and programs decide which of their requests are kept in traces.
+    #[must_use]
+    pub fn in_traces_of(self, parents: TrustedProxies) -> Self {
+        Self { parents, ..self }
     }
 
     /// Counts requests with these meters, and tells the metrics on a listener of their own.
@@ -129,11 +137,11 @@ impl Server {
     /// # Errors
     /// [`ListenError::Serve`].
     pub async fn serve(self, opening: Opening, shutdown: impl Future<Output = ()> + Send) -> Result<(), ListenError> {
-        let Self { listener, tls, proxies, meters, metrics, .. } = self;
+        let Self { listener, tls, proxies, parents, meters, metrics, .. } = self;
         let opened = Opened::default();
         // Until the end of the process: what a server does while it stops is measured too.
         let _metrics = metrics.map(|metrics| metrics.start(Arc::clone(&meters), opened.clone()));
-        let front = Front::behind(proxies, meters);
+        let front = Front::behind(proxies, parents, meters);
         let service = front.router().into_make_service_with_connect_info::<SocketAddr>();
         let handle = Handle::new();
         if let Opening::Done(app) = &opening {

@@ -11,11 +11,10 @@ use tokio::{sync::Mutex, time::Instant};
 use vaultterm_hcv::{Exchange, Traffic};
 use vaultterm_reconcile::{Counts, UnixNanos};
 use vaultterm_sync::Run;
+use vaultterm_traces::{Trace, Traces};
 
 use self::{sheet::Sheet, table as metrics};
-
-/// The methods that are told by name. A client can send any text as its method.
-const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+use crate::traced::{self, Asked};
 
 /// What was last read from the database, and when.
 pub(crate) type Kept = Mutex<Option<(Instant, Option<String>)>>;
@@ -33,6 +32,7 @@ pub struct Meters {
     http_request_duration: HistogramVec,
     pub(crate) started: UnixNanos,
     pub(crate) kept: Kept,
+    pub(crate) traces: Traces,
 }
 
 impl Default for Meters {
@@ -50,14 +50,27 @@ impl Default for Meters {
             sheet,
             started: vaultterm_sync::system_time(),
             kept: Kept::default(),
+            traces: Traces::default(),
         }
     }
 }
 
 impl Meters {
+    /// Tells runs and requests in traces as well.
+    #[must_use]
+    pub fn traced_by(self, traces: Traces) -> Self {
+        Self { traces, ..self }
+    }
+
+    /// Begins the span of a request of a client.
+    #[must_use]
+    pub fn request_begins(&self, asked: &Asked<'_>) -> Trace {
+        traced::request(&self.traces, asked)
+    }
+
     /// Counts a request of a client. `route` is the template of the route, never the path of the request.
     pub fn request(&self, route: &str, method: &str, status: u16, took: Duration) {
-        let method = METHODS.iter().find(|known| **known == method).copied().unwrap_or("other");
+        let method = traced::known_method(method).unwrap_or("other");
         self.http_requests.with_label_values(&[route, method, class(Some(status))]).inc();
         self.http_request_duration.with_label_values(&[route]).observe(took.as_secs_f64());
     }
@@ -87,6 +100,7 @@ impl Traffic for Meters {
         let operation = exchange.kind.as_str();
         self.vault_requests.with_label_values(&[operation, class(exchange.status)]).inc();
         self.vault_request_duration.with_label_values(&[operation]).observe(exchange.took.as_secs_f64());
+        traced::vault_request(exchange);
     }
 }
 
@@ -160,8 +174,16 @@ mod tests {
     fn a_request_without_an_answer_has_a_class_of_its_own() {
         let meters = Meters::default();
         let kind = vaultterm_hcv::RequestKind::Write;
-        meters.exchanged(&Exchange { kind, status: None, took: Duration::from_secs(30) });
-        meters.exchanged(&Exchange { kind, status: Some(503), took: Duration::from_secs(1) });
+        let lost = Exchange {
+            kind,
+            method: "POST",
+            attempt: 1,
+            status: None,
+            took: Duration::from_secs(30),
+            failure: Some("timeout"),
+        };
+        meters.exchanged(&lost);
+        meters.exchanged(&Exchange { status: Some(503), failure: None, ..lost });
         let text = meters.text();
         assert!(text.contains(r#"vaultterm_vault_requests_total{operation="write",status="none"} 1"#), "{text}");
         assert!(text.contains(r#"vaultterm_vault_requests_total{operation="write",status="5xx"} 1"#), "{text}");

@@ -140,6 +140,11 @@ metrics! {
     HTTP_REQUEST_DURATION = "vaultterm_http_request_duration_seconds", Histogram(REQUESTS), Process, [Route],
         "How long the server took to begin its answer";
 
+    SPANS_SENT_TOTAL = "vaultterm_trace_spans_sent_total", Counter, Process, [],
+        "Spans that the collector of traces took; this and the next one are absent if none is configured";
+    SPANS_LOST_TOTAL = "vaultterm_trace_spans_lost_total", Counter, Process, [Reason],
+        "Spans that did not reach it: the queue was full (`queue_full`), the collector did not answer (`unanswered`) or refused them (`refused`)";
+
     LICENSE_EXPIRY = "vaultterm_license_expiry_timestamp_seconds", Gauge, Process, [],
         "When the license that counts expires, before its grace period; absent without one";
 }

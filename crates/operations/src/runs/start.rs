@@ -17,6 +17,7 @@ use crate::{
     paths,
     refusal::Refusal,
     services::Services,
+    traced::{self, Beginning, Traced},
 };
 
 /// What a caller asks of a run.
@@ -71,18 +72,23 @@ pub async fn start(services: &Services, caller: &Caller, connection: Uuid, asked
 
 /// Begins a run and leaves it to a task of its own. Returns the run as it was recorded.
 pub(crate) async fn begin(services: &Services, id: ConnectionId, request: RunRequest) -> Result<Run, EngineError> {
+    let follows = request.follows;
     let begun = services.engine.begin(id, request).await?;
     let run = begun.run.clone();
+    let beginning = Beginning { run: &run, mode: begun.mode(), follows, node: services.store.node().0 };
+    let trace = traced::run(&services.meters.traces, &beginning);
     let feed = services.runs.guarded(run.id, &services.closing);
     if services.is_shared {
         services.tasks.spawn(kept::keep(services.clone(), run.id, Arc::clone(&feed.run)));
     }
     let (engine, meters) = (services.engine.clone(), services.meters.clone());
-    // Every log line of the run carries its id.
-    let span = tracing::error_span!(parent: None, "run", run_id = %run.id);
+    // Every log line of the run carries its id, and that of its trace if there is one.
+    let span = tracing::error_span!(parent: None, "run", run_id = %run.id, trace_id = trace.id());
     let work = async move {
-        let ended = engine.run(begun, &*feed.run, &feed.run.cancel).await;
+        let progress = Traced { progress: &*feed.run, trace: &trace };
+        let ended = trace.around(engine.run(begun, &progress, &feed.run.cancel)).await;
         meters.run_ended(&ended);
+        traced::run_ended(&trace, &ended);
         tracing::info!(
             run = %ended.id,
             connection = %ended.connection_id,
