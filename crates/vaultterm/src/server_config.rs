@@ -10,6 +10,7 @@ mod keys;
 mod license;
 mod metrics;
 mod sources;
+mod traces;
 
 use std::{
     ffi::OsString,
@@ -26,9 +27,11 @@ pub(crate) use metrics::MetricsListen;
 #[cfg(test)]
 pub(crate) use sources::VARIABLES;
 pub(crate) use sources::{ConfigArgs, TlsFiles, database_url};
+pub(crate) use traces::TracesConfig;
 
 use self::sources::{
-    ALLOW_PLAINTEXT, ALLOW_PLAINTEXT_VAULT, CONFIG, DATA_DIR, LISTEN, LOG, LOG_FORMAT, Sources, read_file, unusable,
+    ALLOW_PLAINTEXT, ALLOW_PLAINTEXT_VAULT, CONFIG, DATA_DIR, LISTEN, LOG, LOG_FORMAT, Sources, TRUSTED_PROXIES,
+    read_file, unusable,
 };
 use crate::{failure::Failure, private_file};
 
@@ -53,6 +56,8 @@ pub(crate) struct ServerConfig {
     pub(crate) license: LicenseSettings,
     pub(crate) audit: AuditOptions,
     pub(crate) proxies: TrustedProxies,
+    /// Where traces are sent to, if anywhere.
+    pub(crate) traces: Option<TracesConfig>,
     pub(crate) log: String,
     pub(crate) log_format: LogFormat,
 }
@@ -108,7 +113,8 @@ impl ServerConfig {
             license: license::load(&sources, &data_dir)?,
             vault,
             audit: audit::load(&sources)?,
-            proxies: sources.proxies()?,
+            proxies: sources.networks(TRUSTED_PROXIES)?,
+            traces: traces::load(&sources)?,
             log: sources.text(LOG)?.unwrap_or_else(|| "info".to_owned()),
             log_format: match sources.text(LOG_FORMAT)?.as_deref() {
                 None | Some("text") => LogFormat::Text,

@@ -2,6 +2,7 @@
 
 mod connections;
 mod running;
+mod traces;
 
 use serde_json::json;
 use vaultterm_contract::{CheckState, CheckView, advice};
@@ -82,6 +83,9 @@ async fn examine(config: &ServerConfig, app: &App, report: &mut Report) {
         }
     }
     examine_root_key(config, report).await;
+    if let Some(traces::Answer { ok, detail, hint }) = traces::ask(config).await {
+        report.push("traces", ok, detail, hint);
+    }
     let database = installation::open_existing(config).await;
     let Some(database) = report.note("database", database, |_| config.database.to_string()) else { return };
     match installation::lock(config).await {

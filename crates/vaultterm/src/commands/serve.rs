@@ -4,6 +4,7 @@ mod measured;
 mod notify;
 mod reload;
 mod sealed;
+mod traced;
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -20,6 +21,7 @@ use crate::{
     server_config::{ConfigArgs, LogFormat, ServerConfig, renewed_keeper},
 };
 use reload::{Reloads, read_tls};
+use traced::Traced;
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
@@ -49,7 +51,8 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     }
     let tls = config.tls.as_ref().map(read_tls).transpose()?;
     let scheme = if tls.is_some() { "https" } else { "http" };
-    let meters = Arc::new(Meters::default());
+    let traced = Traced::start(config.traces.as_ref(), database.node().0);
+    let meters = Arc::new(Meters::default().traced_by(traced.traces.clone()));
     let connector = VaultConnector::new(config.vault.clone()).watched_by(meters.clone());
     let metrics = measured::listener(config.metrics)?;
     let failed = |error| Failure::local("the server cannot run").because(&error);
@@ -57,6 +60,7 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     let server = Server::bind(config.listen, tls)
         .map_err(not_bound)?
         .behind(config.proxies.clone())
+        .in_traces_of(config.traces.as_ref().map(|traces| traces.parents.clone()).unwrap_or_default())
         .measured(meters.clone(), metrics);
     if let Some(tls) = server.tls_reload() {
         reloads.tls.get_or_init(|| tls);
@@ -86,18 +90,15 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     let stopped = stopped()?;
     // The address goes to stdout, for a program that started the server on port 0.
     app.console.value(&address, true)?;
-    let tell = Arc::clone(&presence);
-    let stops = async move {
-        stopped.await;
-        // The others need not wait for this server any more.
-        tell.end().await;
-    };
+    let stops = told_to_others(stopped, Arc::clone(&presence));
     notify::tell(notify::READY);
-    tokio::select! {
-        served = server.serve(opening, stops) => served.map_err(failed)?,
-        () = lock.keep() => return Err(in_use(&config)),
-        error = presence.keep() => return Err(installation::broken(&error)),
-    }
+    let ended = tokio::select! {
+        served = server.serve(opening, stops) => served.map_err(failed),
+        () = lock.keep() => Err(in_use(&config)),
+        error = presence.keep() => Err(installation::broken(&error)),
+    };
+    traced.end().await;
+    ended?;
     tracing::info!("stopped");
     Ok(Exit::Done)
 }
@@ -153,6 +154,12 @@ fn stopped() -> Result<impl Future<Output = ()>, Failure> {
         notify::tell(notify::STOPPING);
         tracing::info!("stopping: open requests and runs may end");
     })
+}
+
+/// Tells the other servers that this one stops, so that they need not wait for it any more.
+async fn told_to_others(stopped: impl Future<Output = ()>, presence: Arc<Presence>) {
+    stopped.await;
+    presence.end().await;
 }
 
 fn start_log(config: &ServerConfig) -> Result<(), Failure> {

@@ -115,6 +115,51 @@ variables! {
         "The secret it is kept in: a path below the connection's mount, outside of what is synchronized.";
     AUDIT_KEEP_DAYS = "VAULTTERM_AUDIT_KEEP_DAYS", Some("audit_keep_days"), None, "`365`",
         "Audit entries younger than this are never removed by `vaultterm audit prune`. 0 to 36500.";
+    TRACES_ENDPOINT = "VAULTTERM_TRACES_ENDPOINT", Some("traces_endpoint"), None, "none",
+        "The collector that [traces](traces.md) are sent to (OTLP over HTTP, protobuf), for example `http://127.0.0.1:4318`; an address \
+         without a path gets `/v1/traces`. `off` for none, whatever the variables of OpenTelemetry say. It wins over \
+         `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, which wins over `OTEL_EXPORTER_OTLP_ENDPOINT`.";
+    TRACES_HEADERS = "VAULTTERM_TRACES_HEADERS", None, None, "none",
+        "Headers for the collector, `name=value` with commas between. Also `VAULTTERM_TRACES_HEADERS_FILE` and the credential \
+         `VAULTTERM_TRACES_HEADERS`. Wins over `OTEL_EXPORTER_OTLP_TRACES_HEADERS`, which wins over `OTEL_EXPORTER_OTLP_HEADERS`. \
+         Headers are not sent over plain HTTP to another machine.";
+    TRACES_CACERT = "VAULTTERM_TRACES_CACERT", Some("traces_cacert"), None, "the system's CAs",
+        "File with the CA certificates of the collector (PEM). Wins over `OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE`, which wins over \
+         `OTEL_EXPORTER_OTLP_CERTIFICATE`.";
+    TRACES_RATIO = "VAULTTERM_TRACES_RATIO", Some("traces_ratio"), None, "`1`",
+        "The share of traces that is kept, 0 to 1. Wins over `OTEL_TRACES_SAMPLER`.";
+    TRACES_PARENTS = "VAULTTERM_TRACES_PARENTS", Some("traces_parents"), None, "none",
+        "Addresses or networks of gateways and programs, with commas between, whose `traceparent` is taken over, and with it their \
+         decision which requests are kept. It is the address of the connection that counts: name no proxy that passes on what strangers \
+         write into this header.";
+    OTEL_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT", None, None, "none",
+        "A collector by the convention of OpenTelemetry: `/v1/traces` is added.";
+    OTEL_TRACES_ENDPOINT = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", None, None, "none",
+        "A collector by the convention of OpenTelemetry: the whole address, used as it is.";
+    OTEL_HEADERS = "OTEL_EXPORTER_OTLP_HEADERS", None, None, "none",
+        "Headers for the collector. Also `OTEL_EXPORTER_OTLP_HEADERS_FILE`.";
+    OTEL_TRACES_HEADERS = "OTEL_EXPORTER_OTLP_TRACES_HEADERS", None, None, "none",
+        "Headers for the collector. Also `OTEL_EXPORTER_OTLP_TRACES_HEADERS_FILE`.";
+    OTEL_CERTIFICATE = "OTEL_EXPORTER_OTLP_CERTIFICATE", None, None, "the system's CAs",
+        "File with the CA certificates of the collector (PEM).";
+    OTEL_TRACES_CERTIFICATE = "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", None, None, "the system's CAs",
+        "File with the CA certificates of the collector (PEM).";
+    OTEL_PROTOCOL = "OTEL_EXPORTER_OTLP_PROTOCOL", None, None, "`http/protobuf`",
+        "Nothing but `http/protobuf` can be used. `OTEL_EXPORTER_OTLP_TRACES_PROTOCOL` wins over it.";
+    OTEL_TRACES_PROTOCOL = "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", None, None, "`http/protobuf`",
+        "Nothing but `http/protobuf` can be used.";
+    OTEL_TRACES_EXPORTER = "OTEL_TRACES_EXPORTER", None, None, "`otlp`",
+        "`none` sends no traces, unless `VAULTTERM_TRACES_ENDPOINT` is set.";
+    OTEL_SDK_DISABLED = "OTEL_SDK_DISABLED", None, None, "`false`",
+        "`true` sends no traces, unless `VAULTTERM_TRACES_ENDPOINT` is set.";
+    OTEL_SERVICE_NAME = "OTEL_SERVICE_NAME", None, None, "`vaultterm`",
+        "The name of the service in traces. Wins over `service.name` in `OTEL_RESOURCE_ATTRIBUTES`.";
+    OTEL_RESOURCE_ATTRIBUTES = "OTEL_RESOURCE_ATTRIBUTES", None, None, "none",
+        "Attributes of the service in traces, `key=value` with commas between. They are sent as they stand, so put no secret there.";
+    OTEL_TRACES_SAMPLER = "OTEL_TRACES_SAMPLER", None, None, "`parentbased_always_on`",
+        "Which traces are kept: `always_on`, `always_off`, `traceidratio`, or one of these after `parentbased_`.";
+    OTEL_TRACES_SAMPLER_ARG = "OTEL_TRACES_SAMPLER_ARG", None, None, "`1`",
+        "The share for a sampler with a ratio, 0 to 1.";
     LOG = "VAULTTERM_LOG", Some("log"), None, "`info`",
         "What is logged: a level, or `tracing` directives such as `vaultterm_sync=debug,info`.";
     LOG_FORMAT = "VAULTTERM_LOG_FORMAT", Some("log_format"), None, "`text`",
@@ -224,10 +269,10 @@ impl<E: Fn(&str) -> Option<OsString>> Sources<E> {
         }
     }
 
-    pub(super) fn proxies(&self) -> Result<TrustedProxies, Failure> {
-        let text = self.text(TRUSTED_PROXIES)?.unwrap_or_default();
+    pub(super) fn networks(&self, variable: &Variable) -> Result<TrustedProxies, Failure> {
+        let text = self.text(variable)?.unwrap_or_default();
         let parsed = text.parse();
-        parsed.map_err(|part: String| unusable(TRUSTED_PROXIES, &part, "addresses or networks such as 10.0.0.0/8"))
+        parsed.map_err(|part: String| unusable(variable, &part, "addresses or networks such as 10.0.0.0/8"))
     }
 
     pub(super) fn tls(&self) -> Result<Option<TlsFiles>, Failure> {
