@@ -18,6 +18,9 @@ use crate::{
 
 /// Collections of one statement. SQLite allows 500 parts.
 const COLLECTIONS_AT_ONCE: usize = 50;
+/// 1 if the newest revision is what both sides agreed on, else 0. It stands as in the definition of the index
+/// `records_standing`, so that the databases use the index.
+const IS_IN_STEP: &str = "(CASE WHEN r.agreed_revision = r.revision THEN 1 ELSE 0 END)";
 /// The paths of a collection that wait for a decision.
 const UNDECIDED: &str = "SELECT f.path FROM conflicts f JOIN connections c ON c.id = f.connection_id
                          WHERE c.collection_id = ? AND f.status = 'open'";
@@ -92,7 +95,6 @@ impl Store {
 
 /// Adds the part of one collection, without its order.
 fn one_collection(mut select: Select, id: CollectionId, search: &Search, after: Option<&Place>) -> Select {
-    // The conditions stand as in the definitions of the indexes, so that the databases recognise them.
     select.text(match search.state {
         RecordState::Live => "SELECT r.id, r.path FROM records r WHERE r.deleted_us IS NULL",
         RecordState::Trash => "SELECT r.id, r.path FROM records r WHERE r.deleted_us IS NOT NULL",
@@ -101,12 +103,8 @@ fn one_collection(mut select: Select, id: CollectionId, search: &Search, after: 
     match search.standing {
         None | Some(SyncFilter::HereOnly) => {}
         Some(SyncFilter::NeedsDecision) => select.and(&format!("r.path IN ({UNDECIDED})"), id),
-        Some(SyncFilter::InStep) => {
-            select.and(&format!("r.agreed_revision = r.revision AND r.path NOT IN ({UNDECIDED})"), id);
-        }
-        Some(SyncFilter::Differs) => {
-            select.and(&format!("r.agreed_revision <> r.revision AND r.path NOT IN ({UNDECIDED})"), id);
-        }
+        Some(SyncFilter::InStep) => select.and(&format!("{IS_IN_STEP} = 1 AND r.path NOT IN ({UNDECIDED})"), id),
+        Some(SyncFilter::Differs) => select.and(&format!("{IS_IN_STEP} = 0 AND r.path NOT IN ({UNDECIDED})"), id),
     }
     if let Some(prefix) = search.prefix.as_deref() {
         select.and("r.path >= ?", prefix);

@@ -69,7 +69,7 @@ pub struct Found {
 /// Records that are looked at in one statement, where a list is narrowed by how they stand with Vault.
 const AT_ONCE: usize = 500;
 /// Records that stand alike and are read into memory, so that a search looks only at these.
-const FEW: usize = 10_000;
+const FEW: usize = 2_000;
 /// How often a search begins again because a record that it found was moved meanwhile, to the trash or to
 /// another collection.
 const TRIES: u32 = 3;
@@ -162,13 +162,18 @@ impl Store {
             let only: HashSet<RecordId> = alike.into_iter().map(|(.., id)| id).collect();
             return self.places(collections, Conditions { only: Some(&only), ..conditions }, limit).await;
         }
-        // If many do, the first records that fit contain enough of them. The paths are looked through once, because that
-        // takes longer than to ask for some hundred records.
-        let places = self.places(collections, conditions, usize::MAX).await?;
+        // If many do, the first records that fit usually contain enough of them.
         let mut found = Vec::new();
-        for some in places.chunks(AT_ONCE) {
-            found.extend(self.standing_so(collections, standing, some.to_vec()).await?);
-            if found.len() >= limit {
+        for fitting in [FEW, usize::MAX] {
+            let places = self.places(collections, conditions, fitting).await?;
+            found.clear();
+            for some in places.chunks(AT_ONCE) {
+                found.extend(self.standing_so(collections, standing, some.to_vec()).await?);
+                if found.len() >= limit {
+                    break;
+                }
+            }
+            if found.len() >= limit || places.len() < fitting {
                 break;
             }
         }
