@@ -66,6 +66,9 @@ enum Task {
         /// Secrets in each scope
         #[arg(long, default_value_t = 10_000)]
         secrets: usize,
+        /// Compares PostgreSQL with SQLite instead
+        #[arg(long)]
+        postgres: bool,
     },
     /// Runs simulated worlds and checks them
     Sim {
@@ -151,7 +154,7 @@ fn main() -> ExitCode {
         Task::Test { part: Some(Part::Browser) } => browser::test(&root, browser::Product::ToBuild),
         Task::Screenshots { docs: false } => browser::screenshots(&root),
         Task::Screenshots { docs: true } => browser::pictures(&root),
-        Task::Bench { secrets } => steps::bench(&root, secrets),
+        Task::Bench { secrets, postgres } => steps::bench(&root, secrets, postgres),
         Task::Sim { seeds, from, nodes } => steps::simulate(&root, seeds, from, nodes),
         Task::Kills { count, from, nodes: None } => steps::kill(&root, count, from),
         Task::Kills { count, nodes: Some(nodes), .. } => steps::kill_nodes(&root, count, nodes),

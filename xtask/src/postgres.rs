@@ -38,8 +38,17 @@ pub(crate) struct Postgres {
 }
 
 impl Postgres {
-    /// Installs PostgreSQL where that needs no question, and starts a server.
+    /// Installs PostgreSQL where that needs no question, and starts a server for tests, which lose nothing in a power cut.
     pub(crate) fn start() -> Result<Self> {
+        Self::start_with("fsync=off")
+    }
+
+    /// Does the same for measurements: each commit is on the disk before it is answered, as in production.
+    pub(crate) fn start_durable() -> Result<Self> {
+        Self::start_with("fsync=on")
+    }
+
+    fn start_with(setting: &str) -> Result<Self> {
         let programs = programs()?;
         let folder = Folder::make()?;
         let data = folder.path().join("data");
@@ -53,7 +62,7 @@ impl Postgres {
         command(&words[0], &words[1..])?;
         for _ in 0..PORTS_MAX {
             let port = TcpListener::bind("127.0.0.1:0").context("loopback has no free port")?.local_addr()?.port();
-            let server = begin(&programs, &data, folder.path(), port)?;
+            let server = begin(&programs, &data, folder.path(), port, setting)?;
             let began = Instant::now();
             let is_up = || server.logged().contains("ready to accept connections");
             let is_taken = || server.logged().contains("could not bind");
@@ -70,13 +79,12 @@ impl Postgres {
     }
 }
 
-fn begin(programs: &Path, data: &Path, folder: &Path, port: u16) -> Result<Server> {
+fn begin(programs: &Path, data: &Path, folder: &Path, port: u16, setting: &str) -> Result<Server> {
     let mut words = as_ordinary_user();
     words.extend([programs.join("postgres").into_os_string(), "-D".into(), data.as_os_str().to_owned()]);
     let port = format!("port={port}");
-    // The tests lose nothing in a power cut. The server listens on loopback only, and there on no socket file.
-    let settings =
-        ["listen_addresses=127.0.0.1", &port, "unix_socket_directories=", "fsync=off", "max_connections=300"];
+    // The server listens on loopback only, and there on no socket file.
+    let settings = ["listen_addresses=127.0.0.1", &port, "unix_socket_directories=", setting, "max_connections=300"];
     words.extend(settings.into_iter().flat_map(|setting| ["-c".into(), OsString::from(setting)]));
     let words: Vec<_> = words.iter().map(OsString::as_os_str).collect();
     Server::start(folder, "postgres", &words, [])

@@ -82,9 +82,11 @@ pub(crate) fn conform(root: &Path) -> Result<()> {
     })
 }
 
-/// A nextest filter for the tests that run on PostgreSQL as well: those of the database, whole runs of the engine, and the
-/// product from outside. What only a file has is left out, and so are the faults of Vault, which take long.
+/// A nextest filter for the tests that run on PostgreSQL as well: those of the database, whole runs of the engine, the rules of
+/// the product and who may do what, and the product from outside. What only a file has is left out, and so are the faults of
+/// Vault, which take long.
 const POSTGRES: &str = "package(vaultterm-store) - test(/^engine::sqlite/) | package(vaultterm-testkit) & binary(end_to_end) \
+     | package(vaultterm-operations) - test(/^(licensing|root_key)::/) | package(vaultterm-server) & test(/^matrix::/) \
      | package(vaultterm) & binary(black_box) - test(/^(kills|faults)::/)";
 
 /// Runs the tests that must pass on every database, on PostgreSQL.
@@ -168,11 +170,16 @@ fn judge(took: Duration) {
 }
 
 /// Runs the benchmark on a real server: OpenBao, or the server that `VAULTTERM_VAULT` names.
-pub(crate) fn bench(root: &Path, secrets: usize) -> Result<()> {
+pub(crate) fn bench(root: &Path, secrets: usize, on_postgres: bool) -> Result<()> {
     let bao = tools::OPENBAO.install(root)?.display().to_string();
     let secrets = secrets.to_string();
-    let arguments =
-        ["run", "--profile", "measure", "--locked", "--package", "vaultterm-bench", "--", "--secrets", &secrets];
+    let mut arguments =
+        vec!["run", "--profile", "measure", "--locked", "--package", "vaultterm-bench", "--", "--secrets", &secrets];
+    if on_postgres {
+        let server = Postgres::start_durable()?;
+        arguments.push("--postgres");
+        return cargo(root, &arguments, &[("VAULTTERM_BAO", &bao), (postgres::SERVER, &server.url)]);
+    }
     cargo(root, &arguments, &[("VAULTTERM_BAO", &bao)])?;
     let arguments =
         ["run", "--profile", "measure", "--locked", "--package", "vaultterm-ledger", "--example", "verify_speed"];

@@ -1,4 +1,4 @@
-//! The subject of the measurement: the engine over a SQLite file and the Vault client.
+//! The subject of the measurement: the engine over a database and the Vault client.
 
 use std::{
     collections::BTreeSet,
@@ -85,8 +85,17 @@ pub(crate) struct Timed {
 }
 
 impl House {
+    /// Returns an installation in a file.
     pub(crate) async fn new(server: &OpenBao, town: &Town) -> Result<Self> {
-        let installation = Installation::new().await?;
+        Self::of(Installation::new().await?, server, town)
+    }
+
+    /// Returns an installation in a new database.
+    pub(crate) async fn on(url: &str, server: &OpenBao, town: &Town) -> Result<Self> {
+        Self::of(Installation::on(url).await?, server, town)
+    }
+
+    fn of(installation: Installation, server: &OpenBao, town: &Town) -> Result<Self> {
         let connector = VaultConnector::new(ConnectorOptions::default());
         Ok(Self {
             engine: Engine::new(installation.store.clone(), connector, MachineClock, Arc::new(FakeLicense::default())),

@@ -1,5 +1,4 @@
-//! An installation on a SQLite file for measurements without a Vault: its database, people, a run of its own, and its
-//! server.
+//! An installation for measurements: its database, people, a run of its own, and its server.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -16,7 +15,8 @@ use vaultterm_server::{
     AuditOptions, LicenseSettings, ListenError, Opening, RootKeeper, Server, ServerSettings, ServerState,
 };
 use vaultterm_store::{
-    Context, Database, InstanceRole, NewConnection, NewSession, NewToken, NewUser, Scope, Store, TokenKind, User,
+    Context, Database, DatabaseUrl, InstanceRole, NewConnection, NewSession, NewToken, NewUser, Scope, Store,
+    TokenKind, User,
 };
 use vaultterm_sync::{
     CollectionId, ConnectionId, ConnectionSecrets, Credential, Journal as _, Lease, Run, RunId, RunPart, RunState,
@@ -24,12 +24,13 @@ use vaultterm_sync::{
 };
 use vaultterm_testkit::world::connection;
 
-/// A database on a file, with an owner and a collection.
+/// A database with an owner and a collection.
 pub(crate) struct Installation {
     pub(crate) store: Store,
     pub(crate) collection: CollectionId,
     root: RootKey,
     owner: User,
+    url: DatabaseUrl,
     /// The folder of the database. Both are removed on drop.
     folder: TempDir,
 }
@@ -45,15 +46,29 @@ pub(crate) struct Serving {
 }
 
 impl Installation {
+    /// Returns an installation in a file.
     pub(crate) async fn new() -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let database = Database::open_sqlite(&folder.path().join("vaultterm.db")).await?;
+        let url = format!("sqlite:{}", folder.path().join("vaultterm.db").display());
+        Ok(Self { folder, ..Self::on(&url).await? })
+    }
+
+    /// Returns an installation in a new database.
+    pub(crate) async fn on(url: &str) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let url: DatabaseUrl = url.parse()?;
+        let database = Database::open(&url).await?;
         let root = RootKey::generate();
         database.initialise(&context(), &root, None).await?;
         let store = database.unlock(&root).await?;
         let owner = store.create_user(&context(), person("bench@example.com", InstanceRole::Owner)).await?;
         let collection = store.create_collection(&context(), "bench", owner.id).await?.id;
-        Ok(Self { store, collection, root, owner, folder })
+        Ok(Self { store, collection, root, owner, url, folder })
+    }
+
+    /// Opens the database once more, as another node does.
+    pub(crate) async fn another_node(&self) -> Result<Store> {
+        Ok(Database::open(&self.url).await?.unlock(&self.root).await?)
     }
 
     /// Begins a run on a connection of its own, which never reaches a Vault.

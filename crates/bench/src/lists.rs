@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
-use vaultterm_reconcile::{Mode, RecordId, RecordType, Revision, SecretPath};
+use vaultterm_reconcile::{
+    BaseEntry, Link, Mode, RecordId, RecordType, RemoteStamp, Revision, SecretPath, UnixNanos, Version,
+};
 use vaultterm_sealing::{SecretFields, SecretText};
 use vaultterm_store::{NewRecord, Scope};
 use vaultterm_sync::{BaseChange, CollectionId, Journal as _, LocalChange, Outcome};
@@ -22,6 +24,8 @@ use crate::{
 const BATCH: usize = 500;
 /// One of so many records is in the trash.
 const TRASHED: usize = 10;
+/// One of so many records differs from its secret in Vault.
+const DIFFERING: usize = 5_000;
 /// Records of the person who is in no large collection.
 const FEW: usize = 10;
 /// How often each list is asked for.
@@ -43,7 +47,7 @@ use Form::{Api, Neighbour, Page};
 
 /// The lists: what they are called, and the address. `{all}` stands for the collection, `{near}` and `{last}` for the
 /// cursors of its second page and of its last.
-const LISTS: [(&str, Form, &str); 21] = [
+const LISTS: [(&str, Form, &str); 24] = [
     ("all", Api, "/records"),
     ("all, the second page", Api, "/records?cursor={second}"),
     ("all, the last page", Api, "/records?cursor={last}"),
@@ -58,9 +62,12 @@ const LISTS: [(&str, Form, &str); 21] = [
     ("a label of none", Api, "/records?tag=none"),
     ("a type of none", Api, "/records?type=TOTP"),
     ("here only: none", Api, "/records?standing=here_only"),
-    ("in step: none", Api, "/records?standing=in_step"),
-    ("differs: all", Api, "/records?standing=differs"),
-    ("a word, in step: none", Api, "/records?q=credentials&standing=in_step"),
+    ("in step: nearly all", Api, "/records?standing=in_step"),
+    ("differs: one in 5,000", Api, "/records?standing=differs"),
+    ("needs a decision: none", Api, "/records?standing=needs_decision"),
+    ("a word of all, in step", Api, "/records?q=credentials&standing=in_step"),
+    ("a word of all, differs", Api, "/records?q=credentials&standing=differs"),
+    ("two words, in step: none", Api, "/records?q=zone+one&standing=in_step"),
     ("trash", Api, "/records?state=trash"),
     ("a few records beside", Neighbour, "/records"),
     ("the page", Page, "/records"),
@@ -167,9 +174,11 @@ async fn fill(installation: &Installation, records: usize) -> Result<()> {
         let (mut batch, mut trash) = (Vec::new(), Vec::new());
         for n in made..made + BATCH {
             let id = RecordId(vaultterm_sync::new_id());
-            batch.push(outcome(n, create(id)?)?);
+            let base = if n % DIFFERING == 0 { BaseChange::Keep } else { agreed(id) };
+            batch.push(Outcome { base, ..outcome(n, create(id)?)? });
             if n >= records {
-                trash.push(outcome(n, LocalChange::Trash { record_id: id, expect: Revision(1) })?);
+                let local = LocalChange::Trash { record_id: id, expect: Revision(1) };
+                trash.push(Outcome { base: BaseChange::Remove, ..outcome(n, local)? });
             }
         }
         made += batch.len();
@@ -178,6 +187,23 @@ async fn fill(installation: &Installation, records: usize) -> Result<()> {
     }
     ensure!(made == records + records / TRASHED, "all records are there");
     Ok(())
+}
+
+/// Returns the base of a record that was just imported.
+fn agreed(record_id: RecordId) -> BaseChange {
+    let stamp = RemoteStamp { key_created: UnixNanos(1), version: Version(1), version_created: UnixNanos(1) };
+    let (revision, record_type, link) = (Revision::FIRST, RecordType::Password, Link::Linked);
+    let held_since = Version(1);
+    BaseChange::Set(BaseEntry {
+        record_id,
+        revision,
+        record_type,
+        stamp,
+        expires: None,
+        link,
+        held_since,
+        accepted: None,
+    })
 }
 
 fn create(record_id: RecordId) -> Result<LocalChange> {

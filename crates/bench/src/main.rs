@@ -7,7 +7,8 @@
 //! take turns directly one after the other, so that other load on the machine slows both down. The benchmark
 //! fails when a result is wrong, and never because it is slow.
 //!
-//! Before that, it measures the cost of the audit log (`audit.rs`) and of lists (`lists.rs`) without a Vault.
+//! Before that, it measures the cost of the audit log (`audit.rs`) and of lists (`lists.rs`) without a Vault. With
+//! `--postgres` it only compares the databases (`databases.rs`).
 //!
 //! Start reading at [`round`]. `bare.rs` is the bare client, and `house.rs` sets up the engine.
 
@@ -15,6 +16,7 @@
 
 mod audit;
 mod bare;
+mod databases;
 mod house;
 mod installation;
 mod lists;
@@ -48,14 +50,22 @@ struct Arguments {
     /// Only the lists of records
     #[arg(long)]
     lists_only: bool,
+    /// Only PostgreSQL beside SQLite
+    #[arg(long)]
+    postgres: bool,
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let Arguments { secrets, rounds, audit_only, lists_only } = Arguments::parse();
+    let Arguments { secrets, rounds, audit_only, lists_only, postgres } = Arguments::parse();
     ensure!(secrets > 0 && rounds > 0, "there is nothing to measure");
     if lists_only {
         return lists::measure().await;
+    }
+    if postgres {
+        let server = OpenBao::start_with(Setup { raft: true, ..Setup::default() }).await;
+        let town = house::prepare(&server).await;
+        return databases::measure(&server, &town, secrets, rounds).await;
     }
     audit::measure().await?;
     lists::measure().await?;

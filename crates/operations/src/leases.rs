@@ -101,7 +101,7 @@ mod tests {
     use super::*;
     use crate::testing::House;
 
-    const SHORT: Duration = Duration::from_millis(150);
+    const SHORT: Duration = Duration::from_millis(600);
 
     fn short(house: &House) -> Leases {
         Leases { ttl: SHORT, ..house.services.leases.clone() }

@@ -27,7 +27,8 @@ pub(crate) struct House {
 impl House {
     pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let database = Database::open_sqlite(&folder.path().join("vaultterm.db")).await.unwrap();
+        let url = vaultterm_testkit::fresh_database(folder.path()).await.parse().unwrap();
+        let database = Database::open(&url).await.unwrap();
         let root = RootKey::generate();
         let nobody = vaultterm_store::Context {
             actor: vaultterm_ledger::Actor::vaultterm(),

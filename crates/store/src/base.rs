@@ -3,17 +3,22 @@
 use std::collections::BTreeMap;
 
 use vaultterm_reconcile::{Accepted, BaseEntry, RecordId, RemoteStamp, SecretPath, UnixNanos, Version};
-use vaultterm_sync::ConnectionId;
+use vaultterm_sync::{CollectionId, ConnectionId};
 
 use crate::{
     StoreError, sides,
-    sql::{Db, Row, Tx, args},
+    sql::{Db, Row, Select, Tx, args},
 };
 
 /// The columns that [`entry`] reads.
 const COLUMNS: &str =
     "record_id, revision, record_type, key_created, version, version_created, expires, link, held_since,
     accepted_local, accepted_remote, accepted_agreed, accepted_mode, accepted_reopened, accepted_by, accepted_at";
+
+/// The revision on which a record and a connection agreed last, 0 if on none.
+const AGREED: &str =
+    "COALESCE((SELECT MAX(b.revision) FROM base b WHERE b.record_id = records.id AND b.path = records.path
+                                                              AND b.link = 'linked'), 0)";
 
 /// Reads the base of a connection.
 pub(crate) async fn of(db: &Db, id: ConnectionId) -> Result<BTreeMap<SecretPath, BaseEntry>, StoreError> {
@@ -93,6 +98,27 @@ pub(crate) async fn set(
 pub(crate) async fn remove(tx: &mut Tx, id: ConnectionId, path: &SecretPath) -> Result<(), StoreError> {
     tx.run("DELETE FROM base WHERE connection_id = $1 AND path = $2", args![id, path]).await?;
     sides::forget_seen(tx, id, path).await
+}
+
+/// Writes to the records at some paths on which revision a connection agreed with them last. The base of these paths
+/// was changed in this transaction.
+pub(crate) async fn mark_agreed(
+    tx: &mut Tx,
+    collection_id: CollectionId,
+    paths: impl Iterator<Item = &SecretPath>,
+) -> Result<(), StoreError> {
+    let sql = format!("UPDATE records SET agreed_revision = {AGREED} WHERE collection_id = $1 AND deleted_us IS NULL");
+    let mut update = Select::new(&sql, args![collection_id]);
+    update.and_any("path", paths);
+    tx.change(update.all()).await.map(drop)
+}
+
+/// Writes to all records of a collection on which revision a connection agreed with them last, after the base of a
+/// connection was forgotten.
+pub(crate) async fn mark_all_agreed(tx: &mut Tx, collection_id: CollectionId) -> Result<(), StoreError> {
+    let sql =
+        format!("UPDATE records SET agreed_revision = {AGREED} WHERE collection_id = $1 AND agreed_revision <> 0");
+    tx.run(&sql, args![collection_id]).await.map(drop)
 }
 
 fn entry(row: &Row) -> Result<BaseEntry, StoreError> {

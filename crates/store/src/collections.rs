@@ -61,11 +61,6 @@ impl JudgedRoles {
     }
 }
 
-/// Selects a collection with the number of its live records.
-const COLLECTION: &str = "SELECT c.*, (SELECT COUNT(*) FROM records r
-                                       WHERE r.collection_id = c.id AND r.deleted_us IS NULL) AS live
-                          FROM collections c";
-
 impl Store {
     /// Creates a collection with a person as its owner (`COLLECTION_CREATED`).
     ///
@@ -95,13 +90,23 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the database fails.
     pub async fn collections(&self, member: Option<Uuid>, page: &Page) -> Result<Paged<Collection>, StoreError> {
-        let mut select = Select::new(&format!("{COLLECTION} WHERE 1 = 1"), args![]);
+        let mut select = Select::new("SELECT c.* FROM collections c WHERE 1 = 1", args![]);
         let membership = "EXISTS (SELECT 1 FROM members m WHERE m.collection_id = c.id AND m.user_id = ?)";
         select.and_maybe(membership, member);
         let pager = self.pager("collections", page);
         select.and_maybe("c.name > ?", pager.text()?);
         let rows = self.db.select(select.order("c.name", pager.fetch())).await?;
-        pager.cut(rows, collection, |collection| collection.name.clone())
+        let mut paged = pager.cut(rows, collection, |(collection, _)| collection.name.clone())?;
+        let mut items = Vec::with_capacity(paged.items.len());
+        for (collection, change_number) in paged.items.drain(..) {
+            items.push(self.counted(collection, change_number).await?);
+        }
+        Ok(Paged { items, next_cursor: paged.next_cursor })
+    }
+
+    /// Adds the number of live records.
+    async fn counted(&self, collection: Collection, change_number: u64) -> Result<Collection, StoreError> {
+        Ok(Collection { records: self.live_count(collection.id, change_number).await?, ..collection })
     }
 
     /// Finds a collection.
@@ -109,8 +114,10 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the database fails.
     pub async fn collection(&self, id: CollectionId) -> Result<Option<Collection>, StoreError> {
-        let row = self.db.one(&format!("{COLLECTION} WHERE c.id = $1"), args![id]).await?;
-        row.map(|row| collection(&row)).transpose()
+        let row = self.db.one("SELECT * FROM collections WHERE id = $1", args![id]).await?;
+        let Some(row) = row else { return Ok(None) };
+        let (collection, change_number) = collection(&row)?;
+        self.counted(collection, change_number).await.map(Some)
     }
 
     /// Finds a collection by name.
@@ -118,8 +125,10 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the database fails.
     pub async fn collection_by_name(&self, name: &str) -> Result<Option<Collection>, StoreError> {
-        let row = self.db.one(&format!("{COLLECTION} WHERE c.name = $1"), args![name]).await?;
-        row.map(|row| collection(&row)).transpose()
+        let row = self.db.one("SELECT * FROM collections WHERE name = $1", args![name]).await?;
+        let Some(row) = row else { return Ok(None) };
+        let (collection, change_number) = collection(&row)?;
+        self.counted(collection, change_number).await.map(Some)
     }
 
     /// Renames a collection (`COLLECTION_UPDATED`).
@@ -269,8 +278,11 @@ impl Store {
 
 /// Finds a collection in order to change it.
 async fn locked(tx: &mut Tx, id: CollectionId) -> Result<Collection, StoreError> {
-    let row = tx.one(&format!("{COLLECTION} WHERE c.id = $1"), args![id]).await?;
-    collection(&row.ok_or(StoreError::NotFound("collection"))?)
+    let row = tx.one("SELECT * FROM collections WHERE id = $1", args![id]).await?;
+    let (collection, _) = collection(&row.ok_or(StoreError::NotFound("collection"))?)?;
+    let sql = "SELECT COUNT(*) AS live FROM records WHERE collection_id = $1 AND deleted_us IS NULL";
+    let records = tx.one(sql, args![id]).await?.map_or(Ok(0), |row| row.count("live"))?;
+    Ok(Collection { records, ..collection })
 }
 
 async fn role_in(tx: &mut Tx, id: CollectionId, user_id: Uuid) -> Result<Option<CollectionRole>, StoreError> {
@@ -299,15 +311,17 @@ fn role(row: &Row) -> Result<CollectionRole, StoreError> {
     row.named("role")
 }
 
-fn collection(row: &Row) -> Result<Collection, StoreError> {
-    Ok(Collection {
+/// Reads a collection without its records, and its change number.
+fn collection(row: &Row) -> Result<(Collection, u64), StoreError> {
+    let collection = Collection {
         id: CollectionId(row.id("id")?),
         name: row.text("name")?,
         revision: row.count("revision")?,
-        records: row.count("live")?,
+        records: 0,
         created_us: row.int("created_us")?,
         updated_us: row.int("updated_us")?,
-    })
+    };
+    Ok((collection, row.count("change_number")?))
 }
 
 /// Draws the next change number of a collection, for a record that this transaction changes. Writing

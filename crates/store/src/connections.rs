@@ -6,7 +6,7 @@ use vaultterm_sealing::SecretText;
 use vaultterm_sync::{CollectionId, Connection, ConnectionId, ConnectionSecrets, Credential, Schedule, Tls};
 
 use crate::{
-    ConnectionSummary, Context, Page, Paged, Store, StoreError,
+    ConnectionSummary, Context, Page, Paged, Store, StoreError, base,
     connection_rows::Way,
     context::{Facts as _, still_at},
     leases,
@@ -305,6 +305,7 @@ impl Store {
             return Err(StoreError::Refused(why.to_owned()));
         }
         tx.run("DELETE FROM connections WHERE id = $1", args![id]).await?;
+        base::mark_all_agreed(&mut tx, connection.collection_id).await?;
         let draft = about(context, AuditAction::HcvConnectionDeleted, id, &connection.name);
         tx.audit(draft.about(ObjectKind::Collection, connection.collection_id.0));
         tx.commit().await

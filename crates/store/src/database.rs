@@ -124,10 +124,18 @@ impl Database {
             tx.commit().await?;
         }
         let Self { db, clock, is_clock_given, node } = self.clone();
-        let (keyring, last_uses, known_facts, paths) =
-            (Arc::new(keyring), Arc::default(), Arc::default(), Arc::default());
-        let keyring_generation = Arc::new(AtomicU64::new(generation));
-        Ok(Store { db, keyring, clock, is_clock_given, node, keyring_generation, last_uses, known_facts, paths })
+        Ok(Store {
+            db,
+            keyring: Arc::new(keyring),
+            clock,
+            is_clock_given,
+            node,
+            keyring_generation: Arc::new(AtomicU64::new(generation)),
+            last_uses: Arc::default(),
+            known_facts: Arc::default(),
+            paths: Arc::default(),
+            live_counts: Arc::default(),
+        })
     }
 
     /// Closes the pools of a database. They are also those of all its stores.

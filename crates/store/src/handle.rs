@@ -12,6 +12,7 @@ use crate::{
     Context, StoreError,
     known_facts::KnownFacts,
     last_uses::LastUses,
+    live_counts::LiveCounts,
     node_id::NodeId,
     shelves::Paths,
     sql::{Db, args},
@@ -44,6 +45,7 @@ pub struct Store {
     pub(crate) last_uses: Arc<LastUses>,
     pub(crate) known_facts: Arc<KnownFacts>,
     pub(crate) paths: Arc<Paths>,
+    pub(crate) live_counts: Arc<LiveCounts>,
 }
 
 impl Store {

@@ -44,9 +44,11 @@ impl Store {
         key: &IdempotencyKey,
         now_us: i64,
     ) -> Result<Option<SavedAnswer>, StoreError> {
-        let mut tx = self.db.write().await?;
-        let sql = "DELETE FROM idempotency WHERE created_us <= $1 OR (status IS NULL AND created_us <= $2)";
-        tx.run(sql, args![now_us - KEPT_US, now_us - ANSWERED_WITHIN_US]).await?;
+        let mut tx = self.db.touch().await?;
+        let sql = "DELETE FROM idempotency WHERE user_id = $1 AND idempotency_key = $2
+                     AND (created_us <= $3 OR (status IS NULL AND created_us <= $4))";
+        let too_old = args![key.user_id, key.key.as_str(), now_us - KEPT_US, now_us - ANSWERED_WITHIN_US];
+        tx.run(sql, too_old).await?;
         let sql = "INSERT INTO idempotency (user_id, idempotency_key, request, created_us) VALUES ($1, $2, $3, $4)
                    ON CONFLICT DO NOTHING";
         let first = tx.run(sql, args![key.user_id, key.key.as_str(), key.request, now_us]).await? == 1;
@@ -74,7 +76,11 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the database fails.
     pub async fn complete_idempotency(&self, key: &IdempotencyKey, answer: &SavedAnswer) -> Result<(), StoreError> {
+        let now_us = self.now_us();
+        // An answer is sealed, so it waits for its turn: no key is retired meanwhile. Old answers go in the same turn.
         let mut tx = self.db.write().await?;
+        let sql = "DELETE FROM idempotency WHERE created_us <= $1 OR (status IS NULL AND created_us <= $2)";
+        tx.run(sql, args![now_us - KEPT_US, now_us - ANSWERED_WITHIN_US]).await?;
         let place = self.answer_place(key);
         let [key_id, wrapped_key, ciphertext] = seal(&mut tx, &self.keyring, &place, &answer.body).await?;
         let sql = "UPDATE idempotency SET status = $3, key_id = $4, wrapped_key = $5, ciphertext = $6
@@ -89,7 +95,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the database fails.
     pub async fn abandon_idempotency(&self, key: &IdempotencyKey) -> Result<(), StoreError> {
-        let mut tx = self.db.write().await?;
+        let mut tx = self.db.touch().await?;
         let sql = "DELETE FROM idempotency WHERE user_id = $1 AND idempotency_key = $2 AND status IS NULL";
         tx.run(sql, args![key.user_id, key.key.as_str()]).await?;
         tx.commit().await
@@ -138,6 +144,32 @@ mod tests {
         assert!(house.store.claim_idempotency(&key, NOW_US).await.unwrap().is_none());
         let later = NOW_US + ANSWERED_WITHIN_US;
         assert!(house.store.claim_idempotency(&key, later).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn keys_are_claimed_and_freed_beside_a_writer_where_the_database_can_do_so() {
+        let house = House::new().await;
+        if !vaultterm_testkit::on_postgres() {
+            return;
+        }
+        let _writer = house.store.db.write().await.unwrap();
+        let key = key(&house, 1);
+        let beside = async {
+            house.store.claim_idempotency(&key, NOW_US).await.unwrap();
+            house.store.abandon_idempotency(&key).await.unwrap();
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(5), beside).await.expect("it waits for nobody");
+    }
+
+    #[tokio::test]
+    async fn old_answers_go_when_another_request_is_answered() {
+        let house = House::new().await;
+        let old = IdempotencyKey { key: "old".to_owned(), ..key(&house, 1) };
+        let answer = SavedAnswer { status: 200, body: Vec::new() };
+        assert!(house.store.claim_idempotency(&old, NOW_US - KEPT_US).await.unwrap().is_none());
+        house.store.complete_idempotency(&key(&house, 2), &answer).await.unwrap();
+        let row = house.store.db.one("SELECT COUNT(*) AS n FROM idempotency", crate::sql::args![]).await.unwrap();
+        assert_eq!(row.unwrap().count("n").unwrap(), 0);
     }
 
     #[tokio::test]

@@ -10,7 +10,7 @@ use vaultterm_reconcile::{
 };
 use vaultterm_sealing::{DigestKey, SealingError, SecretText};
 use vaultterm_sync::{
-    CollectionId, Committed, ConflictId, Connection, ConnectionId, ConnectionSecrets, Credential, Journal,
+    BaseChange, CollectionId, Committed, ConflictId, Connection, ConnectionId, ConnectionSecrets, Credential, Journal,
     JournalError, Lease, LocalChange, OtherConflicts, Outcome, PlanId, RemoteIdentity, Run, RunId, SeenInVault,
     StoredConflict, StoredFields, StoredPlan,
 };
@@ -109,14 +109,21 @@ impl Store {
         for outcome in outcomes {
             committed.push(self.record_outcome(&mut tx, &batch, outcome).await?);
         }
+        let based = outcomes.iter().filter(|outcome| outcome.base != BaseChange::Keep).map(|outcome| &outcome.path);
+        let rebased: Vec<_> =
+            based.chain(outcomes.iter().filter_map(|outcome| outcome.base_removed.as_ref())).collect();
+        if !rebased.is_empty() {
+            base::mark_agreed(&mut tx, batch.collection_id, rebased.into_iter()).await?;
+        }
         tx.commit().await?;
         Ok(committed)
     }
 
     async fn forget_base(&self, mut tx: Tx, id: ConnectionId, identity: &RemoteIdentity) -> Result<(), StoreError> {
         let forgotten = tx.run("DELETE FROM base WHERE connection_id = $1", args![id]).await?;
-        let sql = "UPDATE connections SET identity = $2, scope_changed = 0 WHERE id = $1 RETURNING name";
+        let sql = "UPDATE connections SET identity = $2, scope_changed = 0 WHERE id = $1 RETURNING name, collection_id";
         let row = tx.one(sql, args![id, json(identity)]).await?.ok_or(StoreError::NotFound("connection"))?;
+        base::mark_all_agreed(&mut tx, CollectionId(row.id("collection_id")?)).await?;
         let name = row.text("name")?;
         let context = self.context(&Actor::vaultterm());
         let draft = context.draft(AuditAction::HcvConnectionUpdated, ObjectKind::Connection, id.0, Some(&name));

@@ -33,6 +33,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (26, "single", include_str!("../migrations/0026_single.sql")),
     (27, "nodes", include_str!("../migrations/0027_nodes.sql")),
     (28, "drafts", include_str!("../migrations/0028_drafts.sql")),
+    (29, "agreed", include_str!("../migrations/0029_agreed.sql")),
 ];
 
 /// The newest migration that this version knows.
@@ -41,7 +42,7 @@ pub const NEWEST: u64 = MIGRATIONS[MIGRATIONS.len() - 1].0.unsigned_abs();
 /// The oldest schema that a server may know to work with a database of the newest schema. It grows with a migration after
 /// which older servers would read or write something wrong (one that removes, renames or reinterprets). A migration that only
 /// adds leaves it as it is, so that servers of two versions can share a database during an upgrade.
-pub(crate) const NEEDED: u64 = 27;
+pub(crate) const NEEDED: u64 = 29;
 
 const _: () = assert!(NEEDED <= NEWEST, "a server knows its own schema");
 

@@ -209,7 +209,7 @@ mod tests {
     use vaultterm_reconcile::Mode;
 
     use super::*;
-    use crate::testing::House;
+    use crate::{RecordState, testing::House};
 
     async fn elsewhere(house: &House) -> CollectionId {
         house.store.create_collection(&house.ann(), "elsewhere", house.owner.id).await.unwrap().id
@@ -227,9 +227,9 @@ mod tests {
         let wanted = crate::shelves::Wanted::of("a");
         let conditions = crate::shelves::Conditions { wanted: Some(&wanted), ..Default::default() };
         let places = house.store.places(&[house.collection], conditions, 10).await.unwrap();
-        assert_eq!(house.store.rows_at(&[house.collection], &places).await.unwrap().len(), 1);
+        assert_eq!(house.store.rows_at(&[house.collection], RecordState::Live, &places).await.unwrap().len(), 1);
         house.store.move_record(&house.ann(), read(&record), other, None).await.unwrap();
-        assert_eq!(house.store.rows_at(&[house.collection], &places).await.unwrap().len(), 0);
+        assert_eq!(house.store.rows_at(&[house.collection], RecordState::Live, &places).await.unwrap().len(), 0);
     }
 
     #[tokio::test]

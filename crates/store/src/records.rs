@@ -186,10 +186,11 @@ impl Store {
             record_type: filter.record_type,
             tag: filter.tag.as_deref(),
             after: after.as_ref(),
+            only: None,
         };
         let limit = usize::try_from(pager.fetch()).unwrap_or(usize::MAX);
         let places = self.places(&[collection_id], conditions, limit).await?;
-        self.rows_at(&[collection_id], &places).await
+        self.rows_at(&[collection_id], filter.state, &places).await
     }
 
     async fn rows_by_index(

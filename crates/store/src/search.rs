@@ -12,7 +12,7 @@ use vaultterm_sync::{CollectionId, ConnectionId};
 
 use crate::{
     Page, Paged, Record, RecordState, Store, StoreError,
-    records::{after_prefix, pattern, record},
+    records::{after_prefix, record},
     shelves::{Conditions, Place, Wanted},
     sql::{Row, Select, args},
 };
@@ -66,31 +66,17 @@ pub struct Found {
     pub changed_through: Option<ConnectionId>,
 }
 
-const DECISION: &str = "EXISTS (SELECT 1 FROM conflicts f JOIN connections c ON c.id = f.connection_id
-                                WHERE c.collection_id = r.collection_id AND f.path = r.path AND f.status = 'open')";
-const AGREED: &str = "EXISTS (SELECT 1 FROM base b WHERE b.record_id = r.id AND b.revision = r.revision
-                                                     AND b.path = r.path AND b.link = 'linked')";
-const CONNECTED: &str = "EXISTS (SELECT 1 FROM connections c WHERE c.collection_id = r.collection_id)";
 /// Records that are looked at in one statement, where a list is narrowed by how they stand with Vault.
 const AT_ONCE: usize = 500;
+/// Records that stand alike and are read into memory, so that a search looks only at these.
+const FEW: usize = 2_000;
 /// How often a search begins again because a record that it found was moved meanwhile, to the trash or to
 /// another collection.
 const TRIES: u32 = 3;
 
-impl SyncFilter {
-    fn condition(self) -> String {
-        match self {
-            Self::InStep => format!("{AGREED} AND NOT {DECISION}"),
-            Self::Differs => format!("{CONNECTED} AND NOT {AGREED} AND NOT {DECISION}"),
-            Self::NeedsDecision => DECISION.to_owned(),
-            Self::HereOnly => format!("NOT {CONNECTED}"),
-        }
-    }
-}
-
 impl Search {
     /// Returns what was searched for, if anything was.
-    fn query(&self) -> Option<&str> {
+    pub(crate) fn query(&self) -> Option<&str> {
         self.query.as_deref().map(str::trim).filter(|query| !query.is_empty())
     }
 
@@ -110,22 +96,21 @@ impl Store {
         let query = search.query();
         let pager = self.pager(format_args!("records of {user_id} for {query:?}"), page);
         let after = pager.text()?.map(placed).transpose()?;
-        let limit = usize::try_from(pager.fetch()).unwrap_or(usize::MAX);
-        let (rows, ranks) = if search.needs_every_path() {
-            let collections = self.collections_of(user_id, search.collection).await?;
-            let (mut places, mut rows) = (Vec::new(), Vec::new());
-            for _ in 0..TRIES {
-                places = self.found_places(&collections, search, after.clone(), limit).await?;
-                rows = self.rows_at(&collections, &places).await?;
-                if rows.len() == places.len() {
-                    break;
-                }
+        let collections = self.collections_for(user_id, search).await?;
+        let (mut places, mut rows) = (Vec::new(), Vec::new());
+        for _ in 0..TRIES {
+            places = if search.needs_every_path() {
+                let limit = usize::try_from(pager.fetch()).unwrap_or(usize::MAX);
+                self.found_places(&collections, search, after.as_ref(), limit).await?
+            } else {
+                self.places_by_path(&collections, search, after.as_ref(), pager.fetch()).await?
+            };
+            rows = self.rows_at(&collections, search.state, &places).await?;
+            if rows.len() == places.len() {
+                break;
             }
-            let ranks = places.into_iter().map(|(rank, _, id)| (id.0, rank)).collect();
-            (rows, ranks)
-        } else {
-            (self.rows_by_path(user_id, search, after.as_ref(), pager.fetch()).await?, HashMap::new())
-        };
+        }
+        let ranks: HashMap<Uuid, u8> = places.into_iter().map(|(rank, _, id)| (id.0, rank)).collect();
         let rank = |record: &Record| ranks.get(&record.id.0).copied().unwrap_or(0);
         let place = |found: &Found| format!("{}:{}:{}", rank(&found.record), found.record.id.0, found.record.path);
         let mut paged = pager.cut(rows, found, place)?;
@@ -133,41 +118,22 @@ impl Store {
         Ok(paged)
     }
 
-    /// Lists records by path, by an index.
-    async fn rows_by_path(
-        &self,
-        user_id: Uuid,
-        search: &Search,
-        after: Option<&Place>,
-        limit: u64,
-    ) -> Result<Vec<Row>, StoreError> {
-        let state = match search.state {
-            RecordState::Live => "IS NULL",
-            RecordState::Trash => "IS NOT NULL",
-        };
-        let mut sql = format!(
-            "SELECT r.* FROM records r WHERE r.deleted_us {state} AND EXISTS (
-                 SELECT 1 FROM members m WHERE m.collection_id = r.collection_id AND m.user_id = $1)"
-        );
-        if let Some(standing) = search.standing {
-            sql.push_str(&format!(" AND {}", standing.condition()));
+    /// Returns the collections of a person in which a record can be found. Whether a connection looks after a record depends
+    /// on its collection alone.
+    async fn collections_for(&self, user_id: Uuid, search: &Search) -> Result<Vec<CollectionId>, StoreError> {
+        let sql = "SELECT m.collection_id, EXISTS (SELECT 1 FROM connections c WHERE c.collection_id = m.collection_id)
+                              AS is_connected
+                   FROM members m WHERE m.user_id = $1";
+        let mut collections = Vec::new();
+        for row in self.db.all(sql, args![user_id]).await? {
+            let (id, is_connected) = (CollectionId(row.id("collection_id")?), row.flag("is_connected")?);
+            let is_named = search.collection.is_none_or(|only| only == id);
+            let stands = search.standing.is_none_or(|standing| is_connected != (standing == SyncFilter::HereOnly));
+            if is_named && stands {
+                collections.push(id);
+            }
         }
-        let mut select = Select::new(&sql, args![user_id]);
-        select.and_maybe("r.collection_id = ?", search.collection);
-        if let Some(prefix) = search.prefix.as_deref() {
-            select.and("r.path >= ?", prefix);
-            select.and_maybe("r.path < ?", after_prefix(prefix));
-        }
-        for word in search.query().into_iter().flat_map(str::split_whitespace) {
-            select.and("r.path_folded LIKE ? ESCAPE '\\'", pattern(word));
-        }
-        select.and_maybe("r.record_type = ?", search.record_type);
-        let tag = search.tag.as_deref().map(|tag| format!("\n{tag}\n"));
-        select.and_maybe("REPLACE(r.tags, ?, '') <> r.tags", tag);
-        if let Some((_, path, id)) = after {
-            select.and_after("r.path, r.id", args![path.as_str(), *id]);
-        }
-        self.db.select(select.order("r.path, r.id", limit)).await
+        Ok(collections)
     }
 
     /// Finds the places of a search by the paths in memory.
@@ -175,7 +141,7 @@ impl Store {
         &self,
         collections: &[CollectionId],
         search: &Search,
-        after: Option<Place>,
+        after: Option<&Place>,
         limit: usize,
     ) -> Result<Vec<Place>, StoreError> {
         let wanted = search.query().map(Wanted::of);
@@ -184,16 +150,30 @@ impl Store {
             prefix: search.prefix.as_deref(),
             record_type: search.record_type,
             tag: search.tag.as_deref(),
-            after: after.as_ref(),
+            after,
+            only: None,
         };
-        let Some(standing) = search.standing else { return self.places(collections, conditions, limit).await };
-        // How a record stands is only in the database. The paths are looked through once, because that takes longer than to
-        // ask for some hundred records.
-        let places = self.places(collections, conditions, usize::MAX).await?;
+        let standing = search.standing.filter(|standing| *standing != SyncFilter::HereOnly);
+        let Some(standing) = standing else { return self.places(collections, conditions, limit).await };
+        // How a record stands is only in the database. If few records stand so, only these are searched.
+        let alike = Search { standing: Some(standing), prefix: search.prefix.clone(), ..Search::default() };
+        let alike = self.places_by_path(collections, &alike, None, FEW as u64 + 1).await?;
+        if alike.len() <= FEW {
+            let only: HashSet<RecordId> = alike.into_iter().map(|(.., id)| id).collect();
+            return self.places(collections, Conditions { only: Some(&only), ..conditions }, limit).await;
+        }
+        // If many do, the first records that fit usually contain enough of them.
         let mut found = Vec::new();
-        for some in places.chunks(AT_ONCE) {
-            found.extend(self.standing_so(standing, some.to_vec()).await?);
-            if found.len() >= limit {
+        for fitting in [FEW, usize::MAX] {
+            let places = self.places(collections, conditions, fitting).await?;
+            found.clear();
+            for some in places.chunks(AT_ONCE) {
+                found.extend(self.standing_so(collections, standing, some.to_vec()).await?);
+                if found.len() >= limit {
+                    break;
+                }
+            }
+            if found.len() >= limit || places.len() < fitting {
                 break;
             }
         }
@@ -201,25 +181,24 @@ impl Store {
         Ok(found)
     }
 
-    /// Keeps the places whose records stand so with Vault.
-    async fn standing_so(&self, standing: SyncFilter, places: Vec<Place>) -> Result<Vec<Place>, StoreError> {
-        let sql = format!("SELECT r.id FROM records r WHERE {}", standing.condition());
-        let mut select = Select::new(&sql, args![]);
-        select.and_any("r.id", places.iter().map(|(.., id)| *id));
-        let rows = self.db.select(select.all()).await?;
-        let so = rows.iter().map(|row| row.id("id")).collect::<Result<HashSet<Uuid>, _>>()?;
-        Ok(places.into_iter().filter(|(.., id)| so.contains(&id.0)).collect())
-    }
-
     /// Reads the rows of some places in these collections, in their order. It leaves out a record that was moved to the
-    /// trash meanwhile, or to another collection, which the person may not see.
-    pub(crate) async fn rows_at(&self, collections: &[CollectionId], places: &[Place]) -> Result<Vec<Row>, StoreError> {
-        let mut select = Select::new("SELECT * FROM records WHERE deleted_us IS NULL", args![]);
-        select.and_any("collection_id", collections.iter().copied());
+    /// trash meanwhile, or out of it, or to another collection, which the person may not see.
+    pub(crate) async fn rows_at(
+        &self,
+        collections: &[CollectionId],
+        state: RecordState,
+        places: &[Place],
+    ) -> Result<Vec<Row>, StoreError> {
+        // A condition on the collection would make SQLite read the whole of it.
+        let mut select = Select::new("SELECT * FROM records WHERE 1 = 1", args![]);
         select.and_any("id", places.iter().map(|(.., id)| *id));
         let mut rows = HashMap::new();
         for row in self.db.select(select.all()).await? {
-            rows.insert(row.id("id")?, row);
+            let is_live = row.maybe_int("deleted_us")?.is_none();
+            let collection = CollectionId(row.id("collection_id")?);
+            if is_live == (state == RecordState::Live) && collections.contains(&collection) {
+                rows.insert(row.id("id")?, row);
+            }
         }
         Ok(places.iter().filter_map(|(.., id)| rows.remove(&id.0)).collect())
     }

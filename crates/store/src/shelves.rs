@@ -8,7 +8,7 @@
 mod matching;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, RwLock},
 };
 
@@ -25,11 +25,10 @@ pub(crate) struct Paths(pub(crate) RwLock<HashMap<CollectionId, Arc<Shelf>>>);
 #[derive(Clone, Default)]
 pub(crate) struct Shelf {
     pub(crate) number: u64,
-    pub(crate) entries: Vec<Entry>,
+    pub(crate) entries: Vec<Arc<Entry>>,
 }
 
 /// What searching needs of a record.
-#[derive(Clone)]
 pub(crate) struct Entry {
     pub(crate) path: Box<str>,
     /// The path in the form that is searched, where it differs.
@@ -58,6 +57,8 @@ pub(crate) struct Conditions<'a> {
     pub(crate) tag: Option<&'a str>,
     /// Only what comes after this place.
     pub(crate) after: Option<&'a Place>,
+    /// Only these records.
+    pub(crate) only: Option<&'a HashSet<RecordId>>,
 }
 
 impl Conditions<'_> {
@@ -65,7 +66,8 @@ impl Conditions<'_> {
     pub(crate) fn rank(&self, entry: &Entry, tag: Option<&str>) -> Option<u8> {
         let fits = self.prefix.is_none_or(|prefix| entry.path.starts_with(prefix))
             && self.record_type.is_none_or(|kind| entry.record_type == kind)
-            && tag.is_none_or(|tag| entry.tags.contains(tag));
+            && tag.is_none_or(|tag| entry.tags.contains(tag))
+            && self.only.is_none_or(|only| only.contains(&entry.id));
         if !fits {
             return None;
         }

@@ -73,6 +73,11 @@ impl Select {
         self.sql.push_str(&format!(" AND ({columns}) > ({})", places.join(", ")));
     }
 
+    /// Goes on with a text that holds no value.
+    pub(crate) fn text(&mut self, text: &str) {
+        self.sql.push_str(text);
+    }
+
     /// Ends the statement without an order and without a limit.
     pub(crate) const fn all(self) -> Self {
         self
@@ -243,6 +248,11 @@ impl Tx {
     pub(crate) async fn run(&mut self, sql: &str, args: Vec<Arg>) -> Result<u64, StoreError> {
         statement().await;
         Box::pin(self.inner.run(Statement { sql, args })).await
+    }
+
+    /// Runs a statement whose conditions depend on the request.
+    pub(crate) async fn change(&mut self, select: Select) -> Result<u64, StoreError> {
+        self.run(&select.sql, select.args).await
     }
 
     pub(crate) async fn all(&mut self, sql: &str, args: Vec<Arg>) -> Result<Vec<Row>, StoreError> {

@@ -276,15 +276,21 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the database fails. The times stay noted in that case.
     pub async fn write_last_uses(&self) -> Result<(), StoreError> {
-        let noted: Vec<_> = self.last_uses.noted().iter().map(|(token, used)| (*token, *used)).collect();
+        let mut noted: Vec<_> = self.last_uses.noted().iter().map(|(token, used)| (*token, *used)).collect();
         if noted.is_empty() {
             return Ok(());
         }
-        let mut tx = self.db.write().await?;
+        // Servers that write the same tokens at once lock them in the same order, so that they wait for each other once.
+        noted.sort_unstable();
+        let mut tx = self.db.touch().await?;
+        // An id is that of a token or of a session. Another server may have noted a later use.
         for (token, used) in &noted {
-            // An id is that of a token or of a session.
-            tx.run("UPDATE tokens SET last_used_us = $2 WHERE id = $1", args![*token, *used]).await?;
-            tx.run("UPDATE sessions SET seen_us = $2 WHERE id = $1", args![*token, *used]).await?;
+            let sql =
+                "UPDATE tokens SET last_used_us = $2 WHERE id = $1 AND (last_used_us IS NULL OR last_used_us < $2)";
+            tx.run(sql, args![*token, *used]).await?;
+        }
+        for (session, used) in &noted {
+            tx.run("UPDATE sessions SET seen_us = $2 WHERE id = $1 AND seen_us < $2", args![*session, *used]).await?;
         }
         tx.commit().await?;
         // A token that was used again meanwhile stays noted.

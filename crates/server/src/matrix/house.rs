@@ -63,7 +63,8 @@ pub(super) struct Said {
 impl House {
     pub(super) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let database = Database::open_sqlite(&folder.path().join("vaultterm.db")).await.unwrap();
+        let url = vaultterm_testkit::fresh_database(folder.path()).await.parse().unwrap();
+        let database = Database::open(&url).await.unwrap();
         let root = RootKey::generate();
         let now_us = vaultterm_sync::system_time().0 / 1_000;
         let at_first = Context { actor: Actor::vaultterm(), source_ip: None, request_id: None, now_us };

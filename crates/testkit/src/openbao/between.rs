@@ -11,6 +11,7 @@ mod head;
 use std::{
     io,
     sync::{Arc, Mutex, MutexGuard},
+    time::{Duration, Instant},
 };
 
 use rustls::{
@@ -19,13 +20,16 @@ use rustls::{
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::oneshot,
     task::JoinHandle,
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::Leaf;
+
+/// The time after which a port that another process took is given up.
+const REOPENED_WITHIN: Duration = Duration::from_secs(10);
 
 /// What the gateway does to a request or its answer.
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +82,8 @@ struct State {
     /// The certificate for TLS. `None` means plain http.
     certificate: Option<Leaf>,
     listening: Option<JoinHandle<()>>,
+    /// Keeps the port while nothing listens there, so that no connection of another test goes out from it.
+    reservation: Option<TcpSocket>,
     exchanges: Vec<Exchange>,
     under_way: usize,
 }
@@ -156,7 +162,15 @@ impl Between {
         let scheme = if certificate.is_some() { "https" } else { "http" };
         let address = format!("{scheme}://127.0.0.1:{port}");
         let rule = Rule { with: String::new(), meddling: Meddling::Pass, times: None };
-        let state = State { rule, gate: None, certificate, listening: None, exchanges: Vec::new(), under_way: 0 };
+        let state = State {
+            rule,
+            gate: None,
+            certificate,
+            listening: None,
+            reservation: None,
+            exchanges: Vec::new(),
+            under_way: 0,
+        };
         let between = Self { ports, port, address, state: Arc::new(Mutex::new(state)) };
         between.listen(listener);
         between
@@ -210,15 +224,34 @@ impl Between {
             // The port closes when the task is gone.
             let _ = listening.await;
         }
+        let reservation = self.reserved().ok();
+        self.state().reservation = reservation;
+    }
+
+    /// Binds a socket to the port without listening. A client that connects is refused.
+    fn reserved(&self) -> io::Result<TcpSocket> {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(([127, 0, 0, 1], self.port).into())?;
+        Ok(socket)
     }
 
     /// Opens the gateway again at the same address.
     ///
     /// # Panics
-    /// If another process took the port.
+    /// If another process keeps the port.
     pub async fn reopen(&self) {
-        let listener = TcpListener::bind(("127.0.0.1", self.port)).await;
-        self.listen(listener.expect("nobody took the port in that moment"));
+        let began = Instant::now();
+        loop {
+            match TcpListener::bind(("127.0.0.1", self.port)).await {
+                Ok(listener) => {
+                    self.state().reservation = None;
+                    return self.listen(listener);
+                }
+                Err(error) => assert!(began.elapsed() < REOPENED_WITHIN, "another process keeps the port: {error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Shows another certificate from now on. Without one, the gateway speaks plain http.

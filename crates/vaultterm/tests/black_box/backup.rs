@@ -256,6 +256,15 @@ async fn backup_and_restore_refuse_what_would_lose_something_and_say_what_to_do(
             assert!(said.contains(why) && said.contains("hint:"), "{said}");
         }
         assert_eq!(fs::read(house.data().join("vaultterm.db")).expect("the database"), before);
+        // Another machine has no key yet.
+        let elsewhere = house.data().with_file_name("elsewhere");
+        let said = refused(house, &["restore", &backup, "--data-dir", elsewhere.to_str().expect("UTF-8")]);
+        assert!(said.contains("hint:") && said.contains("MASTER_KEY_FILE"), "{said}");
+        assert!(!elsewhere.join("vaultterm.db").exists(), "nothing was restored");
+        house.set("MASTER_KEY_FILE", house.data().join("master.key").to_str().expect("UTF-8"));
+        house.cli_json(&["restore", &backup, "--data-dir", elsewhere.to_str().expect("UTF-8")]);
+        assert!(elsewhere.join("vaultterm.db").exists());
+        house.set("MASTER_KEY_FILE", "");
     });
     // After a rotation, an older backup needs the previous key, which is kept beside the new one.
     house.cli_json(&["key", "rotate", "root"]);

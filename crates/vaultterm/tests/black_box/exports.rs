@@ -61,6 +61,22 @@ async fn an_export_verifies_with_the_key_that_was_kept_also_after_the_key_was_re
     let verdict = house.cli_json(&["audit", "verify", after.to_str().expect("UTF-8"), "--vkey", &old]);
     assert_eq!((&verdict["ok"], &verdict["trusted"]), (&json!(true), &json!(true)));
     assert_eq!(verdict["signed_to"], verdict["last"], "an export ends with a signature over all of it: {verdict}");
+    // A file may hold both, as `vaultterm audit key` prints them.
+    let said = |file: &str| {
+        let after = after.to_str().expect("UTF-8");
+        let output = house.cli(&["audit", "verify", after, "--vkey", &format!("@{file}")]);
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    assert_eq!(said(&house.file("keys", &format!("{old}\n\n{new}\n"))).0, Some(0));
+    for (file, why) in [
+        (house.file("empty", "\n"), "the file holds no key"),
+        (house.file("other", "hunter2\n"), "copy the whole line of `vaultterm audit key`"),
+        ("/nowhere/keys".to_owned(), "--vkey"),
+    ] {
+        let (code, said) = said(&file);
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains(why) && !said.contains("hunter2"), "{said}");
+    }
     // The earlier export names only the first key, and does not vouch for the new one.
     assert_eq!(verify(&house, &before, &["--vkey", &new]), 27);
 }

@@ -198,6 +198,23 @@ async fn one_data_directory_serves_one_server() {
 }
 
 #[tokio::test]
+async fn a_server_whose_port_is_taken_says_how_to_choose_another_one() {
+    let mut house = House::in_a_file().await;
+    house.set("VAULTTERM_METRICS_LISTEN", "off");
+    let (_, taken) = house.address.split_once("//").expect("an address");
+    let taken = taken.to_owned();
+    let second = house.data().with_file_name("second").to_str().expect("UTF-8").to_owned();
+    let begun = house.cli(&["init", "--data-dir", &second]);
+    assert!(begun.status.success(), "{begun:?}");
+    let refused = house.cli(&["serve", "--listen", &taken, "--data-dir", &second]);
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    for part in [&*taken, "another program listens there", "--listen ADDRESS:PORT", "VAULTTERM_LISTEN"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+}
+
+#[tokio::test]
 async fn health_tells_by_its_exit_code_and_a_second_set_up_can_be_asked_to_succeed() {
     let mut house = House::new().await;
     let code = |house: &House, arguments: &[&str]| house.cli(arguments).status.code();
