@@ -24,5 +24,5 @@ pub(crate) use pools::Pools;
 pub use pools::{DatabaseUse, PoolUse};
 pub(crate) use row::Row;
 pub(crate) use sqlite::{fold, log_in_the_way, look_at, write_image};
-pub(crate) use statements::Change;
+pub(crate) use statements::{AuditEntry, Change};
 pub(crate) use upgrade::refuse_newer;

@@ -16,6 +16,13 @@ pub(crate) enum Change {
     Postgres(postgres::Change),
 }
 
+/// An entry of the audit log, by which a change can be told from others.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AuditEntry {
+    pub(crate) seq: u64,
+    pub(crate) hash: [u8; 32],
+}
+
 /// What the statements of this crate need of an engine.
 trait Engine: sqlx::Database
 where
@@ -181,15 +188,15 @@ impl Change {
         }
     }
 
-    /// Makes the change permanent.
+    /// Makes the change permanent. `newest` is its newest audit entry, if it has any.
     ///
     /// # Errors
     /// [`StoreError::Undecided`] when the connection was lost meanwhile and the database cannot be asked whether the
     /// change is permanent. With every other error nothing was changed.
-    pub(crate) async fn commit(self) -> Result<(), StoreError> {
+    pub(crate) async fn commit(self, newest: Option<AuditEntry>) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(inner) => Ok(inner.commit().await?),
-            Self::Postgres(change) => change.commit().await,
+            Self::Postgres(change) => change.commit(newest).await,
         }
     }
 }
