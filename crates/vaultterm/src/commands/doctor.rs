@@ -82,9 +82,10 @@ async fn examine(config: &ServerConfig, app: &App, report: &mut Report) {
         }
     }
     examine_root_key(config, report).await;
-    let database = installation::open_existing(config).await;
+    let tried = installation::lock(config).await;
+    let database = installation::open_after(config, &tried).await;
     let Some(database) = report.note("database", database, |_| config.database.to_string()) else { return };
-    match installation::lock(config).await {
+    match tried {
         Ok(Locked::ByAnother) => {
             report.push("server", true, "runs on this database", None);
             report.0.extend(running::ask(app).await);
