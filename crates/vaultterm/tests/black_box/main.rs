@@ -33,4 +33,5 @@ mod running;
 mod seal;
 mod sync;
 mod town;
+mod upgrade;
 mod webhooks;
