@@ -356,9 +356,9 @@ async fn due_runs_of_many_connections_happen_once_each_whichever_server_does_the
         eprintln!("{program}: {:.3} processor seconds per run", seconds / runs);
     }
     eprintln!("{:.2} processors were in use", used.values().sum::<f64>() / took);
+    crowd.nothing_is_lost_or_written_twice().await;
     let late_max = crowd.wanted.late_max().as_millis().cast_signed();
     assert!(told.late_max() <= late_max, "a run waited for {} ms", told.late_max());
     assert!(shares.iter().filter(|share| **share > 0).count() >= 2, "the work is shared: {shares:?}");
     assert!(disturbed || told.cut_off == 0, "{} runs were cut off", told.cut_off);
-    crowd.nothing_is_lost_or_written_twice().await;
 }
