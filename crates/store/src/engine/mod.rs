@@ -6,6 +6,7 @@
 
 mod catalog;
 mod claim;
+mod entry;
 mod faults;
 mod open;
 mod pools;
@@ -18,11 +19,12 @@ pub(crate) mod words;
 
 pub(crate) use catalog::{Table, tables};
 pub use claim::{Claim, Company};
+pub(crate) use entry::AuditEntry;
 pub(crate) use open::schema;
 pub use open::{DatabaseUrl, NotADatabaseUrl};
 pub(crate) use pools::Pools;
 pub use pools::{DatabaseUse, PoolUse};
 pub(crate) use row::Row;
 pub(crate) use sqlite::{fold, log_in_the_way, look_at, write_image};
-pub(crate) use statements::{AuditEntry, Change};
+pub(crate) use statements::Change;
 pub(crate) use upgrade::refuse_newer;

@@ -9,8 +9,8 @@ use sqlx::{
 };
 
 use super::{
+    entry::AuditEntry,
     pools::{Pools, STATEMENTS_MAX, TURN_TIMEOUT},
-    statements::AuditEntry,
 };
 use crate::{StoreError, migrations};
 

@@ -4,7 +4,7 @@ use std::{borrow::Cow, time::Instant};
 
 use sqlx::{AssertSqlSafe, Executor, IntoArguments, Postgres, Sqlite, Transaction, query::Query};
 
-use super::{pools::Pools, postgres, row::Row, sqlite, words::spoken};
+use super::{entry::AuditEntry, pools::Pools, postgres, row::Row, sqlite, words::spoken};
 use crate::{
     StoreError,
     arguments::{Arg, Statement},
@@ -14,13 +14,6 @@ use crate::{
 pub(crate) enum Change {
     Sqlite(Transaction<'static, Sqlite>),
     Postgres(postgres::Change),
-}
-
-/// An entry of the audit log, by which a change can be told from others.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct AuditEntry {
-    pub(crate) seq: u64,
-    pub(crate) hash: [u8; 32],
 }
 
 /// What the statements of this crate need of an engine.
