@@ -1,11 +1,12 @@
 //! The commands for people who work on VaultTerm: `cargo xtask setup | demo | test | screenshots | bench | sim | kills |
-//! planted | mutants | tamper | tidy | package | sbom`.
+//! upgrade | planted | mutants | tamper | tidy | package | sbom`.
 //!
 //! They need Rust and Python 3. They install all other tools themselves, into `target/tools`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is for the person who runs it")]
 
 mod browser;
+mod debian;
 mod demo;
 mod deploy;
 mod mutants;
@@ -14,6 +15,7 @@ mod planted;
 mod postgres;
 mod programs;
 mod sbom;
+mod several;
 mod steps;
 mod tidy;
 mod tools;
@@ -27,9 +29,9 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use self::mutants::Wanted;
+use self::{mutants::Wanted, several::Load};
 
 #[derive(Parser)]
 #[command(about = "Set-up, tests and tidiness of VaultTerm")]
@@ -90,9 +92,17 @@ enum Task {
         /// The number of the first chapter of fifty kills
         #[arg(long, default_value_t = 0)]
         from: u64,
-        /// Kill, freeze and cut off so many servers on one PostgreSQL database instead
+        /// Kill, freeze and cut off so many servers on one PostgreSQL database instead, and restart the database
         #[arg(long, value_name = "SERVERS", value_parser = clap::value_parser!(u8).range(2..=5), conflicts_with = "from")]
         nodes: Option<u8>,
+        #[command(flatten)]
+        load: LoadArgs,
+    },
+    /// Upgrades an installation of an older version while people and runs work with it: in a file, and on PostgreSQL
+    Upgrade {
+        /// The revision of the older version, from before servers could share a database; it is built, which takes minutes
+        #[arg(long, value_name = "REVISION")]
+        from: String,
     },
     /// Changes every byte of a log of 10,000 entries and of a backup: each change must be noticed
     Tamper,
@@ -119,6 +129,23 @@ enum Task {
     },
     /// Writes what the server is built from (CycloneDX) to target/sbom
     Sbom,
+}
+
+/// The load under which several servers are watched instead of being killed at random.
+#[derive(Args, Clone, Copy, Debug)]
+struct LoadArgs {
+    /// Watch the runs of so many connections with 20 secrets each
+    #[arg(long, requires = "nodes", conflicts_with = "count", value_parser = clap::value_parser!(u16).range(1..))]
+    connections: Option<u16>,
+    /// For so many minutes
+    #[arg(long, default_value_t = 5, requires = "connections", value_parser = clap::value_parser!(u16).range(1..))]
+    minutes: u16,
+    /// Seconds between two runs of a connection
+    #[arg(long, default_value_t = 60, requires = "connections", value_parser = clap::value_parser!(u16).range(1..))]
+    interval: u16,
+    /// Kill, freeze or cut off a server, or restart the database, every 20 seconds meanwhile
+    #[arg(long, requires = "connections")]
+    disturbed: bool,
 }
 
 /// A form of package.
@@ -156,8 +183,14 @@ fn main() -> ExitCode {
         Task::Screenshots { docs: true } => browser::pictures(&root),
         Task::Bench { secrets, postgres } => steps::bench(&root, secrets, postgres),
         Task::Sim { seeds, from, nodes } => steps::simulate(&root, seeds, from, nodes),
-        Task::Kills { count, from, nodes: None } => steps::kill(&root, count, from),
-        Task::Kills { count, nodes: Some(nodes), .. } => steps::kill_nodes(&root, count, nodes),
+        Task::Kills { count, from, nodes: None, .. } => steps::kill(&root, count, from),
+        Task::Kills {
+            nodes: Some(nodes),
+            load: LoadArgs { connections: Some(connections), minutes, interval, disturbed },
+            ..
+        } => several::load(&root, Load { nodes, connections, minutes, interval, disturbed }),
+        Task::Kills { count, nodes: Some(nodes), .. } => several::kill_nodes(&root, count, nodes),
+        Task::Upgrade { from } => several::upgrade(&root, &from),
         Task::Tamper => steps::tamper(&root),
         Task::Planted => planted::check(&root),
         Task::Mutants { since, all } => mutants::check(&root, &all.map_or(Wanted::Since(since), Wanted::Crate)),

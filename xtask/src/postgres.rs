@@ -13,7 +13,10 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::demo::leash::{Folder, Server};
+use crate::{
+    debian::{self, is_root},
+    demo::leash::{Folder, Server},
+};
 
 /// The variable with the URL of a server on which tests may create databases.
 pub(crate) const SERVER: &str = "VAULTTERM_TEST_POSTGRES";
@@ -99,10 +102,6 @@ fn as_ordinary_user() -> Vec<OsString> {
     words.map(OsString::from).into()
 }
 
-fn is_root() -> bool {
-    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n")
-}
-
 /// Finds the newest programs of PostgreSQL. Installs them where that needs no question: as root on a system with apt.
 fn programs() -> Result<PathBuf> {
     if let Some(own) = env::var_os(PROGRAMS).filter(|own| !own.is_empty()) {
@@ -111,11 +110,7 @@ fn programs() -> Result<PathBuf> {
     if let Some(found) = newest(Path::new(DEBIAN)) {
         return Ok(found);
     }
-    if is_root() && Path::new("/usr/bin/apt-get").exists() {
-        for arguments in [&["update", "--quiet"][..], &["install", "--yes", "--no-install-recommends", "postgresql"]] {
-            Command::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive").status()?;
-        }
-    }
+    debian::install("postgresql")?;
     newest(Path::new(DEBIAN)).with_context(|| {
         format!(
             "the tests need PostgreSQL 15 or newer: install it (Debian: apt-get install postgresql), or name the folder of its \

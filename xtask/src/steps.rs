@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::{
-    browser, deploy,
+    browser, debian, deploy,
     planted::Planted,
     postgres::{self, Postgres},
     tidy, tools,
@@ -84,10 +84,10 @@ pub(crate) fn conform(root: &Path) -> Result<()> {
 
 /// A nextest filter for the tests that run on PostgreSQL as well: those of the database, whole runs of the engine, the rules of
 /// the product and who may do what, and the product from outside. What only a file has is left out, and so are the faults of
-/// Vault, which take long.
+/// Vault, which take long, and the upgrade, which needs an older binary.
 const POSTGRES: &str = "package(vaultterm-store) - test(/^engine::sqlite/) | package(vaultterm-testkit) & binary(end_to_end) \
      | package(vaultterm-operations) - test(/^(licensing|root_key)::/) | package(vaultterm-server) & test(/^matrix::/) \
-     | package(vaultterm) & binary(black_box) - test(/^(kills|faults)::/)";
+     | package(vaultterm) & binary(black_box) - test(/^(kills|faults|upgrade)::/)";
 
 /// Runs the tests that must pass on every database, on PostgreSQL.
 pub(crate) fn on_postgres(root: &Path) -> Result<()> {
@@ -124,6 +124,9 @@ impl Tools {
 
     /// Starts a PostgreSQL server and runs the tests on it, those too that need one.
     fn postgres(&self, root: &Path) -> Result<()> {
+        if !debian::has_wrong_clocks()? {
+            println!("── left out, because libfaketime is not installed: a server with a wrong clock");
+        }
         let server = Postgres::start()?;
         let arguments =
             ["nextest", "run", "--locked", "--workspace", "--no-fail-fast", "--run-ignored", "all", "-E", POSTGRES];
@@ -214,22 +217,6 @@ pub(crate) fn kill(root: &Path, count: u64, from: u64) -> Result<()> {
     cargo(root, &arguments, &[("VAULTTERM_BAO", &bao), ("VAULTTERM_KILLS", &count), ("VAULTTERM_KILLS_FROM", &from)])
 }
 
-/// Kills, freezes and cuts off servers that share a PostgreSQL database, and prints what happened.
-pub(crate) fn kill_nodes(root: &Path, count: u64, nodes: u8) -> Result<()> {
-    let bao = tools::OPENBAO.install(root)?.display().to_string();
-    let server = Postgres::start()?;
-    let arguments = ["test", "--locked", "--package", "vaultterm", "--test", "black_box", "--"];
-    let arguments = [&arguments[..], &["nodes::kills::", "--ignored", "--nocapture"]].concat();
-    let (count, nodes) = (count.to_string(), nodes.to_string());
-    let environment = [
-        ("VAULTTERM_BAO", bao.as_str()),
-        (postgres::SERVER, &server.url),
-        ("VAULTTERM_NODE_KILLS", &count),
-        ("VAULTTERM_NODES", &nodes),
-    ];
-    cargo(root, &arguments, &environment)
-}
-
 fn step<T>(name: &str, run: impl FnOnce() -> Result<T>) -> Result<T> {
     println!("── {name}");
     let start = Instant::now();
@@ -238,11 +225,13 @@ fn step<T>(name: &str, run: impl FnOnce() -> Result<T>) -> Result<T> {
     Ok(answer)
 }
 
-fn cargo(root: &Path, arguments: &[&str], env: &[(&str, &str)]) -> Result<()> {
+/// Runs cargo in a folder, with these variables.
+pub(crate) fn cargo(root: &Path, arguments: &[&str], env: &[(&str, &str)]) -> Result<()> {
     run(root, Path::new(env!("CARGO")), arguments, env)
 }
 
-fn run(root: &Path, program: &Path, arguments: &[&str], env: &[(&str, &str)]) -> Result<()> {
+/// Runs a program in a folder, with these variables.
+pub(crate) fn run(root: &Path, program: &Path, arguments: &[&str], env: &[(&str, &str)]) -> Result<()> {
     let mut command = Command::new(program);
     command.current_dir(root).args(arguments).envs(env.iter().copied());
     let status = command.status().with_context(|| format!("cannot start {}", program.display()))?;

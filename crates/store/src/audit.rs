@@ -95,6 +95,7 @@ async fn append(tx: &mut Tx, drafts: Vec<Draft>) -> Result<(), StoreError> {
     insert(tx, "INSERT INTO audit (seq, time_us, actor_id, action, outcome, hash, bytes) VALUES", entries).await?;
     insert(tx, "INSERT INTO audit_objects (object_id, seq) VALUES", objects).await?;
     tx.run("UPDATE audit_head SET seq = $1, hash = $2", args![seq, previous]).await?;
+    tx.wrote_entry(seq, previous);
     Ok(())
 }
 

@@ -51,7 +51,7 @@ pub(crate) async fn copy(from: &Pools, to: &Pools) -> Result<Vec<CopiedTable>, S
         }
         copied.push(CopiedTable { name: table.name.clone(), rows });
     }
-    target.commit().await?;
+    target.commit(None).await?;
     Ok(copied)
 }
 

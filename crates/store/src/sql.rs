@@ -13,7 +13,7 @@ pub(crate) use crate::arguments::{Arg, args};
 use crate::{
     StoreError,
     arguments::Statement,
-    engine::{self, Change, Pools},
+    engine::{self, AuditEntry, Change, Pools},
 };
 
 /// A statement whose conditions depend on the request.
@@ -204,14 +204,14 @@ impl Db {
     /// therefore never fails half-way because of another writer.
     pub(crate) async fn write(&self) -> Result<Tx, StoreError> {
         statement().await;
-        Ok(Tx { inner: Box::pin(self.0.write()).await?, drafts: Vec::new(), record_key: None })
+        Ok(Tx { inner: Box::pin(self.0.write()).await?, drafts: Vec::new(), newest: None, record_key: None })
     }
 
     /// Begins a change that is not audited, and whose every statement guards itself: a lease, the time of a last use. On a
     /// database that allows it, such changes do not wait for the turn of others.
     pub(crate) async fn touch(&self) -> Result<Tx, StoreError> {
         statement().await;
-        Ok(Tx { inner: Box::pin(self.0.touch()).await?, drafts: Vec::new(), record_key: None })
+        Ok(Tx { inner: Box::pin(self.0.touch()).await?, drafts: Vec::new(), newest: None, record_key: None })
     }
 
     pub(crate) async fn all(&self, sql: &str, args: Vec<Arg>) -> Result<Vec<Row>, StoreError> {
@@ -239,6 +239,8 @@ pub(crate) struct Tx {
     inner: Change,
     /// The audit entries of the change.
     drafts: Vec<Draft>,
+    /// The newest of its audit entries that are written.
+    newest: Option<AuditEntry>,
     /// The record key that is active in this transaction, after it was requested.
     record_key: Option<Uuid>,
 }
@@ -287,10 +289,15 @@ impl Tx {
         std::mem::take(&mut self.drafts)
     }
 
+    /// Notes the newest audit entry of the change, as it was written.
+    pub(crate) fn wrote_entry(&mut self, seq: u64, hash: [u8; 32]) {
+        self.newest = Some(AuditEntry { seq, hash });
+    }
+
     /// Makes the change permanent. `Tx::commit` in `audit.rs` calls it, after it wrote the audit entries.
     pub(crate) async fn end(self) -> Result<(), StoreError> {
         statement().await;
-        Box::pin(self.inner.commit()).await?;
+        Box::pin(self.inner.commit(self.newest)).await?;
         // A test may end here: the change is permanent, and its caller never hears of it.
         statement().await;
         Ok(())

@@ -25,7 +25,16 @@ pub async fn fresh_database(folder: &Path) -> String {
     }
     // Backups are made beside the database, and for one on a server in this folder too.
     std::fs::create_dir_all(folder).expect("the folder can be made");
-    let server = env::var(SERVER).expect("the URL is text");
+    create(&server()).await
+}
+
+/// Returns the URL of the server that the tests share.
+pub(crate) fn server() -> String {
+    env::var(SERVER).unwrap_or_else(|_| panic!("{SERVER} names a PostgreSQL server"))
+}
+
+/// Creates a database on a server, and returns its URL.
+pub(crate) async fn create(server: &str) -> String {
     let name = format!("t{}_{}", process::id(), vaultterm_sync::new_id().simple());
     let mut admin = PgConnection::connect(&format!("{server}/postgres")).await.expect("the server answers");
     drop_those_of_ended_tests(&mut admin).await;

@@ -18,6 +18,7 @@ mod kv;
 mod license;
 mod mishap;
 pub mod openbao;
+mod postgres;
 pub mod vault_like;
 pub mod world;
 
@@ -31,4 +32,5 @@ pub use journal::{AuditLine, MemoryBackup, MemoryDesk, MemoryJournal, MemoryReco
 pub use kv::{CasMismatch, Data, KvKey, KvMount, KvVersion};
 pub use license::FakeLicense;
 pub use mishap::Mishap;
+pub use postgres::{CommitCut, OwnPostgres, PostgresBetween, PostgresStop};
 pub use world::World;

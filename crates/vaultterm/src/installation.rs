@@ -60,19 +60,24 @@ pub(crate) async fn lock_of(database: &DatabaseUrl) -> Result<Locked, Failure> {
     Ok(claim.map_or(Locked::ByAnother, |claim| Locked::ByUs(Lock::Claim(claim))))
 }
 
-/// Joins the servers of the database, of which a file has one at most. The server of a file frees the leases that an earlier
-/// one left. On a database server, leases are left to expire.
-pub(crate) async fn join(config: &ServerConfig, database: &Database) -> Result<Locked, Failure> {
+/// Joins the servers of the database, of which a file has one at most, and opens the database. Returns nothing if another
+/// process has the database for itself. The server of a file frees the leases that an earlier one left. On a database server,
+/// leases are left to expire.
+///
+/// A file is locked before it is opened, because opening may migrate it, and a server of an older version may be at work on it.
+/// A database server tells itself which servers use the database ([`Database::open`]).
+pub(crate) async fn join(config: &ServerConfig) -> Result<Option<(Lock, Database)>, Failure> {
     let failed = |error: &StoreError| not_opened(&config.database, error);
     if config.database.file().is_some() {
-        let locked = lock(config).await?;
-        if matches!(locked, Locked::ByUs(_)) {
-            database.free_leases().await.map_err(|error| failed(&error))?;
-        }
-        return Ok(locked);
+        refuse_missing(config)?;
+        let Locked::ByUs(lock) = lock(config).await? else { return Ok(None) };
+        let database = open_existing(config).await?;
+        database.free_leases().await.map_err(|error| failed(&error))?;
+        return Ok(Some((lock, database)));
     }
+    let database = open_existing(config).await?;
     let claim = config.database.claim(Company::Servers).await.map_err(|error| failed(&error))?;
-    Ok(claim.map_or(Locked::ByAnother, |claim| Locked::ByUs(Lock::Claim(claim))))
+    Ok(claim.map(|claim| (Lock::Claim(claim), database)))
 }
 
 /// Takes the lock of backups and restores, so that only one of them runs at a time. A server may run at the
@@ -98,15 +103,38 @@ fn take(path: &Path) -> Result<Locked, Failure> {
 
 /// Opens the database that `init` created.
 pub(crate) async fn open_existing(config: &ServerConfig) -> Result<Database, Failure> {
-    let uninitialised = || {
-        Failure::local(format!("there is no initialised database at {}", config.database))
-            .hint("run `vaultterm init` first, or name the right place with VAULTTERM_DATA_DIR")
-    };
-    if config.database.file().is_some_and(|file| !file.exists()) {
-        return Err(uninitialised());
-    }
+    refuse_missing(config)?;
     let database = open(config).await?;
-    if database.is_initialised().await.map_err(|error| broken(&error))? { Ok(database) } else { Err(uninitialised()) }
+    if database.is_initialised().await.map_err(|error| broken(&error))? {
+        Ok(database)
+    } else {
+        Err(uninitialised(config))
+    }
+}
+
+/// Opens the database after its lock was tried. If another process holds it, perhaps a server of an older version, the database
+/// stays as it is.
+pub(crate) async fn open_after(config: &ServerConfig, tried: &Result<Locked, Failure>) -> Result<Database, Failure> {
+    if matches!(tried, Ok(Locked::ByAnother)) {
+        let schema = config.database.schema().await.map_err(|error| not_opened(&config.database, &error))?;
+        if (1..SCHEMA).contains(&schema) {
+            let what = format!("a server of an older version runs on the database {}", config.database);
+            let hint = format!(
+                "it has schema {schema}, and this version {SCHEMA}: use the version of the server, or upgrade it"
+            );
+            return Err(Failure::local(what).hint(hint));
+        }
+    }
+    open_existing(config).await
+}
+
+fn refuse_missing(config: &ServerConfig) -> Result<(), Failure> {
+    if config.database.file().is_some_and(|file| !file.exists()) { Err(uninitialised(config)) } else { Ok(()) }
+}
+
+fn uninitialised(config: &ServerConfig) -> Failure {
+    Failure::local(format!("there is no initialised database at {}", config.database))
+        .hint("run `vaultterm init` first, or name the right place with VAULTTERM_DATA_DIR")
 }
 
 /// Opens the database, or creates an empty one.
@@ -117,7 +145,7 @@ pub(crate) async fn open(config: &ServerConfig) -> Result<Database, Failure> {
 /// Returns the error for a database that cannot be opened.
 fn not_opened(database: &DatabaseUrl, error: &StoreError) -> Failure {
     let failure = Failure::local(format!("cannot open the database {database}")).because(error);
-    if database.file().is_some() {
+    if database.file().is_some() || matches!(error, StoreError::OlderServers(_) | StoreError::NeedsNewer { .. }) {
         return failure;
     }
     failure.hint("check that the server runs and that DATABASE_URL names it, an existing database, and its user")

@@ -10,19 +10,25 @@ use super::{
     pools::Pools,
     postgres, sqlite,
 };
-use crate::StoreError;
+use crate::{
+    StoreError,
+    arguments::{Statement, args},
+};
 
 /// The advisory lock of the claim: `vclaim` in ASCII. It counts within one database.
 const CLAIM: i64 = 0x7663_6c61_696d;
 
 /// How often a claim is tried. The server takes a moment to notice that the process before is gone.
-const TRIES: u32 = 20;
-const PAUSE: Duration = Duration::from_millis(100);
+pub(super) const TRIES: u32 = 20;
+pub(super) const PAUSE: Duration = Duration::from_millis(100);
 
 /// How often a kept claim is looked at.
 const LOOK: Duration = if cfg!(test) { Duration::from_millis(50) } else { Duration::from_secs(5) };
 /// The time within which the server answers such a look.
 const ANSWER: Duration = Duration::from_secs(10);
+
+/// The name of the connection that held the claim of a server when it still had the database for itself.
+const BEFORE: &str = "vaultterm claim";
 
 /// With whom a claim is shared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +37,23 @@ pub enum Company {
     Alone,
     /// With other servers.
     Servers,
+}
+
+impl Company {
+    /// Returns the name of the connection that holds such a claim.
+    const fn connection_name(self) -> &'static str {
+        match self {
+            Self::Alone => "vaultterm claim alone",
+            Self::Servers => "vaultterm claim shared",
+        }
+    }
+
+    const fn lock(self) -> &'static str {
+        match self {
+            Self::Alone => "SELECT pg_try_advisory_lock($1)",
+            Self::Servers => "SELECT pg_try_advisory_lock_shared($1)",
+        }
+    }
 }
 
 /// The right to use a database on a server. The database gives it back when the connection of the claim ends, for any
@@ -72,14 +95,11 @@ impl DatabaseUrl {
     /// [`StoreError::Busy`] when the server does not answer.
     pub async fn claim(&self, company: Company) -> Result<Option<Claim>, StoreError> {
         let Self::Postgres(options) = self else { return Ok(None) };
-        let mut connection = PgConnection::connect_with(&options.clone().application_name("vaultterm claim")).await?;
-        let sql = match company {
-            Company::Alone => "SELECT pg_try_advisory_lock($1)",
-            Company::Servers => "SELECT pg_try_advisory_lock_shared($1)",
-        };
+        let options = options.clone().application_name(company.connection_name());
+        let mut connection = PgConnection::connect_with(&options).await?;
         let mut tries = TRIES;
         loop {
-            let taken: bool = sqlx::query_scalar(sql).bind(CLAIM).fetch_one(&mut connection).await?;
+            let taken: bool = sqlx::query_scalar(company.lock()).bind(CLAIM).fetch_one(&mut connection).await?;
             tries -= 1;
             if taken || tries == 0 {
                 let claimed = Claim { connection, url: self.clone(), company };
@@ -87,6 +107,15 @@ impl DatabaseUrl {
             }
             tokio::time::sleep(PAUSE).await;
         }
+    }
+
+    /// Claims a database as a server did when it still had the database for itself.
+    #[cfg(test)]
+    pub(super) async fn claim_as_before(&self) -> Result<PgConnection, StoreError> {
+        let Self::Postgres(options) = self else { panic!("this test needs {}", vaultterm_testkit::POSTGRES) };
+        let mut connection = PgConnection::connect_with(&options.clone().application_name(BEFORE)).await?;
+        sqlx::query(Company::Alone.lock()).bind(CLAIM).execute(&mut connection).await?;
+        Ok(connection)
     }
 
     /// Returns the newest migration of a database that may be in use, and changes nothing. 0 if it has none.
@@ -109,6 +138,16 @@ impl DatabaseUrl {
     }
 }
 
+/// Returns whether a server has the database for itself, as servers did before they could share one.
+pub(super) async fn is_held_by_older(pools: &Pools) -> Result<bool, StoreError> {
+    let sql = "SELECT pid FROM pg_locks JOIN pg_stat_activity USING (pid)
+               WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                 AND classid::BIGINT = $1 AND objid::BIGINT = $2 AND mode = 'ExclusiveLock' AND granted
+                 AND application_name = $3";
+    let args = args![CLAIM >> 32, CLAIM & 0xffff_ffff, BEFORE];
+    Ok(pools.one(Statement { sql, args }).await?.is_some())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,7 +162,7 @@ mod tests {
         assert!(url.claim(Company::Alone).await.unwrap().is_none(), "it is held");
         let mut admin = PgConnection::connect_with(options).await.unwrap();
         let holders =
-            "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'vaultterm claim'";
+            "FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'vaultterm claim%'";
         let end = sqlx::AssertSqlSafe(format!("SELECT pg_terminate_backend(pid) {holders}"));
         sqlx::query(end).execute(&mut admin).await.unwrap();
         tokio::time::sleep(LOOK * 20).await;

@@ -6,6 +6,7 @@
 
 mod catalog;
 mod claim;
+mod entry;
 mod faults;
 mod open;
 mod pools;
@@ -18,6 +19,7 @@ pub(crate) mod words;
 
 pub(crate) use catalog::{Table, tables};
 pub use claim::{Claim, Company};
+pub(crate) use entry::AuditEntry;
 pub(crate) use open::schema;
 pub use open::{DatabaseUrl, NotADatabaseUrl};
 pub(crate) use pools::Pools;

@@ -8,7 +8,10 @@ use sqlx::{
     postgres::{PgConnectOptions, PgDatabaseError, PgPoolOptions, PgRow, PgSslMode},
 };
 
-use super::pools::{Pools, STATEMENTS_MAX, TURN_TIMEOUT};
+use super::{
+    entry::AuditEntry,
+    pools::{Pools, STATEMENTS_MAX, TURN_TIMEOUT},
+};
 use crate::{StoreError, migrations};
 
 /// Every text sorts by its bytes, as the planner and the pages need it. A locale of the server would sort otherwise, and
@@ -130,30 +133,51 @@ async fn begun(pool: &PgPool, sql: &'static str) -> Result<Change, StoreError> {
 
 impl Change {
     /// Makes the change permanent. If the connection is lost meanwhile, the database is asked on another one whether it
-    /// is permanent.
-    pub(super) async fn commit(self) -> Result<(), StoreError> {
+    /// is permanent. `newest` is the newest audit entry of the change.
+    pub(super) async fn commit(self, newest: Option<AuditEntry>) -> Result<(), StoreError> {
         let Self { inner, id, pool } = self;
         match inner.commit().await {
-            Err(error) if is_lost(&error) => outcome(&pool, &id).await,
+            Err(error) if is_lost(&error) => outcome(&pool, &id, newest).await,
             result => Ok(result?),
         }
     }
 }
 
-async fn outcome(pool: &PgPool, id: &str) -> Result<(), StoreError> {
+/// Asks for the outcome of a transaction by its number. A database that crashed forgets numbers that it had not written to its
+/// log, and gives them to others, so the newest audit entry of the change must be there too.
+async fn outcome(pool: &PgPool, id: &str, newest: Option<AuditEntry>) -> Result<(), StoreError> {
     let sql = format!("SELECT pg_xact_status('{id}'::xid8) AS status");
     let asked = async {
         loop {
             let row = sqlx::query(AssertSqlSafe(sql.clone())).fetch_one(pool).await;
             match row.and_then(|row| row.try_get::<Option<String>, _>("status")) {
-                Ok(Some(status)) if status == "committed" => return Ok(()),
+                Ok(Some(status)) if status == "committed" => match stands(pool, newest).await {
+                    Ok(true) => return Ok(()),
+                    Ok(false) => return Err(StoreError::Busy),
+                    Err(_) => tokio::time::sleep(OUTCOME_PAUSE).await,
+                },
                 Ok(Some(status)) if status == "aborted" => return Err(StoreError::Busy),
+                Err(error) if is_unknown_number(&error) => return Err(StoreError::Busy),
                 // The database is still at it, or does not answer yet.
                 Ok(_) | Err(_) => tokio::time::sleep(OUTCOME_PAUSE).await,
             }
         }
     };
     tokio::time::timeout(OUTCOME_TIMEOUT, asked).await.unwrap_or(Err(StoreError::Undecided))
+}
+
+/// Returns whether an audit entry stands in the log. A change without one has no such proof, and needs none: each of its
+/// statements guards itself.
+async fn stands(pool: &PgPool, entry: Option<AuditEntry>) -> Result<bool, sqlx::Error> {
+    let Some(AuditEntry { seq, hash }) = entry else { return Ok(true) };
+    let sql = "SELECT COUNT(*) FROM audit WHERE seq = $1 AND hash = $2";
+    let count: i64 = sqlx::query_scalar(sql).bind(seq.cast_signed()).bind(&hash[..]).fetch_one(pool).await?;
+    Ok(count == 1)
+}
+
+/// Returns whether the database says that it never gave out the number of a transaction.
+fn is_unknown_number(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(DatabaseError::code).is_some_and(|code| code == "22023")
 }
 
 /// Reads an integer. PostgreSQL has more types for them than this crate.
@@ -267,20 +291,39 @@ mod tests {
         let (writer, aside) = pools(&house);
         let change = begin_in_turn(writer).await.unwrap();
         let id = change.id.clone();
-        change.commit().await.unwrap();
-        outcome(aside, &id).await.unwrap();
+        change.commit(None).await.unwrap();
+        outcome(aside, &id, None).await.unwrap();
         let change = begin_in_turn(writer).await.unwrap();
         let id = change.id.clone();
         drop(change);
-        assert!(matches!(outcome(aside, &id).await, Err(StoreError::Busy)), "it was rolled back");
+        assert!(matches!(outcome(aside, &id, None).await, Err(StoreError::Busy)), "it was rolled back");
         // A change whose connection ends before its commit is not made, and says so.
         let mut change = begin_in_turn(writer).await.unwrap();
         let row = sqlx::query("SELECT pg_backend_pid() AS pid").fetch_one(&mut *change.inner).await.unwrap();
         let pid: i32 = row.get("pid");
         sqlx::query("SELECT pg_terminate_backend($1)").bind(pid).execute(aside).await.unwrap();
-        assert!(matches!(change.commit().await, Err(StoreError::Busy)));
+        assert!(matches!(change.commit(None).await, Err(StoreError::Busy)));
         let again = house.store.db.write().await.unwrap();
         again.end().await.unwrap();
+    }
+
+    #[tokio::test]
+    #[ignore = "needs PostgreSQL"]
+    async fn a_commit_that_a_crash_undid_does_not_count_although_another_one_got_its_number() {
+        let house = House::new().await;
+        let (writer, aside) = pools(&house);
+        let change = begin_in_turn(writer).await.unwrap();
+        let id = change.id.clone();
+        change.commit(None).await.unwrap();
+        let entry = house.store.db.one("SELECT seq, hash FROM audit_head", args![]).await.unwrap().unwrap();
+        let there = AuditEntry { seq: entry.count("seq").unwrap(), hash: entry.hash("hash").unwrap() };
+        outcome(aside, &id, Some(there)).await.unwrap();
+        let of_the_lost = AuditEntry { hash: [7; 32], ..there };
+        assert!(matches!(outcome(aside, &id, Some(of_the_lost)).await, Err(StoreError::Busy)));
+        // Nobody has got the number yet.
+        let later = (id.parse::<u64>().unwrap() + 1_000_000).to_string();
+        let asked = tokio::time::timeout(OUTCOME_TIMEOUT / 2, outcome(aside, &later, Some(there))).await;
+        assert!(matches!(asked, Ok(Err(StoreError::Busy))), "{asked:?}");
     }
 
     #[tokio::test]

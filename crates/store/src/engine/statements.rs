@@ -4,7 +4,7 @@ use std::{borrow::Cow, time::Instant};
 
 use sqlx::{AssertSqlSafe, Executor, IntoArguments, Postgres, Sqlite, Transaction, query::Query};
 
-use super::{pools::Pools, postgres, row::Row, sqlite, words::spoken};
+use super::{entry::AuditEntry, pools::Pools, postgres, row::Row, sqlite, words::spoken};
 use crate::{
     StoreError,
     arguments::{Arg, Statement},
@@ -181,15 +181,15 @@ impl Change {
         }
     }
 
-    /// Makes the change permanent.
+    /// Makes the change permanent. `newest` is its newest audit entry, if it has any.
     ///
     /// # Errors
     /// [`StoreError::Undecided`] when the connection was lost meanwhile and the database cannot be asked whether the
     /// change is permanent. With every other error nothing was changed.
-    pub(crate) async fn commit(self) -> Result<(), StoreError> {
+    pub(crate) async fn commit(self, newest: Option<AuditEntry>) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(inner) => Ok(inner.commit().await?),
-            Self::Postgres(change) => change.commit().await,
+            Self::Postgres(change) => change.commit(newest).await,
         }
     }
 }

@@ -4,7 +4,12 @@
 //! after which older servers would do something wrong raises `migrations::NEEDED`. Such a migration waits until no older server
 //! works with the database, and an older server that comes later is refused.
 
-use super::{open::DatabaseUrl, open::schema, pools::Pools};
+use super::{
+    claim::{PAUSE, TRIES, is_held_by_older},
+    open::DatabaseUrl,
+    open::schema,
+    pools::Pools,
+};
 use crate::{
     StoreError,
     arguments::{Statement, args},
@@ -13,7 +18,8 @@ use crate::{
     sql::NOW_US,
 };
 
-/// The first schema whose servers report themselves.
+/// The first schema whose servers report themselves. A server before it had the database for itself, and holds a claim that
+/// says so.
 const REPORTING_SINCE: u64 = 27;
 
 impl DatabaseUrl {
@@ -36,6 +42,9 @@ impl DatabaseUrl {
 
 async fn older_servers(pools: &Pools, needed: u64) -> Result<Vec<String>, StoreError> {
     let present = schema(pools).await?;
+    if (1..REPORTING_SINCE).contains(&present) {
+        return lonely_server(pools).await;
+    }
     if !(REPORTING_SINCE..needed.max(REPORTING_SINCE)).contains(&present) {
         return Ok(Vec::new());
     }
@@ -50,6 +59,17 @@ async fn older_servers(pools: &Pools, needed: u64) -> Result<Vec<String>, StoreE
             Ok(format!("{} ({})", text("name")?, text("version")?))
         })
         .collect()
+}
+
+/// Looks for a server that reports nothing. One that was just stopped gets a moment, until the database notices.
+async fn lonely_server(pools: &Pools) -> Result<Vec<String>, StoreError> {
+    for _ in 0..TRIES {
+        if !is_held_by_older(pools).await? {
+            return Ok(Vec::new());
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(vec!["one that works alone and tells no name".to_owned()])
 }
 
 /// Refuses a database that a newer version migrated so that this one cannot work with it.
@@ -88,6 +108,23 @@ mod tests {
         let refused = Database::open(&house.url).await.err().unwrap();
         assert!(matches!(refused, StoreError::NeedsNewer { needed: 999_999, known: NEWEST }), "{refused:?}");
         assert!(refused.to_string().contains("update this one"), "{refused}");
+    }
+
+    #[tokio::test]
+    #[ignore = "needs PostgreSQL"]
+    async fn a_server_from_before_servers_could_share_a_database_is_stopped_before_its_database_is_migrated() {
+        let house = House::new().await;
+        change(&house, "DELETE FROM _sqlx_migrations WHERE version >= 27").await;
+        let older = house.url.claim_as_before().await.unwrap();
+        let refused = Database::open(&house.url).await.err().unwrap();
+        assert!(matches!(&refused, StoreError::OlderServers(_)), "{refused:?}");
+        assert!(refused.to_string().contains("stop them first"), "{refused}");
+        assert_eq!(schema(&house.store.db.0).await.unwrap(), 26, "nothing was migrated");
+        drop(older);
+        let alone = house.url.claim(crate::Company::Alone).await.unwrap().expect("it is free");
+        let migrated = Database::open(&house.url).await.err().unwrap();
+        assert!(matches!(migrated, StoreError::Migration(_)), "a command of this version migrates: {migrated:?}");
+        drop(alone);
     }
 
     #[tokio::test]

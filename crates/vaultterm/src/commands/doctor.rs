@@ -86,9 +86,10 @@ async fn examine(config: &ServerConfig, app: &App, report: &mut Report) {
     if let Some(traces::Answer { ok, detail, hint }) = traces::ask(config).await {
         report.push("traces", ok, detail, hint);
     }
-    let database = installation::open_existing(config).await;
+    let tried = installation::lock(config).await;
+    let database = installation::open_after(config, &tried).await;
     let Some(database) = report.note("database", database, |_| config.database.to_string()) else { return };
-    match installation::lock(config).await {
+    match tried {
         Ok(Locked::ByAnother) => {
             report.push("server", true, "runs on this database", None);
             report.0.extend(running::ask(app).await);

@@ -17,7 +17,7 @@ use vaultterm_store::Store;
 use crate::{
     app::App,
     failure::{Exit, Failure},
-    installation::{self, Locked},
+    installation,
     server_config::{ConfigArgs, LogFormat, ServerConfig, renewed_keeper},
 };
 use reload::{Reloads, read_tls};
@@ -39,8 +39,7 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     let reloads = Reloads::default();
     tokio::spawn(reloads.clone().at_each(reload::listen()?, args.config.clone()));
     leave_no_core_dump();
-    let database = installation::open_existing(&config).await?;
-    let Locked::ByUs(lock) = installation::join(&config, &database).await? else {
+    let Some((lock, database)) = installation::join(&config).await? else {
         return Err(in_use(&config));
     };
     tidy_up(&config);

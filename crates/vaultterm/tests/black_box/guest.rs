@@ -1,9 +1,11 @@
 //! A client of the HTTP API, and its answers.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
+
+use crate::house::PATIENCE;
 
 /// A client of the HTTP API.
 #[derive(Clone)]
@@ -64,12 +66,19 @@ impl Guest {
         self.send(Method::DELETE, path, &[], None).await
     }
 
-    /// Returns the items of a list from all its pages.
+    /// Returns the items of a list from all its pages. Asks again while the server is busy, as it does while its database is
+    /// away.
     pub(crate) async fn items(&self, path: &str) -> Vec<Value> {
         let mut items = Vec::new();
         let mut next = path.to_owned();
         loop {
-            let mut page = self.get(&next).await.expect(200).body;
+            let mut page = self.get(&next).await;
+            let asked = Instant::now();
+            while page.status == 503 && asked.elapsed() < PATIENCE {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                page = self.get(&next).await;
+            }
+            let mut page = page.expect(200).body;
             items.append(page["items"].as_array_mut().expect("items"));
             let Some(cursor) = page["next_cursor"].as_str() else { return items };
             let mut url = reqwest::Url::parse("http://x").expect("valid").join(path).expect("valid");

@@ -43,6 +43,7 @@ wait "$server" 2>/dev/null
 /// A running server.
 pub(crate) struct House {
     folder: TempDir,
+    binary: PathBuf,
     /// The environment of the server and of the commands.
     environment: Vec<(String, String)>,
     shell: Child,
@@ -64,7 +65,14 @@ impl House {
     pub(crate) async fn configured(environment: &[(&str, &str)]) -> Self {
         let vendor = IssuerKey::generate();
         let license = text_of(&license(), &vendor);
-        Self::built(environment, vendor, Some(&license)).await
+        Self::built(environment, vendor, Some(&license), binary()).await
+    }
+
+    /// Does the same with a binary of another version.
+    pub(crate) async fn of_a_binary(binary: &Path, environment: &[(&str, &str)]) -> Self {
+        let vendor = IssuerKey::generate();
+        let license = text_of(&license(), &vendor);
+        Self::built(environment, vendor, Some(&license), binary.to_owned()).await
     }
 
     /// Does the same on an SQLite file, for a test that puts another file in its place.
@@ -74,15 +82,15 @@ impl House {
 
     /// Returns a house on an SQLite file that trusts a vendor and has no license.
     pub(crate) async fn unlicensed_in_a_file() -> Self {
-        Self::built(&[IN_A_FILE], IssuerKey::generate(), None).await
+        Self::built(&[IN_A_FILE], IssuerKey::generate(), None, binary()).await
     }
 
     /// Returns a house that trusts a vendor and has no license.
     pub(crate) async fn unlicensed() -> Self {
-        Self::built(&[], IssuerKey::generate(), None).await
+        Self::built(&[], IssuerKey::generate(), None, binary()).await
     }
 
-    async fn built(environment: &[(&str, &str)], vendor: IssuerKey, license: Option<&str>) -> Self {
+    async fn built(environment: &[(&str, &str)], vendor: IssuerKey, license: Option<&str>, binary: PathBuf) -> Self {
         let mut environment = owned(environment, &vendor);
         let folder = tempfile::tempdir().expect("a temporary directory");
         if vaultterm_testkit::on_postgres() && !environment.iter().any(|(name, _)| name == "DATABASE_URL") {
@@ -90,7 +98,7 @@ impl House {
         }
         fs::write(folder.path().join("password"), format!("{PASSWORD}\n")).expect("written");
         let database = environment.iter().filter(|(name, _)| name == "DATABASE_URL").cloned().collect::<Vec<_>>();
-        let made = command(folder.path(), "", &database)
+        let made = command(&binary, folder.path(), "", &database)
             .args(["init", "--owner-email", OWNER, "--owner-password-file"])
             .arg(folder.path().join("password"))
             .output()
@@ -99,32 +107,41 @@ impl House {
         if let Some(license) = license {
             fs::write(folder.path().join("data/license.vtlic"), license).expect("written");
         }
-        let (shell, leash, address) = start(folder.path(), &environment);
+        let (shell, leash, address) = start(&binary, folder.path(), &environment);
         let owner = Guest::new(&address, None).login(OWNER, PASSWORD).await;
-        Self { folder, environment, shell, leash: Some(leash), address, owner, vendor }
+        Self { folder, binary, environment, shell, leash: Some(leash), address, owner, vendor }
     }
 
     /// Starts a server on a data directory that was set up before. No person is logged in.
     pub(crate) fn in_folder(folder: TempDir, environment: &[(&str, &str)]) -> Self {
         let vendor = IssuerKey::generate();
         let environment = owned(environment, &vendor);
-        let (shell, leash, address) = start(folder.path(), &environment);
+        let binary = binary();
+        let (shell, leash, address) = start(&binary, folder.path(), &environment);
         let owner = Guest::new(&address, None);
-        Self { folder, environment, shell, leash: Some(leash), address, owner, vendor }
+        Self { folder, binary, environment, shell, leash: Some(leash), address, owner, vendor }
     }
 
     /// Starts another server on the same database. It has a data directory of its own with the same master key.
     pub(crate) fn beside(&self) -> Self {
+        self.beside_with(&[])
+    }
+
+    /// Does the same with other variables for the new server.
+    pub(crate) fn beside_with(&self, variables: &[(String, String)]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary directory");
         let data = folder.path().join("data");
         fs::create_dir(&data).expect("made");
         fs::set_permissions(&data, fs::Permissions::from_mode(0o700)).expect("private");
         fs::copy(self.data().join("master.key"), data.join("master.key")).expect("copied");
-        let environment = self.environment.clone();
-        let (shell, leash, address) = start(folder.path(), &environment);
+        let mut environment = self.environment.clone();
+        environment.retain(|(set, _)| variables.iter().all(|(name, _)| name != set));
+        environment.extend_from_slice(variables);
+        let binary = self.binary.clone();
+        let (shell, leash, address) = start(&binary, folder.path(), &environment);
         let owner = Guest { address: address.clone(), ..self.owner.clone() };
         let vendor = IssuerKey::generate();
-        Self { folder, environment, shell, leash: Some(leash), address, owner, vendor }
+        Self { folder, binary, environment, shell, leash: Some(leash), address, owner, vendor }
     }
 
     /// Freezes the server (SIGSTOP).
@@ -178,6 +195,28 @@ impl House {
         happened
     }
 
+    /// Puts the binary under test in the place of another version, from the next start on.
+    pub(crate) fn upgrade(&mut self) {
+        self.binary = binary();
+    }
+
+    /// Starts a binary of any version on the same data directory while the server runs, and expects it to end by itself.
+    pub(crate) fn refuses(&self, binary: &Path, arguments: &[&str]) -> String {
+        let mut command = command(binary, self.folder.path(), &self.address, &self.environment);
+        let started =
+            command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let mut child = started.expect("the binary runs");
+        let began = Instant::now();
+        while child.try_wait().expect("it can be asked").is_none() && began.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let _ = child.kill();
+        let Output { status, stdout, stderr } = child.wait_with_output().expect("it ends");
+        let said = String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned();
+        assert_eq!(status.code(), Some(1), "{arguments:?} ends by itself: {said}");
+        said
+    }
+
     /// Returns a variable of the server.
     pub(crate) fn setting(&self, name: &str) -> Option<String> {
         self.environment.iter().find(|(set, _)| set == name).map(|(_, value)| value.clone())
@@ -198,7 +237,7 @@ impl House {
     }
 
     pub(crate) fn start_again(&mut self) {
-        let (shell, leash, address) = start(self.folder.path(), &self.environment);
+        let (shell, leash, address) = start(&self.binary, self.folder.path(), &self.environment);
         self.owner.address.clone_from(&address);
         (self.shell, self.leash, self.address) = (shell, Some(leash), address);
     }
@@ -226,7 +265,7 @@ impl House {
     }
 
     fn run(&self, token: Option<&str>, input: &[u8], arguments: &[&str]) -> Output {
-        let mut command = command(self.folder.path(), &self.address, &self.environment);
+        let mut command = command(&self.binary, self.folder.path(), &self.address, &self.environment);
         command.args(arguments).envs(token.map(|token| ("VAULTTERM_TOKEN", token)));
         let mut child = command
             .stdin(Stdio::piped())
@@ -252,7 +291,7 @@ impl House {
 
     /// Starts a command as the owner, and kills it (-9) after a while if it still runs.
     pub(crate) fn kill_after(&self, after: Duration, arguments: &[&str]) {
-        let mut command = command(self.folder.path(), &self.address, &self.environment);
+        let mut command = command(&self.binary, self.folder.path(), &self.address, &self.environment);
         let child = command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let mut child = child.expect("the binary runs");
         std::thread::sleep(after);
@@ -366,9 +405,14 @@ fn owned(environment: &[(&str, &str)], vendor: &IssuerKey) -> Vec<(String, Strin
     owned
 }
 
-/// Returns a command for the binary. The environment holds no settings of the developer.
-fn command(folder: &Path, address: &str, environment: &[(String, String)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_vaultterm"));
+/// Returns the binary under test.
+pub(crate) fn binary() -> PathBuf {
+    env!("CARGO_BIN_EXE_vaultterm").into()
+}
+
+/// Returns a command for a binary. The environment holds no settings of the developer.
+fn command(binary: &Path, folder: &Path, address: &str, environment: &[(String, String)]) -> Command {
+    let mut command = Command::new(binary);
     command
         .env_clear()
         .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
@@ -379,12 +423,12 @@ fn command(folder: &Path, address: &str, environment: &[(String, String)]) -> Co
     command
 }
 
-fn start(folder: &Path, environment: &[(String, String)]) -> (Child, ChildStdin, String) {
+fn start(binary: &Path, folder: &Path, environment: &[(String, String)]) -> (Child, ChildStdin, String) {
     let address = folder.join("address");
     let _ = fs::remove_file(&address);
     let mut shell = Command::new("sh")
-        .args(["-c", LEASH, "leash", env!("CARGO_BIN_EXE_vaultterm")])
-        .arg(folder)
+        .args(["-c", LEASH, "leash"])
+        .args([binary, folder])
         .env_clear()
         .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
         .env("HOME", folder)

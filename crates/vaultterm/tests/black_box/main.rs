@@ -34,4 +34,5 @@ mod seal;
 mod sync;
 mod town;
 mod traced;
+mod upgrade;
 mod webhooks;

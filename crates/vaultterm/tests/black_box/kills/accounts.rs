@@ -1,8 +1,12 @@
 //! The accounts at the end of a chapter: where every value is, what was written twice, and whether both sides
 //! are in step.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use vaultterm_testkit::openbao::OpenBao;
 
@@ -11,6 +15,9 @@ use super::{
     road::{Mode, Road},
 };
 use crate::house::House;
+
+/// The time that everything may take to come to rest: leases must expire, and runs must heal what was cut off.
+const REST_WITHIN: Duration = Duration::from_secs(180);
 
 /// The values that can be read from any revision of a record, and from any live version of a secret.
 #[derive(Default)]
@@ -54,6 +61,34 @@ impl Found {
             texts(&revealed, &mut self.values);
         }
     }
+}
+
+/// Waits until two runs in a row of each connection found nothing to do, and returns all runs.
+pub(crate) async fn come_to_rest(house: &House, roads: &[Road]) -> Vec<Value> {
+    let idle = |name: &str| matches!(name, "unchanged" | "conflicts" | "skipped");
+    let rests = |run: &Value| {
+        let counts = run["counts"].as_object().expect("counts");
+        run["state"] == "succeeded" && counts.iter().all(|(name, count)| idle(name) || *count == 0)
+    };
+    let began = Timestamp::from_nanosecond(vaultterm_sync::system_time().0.into()).expect("a moment");
+    let waits = Instant::now();
+    let mut all = Vec::new();
+    for road in roads {
+        let path = format!("/connections/{}/runs?limit=500", road.connection);
+        loop {
+            let runs = house.owner.items(&path).await;
+            let newest: Vec<_> = runs.iter().take(2).collect();
+            let is_later = |run: &&Value| run["started_at"].as_str().expect("a moment") > &*began.to_string();
+            if newest.len() == 2 && newest.iter().all(|run| is_later(run) && rests(run)) {
+                all.extend(runs);
+                break;
+            }
+            let mode = road.mode.as_str();
+            assert!(waits.elapsed() < REST_WITHIN, "a connection ({mode}) does not come to rest: {newest:#?}");
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
+    }
+    all
 }
 
 /// Asserts that both sides are equal as far as the mode demands it, or that a conflict is open.

@@ -1,11 +1,11 @@
 //! Several servers on one PostgreSQL database: they share its runs, its keys and its limits, and take over from one another.
 
 mod kills;
+mod many;
+mod processor;
+mod scene;
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -171,56 +171,6 @@ async fn a_server_that_stops_hands_its_run_over_at_once() {
     assert_eq!(first["state"], "cancelled", "{first:#}");
     assert!(first["problems"].to_string().contains("server_stopped"), "{first:#}");
     each_was_written_once(&town).await;
-}
-
-#[tokio::test]
-#[ignore = "needs PostgreSQL"]
-async fn due_runs_happen_once_each_whichever_server_does_them() {
-    const CONNECTIONS: u64 = 12;
-    let town = Town::new("push").await;
-    let servers = [town.house.beside(), town.house.beside()];
-    // It would write where the others do.
-    town.house.owner.delete(&format!("/connections/{}", town.connection)).await.expect(204);
-    let mut connections = Vec::new();
-    for n in 0..CONNECTIONS {
-        let collection = town.house.collection(&format!("c{n}")).await;
-        town.house.record(&collection, "a", json!({"v": "1"})).await;
-        let mut settings = town.settings("push");
-        settings["name"] = json!(format!("n{n}"));
-        settings["collection_id"] = json!(collection);
-        settings["path"] = json!(format!("{}/n{n}", crate::town::PREFIX));
-        settings["options"] = json!({"interval_seconds": 2, "on_change": false});
-        let id = town.connect(settings).await.expect(201).id();
-        town.house.owner.post(&format!("/connections/{id}/runs"), json!({})).await.expect(202);
-        connections.push(id);
-    }
-    let mut most = 0;
-    for id in &connections {
-        let path = format!("/connections/{id}/runs?limit=500");
-        let runs = town
-            .house
-            .until("the connection ran several times", async || {
-                let runs = servers[0].owner.items(&path).await;
-                (runs.len() >= 5 && runs.iter().all(|run| run["state"] != "running")).then_some(runs)
-            })
-            .await;
-        most = most.max(runs.len());
-        let mut moments: Vec<_> = runs
-            .iter()
-            .map(|run| ["started_at", "finished_at"].map(|at| run[at].as_str().expect("a moment")))
-            .collect();
-        moments.sort_unstable();
-        for pair in moments.windows(2) {
-            let [ended, began] = [pair[0][1], pair[1][0]].map(|at| at.parse::<jiff::Timestamp>().expect("a moment"));
-            let rest = began.duration_since(ended).as_millis();
-            assert!(rest >= 1_900, "an interval lies between two runs: {rest} ms in {moments:?}");
-        }
-        assert!(runs.iter().all(|run| run["state"] == "succeeded"), "{runs:#?}");
-    }
-    let shares: BTreeMap<_, _> = [&town.house, &servers[0], &servers[1]]
-        .map(|house| (house.address.clone(), house.log().matches("run ended").count()))
-        .into();
-    assert!(shares.values().filter(|share| **share > 0).count() >= 2, "the work is shared: {shares:?}");
 }
 
 #[tokio::test]
