@@ -1,5 +1,5 @@
 //! The traces of a server that synchronizes with a real Vault, as they arrive at a collector: what they tell, and what they
-//! never tell.
+//! never tell. The collector answers in a thread of its own, because commands and the end of a server block the thread of the test.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -114,7 +114,7 @@ fn quiet() -> Value {
     json!({"interval_seconds": 0, "on_change": false})
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_is_one_trace_that_arrives_with_its_phases_and_its_requests_and_without_any_mark() {
     let receiver = Receiver::start().await;
     let secret = format!("{MARK}-header");
@@ -210,7 +210,7 @@ async fn a_run_is_one_trace_that_arrives_with_its_phases_and_its_requests_and_wi
     assert!(!town.house.log().contains(&secret), "the log repeats a header");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_sent_unless_a_collector_is_named_or_while_the_setting_says_off() {
     let receiver = Receiver::start().await;
     let mut town = Town::around(house(&receiver, &[("VAULTTERM_TRACES_ENDPOINT", "off")]), "push", quiet()).await;
@@ -221,7 +221,7 @@ async fn nothing_is_sent_unless_a_collector_is_named_or_while_the_setting_says_o
     assert!(!town.house.log().contains("trace_id"), "no line names a trace that nobody can find");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_collector_that_hangs_costs_spans_that_are_counted_and_neither_runs_nor_the_end_of_the_server() {
     let mut receiver = Receiver::start().await;
     let more = [("VAULTTERM_METRICS_LISTEN", "127.0.0.1:0")];
@@ -266,7 +266,7 @@ async fn a_collector_that_hangs_costs_spans_that_are_counted_and_neither_runs_no
 /// What a Vault answers that has too much to do.
 const BUSY: &str = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\r\n{\"errors\":[\"Vault is sealed\"]}";
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_that_is_repeated_has_a_span_for_each_attempt() {
     let receiver = Receiver::start().await;
     let mut town = Town::around(house(&receiver, &[]), "push", quiet()).await;
