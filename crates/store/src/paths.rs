@@ -34,17 +34,10 @@ impl Store {
         let tag = conditions.tag.map(|tag| format!("\n{tag}\n"));
         let mut found: Vec<(u8, &str, RecordId)> = Vec::new();
         for shelf in &shelves {
-            let fitting = shelf
-                .entries
-                .iter()
-                .filter_map(|entry| conditions.rank(entry, tag.as_deref()).map(|rank| (rank, &*entry.path, entry.id)));
-            found.extend(fitting);
-        }
-        if found.len() > limit && limit > 0 {
-            found.select_nth_unstable(limit - 1);
-            found.truncate(limit);
+            found.extend(shelf.fitting(&conditions, tag.as_deref(), limit));
         }
         found.sort_unstable();
+        found.truncate(limit);
         Ok(found.into_iter().map(|(rank, path, id)| (rank, path.to_owned(), id)).collect())
     }
 

@@ -14,6 +14,9 @@ pub(crate) struct Wanted {
     words: Vec<String>,
 }
 
+/// How many ranks there are.
+pub(super) const RANKS: usize = 5;
+
 /// The characters that a word of a name follows.
 const BEFORE_A_WORD: [char; 4] = ['-', '_', '.', ' '];
 
