@@ -68,8 +68,6 @@ pub struct Found {
 
 /// Records that are looked at in one statement, where a list is narrowed by how they stand with Vault.
 const AT_ONCE: usize = 500;
-/// Records that stand alike and are read into memory, so that a search looks only at these.
-const FEW: usize = 2_000;
 /// How often a search begins again because a record that it found was moved meanwhile, to the trash or to
 /// another collection.
 const TRIES: u32 = 3;
@@ -157,14 +155,14 @@ impl Store {
         let Some(standing) = standing else { return self.places(collections, conditions, limit).await };
         // How a record stands is only in the database. If few records stand so, only these are searched.
         let alike = Search { standing: Some(standing), prefix: search.prefix.clone(), ..Search::default() };
-        let alike = self.places_by_path(collections, &alike, None, FEW as u64 + 1).await?;
-        if alike.len() <= FEW {
+        let alike = self.places_by_path(collections, &alike, None, AT_ONCE as u64 + 1).await?;
+        if alike.len() <= AT_ONCE {
             let only: HashSet<RecordId> = alike.into_iter().map(|(.., id)| id).collect();
             return self.places(collections, Conditions { only: Some(&only), ..conditions }, limit).await;
         }
         // If many do, the first records that fit usually contain enough of them.
         let mut found = Vec::new();
-        for fitting in [FEW, usize::MAX] {
+        for fitting in [AT_ONCE, usize::MAX] {
             let places = self.places(collections, conditions, fitting).await?;
             found.clear();
             for some in places.chunks(AT_ONCE) {

@@ -1,5 +1,7 @@
 //! How well a path matches what was searched for. Pure: no database.
 
+use memchr::{memmem::Finder, memrchr};
+
 /// Returns a path in the form that is searched, without regard to case.
 pub(crate) fn folded(text: &str) -> String {
     text.to_lowercase()
@@ -9,50 +11,54 @@ pub(crate) fn folded(text: &str) -> String {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Wanted {
     /// The whole query, by which matches are ranked.
-    query: String,
+    query: Option<Finder<'static>>,
     /// Its words, each of which the path has to hold.
-    words: Vec<String>,
+    words: Vec<Finder<'static>>,
 }
 
 /// How many ranks there are.
 pub(super) const RANKS: usize = 5;
 
 /// The characters that a word of a name follows.
-const BEFORE_A_WORD: [char; 4] = ['-', '_', '.', ' '];
+const BEFORE_A_WORD: [u8; 4] = *b"-_. ";
 
 impl Wanted {
     /// Reads a query. An empty one matches every path.
     pub(crate) fn of(query: &str) -> Self {
         let query = folded(query.trim());
-        Self { words: query.split_whitespace().map(str::to_owned).collect(), query }
+        let words = query.split_whitespace().map(finder).collect();
+        Self { query: (!query.is_empty()).then(|| finder(&query)), words }
     }
 
     /// Reads a text that the path has to hold as it stands. Every match ranks alike.
     pub(crate) fn part(text: &str) -> Self {
-        Self { query: String::new(), words: vec![folded(text)] }
+        Self { query: None, words: vec![finder(&folded(text))] }
     }
 
     /// Ranks a path, the best match least; `None` if it does not match. The name is what follows the last slash: best
     /// is the query itself, then a name that begins with it, then a word of the name that does, then a name that
     /// holds it, then a path that holds every word.
     pub(crate) fn rank(&self, folded_path: &str) -> Option<u8> {
-        if !self.words.iter().all(|word| folded_path.contains(word.as_str())) {
+        let path = folded_path.as_bytes();
+        if !self.words.iter().all(|word| word.find(path).is_some()) {
             return None;
         }
-        if self.query.is_empty() {
-            return Some(0);
-        }
-        let name = folded_path.rsplit('/').next().unwrap_or(folded_path);
-        let Some(first) = name.find(self.query.as_str()) else { return Some(4) };
-        if name.len() == self.query.len() {
+        let Some(query) = &self.query else { return Some(0) };
+        let name = &path[memrchr(b'/', path).map_or(0, |slash| slash + 1)..];
+        let Some(first) = query.find(name) else { return Some(4) };
+        if name.len() == query.needle().len() {
             return Some(0);
         }
         if first == 0 {
             return Some(1);
         }
-        let begins_word = |(at, _): (usize, &str)| name[..at].ends_with(BEFORE_A_WORD);
-        Some(if name.match_indices(self.query.as_str()).any(begins_word) { 2 } else { 3 })
+        let begins_word = |at: usize| BEFORE_A_WORD.contains(&name[at - 1]);
+        Some(if query.find_iter(name).any(begins_word) { 2 } else { 3 })
     }
+}
+
+fn finder(text: &str) -> Finder<'static> {
+    Finder::new(text).into_owned()
 }
 
 #[cfg(test)]
