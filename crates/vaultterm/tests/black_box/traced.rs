@@ -241,17 +241,16 @@ async fn a_collector_that_hangs_costs_spans_that_are_counted_and_neither_runs_no
     did(&town.run().await, "succeeded", &[("created_remote", 1)]);
     let told = log(&town.house).into_iter().find(|line| line["fields"]["message"] == "metrics are told");
     let metrics = told.expect("the address")["fields"]["address"].as_str().expect("text").to_owned();
-    let lost = town
-        .house
+    // The spans of the run come in one batch or in several.
+    town.house
         .until("lost spans are counted", async || {
             let text = reqwest::get(format!("http://{metrics}/metrics")).await.ok()?.text().await.ok()?;
             let line = text.lines().find(|line| {
                 line.starts_with("vaultterm_trace_spans_lost_total") && line.contains(r#"reason="unanswered""#)
             })?;
-            line.rsplit(' ').next()?.parse::<f64>().ok().filter(|count| *count > 0.0)
+            line.rsplit(' ').next()?.parse::<f64>().ok().filter(|count| *count > 3.0)
         })
         .await;
-    assert!(lost > 3.0, "{lost}");
     did(&town.run().await, "succeeded", &[]);
     receiver.hang();
     receiver.start_again().await;
