@@ -7,3 +7,5 @@ CREATE INDEX records_standing ON records (collection_id, (CASE WHEN agreed_revis
     WHERE deleted_us IS NULL;
 -- Differences that a person accepted are few beside the paths on which both sides agree.
 CREATE INDEX base_accepted ON base (connection_id, path) WHERE accepted_reopened = 0;
+-- Lists over all collections walk the index of each collection.
+DROP INDEX records_by_path;
