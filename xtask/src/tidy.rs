@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use files::files;
 
 /// The crates that each crate may use. No crate may use a crate that is not listed here.
-const ROOMS: [(&str, &[&str]); 15] = [
+const ROOMS: [(&str, &[&str]); 16] = [
     ("names", &[]),
     ("reconcile", &["names"]),
     ("ledger", &["names"]),
@@ -21,6 +21,7 @@ const ROOMS: [(&str, &[&str]); 15] = [
     ("traces", &["names", "outbound"]),
     ("license", &["names"]),
     ("sealing", &["reconcile"]),
+    ("exchange", &["names", "reconcile", "sealing"]),
     ("sync", &["ledger", "reconcile", "sealing"]),
     ("contract", &["ledger", "license", "reconcile", "sealing", "sync"]),
     ("hcv", &["outbound", "reconcile", "sealing", "sync"]),

@@ -1,0 +1,30 @@
+//! Files of other programs: what they hold in VaultTerm's terms, what is lost on the way, and our own files for others.
+//!
+//! The crate is pure. It reads bytes and returns [`Found`]; it opens no file, stores nothing and asks nobody. Files come
+//! from strangers, so [`read`] runs in a process of its own with little memory and time (the binary's hidden verb), and what
+//! it found comes back over a pipe ([`pipe`]).
+//!
+//! Rule zero: nothing is expanded, guessed or renamed silently. What does not come over is a [`Loss`] of the item; an item
+//! that cannot come over is [`Refused`] with its place in the file; a file that cannot be read is a [`FileError`]. No value
+//! stands in any of them.
+//!
+//! Start with `item.rs`, then `read.rs`, which knows the module of each format.
+
+mod collect;
+mod format;
+mod item;
+mod limits;
+mod loss;
+mod pipe;
+mod read;
+mod refused;
+mod text;
+
+pub use collect::Collector;
+pub use format::{Format, WRITTEN};
+pub use item::{Found, Item, Past, Place, Question, Unit};
+pub use limits::{FILE_BYTES_MAX, ITEMS_MAX, Limit, LimitMet};
+pub use loss::{Loss, Lost};
+pub use pipe::{PipeError, from_pipe, to_pipe};
+pub use read::{Options, read, recognise};
+pub use refused::{FileError, Refused};

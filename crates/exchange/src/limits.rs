@@ -1,0 +1,108 @@
+//! The bounds of what is read. Each is named when a file meets it.
+
+use serde::{Deserialize, Serialize};
+use vaultterm_names::names;
+
+/// The bytes of a file.
+pub const FILE_BYTES_MAX: u64 = 32 * 1024 * 1024;
+/// The bytes of all that a file unfolds to, when it is compressed.
+pub const UNFOLDED_BYTES_MAX: u64 = 128 * 1024 * 1024;
+/// The items of a file, with those that are refused.
+pub const ITEMS_MAX: u64 = 50_000;
+/// Earlier states of an item. The oldest are left out, and counted as lost.
+pub const PAST_MAX: usize = 100;
+/// The earlier states of all items.
+pub const PAST_OF_ALL_MAX: u64 = 200_000;
+/// Nested folders, objects and elements.
+pub const DEPTH_MAX: u64 = 64;
+/// The columns of a table.
+pub const COLUMNS_MAX: u64 = 256;
+/// The memory of a key derivation, in KiB.
+pub const KDF_MEMORY_KIB_MAX: u64 = 256 * 1024;
+/// The rounds of a key derivation by AES (KDBX).
+pub const AES_ROUNDS_MAX: u64 = 60_000_000;
+/// The iterations of PBKDF2.
+pub const PBKDF2_ITERATIONS_MAX: u64 = 10_000_000;
+/// The iterations of Argon2.
+pub const ARGON2_ITERATIONS_MAX: u64 = 64;
+/// The lanes of Argon2.
+pub const ARGON2_LANES_MAX: u64 = 16;
+/// The losses that one item or one file names. Further ones are counted in one line.
+pub const LOSSES_MAX: usize = 100;
+
+names!(
+    /// A bound of what is read.
+    Limit, "limit" {
+        /// [`FILE_BYTES_MAX`].
+        FileBytes = "file_bytes",
+        /// [`UNFOLDED_BYTES_MAX`].
+        UnfoldedBytes = "unfolded_bytes",
+        /// [`ITEMS_MAX`].
+        Items = "items",
+        /// [`PAST_OF_ALL_MAX`].
+        Past = "past",
+        /// [`DEPTH_MAX`].
+        Depth = "depth",
+        /// [`COLUMNS_MAX`].
+        Columns = "columns",
+        /// [`KDF_MEMORY_KIB_MAX`].
+        KdfMemory = "kdf_memory",
+        /// [`AES_ROUNDS_MAX`].
+        AesRounds = "aes_rounds",
+        /// [`PBKDF2_ITERATIONS_MAX`] and [`ARGON2_ITERATIONS_MAX`].
+        KdfIterations = "kdf_iterations",
+        /// [`ARGON2_LANES_MAX`].
+        KdfLanes = "kdf_lanes",
+        /// The memory or the time of the process that parses.
+        Process = "process",
+    }
+);
+
+/// A bound that a file met.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LimitMet {
+    /// Which bound.
+    pub limit: Limit,
+    /// What the file has, if that is known without reading on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found: Option<u64>,
+    /// What is allowed.
+    pub max: u64,
+}
+
+impl LimitMet {
+    /// Checks a number against a bound.
+    ///
+    /// # Errors
+    /// [`LimitMet`] when it is larger.
+    pub const fn check(limit: Limit, found: u64, max: u64) -> Result<(), Self> {
+        if found > max { Err(Self { limit, found: Some(found), max }) } else { Ok(()) }
+    }
+}
+
+impl std::error::Error for LimitMet {}
+
+impl std::fmt::Display for LimitMet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { limit, found, max } = self;
+        let (what, unit, hint) = match limit {
+            Limit::FileBytes => ("the file", "bytes", "split it"),
+            Limit::UnfoldedBytes => ("what the file unfolds to", "bytes", "export fewer items, or without attachments"),
+            Limit::Items => ("the file", "items", "split it"),
+            Limit::Past => ("the file", "earlier states of items", "split it"),
+            Limit::Depth => ("the file", "levels of nesting", "it was not made by the program that it names"),
+            Limit::Columns => ("the table", "columns", "check the delimiter"),
+            Limit::KdfMemory => ("its key derivation", "KiB of memory", "lower it in the other program and save again"),
+            Limit::AesRounds => ("its key derivation", "rounds", "lower them in the other program and save again"),
+            Limit::KdfIterations => {
+                ("its key derivation", "iterations", "lower them in the other program and save again")
+            }
+            Limit::KdfLanes => ("its key derivation", "lanes", "lower them in the other program and save again"),
+            Limit::Process => ("reading it", "seconds or MiB", "split it, or export it in another format"),
+        };
+        match found {
+            Some(found) => write!(f, "{what} has {found} {unit}, and at most {max} are allowed: {hint}"),
+            None => write!(f, "{what} has more than the {max} {unit} that are allowed: {hint}"),
+        }
+    }
+}

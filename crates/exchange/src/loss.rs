@@ -1,0 +1,155 @@
+//! What does not come over: named before anything is stored, counted, and never a value.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use vaultterm_names::names;
+
+names!(
+    /// What is lost of an item or of a file, or changes on the way.
+    Lost, "loss" {
+        /// A file beside the item.
+        Attachment = "attachment",
+        /// A part of the item that VaultTerm does not know.
+        UnknownPart = "unknown_part",
+        /// A type that VaultTerm does not know: the item becomes a `KEY_VALUE`.
+        UnknownType = "unknown_type",
+        /// A field that only points to another field.
+        Link = "link",
+        /// A sign that the item is a favourite.
+        Favourite = "favourite",
+        /// An icon, a colour or another look.
+        Look = "look",
+        /// Settings of the other program for filling in forms.
+        Filling = "filling",
+        /// An earlier state that the file names but does not hold.
+        EmptyPast = "empty_past",
+        /// Earlier states that the format cannot hold.
+        Past = "past",
+        /// The newest version was deleted: the item goes to the trash.
+        Deleted = "deleted",
+        /// A date that no calendar has, or that lies before 1970: it was moved to the nearest that VaultTerm can keep.
+        Date = "date",
+        /// A field whose name another field of the item has: it got a number behind its name.
+        SameName = "same_name",
+        /// A text that another program may take for a formula.
+        Formula = "formula",
+        /// A field that the format cannot hold.
+        Field = "field",
+        /// A field of which the format holds the text but not the kind: a number, a list, an object.
+        Kind = "kind",
+        /// The type of the record.
+        Type = "type",
+        /// Labels.
+        Tags = "tags",
+        /// A mark of the record: that it asks again before it shows its values.
+        Mark = "mark",
+        /// A path that the format cannot hold as it is.
+        Path = "path",
+        /// A record that the format cannot hold at all.
+        Record = "record",
+        /// A record whose values no person may take out.
+        InjectOnly = "inject_only",
+        /// Expiry or another date that VaultTerm keeps as a field.
+        Rights = "rights",
+    }
+);
+
+/// Something that does not come over, or comes over changed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Loss {
+    /// What.
+    pub what: Lost,
+    /// Which: the name of a field, of an attachment, of a part. Never a value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// How many of them.
+    pub count: u64,
+    /// Its size in bytes, if it is an attachment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+}
+
+impl Loss {
+    /// One thing without a name.
+    #[must_use]
+    pub const fn new(what: Lost) -> Self {
+        Self { what, name: None, count: 1, bytes: None }
+    }
+
+    /// One thing with a name, which is cut to a length that people read.
+    #[must_use]
+    pub fn named(what: Lost, name: impl AsRef<str>) -> Self {
+        Self { what, name: Some(shown(name.as_ref())), count: 1, bytes: None }
+    }
+
+    /// So many things.
+    #[must_use]
+    pub const fn many(what: Lost, count: u64) -> Self {
+        Self { what, name: None, count, bytes: None }
+    }
+
+    /// As often as this.
+    #[must_use]
+    pub const fn times(mut self, count: u64) -> Self {
+        self.count = count;
+        self
+    }
+
+    /// With a size.
+    #[must_use]
+    pub const fn sized(mut self, bytes: u64) -> Self {
+        self.bytes = Some(bytes);
+        self
+    }
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { what, name, count, bytes } = self;
+        let words = match what {
+            Lost::Attachment => "attachment",
+            Lost::UnknownPart => "part that VaultTerm does not know",
+            Lost::UnknownType => "type that VaultTerm does not know; it becomes KEY_VALUE",
+            Lost::Link => "field that points to another field",
+            Lost::Favourite => "favourite",
+            Lost::Look => "icon or colour",
+            Lost::Filling => "setting for filling in forms",
+            Lost::EmptyPast => "earlier state without values",
+            Lost::Past => "earlier state",
+            Lost::Deleted => "newest version was deleted; the record goes to the trash",
+            Lost::Date => "date that cannot be kept as it is",
+            Lost::SameName => "field with a name that another field has; it gets a number",
+            Lost::Formula => "text that a spreadsheet may take for a formula",
+            Lost::Field => "field that this format cannot hold",
+            Lost::Kind => "field whose kind (number, list, object) becomes text",
+            Lost::Type => "type of the record",
+            Lost::Tags => "labels",
+            Lost::Mark => "mark that the record asks again",
+            Lost::Path => "path that this format cannot hold as it is",
+            Lost::Record => "record that this format cannot hold",
+            Lost::InjectOnly => "record that only programs may get",
+            Lost::Rights => "rights and sharing",
+        };
+        f.write_str(words)?;
+        if let Some(name) = name {
+            write!(f, " `{name}`")?;
+        }
+        if *count > 1 {
+            write!(f, " ({count} times)")?;
+        }
+        if let Some(bytes) = bytes {
+            write!(f, " ({bytes} bytes)")?;
+        }
+        Ok(())
+    }
+}
+
+/// The characters of a name that a report shows.
+const NAME_CHARS_MAX: usize = 128;
+
+/// Returns a name for a report: bounded, with invisible characters as escapes.
+pub(crate) fn shown(name: &str) -> String {
+    let start: String = name.chars().take(NAME_CHARS_MAX).collect();
+    vaultterm_reconcile::visible(&start).into_owned()
+}
