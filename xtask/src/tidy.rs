@@ -23,17 +23,30 @@ const ROOMS: [(&str, &[&str]); 16] = [
     ("sealing", &["reconcile"]),
     ("exchange", &["names", "reconcile", "sealing"]),
     ("sync", &["ledger", "reconcile", "sealing"]),
-    ("contract", &["ledger", "license", "reconcile", "sealing", "sync"]),
+    ("contract", &["exchange", "ledger", "license", "reconcile", "sealing", "sync"]),
     ("hcv", &["outbound", "reconcile", "sealing", "sync"]),
-    ("store", &["ledger", "reconcile", "sealing", "sync"]),
+    ("store", &["exchange", "ledger", "reconcile", "sealing", "sync"]),
     (
         "operations",
-        &["contract", "hcv", "ledger", "license", "outbound", "reconcile", "sealing", "store", "sync", "traces"],
+        &[
+            "contract",
+            "exchange",
+            "hcv",
+            "ledger",
+            "license",
+            "outbound",
+            "reconcile",
+            "sealing",
+            "store",
+            "sync",
+            "traces",
+        ],
     ),
     (
         "server",
         &[
             "contract",
+            "exchange",
             "hcv",
             "ledger",
             "license",
@@ -50,7 +63,7 @@ const ROOMS: [(&str, &[&str]); 16] = [
     ("bench", &["hcv", "ledger", "reconcile", "sealing", "server", "store", "sync", "testkit"]),
     (
         "vaultterm",
-        &["contract", "hcv", "ledger", "license", "reconcile", "sealing", "server", "store", "sync", "traces"],
+        &["contract", "exchange", "hcv", "ledger", "license", "reconcile", "sealing", "server", "store", "sync", "traces"],
     ),
 ];
 

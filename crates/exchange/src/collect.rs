@@ -36,6 +36,7 @@ impl Collector {
             self.found.refused.push(Refused::fields(item.place, &item.name, &why));
             return Ok(());
         }
+        fit_tags(&mut item);
         let before = item.history.len();
         item.history.retain(|past| past.fields.check_limits().is_ok());
         let too_many = item.history.len().saturating_sub(PAST_MAX);
@@ -92,6 +93,22 @@ impl Collector {
         }
         Ok(())
     }
+}
+
+/// The labels of a record, and the characters of a label.
+const TAGS_MAX: usize = 32;
+const TAG_CHARS_MAX: usize = 64;
+
+/// Leaves out labels that a record cannot have.
+fn fit_tags(item: &mut Item) {
+    item.tags.sort();
+    item.tags.dedup();
+    let fits =
+        |tag: &String| !tag.is_empty() && tag.chars().count() <= TAG_CHARS_MAX && !tag.chars().any(char::is_control);
+    let (mut kept, mut left): (Vec<_>, Vec<_>) = std::mem::take(&mut item.tags).into_iter().partition(fits);
+    left.extend(kept.drain(kept.len().min(TAGS_MAX)..));
+    item.tags = kept;
+    item.losses.extend(left.iter().map(|tag| Loss::named(Lost::Tags, tag)));
 }
 
 /// Adds up equal losses, and the last ones of too many.

@@ -98,6 +98,7 @@ open_names!(
         Database = "database",
         Webhook = "webhook",
         Audit = "audit",
+        Import = "import",
     }
 );
 
@@ -126,6 +127,11 @@ open_names!(
         RecordMoved = "RECORD_MOVED",
         RecordRevealed = "RECORD_REVEALED",
         RecordInjected = "RECORD_INJECTED",
+        RecordExported = "RECORD_EXPORTED",
+        ImportReviewed = "IMPORT_REVIEWED",
+        RecordsImported = "RECORDS_IMPORTED",
+        ImportUndone = "IMPORT_UNDONE",
+        RecordsExported = "RECORDS_EXPORTED",
         CollectionCreated = "COLLECTION_CREATED",
         CollectionUpdated = "COLLECTION_UPDATED",
         CollectionDeleted = "COLLECTION_DELETED",

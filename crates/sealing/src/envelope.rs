@@ -40,6 +40,8 @@ pub enum Purpose {
     GeneratedValue = 11,
     /// A form of a page that was not carried out.
     Draft = 12,
+    /// A part of a file that was read and not imported yet. The revision of its place is the number of the part.
+    ImportPart = 13,
 }
 
 /// The place of a ciphertext. A ciphertext that is copied to another place does not open there.

@@ -65,7 +65,7 @@ pub(crate) struct SealedColumns {
 }
 
 /// All sealed columns of the schema. A test compares the list with the schema itself.
-pub(crate) const SEALED_COLUMNS: [SealedColumns; 11] = [
+pub(crate) const SEALED_COLUMNS: [SealedColumns; 12] = [
     SealedColumns { table: "revisions", found_by: "record_id", prefix: "" },
     SealedColumns { table: "connections", found_by: "id", prefix: "" },
     SealedColumns { table: "connections", found_by: "id", prefix: "tls_" },
@@ -77,6 +77,7 @@ pub(crate) const SEALED_COLUMNS: [SealedColumns; 11] = [
     SealedColumns { table: "otp_seeds", found_by: "user_id", prefix: "" },
     SealedColumns { table: "generated_values", found_by: "id", prefix: "" },
     SealedColumns { table: "drafts", found_by: "id", prefix: "" },
+    SealedColumns { table: "import_parts", found_by: "import_id", prefix: "" },
 ];
 
 /// The number of sealed root keys that are kept: the one in use and those before it.

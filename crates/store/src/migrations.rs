@@ -34,6 +34,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (27, "nodes", include_str!("../migrations/0027_nodes.sql")),
     (28, "drafts", include_str!("../migrations/0028_drafts.sql")),
     (29, "agreed", include_str!("../migrations/0029_agreed.sql")),
+    (30, "imports", include_str!("../migrations/0030_imports.sql")),
 ];
 
 /// The newest migration that this version knows.

@@ -452,7 +452,7 @@ pub(crate) fn tags(mut tags: Vec<String>) -> Result<Vec<String>, StoreError> {
 }
 
 /// Returns labels in the form for searching: each between newlines, which no label contains.
-fn joined(tags: &[String]) -> String {
+pub(crate) fn joined(tags: &[String]) -> String {
     if tags.is_empty() { String::new() } else { format!("\n{}\n", tags.join("\n")) }
 }
 

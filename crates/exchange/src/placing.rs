@@ -1,0 +1,254 @@
+//! Where each item of a file goes: its path, and what it does to a record that is here already. Pure: the caller says what is
+//! here.
+//!
+//! Start with [`fates`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use vaultterm_names::names;
+use vaultterm_reconcile::{RecordId, RecordType, Revision, SecretPath};
+use vaultterm_sealing::SecretFields;
+
+use crate::item::Item;
+
+names!(
+    /// What happens to an item that is here already, with other values.
+    Duplicates, "choice for duplicates" {
+        /// The record here stays as it is.
+        Skip = "skip",
+        /// The record here gets the values of the item as its next revision.
+        Update = "update",
+        /// The item becomes a record of its own, with a number behind its name.
+        Both = "both",
+    }
+);
+
+names!(
+    /// Why an item is left out.
+    SkipReason, "reason for leaving out" {
+        /// A record here has the same values.
+        Identical = "identical",
+        /// A record here is the same item with other values, and the person chose to leave it.
+        Kept = "kept",
+        /// The file holds the same item twice.
+        Twice = "twice",
+    }
+);
+
+names!(
+    /// How far an import is.
+    ImportState, "state of an import" {
+        /// The file was read; nothing is stored yet but the preview.
+        Reviewed = "reviewed",
+        /// The records are stored.
+        Done = "done",
+        /// The records that nobody changed since went to the trash.
+        Undone = "undone",
+    }
+);
+
+/// What happens to an item. `found = created + updated + skipped + refused`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It becomes a record.
+    Create {
+        /// The path of the record.
+        path: SecretPath,
+        /// The path is not the name in the file: characters were replaced, or a number was added.
+        is_renamed: bool,
+    },
+    /// It becomes the next revision of a record.
+    Update {
+        /// The record.
+        record: RecordId,
+        /// Its revision now.
+        revision: Revision,
+        /// Its path.
+        path: SecretPath,
+    },
+    /// It is left out.
+    Skip {
+        /// Why.
+        reason: SkipReason,
+        /// The path of what is here, or of the item that comes earlier in the file.
+        path: SecretPath,
+    },
+    /// It cannot become a record.
+    Refuse {
+        /// The reason, in words.
+        why: String,
+    },
+}
+
+/// A record that is here.
+pub struct Held {
+    /// The record.
+    pub record: RecordId,
+    /// Its revision.
+    pub revision: Revision,
+    /// Its path.
+    pub path: SecretPath,
+    /// Its type.
+    pub record_type: RecordType,
+    /// Its values.
+    pub fields: SecretFields,
+}
+
+/// What is here.
+#[derive(Default)]
+pub struct World {
+    /// The live records whose path an item wants, by path.
+    pub live: BTreeMap<SecretPath, Held>,
+    /// The records in the trash whose path an item wants.
+    pub trashed: BTreeMap<SecretPath, Vec<Held>>,
+    /// The live records that an earlier import made, by [`source_key`] of the item.
+    pub imported: BTreeMap<String, Held>,
+    /// All live paths of the collection.
+    pub taken: BTreeSet<SecretPath>,
+}
+
+/// Returns the text by which an item of a file is recognised when it is imported again: the id that the other program gave it,
+/// with the format, because ids of two programs could be the same.
+#[must_use]
+pub fn source_key(format: crate::Format, item: &Item) -> Option<String> {
+    item.source_id.as_deref().map(|id| format!("{format}\n{id}"))
+}
+
+/// Returns the path that an item wants, below a prefix. Its folders and its name become segments; a character that a path
+/// cannot hold becomes `_`, and a `/` within a name becomes `-`, because it would be a folder.
+///
+/// # Errors
+/// A sentence, if the path is too long.
+pub fn wanted_path(item: &Item, prefix: Option<&SecretPath>) -> Result<(SecretPath, bool), String> {
+    let mut is_renamed = false;
+    let mut path = prefix.map(|prefix| prefix.as_str().to_owned()).unwrap_or_default();
+    for part in item.folder.iter().chain([&item.name]) {
+        let segment = segment(part);
+        is_renamed |= segment != *part;
+        if !path.is_empty() {
+            path.push('/');
+        }
+        path.push_str(&segment);
+    }
+    SecretPath::new(path).map(|path| (path, is_renamed)).map_err(|error| error.to_string())
+}
+
+/// Returns the segment of a path that a name becomes.
+fn segment(name: &str) -> String {
+    let fits = |c: char| SecretPath::new(format!("x{c}x")).is_ok();
+    let replaced: String =
+        name.trim().chars().map(|c| if c == '/' { '-' } else if fits(c) { c } else { '_' }).collect();
+    match replaced.trim() {
+        "" => "unnamed".to_owned(),
+        "." => "_".to_owned(),
+        ".." => "__".to_owned(),
+        segment => segment.to_owned(),
+    }
+}
+
+/// Decides what happens to each item, in the order of the file.
+#[must_use]
+pub fn fates(
+    format: crate::Format,
+    items: &[Item],
+    prefix: Option<&SecretPath>,
+    world: &World,
+    duplicates: Duplicates,
+) -> Vec<Fate> {
+    let mut placing = Placing { world, duplicates, used: BTreeMap::new(), updated: BTreeSet::new() };
+    items.iter().map(|item| placing.fate(format, item, prefix)).collect()
+}
+
+struct Placing<'a> {
+    world: &'a World,
+    duplicates: Duplicates,
+    /// The paths that earlier items of the file got, with these items.
+    used: BTreeMap<SecretPath, &'a Item>,
+    /// The records that earlier items of the file change.
+    updated: BTreeSet<RecordId>,
+}
+
+impl<'a> Placing<'a> {
+    fn fate(&mut self, format: crate::Format, item: &'a Item, prefix: Option<&SecretPath>) -> Fate {
+        let (path, is_renamed) = match wanted_path(item, prefix) {
+            Ok(wanted) => wanted,
+            Err(why) => return Fate::Refuse { why },
+        };
+        if item.is_trashed {
+            return self.trash(item, path, is_renamed);
+        }
+        if let Some(earlier) = self.used.get(&path)
+            && is_same(item, earlier.record_type, &earlier.fields)
+            && earlier.source_id == item.source_id
+        {
+            return Fate::Skip { reason: SkipReason::Twice, path };
+        }
+        let known = source_key(format, item).and_then(|key| self.world.imported.get(&key));
+        let here = known.or_else(|| self.world.live.get(&path).filter(|held| is_about_the_same(item, held)));
+        match here {
+            Some(held) => self.meet(item, held, path, is_renamed),
+            None => self.create(item, path, is_renamed),
+        }
+    }
+
+    /// Decides about an item that is here already.
+    fn meet(&mut self, item: &'a Item, held: &Held, path: SecretPath, is_renamed: bool) -> Fate {
+        if is_same(item, held.record_type, &held.fields) {
+            return Fate::Skip { reason: SkipReason::Identical, path: held.path.clone() };
+        }
+        match self.duplicates {
+            Duplicates::Skip => Fate::Skip { reason: SkipReason::Kept, path: held.path.clone() },
+            Duplicates::Both => self.create(item, path, is_renamed),
+            // A second item that would change the same record would hide the first one.
+            Duplicates::Update if !self.updated.insert(held.record) => self.create(item, path, is_renamed),
+            Duplicates::Update => {
+                Fate::Update { record: held.record, revision: held.revision, path: held.path.clone() }
+            }
+        }
+    }
+
+    fn create(&mut self, item: &'a Item, path: SecretPath, is_renamed: bool) -> Fate {
+        let is_free = |path: &SecretPath| !self.world.taken.contains(path) && !self.used.contains_key(path);
+        if is_free(&path) {
+            self.used.insert(path.clone(), item);
+            return Fate::Create { path, is_renamed };
+        }
+        // There are fewer records than numbers, so a free one is found unless the path grows too long.
+        for number in 2_u32.. {
+            match SecretPath::new(format!("{path} ({number})")) {
+                Ok(path) if is_free(&path) => {
+                    self.used.insert(path.clone(), item);
+                    return Fate::Create { path, is_renamed: true };
+                }
+                Ok(_) => {}
+                Err(error) => return Fate::Refuse { why: error.to_string() },
+            }
+        }
+        unreachable!("a file has fewer items than there are numbers")
+    }
+
+    /// An item of the trash takes no path from a live record. It is left out if the same is in the trash here.
+    fn trash(&self, item: &Item, path: SecretPath, is_renamed: bool) -> Fate {
+        let is_here = |held: &Held| is_same(item, held.record_type, &held.fields);
+        if self.world.trashed.get(&path).is_some_and(|held| held.iter().any(is_here)) {
+            return Fate::Skip { reason: SkipReason::Identical, path };
+        }
+        Fate::Create { path, is_renamed }
+    }
+}
+
+fn is_same(item: &Item, record_type: RecordType, fields: &SecretFields) -> bool {
+    item.record_type == record_type && item.fields.expose() == fields.expose()
+}
+
+/// The fields by which two items of one name are told apart: whose account it is, and where.
+const IDENTIFYING: [&str; 2] = ["username", "url"];
+
+/// Says whether an item without a known id is the record at its path: the same type, user name and address.
+fn is_about_the_same(item: &Item, held: &Held) -> bool {
+    item.record_type == held.record_type
+        && IDENTIFYING.iter().all(|name| item.fields.expose().get(*name) == held.fields.expose().get(*name))
+}
+
+#[cfg(test)]
+mod tests;

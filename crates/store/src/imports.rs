@@ -1,0 +1,211 @@
+//! Imports: files that were read, kept sealed for a week for the person who brought them, and what became of them.
+//!
+//! This file keeps and shows them. `imports/world.rs` tells what is here already, `imports/commit.rs` makes the records, and
+//! `imports/undo.rs` takes them back.
+
+mod commit;
+mod undo;
+mod world;
+
+pub use commit::{ImportStep, StepCounts};
+pub use undo::Undone;
+
+use uuid::Uuid;
+use vaultterm_exchange::{Format, ImportState};
+use vaultterm_ledger::{AuditAction, ObjectKind};
+use vaultterm_sealing::{Place, Purpose, SecretBytes};
+use vaultterm_sync::CollectionId;
+
+use crate::{
+    Context, Store, StoreError,
+    context::Facts as _,
+    sealed::seal,
+    sql::{Row, Tx, args},
+};
+
+/// How long an import is kept, in microseconds.
+pub const IMPORT_KEPT_US: i64 = 7 * 24 * 60 * 60 * 1_000_000;
+/// How long an import can be undone, in microseconds.
+pub const IMPORT_UNDO_US: i64 = 24 * 60 * 60 * 1_000_000;
+/// Imports of a person that are kept. The oldest that was not committed makes room.
+const OF_ONE_MAX: u32 = 20;
+
+/// An import, without what it holds.
+#[derive(Clone, Debug)]
+pub struct Import {
+    /// The id.
+    pub id: Uuid,
+    /// The person who brought the file. Nobody else sees it.
+    pub user_id: Uuid,
+    /// The collection that it goes to.
+    pub collection_id: CollectionId,
+    /// How far it is.
+    pub state: ImportState,
+    /// The format of the file.
+    pub format: Format,
+    /// The items of the file, with those that are refused.
+    pub found: u64,
+    /// What became of them. All 0 until the import is done.
+    pub counts: StepCounts,
+    /// When the file was read, in microseconds.
+    pub created_us: i64,
+    /// When the records were made.
+    pub done_us: Option<i64>,
+    /// When it was undone.
+    pub undone_us: Option<i64>,
+}
+
+impl Import {
+    /// When it is removed, in microseconds.
+    #[must_use]
+    pub const fn expires_us(&self) -> i64 {
+        self.created_us + IMPORT_KEPT_US
+    }
+
+    /// Until when it can be undone, in microseconds.
+    #[must_use]
+    pub fn undo_until_us(&self) -> Option<i64> {
+        self.done_us.filter(|_| self.state == ImportState::Done).map(|done_us| done_us + IMPORT_UNDO_US)
+    }
+}
+
+/// A file that was read.
+pub struct NewImport {
+    /// The person who brought it.
+    pub user_id: Uuid,
+    /// The collection that it goes to.
+    pub collection_id: CollectionId,
+    /// Its format.
+    pub format: Format,
+    /// Its items, with those that are refused.
+    pub found: u64,
+    /// What it holds, in parts. The first is the report, the others are items.
+    pub parts: Vec<SecretBytes>,
+}
+
+impl Store {
+    /// Keeps a file that was read (`IMPORT_REVIEWED`), and returns its id.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn keep_import(&self, context: &Context, new: NewImport) -> Result<Import, StoreError> {
+        let id = vaultterm_sealing::new_id();
+        let NewImport { user_id, collection_id, format, found, parts } = new;
+        let mut tx = self.db.write().await?;
+        remove_expired(&mut tx, context.now_us).await?;
+        let sql = "INSERT INTO imports (id, user_id, collection_id, state, format, found, created, updated, skipped,
+                                        refused, created_us, done_us, undone_us)
+                   VALUES ($1, $2, $3, $4, $5, $6, 0, 0, 0, 0, $7, NULL, NULL)";
+        let (state, now_us) = (ImportState::Reviewed, context.now_us);
+        tx.run(sql, args![id, user_id, collection_id, state.as_str(), format.as_str(), found, now_us]).await?;
+        for (number, part) in (0_u64..).zip(&parts) {
+            let [key_id, wrapped_key, ciphertext] = seal(&mut tx, &self.keyring, &place(id, number), part.expose()).await?;
+            let sql = "INSERT INTO import_parts (import_id, part, key_id, wrapped_key, ciphertext)
+                       VALUES ($1, $2, $3, $4, $5)";
+            tx.run(sql, args![id, number, key_id, wrapped_key, ciphertext]).await?;
+        }
+        make_room(&mut tx, user_id).await?;
+        let draft = context.draft(AuditAction::ImportReviewed, ObjectKind::Import, id, None);
+        let draft = draft.about(ObjectKind::Collection, collection_id.0);
+        tx.audit(draft.with("format", format).with("found", found));
+        tx.commit().await?;
+        self.import(id, now_us).await?.ok_or(StoreError::NotFound("import"))
+    }
+
+    /// Finds an import. `None` when there is none, or its week is over.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn import(&self, id: Uuid, now_us: i64) -> Result<Option<Import>, StoreError> {
+        let sql = "SELECT * FROM imports WHERE id = $1 AND created_us > $2";
+        self.db.one(sql, args![id, now_us - IMPORT_KEPT_US]).await?.map(|row| import(&row)).transpose()
+    }
+
+    /// Lists the imports of a person, the newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn imports(&self, user_id: Uuid, now_us: i64) -> Result<Vec<Import>, StoreError> {
+        let sql = "SELECT * FROM imports WHERE user_id = $1 AND created_us > $2 ORDER BY created_us DESC, id DESC";
+        self.db.all(sql, args![user_id, now_us - IMPORT_KEPT_US]).await?.iter().map(import).collect()
+    }
+
+    /// Opens a part of an import: 0 is the report, the others are items.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`]; [`StoreError::Sealing`] when it does not open.
+    pub async fn import_part(&self, id: Uuid, part: u64) -> Result<SecretBytes, StoreError> {
+        let sql = "SELECT key_id, wrapped_key, ciphertext FROM import_parts WHERE import_id = $1 AND part = $2";
+        let row = self.db.one(sql, args![id, part]).await?.ok_or(StoreError::NotFound("import"))?;
+        Ok(self.keyring.unseal(&place(id, part), &row.sealed()?)?)
+    }
+
+    /// Removes an import with all that it holds. Its records stay.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn discard_import(&self, id: Uuid) -> Result<(), StoreError> {
+        let mut tx = self.db.write().await?;
+        tx.run("DELETE FROM imports WHERE id = $1", args![id]).await?;
+        tx.commit().await
+    }
+
+    /// Removes the imports whose week is over. Returns how many.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn remove_expired_imports(&self, now_us: i64) -> Result<u64, StoreError> {
+        let sql = "SELECT COUNT(*) AS n FROM imports WHERE created_us <= $1";
+        let row = self.db.one(sql, args![now_us - IMPORT_KEPT_US]).await?.ok_or(StoreError::Malformed("count"))?;
+        if row.count("n")? == 0 {
+            return Ok(0);
+        }
+        let mut tx = self.db.write().await?;
+        let removed = remove_expired(&mut tx, now_us).await?;
+        tx.commit().await?;
+        Ok(removed)
+    }
+}
+
+async fn remove_expired(tx: &mut Tx, now_us: i64) -> Result<u64, StoreError> {
+    tx.run("DELETE FROM imports WHERE created_us <= $1", args![now_us - IMPORT_KEPT_US]).await
+}
+
+async fn make_room(tx: &mut Tx, user_id: Uuid) -> Result<(), StoreError> {
+    let sql = "DELETE FROM imports WHERE user_id = $1 AND state = 'reviewed' AND id NOT IN (
+                   SELECT id FROM imports WHERE user_id = $1 ORDER BY created_us DESC, id DESC LIMIT $2)";
+    tx.run(sql, args![user_id, OF_ONE_MAX]).await.map(drop)
+}
+
+/// Finds an import in order to change it.
+async fn locked(tx: &mut Tx, id: Uuid) -> Result<Import, StoreError> {
+    let row = tx.one("SELECT * FROM imports WHERE id = $1", args![id]).await?;
+    import(&row.ok_or(StoreError::NotFound("import"))?)
+}
+
+const fn place(id: Uuid, part: u64) -> Place {
+    Place { purpose: Purpose::ImportPart, collection: Uuid::nil(), object: id, revision: part }
+}
+
+fn import(row: &Row) -> Result<Import, StoreError> {
+    Ok(Import {
+        id: row.id("id")?,
+        user_id: row.id("user_id")?,
+        collection_id: CollectionId(row.id("collection_id")?),
+        state: row.named("state")?,
+        format: row.named("format")?,
+        found: row.count("found")?,
+        counts: StepCounts {
+            created: row.count("created")?,
+            updated: row.count("updated")?,
+            skipped: row.count("skipped")?,
+            refused: row.count("refused")?,
+        },
+        created_us: row.int("created_us")?,
+        done_us: row.maybe_int("done_us")?,
+        undone_us: row.maybe_int("undone_us")?,
+    })
+}
+
+#[cfg(test)]
+mod tests;
