@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 use uuid::Uuid;
+use vaultterm_exchange::Format;
 use vaultterm_reconcile::{
     Conflict, ConflictKind, Expect, LocalExpect, Mode, Plan, RecordId, RemoteExpect, RemoteStamp, Revision, UnixNanos,
     Version,
@@ -15,7 +16,7 @@ use vaultterm_sync::{
 
 use super::{House, at, fields};
 use crate::{
-    IdempotencyKey, RecordPatch, SavedAnswer, StoreError, WebhookUpdate,
+    IdempotencyKey, NewImport, RecordPatch, SavedAnswer, StoreError, WebhookUpdate,
     sql::{Arg, args},
 };
 
@@ -32,6 +33,7 @@ enum Opens {
     OtpSeed(Uuid),
     Generated(Uuid),
     Draft(Uuid),
+    ImportPart(Uuid, u64),
 }
 
 /// A sealed message at its place in the database.
@@ -81,6 +83,7 @@ impl House {
             spots.extend(self.webhook_of(name).await);
             spots.push(self.generated_of(name).await);
             spots.push(self.draft_of(name).await);
+            spots.extend(self.import_of(name).await);
         }
         spots
     }
@@ -172,6 +175,19 @@ impl House {
         Spot { table: "drafts", prefix: "", row: format!("id = '{id}'"), opens: Opens::Draft(id) }
     }
 
+    async fn import_of(&self, name: &str) -> [Spot; 2] {
+        let parts = ["report", "items"].map(|part| SecretBytes::new(format!("{part} of {name}").into_bytes()));
+        let (user_id, collection_id) = (self.owner.id, self.collection);
+        let new = NewImport { user_id, collection_id, format: Format::Env, found: 1, parts: parts.into() };
+        let id = self.store.keep_import(&self.ann(), new).await.unwrap().id;
+        [0, 1].map(|part| Spot {
+            table: "import_parts",
+            prefix: "",
+            row: format!("import_id = '{id}' AND part = {part}"),
+            opens: Opens::ImportPart(id, part),
+        })
+    }
+
     /// Opens the message at a spot with the product's own call.
     pub(crate) async fn open(&self, spot: &Spot) -> Result<Vec<u8>, StoreError> {
         let gone = || StoreError::NotFound("spot");
@@ -209,6 +225,7 @@ impl House {
                 let opened = self.store.open_generated(self.owner.id, *id, self.ann().now_us).await?;
                 Ok(opened.ok_or_else(gone)?.expose().to_vec())
             }
+            Opens::ImportPart(id, part) => Ok(self.store.import_part(*id, *part).await?.expose().to_vec()),
             Opens::Draft(id) => Ok(self.store.open_draft(*id).await?.body.expose().to_vec()),
             Opens::WebhookOldSecret(id) => {
                 let old = self.store.webhook_secrets(*id, self.ann().now_us).await?.old.ok_or_else(gone)?;
