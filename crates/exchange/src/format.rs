@@ -70,4 +70,24 @@ impl Format {
             Self::Vaultterm => "VaultTerm archive",
         }
     }
+
+    /// Returns the ending of a file of this format, without a dot.
+    #[must_use]
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::BitwardenJson | Self::VaultKv | Self::Safe | Self::Cxf => "json",
+            Self::OnePasswordArchive => "1pux",
+            Self::Kdbx => "kdbx",
+            Self::Env => "env",
+            Self::Medusa | Self::Vkv => "yaml",
+            Self::Vaultterm => "vaultterm",
+            Self::BitwardenCsv
+            | Self::OnePasswordCsv
+            | Self::KeepassxcCsv
+            | Self::LastpassCsv
+            | Self::ChromeCsv
+            | Self::FirefoxCsv
+            | Self::NordpassCsv => "csv",
+        }
+    }
 }

@@ -11,6 +11,7 @@
 //! Start with `item.rs`, then `read.rs`, which knows the module of each format.
 
 mod collect;
+mod errand;
 mod format;
 mod item;
 mod limits;
@@ -20,17 +21,20 @@ mod pipe;
 mod placing;
 mod read;
 mod refused;
+mod sealed;
 mod text;
 mod write;
 
 pub use collect::Collector;
+pub use errand::{Errand, serve};
 pub use format::{Format, WRITTEN};
 pub use item::{Found, Item, Past, Place, Question, Unit};
 pub use limits::{FILE_BYTES_MAX, ITEMS_MAX, Limit, LimitMet};
 pub use loss::{Loss, Lost};
 pub use outgoing::{Outgoing, RecordLoss, WriteError, Written};
 pub use pipe::{PipeError, from_pipe, to_pipe};
-pub use placing::{Duplicates, Fate, Held, ImportState, SkipReason, World, fates, source_key, wanted_path};
+pub use placing::{Duplicates, Fate, Held, ImportState, SkipReason, World, fates, plan_digest, source_key, wanted_path};
 pub use read::{Options, read, recognise};
 pub use refused::{FileError, Refused};
+pub use sealed::{PASSPHRASE_CHARS_MIN, SealError, Sealer};
 pub use write::{losses, write};

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
 use vaultterm_names::names;
 use vaultterm_reconcile::{RecordId, RecordType, Revision, SecretPath};
 use vaultterm_sealing::SecretFields;
@@ -48,7 +49,8 @@ names!(
 );
 
 /// What happens to an item. `found = created + updated + skipped + refused`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Fate {
     /// It becomes a record.
     Create {
@@ -144,6 +146,13 @@ fn segment(name: &str) -> String {
         ".." => "__".to_owned(),
         segment => segment.to_owned(),
     }
+}
+
+/// Returns a digest of what will happen, by which a person confirms what they saw and nothing else.
+#[must_use]
+pub fn plan_digest(fates: &[Fate]) -> String {
+    let json = serde_json::to_vec(fates).expect("fates have only text keys");
+    hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &json))
 }
 
 /// Decides what happens to each item, in the order of the file.

@@ -41,6 +41,7 @@ pub(crate) enum Act {
     ShowMarked,
     ShowMany,
     StopAsking,
+    ExportRecords,
 }
 
 impl Act {
@@ -62,6 +63,7 @@ impl Act {
             Self::PushAudit => "a change of where the audit log is sent",
             Self::ShowMany => "a look at many records at once",
             Self::ShowMarked => "a look at a record that asks again",
+            Self::ExportRecords => "an export of records",
             Self::StopAsking => "letting a record show its values without asking again",
         }
     }

@@ -4,6 +4,7 @@ mod anchors;
 mod checkpoints;
 mod deliveries;
 mod due_runs;
+mod imports;
 mod job;
 mod last_uses;
 mod neighbours;
@@ -16,7 +17,8 @@ use crate::services::Services;
 
 /// Starts every job, each in a task of its own, until the server closes.
 pub fn start(services: &Services) {
-    let jobs = [due_runs::job(), last_uses::job(), deliveries::job(), checkpoints::job(), rewrap::job()];
+    let jobs =
+        [due_runs::job(), last_uses::job(), deliveries::job(), checkpoints::job(), rewrap::job(), imports::job()];
     let alone = !services.is_shared;
     for job in jobs.into_iter().chain(anchors::jobs(services)).chain(neighbours::jobs()) {
         if !(alone && job.only_in_company) {

@@ -13,6 +13,7 @@ use crate::{
     clock::SystemClock,
     deliveries::Sender,
     denials::Denials,
+    imports::Parser,
     leases::Leases,
     licensing::{LicenseSettings, Licensing},
     meters::Meters,
@@ -66,6 +67,8 @@ pub struct Services {
     pub anchors: Arc<Anchors>,
     /// The way to receivers of webhooks.
     pub webhooks: Arc<Sender>,
+    /// What parses files for import.
+    pub imports: Arc<Parser>,
     /// Where ids come from.
     pub ids: Arc<dyn Ids>,
     /// What this process counts, for the metrics.
@@ -100,6 +103,7 @@ impl Services {
             denials: Arc::default(),
             anchors: Arc::new(Anchors::new(&settings.audit)),
             webhooks: Arc::default(),
+            imports: Arc::default(),
             ids: Arc::new(RandomIds),
             meters: Arc::default(),
             settings: Arc::new(settings),
@@ -113,6 +117,12 @@ impl Services {
     #[must_use]
     pub fn measured_by(self, meters: Arc<Meters>) -> Self {
         Self { meters, ..self }
+    }
+
+    /// Has files for import parsed so. Without it, this server imports none.
+    #[must_use]
+    pub fn parsing(self, parser: Parser) -> Self {
+        Self { imports: Arc::new(parser), ..self }
     }
 
     /// Returns the time, in microseconds since the Unix epoch.

@@ -10,6 +10,7 @@ use vaultterm_sync::CollectionId;
 use crate::{
     anchors::AuditOptions,
     caller::{Caller, Origin, anonymous},
+    imports::Parser,
     licensing::LicenseSettings,
     root_key::{RootKeeper, RootKeys},
     services::{Services, Settings},
@@ -41,7 +42,7 @@ impl House {
         let connector = VaultConnector::new(ConnectorOptions::default());
         let settings = Settings { license: LicenseSettings::of_nobody(folder.path()), audit: AuditOptions::default() };
         let keys = RootKeys::new(RootKeeper::Given(root.duplicate()), root);
-        let services = Services::new(store, keys, connector, settings);
+        let services = Services::new(store, keys, connector, settings).parsing(Parser::in_this_process());
         let ann = services.store.user_by_email("ann@example.com").await.unwrap().unwrap();
         let owner = logged_in(&services, ann.id).await;
         let context = owner.context(&services);

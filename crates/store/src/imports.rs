@@ -7,7 +7,7 @@ mod commit;
 mod undo;
 mod world;
 
-pub use commit::{ImportStep, StepCounts};
+pub use commit::{ImportOutcome, ImportStep, StepCounts};
 pub use undo::Undone;
 
 use uuid::Uuid;
@@ -79,8 +79,8 @@ pub struct NewImport {
     pub format: Format,
     /// Its items, with those that are refused.
     pub found: u64,
-    /// What it holds, in parts. The first is the report, the others are items.
-    pub parts: Vec<SecretBytes>,
+    /// What it holds, in numbered parts.
+    pub parts: Vec<(u64, SecretBytes)>,
 }
 
 impl Store {
@@ -98,11 +98,8 @@ impl Store {
                    VALUES ($1, $2, $3, $4, $5, $6, 0, 0, 0, 0, $7, NULL, NULL)";
         let (state, now_us) = (ImportState::Reviewed, context.now_us);
         tx.run(sql, args![id, user_id, collection_id, state.as_str(), format.as_str(), found, now_us]).await?;
-        for (number, part) in (0_u64..).zip(&parts) {
-            let [key_id, wrapped_key, ciphertext] = seal(&mut tx, &self.keyring, &place(id, number), part.expose()).await?;
-            let sql = "INSERT INTO import_parts (import_id, part, key_id, wrapped_key, ciphertext)
-                       VALUES ($1, $2, $3, $4, $5)";
-            tx.run(sql, args![id, number, key_id, wrapped_key, ciphertext]).await?;
+        for (number, part) in &parts {
+            self.insert_part(&mut tx, id, number, part).await?;
         }
         make_room(&mut tx, user_id).await?;
         let draft = context.draft(AuditAction::ImportReviewed, ObjectKind::Import, id, None);
@@ -130,7 +127,7 @@ impl Store {
         self.db.all(sql, args![user_id, now_us - IMPORT_KEPT_US]).await?.iter().map(import).collect()
     }
 
-    /// Opens a part of an import: 0 is the report, the others are items.
+    /// Opens a part of an import.
     ///
     /// # Errors
     /// [`StoreError::NotFound`]; [`StoreError::Sealing`] when it does not open.
@@ -138,6 +135,13 @@ impl Store {
         let sql = "SELECT key_id, wrapped_key, ciphertext FROM import_parts WHERE import_id = $1 AND part = $2";
         let row = self.db.one(sql, args![id, part]).await?.ok_or(StoreError::NotFound("import"))?;
         Ok(self.keyring.unseal(&place(id, part), &row.sealed()?)?)
+    }
+
+    async fn insert_part(&self, tx: &mut Tx, id: Uuid, part: u64, bytes: &SecretBytes) -> Result<(), StoreError> {
+        let [key_id, wrapped_key, ciphertext] = seal(tx, &self.keyring, &place(id, part), bytes.expose()).await?;
+        let sql = "INSERT INTO import_parts (import_id, part, key_id, wrapped_key, ciphertext)
+                   VALUES ($1, $2, $3, $4, $5)";
+        tx.run(sql, args![id, part, key_id, wrapped_key, ciphertext]).await.map(drop)
     }
 
     /// Removes an import with all that it holds. Its records stay.

@@ -110,7 +110,7 @@ pub use grants::Grant;
 pub use handle::{Clock, Database, Store};
 pub use idempotency::{IdempotencyKey, SavedAnswer};
 pub use ignored::IgnoredPath;
-pub use imports::{IMPORT_KEPT_US, IMPORT_UNDO_US, Import, ImportStep, NewImport, StepCounts, Undone};
+pub use imports::{IMPORT_KEPT_US, IMPORT_UNDO_US, Import, ImportOutcome, ImportStep, NewImport, StepCounts, Undone};
 pub use keys::{KeyInfo, KeyringStatus, SealedRoot};
 pub use license::{KeptLicense, NewLicense};
 pub use links::PersonLink;

@@ -4,7 +4,7 @@ use uuid::Uuid;
 use vaultterm_exchange::{ImportState, Past};
 use vaultterm_ledger::{AuditAction, ObjectKind};
 use vaultterm_reconcile::{RecordId, RecordType, Revision, SecretPath};
-use vaultterm_sealing::SecretFields;
+use vaultterm_sealing::{SecretBytes, SecretFields};
 use vaultterm_sync::{CollectionId, Origin};
 
 use super::{Import, locked as locked_import};
@@ -67,6 +67,16 @@ pub struct StepCounts {
     pub refused: u64,
 }
 
+/// What is kept about what became of the items.
+pub struct ImportOutcome<'a> {
+    /// How many became what.
+    pub counts: StepCounts,
+    /// The number of the part that holds the rest.
+    pub part: u64,
+    /// What it holds.
+    pub bytes: &'a SecretBytes,
+}
+
 impl Store {
     /// Makes the records of an import (`RECORD_CREATED` and `RECORD_UPDATED` for each, `RECORDS_IMPORTED` for all). Tells
     /// `progress` how many items are done.
@@ -79,7 +89,7 @@ impl Store {
         context: &Context,
         id: Uuid,
         steps: &[ImportStep<'_>],
-        counts: StepCounts,
+        told: ImportOutcome<'_>,
         progress: &(dyn Fn(u64) + Send + Sync),
     ) -> Result<(), StoreError> {
         let mut tx = self.db.write().await?;
@@ -98,6 +108,8 @@ impl Store {
             }
             progress(done + 1);
         }
+        let ImportOutcome { counts, part, bytes } = told;
+        self.insert_part(&mut tx, id, part, bytes).await?;
         let StepCounts { created, updated, skipped, refused } = counts;
         let sql = "UPDATE imports SET state = $2, done_us = $3, created = $4, updated = $5, skipped = $6, refused = $7
                    WHERE id = $1";

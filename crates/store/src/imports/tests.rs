@@ -14,7 +14,7 @@ use crate::{
 const HOUR_US: i64 = 60 * 60 * 1_000_000;
 
 async fn kept(house: &House) -> Import {
-    let parts = vec![SecretBytes::new(b"report".to_vec()), SecretBytes::new(b"items".to_vec())];
+    let parts = vec![(0, SecretBytes::new(b"report".to_vec())), (7, SecretBytes::new(b"items".to_vec()))];
     let (user_id, collection_id) = (house.owner.id, house.collection);
     let new = NewImport { user_id, collection_id, format: Format::BitwardenJson, found: 4, parts };
     house.store.keep_import(&house.ann(), new).await.unwrap()
@@ -36,7 +36,18 @@ fn create<'a>(path: &str, fields: &'a SecretFields, history: &'a [Past]) -> Impo
 const COUNTS: StepCounts = StepCounts { created: 2, updated: 1, skipped: 1, refused: 0 };
 
 async fn commit(house: &House, import: &Import, steps: &[ImportStep<'_>]) -> Result<(), StoreError> {
-    house.store.commit_import(&house.ann(), import.id, steps, COUNTS, &|_| {}).await
+    commit_with(house, import, steps, &|_| {}).await
+}
+
+async fn commit_with(
+    house: &House,
+    import: &Import,
+    steps: &[ImportStep<'_>],
+    progress: &(dyn Fn(u64) + Send + Sync),
+) -> Result<(), StoreError> {
+    let bytes = SecretBytes::new(b"fates".to_vec());
+    let told = ImportOutcome { counts: COUNTS, part: 1, bytes: &bytes };
+    house.store.commit_import(&house.ann(), import.id, steps, told, progress).await
 }
 
 async fn paths(house: &House, state: RecordState) -> Vec<(String, u64)> {
@@ -56,7 +67,7 @@ async fn a_file_that_was_read_is_kept_sealed_for_a_week() {
     let house = House::new().await;
     let import = kept(&house).await;
     assert_eq!(house.store.import_part(import.id, 0).await.unwrap().expose(), b"report");
-    assert_eq!(house.store.import_part(import.id, 1).await.unwrap().expose(), b"items");
+    assert_eq!(house.store.import_part(import.id, 7).await.unwrap().expose(), b"items");
     assert_eq!(house.store.import_part(import.id, 2).await.unwrap_err().class(), ErrorClass::NotFound);
     let last = import.expires_us() - 1;
     assert_eq!(house.store.remove_expired_imports(last).await.unwrap(), 0);
@@ -83,7 +94,7 @@ async fn an_import_makes_records_with_their_histories_and_changes_others_and_can
     ];
     let told = Mutex::new(Vec::new());
     let progress = |done| told.lock().unwrap().push(done);
-    house.store.commit_import(&house.ann(), import.id, &steps, COUNTS, &progress).await.unwrap();
+    commit_with(&house, &import, &steps, &progress).await.unwrap();
     assert_eq!(*told.lock().unwrap(), [1, 2, 3]);
     assert_eq!(paths(&house, RecordState::Live).await, [
         ("known".to_owned(), 2),
@@ -95,6 +106,7 @@ async fn an_import_makes_records_with_their_histories_and_changes_others_and_can
     assert_eq!(value(&house, "known", 2).await, r#"{"note":"here","username":"anna"}"#);
     let done = house.store.import(import.id, NOW_US).await.unwrap().unwrap();
     assert_eq!((done.state, done.counts), (ImportState::Done, COUNTS));
+    assert_eq!(house.store.import_part(import.id, 1).await.unwrap().expose(), b"fates");
     assert_eq!(commit(&house, &import, &[]).await.unwrap_err().class(), ErrorClass::Refused);
 
     let mail = house.store.record_by_path(house.collection, &at("mail")).await.unwrap().unwrap();

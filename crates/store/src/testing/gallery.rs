@@ -176,7 +176,7 @@ impl House {
     }
 
     async fn import_of(&self, name: &str) -> [Spot; 2] {
-        let parts = ["report", "items"].map(|part| SecretBytes::new(format!("{part} of {name}").into_bytes()));
+        let parts = [0, 1].map(|part| (part, SecretBytes::new(format!("{part} of {name}").into_bytes())));
         let (user_id, collection_id) = (self.owner.id, self.collection);
         let new = NewImport { user_id, collection_id, format: Format::Env, found: 1, parts: parts.into() };
         let id = self.store.keep_import(&self.ann(), new).await.unwrap().id;
