@@ -11,6 +11,7 @@
 //! Start with `item.rs`, then `read.rs`, which knows the module of each format.
 
 mod collect;
+mod document;
 mod format;
 mod item;
 mod limits;
@@ -19,7 +20,9 @@ mod outgoing;
 mod pipe;
 mod read;
 mod refused;
+mod table;
 mod text;
+mod usual;
 mod write;
 
 pub use collect::Collector;
