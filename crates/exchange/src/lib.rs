@@ -10,17 +10,24 @@
 //!
 //! Start with `item.rs`, then `read.rs`, which knows the module of each format.
 
+mod browsers;
 mod collect;
 mod document;
 mod format;
 mod item;
+mod keepassxc;
+mod lastpass;
 mod limits;
 mod loss;
+mod nordpass;
+mod options;
 mod outgoing;
 mod pipe;
 mod read;
 mod refused;
 mod table;
+#[cfg(test)]
+mod testing;
 mod text;
 mod usual;
 mod write;
@@ -30,8 +37,9 @@ pub use format::{Format, WRITTEN};
 pub use item::{Found, Item, Past, Place, Question, Unit};
 pub use limits::{FILE_BYTES_MAX, ITEMS_MAX, Limit, LimitMet};
 pub use loss::{Loss, Lost};
+pub use options::Options;
 pub use outgoing::{Outgoing, RecordLoss, WriteError, Written};
 pub use pipe::{PipeError, from_pipe, to_pipe};
-pub use read::{Options, read, recognise};
+pub use read::{read, recognise};
 pub use refused::{FileError, Refused};
 pub use write::{losses, write};

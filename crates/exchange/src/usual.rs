@@ -1,14 +1,20 @@
 //! The names that the usual fields of records have in VaultTerm, and the rules that several formats share.
 
+use jiff::Timestamp;
 use serde_json::Value;
 use vaultterm_reconcile::RecordType;
 
-use crate::{item::Item, loss::{Loss, Lost}};
+use crate::{
+    item::Item,
+    loss::{Loss, Lost},
+};
 
 /// The tag of an item that is archived in the other program.
 pub(crate) const ARCHIVED: &str = "archived";
 /// The name of a field that has none in the file.
 const NAMELESS: &str = "field";
+/// The last moment of the year 9999, in microseconds since 1970. Later ones are no dates.
+const LAST_US: i64 = 253_402_300_799_999_999;
 
 /// Returns the field that holds the text which people add to an item.
 pub(crate) const fn note(record_type: RecordType) -> &'static str {
@@ -77,11 +83,41 @@ impl Item {
             }
         }
     }
+
+    /// Returns the microseconds since 1970 of a date as RFC 3339 writes it. An empty text is no date. One that no calendar
+    /// has is lost, and one before 1970 is moved there.
+    pub(crate) fn date(&mut self, name: &str, text: &str) -> Option<i64> {
+        if text.is_empty() {
+            return None;
+        }
+        match text.parse::<Timestamp>() {
+            Ok(moment) => Some(self.bounded(name, moment.as_microsecond())),
+            Err(_) => {
+                self.lose(Loss::named(Lost::Date, name));
+                None
+            }
+        }
+    }
+
+    /// Returns the microseconds since 1970 of a number of seconds or milliseconds since then. A number beyond the year 9999
+    /// or before 1970 is moved there, and lost.
+    pub(crate) fn since_1970(&mut self, name: &str, count: i64, micros: i64) -> i64 {
+        self.bounded(name, count.saturating_mul(micros))
+    }
+
+    fn bounded(&mut self, name: &str, us: i64) -> i64 {
+        let bounded = us.clamp(0, LAST_US);
+        if bounded != us {
+            self.lose(Loss::named(Lost::Date, name));
+        }
+        bounded
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::item::Place;
 
     #[test]
     fn a_month_is_one_text_only_where_it_can_be_taken_apart_again() {
@@ -113,6 +149,20 @@ mod tests {
     #[test]
     fn a_link_and_a_bare_secret_have_fields_of_their_own() {
         assert_eq!(one_time("OTPAUTH://totp/x?secret=A"), "otpauth_url");
-        assert_eq!((one_time("JBSWY3DP"), one_time("é"), one_time("steam://x")), ("totp_secret", "totp_secret", "totp_secret"));
+        for text in ["JBSWY3DP", "é", "steam://x"] {
+            assert_eq!(one_time(text), "totp_secret");
+        }
+    }
+
+    #[test]
+    fn dates_that_cannot_be_kept_are_moved_and_named() {
+        let mut item = Item::new(Place::row(1), "x", RecordType::Password);
+        assert_eq!(item.date("d", "2020-03-27T18:26:09.5Z"), Some(1_585_333_569_500_000));
+        assert_eq!((item.date("d", ""), item.since_1970("d", 1, 1_000_000)), (None, 1_000_000));
+        assert!(item.losses.is_empty());
+        assert_eq!((item.date("d", "yesterday"), item.date("d", "1960-01-01T00:00:00Z")), (None, Some(0)));
+        assert_eq!(item.since_1970("d", -1, 1000), 0);
+        assert_eq!(item.since_1970("d", i64::MAX, 1_000_000), LAST_US);
+        assert_eq!(item.losses, [const { Lost::Date }; 4].map(|lost| Loss::named(lost, "d")));
     }
 }
