@@ -10,6 +10,8 @@
 //!
 //! Start with `item.rs`, then `read.rs`, which knows the module of each format.
 
+mod archive;
+mod bitwarden;
 mod browsers;
 mod collect;
 mod document;

@@ -3,7 +3,7 @@
 mod recognise;
 
 use crate::{
-    browsers,
+    bitwarden, browsers,
     format::Format,
     item::Found,
     keepassxc, lastpass,
@@ -22,6 +22,8 @@ pub use recognise::recognise;
 pub fn read(format: Format, bytes: &[u8], options: &Options) -> Result<Found, FileError> {
     LimitMet::check(Limit::FileBytes, bytes.len() as u64, FILE_BYTES_MAX)?;
     match format {
+        Format::BitwardenJson => bitwarden::read(bytes, options),
+        Format::BitwardenCsv => bitwarden::table::read(bytes, options),
         Format::KeepassxcCsv => keepassxc::read(bytes, options),
         Format::LastpassCsv => lastpass::read(bytes, options),
         Format::ChromeCsv => browsers::read_chrome(bytes, options),
