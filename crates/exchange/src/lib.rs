@@ -22,6 +22,7 @@ mod lastpass;
 mod limits;
 mod loss;
 mod nordpass;
+mod onepassword;
 mod options;
 mod outgoing;
 mod pipe;

@@ -8,7 +8,7 @@ use crate::{
     item::Found,
     keepassxc, lastpass,
     limits::{FILE_BYTES_MAX, Limit, LimitMet},
-    nordpass,
+    nordpass, onepassword,
     options::Options,
     refused::FileError,
 };
@@ -24,6 +24,8 @@ pub fn read(format: Format, bytes: &[u8], options: &Options) -> Result<Found, Fi
     match format {
         Format::BitwardenJson => bitwarden::read(bytes, options),
         Format::BitwardenCsv => bitwarden::table::read(bytes, options),
+        Format::OnePasswordArchive => onepassword::archive::read(bytes, options),
+        Format::OnePasswordCsv => onepassword::table::read(bytes, options),
         Format::KeepassxcCsv => keepassxc::read(bytes, options),
         Format::LastpassCsv => lastpass::read(bytes, options),
         Format::ChromeCsv => browsers::read_chrome(bytes, options),
