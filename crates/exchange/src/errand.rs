@@ -11,7 +11,8 @@ use crate::{
     format::Format,
     limits::{FILE_BYTES_MAX, Limit, LimitMet},
     pipe::to_pipe,
-    read::{Options, read, recognise},
+    options::Options,
+    read::{read, recognise},
     refused::FileError,
     sealed,
 };

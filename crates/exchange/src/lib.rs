@@ -10,12 +10,21 @@
 //!
 //! Start with `item.rs`, then `read.rs`, which knows the module of each format.
 
+mod archive;
+mod bitwarden;
+mod browsers;
 mod collect;
 mod errand;
+mod document;
 mod format;
 mod item;
+mod keepassxc;
+mod lastpass;
 mod limits;
 mod loss;
+mod nordpass;
+mod onepassword;
+mod options;
 mod outgoing;
 mod pipe;
 mod placing;
@@ -23,6 +32,10 @@ mod read;
 mod refused;
 mod sealed;
 mod text;
+mod table;
+#[cfg(test)]
+mod testing;
+mod usual;
 mod write;
 
 pub use collect::Collector;
@@ -34,7 +47,8 @@ pub use loss::{Loss, Lost};
 pub use outgoing::{Outgoing, RecordLoss, WriteError, Written};
 pub use pipe::{PipeError, from_pipe, to_pipe};
 pub use placing::{Duplicates, Fate, Held, ImportState, SkipReason, World, fates, plan_digest, source_key, wanted_path};
-pub use read::{Options, read, recognise};
 pub use refused::{FileError, Refused};
 pub use sealed::{PASSPHRASE_CHARS_MIN, SealError, Sealer};
+pub use options::Options;
+pub use read::{read, recognise};
 pub use write::{losses, write};

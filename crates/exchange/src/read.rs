@@ -2,29 +2,18 @@
 
 mod recognise;
 
-use zeroize::Zeroizing;
-
 use crate::{
+    bitwarden, browsers,
     format::Format,
     item::Found,
+    keepassxc, lastpass,
     limits::{FILE_BYTES_MAX, Limit, LimitMet},
+    nordpass, onepassword,
+    options::Options,
     refused::FileError,
 };
 
 pub use recognise::recognise;
-
-/// What the person gives beside the file.
-#[derive(Default)]
-pub struct Options {
-    /// The password of a protected file.
-    pub password: Option<Zeroizing<String>>,
-    /// The key file of a KeePass database.
-    pub key_file: Option<Zeroizing<Vec<u8>>>,
-    /// Yes to [`crate::Question::DecodeEntities`].
-    pub decode_entities: bool,
-    /// Yes to [`crate::Question::KeepNested`].
-    pub keep_nested: bool,
-}
 
 /// Reads a file.
 ///
@@ -32,7 +21,17 @@ pub struct Options {
 /// [`FileError`], which says what the person can do.
 pub fn read(format: Format, bytes: &[u8], options: &Options) -> Result<Found, FileError> {
     LimitMet::check(Limit::FileBytes, bytes.len() as u64, FILE_BYTES_MAX)?;
-    let _ = options;
-    // TEMPORARY, while the readers are written.
-    Err(FileError::NotThisFormat { expected: format, detail: "no reader yet".to_owned() })
+    match format {
+        Format::BitwardenJson => bitwarden::read(bytes, options),
+        Format::BitwardenCsv => bitwarden::table::read(bytes, options),
+        Format::OnePasswordArchive => onepassword::archive::read(bytes, options),
+        Format::OnePasswordCsv => onepassword::table::read(bytes, options),
+        Format::KeepassxcCsv => keepassxc::read(bytes, options),
+        Format::LastpassCsv => lastpass::read(bytes, options),
+        Format::ChromeCsv => browsers::read_chrome(bytes, options),
+        Format::FirefoxCsv => browsers::read_firefox(bytes, options),
+        Format::NordpassCsv => nordpass::read(bytes, options),
+        // TEMPORARY, while the other readers are written.
+        _ => Err(FileError::NotThisFormat { expected: format, detail: "no reader yet".to_owned() }),
+    }
 }

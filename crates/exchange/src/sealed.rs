@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     limits::{Limit, LimitMet, UNFOLDED_BYTES_MAX},
-    read::Options,
+    options::Options,
     refused::FileError,
 };
 
