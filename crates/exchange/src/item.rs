@@ -51,7 +51,7 @@ pub struct Item {
     pub tags: Vec<String>,
     /// It is in the trash of the other program, and goes to the trash here.
     pub is_trashed: bool,
-    /// Programs may get it, nobody may see it. Only VaultTerm's archive knows this.
+    /// A person needs a fresh proof of identity before each look at its values. Bitwarden's master password reprompt.
     pub ask_again: bool,
     /// Earlier states, the oldest first. Each is whole: to restore one loses no field.
     pub history: Vec<Past>,

@@ -1,0 +1,28 @@
+//! Writes records as a file for another program, and foretells what the file will not hold.
+
+use crate::{
+    format::Format,
+    outgoing::{Outgoing, RecordLoss, WriteError, Written},
+};
+
+/// Writes records as a file. The file is plain text: the caller seals it.
+///
+/// # Errors
+/// [`WriteError::NotWritten`] for a format that VaultTerm only reads.
+pub fn write(format: Format, records: &[Outgoing]) -> Result<Written, WriteError> {
+    let _ = records;
+    match format {
+        other => Err(WriteError::NotWritten { format: other }),
+    }
+}
+
+/// Foretells what a format cannot hold of these records, by the path of the record. Nothing is written.
+///
+/// # Errors
+/// [`WriteError::NotWritten`] for a format that VaultTerm only reads.
+pub fn losses(format: Format, records: &[Outgoing]) -> Result<Vec<RecordLoss>, WriteError> {
+    let _ = records;
+    match format {
+        other => Err(WriteError::NotWritten { format: other }),
+    }
+}
