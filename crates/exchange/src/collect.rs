@@ -127,6 +127,8 @@ impl Item {
             tags: Vec::new(),
             is_trashed: false,
             ask_again: false,
+            created_us: None,
+            updated_us: None,
             history: Vec::new(),
             losses: Vec::new(),
         }

@@ -53,6 +53,10 @@ pub struct Item {
     pub is_trashed: bool,
     /// A person needs a fresh proof of identity before each look at its values. Bitwarden's master password reprompt.
     pub ask_again: bool,
+    /// When it was made, in microseconds since 1970, if the file tells.
+    pub created_us: Option<i64>,
+    /// When its newest values were saved, in microseconds since 1970, if the file tells.
+    pub updated_us: Option<i64>,
     /// Earlier states, the oldest first. Each is whole: to restore one loses no field.
     pub history: Vec<Past>,
     /// What of it does not come over.

@@ -11,24 +11,35 @@
 //! Start with `item.rs`, then `read.rs`, which knows the module of each format.
 
 mod collect;
+mod cxf;
+mod env;
 mod format;
 mod item;
+mod kdbx;
 mod limits;
 mod loss;
+mod node;
+mod options;
 mod outgoing;
 mod pipe;
 mod read;
 mod refused;
+#[cfg(test)]
+mod testing;
 mod text;
+mod vault;
+mod vaultterm;
 mod write;
 
 pub use collect::Collector;
+pub use env::lines as env_file;
 pub use format::{Format, WRITTEN};
 pub use item::{Found, Item, Past, Place, Question, Unit};
 pub use limits::{FILE_BYTES_MAX, ITEMS_MAX, Limit, LimitMet};
 pub use loss::{Loss, Lost};
+pub use options::Options;
 pub use outgoing::{Outgoing, RecordLoss, WriteError, Written};
 pub use pipe::{PipeError, from_pipe, to_pipe};
-pub use read::{Options, read, recognise};
+pub use read::{read, recognise};
 pub use refused::{FileError, Refused};
 pub use write::{losses, write};

@@ -40,6 +40,8 @@ struct Line {
     tags: Vec<String>,
     is_trashed: bool,
     ask_again: bool,
+    created_us: Option<i64>,
+    updated_us: Option<i64>,
     history: Vec<PastLine>,
     losses: Vec<Loss>,
 }
@@ -134,6 +136,8 @@ impl From<Item> for Line {
             tags: item.tags,
             is_trashed: item.is_trashed,
             ask_again: item.ask_again,
+            created_us: item.created_us,
+            updated_us: item.updated_us,
             history,
             losses: item.losses,
         }
@@ -153,6 +157,8 @@ impl From<Line> for Item {
             tags: line.tags,
             is_trashed: line.is_trashed,
             ask_again: line.ask_again,
+            created_us: line.created_us,
+            updated_us: line.updated_us,
             history,
             losses: line.losses,
         }

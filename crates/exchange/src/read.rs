@@ -2,29 +2,18 @@
 
 mod recognise;
 
-use zeroize::Zeroizing;
-
 use crate::{
+    cxf, env,
     format::Format,
     item::Found,
+    kdbx,
     limits::{FILE_BYTES_MAX, Limit, LimitMet},
+    options::Options,
     refused::FileError,
+    vault, vaultterm,
 };
 
 pub use recognise::recognise;
-
-/// What the person gives beside the file.
-#[derive(Default)]
-pub struct Options {
-    /// The password of a protected file.
-    pub password: Option<Zeroizing<String>>,
-    /// The key file of a KeePass database.
-    pub key_file: Option<Zeroizing<Vec<u8>>>,
-    /// Yes to [`crate::Question::DecodeEntities`].
-    pub decode_entities: bool,
-    /// Yes to [`crate::Question::KeepNested`].
-    pub keep_nested: bool,
-}
 
 /// Reads a file.
 ///
@@ -32,7 +21,16 @@ pub struct Options {
 /// [`FileError`], which says what the person can do.
 pub fn read(format: Format, bytes: &[u8], options: &Options) -> Result<Found, FileError> {
     LimitMet::check(Limit::FileBytes, bytes.len() as u64, FILE_BYTES_MAX)?;
-    let _ = options;
-    // TEMPORARY, while the readers are written.
-    Err(FileError::NotThisFormat { expected: format, detail: "no reader yet".to_owned() })
+    match format {
+        Format::Kdbx => kdbx::read(bytes, options),
+        Format::Env => env::read(bytes, options),
+        Format::VaultKv => vault::kv::read(bytes, options),
+        Format::Medusa => vault::medusa::read(bytes, options),
+        Format::Vkv => vault::vkv::read(bytes, options),
+        Format::Safe => vault::safe::read(bytes, options),
+        Format::Cxf => cxf::read(bytes, options),
+        Format::Vaultterm => vaultterm::read(bytes, options),
+        // TEMPORARY, while the other readers are written.
+        _ => Err(FileError::NotThisFormat { expected: format, detail: "no reader yet".to_owned() }),
+    }
 }

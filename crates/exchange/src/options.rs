@@ -1,0 +1,16 @@
+//! What the person gives beside a file.
+
+use zeroize::Zeroizing;
+
+/// What the person gives beside the file.
+#[derive(Default)]
+pub struct Options {
+    /// The password of a protected file.
+    pub password: Option<Zeroizing<String>>,
+    /// The key file of a KeePass database.
+    pub key_file: Option<Zeroizing<Vec<u8>>>,
+    /// Yes to [`crate::Question::DecodeEntities`].
+    pub decode_entities: bool,
+    /// Yes to [`crate::Question::KeepNested`].
+    pub keep_nested: bool,
+}
