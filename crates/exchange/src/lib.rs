@@ -10,23 +10,32 @@
 //!
 //! Start with `item.rs`, then `read.rs`, which knows the module of each format.
 
+mod archive;
+mod bitwarden;
+mod browsers;
 mod collect;
 mod cxf;
+mod document;
 mod env;
 mod format;
 mod item;
 mod kdbx;
+mod keepassxc;
+mod lastpass;
 mod limits;
 mod loss;
 mod node;
+mod nordpass;
 mod options;
 mod outgoing;
 mod pipe;
 mod read;
 mod refused;
+mod table;
 #[cfg(test)]
 mod testing;
 mod text;
+mod usual;
 mod vault;
 mod vaultterm;
 mod write;

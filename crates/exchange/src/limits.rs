@@ -7,6 +7,8 @@ use vaultterm_names::names;
 pub const FILE_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// The bytes of all that a file unfolds to, when it is compressed.
 pub const UNFOLDED_BYTES_MAX: u64 = 128 * 1024 * 1024;
+/// The files within an archive.
+pub const ARCHIVE_FILES_MAX: u64 = 20_000;
 /// The items of a file, with those that are refused.
 pub const ITEMS_MAX: u64 = 50_000;
 /// Earlier states of an item. The oldest are left out, and counted as lost.
@@ -37,6 +39,8 @@ names!(
         FileBytes = "file_bytes",
         /// [`UNFOLDED_BYTES_MAX`].
         UnfoldedBytes = "unfolded_bytes",
+        /// [`ARCHIVE_FILES_MAX`].
+        ArchiveFiles = "archive_files",
         /// [`ITEMS_MAX`].
         Items = "items",
         /// [`PAST_OF_ALL_MAX`].
@@ -88,6 +92,7 @@ impl std::fmt::Display for LimitMet {
         let (what, unit, hint) = match limit {
             Limit::FileBytes => ("the file", "bytes", "split it"),
             Limit::UnfoldedBytes => ("what the file unfolds to", "bytes", "export fewer items, or without attachments"),
+            Limit::ArchiveFiles => ("the archive", "files", "export fewer items, or without attachments"),
             Limit::Items => ("the file", "items", "split it"),
             Limit::Past => ("the file", "earlier states of items", "split it"),
             Limit::Depth => ("the file", "levels of nesting", "it was not made by the program that it names"),

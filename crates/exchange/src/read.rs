@@ -3,11 +3,12 @@
 mod recognise;
 
 use crate::{
-    cxf, env,
+    bitwarden, browsers, cxf, env,
     format::Format,
     item::Found,
-    kdbx,
+    kdbx, keepassxc, lastpass,
     limits::{FILE_BYTES_MAX, Limit, LimitMet},
+    nordpass,
     options::Options,
     refused::FileError,
     vault, vaultterm,
@@ -22,7 +23,14 @@ pub use recognise::recognise;
 pub fn read(format: Format, bytes: &[u8], options: &Options) -> Result<Found, FileError> {
     LimitMet::check(Limit::FileBytes, bytes.len() as u64, FILE_BYTES_MAX)?;
     match format {
+        Format::BitwardenJson => bitwarden::read(bytes, options),
+        Format::BitwardenCsv => bitwarden::table::read(bytes, options),
         Format::Kdbx => kdbx::read(bytes, options),
+        Format::KeepassxcCsv => keepassxc::read(bytes, options),
+        Format::LastpassCsv => lastpass::read(bytes, options),
+        Format::ChromeCsv => browsers::read_chrome(bytes, options),
+        Format::FirefoxCsv => browsers::read_firefox(bytes, options),
+        Format::NordpassCsv => nordpass::read(bytes, options),
         Format::Env => env::read(bytes, options),
         Format::VaultKv => vault::kv::read(bytes, options),
         Format::Medusa => vault::medusa::read(bytes, options),
