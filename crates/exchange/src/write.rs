@@ -1,5 +1,8 @@
 //! Writes records as a file for another program, and foretells what the file will not hold.
 
+mod env;
+mod vaultterm;
+
 use crate::{
     format::Format,
     outgoing::{Outgoing, RecordLoss, WriteError, Written},
@@ -10,8 +13,9 @@ use crate::{
 /// # Errors
 /// [`WriteError::NotWritten`] for a format that VaultTerm only reads.
 pub fn write(format: Format, records: &[Outgoing]) -> Result<Written, WriteError> {
-    let _ = records;
     match format {
+        Format::Env => Ok(env::write(records)),
+        Format::Vaultterm => Ok(vaultterm::write(records)),
         other => Err(WriteError::NotWritten { format: other }),
     }
 }
@@ -21,8 +25,9 @@ pub fn write(format: Format, records: &[Outgoing]) -> Result<Written, WriteError
 /// # Errors
 /// [`WriteError::NotWritten`] for a format that VaultTerm only reads.
 pub fn losses(format: Format, records: &[Outgoing]) -> Result<Vec<RecordLoss>, WriteError> {
-    let _ = records;
     match format {
+        Format::Env => Ok(env::losses(records)),
+        Format::Vaultterm => Ok(vaultterm::losses(records)),
         other => Err(WriteError::NotWritten { format: other }),
     }
 }
