@@ -20,9 +20,11 @@ mod connection_bodies;
 mod connections;
 mod decisions;
 mod events;
+mod exports;
 mod factors;
 mod generated;
 mod health;
+mod imports;
 mod keys;
 mod license;
 mod links;
@@ -60,12 +62,17 @@ pub use connections::{
 };
 pub use decisions::{DecisionView, WrittenView};
 pub use events::{ProgressView, RunEventName};
+pub use exports::{ExportBody, ExportFormatView, ExportLossView, ExportPart, ExportReviewView};
 pub use factors::{
     CodeBody, EndedView, FactorsView, NewOtpView, RecoveryCodesView, SessionView, SessionsView, StepUp,
     TrustedDeviceView,
 };
 pub use generated::{Generate, GeneratedValueView, GeneratedView};
 pub use health::{ComponentView, HealthStatus, HealthView, StatusView};
+pub use imports::{
+    ImportCommit, ImportCountsView, ImportItemView, ImportSummaryView, ImportUpload, ImportView, ItemFate, LossView,
+    RefusedItemView, UndoneView, skipped_because,
+};
 pub use keys::{KeyProvider, KeyRotation, KeyView, KeysView, Rotate, SealedView};
 pub use license::{KeptLicenseView, LicenseBody, LicenseSource, LicenseStanding, LicenseView, SyncAllowed};
 pub use links::{

@@ -10,7 +10,8 @@ mod reviewing;
 use uuid::Uuid;
 use vaultterm_exchange::{Duplicates, Errand, Fate, Format, ImportState, Item, source_key};
 use vaultterm_reconcile::{SecretPath, UnknownName};
-use vaultterm_store::{CollectionRole, Import, ImportOutcome, ImportStep, NewImport, Scope, Undone};
+pub use vaultterm_store::Undone;
+use vaultterm_store::{CollectionRole, Import, ImportOutcome, ImportStep, NewImport, Scope};
 use zeroize::Zeroizing;
 
 pub use kept::Head;

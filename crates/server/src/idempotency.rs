@@ -17,7 +17,7 @@ use vaultterm_store::{IdempotencyKey, SavedAnswer};
 
 use crate::{
     problem::{Problem, ProblemKind},
-    request::{BODY_BYTES_MAX, too_large},
+    request::{UPLOAD_BYTES_MAX, too_large},
     state::ServerState,
 };
 
@@ -30,10 +30,14 @@ pub(crate) struct Shown<T>(pub(crate) T);
 
 impl<T: Serialize> IntoResponse for Shown<T> {
     fn into_response(self) -> Response {
-        let mut response = Json(self.0).into_response();
-        response.extensions_mut().insert(ShowsValues);
-        response
+        shows_values(Json(self.0).into_response())
     }
+}
+
+/// Marks an answer that shows values. The server never keeps it.
+pub(crate) fn shows_values(mut response: Response) -> Response {
+    response.extensions_mut().insert(ShowsValues);
+    response
 }
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -60,7 +64,7 @@ async fn answer_once(app: &ServerState, request: Request, next: Next) -> Result<
         let why = format!("Idempotency-Key has 1 to {KEY_CHARS_MAX} visible ASCII characters");
         return Err(Problem::new(ProblemKind::Malformed, why));
     }
-    let bytes = to_bytes(body, BODY_BYTES_MAX).await.map_err(|_| too_large())?;
+    let bytes = to_bytes(body, UPLOAD_BYTES_MAX).await.map_err(|_| too_large())?;
     let key = IdempotencyKey {
         user_id: caller.user.id,
         key: text.to_owned(),

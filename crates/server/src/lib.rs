@@ -34,5 +34,5 @@ pub use vaultterm_operations::env_file;
 pub use vaultterm_operations::{
     AuditOptions, LicenseSettings, Meters, PasswordError, Presence, RootKeeper, Settings as ServerSettings,
     SyslogTarget, SystemClock, TransitSource, UnlockError, anchors::delivered, examine_license, hash_password,
-    health::server as server_health, links::RESET_LASTS_US, seal,
+    health::server as server_health, imports::Parser, links::RESET_LASTS_US, seal,
 };

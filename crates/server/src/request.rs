@@ -19,6 +19,9 @@ use crate::problem::{Problem, ProblemKind};
 /// The largest body, in bytes. A record has at most 1 MiB, and JSON may double that.
 pub(crate) const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// The largest body that brings a file for import, in bytes: 32 MiB in base64, and what stands beside it.
+pub(crate) const UPLOAD_BYTES_MAX: usize = 45 * 1024 * 1024;
+
 /// A JSON body. Unknown fields are refused; an empty body is an empty object.
 pub(crate) struct Body<T>(pub(crate) T);
 
@@ -42,7 +45,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 }
 
 pub(crate) fn too_large() -> Problem {
-    Problem::new(ProblemKind::TooLarge, format!("a body may have {BODY_BYTES_MAX} bytes at most"))
+    let why = format!("a body may have {BODY_BYTES_MAX} bytes at most, and {UPLOAD_BYTES_MAX} where it brings a file");
+    Problem::new(ProblemKind::TooLarge, why)
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

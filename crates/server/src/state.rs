@@ -4,7 +4,7 @@ use std::{ops::Deref, sync::Arc};
 
 use axum::extract::FromRef;
 use vaultterm_hcv::VaultConnector;
-use vaultterm_operations::{Meters, RootKeeper, RootKeys, Services, Settings};
+use vaultterm_operations::{Meters, RootKeeper, RootKeys, Services, Settings, imports::Parser};
 use vaultterm_sealing::RootKey;
 use vaultterm_store::Store;
 
@@ -27,6 +27,12 @@ impl ServerState {
     #[must_use]
     pub fn measured_by(self, meters: Arc<Meters>) -> Self {
         Self { services: self.services.measured_by(meters) }
+    }
+
+    /// Has files for import parsed so. Without it, this server imports none.
+    #[must_use]
+    pub fn parsing(self, parser: Parser) -> Self {
+        Self { services: self.services.parsing(parser) }
     }
 
     /// Has the license read again by the next look at what is due, whether it looks changed or not.

@@ -1,6 +1,9 @@
 //! What the database knows, as the API says it. The contract itself makes the views of what the engine and the
 //! planner know.
 
+pub(crate) mod exports;
+pub(crate) mod imports;
+
 use vaultterm_contract::{
     AcceptedDifferenceView, AuditKeyView, CheckpointView, CollectionView, ConflictView, DecisionView, EventView,
     FactorsView, FoundRecordView, IgnoredView, LinkState, LinkView, MadeLinkView, Makers, MemberView, MembershipView,

@@ -6,8 +6,8 @@ use crate::{
     app::App,
     arguments,
     commands::{
-        audit, backup, collection, completions, conflict, connection, database, doctor, factor, health, init, inject,
-        key, license, login, openapi, read, record, restore, run, serve, session, sync, token, user, version, webhook,
+        audit, backup, collection, completions, conflict, connection, database, doctor, export, factor, health, import,
+        init, inject, key, license, login, openapi, read, record, restore, run, serve, session, sync, token, user, version, webhook,
     },
     console::{self, Console, Format},
     failure::{Exit, Failure},
@@ -75,6 +75,10 @@ enum Command {
     /// Webhooks: where the audit log is pushed to
     #[command(subcommand)]
     Webhook(webhook::Command),
+    /// Bring secrets: a file of another program becomes records, after you saw what it becomes
+    Import(import::Args),
+    /// Take secrets with you: records as a file for another program, sealed
+    Export(export::Args),
     /// Write the whole database into one sealed and signed file, while the server runs
     Backup(backup::Args),
     /// Restore a backup; every connection is then plan-only until a plan is acknowledged
@@ -123,6 +127,10 @@ pub(crate) fn main() -> Exit {
         Err(failure) => return Console::new(Format::Table).failure(&failure),
     };
     let app = App { console: Console::new(settings.format), settings };
+    if app.settings.file_format.is_some() && !matches!(cli.command, Command::Import(_) | Command::Export(_)) {
+        let failure = Failure::local("only import and export take the format of a file");
+        return app.console.failure(&failure.hint("here `--format` takes table or json"));
+    }
     // All of VaultTerm uses this cryptography library. An error only says that it is installed already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let result = match tokio::runtime::Runtime::new() {
@@ -151,6 +159,8 @@ async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
         Command::Conflict(command) => conflict::run(command, app).await,
         Command::Audit(command) => audit::run(command, app).await,
         Command::Webhook(command) => webhook::run(command, app).await,
+        Command::Import(args) => import::run(args, app).await,
+        Command::Export(args) => export::run(args, app).await,
         Command::Backup(args) => backup::run(args, app).await,
         Command::Restore(args) => restore::run(args, app).await,
         Command::Database(command) => database::run(command, app).await,

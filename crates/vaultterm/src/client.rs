@@ -108,6 +108,16 @@ impl Client {
         .await
     }
 
+    /// Sends a `POST` whose answer is a file.
+    pub(crate) async fn post_for_file(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        let response = self.send(self.request(Method::POST, path).json(body).timeout(VAULT_TIMEOUT)).await?;
+        self.body(response).await.map(Zeroizing::new)
+    }
+
     /// Sends a `POST` whose answer has no body.
     pub(crate) async fn post_only(&self, path: &str, body: &impl Serialize) -> Result<(), Failure> {
         self.send(self.request(Method::POST, path).json(body)).await.map(drop)

@@ -133,6 +133,12 @@ impl Console {
         self.line(None, message);
     }
 
+    /// Prints to stderr what a question is about, for a person.
+    pub(crate) fn about_the_question(&self, text: &str) {
+        // If stderr is closed, there is no place to report that.
+        let _ = write!(io::stderr().lock(), "{}", printable_lines(text));
+    }
+
     /// Prints a warning to stderr.
     pub(crate) fn warn(&self, message: &str) {
         self.line(Some(("warning:", Ink::Yellow)), message);

@@ -76,10 +76,18 @@ impl InputFile<'_> {
     /// # Errors
     /// The same as for [`Self::text`].
     pub(crate) fn bytes(&self) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        self.bytes_up_to(BYTES_MAX)
+    }
+
+    /// Reads the bytes of a file that may be larger than the usual ones.
+    ///
+    /// # Errors
+    /// The same as for [`Self::text`].
+    pub(crate) fn bytes_up_to(&self, max: u64) -> Result<Zeroizing<Vec<u8>>, Failure> {
         let mut bytes = Zeroizing::new(Vec::new());
-        self.open()?.take(BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| self.unreadable(&error))?;
-        if bytes.len() as u64 > BYTES_MAX {
-            return Err(Failure::local(format!("{} in {} is larger than {BYTES_MAX} bytes", self.what, self.place())));
+        self.open()?.take(max + 1).read_to_end(&mut bytes).map_err(|error| self.unreadable(&error))?;
+        if bytes.len() as u64 > max {
+            return Err(Failure::local(format!("{} in {} is larger than {max} bytes", self.what, self.place())));
         }
         Ok(bytes)
     }

@@ -19,6 +19,7 @@ mod console;
 mod events;
 mod failure;
 mod field_ref;
+mod file_parser;
 mod input;
 mod input_file;
 mod installation;
@@ -40,5 +41,8 @@ use std::process::ExitCode;
 use vaultterm_contract::shell;
 
 fn main() -> ExitCode {
+    if file_parser::is_wanted() {
+        return file_parser::run();
+    }
     ExitCode::from(cli::main().code())
 }

@@ -8,7 +8,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::Args;
+use clap::{
+    Args, ValueEnum,
+    builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
+};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
@@ -25,9 +28,9 @@ use crate::{
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct GlobalArgs {
-    /// How data is printed; `json` is the API's own JSON
-    #[arg(long, global = true, value_enum, env = "VAULTTERM_FORMAT", hide_env_values = true)]
-    pub(crate) format: Option<Format>,
+    /// How data is printed; `json` is the API's own JSON. For import and export also the format of the file
+    #[arg(long, global = true, value_parser = any_format(), env = "VAULTTERM_FORMAT", hide_env_values = true)]
+    pub(crate) format: Option<AnyFormat>,
     /// Address of the server [default: http://127.0.0.1:8250]
     #[arg(long, global = true, value_name = "URL", env = "VAULTTERM_ADDR", hide_env_values = true)]
     pub(crate) addr: Option<String>,
@@ -38,6 +41,25 @@ pub(crate) struct GlobalArgs {
     // Without clap's `env`: VAULTTERM_TOKEN comes between the flag and VAULTTERM_TOKEN_FILE.
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
+}
+
+/// What `--format` names: how data is printed, or the format of a file. The names of both differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AnyFormat {
+    /// How data is printed.
+    Printed(Format),
+    /// The format of a file that is imported or exported.
+    OfFile(vaultterm_exchange::Format),
+}
+
+fn any_format() -> impl TypedValueParser<Value = AnyFormat> {
+    let printed = Format::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+    // The commands for which they have a meaning list them.
+    let of_files = vaultterm_exchange::Format::NAMES.iter().map(|name| PossibleValue::new(*name).hide(true));
+    PossibleValuesParser::new(printed.chain(of_files)).map(|name| match Format::from_str(&name, false) {
+        Ok(format) => AnyFormat::Printed(format),
+        Err(_) => AnyFormat::OfFile(name.parse().expect("a listed name is known")),
+    })
 }
 
 /// The client's `config.toml`.
@@ -55,6 +77,8 @@ struct ConfigFile {
 pub(crate) struct Settings {
     /// The format of printed data.
     pub(crate) format: Format,
+    /// The format of the file, if `--format` names one.
+    pub(crate) file_format: Option<vaultterm_exchange::Format>,
     flags: GlobalArgs,
     file: ConfigFile,
     configuration: Option<PathBuf>,
@@ -69,7 +93,12 @@ impl Settings {
             Some(directory) => read_config(&directory.join("config.toml"))?,
             None => ConfigFile::default(),
         };
-        let format = match (flags.format, file.format.as_deref()) {
+        let (printed, file_format) = match flags.format {
+            Some(AnyFormat::Printed(format)) => (Some(format), None),
+            Some(AnyFormat::OfFile(format)) => (None, Some(format)),
+            None => (None, None),
+        };
+        let format = match (printed, file.format.as_deref()) {
             (Some(format), _) => format,
             (None, None | Some("table")) => Format::Table,
             (None, Some("json")) => Format::Json,
@@ -77,7 +106,7 @@ impl Settings {
                 return Err(Failure::local(format!("config.toml: `{other}` is no format")).hint("use table or json"));
             }
         };
-        Ok(Self { format, flags, file, configuration })
+        Ok(Self { format, file_format, flags, file, configuration })
     }
 
     /// Returns the address of the server.

@@ -7,9 +7,11 @@ mod auth;
 mod collections;
 mod conflicts;
 mod connections;
+mod exports;
 mod factors;
 mod generated;
 mod health;
+mod imports;
 mod keys;
 mod license;
 mod links;
@@ -37,13 +39,17 @@ use utoipa::{
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_axum::{
+    router::{OpenApiRouter, UtoipaMethodRouterExt as _},
+    routes,
+};
 
 pub(crate) use health::livez;
 
 use crate::{
     carry_out, gate, idempotency,
     problem::{MEDIA_TYPE as PROBLEM, Problem},
+    request::UPLOAD_BYTES_MAX,
     state::ServerState,
     web,
 };
@@ -135,6 +141,13 @@ fn routes() -> OpenApiRouter<ServerState> {
         .routes(routes!(connections::resume))
         .routes(routes!(policy::of_connection))
         .routes(routes!(policy::of_scope))
+        .routes(routes!(imports::upload, imports::list).layer(DefaultBodyLimit::max(UPLOAD_BYTES_MAX)))
+        .routes(routes!(imports::show, imports::discard))
+        .routes(routes!(imports::items))
+        .routes(routes!(imports::commit))
+        .routes(routes!(imports::undo))
+        .routes(routes!(exports::review))
+        .routes(routes!(exports::export))
         .routes(routes!(plans::create))
         .routes(routes!(plans::show))
         .routes(routes!(plans::discard))

@@ -11,13 +11,13 @@ use std::{net::SocketAddr, sync::Arc};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use vaultterm_hcv::VaultConnector;
-use vaultterm_server::{ListenError, Meters, Opening, Presence, Server, ServerSettings, ServerState};
+use vaultterm_server::{ListenError, Meters, Opening, Parser, Presence, Server, ServerSettings, ServerState};
 use vaultterm_store::Store;
 
 use crate::{
     app::App,
     failure::{Exit, Failure},
-    installation,
+    file_parser, installation,
     server_config::{ConfigArgs, LogFormat, ServerConfig, renewed_keeper},
 };
 use reload::{Reloads, read_tls};
@@ -67,10 +67,11 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     let address = format!("{scheme}://{}", server.address());
     let presence = Arc::new(Presence::new(database.clone(), name_of(&server), env!("CARGO_PKG_VERSION")));
     presence.begin().await.map_err(|error| installation::broken(&error))?;
+    let parser = file_parser()?;
     let (known, present) = (reloads.app.clone(), Arc::clone(&presence));
     let opened = move |keeper, store: Store, root| {
         present.opened(store.clone());
-        let server = ServerState::new(store, root, keeper, connector, options).measured_by(meters);
+        let server = ServerState::new(store, root, keeper, connector, options).measured_by(meters).parsing(parser);
         known.get_or_init(|| server.clone());
         server
     };
@@ -100,6 +101,13 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     ended?;
     tracing::info!("stopped");
     Ok(Exit::Done)
+}
+
+/// Returns the program that parses files for import: this one, in a process of its own.
+fn file_parser() -> Result<Parser, Failure> {
+    let program = std::env::current_exe();
+    let program = program.map_err(|error| Failure::local("the server does not find its own program").because(&error))?;
+    Ok(Parser::in_a_process(program, file_parser::ARGUMENT))
 }
 
 /// Returns the error of a server that cannot listen, with the setting that changes where it does.

@@ -1,0 +1,94 @@
+//! Imports, as the API says them.
+
+use std::collections::BTreeMap;
+
+use vaultterm_contract::{
+    ImportCountsView, ImportItemView, ImportSummaryView, ImportView, ItemFate, LossView, moment, skipped_because,
+};
+use vaultterm_exchange::{Fate, Item, Loss};
+use vaultterm_operations::{
+    Services,
+    imports::{self, Review},
+};
+use vaultterm_store::Import;
+
+pub(crate) fn summary(import: &Import) -> ImportSummaryView {
+    ImportSummaryView {
+        id: import.id,
+        collection_id: import.collection_id.0,
+        format: import.format,
+        state: import.state,
+        found: import.found,
+        created_at: moment::of_us(import.created_us),
+        expires_at: moment::of_us(import.expires_us()),
+    }
+}
+
+pub(crate) fn import(services: &Services, review: &Review) -> ImportView {
+    let Review { import, head, report, counts, duplicates, plan, .. } = review;
+    ImportView {
+        id: import.id,
+        collection_id: import.collection_id.0,
+        prefix: head.prefix.as_ref().map(|prefix| prefix.as_str().to_owned()),
+        file_name: head.file_name.clone(),
+        format: import.format,
+        state: import.state,
+        duplicates: *duplicates,
+        counts: ImportCountsView {
+            found: import.found,
+            created: counts.created,
+            updated: counts.updated,
+            skipped: counts.skipped,
+            refused: counts.refused,
+        },
+        plan: plan.clone(),
+        losses: losses(review).iter().map(LossView::from).collect(),
+        refused: report.refused.iter().map(Into::into).collect(),
+        questions: report.questions.clone(),
+        created_at: moment::of_us(import.created_us),
+        expires_at: moment::of_us(import.expires_us()),
+        done_at: import.done_us.map(moment::of_us),
+        undo_until: import.undo_until_us().map(moment::of_us),
+        undone_at: import.undone_us.map(moment::of_us),
+        progress: imports::progress(services, import.id),
+    }
+}
+
+/// Sums up what is lost, of the file and of all items together. Attachments stay apart by name and size.
+pub(crate) fn losses(review: &Review) -> Vec<Loss> {
+    let mut sums: BTreeMap<_, Loss> = BTreeMap::new();
+    for loss in review.report.losses.iter().chain(review.items.iter().flat_map(|item| &item.losses)) {
+        let sum = sums.entry((loss.what, loss.name.clone(), loss.bytes));
+        sum.and_modify(|sum| sum.count += loss.count).or_insert_with(|| loss.clone());
+    }
+    sums.into_values().collect()
+}
+
+pub(crate) fn item(item: &Item, fate: &Fate) -> ImportItemView {
+    let (word, path, renamed, reason) = match fate {
+        Fate::Create { path, is_renamed } => (ItemFate::Create, Some(path), *is_renamed, None),
+        Fate::Update { path, .. } => (ItemFate::Update, Some(path), false, None),
+        Fate::Skip { reason, path } => (ItemFate::Skip, Some(path), false, Some(skipped_because(*reason).to_owned())),
+        Fate::Refuse { why } => (ItemFate::Refuse, None, false, Some(why.clone())),
+    };
+    ImportItemView {
+        place: item.place.to_string(),
+        name: named(item),
+        record_type: item.record_type,
+        fate: word,
+        path: path.map(|path| path.as_str().to_owned()),
+        renamed,
+        trashed: item.is_trashed,
+        reason,
+        field_names: item.fields.names().map(str::to_owned).collect(),
+        tags: item.tags.clone(),
+        past: item.history.len() as u64,
+        losses: item.losses.iter().map(LossView::from).collect(),
+    }
+}
+
+/// Returns the name of an item in its file, with its folders.
+fn named(item: &Item) -> String {
+    let parts: Vec<_> = item.folder.iter().chain([&item.name]).map(String::as_str).collect();
+    parts.join(" / ")
+}

@@ -1,0 +1,225 @@
+//! `vaultterm import`: shows what a file of another program becomes, asks, and makes the records.
+
+mod shown;
+
+use std::{path::PathBuf, time::Duration};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+use uuid::Uuid;
+use vaultterm_contract::{
+    CollectionView, ImportCommit, ImportItemView, ImportSummaryView, ImportUpload, ImportView, Nothing, UndoneView,
+};
+use vaultterm_exchange::FILE_BYTES_MAX;
+use zeroize::Zeroizing;
+
+use crate::{
+    app::App,
+    client::{Client, Patience, Query, Reply},
+    failure::{Exit, Failure},
+    input,
+    input_file::InputFile,
+    shell,
+    table::Table,
+};
+
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// The file; `-` for stdin
+    #[arg(value_name = "FILE", required_unless_present_any = ["undo", "list"], conflicts_with_all = ["undo", "list"])]
+    file: Option<PathBuf>,
+    /// Its format, also as --format: bitwarden-json, bitwarden-csv, 1pux, 1password-csv, kdbx, keepassxc-csv, lastpass-csv, chrome-csv,
+    /// firefox-csv, nordpass-csv, env, vault-kv, medusa, vkv, safe, cxf, vaultterm [default: recognised]
+    #[arg(long, value_name = "FORMAT")]
+    from: Option<String>,
+    /// Where the records go [default: your only collection]
+    #[arg(long, value_name = "COLLECTION[/PREFIX]")]
+    into: Option<String>,
+    /// Show what would happen, and store nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// What to do with items that are here already with other values: leave them, make a new revision of them, or keep both
+    #[arg(long, value_name = "CHOICE", value_parser = ["skip", "update", "both"], default_value = "skip")]
+    duplicates: String,
+    /// File that holds the password of a protected file; `-` for stdin [default: you are asked]
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+    /// The key file of a KeePass database, or identities of age
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+    /// LastPass: `&amp;` in a value stands for `&`
+    #[arg(long)]
+    decode_entities: bool,
+    /// Vault: an object within a secret is a value, and no folder
+    #[arg(long)]
+    keep_nested: bool,
+    /// Show every item, and not only those about which there is something to say
+    #[arg(long)]
+    all: bool,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+    /// Move to the trash what an import made and nobody changed since; for a day
+    #[arg(long, value_name = "IMPORT", conflicts_with = "list")]
+    undo: Option<Uuid>,
+    /// List your imports of the last week
+    #[arg(long)]
+    list: bool,
+}
+
+/// Runs the command.
+pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
+    let client = app.client()?;
+    if args.list {
+        return list(&client, app).await;
+    }
+    if let Some(id) = args.undo {
+        return undo(&client, app, id).await;
+    }
+    let read = read(&client, app, &args).await?;
+    let id = read.data.id;
+    let query = Query::default().with("duplicates", &args.duplicates);
+    let seen: Reply<ImportView> = client.query(&format!("/imports/{id}"), &query).await?;
+    let items: Reply<Vec<ImportItemView>> = client.list(&format!("/imports/{id}/items"), &query, None).await?;
+    if args.dry_run {
+        client.delete(&format!("/imports/{id}"), None).await?;
+        let json = json!({ "import": seen.json, "items": items.json["items"] });
+        app.console.answer_text(&json, || shown::report(&seen.data, &items.data, args.all))?;
+        app.console.note("nothing was stored; without --dry-run you are asked before anything is");
+        return Ok(Exit::Done);
+    }
+    // What a person decides on goes where the question stands.
+    app.console.about_the_question(&shown::report(&seen.data, &items.data, args.all));
+    let changes = seen.data.counts.created + seen.data.counts.updated;
+    if changes == 0 {
+        client.delete(&format!("/imports/{id}"), None).await?;
+        app.console.answer(&seen.json, || shown::counts(&seen.data))?;
+        app.console.note("there is nothing to import");
+        return Ok(Exit::Done);
+    }
+    input::confirm(&format!("Import {changes} of {} items?", seen.data.counts.found), args.yes)?;
+    let done = commit(&client, app, &seen.data, &args.duplicates).await?;
+    app.console.answer(&done.json, || shown::counts(&done.data))?;
+    app.console.next(&format!("vaultterm import --undo {id}  (for a day)"));
+    Ok(if done.data.counts.refused > 0 { Exit::Partial } else { Exit::Done })
+}
+
+/// Sends the file. Asks for its password if it needs one.
+async fn read(client: &Client, app: &App, args: &Args) -> Result<Reply<ImportView>, Failure> {
+    let file = args.file.as_deref().ok_or_else(|| Failure::local("name the file"))?;
+    let bytes = InputFile { path: file, what: "the file", by: "FILE" }.bytes_up_to(FILE_BYTES_MAX)?;
+    let (collection, prefix) = target(client, args.into.as_deref()).await?;
+    let secret = |path: &PathBuf| InputFile { path, what: "the password", by: "--password-file" }.secret();
+    let key = |path: &PathBuf| InputFile { path, what: "the key file", by: "--key-file" }.bytes();
+    let mut upload = ImportUpload {
+        collection_id: collection.id,
+        prefix,
+        format: args.from.clone().or_else(|| app.settings.file_format.map(|format| format.to_string())),
+        file_name: file.file_name().map(|name| name.to_string_lossy().into_owned()),
+        content: base64_of(&bytes),
+        password: args.password_file.as_ref().map(secret).transpose()?,
+        key_file: args.key_file.as_ref().map(key).transpose()?.map(|bytes| base64_of(&bytes)),
+        decode_entities: args.decode_entities,
+        keep_nested: args.keep_nested,
+    };
+    drop(bytes);
+    let sent = client.post("/imports", &upload, Patience::Vault).await;
+    let asked = matches!(&sent, Err(failure) if failure.fields.iter().any(|field| field == "password"));
+    if !asked || upload.password.is_some() || !app.console.is_live() {
+        return sent;
+    }
+    upload.password = Some(input::ask_secret("Password of the file", "--password-file")?);
+    client.post("/imports", &upload, Patience::Vault).await
+}
+
+fn base64_of(bytes: &[u8]) -> Zeroizing<String> {
+    Zeroizing::new(STANDARD.encode(bytes))
+}
+
+/// Finds where the records go.
+async fn target(client: &Client, into: Option<&str>) -> Result<(CollectionView, Option<String>), Failure> {
+    if let Some(into) = into {
+        let (name, prefix) = match into.split_once('/') {
+            Some((name, prefix)) => (name, Some(prefix.to_owned()).filter(|prefix| !prefix.is_empty())),
+            None => (into, None),
+        };
+        return Ok((client.collection(name).await?.data, prefix));
+    }
+    let all: Reply<Vec<CollectionView>> = client.list("/collections", &Query::default(), None).await?;
+    let mut all = all.data;
+    match all.len() {
+        1 => Ok((all.remove(0), None)),
+        0 => Err(Failure::local("there is no collection yet").hint("make one: `vaultterm collection create NAME`")),
+        _ => {
+            let names: Vec<_> = all.iter().map(|one| shell::word(&one.name).into_owned()).collect();
+            Err(Failure::local("say where the records go")
+                .hint(format!("--into COLLECTION or --into COLLECTION/PREFIX, with one of {}", names.join(", "))))
+        }
+    }
+}
+
+/// Confirms the import, and shows how far it is.
+async fn commit(
+    client: &Client,
+    app: &App,
+    seen: &ImportView,
+    duplicates: &str,
+) -> Result<Reply<ImportView>, Failure> {
+    let path = format!("/imports/{}", seen.id);
+    let body = ImportCommit { plan: seen.plan.clone(), duplicates: Some(duplicates.to_owned()) };
+    let commit_path = format!("{path}/commit");
+    let committed = client.post(&commit_path, &body, Patience::Vault);
+    if !app.console.is_live() {
+        return committed.await;
+    }
+    let bar = ProgressBar::new(seen.counts.created + seen.counts.updated);
+    let style = ProgressStyle::with_template("{bar:30} {pos} of {len}").unwrap_or_else(|_| ProgressStyle::default_bar());
+    bar.set_style(style);
+    let look = async {
+        loop {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            if let Ok(now) = client.get::<ImportView>(&path).await
+                && let Some(done) = now.data.progress
+            {
+                bar.set_position(done);
+            }
+        }
+    };
+    let done = tokio::select! {
+        done = committed => done,
+        () = look => unreachable!("it looks until the import is done"),
+    };
+    bar.finish_and_clear();
+    done
+}
+
+async fn undo(client: &Client, app: &App, id: Uuid) -> Result<Exit, Failure> {
+    let undone: Reply<UndoneView> = client.post(&format!("/imports/{id}/undo"), &Nothing {}, Patience::Vault).await?;
+    let UndoneView { trashed, kept } = undone.data;
+    app.console.answer(&undone.json, || {
+        Table::of_facts().fact("in the trash now", trashed.to_string()).fact("kept", kept.to_string())
+    })?;
+    if kept > 0 {
+        app.console.note("kept are the records that somebody changed, moved or trashed since");
+    }
+    Ok(Exit::Done)
+}
+
+async fn list(client: &Client, app: &App) -> Result<Exit, Failure> {
+    let list: Reply<Vec<ImportSummaryView>> = client.list("/imports", &Query::default(), None).await?;
+    app.console.answer(&list.json, || {
+        let table = Table::new(&["READ", "FORMAT", "STATE", "ITEMS", "ID"], "no imports within the last week");
+        list.data.iter().fold(table, |table, import| {
+            table.row([
+                crate::table::moment(&import.created_at),
+                import.format.to_string(),
+                import.state.to_string(),
+                import.found.to_string(),
+                import.id.to_string(),
+            ])
+        })
+    })?;
+    Ok(Exit::Done)
+}
+

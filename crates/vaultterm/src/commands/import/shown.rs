@@ -1,0 +1,99 @@
+//! What a person reads before the decision: where each item goes, what is lost, what cannot come over.
+
+use std::fmt::Write as _;
+
+use vaultterm_contract::{ImportItemView, ImportView, ItemFate};
+use vaultterm_exchange::{ImportState, Question};
+
+use crate::{printable::printable, table::Table};
+
+/// The items that are listed at most, unless all are asked for.
+const ITEMS_MAX: usize = 40;
+
+/// Returns how many items become what.
+pub(super) fn counts(import: &ImportView) -> Table {
+    let counts = &import.counts;
+    let (created, updated) =
+        if import.state == ImportState::Reviewed { ("new", "changed") } else { ("created", "updated") };
+    Table::of_facts()
+        .fact("found", counts.found.to_string())
+        .fact(created, counts.created.to_string())
+        .fact(updated, counts.updated.to_string())
+        .fact("left out", counts.skipped.to_string())
+        .fact("refused", counts.refused.to_string())
+        .fact("import", import.id.to_string())
+}
+
+/// Returns the report on a file.
+pub(super) fn report(import: &ImportView, items: &[ImportItemView], all: bool) -> String {
+    let mut text = String::new();
+    let name = import.file_name.as_deref().map(|name| format!("{}: ", printable(name))).unwrap_or_default();
+    let _ = writeln!(text, "{name}{}", import.format.title());
+    text.push_str(&counts(import).render(true));
+    let told: Vec<_> = items.iter().filter(|item| all || is_worth_telling(item)).collect();
+    let listed = if all { told.len() } else { told.len().min(ITEMS_MAX) };
+    if listed > 0 {
+        text.push('\n');
+        let table = Table::new(&["AT", "ITEM", "BECOMES", ""], "");
+        let table = told[..listed].iter().fold(table, |table, item| {
+            let path = item.path.clone().unwrap_or_default();
+            table.row([item.place.clone(), item.name.clone(), format!("{} {path}", word(item)), remarks(item)])
+        });
+        text.push_str(&table.render(true));
+        if told.len() > listed {
+            let _ = writeln!(text, "… and {} more: --all lists them", told.len() - listed);
+        }
+    }
+    for refused in &import.refused {
+        let name = refused.name.as_deref().map(|name| format!(" {}", printable(name))).unwrap_or_default();
+        let _ = writeln!(text, "refused: {}{name}: {}", refused.place, printable(&refused.why));
+    }
+    if !import.losses.is_empty() {
+        text.push_str("\nWhat does not come over, or comes over changed:\n");
+        for loss in &import.losses {
+            let _ = writeln!(text, "  {}", printable(&loss.text));
+        }
+    }
+    for question in &import.questions {
+        let _ = writeln!(text, "\n{}", asked(*question));
+    }
+    text
+}
+
+/// An item that becomes a new record under its own name, without a loss, needs no line.
+fn is_worth_telling(item: &ImportItemView) -> bool {
+    item.fate != ItemFate::Create || item.renamed || item.trashed || !item.losses.is_empty()
+}
+
+fn word(item: &ImportItemView) -> &'static str {
+    match item.fate {
+        ItemFate::Create if item.trashed => "in the trash:",
+        ItemFate::Create => "new:",
+        ItemFate::Update => "changes",
+        ItemFate::Skip => "left out:",
+        ItemFate::Refuse => "refused",
+    }
+}
+
+fn remarks(item: &ImportItemView) -> String {
+    let mut remarks = Vec::new();
+    if item.renamed {
+        remarks.push("another name".to_owned());
+    }
+    remarks.extend(item.reason.clone());
+    remarks.extend(item.losses.iter().map(|loss| loss.text.clone()));
+    remarks.join("; ")
+}
+
+fn asked(question: Question) -> &'static str {
+    match question {
+        Question::DecodeEntities => {
+            "Some values hold `&amp;`, which LastPass writes for `&` in some of its versions. They come over as they are. \
+             If they should read `&`, import again with --decode-entities."
+        }
+        Question::KeepNested => {
+            "Some values are JSON objects, which look like folders. They become folders. If they are values of one secret, \
+             import again with --keep-nested."
+        }
+    }
+}
