@@ -1,5 +1,10 @@
 //! Writes records as a file for another program, and foretells what the file will not hold.
 
+mod bitwarden_csv;
+mod bitwarden_json;
+mod json;
+mod place;
+
 use crate::{
     format::Format,
     outgoing::{Outgoing, RecordLoss, WriteError, Written},
@@ -10,8 +15,9 @@ use crate::{
 /// # Errors
 /// [`WriteError::NotWritten`] for a format that VaultTerm only reads.
 pub fn write(format: Format, records: &[Outgoing]) -> Result<Written, WriteError> {
-    let _ = records;
     match format {
+        Format::BitwardenJson => Ok(bitwarden_json::write(records)),
+        Format::BitwardenCsv => Ok(bitwarden_csv::write(records)),
         other => Err(WriteError::NotWritten { format: other }),
     }
 }
@@ -21,8 +27,12 @@ pub fn write(format: Format, records: &[Outgoing]) -> Result<Written, WriteError
 /// # Errors
 /// [`WriteError::NotWritten`] for a format that VaultTerm only reads.
 pub fn losses(format: Format, records: &[Outgoing]) -> Result<Vec<RecordLoss>, WriteError> {
-    let _ = records;
     match format {
+        Format::BitwardenJson => Ok(bitwarden_json::losses(records)),
+        Format::BitwardenCsv => Ok(bitwarden_csv::losses(records)),
         other => Err(WriteError::NotWritten { format: other }),
     }
 }
+
+#[cfg(test)]
+mod bitwarden_tests;
