@@ -1,5 +1,6 @@
 //! Writes records as a file for another program, and foretells what the file will not hold.
 
+mod cxf;
 mod env;
 mod vaultterm;
 
@@ -15,6 +16,7 @@ use crate::{
 pub fn write(format: Format, records: &[Outgoing]) -> Result<Written, WriteError> {
     match format {
         Format::Env => Ok(env::write(records)),
+        Format::Cxf => Ok(cxf::write(records)),
         Format::Vaultterm => Ok(vaultterm::write(records)),
         other => Err(WriteError::NotWritten { format: other }),
     }
@@ -27,6 +29,7 @@ pub fn write(format: Format, records: &[Outgoing]) -> Result<Written, WriteError
 pub fn losses(format: Format, records: &[Outgoing]) -> Result<Vec<RecordLoss>, WriteError> {
     match format {
         Format::Env => Ok(env::losses(records)),
+        Format::Cxf => Ok(cxf::losses(records)),
         Format::Vaultterm => Ok(vaultterm::losses(records)),
         other => Err(WriteError::NotWritten { format: other }),
     }
