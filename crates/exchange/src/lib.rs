@@ -26,6 +26,7 @@ mod limits;
 mod loss;
 mod node;
 mod nordpass;
+mod onepassword;
 mod options;
 mod outgoing;
 mod pipe;

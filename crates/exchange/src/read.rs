@@ -1,5 +1,6 @@
 //! Reads a file in the format that the person names, or that the file shows.
 
+mod documents;
 mod recognise;
 
 use crate::{
@@ -8,7 +9,7 @@ use crate::{
     item::Found,
     kdbx, keepassxc, lastpass,
     limits::{FILE_BYTES_MAX, Limit, LimitMet},
-    nordpass,
+    nordpass, onepassword,
     options::Options,
     refused::FileError,
     vault, vaultterm,
@@ -25,6 +26,8 @@ pub fn read(format: Format, bytes: &[u8], options: &Options) -> Result<Found, Fi
     match format {
         Format::BitwardenJson => bitwarden::read(bytes, options),
         Format::BitwardenCsv => bitwarden::table::read(bytes, options),
+        Format::OnePasswordArchive => onepassword::archive::read(bytes, options),
+        Format::OnePasswordCsv => onepassword::table::read(bytes, options),
         Format::Kdbx => kdbx::read(bytes, options),
         Format::KeepassxcCsv => keepassxc::read(bytes, options),
         Format::LastpassCsv => lastpass::read(bytes, options),
@@ -38,7 +41,5 @@ pub fn read(format: Format, bytes: &[u8], options: &Options) -> Result<Found, Fi
         Format::Safe => vault::safe::read(bytes, options),
         Format::Cxf => cxf::read(bytes, options),
         Format::Vaultterm => vaultterm::read(bytes, options),
-        // TEMPORARY, while the other readers are written.
-        _ => Err(FileError::NotThisFormat { expected: format, detail: "no reader yet".to_owned() }),
     }
 }
