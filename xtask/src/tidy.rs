@@ -28,7 +28,7 @@ const ROOMS: [(&str, &[&str]); 16] = [
     ("store", &["ledger", "reconcile", "sealing", "sync"]),
     (
         "operations",
-        &["contract", "hcv", "ledger", "license", "outbound", "reconcile", "sealing", "store", "sync", "traces"],
+        &["contract", "exchange", "hcv", "ledger", "license", "outbound", "reconcile", "sealing", "store", "sync", "traces"],
     ),
     (
         "server",

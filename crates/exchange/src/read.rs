@@ -1,16 +1,19 @@
 //! Reads a file in the format that the person names, or that the file shows.
 
+mod documents;
+mod managers;
 mod recognise;
 
 use crate::{
-    bitwarden, browsers,
+    bitwarden, browsers, cxf, env,
     format::Format,
     item::Found,
-    keepassxc, lastpass,
+    kdbx, keepassxc, lastpass,
     limits::{FILE_BYTES_MAX, Limit, LimitMet},
     nordpass, onepassword,
     options::Options,
     refused::FileError,
+    vault, vaultterm,
 };
 
 pub use recognise::recognise;
@@ -26,12 +29,18 @@ pub fn read(format: Format, bytes: &[u8], options: &Options) -> Result<Found, Fi
         Format::BitwardenCsv => bitwarden::table::read(bytes, options),
         Format::OnePasswordArchive => onepassword::archive::read(bytes, options),
         Format::OnePasswordCsv => onepassword::table::read(bytes, options),
+        Format::Kdbx => kdbx::read(bytes, options),
         Format::KeepassxcCsv => keepassxc::read(bytes, options),
         Format::LastpassCsv => lastpass::read(bytes, options),
         Format::ChromeCsv => browsers::read_chrome(bytes, options),
         Format::FirefoxCsv => browsers::read_firefox(bytes, options),
         Format::NordpassCsv => nordpass::read(bytes, options),
-        // TEMPORARY, while the other readers are written.
-        _ => Err(FileError::NotThisFormat { expected: format, detail: "no reader yet".to_owned() }),
+        Format::Env => env::read(bytes, options),
+        Format::VaultKv => vault::kv::read(bytes, options),
+        Format::Medusa => vault::medusa::read(bytes, options),
+        Format::Vkv => vault::vkv::read(bytes, options),
+        Format::Safe => vault::safe::read(bytes, options),
+        Format::Cxf => cxf::read(bytes, options),
+        Format::Vaultterm => vaultterm::read(bytes, options),
     }
 }

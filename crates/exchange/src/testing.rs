@@ -1,5 +1,7 @@
 //! What the tests of all readers use: an outline of what was found, and files that were damaged in every place.
 
+pub(crate) mod records;
+
 use crate::{item::Found, options::Options, refused::FileError};
 
 /// Returns one line per item: its marks, its type, its path and its fields, then its earlier states and its losses.

@@ -2,8 +2,11 @@
 
 mod bitwarden_csv;
 mod bitwarden_json;
+mod cxf;
+mod env;
 mod json;
 mod place;
+mod vaultterm;
 
 use crate::{
     format::Format,
@@ -18,6 +21,9 @@ pub fn write(format: Format, records: &[Outgoing]) -> Result<Written, WriteError
     match format {
         Format::BitwardenJson => Ok(bitwarden_json::write(records)),
         Format::BitwardenCsv => Ok(bitwarden_csv::write(records)),
+        Format::Env => Ok(env::write(records)),
+        Format::Cxf => Ok(cxf::write(records)),
+        Format::Vaultterm => Ok(vaultterm::write(records)),
         other => Err(WriteError::NotWritten { format: other }),
     }
 }
@@ -30,6 +36,9 @@ pub fn losses(format: Format, records: &[Outgoing]) -> Result<Vec<RecordLoss>, W
     match format {
         Format::BitwardenJson => Ok(bitwarden_json::losses(records)),
         Format::BitwardenCsv => Ok(bitwarden_csv::losses(records)),
+        Format::Env => Ok(env::losses(records)),
+        Format::Cxf => Ok(cxf::losses(records)),
+        Format::Vaultterm => Ok(vaultterm::losses(records)),
         other => Err(WriteError::NotWritten { format: other }),
     }
 }

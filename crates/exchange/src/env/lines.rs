@@ -58,6 +58,22 @@ pub enum Why {
 }
 
 impl Why {
+    /// Returns what is wrong.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::NoAssignment => "there is no `=`",
+            Self::Name => "what stands before the `=` is not the name of a variable",
+            Self::MayBeComment => "a blank and `#` may begin a comment or belong to the value",
+            Self::Unclosed => "the quote that opens here is not closed",
+            Self::AfterQuote => "a text follows the closing quote",
+            Self::DoubledQuote => "two quotes of the same kind stand side by side",
+            Self::MayBeEscape => "a backslash in double quotes may be an escape or stand for itself",
+            Self::CarriageReturn => "a carriage return stands within the line",
+            Self::Nul => "the line holds a NUL, which no variable can",
+        }
+    }
+
     /// Returns what the person can do about it.
     #[must_use]
     pub const fn hint(self) -> &'static str {
@@ -83,18 +99,7 @@ impl Why {
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let why = match self.why {
-            Why::NoAssignment => "there is no `=`",
-            Why::Name => "what stands before the `=` is not the name of a variable",
-            Why::MayBeComment => "a blank and `#` may begin a comment or belong to the value",
-            Why::Unclosed => "the quote that opens here is not closed",
-            Why::AfterQuote => "a text follows the closing quote",
-            Why::DoubledQuote => "two quotes of the same kind stand side by side",
-            Why::MayBeEscape => "a backslash in double quotes may be an escape or stand for itself",
-            Why::CarriageReturn => "a carriage return stands within the line",
-            Why::Nul => "the line holds a NUL, which no variable can",
-        };
-        write!(f, "line {}: {why}", self.line)
+        write!(f, "line {}: {}", self.line, self.why.words())
     }
 }
 
@@ -233,7 +238,7 @@ impl<'a> Reader<'a> {
 }
 
 /// Reads the text before the `=`: a name, with or without `export` before it.
-fn name(text: &str) -> Option<&str> {
+pub(crate) fn name(text: &str) -> Option<&str> {
     let text = text.trim_matches(BLANKS);
     let name = match text.strip_prefix("export") {
         Some(rest) if rest.starts_with(BLANKS) => rest.trim_start_matches(BLANKS),
