@@ -37,7 +37,12 @@ impl Columns {
 
     /// Says whether these names are those of the format, all known.
     pub(crate) fn fit(&self, names: &[String]) -> bool {
-        self.missing(names).is_none() && names.iter().all(|name| self.knows(name))
+        self.are_in(names) && names.iter().all(|name| self.knows(name))
+    }
+
+    /// Says whether all required columns are among these.
+    pub(crate) fn are_in(&self, names: &[String]) -> bool {
+        self.missing(names).is_none()
     }
 
     fn missing(&self, names: &[String]) -> Option<&'static str> {
