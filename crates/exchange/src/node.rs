@@ -152,7 +152,12 @@ impl Node {
 }
 
 /// Adds a member to a map, unless its name stands there.
-fn add(map: &mut Map, names: &mut std::collections::HashSet<String>, name: String, node: Node) -> Result<(), FileError> {
+fn add(
+    map: &mut Map,
+    names: &mut std::collections::HashSet<String>,
+    name: String,
+    node: Node,
+) -> Result<(), FileError> {
     if !names.insert(name.clone()) {
         return Err(FileError::damaged(None, format!("the name `{}` stands twice in one object", shown(&name))));
     }

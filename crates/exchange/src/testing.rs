@@ -2,11 +2,7 @@
 
 pub(crate) mod records;
 
-use crate::{
-    item::Found,
-    options::Options,
-    refused::FileError,
-};
+use crate::{item::Found, options::Options, refused::FileError};
 
 /// Returns one line per item: its marks, its type, its path and its fields, then its earlier states and its losses.
 pub(crate) fn outline(found: &Found) -> Vec<String> {

@@ -74,8 +74,8 @@ pub(crate) fn fits(text: &str) -> bool {
 /// Reads the head, and returns the number of records.
 fn records(head: &str) -> Result<u64, FileError> {
     let other = |detail: String| FileError::NotThisFormat { expected: Format::Vaultterm, detail };
-    let head = crate::node::Node::json(head)
-        .map_err(|_| other("its first line is no head of an archive".to_owned()))?;
+    let head =
+        crate::node::Node::json(head).map_err(|_| other("its first line is no head of an archive".to_owned()))?;
     match head.at("vaultterm").and_then(crate::node::Node::whole) {
         Some(VERSION) => {}
         Some(version) => {

@@ -6,10 +6,7 @@ use base64::{
 };
 use serde_json::Value;
 
-use super::{
-    kinds::Kind,
-    link::Code,
-};
+use super::{kinds::Kind, link::Code};
 use crate::{
     document::Part,
     item::Item,
@@ -56,7 +53,8 @@ pub(super) fn fill(mut part: Part, kind: Kind, name: &str, item: &mut Item) {
             {
                 item.text("private_key", pem(&text).unwrap_or(text));
             }
-            if let Some(name) = kind.unknown().filter(|_| item.record_type == vaultterm_reconcile::RecordType::KeyValue) {
+            if let Some(name) = kind.unknown().filter(|_| item.record_type == vaultterm_reconcile::RecordType::KeyValue)
+            {
                 item.lose(Loss::named(Lost::UnknownType, name));
             }
         }

@@ -103,11 +103,8 @@ pub(crate) fn type_of<'a>(kinds: &[Kind], names: impl IntoIterator<Item = &'a st
         (Kind::Wifi, RecordType::KeyValue),
         (Kind::Unknown, RecordType::KeyValue),
     ];
-    const LAST: [(Kind, RecordType); 3] = [
-        (Kind::Passkey, RecordType::Passkey),
-        (Kind::Totp, RecordType::Totp),
-        (Kind::Note, RecordType::SecureNote),
-    ];
+    const LAST: [(Kind, RecordType); 3] =
+        [(Kind::Passkey, RecordType::Passkey), (Kind::Totp, RecordType::Totp), (Kind::Note, RecordType::SecureNote)];
     let by_kind = BY_KIND.into_iter().chain(LAST).find(|(kind, _)| kinds.contains(kind));
     by_kind.map_or_else(|| RecordType::infer(names), |(_, record_type)| record_type)
 }
@@ -208,9 +205,5 @@ const SSH_KEY: [Pair; 5] = [
     ("expiryDate", "expires"),
     ("keyGenerationSource", "key_source"),
 ];
-const WIFI: [Pair; 4] = [
-    ("ssid", "ssid"),
-    ("networkSecurityType", "security_type"),
-    ("passphrase", "passphrase"),
-    ("hidden", "hidden"),
-];
+const WIFI: [Pair; 4] =
+    [("ssid", "ssid"), ("networkSecurityType", "security_type"), ("passphrase", "passphrase"), ("hidden", "hidden")];

@@ -192,10 +192,7 @@ fn attachment(name: &str, size: Option<u64>) -> Loss {
 }
 
 /// Returns the attachments with their sizes, as far as the file tells.
-fn attachments<'a>(
-    entry: &'a Element,
-    binaries: &'a Binaries,
-) -> impl Iterator<Item = (String, Option<u64>)> + 'a {
+fn attachments<'a>(entry: &'a Element, binaries: &'a Binaries) -> impl Iterator<Item = (String, Option<u64>)> + 'a {
     entry.children.iter().filter(|child| child.name == "Binary").map(|binary| {
         let size = binary.at("Value").and_then(|value| match value.attribute("Ref") {
             Some(number) => number.parse().ok().and_then(|number: usize| binaries.get(&number).copied()),

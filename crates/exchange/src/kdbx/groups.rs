@@ -112,8 +112,14 @@ impl Group {
             "Name" => self.name = part.text().to_owned(),
             "UUID" => self.is_bin = bin == Some(part.text().trim()),
             "Notes" | "Tags" | "DefaultAutoTypeSequence" if part.text().is_empty() => {}
-            "IconID" | "CustomIconUUID" | "Times" | "IsExpanded" | "EnableAutoType" | "EnableSearching"
-            | "LastTopVisibleEntry" | "PreviousParentGroup" => {}
+            "IconID"
+            | "CustomIconUUID"
+            | "Times"
+            | "IsExpanded"
+            | "EnableAutoType"
+            | "EnableSearching"
+            | "LastTopVisibleEntry"
+            | "PreviousParentGroup" => {}
             "CustomData" if part.children.is_empty() => {}
             name => found.lose(Loss::named(Lost::UnknownPart, format!("Group/{name}"))),
         }

@@ -2,9 +2,7 @@
 
 use crate::{
     format::Format,
-    limits::{
-        AES_ROUNDS_MAX, ARGON2_ITERATIONS_MAX, ARGON2_LANES_MAX, KDF_MEMORY_KIB_MAX, Limit, LimitMet,
-    },
+    limits::{AES_ROUNDS_MAX, ARGON2_ITERATIONS_MAX, ARGON2_LANES_MAX, KDF_MEMORY_KIB_MAX, Limit, LimitMet},
     refused::FileError,
 };
 

@@ -41,7 +41,9 @@ pub(super) fn of_plugin(text: &str) -> Option<Zeroizing<String>> {
     let (mut secret, mut digits, mut period) = (None, "6", "30");
     for pair in text.split('&') {
         match pair.split_once('=')? {
-            ("key", value) => secret = Some(value.trim_end_matches("%3d").trim_end_matches("%3D").trim_end_matches('=')),
+            ("key", value) => {
+                secret = Some(value.trim_end_matches("%3d").trim_end_matches("%3D").trim_end_matches('='));
+            }
             ("size", value) => digits = value,
             ("step", value) => period = value,
             _ => return None,

@@ -50,10 +50,7 @@ impl Opened {
         let hash = sha512(&[key]);
         match kind {
             0 => Ok(Stream::Plain),
-            2 => Ok(Stream::Salsa20(Box::new(Salsa20::new(
-                (&*sha256(&[key])).into(),
-                &SALSA20_NONCE.into(),
-            )))),
+            2 => Ok(Stream::Salsa20(Box::new(Salsa20::new((&*sha256(&[key])).into(), &SALSA20_NONCE.into())))),
             3 => Ok(Stream::ChaCha20(Box::new(
                 ChaCha20::new_from_slices(&hash[..32], &hash[32..44]).expect("the lengths are those of ChaCha20"),
             ))),
@@ -144,7 +141,8 @@ fn inner(unfolded: Zeroizing<Vec<u8>>) -> Result<Opened, FileError> {
         }
     }
     let xml_at = unfolded.len() - rest.0.len();
-    let stream = kind.zip(key).ok_or_else(|| FileError::damaged(None, "it does not say how its values are protected"))?;
+    let stream =
+        kind.zip(key).ok_or_else(|| FileError::damaged(None, "it does not say how its values are protected"))?;
     Ok(Opened { unfolded, xml_at, stream, binaries, header_hash: None })
 }
 

@@ -130,7 +130,9 @@ fn other_versions_and_files_are_told_apart() {
     let refused = |bytes: &[u8]| read(bytes, &password("geheim")).unwrap_err().to_string();
     assert!(refused(b"PK\x03\x04").contains("does not begin"));
     assert!(refused(&patched(FOUR, &FOUR[..12], b"\x03\xD9\xA2\x9A\x65\xFB\x4B\xB5\0\0\0\0")).contains("KeePass 1"));
-    assert!(refused(&patched(FOUR, &FOUR[..12], b"\x03\xD9\xA2\x9A\x67\xFB\x4B\xB5\0\0\x05\0")).contains("version is 5"));
+    assert!(
+        refused(&patched(FOUR, &FOUR[..12], b"\x03\xD9\xA2\x9A\x67\xFB\x4B\xB5\0\0\x05\0")).contains("version is 5")
+    );
 }
 
 #[test]

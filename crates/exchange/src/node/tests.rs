@@ -39,7 +39,9 @@ fn names_that_stand_twice_are_refused_in_both_languages() {
 #[test]
 fn yaml_is_read_as_it_is_typed() {
     assert_eq!(
-        yaml("a: yes\nb: 'true'\nc: true\nd: 1e+06\ne: 0x1f\nf: ~\ng: 007\nh: |\n  x\n  y\n1: [on, 2]\ni: 2001-01-01\n"),
+        yaml(
+            "a: yes\nb: 'true'\nc: true\nd: 1e+06\ne: 0x1f\nf: ~\ng: 007\nh: |\n  x\n  y\n1: [on, 2]\ni: 2001-01-01\n"
+        ),
         r#"{"a":"yes","b":"true","c":true,"d":1e+06,"e":"0x1f","f":null,"g":"007","h":"x\ny\n","1":["on",2],"i":"2001-01-01"}"#
     );
 }

@@ -1,9 +1,7 @@
 //! Recognises databases, archives and documents: formats that show what they are in their first bytes or in the names of
 //! their members.
 
-use crate::{
-    archive::MAGIC, cxf, document::Part, env, format::Format, kdbx, node::Node, text, vault, vaultterm,
-};
+use crate::{archive::MAGIC, cxf, document::Part, env, format::Format, kdbx, node::Node, text, vault, vaultterm};
 
 /// Returns the format of a file, if it is one of these.
 pub(super) fn recognise(bytes: &[u8], file_name: Option<&str>) -> Option<Format> {

@@ -14,7 +14,10 @@ pub(crate) fn text() -> impl Strategy<Value = String> {
         Just("it's \"q\" ''\r\n$HOME `x` \\n #".to_owned()),
         Just(" lead, trail; ".to_owned()),
         Just("otpauth://totp/Mail:ann?secret=JBSWY3DPEHPK3PXP&issuer=Mail".to_owned()),
-        Just("otpauth://totp/Mail:ann?secret=JBSWY3DPEHPK3PXP&algorithm=SHA256&digits=8&period=60&issuer=Mail".to_owned()),
+        Just(
+            "otpauth://totp/Mail:ann?secret=JBSWY3DPEHPK3PXP&algorithm=SHA256&digits=8&period=60&issuer=Mail"
+                .to_owned()
+        ),
         Just("2030-01".to_owned()),
         Just("AAEC".to_owned()),
         "[ -~\n€]{0,12}",
@@ -33,9 +36,33 @@ fn value() -> impl Strategy<Value = Value> {
 fn name() -> impl Strategy<Value = String> {
     prop_oneof![
         prop::sample::select(vec![
-            "username", "password", "url", "url_2", "notes", "note", "value", "otpauth_url", "totp_secret", "card_number",
-            "holder", "expires", "security_code", "key", "key_id", "private_key", "public_key", "first_name", "last_name",
-            "email", "credential_id", "rp_id", "user_handle", "api_key", "tags", "passphrase", "field",
+            "username",
+            "password",
+            "url",
+            "url_2",
+            "notes",
+            "note",
+            "value",
+            "otpauth_url",
+            "totp_secret",
+            "card_number",
+            "holder",
+            "expires",
+            "security_code",
+            "key",
+            "key_id",
+            "private_key",
+            "public_key",
+            "first_name",
+            "last_name",
+            "email",
+            "credential_id",
+            "rp_id",
+            "user_handle",
+            "api_key",
+            "tags",
+            "passphrase",
+            "field",
         ])
         .prop_map(str::to_owned),
         "[a-z =:,€]{1,8}",
@@ -61,14 +88,16 @@ pub(crate) fn record() -> impl Strategy<Value = Outgoing> {
     );
     let history = prop::collection::vec((moment(), fields()), 0..3);
     (about, fields(), history, any::<[bool; 2]>(), (moment(), moment())).prop_map(
-        |((id, path, record_type, tags), fields, history, [ask_again, is_trashed], (created_us, updated_us))| Outgoing {
-            tags,
-            ask_again,
-            is_trashed: is_trashed && ask_again,
-            history: history.into_iter().map(|(at_us, fields)| Past { at_us, fields }).collect(),
-            created_us,
-            updated_us,
-            ..Outgoing::new(id, path.join("/"), record_type, fields)
+        |((id, path, record_type, tags), fields, history, [ask_again, is_trashed], (created_us, updated_us))| {
+            Outgoing {
+                tags,
+                ask_again,
+                is_trashed: is_trashed && ask_again,
+                history: history.into_iter().map(|(at_us, fields)| Past { at_us, fields }).collect(),
+                created_us,
+                updated_us,
+                ..Outgoing::new(id, path.join("/"), record_type, fields)
+            }
         },
     )
 }

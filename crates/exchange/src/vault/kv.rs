@@ -71,9 +71,7 @@ pub(crate) fn read(bytes: &[u8], _: &Options) -> Result<Found, FileError> {
 /// Says whether a document is such an answer.
 pub(crate) fn fits(answer: &Node) -> bool {
     answer.at("data").is_some_and(|data| data.is_map() || *data == Node::Null)
-        && answer.map_names().all(|name| {
-            matches!(name, "data" | "path") || ENVELOPE.contains(&name)
-        })
+        && answer.map_names().all(|name| matches!(name, "data" | "path") || ENVELOPE.contains(&name))
         && (answer.at("request_id").is_some() || answer.at("data").is_some_and(is_second_version))
 }
 
@@ -95,7 +93,11 @@ fn versioned(version: Node, losses: &mut Vec<Loss>) -> Result<Map, &'static str>
         for (name, node) in node.map().unwrap_or_default() {
             match (name.as_str(), node) {
                 ("custom_metadata", Node::Map(custom)) => {
-                    losses.extend(custom.iter().map(|(name, _)| Loss::named(Lost::UnknownPart, format!("custom_metadata.{name}"))));
+                    losses.extend(
+                        custom
+                            .iter()
+                            .map(|(name, _)| Loss::named(Lost::UnknownPart, format!("custom_metadata.{name}"))),
+                    );
                 }
                 ("custom_metadata", Node::Null) => {}
                 (name, _) if OF_VERSION.contains(&name) => {}

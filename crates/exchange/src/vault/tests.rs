@@ -46,10 +46,7 @@ fn a_path_in_an_answer_names_the_record() {
     let answer = br#"{"path":"secret/app/db","data":{"data":{"a":"b"},"metadata":{"version":1}}}"#;
     assert_eq!(outline(kv::read, answer), ["KEY_VALUE secret/app/db a=\"b\""]);
     let first_engine = br#"{"request_id":"x","data":{"data":{"a":"b"},"metadata":"no version"}}"#;
-    assert_eq!(
-        outline(kv::read, first_engine),
-        ["KEY_VALUE imported data={\"a\":\"b\"} metadata=\"no version\""]
-    );
+    assert_eq!(outline(kv::read, first_engine), ["KEY_VALUE imported data={\"a\":\"b\"} metadata=\"no version\""]);
 }
 
 #[test]
@@ -109,10 +106,7 @@ fn masked_values_of_vkv_are_no_values() {
 fn safe_writes_the_newest_values_or_every_version() {
     assert_eq!(
         outline(safe::read, SAFE_1),
-        [
-            "PASSWORD secret/app/db password=\"geheim-1\" username=\"ann\"",
-            "KEY_VALUE secret/handshake knock=\"knock\"",
-        ]
+        ["PASSWORD secret/app/db password=\"geheim-1\" username=\"ann\"", "KEY_VALUE secret/handshake knock=\"knock\"",]
     );
     let found = safe::read(SAFE_2, &Options::default()).unwrap();
     assert_eq!(

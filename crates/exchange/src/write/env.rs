@@ -48,11 +48,7 @@ fn plan(records: &[Outgoing], mut each: impl FnMut(Vec<RecordLoss>, Option<Zeroi
 }
 
 /// Returns the line of a record, and notes what it does not hold.
-fn line<'a>(
-    record: &'a Outgoing,
-    names: &mut HashSet<&'a str>,
-    lost: &mut LossesOf<'_>,
-) -> Option<Zeroizing<String>> {
+fn line<'a>(record: &'a Outgoing, names: &mut HashSet<&'a str>, lost: &mut LossesOf<'_>) -> Option<Zeroizing<String>> {
     let value = value(record).filter(|_| lines::name(record.name()) == Some(record.name()));
     let Some((value, is_text)) = value.filter(|_| names.insert(record.name())) else {
         lost.add(Loss::new(Lost::Record));
@@ -88,7 +84,8 @@ fn value(record: &Outgoing) -> Option<(Zeroizing<String>, bool)> {
 /// Writes a value without quotes where no program can take it in another way, and else in single quotes, within which nothing
 /// is special. A single quote itself stands in double quotes.
 fn quoted(value: &str) -> Zeroizing<String> {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ':' | ',' | '@' | '%' | '+');
+    let is_plain =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ':' | ',' | '@' | '%' | '+');
     if !value.is_empty() && value.chars().all(is_plain) {
         return Zeroizing::new(value.to_owned());
     }

@@ -26,9 +26,8 @@ pub(super) fn credentials(record: &Outgoing, lost: &mut LossesOf<'_>) -> Credent
         RecordType::PaymentCard => placed.extend(editable(record, Kind::CreditCard, "credit-card", &mut out)),
         RecordType::Identity => {
             placed.extend(editable(record, Kind::PersonName, "person-name", &mut out));
-            let has_address = record.fields.names().any(|name| {
-                Kind::Address.pairs().iter().any(|(_, ours)| *ours == name)
-            });
+            let has_address =
+                record.fields.names().any(|name| Kind::Address.pairs().iter().any(|(_, ours)| *ours == name));
             if has_address {
                 placed.extend(editable(record, Kind::Address, "address", &mut out));
             }
