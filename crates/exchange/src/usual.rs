@@ -14,7 +14,7 @@ pub(crate) const ARCHIVED: &str = "archived";
 /// The name of a field that has none in the file.
 const NAMELESS: &str = "field";
 /// The last moment of the year 9999, in microseconds since 1970. Later ones are no dates.
-const LAST_US: i64 = 253_402_300_799_999_999;
+pub(crate) const LAST_US: i64 = 253_402_300_799_999_999;
 
 /// Returns the field that holds the text which people add to an item.
 pub(crate) const fn note(record_type: RecordType) -> &'static str {
