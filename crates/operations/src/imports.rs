@@ -126,7 +126,8 @@ pub async fn commit(
     let bytes = kept::fates(duplicates, &review.fates);
     let told = ImportOutcome { counts: review.counts, part: kept::FATES, bytes: &bytes };
     let going = services.imports.begin(id);
-    let committed = services.store.commit_import(&caller.context(services), id, &steps, told, &|done| going.set(done));
+    let (context, progress) = (caller.context(services), |done| going.set(done));
+    let committed = services.store.commit_import(&context, id, &steps, told, &progress);
     committed.await.map_err(|error| match error.class() {
         vaultterm_store::ErrorClass::Exists | vaultterm_store::ErrorClass::Stale => moved(),
         _ => error.into(),

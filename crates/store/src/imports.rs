@@ -99,6 +99,7 @@ impl Store {
         let (state, now_us) = (ImportState::Reviewed, context.now_us);
         tx.run(sql, args![id, user_id, collection_id, state.as_str(), format.as_str(), found, now_us]).await?;
         for (number, part) in &parts {
+            let number = *number;
             self.insert_part(&mut tx, id, number, part).await?;
         }
         make_room(&mut tx, user_id).await?;
