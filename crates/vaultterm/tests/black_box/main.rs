@@ -20,6 +20,7 @@ mod guest;
 mod guide;
 mod hanging_up;
 mod house;
+mod imports;
 mod kills;
 mod license;
 mod measured;

@@ -1,0 +1,200 @@
+//! Files of other programs, brought and taken by the command line: parsed in a process of their own, shown, imported, undone,
+//! pushed to Vault in one plan, and exported again.
+
+use std::{
+    fs,
+    io::Write as _,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use serde_json::{Value, json};
+
+use crate::{
+    house::{House, binary},
+    town::{Town, did},
+};
+
+const CANARY: &str = "canary-4b1d90";
+
+/// A file as Bitwarden writes it: a login with an earlier password in a folder, a note, one item in the trash.
+fn bitwarden() -> String {
+    json!({
+        "encrypted": false,
+        "folders": [{"id": "f1", "name": "Work"}],
+        "items": [
+            {"id": "i1", "folderId": "f1", "type": 1, "name": "mail", "favorite": true, "notes": null,
+             "login": {"username": "ann", "password": CANARY, "uris": [{"match": null, "uri": "https://mail.example.com"}]},
+             "passwordHistory": [{"lastUsedDate": "2024-01-02T03:04:05.000Z", "password": "canary-4b1d90-old"}]},
+            {"id": "i2", "folderId": null, "type": 2, "name": "door", "notes": "canary-4b1d90-note", "secureNote": {"type": 0}},
+            {"id": "i3", "folderId": null, "type": 1, "name": "gone", "deletedDate": "2024-01-02T03:04:05.000Z",
+             "login": {"username": "ann", "password": "canary-4b1d90-gone"}},
+        ],
+    })
+    .to_string()
+}
+
+fn said(output: &std::process::Output) -> String {
+    String::from_utf8_lossy(&[output.stdout.as_slice(), &output.stderr].concat()).into_owned()
+}
+
+#[tokio::test]
+async fn a_file_is_shown_then_imported_with_its_histories_then_undone() {
+    let house = House::new().await;
+    let app = house.collection("app").await;
+    let file = house.file("bitwarden.json", &bitwarden());
+    let dry = house.cli(&["import", &file, "--into", "app/old", "--dry-run"]);
+    assert!(dry.status.success(), "{dry:?}");
+    let text = said(&dry);
+    for part in ["Bitwarden (JSON)", "found  3", "new  3", "in the trash: old/gone", "favourite"] {
+        assert!(text.contains(part), "`{part}` is missing: {text}");
+    }
+    assert!(!text.contains(CANARY), "{text}");
+    assert!(house.values(&app).await.is_empty());
+    // Without a terminal and without --yes nothing is stored.
+    assert_eq!(house.cli(&["import", &file, "--into", "app/old"]).status.code(), Some(1));
+    assert!(house.values(&app).await.is_empty());
+    let done = house.cli_json(&["import", &file, "--into", "app/old", "--yes"]);
+    assert_eq!((&done["state"], &done["counts"]["created"], &done["counts"]["found"]), (
+        &json!("done"),
+        &json!(3),
+        &json!(3)
+    ));
+    let values = house.values(&app).await;
+    assert_eq!(values.keys().collect::<Vec<_>>(), ["old/Work/mail", "old/door"]);
+    assert_eq!(values["old/Work/mail"]["password"], CANARY);
+    let records = house.owner.items(&format!("/collections/{app}/records")).await;
+    let mail = records.iter().find(|record| record["path"] == "old/Work/mail").expect("imported");
+    assert_eq!(mail["revision"], 2, "the earlier password is a revision");
+    let trash = house.owner.items(&format!("/collections/{app}/records?state=trash")).await;
+    assert_eq!(trash.len(), 1);
+    let again = house.cli_json(&["import", &file, "--into", "app/old", "--yes"]);
+    assert_eq!((&again["counts"]["created"], &again["counts"]["skipped"]), (&json!(0), &json!(3)));
+    let undone = house.cli_json(&["import", "--undo", done["id"].as_str().expect("an id")]);
+    assert_eq!(undone, json!({"trashed": 2, "kept": 0}));
+    assert!(house.values(&app).await.is_empty());
+    let verdict = house.owner.post("/audit/verify", json!({})).await.expect(200).body;
+    assert_eq!(verdict["ok"], true, "{verdict}");
+}
+
+#[tokio::test]
+async fn what_was_imported_goes_to_vault_in_one_plan() {
+    let town = Town::new("push").await;
+    let file = town.house.file("prod.env", &format!("TOKEN={CANARY}\nURL=https://example.com\n"));
+    let done = town.house.cli_json(&["import", &file, "--format", "env", "--into", "app", "--yes"]);
+    assert_eq!(done["counts"]["created"], 2, "{done}");
+    let run = town.run().await;
+    did(&run, "succeeded", &[("created_remote", 2)]);
+}
+
+#[tokio::test]
+async fn an_archive_leaves_sealed_and_comes_back_whole_elsewhere() {
+    let (house, other) = (House::new().await, House::new().await);
+    let app = house.collection("app").await;
+    let id = house.record(&app, "db/main", json!({"password": CANARY, "port": 5432})).await;
+    house.change(&id, json!({"password": format!("{CANARY}-2")})).await;
+    let passphrase = house.file("passphrase", "correct horse battery staple\n");
+    let archive = Path::new(&passphrase).with_file_name("app.vaultterm.age").display().to_string();
+    let arguments = ["export", "app", "--format", "vaultterm", "--passphrase-file", &passphrase, "-o", &archive, "--yes"];
+    let exported = house.cli(&arguments);
+    assert!(exported.status.success(), "{exported:?}");
+    let bytes = fs::read(&archive).expect("the archive");
+    assert!(bytes.starts_with(b"age-encryption.org/v1"));
+    assert!(!bytes.windows(CANARY.len()).any(|part| part == CANARY.as_bytes()));
+    use std::os::unix::fs::PermissionsExt as _;
+    assert_eq!(fs::metadata(&archive).expect("the archive").permissions().mode() & 0o777, 0o600);
+    let again = house.cli(&arguments);
+    assert_eq!(again.status.code(), Some(1), "a file is never replaced: {again:?}");
+    let home = other.collection("home").await;
+    let done = other.cli_json(&["import", &archive, "--password-file", &passphrase, "--into", "home", "--yes"]);
+    assert_eq!(done["counts"]["created"], 1, "{done}");
+    assert_eq!(done["losses"], json!([]));
+    assert_eq!(other.values(&home).await["db/main"], json!({"password": format!("{CANARY}-2"), "port": 5432}));
+    let actions = house.owner.items("/audit/events?limit=500").await;
+    let exported: Vec<_> = actions.iter().filter(|event| event["action"] == "RECORD_EXPORTED").collect();
+    assert_eq!(exported.len(), 1);
+}
+
+#[tokio::test]
+async fn no_value_of_a_file_stands_in_the_database_the_log_or_a_report() {
+    let mut house = House::in_a_file().await;
+    let app = house.collection("app").await;
+    let content = base64(bitwarden().as_bytes());
+    let body = json!({"collection_id": app, "file_name": "b.json", "content": content});
+    let read = house.owner.post("/imports", body).await.expect(201).body;
+    let id = read["id"].as_str().expect("an id").to_owned();
+    let items = house.owner.get(&format!("/imports/{id}/items")).await.expect(200).body;
+    let bent = bitwarden().replace("\"encrypted\":false", "\"encrypted\":7");
+    let body = json!({"collection_id": app, "format": "bitwarden-json", "content": base64(bent.as_bytes())});
+    let refused = house.owner.post("/imports", body).await.expect(422).body;
+    let mut said = vec![read.to_string(), items.to_string(), refused.to_string()];
+    said.push(house.owner.get("/imports").await.expect(200).body.to_string());
+    said.push(house.owner.get("/audit/events?limit=500").await.expect(200).body.to_string());
+    // The restart closes the database, so that the write-ahead log is merged into it.
+    house.stop_and_restart();
+    said.push(house.log());
+    for text in &said {
+        assert!(!text.contains(CANARY), "{text}");
+    }
+    let commit = json!({"plan": read["plan"], "duplicates": "skip"});
+    house.owner.post(&format!("/imports/{id}/commit"), commit).await.expect(200);
+    house.stop_and_restart();
+    for entry in fs::read_dir(house.data()).expect("the data directory") {
+        let path = entry.expect("an entry").path();
+        let bytes = fs::read(&path).expect("a file");
+        assert!(!bytes.windows(CANARY.len()).any(|part| part == CANARY.as_bytes()), "{}", path.display());
+    }
+}
+
+#[tokio::test]
+async fn a_hostile_file_is_refused_with_the_limit_that_it_met_and_the_server_goes_on() {
+    let house = House::new().await;
+    let app = house.collection("app").await;
+    let rows: String = (0..60_000).map(|n| format!("https://{n}.example.com,ann,pw{n},site {n}\n")).collect();
+    let nested = format!("{{\"encrypted\":false,\"items\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
+    for (name, bytes, expected) in [
+        ("many.csv", format!("url,username,password,name\n{rows}").into_bytes(), "items"),
+        ("deep.json", nested.into_bytes(), ""),
+        ("utf32.csv", b"\xFF\xFE\0\0u\0\0\0".to_vec(), "UTF-8"),
+        ("nothing.bin", vec![0; 1024], ""),
+    ] {
+        let body = json!({"collection_id": app, "file_name": name, "content": base64(&bytes)});
+        let refused = house.owner.post("/imports", body).await.expect(422).body;
+        assert!(refused["detail"].as_str().expect("words").contains(expected), "{name}: {refused}");
+    }
+    assert!(house.owner.get("/imports").await.expect(200).body["items"].as_array().expect("a list").is_empty());
+    assert!(house.values(&app).await.is_empty());
+}
+
+#[test]
+fn the_process_that_parses_has_little_memory_and_time_and_no_files() {
+    let mut child = Command::new(binary())
+        .arg("parse-file-of-another-program")
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let limits = format!("/proc/{}/limits", child.id());
+    let mut text = fs::read_to_string(&limits).expect("it runs");
+    for _ in 0..200 {
+        if text.lines().any(|line| line.starts_with("Max open files") && line.contains(" 3 ")) {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        text = fs::read_to_string(&limits).expect("it runs");
+    }
+    for (name, max) in [("Max cpu time", "30"), ("Max address space", "1073741824"), ("Max open files", "3")] {
+        let line = text.lines().find(|line| line.starts_with(name)).expect("a limit");
+        let hard = line.strip_prefix(name).expect("the name").split_whitespace().nth(1);
+        assert_eq!(hard, Some(max), "{line}");
+    }
+    child.stdin.take().expect("a pipe").write_all(b"no errand").expect("it reads");
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]));
+}
+
+fn base64(bytes: &[u8]) -> Value {
+    use ::base64::{Engine as _, engine::general_purpose::STANDARD};
+    STANDARD.encode(bytes).into()
+}
