@@ -57,6 +57,9 @@ const FILE_NAME_CHARS_MAX: usize = 200;
 pub async fn read(services: &Services, caller: &Caller, upload: Upload) -> Result<Review, Refusal> {
     access::scope(services, caller, Scope::RecordsWrite).await?;
     let collection_id = access::collection(services, caller, upload.collection, CollectionRole::Editor).await?;
+    if upload.bytes.is_empty() {
+        return Err(Refusal::field("file", "is empty, or none was chosen"));
+    }
     let prefix = upload.prefix.filter(|prefix| !prefix.trim_matches('/').is_empty());
     let prefix = prefix.map(|prefix| below(prefix.trim_matches('/'))).transpose()?;
     let format = upload.format.as_deref().map(str::parse::<Format>).transpose();
@@ -160,7 +163,10 @@ async fn found(services: &Services, caller: &Caller, id: Uuid, scope: Scope) -> 
     access::scope(services, caller, scope).await?;
     let import = services.store.import(id, services.now_us()).await?;
     let import = import.filter(|import| import.user_id == caller.user.id);
-    let import = import.ok_or_else(|| Refusal::not_found("import"))?;
+    let import = import.ok_or_else(|| {
+        let why = "there is no such import of yours: its week is over, or it was never there";
+        Refusal::new(RefusalKind::NotFound, why)
+    })?;
     access::collection(services, caller, import.collection_id.0, CollectionRole::Editor).await?;
     Ok(import)
 }

@@ -69,6 +69,7 @@ macro_rules! row {
     };
 }
 
+mod of_files;
 mod of_pages;
 mod of_people;
 mod proof;
@@ -295,7 +296,7 @@ fn of_the_installation() -> Vec<Row> {
 }
 
 fn rows() -> Vec<Row> {
-    [of_records(), of_connections(), of_the_installation(), of_pages::rows(), of_people::rows()]
+    [of_records(), of_connections(), of_the_installation(), of_files::rows(), of_pages::rows(), of_people::rows()]
         .into_iter()
         .flatten()
         .collect()

@@ -274,6 +274,10 @@ async fn a_page_offers_nothing_that_must_end_in_a_denial() {
         for (page, offer, least) in [
             ("/records", "value=\"tag\"", CollectionRole::Editor),
             ("/records", "href=\"/records/new", CollectionRole::Editor),
+            ("/records", "href=\"/import", CollectionRole::Editor),
+            ("/records", "href=\"/export", CollectionRole::Admin),
+            ("/import", "type=\"file\"", CollectionRole::Editor),
+            ("/export", "See what each format holds", CollectionRole::Admin),
             ("/records", "value=\"move\"", CollectionRole::Admin),
             ("/records", "value=\"trash\"", CollectionRole::Admin),
             ("/", "/connections/new", CollectionRole::Admin),

@@ -15,6 +15,7 @@ const FRESH: &[&str] = &[
     "connections::delete",
     "connections::rotate_secret_id",
     "connections::update",
+    "exports::export",
     "factors::begin_otp",
     "factors::confirm_otp",
     "factors::new_recovery_codes",

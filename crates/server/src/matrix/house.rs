@@ -267,10 +267,14 @@ impl House {
         if let Some(session) = session {
             request = request.header(header::COOKIE, format!("vaultterm={session}"));
         }
+        let mut body = form.unwrap_or_default().to_owned();
         if form.is_some() {
-            request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+            let brings_file = path == "/import";
+            let kind = if brings_file { MULTIPART } else { "application/x-www-form-urlencoded" };
+            request = request.header(header::CONTENT_TYPE, kind);
+            body = if brings_file { multipart(&body) } else { body };
         }
-        self.send(request.body(Body::from(form.unwrap_or_default().to_owned())).unwrap()).await
+        self.send(request.body(Body::from(body)).unwrap()).await
     }
 
     async fn send(&self, request: Request<Body>) -> Said {
@@ -312,6 +316,15 @@ impl House {
         }
         seen
     }
+}
+
+const MULTIPART: &str = "multipart/form-data; boundary=part";
+
+/// Writes a form as one that brings files.
+fn multipart(form: &str) -> String {
+    let part = |(name, text)| format!("--part\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{text}\r\n");
+    let parts: String = form.split('&').filter_map(|pair| pair.split_once('=')).map(part).collect();
+    format!("{parts}--part--\r\n")
 }
 
 fn person(email: &str, role: InstanceRole) -> NewUser {

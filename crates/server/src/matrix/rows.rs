@@ -69,6 +69,18 @@ const RECORDS: &[Row] = &[
     post("/records/{record}/restore", Editor, "revision=999"),
     get("/records/{record}/trash", Viewer),
     post("/records/{record}/trash", Admin, "revision=999"),
+    get("/import", Session),
+    // Without a file.
+    post("/import", Editor, "in={collection}"),
+    get("/imports/{nil}", Session),
+    post("/imports/{nil}", Session, "plan=none"),
+    post("/imports/{nil}/discard", Session, NONE),
+    get("/imports/{nil}/undo", Session),
+    post("/imports/{nil}/undo", Session, NONE),
+    get("/export", Session),
+    get("/export?in={collection}", Admin),
+    // Nothing is below this path.
+    fresh("/export", Admin, "in={collection}&prefix=none&format=env&sealing=plain&sure=on"),
 ];
 
 const SYNC: &[Row] = &[

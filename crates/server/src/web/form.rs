@@ -22,7 +22,7 @@ impl<S: Send + Sync> FromRequest<S> for Pairs {
     async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
         let read: Result<Form<Fields>, FormRejection> = Form::from_request(request, state).await;
         match read {
-            Ok(Form(pairs)) => Ok(Self(pairs.into_iter().map(|(name, text)| (name, unix_lines(text))).collect())),
+            Ok(Form(pairs)) => Ok(Self::of_texts(pairs)),
             Err(refused) if refused.status().as_u16() == 413 => Err(crate::request::too_large().into_response()),
             Err(_) => Err(Problem::new(ProblemKind::Malformed, "the form is not understood").into_response()),
         }
@@ -63,6 +63,11 @@ impl Pairs {
     /// Returns the revision that the person saw, from the field `revision` of the form.
     pub(crate) fn read_at(&self) -> ReadAt {
         self.text("revision").parse().map_or(ReadAt::Unreadable, ReadAt::Revision)
+    }
+
+    /// Takes the texts of a form as a browser sent them.
+    pub(crate) fn of_texts(texts: Fields) -> Self {
+        Self(texts.into_iter().map(|(name, text)| (name, unix_lines(text))).collect())
     }
 
     /// Makes the pairs that a form would have sent.

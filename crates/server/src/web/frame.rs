@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 use vaultterm_operations::{Services, access::Roles, surroundings};
-use vaultterm_store::InstanceRole;
+use vaultterm_store::{CollectionRole, InstanceRole};
 
 use super::{
     link,
@@ -145,6 +145,11 @@ impl Frame {
             shelf.here = shelf.id == id;
         }
         self
+    }
+
+    /// Lists the collections in which the visitor has at least this role.
+    pub(crate) fn shelves_as(&self, role: CollectionRole) -> impl Iterator<Item = &Shelf> {
+        self.collections.iter().filter(move |shelf| self.roles.on(shelf.id, role))
     }
 
     /// Lists the places.

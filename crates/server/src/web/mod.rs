@@ -13,14 +13,17 @@ mod conflicts;
 mod connect;
 mod cookie;
 mod device;
+mod export;
 mod form;
 mod frame;
 mod guard;
 mod house;
+mod import;
 mod link;
 mod login;
 mod look;
 mod me;
+mod multipart;
 mod page;
 mod parts;
 mod passkey;
@@ -54,8 +57,9 @@ use crate::state::ServerState;
 /// Puts the pages together.
 pub(crate) fn router(app: &ServerState) -> Router<ServerState> {
     let places = || {
-        let records = records::router().merge(sync::router()).merge(connect::router()).merge(conflicts::router());
-        records.merge(audit::router()).merge(house::router()).merge(me::router()).merge(people::router())
+        let records = records::router().merge(import::router()).merge(export::router());
+        let sync = sync::router().merge(connect::router()).merge(conflicts::router());
+        records.merge(sync).merge(audit::router()).merge(house::router()).merge(me::router()).merge(people::router())
     };
     let pages = places()
         .route("/logout", post(login::log_out))

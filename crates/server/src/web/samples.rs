@@ -1,6 +1,8 @@
 //! Every page, rendered with samples: what is typed by people never becomes mark-up, and rules that hold on all pages.
 
-use super::{audit, conflicts, connect, house, login, me, people, prove, records, refused, second, setup, sync};
+use super::{
+    audit, conflicts, connect, export, house, import, login, me, people, prove, records, refused, second, setup, sync,
+};
 
 fn all() -> Vec<(&'static str, String)> {
     let refused = askama::Template::render(&refused::RefusedPage {
@@ -16,6 +18,8 @@ fn all() -> Vec<(&'static str, String)> {
         me::samples::pages(),
         people::samples::pages(),
         records::samples::pages(),
+        import::samples::pages(),
+        export::samples::pages(),
         sync::samples::pages(),
         connect::samples::pages(),
         conflicts::samples::pages(),

@@ -15,7 +15,7 @@ use super::{
     guard::FETCH_SITE,
     link,
     look::Look,
-    page,
+    multipart, page,
     refused::{NeedsProof, Refused},
 };
 use crate::{
@@ -136,6 +136,11 @@ async fn keep(app: &ServerState, request: Request) -> Response {
     };
     let (parts, body) = request.into_parts();
     let address = parts.uri.path().to_owned();
+    if multipart::is_multipart(&parts.headers) {
+        // A file is not kept. The page with the form is opened again after the login.
+        multipart::read_away(body).await;
+        return page::go_to(&link::login(page::own_address(&address)));
+    }
     let is_form = is_form(&parts.headers);
     let Ok(body) = axum::body::to_bytes(body, drafts::BODY_MAX).await else { return page::go_to("/login") };
     if !is_form {

@@ -32,6 +32,11 @@ pub(super) fn did(action: AuditAction) -> &'static str {
         AuditAction::RecordMoved => "moved to another collection",
         AuditAction::RecordRevealed => "looked at values of",
         AuditAction::RecordInjected => "gave a program values of",
+        AuditAction::RecordExported => "exported the record",
+        AuditAction::RecordsExported => "exported records of",
+        AuditAction::ImportReviewed => "had a file read for",
+        AuditAction::RecordsImported => "made the records of",
+        AuditAction::ImportUndone => "took back the records of",
         AuditAction::CollectionCreated => "created the collection",
         AuditAction::CollectionUpdated => "changed the collection",
         AuditAction::CollectionDeleted => "deleted the collection",
@@ -102,11 +107,37 @@ pub(super) fn facts(draft: &Draft) -> String {
         ("reason", "reason"),
         ("tier", "tier"),
     ];
-    let parts = named.into_iter().filter_map(|(name, words)| {
-        let value = draft.detail.get(name)?;
+    let of_files: &[(&str, &str)] = if is_about_files(draft.action) { &FACTS_OF_FILES } else { &[] };
+    let parts = named.iter().chain(of_files).filter_map(|(name, words)| {
+        let value = draft.detail.get(*name)?;
         Some(format!("{words}: {}", plain(value)))
     });
     parts.collect::<Vec<_>>().join(" · ")
+}
+
+/// What an entry about an import or an export tells further.
+const FACTS_OF_FILES: [(&str, &str); 10] = [
+    ("format", "format"),
+    ("protection", "sealed with"),
+    ("records", "records"),
+    ("found", "found"),
+    ("created", "created"),
+    ("updated", "changed"),
+    ("skipped", "left out"),
+    ("refused", "refused"),
+    ("trashed", "to the trash"),
+    ("kept", "stay"),
+];
+
+const fn is_about_files(action: AuditAction) -> bool {
+    matches!(
+        action,
+        AuditAction::ImportReviewed
+            | AuditAction::RecordsImported
+            | AuditAction::ImportUndone
+            | AuditAction::RecordsExported
+            | AuditAction::RecordExported
+    )
 }
 
 /// Writes a list of names without the marks of JSON.
@@ -123,6 +154,7 @@ pub(super) fn name(object: &ObjectRef) -> String {
         true => String::new(),
         // What happened to it says that it is a run.
         false if object.kind == ObjectKind::Run => object.id.to_string(),
+        false if object.kind == ObjectKind::Import => format!("the import {}", object.id),
         false => format!("{} {}", object.kind.as_str(), object.id),
     })
 }

@@ -1,6 +1,7 @@
 //! The parts that pages are made of. Each renders itself, escaped, and says what it shows.
 
 mod filters;
+mod quoted;
 
 use askama::{Template, filters::HtmlSafe};
 
@@ -9,6 +10,7 @@ use vaultterm_store::{Grant, GrantKind};
 use super::{assets, words::Moment};
 
 pub(crate) use filters::{Choice, Filter, filter_bar};
+pub(crate) use quoted::quoted;
 
 /// An icon of the sprite, beside a word that says the same.
 #[derive(Template)]

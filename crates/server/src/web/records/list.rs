@@ -130,6 +130,8 @@ pub(crate) struct ListPage {
     /// Whether the visitor may move records out of here and to the trash, and connect a Vault.
     may_manage: bool,
     new_href: String,
+    import_href: String,
+    export_href: String,
     foot: String,
     next: Option<String>,
     command: String,
@@ -163,6 +165,7 @@ pub(crate) async fn list(
     }
     let shelf = frame.collections.iter().find(|shelf| shelf.here).map(|shelf| shelf.name.clone());
     let may = |role| asked.collection().map_or_else(|| frame.roles.anywhere(role), |id| frame.roles.on(id, role));
+    let here = Address::default().with("in", &asked.r#in).with("prefix", asked.prefix.trim_matches('/'));
     let now_us = app.now_us();
     let row = |found| row(found, &connections, now_us);
     let rows: Vec<Row> = found.items.into_iter().map(row).collect();
@@ -174,6 +177,8 @@ pub(crate) async fn list(
         may_manage: may(CollectionRole::Admin),
         narrowed: asked.address().on("") != Address::default().with("in", &asked.r#in).on(""),
         new_href: Address::default().with("in", &asked.r#in).with("path", &asked.prefix).on("/records/new"),
+        import_href: here.clone().on("/import"),
+        export_href: here.on("/export"),
         foot: foot(rows.len(), found.next_cursor.is_some()),
         next: found.next_cursor.map(|cursor| asked.address().with("cursor", cursor).on("/records")),
         command: command(&asked, shelf.as_deref()),

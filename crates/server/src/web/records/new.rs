@@ -154,14 +154,15 @@ async fn save(app: &ServerState, visitor: &Visitor, draft: &Draft) -> Result<Res
     }
 }
 
-/// `POST /collections`: makes a collection, and goes on with its first record.
+/// `POST /collections`: makes a collection, and goes on with its first record or with an import.
 pub(crate) async fn collection(
     State(app): State<ServerState>,
     visitor: Visitor,
     pairs: Pairs,
 ) -> Result<Response, Refused> {
     let made = collections::create(&app, &visitor.caller, pairs.text("name").trim()).await?;
-    Ok(go_to(&link::Query::default().with("in", made.id.0).on("/records/new")))
+    let then = if pairs.text("then") == "import" { "/import" } else { "/records/new" };
+    Ok(go_to(&link::Query::default().with("in", made.id.0).on(then)))
 }
 
 /// Shows the form again, with what was wrong. What was typed stays.

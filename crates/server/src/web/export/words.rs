@@ -1,0 +1,89 @@
+//! The formats of exports and what protects a file, in words.
+
+use vaultterm_contract::shell::word;
+use vaultterm_exchange::Format;
+
+use crate::web::words::counted;
+
+/// Says what a format is for. Only formats that VaultTerm writes are asked about.
+pub(super) const fn purpose(format: Format) -> &'static str {
+    match format {
+        Format::Vaultterm => "For another VaultTerm: with revisions, labels and the trash.",
+        Format::BitwardenJson => "For Bitwarden, and for the many programs that read its files.",
+        Format::BitwardenCsv => "For spreadsheets, and for programs that read no other file. Logins and notes only.",
+        Format::Env => "For programs that read variables: lines of NAME=VALUE.",
+        Format::Cxf => "For password managers of other makers.",
+        _ => "",
+    }
+}
+
+/// Words how much of the records a format holds.
+pub(super) fn holds(records: u64, losses: usize) -> String {
+    if records == 0 {
+        return "It can hold none of these records.".to_owned();
+    }
+    let held = counted(records, "record", "records");
+    match losses {
+        0 => format!("{held}, without loss."),
+        1 => format!("{held}; one thing is lost or changes."),
+        losses => format!("{held}; {losses} things are lost or change."),
+    }
+}
+
+/// How the file is protected, as the form names it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Sealing {
+    #[default]
+    Passphrase,
+    Recipients,
+    Plain,
+}
+
+impl Sealing {
+    pub(super) fn of(text: &str) -> Self {
+        match text {
+            "recipients" => Self::Recipients,
+            "plain" => Self::Plain,
+            _ => Self::Passphrase,
+        }
+    }
+}
+
+/// Returns the command that does the same.
+pub(super) fn command(collection: &str, prefix: &str) -> String {
+    let prefix = prefix.trim_matches('/');
+    let part = match (collection, prefix) {
+        ("", _) => "COLLECTION/PREFIX".to_owned(),
+        (collection, "") => collection.to_owned(),
+        (collection, prefix) => format!("{collection}/{prefix}"),
+    };
+    format!("vaultterm export {} --to FORMAT -o FILE", word(&part))
+}
+
+#[cfg(test)]
+mod tests {
+    use vaultterm_exchange::WRITTEN;
+
+    use super::*;
+
+    #[test]
+    fn every_format_that_is_written_says_what_it_is_for() {
+        for format in WRITTEN {
+            assert!(!purpose(format).is_empty(), "{format}");
+        }
+    }
+
+    #[test]
+    fn a_format_says_how_much_it_holds() {
+        assert_eq!(holds(0, 4), "It can hold none of these records.");
+        assert_eq!(holds(1, 0), "1 record, without loss.");
+        assert_eq!(holds(12, 1), "12 records; one thing is lost or changes.");
+        assert_eq!(holds(12, 3), "12 records; 3 things are lost or change.");
+    }
+
+    #[test]
+    fn the_command_names_what_is_exported() {
+        assert_eq!(command("", ""), "vaultterm export COLLECTION/PREFIX --to FORMAT -o FILE");
+        assert_eq!(command("my team", "apps/"), "vaultterm export 'my team/apps' --to FORMAT -o FILE");
+    }
+}
