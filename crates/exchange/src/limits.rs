@@ -6,31 +6,31 @@ use vaultterm_names::names;
 /// The bytes of a file.
 pub const FILE_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// The bytes of all that a file unfolds to, when it is compressed.
-pub const UNFOLDED_BYTES_MAX: u64 = 128 * 1024 * 1024;
+pub(crate) const UNFOLDED_BYTES_MAX: u64 = 128 * 1024 * 1024;
 /// The files within an archive.
-pub const ARCHIVE_FILES_MAX: u64 = 20_000;
+pub(crate) const ARCHIVE_FILES_MAX: u64 = 20_000;
 /// The items of a file, with those that are refused.
 pub const ITEMS_MAX: u64 = 50_000;
 /// Earlier states of an item. The oldest are left out, and counted as lost.
-pub const PAST_MAX: usize = 100;
+pub(crate) const PAST_MAX: usize = 100;
 /// The earlier states of all items.
-pub const PAST_OF_ALL_MAX: u64 = 200_000;
+pub(crate) const PAST_OF_ALL_MAX: u64 = 200_000;
 /// Nested folders, objects and elements.
-pub const DEPTH_MAX: u64 = 64;
+pub(crate) const DEPTH_MAX: u64 = 64;
 /// The columns of a table.
-pub const COLUMNS_MAX: u64 = 256;
+pub(crate) const COLUMNS_MAX: u64 = 256;
 /// The memory of a key derivation, in KiB.
-pub const KDF_MEMORY_KIB_MAX: u64 = 256 * 1024;
+pub(crate) const KDF_MEMORY_KIB_MAX: u64 = 256 * 1024;
 /// The rounds of a key derivation by AES (KDBX).
-pub const AES_ROUNDS_MAX: u64 = 60_000_000;
+pub(crate) const AES_ROUNDS_MAX: u64 = 60_000_000;
 /// The iterations of PBKDF2.
-pub const PBKDF2_ITERATIONS_MAX: u64 = 10_000_000;
+pub(crate) const PBKDF2_ITERATIONS_MAX: u64 = 10_000_000;
 /// The iterations of Argon2.
-pub const ARGON2_ITERATIONS_MAX: u64 = 64;
+pub(crate) const ARGON2_ITERATIONS_MAX: u64 = 64;
 /// The lanes of Argon2.
-pub const ARGON2_LANES_MAX: u64 = 16;
+pub(crate) const ARGON2_LANES_MAX: u64 = 16;
 /// The losses that one item or one file names. Further ones are counted in one line.
-pub const LOSSES_MAX: usize = 100;
+pub(crate) const LOSSES_MAX: usize = 100;
 
 names!(
     /// A bound of what is read.

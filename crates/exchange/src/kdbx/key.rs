@@ -86,7 +86,8 @@ fn key_of_file(file: &[u8]) -> Result<Key, FileError> {
 fn key_of_xml(text: &str) -> Result<Key, FileError> {
     let wrong = || FileError::damaged(None, "the key file is XML, but holds no key that VaultTerm knows");
     let root = Xml::new(text, None).document().map_err(|_| wrong())?;
-    let version = root.at("Meta").and_then(|meta| meta.at("Version")).map(|version| version.text()).unwrap_or_default();
+    let version =
+        root.at("Meta").and_then(|meta| meta.at("Version")).map(super::xml::Element::text).unwrap_or_default();
     let data = root.at("Key").and_then(|key| key.at("Data")).ok_or_else(wrong)?;
     let blankless: Zeroizing<String> = Zeroizing::new(data.text().split_whitespace().collect());
     if version.starts_with("2.") {

@@ -42,7 +42,7 @@ pub(super) fn of_plugin(text: &str) -> Option<Zeroizing<String>> {
     for pair in text.split('&') {
         match pair.split_once('=')? {
             ("key", value) => {
-                secret = Some(value.trim_end_matches("%3d").trim_end_matches("%3D").trim_end_matches('='))
+                secret = Some(value.trim_end_matches("%3d").trim_end_matches("%3D").trim_end_matches('='));
             }
             ("size", value) => digits = value,
             ("step", value) => period = value,

@@ -1,0 +1,4 @@
+//! Reads any bytes as `Format::BitwardenCsv`.
+#![no_main]
+
+vaultterm_fuzz::target!(BitwardenCsv);

@@ -1,0 +1,4 @@
+//! Reads any bytes as `Format::ChromeCsv`.
+#![no_main]
+
+vaultterm_fuzz::target!(ChromeCsv);

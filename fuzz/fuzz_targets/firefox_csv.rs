@@ -1,0 +1,4 @@
+//! Reads any bytes as `Format::FirefoxCsv`.
+#![no_main]
+
+vaultterm_fuzz::target!(FirefoxCsv);

@@ -1,0 +1,4 @@
+//! Reads any bytes as `Format::LastpassCsv`.
+#![no_main]
+
+vaultterm_fuzz::target!(LastpassCsv);

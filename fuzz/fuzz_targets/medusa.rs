@@ -1,0 +1,4 @@
+//! Reads any bytes as `Format::Medusa`.
+#![no_main]
+
+vaultterm_fuzz::target!(Medusa);

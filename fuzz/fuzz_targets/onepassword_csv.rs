@@ -1,0 +1,4 @@
+//! Reads any bytes as `Format::OnePasswordCsv`.
+#![no_main]
+
+vaultterm_fuzz::target!(OnePasswordCsv);

@@ -1,0 +1,4 @@
+//! Reads any bytes as `Format::Vaultterm`.
+#![no_main]
+
+vaultterm_fuzz::target!(Vaultterm);

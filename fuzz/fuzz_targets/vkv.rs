@@ -1,0 +1,4 @@
+//! Reads any bytes as `Format::Vkv`.
+#![no_main]
+
+vaultterm_fuzz::target!(Vkv);
