@@ -9,4 +9,4 @@ pub(crate) mod parts;
 mod protected;
 pub(crate) mod table;
 
-pub(crate) use json::{is_document, read};
+pub(crate) use json::{is_archive, is_document, read};

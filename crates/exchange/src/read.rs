@@ -1,6 +1,7 @@
 //! Reads a file in the format that the person names, or that the file shows.
 
 mod documents;
+mod managers;
 mod recognise;
 
 use crate::{

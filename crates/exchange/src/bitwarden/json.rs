@@ -32,6 +32,11 @@ pub(crate) fn is_document(document: &Part) -> bool {
     has("encrypted") && (has("items") || (has("passwordProtected") && has("data")))
 }
 
+/// Says whether an archive is one of Bitwarden's.
+pub(crate) fn is_archive(archive: &Archive<'_>) -> bool {
+    archive.has(DOCUMENT)
+}
+
 /// Reads a file.
 ///
 /// # Errors
