@@ -21,7 +21,6 @@ use crate::{
     document::Part,
     format::Format,
     item::{Found, Item, Place},
-    loss::{Loss, Lost},
     options::Options,
     refused::FileError,
     text,
@@ -120,11 +119,6 @@ fn account(mut part: Part, found: &mut Collector) -> Result<(), FileError> {
         item::read(inner, &folders, found)?;
     }
     Ok(())
-}
-
-/// A loss of a link to another item.
-fn reference() -> Loss {
-    Loss::named(Lost::Link, "item-reference")
 }
 
 #[cfg(test)]
