@@ -20,8 +20,9 @@ use crate::{
     collect::Collector,
     document::Part,
     format::Format,
-    item::{Found, Item, Place},
+    item::{Found, Item},
     options::Options,
+    place::Place,
     refused::FileError,
     text,
 };

@@ -12,8 +12,9 @@ use zeroize::Zeroizing;
 use crate::{
     collect::Collector,
     format::Format,
-    item::{Found, Item, Place},
+    item::{Found, Item},
     loss::{Loss, Lost},
+    place::Place,
     refused::{FileError, Refused},
     text,
 };

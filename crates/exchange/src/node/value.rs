@@ -5,9 +5,9 @@ use vaultterm_sealing::{FieldsError, SecretFields};
 use zeroize::Zeroizing;
 
 use crate::{
-    item::Place,
     limits::{DEPTH_MAX, Limit, LimitMet},
     loss::shown,
+    place::Place,
     refused::FileError,
 };
 
