@@ -76,11 +76,8 @@ impl Format {
     pub const fn extension(self) -> &'static str {
         match self {
             Self::BitwardenJson | Self::VaultKv | Self::Safe | Self::Cxf => "json",
-            Self::OnePasswordArchive => "1pux",
-            Self::Kdbx => "kdbx",
-            Self::Env => "env",
             Self::Medusa | Self::Vkv => "yaml",
-            Self::Vaultterm => "vaultterm",
+            Self::OnePasswordArchive | Self::Kdbx | Self::Env | Self::Vaultterm => self.as_str(),
             Self::BitwardenCsv
             | Self::OnePasswordCsv
             | Self::KeepassxcCsv

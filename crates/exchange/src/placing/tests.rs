@@ -1,3 +1,5 @@
+//! Where items go, and what they do to records that are here.
+
 use vaultterm_reconcile::RecordType;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Tables: headers, delimiters, quotes, rows of the wrong length.
+
 use vaultterm_reconcile::RecordType;
 
 use super::*;

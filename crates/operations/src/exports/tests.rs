@@ -1,3 +1,5 @@
+//! Exports: what is told before, what leaves, and who may.
+
 use serde_json::json;
 use vaultterm_exchange::Errand;
 use vaultterm_ledger::AuditAction;

@@ -1,3 +1,5 @@
+//! Imports from the file to the records and back, and who may.
+
 use vaultterm_store::{InstanceRole, Record, RecordState};
 
 use super::*;

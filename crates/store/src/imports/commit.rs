@@ -7,7 +7,7 @@ use vaultterm_reconcile::{RecordId, RecordType, Revision, SecretPath};
 use vaultterm_sealing::{SecretBytes, SecretFields};
 use vaultterm_sync::{CollectionId, Origin};
 
-use super::{Import, locked as locked_import};
+use super::import::{Import, StepCounts, locked as locked_import};
 use crate::{
     Context, Record, Store, StoreError,
     collections::next_change,
@@ -52,19 +52,6 @@ pub enum ImportStep<'a> {
         /// The text by which the item is recognised when it comes again.
         source: Option<String>,
     },
-}
-
-/// How many items became what. Their sum is the number of items in the file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct StepCounts {
-    /// Items that became records.
-    pub created: u64,
-    /// Items that became revisions of records.
-    pub updated: u64,
-    /// Items that were left out.
-    pub skipped: u64,
-    /// Items that cannot become records.
-    pub refused: u64,
 }
 
 /// What is kept about what became of the items.

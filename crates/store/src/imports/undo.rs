@@ -5,7 +5,7 @@ use vaultterm_exchange::ImportState;
 use vaultterm_ledger::{AuditAction, ObjectKind};
 use vaultterm_reconcile::RecordId;
 
-use super::{IMPORT_UNDO_US, locked};
+use super::import::{IMPORT_UNDO_US, locked};
 use crate::{Context, Store, StoreError, context::Facts as _, sql::args};
 
 /// What became of the records of an import that was undone.

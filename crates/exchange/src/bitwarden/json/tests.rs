@@ -1,3 +1,5 @@
+//! Bitwarden's JSON, plain and damaged.
+
 use super::*;
 use crate::{
     archive::tests::zipped,

@@ -1,3 +1,5 @@
+//! 1Password's archive: what it holds, damaged forms, bombs.
+
 use super::*;
 use crate::{
     archive::tests::zipped,
