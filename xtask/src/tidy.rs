@@ -63,7 +63,19 @@ const ROOMS: [(&str, &[&str]); 16] = [
     ("bench", &["hcv", "ledger", "reconcile", "sealing", "server", "store", "sync", "testkit"]),
     (
         "vaultterm",
-        &["contract", "exchange", "hcv", "ledger", "license", "reconcile", "sealing", "server", "store", "sync", "traces"],
+        &[
+            "contract",
+            "exchange",
+            "hcv",
+            "ledger",
+            "license",
+            "reconcile",
+            "sealing",
+            "server",
+            "store",
+            "sync",
+            "traces",
+        ],
     ),
 ];
 

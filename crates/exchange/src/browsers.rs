@@ -8,7 +8,7 @@ use crate::{
     loss::{Loss, Lost},
     options::Options,
     refused::FileError,
-    table::{self, Columns, Made, Row},
+    table::{self, Columns, Row},
     usual,
 };
 
@@ -31,7 +31,7 @@ pub(crate) fn read_chrome(bytes: &[u8], _: &Options) -> Result<Found, FileError>
     table::read(Format::ChromeCsv, &CHROME, bytes, |row, _| {
         let mut item = login(row, row.cell("name"));
         item.text("notes", row.cell("note"));
-        Made::Item(item)
+        Some(item)
     })
 }
 
@@ -50,7 +50,7 @@ pub(crate) fn read_firefox(bytes: &[u8], _: &Options) -> Result<Found, FileError
         if !["", row.cell("url")].contains(&row.cell("formactionorigin")) {
             item.lose(Loss::named(Lost::Filling, "formActionOrigin"));
         }
-        Made::Item(item)
+        Some(item)
     })
 }
 

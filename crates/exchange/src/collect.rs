@@ -5,9 +5,10 @@ use vaultterm_sealing::SecretFields;
 
 use crate::{
     format::Format,
-    item::{Found, Item, Past, Place, Question},
+    item::{Found, Item, Past, Question},
     limits::{ITEMS_MAX, LOSSES_MAX, Limit, LimitMet, PAST_MAX, PAST_OF_ALL_MAX},
     loss::{Loss, Lost},
+    place::Place,
     refused::Refused,
 };
 

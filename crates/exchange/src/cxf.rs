@@ -20,9 +20,9 @@ use crate::{
     collect::Collector,
     document::Part,
     format::Format,
-    item::{Found, Item, Place},
-    loss::{Loss, Lost},
+    item::{Found, Item},
     options::Options,
+    place::Place,
     refused::FileError,
     text,
 };
@@ -120,11 +120,6 @@ fn account(mut part: Part, found: &mut Collector) -> Result<(), FileError> {
         item::read(inner, &folders, found)?;
     }
     Ok(())
-}
-
-/// A loss of a link to another item.
-fn reference() -> Loss {
-    Loss::named(Lost::Link, "item-reference")
 }
 
 #[cfg(test)]

@@ -5,9 +5,10 @@ use vaultterm_sealing::{JsonFault, examine};
 use zeroize::Zeroize as _;
 
 use crate::{
-    item::{Item, Place},
+    item::Item,
     limits::{DEPTH_MAX, Limit, LimitMet},
     loss::{Loss, Lost},
+    place::Place,
     refused::FileError,
 };
 

@@ -12,8 +12,9 @@ use vaultterm_reconcile::RecordType;
 use crate::{
     collect::Collector,
     format::Format,
-    item::{Found, Item, Place},
+    item::{Found, Item},
     options::Options,
+    place::Place,
     refused::{FileError, Refused},
     text,
 };

@@ -10,8 +10,8 @@ use zeroize::Zeroizing;
 use crate::{
     format::Format,
     limits::{FILE_BYTES_MAX, Limit, LimitMet},
-    pipe::to_pipe,
     options::Options,
+    pipe::to_pipe,
     read::{read, recognise},
     refused::FileError,
     sealed,

@@ -2,12 +2,11 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
 use vaultterm_names::names;
 use vaultterm_reconcile::RecordType;
 use vaultterm_sealing::SecretFields;
 
-use crate::{format::Format, loss::Loss, refused::Refused};
+use crate::{format::Format, loss::Loss, place::Place, refused::Refused};
 
 /// What a file holds, and what of it cannot come over. The numbers reconcile: each item of the file is one of `items` or
 /// one of `refused`.
@@ -96,53 +95,6 @@ impl fmt::Debug for Item {
 impl fmt::Debug for Past {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Past").field("at_us", &self.at_us).finish_non_exhaustive()
-    }
-}
-
-names!(
-    /// How places in a file are counted.
-    Unit, "unit" {
-        /// Lines of the text.
-        Line = "line",
-        /// Rows of a table; the row of names is row 1.
-        Row = "row",
-        /// Items of a list.
-        Entry = "entry",
-    }
-);
-
-/// Where something stands in a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Place {
-    /// What is counted.
-    pub unit: Unit,
-    /// The number, from 1.
-    pub number: u64,
-}
-
-impl Place {
-    /// A line of a text, from 1.
-    #[must_use]
-    pub const fn line(number: u64) -> Self {
-        Self { unit: Unit::Line, number }
-    }
-
-    /// A row of a table; the row of names is row 1.
-    #[must_use]
-    pub const fn row(number: u64) -> Self {
-        Self { unit: Unit::Row, number }
-    }
-
-    /// An item of a list, from 1.
-    #[must_use]
-    pub const fn entry(number: u64) -> Self {
-        Self { unit: Unit::Entry, number }
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.unit, self.number)
     }
 }
 

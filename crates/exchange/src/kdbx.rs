@@ -14,6 +14,7 @@ mod key;
 mod moment;
 mod one_time;
 mod open;
+mod stream;
 mod xml;
 
 use crate::{item::Found, options::Options, refused::FileError};

@@ -9,7 +9,7 @@ use crate::{
     loss::{Loss, Lost},
     options::Options,
     refused::FileError,
-    table::{self, Columns, Made, Row},
+    table::{self, Columns, Row},
     usual,
 };
 
@@ -28,7 +28,7 @@ const USUAL_ICON: &str = "0";
 /// # Errors
 /// [`FileError`].
 pub(crate) fn read(bytes: &[u8], _: &Options) -> Result<Found, FileError> {
-    table::read(Format::KeepassxcCsv, &COLUMNS, bytes, |row, _| Made::Item(item(row)))
+    table::read(Format::KeepassxcCsv, &COLUMNS, bytes, |row, _| Some(item(row)))
 }
 
 fn item(row: &Row<'_>) -> Item {

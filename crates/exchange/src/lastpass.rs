@@ -11,7 +11,7 @@ use crate::{
     loss::{Loss, Lost},
     options::Options,
     refused::FileError,
-    table::{self, Columns, Made, Row},
+    table::{self, Columns, Row},
     usual,
 };
 
@@ -68,11 +68,11 @@ pub(crate) fn read(bytes: &[u8], options: &Options) -> Result<Found, FileError> 
     })
 }
 
-fn item<'a>(row: &Row<'a>, cell: &dyn Fn(&str) -> Cow<'a, str>) -> Made {
+fn item<'a>(row: &Row<'a>, cell: &dyn Fn(&str) -> Cow<'a, str>) -> Option<Item> {
     let url = cell("url");
     let is_bare = ["username", "password", "totp", "extra"].iter().all(|name| row.cell(name).is_empty());
     if url == FOLDER && is_bare {
-        return Made::Nothing;
+        return None;
     }
     let is_note = url == NOTE;
     let record_type = if is_note { RecordType::SecureNote } else { RecordType::Password };
@@ -97,7 +97,7 @@ fn item<'a>(row: &Row<'a>, cell: &dyn Fn(&str) -> Cow<'a, str>) -> Made {
     if row.cell("fav") == "1" {
         item.lose(Loss::new(Lost::Favourite));
     }
-    Made::Item(item)
+    Some(item)
 }
 
 fn has_entity(text: &str) -> bool {

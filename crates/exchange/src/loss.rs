@@ -114,11 +114,11 @@ impl fmt::Display for Loss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { what, name, count, bytes } = self;
         let words = match what {
-            Lost::Attachment => "attachment",
+            Lost::Attachment => "attached file",
             Lost::UnknownPart => "part that VaultTerm does not know",
             Lost::UnknownType => "type that VaultTerm does not know; it becomes KEY_VALUE",
             Lost::Link => "field that points to another field",
-            Lost::Favourite => "favourite",
+            Lost::Favourite => "mark as a favourite",
             Lost::Look => "icon or colour",
             Lost::Filling => "setting for filling in forms",
             Lost::EmptyPast => "earlier state without values",

@@ -9,7 +9,7 @@ use crate::{
     loss::{Loss, Lost},
     options::Options,
     refused::FileError,
-    table::{self, Columns, Made, Row},
+    table::{self, Columns, Row},
     usual,
 };
 
@@ -65,9 +65,9 @@ pub(crate) fn read(bytes: &[u8], _: &Options) -> Result<Found, FileError> {
     table::read(Format::NordpassCsv, &COLUMNS, bytes, |row, _| make(row))
 }
 
-fn make(row: &Row<'_>) -> Made {
+fn make(row: &Row<'_>) -> Option<Item> {
     let record_type = match row.cell("type") {
-        "folder" => return Made::Nothing,
+        "folder" => return None,
         "password" => RecordType::Password,
         "note" => RecordType::SecureNote,
         "credit_card" => RecordType::PaymentCard,
@@ -93,7 +93,7 @@ fn make(row: &Row<'_>) -> Made {
     item.urls(first.into_iter().chain(further));
     item.text(usual::note(record_type), row.cell("note"));
     own_fields(&mut item, row.cell("custom_fields"));
-    Made::Item(item)
+    Some(item)
 }
 
 /// Returns the type of a row in a table that has no types: the columns that are filled tell.

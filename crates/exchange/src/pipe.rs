@@ -12,9 +12,10 @@ use zeroize::Zeroizing;
 
 use crate::{
     format::Format,
-    item::{Found, Item, Past, Place, Question},
+    item::{Found, Item, Past, Question},
     limits::{ITEMS_MAX, PAST_MAX},
     loss::Loss,
+    place::Place,
     refused::{FileError, Refused},
 };
 

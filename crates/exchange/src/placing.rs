@@ -138,14 +138,37 @@ pub fn wanted_path(item: &Item, prefix: Option<&SecretPath>) -> Result<(SecretPa
 /// Returns the segment of a path that a name becomes.
 fn segment(name: &str) -> String {
     let fits = |c: char| SecretPath::new(format!("x{c}x")).is_ok();
-    let replaced: String =
-        name.trim().chars().map(|c| if c == '/' { '-' } else if fits(c) { c } else { '_' }).collect();
+    let replaced: String = name
+        .trim()
+        .chars()
+        .map(|c| {
+            if c == '/' {
+                '-'
+            } else if fits(c) {
+                c
+            } else {
+                '_'
+            }
+        })
+        .collect();
     match replaced.trim() {
         "" => "unnamed".to_owned(),
         "." => "_".to_owned(),
         ".." => "__".to_owned(),
         segment => segment.to_owned(),
     }
+}
+
+/// Says whether a person should look at an item: it changes or meets another record, gets another name, goes to the trash, loses
+/// something, or cannot come over.
+#[must_use]
+pub fn is_notable(item: &Item, fate: &Fate) -> bool {
+    let is_of_note = match fate {
+        Fate::Create { is_renamed, .. } => *is_renamed,
+        Fate::Skip { reason, .. } => *reason != SkipReason::Identical,
+        Fate::Update { .. } | Fate::Refuse { .. } => true,
+    };
+    is_of_note || item.is_trashed || !item.losses.is_empty()
 }
 
 /// Returns a digest of what will happen, by which a person confirms what they saw and nothing else.

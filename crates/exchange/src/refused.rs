@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use vaultterm_sealing::FieldsError;
 
-use crate::{format::Format, item::Place, limits::LimitMet, loss::shown};
+use crate::{format::Format, limits::LimitMet, loss::shown, place::Place};
 
 /// An item that cannot become a record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -99,7 +99,8 @@ pub(crate) fn open(bytes: &[u8], options: &Options) -> Result<Zeroizing<Vec<u8>>
         let detail = "it is an age file in text form: open it with `age -d` first, or seal it without `--armor`";
         return Err(FileError::damaged(None, detail));
     }
-    let decryptor = Decryptor::new(bytes).map_err(|_| FileError::damaged(None, "its head is no head of an age file"))?;
+    let decryptor =
+        Decryptor::new(bytes).map_err(|_| FileError::damaged(None, "its head is no head of an age file"))?;
     let identities = identities(&decryptor, options)?;
     let reader = decryptor.decrypt(identities.iter().map(|one| &**one as &dyn Identity));
     let reader = reader.map_err(|error| match error {

@@ -12,8 +12,9 @@ use zeroize::Zeroizing;
 use crate::{
     collect::Collector,
     format::Format,
-    item::{Found, Item, Place},
+    item::{Found, Item},
     loss::{Loss, Lost},
+    place::Place,
     refused::{FileError, Refused},
     text,
 };
@@ -65,14 +66,6 @@ impl<'a> Row<'a> {
     }
 }
 
-/// What a row becomes.
-pub(crate) enum Made {
-    /// An item.
-    Item(Item),
-    /// Nothing: the row is no item, for example a folder.
-    Nothing,
-}
-
 /// Returns the names of the columns of a table, in lower case, by every delimiter.
 pub(crate) fn names(text: &str) -> Vec<Vec<String>> {
     let names = |delimiter| {
@@ -89,7 +82,7 @@ fn normal(name: &str) -> String {
     name.trim().to_lowercase()
 }
 
-/// Reads a table.
+/// Reads a table. `make` makes an item of a row, or nothing where the row is no item, for example a folder.
 ///
 /// # Errors
 /// [`FileError`].
@@ -97,7 +90,7 @@ pub(crate) fn read(
     format: Format,
     columns: &Columns,
     bytes: &[u8],
-    mut make: impl FnMut(&Row<'_>, &mut Collector) -> Made,
+    mut make: impl FnMut(&Row<'_>, &mut Collector) -> Option<Item>,
 ) -> Result<Found, FileError> {
     let text = text::decode(bytes)?;
     let (delimiter, names) = head(format, columns, &text)?;
@@ -120,7 +113,7 @@ pub(crate) fn read(
         for (count, name) in dates.iter_mut().zip(columns.dates) {
             *count += u64::from(!row.cell(name).is_empty());
         }
-        if let Made::Item(mut item) = make(&row, &mut collector) {
+        if let Some(mut item) = make(&row, &mut collector) {
             let unknown = |name: &&String| !columns.knows(name) && !row.cell(name).is_empty();
             for name in names.iter().filter(unknown) {
                 item.lose(Loss::named(Lost::UnknownPart, name));

@@ -117,7 +117,7 @@ impl Item {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::item::Place;
+    use crate::place::Place;
 
     #[test]
     fn a_month_is_one_text_only_where_it_can_be_taken_apart_again() {

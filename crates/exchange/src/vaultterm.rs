@@ -28,9 +28,10 @@ pub(crate) use line::{HeadLine, PastLine, RecordLine, VERSION};
 use crate::{
     collect::Collector,
     format::Format,
-    item::{Found, Item, Past, Place},
+    item::{Found, Item, Past},
     limits::{ITEMS_MAX, Limit, LimitMet},
     options::Options,
+    place::Place,
     refused::{FileError, Refused},
     text,
 };

@@ -124,8 +124,7 @@ pub async fn export(
     let written = write(format, &found.records).map_err(|error| Refusal::field("format", error.to_string()))?;
     let left_out: BTreeSet<_> =
         written.losses.iter().filter(|(_, loss)| loss.what == Lost::Record).map(|(path, _)| path.as_str()).collect();
-    let leaving: Vec<_> =
-        found.about.into_iter().filter(|record| !left_out.contains(record.path.as_str())).collect();
+    let leaving: Vec<_> = found.about.into_iter().filter(|record| !left_out.contains(record.path.as_str())).collect();
     if leaving.is_empty() {
         return Err(Refusal::field("format", "there is no record that this file could hold"));
     }
@@ -159,12 +158,12 @@ fn holds_trash(format: Format) -> bool {
 fn sealer(protection: &Protection) -> Result<Option<Sealer>, Refusal> {
     match protection {
         Protection::Plain => Ok(None),
-        Protection::Passphrase(passphrase) => Sealer::passphrase(passphrase)
-            .map(Some)
-            .map_err(|error| Refusal::field("passphrase", error.to_string())),
-        Protection::Recipients(recipients) => Sealer::recipients(recipients)
-            .map(Some)
-            .map_err(|error| Refusal::field("recipients", error.to_string())),
+        Protection::Passphrase(passphrase) => {
+            Sealer::passphrase(passphrase).map(Some).map_err(|error| Refusal::field("passphrase", error.to_string()))
+        }
+        Protection::Recipients(recipients) => {
+            Sealer::recipients(recipients).map(Some).map_err(|error| Refusal::field("recipients", error.to_string()))
+        }
     }
 }
 

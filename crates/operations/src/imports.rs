@@ -125,7 +125,8 @@ pub async fn commit(
     if review.plan != expect {
         return Err(moved());
     }
-    let steps: Vec<_> = review.items.iter().zip(&review.fates).filter_map(|(item, fate)| step(&review, item, fate)).collect();
+    let steps: Vec<_> =
+        review.items.iter().zip(&review.fates).filter_map(|(item, fate)| step(&review, item, fate)).collect();
     let bytes = kept::fates(duplicates, &review.fates);
     let told = ImportOutcome { counts: review.counts, part: kept::FATES, bytes: &bytes };
     let going = services.imports.begin(id);

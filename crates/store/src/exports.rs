@@ -88,8 +88,7 @@ impl Store {
         let mut select = Select::new(sql, args![]);
         select.and_any("v.record_id", records.iter().map(|record| record.id));
         select.text(" ORDER BY v.record_id, v.revision");
-        let newest: BTreeMap<RecordId, Revision> =
-            records.iter().map(|record| (record.id, record.revision)).collect();
+        let newest: BTreeMap<RecordId, Revision> = records.iter().map(|record| (record.id, record.revision)).collect();
         let mut states: BTreeMap<RecordId, Vec<Past>> = BTreeMap::new();
         for row in self.db.select(select.all()).await? {
             let (id, revision) = (RecordId(row.id("record_id")?), row.revision("revision")?);
@@ -156,9 +155,10 @@ mod tests {
         assert_eq!(found.records.iter().map(|record| record.path.as_str()).collect::<Vec<_>>(), ["team/a"]);
         let record = &found.records[0];
         assert_eq!(record.fields.to_json().expose(), br#"{"x":2}"#);
-        assert_eq!(record.history.iter().map(|past| past.fields.to_json().expose().to_vec()).collect::<Vec<_>>(), [
-            br#"{"x":1}"#.to_vec()
-        ]);
+        assert_eq!(
+            record.history.iter().map(|past| past.fields.to_json().expose().to_vec()).collect::<Vec<_>>(),
+            [br#"{"x":1}"#.to_vec()]
+        );
         let all = house.store.exportable(house.collection, None, true).await.unwrap();
         assert_eq!(all.records.iter().filter(|record| record.is_trashed).count(), 1);
         assert_eq!(all.records.len(), 3);

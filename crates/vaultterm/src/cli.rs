@@ -7,7 +7,8 @@ use crate::{
     arguments,
     commands::{
         audit, backup, collection, completions, conflict, connection, database, doctor, export, factor, health, import,
-        init, inject, key, license, login, openapi, read, record, restore, run, serve, session, sync, token, user, version, webhook,
+        init, inject, key, license, login, openapi, read, record, restore, run, serve, session, sync, token, user,
+        version, webhook,
     },
     console::{self, Console, Format},
     failure::{Exit, Failure},

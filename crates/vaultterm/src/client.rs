@@ -109,11 +109,7 @@ impl Client {
     }
 
     /// Sends a `POST` whose answer is a file.
-    pub(crate) async fn post_for_file(
-        &self,
-        path: &str,
-        body: &impl Serialize,
-    ) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    pub(crate) async fn post_for_file(&self, path: &str, body: &impl Serialize) -> Result<Zeroizing<Vec<u8>>, Failure> {
         let response = self.send(self.request(Method::POST, path).json(body).timeout(VAULT_TIMEOUT)).await?;
         self.body(response).await.map(Zeroizing::new)
     }

@@ -8,9 +8,10 @@ use vaultterm_reconcile::RecordType;
 use crate::{
     collect::Collector,
     document::Part,
-    item::{Item, Place},
+    item::Item,
     limits::LimitMet,
     loss::{Loss, Lost},
+    place::Place,
     refused::Refused,
     usual,
 };

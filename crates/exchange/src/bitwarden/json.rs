@@ -9,9 +9,10 @@ use crate::{
     collect::Collector,
     document::{Part, is_empty, wipe},
     format::Format,
-    item::{Found, Place},
+    item::Found,
     loss::{Loss, Lost},
     options::Options,
+    place::Place,
     refused::{FileError, Refused},
     text,
 };

@@ -32,7 +32,7 @@ pub(super) fn fill(mut part: Part, kind: Kind, name: &str, item: &mut Item) {
         }
         Kind::ItemReference => {
             part.ignore(&["reference"]);
-            item.lose(super::reference());
+            item.lose(Loss::named(Lost::Link, "item-reference"));
         }
         Kind::Unknown => {
             item.lose(Loss::named(Lost::UnknownType, name));

@@ -10,9 +10,10 @@ use super::{
 use crate::{
     collect::Collector,
     document::Part,
-    item::{Item, Place},
+    item::Item,
     limits::LimitMet,
     loss::{Loss, Lost},
+    place::Place,
     refused::Refused,
 };
 

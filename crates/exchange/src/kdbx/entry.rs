@@ -9,9 +9,10 @@ use vaultterm_reconcile::RecordType;
 use super::{moment, one_time, xml::Element};
 use crate::{
     collect::Collector,
-    item::{Item, Past, Place},
+    item::{Item, Past},
     limits::LimitMet,
     loss::{Loss, Lost},
+    place::Place,
     refused::Refused,
 };
 

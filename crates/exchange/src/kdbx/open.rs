@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use super::{
     header::{Bytes, Cipher, Header},
     key::{Key, derive, sha256},
+    stream::Stream,
 };
 use crate::{
     limits::{Limit, LimitMet, UNFOLDED_BYTES_MAX},
@@ -56,25 +57,6 @@ impl Opened {
             ))),
             _ => Err(FileError::damaged(None, "its values are protected by a cipher that VaultTerm does not know")),
         }
-    }
-}
-
-/// The cipher of the values within the XML. Its state goes on from value to value.
-pub(super) enum Stream {
-    Plain,
-    Salsa20(Box<Salsa20>),
-    ChaCha20(Box<ChaCha20>),
-}
-
-impl Stream {
-    /// Decrypts the next value.
-    pub(super) fn apply(&mut self, value: &mut [u8]) -> Result<(), FileError> {
-        let done = match self {
-            Self::Plain => Ok(()),
-            Self::Salsa20(cipher) => cipher.try_apply_keystream(value),
-            Self::ChaCha20(cipher) => cipher.try_apply_keystream(value),
-        };
-        done.map_err(|_| FileError::damaged(None, "it protects more values than its cipher can"))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use super::{header, open::Stream, read, xml::Xml};
+use super::{header, read, stream::Stream, xml::Xml};
 use crate::{
     limits::{Limit, LimitMet},
     options::Options,

@@ -8,7 +8,7 @@ use quick_xml::{
 };
 use zeroize::Zeroizing;
 
-use super::open::Stream;
+use super::stream::Stream;
 use crate::{
     limits::{DEPTH_MAX, Limit, LimitMet},
     refused::FileError,

@@ -6,7 +6,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
-use super::{Node, add, damaged, deeper};
+use super::value::{Node, add, damaged, deeper};
 use crate::refused::FileError;
 
 pub(super) fn read(text: &str) -> Result<Node, FileError> {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 use zeroize::Zeroizing;
 
-use super::{Map, Node, add, damaged, deeper};
+use super::value::{Map, Node, add, damaged, deeper};
 use crate::refused::FileError;
 
 /// A list or a map that is still open.

@@ -8,9 +8,10 @@ use crate::{
     collect::Collector,
     document::{Part, wipe},
     format::Format,
-    item::{Found, Place},
+    item::Found,
     loss::{Loss, Lost},
     options::Options,
+    place::Place,
     refused::{FileError, Refused},
     text,
 };

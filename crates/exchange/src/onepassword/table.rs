@@ -8,7 +8,7 @@ use crate::{
     loss::{Loss, Lost},
     options::Options,
     refused::FileError,
-    table::{self, Columns, Made, Row},
+    table::{self, Columns, Row},
     usual,
 };
 
@@ -24,7 +24,7 @@ pub(crate) const COLUMNS: Columns = Columns {
 /// # Errors
 /// [`FileError`].
 pub(crate) fn read(bytes: &[u8], _: &Options) -> Result<Found, FileError> {
-    table::read(Format::OnePasswordCsv, &COLUMNS, bytes, |row, _| Made::Item(item(row)))
+    table::read(Format::OnePasswordCsv, &COLUMNS, bytes, |row, _| Some(item(row)))
 }
 
 fn item(row: &Row<'_>) -> Item {

@@ -136,9 +136,12 @@ fn no_two_created_items_get_the_same_path_whatever_their_names() {
     let names = ["a", "a (2)", "a", "a (2)", "a", "a/b", "a-b", "a\u{1}b", "a_b"];
     let items: Vec<_> = names.iter().enumerate().map(|(n, name)| login(&[], name, &n.to_string(), "x")).collect();
     let fates = fates(Format::Kdbx, &items, None, &World::default(), Duplicates::Skip);
-    let paths: BTreeSet<_> = fates.iter().map(|fate| match fate {
-        Fate::Create { path, .. } => path.clone(),
-        other => panic!("{other:?}"),
-    }).collect();
+    let paths: BTreeSet<_> = fates
+        .iter()
+        .map(|fate| match fate {
+            Fate::Create { path, .. } => path.clone(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
     assert_eq!(paths.len(), names.len());
 }

@@ -10,7 +10,7 @@ fn read_all(text: &str) -> Result<Found, FileError> {
         let mut item = Item::new(row.place, row.cell("name"), RecordType::Password);
         item.text("password", row.cell("password"));
         item.text("note", row.cell("note"));
-        Made::Item(item)
+        Some(item)
     })
 }
 

@@ -5,10 +5,11 @@ use vaultterm_sealing::SecretFields;
 
 use crate::{
     collect::Collector,
-    item::{Item, Past, Place},
+    item::{Item, Past},
     limits::LimitMet,
     loss::{Loss, Lost},
     node::Map,
+    place::Place,
     refused::Refused,
 };
 

@@ -7,12 +7,12 @@
 mod fields;
 mod folders;
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
+use self::folders::id;
 use crate::{
-    cxf::{Kind, type_of},
+    cxf::type_of,
     document::wipe,
     loss::{Loss, Lost},
     outgoing::{LossesOf, Outgoing, RecordLoss, Written},
@@ -65,11 +65,6 @@ pub(super) fn losses(records: &[Outgoing]) -> Vec<RecordLoss> {
     losses
 }
 
-/// Ids are bytes in the format, written as Base64.
-fn id(text: &str) -> String {
-    URL_SAFE_NO_PAD.encode(text)
-}
-
 fn seconds(us: i64) -> i64 {
     (us / 1_000_000).max(0)
 }
@@ -104,16 +99,6 @@ fn item(record: &Outgoing, lost: &mut LossesOf<'_>) -> Option<Value> {
         item.insert("tags".to_owned(), record.tags.clone().into());
     }
     Some(item.into())
-}
-
-/// The credentials of a record.
-#[derive(Default)]
-struct Credentials {
-    kinds: Vec<Kind>,
-    credentials: Vec<Value>,
-    urls: Vec<String>,
-    /// The names of the fields that have no place of their own.
-    own: Vec<String>,
 }
 
 #[cfg(test)]

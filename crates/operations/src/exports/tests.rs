@@ -78,7 +78,8 @@ async fn an_archive_leaves_sealed_and_audited_and_comes_back_without_loss() {
 async fn a_record_for_programs_never_leaves_in_any_format() {
     let house = filled().await;
     for format in WRITTEN {
-        let exported = export(&house.services, &house.owner, &part(&house, None), format.as_str(), Protection::Plain).await;
+        let exported =
+            export(&house.services, &house.owner, &part(&house, None), format.as_str(), Protection::Plain).await;
         if let Ok(exported) = exported {
             assert!(!exported.bytes.windows(6).any(|bytes| bytes == b"hidden"), "{format}");
         }
@@ -101,7 +102,8 @@ async fn an_export_needs_an_admin_and_a_known_format_and_a_sound_recipient() {
         ("passphrase", "vaultterm", short()),
         ("recipients", "vaultterm", nobody()),
     ] {
-        let refused = export(&house.services, &house.owner, &part(&house, None), format, protection).await.err().unwrap();
+        let refused =
+            export(&house.services, &house.owner, &part(&house, None), format, protection).await.err().unwrap();
         assert_eq!(refused.fields[0].field, field);
     }
     let empty = export(&house.services, &house.owner, &part(&house, Some("nothing")), "env", Protection::Plain).await;

@@ -23,7 +23,8 @@ fn upload(house: &House, text: &str) -> Upload {
 }
 
 async fn here(house: &House) -> Vec<Record> {
-    let search = Search { state: Some(RecordState::Live.as_str().to_owned()), part: Part::default(), ..Search::default() };
+    let search =
+        Search { state: Some(RecordState::Live.as_str().to_owned()), part: Part::default(), ..Search::default() };
     records::list(&house.services, &house.owner, house.collection.0, search).await.unwrap().items
 }
 

@@ -41,7 +41,8 @@ pub(crate) async fn export(
         (true, Some(passphrase), false) => Protection::Passphrase(passphrase),
         (true, None, true) => Protection::Plain,
         _ => {
-            let why = "name either `recipients`, or a `passphrase`, or send `plain: true` for a file that is not sealed";
+            let why =
+                "name either `recipients`, or a `passphrase`, or send `plain: true` for a file that is not sealed";
             return Err(Refusal::field("recipients", why).into());
         }
     };

@@ -131,7 +131,8 @@ impl Store {
         number: u64,
         step: &'a ImportStep<'_>,
     ) -> Result<Option<(Made, Option<&'a str>)>, StoreError> {
-        let ImportStep::Create { path, record_type, fields, tags: labels, ask_again, is_trashed, history, source } = step
+        let ImportStep::Create { path, record_type, fields, tags: labels, ask_again, is_trashed, history, source } =
+            step
         else {
             return Ok(None);
         };

@@ -96,11 +96,10 @@ async fn an_import_makes_records_with_their_histories_and_changes_others_and_can
     let progress = |done| told.lock().unwrap().push(done);
     commit_with(&house, &import, &steps, &progress).await.unwrap();
     assert_eq!(*told.lock().unwrap(), [1, 2, 3]);
-    assert_eq!(paths(&house, RecordState::Live).await, [
-        ("known".to_owned(), 2),
-        ("mail".to_owned(), 2),
-        ("other".to_owned(), 1)
-    ]);
+    assert_eq!(
+        paths(&house, RecordState::Live).await,
+        [("known".to_owned(), 2), ("mail".to_owned(), 2), ("other".to_owned(), 1)]
+    );
     assert_eq!(value(&house, "mail", 1).await, r#"{"password":"old"}"#);
     assert_eq!(value(&house, "mail", 2).await, r#"{"password":"new"}"#);
     assert_eq!(value(&house, "known", 2).await, r#"{"note":"here","username":"anna"}"#);

@@ -15,7 +15,8 @@ use crate::{
 const AT_ONCE: usize = 500;
 
 /// Selects records with what opens their newest revision.
-const HELD: &str = "SELECT r.collection_id, r.path, r.record_type, r.deleted_us, v.record_id, v.revision, v.key_id, v.wrapped_key,
+const HELD: &str =
+    "SELECT r.collection_id, r.path, r.record_type, r.deleted_us, v.record_id, v.revision, v.key_id, v.wrapped_key,
                            v.ciphertext
                     FROM records r JOIN revisions v ON v.record_id = r.id AND v.revision = r.revision";
 

@@ -35,8 +35,8 @@ pub(crate) struct Args {
     /// Do not seal the file: whoever gets it has every value in it
     #[arg(long)]
     plain: bool,
-    /// The file to write, which must not exist; `-` for stdout
-    #[arg(short, long, value_name = "FILE", required_unless_present = "dry_run")]
+    /// The file to write, which must not exist; `-` for stdout [default: none, only the review is shown]
+    #[arg(short, long, value_name = "FILE")]
     output: Option<OutputPlace>,
     /// Tell what each format would hold and lose, and write nothing
     #[arg(long)]

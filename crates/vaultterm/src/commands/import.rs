@@ -81,7 +81,10 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
     let id = read.data.id;
     let query = Query::default().with("duplicates", &args.duplicates);
     let seen: Reply<ImportView> = client.query(&format!("/imports/{id}"), &query).await?;
-    let items: Reply<Vec<ImportItemView>> = client.list(&format!("/imports/{id}/items"), &query, None).await?;
+    // One more than is shown tells that there are more.
+    let (items, limit) =
+        if args.all { (query, None) } else { (query.with("notable", true), Some(shown::ITEMS_MAX + 1)) };
+    let items: Reply<Vec<ImportItemView>> = client.list(&format!("/imports/{id}/items"), &items, limit).await?;
     if args.dry_run {
         client.delete(&format!("/imports/{id}"), None).await?;
         let json = json!({ "import": seen.json, "items": items.json["items"] });
@@ -160,12 +163,7 @@ async fn target(client: &Client, into: Option<&str>) -> Result<(CollectionView, 
 }
 
 /// Confirms the import, and shows how far it is.
-async fn commit(
-    client: &Client,
-    app: &App,
-    seen: &ImportView,
-    duplicates: &str,
-) -> Result<Reply<ImportView>, Failure> {
+async fn commit(client: &Client, app: &App, seen: &ImportView, duplicates: &str) -> Result<Reply<ImportView>, Failure> {
     let path = format!("/imports/{}", seen.id);
     let body = ImportCommit { plan: seen.plan.clone(), duplicates: Some(duplicates.to_owned()) };
     let commit_path = format!("{path}/commit");
@@ -174,7 +172,8 @@ async fn commit(
         return committed.await;
     }
     let bar = ProgressBar::new(seen.counts.created + seen.counts.updated);
-    let style = ProgressStyle::with_template("{bar:30} {pos} of {len}").unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style =
+        ProgressStyle::with_template("{bar:30} {pos} of {len}").unwrap_or_else(|_| ProgressStyle::default_bar());
     bar.set_style(style);
     let look = async {
         loop {
@@ -222,4 +221,3 @@ async fn list(client: &Client, app: &App) -> Result<Exit, Failure> {
     })?;
     Ok(Exit::Done)
 }
-

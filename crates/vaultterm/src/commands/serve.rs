@@ -106,7 +106,8 @@ pub(crate) async fn run(args: Args, app: &App) -> Result<Exit, Failure> {
 /// Returns the program that parses files for import: this one, in a process of its own.
 fn file_parser() -> Result<Parser, Failure> {
     let program = std::env::current_exe();
-    let program = program.map_err(|error| Failure::local("the server does not find its own program").because(&error))?;
+    let program =
+        program.map_err(|error| Failure::local("the server does not find its own program").because(&error))?;
     Ok(Parser::in_a_process(program, file_parser::ARGUMENT))
 }
 

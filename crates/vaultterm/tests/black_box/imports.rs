@@ -55,11 +55,10 @@ async fn a_file_is_shown_then_imported_with_its_histories_then_undone() {
     assert_eq!(house.cli(&["import", &file, "--into", "app/old"]).status.code(), Some(1));
     assert!(house.values(&app).await.is_empty());
     let done = house.cli_json(&["import", &file, "--into", "app/old", "--yes"]);
-    assert_eq!((&done["state"], &done["counts"]["created"], &done["counts"]["found"]), (
-        &json!("done"),
-        &json!(3),
-        &json!(3)
-    ));
+    assert_eq!(
+        (&done["state"], &done["counts"]["created"], &done["counts"]["found"]),
+        (&json!("done"), &json!(3), &json!(3))
+    );
     let values = house.values(&app).await;
     assert_eq!(values.keys().collect::<Vec<_>>(), ["old/Work/mail", "old/door"]);
     assert_eq!(values["old/Work/mail"]["password"], CANARY);
@@ -95,7 +94,8 @@ async fn an_archive_leaves_sealed_and_comes_back_whole_elsewhere() {
     house.change(&id, json!({"password": format!("{CANARY}-2")})).await;
     let passphrase = house.file("passphrase", "correct horse battery staple\n");
     let archive = Path::new(&passphrase).with_file_name("app.vaultterm.age").display().to_string();
-    let arguments = ["export", "app", "--format", "vaultterm", "--passphrase-file", &passphrase, "-o", &archive, "--yes"];
+    let arguments =
+        ["export", "app", "--format", "vaultterm", "--passphrase-file", &passphrase, "-o", &archive, "--yes"];
     let exported = house.cli(&arguments);
     assert!(exported.status.success(), "{exported:?}");
     let bytes = fs::read(&archive).expect("the archive");

@@ -4,13 +4,22 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
 use vaultterm_reconcile::{RecordType, is_descriptive};
 
-use super::Credentials;
 use crate::{
     cxf::{Kind, link::Code},
     loss::{Loss, Lost},
     outgoing::{LossesOf, Outgoing},
     usual,
 };
+
+/// The credentials of a record.
+#[derive(Default)]
+pub(super) struct Credentials {
+    pub(super) kinds: Vec<Kind>,
+    pub(super) credentials: Vec<Value>,
+    pub(super) urls: Vec<String>,
+    /// The names of the fields that have no place of their own.
+    pub(super) own: Vec<String>,
+}
 
 /// Makes the credentials of a record, and notes the fields whose kind is lost.
 pub(super) fn credentials(record: &Outgoing, lost: &mut LossesOf<'_>) -> Credentials {

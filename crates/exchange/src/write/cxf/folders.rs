@@ -1,8 +1,7 @@
 //! The folders of a file, as collections within collections.
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
-
-use super::id;
 
 /// A folder with the items in it.
 #[derive(Default)]
@@ -44,4 +43,9 @@ impl Folders {
         };
         self.folders.into_iter().enumerate().map(collection).collect()
     }
+}
+
+/// Ids are bytes in the format, written as Base64.
+pub(super) fn id(text: &str) -> String {
+    URL_SAFE_NO_PAD.encode(text)
 }

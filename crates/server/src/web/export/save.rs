@@ -25,11 +25,7 @@ use crate::{
 };
 
 /// Hands out the file.
-pub(crate) async fn save(
-    State(app): State<ServerState>,
-    visitor: Visitor,
-    pairs: Pairs,
-) -> Result<Response, Refused> {
+pub(crate) async fn save(State(app): State<ServerState>, visitor: Visitor, pairs: Pairs) -> Result<Response, Refused> {
     let typed = Typed::of(&pairs);
     let protection = match protection(&typed, &pairs) {
         Ok(protection) => protection,

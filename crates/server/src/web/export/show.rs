@@ -242,7 +242,8 @@ pub(crate) mod samples {
 
     pub(crate) fn pages() -> Vec<(&'static str, String)> {
         let typed = Typed { prefix: "<b>".to_owned(), recipients: "<b>".to_owned(), ..Typed::default() };
-        let wrong = ["prefix", "format", "passphrase", "recipients", "plain"].map(|name| (name, "<b> is wrong.".to_owned()));
+        let wrong =
+            ["prefix", "format", "passphrase", "recipients", "plain"].map(|name| (name, "<b> is wrong.".to_owned()));
         let page = || of(typed.clone(), Some(&review()), Frame::default());
         let shelf = || Shelf { name: "<b>".to_owned(), ..Shelf::default() };
         let framed = Frame { collections: vec![shelf()], ..Frame::default() };

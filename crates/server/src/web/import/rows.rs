@@ -1,6 +1,6 @@
 //! The items of a file as rows of a table: first those about which there is something to say.
 
-use vaultterm_exchange::{Fate, Item};
+use vaultterm_exchange::{Fate, Item, is_notable};
 use vaultterm_operations::imports::Review;
 
 use super::words;
@@ -76,7 +76,7 @@ pub(super) struct Ordered<'a> {
 impl<'a> Ordered<'a> {
     pub(super) fn of(review: &'a Review) -> Self {
         let all = review.items.iter().zip(&review.fates);
-        let (look, rest) = all.partition(|(item, fate)| words::needs_a_look(item, fate));
+        let (look, rest) = all.partition(|(item, fate)| is_notable(item, fate));
         Self { look, rest }
     }
 

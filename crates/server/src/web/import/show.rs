@@ -159,7 +159,11 @@ fn of(review: &Review, asked: &Asked, frame: Frame, connections: &[String], now_
         place: prefix.map_or_else(|| collection.clone(), |prefix| format!("{collection} / {prefix}")),
         told: told(review, asked),
         is_open,
-        questions: if is_open { review.report.questions.iter().map(|one| words::question(*one)).collect() } else { Vec::new() },
+        questions: if is_open {
+            review.report.questions.iter().map(|one| words::question(*one)).collect()
+        } else {
+            Vec::new()
+        },
         again: again.with("format", import.format).on("/import"),
         choices: if is_open { choices(review) } else { Vec::new() },
         only: asked.only.clone(),
@@ -175,7 +179,10 @@ fn of(review: &Review, asked: &Asked, frame: Frame, connections: &[String], now_
         duplicates: duplicates.as_str(),
         kept: is_open.then(|| Moment::seen(import.expires_us(), now_us)),
         undo_until: import.undo_until_us().filter(|until| *until > now_us).map(|until| Moment::seen(until, now_us)),
-        records: link::records_in(import.collection_id.0, &prefix.map(|prefix| format!("{prefix}/")).unwrap_or_default()),
+        records: link::records_in(
+            import.collection_id.0,
+            &prefix.map(|prefix| format!("{prefix}/")).unwrap_or_default(),
+        ),
         command: words::command(&collection, prefix, *duplicates),
         wrong: None,
         frame,
@@ -226,7 +233,8 @@ fn filters(asked: &Asked, id: Uuid, look: usize, all: usize) -> Vec<Filter> {
         let other = Asked { only: only.to_owned(), ..asked.clone() };
         Choice { words, href: other.address().on(&address(id)), chosen: asked.only_look() == other.only_look() }
     };
-    let choices = vec![choice("", format!("every item ({all})")), choice("look", format!("what needs a look ({look})"))];
+    let choices =
+        vec![choice("", format!("every item ({all})")), choice("look", format!("what needs a look ({look})"))];
     vec![Filter { name: "Show", choices }]
 }
 

@@ -55,9 +55,11 @@ pub(crate) async fn form(State(app): State<ServerState>, visitor: Visitor, Id(id
 
 fn consequence(created: u64, updated: u64) -> Vec<String> {
     let made = counted(created, "record that the import made moves", "records that the import made move");
-    let mut sentences = vec![format!("{made} to the trash. One that somebody changed, moved or trashed since stays as it is.")];
+    let mut sentences =
+        vec![format!("{made} to the trash. One that somebody changed, moved or trashed since stays as it is.")];
     if updated > 0 {
-        let changed = counted(updated, "record that it changed keeps its values", "records that it changed keep their values");
+        let changed =
+            counted(updated, "record that it changed keeps its values", "records that it changed keep their values");
         sentences.push(format!("{changed}: the revision before is in the history, and can be restored there."));
     }
     let vault = "The next run of each connection decides about their secrets in Vault by its rule for deletions; its plan says so first.";

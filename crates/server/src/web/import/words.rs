@@ -1,7 +1,7 @@
 //! What an import does and did, in words.
 
 use vaultterm_contract::{shell::word, skipped_because};
-use vaultterm_exchange::{Duplicates, Fate, ImportState, Item, Question, SkipReason};
+use vaultterm_exchange::{Duplicates, Fate, ImportState, Item, Question};
 use vaultterm_store::StepCounts;
 
 use crate::web::{parts::State, words::counted};
@@ -24,7 +24,13 @@ pub(super) fn counts(found: u64, counts: &StepCounts, is_done: bool) -> String {
     let StepCounts { created, updated, skipped, refused } = *counts;
     // One item, several items; now, and when it is done.
     let told = |count: u64, words: [&str; 3]| {
-        let word = if is_done { words[2] } else if count == 1 { words[0] } else { words[1] };
+        let word = if is_done {
+            words[2]
+        } else if count == 1 {
+            words[0]
+        } else {
+            words[1]
+        };
         format!("{count} {word}")
     };
     let became = if created == 1 { "became a new record" } else { "became new records" };
@@ -76,16 +82,6 @@ pub(super) const fn question(question: Question) -> (&'static str, &'static str)
             "If they are values, bring the file again and say so there.",
         ),
     }
-}
-
-/// Says whether there is something to say about an item, so that people look at it first.
-pub(super) fn needs_a_look(item: &Item, fate: &Fate) -> bool {
-    let is_of_note = match fate {
-        Fate::Create { is_renamed, .. } => *is_renamed,
-        Fate::Update { .. } | Fate::Refuse { .. } => true,
-        Fate::Skip { reason, .. } => *reason != SkipReason::Identical,
-    };
-    is_of_note || item.is_trashed || !item.losses.is_empty()
 }
 
 /// Lists what is to be said about an item.

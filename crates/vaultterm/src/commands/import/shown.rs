@@ -8,7 +8,7 @@ use vaultterm_exchange::{ImportState, Question};
 use crate::{printable::printable, table::Table};
 
 /// The items that are listed at most, unless all are asked for.
-const ITEMS_MAX: usize = 40;
+pub(super) const ITEMS_MAX: usize = 40;
 
 /// Returns how many items become what.
 pub(super) fn counts(import: &ImportView) -> Table {
@@ -30,18 +30,17 @@ pub(super) fn report(import: &ImportView, items: &[ImportItemView], all: bool) -
     let name = import.file_name.as_deref().map(|name| format!("{}: ", printable(name))).unwrap_or_default();
     let _ = writeln!(text, "{name}{}", import.format.title());
     text.push_str(&counts(import).render(true));
-    let told: Vec<_> = items.iter().filter(|item| all || is_worth_telling(item)).collect();
-    let listed = if all { told.len() } else { told.len().min(ITEMS_MAX) };
+    let listed = if all { items.len() } else { items.len().min(ITEMS_MAX) };
     if listed > 0 {
         text.push('\n');
         let table = Table::new(&["AT", "ITEM", "BECOMES", ""], "");
-        let table = told[..listed].iter().fold(table, |table, item| {
+        let table = items[..listed].iter().fold(table, |table, item| {
             let path = item.path.clone().unwrap_or_default();
             table.row([item.place.clone(), item.name.clone(), format!("{} {path}", word(item)), remarks(item)])
         });
         text.push_str(&table.render(true));
-        if told.len() > listed {
-            let _ = writeln!(text, "… and {} more: --all lists them", told.len() - listed);
+        if items.len() > listed {
+            text.push_str("… and more: --all lists every item\n");
         }
     }
     for refused in &import.refused {
@@ -58,11 +57,6 @@ pub(super) fn report(import: &ImportView, items: &[ImportItemView], all: bool) -
         let _ = writeln!(text, "\n{}", asked(*question));
     }
     text
-}
-
-/// An item that becomes a new record under its own name, without a loss, needs no line.
-fn is_worth_telling(item: &ImportItemView) -> bool {
-    item.fate != ItemFate::Create || item.renamed || item.trashed || !item.losses.is_empty()
 }
 
 fn word(item: &ImportItemView) -> &'static str {
