@@ -225,3 +225,12 @@ export async function fill(house, count) {
   await Promise.all(Array.from({ length: 8 }, worker));
   return many;
 }
+
+/** What Bitwarden exports as CSV. */
+export const bitwardenCsv = [
+  "folder,favorite,type,name,notes,fields,reprompt,login_uri,login_username,login_password,login_totp",
+  `Work,1,login,mail,,,0,https://mail.example.com,ana,${MARKER}-mail,`,
+  `Work,,login,wiki,"Ask Bo, he knows.","Team: infra",1,https://wiki.example.com,ana,${MARKER}-wiki,GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ`,
+  `,,note,door code,${MARKER}-1234,,0,,,,`,
+  "",
+].join("\n");

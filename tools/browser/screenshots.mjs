@@ -1,7 +1,7 @@
 // Pictures of every page, to be looked at: light, dark and narrow; full and empty.
 import { join } from "node:path";
 import { launch, logIn, window_ } from "./browser.mjs";
-import { OWNER, PASSWORD, fill, open } from "./house.mjs";
+import { MARKER, OWNER, PASSWORD, bitwardenCsv, fill, open } from "./house.mjs";
 import { scene } from "./scene.mjs";
 import { states } from "./states.mjs";
 
@@ -11,6 +11,38 @@ const LOOKS = [
   ["-dark", { colorScheme: "dark", viewport: { width: 1280, height: 860 } }],
   ["-narrow", { colorScheme: "light", viewport: { width: 320, height: 800 } }],
 ];
+
+/** A file is read, imported, brought again with another value, and undone. */
+async function imports(page, shoot, team, tag) {
+  const bring = async (text) => {
+    await page.goto(`/import?in=${team}&prefix=people/ana${tag}`);
+    await page.setInputFiles("#file", { name: "bitwarden.csv", mimeType: "text/csv", buffer: Buffer.from(text) });
+    await page.click("text=Read the file");
+  };
+  await bring("nothing that anybody knows");
+  await page.waitForSelector("text=Mend what is said below");
+  await shoot("import-wrong");
+  await bring(bitwardenCsv);
+  await page.waitForURL("**/imports/*");
+  await shoot("import-review");
+  await page.click("text=Import 3 records");
+  await page.waitForSelector("text=3 became new records");
+  await shoot("import-done");
+  const done = page.url();
+  await bring(bitwardenCsv.replace(`${MARKER}-mail`, `${MARKER}-new`));
+  await page.waitForURL("**/imports/*");
+  await page.goto(`${page.url()}?duplicates=update`);
+  await shoot("import-duplicates");
+  await page.goto(`${done}/undo`);
+  await shoot("import-undo");
+  await page.click("text=Undo the import");
+  await page.waitForSelector("text=Undone: 3 records");
+  await shoot("import-undone");
+  await page.goto(`/export?in=${team}`);
+  for (const details of await page.locator("main .option details").all()) await details.locator("summary").click();
+  await page.check("input[name=sealing][value=plain]");
+  await shoot("export-plain");
+}
 
 const browser = await launch();
 const [house, empty] = [await open({ licensed: true }), await open()];
@@ -66,6 +98,9 @@ try {
     webhooks: "/webhooks",
     generated: "/generated",
     "new-key-value": "/records/new?type=KEY_VALUE",
+    import: `/import?in=${team.id}`,
+    export: `/export?in=${team.id}`,
+    "export-choose": "/export",
     missing: "/records/00000000-0000-0000-0000-000000000000",
   };
   for (const [tag, look] of LOOKS) {
@@ -106,6 +141,7 @@ try {
     await page.locator(".ticked").getByText("Show the values", { exact: true }).click();
     await page.waitForSelector("text=Each look is in the audit log");
     await shoot(page, "many-values");
+    await imports(page, shoot, team.id, tag);
     await page.goto(`${record}/edit`);
     await page.fill("#path", "../no");
     await page.click("main button.primary");
@@ -115,7 +151,7 @@ try {
     const nothing = await window_(browser, empty, look);
     await logIn(nothing, OWNER, PASSWORD);
     await shoot(nothing, "overview-empty");
-    for (const name of ["records", "license", "webhooks", "generated"]) {
+    for (const name of ["import", "export", "records", "license", "webhooks", "generated"]) {
       await nothing.goto(`/${name}`);
       await shoot(nothing, `${name}-empty`);
     }

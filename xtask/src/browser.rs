@@ -27,7 +27,7 @@ pub(crate) enum Product {
 /// Runs the tests of the pages on a server of their own.
 pub(crate) fn test(root: &Path, product: Product) -> Result<()> {
     let browser = Browser::set_up(root, product)?;
-    let tests = ["house", "story", "people", "records", "sync", "connect", "live"]
+    let tests = ["house", "story", "people", "records", "import", "sync", "connect", "live"]
         .map(|name| format!("tools/browser/{name}.test.mjs"));
     let tests = tests.each_ref().map(String::as_str);
     browser.node(root, &[&["--test", "--test-concurrency=1", "--test-reporter=spec"][..], &tests].concat())
