@@ -248,6 +248,8 @@ pub(super) fn is_busy(error: &dyn DatabaseError) -> Option<bool> {
 mod tests {
     use std::{str::FromStr as _, time::Instant};
 
+    use vaultterm_ledger::{AuditAction, Draft, ObjectKind};
+
     use super::*;
     use crate::{
         DatabaseUrl,
@@ -302,6 +304,36 @@ mod tests {
         house.store.ping().await.unwrap();
         turn.end().await.unwrap();
         waiting.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    #[ignore = "needs PostgreSQL"]
+    async fn a_change_sees_in_its_first_statement_what_the_change_before_committed_while_it_waited() {
+        let house = House::new().await;
+        let other = crate::testing::reopened(&house, &house.root).await.unwrap();
+        let before = house.store.audit_size().await.unwrap();
+        let mut turn = house.store.db.write().await.unwrap();
+        let waiting = tokio::spawn(async move { other.db.write().await?.head().await });
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        turn.audit(drafted(&house));
+        turn.commit().await.unwrap();
+        assert_eq!(waiting.await.unwrap().unwrap().seq, before + 1);
+    }
+
+    fn drafted(house: &House) -> Draft {
+        house.ann().draft(AuditAction::AuditExported, ObjectKind::Audit, uuid::Uuid::nil(), None)
+    }
+
+    #[tokio::test]
+    #[ignore = "needs PostgreSQL"]
+    async fn a_change_begins_although_its_connection_ended_a_moment_ago() {
+        let house = House::new().await;
+        let (writer, aside) = pools(&house);
+        let pid: i32 = sqlx::query("SELECT pg_backend_pid() AS pid").fetch_one(writer).await.unwrap().get("pid");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        sqlx::query("SELECT pg_terminate_backend($1)").bind(pid).execute(aside).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        house.store.db.write().await.unwrap().end().await.unwrap();
     }
 
     #[tokio::test]
