@@ -99,7 +99,7 @@ async fn append(tx: &mut Tx, drafts: Vec<Draft>) -> Result<(), StoreError> {
 }
 
 async fn insert(tx: &mut Tx, table: &str, columns: &str, rows: Vec<Vec<Arg>>) -> Result<(), StoreError> {
-    for part in values(&[], rows) {
+    for part in values(args![], rows) {
         let sql = format!(
             "WITH n ({columns}) AS (VALUES {}) INSERT INTO {table} ({columns}) SELECT {columns} FROM n
              WHERE seq IS NOT NULL",

@@ -90,7 +90,7 @@ pub(crate) async fn set(
 ) -> Result<BTreeSet<SecretPath>, StoreError> {
     let (held, local, remote) = (exists("revision"), exists("accepted_local"), exists("accepted_remote"));
     let mut set = BTreeSet::new();
-    for part in values(&args![id], new.iter().map(NewBase::row).collect()) {
+    for part in values(args![id], new.iter().map(NewBase::row).collect()) {
         let sql = format!(
             "WITH n ({NEW}, wrote_remote) AS (VALUES {})
              INSERT INTO base (connection_id, {NEW}, writer)

@@ -261,7 +261,7 @@ async fn insert(tx: &mut Tx, batch: &Batch, creations: &[Creation<'_>]) -> Resul
         args![new.record_id, new.path, folded, new.record_type, field_names(new.fields), agreed]
     };
     let mut inserted = BTreeSet::new();
-    for part in values(&shared, creations.iter().map(row).collect()) {
+    for part in values(shared, creations.iter().map(row).collect()) {
         let sql = format!(
             "WITH n (id, path, path_folded, record_type, field_names, agreed_revision) AS (VALUES {})
              INSERT INTO records (id, collection_id, path, path_folded, record_type, field_names, tags, inject_only,

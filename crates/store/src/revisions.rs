@@ -167,7 +167,7 @@ pub(crate) async fn insert(tx: &mut Tx, keyring: &Keyring, new: &[NewRevision<'_
     for revision in new {
         rows.push(revision.row(tx, keyring).await?);
     }
-    for part in values(&[], rows) {
+    for part in values(args![], rows) {
         let sql = format!(
             "WITH n ({NEW}) AS (VALUES {}) INSERT INTO revisions ({NEW}) SELECT {NEW} FROM n WHERE record_id IS NOT NULL",
             part.rows

@@ -117,7 +117,7 @@ pub(crate) async fn replace_seen(tx: &mut Tx, id: ConnectionId, seen: &[SeenInVa
     // A path may have a conflict and a step. The conflict comes first and counts.
     let mut paths = BTreeSet::new();
     let seen = seen.iter().filter(|one| paths.insert(&one.path));
-    for part in values(&args![id], seen.map(row).collect()) {
+    for part in values(args![id], seen.map(row).collect()) {
         let sql = format!(
             "WITH n (path, version, version_created, is_deleted, writer) AS (VALUES {})
              INSERT INTO seen_in_vault (connection_id, path, version, version_created, is_deleted, writer)

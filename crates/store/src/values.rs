@@ -19,7 +19,7 @@ pub(crate) struct Values {
 ///
 /// The number of rows in a statement is a power of two, so that there are few texts to prepare. The rows that are missing
 /// are NULL in every column: a statement leaves out the rows whose first column is NULL.
-pub(crate) fn values(shared: &[Arg], rows: Vec<Vec<Arg>>) -> Vec<Values> {
+pub(crate) fn values(shared: Vec<Arg>, rows: Vec<Vec<Arg>>) -> Vec<Values> {
     let Some(width) = rows.first().map(Vec::len) else { return Vec::new() };
     let missing: Vec<Arg> = rows[0].iter().map(Arg::null).collect();
     let (rows_max, mut rows) = (rows_max(width), rows.into_iter());
@@ -27,7 +27,7 @@ pub(crate) fn values(shared: &[Arg], rows: Vec<Vec<Arg>>) -> Vec<Values> {
     while rows.len() > 0 {
         let taken = rows.len().min(rows_max);
         let count = taken.next_power_of_two();
-        let mut args = shared.to_vec();
+        let mut args = shared.clone();
         args.extend(rows.by_ref().take(taken).flatten());
         args.extend(missing.iter().cycle().take((count - taken) * width).cloned());
         parts.push(Values { rows: placeholders(shared.len() + 1, count, width), args });
@@ -56,13 +56,13 @@ mod tests {
 
     #[test]
     fn the_rows_of_a_statement_are_filled_up_to_a_power_of_two() {
-        let parts = values(&args!["all"], vec![args![1_u64, "a"], args![2_u64, "b"], args![3_u64, "c"]]);
+        let parts = values(args!["all"], vec![args![1_u64, "a"], args![2_u64, "b"], args![3_u64, "c"]]);
         let [part] = &parts[..] else { panic!("{} parts", parts.len()) };
         assert_eq!(part.rows, "($2, $3), ($4, $5), ($6, $7), ($8, $9)");
         let told = format!("{:?}", part.args);
         assert_eq!(part.args.len(), 9);
         assert!(told.ends_with("Int(Some(3)), Text(Some(\"c\")), Int(None), Text(None)]"), "{told}");
-        assert!(values(&args!["all"], Vec::new()).is_empty());
+        assert!(values(args!["all"], Vec::new()).is_empty());
     }
 
     #[test]
@@ -70,7 +70,7 @@ mod tests {
         for width in [1, 2, 7, 18, PLACES_MAX, PLACES_MAX + 1] {
             for count in [1, 2, 3, rows_max(width), rows_max(width) + 1, rows_max(width) * 3 + 2] {
                 let rows: Vec<_> = (0..count).map(|row| vec![Arg::from(row as u64); width]).collect();
-                let parts = values(&[], rows);
+                let parts = values(args![], rows);
                 let kept = parts.iter().flat_map(|part| &part.args).filter(|arg| matches!(arg, Arg::Int(Some(_))));
                 assert_eq!(kept.count(), count * width);
                 assert!(parts.iter().all(|part| part.args.len() <= PLACES_MAX.max(width)));
