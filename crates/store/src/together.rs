@@ -242,6 +242,34 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_creation_of_a_record_that_exists_leaves_no_trace() {
+        let house = House::new().await;
+        let run = running(&house).await;
+        let there = house.save("there", json!({"x": 1})).await.unwrap().id;
+        let again = |mut outcome: Outcome| {
+            if let LocalChange::Create { record_id, .. } = &mut outcome.local {
+                *record_id = there;
+            }
+            Outcome { base: BaseChange::Set(base(there, 1)), ..outcome }
+        };
+        let outcomes = vec![pulled("a"), again(pulled("elsewhere")), pulled("b")];
+        assert_eq!(commit(&house, &run, outcomes).await, [DONE, Committed::Stale, DONE]);
+        let based = house.store.base(run.1.connection_id).await.unwrap();
+        assert_eq!(based.into_keys().collect::<Vec<_>>(), ["a", "b"].map(at));
+    }
+
+    #[tokio::test]
+    async fn of_two_bases_at_one_path_the_last_counts() {
+        let house = House::new().await;
+        let run = running(&house).await;
+        let (one, other) = (house.save("one", json!({"x": 1})).await.unwrap().id, pulled("other"));
+        let later = record_id(&other);
+        let outcomes = vec![other, based("x", one, 1), based("x", later, 1)];
+        assert_eq!(commit(&house, &run, outcomes).await, [DONE, Committed::Done(None), Committed::Done(None)]);
+        assert_eq!(house.store.base(run.1.connection_id).await.unwrap()[&at("x")].record_id, later);
+    }
+
+    #[tokio::test]
     async fn a_base_is_set_only_if_its_revision_exists_when_its_turn_comes() {
         let house = House::new().await;
         let run = running(&house).await;
