@@ -12,6 +12,17 @@ pub(crate) enum Arg {
     Bytes(Option<Vec<u8>>),
 }
 
+impl Arg {
+    /// Returns NULL of the same type.
+    pub(crate) const fn null(&self) -> Self {
+        match self {
+            Self::Text(_) => Self::Text(None),
+            Self::Int(_) => Self::Int(None),
+            Self::Bytes(_) => Self::Bytes(None),
+        }
+    }
+}
+
 macro_rules! into_arg {
     ($($type:ty => |$value:ident| $variant:ident($arg:expr)),+ $(,)?) => {$(
         impl From<$type> for Arg {

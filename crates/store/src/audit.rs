@@ -11,7 +11,8 @@ use vaultterm_ledger::{AuditAction, AuditOutcome, Draft, Entry, ObjectKind, Obje
 
 use crate::{
     Context, Page, Paged, Store, StoreError,
-    sql::{Arg, Row, Select, Tx, args},
+    sql::{Arg, AuditHead, Row, Select, Tx, args},
+    values::values,
 };
 
 /// An entry for people and programs.
@@ -46,10 +47,6 @@ pub struct AuditFilter {
     pub newest_first: bool,
 }
 
-/// The number of rows that one statement inserts. This keeps the number of statements low, and the number of
-/// different ones to prepare.
-const ROWS_AT_ONCE: usize = 32;
-
 impl Tx {
     /// Writes the audit entries so far, for a caller that signs the log in the same transaction.
     pub(crate) async fn flush(&mut self) -> Result<(), StoreError> {
@@ -69,10 +66,8 @@ async fn append(tx: &mut Tx, drafts: Vec<Draft>) -> Result<(), StoreError> {
     if drafts.is_empty() {
         return Ok(());
     }
-    // The update of the head locks it, so that entries follow one another on every database engine.
-    let head = tx.one("UPDATE audit_head SET seq = seq RETURNING log_id, seq, hash", args![]).await?;
-    let head = head.ok_or(StoreError::Malformed("audit log"))?;
-    let (log_id, mut seq, mut previous) = (head.id("log_id")?, head.count("seq")?, head.hash("hash")?);
+    let head = tx.head().await?;
+    let (log_id, mut seq, mut previous) = (head.log_id, head.seq, head.hash);
     let (mut entries, mut objects) = (Vec::new(), Vec::new());
     for draft in drafts {
         seq += 1;
@@ -92,28 +87,25 @@ async fn append(tx: &mut Tx, drafts: Vec<Draft>) -> Result<(), StoreError> {
             sealed.bytes,
         ]);
     }
-    insert(tx, "INSERT INTO audit (seq, time_us, actor_id, action, outcome, hash, bytes) VALUES", entries).await?;
-    insert(tx, "INSERT INTO audit_objects (object_id, seq) VALUES", objects).await?;
-    tx.run("UPDATE audit_head SET seq = $1, hash = $2", args![seq, previous]).await?;
-    tx.wrote_entry(seq, previous);
+    insert(tx, "audit", "seq, time_us, actor_id, action, outcome, hash, bytes", entries).await?;
+    insert(tx, "audit_objects", "object_id, seq", objects).await?;
+    // The head is as this change found it at its beginning: nobody else may move it in the turn of this change.
+    let sql = "UPDATE audit_head SET seq = $1, hash = $2 WHERE log_id = $3 AND seq = $4 AND hash = $5";
+    if tx.run(sql, args![seq, previous, log_id, head.seq, head.hash]).await? != 1 {
+        return Err(StoreError::Malformed("audit log: its head was moved by another change"));
+    }
+    tx.wrote_entries(AuditHead { log_id, seq, hash: previous });
     Ok(())
 }
 
-async fn insert(tx: &mut Tx, into: &str, rows: Vec<Vec<Arg>>) -> Result<(), StoreError> {
-    let width = rows.first().map_or(0, Vec::len);
-    let mut rows = rows.into_iter().peekable();
-    while rows.peek().is_some() {
-        let left = rows.len();
-        // There are only two texts per table: a full statement, and a statement with a single row.
-        let count = if left >= ROWS_AT_ONCE { ROWS_AT_ONCE } else { 1 };
-        let places: Vec<String> = (0..count)
-            .map(|row| {
-                let numbers: Vec<String> = (1..=width).map(|column| format!("${}", row * width + column)).collect();
-                format!("({})", numbers.join(", "))
-            })
-            .collect();
-        let args = rows.by_ref().take(count).flatten().collect();
-        tx.run(&format!("{into} {}", places.join(", ")), args).await?;
+async fn insert(tx: &mut Tx, table: &str, columns: &str, rows: Vec<Vec<Arg>>) -> Result<(), StoreError> {
+    for part in values(args![], rows) {
+        let sql = format!(
+            "WITH n ({columns}) AS (VALUES {}) INSERT INTO {table} ({columns}) SELECT {columns} FROM n
+             WHERE seq IS NOT NULL",
+            part.rows
+        );
+        tx.run(&sql, part.args).await?;
     }
     Ok(())
 }

@@ -1,13 +1,14 @@
 //! The base: the state on which both sides agreed last, per connection and path.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use vaultterm_reconcile::{Accepted, BaseEntry, RecordId, RemoteStamp, SecretPath, UnixNanos, Version};
 use vaultterm_sync::{CollectionId, ConnectionId};
 
 use crate::{
     StoreError, sides,
-    sql::{Db, Row, Select, Tx, args},
+    sql::{Arg, Db, Row, Select, Tx, args},
+    values::values,
 };
 
 /// The columns that [`entry`] reads.
@@ -33,71 +34,104 @@ pub(crate) async fn at(tx: &mut Tx, id: ConnectionId, path: &SecretPath) -> Resu
     tx.one(&sql, args![id, path]).await?.map(|row| entry(&row)).transpose()
 }
 
-/// Sets the base of a path if the revisions that it names exist. Returns whether they do. Who wrote the version is
-/// VaultTerm (`wrote_remote`), or who the newest run saw, or else who was known for the same version before.
+/// A base to set.
+pub(crate) struct NewBase<'a> {
+    pub(crate) path: &'a SecretPath,
+    pub(crate) entry: BaseEntry,
+    /// Whether VaultTerm itself wrote the version that the base names.
+    pub(crate) wrote_remote: bool,
+}
+
+/// The columns of a row of [`set`], in the order of [`NewBase::row`].
+const NEW: &str =
+    "path, record_id, revision, record_type, key_created, version, version_created, expires, link, held_since,
+    accepted_local, accepted_remote, accepted_agreed, accepted_mode, accepted_reopened, accepted_by, accepted_at";
+
+impl NewBase<'_> {
+    fn row(&self) -> Vec<Arg> {
+        let entry = &self.entry;
+        let accepted = entry.accepted.as_ref();
+        args![
+            self.path,
+            entry.record_id,
+            entry.revision,
+            entry.record_type,
+            entry.stamp.key_created,
+            entry.stamp.version,
+            entry.stamp.version_created,
+            entry.expires,
+            entry.link.as_str(),
+            entry.held_since,
+            accepted.map(|accepted| accepted.local.0),
+            accepted.map(|accepted| accepted.remote.0),
+            accepted.map(|accepted| u64::from(accepted.agreed)),
+            accepted.map(|accepted| accepted.mode.as_str()),
+            accepted.map(|accepted| u64::from(accepted.reopened)),
+            accepted.map(|accepted| accepted.by.as_str()),
+            accepted.map(|accepted| accepted.at),
+            u64::from(self.wrote_remote),
+        ]
+    }
+}
+
+/// Returns the condition that a revision of the record of a row exists. It is counted, so that every engine looks for each
+/// one in the index, however few revisions there were when the statement was planned.
+fn exists(revision: &str) -> String {
+    format!("(SELECT COUNT(*) FROM revisions v WHERE v.record_id = n.record_id AND v.revision = n.{revision}) = 1")
+}
+
+/// Sets the bases of some paths, each only once, if the revisions that they name exist. Returns the paths at which they do.
+/// Who wrote a version is VaultTerm (`wrote_remote`), or who the newest run saw, or else who was known for the same version
+/// before.
 pub(crate) async fn set(
     tx: &mut Tx,
     id: ConnectionId,
-    path: &SecretPath,
-    entry: &BaseEntry,
-    wrote_remote: bool,
-) -> Result<bool, StoreError> {
-    let sql = "INSERT INTO base (connection_id, path, record_id, revision, record_type, key_created, version,
-                                 version_created, expires, link, held_since, accepted_local, accepted_remote,
-                                 accepted_agreed, accepted_mode, accepted_reopened, accepted_by, accepted_at, writer)
-               SELECT $1, $2, v.record_id, v.revision, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-                      CASE WHEN $19 = 1 THEN 'VaultTerm'
-                           ELSE (SELECT s.writer FROM seen_in_vault s WHERE s.connection_id = $1 AND s.path = $2
-                                   AND s.version = $7 AND s.version_created = $8) END
-               FROM revisions v WHERE v.record_id = $3 AND v.revision = $4
-                 AND ($12 IS NULL OR EXISTS (SELECT 1 FROM revisions a WHERE a.record_id = $3 AND a.revision = $12))
-                 AND ($13 IS NULL OR EXISTS (SELECT 1 FROM revisions a WHERE a.record_id = $3 AND a.revision = $13))
-               ON CONFLICT (connection_id, path) DO UPDATE SET
-                   record_id = excluded.record_id, revision = excluded.revision, record_type = excluded.record_type,
-                   key_created = excluded.key_created, version = excluded.version,
-                   version_created = excluded.version_created, expires = excluded.expires, link = excluded.link,
-                   held_since = excluded.held_since,
-                   accepted_local = excluded.accepted_local, accepted_remote = excluded.accepted_remote,
-                   accepted_agreed = excluded.accepted_agreed, accepted_mode = excluded.accepted_mode,
-                   accepted_reopened = CASE
-                       WHEN base.accepted_reopened = 1 AND base.accepted_at = excluded.accepted_at THEN 1
-                       ELSE excluded.accepted_reopened END,
-                   accepted_by = excluded.accepted_by, accepted_at = excluded.accepted_at,
-                   writer = CASE
-                       WHEN excluded.writer IS NULL AND base.key_created = excluded.key_created
-                        AND base.version = excluded.version AND base.version_created = excluded.version_created
-                       THEN base.writer ELSE excluded.writer END";
-    let accepted = entry.accepted.as_ref();
-    let args = args![
-        id,
-        path,
-        entry.record_id,
-        entry.revision,
-        entry.record_type,
-        entry.stamp.key_created,
-        entry.stamp.version,
-        entry.stamp.version_created,
-        entry.expires,
-        entry.link.as_str(),
-        entry.held_since,
-        accepted.map(|accepted| accepted.local.0),
-        accepted.map(|accepted| accepted.remote.0),
-        accepted.map(|accepted| u64::from(accepted.agreed)),
-        accepted.map(|accepted| accepted.mode.as_str()),
-        accepted.map(|accepted| u64::from(accepted.reopened)),
-        accepted.map(|accepted| accepted.by.as_str()),
-        accepted.map(|accepted| accepted.at),
-        u64::from(wrote_remote),
-    ];
-    let is_set = tx.run(sql, args).await? == 1;
-    sides::forget_seen(tx, id, path).await?;
-    Ok(is_set)
+    new: &[NewBase<'_>],
+) -> Result<BTreeSet<SecretPath>, StoreError> {
+    let (held, local, remote) = (exists("revision"), exists("accepted_local"), exists("accepted_remote"));
+    let mut set = BTreeSet::new();
+    for part in values(args![id], new.iter().map(NewBase::row).collect()) {
+        let sql = format!(
+            "WITH n ({NEW}, wrote_remote) AS (VALUES {})
+             INSERT INTO base (connection_id, {NEW}, writer)
+             SELECT $1, {NEW},
+                    CASE WHEN n.wrote_remote = 1 THEN 'VaultTerm'
+                         ELSE (SELECT s.writer FROM seen_in_vault s WHERE s.connection_id = $1 AND s.path = n.path
+                                 AND s.version = n.version AND s.version_created = n.version_created) END
+             FROM n WHERE n.path IS NOT NULL AND {held}
+               AND (n.accepted_local IS NULL OR {local}) AND (n.accepted_remote IS NULL OR {remote})
+             ON CONFLICT (connection_id, path) DO UPDATE SET
+                 record_id = excluded.record_id, revision = excluded.revision, record_type = excluded.record_type,
+                 key_created = excluded.key_created, version = excluded.version,
+                 version_created = excluded.version_created, expires = excluded.expires, link = excluded.link,
+                 held_since = excluded.held_since,
+                 accepted_local = excluded.accepted_local, accepted_remote = excluded.accepted_remote,
+                 accepted_agreed = excluded.accepted_agreed, accepted_mode = excluded.accepted_mode,
+                 accepted_reopened = CASE
+                     WHEN base.accepted_reopened = 1 AND base.accepted_at = excluded.accepted_at THEN 1
+                     ELSE excluded.accepted_reopened END,
+                 accepted_by = excluded.accepted_by, accepted_at = excluded.accepted_at,
+                 writer = CASE
+                     WHEN excluded.writer IS NULL AND base.key_created = excluded.key_created
+                      AND base.version = excluded.version AND base.version_created = excluded.version_created
+                     THEN base.writer ELSE excluded.writer END
+             RETURNING path",
+            part.rows
+        );
+        for row in tx.all(&sql, part.args).await? {
+            set.insert(row.path("path")?);
+        }
+    }
+    if !set.is_empty() {
+        sides::forget_seen(tx, id, &set.iter().collect::<Vec<_>>()).await?;
+    }
+    Ok(set)
 }
 
 /// Forgets the base of a path.
 pub(crate) async fn remove(tx: &mut Tx, id: ConnectionId, path: &SecretPath) -> Result<(), StoreError> {
     tx.run("DELETE FROM base WHERE connection_id = $1 AND path = $2", args![id, path]).await?;
-    sides::forget_seen(tx, id, path).await
+    sides::forget_seen(tx, id, &[path]).await
 }
 
 /// Writes to the records at some paths on which revision a connection agreed with them last. The base of these paths
@@ -107,7 +141,11 @@ pub(crate) async fn mark_agreed(
     collection_id: CollectionId,
     paths: impl Iterator<Item = &SecretPath>,
 ) -> Result<(), StoreError> {
-    let sql = format!("UPDATE records SET agreed_revision = {AGREED} WHERE collection_id = $1 AND deleted_us IS NULL");
+    // A record that a run has just created says so already.
+    let sql = format!(
+        "UPDATE records SET agreed_revision = {AGREED}
+         WHERE collection_id = $1 AND deleted_us IS NULL AND agreed_revision <> {AGREED}"
+    );
     let mut update = Select::new(&sql, args![collection_id]);
     update.and_any("path", paths);
     tx.change(update.all()).await.map(drop)

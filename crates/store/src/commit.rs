@@ -1,9 +1,12 @@
-//! Records the outcomes of runs in batches. Each outcome has a guard, and a batch is one transaction.
+//! Records an outcome of a run in the transaction of its batch. Each outcome has a guard. `together.rs` records those together
+//! that do not concern one another.
 //!
 //! An outcome whose guard does not hold leaves no trace and does not affect the others. Therefore the
 //! deciding steps come first: the check of the conflict that the outcome resolves, then the guarded statement
 //! that changes the record, or the base if no record changes. The steps after that can fail only together
 //! with the whole batch.
+
+use std::collections::BTreeSet;
 
 use vaultterm_ledger::{AuditAction, ObjectKind};
 use vaultterm_reconcile::{BaseEntry, RecordId, RecordType, Revision, SecretPath};
@@ -13,22 +16,24 @@ use vaultterm_sync::{
 };
 
 use crate::{
-    Context, Store, StoreError, base,
+    Context, Store, StoreError,
+    base::{self, NewBase},
     batch::Batch,
     conflicts,
     context::Facts as _,
-    revisions::{NewRevision, field_names},
+    revisions::{self, NewRevision, field_names},
     runs,
     shelves::folded,
     sql::{Arg, Tx, args},
+    values::values,
 };
 
 /// The change of a record.
-struct Changed {
-    action: AuditAction,
-    record_id: RecordId,
+pub(crate) struct Changed {
+    pub(crate) action: AuditAction,
+    pub(crate) record_id: RecordId,
     /// The newest revision. `None` for a record that was moved to the trash.
-    revision: Option<Revision>,
+    pub(crate) revision: Option<Revision>,
 }
 
 /// The new revision of a record from an outcome.
@@ -38,6 +43,17 @@ struct Incoming<'a> {
     record_type: RecordType,
     fields: &'a SecretFields,
     origin: Origin,
+}
+
+/// A record to create from a secret.
+pub(crate) struct Creation<'a> {
+    pub(crate) path: &'a SecretPath,
+    pub(crate) record_id: RecordId,
+    pub(crate) record_type: RecordType,
+    pub(crate) fields: &'a SecretFields,
+    /// Whether the base that the outcome sets links the record with its secret. (`base::mark_agreed` looks at the base itself,
+    /// and then need not change the record once more.)
+    pub(crate) is_linked: bool,
 }
 
 impl Store {
@@ -97,8 +113,12 @@ impl Store {
         if outcome.resolves.is_none() && outcome.base != BaseChange::Keep {
             // The plan may be older than the conflict. An outcome that brings both sides together resolves
             // it.
-            for settled in std::iter::once(&outcome.path).chain(&outcome.base_removed) {
-                conflicts::converge(tx, batch, settled).await?;
+            let settled: Vec<_> = std::iter::once(&outcome.path).chain(&outcome.base_removed).collect();
+            let mut open = conflicts::open_at(tx, batch, &settled).await?;
+            for path in settled {
+                if let Some(id) = open.remove(path) {
+                    conflicts::converged(tx, batch, id, path).await?;
+                }
             }
         }
         if let Some(changed) = &changed {
@@ -126,13 +146,12 @@ impl Store {
         let (action, record_id, revision) = match local {
             LocalChange::None => return Ok(None),
             LocalChange::Create { record_id, record_type, fields } => {
-                let (record_id, record_type, revision) = (*record_id, *record_type, Revision::FIRST);
-                let new = Incoming { record_id, revision, record_type, fields, origin: imported };
-                if !insert(tx, batch, path, &new).await? {
+                let (record_id, record_type) = (*record_id, *record_type);
+                let creation = Creation { path, record_id, record_type, fields, is_linked: false };
+                if self.create(tx, batch, &[creation]).await?.is_empty() {
                     return Ok(None);
                 }
-                self.insert_revision_of(tx, batch, path, &new).await?;
-                (AuditAction::RecordCreated, record_id, Some(revision))
+                (AuditAction::RecordCreated, record_id, Some(Revision::FIRST))
             }
             LocalChange::Restore { record_id, record_type, fields } => {
                 let (record_id, record_type) = (*record_id, *record_type);
@@ -189,6 +208,24 @@ impl Store {
         Ok(Some(Changed { action, record_id, revision }))
     }
 
+    /// Creates the records at whose paths no live record is, each with its first revision. Returns their ids.
+    pub(crate) async fn create(
+        &self,
+        tx: &mut Tx,
+        batch: &Batch,
+        creations: &[Creation<'_>],
+    ) -> Result<BTreeSet<RecordId>, StoreError> {
+        let created = insert(tx, batch, creations).await?;
+        let origin = Origin::Remote(batch.connection_id);
+        let revision = |&Creation { path, record_id, record_type, fields, .. }: &_| {
+            let new = Incoming { record_id, revision: Revision::FIRST, record_type, fields, origin };
+            revision_of(batch, path, &new)
+        };
+        let made = creations.iter().filter(|creation| created.contains(&creation.record_id));
+        revisions::insert(tx, &self.keyring, &made.map(revision).collect::<Vec<_>>()).await?;
+        Ok(created)
+    }
+
     async fn insert_revision_of(
         &self,
         tx: &mut Tx,
@@ -196,40 +233,50 @@ impl Store {
         path: &SecretPath,
         new: &Incoming<'_>,
     ) -> Result<(), StoreError> {
-        let revision = NewRevision {
-            collection_id: batch.collection_id,
-            record_id: new.record_id,
-            revision: new.revision,
-            path,
-            record_type: new.record_type,
-            fields: new.fields,
-            origin: new.origin,
-            actor: &batch.context.actor.name,
-            now_us: batch.context.now_us,
-        };
-        revision.insert(tx, &self.keyring).await
+        revision_of(batch, path, new).insert(tx, &self.keyring).await
     }
 }
 
-/// Creates a record if no live record has the path.
-async fn insert(tx: &mut Tx, batch: &Batch, path: &SecretPath, new: &Incoming<'_>) -> Result<bool, StoreError> {
-    let sql = "INSERT INTO records (id, collection_id, path, path_folded, record_type, field_names, tags, inject_only,
-                                    revision, created_us, updated_us, updated_by, deleted_us, change_number)
-               VALUES ($1, $2, $3, $4, $5, $6, '', 0, $7, $8, $8, $9, NULL, $10)
-               ON CONFLICT DO NOTHING";
-    let args = args![
-        new.record_id,
-        batch.collection_id,
+fn revision_of<'a>(batch: &'a Batch, path: &'a SecretPath, new: &Incoming<'a>) -> NewRevision<'a> {
+    NewRevision {
+        collection_id: batch.collection_id,
+        record_id: new.record_id,
+        revision: new.revision,
         path,
-        folded(path.as_str()),
-        new.record_type,
-        field_names(new.fields),
-        new.revision,
-        batch.context.now_us,
-        batch.connection_id,
-        batch.change_number,
-    ];
-    Ok(tx.run(sql, args).await? == 1)
+        record_type: new.record_type,
+        fields: new.fields,
+        origin: new.origin,
+        actor: &batch.context.actor.name,
+        now_us: batch.context.now_us,
+    }
+}
+
+/// Inserts the records at whose paths no live record is, and returns their ids.
+async fn insert(tx: &mut Tx, batch: &Batch, creations: &[Creation<'_>]) -> Result<BTreeSet<RecordId>, StoreError> {
+    let shared =
+        args![batch.collection_id, batch.context.now_us, batch.connection_id, batch.change_number, Revision::FIRST,];
+    let row = |new: &Creation<'_>| {
+        let agreed = if new.is_linked { Revision::FIRST } else { Revision(0) };
+        let folded = folded(new.path.as_str());
+        args![new.record_id, new.path, folded, new.record_type, field_names(new.fields), agreed]
+    };
+    let mut inserted = BTreeSet::new();
+    for part in values(shared, creations.iter().map(row).collect()) {
+        let sql = format!(
+            "WITH n (id, path, path_folded, record_type, field_names, agreed_revision) AS (VALUES {})
+             INSERT INTO records (id, collection_id, path, path_folded, record_type, field_names, tags, inject_only,
+                                  revision, created_us, updated_us, updated_by, deleted_us, change_number,
+                                  agreed_revision)
+             SELECT id, $1, path, path_folded, record_type, field_names, '', 0, $5, $2, $2, $3, NULL, $4, agreed_revision
+             FROM n WHERE id IS NOT NULL
+             ON CONFLICT DO NOTHING RETURNING id",
+            part.rows
+        );
+        for row in tx.all(&sql, part.args).await? {
+            inserted.insert(RecordId(row.id("id")?));
+        }
+    }
+    Ok(inserted)
 }
 
 /// Takes a record out of the trash if it was trashed at the path and no live record has the path. Returns its
@@ -317,13 +364,14 @@ async fn change_base(
                 .filter(|changed| matches!(changed.action, AuditAction::RecordCreated | AuditAction::RecordRestored))
                 .and_then(|changed| changed.revision);
             let entry = BaseEntry { revision: assigned.unwrap_or(entry.revision), ..entry.clone() };
-            base::set(tx, batch.connection_id, &outcome.path, &entry, outcome.wrote_remote).await
+            let new = NewBase { path: &outcome.path, entry, wrote_remote: outcome.wrote_remote };
+            Ok(!base::set(tx, batch.connection_id, &[new]).await?.is_empty())
         }
     }
 }
 
 /// Writes the entry `RECORD_…` about the change of the record.
-fn audit_change(tx: &mut Tx, batch: &Batch, path: &SecretPath, changed: &Changed) {
+pub(crate) fn audit_change(tx: &mut Tx, batch: &Batch, path: &SecretPath, changed: &Changed) {
     let draft = batch
         .context
         .draft(changed.action, ObjectKind::Record, changed.record_id.0, Some(path.as_str()))
@@ -333,7 +381,13 @@ fn audit_change(tx: &mut Tx, batch: &Batch, path: &SecretPath, changed: &Changed
 }
 
 /// Writes the entry `HCV_SECRET_SYNCED` about what was synchronized and where it is now.
-fn audit_synced(tx: &mut Tx, batch: &Batch, path: &SecretPath, synced: &SyncedAudit, revision: Option<Revision>) {
+pub(crate) fn audit_synced(
+    tx: &mut Tx,
+    batch: &Batch,
+    path: &SecretPath,
+    synced: &SyncedAudit,
+    revision: Option<Revision>,
+) {
     let revision = synced.revision.or(revision);
     let context = &batch.context;
     let mut draft = match synced.record_id {

@@ -219,16 +219,24 @@ pub(crate) async fn is_open(tx: &mut Tx, connection_id: ConnectionId, resolved: 
     Ok(tx.one(sql, args![resolved.id, connection_id]).await?.is_some())
 }
 
-/// Closes the open conflict at a path, if there is one, because both sides agree now.
-pub(crate) async fn converge(tx: &mut Tx, batch: &Batch, path: &SecretPath) -> Result<(), StoreError> {
-    let sql = "SELECT id FROM conflicts WHERE connection_id = $1 AND path = $2 AND status = 'open'";
-    match tx.one(sql, args![batch.connection_id, path]).await? {
-        Some(row) => converged(tx, batch, ConflictId(row.id("id")?), path).await,
-        None => Ok(()),
+/// Finds the open conflicts at some paths.
+pub(crate) async fn open_at(
+    tx: &mut Tx,
+    batch: &Batch,
+    paths: &[&SecretPath],
+) -> Result<BTreeMap<SecretPath, ConflictId>, StoreError> {
+    if paths.is_empty() {
+        return Ok(BTreeMap::new());
     }
+    let sql = "SELECT id, path FROM conflicts WHERE connection_id = $1 AND status = 'open'";
+    let mut select = Select::new(sql, args![batch.connection_id]);
+    select.and_any("path", paths.iter().copied());
+    let rows = tx.select(select.all()).await?;
+    rows.iter().map(|row| Ok((row.path("path")?, ConflictId(row.id("id")?)))).collect()
 }
 
-async fn converged(tx: &mut Tx, batch: &Batch, id: ConflictId, path: &SecretPath) -> Result<(), StoreError> {
+/// Closes an open conflict because both sides agree now.
+pub(crate) async fn converged(tx: &mut Tx, batch: &Batch, id: ConflictId, path: &SecretPath) -> Result<(), StoreError> {
     tx.run("UPDATE conflicts SET status = 'converged' WHERE id = $1", args![id]).await?;
     let draft = batch.context.draft(AuditAction::HcvConflictResolved, ObjectKind::Conflict, id.0, Some(path.as_str()));
     let draft = draft.about(ObjectKind::Connection, batch.connection_id.0);
@@ -283,35 +291,14 @@ const fn place(id: ConflictId) -> Place {
 mod tests {
     use serde_json::json;
     use vaultterm_ledger::AuditAction;
-    use vaultterm_reconcile::{
-        Conflict, ConflictKind, Expect, LocalExpect, Mode, RecordId, RemoteExpect, RemoteStamp, Revision, UnixNanos,
-        Version,
-    };
+    use vaultterm_reconcile::{Conflict, Mode, Revision};
     use vaultterm_sync::{ConflictStatus, Journal as _, Lease, OtherConflicts, RecordSyncState, Run, Trigger};
 
     use super::{ConflictFilter, LocalValues};
     use crate::{
         Page, Proving, RecordPatch, StoreError,
-        testing::{House, at, fields},
+        testing::{House, at, conflict, fields},
     };
-
-    fn conflict(path: &str, record_id: RecordId, revision: u64) -> Conflict {
-        let stamp = RemoteStamp { key_created: UnixNanos(1), version: Version(8), version_created: UnixNanos(3) };
-        Conflict {
-            path: at(path),
-            kind: ConflictKind::BothChanged,
-            expect: Expect {
-                local: LocalExpect::Live { record_id, revision: Revision(revision) },
-                remote: RemoteExpect::Live { stamp, expires: None },
-            },
-            record_id: Some(record_id),
-            base: None,
-            local: None,
-            remote: None,
-            diverged: vec!["x".to_owned()],
-            remote_writer: None,
-        }
-    }
 
     async fn record(house: &House, (lease, run): &(Lease, Run), found: &[Conflict]) -> u64 {
         let others = OtherConflicts::Converged { but: [at("frozen")].into() };

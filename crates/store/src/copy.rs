@@ -36,7 +36,7 @@ pub(crate) async fn copy(from: &Pools, to: &Pools) -> Result<Vec<CopiedTable>, S
         return Err(StoreError::Malformed("schema: both databases must have the same tables and columns"));
     }
     let mut source = from.snapshot().await?;
-    let mut target = to.write().await?;
+    let (mut target, _) = to.write("SELECT 1 AS one").await?;
     for table in &tables {
         if count(&mut target, table).await? != 0 {
             let why = format!("the target is in use: its table `{}` has rows; name an empty database", table.name);

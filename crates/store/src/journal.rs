@@ -1,5 +1,5 @@
-//! The engine's [`Journal`] on the database. Each method is one transaction. `commit.rs` handles outcomes,
-//! and the files named after conflicts, runs and leases handle those.
+//! The engine's [`Journal`] on the database. Each method is one transaction. `commit.rs` and
+//! `together.rs` handle outcomes, and the files named after conflicts, runs and leases handle those.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -105,10 +105,7 @@ impl Store {
         if outcomes.iter().any(|outcome| !matches!(outcome.local, LocalChange::None)) {
             batch.change_number = next_change(&mut tx, batch.collection_id).await?;
         }
-        let mut committed = Vec::with_capacity(outcomes.len());
-        for outcome in outcomes {
-            committed.push(self.record_outcome(&mut tx, &batch, outcome).await?);
-        }
+        let committed = self.record_outcomes(&mut tx, &batch, outcomes).await?;
         let based = outcomes.iter().filter(|outcome| outcome.base != BaseChange::Keep).map(|outcome| &outcome.path);
         let rebased: Vec<_> =
             based.chain(outcomes.iter().filter_map(|outcome| outcome.base_removed.as_ref())).collect();

@@ -76,8 +76,10 @@ mod sides;
 mod sql;
 #[cfg(test)]
 mod testing;
+mod together;
 mod tokens;
 mod users;
+mod values;
 mod verdict;
 mod waiting;
 mod webhook_deliveries;

@@ -8,7 +8,8 @@ use vaultterm_sync::{CollectionId, ConnectionId, Origin, RevisionOrigin};
 use crate::{
     Page, Paged, Store, StoreError,
     sealed::seal,
-    sql::{Row, Select, Tx, args, json},
+    sql::{Arg, Row, Select, Tx, args, json},
+    values::values,
 };
 
 /// A revision without its values.
@@ -130,33 +131,50 @@ pub(crate) struct NewRevision<'a> {
     pub(crate) now_us: i64,
 }
 
+/// The columns of a revision, in the order of [`NewRevision::row`].
+const NEW: &str =
+    "record_id, revision, path, record_type, field_names, origin, connection_id, actor, created_us, key_id,
+    wrapped_key, ciphertext";
+
 impl NewRevision<'_> {
     pub(crate) async fn insert(&self, tx: &mut Tx, keyring: &Keyring) -> Result<(), StoreError> {
-        let place = place(self.collection_id, self.record_id, self.revision);
-        let [key_id, wrapped_key, ciphertext] = seal(tx, keyring, &place, self.fields.to_json().expose()).await?;
-        let (origin, connection_id) = self.origin.parts();
-        tx.run(
-            "INSERT INTO revisions (record_id, revision, path, record_type, field_names, origin, connection_id, actor,
-                                    created_us, key_id, wrapped_key, ciphertext)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-            args![
-                self.record_id,
-                self.revision,
-                self.path,
-                self.record_type,
-                field_names(self.fields),
-                origin.as_str(),
-                connection_id,
-                self.actor,
-                self.now_us,
-                key_id,
-                wrapped_key,
-                ciphertext,
-            ],
-        )
-        .await
-        .map(drop)
+        insert(tx, keyring, std::slice::from_ref(self)).await
     }
+
+    async fn row(&self, tx: &mut Tx, keyring: &Keyring) -> Result<Vec<Arg>, StoreError> {
+        let place = place(self.collection_id, self.record_id, self.revision);
+        let sealed = seal(tx, keyring, &place, self.fields.to_json().expose()).await?;
+        let (origin, connection_id) = self.origin.parts();
+        let mut row = args![
+            self.record_id,
+            self.revision,
+            self.path,
+            self.record_type,
+            field_names(self.fields),
+            origin.as_str(),
+            connection_id,
+            self.actor,
+            self.now_us,
+        ];
+        row.extend(sealed);
+        Ok(row)
+    }
+}
+
+/// Stores revisions.
+pub(crate) async fn insert(tx: &mut Tx, keyring: &Keyring, new: &[NewRevision<'_>]) -> Result<(), StoreError> {
+    let mut rows = Vec::with_capacity(new.len());
+    for revision in new {
+        rows.push(revision.row(tx, keyring).await?);
+    }
+    for part in values(args![], rows) {
+        let sql = format!(
+            "WITH n ({NEW}) AS (VALUES {}) INSERT INTO revisions ({NEW}) SELECT {NEW} FROM n WHERE record_id IS NOT NULL",
+            part.rows
+        );
+        tx.run(&sql, part.args).await?;
+    }
+    Ok(())
 }
 
 /// Selects what is needed to open a revision, by its record (`$1`) and number (`$2`).

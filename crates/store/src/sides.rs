@@ -1,7 +1,7 @@
 //! What the two-sided line of a record shows of the side of Vault: the version on which both sides agree, what the
 //! newest run saw if that is another one, and who wrote them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use vaultterm_reconcile::{RecordId, Revision, SecretPath, UnixNanos, Version};
 use vaultterm_sync::{ConnectionId, RevisionOrigin, SeenInVault};
@@ -9,6 +9,7 @@ use vaultterm_sync::{ConnectionId, RevisionOrigin, SeenInVault};
 use crate::{
     Store, StoreError,
     sql::{Row, Select, Tx, args},
+    values::values,
 };
 
 /// The version in Vault that a record and its secret agreed on last.
@@ -109,20 +110,30 @@ impl Store {
 /// Replaces what the newest run of a connection saw.
 pub(crate) async fn replace_seen(tx: &mut Tx, id: ConnectionId, seen: &[SeenInVault]) -> Result<(), StoreError> {
     tx.run("DELETE FROM seen_in_vault WHERE connection_id = $1", args![id]).await?;
-    // A path may have a conflict and a step. The conflict comes first and counts.
-    let sql = "INSERT INTO seen_in_vault (connection_id, path, version, version_created, is_deleted, writer)
-               VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
-    for one in seen {
+    let row = |one: &SeenInVault| {
         let (version, written) = (one.stamp.map(|stamp| stamp.version), one.stamp.map(|stamp| stamp.version_created));
-        let args = args![id, &one.path, version, written, u64::from(one.is_deleted), one.writer.as_deref()];
-        tx.run(sql, args).await?;
+        args![&one.path, version, written, u64::from(one.is_deleted), one.writer.as_deref()]
+    };
+    // A path may have a conflict and a step. The conflict comes first and counts.
+    let mut paths = BTreeSet::new();
+    let seen = seen.iter().filter(|one| paths.insert(&one.path));
+    for part in values(args![id], seen.map(row).collect()) {
+        let sql = format!(
+            "WITH n (path, version, version_created, is_deleted, writer) AS (VALUES {})
+             INSERT INTO seen_in_vault (connection_id, path, version, version_created, is_deleted, writer)
+             SELECT $1, path, version, version_created, is_deleted, writer FROM n WHERE path IS NOT NULL",
+            part.rows
+        );
+        tx.run(&sql, part.args).await?;
     }
     Ok(())
 }
 
-/// Forgets what was seen at a path, because the base there moved.
-pub(crate) async fn forget_seen(tx: &mut Tx, id: ConnectionId, path: &SecretPath) -> Result<(), StoreError> {
-    tx.run("DELETE FROM seen_in_vault WHERE connection_id = $1 AND path = $2", args![id, path]).await.map(drop)
+/// Forgets what was seen at some paths, because the base there moved.
+pub(crate) async fn forget_seen(tx: &mut Tx, id: ConnectionId, paths: &[&SecretPath]) -> Result<(), StoreError> {
+    let mut delete = Select::new("DELETE FROM seen_in_vault WHERE connection_id = $1", args![id]);
+    delete.and_any("path", paths.iter().copied());
+    tx.change(delete.all()).await.map(drop)
 }
 
 fn seen(row: &Row) -> Result<SeenVersion, StoreError> {

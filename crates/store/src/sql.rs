@@ -16,6 +16,9 @@ use crate::{
     engine::{self, AuditEntry, Change, Pools},
 };
 
+/// The length from which a list of values is not filled up: such a list is rare.
+const FILLED_MAX: usize = 1_024;
+
 /// A statement whose conditions depend on the request.
 #[derive(Debug)]
 pub(crate) struct Select {
@@ -42,11 +45,18 @@ impl Select {
         }
     }
 
-    /// Adds the condition that a column is one of several values.
+    /// Adds the condition that a column is one of several values. The last value is repeated until their number is a power
+    /// of two, so that there are few texts to prepare.
     pub(crate) fn and_any(&mut self, column: &str, values: impl IntoIterator<Item = impl Into<Arg>>) {
+        let mut values: Vec<Arg> = values.into_iter().map(Into::into).collect();
+        if let Some(last) = values.last().cloned()
+            && values.len() < FILLED_MAX
+        {
+            values.resize(values.len().next_power_of_two(), last);
+        }
         let mut places = Vec::new();
         for value in values {
-            self.args.push(value.into());
+            self.args.push(value);
             places.push(format!("${}", self.args.len()));
         }
         // SQL does not allow an empty list. No row is in an empty list.
@@ -204,14 +214,18 @@ impl Db {
     /// therefore never fails half-way because of another writer.
     pub(crate) async fn write(&self) -> Result<Tx, StoreError> {
         statement().await;
-        Ok(Tx { inner: Box::pin(self.0.write()).await?, drafts: Vec::new(), newest: None, record_key: None })
+        let (inner, row) = Box::pin(self.0.write(OPENING)).await?;
+        let row = Row(row);
+        let head = row.maybe_id("log_id")?.map(|log_id| AuditHead::read(log_id, &row)).transpose()?;
+        Ok(Tx { inner, drafts: Vec::new(), head, newest: None, record_key: row.maybe_id("record_key")? })
     }
 
     /// Begins a change that is not audited, and whose every statement guards itself: a lease, the time of a last use. On a
     /// database that allows it, such changes do not wait for the turn of others.
     pub(crate) async fn touch(&self) -> Result<Tx, StoreError> {
         statement().await;
-        Ok(Tx { inner: Box::pin(self.0.touch()).await?, drafts: Vec::new(), newest: None, record_key: None })
+        let inner = Box::pin(self.0.touch()).await?;
+        Ok(Tx { inner, drafts: Vec::new(), head: None, newest: None, record_key: None })
     }
 
     pub(crate) async fn all(&self, sql: &str, args: Vec<Arg>) -> Result<Vec<Row>, StoreError> {
@@ -234,14 +248,40 @@ impl Db {
     }
 }
 
+/// What nearly every audited change asks first, in one statement: the end of the audit log, and the key that seals. A
+/// database that is not initialised has neither.
+const OPENING: &str = "SELECT h.log_id, h.seq, h.hash,
+                              (SELECT k.id FROM keyring k WHERE k.purpose = 'record' AND k.state = 'active') AS record_key
+                       FROM (SELECT 1 AS one) AS o LEFT JOIN audit_head h ON h.single = o.one";
+
+/// The end of the audit log.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AuditHead {
+    pub(crate) log_id: Uuid,
+    /// The number of the newest entry.
+    pub(crate) seq: u64,
+    /// Its hash.
+    pub(crate) hash: [u8; 32],
+}
+
+impl AuditHead {
+    fn read(log_id: Uuid, row: &Row) -> Result<Self, StoreError> {
+        Ok(Self { log_id, seq: row.count("seq")?, hash: row.hash("hash")? })
+    }
+}
+
 /// A change that is not committed yet. If it is dropped, it has no effect.
 pub(crate) struct Tx {
     inner: Change,
     /// The audit entries of the change.
     drafts: Vec<Draft>,
+    /// The end of the audit log, with the entries of this change that are written. Read at the beginning of a change in its
+    /// turn.
+    head: Option<AuditHead>,
     /// The newest of its audit entries that are written.
     newest: Option<AuditEntry>,
-    /// The record key that is active in this transaction, after it was requested.
+    /// The record key that is active in this transaction. Read at the beginning of a change in its turn, or when it is
+    /// requested.
     record_key: Option<Uuid>,
 }
 
@@ -262,13 +302,17 @@ impl Tx {
         Ok(Box::pin(self.inner.all(Statement { sql, args })).await?.into_iter().map(Row).collect())
     }
 
+    pub(crate) async fn select(&mut self, select: Select) -> Result<Vec<Row>, StoreError> {
+        self.all(&select.sql, select.args).await
+    }
+
     pub(crate) async fn one(&mut self, sql: &str, args: Vec<Arg>) -> Result<Option<Row>, StoreError> {
         statement().await;
         Ok(Box::pin(self.inner.one(Statement { sql, args })).await?.map(Row))
     }
 
     /// Returns the record key that seals in this transaction. It cannot be retired before the commit, because
-    /// a rotation also needs the only writer.
+    /// a rotation also needs the only writer. (The rotation itself seals nothing.)
     pub(crate) async fn record_key(&mut self) -> Result<Uuid, StoreError> {
         if let Some(id) = self.record_key {
             return Ok(id);
@@ -289,9 +333,20 @@ impl Tx {
         std::mem::take(&mut self.drafts)
     }
 
-    /// Notes the newest audit entry of the change, as it was written.
-    pub(crate) fn wrote_entry(&mut self, seq: u64, hash: [u8; 32]) {
-        self.newest = Some(AuditEntry { seq, hash });
+    /// Returns the end of the audit log.
+    pub(crate) async fn head(&mut self) -> Result<AuditHead, StoreError> {
+        if let Some(head) = self.head {
+            return Ok(head);
+        }
+        let row = self.one("SELECT log_id, seq, hash FROM audit_head", args![]).await?;
+        let row = row.ok_or(StoreError::Malformed("audit log"))?;
+        AuditHead::read(row.id("log_id")?, &row)
+    }
+
+    /// Notes the end of the audit log after the entries of the change were written.
+    pub(crate) fn wrote_entries(&mut self, head: AuditHead) {
+        self.newest = Some(AuditEntry { seq: head.seq, hash: head.hash });
+        self.head = Some(head);
     }
 
     /// Makes the change permanent. `Tx::commit` in `audit.rs` calls it, after it wrote the audit entries.

@@ -18,7 +18,8 @@ use tempfile::TempDir;
 use uuid::Uuid;
 use vaultterm_ledger::{Actor, ActorKind, AuditAction};
 use vaultterm_reconcile::{
-    BaseEntry, Counts, Link, Mode, Plan, RecordId, RecordType, RemoteStamp, Revision, SecretPath, UnixNanos, Version,
+    BaseEntry, Conflict, ConflictKind, Counts, Expect, Link, LocalExpect, Mode, Plan, RecordId, RecordType,
+    RemoteExpect, RemoteStamp, Revision, SecretPath, UnixNanos, Version,
 };
 use vaultterm_sealing::{RootKey, SecretFields, SecretText, WebhookSecret};
 use vaultterm_sync::{
@@ -311,6 +312,25 @@ pub(crate) fn outcome(path: &str) -> Outcome {
         audit: None,
         resolves: None,
         wrote_remote: false,
+    }
+}
+
+/// Returns a conflict of a revision of a record with version 8.
+pub(crate) fn conflict(path: &str, record_id: RecordId, revision: u64) -> Conflict {
+    let stamp = RemoteStamp { key_created: UnixNanos(1), version: Version(8), version_created: UnixNanos(3) };
+    Conflict {
+        path: at(path),
+        kind: ConflictKind::BothChanged,
+        expect: Expect {
+            local: LocalExpect::Live { record_id, revision: Revision(revision) },
+            remote: RemoteExpect::Live { stamp, expires: None },
+        },
+        record_id: Some(record_id),
+        base: None,
+        local: None,
+        remote: None,
+        diverged: vec!["x".to_owned()],
+        remote_writer: None,
     }
 }
 

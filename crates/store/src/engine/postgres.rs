@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use sqlx::{
-    AssertSqlSafe, PgPool, Postgres, Row as _, Transaction, TypeInfo as _, ValueRef as _,
+    AssertSqlSafe, Connection as _, PgPool, Postgres, Row as _, Transaction, TypeInfo as _, ValueRef as _,
     error::DatabaseError,
     postgres::{PgConnectOptions, PgDatabaseError, PgPoolOptions, PgRow, PgSslMode},
 };
@@ -39,6 +39,8 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 /// The time for which a server that lost its connection in a commit asks for the outcome.
 const OUTCOME_TIMEOUT: Duration = Duration::from_secs(20);
 const OUTCOME_PAUSE: Duration = Duration::from_millis(200);
+/// The time for which a connection that writes counts as alive after it answered.
+const UNASKED: Duration = Duration::from_secs(1);
 /// The advisory lock of the one change at a time that is audited: `vterm` in ASCII. It counts within one database.
 const TURN: i64 = 0x0076_7465_726d;
 
@@ -81,8 +83,12 @@ pub(super) async fn open(options: PgConnectOptions) -> Result<Pools, StoreError>
             })
         })
     };
+    // A connection answers when it is given back. One that was used a moment ago is not asked once more before the next change.
+    let writer = pool(1).test_before_acquire(false).before_acquire(|connection, told| {
+        Box::pin(async move { if told.idle_for < UNASKED { Ok(()) } else { connection.ping().await }.map(|()| true) })
+    });
     Ok(Pools::Postgres {
-        writer: pool(1).connect_with(writing.clone()).await?,
+        writer: writer.connect_with(writing.clone()).await?,
         aside: pool(ASIDE_MAX).connect_lazy_with(writing),
         readers: pool(READERS_MAX).connect_with(reading).await?,
         turns: Arc::default(),
@@ -108,15 +114,25 @@ pub(super) fn options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
     Ok(if says || near { options } else { options.ssl_mode(PgSslMode::VerifyFull) })
 }
 
-/// Begins a change in its turn. Every audited change ends with the newest entry of the audit log, so they follow one
-/// another anyway. The lock at the beginning makes all that a change reads hold until its commit.
-pub(super) async fn begin_in_turn(pool: &PgPool) -> Result<Change, StoreError> {
-    begun(pool, "SELECT pg_current_xact_id()::TEXT AS id FROM (SELECT pg_advisory_xact_lock($1)) AS turn").await
+/// Begins a change in its turn, and returns the row of its first statement as well. Every audited change ends with the newest
+/// entry of the audit log, so they follow one another anyway. The lock at the beginning makes all that a change reads hold
+/// until its commit.
+///
+/// The statement that waits for the lock sees the database as it was before the wait. The first statement is therefore one of
+/// its own, but both go to the server in one message, because each message makes the others wait longer.
+pub(super) async fn begin_in_turn(pool: &PgPool, first: &str) -> Result<(Change, PgRow), StoreError> {
+    let mut inner = begin(pool).await?;
+    let turn = format!("SELECT pg_current_xact_id()::TEXT AS id FROM (SELECT pg_advisory_xact_lock({TURN})) AS turn");
+    let rows = sqlx::raw_sql(AssertSqlSafe(format!("{turn}; {first}"))).fetch_all(&mut *inner).await?;
+    let [turn, row] = <[PgRow; 2]>::try_from(rows).map_err(|_| StoreError::Malformed("first statement of a change"))?;
+    Ok((Change { inner, id: turn.try_get("id")?, pool: pool.clone() }, row))
 }
 
 /// Begins a change that waits for no turn.
 pub(super) async fn begin_aside(pool: &PgPool) -> Result<Change, StoreError> {
-    begun(pool, "SELECT pg_current_xact_id()::TEXT AS id WHERE $1 <> 0").await
+    let mut inner = begin(pool).await?;
+    let row = sqlx::query("SELECT pg_current_xact_id()::TEXT AS id").fetch_one(&mut *inner).await?;
+    Ok(Change { inner, id: row.try_get("id")?, pool: pool.clone() })
 }
 
 /// Begins a transaction that reads what was there at its first statement.
@@ -125,10 +141,14 @@ pub(super) async fn begin_snapshot(pool: &PgPool) -> Result<Change, StoreError> 
     Ok(Change { inner, id: String::new(), pool: pool.clone() })
 }
 
-async fn begun(pool: &PgPool, sql: &'static str) -> Result<Change, StoreError> {
-    let mut inner = pool.begin().await?;
-    let row = sqlx::query(sql).bind(TURN).fetch_one(&mut *inner).await?;
-    Ok(Change { inner, id: row.try_get("id")?, pool: pool.clone() })
+/// Begins a transaction whose every statement sees what was committed before it. It begins on a second connection if the first
+/// is gone, because nothing was asked yet.
+async fn begin(pool: &PgPool) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+    const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+    match pool.begin_with(BEGIN).await {
+        Err(error) if is_lost(&error) => pool.begin_with(BEGIN).await,
+        begun => begun,
+    }
 }
 
 impl Change {
@@ -228,6 +248,8 @@ pub(super) fn is_busy(error: &dyn DatabaseError) -> Option<bool> {
 mod tests {
     use std::{str::FromStr as _, time::Instant};
 
+    use vaultterm_ledger::{AuditAction, Draft, ObjectKind};
+
     use super::*;
     use crate::{
         DatabaseUrl,
@@ -286,19 +308,49 @@ mod tests {
 
     #[tokio::test]
     #[ignore = "needs PostgreSQL"]
+    async fn a_change_sees_in_its_first_statement_what_the_change_before_committed_while_it_waited() {
+        let house = House::new().await;
+        let other = crate::testing::reopened(&house, &house.root).await.unwrap();
+        let before = house.store.audit_size().await.unwrap();
+        let mut turn = house.store.db.write().await.unwrap();
+        let waiting = tokio::spawn(async move { other.db.write().await?.head().await });
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        turn.audit(drafted(&house));
+        turn.commit().await.unwrap();
+        assert_eq!(waiting.await.unwrap().unwrap().seq, before + 1);
+    }
+
+    fn drafted(house: &House) -> Draft {
+        house.ann().draft(AuditAction::AuditExported, ObjectKind::Audit, uuid::Uuid::nil(), None)
+    }
+
+    #[tokio::test]
+    #[ignore = "needs PostgreSQL"]
+    async fn a_change_begins_although_its_connection_ended_a_moment_ago() {
+        let house = House::new().await;
+        let (writer, aside) = pools(&house);
+        let pid: i32 = sqlx::query("SELECT pg_backend_pid() AS pid").fetch_one(writer).await.unwrap().get("pid");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        sqlx::query("SELECT pg_terminate_backend($1)").bind(pid).execute(aside).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        house.store.db.write().await.unwrap().end().await.unwrap();
+    }
+
+    #[tokio::test]
+    #[ignore = "needs PostgreSQL"]
     async fn the_outcome_of_a_lost_commit_is_asked_for() {
         let house = House::new().await;
         let (writer, aside) = pools(&house);
-        let change = begin_in_turn(writer).await.unwrap();
+        let (change, _) = begin_in_turn(writer, ONE.sql).await.unwrap();
         let id = change.id.clone();
         change.commit(None).await.unwrap();
         outcome(aside, &id, None).await.unwrap();
-        let change = begin_in_turn(writer).await.unwrap();
+        let (change, _) = begin_in_turn(writer, ONE.sql).await.unwrap();
         let id = change.id.clone();
         drop(change);
         assert!(matches!(outcome(aside, &id, None).await, Err(StoreError::Busy)), "it was rolled back");
         // A change whose connection ends before its commit is not made, and says so.
-        let mut change = begin_in_turn(writer).await.unwrap();
+        let (mut change, _) = begin_in_turn(writer, ONE.sql).await.unwrap();
         let row = sqlx::query("SELECT pg_backend_pid() AS pid").fetch_one(&mut *change.inner).await.unwrap();
         let pid: i32 = row.get("pid");
         sqlx::query("SELECT pg_terminate_backend($1)").bind(pid).execute(aside).await.unwrap();
@@ -312,7 +364,7 @@ mod tests {
     async fn a_commit_that_a_crash_undid_does_not_count_although_another_one_got_its_number() {
         let house = House::new().await;
         let (writer, aside) = pools(&house);
-        let change = begin_in_turn(writer).await.unwrap();
+        let (change, _) = begin_in_turn(writer, ONE.sql).await.unwrap();
         let id = change.id.clone();
         change.commit(None).await.unwrap();
         let entry = house.store.db.one("SELECT seq, hash FROM audit_head", args![]).await.unwrap().unwrap();

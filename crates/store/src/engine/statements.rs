@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, time::Instant};
 
-use sqlx::{AssertSqlSafe, Executor, IntoArguments, Postgres, Sqlite, Transaction, query::Query};
+use sqlx::{AssertSqlSafe, Executor, IntoArguments, Postgres, Sqlite, SqlitePool, Transaction, query::Query};
 
 use super::{entry::AuditEntry, pools::Pools, postgres, row::Row, sqlite, words::spoken};
 use crate::{
@@ -96,16 +96,28 @@ where
     Ok(bound::<E>(statement)?.fetch_optional(on).await?.map(row))
 }
 
+/// Begins a change of an SQLite file in its turn.
+const IN_TURN: &str = "BEGIN IMMEDIATE";
+
+async fn begin_in_turn(writer: &SqlitePool, first: &str) -> Result<(Change, Row), StoreError> {
+    let mut begun = writer.begin_with(IN_TURN).await?;
+    let row = one(&mut *begun, Statement { sql: first, args: Vec::new() }, Row::Sqlite).await?;
+    Ok((Change::Sqlite(begun), row.ok_or(StoreError::Malformed("first statement of a change"))?))
+}
+
 impl Pools {
     /// Begins a change that is audited. The database has one such change at a time. A caller waits here for its turn, and
     /// therefore never fails half-way because of another writer.
-    pub(crate) async fn write(&self) -> Result<Change, StoreError> {
+    ///
+    /// Returns the row of a first statement as well, which has no arguments. It sees what the change before has committed.
+    pub(crate) async fn write(&self, first: &str) -> Result<(Change, Row), StoreError> {
         let began = Instant::now();
         let begun = match self {
-            Self::Sqlite { writer, .. } => {
-                writer.begin_with("BEGIN IMMEDIATE").await.map(Change::Sqlite).map_err(StoreError::from)
+            Self::Sqlite { writer, .. } => begin_in_turn(writer, first).await,
+            Self::Postgres { writer, .. } => {
+                let begun = postgres::begin_in_turn(writer, first).await;
+                begun.map(|(change, row)| (Change::Postgres(change), Row::Postgres(row)))
             }
-            Self::Postgres { writer, .. } => postgres::begin_in_turn(writer).await.map(Change::Postgres),
         };
         self.turns().note(began.elapsed());
         begun
@@ -115,7 +127,12 @@ impl Pools {
     /// for the turn of other writers.
     pub(crate) async fn touch(&self) -> Result<Change, StoreError> {
         match self {
-            Self::Sqlite { .. } => self.write().await,
+            Self::Sqlite { writer, .. } => {
+                let began = Instant::now();
+                let begun = writer.begin_with(IN_TURN).await;
+                self.turns().note(began.elapsed());
+                Ok(Change::Sqlite(begun?))
+            }
             Self::Postgres { aside, .. } => postgres::begin_aside(aside).await.map(Change::Postgres),
         }
     }
