@@ -40,7 +40,7 @@ async fn filled() -> House {
 async fn actions(house: &House) -> Vec<AuditAction> {
     let page = vaultterm_store::Page { limit: 500, cursor: None };
     let events = house.services.store.audit_events(&AuditFilter::default(), &page).await.unwrap();
-    events.items.iter().map(|event| event.entry.action).collect()
+    events.items.iter().map(|event| event.entry.draft.action).collect()
 }
 
 #[tokio::test]

@@ -19,10 +19,8 @@ pub(crate) async fn commit(
     pairs: Pairs,
 ) -> Result<Response, Refused> {
     let duplicates = pairs.text("duplicates").parse().unwrap_or(Duplicates::Skip);
-    let refusal = match imports::commit(&app, &visitor.caller, id, duplicates, pairs.text("plan")).await {
-        Ok(_) => return Ok(go_to(&address(id))),
-        Err(refusal) => refusal,
-    };
+    let committed = imports::commit(&app, &visitor.caller, id, duplicates, pairs.text("plan")).await;
+    let Err(refusal) = committed else { return Ok(go_to(&address(id))) };
     if !matches!(refusal.kind, RefusalKind::Stale | RefusalKind::Refused) {
         return Err(Refused(refusal));
     }

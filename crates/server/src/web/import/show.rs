@@ -15,6 +15,7 @@ use vaultterm_operations::{
     imports::{self, Review},
     outline,
 };
+use vaultterm_reconcile::SecretPath;
 
 use super::{
     rows::{self, Becomes, Lines, Ordered, ROWS, RefusedRow, Row},
@@ -146,7 +147,7 @@ fn of(review: &Review, asked: &Asked, frame: Frame, connections: &[String], now_
     let (id, is_open) = (import.id, import.state == ImportState::Reviewed);
     let shelf = frame.collections.iter().find(|shelf| shelf.id == import.collection_id.0);
     let collection = shelf.map(|shelf| shelf.name.clone()).unwrap_or_default();
-    let prefix = head.prefix.as_ref().map(|prefix| prefix.as_str());
+    let prefix = head.prefix.as_ref().map(SecretPath::as_str);
     let ordered = Ordered::of(review);
     let from = asked.from.parse().unwrap_or(0);
     let (rows, all) = ordered.page(asked.only_look(), from);
