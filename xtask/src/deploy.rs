@@ -48,12 +48,13 @@ fn service(root: &Path, deploy: &Path) -> Result<()> {
 /// Renders the chart with every set of values in its folder `ci`.
 fn chart(root: &Path, deploy: &Path) -> Result<()> {
     const CHART: &str = "deploy/helm/vaultterm";
+    const KUBERNETES: &str = "1.30.0";
     for entry in fs::read_dir(deploy.join("helm/vaultterm/ci"))? {
         let values = entry?.path();
         let values = values.to_str().context("the path is not UTF-8")?;
-        for arguments in [&["lint", "--strict", CHART, "-f", values][..], &["template", "check", CHART, "-f", values]] {
-            good(root, "helm", arguments)?;
-        }
+        good(root, "helm", &["lint", "--strict", CHART, "-f", values])?;
+        // A helm that was built by hand takes itself for one of an old Kubernetes.
+        good(root, "helm", &["template", "check", CHART, "-f", values, "--kube-version", KUBERNETES])?;
     }
     Ok(())
 }
