@@ -119,7 +119,7 @@ pub async fn export(
     let format: Format = format.parse().map_err(|unknown: UnknownName| Refusal::field("format", unknown.one_of()))?;
     let collection = permitted(services, caller, part).await?;
     fresh(services, caller, Act::ExportRecords).await?;
-    let sealer = sealer(&protection)?;
+    let sealer = sealer(&protection).await?;
     let found = services.store.exportable(collection, below(part)?.as_ref(), holds_trash(format)).await?;
     let written = write(format, &found.records).map_err(|error| Refusal::field("format", error.to_string()))?;
     let left_out: BTreeSet<_> =
@@ -155,11 +155,15 @@ fn holds_trash(format: Format) -> bool {
     format == Format::Vaultterm
 }
 
-fn sealer(protection: &Protection) -> Result<Option<Sealer>, Refusal> {
+async fn sealer(protection: &Protection) -> Result<Option<Sealer>, Refusal> {
     match protection {
         Protection::Plain => Ok(None),
         Protection::Passphrase(passphrase) => {
-            Sealer::passphrase(passphrase).map(Some).map_err(|error| Refusal::field("passphrase", error.to_string()))
+            // A passphrase takes a second of work by design. Meanwhile this thread serves others.
+            let passphrase = passphrase.clone();
+            let made = tokio::task::spawn_blocking(move || Sealer::passphrase(&passphrase)).await;
+            let made = made.map_err(|error| Refusal::internal(&error))?;
+            made.map(Some).map_err(|error| Refusal::field("passphrase", error.to_string()))
         }
         Protection::Recipients(recipients) => {
             Sealer::recipients(recipients).map(Some).map_err(|error| Refusal::field("recipients", error.to_string()))
