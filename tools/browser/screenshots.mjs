@@ -35,7 +35,7 @@ async function imports(page, shoot, team, tag) {
   await shoot("import-duplicates");
   await page.goto(`${done}/undo`);
   await shoot("import-undo");
-  await page.click("text=Undo the import");
+  await page.click("main button.danger");
   await page.waitForSelector("text=Undone: 3 records");
   await shoot("import-undone");
   await page.goto(`/export?in=${team}`);
