@@ -12,7 +12,7 @@ use vaultterm_ledger::{Actor, ActorKind};
 use vaultterm_reconcile::{Counts, Mode, UnixNanos};
 use vaultterm_sealing::{RootKey, SecretText};
 use vaultterm_server::{
-    AuditOptions, LicenseSettings, ListenError, Opening, RootKeeper, Server, ServerSettings, ServerState,
+    AuditOptions, LicenseSettings, ListenError, Opening, Parser, RootKeeper, Server, ServerSettings, ServerState,
 };
 use vaultterm_store::{
     Context, Database, DatabaseUrl, InstanceRole, NewConnection, NewSession, NewToken, NewUser, Scope, Store,
@@ -127,7 +127,8 @@ impl Installation {
         let license = LicenseSettings::of_nobody(folder.path());
         let options = ServerSettings { license, audit: AuditOptions::default() };
         let keeper = RootKeeper::Given(root.duplicate());
-        let app = ServerState::new(store, root, keeper, VaultConnector::new(ConnectorOptions::default()), options);
+        let app = ServerState::new(store, root, keeper, VaultConnector::new(ConnectorOptions::default()), options)
+            .parsing(Parser::in_this_process());
         let server = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0)), None)?;
         let address = server.address();
         let (stop, stopped) = oneshot::channel::<()>();

@@ -7,7 +7,7 @@
 //! take turns directly one after the other, so that other load on the machine slows both down. The benchmark
 //! fails when a result is wrong, and never because it is slow.
 //!
-//! Before that, it measures the cost of the audit log (`audit.rs`) and of lists (`lists.rs`) without a Vault. With
+//! Before that, it measures the cost of the audit log (`audit.rs`), of lists (`lists.rs`) and of imports (`imports.rs`) without a Vault. With
 //! `--postgres` it only compares the databases (`databases.rs`).
 //!
 //! Start reading at [`round`]. `bare.rs` is the bare client, and `house.rs` sets up the engine.
@@ -18,6 +18,7 @@ mod audit;
 mod bare;
 mod databases;
 mod house;
+mod imports;
 mod installation;
 mod lists;
 mod report;
@@ -50,6 +51,9 @@ struct Arguments {
     /// Only the lists of records
     #[arg(long)]
     lists_only: bool,
+    /// Only the import of a file
+    #[arg(long)]
+    imports_only: bool,
     /// Only PostgreSQL beside SQLite
     #[arg(long)]
     postgres: bool,
@@ -57,10 +61,13 @@ struct Arguments {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let Arguments { secrets, rounds, audit_only, lists_only, postgres } = Arguments::parse();
+    let Arguments { secrets, rounds, audit_only, lists_only, imports_only, postgres } = Arguments::parse();
     ensure!(secrets > 0 && rounds > 0, "there is nothing to measure");
     if lists_only {
         return lists::measure().await;
+    }
+    if imports_only {
+        return imports::measure().await;
     }
     if postgres {
         let server = OpenBao::start_with(Setup { raft: true, ..Setup::default() }).await;
@@ -69,6 +76,7 @@ async fn main() -> Result<()> {
     }
     audit::measure().await?;
     lists::measure().await?;
+    imports::measure().await?;
     if audit_only {
         return Ok(());
     }

@@ -90,12 +90,12 @@ impl Store {
 /// and no two of them name the same path or record. None of them can therefore see what another one does.
 fn apart(outcomes: &[Outcome]) -> usize {
     let (mut paths, mut records) = (BTreeSet::new(), BTreeSet::new());
-    let is_together = |outcome: &Outcome| {
+    let concerns_another = |outcome: &Outcome| {
         !is_plain(outcome)
             || !paths.insert(outcome.path.as_str().to_owned())
             || !record_of(outcome).is_none_or(|id| records.insert(id))
     };
-    outcomes.iter().position(is_together).unwrap_or(outcomes.len())
+    outcomes.iter().position(concerns_another).unwrap_or(outcomes.len())
 }
 
 fn is_plain(outcome: &Outcome) -> bool {
