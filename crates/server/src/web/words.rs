@@ -47,6 +47,12 @@ fn date(us: i64, now_us: i64) -> String {
     then.strftime(if recent { "%-d %b" } else { "%-d %b %Y" }).to_string()
 }
 
+/// Writes a moment in microseconds since the Unix epoch: `16 Dec 2026, 09:30 UTC`.
+pub(crate) fn to_the_minute(us: i64) -> String {
+    let then = Timestamp::from_microsecond(us).unwrap_or(Timestamp::MAX).to_zoned(TimeZone::UTC);
+    then.strftime("%-d %b %Y, %H:%M UTC").to_string()
+}
+
 /// Returns a count with its noun: `1 record`, `2 records`.
 pub(crate) fn counted(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
@@ -189,6 +195,11 @@ mod tests {
         ] {
             assert_eq!(words(us, now), told);
         }
+    }
+
+    #[test]
+    fn a_moment_that_people_must_not_miss_is_told_to_the_minute() {
+        assert_eq!(to_the_minute(1_800_000_000_000_000), "15 Jan 2027, 08:00 UTC");
     }
 
     #[test]

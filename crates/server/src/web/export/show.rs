@@ -250,6 +250,7 @@ pub(crate) mod samples {
         vec![
             ("export", page().render().unwrap()),
             ("export refused", ExportPage { wrong: wrong.to_vec(), ..page() }.render().unwrap()),
+            ("export of nothing", ExportPage::default().render().unwrap()),
             ("first export", ExportPage { frame: framed, ..ExportPage::default() }.render().unwrap()),
         ]
     }

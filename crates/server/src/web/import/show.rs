@@ -32,7 +32,7 @@ use crate::{
         parts::{self, Choice, Filter},
         refused::{Refused, sentence},
         visitor::Visitor,
-        words::{Moment, counted},
+        words::{Moment, counted, to_the_minute},
     },
 };
 
@@ -102,7 +102,7 @@ pub(crate) struct ImportPage {
     plan: String,
     duplicates: &'static str,
     kept: Option<Moment>,
-    undo_until: Option<Moment>,
+    undo_until: Option<String>,
     records: String,
     command: String,
 }
@@ -179,7 +179,7 @@ fn of(review: &Review, asked: &Asked, frame: Frame, connections: &[String], now_
         plan: review.plan.clone(),
         duplicates: duplicates.as_str(),
         kept: is_open.then(|| Moment::seen(import.expires_us(), now_us)),
-        undo_until: import.undo_until_us().filter(|until| *until > now_us).map(|until| Moment::seen(until, now_us)),
+        undo_until: import.undo_until_us().filter(|until| *until > now_us).map(to_the_minute),
         records: link::records_in(
             import.collection_id.0,
             &prefix.map(|prefix| format!("{prefix}/")).unwrap_or_default(),
@@ -311,7 +311,7 @@ pub(crate) mod samples {
             kept: Some(Moment::seen(1, 0)),
             ..ImportPage::default()
         };
-        let done = ImportPage { rows: rows(), undo_until: Some(Moment::seen(1, 0)), ..ImportPage::default() };
+        let done = ImportPage { rows: rows(), undo_until: Some(to_the_minute(1)), ..ImportPage::default() };
         let nothing = ImportPage { is_open: true, kept: Some(Moment::seen(1, 0)), ..ImportPage::default() };
         vec![
             ("import to review", open.render().unwrap()),

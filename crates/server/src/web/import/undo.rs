@@ -54,16 +54,21 @@ pub(crate) async fn form(State(app): State<ServerState>, visitor: Visitor, Id(id
 }
 
 fn consequence(created: u64, updated: u64) -> Vec<String> {
-    let made = counted(created, "record that the import made moves", "records that the import made move");
-    let mut sentences =
-        vec![format!("{made} to the trash. One that somebody changed, moved or trashed since stays as it is.")];
+    let mut sentences = Vec::new();
+    if created > 0 {
+        let made = counted(created, "record that the import made moves", "records that the import made move");
+        sentences
+            .push(format!("{made} to the trash. One that somebody changed, moved or trashed since stays as it is."));
+    }
     if updated > 0 {
         let changed =
             counted(updated, "record that it changed keeps its values", "records that it changed keep their values");
         sentences.push(format!("{changed}: the revision before is in the history, and can be restored there."));
     }
-    let vault = "The next run of each connection decides about their secrets in Vault by its rule for deletions; its plan says so first.";
-    sentences.push(vault.to_owned());
+    if created > 0 {
+        let rule = "decides about their secrets in Vault by its rule for deletions; its plan says so first.";
+        sentences.push(format!("The next run of each connection {rule}"));
+    }
     sentences
 }
 
@@ -91,6 +96,7 @@ pub(crate) mod samples {
     #[test]
     fn what_was_changed_is_said_only_where_something_was() {
         assert_eq!(consequence(1, 0).len(), 2);
-        assert!(consequence(0, 2)[1].starts_with("2 records that it changed keep their values"));
+        let changed = consequence(0, 2);
+        assert!(changed[0].starts_with("2 records that it changed keep their values") && changed.len() == 1);
     }
 }
