@@ -6,7 +6,7 @@ use zeroize::Zeroize as _;
 
 use crate::{
     item::Item,
-    limits::{DEPTH_MAX, Limit, LimitMet},
+    limits::{Limit, LimitMet},
     loss::{Loss, Lost},
     place::Place,
     refused::FileError,
@@ -25,7 +25,9 @@ impl Part {
         match examine(json) {
             Ok(_) => {}
             Err(JsonFault::TooDeep) => {
-                return Err(LimitMet { limit: Limit::Depth, found: None, max: DEPTH_MAX }.into());
+                return Err(
+                    LimitMet { limit: Limit::Depth, found: None, max: vaultterm_sealing::DEPTH_MAX as u64 }.into()
+                );
             }
             Err(fault @ JsonFault::Twice { .. }) => return Err(FileError::damaged(None, fault.to_string())),
         }

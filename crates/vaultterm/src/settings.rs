@@ -52,6 +52,10 @@ pub(crate) enum AnyFormat {
     OfFile(vaultterm_exchange::Format),
 }
 
+fn printed_by_the_environment() -> Option<Format> {
+    Format::from_str(&std::env::var("VAULTTERM_FORMAT").ok()?, false).ok()
+}
+
 fn any_format() -> impl TypedValueParser<Value = AnyFormat> {
     let printed = Format::value_variants().iter().filter_map(ValueEnum::to_possible_value);
     // The commands for which they have a meaning list them.
@@ -95,7 +99,8 @@ impl Settings {
         };
         let (printed, file_format) = match flags.format {
             Some(AnyFormat::Printed(format)) => (Some(format), None),
-            Some(AnyFormat::OfFile(format)) => (None, Some(format)),
+            // The flag says nothing about how data is printed, so the environment still may.
+            Some(AnyFormat::OfFile(format)) => (printed_by_the_environment(), Some(format)),
             None => (None, None),
         };
         let format = match (printed, file.format.as_deref()) {
