@@ -176,7 +176,7 @@ impl Store {
         }
         let draft = about(context, AuditAction::RecordCreated, &record).about(ObjectKind::Import, import.id);
         tx.audit(draft.with_maybe("state", is_trashed.then_some("trash")));
-        Ok(Some((Made { record: record.id, revision: record.revision, is_new: true }, source.as_deref())))
+        Ok(Some((Made { record: record.id, revision: record.revision, can_be_undone: !is_trashed }, source.as_deref())))
     }
 
     async fn update_imported<'a>(
@@ -199,7 +199,7 @@ impl Store {
         let after = self.save(tx, context, Record { tags: labels, ..before }, &wanted).await?;
         let draft = about(context, AuditAction::RecordUpdated, &after).about(ObjectKind::Import, import.id);
         tx.audit(draft.with("changed", "fields"));
-        Ok(Some((Made { record: after.id, revision: after.revision, is_new: false }, source.as_deref())))
+        Ok(Some((Made { record: after.id, revision: after.revision, can_be_undone: false }, source.as_deref())))
     }
 }
 
@@ -207,7 +207,8 @@ impl Store {
 struct Made {
     record: RecordId,
     revision: Revision,
-    is_new: bool,
+    /// It is new, and not in the trash already.
+    can_be_undone: bool,
 }
 
 /// Remembers what the import did: for undoing it, and for recognising the item when it comes again.
@@ -218,7 +219,7 @@ async fn remember(
     made: Made,
     source: Option<&str>,
 ) -> Result<(), StoreError> {
-    if made.is_new {
+    if made.can_be_undone {
         let sql = "INSERT INTO import_records (import_id, record_id, revision) VALUES ($1, $2, $3)";
         tx.run(sql, args![import.id, made.record, made.revision]).await?;
     }
