@@ -119,6 +119,9 @@ pub struct OptionsBody {
     pub max_delete_count: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency_max: Option<u32>,
+    /// The maximum number of requests to Vault per second, evenly paced. 0 for no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests_per_second_max: Option<u32>,
 }
 
 /// A connection to create.

@@ -33,6 +33,10 @@ pub struct ConnectionView {
     /// After refused logins: before this moment the schedule does not log in again.
     pub next_login_at: Option<String>,
     pub last_run: Option<RunView>,
+    /// How old what VaultTerm knows of Vault may become before the next run by itself has looked at everything, in seconds:
+    /// the pause between two such runs and the time that one takes. Null if none starts at intervals, or none has ended.
+    #[serde(default)]
+    pub answers_age_seconds_max: Option<u64>,
     /// When a test or run last talked to the server with success.
     pub last_verified_at: Option<String>,
     pub open_conflicts: u64,
@@ -81,6 +85,7 @@ pub struct OptionsView {
     pub max_delete_percent: u32,
     pub max_delete_count: u32,
     pub concurrency_max: u32,
+    pub requests_per_second_max: u32,
 }
 
 /// What a test found: needed beside granted.

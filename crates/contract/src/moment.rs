@@ -1,5 +1,7 @@
 //! Times as the API writes them: RFC 3339, UTC.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use vaultterm_reconcile::UnixNanos;
 
@@ -21,9 +23,38 @@ pub fn parse_us(text: &str) -> Option<i64> {
     text.parse::<Timestamp>().ok().map(Timestamp::as_microsecond)
 }
 
+/// Words a duration for people, rounded up: in seconds below two minutes, in minutes up to ten hours, else in hours.
+#[must_use]
+pub fn lasting(duration: Duration) -> String {
+    let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
+    let (count, unit) = match seconds {
+        _ if seconds > 0 && seconds % 3_600 == 0 => (seconds / 3_600, "hour"),
+        _ if seconds > 0 && seconds % 60 == 0 && seconds <= 36_000 => (seconds / 60, "minute"),
+        0..120 => (seconds, "second"),
+        120..=36_000 => (seconds.div_ceil(60), "minute"),
+        _ => (seconds.div_ceil(3_600), "hour"),
+    };
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_duration_is_worded_in_the_unit_that_fits() {
+        for (millis, told) in [
+            (0, "0 seconds"),
+            (1, "1 second"),
+            (60_000, "1 minute"),
+            (90_000, "90 seconds"),
+            (340_000, "6 minutes"),
+            (3_600_000, "1 hour"),
+            (40_000_000, "12 hours"),
+        ] {
+            assert_eq!(lasting(Duration::from_millis(millis)), told);
+        }
+    }
 
     #[test]
     fn a_moment_is_written_in_utc_and_read_back() {

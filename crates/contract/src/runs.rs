@@ -33,7 +33,7 @@ pub struct RunView {
     /// The paths of its plan that a person left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<String>,
-    /// The only paths at which it did something, if it applied a plan for some paths.
+    /// The only paths at which it did something, if it looked at some paths only, or applied a plan for some paths.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub only: Vec<String>,
 }
@@ -74,6 +74,11 @@ pub struct RunStart {
     /// A stored plan to apply exactly as shown; a new one is made without.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plan_id: Option<Uuid>,
+    /// The only paths to look at, without a stored plan. Vault is asked about these paths and no others, in a handful of
+    /// requests however large the scope is, and nothing is concluded about other paths. All guards hold as in a run of the
+    /// whole connection.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<String>,
     /// Paths of the plan that a person leaves out of this run. The next run plans them again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skip: Vec<String>,

@@ -5,7 +5,8 @@
 //! can begin.
 
 use std::{
-    sync::{Arc, Mutex},
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -13,11 +14,12 @@ use reqwest::header::HeaderValue;
 use vaultterm_reconcile::UnixNanos;
 use vaultterm_sealing::SecretText;
 use vaultterm_sync::{
-    Connected, Connection, ConnectionSecrets, Connector, Credential, FaultClass, Remote, RemoteFault, RemoteIdentity,
+    Connected, Connection, ConnectionId, ConnectionSecrets, Connector, Credential, FaultClass, Remote, RemoteFault, RemoteIdentity,
 };
 
 use crate::{
     ConnectorOptions, TestReport, VaultAddress, VaultRemote, approle,
+    budget::Budget,
     check::{Server, failed},
     deadline::Deadline,
     fault,
@@ -45,6 +47,15 @@ pub struct VaultConnector {
     large: Arc<LargeScopes>,
     refused_headers: Arc<RefusedHeaders>,
     watch: Watch,
+    budgets: Arc<Budgets>,
+}
+
+/// The budgets of the installation and of connections. Those of connections are kept, so that a run, a plan and a test at
+/// the same time share one.
+#[derive(Debug)]
+struct Budgets {
+    whole: Arc<Budget>,
+    of_connections: Mutex<HashMap<ConnectionId, Arc<Budget>>>,
 }
 
 impl VaultConnector {
@@ -52,13 +63,36 @@ impl VaultConnector {
     /// large for a scan.
     #[must_use]
     pub fn new(options: ConnectorOptions) -> Self {
-        Self { options, large: Arc::default(), refused_headers: Arc::default(), watch: Watch::default() }
+        let whole = Arc::new(Budget::new(options.requests_per_second_max.into()));
+        let budgets = Arc::new(Budgets { whole, of_connections: Mutex::default() });
+        let (large, refused_headers, watch) = (Arc::default(), Arc::default(), Watch::default());
+        Self { options, large, refused_headers, watch, budgets }
     }
 
     /// Tells a listener about each request of the sessions that are opened from now on.
     #[must_use]
     pub fn watched_by(self, traffic: Arc<dyn Traffic>) -> Self {
         Self { watch: Watch::by(traffic), ..self }
+    }
+
+    /// Returns whether the requests of all connections together are limited.
+    #[must_use]
+    pub const fn is_limited(&self) -> bool {
+        self.options.requests_per_second_max > 0
+    }
+
+    /// Divides the budget of the installation evenly among this number of servers that share its database.
+    pub fn share_budget_among(&self, servers: usize) {
+        let servers = u32::try_from(servers.max(1)).unwrap_or(u32::MAX);
+        self.budgets.whole.set(f64::from(self.options.requests_per_second_max) / f64::from(servers));
+    }
+
+    /// Returns what paces the requests of a connection.
+    fn budgets_of(&self, connection: &Connection) -> Vec<Arc<Budget>> {
+        let mut budgets = self.budgets.of_connections.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = budgets.entry(connection.id).or_insert_with(|| Arc::new(Budget::new(0.0)));
+        own.set(connection.schedule.requests_per_second_max.into());
+        vec![Arc::clone(own), Arc::clone(&self.budgets.whole)]
     }
 
     /// Returns whether plain http may go to other machines.
@@ -137,7 +171,7 @@ impl VaultConnector {
         let namespaces = headers(connection).map_err(|fault| failed(report, "namespace", fault))?;
         let base = address.base(connection.tls.server_name.as_deref());
         let transport = Transport::new(client, base, namespaces, Arc::clone(&self.refused_headers));
-        let transport = transport.watched_by(self.watch.clone());
+        let transport = transport.watched_by(self.watch.clone()).paced_by(self.budgets_of(connection));
 
         let request = Health::request();
         let answer = transport.send(&request, None).await.map_err(|mut error| {

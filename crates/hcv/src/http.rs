@@ -23,6 +23,7 @@ use vaultterm_sync::{FaultClass, RemoteFault};
 use zeroize::Zeroizing;
 
 use crate::{
+    budget::Budget,
     helping::{Helping, RefusedHeaders},
     redaction::{Secrets, Sent},
     remote_fault,
@@ -213,6 +214,8 @@ pub(crate) struct Transport {
     namespaces: Namespaces,
     pub(crate) helping: Helping,
     watch: Watch,
+    /// What paces the requests: that of the connection, and that of the installation.
+    budgets: Vec<Arc<Budget>>,
     requests: AtomicU64,
 }
 
@@ -220,12 +223,17 @@ impl Transport {
     /// Returns a transport to the server at `base`.
     pub(crate) fn new(client: Client, base: String, namespaces: Namespaces, refused: Arc<RefusedHeaders>) -> Self {
         let helping = Helping::new(&base, refused);
-        Self { client, base, namespaces, helping, watch: Watch::default(), requests: AtomicU64::new(0) }
+        Self { client, base, namespaces, helping, watch: Watch::default(), budgets: Vec::new(), requests: AtomicU64::new(0) }
     }
 
     /// Tells a listener about each request.
     pub(crate) fn watched_by(self, watch: Watch) -> Self {
         Self { watch, ..self }
+    }
+
+    /// Paces the requests by all of these budgets.
+    pub(crate) fn paced_by(self, budgets: Vec<Arc<Budget>>) -> Self {
+        Self { budgets, ..self }
     }
 
     /// Returns the number of requests so far.
@@ -245,6 +253,9 @@ impl Transport {
     /// [`TransportError`] when no complete answer came. An answer of any status is not an error.
     pub(crate) async fn send(&self, request: &Request, token: Option<&SecretText>) -> Result<Answer, TransportError> {
         loop {
+            for budget in &self.budgets {
+                budget.turn().await;
+            }
             let helping = self.helping.headers();
             let began = Instant::now();
             let answer = self.exchange(request, token, helping.clone()).await;
@@ -257,6 +268,9 @@ impl Transport {
                 failure: answer.as_ref().err().map(TransportError::class),
             });
             let answer = answer?;
+            for budget in &self.budgets {
+                budget.answered(began.elapsed());
+            }
             // Each turn leaves out one header, so there are at most three turns.
             if answer.status != StatusCode::BAD_REQUEST || !self.helping.refuses(&answer.body, &helping) {
                 return Ok(answer);

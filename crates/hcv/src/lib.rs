@@ -11,6 +11,7 @@
 mod address;
 mod anchor;
 mod approle;
+mod budget;
 mod check;
 mod connector;
 mod deadline;

@@ -34,6 +34,8 @@ pub struct ConnectorOptions {
     pub page_size: u32,
     /// The maximum number of concurrent listing requests.
     pub listing_concurrency: usize,
+    /// The maximum number of requests per second of all connections together. 0 means without limit.
+    pub requests_per_second_max: u32,
 }
 
 impl Default for ConnectorOptions {
@@ -46,6 +48,7 @@ impl Default for ConnectorOptions {
             listing: Listing::Auto,
             page_size: 1_000,
             listing_concurrency: 8,
+            requests_per_second_max: 0,
         }
     }
 }

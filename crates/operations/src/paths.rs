@@ -14,8 +14,16 @@ const PATHS_MAX: usize = 10_000;
 /// # Errors
 /// `Invalid` for a text that is not a path, or for too many of them.
 pub(crate) fn read(field: &str, texts: &[String]) -> Result<BTreeSet<SecretPath>, Refusal> {
-    if texts.len() > PATHS_MAX {
-        return Err(Refusal::field(field, format!("names more than {PATHS_MAX} paths")));
+    read_some(field, texts, PATHS_MAX)
+}
+
+/// Reads a list of at most `max` paths.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn read_some(field: &str, texts: &[String], max: usize) -> Result<BTreeSet<SecretPath>, Refusal> {
+    if texts.len() > max {
+        return Err(Refusal::field(field, format!("names more than {max} paths")));
     }
     let path = |(at, text): (usize, &String)| {
         SecretPath::new(text.as_str()).map_err(|error| Refusal::field(format!("{field}[{at}]"), error.to_string()))

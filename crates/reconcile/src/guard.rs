@@ -1,7 +1,7 @@
 //! The guards, which stop a whole run until a person has looked at it.
 
 use crate::{
-    Action, Halt, HaltKind, Options, Plan, Reason, Step,
+    Action, Deleted, Halt, HaltKind, Options, Plan, Reason, Step,
     classify::{Facts, LocalSince, RemoteSince},
     input::Input,
 };
@@ -12,7 +12,7 @@ const EMPTIED_BASE_MIN: usize = 2;
 /// Returns the halts of a plan that no person has acknowledged yet, sorted by kind.
 pub(crate) fn guard(input: &Input<'_>, facts: &[Facts<'_>], plan: &Plan) -> Vec<Halt> {
     let mut halts: Vec<Halt> = [
-        mass_deletion(based(facts), input.options, &plan.steps),
+        mass_deletion(based(facts) + input.beyond.based, input.beyond.deleted, input.options, &plan.steps),
         side_emptied(input, facts),
         rewound(input, facts),
         input.remote_replaced.as_ref().map(|found| Halt {
@@ -34,13 +34,15 @@ pub(crate) fn guard(input: &Input<'_>, facts: &[Facts<'_>], plan: &Plan) -> Vec<
     halts
 }
 
-/// Returns the number of paths that were in step.
+/// Returns the number of paths that were in step, among those that the plan looks at.
 fn based(facts: &[Facts<'_>]) -> u64 {
     facts.iter().filter(|facts| facts.base.is_some()).count() as u64
 }
 
-/// Returns the halt for too many deletions among these steps, of a base with this number of paths.
-pub(crate) fn mass_deletion(base: u64, options: &Options, steps: &[Step]) -> Option<Halt> {
+/// Returns the halt for too many deletions among these steps, of a base with this number of paths. Deletions that nobody
+/// saw in a plan since the last run of the whole connection count as if they were among them: several small runs may
+/// delete as much as one large run, and not more.
+pub(crate) fn mass_deletion(base: u64, before: Deleted, options: &Options, steps: &[Step]) -> Option<Halt> {
     // A move also deletes at the old path, but the secret lives on. It does not count, even if only that
     // deletion is left of it.
     let deletes = |step: &&Step| matches!(step.action, Action::DeleteRemote { .. }) && step.reason != Reason::Renamed;
@@ -48,23 +50,32 @@ pub(crate) fn mass_deletion(base: u64, options: &Options, steps: &[Step]) -> Opt
     let local = steps.iter().filter(|step| matches!(step.action, Action::DeleteLocal)).count() as u64;
     let percent = u64::from(options.max_delete_percent);
     let count = u64::from(options.max_delete_count);
-    let too_many = |deletions: u64| deletions > count && deletions * 100 > percent * base;
-    let (side, deletions) = match (too_many(local), too_many(remote)) {
+    let too_many = |now: u64, before: u64| {
+        let deletions = now + before;
+        now > 0 && deletions > count && deletions * 100 > percent * (base + before)
+    };
+    let (side, now, before) = match (too_many(local, before.local), too_many(remote, before.remote)) {
         (false, false) => return None,
-        (true, _) => ("VaultTerm", local),
-        (false, true) => ("Vault", remote),
+        (true, _) => ("VaultTerm", local, before.local),
+        (false, true) => ("Vault", remote, before.remote),
+    };
+    let (deletions, base) = (now + before, base + before);
+    let gone = match before {
+        0 => String::new(),
+        before => format!(" ({before} of them went since the last run of the whole connection)"),
     };
     Some(Halt {
         kind: HaltKind::MassDeletion,
         detail: format!(
-            "{side} would lose {deletions} of {base} secrets, more than {percent} percent and more than {count}. Acknowledging deletes them (recoverably)"
+            "{side} would lose {deletions} of {base} secrets{gone}, more than {percent} percent and more than {count}. Acknowledging deletes them (recoverably)"
         ),
     })
 }
 
 fn side_emptied(input: &Input<'_>, facts: &[Facts<'_>]) -> Option<Halt> {
     let base = facts.iter().filter(|facts| facts.base.is_some()).count();
-    if base < EMPTIED_BASE_MIN {
+    // A plan for some paths does not know whether a side is empty.
+    if base < EMPTIED_BASE_MIN || input.beyond.based > 0 {
         return None;
     }
     let local = input.local.live.is_empty() && facts.iter().any(|facts| facts.local_since == LocalSince::Deleted);

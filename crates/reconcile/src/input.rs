@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    AcceptedContents, BaseEntry, Content, HaltKind, LocalSnapshot, Mode, Options, RemoteEntry, RemoteSight,
+    AcceptedContents, BaseEntry, Beyond, Content, HaltKind, LocalSnapshot, Mode, Options, RemoteEntry, RemoteSight,
     RemoteSnapshot, RunMark, SecretPath, SeenMark,
 };
 
@@ -37,6 +37,8 @@ pub struct Input<'a> {
     /// after the remote side. Otherwise a run in progress beside this one would look like a run that the
     /// database forgot.
     pub newest_run: RunMark,
+    /// What the plan does not look at, and what runs that looked at some paths have deleted.
+    pub beyond: Beyond,
     /// The halts that a person acknowledged for this run.
     pub acknowledged: &'a BTreeSet<HaltKind>,
 }

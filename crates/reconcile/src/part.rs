@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    Action, BaseEntry, HaltKind, LocalExpect, Options, Plan, RecordId, Restricted, SecretPath, Skip, SkipKind, Step,
+    Action, BaseEntry, Deleted, HaltKind, LocalExpect, Options, Plan, RecordId, Restricted, SecretPath, Skip, SkipKind, Step,
     guard::mass_deletion,
 };
 
@@ -61,15 +61,20 @@ impl Plan {
         self.skips.retain(|skip| paths.iter().any(|path| path.as_str() == skip.path));
         self.unchanged =
             paths.iter().filter(|path| self.is_silent_at(path) && around.base.contains_key(*path)).count() as u64;
-        let unknown = paths.iter().filter(|path| self.is_silent_at(path) && !around.base.contains_key(*path));
-        let unknown: Vec<Skip> = unknown.map(nothing_there).collect();
         let elsewhere = whole.less(&self.counts());
-        self.skips.extend(unknown);
-        self.skips.sort_by(|one, other| one.path.cmp(&other.path));
+        self.say_where_nothing_is(paths, around.base);
         self.count_deletions_again(around);
         let still = self.halts.iter().any(|halt| halt.kind == HaltKind::MassDeletion);
         let held_elsewhere = mass.filter(|_| !still).into_iter().collect();
         self.restricted = Some(Restricted { paths: paths.iter().cloned().collect(), elsewhere, held_elsewhere });
+    }
+
+    /// Adds a skip for each of these paths of which the plan says nothing, because neither side has it: a person named it.
+    pub fn say_where_nothing_is(&mut self, paths: &BTreeSet<SecretPath>, base: &BTreeMap<SecretPath, BaseEntry>) {
+        let unknown = paths.iter().filter(|path| self.is_silent_at(path) && !base.contains_key(*path));
+        let unknown: Vec<Skip> = unknown.map(nothing_there).collect();
+        self.skips.extend(unknown);
+        self.skips.sort_by(|one, other| one.path.cmp(&other.path));
     }
 
     /// Drops steps, and returns them. The deletion at the old path of a record goes with the write of that
@@ -97,7 +102,7 @@ impl Plan {
     /// Judges the deletion budget for the steps of a plan that a person put together.
     pub fn judge_deletions(&mut self, around: Around<'_>) {
         self.halts.retain(|halt| halt.kind != HaltKind::MassDeletion);
-        self.halts.extend(mass_deletion(around.base.len() as u64, around.options, &self.steps));
+        self.halts.extend(mass_deletion(around.base.len() as u64, Deleted::default(), around.options, &self.steps));
         self.halts.sort_by_key(|halt| halt.kind);
     }
 
@@ -105,7 +110,7 @@ impl Plan {
     fn count_deletions_again(&mut self, Around { base, options }: Around<'_>) {
         let Some(at) = self.halts.iter().position(|halt| halt.kind == HaltKind::MassDeletion) else { return };
         let base = if self.base_set_aside { 0 } else { base.len() as u64 };
-        match mass_deletion(base, options, &self.steps) {
+        match mass_deletion(base, Deleted::default(), options, &self.steps) {
             Some(halt) => self.halts[at] = halt,
             None => drop(self.halts.remove(at)),
         }

@@ -25,11 +25,11 @@ pub struct RunMark {
 #[error("a run mark is a connection id, a slash and a number")]
 pub struct NoRunMark;
 
-/// The difference between the numbers of two consecutive runs. Decisions on conflicts get the numbers in
-/// between, because they do not look at the whole scope. The difference is so large that decisions on an
-/// older database never reach the number of the run that this database forgot. Otherwise it would no longer
-/// halt at its first run.
-const RUN: u64 = 1_000;
+/// The difference between the numbers of two consecutive runs of a whole connection. Decisions on conflicts and runs for
+/// some paths get the numbers in between, because they do not look at the whole scope. On an older database they must
+/// never reach the number of the run that this database forgot. Otherwise it would no longer halt at its first run. If
+/// all numbers in between are used up, the last of them is used again.
+const RUN: u64 = 1_000_000;
 
 impl fmt::Display for RunMark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -60,10 +60,12 @@ impl RunMark {
         self.at((self.number / RUN).saturating_add(1).saturating_mul(RUN))
     }
 
-    /// Returns the mark of a decision after this run, or after another decision.
+    /// Returns the mark of a decision or of a run for some paths, after this run or after another of them.
     #[must_use]
-    pub const fn next_decision(self) -> Self {
-        self.at(self.number.saturating_add(1))
+    pub const fn next_between(self) -> Self {
+        let last = (self.number / RUN).saturating_add(1).saturating_mul(RUN).saturating_sub(1);
+        let next = self.number.saturating_add(1);
+        self.at(if next > last { last } else { next })
     }
 
     const fn at(self, number: u64) -> Self {
@@ -97,14 +99,18 @@ mod tests {
     }
 
     #[test]
-    fn runs_are_numbered_apart_and_decisions_between_them() {
+    fn runs_are_numbered_apart_and_what_sees_a_part_between_them_without_reaching_the_next() {
         let mark = |number| RunMark { connection: Uuid::from_u128(7), number };
-        for (number, run, decision) in
-            [(0, 1_000, 1), (1, 1_000, 2), (999, 1_000, 1_000), (1_000, 2_000, 1_001), (1_001, 2_000, 1_002)]
-        {
-            assert_eq!((mark(number).next_run(), mark(number).next_decision()), (mark(run), mark(decision)));
+        for (number, run, between) in [
+            (0, RUN, 1),
+            (1, RUN, 2),
+            (RUN - 1, RUN, RUN - 1),
+            (RUN, 2 * RUN, RUN + 1),
+            (RUN + 1, 2 * RUN, RUN + 2),
+        ] {
+            assert_eq!((mark(number).next_run(), mark(number).next_between()), (mark(run), mark(between)));
         }
         let last = mark(RunMark::NUMBER_MAX);
-        assert_eq!((last.next_run(), last.next_decision()), (last, last), "never above what is a mark");
+        assert_eq!((last.next_run(), last.next_between()), (last, last), "never above what is a mark");
     }
 }

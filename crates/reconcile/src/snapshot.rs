@@ -1,6 +1,6 @@
 //! The stamps of everything in scope on either side, without values.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -30,6 +30,14 @@ pub struct LocalSnapshot {
     pub live: BTreeMap<SecretPath, LocalEntry>,
     /// The newest trashed record at each path that has one.
     pub trashed: BTreeMap<SecretPath, LocalEntry>,
+}
+
+impl LocalSnapshot {
+    /// Keeps only what lies at these paths.
+    pub fn keep(&mut self, paths: &BTreeSet<SecretPath>) {
+        self.live.retain(|path, _| paths.contains(path));
+        self.trashed.retain(|path, _| paths.contains(path));
+    }
 }
 
 /// What `custom_metadata` of a secret says about its manager.

@@ -138,11 +138,9 @@ impl Store {
             count -= usize::from(known.is_some());
             self.record_one(tx, batch, known, conflict).await?;
         }
-        if let OtherConflicts::Converged { but } = others {
-            for (path, id) in open.into_iter().filter(|(path, _)| !but.contains(path)) {
-                count -= 1;
-                converged(tx, batch, id, &path).await?;
-            }
+        for (path, id) in open.into_iter().filter(|(path, _)| others.converges(path)) {
+            count -= 1;
+            converged(tx, batch, id, &path).await?;
         }
         Ok(count as u64)
     }

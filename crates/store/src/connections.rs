@@ -50,7 +50,8 @@ const SUMMARY: &str = "SELECT c.*,
         (SELECT COUNT(*) FROM conflicts f WHERE f.connection_id = c.id AND f.status = 'open') AS open_conflicts,
         (SELECT COUNT(*) FROM base b WHERE b.connection_id = c.id AND b.accepted_reopened = 0) AS accepted_paths,
         (SELECT l.expires FROM leases l WHERE l.connection_id = c.id AND l.holder IS NOT NULL) AS leased_until,
-        (SELECT r.id FROM runs r WHERE r.connection_id = c.id AND r.cause <> 'resolution' AND r.part NOT LIKE '%\"only\":[%'
+        (SELECT r.id FROM runs r WHERE r.connection_id = c.id AND r.cause <> 'resolution' 
+           AND (r.part NOT LIKE '%\"only\":[%' OR (r.cause = 'hint' AND r.state = 'halted'))
          ORDER BY r.id DESC LIMIT 1) AS last_run_id
     FROM connections c";
 

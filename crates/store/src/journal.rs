@@ -230,10 +230,19 @@ impl Journal for Store {
         tx.commit().await.map_err(failed)
     }
 
-    async fn record_seen(&self, lease: Lease, seen: &[SeenInVault]) -> Result<(), JournalError> {
+    async fn record_seen(
+        &self,
+        lease: Lease,
+        at: Option<&BTreeSet<SecretPath>>,
+        seen: &[SeenInVault],
+    ) -> Result<(), JournalError> {
         let mut tx = self.under(lease).await?;
-        sides::replace_seen(&mut tx, lease.connection_id, seen).await.map_err(failed)?;
+        sides::replace_seen(&mut tx, lease.connection_id, at, seen).await.map_err(failed)?;
         tx.commit().await.map_err(failed)
+    }
+
+    async fn deleted_in_part(&self, id: ConnectionId) -> Result<Deleted, JournalError> {
+        self.deleted_in_part_of(id).await.map_err(failed)
     }
 
     async fn ignored(&self, id: ConnectionId) -> Result<BTreeMap<String, String>, JournalError> {

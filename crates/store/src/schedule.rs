@@ -1,7 +1,7 @@
 //! What the scheduler must know about every connection.
 
-use vaultterm_reconcile::UnixNanos;
-use vaultterm_sync::{Connection, Run, RunId, schedule::ScheduleFacts};
+use vaultterm_reconcile::{Counts, Deleted, UnixNanos};
+use vaultterm_sync::{Connection, Run, RunId, schedule::{Hinted, ScheduleFacts}};
 
 use crate::{
     Store, StoreError,
@@ -29,12 +29,19 @@ pub struct Scheduled {
     /// change came after everything that the newest run saw. Change numbers decide whether it did. The time
     /// comes from the node that made the change.
     pub changed: Option<UnixNanos>,
+    /// The hints that wait.
+    pub hinted: Option<Hinted>,
 }
 
-/// The runs of a connection that count for its schedule. A run for some paths did not see the rest. The text of
-/// a halt and a path cannot match these patterns, because JSON escapes quotation marks.
+/// The runs of a connection that count for its schedule. A run for some paths did not see the rest, so it counts only if
+/// it was started by hints and a guard halted it: then a person must look, as after any other halt. The text of a halt
+/// and a path cannot match these patterns, because JSON escapes quotation marks.
 const COUNTING: &str = r#"connection_id = $1 AND cause <> 'resolution' AND halts NOT LIKE '%"kind":"license"%'
-                          AND part NOT LIKE '%"only":[%'"#;
+                          AND (part NOT LIKE '%"only":[%' OR (cause = 'hint' AND state = 'halted'))"#;
+
+/// The runs of a connection that looked at all of it and went to their end.
+const WHOLE: &str = r#"connection_id = $1 AND cause <> 'resolution' AND part NOT LIKE '%"only":[%'
+                       AND state IN ('succeeded', 'partial')"#;
 
 impl Scheduled {
     /// Returns the input of [`vaultterm_sync::schedule`].
@@ -46,6 +53,7 @@ impl Scheduled {
             failures: self.failures,
             logins_refused: self.logins_refused,
             changed: self.changed,
+            hinted: self.hinted,
         }
     }
 }
@@ -79,7 +87,7 @@ impl Store {
             let mended = logins_refused == 0 && runs::refused_at_login(&last_run);
             let failures = if mended { 0 } else { streak };
             let last_run = Some(last_run);
-            scheduled.push(Scheduled { connection, last_run, last_begun, failures, logins_refused, changed });
+            scheduled.push(Scheduled { connection, last_run, last_begun, failures, logins_refused, changed, hinted: None });
         }
         Ok(scheduled)
     }
@@ -92,6 +100,23 @@ impl Store {
         let known = self.find_facts(connection).await?;
         self.known_facts.keep(connection.id, mark, known.clone());
         Ok(known)
+    }
+
+    /// Counts what runs for some paths deleted since the last run of the whole connection, without a plan that a person
+    /// saw.
+    pub(crate) async fn deleted_in_part_of(&self, id: ConnectionId) -> Result<Deleted, StoreError> {
+        let whole = format!("SELECT id FROM runs WHERE {WHOLE} ORDER BY id DESC LIMIT 1");
+        let whole = self.db.one(&whole, args![id]).await?.map(|row| row.id("id")).transpose()?;
+        let sql = r#"SELECT counts FROM runs
+                     WHERE connection_id = $1 AND id > $2 AND plan_id IS NULL AND part LIKE '%"only":[%'"#;
+        let rows = self.db.all(sql, args![id, whole.unwrap_or_default()]).await?;
+        let mut deleted = Deleted::default();
+        for row in rows {
+            let counts: Counts = row.json("counts")?;
+            deleted.local += counts.deleted_local;
+            deleted.remote += counts.deleted_remote;
+        }
+        Ok(deleted)
     }
 
     async fn find_facts(&self, connection: &Connection) -> Result<Known, StoreError> {

@@ -107,9 +107,17 @@ impl Store {
     }
 }
 
-/// Replaces what the newest run of a connection saw.
-pub(crate) async fn replace_seen(tx: &mut Tx, id: ConnectionId, seen: &[SeenInVault]) -> Result<(), StoreError> {
-    tx.run("DELETE FROM seen_in_vault WHERE connection_id = $1", args![id]).await?;
+/// Replaces what earlier runs of a connection saw: everywhere, or only at some paths.
+pub(crate) async fn replace_seen(
+    tx: &mut Tx,
+    id: ConnectionId,
+    at: Option<&BTreeSet<SecretPath>>,
+    seen: &[SeenInVault],
+) -> Result<(), StoreError> {
+    match at {
+        None => drop(tx.run("DELETE FROM seen_in_vault WHERE connection_id = $1", args![id]).await?),
+        Some(paths) => forget_seen(tx, id, &paths.iter().collect::<Vec<_>>()).await?,
+    }
     let row = |one: &SeenInVault| {
         let (version, written) = (one.stamp.map(|stamp| stamp.version), one.stamp.map(|stamp| stamp.version_created));
         args![&one.path, version, written, u64::from(one.is_deleted), one.writer.as_deref()]

@@ -16,6 +16,7 @@ pub struct Begun {
     pub(crate) secrets: ConnectionSecrets,
     pub(crate) plan: Option<StoredPlan>,
     pub(crate) skip: BTreeSet<SecretPath>,
+    pub(crate) at: BTreeSet<SecretPath>,
     pub(crate) acknowledge: BTreeSet<HaltKind>,
 }
 

@@ -35,7 +35,7 @@ pub struct Connection {
     pub path: String,
     /// The options of the planner.
     pub options: Options,
-    /// The schedule of runs that start by themselves.
+    /// When runs start by themselves, and how fast they may ask Vault.
     pub schedule: Schedule,
     /// The maximum number of concurrent remote requests.
     pub concurrency_max: u32,
@@ -90,6 +90,9 @@ pub struct Schedule {
     pub interval_seconds: u32,
     /// Whether a local change starts a run.
     pub on_change: bool,
+    /// The maximum number of requests to Vault per second, evenly paced. 0 means without limit.
+    #[serde(default)]
+    pub requests_per_second_max: u32,
 }
 
 /// The identity of the server at the address. Every run compares it.

@@ -28,6 +28,10 @@ use crate::{
 /// The time for which a stored plan may be applied.
 const PLAN_HOLDS: Duration = Duration::from_secs(15 * 60);
 
+/// Why a halt cannot be acknowledged for some paths only.
+const CONCERNS_ALL: &str =
+    "a run for some paths cannot take a halt that concerns the whole connection: make a whole plan";
+
 /// A request for a run.
 #[derive(Clone, Debug)]
 pub struct RunRequest {
@@ -37,6 +41,9 @@ pub struct RunRequest {
     pub plan_id: Option<PlanId>,
     /// The paths of the stored plan that a person left out.
     pub skip: BTreeSet<SecretPath>,
+    /// The only paths that the run looks at. Empty for a run of the whole connection, and for one that applies a stored
+    /// plan, which knows its paths.
+    pub at: BTreeSet<SecretPath>,
     /// The halts that a person acknowledged.
     pub acknowledge: BTreeSet<HaltKind>,
     /// The newest run of the connection when the schedule decided on this run. If another run began since, this one does
@@ -182,7 +189,7 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
             // plan.
             let number = self.journal.change_number(connection.collection_id).await;
             let number = number.map_err(|error| brake.journal_failed(error))?;
-            let (plan, observation) = session.plan(&BTreeSet::new(), |_| ()).await?;
+            let (plan, observation) = session.plan(&BTreeSet::new(), &BTreeSet::new(), |_| ()).await?;
             let seen = writers::seen(&plan, connection.guarded.is_none(), !plan.halts.is_empty());
             Ok::<_, CallError>((number, seen, wanted.of(plan, &observation, connection)))
         };
@@ -214,7 +221,7 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
         }
         let held = lease::take(&self.journal, &self.clock, plan.connection_id, plan.id.0).await;
         let Ok(Some(held)) = held else { return };
-        if let Err(error) = self.journal.record_seen(held.lease, seen).await {
+        if let Err(error) = self.journal.record_seen(held.lease, None, seen).await {
             tracing::warn!(%error, plan = %plan.id, "what a plan saw in Vault could not be recorded");
         }
         self.give_back(held.lease).await;
@@ -240,12 +247,19 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
 
     async fn begin_under(&self, held: Held, request: RunRequest) -> Result<Begun, EngineError> {
         let lease = held.lease;
+        if !request.at.is_empty() && request.acknowledge.iter().any(|kind| *kind != HaltKind::MassDeletion) {
+            return Err(EngineError::PlanNotApplicable(CONCERNS_ALL.to_owned()));
+        }
         // No other run begins while this one has the lease.
         if request.follows.is_some() && self.journal.last_begun(lease.connection_id).await? != request.follows {
             return Err(EngineError::RunInProgress);
         }
         // The connection is loaded under the lease, so that earlier edits count.
         let (connection, secrets) = self.load(lease.connection_id).await?;
+        if !request.at.is_empty() && connection.identity.is_none() {
+            let why = "no run has looked at the whole connection yet: run it without paths first";
+            return Err(EngineError::PlanNotApplicable(why.to_owned()));
+        }
         let plan = match request.plan_id {
             Some(id) => Some(self.applicable_plan(id, &connection).await?),
             None => None,
@@ -256,14 +270,16 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
             return Err(EngineError::NotInPlan(path.clone()));
         }
         let only = planned.restricted.as_ref().map(|restricted| restricted.paths.clone());
+        let only = only.unwrap_or_else(|| request.at.iter().cloned().collect());
         let left_out = request.skip.iter().cloned().collect();
-        let part = RunPart { left_out, only: only.unwrap_or_default() };
+        let part = RunPart { left_out, only };
         let mut run = Run { part, ..self.new_run(&connection, &request) };
         if plan.as_ref().is_some_and(|stored| !stored.decisions.is_empty()) {
             run.trigger = Trigger::Resolution;
         }
         self.journal.begin_run(lease, &run).await?;
-        Ok(Begun { run, held, connection, secrets, plan, skip: request.skip, acknowledge: request.acknowledge })
+        let RunRequest { skip, at, acknowledge, .. } = request;
+        Ok(Begun { run, held, connection, secrets, plan, skip, at, acknowledge })
     }
 
     async fn applicable_plan(&self, id: PlanId, connection: &Connection) -> Result<StoredPlan, EngineError> {
@@ -284,8 +300,7 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
         let concerns_all = plan.plan.halts.iter().any(|halt| halt.kind != HaltKind::MassDeletion);
         let in_part = plan.plan.restricted.is_some() || !plan.decisions.is_empty();
         if in_part && concerns_all {
-            let why = "a plan for some paths cannot take a halt that concerns the whole connection: make a whole plan";
-            return Err(EngineError::PlanNotApplicable(why.to_owned()));
+            return Err(EngineError::PlanNotApplicable(CONCERNS_ALL.to_owned()));
         }
         Ok(plan)
     }

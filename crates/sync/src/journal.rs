@@ -9,7 +9,7 @@ use std::{
 use uuid::Uuid;
 use vaultterm_ledger::RemoteRef;
 use vaultterm_reconcile::{
-    BaseEntry, Conflict, LocalSnapshot, RecordId, RecordType, RemoteStamp, Revision, SecretPath, UnixNanos,
+    BaseEntry, Conflict, Deleted, LocalSnapshot, RecordId, RecordType, RemoteStamp, Revision, SecretPath, UnixNanos,
 };
 use vaultterm_sealing::{DigestKey, SecretFields, SecretText};
 
@@ -253,8 +253,26 @@ pub enum OtherConflicts {
         /// The paths that could not be judged.
         but: BTreeSet<SecretPath>,
     },
+    /// Only these paths were judged. A conflict at one of them that was not found again has converged, and all others
+    /// stay as they are.
+    ConvergedAt {
+        /// The paths that were judged.
+        paths: BTreeSet<SecretPath>,
+    },
     /// Only some paths were judged. The conflicts stay as they are.
     Stay,
+}
+
+impl OtherConflicts {
+    /// Returns whether a conflict at this path that was not found again has converged.
+    #[must_use]
+    pub fn converges(&self, path: &SecretPath) -> bool {
+        match self {
+            Self::Converged { but } => !but.contains(path),
+            Self::ConvergedAt { paths } => paths.contains(path),
+            Self::Stay => false,
+        }
+    }
 }
 
 /// The database as the engine needs it. Every method is one transaction.
@@ -356,9 +374,18 @@ pub trait Journal: Send + Sync {
         paths: &BTreeMap<SecretPath, RemoteStamp>,
     ) -> impl Future<Output = Result<(), JournalError>> + Send;
 
-    /// Records what this run saw in Vault where it is not what both sides agree on, and replaces what the last
-    /// run saw. Only people are shown it.
-    fn record_seen(&self, lease: Lease, seen: &[SeenInVault]) -> impl Future<Output = Result<(), JournalError>> + Send;
+    /// Records what this run saw in Vault where it is not what both sides agree on, and replaces what earlier runs saw:
+    /// everywhere, or only at the paths `at`, if the run looked at no others. Only people are shown it.
+    fn record_seen(
+        &self,
+        lease: Lease,
+        at: Option<&BTreeSet<SecretPath>>,
+        seen: &[SeenInVault],
+    ) -> impl Future<Output = Result<(), JournalError>> + Send;
+
+    /// Counts what runs for some paths deleted on each side since the last run of the whole connection that was not
+    /// halted. Runs that applied a stored plan do not count, because a person saw what they would delete.
+    fn deleted_in_part(&self, id: ConnectionId) -> impl Future<Output = Result<Deleted, JournalError>> + Send;
 
     /// Reads the names that people accepted as left out, each with the person.
     fn ignored(&self, id: ConnectionId) -> impl Future<Output = Result<BTreeMap<String, String>, JournalError>> + Send;

@@ -20,15 +20,17 @@ pub(crate) struct RunNumber {
 
 impl RunNumber {
     /// Draws the number of a run that is about to carry out a plan, and records it. The number is higher
-    /// than all that were seen. A run that changes nothing in Vault has no number.
+    /// than all that were seen. A run that changes nothing in Vault has no number. `in_part` says that the run did not
+    /// look at the whole connection.
     pub(crate) async fn draw<J: Journal, R: Remote, K: Clock>(
         session: &Session<'_, J, R, K>,
         lease: Lease,
         plan: &Plan,
+        in_part: bool,
     ) -> Result<Self, Stopped> {
         let known = session.newest_run().await?;
         let newest = RunMark { number: known.number.max(plan.newest_run_seen), ..known };
-        let mark = leaves_marks(&session.connection.options, &plan.steps).then(|| newest.next_run());
+        let mark = leaves_marks(&session.connection.options, &plan.steps).then(|| if in_part { newest.next_between() } else { newest.next_run() });
         Self::recorded(session, lease, known, newest, mark).await
     }
 
@@ -39,7 +41,7 @@ impl RunNumber {
         steps: &[Step],
     ) -> Result<Self, Stopped> {
         let known = session.newest_run().await?;
-        let mark = leaves_marks(&session.connection.options, steps).then(|| known.next_decision());
+        let mark = leaves_marks(&session.connection.options, steps).then(|| known.next_between());
         Self::recorded(session, lease, known, known, mark).await
     }
 

@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::{join, join3};
 use vaultterm_reconcile::{
-    Accepted, AcceptedContents, BaseEntry, Content, HaltKind, Input, Inquiries, LocalSnapshot, Plan, RecordId,
+    Accepted, AcceptedContents, BaseEntry, Beyond, Content, HaltKind, Input, Inquiries, LocalSnapshot, Plan, RecordId,
     RemoteHead, RemoteSight, RemoteSnapshot, RemoteStamp, Revision, RunMark, SecretPath, asks_for_the_mount, foresee,
-    inquiries, plan,
+    inquiries, plan, together,
 };
 
 use crate::{
@@ -31,6 +31,10 @@ pub(crate) struct Observation {
     pub(crate) base: BTreeMap<SecretPath, BaseEntry>,
     pub(crate) local: LocalSnapshot,
     pub(crate) remote: RemoteSnapshot,
+    /// What was not looked at.
+    pub(crate) beyond: Beyond,
+    /// The paths that were looked at, if nobody looked at the others.
+    pub(crate) looked_at: Option<BTreeSet<SecretPath>>,
     /// Where reads may be stale: the paths with a base that were found gone, each with the version on which
     /// both sides agreed. They are stored for the next run.
     pub(crate) suspicions: Option<BTreeMap<SecretPath, RemoteStamp>>,
@@ -45,13 +49,15 @@ pub(crate) struct Contents {
 }
 
 impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
-    /// Makes a plan from what both sides show now. `begins` learns which part of the work begins, after the observation.
+    /// Makes a plan from what both sides show now: everywhere, or if paths are named, at those only, without a request
+    /// for any other. `begins` learns which part of the work begins, after the observation.
     pub(crate) async fn plan(
         &self,
+        named: &BTreeSet<SecretPath>,
         acknowledged: &BTreeSet<HaltKind>,
         begins: impl Fn(Stage),
     ) -> Result<(Plan, Observation), CallError> {
-        let mut observation = self.observe().await?;
+        let mut observation = self.observe(named).await?;
         begins(Stage::Inquire);
         let mut asked = self.prove_absences(&mut observation).await?;
         if !self.calls.consistent() {
@@ -80,6 +86,7 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
             guarded: self.connection.guarded.as_deref(),
             remote_replaced: self.replaced(),
             newest_run,
+            beyond: observation.beyond,
             acknowledged,
         });
         let Observation { base, remote, .. } = &observation;
@@ -92,11 +99,28 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
 
     /// Reads the base first and the remote side last, so that an event in between shows as a change, and
     /// never as a state older than the base.
-    async fn observe(&self) -> Result<Observation, CallError> {
-        let base = self.base().await?;
-        let local = self.local().await?;
-        let remote = self.brake.unless_stopped(self.calls.observe()).await??;
-        Ok(Observation { base, local, remote, suspicions: None })
+    async fn observe(&self, named: &BTreeSet<SecretPath>) -> Result<Observation, CallError> {
+        let deleted = self.journal.deleted_in_part(self.connection.id).await;
+        let deleted = deleted.map_err(|error| self.brake.journal_failed(error))?;
+        let mut base = self.base().await?;
+        let mut local = self.local().await?;
+        let mut beyond = Beyond { based: 0, deleted };
+        if named.is_empty() {
+            let remote = self.brake.unless_stopped(self.calls.observe()).await??;
+            return Ok(Observation { base, local, remote, beyond, looked_at: None, suspicions: None });
+        }
+        let paths = together(named, &base, &local);
+        let all = base.len();
+        base.retain(|path, _| paths.contains(path));
+        beyond.based = (all - base.len()) as u64;
+        local.keep(&paths);
+        let mut remote = RemoteSnapshot::default();
+        let each: Vec<_> = paths.iter().cloned().collect();
+        self.brake.unless_stopped(self.look_for_all(&each, &mut remote)).await?;
+        if self.brake.is_pulled() {
+            return Err(CallError::Stopped);
+        }
+        Ok(Observation { base, local, remote, beyond, looked_at: Some(paths), suspicions: None })
     }
 
     /// Returns how the server differs from the one that answered before, or `None` if it is the same.
@@ -149,7 +173,8 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
     }
 
     /// Handles paths that look gone where reads may be stale, because they may only be missing from an old
-    /// answer. A path counts as gone if the previous run saw the same, and is left alone until then.
+    /// answer. A path counts as gone if the previous run of the whole connection saw the same, and is left alone until
+    /// then.
     async fn suspect(&self, observation: &mut Observation) -> Result<(), CallError> {
         let before = self.journal.suspicions(self.connection.id).await;
         let before = before.map_err(|error| self.brake.journal_failed(error))?;
@@ -167,7 +192,8 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
                 *sight = RemoteSight::Unreadable(why.to_owned());
             }
         }
-        observation.suspicions = Some(gone);
+        // The next run compares with what a run of the whole connection missed, not with what was missing at some paths.
+        observation.suspicions = observation.looked_at.is_none().then_some(gone);
         Ok(())
     }
 

@@ -36,20 +36,22 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
             return Ok(None);
         }
         let Conflict { path, expect, .. } = &stored.conflict;
-        let (plan, _) = self.plan(&BTreeSet::new(), |_| ()).await?;
+        let named = BTreeSet::from([path.clone()]);
+        let (plan, looked) = self.plan(&named, &BTreeSet::new(), |_| ()).await?;
         let seen = writers::seen(&plan, self.connection.guarded.is_none(), !plan.halts.is_empty());
-        self.journal.record_seen(lease, &seen).await.map_err(|error| self.stopped_by(error))?;
+        let recorded = self.journal.record_seen(lease, looked.looked_at.as_ref(), &seen).await;
+        recorded.map_err(|error| self.stopped_by(error))?;
         let (found, others, said) = match found(&plan, path) {
             Found::Unknown => return Ok(None),
             Found::Open(now) => (vec![now.clone()], OtherConflicts::Stay, moved(expect, &now.expect)),
             Found::Agreed => {
                 let said = "both sides hold the same by now, so the conflict is closed; nothing was written";
-                (Vec::new(), self.all_but(path).await?, Some(said.to_owned()))
+                (Vec::new(), OtherConflicts::ConvergedAt { paths: named }, Some(said.to_owned()))
             }
             Found::Clear => {
                 let said = "a side changed while you decided, and no decision is needed any more: the next run brings both \
                             sides in step; nothing was written";
-                (Vec::new(), self.all_but(path).await?, Some(said.to_owned()))
+                (Vec::new(), OtherConflicts::ConvergedAt { paths: named }, Some(said.to_owned()))
             }
         };
         let recorded = self.journal.record_conflicts(lease, run_id, &found, &others).await;
@@ -57,19 +59,12 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
         Ok(said)
     }
 
-    /// Says that every open conflict of the connection stays as it is, except the one at `path`.
-    async fn all_but(&self, path: &SecretPath) -> Result<OtherConflicts, Stopped> {
-        let open = self.journal.open_conflicts(self.connection.id).await.map_err(|error| self.stopped_by(error))?;
-        let others = open.into_iter().map(|stored| stored.conflict.path).filter(|other| other != path);
-        Ok(OtherConflicts::Converged { but: others.collect() })
-    }
-
     fn stopped_by(&self, error: JournalError) -> Stopped {
         self.brake.journal_failed(error)
     }
 }
 
-/// Returns what a plan for the whole connection says about the path of a conflict.
+/// Returns what a plan says about the path of a conflict.
 fn found<'a>(plan: &'a Plan, path: &SecretPath) -> Found<'a> {
     // A run that halts changes no conflict. Too many deletions elsewhere say nothing against this path.
     if plan.halts.iter().any(|halt| halt.kind != HaltKind::MassDeletion)

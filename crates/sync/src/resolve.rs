@@ -155,6 +155,7 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
             run_id: deciding.run_id,
             plan_id: None,
             skip: BTreeSet::new(),
+            at: BTreeSet::new(),
             acknowledge: BTreeSet::new(),
             follows: None,
             trigger: Trigger::Resolution,

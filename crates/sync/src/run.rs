@@ -69,6 +69,8 @@ names!(
         Interval = "interval",
         /// A local change.
         Change = "change",
+        /// A program said where in Vault something may have changed.
+        Hint = "hint",
         /// A decision on a conflict.
         Resolution = "resolution",
         /// The end of a run that was cut off, because its server stopped or lost its lease.

@@ -16,11 +16,12 @@ use vaultterm_reconcile::{
 
 use crate::{
     Begun, Clock, Connection, ConnectionSecrets, Connector, Entitlement, Event, Journal, Lease, OtherConflicts, Phase,
-    Progress, Remote, Run, RunProblem, RunState, SeenInVault, StoredPlan, alike,
+    Progress, Remote, Run, RunProblem, RunState, SeenInVault, StoredPlan, Trigger, alike,
     apply::{Apply, Decided, Moved},
     brake::{Brake, Stop, Stopped},
     lease,
     mark::RunNumber,
+    observe::Observation,
     pool::Pool,
     problem::halt,
     record::{Pending, recorder},
@@ -54,6 +55,8 @@ struct Ready {
     plan: Plan,
     base: BTreeMap<SecretPath, BaseEntry>,
     local: LocalSnapshot,
+    /// The paths that were looked at, if nobody looked at the others.
+    looked_at: Option<BTreeSet<SecretPath>>,
     number: RunNumber,
     /// The decisions of a stored plan. The states may have changed since such a plan was made.
     stored: Option<Vec<Decided>>,
@@ -66,6 +69,8 @@ struct Task<'a> {
     plan: Option<StoredPlan>,
     /// The paths of the stored plan that a person left out.
     skip: BTreeSet<SecretPath>,
+    /// The only paths to look at, without a stored plan. Empty for the whole connection.
+    at: BTreeSet<SecretPath>,
     acknowledge: BTreeSet<HaltKind>,
 }
 
@@ -87,8 +92,8 @@ pub(crate) async fn carry_out<J: Journal, C: Connector, K: Clock, P: Progress>(
     Signals { cancel, closing }: Signals<'_>,
 ) -> Run {
     let Shell { journal, clock, .. } = shell;
-    let Begun { mut run, held, connection, secrets, plan, skip, acknowledge } = begun;
-    let task = Task { entitlement, connection, plan, skip, acknowledge };
+    let Begun { mut run, held, connection, secrets, plan, skip, at, acknowledge } = begun;
+    let task = Task { entitlement, connection, plan, skip, at, acknowledge };
     let lease = held.lease;
     let brake = Brake::under_lease(cancel.clone(), held.until);
     let tally = Tally::new(progress);
@@ -186,9 +191,13 @@ async fn plan_and_apply<J: Journal, R: Remote, K: Clock, P: Progress>(
             (plan, base, session.local().await?, None)
         }
         None => {
-            let planned = session.plan(&task.acknowledge, |stage| tally.begins(stage)).await;
-            let (plan, observation) = planned.map_err(|error| stopped(error, session.brake))?;
-            (plan, observation.base, observation.local, Some(observation.suspicions))
+            let planned = session.plan(&task.at, &task.acknowledge, |stage| tally.begins(stage)).await;
+            let (mut plan, observation) = planned.map_err(|error| stopped(error, session.brake))?;
+            if under.run.trigger == Trigger::Manual {
+                plan.say_where_nothing_is(&task.at, &observation.base);
+            }
+            let Observation { base, local, suspicions, looked_at, .. } = observation;
+            (plan, base, local, Some((suspicions, looked_at)))
         }
     };
     tally.phase(Phase::Plan);
@@ -199,9 +208,9 @@ async fn plan_and_apply<J: Journal, R: Remote, K: Clock, P: Progress>(
         open.push(unlicensed.halt());
         return Ok(Ending::Halted(open));
     }
-    if let Some(suspicions) = looked {
+    if let Some((suspicions, looked_at)) = &looked {
         let seen = writers::seen(&plan, session.connection.guarded.is_none(), !open.is_empty());
-        remember(session, under.lease, suspicions.as_ref(), &seen).await?;
+        remember(session, under.lease, suspicions.as_ref(), (looked_at.as_ref(), &seen)).await?;
     }
     if !open.is_empty() {
         return Ok(Ending::Halted(open));
@@ -209,13 +218,17 @@ async fn plan_and_apply<J: Journal, R: Remote, K: Clock, P: Progress>(
     if !session.brake.is_free() {
         return Err(Stopped);
     }
-    accept(session, under.lease, &plan, secret_id_expires).await?;
-    let number = RunNumber::draw(session, under.lease, &plan).await?;
+    let looked_at = looked.and_then(|(_, looked_at)| looked_at);
+    // A run at some paths says nothing about the others, so they were not verified.
+    if looked_at.is_none() {
+        accept(session, under.lease, &plan, secret_id_expires).await?;
+    }
+    let number = RunNumber::draw(session, under.lease, &plan, looked_at.is_some()).await?;
     if plan.base_set_aside {
         base.clear();
     }
     let stored = task.plan.as_ref().map(|stored| alike::decided(stored, &plan, under.run.id, &under.run.actor));
-    let ready = Ready { plan, base, local, number, stored };
+    let ready = Ready { plan, base, local, looked_at, number, stored };
     apply(session, under, ready, tally).await
 }
 
@@ -224,13 +237,13 @@ async fn remember<J: Journal, R: Remote, K: Clock>(
     session: &Session<'_, J, R, K>,
     lease: Lease,
     suspicions: Option<&BTreeMap<SecretPath, RemoteStamp>>,
-    seen: &[SeenInVault],
+    (at, seen): (Option<&BTreeSet<SecretPath>>, &[SeenInVault]),
 ) -> Result<(), Stopped> {
     let Session { journal, brake, .. } = session;
     if let Some(suspicions) = suspicions {
         journal.record_suspicions(lease, suspicions).await.map_err(|error| brake.journal_failed(error))?;
     }
-    journal.record_seen(lease, seen).await.map_err(|error| brake.journal_failed(error))
+    journal.record_seen(lease, at, seen).await.map_err(|error| brake.journal_failed(error))
 }
 
 /// Records the identity of the server, and forgets bases that no longer count.
@@ -261,13 +274,13 @@ async fn apply<J: Journal, R: Remote, K: Clock, P: Progress>(
     ready: Ready,
     tally: &Tally<'_, P>,
 ) -> Result<Ending, Stopped> {
-    let Ready { plan, base, local, number, stored } = ready;
+    let Ready { plan, base, local, looked_at, number, stored } = ready;
     let (plan, base, local) = (&plan, &base, &local);
     let (verify, decided) = (stored.is_some(), stored.unwrap_or_default());
     tally.planned(plan, |path| session.fault_at(path));
     let (recorder, pending) = recorder();
     let apply = Apply { session, recorder, tally, number, base, local, verify, decided, moved: Moved::default() };
-    record_conflicts(&apply, under, plan).await?;
+    record_conflicts(&apply, under, plan, looked_at.as_ref()).await?;
     tally.phase(Phase::Apply);
     let work = async {
         apply.carry_out(&plan.steps).await;
@@ -315,6 +328,7 @@ async fn record_conflicts<J: Journal, R: Remote, K: Clock, P: Progress>(
     apply: &Apply<'_, J, R, K, P>,
     under: &Under<'_>,
     plan: &Plan,
+    looked_at: Option<&BTreeSet<SecretPath>>,
 ) -> Result<(), Stopped> {
     let Apply { session, verify, .. } = *apply;
     let mut still_open: Vec<Conflict> = Vec::new();
@@ -332,7 +346,10 @@ async fn record_conflicts<J: Journal, R: Remote, K: Clock, P: Progress>(
     } else {
         still_open.clone_from(&plan.conflicts);
         let but = plan.skips.iter().filter_map(|skip| SecretPath::new(skip.path.as_str()).ok()).collect();
-        OtherConflicts::Converged { but }
+        match looked_at {
+            None => OtherConflicts::Converged { but },
+            Some(paths) => OtherConflicts::ConvergedAt { paths: paths - &but },
+        }
     };
     let recorded = session.journal.record_conflicts(under.lease, under.run.id, &still_open, &others).await;
     recorded.map(drop).map_err(|error| session.brake.journal_failed(error))

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use vaultterm_reconcile::UnixNanos;
 
-use crate::{Connection, Run, RunState, Trigger, moment::later};
+use crate::{Connection, Run, RunState, Schedule, Trigger, moment::later};
 
 /// The time that a local change waits for the next one, so that several quick edits make one run.
 pub const DEBOUNCE: Duration = Duration::from_secs(2);
@@ -41,6 +41,17 @@ pub struct ScheduleFacts<'a> {
     /// run has seen that change yet. Change numbers decide whether a run has seen it. The time, by the clock
     /// of the node that made the change, only determines how long to wait for further changes.
     pub changed: Option<UnixNanos>,
+    /// The hints that wait, if there are any.
+    pub hinted: Option<Hinted>,
+}
+
+/// Hints about changes in Vault that no run has followed yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hinted {
+    /// The number of consecutive runs that hints started and that failed, up to the newest.
+    pub failures: u32,
+    /// The end of the newest run that hints started.
+    pub finished: Option<UnixNanos>,
 }
 
 /// Returns the trigger of a run that should start now, or `None` if none should.
@@ -62,7 +73,7 @@ pub fn due(facts: &ScheduleFacts<'_>, now: UnixNanos) -> Option<Trigger> {
 /// Returns when the next run should start if nothing changes, with its trigger.
 #[must_use]
 pub fn next(facts: &ScheduleFacts<'_>) -> Option<(UnixNanos, Trigger)> {
-    let ScheduleFacts { connection, last_run, failures, logins_refused, changed } = *facts;
+    let ScheduleFacts { connection, last_run, failures, logins_refused, changed, hinted } = *facts;
     let last = last_run.map(|run| (run.state, run.finished));
     if connection.paused || !connection.started || matches!(last, Some((RunState::Running | RunState::Halted, _))) {
         return None;
@@ -71,8 +82,8 @@ pub fn next(facts: &ScheduleFacts<'_>) -> Option<(UnixNanos, Trigger)> {
     let rested = later(finished, backoff(failures).max(login_rest(logins_refused)));
 
     let schedule = connection.schedule;
-    let interval = Duration::from_secs(schedule.interval_seconds.into());
-    let by_interval = (!interval.is_zero()).then(|| (later(finished, interval).max(rested), Trigger::Interval));
+    let pause = pause(schedule, last_run);
+    let by_interval = pause.map(|pause| (later(finished, pause).max(rested), Trigger::Interval));
     let changed = changed.filter(|_| schedule.on_change);
     let by_change = changed.map(|changed| (later(changed, DEBOUNCE).max(rested), Trigger::Change));
     // A connection that a person runs by hand stays in the person's hands.
@@ -83,7 +94,34 @@ pub fn next(facts: &ScheduleFacts<'_>) -> Option<(UnixNanos, Trigger)> {
         let rest = backoff(failures.saturating_sub(CUT_OFF_FREE)).max(login_rest(logins_refused));
         (later(finished, rest), Trigger::Takeover)
     });
-    [by_takeover, by_change, by_interval].into_iter().flatten().min_by_key(|(at, _)| *at)
+    // Hints are gathered for no time here: what sends them gathers, and so does a run in progress.
+    let by_hint = hinted.map(|Hinted { failures, finished: ended }| {
+        let ended = ended.unwrap_or(UnixNanos(i64::MIN));
+        (later(ended, backoff(failures).max(login_rest(logins_refused))).max(rested), Trigger::Hint)
+    });
+    [by_takeover, by_hint, by_change, by_interval].into_iter().flatten().min_by_key(|(at, _)| *at)
+}
+
+/// Returns the pause between two runs at intervals, or `None` if no run starts at intervals. Where requests are limited, the
+/// pause is at least as long as a look takes at that pace, so that looks use at most half of the budget.
+#[must_use]
+pub fn pause(schedule: Schedule, last_run: Option<&Run>) -> Option<Duration> {
+    if schedule.interval_seconds == 0 {
+        return None;
+    }
+    let interval = Duration::from_secs(schedule.interval_seconds.into());
+    let requests = last_run.map_or(0, |run| run.requests);
+    let rate = u64::from(schedule.requests_per_second_max);
+    Some(requests.checked_div(rate).map_or(interval, |seconds| interval.max(Duration::from_secs(seconds))))
+}
+
+/// Returns how old what VaultTerm knows of Vault may become before the next look ends: the pause between two looks, and the
+/// time that the last one took. `None` if no run starts at intervals, or none has ended.
+#[must_use]
+pub fn age_max(schedule: Schedule, last_run: Option<&Run>) -> Option<Duration> {
+    let run = last_run?;
+    let took = run.finished?.0.saturating_sub(run.started.0);
+    Some(pause(schedule, last_run)? + Duration::from_nanos(u64::try_from(took).unwrap_or(0)))
 }
 
 /// Returns the pause after consecutive failed runs.

@@ -5,8 +5,9 @@ use std::time::Duration;
 use uuid::Uuid;
 use vaultterm_reconcile::{Counts, Mode, UnixNanos};
 use vaultterm_sync::{
-    CollectionId, Connection, ConnectionId, EngineProblem, PlanId, Run, RunId, RunPart, RunProblem, RunState, Trigger,
-    schedule::{CUT_OFF_FREE, DEBOUNCE, ScheduleFacts, due, login_rest, next},
+    CollectionId, Connection, ConnectionId, EngineProblem, PlanId, Run, RunId, RunPart, RunProblem, RunState, Schedule,
+    Trigger,
+    schedule::{CUT_OFF_FREE, DEBOUNCE, Hinted, ScheduleFacts, age_max, due, login_rest, next, pause},
 };
 use vaultterm_testkit::world::{actor, connection};
 
@@ -41,7 +42,12 @@ fn run(state: RunState, finished: Option<UnixNanos>) -> Run {
 }
 
 fn due_after(connection: &Connection, run: Option<&Run>, failures: u32, changed: Option<UnixNanos>) -> Option<Trigger> {
-    due(&ScheduleFacts { connection, last_run: run, failures, logins_refused: 0, changed }, NOW)
+    due(&ScheduleFacts { connection, last_run: run, failures, logins_refused: 0, changed, hinted: None }, NOW)
+}
+
+/// Returns the facts of a connection after a run, with nothing else to say.
+fn after<'a>(connection: &'a Connection, run: &'a Run) -> ScheduleFacts<'a> {
+    ScheduleFacts { connection, last_run: Some(run), failures: 0, logins_refused: 0, changed: None, hinted: None }
 }
 
 #[test]
@@ -52,8 +58,7 @@ fn the_interval_counts_from_the_end_of_the_last_run() {
         assert_eq!(due_after(&connection, Some(&last), 0, None), expected, "{finished}");
     }
     let last = run(RunState::Partial, Some(ago(100)));
-    let facts =
-        ScheduleFacts { connection: &connection, last_run: Some(&last), failures: 0, logins_refused: 0, changed: None };
+    let facts = after(&connection, &last);
     assert_eq!(next(&facts), Some((UnixNanos(NOW.0 + 200 * SECOND), Trigger::Interval)));
 }
 
@@ -121,7 +126,7 @@ fn failed_runs_are_repeated_ever_more_rarely_up_to_a_bound() {
         .map(|failures| {
             let changed = Some(ago(60));
             let facts =
-                ScheduleFacts { connection: &connection, last_run: Some(&last), failures, logins_refused: 0, changed };
+                ScheduleFacts { connection: &connection, last_run: Some(&last), failures, logins_refused: 0, changed, hinted: None };
             let (at, _) = next(&facts).expect("it is repeated");
             Duration::from_nanos(u64::try_from(at.0 - NOW.0).expect("later"))
         })
@@ -153,6 +158,7 @@ fn refused_logins_are_repeated_more_rarely_than_vault_counts_them_whatever_the_i
                 failures: refused,
                 logins_refused: refused,
                 changed,
+                hinted: None,
             };
             let (at, _) = next(&facts).expect("it is repeated");
             let wait = Duration::from_nanos(u64::try_from(at.0 - NOW.0).expect("later"));
@@ -209,4 +215,66 @@ fn a_run_that_was_cut_off_on_a_connection_that_a_person_runs_by_hand_waits_for_t
     assert_eq!(due_after(&connection, Some(&last), 1, None), None);
     connection.schedule.on_change = true;
     assert_eq!(due_after(&connection, Some(&last), 1, None), Some(Trigger::Takeover));
+}
+
+#[test]
+fn where_requests_are_limited_looks_use_at_most_half_of_the_budget() {
+    let mut connection = scheduled();
+    connection.schedule.requests_per_second_max = 10;
+    for (requests, seconds) in [(0, 300), (3_000, 300), (10_106, 1_010)] {
+        let last = Run { requests, ..run(RunState::Succeeded, Some(ago(0))) };
+        let expected = Some((UnixNanos(NOW.0 + seconds * SECOND), Trigger::Interval));
+        assert_eq!(next(&after(&connection, &last)), expected, "{requests}");
+    }
+    connection.schedule.interval_seconds = 0;
+    assert_eq!(pause(connection.schedule, None), None);
+}
+
+#[test]
+fn what_is_known_of_vault_is_at_most_as_old_as_the_pause_and_a_look_together() {
+    let connection = scheduled();
+    let last = Run { started: ago(130), ..run(RunState::Succeeded, Some(ago(90))) };
+    assert_eq!(age_max(connection.schedule, Some(&last)), Some(Duration::from_secs(300 + 40)));
+    assert_eq!(age_max(connection.schedule, None), None);
+    let manual = Schedule { interval_seconds: 0, ..connection.schedule };
+    assert_eq!(age_max(manual, Some(&last)), None);
+}
+
+#[test]
+fn a_hint_starts_a_run_at_once_but_not_on_what_a_person_must_look_at() {
+    let hinted = Some(Hinted { failures: 0, finished: None });
+    for (state, expected) in [
+        (RunState::Succeeded, Some(Trigger::Hint)),
+        (RunState::Partial, Some(Trigger::Hint)),
+        (RunState::Halted, None),
+        (RunState::Running, None),
+    ] {
+        let (connection, last) = (scheduled(), run(state, Some(ago(1))));
+        assert_eq!(due(&ScheduleFacts { hinted, ..after(&connection, &last) }, NOW), expected, "{state:?}");
+        let paused = Connection { paused: true, ..connection };
+        assert_eq!(due(&ScheduleFacts { hinted, ..after(&paused, &last) }, NOW), None);
+    }
+}
+
+#[test]
+fn runs_that_hints_started_rest_after_failures() {
+    let (connection, last) = (scheduled(), run(RunState::Succeeded, Some(ago(100))));
+    let hinted = |failures, ended| Some(Hinted { failures, finished: Some(ago(ended)) });
+    for (hinted, expected) in [
+        (hinted(0, 0), Some(Trigger::Hint)),
+        (hinted(1, 29), None),
+        (hinted(1, 30), Some(Trigger::Hint)),
+        (hinted(2, 59), None),
+        (hinted(2, 60), Some(Trigger::Hint)),
+    ] {
+        assert_eq!(due(&ScheduleFacts { hinted, ..after(&connection, &last) }, NOW), expected, "{hinted:?}");
+    }
+}
+
+/// Hints that never end must not keep the rest of a connection from being looked at.
+#[test]
+fn a_look_at_everything_has_its_turn_among_hints() {
+    let (connection, last) = (scheduled(), run(RunState::Succeeded, Some(ago(301))));
+    let hinted = Some(Hinted { failures: 0, finished: Some(ago(0)) });
+    assert_eq!(due(&ScheduleFacts { hinted, ..after(&connection, &last) }, NOW), Some(Trigger::Interval));
 }

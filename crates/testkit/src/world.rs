@@ -58,6 +58,8 @@ pub struct Ask {
     pub plan_id: Option<PlanId>,
     /// The paths of the plan to leave out.
     pub skip: BTreeSet<SecretPath>,
+    /// The only paths to look at.
+    pub at: BTreeSet<SecretPath>,
     /// The halts to acknowledge.
     pub acknowledge: BTreeSet<HaltKind>,
 }
@@ -249,6 +251,7 @@ impl World {
             run_id: RunId(Uuid::from_u64_pair(0xC2, self.runs.fetch_add(1, Ordering::Relaxed))),
             plan_id: ask.plan_id,
             skip: ask.skip,
+            at: ask.at,
             acknowledge: ask.acknowledge,
             follows: None,
             trigger: Trigger::Manual,
@@ -355,7 +358,7 @@ pub fn connection(id: ConnectionId, collection_id: CollectionId, mode: Mode) -> 
         mount: "secret".to_owned(),
         path: PREFIX.to_owned(),
         options: Options::defaults(mode, INSTANCE),
-        schedule: Schedule { interval_seconds: 300, on_change: true },
+        schedule: Schedule { interval_seconds: 300, on_change: true, requests_per_second_max: 0 },
         concurrency_max: 8,
         paused: false,
         started: true,

@@ -31,7 +31,7 @@ pub(crate) use traces::TracesConfig;
 
 use self::sources::{
     ALLOW_PLAINTEXT, ALLOW_PLAINTEXT_VAULT, CONFIG, DATA_DIR, LISTEN, LOG, LOG_FORMAT, Sources, TRUSTED_PROXIES,
-    read_file, unusable,
+    VAULT_RATE, read_file, unusable,
 };
 use crate::{failure::Failure, private_file};
 
@@ -99,6 +99,7 @@ impl ServerConfig {
             allow_plaintext: sources.truth(ALLOW_PLAINTEXT_VAULT)?,
             request_timeout,
             answer_timeout: usual.answer_timeout.max(request_timeout * 2),
+            requests_per_second_max: sources.parsed(VAULT_RATE, "0", "a whole number of requests, 0 for no limit")?,
             ..usual
         };
         let config = Self {

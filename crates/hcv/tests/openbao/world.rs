@@ -133,7 +133,7 @@ pub(crate) fn connection(server: &OpenBao, mode: Mode, role_id: &str) -> Connect
         mount: MOUNT.to_owned(),
         path: PREFIX.to_owned(),
         options: Options::defaults(mode, "instance-1"),
-        schedule: Schedule { interval_seconds: 0, on_change: false },
+        schedule: Schedule { interval_seconds: 0, on_change: false, requests_per_second_max: 0 },
         concurrency_max: 32,
         paused: false,
         started: true,

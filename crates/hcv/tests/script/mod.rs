@@ -122,7 +122,7 @@ impl Script {
             mount: "kv".to_owned(),
             path: "team".to_owned(),
             options: Options::defaults(Mode::Bidirectional, "instance-1"),
-            schedule: Schedule { interval_seconds: 0, on_change: false },
+            schedule: Schedule { interval_seconds: 0, on_change: false, requests_per_second_max: 0 },
             concurrency_max: 32,
             paused: false,
             started: true,

@@ -18,6 +18,7 @@ const INTERVAL_SECONDS_DEFAULT: u32 = 300;
 const INTERVAL_SECONDS_MAX: u32 = 30 * 24 * 3_600;
 const CONCURRENCY_DEFAULT: u32 = 32;
 const CONCURRENCY_MAX: u32 = 256;
+const REQUESTS_PER_SECOND_MAX: u32 = 100_000;
 
 /// Checks a connection to create.
 pub(super) fn new_connection(
@@ -49,7 +50,8 @@ pub(super) fn new_connection(
             options_over(&options, Options::defaults(mode, String::new()))?
         },
         schedule: {
-            let default = Schedule { interval_seconds: INTERVAL_SECONDS_DEFAULT, on_change: true };
+            let default =
+                Schedule { interval_seconds: INTERVAL_SECONDS_DEFAULT, on_change: true, requests_per_second_max: 0 };
             schedule_over(&options, default)?
         },
         concurrency_max: concurrency_max(&options, CONCURRENCY_DEFAULT)?,
@@ -186,7 +188,12 @@ fn schedule_over(wanted: &WantedOptions, before: Schedule) -> Result<Schedule, R
     if interval_seconds > INTERVAL_SECONDS_MAX {
         return Err(Refusal::field("options.interval_seconds", format!("is 0 (off) to {INTERVAL_SECONDS_MAX}")));
     }
-    Ok(Schedule { interval_seconds, on_change: wanted.on_change.unwrap_or(before.on_change) })
+    let requests_per_second_max = wanted.requests_per_second_max.unwrap_or(before.requests_per_second_max);
+    if requests_per_second_max > REQUESTS_PER_SECOND_MAX {
+        let range = format!("is 0 (no limit) to {REQUESTS_PER_SECOND_MAX}");
+        return Err(Refusal::field("options.requests_per_second_max", range));
+    }
+    Ok(Schedule { interval_seconds, on_change: wanted.on_change.unwrap_or(before.on_change), requests_per_second_max })
 }
 
 fn concurrency_max(wanted: &WantedOptions, before: u32) -> Result<u32, Refusal> {

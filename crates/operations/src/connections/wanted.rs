@@ -78,4 +78,6 @@ pub struct WantedOptions {
     pub max_delete_percent: Option<u32>,
     pub max_delete_count: Option<u32>,
     pub concurrency_max: Option<u32>,
+    /// 0 for no limit.
+    pub requests_per_second_max: Option<u32>,
 }

@@ -44,6 +44,7 @@ async fn tick(services: Services) -> Result<(), StoreError> {
             run_id: RunId(services.ids.draw(SystemClock.now())),
             plan_id: None,
             skip: BTreeSet::new(),
+            at: BTreeSet::new(),
             acknowledge: BTreeSet::new(),
             follows: scheduled.last_begun,
             trigger,

@@ -1,5 +1,6 @@
 //! What a server does because of the others on the same database: it cancels the runs that somebody cancelled through another
-//! server, learns the keys that another server made, and forgets what runs told long ago.
+//! server, takes its share of the requests to Vaults, learns the keys that another server made, and forgets what runs told
+//! long ago.
 
 use std::time::Duration;
 
@@ -22,6 +23,10 @@ async fn news(services: Services) -> Result<(), StoreError> {
         if let Some(run) = services.runs.find(id) {
             run.cancel.cancel();
         }
+    }
+    if services.connector.is_limited() {
+        let nodes = services.store.nodes().await?;
+        services.connector.share_budget_among(nodes.iter().filter(|node| !node.is_gone()).count());
     }
     if services.store.stored_keyring_generation().await? == services.store.keyring_generation() {
         return Ok(());

@@ -20,11 +20,17 @@ use crate::{
     traced::{self, Beginning, Traced},
 };
 
+/// The largest number of paths that a run may name. A run that names more costs Vault about as much as one of the whole
+/// connection.
+const NAMED_MAX: usize = 1_000;
+
 /// What a caller asks of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Start {
     /// A stored plan to apply exactly as shown; the run makes a new one without.
     pub plan_id: Option<Uuid>,
+    /// The only paths to look at, without a stored plan.
+    pub paths: Vec<String>,
     /// The paths of the plan that a person leaves out.
     pub skip: Vec<String>,
     /// The names of the halts that a person looked into and accepts.
@@ -58,10 +64,14 @@ pub async fn start(services: &Services, caller: &Caller, connection: Uuid, asked
     if asked.plan_id.is_none() && !asked.skip.is_empty() {
         return Err(Refusal::field("skip", "needs a plan: only what a plan shows can be left out"));
     }
+    if asked.plan_id.is_some() && !asked.paths.is_empty() {
+        return Err(Refusal::field("paths", "a stored plan knows its paths: name no others with it"));
+    }
     let request = RunRequest {
         run_id: RunId(services.ids.draw(SystemClock.now())),
         plan_id: asked.plan_id.map(PlanId),
         skip: paths::read("skip", &asked.skip)?,
+        at: paths::read_some("paths", &asked.paths, NAMED_MAX)?,
         acknowledge: halts(&asked.acknowledge)?,
         follows: None,
         trigger: Trigger::Manual,

@@ -22,7 +22,7 @@ fn connection() -> Connection {
         mount: "secret".to_owned(),
         path: String::new(),
         options: Options::defaults(Mode::Push, "instance"),
-        schedule: Schedule { interval_seconds: 300, on_change: true },
+        schedule: Schedule { interval_seconds: 300, on_change: true, requests_per_second_max: 0 },
         concurrency_max: 8,
         paused: false,
         started: true,

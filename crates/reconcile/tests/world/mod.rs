@@ -184,6 +184,7 @@ impl World {
             guarded: self.guarded.as_deref(),
             remote_replaced: self.remote_replaced.clone(),
             newest_run: run_mark(self.newest_run),
+            beyond: self.beyond,
             acknowledged,
         })
     }

@@ -38,8 +38,8 @@ pub(crate) async fn start(
     Id(id): Id,
     Body(body): Body<RunStart>,
 ) -> Result<(StatusCode, Json<RunView>), Problem> {
-    let RunStart { plan_id, skip, acknowledge } = body;
-    let run = runs::start(&services, &caller, id, Start { plan_id, skip, acknowledge }).await?;
+    let RunStart { plan_id, paths, skip, acknowledge } = body;
+    let run = runs::start(&services, &caller, id, Start { plan_id, paths, skip, acknowledge }).await?;
     Ok((StatusCode::ACCEPTED, Json(RunView::from(&run))))
 }
 
@@ -62,7 +62,7 @@ pub(crate) struct RunQuery {
     connection_id: Option<Uuid>,
     /// `running`, `succeeded`, `partial`, `halted`, `failed` or `cancelled`.
     state: Option<String>,
-    /// `manual`, `interval`, `change`, `resolution` or `takeover`.
+    /// `manual`, `interval`, `change`, `hint`, `resolution` or `takeover`.
     trigger: Option<String>,
     /// Only runs of this person, and of the person's programs, by id.
     actor_id: Option<Uuid>,

@@ -75,6 +75,7 @@ const EXPECTED: &[&str] = &[
     "event pause",
     "event plan-only after a restore",
     "event run for some paths",
+    "event run that looked at some paths",
     "event run with steps left out",
     "fault answer lost",
     "fault denied",

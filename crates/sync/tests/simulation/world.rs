@@ -72,6 +72,7 @@ pub(crate) fn simulate(seed: u64, mode: Mode) -> (Vec<String>, Seen) {
         accidents: 0,
         lapses,
         picky: matches!(seed % 10, 1 | 6),
+        hinted: matches!(seed % 10, 2 | 7),
         whole: BTreeSet::new(),
     };
     let mut rounds = 0;
@@ -107,6 +108,8 @@ struct Life {
     lapses: Dice,
     /// Whether people take only a part of some plans. Worlds that broke once know nothing of that.
     picky: bool,
+    /// Whether some runs look at some paths only. Worlds that broke once know nothing of that either.
+    hinted: bool,
     /// The credentials that were consistent at each look.
     whole: BTreeSet<String>,
 }
@@ -223,6 +226,18 @@ impl Life {
         Act { undoes: false, joins: false, merged: self.seen.of("step merge") > merges }
     }
 
+    /// Asks for a run: of the whole connection, or where hints say what moved, often of some paths.
+    fn asked(&mut self, dice: &mut Dice) -> Ask {
+        let ask = Self::ask(dice);
+        if !self.hinted || dice.once_in(3) {
+            return ask;
+        }
+        let at: BTreeSet<_> = PATHS.iter().filter(|_| dice.once_in(3)).map(|path| at(path)).collect();
+        self.seen.count("event run that looked at some paths", (!at.is_empty()).into());
+        let acknowledge = ask.acknowledge.into_iter().filter(|kind| *kind == HaltKind::MassDeletion).collect();
+        Ask { at, acknowledge, ..Ask::default() }
+    }
+
     fn ask(dice: &mut Dice) -> Ask {
         let acknowledge = if dice.once_in(2) { HaltKind::ALL.iter().copied().collect() } else { BTreeSet::new() };
         Ask { acknowledge, ..Ask::default() }
@@ -234,7 +249,7 @@ impl Life {
         if dice.once_in(10) {
             cancel.cancel();
         }
-        let running = running(world, Self::ask(dice), &listener, &cancel);
+        let running = running(world, self.asked(dice), &listener, &cancel);
         world.clock.drive(running);
         self.seen.add(listener.take());
     }
@@ -265,7 +280,7 @@ impl Life {
         let listener = Listener::default();
         let cancel = CancellationToken::new();
         world.fuse.set(1 + dice.roll(120) as u64);
-        let running = running(world, Self::ask(dice), &listener, &cancel);
+        let running = running(world, self.asked(dice), &listener, &cancel);
         let survived = world.clock.drive_with_fuse(&world.fuse, running).is_some();
         self.seen.add(listener.take());
         self.after(survived);
@@ -286,7 +301,7 @@ impl Life {
         let listener = Listener::default();
         let cancel = CancellationToken::new();
         world.fuse.set(1 + dice.roll(120) as u64);
-        let mut zombie = pin!(running(world, Self::ask(dice), &listener, &cancel));
+        let mut zombie = pin!(running(world, self.asked(dice), &listener, &cancel));
         let ended = world.clock.drive_with_fuse(&world.fuse, zombie.as_mut()).is_some();
         world.fuse.disarm();
         if !ended {

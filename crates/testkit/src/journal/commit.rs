@@ -183,12 +183,11 @@ impl State {
             });
             self.log(AuditAction::HcvConflictDetected, format!("{:?} {}", conflict.kind, conflict.path));
         }
-        if let OtherConflicts::Converged { but } = others {
-            let kept = |path: &SecretPath| but.contains(path) || found.iter().any(|conflict| conflict.path == *path);
-            for row in &mut self.conflicts {
-                if row.is_open(scope.connection_id) && !kept(&row.conflict.path) {
-                    row.status = ConflictStatus::Converged;
-                }
+        let is_found = |path: &SecretPath| found.iter().any(|conflict| conflict.path == *path);
+        for row in &mut self.conflicts {
+            let path = &row.conflict.path;
+            if row.is_open(scope.connection_id) && others.converges(path) && !is_found(path) {
+                row.status = ConflictStatus::Converged;
             }
         }
         self.conflicts.iter().filter(|row| row.is_open(scope.connection_id)).count() as u64

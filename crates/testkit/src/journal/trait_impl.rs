@@ -1,11 +1,14 @@
 //! The engine's [`Journal`], with an await before and after every transaction.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use uuid::Uuid;
 use vaultterm_ledger::AuditAction;
 use vaultterm_reconcile::{
-    BaseEntry, Conflict, LocalEntry, LocalSnapshot, RecordId, RemoteStamp, Revision, SecretPath, UnixNanos,
+    BaseEntry, Conflict, Deleted, LocalEntry, LocalSnapshot, RecordId, RemoteStamp, Revision, SecretPath, UnixNanos,
 };
 use vaultterm_sealing::{DigestKey, SecretFields, SecretText};
 use vaultterm_sync::{
@@ -235,8 +238,36 @@ impl Journal for MemoryJournal {
         self.fenced(lease, |state, _| drop(state.suspicions.insert(connection_id, paths.clone()))).await
     }
 
-    async fn record_seen(&self, lease: Lease, seen: &[SeenInVault]) -> Result<(), JournalError> {
-        self.fenced(lease, |state, _| drop(state.seen.insert(lease.connection_id, seen.to_vec()))).await
+    async fn record_seen(
+        &self,
+        lease: Lease,
+        at: Option<&BTreeSet<SecretPath>>,
+        seen: &[SeenInVault],
+    ) -> Result<(), JournalError> {
+        self.fenced(lease, |state, _| {
+            let known = state.seen.entry(lease.connection_id).or_default();
+            known.retain(|one| at.is_some_and(|paths| !paths.contains(&one.path)));
+            known.extend_from_slice(seen);
+        })
+        .await
+    }
+
+    async fn deleted_in_part(&self, id: ConnectionId) -> Result<Deleted, JournalError> {
+        self.transaction(|state, _| {
+            let mut runs: Vec<&Run> = state.runs.values().filter(|run| run.connection_id == id).collect();
+            runs.sort_by_key(|run| run.id);
+            let is_whole = |run: &&Run| {
+                let ended = matches!(run.state, RunState::Succeeded | RunState::Partial);
+                ended && run.part.only.is_empty() && run.trigger != Trigger::Resolution
+            };
+            let since = runs.iter().rposition(is_whole).map_or(0, |at| at + 1);
+            let in_part = runs[since..].iter().filter(|run| !run.part.only.is_empty() && run.plan_id.is_none());
+            Ok(in_part.fold(Deleted::default(), |sum, run| Deleted {
+                local: sum.local + run.counts.deleted_local,
+                remote: sum.remote + run.counts.deleted_remote,
+            }))
+        })
+        .await
     }
 
     async fn ignored(&self, id: ConnectionId) -> Result<BTreeMap<String, String>, JournalError> {

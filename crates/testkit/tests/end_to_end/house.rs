@@ -306,6 +306,7 @@ impl House {
             run_id: RunId(vaultterm_sync::new_id()),
             plan_id,
             skip: BTreeSet::new(),
+            at: BTreeSet::new(),
             acknowledge: acknowledge.iter().copied().collect(),
             follows: None,
             trigger: Trigger::Manual,

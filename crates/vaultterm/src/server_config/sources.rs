@@ -67,6 +67,9 @@ variables! {
     VAULT_TIMEOUT = "VAULTTERM_VAULT_TIMEOUT_SECONDS", Some("vault_timeout_seconds"), None, "`30`",
         "How long one request to a Vault may take, 1 to 600 seconds. Opening the connection has 5 of them at most. \
          The test of a connection and the unwrapping of a SecretID end after 60 seconds in all, or twice this time if that is longer.";
+    VAULT_RATE = "VAULTTERM_VAULT_REQUESTS_PER_SECOND_MAX", Some("vault_requests_per_second_max"), None, "`0`",
+        "How many requests per second all connections together send to Vaults at most, evenly paced. 0 sets no limit. Servers that share \
+         a database share it evenly. A connection may have a limit of its own: its option `requests_per_second_max`.";
     KEY_PROVIDER = "KEY_PROVIDER", Some("key_provider"), None, "`local`",
         "Who keeps the root key: `local` (a file), or `hcv-transit` (sealed under a Transit key).";
     MASTER_KEY_FILE = "MASTER_KEY_FILE", Some("master_key_file"), None, "`<data>/master.key`",

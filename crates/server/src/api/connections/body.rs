@@ -28,6 +28,7 @@ fn options(body: OptionsBody) -> WantedOptions {
         max_delete_percent: body.max_delete_percent,
         max_delete_count: body.max_delete_count,
         concurrency_max: body.concurrency_max,
+        requests_per_second_max: body.requests_per_second_max,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use vaultterm_contract::{AuthView, ConnectionView, OptionsView, RunView, TlsView, moment};
 use vaultterm_operations::connections::Seen;
-use vaultterm_sync::Connection;
+use vaultterm_sync::{Connection, schedule};
 
 fn options(connection: &Connection) -> OptionsView {
     let options = &connection.options;
@@ -18,6 +18,7 @@ fn options(connection: &Connection) -> OptionsView {
         max_delete_percent: options.max_delete_percent,
         max_delete_count: options.max_delete_count,
         concurrency_max: connection.concurrency_max,
+        requests_per_second_max: connection.schedule.requests_per_second_max,
     }
 }
 
@@ -51,6 +52,8 @@ pub(super) fn of(seen: &Seen) -> ConnectionView {
         state_detail: why.clone(),
         next_login_at: next_login.map(moment::of),
         last_run: summary.last_run.as_ref().map(RunView::from),
+        answers_age_seconds_max: schedule::age_max(connection.schedule, summary.last_run.as_ref())
+            .map(|age| age.as_secs() + u64::from(age.subsec_nanos() > 0)),
         last_verified_at: summary.last_verified_us.map(moment::of_us),
         open_conflicts: summary.open_conflicts,
         accepted_differences: summary.accepted_paths,

@@ -58,6 +58,7 @@ pub(crate) struct OptionsPage {
     questions: Vec<Question>,
     interval_minutes: u32,
     on_change: bool,
+    requests_per_second_max: u32,
     max_delete_percent: u32,
     max_delete_count: u32,
     command: String,
@@ -80,6 +81,7 @@ fn of(seen: &Seen, frame: Frame) -> OptionsPage {
         questions: questions(&connection.options),
         interval_minutes: connection.schedule.interval_seconds.div_ceil(60),
         on_change: connection.schedule.on_change,
+        requests_per_second_max: connection.schedule.requests_per_second_max,
         max_delete_percent: connection.options.max_delete_percent,
         max_delete_count: connection.options.max_delete_count,
         command: format!("vaultterm connection update {} --option KEY=VALUE", word(&connection.name)),
@@ -193,6 +195,7 @@ fn chosen(typed: &Pairs) -> WantedOptions {
         on_drift: typed.text("on_drift").parse().ok(),
         interval_seconds: number("interval_minutes").map(|minutes| minutes.saturating_mul(60)),
         on_change: Some(typed.text("on_change") == "yes"),
+        requests_per_second_max: number("requests_per_second_max"),
         max_delete_percent: number("max_delete_percent"),
         max_delete_count: number("max_delete_count"),
         ..WantedOptions::default()

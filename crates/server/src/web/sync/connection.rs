@@ -1,5 +1,7 @@
 //! `/connections/{id}`: the state of a connection, what it does in sentences, its runs and conflicts.
 
+use std::time::Duration;
+
 use askama::Template;
 use axum::{
     extract::{Query, State},
@@ -7,14 +9,14 @@ use axum::{
 };
 use serde::Deserialize;
 use uuid::Uuid;
-use vaultterm_contract::shell::word;
+use vaultterm_contract::{moment::lasting, shell::word};
 use vaultterm_operations::{Part, connections, plans, runs};
 use vaultterm_reconcile::{DeletionPolicy, DriftPolicy, ExpiryPolicy, InitialPolicy, MergePolicy, Mode, Options};
 use vaultterm_store::CollectionRole;
-use vaultterm_sync::Run;
+use vaultterm_sync::{Run, Schedule};
 
 use super::{
-    overview::next_run,
+    overview::{age, next_run},
     picture,
     words::{self, CheckRow},
 };
@@ -65,6 +67,8 @@ pub(crate) struct ConnectionPage {
     next_run: Option<Moment>,
     secret_id: Option<Moment>,
     schedule: String,
+    /// How old what is shown of Vault may become.
+    age: Option<String>,
     sentences: Vec<String>,
     risk: Option<&'static str>,
     open_conflicts: u64,
@@ -120,7 +124,8 @@ async fn page(app: &ServerState, visitor: &Visitor, id: Uuid, cursor: String) ->
         verified: summary.last_verified_us.map(|us| Moment::seen(us, now_us)),
         next_run: next_run(summary).map(|us| Moment::seen(us, now_us)),
         secret_id: summary.secret_id_expires_us.map(|us| Moment::seen(us, now_us)),
-        schedule: schedule(connection.schedule.interval_seconds, connection.schedule.on_change),
+        age: age(summary),
+        schedule: schedule(connection.schedule),
         sentences: sentences(&connection.options),
         risk: connection.options.risk(),
         open_conflicts: summary.open_conflicts,
@@ -150,18 +155,22 @@ pub(crate) fn row(run: &Run, now_us: i64) -> RunRow {
     }
 }
 
-fn schedule(interval_seconds: u32, on_change: bool) -> String {
-    let every = match u64::from(interval_seconds) {
+fn schedule(schedule: Schedule) -> String {
+    let every = match u64::from(schedule.interval_seconds) {
         0 => None,
-        seconds if seconds % 3_600 == 0 => Some(format!("every {}", counted(seconds / 3_600, "hour", "hours"))),
-        seconds if seconds % 60 == 0 => Some(format!("every {}", counted(seconds / 60, "minute", "minutes"))),
-        seconds => Some(format!("every {}", counted(seconds, "second", "seconds"))),
+        // An interval is not rounded.
+        seconds if seconds % 60 != 0 => Some(format!("every {}", counted(seconds, "second", "seconds"))),
+        seconds => Some(format!("every {}", lasting(Duration::from_secs(seconds)))),
     };
-    match (every, on_change) {
+    let when = match (every, schedule.on_change) {
         (Some(every), true) => format!("{every}, and after a change here"),
         (Some(every), false) => every,
         (None, true) => "after a change here".to_owned(),
         (None, false) => "only when a person starts a run".to_owned(),
+    };
+    match schedule.requests_per_second_max {
+        0 => when,
+        rate => format!("{when}, with at most {} a second", counted(rate.into(), "request", "requests")),
     }
 }
 
@@ -272,6 +281,7 @@ pub(crate) mod samples {
             namespace: Some("<b>".to_owned()),
             verified: Some(Moment::seen(0, 1)),
             next_run: Some(Moment::seen(2, 1)),
+            age: Some("5 minutes".to_owned()),
             secret_id: Some(Moment::seen(2, 1)),
             sentences: vec!["<b>".to_owned()],
             risk: Some("merge is `field`"),
@@ -285,14 +295,14 @@ pub(crate) mod samples {
 
     #[test]
     fn a_schedule_is_told_in_round_words() {
-        for (seconds, on_change, told) in [
-            (300, true, "every 5 minutes, and after a change here"),
-            (3_600, false, "every 1 hour"),
-            (90, false, "every 90 seconds"),
-            (0, true, "after a change here"),
-            (0, false, "only when a person starts a run"),
+        for (interval_seconds, on_change, requests_per_second_max, told) in [
+            (300, true, 0, "every 5 minutes, and after a change here"),
+            (3_600, false, 20, "every 1 hour, with at most 20 requests a second"),
+            (90, false, 0, "every 90 seconds"),
+            (0, true, 0, "after a change here"),
+            (0, false, 0, "only when a person starts a run"),
         ] {
-            assert_eq!(schedule(seconds, on_change), told);
+            assert_eq!(schedule(Schedule { interval_seconds, on_change, requests_per_second_max }), told);
         }
     }
 

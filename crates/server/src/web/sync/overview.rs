@@ -3,10 +3,10 @@
 use askama::Template;
 use axum::{extract::State, response::Response};
 use uuid::Uuid;
-use vaultterm_contract::Standing;
+use vaultterm_contract::{Standing, moment::lasting};
 use vaultterm_operations::{Part, connections, runs};
 use vaultterm_store::CollectionRole;
-use vaultterm_sync::CollectionId;
+use vaultterm_sync::{CollectionId, schedule};
 
 use super::{
     picture::{self, Bar, Fact},
@@ -41,6 +41,8 @@ pub(crate) struct Card {
     address: String,
     verified: Option<Moment>,
     next_run: Option<Moment>,
+    /// How old what is shown of Vault may become.
+    age: Option<String>,
     secret_id: Option<Moment>,
     bars: Vec<Bar>,
     facts: Vec<Fact>,
@@ -103,6 +105,7 @@ fn card(seen: &connections::Seen, runs: &[vaultterm_sync::Run], now_us: i64) -> 
         scope: words::scope(summary),
         address: connection.address.clone(),
         verified: summary.last_verified_us.map(|us| Moment::seen(us, now_us)),
+        age: age(summary),
         next_run: next_run(summary).map(|us| Moment::seen(us, now_us)),
         secret_id: summary.secret_id_expires_us.map(|us| Moment::seen(us, now_us)),
         bars: picture::bars(runs),
@@ -115,10 +118,18 @@ fn card(seen: &connections::Seen, runs: &[vaultterm_sync::Run], now_us: i64) -> 
 /// Tells when the interval starts the next run, in microseconds.
 pub(crate) fn next_run(summary: &vaultterm_store::ConnectionSummary) -> Option<i64> {
     let connection = &summary.connection;
-    let interval = i64::from(connection.schedule.interval_seconds);
-    let runs_by_itself = connection.started && !connection.paused && !summary.running && interval > 0;
+    let pause = schedule::pause(connection.schedule, summary.last_run.as_ref())?;
+    let runs_by_itself = connection.started && !connection.paused && !summary.running;
     let finished = summary.last_run.as_ref().and_then(|run| run.finished)?;
-    runs_by_itself.then(|| finished.0.div_euclid(1_000) + interval * 1_000_000)
+    let pause_us = i64::try_from(pause.as_micros()).unwrap_or(i64::MAX);
+    runs_by_itself.then(|| finished.0.div_euclid(1_000).saturating_add(pause_us))
+}
+
+/// Says how old what is shown of Vault may become.
+pub(crate) fn age(summary: &vaultterm_store::ConnectionSummary) -> Option<String> {
+    let connection = &summary.connection;
+    let age = schedule::age_max(connection.schedule, summary.last_run.as_ref())?;
+    (connection.started && !connection.paused).then(|| lasting(age))
 }
 
 /// Says in one sentence how all connections stand.
@@ -187,6 +198,7 @@ pub(crate) mod samples {
             address: "https://<b>".to_owned(),
             verified: Some(Moment::seen(0, 1)),
             next_run: Some(Moment::seen(2, 1)),
+            age: Some("5 minutes".to_owned()),
             secret_id: None,
             bars: picture::bars(&runs),
             facts: picture::facts(&runs, 1),

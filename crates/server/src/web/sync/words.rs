@@ -64,6 +64,7 @@ pub(crate) fn started_by(run: &Run) -> String {
         Trigger::Manual => format!("started by {}", run.actor.name),
         Trigger::Interval => "started by the schedule".to_owned(),
         Trigger::Change => "started by a change here".to_owned(),
+        Trigger::Hint => "started by a hint about a change in Vault".to_owned(),
         Trigger::Resolution => format!("carried out a decision of {}", run.actor.name),
         Trigger::Takeover => "continues a run that was cut off".to_owned(),
     }
@@ -75,6 +76,7 @@ pub(crate) const fn trigger(trigger: Trigger) -> &'static str {
         Trigger::Manual => "a person",
         Trigger::Interval => "the schedule",
         Trigger::Change => "a change here",
+        Trigger::Hint => "a hint about a change in Vault",
         Trigger::Resolution => "a decision",
         Trigger::Takeover => "the end of a run that was cut off",
     }

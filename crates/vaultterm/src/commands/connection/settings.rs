@@ -115,7 +115,7 @@ struct TlsArgs {
 #[derive(clap::Args, Debug)]
 struct OptionArgs {
     /// merge, deletions, expired, initial, on_drift, annotate, interval_seconds, on_change,
-    /// max_delete_percent, max_delete_count or concurrency_max; repeat for several
+    /// max_delete_percent, max_delete_count, concurrency_max or requests_per_second_max; repeat for several
     #[arg(long = "option", value_name = "KEY=VALUE", value_parser = option)]
     options: Vec<(String, Value)>,
 }

@@ -50,6 +50,9 @@ pub(crate) enum Command {
     Run {
         /// Name or id of the connection
         connection: String,
+        /// Look only at this path, in a handful of requests; repeat for several. Nothing is concluded about others
+        #[arg(long, value_name = "PATH")]
+        path: Vec<String>,
         #[command(flatten)]
         how: RunArgs,
     },
@@ -100,14 +103,14 @@ pub(crate) async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
         Command::Apply { plan, skip, how } => {
             let stored: Reply<PlanView> = client.get(&format!("/plans/{plan}")).await?;
             let connection_id = stored.data.connection_id;
-            let asked = RunStart { plan_id: Some(plan), skip, acknowledge: how.acknowledge };
+            let asked = RunStart { plan_id: Some(plan), skip, acknowledge: how.acknowledge, ..RunStart::default() };
             let name = name_of(&client, connection_id).await;
             start(&client, app, (connection_id, &name), &asked, how.no_wait).await
         }
         Command::Discard { plan } => discard(&client, app, plan).await,
-        Command::Run { connection, how } => {
+        Command::Run { connection, path, how } => {
             let found = client.connection(&connection).await?.data;
-            let asked = RunStart { acknowledge: how.acknowledge, ..RunStart::default() };
+            let asked = RunStart { paths: path, acknowledge: how.acknowledge, ..RunStart::default() };
             start(&client, app, (found.id, &found.name), &asked, how.no_wait).await
         }
         Command::Status { connection } => status(&client, app, connection.as_deref()).await,
