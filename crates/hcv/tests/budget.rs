@@ -1,5 +1,6 @@
 //! Requests that a budget paces, as a server sees them.
 
+#[allow(dead_code, reason = "shared with the other tests")]
 mod script;
 
 use std::time::{Duration, Instant};

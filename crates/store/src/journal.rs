@@ -1,12 +1,15 @@
 //! The engine's [`Journal`] on the database. Each method is one transaction. `commit.rs` and
 //! `together.rs` handle outcomes, and the files named after conflicts, runs and leases handle those.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use uuid::Uuid;
 use vaultterm_ledger::{Actor, AuditAction, ObjectKind};
 use vaultterm_reconcile::{
-    BaseEntry, Conflict, LocalEntry, LocalSnapshot, RecordId, RemoteStamp, Revision, SecretPath, UnixNanos,
+    BaseEntry, Conflict, Deleted, LocalEntry, LocalSnapshot, RecordId, RemoteStamp, Revision, SecretPath, UnixNanos,
 };
 use vaultterm_sealing::{DigestKey, SealingError, SecretText};
 use vaultterm_sync::{

@@ -1,7 +1,7 @@
 //! What the scheduler must know about every connection.
 
 use vaultterm_reconcile::{Counts, Deleted, UnixNanos};
-use vaultterm_sync::{Connection, Run, RunId, schedule::{Hinted, ScheduleFacts}};
+use vaultterm_sync::{Connection, ConnectionId, Run, RunId, schedule::{Hinted, ScheduleFacts}};
 
 use crate::{
     Store, StoreError,
@@ -146,7 +146,7 @@ impl Store {
 mod tests {
     use serde_json::json;
     use vaultterm_ledger::AuditAction;
-    use vaultterm_reconcile::{Halt, HaltKind, Mode, SecretPath, UnixNanos};
+    use vaultterm_reconcile::{Counts, Deleted, Halt, HaltKind, Mode, SecretPath, UnixNanos};
     use vaultterm_sealing::SecretText;
     use vaultterm_sync::{Credential, FaultClass, Journal as _, Run, RunPart, RunProblem, RunState, Trigger};
 
@@ -189,6 +189,46 @@ mod tests {
         assert_eq!(only(&house).await.last_run.unwrap().id, whole);
         let shown = house.store.connection_summary(made.id).await.unwrap().unwrap();
         assert_eq!(shown.last_run.unwrap().id, whole);
+    }
+
+    #[tokio::test]
+    async fn a_run_that_hints_started_counts_if_a_guard_halted_it() {
+        let house = House::new().await;
+        let made = house.connect("prod", Mode::Push, "team").await.unwrap();
+        let run = house.begin(made.id, Trigger::Manual).await;
+        house.end(run, RunState::Succeeded).await;
+        let part = RunPart { only: vec![SecretPath::new("a").unwrap()], left_out: Vec::new() };
+        let hinted = async |state| {
+            let (lease, run) = house.begin_hinted(made.id, part.clone()).await;
+            let id = run.id;
+            house.end((lease, run), state).await;
+            id
+        };
+        let unseen = hinted(RunState::Succeeded).await;
+        assert_ne!(only(&house).await.last_run.unwrap().id, unseen);
+        let halted = hinted(RunState::Halted).await;
+        assert_eq!(only(&house).await.last_run.unwrap().id, halted, "a person must look");
+        let shown = house.store.connection_summary(made.id).await.unwrap().unwrap();
+        assert_eq!(shown.last_run.unwrap().id, halted);
+    }
+
+    #[tokio::test]
+    async fn deletions_of_runs_for_some_paths_count_until_a_run_of_the_whole_connection_ends_well() {
+        let house = House::new().await;
+        let made = house.connect("prod", Mode::Bidirectional, "team").await.unwrap();
+        let part = RunPart { only: vec![SecretPath::new("a").unwrap()], left_out: Vec::new() };
+        let counts = Counts { deleted_local: 2, deleted_remote: 3, ..Counts::default() };
+        let counted = async || house.store.deleted_in_part(made.id).await.unwrap();
+        for times in 1..=2 {
+            let (lease, run) = house.begin_part(made.id, part.clone()).await;
+            house.end((lease, Run { counts, ..run }), RunState::Partial).await;
+            assert_eq!(counted().await, Deleted { local: 2 * times, remote: 3 * times });
+        }
+        for (state, left) in [(RunState::Halted, 4), (RunState::Failed, 4), (RunState::Succeeded, 0)] {
+            let (lease, run) = house.begin(made.id, Trigger::Interval).await;
+            house.end((lease, Run { counts, ..run }), state).await;
+            assert_eq!(counted().await.local, left, "{state:?}");
+        }
     }
 
     #[tokio::test]

@@ -204,7 +204,7 @@ mod tests {
         assert_eq!((sync().await.remote_version, sync().await.writer, sync().await.seen), (Some(7), None, None));
 
         let saw = [seen("a", 8, Some("approle jenkins")), seen("b", 3, None)];
-        house.store.record_seen(run.0, &saw).await.unwrap();
+        house.store.record_seen(run.0, None, &saw).await.unwrap();
         let ahead = sync().await.seen.unwrap();
         assert_eq!((ahead.version, ahead.written_us, ahead.is_deleted), (Some(Version(8)), Some(8_000), false));
         assert_eq!(ahead.writer.as_deref(), Some("approle jenkins"));
@@ -238,12 +238,25 @@ mod tests {
         let run = house.begin(made.id, vaultterm_sync::Trigger::Manual).await;
         let paths = [at("a"), at("b")];
         let listed = async || house.store.seen_at(&[made.id], &paths).await.unwrap().into_keys().map(|key| key.1);
-        house.store.record_seen(run.0, &[seen("a", 8, None)]).await.unwrap();
-        house.store.record_seen(run.0, &[seen("b", 2, None)]).await.unwrap();
+        house.store.record_seen(run.0, None, &[seen("a", 8, None)]).await.unwrap();
+        house.store.record_seen(run.0, None, &[seen("b", 2, None)]).await.unwrap();
         assert_eq!(listed().await.collect::<Vec<_>>(), ["b"]);
         house.store.release_lease(run.0).await.unwrap();
-        house.store.record_seen(run.0, &[]).await.unwrap_err();
+        house.store.record_seen(run.0, None, &[]).await.unwrap_err();
         assert_eq!(listed().await.collect::<Vec<_>>(), ["b"]);
+    }
+
+    #[tokio::test]
+    async fn a_run_at_some_paths_replaces_only_what_was_seen_there() {
+        let house = House::new().await;
+        let made = house.connect("kv", Mode::Bidirectional, "").await.unwrap();
+        let run = house.begin(made.id, vaultterm_sync::Trigger::Manual).await;
+        let paths = [at("a"), at("b"), at("c")];
+        let listed = async || house.store.seen_at(&[made.id], &paths).await.unwrap().into_keys().map(|key| key.1);
+        house.store.record_seen(run.0, None, &[seen("a", 8, None), seen("b", 2, None)]).await.unwrap();
+        let looked_at = [at("b"), at("c")].into();
+        house.store.record_seen(run.0, Some(&looked_at), &[seen("c", 3, None)]).await.unwrap();
+        assert_eq!(listed().await.collect::<Vec<_>>(), ["a", "c"]);
     }
 
     #[tokio::test]

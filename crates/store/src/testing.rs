@@ -149,6 +149,11 @@ impl House {
         self.begin_as(id, Trigger::Manual, None, part).await
     }
 
+    /// Begins a run that hints started.
+    pub(crate) async fn begin_hinted(&self, id: ConnectionId, part: RunPart) -> (Lease, Run) {
+        self.begin_as(id, Trigger::Hint, None, part).await
+    }
+
     async fn begin_as(
         &self,
         id: ConnectionId,

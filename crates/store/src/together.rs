@@ -210,7 +210,7 @@ mod tests {
         let run = running(&house).await;
         house.save("b", json!({"x": "mine"})).await.unwrap();
         let seen = SeenInVault { path: at("b"), stamp: None, is_deleted: true, writer: None };
-        house.store.record_seen(run.0, &[seen]).await.unwrap();
+        house.store.record_seen(run.0, None, &[seen]).await.unwrap();
         let before = house.store.audit_size().await.unwrap();
         let outcomes: Vec<_> = ["a", "b", "c"].map(pulled).into();
         let ids: Vec<_> = outcomes.iter().map(record_id).collect();

@@ -7,7 +7,7 @@ use vaultterm_reconcile::{Action, Conflict, Expect, HaltKind, LocalExpect, Plan,
 
 use crate::{
     Clock, ConflictStatus, Journal, JournalError, Lease, OtherConflicts, Remote, RunId, StoredConflict, brake::Stopped,
-    retry::CallError, session::Session, writers,
+    observe::live_stamp, retry::CallError, session::Session, writers,
 };
 
 /// What a second look found at the path of a conflict.
@@ -37,7 +37,11 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
         }
         let Conflict { path, expect, .. } = &stored.conflict;
         let named = BTreeSet::from([path.clone()]);
-        let (plan, looked) = self.plan(&named, &BTreeSet::new(), |_| ()).await?;
+        let (mut plan, mut looked) = self.plan(&named, &BTreeSet::new(), |_| ()).await?;
+        // A secret that is gone may be one of many: only a look at everything shows whether a run would halt.
+        if looked.remote.sights.get(path).is_none_or(|sight| live_stamp(sight).is_none()) {
+            (plan, looked) = self.plan(&BTreeSet::new(), &BTreeSet::new(), |_| ()).await?;
+        }
         let seen = writers::seen(&plan, self.connection.guarded.is_none(), !plan.halts.is_empty());
         let recorded = self.journal.record_seen(lease, looked.looked_at.as_ref(), &seen).await;
         recorded.map_err(|error| self.stopped_by(error))?;

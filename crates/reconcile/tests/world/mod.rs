@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 use vaultterm_reconcile::{
-    Accepted, AcceptedContents, Action, BaseEntry, Content, FieldDigest, HaltKind, Input, Inquiries, Link, LocalEntry,
+    Accepted, AcceptedContents, Action, BaseEntry, Beyond, Content, FieldDigest, HaltKind, Input, Inquiries, Link, LocalEntry,
     LocalSnapshot, Mode, OlderVersions, Options, Plan, RecordId, RecordType, RemoteEntry, RemoteHead, RemoteSight,
     RemoteSnapshot, RemoteStamp, Revision, RunMark, SecretPath, SeenMark, Side, Step, UnixNanos, Version, inquiries,
     lint, plan,
@@ -184,7 +184,7 @@ impl World {
             guarded: self.guarded.as_deref(),
             remote_replaced: self.remote_replaced.clone(),
             newest_run: run_mark(self.newest_run),
-            beyond: self.beyond,
+            beyond: Beyond::default(),
             acknowledged,
         })
     }
