@@ -17,7 +17,9 @@ pub(crate) fn check(root: &Path) -> Result<()> {
     for script in ["postinst", "prerm", "postrm"] {
         good(root, "sh", &["-n", &format!("deploy/debian/{script}")])?;
     }
-    service(root, &deploy)?;
+    for unit in ["vaultterm.service", "vaultterm-feed.service"] {
+        service(root, &deploy, unit)?;
+    }
     let alerts = [
         &["check", "rules", "deploy/monitoring/alerts.yaml"][..],
         &["test", "rules", "deploy/monitoring/alerts_test.yaml"],
@@ -28,17 +30,17 @@ pub(crate) fn check(root: &Path) -> Result<()> {
     chart(root, &deploy)
 }
 
-/// Checks the unit of systemd, with a program that exists in the place of the server.
-fn service(root: &Path, deploy: &Path) -> Result<()> {
-    let unit = fs::read_to_string(deploy.join("systemd/vaultterm.service"))?;
+/// Checks a unit of systemd, with a program that exists in the place of VaultTerm.
+fn service(root: &Path, deploy: &Path, name: &str) -> Result<()> {
+    let unit = fs::read_to_string(deploy.join("systemd").join(name))?;
     let folder = root.join("target/deploy");
     fs::create_dir_all(&folder)?;
-    let path = folder.join("vaultterm.service");
+    let path = folder.join(name);
     fs::write(&path, unit.replace("/usr/bin/vaultterm", "/bin/true"))?;
     let path = path.to_str().context("the path is not UTF-8")?;
     if let Some(output) = good(root, "systemd-analyze", &["verify", "--man=no", path])? {
         let told = String::from_utf8_lossy(&output.stderr);
-        ensure!(!told.contains("vaultterm.service"), "systemd finds a fault in the unit: {told}");
+        ensure!(!told.contains(name), "systemd finds a fault in the unit: {told}");
     }
     let threshold = format!("--threshold={EXPOSURE_MAX}");
     good(root, "systemd-analyze", &["security", "--offline=true", "--no-pager", &threshold, path])?;

@@ -61,6 +61,7 @@ fn fill(root: &Path, tree: &Tree<'_>, binary: &Path) -> Result<()> {
     let deploy = root.join("deploy");
     for (from, to, mode) in [
         (deploy.join("systemd/vaultterm.service"), "usr/lib/systemd/system/vaultterm.service", 0o644),
+        (deploy.join("systemd/vaultterm-feed.service"), "usr/lib/systemd/system/vaultterm-feed.service", 0o644),
         (deploy.join("debian/vaultterm.toml"), "etc/vaultterm/vaultterm.toml", 0o644),
         (deploy.join("debian/vaultterm.default"), "etc/default/vaultterm", 0o644),
         (root.join("LICENSE"), "usr/share/doc/vaultterm/copyright", 0o644),

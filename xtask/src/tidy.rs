@@ -13,13 +13,14 @@ use anyhow::{Context, Result, bail};
 use files::files;
 
 /// The crates that each crate may use. No crate may use a crate that is not listed here.
-const ROOMS: [(&str, &[&str]); 16] = [
+const ROOMS: [(&str, &[&str]); 17] = [
     ("names", &[]),
     ("reconcile", &["names"]),
     ("ledger", &["names"]),
     ("outbound", &[]),
     ("traces", &["names", "outbound"]),
     ("license", &["names"]),
+    ("feed", &["reconcile"]),
     ("sealing", &["reconcile"]),
     ("exchange", &["names", "reconcile", "sealing"]),
     ("sync", &["ledger", "reconcile", "sealing"]),
@@ -66,6 +67,7 @@ const ROOMS: [(&str, &[&str]); 16] = [
         &[
             "contract",
             "exchange",
+            "feed",
             "hcv",
             "ledger",
             "license",

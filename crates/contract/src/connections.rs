@@ -42,6 +42,12 @@ pub struct ConnectionView {
     pub open_conflicts: u64,
     /// The number of paths whose two sides differ, and a person accepted the difference.
     pub accepted_differences: u64,
+    /// The number of paths at which somebody hinted that a secret changed in Vault, and no run has looked yet.
+    #[serde(default)]
+    pub hints_waiting: u64,
+    /// Whether somebody hinted to look at everything, and no run has done so yet.
+    #[serde(default)]
+    pub hinted_everything: bool,
     pub secret_id_expires_at: Option<String>,
     pub revision: u64,
     pub created_at: String,

@@ -24,6 +24,7 @@ mod exports;
 mod factors;
 mod generated;
 mod health;
+mod hints;
 mod imports;
 mod keys;
 mod license;
@@ -69,6 +70,7 @@ pub use factors::{
 };
 pub use generated::{Generate, GeneratedValueView, GeneratedView};
 pub use health::{ComponentView, HealthStatus, HealthView, StatusView};
+pub use hints::{HintScopeView, HintedChange, Hints, HintsView};
 pub use imports::{
     ImportCommit, ImportCountsView, ImportItemView, ImportSummaryView, ImportUpload, ImportView, ItemFate, LossView,
     RefusedItemView, UndoneView, skipped_because,

@@ -37,6 +37,12 @@ pub fn lasting(duration: Duration) -> String {
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
+/// Reads RFC 3339 into nanoseconds since the Unix epoch. They last until the year 2262.
+#[must_use]
+pub fn parse(text: &str) -> Option<UnixNanos> {
+    i64::try_from(text.parse::<Timestamp>().ok()?.as_nanosecond()).ok().map(UnixNanos)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,5 +68,7 @@ mod tests {
         assert_eq!(of(UnixNanos(1_700_000_000_250_000_999)), "2023-11-14T22:13:20.25Z");
         assert_eq!(parse_us("2023-11-14T23:13:20.25+01:00"), Some(1_700_000_000_250_000));
         assert_eq!(parse_us("yesterday"), None);
+        assert_eq!(parse("2023-11-14T23:13:20.250000999+01:00"), Some(UnixNanos(1_700_000_000_250_000_999)));
+        assert_eq!((parse("yesterday"), parse("2900-01-01T00:00:00Z")), (None, None));
     }
 }

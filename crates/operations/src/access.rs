@@ -146,6 +146,12 @@ impl Roles {
         suffices(self.0.get(&CollectionId(collection)).copied(), role)
     }
 
+    /// Returns the collections on which the caller has at least this role.
+    #[must_use]
+    pub fn collections(&self, role: CollectionRole) -> Vec<CollectionId> {
+        self.0.iter().filter(|(_, held)| suffices(Some(**held), role)).map(|(id, _)| *id).collect()
+    }
+
     /// Says whether the caller has at least this role on any collection, or has none yet: who makes a collection owns
     /// it.
     #[must_use]

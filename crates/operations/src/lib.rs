@@ -24,6 +24,7 @@ pub mod factors;
 mod fresh;
 pub mod generator;
 pub mod health;
+pub mod hints;
 pub mod imports;
 mod insist;
 pub mod jobs;

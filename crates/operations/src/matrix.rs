@@ -15,7 +15,7 @@ use self::populated::populated;
 use crate::{
     Caller, Part, ReadAt, Refusal, RefusalKind, Services, audit, collections, conflicts,
     connections::{self, Wanted, WantedAuth, WantedCredential, accepted, ignored, policy},
-    health, keys, license, members, people, plans, records, runs,
+    health, hints, keys, license, members, people, plans, records, runs,
     testing::House,
     tokens, webhooks,
 };
@@ -197,6 +197,10 @@ fn of_connections() -> Vec<Row> {
         row!("connections::policy::of_connection", VIEWER, [ConnectionsWrite, RecordsRead], |s, c, i| {
             policy::of_connection(s, c, i.connection, None, None).await
         }),
+        row!("hints::add", EDITOR, [SyncHint, SyncRun], |s, c, i| {
+            hints::add(s, c, i.connection, hints::Told::default()).await
+        }),
+        row!("hints::scopes", Token, [SyncHint, SyncRun], |s, c, i| hints::scopes(s, c, part()).await),
         row!("plans::create", EDITOR, [SyncPlan, SyncRun], |s, c, i| plans::create(s, c, i.connection, &[]).await),
         row!("plans::show", VIEWER, [SyncPlan, SyncRun], |s, c, i| plans::show(s, c, i.plan).await),
         row!("plans::without", VIEWER, [SyncPlan, SyncRun], |s, c, i| plans::without(s, c, i.plan, &[]).await),

@@ -112,6 +112,9 @@ async fn connections(sheet: &mut Sheet, services: &Services) -> Result<(), Store
             let (state, _) = standing::of(summary, unlicensed.as_ref());
             sheet.put(metrics::CONNECTION_STATE, &[&id, state.as_str()], 1.0);
             sheet.put(metrics::CONFLICTS_OPEN, &[&id], number(summary.open_conflicts));
+            if summary.hints_waiting > 0 {
+                sheet.put(metrics::HINTS_WAITING, &[&id], number(summary.hints_waiting));
+            }
             if let Some(expires_us) = summary.secret_id_expires_us {
                 sheet.put(metrics::SECRET_ID_EXPIRY, &[&id], seconds(expires_us));
             }

@@ -26,6 +26,10 @@ pub struct ConnectionSummary {
     pub open_conflicts: u64,
     /// The number of paths whose two sides differ, and a person accepted the difference.
     pub accepted_paths: u64,
+    /// The number of paths at which somebody hinted that a secret changed in Vault, and no run has looked yet.
+    pub hints_waiting: u64,
+    /// Whether somebody hinted to look at everything, and no run has done so yet.
+    pub hinted_everything: bool,
     /// The time at which a test or run last talked to the server with success, in microseconds.
     pub last_verified_us: Option<i64>,
     /// The expiry of the `SecretID` in microseconds, if the role may look it up.
@@ -170,6 +174,8 @@ impl Store {
                 running: row.maybe_int("leased_until")?.is_some_and(|until| until > now.0),
                 open_conflicts: row.count("open_conflicts")?,
                 accepted_paths: row.count("accepted_paths")?,
+                hints_waiting: row.count("hints_waiting")?,
+                hinted_everything: row.maybe_int("hinted_everything")?.is_some_and(|number| number > 0),
                 last_verified_us: row.maybe_int("last_verified_us")?,
                 secret_id_expires_us: row.maybe_int("secret_id_expires_us")?,
                 logins_refused: row.small("logins_refused")?,

@@ -9,6 +9,7 @@ use crate::{
     ConnectionSummary, Context, Page, Paged, Store, StoreError, base,
     connection_rows::Way,
     context::{Facts as _, still_at},
+    hints::forget_hints,
     leases,
     sql::{Select, Tx, args, json, taken},
 };
@@ -49,6 +50,8 @@ pub struct ConnectionUpdate {
 const SUMMARY: &str = "SELECT c.*,
         (SELECT COUNT(*) FROM conflicts f WHERE f.connection_id = c.id AND f.status = 'open') AS open_conflicts,
         (SELECT COUNT(*) FROM base b WHERE b.connection_id = c.id AND b.accepted_reopened = 0) AS accepted_paths,
+        (SELECT COUNT(*) FROM hints h WHERE h.connection_id = c.id) AS hints_waiting,
+        (SELECT m.everything FROM hint_marks m WHERE m.connection_id = c.id) AS hinted_everything,
         (SELECT l.expires FROM leases l WHERE l.connection_id = c.id AND l.holder IS NOT NULL) AS leased_until,
         (SELECT r.id FROM runs r WHERE r.connection_id = c.id AND r.cause <> 'resolution' 
            AND (r.part NOT LIKE '%\"only\":[%' OR (r.cause = 'hint' AND r.state = 'halted'))
@@ -342,7 +345,7 @@ impl Store {
         }
         tx.run("DELETE FROM suspicions WHERE connection_id = $1", args![after.id]).await?;
         tx.run("DELETE FROM seen_in_vault WHERE connection_id = $1", args![after.id]).await?;
-        Ok(())
+        forget_hints(tx, after.id).await
     }
 
     async fn write_connection(&self, tx: &mut Tx, context: &Context, after: &Connection) -> Result<(), StoreError> {

@@ -35,6 +35,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (28, "drafts", include_str!("../migrations/0028_drafts.sql")),
     (29, "agreed", include_str!("../migrations/0029_agreed.sql")),
     (30, "imports", include_str!("../migrations/0030_imports.sql")),
+    (31, "hints", include_str!("../migrations/0031_hints.sql")),
 ];
 
 /// The newest migration that this version knows.

@@ -113,6 +113,10 @@ impl Store {
             source_ip: context.source_ip.clone(),
         };
         let names: Vec<&str> = token.scopes.iter().map(|scope| scope.as_str()).collect();
+        // A login holds every scope, whatever its row names. During an upgrade, an older server reads the row too, and would
+        // refuse a name that it does not know.
+        let is_newer = |name: &&str| token.kind == TokenKind::Login && *name == Scope::SyncHint.as_str();
+        let stored: Vec<&str> = names.iter().copied().filter(|name| !is_newer(name)).collect();
         let mut tx = self.db.write().await?;
         let sql = "SELECT email FROM users WHERE id = $1";
         let user = tx.one(sql, args![token.user_id]).await?.ok_or(StoreError::NotFound("user"))?;
@@ -132,7 +136,7 @@ impl Store {
                 token.user_id,
                 token.kind.as_str(),
                 token.name.as_str(),
-                json(&names),
+                json(&stored),
                 self.keyring.token_digest(text.expose()),
                 token.created_us,
                 token.expires_us,
@@ -253,14 +257,16 @@ impl Store {
 }
 
 fn token_info(row: &Row) -> Result<TokenInfo, StoreError> {
+    let kind = row.named("kind")?;
     let names: Vec<String> = row.json("scopes")?;
-    let scopes = names.iter().map(|name| name.parse().map_err(|error: UnknownName| StoreError::Malformed(error.what)));
+    let named = names.iter().map(|name| name.parse().map_err(|error: UnknownName| StoreError::Malformed(error.what)));
+    let named: Vec<Scope> = named.collect::<Result<_, _>>()?;
     Ok(TokenInfo {
         id: row.id("id")?,
         user_id: row.id("user_id")?,
-        kind: row.named("kind")?,
+        kind,
         name: row.text("name")?,
-        scopes: scopes.collect::<Result<_, _>>()?,
+        scopes: if kind == TokenKind::Login { Scope::ALL.to_vec() } else { named },
         created_us: row.int("created_us")?,
         expires_us: row.maybe_int("expires_us")?,
         last_used_us: row.maybe_int("last_used_us")?,
@@ -309,6 +315,7 @@ mod tests {
     use super::{NewToken, Scope, TokenKind};
     use crate::{
         InstanceRole, Page, UserUpdate,
+        sql::args,
         testing::{House, NOW_US, new_user},
     };
 
@@ -336,6 +343,23 @@ mod tests {
         store.revoke_token(&house.ann(), token.id).await.unwrap();
         assert!(store.authenticate(text.expose(), NOW_US).await.unwrap().is_none());
         assert!(store.revoke_token(&house.ann(), token.id).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_login_holds_every_scope_and_its_row_names_none_that_an_older_server_would_refuse() {
+        let house = House::new().await;
+        let new = NewToken { kind: TokenKind::Login, scopes: Scope::ALL.to_vec(), ..new_token(&house, None) };
+        let (_, text) = house.store.issue_token(&house.ann(), new).await.unwrap();
+        let caller = house.store.authenticate(text.expose(), NOW_US).await.unwrap().unwrap();
+        assert_eq!(caller.token.scopes, Scope::ALL);
+        let sql = "SELECT scopes FROM tokens WHERE kind = 'login'";
+        let row = house.store.db.one(sql, args![]).await.unwrap().unwrap();
+        let stored = row.text("scopes").unwrap();
+        assert!(stored.contains("sync:run") && !stored.contains("sync:hint"), "{stored}");
+        let new = NewToken { scopes: vec![Scope::SyncHint], ..new_token(&house, None) };
+        let (_, text) = house.store.issue_token(&house.ann(), new).await.unwrap();
+        let caller = house.store.authenticate(text.expose(), NOW_US).await.unwrap().unwrap();
+        assert_eq!(caller.token.scopes, [Scope::SyncHint]);
     }
 
     #[tokio::test]

@@ -39,6 +39,7 @@ names!(
         ConnectionsWrite = "connections:write",
         SyncPlan = "sync:plan",
         SyncRun = "sync:run",
+        SyncHint = "sync:hint",
         ConflictsResolve = "conflicts:resolve",
         AuditRead = "audit:read",
         Admin = "admin",

@@ -204,6 +204,12 @@ impl OpenBao {
         self.keeper.kill();
     }
 
+    /// Returns the path of the audit log.
+    #[must_use]
+    pub fn audit_log(&self) -> &Path {
+        &self.audit_log
+    }
+
     /// Reads from the audit log all requests that were answered so far.
     #[must_use]
     pub fn audited(&self) -> Vec<AuditedRequest> {

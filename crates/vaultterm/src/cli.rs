@@ -6,9 +6,9 @@ use crate::{
     app::App,
     arguments,
     commands::{
-        audit, backup, collection, completions, conflict, connection, database, doctor, export, factor, health, import,
-        init, inject, key, license, login, openapi, read, record, restore, run, serve, session, sync, token, user,
-        version, webhook,
+        audit, backup, collection, completions, conflict, connection, database, doctor, export, factor, feed, health,
+        import, init, inject, key, license, login, openapi, read, record, restore, run, serve, session, sync, token,
+        user, version, webhook,
     },
     console::{self, Console, Format},
     failure::{Exit, Failure},
@@ -67,6 +67,8 @@ enum Command {
     /// Plan, run and follow synchronization
     #[command(subcommand)]
     Sync(sync::Command),
+    /// Follow the audit log of a Vault, and hint at what changed there
+    Feed(feed::Args),
     /// Conflicts that wait for a person
     #[command(subcommand)]
     Conflict(conflict::Command),
@@ -157,6 +159,7 @@ async fn run(command: Command, app: &App) -> Result<Exit, Failure> {
         Command::Record(command) => record::run(command, app).await,
         Command::Connection(command) => connection::run(command, app).await,
         Command::Sync(command) => sync::run(command, app).await,
+        Command::Feed(args) => feed::run(args, app).await,
         Command::Conflict(command) => conflict::run(command, app).await,
         Command::Audit(command) => audit::run(command, app).await,
         Command::Webhook(command) => webhook::run(command, app).await,

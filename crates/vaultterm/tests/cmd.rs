@@ -167,6 +167,7 @@ situations! {
     a_dash_is_stdout_and_never_a_file
     a_decision_that_leaves_fields_open_names_the_flags_to_give
     a_failed_test_of_a_connection_says_what_is_missing
+    a_feed_begins_with_a_look_at_everything
     a_field_without_a_terminal_says_what_to_pass
     a_flag_wins_over_the_environment_and_the_environment_over_the_file
     a_halted_run_exits_with_5_and_says_how_to_go_on

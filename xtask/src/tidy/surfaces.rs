@@ -12,8 +12,8 @@ use super::files::files;
 const LIBRARIES: [&str; 8] = ["axum", "http", "hyper", "hyper-util", "tower-http", "utoipa", "utoipa-axum", "askama"];
 
 /// The crates whose sentences name no command, because each surface words what to do next.
-const WITHOUT_COMMANDS: [&str; 10] =
-    ["hcv", "ledger", "license", "operations", "outbound", "reconcile", "sealing", "store", "sync", "traces"];
+const WITHOUT_COMMANDS: [&str; 11] =
+    ["feed", "hcv", "ledger", "license", "operations", "outbound", "reconcile", "sealing", "store", "sync", "traces"];
 
 /// How a sentence that names a command of ours quotes it.
 const COMMAND: &str = concat!("`vault", "term ");

@@ -26,6 +26,8 @@ pub struct Meters {
     run_duration: HistogramVec,
     steps: CounterVec,
     paths_left: CounterVec,
+    hints: CounterVec,
+    hint_gaps: CounterVec,
     vault_requests: CounterVec,
     vault_request_duration: HistogramVec,
     http_requests: CounterVec,
@@ -43,6 +45,8 @@ impl Default for Meters {
             run_duration: sheet.histogram(metrics::RUN_DURATION),
             steps: sheet.counter(metrics::STEPS_TOTAL),
             paths_left: sheet.counter(metrics::PATHS_LEFT_TOTAL),
+            hints: sheet.counter(metrics::HINTS_TOTAL),
+            hint_gaps: sheet.counter(metrics::HINT_GAPS_TOTAL),
             vault_requests: sheet.counter(metrics::VAULT_REQUESTS_TOTAL),
             vault_request_duration: sheet.histogram(metrics::VAULT_REQUEST_DURATION),
             http_requests: sheet.counter(metrics::HTTP_REQUESTS_TOTAL),
@@ -73,6 +77,12 @@ impl Meters {
         let method = traced::known_method(method).unwrap_or("other");
         self.http_requests.with_label_values(&[route, method, class(Some(status))]).inc();
         self.http_request_duration.with_label_values(&[route]).observe(took.as_secs_f64());
+    }
+
+    /// Counts hints: their paths, and the wish to look at everything.
+    pub(crate) fn hinted(&self, paths: u64, everything: bool) {
+        self.hints.with_label_values::<&str>(&[]).inc_by(paths as f64);
+        self.hint_gaps.with_label_values::<&str>(&[]).inc_by(if everything { 1.0 } else { 0.0 });
     }
 
     /// Counts a run that has ended.

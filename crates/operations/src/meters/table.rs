@@ -96,12 +96,19 @@ metrics! {
     PATHS_LEFT_TOTAL = "vaultterm_paths_left_total", Counter, Process, [Reason],
         "Paths that runs left as they were: a conflict waits for a person, the step failed or was stale, or the path was skipped";
 
+    HINTS_TOTAL = "vaultterm_hints_total", Counter, Process, [],
+        "Paths of which somebody hinted that a secret changed in Vault";
+    HINT_GAPS_TOTAL = "vaultterm_hint_gaps_total", Counter, Process, [],
+        "Hints to look at everything, because somebody lost track of what changed in Vault";
+
     CONNECTION_STATE = "vaultterm_connection_state", Gauge, Database, [Connection, State],
         "1 for the state that a connection is in, as the list of connections shows it; no other state of it is present";
     CONNECTION_LAST_SUCCESS = "vaultterm_connection_last_success_timestamp_seconds", Gauge, Database, [Connection],
         "When the newest run of a connection that did everything ended; absent before the first one";
     CONFLICTS_OPEN = "vaultterm_conflicts_open", Gauge, Database, [Connection],
         "Conflicts that wait for a person";
+    HINTS_WAITING = "vaultterm_hints_waiting", Gauge, Database, [Connection],
+        "Paths at which somebody hinted that a secret changed in Vault, and no run has looked yet; absent if there is none";
     SECRET_ID_EXPIRY = "vaultterm_secret_id_expiry_timestamp_seconds", Gauge, Database, [Connection],
         "When the SecretID of a connection expires; absent if it never does, or the role may not look it up";
     API_TOKEN_EXPIRY = "vaultterm_api_token_expiry_timestamp_seconds", Gauge, Database, [],

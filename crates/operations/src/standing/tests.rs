@@ -70,6 +70,8 @@ fn stopped(class: FaultClass, logins_refused: u32) -> ConnectionSummary {
         running: false,
         open_conflicts: 0,
         accepted_paths: 0,
+        hints_waiting: 0,
+        hinted_everything: false,
         last_verified_us: None,
         secret_id_expires_us: None,
         logins_refused,

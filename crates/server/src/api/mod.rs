@@ -11,6 +11,7 @@ mod exports;
 mod factors;
 mod generated;
 mod health;
+mod hints;
 mod imports;
 mod keys;
 mod license;
@@ -156,6 +157,8 @@ fn routes() -> OpenApiRouter<ServerState> {
         .routes(routes!(runs::show))
         .routes(routes!(runs::cancel))
         .routes(routes!(runs::events))
+        .routes(routes!(hints::add))
+        .routes(routes!(hints::scopes))
         .routes(routes!(conflicts::list))
         .routes(routes!(conflicts::show))
         .routes(routes!(conflicts::reveal))

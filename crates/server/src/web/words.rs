@@ -83,6 +83,7 @@ pub(crate) const fn scope_words(scope: Scope) -> &'static str {
         Scope::ConnectionsWrite => "change connections and their SecretIDs",
         Scope::SyncPlan => "make plans",
         Scope::SyncRun => "start and stop runs",
+        Scope::SyncHint => "hint at changes in Vault, and nothing else",
         Scope::ConflictsResolve => "decide conflicts",
         Scope::AuditRead => "read and export the audit log",
         Scope::Admin => "manage people, tokens, keys, webhooks and licenses",

@@ -11,6 +11,7 @@ pub(crate) mod database;
 pub(crate) mod doctor;
 pub(crate) mod export;
 pub(crate) mod factor;
+pub(crate) mod feed;
 pub(crate) mod health;
 pub(crate) mod import;
 pub(crate) mod init;

@@ -143,6 +143,8 @@ const ROWS: &[(&str, &str, Need, Option<&str>, &str)] = &[
     ("GET", "/runs/{id}", VIEWER, Some("sync:plan"), ""),
     ("POST", "/runs/{id}/cancel", EDITOR, Some("sync:run"), ""),
     ("GET", "/runs/{id}/events", VIEWER, Some("sync:run"), ""),
+    ("POST", "/connections/{id}/hints", EDITOR, Some("sync:hint"), "{}"),
+    ("GET", "/hints/scopes", Token, Some("sync:hint"), ""),
     ("GET", "/conflicts", Token, Some("conflicts:resolve"), ""),
     ("GET", "/conflicts/{id}", VIEWER, Some("records:read"), ""),
     ("POST", "/conflicts/{id}/reveal", VIEWER, Some("records:reveal"), ""),

@@ -40,6 +40,42 @@ done
 wait "$server" 2>/dev/null
 "#;
 
+/// Does the same for a command, whose exit code becomes that of the shell.
+const LEASH_OF_A_COMMAND: &str = r#"
+trap '' INT TERM HUP
+log=$1
+shift
+"$@" </dev/null >/dev/null 2>>"$log" &
+command=$!
+read -r word
+[ "$word" = term ] && kill -TERM "$command" || kill -9 "$command" 2>/dev/null
+wait "$command"
+"#;
+
+/// A command that runs until the test ends it.
+pub(crate) struct InBackground {
+    shell: Child,
+    leash: Option<ChildStdin>,
+}
+
+impl InBackground {
+    /// Ends it with a signal, `term` or `kill`. Returns the exit code.
+    pub(crate) fn end(mut self, word: &str) -> Option<i32> {
+        if let Some(mut leash) = self.leash.take() {
+            let _ = writeln!(leash, "{word}");
+        }
+        self.shell.wait().expect("it ends").code()
+    }
+}
+
+impl Drop for InBackground {
+    fn drop(&mut self) {
+        // The shell kills the command when its input ends.
+        drop(self.leash.take());
+        let _ = self.shell.wait();
+    }
+}
+
 /// A running server.
 pub(crate) struct House {
     folder: TempDir,
@@ -297,6 +333,16 @@ impl House {
         std::thread::sleep(after);
         let _ = child.kill();
         child.wait().expect("it ends");
+    }
+
+    /// Starts a command with a token, which runs until the test ends it. What it prints to stderr goes to a file.
+    pub(crate) fn in_background(&self, token: &str, log: &str, arguments: &[&str]) -> InBackground {
+        let mut command = command(Path::new("sh"), self.folder.path(), &self.address, &self.environment);
+        command.args(["-c", LEASH_OF_A_COMMAND, "sh", log]).arg(&self.binary).args(arguments);
+        let started = command.env("VAULTTERM_TOKEN", token).stdin(Stdio::piped()).stdout(Stdio::null()).spawn();
+        let mut shell = started.expect("a shell");
+        let leash = shell.stdin.take();
+        InBackground { shell, leash }
     }
 
     /// Writes a file in the folder of the house and returns its path.

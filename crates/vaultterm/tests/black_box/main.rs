@@ -16,6 +16,7 @@ mod conflicts;
 mod database;
 mod exports;
 mod faults;
+mod feed;
 mod guest;
 mod guide;
 mod hanging_up;

@@ -57,6 +57,8 @@ pub(super) fn of(seen: &Seen) -> ConnectionView {
         last_verified_at: summary.last_verified_us.map(moment::of_us),
         open_conflicts: summary.open_conflicts,
         accepted_differences: summary.accepted_paths,
+        hints_waiting: summary.hints_waiting,
+        hinted_everything: summary.hinted_everything,
         secret_id_expires_at: summary.secret_id_expires_us.map(moment::of_us),
         revision: connection.revision,
         created_at: moment::of_us(summary.created_us),

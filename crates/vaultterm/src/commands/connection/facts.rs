@@ -32,7 +32,8 @@ pub(super) fn facts(connection: &ConnectionView) -> Table {
             "accepted",
             (connection.accepted_differences > 0)
                 .then(|| format!("{} differ, as a person accepted", connection.accepted_differences)),
-        );
+        )
+        .fact_if("hints", hints(connection));
     let options = serde_json::to_value(&connection.options).unwrap_or_default();
     for (name, value) in options.as_object().into_iter().flatten() {
         table = table.fact(&format!("option {name}"), crate::field_ref::plain(value));
@@ -41,6 +42,15 @@ pub(super) fn facts(connection: &ConnectionView) -> Table {
         table = table.fact("warning", warning);
     }
     table
+}
+
+/// Returns which hints wait for a run, if any do.
+fn hints(connection: &ConnectionView) -> Option<String> {
+    match (connection.hints_waiting, connection.hinted_everything) {
+        (0, false) => None,
+        (paths, false) => Some(format!("{paths} paths changed in Vault, as a feed says; a run will look")),
+        (_, true) => Some("a feed lost track of changes in Vault; a run will look at everything".to_owned()),
+    }
 }
 
 /// Returns how a connection logs in.

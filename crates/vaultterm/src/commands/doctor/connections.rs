@@ -153,6 +153,8 @@ mod tests {
             running: false,
             open_conflicts: 0,
             accepted_paths: 0,
+            hints_waiting: 0,
+            hinted_everything: false,
             last_verified_us: None,
             secret_id_expires_us: None,
             logins_refused: 0,

@@ -1,0 +1,138 @@
+//! Hints that come, wait and are taken.
+
+use std::collections::BTreeMap;
+
+use vaultterm_reconcile::{Mode, SecretPath, UnixNanos, Version};
+use vaultterm_sync::ConnectionId;
+
+use super::{AddedHints, HINTS_MAX, HintedWriter};
+use crate::{
+    ConnectionUpdate, ErrorClass,
+    testing::{House, NOW_US, at},
+};
+
+fn by(writer: &str, version: u64) -> HintedWriter {
+    let changed = UnixNanos(i64::try_from(version).unwrap());
+    HintedWriter { writer: Some(writer.to_owned()), version: Some(Version(version)), changed: Some(changed) }
+}
+
+fn plain(paths: &[&str]) -> BTreeMap<SecretPath, HintedWriter> {
+    paths.iter().map(|path| (at(path), HintedWriter::default())).collect()
+}
+
+async fn connected(house: &House) -> ConnectionId {
+    house.connect("kv", Mode::Bidirectional, "team").await.unwrap().id
+}
+
+async fn paths(house: &House, id: ConnectionId, limit: u64) -> (Vec<String>, bool, u64) {
+    let Some(waiting) = house.store.waiting_hints(id, limit).await.unwrap() else { return (Vec::new(), false, 0) };
+    let paths = waiting.paths.keys().map(|path| path.as_str().to_owned()).collect();
+    (paths, waiting.everything, waiting.up_to)
+}
+
+#[tokio::test]
+async fn a_hint_that_comes_while_a_run_looks_stays_when_the_run_takes_what_it_read() {
+    let house = House::new().await;
+    let id = connected(&house).await;
+    assert_eq!(house.store.waiting_hints(id, 100).await.unwrap(), None);
+    let added = house.store.add_hints(id, &plain(&["a", "b"]), false, NOW_US).await.unwrap();
+    assert_eq!(added, AddedHints { waiting: 2, everything: false });
+    let (read, everything, up_to) = paths(&house, id, 100).await;
+    assert_eq!((read, everything), (vec!["a".to_owned(), "b".to_owned()], false));
+
+    // While the run looks, `b` changes again, and `c` for the first time.
+    house.store.add_hints(id, &plain(&["b", "c"]), false, NOW_US + 1).await.unwrap();
+    house.store.take_hints(id, up_to, NOW_US + 2).await.unwrap();
+    let (left, _, up_to) = paths(&house, id, 100).await;
+    assert_eq!(left, ["b", "c"]);
+    assert_eq!(house.store.hinted_connections().await.unwrap()[0].id, id);
+    house.store.take_hints(id, up_to, NOW_US + 3).await.unwrap();
+    assert_eq!(house.store.hinted_connections().await.unwrap(), []);
+    // A run that took less ends later. It brings nothing back, and hides nothing that comes.
+    house.store.take_hints(id, up_to - 1, NOW_US + 4).await.unwrap();
+    house.store.add_hints(id, &plain(&["d"]), false, NOW_US + 5).await.unwrap();
+    let hinted = house.store.hinted_connections().await.unwrap();
+    assert_eq!((hinted.len(), hinted[0].waiting_us), (1, NOW_US + 5), "since nothing had waited");
+}
+
+#[tokio::test]
+async fn a_limit_gives_those_that_waited_longest_and_the_rest_waits_on() {
+    let house = House::new().await;
+    let id = connected(&house).await;
+    for path in ["z", "m", "a"] {
+        house.store.add_hints(id, &plain(&[path]), false, NOW_US).await.unwrap();
+    }
+    house.store.add_hints(id, &BTreeMap::new(), true, NOW_US).await.unwrap();
+    let (read, everything, up_to) = paths(&house, id, 2).await;
+    assert_eq!((read, everything), (vec!["m".to_owned(), "z".to_owned()], false));
+    house.store.take_hints(id, up_to, NOW_US).await.unwrap();
+    let (read, everything, up_to) = paths(&house, id, 2).await;
+    assert_eq!((read, everything), (vec!["a".to_owned()], true));
+    house.store.take_hints(id, up_to, NOW_US).await.unwrap();
+    assert_eq!(house.store.waiting_hints(id, 2).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn the_wish_to_look_at_everything_is_taken_only_by_a_run_that_read_it() {
+    let house = House::new().await;
+    let id = connected(&house).await;
+    house.store.add_hints(id, &plain(&["a"]), false, NOW_US).await.unwrap();
+    let (_, everything, up_to) = paths(&house, id, 100).await;
+    assert!(!everything);
+    let added = house.store.add_hints(id, &BTreeMap::new(), true, NOW_US).await.unwrap();
+    assert_eq!(added, AddedHints { waiting: 1, everything: true });
+    house.store.take_hints(id, up_to, NOW_US).await.unwrap();
+    assert!(house.store.hinted_connections().await.unwrap()[0].everything);
+    let (read, everything, up_to) = paths(&house, id, 100).await;
+    assert_eq!((read.len(), everything), (0, true));
+    house.store.take_hints(id, up_to, NOW_US).await.unwrap();
+    assert_eq!(house.store.hinted_connections().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn more_paths_than_may_wait_become_a_look_at_everything() {
+    let house = House::new().await;
+    let id = connected(&house).await;
+    let many = |range: std::ops::Range<u64>| {
+        range.map(|n| (at(&format!("p{n}")), HintedWriter::default())).collect::<BTreeMap<_, _>>()
+    };
+    let added = house.store.add_hints(id, &many(0..HINTS_MAX), false, NOW_US).await.unwrap();
+    assert_eq!(added, AddedHints { waiting: HINTS_MAX, everything: false });
+    // A path that waits already needs no further place.
+    let added = house.store.add_hints(id, &many(5..9), false, NOW_US).await.unwrap();
+    assert_eq!(added, AddedHints { waiting: HINTS_MAX, everything: false });
+    let added = house.store.add_hints(id, &plain(&["one more"]), false, NOW_US).await.unwrap();
+    assert_eq!(added, AddedHints { waiting: 0, everything: true });
+    assert!(paths(&house, id, 10).await.1);
+}
+
+#[tokio::test]
+async fn the_writer_is_that_of_the_newest_hint_which_names_one() {
+    let house = House::new().await;
+    let id = connected(&house).await;
+    for hint in [by("approle one", 3), by("approle two", 4), HintedWriter::default()] {
+        house.store.add_hints(id, &BTreeMap::from([(at("a"), hint)]), false, NOW_US).await.unwrap();
+    }
+    house.store.add_hints(id, &plain(&["b"]), false, NOW_US).await.unwrap();
+    let found = house.store.hinted_writers(id, &[at("a"), at("b"), at("c")]).await.unwrap();
+    assert_eq!(found, BTreeMap::from([(at("a"), by("approle two", 4))]));
+    assert_eq!(house.store.waiting_hints(id, 9).await.unwrap().unwrap().paths[&at("a")], by("approle two", 4));
+}
+
+#[tokio::test]
+async fn hints_go_with_their_connection_and_with_its_place_in_vault() {
+    let house = House::new().await;
+    let id = connected(&house).await;
+    house.store.add_hints(id, &plain(&["a"]), true, NOW_US).await.unwrap();
+    let summary = house.store.connection_summary(id).await.unwrap().unwrap();
+    assert_eq!((summary.hints_waiting, summary.hinted_everything), (1, true));
+    let update = ConnectionUpdate { path: Some("other".to_owned()), ..ConnectionUpdate::default() };
+    house.store.update_connection(&house.ann(), id, 1, update).await.unwrap();
+    assert_eq!(house.store.waiting_hints(id, 9).await.unwrap(), None, "they named paths below the old place");
+
+    house.store.add_hints(id, &plain(&["a"]), false, NOW_US).await.unwrap();
+    house.store.delete_connection(&house.ann(), id, None).await.unwrap();
+    assert_eq!(house.store.hinted_connections().await.unwrap(), []);
+    let gone = house.store.add_hints(id, &plain(&["a"]), false, NOW_US).await.unwrap_err();
+    assert_eq!(gone.class(), ErrorClass::NotFound);
+}
