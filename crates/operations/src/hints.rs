@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 use vaultterm_contract::moment;
 use vaultterm_reconcile::{SecretPath, Version};
-use vaultterm_store::{AddedHints, CollectionRole, HintedWriter, Paged, Scope};
-use vaultterm_sync::Connection;
+use vaultterm_store::{AddedHints, CollectionRole, Paged, Scope};
+use vaultterm_sync::{Connection, HintedWriter};
 
 use crate::{access, caller::Caller, part::Part, refusal::Refusal, services::Services};
 

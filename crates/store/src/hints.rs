@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 
 use vaultterm_reconcile::{SecretPath, UnixNanos, Version};
-use vaultterm_sync::ConnectionId;
+use vaultterm_sync::{ConnectionId, HintedWriter};
 
 use crate::{
     Store, StoreError,
@@ -19,17 +19,6 @@ use crate::{
 
 /// The paths of a connection that wait at most. With more of them, a run looks at everything.
 pub const HINTS_MAX: u64 = 10_000;
-
-/// Who changed a secret in Vault, as a hint says.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HintedWriter {
-    /// The writer in words, if the hint names one.
-    pub writer: Option<String>,
-    /// The version that the change made, if the hint names one. A deletion makes none.
-    pub version: Option<Version>,
-    /// The time of the change. It is that of the version exactly, or later by the time that Vault needed to answer.
-    pub changed: Option<UnixNanos>,
-}
 
 /// The hints that wait for a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,6 +114,16 @@ impl Store {
         self.db.all(sql, args![]).await?.iter().map(hinted).collect()
     }
 
+    /// Returns the number of the newest hint that waits for a run of a connection. A run of the whole connection answers all
+    /// hints up to it.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn newest_hint(&self, id: ConnectionId) -> Result<Option<u64>, StoreError> {
+        let sql = "SELECT newest FROM hint_marks WHERE connection_id = $1 AND newest > taken";
+        self.db.one(sql, args![id]).await?.map(|row| row.count("newest")).transpose()
+    }
+
     /// Reads the hints that wait for a run of a connection, at most `limit` paths. `None` if none waits.
     ///
     /// # Errors
@@ -165,7 +164,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] when the database fails.
-    pub async fn hinted_writers(
+    pub(crate) async fn hinted_writers_of(
         &self,
         id: ConnectionId,
         paths: &[SecretPath],

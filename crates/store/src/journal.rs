@@ -13,7 +13,7 @@ use vaultterm_reconcile::{
 };
 use vaultterm_sealing::{DigestKey, SealingError, SecretText};
 use vaultterm_sync::{
-    BaseChange, CollectionId, Committed, ConflictId, Connection, ConnectionId, ConnectionSecrets, Credential, Journal,
+    BaseChange, CollectionId, Committed, ConflictId, Connection, ConnectionId, ConnectionSecrets, Credential, HintedWriter, Journal,
     JournalError, Lease, LocalChange, OtherConflicts, Outcome, PlanId, RemoteIdentity, Run, RunId, SeenInVault,
     StoredConflict, StoredFields, StoredPlan,
 };
@@ -246,6 +246,14 @@ impl Journal for Store {
 
     async fn deleted_in_part(&self, id: ConnectionId) -> Result<Deleted, JournalError> {
         self.deleted_in_part_of(id).await.map_err(failed)
+    }
+
+    async fn hinted_writers(
+        &self,
+        id: ConnectionId,
+        paths: &[SecretPath],
+    ) -> Result<BTreeMap<SecretPath, HintedWriter>, JournalError> {
+        self.hinted_writers_of(id, paths).await.map_err(failed)
     }
 
     async fn ignored(&self, id: ConnectionId) -> Result<BTreeMap<String, String>, JournalError> {

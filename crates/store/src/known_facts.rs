@@ -7,7 +7,7 @@ use std::{
 
 use uuid::Uuid;
 use vaultterm_reconcile::UnixNanos;
-use vaultterm_sync::{ConnectionId, Run};
+use vaultterm_sync::{ConnectionId, Run, schedule::Hinted};
 
 /// The facts that earlier looks found.
 #[derive(Default)]
@@ -30,6 +30,8 @@ pub(crate) struct Known {
     /// The number of consecutive failed runs up to the newest run.
     pub(crate) streak: u32,
     pub(crate) changed: Option<UnixNanos>,
+    /// The runs that hints started so far.
+    pub(crate) hinted: Hinted,
 }
 
 impl KnownFacts {

@@ -111,7 +111,7 @@ pub use generated::GeneratedValue;
 pub use glances::{LastSights, Membership};
 pub use grants::Grant;
 pub use handle::{Clock, Database, Store};
-pub use hints::{AddedHints, HINTS_MAX, HintedConnection, HintedWriter, WaitingHints};
+pub use hints::{AddedHints, HINTS_MAX, HintedConnection, WaitingHints};
 pub use idempotency::{IdempotencyKey, SavedAnswer};
 pub use ignored::IgnoredPath;
 pub use imports::{IMPORT_KEPT_US, IMPORT_UNDO_US, Import, ImportOutcome, ImportStep, NewImport, StepCounts, Undone};

@@ -70,6 +70,8 @@ impl Store {
                    FROM connections c JOIN collections o ON o.id = c.collection_id
                    LEFT JOIN runs r ON r.id = (SELECT id FROM runs WHERE connection_id = c.id ORDER BY id DESC LIMIT 1)
                    WHERE c.started = 1 AND c.paused = 0 ORDER BY c.id";
+        let hints = self.hinted_connections().await?;
+        let waits = |id| hints.iter().any(|hint| hint.id == id);
         let mut scheduled = Vec::new();
         for row in self.db.all(sql, args![]).await? {
             let (connection, logins_refused) = (self.connection_row(&row)?, row.small("logins_refused")?);
@@ -80,14 +82,15 @@ impl Store {
                 change_number: row.count("change_number")?,
             };
             let last_begun = mark.newest.map(RunId);
-            let Known { last_run, streak, changed } = self.facts_at(&connection, mark).await?;
+            let Known { last_run, streak, changed, hinted } = self.facts_at(&connection, mark).await?;
             let Some(last_run) = last_run else { continue };
             // The cause of the last failures is gone, because a new SecretID or a successful test came after
             // them.
             let mended = logins_refused == 0 && runs::refused_at_login(&last_run);
             let failures = if mended { 0 } else { streak };
             let last_run = Some(last_run);
-            scheduled.push(Scheduled { connection, last_run, last_begun, failures, logins_refused, changed, hinted: None });
+            let hinted = waits(connection.id).then_some(hinted);
+            scheduled.push(Scheduled { connection, last_run, last_begun, failures, logins_refused, changed, hinted });
         }
         Ok(scheduled)
     }
@@ -138,7 +141,14 @@ impl Store {
         let changed = self.db.one(sql, args![connection.collection_id, seen, connection.id]).await?;
         let changed = changed.map(|row| row.int("updated_us")).transpose()?;
         let changed = changed.map(|us| UnixNanos(us.saturating_mul(1_000)));
-        Ok(Known { last_run, streak, changed })
+        // Runs that hints started have pauses of their own, because they count for nothing else.
+        let sql = "SELECT state, finished FROM runs WHERE connection_id = $1 AND cause = 'hint' ORDER BY id DESC LIMIT 20";
+        let rows = self.db.all(sql, args![connection.id]).await?;
+        let states = rows.iter().map(|row| row.text("state")).collect::<Result<Vec<_>, _>>()?;
+        let failures = (1..).zip(states).take_while(|(_, state)| state == "failed").last().map_or(0, |(count, _)| count);
+        let finished = rows.first().map(|row| row.maybe_int("finished")).transpose()?.flatten().map(UnixNanos);
+        let hinted = Hinted { failures, finished };
+        Ok(Known { last_run, streak, changed, hinted })
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 use uuid::Uuid;
 use vaultterm_ledger::RemoteRef;
 use vaultterm_reconcile::{
-    BaseEntry, Conflict, Deleted, LocalSnapshot, RecordId, RecordType, RemoteStamp, Revision, SecretPath, UnixNanos,
+    BaseEntry, Conflict, Deleted, LocalSnapshot, RecordId, RecordType, RemoteStamp, Revision, SecretPath, UnixNanos, Version,
 };
 use vaultterm_sealing::{DigestKey, SecretFields, SecretText};
 
@@ -115,6 +115,17 @@ pub struct SeenInVault {
     pub is_deleted: bool,
     /// Who wrote or deleted it, in words for people. `None` if nobody knows.
     pub writer: Option<String>,
+}
+
+/// Who changed a secret in Vault, as a hint says. Only people are shown it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HintedWriter {
+    /// The writer in words, if the hint names one.
+    pub writer: Option<String>,
+    /// The version that the change made, if the hint names one. A deletion makes none.
+    pub version: Option<Version>,
+    /// The time of the change. It is that of the version exactly, or later by the time that Vault needed to answer.
+    pub changed: Option<UnixNanos>,
 }
 
 /// A conflict with the decision that closes it.
@@ -386,6 +397,14 @@ pub trait Journal: Send + Sync {
     /// Counts what runs for some paths deleted on each side since the last run of the whole connection that was not
     /// halted. Runs that applied a stored plan do not count, because a person saw what they would delete.
     fn deleted_in_part(&self, id: ConnectionId) -> impl Future<Output = Result<Deleted, JournalError>> + Send;
+
+    /// Finds who changed some secrets in Vault, as waiting hints say. A path without a hint that names a writer is missing
+    /// from the answer.
+    fn hinted_writers(
+        &self,
+        id: ConnectionId,
+        paths: &[SecretPath],
+    ) -> impl Future<Output = Result<BTreeMap<SecretPath, HintedWriter>, JournalError>> + Send;
 
     /// Reads the names that people accepted as left out, each with the person.
     fn ignored(&self, id: ConnectionId) -> impl Future<Output = Result<BTreeMap<String, String>, JournalError>> + Send;

@@ -57,7 +57,7 @@ pub use engine_error::EngineError;
 pub use entitlement::{Entitlement, Unlicensed};
 pub use ids::{CollectionId, ConflictId, ConnectionId, Ids, PlanId, RandomIds, RunId};
 pub use journal::{
-    BaseChange, Committed, Journal, JournalError, Lease, LocalChange, Origin, OtherConflicts, Outcome, Resolved,
+    BaseChange, Committed, HintedWriter, Journal, JournalError, Lease, LocalChange, Origin, OtherConflicts, Outcome, Resolved,
     SeenInVault, StoredFields, SyncedAudit,
 };
 pub use moment::later;

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use serde_json::json;
-use vaultterm_reconcile::{ConflictKind, HaltKind, Mode};
-use vaultterm_sync::{EngineError, Run, RunState};
+use vaultterm_reconcile::{ConflictKind, HaltKind, Mode, Version};
+use vaultterm_sync::{EngineError, HintedWriter, Run, RunState};
 use vaultterm_testkit::{
     Operation, World,
     world::{Ask, at, data},
@@ -190,4 +190,39 @@ fn where_answers_may_be_old_a_named_path_that_looks_gone_waits_for_runs_of_the_w
     }
     world.run();
     assert_eq!(world.run().counts.deleted_local, 1);
+}
+
+#[test]
+fn a_hint_names_the_writer_of_the_version_that_was_found_and_of_no_other() {
+    let world = in_step(20);
+    world.put("key-1", json!({"value": "there"}));
+    world.put("key-2", json!({"value": "there"}));
+    let hint = |version| HintedWriter {
+        writer: Some("approle jenkins".to_owned()),
+        version: Some(Version(version)),
+        changed: None,
+    };
+    world.journal.hint(world.id, at("key-1"), hint(2));
+    world.journal.hint(world.id, at("key-2"), hint(1));
+    world.save("key-1", json!({"value": "here"}));
+    world.save("key-2", json!({"value": "here"}));
+    run_at(&world, &["key-1", "key-2"]);
+    let writers: Vec<_> = world.open_conflicts().into_iter().map(|row| row.conflict.remote_writer).collect();
+    assert_eq!(writers[0].as_deref(), Some("approle jenkins"));
+    assert_ne!(writers[1].as_deref(), Some("approle jenkins"), "the hint is about an older version");
+}
+
+#[test]
+fn what_was_seen_at_other_paths_stays_as_it_was() {
+    let world = in_step(20);
+    for path in ["key-1", "key-2"] {
+        world.put(path, json!({"value": "there"}));
+        world.save(path, json!({"value": "here"}));
+    }
+    world.run();
+    assert_eq!(world.journal.seen(world.id).len(), 2);
+    world.put("key-2", json!({"value": "here"}));
+    run_at(&world, &["key-2"]);
+    let seen: Vec<_> = world.journal.seen(world.id).into_iter().map(|seen| seen.path).collect();
+    assert_eq!(seen, [at("key-1")]);
 }

@@ -6,7 +6,7 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 use vaultterm_reconcile::HaltKind;
 use vaultterm_store::{CollectionRole, Scope};
-use vaultterm_sync::{Clock as _, ConnectionId, EngineError, PlanId, Run, RunId, RunRequest, Trigger};
+use vaultterm_sync::{Clock as _, ConnectionId, EngineError, PlanId, Run, RunId, RunRequest, RunState, Trigger};
 
 use super::kept;
 use crate::{
@@ -77,21 +77,30 @@ pub async fn start(services: &Services, caller: &Caller, connection: Uuid, asked
         trigger: Trigger::Manual,
         actor: caller.actor(),
     };
-    Ok(begin(services, id, request).await?)
+    Ok(begin(services, id, request, None).await?)
 }
 
-/// Begins a run and leaves it to a task of its own. Returns the run as it was recorded.
-pub(crate) async fn begin(services: &Services, id: ConnectionId, request: RunRequest) -> Result<Run, EngineError> {
+/// Begins a run and leaves it to a task of its own. Returns the run as it was recorded. `answers` is the number of the last
+/// hint that a run for some paths answers. A run of the whole connection answers all that wait when it begins.
+pub(crate) async fn begin(
+    services: &Services,
+    id: ConnectionId,
+    request: RunRequest,
+    answers: Option<u64>,
+) -> Result<Run, EngineError> {
     let follows = request.follows;
+    let is_whole = request.plan_id.is_none() && request.at.is_empty();
+    let answers = if is_whole { newest_hint(services, id).await } else { answers };
     let begun = services.engine.begin(id, request).await?;
     let run = begun.run.clone();
     let beginning = Beginning { run: &run, mode: begun.mode(), follows, node: services.store.node().0 };
     let trace = traced::run(&services.meters.traces, &beginning);
     let feed = services.runs.guarded(run.id, &services.closing);
+    let tasks = services.tasks.clone();
     if services.is_shared {
-        services.tasks.spawn(kept::keep(services.clone(), run.id, Arc::clone(&feed.run)));
+        tasks.spawn(kept::keep(services.clone(), run.id, Arc::clone(&feed.run)));
     }
-    let (engine, meters) = (services.engine.clone(), services.meters.clone());
+    let (engine, meters, services) = (services.engine.clone(), services.meters.clone(), services.clone());
     // Every log line of the run carries its id, and that of its trace if there is one.
     let span = tracing::error_span!(parent: None, "run", run_id = %run.id, trace_id = trace.id());
     let work = async move {
@@ -99,6 +108,9 @@ pub(crate) async fn begin(services: &Services, id: ConnectionId, request: RunReq
         let ended = trace.around(engine.run(begun, &progress, &feed.run.cancel)).await;
         meters.run_ended(&ended);
         traced::run_ended(&trace, &ended);
+        if let Some(up_to) = answers {
+            take_hints(&services, &ended, up_to).await;
+        }
         tracing::info!(
             run = %ended.id,
             connection = %ended.connection_id,
@@ -107,8 +119,25 @@ pub(crate) async fn begin(services: &Services, id: ConnectionId, request: RunReq
             "run ended"
         );
     };
-    services.tasks.spawn(work.instrument(span));
+    tasks.spawn(work.instrument(span));
     Ok(run)
+}
+
+/// Returns the number of the newest hint. Without an answer of the database hints stay, and cost one more look.
+async fn newest_hint(services: &Services, id: ConnectionId) -> Option<u64> {
+    services.store.newest_hint(id).await.unwrap_or_else(|error| {
+        tracing::warn!(%error, connection = %id, "the hints that wait could not be read");
+        None
+    })
+}
+
+/// Takes the hints that a run has answered. Those of a run that failed or halted stay, because nobody has looked there to
+/// the end.
+async fn take_hints(services: &Services, ended: &Run, up_to: u64) {
+    let has_looked = matches!(ended.state, RunState::Succeeded | RunState::Partial) && !ended.was_cut_off();
+    if has_looked && let Err(error) = services.store.take_hints(ended.connection_id, up_to, services.now_us()).await {
+        tracing::warn!(%error, connection = %ended.connection_id, "hints could not be taken: another run looks again");
+    }
 }
 
 fn halts(names: &[String]) -> Result<BTreeSet<HaltKind>, Refusal> {

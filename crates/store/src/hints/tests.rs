@@ -114,7 +114,7 @@ async fn the_writer_is_that_of_the_newest_hint_which_names_one() {
         house.store.add_hints(id, &BTreeMap::from([(at("a"), hint)]), false, NOW_US).await.unwrap();
     }
     house.store.add_hints(id, &plain(&["b"]), false, NOW_US).await.unwrap();
-    let found = house.store.hinted_writers(id, &[at("a"), at("b"), at("c")]).await.unwrap();
+    let found = house.store.hinted_writers_of(id, &[at("a"), at("b"), at("c")]).await.unwrap();
     assert_eq!(found, BTreeMap::from([(at("a"), by("approle two", 4))]));
     assert_eq!(house.store.waiting_hints(id, 9).await.unwrap().unwrap().paths[&at("a")], by("approle two", 4));
 }

@@ -21,7 +21,7 @@ use vaultterm_ledger::AuditAction;
 use vaultterm_reconcile::{BaseEntry, RecordId, RecordType, RemoteStamp, Revision, SecretPath, UnixNanos};
 use vaultterm_sealing::DigestKey;
 use vaultterm_sync::{
-    CollectionId, Connection, ConnectionId, Origin, PlanId, Run, RunId, SeenInVault, StoredConflict, StoredPlan,
+    CollectionId, Connection, ConnectionId, HintedWriter, Origin, PlanId, Run, RunId, SeenInVault, StoredConflict, StoredPlan,
 };
 
 use crate::{Data, Fuse, ManualClock};
@@ -46,6 +46,8 @@ struct State {
     suspicions: BTreeMap<ConnectionId, BTreeMap<SecretPath, RemoteStamp>>,
     /// What the newest run saw in Vault where it is not what both sides agree on.
     seen: BTreeMap<ConnectionId, Vec<SeenInVault>>,
+    /// Who changed secrets in Vault, as hints say.
+    hints: BTreeMap<(ConnectionId, SecretPath), HintedWriter>,
     /// The names that people accepted as left out, with the person.
     ignored: BTreeMap<ConnectionId, BTreeMap<String, String>>,
     /// A number that grows with every change of a record.
@@ -185,6 +187,17 @@ impl MemoryJournal {
             StoredCredential::SecretId(secret_id) => Some(secret_id.clone()),
             StoredCredential::WrappingToken(_) => None,
         }
+    }
+
+    /// Adds a hint, as a program beside Vault would.
+    pub fn hint(&self, id: ConnectionId, path: SecretPath, hint: HintedWriter) {
+        self.state().hints.insert((id, path), hint);
+    }
+
+    /// Returns what runs saw of secrets that are not what both sides agree on.
+    #[must_use]
+    pub fn seen(&self, id: ConnectionId) -> Vec<SeenInVault> {
+        self.state().seen.get(&id).cloned().unwrap_or_default()
     }
 
     /// Edits a connection, as a person would.

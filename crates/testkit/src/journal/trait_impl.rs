@@ -12,7 +12,7 @@ use vaultterm_reconcile::{
 };
 use vaultterm_sealing::{DigestKey, SecretFields, SecretText};
 use vaultterm_sync::{
-    CollectionId, Committed, ConflictId, ConflictStatus, Connection, ConnectionId, ConnectionSecrets, Credential,
+    CollectionId, Committed, ConflictId, ConflictStatus, Connection, ConnectionId, ConnectionSecrets, Credential, HintedWriter,
     Journal, JournalError, Lease, OtherConflicts, Outcome, PlanId, RemoteIdentity, Run, RunId, RunState, SeenInVault,
     StoredConflict, StoredFields, StoredPlan, Trigger,
 };
@@ -266,6 +266,20 @@ impl Journal for MemoryJournal {
                 local: sum.local + run.counts.deleted_local,
                 remote: sum.remote + run.counts.deleted_remote,
             }))
+        })
+        .await
+    }
+
+    async fn hinted_writers(
+        &self,
+        id: ConnectionId,
+        paths: &[SecretPath],
+    ) -> Result<BTreeMap<SecretPath, HintedWriter>, JournalError> {
+        self.transaction(|state, _| {
+            let hints = paths.iter().filter_map(|path| {
+                state.hints.get(&(id, path.clone())).map(|hint| (path.clone(), hint.clone()))
+            });
+            Ok(hints.collect())
         })
         .await
     }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     house::{InBackground, binary},
-    town::{PREFIX, Town},
+    town::{PREFIX, Town, did},
 };
 
 const VALUE: &str = "a-value-that-must-stay-in-vault";
@@ -21,7 +21,10 @@ struct Watched {
 
 impl Watched {
     async fn new() -> Self {
-        let town = Town::new("bidirectional").await;
+        Self::of(Town::new("bidirectional").await).await
+    }
+
+    async fn of(town: Town) -> Self {
         let body = json!({"name": "feed", "scopes": ["sync:hint"]});
         let made = town.house.owner.post("/tokens", body).await.expect(201);
         let token = made.body["token"].as_str().expect("a token").to_owned();
@@ -85,6 +88,35 @@ async fn a_change_in_vault_waits_here_as_a_hint_and_a_restart_of_the_feed_loses_
     for secret in [VALUE, watched.token.as_str(), watched.town.bao.root_token(), "db/main", PREFIX] {
         assert!(!kept.contains(secret), "{kept}");
     }
+}
+
+#[tokio::test]
+async fn a_change_in_vault_is_here_at_once_although_the_next_look_at_everything_is_an_hour_away() {
+    let town = Town::with("bidirectional", json!({"interval_seconds": 3_600, "on_change": false})).await;
+    for n in 0..30 {
+        town.put(&format!("other/{n}"), json!({"value": n})).await;
+    }
+    town.put("db/main", json!({"password": "before"})).await;
+    assert_eq!(town.run().await["counts"]["created_local"], 31);
+    let watched = Watched::of(town).await;
+    let feed = watched.start();
+    let runs = format!("/connections/{}/runs", watched.town.connection);
+    let newest = async || watched.town.house.owner.items(&runs).await.into_iter().next().expect("a run");
+    let ended = async |only: Value| {
+        let run = newest().await;
+        let is_it = run["trigger"] == "hint" && run["state"] != "running" && run["only"] == only;
+        is_it.then_some(run)
+    };
+    // The feed does not know what it missed before it began.
+    let whole = watched.town.house.until("a look at everything", async || ended(Value::Null).await).await;
+    assert_eq!((&whole["state"], &whole["counts"]["unchanged"]), (&json!("succeeded"), &json!(31)), "{whole}");
+
+    watched.town.put("db/main", json!({"password": VALUE})).await;
+    let run = watched.town.house.until("a look at the secret", async || ended(json!(["db/main"])).await).await;
+    did(&run, "succeeded", &[("updated_local", 1)]);
+    assert!(run["requests"].as_u64().expect("a number") <= 12, "{run}");
+    watched.until(0).await;
+    assert_eq!(feed.end("term"), Some(0), "{}", watched.said());
 }
 
 #[tokio::test]
