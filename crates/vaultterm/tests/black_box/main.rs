@@ -19,6 +19,7 @@ mod faults;
 mod guest;
 mod guide;
 mod hanging_up;
+mod hostile;
 mod house;
 mod imports;
 mod kills;
