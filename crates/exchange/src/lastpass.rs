@@ -147,7 +147,7 @@ mod tests {
             [
                 "PASSWORD Work/Post/Mail notes=\"one\\ntwo\" password=\"a<b\" totp_secret=\"JBSWY3DPEHPK3PXP\" \
                  url=\"https://mail.example/?a=1&b=2\" username=\"ann\"",
-                "  lost favourite",
+                "  lost mark as a favourite",
                 "SECURE_NOTE Hint note=\"just text\"",
                 // The text of a form stays whole, because its lines can be taken apart in several ways.
                 "SECURE_NOTE Card note=\"NoteType:Credit Card\\nLanguage:en-US\\nName on Card:Ann\\n\

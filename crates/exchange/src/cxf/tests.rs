@@ -21,11 +21,11 @@ fn every_type_of_the_standard_is_read() {
         testing::outline(&found),
         [
             "PASSWORD Work/Ops/Mail PIN=\"0042\" field=\"true\" notes=\"line one\\nline two\" otpauth_url=\"otpauth://totp/Mail:ann?secret=JBSWY3DPEHPK3PXP&issuer=Mail\" password=\"geheim-1\" url=\"https://mail.example\" url_2=\"https://other.example\" username=\"ann\" #a #b",
-            "  lost attachment `scan.pdf` (1234 bytes)",
+            "  lost attached file `scan.pdf` (1234 bytes)",
             "  lost part that VaultTerm does not know `extensions`",
             "  lost part that VaultTerm does not know `label`",
             "  lost field that points to another field `item-reference`",
-            "  lost favourite",
+            "  lost mark as a favourite",
             "  lost setting for filling in forms `androidApps/com.example.mail`",
             "  lost date that cannot be kept as it is `creationAt`",
             "  lost field without a name; it is called `field`",

@@ -34,7 +34,7 @@ fn version_4_is_read_with_history_codes_trash_and_losses() {
              password 2=\"second\" url=\"https://mail.example\" url_2=\"https://other.example\" username=\"ann\" #a #b",
             "  was 1672628645000000 expires=\"2023-01-02T03:04:05Z\" notes=\"  line one\\n& <two>\\n\" \
              password=\"old pass\" url=\"https://mail.example\" username=\"ann\"",
-            "  lost attachment `note.txt` (16 bytes)",
+            "  lost attached file `note.txt` (16 bytes)",
             "  lost icon or colour",
             "  lost setting for filling in forms `AutoType`",
             "  lost field with a name that another field has; it gets a number `password 2`",
@@ -63,7 +63,7 @@ fn a_database_of_keepassxc_opens_with_its_key_file() {
         [&outline[0], &outline[3], &outline[4]],
         [
             "PASSWORD Work/Mail notes=\"note\" password=\"new pass\" url=\"https://mail.example\" username=\"ann\"",
-            "  lost attachment `note.txt` (16 bytes)",
+            "  lost attached file `note.txt` (16 bytes)",
             "(trash) PASSWORD Gone password=\"zzz\" username=\"eve\"",
         ]
     );
@@ -83,7 +83,7 @@ fn version_3_is_read() {
             "PASSWORD Work/Mail expires=\"2023-01-02T03:04:05Z\" password=\"new €\" url=\"https://mail.example\" \
              username=\"ann\"",
             "  was 1672628645000000 password=\"old\" url=\"https://mail.example\" username=\"ann\"",
-            "  lost attachment `note.txt` (16 bytes)",
+            "  lost attached file `note.txt` (16 bytes)",
         ]
     );
 }

@@ -36,7 +36,7 @@ fn every_type_of_item_comes_over() {
             &past("1709287200000000", "2222", "second"),
             &past("1711965600000000", "1111", "third"),
             "  lost field that points to another field `login`",
-            "  lost favourite",
+            "  lost mark as a favourite",
             "  lost setting for filling in forms `match`",
             "  lost earlier state without values",
             "  lost field with a name that another field has; it gets a number `password 2`",
@@ -85,7 +85,7 @@ fn an_archive_names_its_attachments_as_lost() {
     let json = br#"{"encrypted":false,"items":[{"id":"i1","type":2,"name":"X","notes":"t"}]}"#;
     let bytes = zipped(&[("data.json", json), ("attachments/i1/a b.pdf", b"12345"), ("attachments/i2/c", b"")]);
     let found = read(&bytes, &Options::default()).unwrap();
-    assert_eq!(outline(&found), ["SECURE_NOTE X note=\"t\"", "  lost attachment `a b.pdf` (5 bytes)"]);
+    assert_eq!(outline(&found), ["SECURE_NOTE X note=\"t\"", "  lost attached file `a b.pdf` (5 bytes)"]);
     let error = read(&zipped(&[("export.data", b"")]), &Options::default()).unwrap_err().to_string();
     assert!(error.contains("`data.json`"), "{error}");
 }
