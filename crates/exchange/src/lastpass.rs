@@ -127,7 +127,7 @@ fn decoded(text: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{outline, shake_with};
+    use crate::testing::{outline, shake};
 
     const SAMPLE: &[u8] = b"url,username,password,totp,extra,name,grouping,fav\n\
         https://mail.example/?a=1&amp;b=2,ann,a&lt;b,JBSWY3DPEHPK3PXP,\"one\ntwo\",Mail,Work\\Post,1\n\
@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn damaged_files_are_read_or_refused() {
         for decode_entities in [false, true] {
-            shake_with(SAMPLE, &options(decode_entities), 1, read);
+            shake(SAMPLE, &options(decode_entities), read);
         }
     }
 }

@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn damaged_files_are_read_or_refused() {
-        shake(SAMPLE, read);
-        shake(OF_AN_ORGANISATION, read);
+        shake(SAMPLE, &Options::default(), read);
+        shake(OF_AN_ORGANISATION, &Options::default(), read);
     }
 }

@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     archive::tests::zipped,
     limits::Limit,
-    testing::{outline, shake, shake_with},
+    testing::{outline, shake},
 };
 
 const PLAIN: &[u8] = include_bytes!("../../../tests/samples/bitwarden.json");
@@ -179,8 +179,12 @@ fn a_file_that_only_its_account_can_open_is_refused_with_the_way_out() {
 
 #[test]
 fn damaged_files_are_read_or_refused() {
-    shake(PLAIN, read);
+    shake(PLAIN, &Options::default(), read);
     // Most changes keep the numbers of the derivation, and each reading costs one.
-    shake_with(PBKDF2, &right(), 7, read);
-    shake(&zipped(&[("data.json", br#"{"encrypted":false,"items":[{"type":2,"name":"X"}]}"#)]), read);
+    shake(PBKDF2, &right(), read);
+    shake(
+        &zipped(&[("data.json", br#"{"encrypted":false,"items":[{"type":2,"name":"X"}]}"#)]),
+        &Options::default(),
+        read,
+    );
 }

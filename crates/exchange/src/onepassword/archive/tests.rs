@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     archive::tests::zipped,
-    testing::{outline, shake_with},
+    testing::{outline, shake},
 };
 
 const DOCUMENT: &[u8] = include_bytes!("../../../tests/samples/1password-export-data.json");
@@ -83,6 +83,6 @@ fn damaged_files_are_read_or_refused() {
     let read_document = |document: &[u8], options: &Options| {
         read(&zipped(&[("export.attributes", VERSION), ("export.data", document)]), options)
     };
-    shake_with(DOCUMENT, &Options::default(), 5, read_document);
-    shake_with(&sample(DOCUMENT), &Options::default(), 1, read);
+    shake(DOCUMENT, &Options::default(), read_document);
+    shake(&sample(DOCUMENT), &Options::default(), read);
 }
