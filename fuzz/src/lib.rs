@@ -1,5 +1,7 @@
 //! What all fuzz targets share.
 
+pub mod kdbx;
+
 pub use libfuzzer_sys::fuzz_target;
 use vaultterm_exchange::{Format, Options, from_pipe, read, to_pipe};
 use zeroize::Zeroizing;
@@ -8,14 +10,18 @@ use zeroize::Zeroizing;
 #[macro_export]
 macro_rules! target {
     ($format:ident) => {
-        $crate::fuzz_target!(|bytes: &[u8]| $crate::look($crate::Kind::$format, bytes));
+        $crate::fuzz_target!(|bytes: &[u8]| {
+            $crate::look($crate::Kind::$format, bytes);
+        });
     };
 }
 
 pub use vaultterm_exchange::Format as Kind;
 
-/// Reads bytes with each answer to the questions, and checks that what was found comes over the pipe.
-pub fn look(format: Format, bytes: &[u8]) {
+/// Reads bytes with each answer to the questions, and checks that what was found comes over the pipe. Returns why the file
+/// was refused, or nothing.
+pub fn look(format: Format, bytes: &[u8]) -> String {
+    let mut why = String::new();
     for yes in [false, true] {
         let options = Options {
             // That of the samples.
@@ -26,8 +32,12 @@ pub fn look(format: Format, bytes: &[u8]) {
         };
         let found = read(format, bytes, &options);
         let is_found = found.is_ok();
+        if let Err(error) = &found {
+            why = error.to_string();
+        }
         let mut sent = Vec::new();
         to_pipe(found, &mut sent).expect("a vector takes everything");
         assert_eq!(from_pipe(&sent).is_ok(), is_found);
     }
+    why
 }

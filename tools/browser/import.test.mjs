@@ -80,6 +80,37 @@ for (const script of [true, false]) {
   });
 }
 
+for (const script of [true, false]) {
+  test(`an import of thousands goes on while its page tells how far it is, ${script ? "with" : "without"} script`, async () => {
+    const page = await window_(browser, house, { javaScriptEnabled: script });
+    await logIn(page, OWNER, PASSWORD);
+    await page.goto(`/import?in=${team.id}&prefix=many-${script}`);
+    const rows = Array.from({ length: 8000 }, (_, n) => `https://${n}.example.com,ann,pw ${n},site ${n}`);
+    await page.setInputFiles("#file", file(`url,username,password,name\n${rows.join("\n")}\n`, "many.csv"));
+    if (script) {
+      // The file is held up on its way, so that what the page says meanwhile can be read.
+      let go;
+      const held = new Promise((resolve) => (go = resolve));
+      await page.route("**/import", async (route) => {
+        await held;
+        await route.continue();
+      });
+      await page.click("text=Read the file");
+      await page.waitForSelector("[role=status]:has-text('The file is sent and read')");
+      go();
+    } else {
+      await page.click("text=Read the file");
+    }
+    await page.waitForURL("**/imports/*");
+    await page.click("text=Import 8000 records");
+    await page.waitForSelector("progress");
+    if (script) await check(page);
+    // The page looks again by itself, also without script.
+    await page.waitForSelector("[role=status]:has-text('8000 became new records')", { timeout: 120_000 });
+    await page.context().close();
+  });
+}
+
 test("what is here already with other values is left, changed, or kept twice, as the person chooses", async () => {
   const page = await window_(browser, house);
   await logIn(page, OWNER, PASSWORD);

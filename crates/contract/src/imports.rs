@@ -89,6 +89,9 @@ pub struct ImportSummaryView {
     pub found: u64,
     pub created_at: String,
     pub expires_at: String,
+    /// How many items are stored, while that goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<u64>,
 }
 
 /// `found` is the sum of the others.

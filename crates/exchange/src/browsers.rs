@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn damaged_files_are_read_or_refused() {
-        shake(CHROME, read_chrome);
-        shake(FIREFOX, read_firefox);
+        shake(CHROME, &Options::default(), read_chrome);
+        shake(FIREFOX, &Options::default(), read_firefox);
     }
 }

@@ -131,6 +131,20 @@ fn bounded(mut losses: Vec<Loss>) -> Vec<Loss> {
     sums
 }
 
+/// Returns a number from 2 on that is free while the one before it is not. A file may have tens of thousands of fields of one
+/// name, so the numbers are not tried one by one.
+fn free_number(is_taken: impl Fn(u64) -> bool) -> u64 {
+    let (mut taken, mut free) = (1, 2);
+    while is_taken(free) {
+        (taken, free) = (free, free * 2);
+    }
+    while free - taken > 1 {
+        let middle = u64::midpoint(taken, free);
+        *(if is_taken(middle) { &mut taken } else { &mut free }) = middle;
+    }
+    free
+}
+
 impl Item {
     /// Makes an item without fields.
     #[must_use]
@@ -168,7 +182,8 @@ impl Item {
             self.fields.insert(name.to_owned(), value);
             return;
         }
-        let free = (2_u32..).map(|n| format!("{name} {n}")).find(|name| !taken(name)).expect("numbers do not end");
+        let free = free_number(|number| taken(&format!("{name} {number}")));
+        let free = format!("{name} {free}");
         self.losses.push(Loss::named(Lost::SameName, &free));
         self.fields.insert(free, value);
     }
@@ -182,5 +197,33 @@ impl Item {
     pub fn past(&mut self, at_us: Option<i64>, other: impl IntoIterator<Item = (String, serde_json::Value)>) {
         let past = Past::of(&self.fields, at_us, other);
         self.history.push(past);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn numbers_behind_a_name_are_given_in_a_row_and_none_twice() {
+        let mut taken = BTreeSet::new();
+        for expected in 2..500 {
+            assert_eq!(free_number(|number| taken.contains(&number)), expected);
+            taken.insert(expected);
+        }
+        // Numbers that a file gave itself are passed over.
+        taken = BTreeSet::from([2, 3, 4, 7, 8, 20]);
+        for _ in 0..500 {
+            let free = free_number(|number| taken.contains(&number));
+            assert!(taken.contains(&(free - 1)) && taken.insert(free), "{free}");
+        }
+        let mut item = Item::new(Place::row(1), "x", RecordType::KeyValue);
+        for at in 0..50_000 {
+            item.value("name", at.into());
+        }
+        assert_eq!((item.fields.names().count(), item.losses.len()), (50_000, 49_999));
+        assert_eq!(item.fields.expose()["name 50000"], 49_999);
     }
 }

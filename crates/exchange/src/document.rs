@@ -143,6 +143,19 @@ impl Part {
         self.0.keys().cloned().collect()
     }
 
+    /// Takes the objects that are left, with their names.
+    pub(crate) fn objects(&mut self) -> Vec<(String, Self)> {
+        self.names().into_iter().filter_map(|name| self.part(&name).map(|part| (name, part))).collect()
+    }
+
+    /// Makes a field of each text, number and yes or no that is left, with its name in the file. What lies deeper has the names
+    /// around it before its own, as in `address.city`, and what lies in a list its number, as in `phones.2`.
+    pub(crate) fn fields(mut self, item: &mut Item) {
+        for (name, value) in std::mem::take(&mut self.0) {
+            field(&name, value, item);
+        }
+    }
+
     /// Counts what is left as lost, unless it is empty.
     pub(crate) fn rest(self, item: &mut Item) {
         for (name, value) in &self.0 {
@@ -154,6 +167,24 @@ impl Part {
 impl Drop for Part {
     fn drop(&mut self) {
         self.0.values_mut().for_each(wipe);
+    }
+}
+
+/// Makes fields of a value.
+fn field(name: &str, value: Value, item: &mut Item) {
+    let own = |text: String, item: &mut Item| item.own(Some(name.to_owned()), text);
+    match value {
+        Value::Null => {}
+        Value::String(text) if text.is_empty() => {}
+        Value::String(text) => own(text, item),
+        Value::Bool(flag) => own(flag.to_string(), item),
+        // A fraction as text might not read as it stands in the file.
+        Value::Number(number) if number.is_f64() && !name.is_empty() => item.value(name, Value::Number(number)),
+        Value::Number(number) => own(number.to_string(), item),
+        Value::Object(map) => map.into_iter().for_each(|(inner, value)| field(&format!("{name}.{inner}"), value, item)),
+        Value::Array(list) => {
+            (1..).zip(list).for_each(|(number, value): (u32, _)| field(&format!("{name}.{number}"), value, item));
+        }
     }
 }
 
@@ -204,6 +235,23 @@ mod tests {
         part.rest(&mut item);
         let lost: Vec<_> = item.losses.iter().filter_map(|loss| loss.name.as_deref()).collect();
         assert_eq!(lost, ["d", "b", "i"]);
+    }
+
+    #[test]
+    fn everything_below_an_object_becomes_a_field() {
+        let json =
+            br#"{"a":{"x":"1","b":{"y":2,"z":1.5,"e":"","n":null},"l":["p",{"q":true},[]],"b.y":"3"},"s":"stays"}"#;
+        let mut part = Part::parse(json).unwrap();
+        let mut item = Item::new(Place::entry(1), "x", RecordType::KeyValue);
+        for (name, object) in part.objects() {
+            assert_eq!(name, "a");
+            object.fields(&mut item);
+        }
+        let fields: Vec<_> = item.fields.expose().iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let expected = ["b.y=\"2\"", "b.y 2=\"3\"", "b.z=1.5", "l.1=\"p\"", "l.2.q=\"true\"", "x=\"1\""];
+        assert_eq!(fields, expected);
+        assert_eq!(item.losses, [Loss::named(Lost::SameName, "b.y 2")]);
+        assert_eq!(part.text("s").as_deref(), Some("stays"));
     }
 
     #[test]

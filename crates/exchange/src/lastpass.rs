@@ -127,7 +127,7 @@ fn decoded(text: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{outline, shake_with};
+    use crate::testing::{outline, shake};
 
     const SAMPLE: &[u8] = b"url,username,password,totp,extra,name,grouping,fav\n\
         https://mail.example/?a=1&amp;b=2,ann,a&lt;b,JBSWY3DPEHPK3PXP,\"one\ntwo\",Mail,Work\\Post,1\n\
@@ -147,7 +147,7 @@ mod tests {
             [
                 "PASSWORD Work/Post/Mail notes=\"one\\ntwo\" password=\"a<b\" totp_secret=\"JBSWY3DPEHPK3PXP\" \
                  url=\"https://mail.example/?a=1&b=2\" username=\"ann\"",
-                "  lost favourite",
+                "  lost mark as a favourite",
                 "SECURE_NOTE Hint note=\"just text\"",
                 // The text of a form stays whole, because its lines can be taken apart in several ways.
                 "SECURE_NOTE Card note=\"NoteType:Credit Card\\nLanguage:en-US\\nName on Card:Ann\\n\
@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn damaged_files_are_read_or_refused() {
         for decode_entities in [false, true] {
-            shake_with(SAMPLE, &options(decode_entities), 1, read);
+            shake(SAMPLE, &options(decode_entities), read);
         }
     }
 }

@@ -29,6 +29,9 @@ pub(crate) const PBKDF2_ITERATIONS_MAX: u64 = 10_000_000;
 pub(crate) const ARGON2_ITERATIONS_MAX: u64 = 64;
 /// The lanes of Argon2.
 pub(crate) const ARGON2_LANES_MAX: u64 = 16;
+/// The memory of Argon2, in MiB, times its iterations: what it writes in all. As much takes 6 seconds of processor time on the
+/// machine on which it was measured, and the process that parses has 30.
+pub(crate) const ARGON2_WORK_MIB_MAX: u64 = 8 * 1024;
 /// The losses that one item or one file names. Further ones are counted in one line.
 pub(crate) const LOSSES_MAX: usize = 100;
 
@@ -57,6 +60,8 @@ names!(
         KdfIterations = "kdf_iterations",
         /// [`ARGON2_LANES_MAX`].
         KdfLanes = "kdf_lanes",
+        /// [`ARGON2_WORK_MIB_MAX`].
+        KdfWork = "kdf_work",
         /// The memory or the time of the process that parses.
         Process = "process",
     }
@@ -84,6 +89,17 @@ impl LimitMet {
     }
 }
 
+/// Checks the parameters of Argon2.
+///
+/// # Errors
+/// [`LimitMet`] with the first that is beyond its bound.
+pub(crate) fn argon2(memory_kib: u64, iterations: u64, lanes: u64) -> Result<(), LimitMet> {
+    LimitMet::check(Limit::KdfMemory, memory_kib, KDF_MEMORY_KIB_MAX)?;
+    LimitMet::check(Limit::KdfIterations, iterations, ARGON2_ITERATIONS_MAX)?;
+    LimitMet::check(Limit::KdfLanes, lanes, ARGON2_LANES_MAX)?;
+    LimitMet::check(Limit::KdfWork, (memory_kib * iterations).div_ceil(1024), ARGON2_WORK_MIB_MAX)
+}
+
 impl std::error::Error for LimitMet {}
 
 impl std::fmt::Display for LimitMet {
@@ -103,6 +119,10 @@ impl std::fmt::Display for LimitMet {
                 ("its key derivation", "iterations", "lower them in the other program and save again")
             }
             Limit::KdfLanes => ("its key derivation", "lanes", "lower them in the other program and save again"),
+            Limit::KdfWork => {
+                let unit = "MiB of memory times iterations";
+                ("its key derivation", unit, "lower either in the other program and save again")
+            }
             Limit::Process => ("reading it", "seconds or MiB", "split it, or export it in another format"),
         };
         match found {

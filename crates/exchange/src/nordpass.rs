@@ -182,6 +182,6 @@ mod tests {
 
     #[test]
     fn damaged_files_are_read_or_refused() {
-        shake(SAMPLE, read);
+        shake(SAMPLE, &Options::default(), read);
     }
 }

@@ -187,7 +187,8 @@ pub fn fates(
     world: &World,
     duplicates: Duplicates,
 ) -> Vec<Fate> {
-    let mut placing = Placing { world, duplicates, used: BTreeMap::new(), updated: BTreeSet::new() };
+    let mut placing =
+        Placing { world, duplicates, used: BTreeMap::new(), numbers: BTreeMap::new(), updated: BTreeSet::new() };
     items.iter().map(|item| placing.fate(format, item, prefix)).collect()
 }
 
@@ -196,6 +197,9 @@ struct Placing<'a> {
     duplicates: Duplicates,
     /// The paths that earlier items of the file got, with these items.
     used: BTreeMap<SecretPath, &'a Item>,
+    /// The numbers that were given last behind a path. Smaller ones are taken, so nobody tries them again: a file may have
+    /// tens of thousands of items of one name.
+    numbers: BTreeMap<SecretPath, u32>,
     /// The records that earlier items of the file change.
     updated: BTreeSet<RecordId>,
 }
@@ -246,11 +250,13 @@ impl<'a> Placing<'a> {
             return Fate::Create { path, is_renamed };
         }
         // There are fewer records than numbers, so a free one is found unless the path grows too long.
-        for number in 2_u32.. {
+        let last = self.numbers.get(&path).copied().unwrap_or(1);
+        for number in last + 1.. {
             match SecretPath::new(format!("{path} ({number})")) {
-                Ok(path) if is_free(&path) => {
-                    self.used.insert(path.clone(), item);
-                    return Fate::Create { path, is_renamed: true };
+                Ok(numbered) if is_free(&numbered) => {
+                    self.numbers.insert(path, number);
+                    self.used.insert(numbered.clone(), item);
+                    return Fate::Create { path: numbered, is_renamed: true };
                 }
                 Ok(_) => {}
                 Err(error) => return Fate::Refuse { why: error.to_string() },

@@ -167,6 +167,6 @@ mod tests {
 
     #[test]
     fn no_bytes_make_the_reader_panic() {
-        testing::shake(SAMPLE, read);
+        testing::shake(SAMPLE, &Options::default(), read);
     }
 }

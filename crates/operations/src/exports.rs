@@ -116,8 +116,8 @@ pub async fn export(
     format: &str,
     protection: Protection,
 ) -> Result<Exported, Refusal> {
-    let format: Format = format.parse().map_err(|unknown: UnknownName| Refusal::field("format", unknown.one_of()))?;
     let collection = permitted(services, caller, part).await?;
+    let format: Format = format.parse().map_err(|unknown: UnknownName| Refusal::field("format", unknown.one_of()))?;
     fresh(services, caller, Act::ExportRecords).await?;
     let sealer = sealer(&protection).await?;
     let found = services.store.exportable(collection, below(part)?.as_ref(), holds_trash(format)).await?;

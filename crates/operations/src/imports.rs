@@ -1,12 +1,18 @@
 //! Imports: a file of another program becomes records, after a person saw what it holds, what is lost and where it goes.
 //!
 //! [`read`] has the file parsed (`parser.rs`), and keeps what was found, sealed, for a week (`kept.rs`). [`review`] tells what
-//! would happen now (`reviewing.rs`). [`commit`] does exactly what the person saw, or nothing. [`undo`] takes it back for a day.
+//! would happen now (`reviewing.rs`). [`commit`] does exactly what the person saw, or nothing; [`going`] tells how far it is
+//! (`going.rs`). [`undo`] takes it back for a day.
 
+mod going;
 mod kept;
 mod parser;
 mod reviewing;
 
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tracing::Instrument as _;
 use uuid::Uuid;
 use vaultterm_exchange::{Duplicates, Errand, Fate, Format, ImportState, Item, source_key};
 use vaultterm_reconcile::{SecretPath, UnknownName};
@@ -14,6 +20,7 @@ pub use vaultterm_store::Undone;
 use vaultterm_store::{CollectionRole, Import, ImportOutcome, ImportStep, NewImport, Scope};
 use zeroize::Zeroizing;
 
+pub use going::Progress;
 pub use kept::Head;
 pub use parser::Parser;
 pub use reviewing::Review;
@@ -99,17 +106,80 @@ pub async fn review(services: &Services, caller: &Caller, id: Uuid, duplicates: 
     reviewing::of(services, import, duplicates).await
 }
 
-/// Tells how many items an import that goes on at this server has stored.
+/// Tells how far an import is that stores records at this server.
 #[must_use]
-pub fn progress(services: &Services, id: Uuid) -> Option<u64> {
-    services.imports.progress(id)
+pub fn progress(services: &Services, id: Uuid) -> Option<Progress> {
+    services.imports.going.progress(id)
+}
+
+/// An import that goes on at this server, or that failed there when nobody waited for it any more.
+pub enum Going {
+    /// It goes on.
+    On {
+        /// How far it is.
+        progress: Progress,
+        /// What is known of the file.
+        head: Head,
+        /// The collection that it goes to.
+        collection: Uuid,
+    },
+    /// It failed, for this reason, and nothing was stored. The reason is told once.
+    Failed(String),
+}
+
+/// Tells whether an import goes on, or failed lately. Neither computes what it would do.
+///
+/// # Errors
+/// `NotFound` for an import of somebody else, or one whose week is over.
+pub async fn going(services: &Services, caller: &Caller, id: Uuid) -> Result<Option<Going>, Refusal> {
+    let import = found(services, caller, id, Scope::RecordsRead).await?;
+    if let Some(progress) = progress(services, id) {
+        let (head, _) = kept::head(services, &import).await?;
+        return Ok(Some(Going::On { progress, head, collection: import.collection_id.0 }));
+    }
+    Ok(services.imports.going.take_failure(id).map(Going::Failed))
+}
+
+/// Imports what the caller saw, as [`commit`] does, and waits for it no longer than this. `false` if it goes on: [`going`]
+/// tells how far it is.
+///
+/// # Errors
+/// Those of [`commit`], as long as the caller waits.
+pub async fn commit_within(
+    services: &Services,
+    caller: &Caller,
+    id: Uuid,
+    duplicates: Duplicates,
+    expect: &str,
+    patience: Duration,
+) -> Result<bool, Refusal> {
+    let (import, going) = begun(services, caller, id).await?;
+    let (tell, told) = oneshot::channel();
+    let work = {
+        let (services, caller, expect) = (services.clone(), caller.clone(), expect.to_owned());
+        async move {
+            let done = carried_out(&services, &caller, import, &going, duplicates, &expect).await;
+            // Nobody waits any more: the next look tells why nothing was stored.
+            if let Err(Err(refusal)) = tell.send(done) {
+                services.imports.going.fail(id, refusal.detail);
+            }
+            drop(going);
+        }
+    };
+    services.tasks.spawn(vaultterm_traces::in_current(work).in_current_span());
+    match tokio::time::timeout(patience, told).await {
+        Ok(Ok(done)) => done.map(|()| true),
+        // The task ended without an answer.
+        Ok(Err(lost)) => Err(Refusal::internal(&lost)),
+        Err(_) => Ok(false),
+    }
 }
 
 /// Imports what the caller saw, in one transaction.
 ///
 /// # Errors
 /// `Stale` if something else would happen now than the caller saw (`expect` is [`Review::plan`]); `Refused` if the import is
-/// done already.
+/// done already, or goes on.
 pub async fn commit(
     services: &Services,
     caller: &Caller,
@@ -117,10 +187,34 @@ pub async fn commit(
     duplicates: Duplicates,
     expect: &str,
 ) -> Result<Review, Refusal> {
+    let (import, going) = begun(services, caller, id).await?;
+    carried_out(services, caller, import, &going, duplicates, expect).await?;
+    drop(going);
+    let import = found(services, caller, id, Scope::RecordsWrite).await?;
+    reviewing::of(services, import, duplicates).await
+}
+
+/// Begins an import that a person confirmed. It goes on until the second result is dropped.
+async fn begun(services: &Services, caller: &Caller, id: Uuid) -> Result<(Import, going::Going), Refusal> {
+    let refused = |why: &str| Refusal::new(RefusalKind::Refused, why);
     let import = found(services, caller, id, Scope::RecordsWrite).await?;
     if import.state != ImportState::Reviewed {
-        return Err(Refusal::new(RefusalKind::Refused, "this import is done already"));
+        return Err(refused("this import is done already"));
     }
+    let going = services.imports.going.begin(id);
+    Ok((import, going.ok_or_else(|| refused("this import goes on already: wait for its end"))?))
+}
+
+/// Does what the person saw, in one transaction.
+async fn carried_out(
+    services: &Services,
+    caller: &Caller,
+    import: Import,
+    going: &going::Going,
+    duplicates: Duplicates,
+    expect: &str,
+) -> Result<(), Refusal> {
+    let id = import.id;
     let review = reviewing::of(services, import, duplicates).await?;
     if review.plan != expect {
         return Err(moved());
@@ -129,16 +223,13 @@ pub async fn commit(
         review.items.iter().zip(&review.fates).filter_map(|(item, fate)| step(&review, item, fate)).collect();
     let bytes = kept::fates(duplicates, &review.fates);
     let told = ImportOutcome { counts: review.counts, part: kept::FATES, bytes: &bytes };
-    let going = services.imports.begin(id);
+    going.expect(steps.len() as u64);
     let (context, progress) = (caller.context(services), |done| going.set(done));
     let committed = services.store.commit_import(&context, id, &steps, told, &progress);
     committed.await.map_err(|error| match error.class() {
         vaultterm_store::ErrorClass::Exists | vaultterm_store::ErrorClass::Stale => moved(),
         _ => error.into(),
-    })?;
-    drop(going);
-    let import = found(services, caller, id, Scope::RecordsWrite).await?;
-    reviewing::of(services, import, duplicates).await
+    })
 }
 
 /// Moves to the trash what an import made and nobody changed since.

@@ -110,12 +110,6 @@ fn around(part: &mut Part, folders: &Folders, item: &mut Item) {
 
 /// Reads the values of the type, and returns the passkeys.
 fn typed(part: &mut Part, number: i64, item: &mut Item) -> Vec<Part> {
-    let mut of_type = |name: &str, pairs: &[Pair], item: &mut Item| {
-        if let Some(mut inner) = part.part(name) {
-            take(&mut inner, pairs, item);
-            inner.rest(item);
-        }
-    };
     match number {
         kind::LOGIN => return part.part("login").map(|login| self::login(login, item)).unwrap_or_default(),
         kind::NOTE => part.part("secureNote").into_iter().for_each(|mut note| {
@@ -123,23 +117,32 @@ fn typed(part: &mut Part, number: i64, item: &mut Item) -> Vec<Part> {
             note.rest(item);
         }),
         kind::CARD => part.part("card").into_iter().for_each(|card| self::card(card, item)),
-        kind::IDENTITY => of_type("identity", &parts::IDENTITY, item),
-        kind::SSH_KEY => of_type("sshKey", &parts::SSH_KEY, item),
-        kind::BANK_ACCOUNT => {
-            of_type("bankAccount", &parts::BANK_ACCOUNT, item);
-            item.lose(Loss::named(Lost::UnknownType, "bank account"));
-        }
+        kind::IDENTITY => of_type(part, "identity", &parts::IDENTITY, item).rest(item),
+        kind::SSH_KEY => of_type(part, "sshKey", &parts::SSH_KEY, item).rest(item),
+        kind::BANK_ACCOUNT => young_type(part, "bankAccount", &parts::BANK_ACCOUNT, "bank account", item),
         kind::DRIVING_LICENCE => {
-            of_type("driversLicense", &parts::DRIVING_LICENCE, item);
-            item.lose(Loss::named(Lost::UnknownType, "driver's licence"));
+            young_type(part, "driversLicense", &parts::DRIVING_LICENCE, "driver's licence", item);
         }
-        kind::PASSPORT => {
-            of_type("passport", &parts::PASSPORT, item);
-            item.lose(Loss::named(Lost::UnknownType, "passport"));
-        }
-        _ => item.lose(Loss::named(Lost::UnknownType, number.to_string())),
+        kind::PASSPORT => young_type(part, "passport", &parts::PASSPORT, "passport", item),
+        _ => young_type(part, "", &[], &number.to_string(), item),
     }
     Vec::new()
+}
+
+/// Reads the values of a type whose names are known. Returns what is left of them.
+fn of_type(part: &mut Part, name: &str, pairs: &[Pair], item: &mut Item) -> Part {
+    let mut inner = part.part(name).unwrap_or_default();
+    take(&mut inner, pairs, item);
+    inner
+}
+
+/// Reads the values of a type that Bitwarden still changes, or that nobody knows yet. Values under other names than those
+/// that are known keep their names, in whatever object they lie.
+fn young_type(part: &mut Part, name: &str, pairs: &[Pair], words: &str, item: &mut Item) {
+    of_type(part, name, pairs, item).fields(item);
+    part.ignore(&BOOKKEEPING);
+    part.objects().into_iter().for_each(|(_, object)| object.fields(item));
+    item.lose(Loss::named(Lost::UnknownType, words));
 }
 
 /// Moves values into the fields that they become.

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     document::Part,
-    limits::{ARGON2_ITERATIONS_MAX, ARGON2_LANES_MAX, KDF_MEMORY_KIB_MAX, Limit, LimitMet, PBKDF2_ITERATIONS_MAX},
+    limits::{self, Limit, LimitMet, PBKDF2_ITERATIONS_MAX},
     refused::FileError,
 };
 
@@ -66,17 +66,19 @@ impl Derivation {
         };
         let iterations = number("kdfIterations")?;
         match number("kdfType")? {
-            0 => Ok(Self::Pbkdf2 {
-                iterations: within(iterations, PBKDF2_ITERATIONS_MIN, PBKDF2_ITERATIONS_MAX, Limit::KdfIterations)?,
-            }),
+            0 => {
+                LimitMet::check(Limit::KdfIterations, iterations, PBKDF2_ITERATIONS_MAX)?;
+                Ok(Self::Pbkdf2 { iterations: at_least(iterations, PBKDF2_ITERATIONS_MIN)? })
+            }
             1 => {
                 let memory_mib = number("kdfMemory")?;
                 let lanes = number("kdfParallelism")?;
                 let memory_kib = memory_mib.saturating_mul(1024);
+                limits::argon2(memory_kib, iterations, lanes)?;
                 Ok(Self::Argon2id {
-                    iterations: within(iterations, ARGON2_ITERATIONS_MIN, ARGON2_ITERATIONS_MAX, Limit::KdfIterations)?,
-                    memory_kib: within(memory_kib, ARGON2_MEMORY_MIB_MIN * 1024, KDF_MEMORY_KIB_MAX, Limit::KdfMemory)?,
-                    lanes: within(lanes, 1, ARGON2_LANES_MAX, Limit::KdfLanes)?,
+                    iterations: at_least(iterations, ARGON2_ITERATIONS_MIN)?,
+                    memory_kib: at_least(memory_kib, ARGON2_MEMORY_MIB_MIN * 1024)?,
+                    lanes: at_least(lanes, 1)?,
                 })
             }
             other => Err(damaged(&format!("its key derivation {other} is none that VaultTerm knows"))),
@@ -103,9 +105,8 @@ impl Derivation {
     }
 }
 
-/// Checks a number from both sides.
-fn within(found: u64, min: u64, max: u64, limit: Limit) -> Result<u32, FileError> {
-    LimitMet::check(limit, found, max)?;
+/// Checks a number whose other bound was checked.
+fn at_least(found: u64, min: u64) -> Result<u32, FileError> {
     if found < min {
         return Err(damaged(&format!(
             "its key derivation has the number {found} where Bitwarden writes at least {min}"

@@ -121,7 +121,7 @@ mod tests {
                 "PASSWORD Work/Post/Mail PIN=\"1234\" answer=\"a: b\" notes=\"one\\ntwo\" \
                  otpauth_url=\"otpauth://totp/x?secret=A\" password=\"a,\\\"b\" url=\"https://mail.example\" \
                  url_2=\"https://post.example\" username=\"ann\"",
-                "  lost favourite",
+                "  lost mark as a favourite",
                 "  lost cell with several values, taken apart where its separator stands `fields`",
                 "  lost cell with several values, taken apart where its separator stands `login_uri`",
                 "SECURE_NOTE Hint key=\"line 1\\nline 2\" note=\"just text\"",
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn damaged_files_are_read_or_refused() {
-        shake(SAMPLE, read);
-        shake(OF_AN_ORGANISATION, read);
+        shake(SAMPLE, &Options::default(), read);
+        shake(OF_AN_ORGANISATION, &Options::default(), read);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     format::Format,
-    limits::{AES_ROUNDS_MAX, ARGON2_ITERATIONS_MAX, ARGON2_LANES_MAX, KDF_MEMORY_KIB_MAX, Limit, LimitMet},
+    limits::{self, AES_ROUNDS_MAX, Limit, LimitMet},
     refused::FileError,
 };
 
@@ -138,9 +138,7 @@ impl Header<'_> {
         match &self.derivation {
             Derivation::Aes { rounds, .. } => LimitMet::check(Limit::AesRounds, *rounds, AES_ROUNDS_MAX),
             Derivation::Argon2 { memory_kib, iterations, lanes, .. } => {
-                LimitMet::check(Limit::KdfMemory, u64::from(*memory_kib), KDF_MEMORY_KIB_MAX)?;
-                LimitMet::check(Limit::KdfIterations, u64::from(*iterations), ARGON2_ITERATIONS_MAX)?;
-                LimitMet::check(Limit::KdfLanes, u64::from(*lanes), ARGON2_LANES_MAX)
+                limits::argon2(u64::from(*memory_kib), u64::from(*iterations), u64::from(*lanes))
             }
         }
     }

@@ -9,7 +9,10 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use super::{header::Derivation, xml::Xml};
+use super::{
+    header::Derivation,
+    xml::{Element, Xml},
+};
 use crate::{options::Options, refused::FileError};
 
 /// 32 bytes that are wiped.
@@ -67,7 +70,8 @@ pub(super) fn sha256(parts: &[&[u8]]) -> Key {
     Zeroizing::new(hash.finalize().into())
 }
 
-/// Returns the key of a key file: XML of version 1 or 2, 32 bytes, 64 hexadecimal digits, or the hash of any other file.
+/// Returns the key of a key file: XML of version 1 or 2, 32 bytes, 64 hexadecimal digits, or the hash of any other file. XML
+/// that is no key file, as a picture may be, is such another file.
 fn key_of_file(file: &[u8]) -> Result<Key, FileError> {
     if let Ok(key) = <[u8; 32]>::try_from(file) {
         return Ok(Zeroizing::new(key));
@@ -77,17 +81,25 @@ fn key_of_file(file: &[u8]) -> Result<Key, FileError> {
     }
     let text = std::str::from_utf8(file).unwrap_or_default();
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    if text.trim_start().starts_with("<?xml") || text.trim_start().starts_with("<KeyFile") {
-        return key_of_xml(text);
+    let start = text.trim_start();
+    if start.starts_with("<?xml") || start.starts_with("<KeyFile") {
+        // XML that cannot be read is refused only where it says that it is a key file: the copy may be cut off.
+        let is_named = || start.contains("<KeyFile");
+        match Xml::new(text, None).document() {
+            Ok(root) if root.name == "KeyFile" => return key_of_xml(&root),
+            Err(_) if is_named() => return Err(wrong()),
+            Ok(_) | Err(_) => {}
+        }
     }
     Ok(sha256(&[file]))
 }
 
-fn key_of_xml(text: &str) -> Result<Key, FileError> {
-    let wrong = || FileError::damaged(None, "the key file is XML, but holds no key that VaultTerm knows");
-    let root = Xml::new(text, None).document().map_err(|_| wrong())?;
-    let version =
-        root.at("Meta").and_then(|meta| meta.at("Version")).map(super::xml::Element::text).unwrap_or_default();
+fn wrong() -> FileError {
+    FileError::damaged(None, "the key file is XML, but holds no key that VaultTerm knows")
+}
+
+fn key_of_xml(root: &Element) -> Result<Key, FileError> {
+    let version = root.at("Meta").and_then(|meta| meta.at("Version")).map(Element::text).unwrap_or_default();
     let data = root.at("Key").and_then(|key| key.at("Data")).ok_or_else(wrong)?;
     let blankless: Zeroizing<String> = Zeroizing::new(data.text().split_whitespace().collect());
     if version.starts_with("2.") {

@@ -64,8 +64,8 @@ mod tests {
             outline(&found),
             [
                 "PASSWORD Mail notes=\"one\\ntwo\" otpauth_url=\"otpauth://totp/x?secret=A\" password=\"p,\\\"w\" \
-                 url=\"https://mail.example\" username=\"ann\" #work #post",
-                "  lost favourite",
+                 url=\"https://mail.example\" username=\"ann\" #post #work",
+                "  lost mark as a favourite",
                 "PASSWORD Old password=\"pw\" #archived",
             ]
         );
@@ -73,6 +73,6 @@ mod tests {
 
     #[test]
     fn damaged_files_are_read_or_refused() {
-        shake(SAMPLE, read);
+        shake(SAMPLE, &Options::default(), read);
     }
 }

@@ -85,6 +85,17 @@ fn two_items_of_one_name_both_come_over_and_the_same_item_twice_once() {
 }
 
 #[test]
+fn tens_of_thousands_of_items_of_one_name_are_numbered_without_trying_each_number_again() {
+    let items: Vec<_> = (0..20_000).map(|n| login(&[], "mail", "ann", &n.to_string())).collect();
+    let mut world = World::default();
+    world.taken.insert(at("mail (3)"));
+    let decided = decide(&items, &world, Duplicates::Skip);
+    let expected = ["create mail", "rename mail (2)", "rename mail (4)", "rename mail (5)"];
+    assert_eq!(decided[..4], expected);
+    assert_eq!(decided[19_999], "rename mail (20001)");
+}
+
+#[test]
 fn an_item_that_is_here_is_left_unless_the_person_chose_otherwise() {
     let here = login(&[], "mail", "ann", "old");
     let world = with_live([held(1, "mail", &here)]);

@@ -147,6 +147,6 @@ fn no_bytes_make_a_reader_panic() {
         (SAFE_2, safe::read),
     ];
     for (sample, read) in samples {
-        testing::shake(sample, read);
+        testing::shake(sample, &Options::default(), read);
     }
 }

@@ -2,22 +2,17 @@
 //! stranger: one that makes its parser hang or take all memory must not do that to the server.
 
 use std::{
-    collections::BTreeMap,
     io::{self, Read as _, Write as _},
     path::PathBuf,
     process::{Command, Stdio},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
     thread,
 };
 
 use tokio::sync::Semaphore;
-use uuid::Uuid;
 use vaultterm_exchange::{Errand, FileError, Found, Limit, LimitMet, from_pipe, serve};
 use zeroize::Zeroizing;
 
+use super::going::AllGoing;
 use crate::refusal::{Refusal, RefusalKind};
 
 /// The files that one server has parsed at once.
@@ -32,8 +27,8 @@ const SECONDS_MAX: u64 = 30;
 pub struct Parser {
     program: Option<Program>,
     room: Semaphore,
-    /// How many items of which import are stored.
-    going: Arc<Mutex<BTreeMap<Uuid, Arc<AtomicU64>>>>,
+    /// The imports that store records.
+    pub(super) going: AllGoing,
 }
 
 #[derive(Clone, Debug)]
@@ -46,7 +41,7 @@ enum Program {
 
 impl Default for Parser {
     fn default() -> Self {
-        Self { program: None, room: Semaphore::new(AT_ONCE), going: Arc::default() }
+        Self { program: None, room: Semaphore::new(AT_ONCE), going: AllGoing::default() }
     }
 }
 
@@ -74,38 +69,6 @@ impl Parser {
         });
         let parsed = parsed.await.map_err(|error| Refusal::internal(&error))?;
         parsed.map_err(|error| refusal(&error))
-    }
-
-    /// Notes that an import begins to store records, until the answer is dropped.
-    pub(super) fn begin(&self, id: Uuid) -> Going {
-        let done = Arc::<AtomicU64>::default();
-        self.going.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(&done));
-        Going { id, done, all: Arc::clone(&self.going) }
-    }
-
-    /// Returns how many items of an import are stored, while it goes on.
-    pub(super) fn progress(&self, id: Uuid) -> Option<u64> {
-        let going = self.going.lock().unwrap_or_else(PoisonError::into_inner);
-        going.get(&id).map(|done| done.load(Ordering::Relaxed))
-    }
-}
-
-/// An import that stores records.
-pub(super) struct Going {
-    id: Uuid,
-    done: Arc<AtomicU64>,
-    all: Arc<Mutex<BTreeMap<Uuid, Arc<AtomicU64>>>>,
-}
-
-impl Going {
-    pub(super) fn set(&self, done: u64) {
-        self.done.store(done, Ordering::Relaxed);
-    }
-}
-
-impl Drop for Going {
-    fn drop(&mut self) {
-        self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
     }
 }
 

@@ -146,3 +146,56 @@ async fn a_file_that_cannot_be_read_is_refused_with_the_part_that_is_wrong() {
         assert!(!format!("{refusal:?}").contains("hunter2"), "{refusal:?}");
     }
 }
+
+#[tokio::test]
+async fn an_import_that_takes_long_goes_on_by_itself_and_tells_what_became_of_it() {
+    let house = House::new().await;
+    let (services, owner) = (&house.services, &house.owner);
+    let text: String = (0..300).map(|n| format!("NAME_{n}=value {n}\n")).collect();
+    let seen = read(services, owner, upload(&house, &text)).await.unwrap();
+    let (id, at_once) = (seen.import.id, Duration::ZERO);
+    assert!(going(services, owner, id).await.unwrap().is_none());
+    // Who does not wait is told by the next look how far it is.
+    assert!(!commit_within(services, owner, id, Duplicates::Skip, &seen.plan, at_once).await.unwrap());
+    let (mut most, mut looks) = (0, 0);
+    while let Some(now) = going(services, owner, id).await.unwrap() {
+        let Going::On { progress, head, collection } = now else { panic!("it failed") };
+        assert_eq!((head.file_name.as_deref(), collection), (Some("prod.env"), house.collection.0));
+        assert!(progress.done >= most && (progress.total == 300 || progress == Progress { done: 0, total: 0 }));
+        (most, looks) = (progress.done, looks + 1);
+    }
+    assert!(looks > 0, "it goes on from the moment in which nobody waits any more");
+    let done = review(services, owner, id, Duplicates::Skip).await.unwrap();
+    assert_eq!((done.import.state, done.counts.created), (ImportState::Done, 300));
+    let again = commit_within(services, owner, id, Duplicates::Skip, &seen.plan, Duration::from_secs(60)).await;
+    assert_eq!(again.err().map(|refusal| refusal.kind), Some(RefusalKind::Refused));
+}
+
+#[tokio::test]
+async fn an_import_that_fails_when_nobody_waits_says_so_at_the_next_look_to_its_person() {
+    let house = House::new().await;
+    let (services, owner) = (&house.services, &house.owner);
+    let seen = read(services, owner, upload(&house, "A=1\n")).await.unwrap();
+    let id = seen.import.id;
+    assert!(!commit_within(services, owner, id, Duplicates::Skip, "another plan", Duration::ZERO).await.unwrap());
+    services.tasks.close();
+    services.tasks.wait().await;
+    let stranger = house.person("cleo@example.com", InstanceRole::Owner).await;
+    assert_eq!(going(services, &stranger, id).await.err().map(|refusal| refusal.kind), Some(RefusalKind::NotFound));
+    let Some(Going::Failed(why)) = going(services, owner, id).await.unwrap() else { panic!("it did not fail") };
+    assert!(why.contains("nothing was imported"), "{why}");
+    assert!(going(services, owner, id).await.unwrap().is_none(), "it is told once");
+    assert!(here(&house).await.is_empty());
+}
+
+#[tokio::test]
+async fn an_import_that_goes_on_is_not_begun_twice() {
+    let house = House::new().await;
+    let (services, owner) = (&house.services, &house.owner);
+    let seen = read(services, owner, upload(&house, "A=1\n")).await.unwrap();
+    let _going = services.imports.going.begin(seen.import.id).unwrap();
+    let refused = commit(services, owner, seen.import.id, Duplicates::Skip, &seen.plan).await.err().unwrap();
+    assert_eq!(refused.kind, RefusalKind::Refused);
+    assert!(refused.detail.contains("goes on already"), "{}", refused.detail);
+    assert!(here(&house).await.is_empty());
+}

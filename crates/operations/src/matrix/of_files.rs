@@ -42,6 +42,10 @@ pub(super) fn rows() -> Vec<Row> {
         row!("imports::commit", Token, [RecordsWrite], |s, c, i| {
             imports::commit(s, c, NEVER_READ, Duplicates::Skip, "none").await
         }),
+        row!("imports::going", Token, [RecordsRead], |s, c, i| imports::going(s, c, NEVER_READ).await),
+        row!("imports::commit_within", Token, [RecordsWrite], |s, c, i| {
+            imports::commit_within(s, c, NEVER_READ, Duplicates::Skip, "none", Duration::from_secs(60)).await
+        }),
         row!("imports::undo", Token, [RecordsWrite], |s, c, i| imports::undo(s, c, NEVER_READ).await),
         row!("imports::discard", Token, [RecordsWrite], |s, c, i| imports::discard(s, c, NEVER_READ).await),
         row!("exports::review", ADMIN, [RecordsReveal], |s, c, i| exports::review(s, c, &none(i)).await),

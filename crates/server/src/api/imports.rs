@@ -89,7 +89,10 @@ pub(crate) async fn list(
     caller: Caller,
 ) -> Result<Json<ListView<ImportSummaryView>>, Problem> {
     let found = imports::list(&services, &caller).await?;
-    Ok(Json(ListView { items: found.iter().map(view::imports::summary).collect(), next_cursor: None }))
+    Ok(Json(ListView {
+        items: found.iter().map(|import| view::imports::summary(&services, import)).collect(),
+        next_cursor: None,
+    }))
 }
 
 /// Shows what would happen now, or what happened.

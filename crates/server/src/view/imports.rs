@@ -12,7 +12,7 @@ use vaultterm_operations::{
 };
 use vaultterm_store::Import;
 
-pub(crate) fn summary(import: &Import) -> ImportSummaryView {
+pub(crate) fn summary(services: &Services, import: &Import) -> ImportSummaryView {
     ImportSummaryView {
         id: import.id,
         collection_id: import.collection_id.0,
@@ -21,7 +21,12 @@ pub(crate) fn summary(import: &Import) -> ImportSummaryView {
         found: import.found,
         created_at: moment::of_us(import.created_us),
         expires_at: moment::of_us(import.expires_us()),
+        progress: stored(services, import),
     }
+}
+
+fn stored(services: &Services, import: &Import) -> Option<u64> {
+    imports::progress(services, import.id).map(|progress| progress.done)
 }
 
 pub(crate) fn import(services: &Services, review: &Review) -> ImportView {
@@ -50,7 +55,7 @@ pub(crate) fn import(services: &Services, review: &Review) -> ImportView {
         done_at: import.done_us.map(moment::of_us),
         undo_until: import.undo_until_us().map(moment::of_us),
         undone_at: import.undone_us.map(moment::of_us),
-        progress: imports::progress(services, import.id),
+        progress: stored(services, import),
     }
 }
 

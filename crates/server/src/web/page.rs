@@ -64,6 +64,13 @@ pub(crate) fn come_again(address: &str) -> Response {
     response
 }
 
+/// Answers a page that the browser asks for again in a second, because what it shows goes on.
+pub(crate) fn show_and_look_again(page: &impl Template) -> Response {
+    let mut response = show(page);
+    response.headers_mut().insert(HeaderName::from_static("refresh"), HeaderValue::from_static("1"));
+    response
+}
+
 /// Says whether a script asks, which wants JSON.
 pub(crate) fn asks_json(headers: &HeaderMap) -> bool {
     accepts(headers, "application/json")

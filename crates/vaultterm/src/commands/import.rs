@@ -24,6 +24,10 @@ use crate::{
     table::Table,
 };
 
+/// A file of so many bytes, or an import of so many records, may take longer than people wait without a word.
+const LARGE: usize = 1024 * 1024;
+const MANY: u64 = 1_000;
+
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     /// The file; `-` for stdin
@@ -126,14 +130,21 @@ async fn read(client: &Client, app: &App, args: &Args) -> Result<Reply<ImportVie
         decode_entities: args.decode_entities,
         keep_nested: args.keep_nested,
     };
+    let is_long = bytes.len() >= LARGE;
     drop(bytes);
-    let sent = client.post("/imports", &upload, Patience::Vault).await;
+    let sent = send(client, app, &upload, is_long).await;
     let asked = matches!(&sent, Err(failure) if failure.fields.iter().any(|field| field == "password"));
     if !asked || upload.password.is_some() || !app.console.is_live() {
         return sent;
     }
     upload.password = Some(input::ask_secret("Password of the file", "--password-file")?);
-    client.post("/imports", &upload, Patience::Vault).await
+    send(client, app, &upload, is_long).await
+}
+
+/// Sends the file, and shows that it is being read.
+async fn send(client: &Client, app: &App, upload: &ImportUpload, is_long: bool) -> Result<Reply<ImportView>, Failure> {
+    let _show = Show::begin(app, "reading the file", is_long);
+    client.post("/imports", upload, Patience::Vault).await
 }
 
 fn base64_of(bytes: &[u8]) -> Zeroizing<String> {
@@ -164,33 +175,67 @@ async fn target(client: &Client, into: Option<&str>) -> Result<(CollectionView, 
 
 /// Confirms the import, and shows how far it is.
 async fn commit(client: &Client, app: &App, seen: &ImportView, duplicates: &str) -> Result<Reply<ImportView>, Failure> {
-    let path = format!("/imports/{}", seen.id);
     let body = ImportCommit { plan: seen.plan.clone(), duplicates: Some(duplicates.to_owned()) };
-    let commit_path = format!("{path}/commit");
-    let committed = client.post(&commit_path, &body, Patience::Vault);
-    if !app.console.is_live() {
-        return committed.await;
-    }
-    let bar = ProgressBar::new(seen.counts.created + seen.counts.updated);
-    let style =
-        ProgressStyle::with_template("{bar:30} {pos} of {len}").unwrap_or_else(|_| ProgressStyle::default_bar());
-    bar.set_style(style);
+    let path = format!("/imports/{}/commit", seen.id);
+    let total = seen.counts.created + seen.counts.updated;
+    let show = Show::begin(app, &format!("storing {total} records"), total >= MANY);
     let look = async {
         loop {
             tokio::time::sleep(Duration::from_millis(300)).await;
-            if let Ok(now) = client.get::<ImportView>(&path).await
-                && let Some(done) = now.data.progress
-            {
-                bar.set_position(done);
-            }
+            // The list tells it without computing what would happen.
+            let list = client.list::<ImportSummaryView>("/imports", &Query::default(), None).await;
+            let stored = list.ok().and_then(|list| list.data.into_iter().find(|import| import.id == seen.id)?.progress);
+            show.stored(stored, total);
         }
     };
-    let done = tokio::select! {
+    let committed = client.post(&path, &body, Patience::Vault);
+    if !show.is_live() {
+        return committed.await;
+    }
+    tokio::select! {
         done = committed => done,
         () = look => unreachable!("it looks until the import is done"),
-    };
-    bar.finish_and_clear();
-    done
+    }
+}
+
+/// What a person sees while they wait: a bar on a terminal, and one line elsewhere if it may take long.
+struct Show(Option<ProgressBar>);
+
+impl Show {
+    fn begin(app: &App, words: &str, is_long: bool) -> Self {
+        if !app.console.is_live() {
+            if is_long {
+                app.console.note(words);
+            }
+            return Self(None);
+        }
+        let bar = ProgressBar::new_spinner().with_message(words.to_owned());
+        bar.enable_steady_tick(Duration::from_millis(120));
+        Self(Some(bar))
+    }
+
+    fn is_live(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Shows how many records are stored, once that is known.
+    fn stored(&self, stored: Option<u64>, total: u64) {
+        let (Some(bar), Some(stored)) = (&self.0, stored) else { return };
+        if bar.length().is_none() {
+            let style = ProgressStyle::with_template("{spinner} {msg} {bar:30} {pos} of {len}");
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar.set_length(total);
+        }
+        bar.set_position(stored);
+    }
+}
+
+impl Drop for Show {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
 }
 
 async fn undo(client: &Client, app: &App, id: Uuid) -> Result<Exit, Failure> {

@@ -116,6 +116,28 @@ const ROWS: &[(&str, &str, Need, Option<&str>, &str)] = &[
     ("GET", "/generated", Token, Some("records:write"), ""),
     ("POST", "/generated", Token, Some("records:write"), ""),
     ("POST", "/generated/{id}/reveal", Token, Some("records:write"), ""),
+    ("POST", "/exports/review", ADMIN, Some("records:reveal"), r#"{"collection_id":"{collection}"}"#),
+    (
+        "POST",
+        "/exports",
+        ADMIN,
+        Some("records:reveal"),
+        r#"{"collection_id":"{collection}","format":"env","recipients":["none"]}"#,
+    ),
+    (
+        "POST",
+        "/imports",
+        EDITOR,
+        Some("records:write"),
+        r#"{"collection_id":"{collection}","content":"","format":"none"}"#,
+    ),
+    // An import is seen by the person who made it, and nobody made one under this id.
+    ("GET", "/imports", Token, Some("records:read"), ""),
+    ("GET", "/imports/{id}", Token, Some("records:read"), ""),
+    ("GET", "/imports/{id}/items", Token, Some("records:read"), ""),
+    ("POST", "/imports/{id}/commit", Token, Some("records:write"), r#"{"plan":"none"}"#),
+    ("POST", "/imports/{id}/undo", Token, Some("records:write"), ""),
+    ("DELETE", "/imports/{id}", Token, Some("records:write"), ""),
     ("GET", "/connections", Token, Some("sync:plan"), ""),
     // The body names the collection, so this route is requested below with a body for each caller.
     ("POST", "/connections", ADMIN, Some("connections:write"), "connection"),
@@ -230,6 +252,7 @@ async fn populated() -> (Town, Ids) {
         ("records", record),
         // No value was generated under this id.
         ("generated", town.collection.clone()),
+        ("imports", town.collection.clone()),
         ("connections", town.connection.clone()),
         ("plans", text(&plan)),
         ("runs", text(&run)),

@@ -1,17 +1,12 @@
 //! Files of other programs, brought and taken by the command line: parsed in a process of their own, shown, imported, undone,
 //! pushed to Vault in one plan, and exported again.
 
-use std::{
-    fs,
-    io::Write as _,
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::{fs, path::Path};
 
 use serde_json::{Value, json};
 
 use crate::{
-    house::{House, binary},
+    house::House,
     town::{Town, did},
 };
 
@@ -87,6 +82,30 @@ async fn what_was_imported_goes_to_vault_in_one_plan() {
 }
 
 #[tokio::test]
+async fn hundreds_of_records_are_one_plan_with_as_many_creations_and_nothing_else() {
+    let town = Town::new("push").await;
+    town.house.record(&town.collection, "before", json!({"value": "stays"})).await;
+    did(&town.run().await, "succeeded", &[("created_remote", 1)]);
+    let rows: String = (0..400).map(|n| format!("https://{n}.example.com,ann,{CANARY}-{n},site {n}\n")).collect();
+    let file = town.house.file("logins.csv", &format!("url,username,password,name\n{rows}"));
+    let done = town.house.cli_json(&["import", &file, "--into", "app/old", "--yes"]);
+    assert_eq!((&done["counts"]["found"], &done["counts"]["created"]), (&json!(400), &json!(400)), "{done}");
+    let plan = town.plan().await;
+    let steps = plan["steps"].as_array().expect("steps");
+    assert_eq!((steps.len(), &plan["counts"]["created_remote"]), (400, &json!(400)), "{}", plan["counts"]);
+    assert!(steps.iter().all(|step| step["path"].as_str().expect("a path").starts_with("old/site ")));
+    for part in ["conflicts", "skips", "halts"] {
+        assert_eq!(plan[part], json!([]), "{part}");
+    }
+    let run = town.run_with(json!({"plan_id": plan["id"]})).await;
+    did(&run, "succeeded", &[("created_remote", 400)]);
+    assert_eq!(town.value("old/site 7").await.expect("the secret")["password"], format!("{CANARY}-7"));
+    assert_eq!(town.version("before").await, 1);
+    let next = town.plan().await;
+    assert_eq!((&next["steps"], &next["counts"]["unchanged"]), (&json!([]), &json!(401)), "{}", next["counts"]);
+}
+
+#[tokio::test]
 async fn an_archive_leaves_sealed_and_comes_back_whole_elsewhere() {
     let (house, other) = (House::new().await, House::new().await);
     let app = house.collection("app").await;
@@ -147,55 +166,7 @@ async fn no_value_of_a_file_stands_in_the_database_the_log_or_a_report() {
     }
 }
 
-#[tokio::test]
-async fn a_hostile_file_is_refused_with_the_limit_that_it_met_and_the_server_goes_on() {
-    let house = House::new().await;
-    let app = house.collection("app").await;
-    let rows: String = (0..60_000).map(|n| format!("https://{n}.example.com,ann,pw{n},site {n}\n")).collect();
-    let nested = format!("{{\"encrypted\":false,\"items\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
-    for (format, bytes, expected) in [
-        (None, format!("url,username,password,name\n{rows}").into_bytes(), "items"),
-        (Some("bitwarden-json"), nested.into_bytes(), "levels of nesting"),
-        (Some("chrome-csv"), b"\xFF\xFE\0\0u\0\0\0".to_vec(), "save it as UTF-8"),
-        (None, vec![0; 1024], "name it"),
-    ] {
-        let body = json!({"collection_id": app, "format": format, "content": base64(&bytes)});
-        let refused = house.owner.post("/imports", body).await.expect(422).body;
-        assert!(refused["detail"].as_str().expect("words").contains(expected), "{format:?}: {refused}");
-    }
-    assert!(house.owner.get("/imports").await.expect(200).body["items"].as_array().expect("a list").is_empty());
-    assert!(house.values(&app).await.is_empty());
-}
-
-#[test]
-fn the_process_that_parses_has_little_memory_and_time_and_no_files() {
-    let mut child = Command::new(binary())
-        .arg("parse-file-of-another-program")
-        .env_clear()
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("it starts");
-    let limits = format!("/proc/{}/limits", child.id());
-    let mut text = fs::read_to_string(&limits).expect("it runs");
-    for _ in 0..200 {
-        if text.lines().any(|line| line.starts_with("Max open files") && line.contains(" 3 ")) {
-            break;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(20));
-        text = fs::read_to_string(&limits).expect("it runs");
-    }
-    for (name, max) in [("Max cpu time", "30"), ("Max address space", "1073741824"), ("Max open files", "3")] {
-        let line = text.lines().find(|line| line.starts_with(name)).expect("a limit");
-        let hard = line.strip_prefix(name).expect("the name").split_whitespace().nth(1);
-        assert_eq!(hard, Some(max), "{line}");
-    }
-    child.stdin.take().expect("a pipe").write_all(b"no errand").expect("it reads");
-    let output = child.wait_with_output().expect("it ends");
-    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]));
-}
-
-fn base64(bytes: &[u8]) -> Value {
+pub(crate) fn base64(bytes: &[u8]) -> Value {
     use ::base64::{Engine as _, engine::general_purpose::STANDARD};
     STANDARD.encode(bytes).into()
 }

@@ -20,6 +20,7 @@ mod feed;
 mod guest;
 mod guide;
 mod hanging_up;
+mod hostile;
 mod house;
 mod imports;
 mod kills;

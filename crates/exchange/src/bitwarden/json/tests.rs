@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     archive::tests::zipped,
     limits::Limit,
-    testing::{outline, shake, shake_with},
+    testing::{outline, shake},
 };
 
 const PLAIN: &[u8] = include_bytes!("../../../tests/samples/bitwarden.json");
@@ -36,7 +36,7 @@ fn every_type_of_item_comes_over() {
             &past("1709287200000000", "2222", "second"),
             &past("1711965600000000", "1111", "third"),
             "  lost field that points to another field `login`",
-            "  lost favourite",
+            "  lost mark as a favourite",
             "  lost setting for filling in forms `match`",
             "  lost earlier state without values",
             "  lost field with a name that another field has; it gets a number `password 2`",
@@ -56,8 +56,7 @@ fn every_type_of_item_comes_over() {
             "  lost type that VaultTerm does not know; it becomes KEY_VALUE `driver's licence`",
             "KEY_VALUE Pass expires=\"2030-01-01\" last_name=\"A\" passport_number=\"8\"",
             "  lost type that VaultTerm does not know; it becomes KEY_VALUE `passport`",
-            "KEY_VALUE New notes=\"kept\"",
-            "  lost part that VaultTerm does not know `novelty`",
+            "KEY_VALUE New a=\"1\" notes=\"kept\"",
             "  lost type that VaultTerm does not know; it becomes KEY_VALUE `99`",
             "PASSKEY Only a passkey credential_id=\"c2\" private_key=\"MIGH\" rp_id=\"a.example\"",
         ]
@@ -69,6 +68,30 @@ fn every_type_of_item_comes_over() {
     assert_eq!(ids, ["i1", "i1/passkey-1", "i2", "i3", "i4", "i5", "i6", "i7", "i8", "i9", "i10"]);
     let refused: Vec<_> = found.refused.iter().map(|refused| (refused.place, refused.why.as_str())).collect();
     assert_eq!(refused, [(Place::entry(11), "the item has no type"), (Place::entry(12), "the item is no object")]);
+}
+
+#[test]
+fn types_that_are_new_or_that_changed_lose_no_value() {
+    let json = r#"{"encrypted":false,"items":[
+        {"id":"1","type":6,"name":"Bank","login":null,"permissions":{"delete":true},"bankAccount":{"iban":"AT00","bic":"B",
+         "pin":null,"branch":{"city":"Vienna","numbers":[1,"2"]}},"fields":[{"name":"bic","value":"own","type":0}]},
+        {"id":"2","type":8,"name":"Pass","travelDocument":{"surname":"A","pages":32,"isValid":true}},
+        {"id":"3","type":9,"name":"New","card":{"number":"4"},"gadget":{"serial":"s","sizes":[1.5]},"colour":"red"}]}"#;
+    let found = read(json.as_bytes(), &Options::default()).unwrap();
+    assert_eq!(
+        outline(&found),
+        [
+            "KEY_VALUE Bank bic=\"B\" bic 2=\"own\" branch.city=\"Vienna\" branch.numbers.1=\"1\" \
+             branch.numbers.2=\"2\" iban=\"AT00\"",
+            "  lost type that VaultTerm does not know; it becomes KEY_VALUE `bank account`",
+            "  lost field with a name that another field has; it gets a number `bic 2`",
+            "KEY_VALUE Pass isValid=\"true\" pages=\"32\" surname=\"A\"",
+            "  lost type that VaultTerm does not know; it becomes KEY_VALUE `passport`",
+            "KEY_VALUE New number=\"4\" serial=\"s\" sizes.1=1.5",
+            "  lost part that VaultTerm does not know `colour`",
+            "  lost type that VaultTerm does not know; it becomes KEY_VALUE `9`",
+        ]
+    );
 }
 
 #[test]
@@ -85,7 +108,7 @@ fn an_archive_names_its_attachments_as_lost() {
     let json = br#"{"encrypted":false,"items":[{"id":"i1","type":2,"name":"X","notes":"t"}]}"#;
     let bytes = zipped(&[("data.json", json), ("attachments/i1/a b.pdf", b"12345"), ("attachments/i2/c", b"")]);
     let found = read(&bytes, &Options::default()).unwrap();
-    assert_eq!(outline(&found), ["SECURE_NOTE X note=\"t\"", "  lost attachment `a b.pdf` (5 bytes)"]);
+    assert_eq!(outline(&found), ["SECURE_NOTE X note=\"t\"", "  lost attached file `a b.pdf` (5 bytes)"]);
     let error = read(&zipped(&[("export.data", b"")]), &Options::default()).unwrap_err().to_string();
     assert!(error.contains("`data.json`"), "{error}");
 }
@@ -156,8 +179,12 @@ fn a_file_that_only_its_account_can_open_is_refused_with_the_way_out() {
 
 #[test]
 fn damaged_files_are_read_or_refused() {
-    shake(PLAIN, read);
+    shake(PLAIN, &Options::default(), read);
     // Most changes keep the numbers of the derivation, and each reading costs one.
-    shake_with(PBKDF2, &right(), 7, read);
-    shake(&zipped(&[("data.json", br#"{"encrypted":false,"items":[{"type":2,"name":"X"}]}"#)]), read);
+    shake(PBKDF2, &right(), read);
+    shake(
+        &zipped(&[("data.json", br#"{"encrypted":false,"items":[{"type":2,"name":"X"}]}"#)]),
+        &Options::default(),
+        read,
+    );
 }

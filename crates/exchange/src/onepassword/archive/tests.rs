@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     archive::tests::zipped,
-    testing::{outline, shake_with},
+    testing::{outline, shake},
 };
 
 const DOCUMENT: &[u8] = include_bytes!("../../../tests/samples/1password-export-data.json");
@@ -22,13 +22,13 @@ fn every_category_comes_over() {
     assert_eq!(
         outline(&found),
         [
-            &format!("PASSWORD Personal/Mail {mail} #work #post/in"),
+            &format!("PASSWORD Personal/Mail {mail} #post/in #work"),
             &format!("  was 100000000 {}", mail.replace("third", "first")),
             &format!("  was 200000000 {}", mail.replace("third", "second")),
-            "  lost attachment `scan.pdf` (9 bytes)",
+            "  lost attached file `scan.pdf` (9 bytes)",
             "  lost part that VaultTerm does not know `novelty`",
             "  lost field that points to another field `related`",
-            "  lost favourite",
+            "  lost mark as a favourite",
             "  lost icon or colour `label`",
             "  lost setting for filling in forms `remember`",
             "  lost field with a name that another field has; it gets a number `PIN 2`",
@@ -46,10 +46,10 @@ fn every_category_comes_over() {
             "KEY_VALUE Personal/Database password=\"pw\" port=\"5432\" server=\"db.example\"",
             "  lost type that VaultTerm does not know; it becomes KEY_VALUE `database`",
             "KEY_VALUE Personal/Lease",
-            "  lost attachment `lease.pdf` (5 bytes)",
+            "  lost attached file `lease.pdf` (5 bytes)",
             "  lost type that VaultTerm does not know; it becomes KEY_VALUE `document`",
             "SECURE_NOTE Personal/Old form note=\"old\"",
-            "  lost attachment `a.txt`",
+            "  lost attached file `a.txt`",
         ]
     );
     let refused: Vec<_> = found.refused.iter().map(|refused| (refused.place, refused.why.as_str())).collect();
@@ -83,6 +83,6 @@ fn damaged_files_are_read_or_refused() {
     let read_document = |document: &[u8], options: &Options| {
         read(&zipped(&[("export.attributes", VERSION), ("export.data", document)]), options)
     };
-    shake_with(DOCUMENT, &Options::default(), 5, read_document);
-    shake_with(&sample(DOCUMENT), &Options::default(), 1, read);
+    shake(DOCUMENT, &Options::default(), read_document);
+    shake(&sample(DOCUMENT), &Options::default(), read);
 }

@@ -14,7 +14,11 @@ for (const form of document.querySelectorAll("form[data-keep], form[data-proof],
   form.addEventListener("input", () => (changed = true));
   form.addEventListener("submit", async (event) => {
     const proof = form.hasAttribute("data-proof") || event.submitter?.hasAttribute("data-proof");
-    if (known || !(kept || proof)) return (known = changed = false);
+    if (known || !(kept || proof)) {
+      // A form whose answer takes long says so as soon as it is sent.
+      if (form.dataset.busy) say(form.dataset.busy);
+      return (known = changed = false);
+    }
     event.preventDefault();
     if (proof && !(await proveAgain())) return;
     const answer = proof ? null : await fetch("/login", { credentials: "same-origin", headers: { accept: "application/json" } }).catch(() => null);

@@ -1,5 +1,7 @@
 //! What a person does with a preview: imports what they saw, or throws it away.
 
+use std::time::Duration;
+
 use axum::{extract::State, response::Response};
 use vaultterm_exchange::{Duplicates, ImportState};
 use vaultterm_operations::{RefusalKind, imports};
@@ -11,6 +13,9 @@ use crate::{
     web::{form::Pairs, link::Query as Address, page::go_to, refused::Refused, visitor::Visitor},
 };
 
+/// How long a browser waits for an import. One that takes longer goes on, and its page tells how far it is.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// `POST /imports/{id}`: imports what the person saw, or shows what would happen now. The same form sent twice imports once.
 pub(crate) async fn commit(
     State(app): State<ServerState>,
@@ -19,10 +24,14 @@ pub(crate) async fn commit(
     pairs: Pairs,
 ) -> Result<Response, Refused> {
     let duplicates = pairs.text("duplicates").parse().unwrap_or(Duplicates::Skip);
-    let committed = imports::commit(&app, &visitor.caller, id, duplicates, pairs.text("plan")).await;
+    let plan = pairs.text("plan");
+    let committed = imports::commit_within(&app, &visitor.caller, id, duplicates, plan, PATIENCE).await;
     let Err(refusal) = committed else { return Ok(go_to(&address(id))) };
     if !matches!(refusal.kind, RefusalKind::Stale | RefusalKind::Refused) {
         return Err(Refused(refusal));
+    }
+    if imports::progress(&app, id).is_some() {
+        return Ok(go_to(&address(id)));
     }
     let review = imports::review(&app, &visitor.caller, id, duplicates).await?;
     if review.import.state != ImportState::Reviewed {

@@ -1,6 +1,7 @@
 //! The pages of imports: a file of another program becomes records, after a person saw what each of its items becomes.
 
 mod acts;
+mod going;
 mod rows;
 mod show;
 mod undo;
@@ -29,6 +30,12 @@ pub(crate) fn router() -> Router<ServerState> {
 pub(crate) mod samples {
     /// Every page of this folder, rendered.
     pub(crate) fn pages() -> Vec<(&'static str, String)> {
-        [super::upload::samples::pages(), super::show::samples::pages(), super::undo::samples::pages()].concat()
+        [
+            super::upload::samples::pages(),
+            super::show::samples::pages(),
+            super::going::samples::pages(),
+            super::undo::samples::pages(),
+        ]
+        .concat()
     }
 }

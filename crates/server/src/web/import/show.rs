@@ -12,12 +12,13 @@ use uuid::Uuid;
 use vaultterm_exchange::{Duplicates, Fate, ImportState, SkipReason};
 use vaultterm_operations::{
     Refusal,
-    imports::{self, Review},
+    imports::{self, Going, Review},
     outline,
 };
 use vaultterm_reconcile::SecretPath;
 
 use super::{
+    going,
     rows::{self, Becomes, Lines, Ordered, ROWS, RefusedRow, Row},
     words,
 };
@@ -114,8 +115,15 @@ pub(crate) async fn show(
     Id(id): Id,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Refused> {
+    let wrong = match imports::going(&app, &visitor.caller, id).await? {
+        Some(Going::On { progress, head, collection }) => {
+            return going::show(&app, &visitor, progress, head, collection).await;
+        }
+        Some(Going::Failed(why)) => Some(sentence(&why)),
+        None => None,
+    };
     let review = imports::review(&app, &visitor.caller, id, asked.duplicates()).await?;
-    Ok(shown(&page(&app, &visitor, &review, &asked).await?))
+    Ok(shown(&ImportPage { wrong, ..page(&app, &visitor, &review, &asked).await? }))
 }
 
 /// Shows what would happen now, after it was refused to do what the person saw.

@@ -136,7 +136,13 @@ async fn page(app: &ServerState, visitor: &Visitor, typed: Typed) -> Result<Uplo
     let prefix = Some(typed.prefix.trim_matches('/')).filter(|prefix| !prefix.is_empty());
     Ok(UploadPage {
         told: if typed.discarded.is_some() { "The preview is gone. Nothing was imported." } else { "" },
-        rows: found.iter().map(|import| row(import, collection(import.collection_id.0), now_us)).collect(),
+        rows: found
+            .iter()
+            .map(|import| {
+                let goes_on = imports::progress(app, import.id).is_some();
+                row(import, goes_on, collection(import.collection_id.0), now_us)
+            })
+            .collect(),
         formats: formats(&typed.format),
         command: words::command(collection(chosen).unwrap_or_default(), prefix, Duplicates::Skip),
         wrong: Vec::new(),
@@ -146,13 +152,13 @@ async fn page(app: &ServerState, visitor: &Visitor, typed: Typed) -> Result<Uplo
     })
 }
 
-fn row(import: &Import, collection: Option<&str>, now_us: i64) -> Row {
+fn row(import: &Import, goes_on: bool, collection: Option<&str>, now_us: i64) -> Row {
     Row {
         id: import.id,
         title: import.format.title(),
         found: counted(import.found, "item", "items"),
         collection: collection.unwrap_or_default().to_owned(),
-        state: words::state(import.state),
+        state: if goes_on { words::GOES_ON } else { words::state(import.state) },
         read: Moment::seen(import.created_us, now_us),
         kept: Moment::seen(import.expires_us(), now_us),
     }

@@ -6,6 +6,9 @@ use vaultterm_store::StepCounts;
 
 use crate::web::{parts::State, words::counted};
 
+/// Words for an import that stores records at this moment.
+pub(super) const GOES_ON: State = State { tone: "off", words: "goes on" };
+
 /// Words for how far an import is.
 pub(super) const fn state(state: ImportState) -> State {
     let (tone, words) = match state {
