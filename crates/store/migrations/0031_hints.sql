@@ -2,7 +2,7 @@
 -- `writer`, `version` and `changed` tell whose change it was, for people. `number` grows with every hint of a connection.
 CREATE TABLE hints (
     connection_id TEXT NOT NULL REFERENCES connections (id) ON DELETE CASCADE,
-    path TEXT NOT NULL,
+    path @PATH NOT NULL,
     number BIGINT NOT NULL,
     writer TEXT,
     version BIGINT,

@@ -80,6 +80,9 @@ fn exists(revision: &str) -> String {
     format!("(SELECT COUNT(*) FROM revisions v WHERE v.record_id = n.record_id AND v.revision = n.{revision}) = 1")
 }
 
+/// The writer of the versions that VaultTerm made.
+pub(crate) const OURSELVES: &str = "VaultTerm";
+
 /// Sets the bases of some paths, each only once, if the revisions that they name exist. Returns the paths at which they do.
 /// Who wrote a version is VaultTerm (`wrote_remote`), or who the newest run saw, or else who was known for the same version
 /// before.
@@ -95,7 +98,7 @@ pub(crate) async fn set(
             "WITH n ({NEW}, wrote_remote) AS (VALUES {})
              INSERT INTO base (connection_id, {NEW}, writer)
              SELECT $1, {NEW},
-                    CASE WHEN n.wrote_remote = 1 THEN 'VaultTerm'
+                    CASE WHEN n.wrote_remote = 1 THEN '{OURSELVES}'
                          ELSE (SELECT s.writer FROM seen_in_vault s WHERE s.connection_id = $1 AND s.path = n.path
                                  AND s.version = n.version AND s.version_created = n.version_created) END
              FROM n WHERE n.path IS NOT NULL AND {held}

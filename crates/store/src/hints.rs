@@ -13,6 +13,7 @@ use vaultterm_sync::{ConnectionId, HintedWriter};
 
 use crate::{
     Store, StoreError,
+    base::OURSELVES,
     sql::{Row, Select, Tx, args},
     values::values,
 };
@@ -57,6 +58,9 @@ impl Store {
     /// Adds hints for a connection. A further hint for a path replaces the one that waits; one that names no writer leaves the
     /// writer that is known. If more than [`HINTS_MAX`] paths would wait, they are forgotten, and a run looks at everything.
     ///
+    /// A hint about exactly the version on which both sides agree already waits for nothing. It only tells who wrote that
+    /// version, if nobody did before. Such hints come of VaultTerm's own writes, and after a run that was faster than its hint.
+    ///
     /// # Errors
     /// [`StoreError::NotFound`] when the connection does not exist.
     pub async fn add_hints(
@@ -66,6 +70,10 @@ impl Store {
         everything: bool,
         now_us: i64,
     ) -> Result<AddedHints, StoreError> {
+        let mut hints: BTreeMap<_, _> = hints.iter().collect();
+        for path in self.known_already(id, &hints).await? {
+            hints.remove(&path);
+        }
         let mut tx = self.db.touch().await?;
         // One number for each hint, and one for the wish to look at everything. The row is locked until the commit, so that a
         // reader never sees a number while a lower one is still to come.
@@ -79,7 +87,7 @@ impl Store {
                    RETURNING newest, everything";
         let row = tx.one(sql, args![id, count, now_us]).await?.ok_or(StoreError::NotFound("connection"))?;
         let (newest, mut asked) = (row.count("newest")?, row.count("everything")? > 0);
-        write(&mut tx, id, hints, newest - count, now_us).await?;
+        write(&mut tx, id, &hints, newest - count, now_us).await?;
         let sql = "SELECT COUNT(*) AS waiting FROM hints WHERE connection_id = $1";
         let row = tx.one(sql, args![id]).await?.ok_or(StoreError::Malformed("hints"))?;
         let mut waiting = row.count("waiting")?;
@@ -94,6 +102,61 @@ impl Store {
         }
         tx.commit().await?;
         Ok(AddedHints { waiting, everything: asked })
+    }
+
+    /// Finds the hints about versions on which both sides agree already, and names the writers of these versions, and of those
+    /// that the newest run saw. A version is recognized by its number and by the time at which it was made, to the nanosecond. A
+    /// log that does not tell this time leads to one look too many.
+    async fn known_already(
+        &self,
+        id: ConnectionId,
+        hints: &BTreeMap<&SecretPath, &HintedWriter>,
+    ) -> Result<Vec<SecretPath>, StoreError> {
+        let told = hints.iter().filter(|(_, hint)| hint.version.is_some() && hint.changed.is_some());
+        let rows = told.map(|(path, hint)| args![*path, hint.version, hint.changed, hint.writer.as_deref()]);
+        let (mut known, mut unnamed) = (Vec::new(), false);
+        let parts = values(args![id], rows.collect());
+        for part in &parts {
+            let same = |table: &str| {
+                format!(
+                    "SELECT n.path, {table}.writer, n.writer AS hinted, '{table}' AS found FROM n JOIN {table} ON
+                         {table}.connection_id = $1 AND {table}.path = n.path AND {table}.version = n.version
+                         AND {table}.version_created = n.changed"
+                )
+            };
+            let sql = format!(
+                "WITH n (path, version, changed, writer) AS (VALUES {}) {} AND base.link = 'linked' UNION ALL {}",
+                part.rows,
+                same("base"),
+                same("seen_in_vault")
+            );
+            for row in self.db.all(&sql, part.args.clone()).await? {
+                let (writer, hinted) = (row.maybe_text("writer")?, row.maybe_text("hinted")?);
+                unnamed |= hinted.is_some() && writer != hinted && writer.as_deref() != Some(OURSELVES);
+                if row.text("found")? == "base" {
+                    known.push(row.path("path")?);
+                }
+            }
+        }
+        if unnamed {
+            // In the turn of a writer, because a run may change the same rows.
+            let mut tx = self.db.write().await?;
+            for part in parts {
+                for table in ["base", "seen_in_vault"] {
+                    let sql = format!(
+                        "WITH n (path, version, changed, writer) AS (VALUES {})
+                         UPDATE {table} SET writer = n.writer FROM n
+                         WHERE {table}.connection_id = $1 AND {table}.path = n.path AND {table}.version = n.version
+                           AND {table}.version_created = n.changed AND n.writer IS NOT NULL
+                           AND ({table}.writer IS NULL OR {table}.writer <> '{OURSELVES}')",
+                        part.rows
+                    );
+                    tx.run(&sql, part.args.clone()).await?;
+                }
+            }
+            tx.commit().await?;
+        }
+        Ok(known)
     }
 
     /// Lists the connections for which hints wait, those first that have waited longest.
@@ -186,13 +249,13 @@ impl Store {
 async fn write(
     tx: &mut Tx,
     id: ConnectionId,
-    hints: &BTreeMap<SecretPath, HintedWriter>,
+    hints: &BTreeMap<&SecretPath, &HintedWriter>,
     number: u64,
     now_us: i64,
 ) -> Result<(), StoreError> {
     let rows = hints.iter().zip(number + 1..);
     let rows =
-        rows.map(|((path, hint), number)| args![path, number, hint.writer.as_deref(), hint.version, hint.changed]);
+        rows.map(|((path, hint), number)| args![*path, number, hint.writer.as_deref(), hint.version, hint.changed]);
     for part in values(args![id, now_us], rows.collect()) {
         let sql = format!(
             "WITH n (path, number, writer, version, changed) AS (VALUES {})

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use vaultterm_reconcile::{Mode, SecretPath, UnixNanos, Version};
-use vaultterm_sync::ConnectionId;
+use serde_json::json;
+use vaultterm_reconcile::{Mode, RemoteStamp, SecretPath, UnixNanos, Version};
+use vaultterm_sync::{BaseChange, ConnectionId, Journal as _, Outcome, SeenInVault, Trigger};
 
 use super::{AddedHints, HINTS_MAX, HintedWriter};
 use crate::{
     ConnectionUpdate, ErrorClass,
-    testing::{House, NOW_US, at},
+    testing::{House, NOW_US, at, base, outcome},
 };
 
 fn by(writer: &str, version: u64) -> HintedWriter {
@@ -117,6 +118,55 @@ async fn the_writer_is_that_of_the_newest_hint_which_names_one() {
     let found = house.store.hinted_writers_of(id, &[at("a"), at("b"), at("c")]).await.unwrap();
     assert_eq!(found, BTreeMap::from([(at("a"), by("approle two", 4))]));
     assert_eq!(house.store.waiting_hints(id, 9).await.unwrap().unwrap().paths[&at("a")], by("approle two", 4));
+}
+
+#[tokio::test]
+async fn a_hint_about_the_version_on_which_both_sides_agree_waits_for_nothing_and_names_its_writer() {
+    let house = House::new().await;
+    let id = connected(&house).await;
+    let run = house.begin(id, Trigger::Manual).await;
+    let record = house.import(&run, "a", json!({"x": 1})).await;
+    let entry = base(record, 1);
+    let RemoteStamp { version, version_created, .. } = entry.stamp;
+    let exact = |writer: &str, changed: UnixNanos| {
+        let hint = HintedWriter { writer: Some(writer.to_owned()), version: Some(version), changed: Some(changed) };
+        BTreeMap::from([(at("a"), hint)])
+    };
+    let writer = async || house.store.agreed_versions(record).await.unwrap().remove(0).writer;
+    let add = async |hints| house.store.add_hints(id, &hints, false, NOW_US).await.unwrap().waiting;
+    assert_eq!(writer().await, None);
+    assert_eq!(add(exact("approle ci", version_created)).await, 0);
+    assert_eq!(writer().await.as_deref(), Some("approle ci"), "nobody had known it");
+    assert_eq!(house.store.hinted_connections().await.unwrap(), []);
+
+    // Another time is another version of the same number. A deletion, and a change of what is said about it, name none.
+    let later = UnixNanos(version_created.0 + 1);
+    assert_eq!(add(exact("somebody else", later)).await, 1);
+    assert_eq!(writer().await.as_deref(), Some("approle ci"));
+    assert_eq!(add(plain(&["a", "b"])).await, 2);
+
+    // A version that VaultTerm wrote stays its own.
+    let wrote = Outcome { base: BaseChange::Set(entry.clone()), wrote_remote: true, ..outcome("a") };
+    house.store.commit(run.0, run.1.id, vec![wrote]).await.unwrap();
+    house.store.take_hints(id, 99, NOW_US).await.unwrap();
+    assert_eq!(add(exact("approle vaultterm", version_created)).await, 0);
+    assert_eq!(writer().await.as_deref(), Some("VaultTerm"));
+}
+
+#[tokio::test]
+async fn a_hint_names_the_writer_of_a_version_that_a_run_saw_and_still_waits() {
+    let house = House::new().await;
+    let id = connected(&house).await;
+    let run = house.begin(id, Trigger::Manual).await;
+    let record = house.import(&run, "a", json!({"x": 1})).await;
+    let stamp = RemoteStamp { key_created: UnixNanos(1), version: Version(8), version_created: UnixNanos(8) };
+    let seen =
+        SeenInVault { path: at("a"), stamp: Some(stamp), is_deleted: false, writer: Some("somebody".to_owned()) };
+    house.store.record_seen(run.0, &[seen]).await.unwrap();
+    let hints = BTreeMap::from([(at("a"), by("approle ci", 8))]);
+    assert_eq!(house.store.add_hints(id, &hints, false, NOW_US).await.unwrap().waiting, 1);
+    let found = house.store.record(record).await.unwrap().unwrap().sync.remove(0).seen.unwrap();
+    assert_eq!(found.writer.as_deref(), Some("approle ci"));
 }
 
 #[tokio::test]
