@@ -14,7 +14,8 @@ use reqwest::header::HeaderValue;
 use vaultterm_reconcile::UnixNanos;
 use vaultterm_sealing::SecretText;
 use vaultterm_sync::{
-    Connected, Connection, ConnectionId, ConnectionSecrets, Connector, Credential, FaultClass, Remote, RemoteFault, RemoteIdentity,
+    Connected, Connection, ConnectionId, ConnectionSecrets, Connector, Credential, FaultClass, Remote, RemoteFault,
+    RemoteIdentity,
 };
 
 use crate::{

@@ -223,7 +223,15 @@ impl Transport {
     /// Returns a transport to the server at `base`.
     pub(crate) fn new(client: Client, base: String, namespaces: Namespaces, refused: Arc<RefusedHeaders>) -> Self {
         let helping = Helping::new(&base, refused);
-        Self { client, base, namespaces, helping, watch: Watch::default(), budgets: Vec::new(), requests: AtomicU64::new(0) }
+        Self {
+            client,
+            base,
+            namespaces,
+            helping,
+            watch: Watch::default(),
+            budgets: Vec::new(),
+            requests: AtomicU64::new(0),
+        }
     }
 
     /// Tells a listener about each request.

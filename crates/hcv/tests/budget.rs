@@ -34,7 +34,8 @@ async fn all_connections_together_keep_to_the_budget_of_the_installation() {
     let options = vaultterm_hcv::ConnectorOptions { requests_per_second_max: 100, ..Default::default() };
     let connector = vaultterm_hcv::VaultConnector::new(options);
     let one = server.connection();
-    let other = vaultterm_sync::Connection { id: vaultterm_sync::ConnectionId(uuid::Uuid::from_u128(7)), ..one.clone() };
+    let other =
+        vaultterm_sync::Connection { id: vaultterm_sync::ConnectionId(uuid::Uuid::from_u128(7)), ..one.clone() };
     let began = Instant::now();
     let (one_secrets, other_secrets) = (secrets(), secrets());
     let both = tokio::join!(connector.connect(&one, &one_secrets), connector.connect(&other, &other_secrets));

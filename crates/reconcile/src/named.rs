@@ -50,7 +50,8 @@ pub fn together(
         if whole.contains(&path) {
             continue;
         }
-        let records = [local.live.get(&path).map(|entry| entry.record_id), base.get(&path).map(|entry| entry.record_id)];
+        let records =
+            [local.live.get(&path).map(|entry| entry.record_id), base.get(&path).map(|entry| entry.record_id)];
         let related = records.into_iter().flatten().filter_map(|record| of_record.get(&record)).flatten();
         open.extend(related.map(|path| (*path).clone()));
         open.extend(looks_like.get(&path.normalized()).into_iter().flatten().cloned());
@@ -102,11 +103,8 @@ mod tests {
     }
 
     fn live(records: &[(&str, u64)]) -> LocalSnapshot {
-        let entry = |number| LocalEntry {
-            record_id: record(number),
-            revision: Revision(1),
-            record_type: RecordType::KeyValue,
-        };
+        let entry =
+            |number| LocalEntry { record_id: record(number), revision: Revision(1), record_type: RecordType::KeyValue };
         let live = records.iter().map(|(text, number)| (path(text), entry(*number))).collect();
         LocalSnapshot { live, ..LocalSnapshot::default() }
     }

@@ -8,8 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    Action, BaseEntry, Deleted, HaltKind, LocalExpect, Options, Plan, RecordId, Restricted, SecretPath, Skip, SkipKind, Step,
-    guard::mass_deletion,
+    Action, BaseEntry, Deleted, HaltKind, LocalExpect, Options, Plan, RecordId, Restricted, SecretPath, Skip, SkipKind,
+    Step, guard::mass_deletion,
 };
 
 /// What surrounds a plan when a part of it is taken.

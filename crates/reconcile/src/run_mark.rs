@@ -101,13 +101,9 @@ mod tests {
     #[test]
     fn runs_are_numbered_apart_and_what_sees_a_part_between_them_without_reaching_the_next() {
         let mark = |number| RunMark { connection: Uuid::from_u128(7), number };
-        for (number, run, between) in [
-            (0, RUN, 1),
-            (1, RUN, 2),
-            (RUN - 1, RUN, RUN - 1),
-            (RUN, 2 * RUN, RUN + 1),
-            (RUN + 1, 2 * RUN, RUN + 2),
-        ] {
+        for (number, run, between) in
+            [(0, RUN, 1), (1, RUN, 2), (RUN - 1, RUN, RUN - 1), (RUN, 2 * RUN, RUN + 1), (RUN + 1, 2 * RUN, RUN + 2)]
+        {
             assert_eq!((mark(number).next_run(), mark(number).next_between()), (mark(run), mark(between)));
         }
         let last = mark(RunMark::NUMBER_MAX);

@@ -13,9 +13,9 @@ use vaultterm_reconcile::{
 };
 use vaultterm_sealing::{DigestKey, SealingError, SecretText};
 use vaultterm_sync::{
-    BaseChange, CollectionId, Committed, ConflictId, Connection, ConnectionId, ConnectionSecrets, Credential, HintedWriter, Journal,
-    JournalError, Lease, LocalChange, OtherConflicts, Outcome, PlanId, RemoteIdentity, Run, RunId, SeenInVault,
-    StoredConflict, StoredFields, StoredPlan,
+    BaseChange, CollectionId, Committed, ConflictId, Connection, ConnectionId, ConnectionSecrets, Credential,
+    HintedWriter, Journal, JournalError, Lease, LocalChange, OtherConflicts, Outcome, PlanId, RemoteIdentity, Run,
+    RunId, SeenInVault, StoredConflict, StoredFields, StoredPlan,
 };
 
 use crate::{

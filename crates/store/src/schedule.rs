@@ -1,7 +1,10 @@
 //! What the scheduler must know about every connection.
 
 use vaultterm_reconcile::{Counts, Deleted, UnixNanos};
-use vaultterm_sync::{Connection, ConnectionId, Run, RunId, schedule::{Hinted, ScheduleFacts}};
+use vaultterm_sync::{
+    Connection, ConnectionId, Run, RunId,
+    schedule::{Hinted, ScheduleFacts},
+};
 
 use crate::{
     Store, StoreError,
@@ -142,10 +145,12 @@ impl Store {
         let changed = changed.map(|row| row.int("updated_us")).transpose()?;
         let changed = changed.map(|us| UnixNanos(us.saturating_mul(1_000)));
         // Runs that hints started have pauses of their own, because they count for nothing else.
-        let sql = "SELECT state, finished FROM runs WHERE connection_id = $1 AND cause = 'hint' ORDER BY id DESC LIMIT 20";
+        let sql =
+            "SELECT state, finished FROM runs WHERE connection_id = $1 AND cause = 'hint' ORDER BY id DESC LIMIT 20";
         let rows = self.db.all(sql, args![connection.id]).await?;
         let states = rows.iter().map(|row| row.text("state")).collect::<Result<Vec<_>, _>>()?;
-        let failures = (1..).zip(states).take_while(|(_, state)| state == "failed").last().map_or(0, |(count, _)| count);
+        let failures =
+            (1..).zip(states).take_while(|(_, state)| state == "failed").last().map_or(0, |(count, _)| count);
         let finished = rows.first().map(|row| row.maybe_int("finished")).transpose()?.flatten().map(UnixNanos);
         let hinted = Hinted { failures, finished };
         Ok(Known { last_run, streak, changed, hinted })

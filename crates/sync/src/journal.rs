@@ -9,7 +9,8 @@ use std::{
 use uuid::Uuid;
 use vaultterm_ledger::RemoteRef;
 use vaultterm_reconcile::{
-    BaseEntry, Conflict, Deleted, LocalSnapshot, RecordId, RecordType, RemoteStamp, Revision, SecretPath, UnixNanos, Version,
+    BaseEntry, Conflict, Deleted, LocalSnapshot, RecordId, RecordType, RemoteStamp, Revision, SecretPath, UnixNanos,
+    Version,
 };
 use vaultterm_sealing::{DigestKey, SecretFields, SecretText};
 

@@ -57,8 +57,8 @@ pub use engine_error::EngineError;
 pub use entitlement::{Entitlement, Unlicensed};
 pub use ids::{CollectionId, ConflictId, ConnectionId, Ids, PlanId, RandomIds, RunId};
 pub use journal::{
-    BaseChange, Committed, HintedWriter, Journal, JournalError, Lease, LocalChange, Origin, OtherConflicts, Outcome, Resolved,
-    SeenInVault, StoredFields, SyncedAudit,
+    BaseChange, Committed, HintedWriter, Journal, JournalError, Lease, LocalChange, Origin, OtherConflicts, Outcome,
+    Resolved, SeenInVault, StoredFields, SyncedAudit,
 };
 pub use moment::later;
 pub use problem_class::{EngineProblem, ProblemClass};

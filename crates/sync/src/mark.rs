@@ -30,7 +30,8 @@ impl RunNumber {
     ) -> Result<Self, Stopped> {
         let known = session.newest_run().await?;
         let newest = RunMark { number: known.number.max(plan.newest_run_seen), ..known };
-        let mark = leaves_marks(&session.connection.options, &plan.steps).then(|| if in_part { newest.next_between() } else { newest.next_run() });
+        let mark = leaves_marks(&session.connection.options, &plan.steps)
+            .then(|| if in_part { newest.next_between() } else { newest.next_run() });
         Self::recorded(session, lease, known, newest, mark).await
     }
 

@@ -125,8 +125,14 @@ fn failed_runs_are_repeated_ever_more_rarely_up_to_a_bound() {
         .into_iter()
         .map(|failures| {
             let changed = Some(ago(60));
-            let facts =
-                ScheduleFacts { connection: &connection, last_run: Some(&last), failures, logins_refused: 0, changed, hinted: None };
+            let facts = ScheduleFacts {
+                connection: &connection,
+                last_run: Some(&last),
+                failures,
+                logins_refused: 0,
+                changed,
+                hinted: None,
+            };
             let (at, _) = next(&facts).expect("it is repeated");
             Duration::from_nanos(u64::try_from(at.0 - NOW.0).expect("later"))
         })

@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 use vaultterm_reconcile::{
-    Accepted, AcceptedContents, Action, BaseEntry, Beyond, Content, FieldDigest, HaltKind, Input, Inquiries, Link, LocalEntry,
-    LocalSnapshot, Mode, OlderVersions, Options, Plan, RecordId, RecordType, RemoteEntry, RemoteHead, RemoteSight,
-    RemoteSnapshot, RemoteStamp, Revision, RunMark, SecretPath, SeenMark, Side, Step, UnixNanos, Version, inquiries,
-    lint, plan,
+    Accepted, AcceptedContents, Action, BaseEntry, Beyond, Content, FieldDigest, HaltKind, Input, Inquiries, Link,
+    LocalEntry, LocalSnapshot, Mode, OlderVersions, Options, Plan, RecordId, RecordType, RemoteEntry, RemoteHead,
+    RemoteSight, RemoteSnapshot, RemoteStamp, Revision, RunMark, SecretPath, SeenMark, Side, Step, UnixNanos, Version,
+    inquiries, lint, plan,
 };
 
 pub const HERE: &str = "here";

@@ -162,7 +162,7 @@ async fn a_hint_names_the_writer_of_a_version_that_a_run_saw_and_still_waits() {
     let stamp = RemoteStamp { key_created: UnixNanos(1), version: Version(8), version_created: UnixNanos(8) };
     let seen =
         SeenInVault { path: at("a"), stamp: Some(stamp), is_deleted: false, writer: Some("somebody".to_owned()) };
-    house.store.record_seen(run.0, &[seen]).await.unwrap();
+    house.store.record_seen(run.0, None, &[seen]).await.unwrap();
     let hints = BTreeMap::from([(at("a"), by("approle ci", 8))]);
     assert_eq!(house.store.add_hints(id, &hints, false, NOW_US).await.unwrap().waiting, 1);
     let found = house.store.record(record).await.unwrap().unwrap().sync.remove(0).seen.unwrap();

@@ -21,7 +21,8 @@ use vaultterm_ledger::AuditAction;
 use vaultterm_reconcile::{BaseEntry, RecordId, RecordType, RemoteStamp, Revision, SecretPath, UnixNanos};
 use vaultterm_sealing::DigestKey;
 use vaultterm_sync::{
-    CollectionId, Connection, ConnectionId, HintedWriter, Origin, PlanId, Run, RunId, SeenInVault, StoredConflict, StoredPlan,
+    CollectionId, Connection, ConnectionId, HintedWriter, Origin, PlanId, Run, RunId, SeenInVault, StoredConflict,
+    StoredPlan,
 };
 
 use crate::{Data, Fuse, ManualClock};

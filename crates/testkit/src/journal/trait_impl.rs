@@ -12,9 +12,9 @@ use vaultterm_reconcile::{
 };
 use vaultterm_sealing::{DigestKey, SecretFields, SecretText};
 use vaultterm_sync::{
-    CollectionId, Committed, ConflictId, ConflictStatus, Connection, ConnectionId, ConnectionSecrets, Credential, HintedWriter,
-    Journal, JournalError, Lease, OtherConflicts, Outcome, PlanId, RemoteIdentity, Run, RunId, RunState, SeenInVault,
-    StoredConflict, StoredFields, StoredPlan, Trigger,
+    CollectionId, Committed, ConflictId, ConflictStatus, Connection, ConnectionId, ConnectionSecrets, Credential,
+    HintedWriter, Journal, JournalError, Lease, OtherConflicts, Outcome, PlanId, RemoteIdentity, Run, RunId, RunState,
+    SeenInVault, StoredConflict, StoredFields, StoredPlan, Trigger,
 };
 
 use super::{LeaseRow, MemoryJournal, State, StoredCredential, commit::Scope};
@@ -276,9 +276,9 @@ impl Journal for MemoryJournal {
         paths: &[SecretPath],
     ) -> Result<BTreeMap<SecretPath, HintedWriter>, JournalError> {
         self.transaction(|state, _| {
-            let hints = paths.iter().filter_map(|path| {
-                state.hints.get(&(id, path.clone())).map(|hint| (path.clone(), hint.clone()))
-            });
+            let hints = paths
+                .iter()
+                .filter_map(|path| state.hints.get(&(id, path.clone())).map(|hint| (path.clone(), hint.clone())));
             Ok(hints.collect())
         })
         .await

@@ -22,7 +22,10 @@ pub(super) fn facts(connection: &ConnectionView) -> Table {
         .fact("login", login(&connection.auth))
         .fact_if("SecretID ends", connection.secret_id_expires_at.as_deref().map(moment))
         .fact_if("last verified", connection.last_verified_at.as_deref().map(moment))
-        .fact_if("answers", connection.answers_age_seconds_max.map(|age| format!("at most {} old", lasting(Duration::from_secs(age)))))
+        .fact_if(
+            "answers",
+            connection.answers_age_seconds_max.map(|age| format!("at most {} old", lasting(Duration::from_secs(age)))),
+        )
         .fact_if(
             "last run",
             connection.last_run.as_ref().map(|run| format!("{} {}", run.state, moment(&run.started_at))),

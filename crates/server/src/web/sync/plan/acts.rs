@@ -83,7 +83,8 @@ pub(crate) async fn apply(
         }
         acknowledge.push("mass_deletion".to_owned());
     }
-    let start = runs::Start { plan_id: Some(id), skip: skip.into_iter().collect(), acknowledge, ..runs::Start::default() };
+    let start =
+        runs::Start { plan_id: Some(id), skip: skip.into_iter().collect(), acknowledge, ..runs::Start::default() };
     let run = runs::start(&app, &visitor.caller, chosen.whole.plan.connection_id.0, start).await?;
     Ok(go_to(&format!("/runs/{}", run.id.0)))
 }
