@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::tools;
+use crate::{debian, tools};
 
 /// Where Chromium is looked for, unless `VAULTTERM_CHROMIUM` names one.
 const CHROMIUM: [&str; 3] = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/chromium-headless-shell"];
@@ -72,6 +72,12 @@ struct Browser {
 impl Browser {
     /// Finds Chromium and Node, installs the libraries by their lock file, and builds the product.
     fn set_up(root: &Path, product: Product) -> Result<Self> {
+        // Each by itself and only where it is missing: a Node that does not come from the system may refuse the system's npm.
+        for (program, package) in [("node", "nodejs"), ("npm", "npm")] {
+            if Command::new(program).arg("--version").output().is_err() {
+                debian::install(package)?;
+            }
+        }
         let chromium = chromium()?;
         let folder = root.join("tools/browser");
         let installed = folder.join("node_modules/.package-lock.json");
@@ -118,13 +124,7 @@ fn chromium() -> Result<PathBuf> {
     if let Some(found) = find() {
         return Ok(found);
     }
-    let is_root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n");
-    if is_root && Path::new("/usr/bin/apt-get").exists() {
-        let install = ["install", "--yes", "--no-install-recommends", "chromium", "nodejs", "npm"];
-        for arguments in [&["update", "--quiet"][..], &install] {
-            Command::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive").status()?;
-        }
-    }
+    debian::install("chromium")?;
     match find() {
         Some(found) => Ok(found),
         None => bail!(
