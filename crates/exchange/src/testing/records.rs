@@ -84,13 +84,14 @@ pub(crate) fn record() -> impl Strategy<Value = Outgoing> {
         "[0-9a-f]{4}",
         prop::collection::vec("[A-Za-z_][A-Za-z0-9_ €-]{0,6}", 1..4),
         prop::sample::select(RecordType::ALL.to_vec()),
-        prop::collection::vec("[a-z]{1,4}", 0..3),
+        // Records have each label once, in order.
+        prop::collection::btree_set("[a-z]{1,4}", 0..3),
     );
     let history = prop::collection::vec((moment(), fields()), 0..3);
     (about, fields(), history, any::<[bool; 2]>(), (moment(), moment())).prop_map(
         |((id, path, record_type, tags), fields, history, [ask_again, is_trashed], (created_us, updated_us))| {
             Outgoing {
-                tags,
+                tags: tags.into_iter().collect(),
                 ask_again,
                 is_trashed: is_trashed && ask_again,
                 history: history.into_iter().map(|(at_us, fields)| Past { at_us, fields }).collect(),
