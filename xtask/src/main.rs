@@ -5,12 +5,14 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is for the person who runs it")]
 
+mod bench;
 mod browser;
 mod debian;
 mod demo;
 mod deploy;
 mod mutants;
 mod package;
+mod peers;
 mod planted;
 mod postgres;
 mod programs;
@@ -62,16 +64,9 @@ enum Task {
         #[arg(long)]
         docs: bool,
     },
-    /// Measures a sync on a real server, beside a bare client that makes the same requests.
+    /// Measures a sync on a real server, beside a bare client that does the same work.
     /// The server is OpenBao, or the HashiCorp Vault that `VAULTTERM_VAULT` names
-    Bench {
-        /// Secrets in each scope
-        #[arg(long, default_value_t = 10_000)]
-        secrets: usize,
-        /// Compares PostgreSQL with SQLite instead
-        #[arg(long)]
-        postgres: bool,
-    },
+    Bench(bench::Wanted),
     /// Runs simulated worlds and checks them
     Sim {
         /// The number of worlds
@@ -181,7 +176,7 @@ fn main() -> ExitCode {
         Task::Test { part: Some(Part::Browser) } => browser::test(&root, browser::Product::ToBuild),
         Task::Screenshots { docs: false } => browser::screenshots(&root),
         Task::Screenshots { docs: true } => browser::pictures(&root),
-        Task::Bench { secrets, postgres } => steps::bench(&root, secrets, postgres),
+        Task::Bench(wanted) => bench::run(&root, &wanted),
         Task::Sim { seeds, from, nodes } => steps::simulate(&root, seeds, from, nodes),
         Task::Kills { count, from, nodes: None, .. } => steps::kill(&root, count, from),
         Task::Kills {

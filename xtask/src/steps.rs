@@ -172,23 +172,6 @@ fn judge(took: Duration) {
     }
 }
 
-/// Runs the benchmark on a real server: OpenBao, or the server that `VAULTTERM_VAULT` names.
-pub(crate) fn bench(root: &Path, secrets: usize, on_postgres: bool) -> Result<()> {
-    let bao = tools::OPENBAO.install(root)?.display().to_string();
-    let secrets = secrets.to_string();
-    let mut arguments =
-        vec!["run", "--profile", "measure", "--locked", "--package", "vaultterm-bench", "--", "--secrets", &secrets];
-    if on_postgres {
-        let server = Postgres::start_durable()?;
-        arguments.push("--postgres");
-        return cargo(root, &arguments, &[("VAULTTERM_BAO", &bao), (postgres::SERVER, &server.url)]);
-    }
-    cargo(root, &arguments, &[("VAULTTERM_BAO", &bao)])?;
-    let arguments =
-        ["run", "--profile", "measure", "--locked", "--package", "vaultterm-ledger", "--example", "verify_speed"];
-    cargo(root, &arguments, &[])
-}
-
 /// Changes each byte of the export of a long audit log, and each byte of a backup. Every change must be
 /// noticed.
 pub(crate) fn tamper(root: &Path) -> Result<()> {

@@ -1,7 +1,5 @@
 //! The bare client that the engine is compared with. It sends plain requests, as many at once as the engine,
-//! and does nothing else.
-
-use std::time::{Duration, Instant};
+//! and does nothing else: it keeps nothing, encrypts nothing and compares nothing.
 
 use anyhow::{Context, Result, ensure};
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -9,16 +7,22 @@ use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use vaultterm_testkit::openbao::OpenBao;
 
-use crate::house::{AT_ONCE, MOUNT, Town, path};
+use crate::{
+    content::{path, some, value},
+    house::{AT_ONCE, Lists, MOUNT, Town},
+};
+
+/// The secrets that OpenBao shows in one answer of the size that the engine accepts (8 MiB). More are listed folder by folder.
+const SCANNED_MAX: usize = 19_000;
 
 /// A client with a token of the same role as the engine's token.
 pub(crate) struct Bare {
     http: Client,
     base: String,
     token: String,
-    /// Whether the server lists a whole scope in one request. HashiCorp Vault does not, so the client asks
-    /// for every folder and every key.
-    scans: bool,
+    /// Whether the server shows the metadata of many secrets in one answer. HashiCorp Vault does not, so the client asks for
+    /// every folder and every key.
+    detailed: bool,
 }
 
 impl Bare {
@@ -28,45 +32,70 @@ impl Bare {
         let body = json!({"role_id": town.role_id, "secret_id": town.secret_id});
         let answer: Value = http.post(format!("{base}/auth/approle/login")).json(&body).send().await?.json().await?;
         let token = answer["auth"]["client_token"].as_str().context("the login answers a token")?.to_owned();
-        Ok(Self { http, base, token, scans: server.flavor() == "openbao" })
+        Ok(Self { http, base, token, detailed: server.flavor() == "openbao" })
     }
 
-    /// Writes every secret with check-and-set and marks it, with two requests per secret.
-    pub(crate) async fn push(&self, scope: &str, secrets: usize) -> Result<Duration> {
-        let began = Instant::now();
-        let work = stream::iter(0..secrets).map(|n| async move {
-            let place = format!("{scope}/{}", path(n));
-            let body = json!({"options": {"cas": 0}, "data": value(n)});
-            self.ask(Method::POST, &format!("data/{place}"), "", Some((body, "application/json"))).await?;
-            let marks = json!({"custom_metadata": {
-                "bench-by": "bare", "bench-instance": "0193a000-0000-7000-8000-000000000000",
-                "bench-record": "0193a000-0000-7000-8000-000000000000", "bench-type": "PASSWORD",
-            }});
-            let merge = Some((marks, "application/merge-patch+json"));
-            self.ask(Method::PATCH, &format!("metadata/{place}"), "", merge).await
+    /// Returns the token, for a program that uses the same.
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// Creates secrets with check-and-set and marks them, with two requests per secret.
+    pub(crate) async fn push(&self, scope: &str, numbers: &[usize]) -> Result<()> {
+        let work = stream::iter(numbers).map(|n| async move {
+            self.write(scope, *n, 0, 0).await?;
+            self.mark_one(scope, *n).await
         });
-        work.buffer_unordered(AT_ONCE).try_for_each(|_| async { Ok(()) }).await?;
-        Ok(began.elapsed())
+        work.buffer_unordered(AT_ONCE).try_for_each(|()| async { Ok(()) }).await
     }
 
-    /// Lists, then reads every secret.
-    pub(crate) async fn pull(&self, scope: &str, secrets: usize) -> Result<Duration> {
-        let began = Instant::now();
-        self.list(scope, secrets).await?;
-        let work = stream::iter(0..secrets).map(|n| async move {
-            self.ask(Method::GET, &format!("data/{scope}/{}", path(n)), "?version=1", None).await
+    /// Marks secrets as managed.
+    pub(crate) async fn mark(&self, scope: &str, numbers: &[usize]) -> Result<()> {
+        let work = stream::iter(numbers).map(|n| self.mark_one(scope, *n));
+        work.buffer_unordered(AT_ONCE).try_for_each(|()| async { Ok(()) }).await
+    }
+
+    async fn mark_one(&self, scope: &str, n: usize) -> Result<()> {
+        let marks = json!({"custom_metadata": {
+            "bench-by": "bare", "bench-instance": "0193a000-0000-7000-8000-000000000000",
+            "bench-record": "0193a000-0000-7000-8000-000000000000", "bench-type": "PASSWORD",
+        }});
+        let merge = Some((marks, "application/merge-patch+json"));
+        self.ask(Method::PATCH, &format!("metadata/{scope}/{}", path(n)), "", merge).await.map(drop)
+    }
+
+    /// Looks at secrets and writes the next version of each with check-and-set, with two requests per secret.
+    pub(crate) async fn update(&self, scope: &str, numbers: &[usize], generation: u32) -> Result<()> {
+        let work = stream::iter(numbers).map(|n| async move {
+            let seen = self.ask(Method::GET, &format!("metadata/{scope}/{}", path(*n)), "", None).await?;
+            let version = seen["data"]["current_version"].as_u64().context("the metadata name a version")?;
+            self.write(scope, *n, generation, version).await
         });
-        work.buffer_unordered(AT_ONCE).try_for_each(|_| async { Ok(()) }).await?;
-        Ok(began.elapsed())
+        work.buffer_unordered(AT_ONCE).try_for_each(|()| async { Ok(()) }).await
     }
 
-    /// Lists the whole scope with the metadata of every secret, in the fastest way the server has.
-    pub(crate) async fn list(&self, scope: &str, secrets: usize) -> Result<Duration> {
-        let began = Instant::now();
-        let keys = if self.scans { self.scan(scope).await? } else { self.look_at_each(scope).await? };
-        let took = began.elapsed();
+    async fn write(&self, scope: &str, n: usize, generation: u32, cas: u64) -> Result<()> {
+        let body = json!({"options": {"cas": cas}, "data": value(n, generation)});
+        let body = Some((body, "application/json"));
+        self.ask(Method::POST, &format!("data/{scope}/{}", path(n)), "", body).await.map(drop)
+    }
+
+    /// Reads the values of secrets.
+    pub(crate) async fn read(&self, scope: &str, numbers: &[usize]) -> Result<()> {
+        let work = stream::iter(numbers)
+            .map(|n| async move { self.ask(Method::GET, &format!("data/{scope}/{}", path(*n)), "", None).await });
+        work.buffer_unordered(AT_ONCE).try_for_each(|_| async { Ok(()) }).await
+    }
+
+    /// Lists a scope with the metadata of every secret, in the way in which the engine lists it.
+    pub(crate) async fn list(&self, scope: &str, secrets: usize, lists: Lists) -> Result<()> {
+        let keys = match lists {
+            Lists::Cheapest if self.detailed && secrets <= SCANNED_MAX => self.scan(scope).await?,
+            Lists::Cheapest if self.detailed => self.folders(scope, "detailed-metadata").await?.len(),
+            Lists::Cheapest | Lists::PerKey => self.look_at_each(scope).await?,
+        };
         ensure!(keys == secrets, "{keys} of {secrets} secrets are listed");
-        Ok(took)
+        Ok(())
     }
 
     async fn scan(&self, scope: &str) -> Result<usize> {
@@ -76,15 +105,7 @@ impl Bare {
 
     /// Lists the folders of the scope, which hold no folders themselves, and asks for each key.
     async fn look_at_each(&self, scope: &str) -> Result<usize> {
-        let names = async |folder: String| {
-            let answer = self.ask(Method::GET, &format!("metadata/{folder}"), "?list=true", None).await?;
-            let keys = answer["data"]["keys"].as_array().cloned().unwrap_or_default();
-            let name = move |key: &Value| format!("{folder}{}", key.as_str().unwrap_or_default());
-            anyhow::Ok(keys.iter().map(name).collect::<Vec<_>>())
-        };
-        let folders = names(format!("{scope}/")).await?;
-        let lists = stream::iter(folders).map(names).buffer_unordered(AT_ONCE).try_collect::<Vec<_>>().await?;
-        let keys: Vec<String> = lists.into_iter().flatten().collect();
+        let keys = self.folders(scope, "metadata").await?;
         let count = keys.len();
         let looks = stream::iter(keys)
             .map(|key| async move { self.ask(Method::GET, &format!("metadata/{key}"), "", None).await });
@@ -92,12 +113,25 @@ impl Bare {
         Ok(count)
     }
 
-    /// Checks that the engine wrote all secrets, and checks the content of about twenty of them.
-    pub(crate) async fn check(&self, scope: &str, secrets: usize) -> Result<()> {
-        self.list(scope, secrets).await?;
-        for n in (0..secrets).step_by((secrets / 20).max(1)) {
+    /// Lists the folders of the scope, and returns the keys in them.
+    async fn folders(&self, scope: &str, api: &str) -> Result<Vec<String>> {
+        let names = async |folder: String| {
+            let answer = self.ask(Method::GET, &format!("{api}/{folder}"), "?list=true", None).await?;
+            let keys = answer["data"]["keys"].as_array().cloned().unwrap_or_default();
+            let name = move |key: &Value| format!("{folder}{}", key.as_str().unwrap_or_default());
+            anyhow::Ok(keys.iter().map(name).collect::<Vec<_>>())
+        };
+        let folders = names(format!("{scope}/")).await?;
+        let lists = stream::iter(folders).map(names).buffer_unordered(AT_ONCE).try_collect::<Vec<_>>().await?;
+        Ok(lists.into_iter().flatten().collect())
+    }
+
+    /// Checks the number of secrets in a scope, and what about twenty of these numbers hold.
+    pub(crate) async fn check(&self, scope: &str, secrets: usize, numbers: &[usize], generation: u32) -> Result<()> {
+        self.list(scope, secrets, Lists::Cheapest).await?;
+        for n in some(numbers) {
             let answer = self.ask(Method::GET, &format!("data/{scope}/{}", path(n)), "", None).await?;
-            ensure!(answer["data"]["data"] == value(n), "{scope}/{} holds something else", path(n));
+            ensure!(answer["data"]["data"] == value(n, generation), "{scope}/{} holds something else", path(n));
         }
         Ok(())
     }
@@ -112,9 +146,4 @@ impl Bare {
         let bytes = answer.bytes().await?;
         Ok(if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes)? })
     }
-}
-
-/// Returns the data of the secret with number `n`.
-fn value(n: usize) -> Value {
-    json!({"username": format!("user-{n}"), "password": format!("correct horse battery staple {n}")})
 }

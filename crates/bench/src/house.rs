@@ -1,33 +1,52 @@
 //! The subject of the measurement: the engine over a database and the Vault client.
 
-use std::{
-    collections::BTreeSet,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::Value;
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-use vaultterm_hcv::{ConnectorOptions, Flavor, PolicyRequest, VaultConnector, policy};
-use vaultterm_reconcile::{Mode, Options, UnixNanos};
-use vaultterm_sealing::SecretText;
+use vaultterm_hcv::{ConnectorOptions, Flavor, Listing, PolicyRequest, VaultConnector, policy};
+use vaultterm_reconcile::{LocalSnapshot, Mode, Options, RecordId, RecordType, SecretPath, UnixNanos};
+use vaultterm_sealing::{SecretFields, SecretText};
 use vaultterm_store::{NewConnection, Store};
 use vaultterm_sync::{
-    Clock, Connection, ConnectionId, ConnectionSecrets, Credential, Engine, Run, RunId, RunRequest, RunState, Schedule,
-    Tls, Trigger,
+    BaseChange, Clock, Committed, Connection, ConnectionId, ConnectionSecrets, Credential, Engine, Journal as _,
+    LocalChange, Origin, Outcome, Run, RunId, RunRequest, Schedule, Tls, Trigger,
 };
 use vaultterm_testkit::{
     FakeLicense,
     openbao::{AppRole, OpenBao},
 };
 
-use crate::installation::{Installation, actor, context};
+use crate::{
+    content::{path, some, value},
+    installation::{Installation, actor, context},
+};
 
 pub(crate) const MOUNT: &str = "kv";
 /// The number of concurrent requests of the engine and of the bare client.
 pub(crate) const AT_ONCE: usize = 32;
+/// Records of one transaction that prepares a measurement.
+const BATCH: usize = 500;
+
+/// What the token may do beside the printed policy: list in the way of HashiCorp Vault, which the policy for OpenBao leaves out;
+/// and what other programs need, which look at their own token and copy between mounts.
+const MORE: &str = r#"
+path "kv/metadata/*" { capabilities = ["list"] }
+path "auth/token/lookup-self" { capabilities = ["read"] }
+path "peer-from/*" { capabilities = ["create", "update", "read", "list"] }
+path "peer-to/*" { capabilities = ["create", "update", "read", "list"] }
+"#;
+
+/// How a run lists a scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lists {
+    /// In the cheapest way that the server has.
+    Cheapest,
+    /// With `LIST` and a request per key, which is the only way that HashiCorp Vault has.
+    PerKey,
+}
 
 /// The parts of the server that all rounds share: a mount, and a role that may use all of it.
 pub(crate) struct Town {
@@ -48,13 +67,11 @@ pub(crate) async fn prepare(server: &OpenBao) -> Town {
         role: "bench",
         auth_mount: "approle",
     });
-    let made = root.make_role(AppRole { name: "bench", policy: &text.hcl, more: Value::Null }).await;
+    // A measurement of 100,000 secrets takes long, and a bare client does not log in again.
+    let more = json!({"token_ttl": "12h", "token_policies": ["bench", "bench-more"]});
+    root.write_policy("bench-more", MORE).await;
+    let made = root.make_role(AppRole { name: "bench", policy: &text.hcl, more }).await;
     Town { role_id: made.role_id, secret_id: made.secret_id }
-}
-
-/// Returns the path of the secret with number `n`. A folder holds a hundred secrets.
-pub(crate) fn path(n: usize) -> String {
-    format!("app-{}/secret-{n}", n / 100)
 }
 
 struct MachineClock;
@@ -73,15 +90,11 @@ impl Clock for MachineClock {
 pub(crate) struct House {
     installation: Installation,
     engine: Engine<Store, VaultConnector, MachineClock>,
+    /// The same engine with the other way of listing.
+    per_key: Engine<Store, VaultConnector, MachineClock>,
     address: String,
     role_id: String,
     secret_id: String,
-}
-
-/// A finished run and its duration.
-pub(crate) struct Timed {
-    pub(crate) run: Run,
-    pub(crate) took: Duration,
 }
 
 impl House {
@@ -96,9 +109,13 @@ impl House {
     }
 
     fn of(installation: Installation, server: &OpenBao, town: &Town) -> Result<Self> {
-        let connector = VaultConnector::new(ConnectorOptions::default());
+        let engine = |listing| {
+            let connector = VaultConnector::new(ConnectorOptions { listing, ..ConnectorOptions::default() });
+            Engine::new(installation.store.clone(), connector, MachineClock, Arc::new(FakeLicense::default()))
+        };
         Ok(Self {
-            engine: Engine::new(installation.store.clone(), connector, MachineClock, Arc::new(FakeLicense::default())),
+            engine: engine(Listing::Auto),
+            per_key: engine(Listing::PerKey),
             installation,
             address: server.address(),
             role_id: town.role_id.clone(),
@@ -136,7 +153,7 @@ impl House {
     }
 
     /// Runs a connection to its end.
-    pub(crate) async fn run(&self, id: ConnectionId) -> Result<Timed> {
+    pub(crate) async fn run(&self, id: ConnectionId, lists: Lists) -> Result<Run> {
         let request = RunRequest {
             run_id: RunId(vaultterm_sync::new_id()),
             plan_id: None,
@@ -147,11 +164,81 @@ impl House {
             trigger: Trigger::Manual,
             actor: actor(),
         };
-        let began = Instant::now();
-        let begun = self.engine.begin(id, request).await.context("the run begins")?;
-        let run = self.engine.run(begun, &(), &CancellationToken::new()).await;
-        let took = began.elapsed();
-        ensure!(run.state == RunState::Succeeded, "{run:#?}");
-        Ok(Timed { run, took })
+        let engine = match lists {
+            Lists::Cheapest => &self.engine,
+            Lists::PerKey => &self.per_key,
+        };
+        let begun = engine.begin(id, request).await.context("the run begins")?;
+        Ok(engine.run(begun, &(), &CancellationToken::new()).await)
     }
+
+    /// Creates records with these numbers.
+    pub(crate) async fn fill(&self, numbers: &[usize]) -> Result<()> {
+        let create = |n: &usize| {
+            let record_id = RecordId(vaultterm_sync::new_id());
+            let local = LocalChange::Create { record_id, record_type: RecordType::Password, fields: fields(*n, 0)? };
+            outcome(*n, local)
+        };
+        self.commit(numbers.iter().map(create)).await
+    }
+
+    /// Makes the next revision of records with these numbers.
+    pub(crate) async fn edit(&self, numbers: &[usize], generation: u32) -> Result<()> {
+        let known = self.records().await?;
+        let update = |n: &usize| {
+            let entry = known.live.get(&SecretPath::new(path(*n))?).context("the record exists")?;
+            let (record_id, expect, record_type) = (entry.record_id, entry.revision, entry.record_type);
+            let (fields, origin) = (fields(*n, generation)?, Origin::Person);
+            outcome(*n, LocalChange::Update { record_id, expect, record_type, fields, origin })
+        };
+        self.commit(numbers.iter().map(update)).await
+    }
+
+    /// Checks the number of records, and what about twenty of these numbers hold.
+    pub(crate) async fn check(&self, records: usize, numbers: &[usize], generation: u32) -> Result<()> {
+        let known = self.records().await?;
+        ensure!(known.live.len() == records, "{} of {records} records exist", known.live.len());
+        for n in some(numbers) {
+            let entry = known.live.get(&SecretPath::new(path(n))?).context("the record exists")?;
+            let stored = self.installation.store.fields(entry.record_id, entry.revision).await?;
+            let stored = stored.context("the revision exists")?;
+            let holds = *stored.fields.expose() == *fields(n, generation)?.expose();
+            ensure!(holds, "the record {} holds something else", path(n));
+        }
+        Ok(())
+    }
+
+    async fn records(&self) -> Result<LocalSnapshot> {
+        Ok(self.installation.store.local_snapshot(self.installation.collection).await?)
+    }
+
+    async fn commit(&self, outcomes: impl Iterator<Item = Result<Outcome>>) -> Result<()> {
+        let store = &self.installation.store;
+        let (lease, run_id) = self.installation.begin_run(Mode::Pull).await?;
+        let mut outcomes = outcomes.peekable();
+        while outcomes.peek().is_some() {
+            let batch = outcomes.by_ref().take(BATCH).collect::<Result<Vec<_>>>()?;
+            let committed = store.commit(lease, run_id, batch).await?;
+            ensure!(!committed.contains(&Committed::Stale), "a record was prepared twice");
+        }
+        store.release_lease(lease).await?;
+        Ok(())
+    }
+}
+
+fn fields(n: usize, generation: u32) -> Result<SecretFields> {
+    Ok(SecretFields::parse(value(n, generation).to_string().as_bytes())?)
+}
+
+/// Returns what a person did to a record.
+fn outcome(n: usize, local: LocalChange) -> Result<Outcome> {
+    Ok(Outcome {
+        path: SecretPath::new(path(n))?,
+        local,
+        base: BaseChange::Keep,
+        base_removed: None,
+        audit: None,
+        resolves: None,
+        wrote_remote: false,
+    })
 }

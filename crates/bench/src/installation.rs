@@ -19,8 +19,8 @@ use vaultterm_store::{
     TokenKind, User,
 };
 use vaultterm_sync::{
-    CollectionId, ConnectionId, ConnectionSecrets, Credential, Journal as _, Lease, Run, RunId, RunPart, RunState,
-    Trigger,
+    CollectionId, Connection, ConnectionId, ConnectionSecrets, Credential, Journal as _, Lease, Run, RunId, RunPart,
+    RunState, Trigger,
 };
 use vaultterm_testkit::world::connection;
 
@@ -76,7 +76,11 @@ impl Installation {
         let Self { store, collection, .. } = self;
         let credential = Credential::SecretId(SecretText::new("secret id".to_owned()));
         let new = NewConnection {
-            connection: connection(ConnectionId(Uuid::nil()), *collection, mode),
+            // Each such connection has a name of its own, so that an installation can have several.
+            connection: Connection {
+                name: vaultterm_sync::new_id().to_string(),
+                ..connection(ConnectionId(Uuid::nil()), *collection, mode)
+            },
             secrets: ConnectionSecrets { credential, client_key_pem: None },
         };
         let connection = store.create_connection(&context(), new).await?;

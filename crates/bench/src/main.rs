@@ -1,50 +1,74 @@
 //! Measures the speed of a sync. The engine, with the SQLite store and the Vault client, runs beside a bare
-//! client that sends the same requests with the same token. The result is the ratio of the two within one
-//! run.
+//! client that does the same work with the same token. The result is the ratio of the two within one run.
 //!
-//! The server is a real OpenBao with raft on disk, or the HashiCorp Vault that `VAULTTERM_VAULT` names. Each
-//! round pushes, pulls and runs without a change, on fresh paths and a fresh database. Bare client and engine
-//! take turns directly one after the other, so that other load on the machine slows both down. The benchmark
+//! The server is a real OpenBao with raft on disk, or the HashiCorp Vault that `VAULTTERM_VAULT` names. Bare client and
+//! engine take turns directly one after the other, so that other load on the machine slows both down. The benchmark
 //! fails when a result is wrong, and never because it is slow.
+//!
+//! `works.rs` says what is measured. Start reading at `rounds.rs`, the loop; `stand.rs` does each work, with `bare.rs`, the
+//! bare client, and `house.rs`, the engine. `served.rs` measures a `vaultterm serve`, and `peers.rs` other programs.
+//! `goals.rs` judges.
 //!
 //! Before that, it measures the cost of the audit log (`audit.rs`), of lists (`lists.rs`) and of imports (`imports.rs`) without a Vault. With
 //! `--postgres` it only compares the databases (`databases.rs`).
-//!
-//! Start reading at [`round`]. `bare.rs` is the bare client, and `house.rs` sets up the engine.
 
 #![allow(clippy::print_stdout, reason = "its output is for the person who runs it")]
 
 mod audit;
 mod bare;
+mod content;
 mod databases;
+mod figures;
+mod goals;
 mod house;
 mod imports;
 mod installation;
 mod lists;
-mod report;
+mod peers;
+mod process;
+mod rounds;
+mod served;
+mod stand;
+mod works;
 
-use std::time::Duration;
+use std::path::PathBuf;
 
-use anyhow::{Result, ensure};
-use clap::Parser;
-use vaultterm_reconcile::Mode;
-use vaultterm_testkit::openbao::{OpenBao, Setup};
+use anyhow::{Context as _, Result, ensure};
+use clap::{Parser, ValueEnum as _};
+use serde_json::json;
+use vaultterm_testkit::openbao::{OpenBao, Product, Setup};
 
 use crate::{
-    bare::Bare,
-    house::House,
-    report::{Measured, Report},
+    figures::{Lines, rounded, table},
+    goals::All,
+    served::percentile,
+    works::Work,
 };
 
+/// The fewest secrets, so that one of a hundred can change.
+const SECRETS_MIN: usize = 100;
+
 #[derive(Parser)]
-#[command(about = "Measures a sync beside a bare client that makes the same requests")]
+#[command(about = "Measures a sync beside a bare client that does the same work")]
 struct Arguments {
-    /// Secrets in each scope
-    #[arg(long, default_value_t = 10_000)]
-    secrets: usize,
-    /// Rounds; the median of the ratios counts
+    /// Secrets in each scope; several numbers, with commas between them, are measured one after another
+    #[arg(long, default_value = "10000", value_delimiter = ',')]
+    secrets: Vec<usize>,
+    /// Rounds; the medians count
     #[arg(long, default_value_t = 3)]
     rounds: usize,
+    /// Only these works, with commas between them; the audit log, lists, imports and the server are left out
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<Work>,
+    /// Also other programs, which `cargo xtask bench --peers` installs
+    #[arg(long)]
+    peers: bool,
+    /// Only what a `vaultterm serve` needs, and how long people wait at it
+    #[arg(long)]
+    served_only: bool,
+    /// Write a JSON line for each figure to this file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
     /// Only the audit log
     #[arg(long)]
     audit_only: bool,
@@ -61,79 +85,100 @@ struct Arguments {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let Arguments { secrets, rounds, audit_only, lists_only, imports_only, postgres } = Arguments::parse();
-    ensure!(secrets > 0 && rounds > 0, "there is nothing to measure");
-    if lists_only {
+    measure(Arguments::parse()).await
+}
+
+async fn measure(arguments: Arguments) -> Result<()> {
+    let Arguments { ref secrets, rounds, .. } = arguments;
+    ensure!(rounds > 0, "there is nothing to measure: `--rounds` is 0");
+    ensure!(secrets.iter().all(|secrets| *secrets >= SECRETS_MIN), "`--secrets` must be at least {SECRETS_MIN}");
+    if arguments.lists_only {
         return lists::measure().await;
     }
-    if imports_only {
+    if arguments.imports_only {
         return imports::measure().await;
     }
-    if postgres {
+    if arguments.audit_only {
+        return audit::measure().await;
+    }
+    if arguments.postgres {
         let server = OpenBao::start_with(Setup { raft: true, ..Setup::default() }).await;
         let town = house::prepare(&server).await;
-        return databases::measure(&server, &town, secrets, rounds).await;
-    }
-    audit::measure().await?;
-    lists::measure().await?;
-    imports::measure().await?;
-    if audit_only {
+        for secrets in secrets {
+            databases::measure(&server, &town, *secrets, rounds).await?;
+        }
         return Ok(());
     }
-    let server = OpenBao::start_with(Setup { raft: true, ..Setup::default() }).await;
-    let town = house::prepare(&server).await;
-    let (flavor, at_once) = (server.flavor(), house::AT_ONCE);
-    println!("{secrets} secrets, {rounds} rounds, a server of flavor {flavor} with raft on disk, {at_once} at once");
-    let mut report = Report::default();
-    for number in 0..rounds {
-        let measured = round(&server, &town, number, secrets).await?;
-        println!("round {}: {measured}", number + 1);
-        report.add(measured);
+    if arguments.only.is_empty() && !arguments.served_only {
+        audit::measure().await?;
+        lists::measure().await?;
+        imports::measure().await?;
     }
-    println!("\n{report}");
+    syncs(&arguments).await
+}
+
+/// Measures syncs, and prints the table and whether the goals are met.
+async fn syncs(arguments: &Arguments) -> Result<()> {
+    let Arguments { secrets, rounds, only, .. } = arguments;
+    let everything = only.is_empty() && !arguments.served_only;
+    // The works follow one another on the same scopes, so their order is fixed.
+    let mut works = if everything { Work::value_variants().to_vec() } else { only.clone() };
+    works.sort();
+    works.dedup();
+    let server = if Product::chosen().is_vault() { "HashiCorp Vault" } else { "OpenBao" };
+    println!("{server} with raft on disk, {} requests at once", house::AT_ONCE);
+    let (mut all, mut lines) = (All::default(), Lines::default());
+    for &secrets in secrets {
+        if !works.is_empty() {
+            println!("{secrets} secrets, {rounds} rounds");
+            all.figures.extend(rounds::measure(&works, secrets, *rounds).await?);
+        }
+        if everything || arguments.served_only {
+            measure_served(&mut all, &mut lines, secrets).await?;
+        }
+        if arguments.peers {
+            all.peers.extend(peers::measure(&all.figures, &mut lines, secrets).await?);
+        }
+    }
+    if !all.figures.is_empty() {
+        println!("\n{}", table(&all.figures));
+    }
+    goals::judged(&all).iter().for_each(|goal| println!("{goal}"));
+    lines.add_figures(&all.figures);
+    match &arguments.json {
+        Some(file) => lines.write(file),
+        None => Ok(()),
+    }
+}
+
+/// Measures a `vaultterm serve`.
+async fn measure_served(all: &mut All, lines: &mut Lines, secrets: usize) -> Result<()> {
+    let binary = served::binary().context(
+        "there is no `vaultterm` to measure: run `cargo xtask bench`, or name a binary in VAULTTERM_BENCH_BINARY",
+    )?;
+    let measured = served::measure(&binary, secrets).await?;
+    println!("a `vaultterm serve` with {secrets} secrets: {} MB after its start and a login", measured.started_mb);
+    for (work, peak) in &measured.peaks_mb {
+        println!("  {:<15} {peak} MB at most", work.name());
+        let mut figures = all.figures.iter_mut();
+        match figures.find(|figure| figure.work == work.name() && figure.secrets == secrets) {
+            Some(figure) => figure.rss_mb = Some(*peak),
+            None => lines.add(&work.name(), secrets, json!({"rss_mb": peak})),
+        }
+    }
+    for waiting in &measured.waiting {
+        let [idle50, idle99] = [50, 99].map(|share| rounded(percentile(&waiting.idle, share)));
+        let [p50, p99] = [50, 99].map(|share| rounded(percentile(&waiting.during, share)));
+        let (what, times) = (waiting.what, waiting.during.len());
+        println!(
+            "  {what:<15} p50 {idle50} ms, p99 {idle99} ms; during a pull, {times} times: p50 {p50} ms, p99 {p99} ms"
+        );
+        let line = json!({
+            "ratio": rounded(waiting.slowdown()), "times": times, "p50_ms": p50, "p99_ms": p99,
+            "idle_p50_ms": idle50, "idle_p99_ms": idle99,
+        });
+        lines.add(&format!("{what}_during_pull"), secrets, line);
+    }
+    all.served.push(measured);
     Ok(())
-}
-
-/// Runs one round on fresh paths. The engine and the bare client go first in turns.
-async fn round(server: &OpenBao, town: &house::Town, number: usize, secrets: usize) -> Result<Measured> {
-    let (source, target) = (format!("bare-{number}"), format!("engine-{number}"));
-    let bare = Bare::login(server, town).await?;
-    let house = House::new(server, town).await?;
-    let bare_push = bare.push(&source, secrets).await?;
-    let pull = house.connect(Mode::Pull, &source).await?;
-    let push = house.connect(Mode::Push, &target).await?;
-
-    let (engine_pull, bare_pull);
-    if number.is_multiple_of(2) {
-        engine_pull = house.run(pull).await?;
-        bare_pull = bare.pull(&source, secrets).await?;
-    } else {
-        bare_pull = bare.pull(&source, secrets).await?;
-        engine_pull = house.run(pull).await?;
-    }
-    ensure!(engine_pull.run.counts.created_local == secrets as u64, "pulled {:?}", engine_pull.run.counts);
-    let engine_push = house.run(push).await?;
-    ensure!(engine_push.run.counts.created_remote == secrets as u64, "pushed {:?}", engine_push.run.counts);
-    bare.check(&target, secrets).await?;
-
-    let (mut unchanged, mut listings) = (Vec::new(), Vec::new());
-    let mut requests = 0;
-    for _ in 0..5 {
-        let again = house.run(push).await?;
-        ensure!(again.run.counts.unchanged == secrets as u64, "no change: {:?}", again.run.counts);
-        requests = again.run.requests;
-        unchanged.push(again.took);
-        listings.push(bare.list(&target, secrets).await?);
-    }
-    Ok(Measured {
-        push: (engine_push.took, bare_push),
-        pull: (engine_pull.took, bare_pull),
-        unchanged: (median(unchanged), median(listings)),
-        requests: [engine_push.run.requests, engine_pull.run.requests, requests],
-    })
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times[times.len() / 2]
 }

@@ -32,7 +32,7 @@ use std::{
 use reqwest::{Certificate, Client};
 use serde_json::{Value, json};
 
-pub use audit::AuditedRequest;
+pub use audit::{Answered, AuditedRequest};
 pub use backdoor::OpenBaoBackdoor;
 pub use between::{Between, Exchange, Held, Meddling};
 pub use certificates::{Authority, Leaf};
@@ -214,6 +214,13 @@ impl OpenBao {
     #[must_use]
     pub fn audited(&self) -> Vec<AuditedRequest> {
         audit::read(&self.audit_log)
+    }
+
+    /// Counts the requests that were answered since the last call, or since the start, and empties the audit log. A long
+    /// measurement calls it between its phases, while nobody sends a request.
+    #[must_use]
+    pub fn take_answered(&self) -> Answered {
+        audit::take(&self.audit_log)
     }
 
     /// Waits until the health of the server is as wanted, and returns it.

@@ -10,7 +10,7 @@ mod check;
 pub(crate) mod leash;
 mod narrator;
 mod remote;
-mod servers;
+pub(crate) mod servers;
 mod shell;
 mod world;
 
@@ -29,7 +29,8 @@ pub(crate) fn run(root: &Path, keep: bool) -> Result<()> {
         "Getting ready: the Vault (OpenBao by pinned hash, or what VAULTTERM_VAULT names), and `cargo build`\n\
          of VaultTerm (debug profile).",
     );
-    let tools = Tools { remote: Binaries::find(root)?, vaultterm: servers::build(root, "vaultterm", "vaultterm")? };
+    let tools =
+        Tools { remote: Binaries::find(root)?, vaultterm: servers::build(root, "vaultterm", "vaultterm", "dev")? };
 
     let began = Instant::now();
     narrator.chapter(1, "Two servers");

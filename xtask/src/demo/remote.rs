@@ -71,7 +71,7 @@ impl Binaries {
         let own = std::env::var_os("VAULTTERM_VAULT").filter(|name| !name.is_empty());
         let (server, stand_in) = match own {
             Some(name) if name == "stand-in" => {
-                (tools::OPENBAO.install(root)?, Some(servers::build(root, "vaultterm-testkit", "vault-like")?))
+                (tools::OPENBAO.install(root)?, Some(servers::build(root, "vaultterm-testkit", "vault-like", "dev")?))
             }
             Some(path) => (path.into(), None),
             None => (tools::OPENBAO.install(root)?, None),

@@ -40,12 +40,12 @@ impl Running {
     }
 }
 
-/// Builds a binary of a package and returns its path. Cargo reports the path, because the target folder may
+/// Builds a binary of a package in a profile and returns its path. Cargo reports the path, because the target folder may
 /// be anywhere.
-pub(super) fn build(root: &Path, package: &str, name: &str) -> Result<PathBuf> {
+pub(crate) fn build(root: &Path, package: &str, name: &str, profile: &str) -> Result<PathBuf> {
     let output = Command::new(env!("CARGO"))
         .current_dir(root)
-        .args(["build", "--package", package, "--bin", name, "--locked", "--quiet"])
+        .args(["build", "--package", package, "--bin", name, "--profile", profile, "--locked", "--quiet"])
         .arg("--message-format=json-render-diagnostics")
         .stderr(Stdio::inherit())
         .output()

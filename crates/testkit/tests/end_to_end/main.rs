@@ -8,6 +8,7 @@
 mod canary;
 mod cluster;
 mod conflicts;
+mod counted;
 mod deletions;
 mod faults;
 mod histories;
