@@ -28,8 +28,8 @@ pub fn parse_us(text: &str) -> Option<i64> {
 pub fn lasting(duration: Duration) -> String {
     let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
     let (count, unit) = match seconds {
-        _ if seconds > 0 && seconds % 3_600 == 0 => (seconds / 3_600, "hour"),
-        _ if seconds > 0 && seconds % 60 == 0 && seconds <= 36_000 => (seconds / 60, "minute"),
+        _ if seconds > 0 && seconds.is_multiple_of(3_600) => (seconds / 3_600, "hour"),
+        _ if seconds > 0 && seconds.is_multiple_of(60) && seconds <= 36_000 => (seconds / 60, "minute"),
         0..120 => (seconds, "second"),
         120..=36_000 => (seconds.div_ceil(60), "minute"),
         _ => (seconds.div_ceil(3_600), "hour"),

@@ -4,7 +4,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io::Write as _,
     path::PathBuf,
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use tempfile::TempDir;
@@ -66,10 +66,11 @@ fn read(follower: &mut Follower) -> Vec<String> {
     pieces.into_iter().map(text).collect()
 }
 
-/// Sets when a file was last written. Tests do all within one tick of the clock.
+/// Sets when a file was last written, before it really was. Tests do all within one tick of the clock.
 fn written(path: PathBuf, seconds_ago: u64) {
-    let time = SystemTime::now() - Duration::from_secs(seconds_ago);
-    OpenOptions::new().write(true).open(path).unwrap().set_modified(time).unwrap();
+    let file = OpenOptions::new().write(true).open(path).unwrap();
+    let time = file.metadata().unwrap().modified().unwrap() - Duration::from_secs(seconds_ago);
+    file.set_modified(time).unwrap();
 }
 
 #[test]

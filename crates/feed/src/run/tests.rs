@@ -70,11 +70,14 @@ impl Receiver for Ear {
     }
 }
 
+/// A feed that runs, and what stops it.
+type Running = (JoinHandle<Result<(), FeedError>>, oneshot::Sender<()>);
+
 /// A log, a memory and a server.
 struct Scene {
     folder: TempDir,
     heard: Arc<Heard>,
-    running: Option<(JoinHandle<Result<(), FeedError>>, oneshot::Sender<()>)>,
+    running: Option<Running>,
 }
 
 impl Scene {

@@ -159,7 +159,7 @@ fn schedule(schedule: Schedule) -> String {
     let every = match u64::from(schedule.interval_seconds) {
         0 => None,
         // An interval is not rounded.
-        seconds if seconds % 60 != 0 => Some(format!("every {}", counted(seconds, "second", "seconds"))),
+        seconds if !seconds.is_multiple_of(60) => Some(format!("every {}", counted(seconds, "second", "seconds"))),
         seconds => Some(format!("every {}", lasting(Duration::from_secs(seconds)))),
     };
     let when = match (every, schedule.on_change) {
