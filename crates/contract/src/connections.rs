@@ -91,6 +91,8 @@ pub struct OptionsView {
     pub max_delete_percent: u32,
     pub max_delete_count: u32,
     pub concurrency_max: u32,
+    /// 0 for no limit.
+    #[serde(default)]
     pub requests_per_second_max: u32,
 }
 

@@ -62,7 +62,7 @@ impl RunMark {
 
     /// Returns the mark of a decision or of a run for some paths, after this run or after another of them.
     #[must_use]
-    pub const fn next_between(self) -> Self {
+    pub fn next_between(self) -> Self {
         let last = (self.number / RUN).saturating_add(1).saturating_mul(RUN).saturating_sub(1);
         let next = self.number.saturating_add(1);
         self.at(if next > last { last } else { next })
