@@ -2,7 +2,7 @@
 //!
 //! The crate is pure. It reads bytes and returns [`Found`]; it opens no file, stores nothing and asks nobody. Files come
 //! from strangers, so [`read`] runs in a process of its own with little memory and time (the binary's hidden verb), and what
-//! it found comes back over a pipe ([`pipe`]).
+//! it found comes back over a pipe (`pipe.rs`).
 //!
 //! Rule zero: nothing is expanded, guessed or renamed silently. What does not come over is a [`Loss`] of the item; an item
 //! that cannot come over is [`Refused`] with its place in the file; a file that cannot be read is a [`FileError`]. No value
