@@ -94,7 +94,7 @@ pub fn next(facts: &ScheduleFacts<'_>) -> Option<(UnixNanos, Trigger)> {
         let rest = backoff(failures.saturating_sub(CUT_OFF_FREE)).max(login_rest(logins_refused));
         (later(finished, rest), Trigger::Takeover)
     });
-    // Hints are gathered for no time here: what sends them gathers, and so does a run in progress.
+    // A hint waits for no further ones: the feed sends several at once, and more of them gather while a run is in progress.
     let by_hint = hinted.map(|Hinted { failures, finished: ended }| {
         let ended = ended.unwrap_or(UnixNanos(i64::MIN));
         (later(ended, backoff(failures).max(login_rest(logins_refused))).max(rested), Trigger::Hint)
