@@ -230,15 +230,20 @@ fn fields(n: usize, generation: u32) -> Result<SecretFields> {
     Ok(SecretFields::parse(value(n, generation).to_string().as_bytes())?)
 }
 
-/// Returns what a person did to a record.
-fn outcome(n: usize, local: LocalChange) -> Result<Outcome> {
-    Ok(Outcome {
-        path: SecretPath::new(path(n))?,
+/// Returns a change of a record that concerns one side only.
+pub(crate) fn change_here(path: SecretPath, local: LocalChange) -> Outcome {
+    Outcome {
+        path,
         local,
         base: BaseChange::Keep,
         base_removed: None,
         audit: None,
         resolves: None,
         wrote_remote: false,
-    })
+    }
+}
+
+/// Returns what a person did to a record.
+fn outcome(n: usize, local: LocalChange) -> Result<Outcome> {
+    Ok(change_here(SecretPath::new(path(n))?, local))
 }

@@ -17,6 +17,7 @@ use vaultterm_sync::{BaseChange, CollectionId, Journal as _, LocalChange, Outcom
 
 use crate::{
     audit::met,
+    house::change_here,
     installation::{Installation, Serving, context},
 };
 
@@ -215,15 +216,7 @@ fn outcome(n: usize, local: LocalChange) -> Result<Outcome> {
     const KINDS: [&str; 8] = ["api", "worker", "db", "cache", "queue", "web", "mail", "search"];
     let kind = KINDS[n % KINDS.len()];
     let path = SecretPath::new(format!("apps/{kind}-{:03}/service-{n:06}/{kind}-credentials", n / 800))?;
-    Ok(Outcome {
-        path,
-        local,
-        base: BaseChange::Keep,
-        base_removed: None,
-        audit: None,
-        resolves: None,
-        wrote_remote: false,
-    })
+    Ok(change_here(path, local))
 }
 
 /// Fills a collection with a few records, whose paths come last.

@@ -18,7 +18,7 @@ pub struct RunView {
     /// `running`, `succeeded`, `partial`, `halted`, `failed` or `cancelled`.
     #[schema(value_type = RunStateView)]
     pub state: RunState,
-    /// `manual`, `interval`, `change`, `resolution` or `takeover`.
+    /// `manual`, `interval`, `change`, `hint`, `resolution` or `takeover`.
     #[schema(value_type = TriggerView)]
     pub trigger: Trigger,
     /// Who started it.

@@ -18,7 +18,8 @@ pub(crate) struct Which {
     /// Only runs in this state
     #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(RunState::NAMES))]
     state: Option<String>,
-    /// Only runs that this started: a person, the interval, a change, a decision on a conflict, or a run that was cut off
+    /// Only runs that this started: a person, the interval, a change here, a hint about a change in Vault, a decision on a
+    /// conflict, or a run that was cut off
     #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(Trigger::NAMES))]
     trigger: Option<String>,
     /// Only runs of this person and of the person's programs, by e-mail address or id
