@@ -9,7 +9,10 @@ use std::{
 
 use serde_json::json;
 use vaultterm_reconcile::RecordType;
-use vaultterm_testkit::{KvKey, KvMount, MemoryBackup, World, world::data};
+use vaultterm_testkit::{
+    KvKey, KvMount, MemoryBackup, World,
+    world::{at, data},
+};
 
 use crate::dice::Dice;
 
@@ -139,6 +142,17 @@ impl People {
             }),
             11 => world.kv.set_identity(|identity| identity.cluster_id = Some(format!("cluster-{}", dice.roll(2)))),
             _ => world.journal.edit_connection(world.id, |connection| connection.scope_changed = true),
+        }
+    }
+}
+
+/// Writes the values of half of the accepted differences again in Vault, unchanged.
+pub(crate) fn apply_again(world: &World, dice: &mut Dice) {
+    let base = world.journal.base_rows(world.id);
+    let accepted = |path: &str| base.get(&at(path)).is_some_and(|entry| entry.accepted.is_some());
+    for path in PATHS.iter().filter(|path| accepted(path)) {
+        if let Some(secret) = world.secret(path).filter(|_| dice.once_in(2)) {
+            world.put(path, json!(secret));
         }
     }
 }

@@ -191,7 +191,6 @@ impl Seen {
         }
     }
 
-    /// Fails unless all expected events were seen.
     /// Asserts that every event of worlds with two nodes was seen.
     pub(crate) fn two_nodes(&self) {
         let events = [
@@ -207,6 +206,7 @@ impl Seen {
         }
     }
 
+    /// Asserts that every expected event of worlds with one node was seen.
     pub(crate) fn everything(&self) {
         let unseen: Vec<_> = EXPECTED.iter().filter(|what| !self.0.contains_key(**what)).collect();
         assert!(unseen.is_empty(), "never reached: {unseen:?}");

@@ -18,7 +18,7 @@ use crate::{
     dice::Dice,
     faults,
     oracle::{credentials, differences_are_told, in_step_or_listed, ledger, reachable, settle},
-    people::{PATHS, People, meddle_during_the_run, written_during_a_run},
+    people::{PATHS, People, apply_again, meddle_during_the_run, written_during_a_run},
     seen::{Listener, Seen},
 };
 
@@ -73,6 +73,7 @@ pub(crate) fn simulate(seed: u64, mode: Mode) -> (Vec<String>, Seen) {
         lapses,
         picky: matches!(seed % 10, 1 | 6),
         hinted: seed % 10 == 7,
+        applies: seed % 10 == 4,
         whole: BTreeSet::new(),
     };
     let mut rounds = 0;
@@ -110,6 +111,9 @@ struct Life {
     picky: bool,
     /// Whether some runs look at some paths only. Worlds that broke once know nothing of that either.
     hinted: bool,
+    /// Whether a program writes the values of accepted differences again, as `terraform apply` does. Worlds
+    /// that broke once know nothing of that.
+    applies: bool,
     /// The credentials that were consistent at each look.
     whole: BTreeSet<String>,
 }
@@ -138,6 +142,9 @@ impl Life {
         for _ in 0..dice.roll(12) {
             let world = self.one(dice);
             self.people.meddle(&world, dice);
+        }
+        if self.applies {
+            apply_again(&self.one(dice), dice);
         }
         let values = Arc::new(Mutex::new(ledger(&self.worlds())));
         self.whole.extend(credentials(&self.worlds()));
