@@ -73,7 +73,7 @@ pub(crate) fn simulate(seed: u64, mode: Mode) -> (Vec<String>, Seen) {
         lapses,
         picky: matches!(seed % 10, 1 | 6),
         hinted: seed % 10 == 7,
-        applies: seed % 10 == 4,
+        applies: matches!(seed % 10, 4 | 5),
         whole: BTreeSet::new(),
     };
     let mut rounds = 0;
@@ -111,8 +111,8 @@ struct Life {
     picky: bool,
     /// Whether some runs look at some paths only. Worlds that broke once know nothing of that either.
     hinted: bool,
-    /// Whether a program writes the values of accepted differences again, as `terraform apply` does. Worlds
-    /// that broke once know nothing of that.
+    /// Whether a program writes the values of accepted differences again after a decision, as
+    /// `terraform apply` does, and a run sees that. Worlds that broke once know nothing of that.
     applies: bool,
     /// The credentials that were consistent at each look.
     whole: BTreeSet<String>,
@@ -142,9 +142,6 @@ impl Life {
         for _ in 0..dice.roll(12) {
             let world = self.one(dice);
             self.people.meddle(&world, dice);
-        }
-        if self.applies {
-            apply_again(&self.one(dice), dice);
         }
         let values = Arc::new(Mutex::new(ledger(&self.worlds())));
         self.whole.extend(credentials(&self.worlds()));
@@ -221,6 +218,10 @@ impl Life {
                 self.seen.count("event decision refused", 1);
             }
             self.after(decided.is_some());
+            if self.applies && deletes {
+                apply_again(world, dice);
+                self.run_to_the_end(world, dice);
+            }
             return Act { undoes: deletes, joins: name == "merge", merged: false };
         }
         let merges = self.seen.of("step merge");
