@@ -19,7 +19,10 @@ use crate::{
 /// The optimized profile, which is built faster than a release.
 const PROFILE: &str = "measure";
 
-/// What `cargo xtask bench` is asked for. The benchmark itself knows the works and the limits.
+/// The parts that measure a `vaultterm serve`, for which its binary is built.
+const SERVED: [&str; 2] = ["served", "hinted"];
+
+/// What `cargo xtask bench` is asked for. The benchmark itself knows the parts and the limits.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Wanted {
     /// Secrets in each scope; several numbers, with commas between them, are measured one after another
@@ -28,12 +31,9 @@ pub(crate) struct Wanted {
     /// Rounds; the medians count
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Only these works, with commas between them: `initial_push`, `no_change` … (docs/reference/benchmarks.md)
-    #[arg(long, value_name = "WORKS")]
+    /// Only these parts, with commas between them: `initial_push`, `served` … (docs/reference/benchmarks.md)
+    #[arg(long, value_name = "PARTS")]
     only: Option<String>,
-    /// Only the memory of `vaultterm serve`, and how long people wait at it
-    #[arg(long, conflicts_with = "only")]
-    served_only: bool,
     /// Also measure other programs, which are installed below target/tools
     #[arg(long)]
     peers: bool,
@@ -41,7 +41,7 @@ pub(crate) struct Wanted {
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Compares PostgreSQL with SQLite instead
-    #[arg(long, conflicts_with_all = ["only", "served_only", "peers", "json"])]
+    #[arg(long, conflicts_with_all = ["only", "peers", "json"])]
     postgres: bool,
 }
 
@@ -61,14 +61,12 @@ pub(crate) fn run(root: &Path, wanted: &Wanted) -> Result<()> {
         environment.push((postgres::SERVER, server.url.clone()));
         return measure(root, "vaultterm-bench", &["--bin", "vaultterm-bench"], &arguments, &environment);
     }
-    if let Some(works) = &wanted.only {
-        arguments.extend(["--only".to_owned(), works.clone()]);
-    } else {
+    if let Some(parts) = &wanted.only {
+        arguments.extend(["--only".to_owned(), parts.clone()]);
+    }
+    if wanted.only.as_ref().is_none_or(|parts| parts.split(',').any(|part| SERVED.contains(&part))) {
         let binary = servers::build(root, "vaultterm", "vaultterm", PROFILE)?;
         environment.push(("VAULTTERM_BENCH_BINARY", binary.display().to_string()));
-    }
-    if wanted.served_only {
-        arguments.push("--served-only".to_owned());
     }
     if wanted.peers {
         arguments.push("--peers".to_owned());
@@ -80,7 +78,7 @@ pub(crate) fn run(root: &Path, wanted: &Wanted) -> Result<()> {
         arguments.extend(["--json".to_owned(), file.display().to_string()]);
     }
     measure(root, "vaultterm-bench", &["--bin", "vaultterm-bench"], &arguments, &environment)?;
-    if wanted.only.is_some() || wanted.served_only {
+    if wanted.only.is_some() {
         return Ok(());
     }
     measure(root, "vaultterm-ledger", &["--example", "verify_speed"], &[], &[])

@@ -82,9 +82,13 @@ impl Bare {
 
     /// Reads the values of secrets.
     pub(crate) async fn read(&self, scope: &str, numbers: &[usize]) -> Result<()> {
-        let work = stream::iter(numbers)
-            .map(|n| async move { self.ask(Method::GET, &format!("data/{scope}/{}", path(*n)), "", None).await });
+        let work = stream::iter(numbers).map(|n| async move { self.read_one(scope, *n).await });
         work.buffer_unordered(AT_ONCE).try_for_each(|_| async { Ok(()) }).await
+    }
+
+    /// Reads the value of a secret.
+    pub(crate) async fn read_one(&self, scope: &str, n: usize) -> Result<Value> {
+        self.ask(Method::GET, &format!("data/{scope}/{}", path(n)), "", None).await
     }
 
     /// Lists a scope with the metadata of every secret, in the way in which the engine lists it.

@@ -1,6 +1,14 @@
 //! The goals of a sync, and whether the figures meet them.
 
-use crate::{audit::met, figures::Figure, peers::Seen, served::Measured, works::Work};
+use crate::{
+    audit::met,
+    figures::Figure,
+    hinted::Hinted,
+    paced::Paced,
+    peers::Seen,
+    people::{Measured, percentile},
+    works::Work,
+};
 
 /// The least share of the bare client's speed. The goals of the first four are for 10,000 secrets.
 const SPEEDS: [(Work, f64); 5] = [
@@ -20,6 +28,13 @@ const RSS_MB: u64 = 250;
 const SLOWDOWN: f64 = 3.0;
 /// The processor time of the engine for each secret of a run that encrypts nothing.
 const CPU_MS: f64 = 0.1;
+/// The requests for each change that was hinted at, and how soon it is here, at p95.
+const REQUESTS_PER_CHANGE: f64 = 6.0;
+const HERE_AFTER_MS: f64 = 2_000.0;
+/// How far the requests per second of a run may be from its limit.
+const OFF_BUDGET: f64 = 0.1;
+/// How much longer another client of Vault may wait during a run with a limit, at p99.
+const OTHERS_WAIT: f64 = 1.5;
 /// How much faster a run without a change is than the best other program.
 const AHEAD: f64 = 20.0;
 
@@ -28,6 +43,8 @@ const AHEAD: f64 = 20.0;
 pub(crate) struct All {
     pub(crate) figures: Vec<Figure>,
     pub(crate) served: Vec<Measured>,
+    pub(crate) hinted: Vec<Hinted>,
+    pub(crate) paced: Vec<Paced>,
     pub(crate) peers: Vec<Seen>,
 }
 
@@ -82,6 +99,28 @@ pub(crate) fn judged(all: &All) -> Vec<String> {
             );
             judge(goal, times <= SLOWDOWN);
         }
+    }
+    for hinted in &all.hinted {
+        let (secrets, others) = (hinted.secrets, hinted.about_others);
+        let (each, after) = (hinted.requests_per_change(), percentile(&hinted.here_after_ms, 95));
+        let goal = format!(
+            "hinted, {secrets}: {each:.2} requests for each change, goal {REQUESTS_PER_CHANGE}, and {others} about others"
+        );
+        judge(goal, each <= REQUESTS_PER_CHANGE && others == 0);
+        judge(
+            format!("hinted, {secrets}: here after {after:.0} ms at p95, goal {HERE_AFTER_MS}"),
+            after <= HERE_AFTER_MS,
+        );
+    }
+    for paced in &all.paced {
+        let share = paced.rate / paced.budget;
+        judge(
+            format!("paced: {share:.2} of the limit of requests per second, goal {OFF_BUDGET} off at most"),
+            (share - 1.0).abs() <= OFF_BUDGET,
+        );
+        let times = paced.slowdown();
+        let goal = format!("paced: p99 of another client {times:.1} times that without a run, goal {OTHERS_WAIT}");
+        judge(goal, times <= OTHERS_WAIT);
     }
     lines
 }

@@ -25,6 +25,8 @@ use crate::{
 };
 
 pub(crate) const MOUNT: &str = "kv";
+/// The scope that the bare client fills for an installation that pulls.
+pub(crate) const SOURCE: &str = "source";
 /// The number of concurrent requests of the engine and of the bare client.
 pub(crate) const AT_ONCE: usize = 32;
 /// Records of one transaction that prepares a measurement.
@@ -125,6 +127,16 @@ impl House {
 
     /// Connects the collection to a scope.
     pub(crate) async fn connect(&self, mode: Mode, scope: &str) -> Result<ConnectionId> {
+        self.connect_at(mode, scope, 0).await
+    }
+
+    /// Connects the collection to a scope, with a limit of requests per second. 0 is none.
+    pub(crate) async fn connect_at(
+        &self,
+        mode: Mode,
+        scope: &str,
+        requests_per_second_max: u32,
+    ) -> Result<ConnectionId> {
         let connection = Connection {
             id: ConnectionId(Uuid::nil()),
             name: scope.to_owned(),
@@ -138,7 +150,7 @@ impl House {
             mount: MOUNT.to_owned(),
             path: scope.to_owned(),
             options: Options::defaults(mode, String::new()),
-            schedule: Schedule { interval_seconds: 0, on_change: false, requests_per_second_max: 0 },
+            schedule: Schedule { interval_seconds: 0, on_change: false, requests_per_second_max },
             concurrency_max: u32::try_from(AT_ONCE)?,
             paused: false,
             started: true,

@@ -6,7 +6,8 @@
 //! fails when a result is wrong, and never because it is slow.
 //!
 //! `works.rs` says what is measured. Start reading at `rounds.rs`, the loop; `stand.rs` does each work, with `bare.rs`, the
-//! bare client, and `house.rs`, the engine. `served.rs` measures a `vaultterm serve`, and `peers.rs` other programs.
+//! bare client, and `house.rs`, the engine. `people.rs` and `hinted.rs` measure a `vaultterm serve` (`served.rs`), `paced.rs` a run with a limit, and
+//! `peers.rs` other programs.
 //! `goals.rs` judges.
 //!
 //! Before that, it measures the cost of the audit log (`audit.rs`), of lists (`lists.rs`) and of imports (`imports.rs`) without a Vault. With
@@ -20,11 +21,15 @@ mod content;
 mod databases;
 mod figures;
 mod goals;
+mod hinted;
 mod house;
 mod imports;
 mod installation;
 mod lists;
+mod paced;
+mod parts;
 mod peers;
+mod people;
 mod process;
 mod rounds;
 mod served;
@@ -41,8 +46,8 @@ use vaultterm_testkit::openbao::{OpenBao, Product, Setup};
 use crate::{
     figures::{Lines, rounded, table},
     goals::All,
-    served::percentile,
-    works::Work,
+    parts::Part,
+    people::percentile,
 };
 
 /// The fewest secrets, so that one of a hundred can change.
@@ -57,27 +62,15 @@ struct Arguments {
     /// Rounds; the medians count
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Only these works, with commas between them; the audit log, lists, imports and the server are left out
+    /// Only these parts, with commas between them
     #[arg(long, value_delimiter = ',')]
-    only: Vec<Work>,
+    only: Vec<Part>,
     /// Also other programs, which `cargo xtask bench --peers` installs
     #[arg(long)]
     peers: bool,
-    /// Only what a `vaultterm serve` needs, and how long people wait at it
-    #[arg(long)]
-    served_only: bool,
     /// Write a JSON line for each figure to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Only the audit log
-    #[arg(long)]
-    audit_only: bool,
-    /// Only the lists of records
-    #[arg(long)]
-    lists_only: bool,
-    /// Only the import of a file
-    #[arg(long)]
-    imports_only: bool,
     /// Only PostgreSQL beside SQLite
     #[arg(long)]
     postgres: bool,
@@ -92,15 +85,6 @@ async fn measure(arguments: Arguments) -> Result<()> {
     let Arguments { ref secrets, rounds, .. } = arguments;
     ensure!(rounds > 0, "there is nothing to measure: `--rounds` is 0");
     ensure!(secrets.iter().all(|secrets| *secrets >= SECRETS_MIN), "`--secrets` must be at least {SECRETS_MIN}");
-    if arguments.lists_only {
-        return lists::measure().await;
-    }
-    if arguments.imports_only {
-        return imports::measure().await;
-    }
-    if arguments.audit_only {
-        return audit::measure().await;
-    }
     if arguments.postgres {
         let server = OpenBao::start_with(Setup { raft: true, ..Setup::default() }).await;
         let town = house::prepare(&server).await;
@@ -109,22 +93,25 @@ async fn measure(arguments: Arguments) -> Result<()> {
         }
         return Ok(());
     }
-    if arguments.only.is_empty() && !arguments.served_only {
-        audit::measure().await?;
-        lists::measure().await?;
-        imports::measure().await?;
+    let mut parts = if arguments.only.is_empty() { Part::value_variants().to_vec() } else { arguments.only.clone() };
+    // The works follow one another on the same scopes, so their order is fixed.
+    parts.sort();
+    parts.dedup();
+    for part in &parts {
+        match part {
+            Part::Audit => audit::measure().await?,
+            Part::Lists => lists::measure().await?,
+            Part::Imports => imports::measure().await?,
+            Part::Sync(_) | Part::Served | Part::Hinted | Part::Paced => {}
+        }
     }
-    syncs(&arguments).await
+    syncs(&arguments, &parts).await
 }
 
 /// Measures syncs, and prints the table and whether the goals are met.
-async fn syncs(arguments: &Arguments) -> Result<()> {
-    let Arguments { secrets, rounds, only, .. } = arguments;
-    let everything = only.is_empty() && !arguments.served_only;
-    // The works follow one another on the same scopes, so their order is fixed.
-    let mut works = if everything { Work::value_variants().to_vec() } else { only.clone() };
-    works.sort();
-    works.dedup();
+async fn syncs(arguments: &Arguments, parts: &[Part]) -> Result<()> {
+    let Arguments { secrets, rounds, .. } = arguments;
+    let works: Vec<_> = parts.iter().filter_map(|part| part.work()).collect();
     let server = if Product::chosen().is_vault() { "HashiCorp Vault" } else { "OpenBao" };
     println!("{server} with raft on disk, {} requests at once", house::AT_ONCE);
     let (mut all, mut lines) = (All::default(), Lines::default());
@@ -133,8 +120,13 @@ async fn syncs(arguments: &Arguments) -> Result<()> {
             println!("{secrets} secrets, {rounds} rounds");
             all.figures.extend(rounds::measure(&works, secrets, *rounds).await?);
         }
-        if everything || arguments.served_only {
-            measure_served(&mut all, &mut lines, secrets).await?;
+        for part in parts {
+            match part {
+                Part::Served => measure_served(&mut all, &mut lines, secrets).await?,
+                Part::Hinted => measure_hinted(&mut all, &mut lines, secrets).await?,
+                Part::Paced => measure_paced(&mut all, &mut lines, secrets).await?,
+                Part::Sync(_) | Part::Audit | Part::Lists | Part::Imports => {}
+            }
         }
         if arguments.peers {
             all.peers.extend(peers::measure(&all.figures, &mut lines, secrets).await?);
@@ -151,12 +143,15 @@ async fn syncs(arguments: &Arguments) -> Result<()> {
     }
 }
 
+fn binary() -> Result<PathBuf> {
+    served::binary().context(
+        "there is no `vaultterm` to measure: run `cargo xtask bench`, or name a binary in VAULTTERM_BENCH_BINARY",
+    )
+}
+
 /// Measures a `vaultterm serve`.
 async fn measure_served(all: &mut All, lines: &mut Lines, secrets: usize) -> Result<()> {
-    let binary = served::binary().context(
-        "there is no `vaultterm` to measure: run `cargo xtask bench`, or name a binary in VAULTTERM_BENCH_BINARY",
-    )?;
-    let measured = served::measure(&binary, secrets).await?;
+    let measured = people::measure(&binary()?, secrets).await?;
     println!("a `vaultterm serve` with {secrets} secrets: {} MB after its start and a login", measured.started_mb);
     for (work, peak) in &measured.peaks_mb {
         println!("  {:<15} {peak} MB at most", work.name());
@@ -180,5 +175,44 @@ async fn measure_served(all: &mut All, lines: &mut Lines, secrets: usize) -> Res
         lines.add(&format!("{what}_during_pull"), secrets, line);
     }
     all.served.push(measured);
+    Ok(())
+}
+
+/// Measures how soon changes in Vault are here.
+async fn measure_hinted(all: &mut All, lines: &mut Lines, secrets: usize) -> Result<()> {
+    let measured = hinted::measure(&binary()?, secrets).await?;
+    let [p50, p95] = [50, 95].map(|share| rounded(percentile(&measured.here_after_ms, share)));
+    let (changes, per_change) = (measured.here_after_ms.len(), rounded(measured.requests_per_change()));
+    let others = measured.about_others;
+    println!(
+        "{changes} of {secrets} secrets changed in Vault, with hints: here after {p50} ms (p50) and {p95} ms (p95); \
+         {per_change} requests for each, {others} about other secrets"
+    );
+    let line = json!({
+        "requests": measured.requests, "changes": changes, "requests_per_change": per_change,
+        "requests_about_others": others, "p50_ms": p50, "p95_ms": p95,
+    });
+    lines.add("hinted", secrets, line);
+    all.hinted.push(measured);
+    Ok(())
+}
+
+/// Measures a run with a limit of requests.
+async fn measure_paced(all: &mut All, lines: &mut Lines, secrets: usize) -> Result<()> {
+    let measured = paced::measure(secrets).await?;
+    let [idle50, idle99] = [50, 99].map(|share| rounded(percentile(&measured.idle, share)));
+    let [p50, p99] = [50, 99].map(|share| rounded(percentile(&measured.during, share)));
+    let (rate, budget) = (rounded(measured.rate), measured.budget);
+    println!(
+        "a pull of {} with at most {budget} requests per second made {rate}; another client of Vault: p50 {idle50} ms, p99 \
+         {idle99} ms; during the pull p50 {p50} ms, p99 {p99} ms",
+        measured.secrets
+    );
+    let line = json!({
+        "ratio": rounded(measured.slowdown()), "requests_per_second": rate, "budget": budget, "p50_ms": p50, "p99_ms": p99,
+        "idle_p50_ms": idle50, "idle_p99_ms": idle99,
+    });
+    lines.add("paced", measured.secrets, line);
+    all.paced.push(measured);
     Ok(())
 }
