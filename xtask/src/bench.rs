@@ -12,15 +12,12 @@ use crate::{
     demo::servers,
     peers,
     postgres::{self, Postgres},
-    steps::cargo,
+    steps::{self, cargo},
     tools,
 };
 
 /// The optimized profile, which is built faster than a release.
 const PROFILE: &str = "measure";
-
-/// The parts that measure a `vaultterm serve`, for which its binary is built.
-const SERVED: [&str; 2] = ["served", "hinted"];
 
 /// What `cargo xtask bench` is asked for. The benchmark itself knows the parts and the limits.
 #[derive(Args, Clone, Debug)]
@@ -59,14 +56,10 @@ pub(crate) fn run(root: &Path, wanted: &Wanted) -> Result<()> {
         let server = Postgres::start_durable()?;
         arguments.push("--postgres".to_owned());
         environment.push((postgres::SERVER, server.url.clone()));
-        return measure(root, "vaultterm-bench", &["--bin", "vaultterm-bench"], &arguments, &environment);
+        return measure(root, &arguments, &environment);
     }
     if let Some(parts) = &wanted.only {
         arguments.extend(["--only".to_owned(), parts.clone()]);
-    }
-    if wanted.only.as_ref().is_none_or(|parts| parts.split(',').any(|part| SERVED.contains(&part))) {
-        let binary = servers::build(root, "vaultterm", "vaultterm", PROFILE)?;
-        environment.push(("VAULTTERM_BENCH_BINARY", binary.display().to_string()));
     }
     if wanted.peers {
         arguments.push("--peers".to_owned());
@@ -77,25 +70,21 @@ pub(crate) fn run(root: &Path, wanted: &Wanted) -> Result<()> {
         let file = std::path::absolute(file).context("there is no current folder")?;
         arguments.extend(["--json".to_owned(), file.display().to_string()]);
     }
-    measure(root, "vaultterm-bench", &["--bin", "vaultterm-bench"], &arguments, &environment)?;
+    measure(root, &arguments, &environment)?;
     if wanted.only.is_some() {
         return Ok(());
     }
-    measure(root, "vaultterm-ledger", &["--example", "verify_speed"], &[], &[])
+    let speed = ["run", "--profile", PROFILE, "--locked", "--package", "vaultterm-ledger", "--example", "verify_speed"];
+    cargo(root, &speed, &[])
 }
 
-/// Builds a program of a package in the optimized profile, and runs it.
-fn measure(
-    root: &Path,
-    package: &str,
-    program: &[&str],
-    arguments: &[String],
-    environment: &[(&str, String)],
-) -> Result<()> {
-    let mut all = vec!["run", "--profile", PROFILE, "--locked", "--package", package];
-    all.extend(program);
-    all.push("--");
-    all.extend(arguments.iter().map(String::as_str));
-    let environment: Vec<_> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    cargo(root, &all, &environment)
+/// Builds the benchmark and `vaultterm`, and measures. One command builds both, because two would build most dependencies twice,
+/// with the features of either.
+fn measure(root: &Path, arguments: &[String], environment: &[(&str, String)]) -> Result<()> {
+    let programs = [("vaultterm-bench", "vaultterm-bench"), ("vaultterm", "vaultterm")];
+    let [benchmark, vaultterm] = servers::build(root, programs, PROFILE)?;
+    let vaultterm = vaultterm.display().to_string();
+    let mut environment: Vec<_> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    environment.push(("VAULTTERM_BENCH_BINARY", &vaultterm));
+    steps::run(root, &benchmark, &Vec::from_iter(arguments.iter().map(String::as_str)), &environment)
 }

@@ -29,8 +29,9 @@ pub(crate) fn run(root: &Path, keep: bool) -> Result<()> {
         "Getting ready: the Vault (OpenBao by pinned hash, or what VAULTTERM_VAULT names), and `cargo build`\n\
          of VaultTerm (debug profile).",
     );
-    let tools =
-        Tools { remote: Binaries::find(root)?, vaultterm: servers::build(root, "vaultterm", "vaultterm", "dev")? };
+    let remote = Binaries::find(root)?;
+    let [vaultterm] = servers::build(root, [("vaultterm", "vaultterm")], "dev")?;
+    let tools = Tools { remote, vaultterm };
 
     let began = Instant::now();
     narrator.chapter(1, "Two servers");

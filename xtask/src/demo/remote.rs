@@ -71,7 +71,8 @@ impl Binaries {
         let own = std::env::var_os("VAULTTERM_VAULT").filter(|name| !name.is_empty());
         let (server, stand_in) = match own {
             Some(name) if name == "stand-in" => {
-                (tools::OPENBAO.install(root)?, Some(servers::build(root, "vaultterm-testkit", "vault-like", "dev")?))
+                let [stand_in] = servers::build(root, [("vaultterm-testkit", "vault-like")], "dev")?;
+                (tools::OPENBAO.install(root)?, Some(stand_in))
             }
             Some(path) => (path.into(), None),
             None => (tools::OPENBAO.install(root)?, None),

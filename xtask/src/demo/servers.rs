@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde_json::Value;
 
 use super::leash::Server;
@@ -40,23 +40,30 @@ impl Running {
     }
 }
 
-/// Builds a binary of a package in a profile and returns its path. Cargo reports the path, because the target folder may
-/// be anywhere.
-pub(crate) fn build(root: &Path, package: &str, name: &str, profile: &str) -> Result<PathBuf> {
-    let output = Command::new(env!("CARGO"))
-        .current_dir(root)
-        .args(["build", "--package", package, "--bin", name, "--profile", profile, "--locked", "--quiet"])
+/// Builds binaries in a profile, each named after its package, and returns their paths. Cargo reports the paths, because the
+/// target folder may be anywhere.
+pub(crate) fn build<const N: usize>(root: &Path, programs: [(&str, &str); N], profile: &str) -> Result<[PathBuf; N]> {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(root).args(["build", "--profile", profile, "--locked", "--quiet"]);
+    for (package, name) in programs {
+        cargo.args(["--package", package, "--bin", name]);
+    }
+    let output = cargo
         .arg("--message-format=json-render-diagnostics")
         .stderr(Stdio::inherit())
         .output()
         .context("cannot start cargo")?;
-    ensure!(output.status.success(), "`cargo build --package {package}` ended with {}", output.status);
+    let names = programs.map(|(_, name)| name);
+    ensure!(output.status.success(), "`cargo build` of {} ended with {}", names.join(", "), output.status);
     let messages = String::from_utf8(output.stdout).context("cargo printed something other than text")?;
-    let binary = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).find_map(|message| {
-        let ours = message["target"]["name"] == name;
-        message["executable"].as_str().filter(|_| ours).map(PathBuf::from)
-    });
-    binary.context("cargo did not say where the binary is")
+    let messages: Vec<_> = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).collect();
+    let path = |name: &str| {
+        let ours = messages.iter().filter(|message| message["target"]["name"] == name);
+        let found = ours.filter_map(|message| message["executable"].as_str()).next();
+        found.map(PathBuf::from).with_context(|| format!("cargo did not say where {name} is"))
+    };
+    let paths = names.iter().map(|name| path(name)).collect::<Result<Vec<_>>>()?;
+    paths.try_into().map_err(|_| anyhow!("as many paths as programs"))
 }
 
 /// Starts HashiCorp Vault or OpenBao in its development mode: in memory, unsealed, with a KV v2 mount at
