@@ -9,6 +9,7 @@ mod claim;
 mod entry;
 mod faults;
 mod open;
+mod places;
 mod pools;
 mod postgres;
 mod row;

@@ -4,7 +4,7 @@ use std::{borrow::Cow, time::Instant};
 
 use sqlx::{AssertSqlSafe, Executor, IntoArguments, Postgres, Sqlite, SqlitePool, Transaction, query::Query};
 
-use super::{entry::AuditEntry, pools::Pools, postgres, row::Row, sqlite, words::spoken};
+use super::{entry::AuditEntry, places, pools::Pools, postgres, row::Row, sqlite, words::spoken};
 use crate::{
     StoreError,
     arguments::{Arg, Statement},
@@ -24,14 +24,21 @@ where
     /// The words of the engine for the tokens in a statement.
     const TOKENS: &[(&str, &str)];
 
+    /// Rewrites a statement that the engine would take slowly as it is. Returns `None` to leave it.
+    fn rewritten(sql: &str, args: &[Arg]) -> Option<(String, Vec<Arg>)>;
+
     /// Adds an argument.
     fn bind(query: Query<'static, Self, Self::Arguments>, arg: Arg) -> Query<'static, Self, Self::Arguments>;
 }
 
 macro_rules! engine {
-    ($engine:ty, $tokens:expr) => {
+    ($engine:ty, $tokens:expr, $rewritten:expr) => {
         impl Engine for $engine {
             const TOKENS: &[(&str, &str)] = $tokens;
+
+            fn rewritten(sql: &str, args: &[Arg]) -> Option<(String, Vec<Arg>)> {
+                $rewritten(sql, args)
+            }
 
             fn bind(query: Query<'static, Self, Self::Arguments>, arg: Arg) -> Query<'static, Self, Self::Arguments> {
                 match arg {
@@ -43,8 +50,8 @@ macro_rules! engine {
         }
     };
 }
-engine!(Sqlite, sqlite::TOKENS);
-engine!(Postgres, postgres::TOKENS);
+engine!(Sqlite, sqlite::TOKENS, places::by_position);
+engine!(Postgres, postgres::TOKENS, |_, _| None);
 
 fn bound<E: Engine>(statement: Statement<'_>) -> Result<Query<'static, E, E::Arguments>, StoreError>
 where
@@ -53,7 +60,8 @@ where
     let Statement { sql, args } = statement;
     // Every text is a literal of this crate, or is built from such literals and numbers.
     let sql = if sql.contains('@') { spoken(sql, E::TOKENS) } else { Cow::Borrowed(sql) };
-    let mut query = sqlx::query(AssertSqlSafe(sql.into_owned()));
+    let (sql, args) = E::rewritten(&sql, &args).unwrap_or_else(|| (sql.into_owned(), args));
+    let mut query = sqlx::query(AssertSqlSafe(sql));
     for arg in args {
         if matches!(&arg, Arg::Text(Some(text)) if text.contains('\0')) {
             // PostgreSQL cannot store this character. SQLite refuses it too, so that a database can move.
