@@ -24,6 +24,7 @@ use crate::{
     context::Facts as _,
     leases, revisions, runs, sides,
     sql::{Tx, args, json},
+    values::values,
 };
 
 /// Turns an error into that of the journal. A ciphertext that does not open concerns a single value, and
@@ -95,6 +96,23 @@ impl Store {
         let open =
             |row| Ok(StoredFields { fields: revisions::open(&self.keyring, &row)?, record_type: row.record_type()? });
         row.map(open).transpose()
+    }
+
+    async fn many_stored_fields(
+        &self,
+        wanted: &[(RecordId, Revision)],
+    ) -> Result<BTreeMap<(RecordId, Revision), StoredFields>, StoreError> {
+        let mut stored = BTreeMap::new();
+        for part in values(args![], wanted.iter().map(|(id, revision)| args![*id, *revision]).collect()) {
+            for row in self.db.all(&revisions::several(&part.rows), part.args).await? {
+                let key = (RecordId(row.id("record_id")?), row.revision("revision")?);
+                // What does not open is told when it is read alone.
+                if let Ok(fields) = revisions::open(&self.keyring, &row) {
+                    stored.insert(key, StoredFields { fields, record_type: row.record_type()? });
+                }
+            }
+        }
+        Ok(stored)
     }
 
     async fn commit_batch(
@@ -174,6 +192,13 @@ impl Journal for Store {
 
     async fn fields(&self, record_id: RecordId, revision: Revision) -> Result<Option<StoredFields>, JournalError> {
         self.stored_fields(record_id, revision).await.map_err(failed)
+    }
+
+    async fn fields_of(
+        &self,
+        wanted: &[(RecordId, Revision)],
+    ) -> Result<BTreeMap<(RecordId, Revision), StoredFields>, JournalError> {
+        self.many_stored_fields(wanted).await.map_err(failed)
     }
 
     fn digest_key(&self) -> &DigestKey {

@@ -183,6 +183,17 @@ pub(crate) const REVISION: &str = "SELECT r.collection_id, v.record_id, v.revisi
                                    FROM revisions v JOIN records r ON r.id = v.record_id
                                    WHERE v.record_id = $1 AND v.revision = $2";
 
+/// Selects the same of several revisions, whose records and numbers are rows of placeholders.
+pub(crate) fn several(rows: &str) -> String {
+    // The order of a CROSS JOIN is fixed in SQLite, which would read all revisions otherwise.
+    format!(
+        "WITH n (record_id, revision) AS (VALUES {rows})
+         SELECT r.collection_id, v.record_id, v.revision, v.record_type, v.key_id, v.wrapped_key, v.ciphertext
+         FROM n CROSS JOIN revisions v JOIN records r ON r.id = v.record_id
+         WHERE v.record_id = n.record_id AND v.revision = n.revision"
+    )
+}
+
 /// Selects the same of every revision of a record (`$1`).
 pub(crate) const ALL_OF_RECORD: &str = "SELECT r.collection_id, v.record_id, v.revision, v.record_type, v.key_id,
                                                v.wrapped_key, v.ciphertext

@@ -337,6 +337,12 @@ pub trait Journal: Send + Sync {
         revision: Revision,
     ) -> impl Future<Output = Result<Option<StoredFields>, JournalError>> + Send;
 
+    /// Reads several revisions at once. Leaves out those that do not exist or do not open; [`Self::fields`] says why.
+    fn fields_of(
+        &self,
+        wanted: &[(RecordId, Revision)],
+    ) -> impl Future<Output = Result<BTreeMap<(RecordId, Revision), StoredFields>, JournalError>> + Send;
+
     /// Returns the key of the digests that compare values.
     fn digest_key(&self) -> &DigestKey;
 

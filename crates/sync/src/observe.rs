@@ -21,8 +21,8 @@ use crate::{
     session::{Session, replaced},
 };
 
-/// The maximum number of concurrent reads from the database.
-const LOCAL_READS_MAX: usize = 16;
+/// The maximum number of revisions that are read at once from the database.
+const LOCAL_READS_MAX: usize = 64;
 /// The maximum number of times that the planner may ask for absences. It needs one round.
 const ROUNDS_MAX: usize = 4;
 
@@ -274,28 +274,25 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
     }
 
     /// Reads revisions. A revision that cannot be read is left out, and the planner then leaves its path
-    /// alone.
+    /// alone. If the database fails, the run is stopped.
     async fn read_local(&self, revisions: Vec<(&SecretPath, RecordId, Revision)>) -> BTreeMap<SecretPath, Content> {
+        let key = self.journal.digest_key();
         let mut contents = BTreeMap::new();
-        let mut pool = Pool::new(LOCAL_READS_MAX);
-        for (path, record_id, revision) in revisions {
-            let ended = pool.add(self.read_revision(path, record_id, revision)).await;
-            contents.extend(ended.flatten());
-        }
-        while let Some(ended) = pool.next().await {
-            contents.extend(ended);
+        for part in revisions.chunks(LOCAL_READS_MAX) {
+            let wanted: Vec<_> = part.iter().map(|(_, record_id, revision)| (*record_id, *revision)).collect();
+            let found = match self.journal.fields_of(&wanted).await {
+                Ok(found) => found,
+                Err(error) => {
+                    self.brake.journal_failed(error);
+                    return contents;
+                }
+            };
+            for (path, record_id, revision) in part {
+                let stored = found.get(&(*record_id, *revision));
+                contents.extend(stored.map(|stored| ((*path).clone(), stored.fields.content(key))));
+            }
         }
         contents
-    }
-
-    async fn read_revision(
-        &self,
-        path: &SecretPath,
-        record_id: RecordId,
-        revision: Revision,
-    ) -> Option<(SecretPath, Content)> {
-        let stored = self.local_fields(record_id, revision).await.ok()?;
-        Some((path.clone(), stored.fields.content(self.journal.digest_key())))
     }
 
     async fn read_remote(

@@ -1,6 +1,12 @@
 //! Drives many futures at once, up to a limit.
 
-use futures_util::{StreamExt, stream::FuturesUnordered};
+use std::pin::pin;
+
+use futures_util::{
+    StreamExt,
+    future::{Either, select},
+    stream::FuturesUnordered,
+};
 
 /// Drives futures of one kind together, at most `max` at a time.
 pub(crate) struct Pool<F> {
@@ -18,6 +24,22 @@ impl<F: Future> Pool<F> {
         let ended = if self.going.len() < self.max { None } else { self.going.next().await };
         self.going.push(future);
         ended
+    }
+
+    /// Waits for another future, while those of the pool go on.
+    pub(crate) async fn meanwhile<T>(&mut self, other: impl Future<Output = T>) -> T
+    where
+        F: Future<Output = ()>,
+    {
+        let mut other = pin!(other);
+        loop {
+            if self.going.is_empty() {
+                return other.await;
+            }
+            if let Either::Left((output, _)) = select(other.as_mut(), self.going.next()).await {
+                return output;
+            }
+        }
     }
 
     /// Waits for any future to end. Returns `None` if none is left.
@@ -45,5 +67,18 @@ mod tests {
             assert_eq!(pool.going.len(), max);
         }
         assert_eq!(Pool::<std::future::Ready<()>>::new(0).max, 1);
+    }
+
+    #[test]
+    fn the_futures_of_a_pool_go_on_while_another_one_is_waited_for() {
+        use std::{cell::Cell, future::poll_fn, task::Poll};
+        let done = Cell::new(0);
+        let mut pool = Pool::new(2);
+        for _ in 0..2 {
+            assert_eq!(pool.add(async { done.set(done.get() + 1) }).now_or_never(), Some(None));
+        }
+        let other = poll_fn(|_| if done.get() == 2 { Poll::Ready("both went on") } else { Poll::Pending });
+        // Nothing wakes the other future, which is polled again after each of the pool has ended.
+        assert_eq!(pool.meanwhile(other).now_or_never(), Some("both went on"));
     }
 }

@@ -49,6 +49,7 @@ pub(crate) struct Session<'a, J, R, K> {
     pub(crate) identity: &'a RemoteIdentity,
     pub(crate) calls: Calls<'a, R, K>,
     pub(crate) values: Values,
+    pub(crate) ahead: Ahead,
     /// `max_versions` of the mount, after it was requested.
     versions_max: OnceCell<Option<u64>>,
     /// The faults of requests that failed for good during planning, by path.
@@ -65,10 +66,10 @@ impl<'a, J: Journal, R: Remote, K: Clock> Session<'a, J, R, K> {
     ) -> Self {
         let Shell { journal, clock, ids, .. } = shell;
         let calls = Calls::new(&connected.remote, clock, brake, connection.concurrency_max, seed);
-        let values = Values::default();
+        let (values, ahead) = (Values::default(), Ahead::default());
         let identity = &connected.identity;
         let (versions_max, faults) = (OnceCell::new(), Mutex::default());
-        Self { journal, clock, ids, brake, connection, identity, calls, values, versions_max, faults }
+        Self { journal, clock, ids, brake, connection, identity, calls, values, ahead, versions_max, faults }
     }
 
     /// Returns `max_versions` of the mount (0: not set), or `None` if the role may not read it. Requests it
@@ -96,6 +97,9 @@ impl<'a, J: Journal, R: Remote, K: Clock> Session<'a, J, R, K> {
         record_id: RecordId,
         revision: Revision,
     ) -> Result<StoredFields, StepError> {
+        if let Some(stored) = self.ahead.take((record_id, revision)) {
+            return Ok(stored);
+        }
         match self.journal.fields(record_id, revision).await {
             Ok(Some(stored)) => Ok(stored),
             Ok(None) => Err(StepError::Stale(format!("revision {} of the record is gone", revision.0))),
@@ -189,6 +193,25 @@ pub(crate) fn replaced(recorded: &RemoteIdentity, found: &RemoteIdentity) -> Opt
     ];
     let names: Vec<_> = changed.into_iter().filter_map(|(name, changed)| changed.then_some(name)).collect();
     (!names.is_empty()).then(|| format!("another remote answers: different {}", names.join(", ")))
+}
+
+/// Revisions that were read for steps that begin soon. A revision never changes.
+#[derive(Default)]
+pub(crate) struct Ahead(Mutex<BTreeMap<(RecordId, Revision), StoredFields>>);
+
+impl Ahead {
+    pub(crate) fn keep(&self, read: BTreeMap<(RecordId, Revision), StoredFields>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(read);
+    }
+
+    /// Drops what a step left that ended before it needed it.
+    pub(crate) fn forget(&self, revision: (RecordId, Revision)) {
+        drop(self.take(revision));
+    }
+
+    fn take(&self, revision: (RecordId, Revision)) -> Option<StoredFields> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&revision)
+    }
 }
 
 #[cfg(test)]

@@ -34,6 +34,9 @@ use crate::{
     mark::RunNumber, pool::Pool, problem::StepError, record::Recorder, session::Session, tally::Tally,
 };
 
+/// The number of steps for which what they write is read together.
+const READ_AHEAD: usize = 32;
+
 /// Everything that steps need.
 pub(crate) struct Apply<'a, J, R, K, P> {
     pub(crate) session: &'a Session<'a, J, R, K>,
@@ -78,11 +81,14 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         let (deletes, writes): (Vec<_>, Vec<_>) = steps.iter().partition(|step| deletes(&step.action));
         for phase in [writes, deletes] {
             let mut pool = Pool::new(self.session.in_flight());
-            for step in phase {
-                if !self.session.brake.is_free() {
-                    break;
+            for part in phase.chunks(READ_AHEAD) {
+                pool.meanwhile(self.read_ahead(part)).await;
+                for step in part {
+                    if !self.session.brake.is_free() {
+                        break;
+                    }
+                    pool.add(self.carry_out_one(step)).await;
                 }
-                pool.add(self.carry_out_one(step)).await;
             }
             while pool.next().await.is_some() {}
         }
@@ -92,6 +98,18 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
         match self.step(step).await {
             Ok(()) => self.tally.done(step),
             Err(error) => self.tally.not_done(step, &error),
+        }
+        if let Some(revision) = written_from(step) {
+            self.session.ahead.forget(revision);
+        }
+    }
+
+    /// Reads together what the next steps write to Vault, because each statement is a message to the database and back.
+    async fn read_ahead(&self, steps: &[&Step]) {
+        let wanted: Vec<_> = steps.iter().filter_map(|step| written_from(step)).collect();
+        if wanted.len() > 1 && self.session.brake.is_free() {
+            // If the database fails, each step reads for itself and says so.
+            self.session.ahead.keep(self.session.journal.fields_of(&wanted).await.unwrap_or_default());
         }
     }
 
@@ -231,6 +249,11 @@ impl Decided {
     fn take(&self) -> Option<Resolved> {
         self.resolved.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
+}
+
+/// Returns the revision of a record that a step writes to Vault.
+fn written_from(step: &Step) -> Option<(RecordId, Revision)> {
+    if step.action.writes_remote() { planned_record(step).ok() } else { None }
 }
 
 /// Returns whether an action removes something without writing something else.

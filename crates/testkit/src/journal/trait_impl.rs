@@ -180,6 +180,22 @@ impl Journal for MemoryJournal {
         .await
     }
 
+    async fn fields_of(
+        &self,
+        wanted: &[(RecordId, Revision)],
+    ) -> Result<BTreeMap<(RecordId, Revision), StoredFields>, JournalError> {
+        self.transaction(|state, _| {
+            let stored = |&(record_id, revision): &(RecordId, Revision)| {
+                let row = state.records.get(&record_id)?.at(revision)?;
+                let opens = !state.damaged.contains(&(record_id, revision));
+                let fields = SecretFields::from_trusted(row.data.clone());
+                opens.then_some(((record_id, revision), StoredFields { fields, record_type: row.record_type }))
+            };
+            Ok(wanted.iter().filter_map(stored).collect())
+        })
+        .await
+    }
+
     fn digest_key(&self) -> &DigestKey {
         &self.digest_key
     }

@@ -91,6 +91,7 @@ macro_rules! journal_contract {
             a_record_is_not_created_where_one_lives,
             an_update_needs_its_revision,
             an_update_needs_its_path,
+            several_revisions_are_read_at_once,
             a_rebase_makes_two_revisions_and_the_base_names_the_first,
             kept_versions_become_revisions_below_what_the_record_holds,
             a_trashed_record_keeps_its_revisions_and_comes_back,

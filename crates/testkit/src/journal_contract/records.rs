@@ -66,6 +66,21 @@ pub async fn an_update_needs_its_revision<J: Journal, D: Desk>(journal: &J, desk
     }
 }
 
+/// Those that do not exist are left out, and each belongs to its own key.
+pub async fn several_revisions_are_read_at_once<J: Journal, D: Desk>(journal: &J, desk: &D) {
+    let mut wanted = vec![(new_id(), Revision(1))];
+    for path in ["x", "y", "z"] {
+        let record_id = desk.save(&at(path), RecordType::KeyValue, value(path)).await;
+        desk.save(&at(path), RecordType::KeyValue, value("2")).await;
+        wanted.extend([(record_id, Revision(1)), (record_id, Revision(3))]);
+    }
+    assert!(journal.fields_of(&[]).await.expect("the journal answers").is_empty());
+    let found = journal.fields_of(&wanted).await.expect("the journal answers");
+    let held: Vec<_> = [1, 3, 5].map(|at| found[&wanted[at]].fields.expose().clone()).into();
+    assert_eq!(held, [value("x"), value("y"), value("z")]);
+    assert_eq!(found.len(), 3, "one revision for each record");
+}
+
 /// An update does not follow a record that was renamed meanwhile, and does not change a record in the trash.
 pub async fn an_update_needs_its_path<J: Journal, D: Desk>(journal: &J, desk: &D) {
     let run = begin(journal, desk).await;
