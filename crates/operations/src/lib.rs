@@ -50,6 +50,7 @@ pub mod plans;
 mod presence;
 pub mod profiles;
 mod read_at;
+mod readers;
 pub mod records;
 mod refusal;
 mod root_key;

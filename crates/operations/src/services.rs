@@ -18,6 +18,7 @@ use crate::{
     licensing::{LicenseSettings, Licensing},
     meters::Meters,
     password::Passwords,
+    readers::Readers,
     root_key::RootKeys,
     runs::feed::LiveRuns,
     turns::Turns,
@@ -71,6 +72,8 @@ pub struct Services {
     pub imports: Arc<Parser>,
     /// Where ids come from.
     pub ids: Arc<dyn Ids>,
+    /// Whether somebody asks for records at the moment.
+    pub(crate) readers: Arc<Readers>,
     /// What this process counts, for the metrics.
     pub meters: Arc<Meters>,
     /// What the operator set.
@@ -88,7 +91,9 @@ impl Services {
     pub fn new(store: Store, keys: RootKeys, connector: VaultConnector, settings: Settings) -> Self {
         let license = Arc::new(Licensing::new(settings.license.clone()));
         let closing = CancellationToken::new();
+        let readers = Arc::new(Readers::default());
         let engine = Engine::new(store.clone(), connector.clone(), SystemClock, license.clone());
+        let engine = engine.beside(readers.clone());
         Self {
             engine: Arc::new(engine.bounded(WITHIN, closing.clone())),
             is_shared: store.is_shared(),
@@ -105,6 +110,7 @@ impl Services {
             webhooks: Arc::default(),
             imports: Arc::default(),
             ids: Arc::new(RandomIds),
+            readers,
             meters: Arc::default(),
             settings: Arc::new(settings),
             closing,

@@ -10,8 +10,8 @@ use vaultterm_reconcile::{Around, Counts, Halt, HaltKind, Plan, SecretPath};
 
 use crate::{
     Begun, Clock, Connection, ConnectionId, ConnectionSecrets, Connector, EngineError, Entitlement, Ids, Journal,
-    JournalError, Lease, PlanId, PlannedDecision, Progress, RandomIds, Remote, RemoteIdentity, Run, RunId, RunPart,
-    RunState, SeenInVault, StoredPlan, Trigger,
+    JournalError, Lease, Nobody, People, PlanId, PlannedDecision, Progress, RandomIds, Remote, RemoteIdentity, Run,
+    RunId, RunPart, RunState, SeenInVault, StoredPlan, Trigger,
     alike::Alike,
     brake::{Brake, Stop},
     in_time::{Bounds, in_time},
@@ -76,13 +76,14 @@ pub struct Engine<J, C, K> {
     pub(crate) entitlement: Arc<dyn Entitlement>,
     pub(crate) bounds: Bounds,
     pub(crate) ids: Arc<dyn Ids>,
+    pub(crate) people: Arc<dyn People>,
 }
 
 impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
     /// Returns an engine.
     pub fn new(journal: J, connector: C, clock: K, entitlement: Arc<dyn Entitlement>) -> Self {
-        let (ids, bounds) = (Arc::new(RandomIds), Bounds::default());
-        Self { journal, connector, clock, entitlement, ids, bounds }
+        let (ids, people, bounds) = (Arc::new(RandomIds), Arc::new(Nobody), Bounds::default());
+        Self { journal, connector, clock, entitlement, ids, people, bounds }
     }
 
     /// Limits the work for which a person waits (plans, decisions, reveals). The engine stops it gently if it
@@ -90,6 +91,12 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
     #[must_use]
     pub fn bounded(self, within: Duration, closing: CancellationToken) -> Self {
         Self { bounds: Bounds { within: Some(within), closing }, ..self }
+    }
+
+    /// Leaves room while people are here.
+    #[must_use]
+    pub fn beside(self, people: Arc<dyn People>) -> Self {
+        Self { people, ..self }
     }
 
     /// Replaces the source of ids.
@@ -100,7 +107,8 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
 
     /// Returns the parts with which the engine works.
     pub(crate) fn shell(&self) -> Shell<'_, J, C, K> {
-        Shell { journal: &self.journal, connector: &self.connector, clock: &self.clock, ids: &*self.ids }
+        let Self { journal, connector, clock, ids, people, .. } = self;
+        Shell { journal, connector, clock, ids: &**ids, people: &**people }
     }
 
     /// Returns the halt of all runs without a license at this moment. The halt is not part of a stored plan,

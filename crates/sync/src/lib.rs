@@ -27,6 +27,7 @@ mod moment;
 mod observe;
 mod pacing;
 mod peek;
+mod people;
 mod pool;
 mod problem;
 mod problem_class;
@@ -61,6 +62,7 @@ pub use journal::{
     Resolved, SeenInVault, StoredFields, SyncedAudit,
 };
 pub use moment::later;
+pub use people::{Nobody, People};
 pub use problem_class::{EngineProblem, ProblemClass};
 pub use progress::{Event, Phase, Progress, Stage};
 pub use record_state::{RecordState, RecordSyncState, RevisionOrigin};

@@ -12,11 +12,12 @@ use vaultterm_reconcile::{RemoteSight, RemoteSnapshot, SecretPath, Version};
 use vaultterm_sealing::SecretFields;
 
 use crate::{
-    Clock, FaultClass, Mark, Remote, RemoteFault, SecretRead, WriteReceipt,
+    Clock, FaultClass, Mark, Nobody, People, Remote, RemoteFault, SecretRead, WriteReceipt,
     attempt::numbered,
     brake::{Brake, Stop, Stopped},
     moment::later,
     pacing::{Pacing, Permit},
+    people::Room,
 };
 
 /// The first pause. It doubles with each further attempt.
@@ -177,12 +178,19 @@ pub(crate) struct Calls<'a, R, K> {
     /// The moment before which no request is sent, in nanoseconds. After a server pushed one request back,
     /// the others must not all be sent at once.
     quiet_until: AtomicI64,
+    room: Room<'a>,
 }
 
 impl<'a, R: Remote, K: Clock> Calls<'a, R, K> {
     pub(crate) fn new(remote: &'a R, clock: &'a K, brake: &'a Brake, concurrency_max: u32, seed: u64) -> Self {
         let pacing = Pacing::new(usize::try_from(concurrency_max).unwrap_or(usize::MAX));
-        Self { remote, clock, brake, pacing, jitter: Jitter::new(seed), quiet_until: AtomicI64::new(0) }
+        let (jitter, quiet_until) = (Jitter::new(seed), AtomicI64::new(0));
+        Self { remote, clock, brake, pacing, jitter, quiet_until, room: Room::beside(&Nobody) }
+    }
+
+    /// Has few requests in flight while people are here.
+    pub(crate) fn beside(self, people: &'a dyn People) -> Self {
+        Self { room: Room::beside(people), ..self }
     }
 
     pub(crate) fn requests(&self) -> u64 {
@@ -240,6 +248,7 @@ impl<'a, R: Remote, K: Clock> Calls<'a, R, K> {
         let mut attempts = 0;
         loop {
             let permit = self.permit().await?;
+            let _room = self.brake.unless_pulled(self.room.permit()).await?;
             if effect.changes_vault() && self.brake.lease_ran_out(self.clock.now()) {
                 // The database fences commits. This check is the only fence for requests to Vault.
                 return Err(self.brake.pull(Stop::LeaseRanOut).into());

@@ -12,7 +12,7 @@ use vaultterm_sealing::SecretText;
 
 use crate::{
     Clock, Connected, Connection, ConnectionId, ConnectionSecrets, Connector, Credential, FaultClass, Ids, Journal,
-    JournalError, Remote, RemoteFault, RemoteIdentity, SecretRead, StoredFields,
+    JournalError, People, Remote, RemoteFault, RemoteIdentity, SecretRead, StoredFields,
     brake::Brake,
     problem::StepError,
     retry::{CallError, Calls, Jitter, repeat_login},
@@ -28,6 +28,7 @@ pub(crate) struct Shell<'a, J, C, K> {
     pub(crate) connector: &'a C,
     pub(crate) clock: &'a K,
     pub(crate) ids: &'a dyn Ids,
+    pub(crate) people: &'a dyn People,
 }
 
 impl<J, C, K> Clone for Shell<'_, J, C, K> {
@@ -64,8 +65,8 @@ impl<'a, J: Journal, R: Remote, K: Clock> Session<'a, J, R, K> {
         connected: &'a Connected<R>,
         seed: u64,
     ) -> Self {
-        let Shell { journal, clock, ids, .. } = shell;
-        let calls = Calls::new(&connected.remote, clock, brake, connection.concurrency_max, seed);
+        let Shell { journal, clock, ids, people, .. } = shell;
+        let calls = Calls::new(&connected.remote, clock, brake, connection.concurrency_max, seed).beside(people);
         let (values, ahead) = (Values::default(), Ahead::default());
         let identity = &connected.identity;
         let (versions_max, faults) = (OnceCell::new(), Mutex::default());
