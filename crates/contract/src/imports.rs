@@ -56,6 +56,9 @@ pub struct ImportView {
     #[schema(value_type = String)]
     pub duplicates: Duplicates,
     pub counts: ImportCountsView,
+    /// How many of the records that change do not lie below `prefix`: an earlier import brought their items there.
+    #[serde(default)]
+    pub elsewhere: u64,
     /// Identifies what would happen: send it back to confirm.
     pub plan: String,
     /// What is lost, of the file and of all items together.
@@ -159,7 +162,7 @@ pub struct ImportItemView {
     pub renamed: bool,
     /// It goes to the trash.
     pub trashed: bool,
-    /// Why it is left out or refused.
+    /// Why it is left out or refused, or why a record that does not lie below the prefix changes.
     pub reason: Option<String>,
     pub field_names: Vec<String>,
     pub tags: Vec<String>,
@@ -178,15 +181,25 @@ pub enum ItemFate {
     Refuse,
 }
 
-/// Says why an item is left out.
+/// Says why an item is left out; `is_elsewhere` if the record that it met does not lie below the prefix of the import.
 #[must_use]
-pub const fn skipped_because(reason: SkipReason) -> &'static str {
+pub const fn skipped_because(reason: SkipReason, is_elsewhere: bool) -> &'static str {
     match reason {
+        SkipReason::Identical if is_elsewhere => {
+            "an earlier import brought it: its record lies outside the target folder, with the same values"
+        }
+        SkipReason::Kept if is_elsewhere => {
+            "an earlier import brought it: its record lies outside the target folder, with other values, which stay"
+        }
         SkipReason::Identical => "it is here with the same values",
         SkipReason::Kept => "it is here with other values, which stay",
         SkipReason::Twice => "the file holds it twice",
     }
 }
+
+/// Says why an item changes a record that does not lie below the prefix of the import.
+pub const CHANGES_ELSEWHERE: &str =
+    "this changes a record outside the target folder: an earlier import brought the item, and its record lies there";
 
 /// Confirms an import.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]

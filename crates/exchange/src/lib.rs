@@ -57,7 +57,7 @@ pub use outgoing::{Outgoing, RecordLoss, WriteError, Written};
 pub use pipe::{PipeError, from_pipe, to_pipe};
 pub use place::{Place, Unit};
 pub use placing::{
-    Duplicates, Fate, Held, ImportState, SkipReason, World, fates, is_notable, plan_digest, source_key, wanted_path,
+    Duplicates, Fate, Held, ImportState, SkipReason, World, fates, is_elsewhere, is_notable, plan_digest, source_key, wanted_path,
 };
 pub use read::{read, recognise};
 pub use refused::{FileError, Refused};

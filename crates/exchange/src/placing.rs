@@ -110,10 +110,22 @@ pub struct World {
 }
 
 /// Returns the text by which an item of a file is recognised when it is imported again: the id that the other program gave it,
-/// with the format, because ids of two programs could be the same.
+/// with the format, because ids of two programs could be the same. `None` in a format without ids, also for a file that an
+/// older version read, which took paths for ids.
 #[must_use]
 pub fn source_key(format: crate::Format, item: &Item) -> Option<String> {
-    item.source_id.as_deref().map(|id| format!("{format}\n{id}"))
+    item.source_id.as_deref().filter(|_| format.has_ids()).map(|id| format!("{format}\n{id}"))
+}
+
+/// Says whether an item met a record that does not lie below the prefix of the import: an earlier import brought the item there,
+/// or somebody moved the record.
+#[must_use]
+pub fn is_elsewhere(fate: &Fate, prefix: Option<&SecretPath>) -> bool {
+    let (Fate::Update { path, .. } | Fate::Skip { path, .. }) = fate else { return false };
+    prefix.is_some_and(|prefix| {
+        let below = path.as_str().strip_prefix(prefix.as_str());
+        !below.is_some_and(|below| below.starts_with('/'))
+    })
 }
 
 /// Returns the path that an item wants, below a prefix. Its folders and its name become segments; a character that a path
@@ -159,16 +171,16 @@ fn segment(name: &str) -> String {
     }
 }
 
-/// Says whether a person should look at an item: it changes or meets another record, gets another name, goes to the trash, loses
-/// something, or cannot come over.
+/// Says whether a person should look at an item: it changes or meets another record, also one that does not lie below the prefix
+/// of the import; it gets another name, goes to the trash, loses something, or cannot come over.
 #[must_use]
-pub fn is_notable(item: &Item, fate: &Fate) -> bool {
+pub fn is_notable(item: &Item, fate: &Fate, prefix: Option<&SecretPath>) -> bool {
     let is_of_note = match fate {
         Fate::Create { is_renamed, .. } => *is_renamed,
         Fate::Skip { reason, .. } => *reason != SkipReason::Identical,
         Fate::Update { .. } | Fate::Refuse { .. } => true,
     };
-    is_of_note || item.is_trashed || !item.losses.is_empty()
+    is_of_note || is_elsewhere(fate, prefix) || item.is_trashed || !item.losses.is_empty()
 }
 
 /// Returns a digest of what will happen, by which a person confirms what they saw and nothing else.

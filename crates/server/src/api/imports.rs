@@ -38,8 +38,8 @@ pub(crate) struct ImportQuery {
 pub(crate) struct ItemQuery {
     /// What would be done with items that are here already with other values: `skip` (unless told), `update` or `both`.
     duplicates: Option<String>,
-    /// Only items about which there is something to say: those that change or meet a record, get another name, go to the
-    /// trash, lose something, or cannot come over.
+    /// Only items about which there is something to say: those that change or meet a record, also one outside the prefix of
+    /// the import, get another name, go to the trash, lose something, or cannot come over.
     #[serde(default)]
     notable: bool,
     /// How many items at most; 100 unless told, 500 at most.
@@ -120,8 +120,9 @@ pub(crate) async fn items(
     let review = imports::review(&services, &caller, id, duplicates(query.duplicates.as_deref())?).await?;
     let (from, limit) = (query.cursor.unwrap_or(0), query.limit.unwrap_or(ITEMS).clamp(1, ITEMS_MAX));
     let all = review.items.iter().zip(&review.fates);
-    let mut wanted = all.filter(|(item, fate)| !query.notable || is_notable(item, fate)).skip(from);
-    let items = wanted.by_ref().take(limit).map(|(item, fate)| view::imports::item(item, fate)).collect();
+    let prefix = review.head.prefix.as_ref();
+    let mut wanted = all.filter(|(item, fate)| !query.notable || is_notable(item, fate, prefix)).skip(from);
+    let items = wanted.by_ref().take(limit).map(|(item, fate)| view::imports::item(item, fate, prefix)).collect();
     let next_cursor = wanted.next().map(|_| from.saturating_add(limit).to_string());
     Ok(Json(ListView { items, next_cursor }))
 }

@@ -266,6 +266,13 @@ fn consequence(review: &Review, connections: &[String]) -> Vec<String> {
         let gets = counted(counts.updated, "record here gets", "records here get");
         sentences.push(format!("{gets} the values of the file as the next revision."));
     }
+    match crate::view::imports::elsewhere(review) {
+        0 => {}
+        1 => sentences.push("1 of them lies outside the target folder: an earlier import brought its item there.".to_owned()),
+        several => sentences.push(format!(
+            "{several} of them lie outside the target folder: an earlier import brought their items there."
+        )),
+    }
     sentences.push("All of it happens together, or nothing. For a day you can undo it.".to_owned());
     sentences.extend(connections.iter().map(|name| {
         format!("The next run of {name} decides about writing them to Vault, by its options; its plan says so first.")

@@ -1,7 +1,8 @@
 //! What an import does and did, in words.
 
-use vaultterm_contract::{shell::word, skipped_because};
-use vaultterm_exchange::{Duplicates, Fate, ImportState, Item, Question};
+use vaultterm_contract::{CHANGES_ELSEWHERE, shell::word, skipped_because};
+use vaultterm_exchange::{Duplicates, Fate, ImportState, Item, Question, is_elsewhere};
+use vaultterm_reconcile::SecretPath;
 use vaultterm_store::StepCounts;
 
 use crate::web::{parts::State, words::counted};
@@ -87,13 +88,15 @@ pub(super) const fn question(question: Question) -> (&'static str, &'static str)
     }
 }
 
-/// Lists what is to be said about an item.
-pub(super) fn remarks(item: &Item, fate: &Fate) -> Vec<String> {
+/// Lists what is to be said about an item of an import that goes below a prefix.
+pub(super) fn remarks(item: &Item, fate: &Fate, prefix: Option<&SecretPath>) -> Vec<String> {
+    let is_elsewhere = is_elsewhere(fate, prefix);
     let mut remarks = Vec::new();
     match fate {
         Fate::Create { is_renamed: true, .. } => remarks.push("another name than in the file".to_owned()),
-        Fate::Skip { reason, .. } => remarks.push(skipped_because(*reason).to_owned()),
+        Fate::Skip { reason, .. } => remarks.push(skipped_because(*reason, is_elsewhere).to_owned()),
         Fate::Refuse { why } => remarks.push(why.clone()),
+        Fate::Update { .. } if is_elsewhere => remarks.push(CHANGES_ELSEWHERE.to_owned()),
         Fate::Create { .. } | Fate::Update { .. } => {}
     }
     if matches!(fate, Fate::Skip { .. } | Fate::Refuse { .. }) {

@@ -30,6 +30,14 @@ pub(super) fn report(import: &ImportView, items: &[ImportItemView], all: bool) -
     let name = import.file_name.as_deref().map(|name| format!("{}: ", printable(name))).unwrap_or_default();
     let _ = writeln!(text, "{name}{}", import.format.title());
     text.push_str(&counts(import).render(true));
+    if import.elsewhere > 0 {
+        let (lie, items) = if import.elsewhere == 1 { ("lies", "its item") } else { ("lie", "their items") };
+        let _ = writeln!(
+            text,
+            "{} of the records that change {lie} outside the target folder: an earlier import brought {items} there",
+            import.elsewhere
+        );
+    }
     let listed = if all { items.len() } else { items.len().min(ITEMS_MAX) };
     if listed > 0 {
         text.push('\n');
