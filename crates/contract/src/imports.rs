@@ -19,6 +19,7 @@ pub struct ImportUpload {
     /// `bitwarden-json`, `1pux`, `kdbx`, `env` …; recognised unless told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
+    /// The name of the file, which people see in the review. A secret of `vault kv get` is called like its file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file_name: Option<String>,
     /// The file in base64: 32 MiB at most.

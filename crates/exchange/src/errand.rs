@@ -57,6 +57,7 @@ impl Errand {
     /// [`FileError`].
     pub fn parse(self, file: &[u8]) -> Result<crate::Found, FileError> {
         let options = Options {
+            file_name: self.file_name,
             password: self.password,
             key_file: self.key_file,
             decode_entities: self.decode_entities,
@@ -64,7 +65,7 @@ impl Errand {
         };
         let opened = sealed::is_sealed(file).then(|| sealed::open(file, &options)).transpose()?;
         let file = opened.as_deref().map_or(file, Vec::as_slice);
-        let format = self.format.or_else(|| recognise(file, self.file_name.as_deref()));
+        let format = self.format.or_else(|| recognise(file, options.file_name.as_deref()));
         read(format.ok_or(FileError::Unrecognised)?, file, &options)
     }
 }

@@ -60,6 +60,12 @@ pub enum FileError {
          or as `.json (Encrypted)` with the type `Password protected`"
     )]
     AccountRestricted,
+    /// The file holds one secret without its name, and has no name itself.
+    #[error(
+        "this file holds one secret but not its name, and its own name is not known: save it as a file that is named like the \
+         secret, such as `db.json`, or tell its name with --file-name (in the API: `file_name`)"
+    )]
+    Nameless,
     /// The text is not UTF-8 or UTF-16.
     #[error("the text of this file is neither UTF-8 nor UTF-16 with a byte order mark: {hint}")]
     Encoding {

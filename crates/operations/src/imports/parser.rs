@@ -130,6 +130,7 @@ const fn field_of(error: &FileError) -> &'static str {
     match error {
         FileError::Unrecognised | FileError::NotThisFormat { .. } => "format",
         FileError::NeedsPassword | FileError::WrongPassword => "password",
+        FileError::Nameless => "file_name",
         FileError::AccountRestricted
         | FileError::Encoding { .. }
         | FileError::Limit { .. }

@@ -2,7 +2,10 @@
 
 mod shown;
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -37,6 +40,9 @@ pub(crate) struct Args {
     /// firefox-csv, nordpass-csv, env, vault-kv, medusa, vkv, safe, cxf, vaultterm [default: recognised]
     #[arg(long, value_name = "FORMAT")]
     from: Option<String>,
+    /// The name of what comes from stdin, as if it were a file: a secret of `vault kv get` is called so
+    #[arg(long, value_name = "NAME")]
+    file_name: Option<String>,
     /// Where the records go [default: your only collection]
     #[arg(long, value_name = "COLLECTION[/PREFIX]")]
     into: Option<String>,
@@ -123,7 +129,7 @@ async fn read(client: &Client, app: &App, args: &Args) -> Result<Reply<ImportVie
         collection_id: collection.id,
         prefix,
         format: args.from.clone().or_else(|| app.settings.file_format.map(|format| format.to_string())),
-        file_name: file.file_name().map(|name| name.to_string_lossy().into_owned()),
+        file_name: args.file_name.clone().or_else(|| name_of(file)),
         content: base64_of(&bytes),
         password: args.password_file.as_ref().map(secret).transpose()?,
         key_file: args.key_file.as_ref().map(key).transpose()?.map(|bytes| base64_of(&bytes)),
@@ -139,6 +145,12 @@ async fn read(client: &Client, app: &App, args: &Args) -> Result<Reply<ImportVie
     }
     upload.password = Some(input::ask_secret("Password of the file", "--password-file")?);
     send(client, app, &upload, is_long).await
+}
+
+/// Returns the name of a file. Stdin has none.
+fn name_of(file: &Path) -> Option<String> {
+    let name = file.file_name().filter(|_| file != Path::new("-"));
+    name.map(|name| name.to_string_lossy().into_owned())
 }
 
 /// Sends the file, and shows that it is being read.
