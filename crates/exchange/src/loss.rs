@@ -32,7 +32,7 @@ names!(
         Date = "date",
         /// A field whose name another field of the item has: it got a number behind its name.
         SameName = "same_name",
-        /// A field without a name: it is called `field`.
+        /// A field without a name, and what it is called now.
         NoName = "no_name",
         /// A cell in which the other program joined several values: it was taken apart again, which may be wrong.
         Joined = "joined",
@@ -126,7 +126,7 @@ impl fmt::Display for Loss {
             Lost::Deleted => "newest version was deleted; the record goes to the trash",
             Lost::Date => "date that cannot be kept as it is",
             Lost::SameName => "field with a name that another field has; it gets a number",
-            Lost::NoName => "field without a name; it is called `field`",
+            Lost::NoName => "field without a name; it is called",
             Lost::Joined => "cell with several values, taken apart where its separator stands",
             Lost::Computed => "field that this format demands, computed from the others",
             Lost::Formula => "text that a spreadsheet may take for a formula",
