@@ -32,8 +32,12 @@ pub struct Part {
 pub struct FormatReview {
     /// The format.
     pub format: Format,
-    /// How many records its file would hold.
+    /// How many records its file would hold, with those of the trash.
     pub records: u64,
+    /// How many of them are in the trash.
+    pub trash_held: u64,
+    /// How many records of the trash its file would not hold. They stay in the trash here.
+    pub trash_left: u64,
     /// What is lost, summed up by kind and name: how many times, and of which record for example.
     pub losses: Vec<(Loss, String)>,
 }
@@ -41,7 +45,7 @@ pub struct FormatReview {
 /// What an export would hold and lose in each format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Review {
-    /// The number of records.
+    /// The number of records, without those in the trash.
     pub records: u64,
     /// Records that only programs may get. They stay here in every format.
     pub inject_only: Vec<SecretPath>,
@@ -94,12 +98,20 @@ pub async fn review(services: &Services, caller: &Caller, part: &Part) -> Result
     for format in WRITTEN {
         let mut lost = foretold(format, &live)?;
         let mut records = live.len() as u64;
+        let (mut trash_held, mut trash_left) = (0, trashed.len() as u64);
         if holds_trash(format) {
             lost.extend(foretold(format, &trashed)?);
-            records += trashed.len() as u64;
+            (trash_held, trash_left) = (trash_left, 0);
+            records += trash_held;
         }
         let left_out = lost.iter().filter(|(_, loss)| loss.what == Lost::Record).count() as u64;
-        formats.push(FormatReview { format, records: records - left_out, losses: summed(lost) });
+        formats.push(FormatReview {
+            format,
+            records: records - left_out,
+            trash_held,
+            trash_left,
+            losses: summed(lost),
+        });
     }
     Ok(Review { records: live.len() as u64, inject_only: found.inject_only, formats })
 }

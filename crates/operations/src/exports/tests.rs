@@ -111,3 +111,18 @@ async fn an_export_needs_an_admin_and_a_known_format_and_a_sound_recipient() {
     let empty = export(&house.services, &house.owner, &part(&house, Some("nothing")), "env", Protection::Plain).await;
     assert_eq!(empty.err().map(|refusal| refusal.kind), Some(RefusalKind::Invalid));
 }
+
+#[tokio::test]
+async fn a_format_says_how_many_records_of_the_trash_it_leaves_behind() {
+    let house = filled().await;
+    let (services, owner) = (&house.services, &house.owner);
+    let listed = records::list(services, owner, house.collection.0, records::Search::default()).await.unwrap();
+    let mail = listed.items.iter().find(|record| record.path.as_str() == "web/mail").unwrap();
+    services.store.trash_record(&owner.context(services), mail.id, None).await.unwrap();
+    let review = review(services, owner, &part(&house, None)).await.unwrap();
+    assert_eq!(review.records, 1);
+    for one in &review.formats {
+        let expected = if one.format == Format::Vaultterm { (1, 0) } else { (0, 1) };
+        assert_eq!((one.trash_held, one.trash_left), expected, "{}", one.format);
+    }
+}

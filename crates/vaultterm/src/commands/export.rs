@@ -148,8 +148,17 @@ fn one(format: &ExportFormatView, review: &ExportReviewView) -> String {
     if format.losses.is_empty() {
         lines.push("  nothing is lost".to_owned());
     }
-    if !review.inject_only.is_empty() {
-        lines.push(format!("  {} records stay here: only programs may get them", review.inject_only.len()));
+    match (format.trash_held, format.trash_left) {
+        (0, 0) => {}
+        (0, 1) => lines.push("  1 record in the trash stays here: only the format vaultterm takes the trash along".to_owned()),
+        (0, left) => lines
+            .push(format!("  {left} records in the trash stay here: only the format vaultterm takes the trash along")),
+        (held, _) => lines.push(format!("  {held} of the records are in the trash, and go along")),
+    }
+    match review.inject_only.len() {
+        0 => {}
+        1 => lines.push("  1 record stays here: only programs may get its values".to_owned()),
+        several => lines.push(format!("  {several} records stay here: only programs may get their values")),
     }
     lines.join("\n") + "\n"
 }

@@ -73,6 +73,8 @@ struct FormatRow {
     title: &'static str,
     purpose: &'static str,
     holds: String,
+    /// What becomes of the records in the trash.
+    trash: String,
     can: bool,
     losses: Vec<LossRow>,
     more: usize,
@@ -206,6 +208,7 @@ fn formats(review: &Review, chosen: &str) -> Vec<FormatRow> {
         title: one.format.title(),
         purpose: words::purpose(one.format),
         holds: words::holds(one.records, one.losses.len()),
+        trash: words::trash(one.trash_held, one.trash_left),
         can: one.records > 0,
         losses: one.losses.iter().take(LINES).map(loss).collect(),
         more: one.losses.len().saturating_sub(LINES),
@@ -229,13 +232,14 @@ pub(crate) mod samples {
 
     fn review() -> Review {
         let losses = vec![(Loss::named(Lost::Field, "<b>"), "<b>/db".to_owned())];
+        let one = |format, records, losses| FormatReview { format, records, trash_held: 0, trash_left: 1, losses };
         Review {
             records: 2,
             inject_only: vec![vaultterm_reconcile::SecretPath::new("<b>").unwrap()],
             formats: vec![
-                FormatReview { format: Format::Vaultterm, records: 2, losses: Vec::new() },
-                FormatReview { format: Format::BitwardenCsv, records: 1, losses },
-                FormatReview { format: Format::Env, records: 0, losses: Vec::new() },
+                one(Format::Vaultterm, 2, Vec::new()),
+                one(Format::BitwardenCsv, 1, losses),
+                one(Format::Env, 0, Vec::new()),
             ],
         }
     }

@@ -30,6 +30,17 @@ pub(super) fn holds(records: u64, losses: usize) -> String {
     }
 }
 
+/// Words what becomes of the records in the trash. Nothing if there are none.
+pub(super) fn trash(held: u64, left: u64) -> String {
+    match (held, left) {
+        (0, 0) => String::new(),
+        (0, 1) => "1 record in the trash stays here: only the VaultTerm archive takes the trash along.".to_owned(),
+        (0, left) => format!("{left} records in the trash stay here: only the VaultTerm archive takes the trash along."),
+        (1, _) => "1 of them is in the trash.".to_owned(),
+        (held, _) => format!("{held} of them are in the trash."),
+    }
+}
+
 /// How the file is protected, as the form names it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Sealing {
@@ -79,6 +90,14 @@ mod tests {
         assert_eq!(holds(1, 0), "1 record, without loss.");
         assert_eq!(holds(12, 1), "12 records; one thing is lost or changes.");
         assert_eq!(holds(12, 3), "12 records; 3 things are lost or change.");
+    }
+
+    #[test]
+    fn a_format_says_what_becomes_of_the_trash() {
+        assert_eq!(trash(0, 0), "");
+        assert!(trash(0, 1).starts_with("1 record in the trash stays here"));
+        assert!(trash(0, 4).starts_with("4 records in the trash stay here"));
+        assert_eq!((trash(1, 0).as_str(), trash(4, 0).as_str()), ("1 of them is in the trash.", "4 of them are in the trash."));
     }
 
     #[test]
