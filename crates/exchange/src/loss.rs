@@ -54,6 +54,8 @@ names!(
         Path = "path",
         /// A record that the format cannot hold at all.
         Record = "record",
+        /// A record whose name in the file another record has already.
+        SameRecord = "same_record",
         /// A record whose values no person may take out.
         InjectOnly = "inject_only",
         /// Expiry or another date that VaultTerm keeps as a field.
@@ -74,6 +76,14 @@ pub struct Loss {
     /// Its size in bytes, if it is an attachment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
+}
+
+impl Lost {
+    /// Says whether a whole record is left out of a file.
+    #[must_use]
+    pub const fn is_whole_record(self) -> bool {
+        matches!(self, Self::Record | Self::SameRecord)
+    }
 }
 
 impl Loss {
@@ -113,6 +123,9 @@ impl Loss {
 impl fmt::Display for Loss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { what, name, count, bytes } = self;
+        if what.is_whole_record() {
+            return records(*what, *count, f);
+        }
         let words = match what {
             Lost::Attachment => "attached file",
             Lost::UnknownPart => "part that VaultTerm does not know",
@@ -136,7 +149,7 @@ impl fmt::Display for Loss {
             Lost::Tags => "labels",
             Lost::Mark => "mark that the record asks again",
             Lost::Path => "path that this format cannot hold as it is",
-            Lost::Record => "record that this format cannot hold",
+            Lost::Record | Lost::SameRecord => "record",
             Lost::InjectOnly => "record that only programs may get",
             Lost::Rights => "rights and sharing",
         };
@@ -151,6 +164,22 @@ impl fmt::Display for Loss {
             write!(f, " ({bytes} bytes)")?;
         }
         Ok(())
+    }
+}
+
+/// Words records that a file leaves out.
+fn records(what: Lost, count: u64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match (what, count) {
+        (Lost::SameRecord, 1) => f.write_str(
+            "1 record has the same name as another record in the file, which can hold one of them: export one folder at a time",
+        ),
+        (Lost::SameRecord, count) => write!(
+            f,
+            "{count} records have the same name as another record in the file, which can hold one of each name: export one \
+             folder at a time"
+        ),
+        (_, 1) => f.write_str("1 record that this format cannot hold"),
+        (_, count) => write!(f, "{count} records that this format cannot hold"),
     }
 }
 

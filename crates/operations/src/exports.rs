@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
-use vaultterm_exchange::{Format, Loss, Lost, Outgoing, RecordLoss, Sealer, WRITTEN, losses, write};
+use vaultterm_exchange::{Format, Loss, Outgoing, RecordLoss, Sealer, WRITTEN, losses, write};
 use vaultterm_reconcile::{SecretPath, UnknownName};
 use vaultterm_store::{CollectionRole, Scope};
 use vaultterm_sync::CollectionId;
@@ -34,7 +34,9 @@ pub struct FormatReview {
     pub format: Format,
     /// How many records its file would hold, with those of the trash.
     pub records: u64,
-    /// How many of them are in the trash.
+    /// How many records it would leave out, for the reasons among `losses`. Those of the trash are counted in `trash_left`.
+    pub left_out: u64,
+    /// How many of the records are in the trash.
     pub trash_held: u64,
     /// How many records of the trash its file would not hold. They stay in the trash here.
     pub trash_left: u64,
@@ -104,10 +106,11 @@ pub async fn review(services: &Services, caller: &Caller, part: &Part) -> Result
             (trash_held, trash_left) = (trash_left, 0);
             records += trash_held;
         }
-        let left_out = lost.iter().filter(|(_, loss)| loss.what == Lost::Record).count() as u64;
+        let left_out = lost.iter().filter(|(_, loss)| loss.what.is_whole_record()).count() as u64;
         formats.push(FormatReview {
             format,
             records: records - left_out,
+            left_out,
             trash_held,
             trash_left,
             losses: summed(lost),
@@ -135,7 +138,7 @@ pub async fn export(
     let found = services.store.exportable(collection, below(part)?.as_ref(), holds_trash(format)).await?;
     let written = write(format, &found.records).map_err(|error| Refusal::field("format", error.to_string()))?;
     let left_out: BTreeSet<_> =
-        written.losses.iter().filter(|(_, loss)| loss.what == Lost::Record).map(|(path, _)| path.as_str()).collect();
+        written.losses.iter().filter(|(_, loss)| loss.what.is_whole_record()).map(|(path, _)| path.as_str()).collect();
     let leaving: Vec<_> = found.about.into_iter().filter(|record| !left_out.contains(record.path.as_str())).collect();
     if leaving.is_empty() {
         return Err(Refusal::field("format", "there is no record that this file could hold"));

@@ -84,7 +84,7 @@ fn what_the_csv_does_not_hold_is_foretold() {
             "work/mail: labels (2 times)",
             "work/mail: earlier state",
             "work/mail: date that cannot be kept as it is (2 times)",
-            "gone: record that this format cannot hold",
+            "gone: 1 record that this format cannot hold",
             "card: type of the record",
             "me: type of the record",
             "key: field that this format cannot hold `private_key`",

@@ -126,3 +126,22 @@ async fn a_format_says_how_many_records_of_the_trash_it_leaves_behind() {
         assert_eq!((one.trash_held, one.trash_left), expected, "{}", one.format);
     }
 }
+
+#[tokio::test]
+async fn variables_of_one_name_in_two_folders_are_counted_with_the_reason_and_what_to_do() {
+    let house = House::new().await;
+    for path in ["staging/API_KEY", "prod/API_KEY", "prod/URL", "test/API_KEY"] {
+        save(&house, path, "ENV_VAR", r#"{"value": "x"}"#, false).await;
+    }
+    save(&house, "note", "SECURE_NOTE", r#"{"note": "x"}"#, false).await;
+    let (services, owner) = (&house.services, &house.owner);
+    let review = review(services, owner, &part(&house, None)).await.unwrap();
+    let env = review.formats.iter().find(|one| one.format == Format::Env).unwrap();
+    assert_eq!((env.records, env.left_out), (2, 3));
+    let said: Vec<_> = env.losses.iter().map(|(loss, _)| loss.to_string()).collect();
+    assert!(said.contains(&"1 record that this format cannot hold".to_owned()), "{said:?}");
+    let same = said.iter().find(|words| words.starts_with("2 records have the same name")).unwrap();
+    assert!(same.ends_with("export one folder at a time"), "{same}");
+    let exported = export(services, owner, &part(&house, None), "env", Protection::Plain).await.unwrap();
+    assert_eq!((exported.records, exported.bytes.as_slice()), (2, &b"API_KEY=x\nURL=x\n"[..]));
+}

@@ -17,6 +17,7 @@ fn format(review: &FormatReview) -> ExportFormatView {
     ExportFormatView {
         format: review.format,
         records: review.records,
+        left_out: review.left_out,
         trash_held: review.trash_held,
         trash_left: review.trash_left,
         losses: losses.collect(),

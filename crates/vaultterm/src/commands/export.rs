@@ -142,9 +142,17 @@ fn all(review: &ExportReviewView) -> String {
 /// Returns what one format would hold and lose.
 fn one(format: &ExportFormatView, review: &ExportReviewView) -> String {
     let (name, title) = (format.format.as_str(), format.format.title());
-    let mut lines = vec![format!("{title} ({name}): {} records", format.records)];
-    let losses = format.losses.iter();
-    lines.extend(losses.map(|lost| format!("  lost: {}, for example of {}", lost.loss.text, printable(&lost.example))));
+    let all = format.records + format.left_out;
+    let of = if format.left_out > 0 { format!(" of {all}") } else { String::new() };
+    let mut lines = vec![format!("{title} ({name}): {}{of} {}", format.records, if all == 1 { "record" } else { "records" })];
+    lines.extend(format.losses.iter().map(|lost| {
+        let (text, example) = (&lost.loss.text, printable(&lost.example));
+        if lost.loss.what.is_whole_record() {
+            format!("  left out: {text}; for example {example}")
+        } else {
+            format!("  lost: {text}, for example of {example}")
+        }
+    }));
     if format.losses.is_empty() {
         lines.push("  nothing is lost".to_owned());
     }

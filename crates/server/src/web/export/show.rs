@@ -198,6 +198,11 @@ fn told(review: Option<&Review>) -> String {
     }
 }
 
+/// Counts what is lost of the records that a file holds.
+fn others(one: &FormatReview) -> usize {
+    one.losses.iter().filter(|(loss, _)| !loss.what.is_whole_record()).count()
+}
+
 fn formats(review: &Review, chosen: &str) -> Vec<FormatRow> {
     let loss = |(loss, example): &(vaultterm_exchange::Loss, String)| LossRow {
         words: loss.to_string(),
@@ -207,7 +212,7 @@ fn formats(review: &Review, chosen: &str) -> Vec<FormatRow> {
         name: one.format.as_str(),
         title: one.format.title(),
         purpose: words::purpose(one.format),
-        holds: words::holds(one.records, one.losses.len()),
+        holds: words::holds(one.records, one.left_out, others(one)),
         trash: words::trash(one.trash_held, one.trash_left),
         can: one.records > 0,
         losses: one.losses.iter().take(LINES).map(loss).collect(),
@@ -232,7 +237,14 @@ pub(crate) mod samples {
 
     fn review() -> Review {
         let losses = vec![(Loss::named(Lost::Field, "<b>"), "<b>/db".to_owned())];
-        let one = |format, records, losses| FormatReview { format, records, trash_held: 0, trash_left: 1, losses };
+        let one = |format, records, losses| FormatReview {
+            format,
+            records,
+            left_out: 2 - records,
+            trash_held: 0,
+            trash_left: 1,
+            losses,
+        };
         Review {
             records: 2,
             inject_only: vec![vaultterm_reconcile::SecretPath::new("<b>").unwrap()],

@@ -17,16 +17,24 @@ pub(super) const fn purpose(format: Format) -> &'static str {
     }
 }
 
-/// Words how much of the records a format holds.
-pub(super) fn holds(records: u64, losses: usize) -> String {
+/// Words how many of the records a format holds, how many it leaves out, and how many kinds of things of those that it holds are
+/// lost or change.
+pub(super) fn holds(records: u64, left_out: u64, losses: usize) -> String {
     if records == 0 {
         return "It can hold none of these records.".to_owned();
     }
-    let held = counted(records, "record", "records");
+    let held = match left_out {
+        0 => counted(records, "record", "records"),
+        left_out => {
+            let left = counted(left_out, "is left out", "are left out");
+            format!("{records} of {} records; {left}", records + left_out)
+        }
+    };
     match losses {
-        0 => format!("{held}, without loss."),
-        1 => format!("{held}; one thing is lost or changes."),
-        losses => format!("{held}; {losses} things are lost or change."),
+        0 if left_out == 0 => format!("{held}, without loss."),
+        0 => format!("{held}."),
+        1 => format!("{held}; one thing of them is lost or changes."),
+        losses => format!("{held}; {losses} things of them are lost or change."),
     }
 }
 
@@ -86,10 +94,12 @@ mod tests {
 
     #[test]
     fn a_format_says_how_much_it_holds() {
-        assert_eq!(holds(0, 4), "It can hold none of these records.");
-        assert_eq!(holds(1, 0), "1 record, without loss.");
-        assert_eq!(holds(12, 1), "12 records; one thing is lost or changes.");
-        assert_eq!(holds(12, 3), "12 records; 3 things are lost or change.");
+        assert_eq!(holds(0, 4, 4), "It can hold none of these records.");
+        assert_eq!(holds(1, 0, 0), "1 record, without loss.");
+        assert_eq!(holds(12, 0, 1), "12 records; one thing of them is lost or changes.");
+        assert_eq!(holds(12, 0, 3), "12 records; 3 things of them are lost or change.");
+        assert_eq!(holds(7, 49, 0), "7 of 56 records; 49 are left out.");
+        assert_eq!(holds(7, 1, 2), "7 of 8 records; 1 is left out; 2 things of them are lost or change.");
     }
 
     #[test]
