@@ -73,8 +73,8 @@ for (const script of [true, false]) {
     await page.waitForSelector("text=What happens");
     await look();
     await page.click("main button.danger");
-    await page.waitForURL("**/imports/*?trashed=3&kept=0");
-    assert.equal(await status(page), "Undone: 3 records went to the trash, 0 stay.");
+    await page.waitForURL("**/imports/*?trashed=3&**");
+    assert.equal(await status(page), "Undone: 3 records went to the trash.");
     await look();
     await page.context().close();
   });

@@ -216,8 +216,14 @@ pub struct ImportCommit {
 /// What became of the records of an import that was undone.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct UndoneView {
-    /// Records that went to the trash.
+    /// New records that went to the trash.
     pub trashed: u64,
-    /// Records that stay, because somebody changed, moved or trashed them since.
+    /// Changed records that have their earlier values again, as a new revision.
+    #[serde(default)]
+    pub restored: u64,
+    /// New and changed records that stay as they are, because somebody changed, moved or trashed them since.
     pub kept: u64,
+    /// Records that the import had put into the trash, where they stay.
+    #[serde(default)]
+    pub in_trash: u64,
 }

@@ -232,13 +232,23 @@ async fn carried_out(
     })
 }
 
-/// Moves to the trash what an import made and nobody changed since.
+/// Takes an import back, as far as nobody changed its records since: those that it made go to the trash, and those that it
+/// changed get their earlier values again.
 ///
 /// # Errors
 /// `Refused` if the import is not done, or its day is over.
 pub async fn undo(services: &Services, caller: &Caller, id: Uuid) -> Result<Undone, Refusal> {
-    found(services, caller, id, Scope::RecordsWrite).await?;
-    Ok(services.store.undo_import(&caller.context(services), id).await?)
+    let import = found(services, caller, id, Scope::RecordsWrite).await?;
+    let fates = match import.state {
+        ImportState::Done => kept::told(services, &import).await?.fates,
+        ImportState::Reviewed | ImportState::Undone => Vec::new(),
+    };
+    let changed = fates.iter().filter_map(|fate| match fate {
+        Fate::Update { record, revision, .. } => Some((*record, *revision)),
+        Fate::Create { .. } | Fate::Skip { .. } | Fate::Refuse { .. } => None,
+    });
+    let changed: Vec<_> = changed.collect();
+    Ok(services.store.undo_import(&caller.context(services), id, &changed).await?)
 }
 
 /// Removes what is kept of a file. Records that it made stay.

@@ -90,7 +90,7 @@ async fn an_import_is_undone_for_a_day() {
     let (services, owner) = (&house.services, &house.owner);
     let done = import(&house, "A=1\nB=2\n", Duplicates::Skip).await;
     let undone = undo(services, owner, done.import.id).await.unwrap();
-    assert_eq!(undone, Undone { trashed: 2, kept: 0 });
+    assert_eq!(undone, Undone { trashed: 2, restored: 0, kept: 0, in_trash: 0 });
     assert!(here(&house).await.is_empty());
     let shown = review(services, owner, done.import.id, Duplicates::Skip).await.unwrap();
     assert_eq!((shown.import.state, shown.counts), (ImportState::Undone, done.counts));
@@ -230,4 +230,16 @@ async fn two_vaults_with_the_same_paths_come_into_two_folders_and_never_change_e
     assert_eq!(paths, expected);
     let again = bring(&house, file("prod", "medusa", &medusa("newer")), Duplicates::Update).await;
     assert_eq!((again.counts.created, again.counts.updated), (0, 1));
+}
+
+#[tokio::test]
+async fn a_record_that_an_import_changed_has_its_earlier_values_again_when_that_is_undone() {
+    let house = House::new().await;
+    import(&house, "A=1\nB=1\n", Duplicates::Skip).await;
+    let done = import(&house, "A=2\nB=1\nC=3\n", Duplicates::Update).await;
+    assert_eq!((done.counts.created, done.counts.updated, done.counts.skipped), (1, 1, 1));
+    let undone = undo(&house.services, &house.owner, done.import.id).await.unwrap();
+    assert_eq!(undone, Undone { trashed: 1, restored: 1, kept: 0, in_trash: 0 });
+    let again = import(&house, "A=1\nB=1\n", Duplicates::Update).await;
+    assert_eq!(again.counts.skipped, 2, "the values are those of before");
 }

@@ -141,7 +141,8 @@ pub(crate) async fn commit(
     Ok(Json(view::imports::import(&services, &review)))
 }
 
-/// Moves to the trash what an import made and nobody changed since. For a day.
+/// Takes an import back, for a day: what it made goes to the trash, and what it changed gets its earlier values as a new
+/// revision, as far as nobody changed the records since.
 #[utoipa::path(post, path = "/imports/{id}/undo", tag = "imports", request_body = Nothing,
     params(("id" = Uuid, Path)), responses((status = 200, body = UndoneView), (status = 409, body = Problem)))]
 pub(crate) async fn undo(
@@ -150,8 +151,8 @@ pub(crate) async fn undo(
     Id(id): Id,
     Body(Nothing {}): Body<Nothing>,
 ) -> Result<Json<UndoneView>, Problem> {
-    let Undone { trashed, kept } = imports::undo(&services, &caller, id).await?;
-    Ok(Json(UndoneView { trashed, kept }))
+    let Undone { trashed, restored, kept, in_trash } = imports::undo(&services, &caller, id).await?;
+    Ok(Json(UndoneView { trashed, restored, kept, in_trash }))
 }
 
 /// Removes what is kept of a file. Records that it made stay.

@@ -70,7 +70,8 @@ pub(crate) struct Args {
     /// Do not ask
     #[arg(long)]
     yes: bool,
-    /// Move to the trash what an import made and nobody changed since; for a day
+    /// Take an import back, for a day: what it made goes to the trash, and what it changed gets its earlier values again, unless
+    /// somebody changed it since
     #[arg(long, value_name = "IMPORT", conflicts_with = "list")]
     undo: Option<Uuid>,
     /// List your imports of the last week
@@ -252,12 +253,14 @@ impl Drop for Show {
 
 async fn undo(client: &Client, app: &App, id: Uuid) -> Result<Exit, Failure> {
     let undone: Reply<UndoneView> = client.post(&format!("/imports/{id}/undo"), &Nothing {}, Patience::Vault).await?;
-    let UndoneView { trashed, kept } = undone.data;
+    let UndoneView { trashed, restored, kept, in_trash } = undone.data;
     app.console.answer(&undone.json, || {
-        Table::of_facts().fact("in the trash now", trashed.to_string()).fact("kept", kept.to_string())
+        let facts = Table::of_facts().fact("in the trash now", trashed.to_string());
+        let facts = facts.fact("with earlier values again", restored.to_string()).fact("kept", kept.to_string());
+        if in_trash > 0 { facts.fact("in the trash since the import", in_trash.to_string()) } else { facts }
     })?;
     if kept > 0 {
-        app.console.note("kept are the records that somebody changed, moved or trashed since");
+        app.console.note("kept are the records that somebody changed, moved or trashed since the import");
     }
     Ok(Exit::Done)
 }

@@ -65,7 +65,7 @@ async fn a_file_is_shown_then_imported_with_its_histories_then_undone() {
     let again = house.cli_json(&["import", &file, "--into", "app/old", "--yes"]);
     assert_eq!((&again["counts"]["created"], &again["counts"]["skipped"]), (&json!(0), &json!(3)));
     let undone = house.cli_json(&["import", "--undo", done["id"].as_str().expect("an id")]);
-    assert_eq!(undone, json!({"trashed": 2, "kept": 0}));
+    assert_eq!(undone, json!({"trashed": 2, "restored": 0, "kept": 0, "in_trash": 1}));
     assert!(house.values(&app).await.is_empty());
     let verdict = house.owner.post("/audit/verify", json!({})).await.expect(200).body;
     assert_eq!(verdict["ok"], true, "{verdict}");

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use vaultterm_exchange::{Duplicates, Fate, ImportState, SkipReason};
 use vaultterm_operations::{
     Refusal,
-    imports::{self, Going, Review},
+    imports::{self, Going, Review, Undone},
     outline,
 };
 use vaultterm_reconcile::SecretPath;
@@ -45,9 +45,11 @@ pub(crate) struct Asked {
     /// `look`: only the items about which there is something to say.
     only: String,
     from: String,
-    /// How many records went to the trash just now, and how many stay.
+    /// What became of the records just now, as [`Undone`] counts them.
     trashed: Option<u64>,
-    kept: Option<u64>,
+    restored: u64,
+    kept: u64,
+    in_trash: u64,
 }
 
 impl Asked {
@@ -209,14 +211,14 @@ fn told(review: &Review, asked: &Asked) -> String {
     match import.state {
         ImportState::Reviewed => format!("Nothing is imported yet. {counts}"),
         ImportState::Done => format!("Imported. {counts}"),
-        ImportState::Undone => match (asked.trashed, asked.kept) {
-            (Some(trashed), Some(kept)) => {
-                let went = counted(trashed, "record went to the trash", "records went to the trash");
-                let stay = counted(kept, "stays", "stay");
-                let why = if kept > 0 { ", because somebody changed, moved or trashed them since" } else { "" };
-                format!("Undone: {went}, {stay}{why}.")
-            }
-            _ => format!("Undone. {counts}"),
+        ImportState::Undone => match asked.trashed {
+            Some(trashed) => words::undone(Undone {
+                trashed,
+                restored: asked.restored,
+                kept: asked.kept,
+                in_trash: asked.in_trash,
+            }),
+            None => format!("Undone. {counts}"),
         },
     }
 }
