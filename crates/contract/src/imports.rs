@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
-use vaultterm_exchange::{Duplicates, Format, ImportState, Loss, Lost, Question, Refused, SkipReason};
+use vaultterm_exchange::{Duplicates, Effect, Format, ImportState, Loss, Lost, Question, Refused, SkipReason};
 use vaultterm_reconcile::RecordType;
 use zeroize::Zeroizing;
 
@@ -113,6 +113,9 @@ pub struct ImportCountsView {
 pub struct LossView {
     #[schema(value_type = String)]
     pub what: Lost,
+    /// `lost`; `changed`, if it has another form afterwards; `caution`, if all is there and something should be known about it.
+    #[schema(value_type = String)]
+    pub effect: Effect,
     /// The name of a field, an attachment, a part. Never a value.
     pub name: Option<String>,
     pub count: u64,
@@ -125,7 +128,7 @@ pub struct LossView {
 impl From<&Loss> for LossView {
     fn from(loss: &Loss) -> Self {
         let Loss { what, name, count, bytes } = loss;
-        Self { what: *what, name: name.clone(), count: *count, bytes: *bytes, text: loss.to_string() }
+        Self { what: *what, effect: what.effect(), name: name.clone(), count: *count, bytes: *bytes, text: loss.to_string() }
     }
 }
 

@@ -14,8 +14,14 @@ names!(
         UnknownPart = "unknown_part",
         /// A type that VaultTerm does not know: the item becomes a `KEY_VALUE`.
         UnknownType = "unknown_type",
-        /// A field that only points to another field.
+        /// A kind of item that VaultTerm knows but has no type for: the item becomes a `KEY_VALUE`.
+        OtherType = "other_type",
+        /// A field that only points to another field of its item.
         Link = "link",
+        /// A reference to another item.
+        Related = "related",
+        /// A value that stands for a value of another entry: its text was stored as it is.
+        Reference = "reference",
         /// A sign that the item is a favourite.
         Favourite = "favourite",
         /// An icon, a colour or another look.
@@ -28,6 +34,8 @@ names!(
         Past = "past",
         /// The newest version was deleted: the item goes to the trash.
         Deleted = "deleted",
+        /// An earlier version that was deleted: it is an ordinary revision here.
+        DeletedPast = "deleted_past",
         /// A date that no calendar has, or that lies before 1970: it was moved to the nearest that VaultTerm can keep.
         Date = "date",
         /// A field whose name another field of the item has: it got a number behind its name.
@@ -63,6 +71,40 @@ names!(
     }
 );
 
+names!(
+    /// What a loss means for the person.
+    Effect, "effect" {
+        /// Something is not there afterwards.
+        Lost = "lost",
+        /// Something has another form, another name or another place afterwards.
+        Changed = "changed",
+        /// Everything is there, and something about it should be known.
+        Caution = "caution",
+    }
+);
+
+impl Effect {
+    /// Returns the heading of a list of such losses.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Lost => "What is lost",
+            Self::Changed => "What changes its form",
+            Self::Caution => "What to know about it",
+        }
+    }
+
+    /// Returns the words before one such loss, in a list of all of them.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Lost => "lost",
+            Self::Changed => "changes",
+            Self::Caution => "to know",
+        }
+    }
+}
+
 /// Something that does not come over, or comes over changed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Loss {
@@ -79,6 +121,42 @@ pub struct Loss {
 }
 
 impl Lost {
+    /// Says what it means for the person.
+    #[must_use]
+    pub const fn effect(self) -> Effect {
+        match self {
+            Self::Attachment
+            | Self::UnknownPart
+            | Self::Link
+            | Self::Related
+            | Self::Favourite
+            | Self::Look
+            | Self::Filling
+            | Self::EmptyPast
+            | Self::Past
+            | Self::Field
+            | Self::Type
+            | Self::Tags
+            | Self::Mark
+            | Self::Path
+            | Self::Record
+            | Self::SameRecord
+            | Self::InjectOnly
+            | Self::Rights => Effect::Lost,
+            Self::UnknownType
+            | Self::OtherType
+            | Self::Deleted
+            | Self::DeletedPast
+            | Self::Date
+            | Self::SameName
+            | Self::NoName
+            | Self::Joined
+            | Self::Computed
+            | Self::Kind => Effect::Changed,
+            Self::Reference | Self::Formula => Effect::Caution,
+        }
+    }
+
     /// Says whether a whole record is left out of a file.
     #[must_use]
     pub const fn is_whole_record(self) -> bool {
@@ -130,13 +208,17 @@ impl fmt::Display for Loss {
             Lost::Attachment => "attached file",
             Lost::UnknownPart => "part that VaultTerm does not know",
             Lost::UnknownType => "type that VaultTerm does not know; it becomes KEY_VALUE",
-            Lost::Link => "field that points to another field",
+            Lost::OtherType => "kind of item that has no type of its own in VaultTerm; it becomes KEY_VALUE",
+            Lost::Link => "field without a value of its own, which only points to another field of the item",
+            Lost::Related => "reference to another item",
+            Lost::Reference => "reference to another entry; its text was stored, not the value that it stands for",
             Lost::Favourite => "mark as a favourite",
             Lost::Look => "icon or colour",
             Lost::Filling => "setting for filling in forms",
             Lost::EmptyPast => "earlier state without values",
             Lost::Past => "earlier state",
             Lost::Deleted => "newest version was deleted; the record goes to the trash",
+            Lost::DeletedPast => "deleted in the other program, an ordinary revision here: version",
             Lost::Date => "date that cannot be kept as it is",
             Lost::SameName => "field with a name that another field has; it gets a number",
             Lost::NoName => "field without a name; it is called",
@@ -190,4 +272,32 @@ const NAME_CHARS_MAX: usize = 128;
 pub(crate) fn shown(name: &str) -> String {
     let start: String = name.chars().take(NAME_CHARS_MAX).collect();
     vaultterm_reconcile::visible(&start).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_changes_and_what_is_only_to_be_known_is_not_called_lost() {
+        for (what, effect) in [
+            (Lost::Attachment, Effect::Lost),
+            (Lost::Link, Effect::Lost),
+            (Lost::SameName, Effect::Changed),
+            (Lost::OtherType, Effect::Changed),
+            (Lost::Formula, Effect::Caution),
+            (Lost::Reference, Effect::Caution),
+        ] {
+            assert_eq!(what.effect(), effect, "{what}");
+        }
+        for effect in Effect::ALL {
+            assert!(Lost::ALL.iter().any(|what| what.effect() == *effect), "{effect}");
+        }
+    }
+
+    #[test]
+    fn records_that_are_left_out_are_counted_first() {
+        assert_eq!(Loss::many(Lost::Record, 49).to_string(), "49 records that this format cannot hold");
+        assert!(Loss::new(Lost::SameRecord).to_string().ends_with("export one folder at a time"));
+    }
 }

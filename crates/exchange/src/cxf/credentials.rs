@@ -32,7 +32,7 @@ pub(super) fn fill(mut part: Part, kind: Kind, name: &str, item: &mut Item) {
         }
         Kind::ItemReference => {
             part.ignore(&["reference"]);
-            item.lose(Loss::named(Lost::Link, "item-reference"));
+            item.lose(Loss::named(Lost::Related, "item-reference"));
         }
         Kind::Unknown => {
             item.lose(Loss::named(Lost::UnknownType, name));
@@ -55,7 +55,7 @@ pub(super) fn fill(mut part: Part, kind: Kind, name: &str, item: &mut Item) {
             }
             if let Some(name) = kind.unknown().filter(|_| item.record_type == vaultterm_reconcile::RecordType::KeyValue)
             {
-                item.lose(Loss::named(Lost::UnknownType, name));
+                item.lose(Loss::named(Lost::OtherType, name));
             }
         }
     }

@@ -72,7 +72,7 @@ fn past(state: &Element, binaries: &Binaries, item: &mut Item) {
             item.lose(attachment(&name, size));
         }
     }
-    item.losses.extend(then.losses.into_iter().filter(|loss| loss.what != Lost::Link));
+    item.losses.extend(then.losses.into_iter().filter(|loss| loss.what != Lost::Reference));
     item.history.push(Past { at_us, fields: then.fields });
 }
 
@@ -145,7 +145,7 @@ fn fill(entry: &Element, item: &mut Item) {
 /// Notes a value that points to a field of another entry. It stays as it is typed.
 fn link(field: &str, value: &str, item: &mut Item) {
     if value.to_ascii_uppercase().contains("{REF:") {
-        item.lose(Loss::named(Lost::Link, field));
+        item.lose(Loss::named(Lost::Reference, field));
     }
 }
 
@@ -179,9 +179,15 @@ fn parts(entry: &Element, binaries: &Binaries, item: &mut Item) {
     }
 }
 
-/// Says whether automatic typing is set as in a new entry.
+/// Says whether automatic typing is set as in a new entry. pykeepass writes `None` for no sequence, and one association with no
+/// window.
 fn is_usual(typing: &Element) -> bool {
-    typing.is_true("Enabled") && typing.text_at("DefaultSequence").is_empty() && typing.at("Association").is_none()
+    let sequence = typing.text_at("DefaultSequence").trim();
+    let is_set = |name: &str, part: &Element| !part.text_at(name).trim().is_empty();
+    let mut associations = typing.children.iter().filter(|child| child.name == "Association");
+    !typing.text_at("Enabled").trim().eq_ignore_ascii_case("false")
+        && matches!(sequence, "" | "None")
+        && !associations.any(|part| is_set("Window", part) || is_set("KeystrokeSequence", part))
 }
 
 fn attachment(name: &str, size: Option<u64>) -> Loss {

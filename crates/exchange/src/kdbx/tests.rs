@@ -40,18 +40,13 @@ fn version_4_is_read_with_history_codes_trash_and_losses() {
              password=\"old pass\" url=\"https://mail.example\" username=\"ann\"",
             "  lost attached file `note.txt` (16 bytes)",
             "  lost icon or colour",
-            "  lost setting for filling in forms `AutoType`",
             "  lost field with a name that another field has; it gets a number `password 2`",
             "PASSWORD Work/Reference password=\"y\" username=\"{REF:U@I:46C9B1FFBD4ABC4BBB260C6190BAD20C}\"",
-            "  lost field that points to another field `username`",
-            "  lost setting for filling in forms `AutoType`",
+            "  lost reference to another entry; its text was stored, not the value that it stands for `username`",
             "SECURE_NOTE Note note=\"only text\"",
-            "  lost setting for filling in forms `AutoType`",
             "PASSWORD Codes otpauth_url=\"otpauth://totp/KeePass?secret=JBSWY3DPEHPK3PXP&algorithm=SHA256&digits=6&period=60\" \
              password=\"x\" username=\"bob\"",
-            "  lost setting for filling in forms `AutoType`",
             "(trash) PASSWORD Gone password=\"z\" username=\"eve\"",
-            "  lost setting for filling in forms `AutoType`",
         ]
     );
     assert_eq!(found.losses, []);

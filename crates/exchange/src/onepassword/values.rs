@@ -111,7 +111,7 @@ fn text(heading: &str, name: &str, kind: &str, text: String, item: &mut Item) {
             let is_taken = item.fields.expose().contains_key(usual);
             item.text(&if is_taken { usual::titled(heading, usual) } else { usual.to_owned() }, text);
         }
-        "reference" => item.lose(Loss::named(Lost::Link, name)),
+        "reference" => item.lose(Loss::named(Lost::Related, name)),
         _ => {
             if !TEXTS.contains(&kind) {
                 item.lose(Loss::named(Lost::Kind, name));

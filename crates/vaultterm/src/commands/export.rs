@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 use vaultterm_contract::{ExportBody, ExportFormatView, ExportPart, ExportReviewView};
+use vaultterm_exchange::Effect;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -144,23 +145,28 @@ fn one(format: &ExportFormatView, review: &ExportReviewView) -> String {
     let (name, title) = (format.format.as_str(), format.format.title());
     let all = format.records + format.left_out;
     let of = if format.left_out > 0 { format!(" of {all}") } else { String::new() };
-    let mut lines = vec![format!("{title} ({name}): {}{of} {}", format.records, if all == 1 { "record" } else { "records" })];
+    let mut lines =
+        vec![format!("{title} ({name}): {}{of} {}", format.records, if all == 1 { "record" } else { "records" })];
     lines.extend(format.losses.iter().map(|lost| {
         let (text, example) = (&lost.loss.text, printable(&lost.example));
         if lost.loss.what.is_whole_record() {
             format!("  left out: {text}; for example {example}")
         } else {
-            format!("  lost: {text}, for example of {example}")
+            format!("  {}: {text}, for example of {example}", lost.loss.effect.label())
         }
     }));
-    if format.losses.is_empty() {
+    if !format.losses.iter().any(|lost| lost.loss.effect == Effect::Lost) {
         lines.push("  nothing is lost".to_owned());
     }
     match (format.trash_held, format.trash_left) {
         (0, 0) => {}
-        (0, 1) => lines.push("  1 record in the trash stays here: only the format vaultterm takes the trash along".to_owned()),
+        (0, 1) => {
+            lines
+                .push("  1 record in the trash stays here: only the format vaultterm takes the trash along".to_owned());
+        }
         (0, left) => lines
             .push(format!("  {left} records in the trash stay here: only the format vaultterm takes the trash along")),
+        (1, _) => lines.push("  1 of the records is in the trash, and goes along".to_owned()),
         (held, _) => lines.push(format!("  {held} of the records are in the trash, and go along")),
     }
     match review.inject_only.len() {

@@ -28,7 +28,7 @@ fn every_category_comes_over() {
             &format!("  was 200000000 {}", mail.replace("third", "second")),
             "  lost attached file `scan.pdf` (9 bytes)",
             "  lost part that VaultTerm does not know `novelty`",
-            "  lost field that points to another field `More related`",
+            "  lost reference to another item `More related`",
             "  lost mark as a favourite",
             "  lost icon or colour `label`",
             "  lost setting for filling in forms `remember`",
@@ -46,10 +46,10 @@ fn every_category_comes_over() {
             "SSH_KEY Personal/Key fingerprint=\"SHA256:x\" key_type=\"ed25519\" private_key=\"-----BEGIN A\" \
              public_key=\"ssh-ed25519 AAAA\"",
             "KEY_VALUE Personal/Database password=\"pw\" port=\"5432\" server=\"db.example\"",
-            "  lost type that VaultTerm does not know; it becomes KEY_VALUE `database`",
+            "  lost kind of item that has no type of its own in VaultTerm; it becomes KEY_VALUE `database`",
             "KEY_VALUE Personal/Lease",
             "  lost attached file `lease.pdf` (5 bytes)",
-            "  lost type that VaultTerm does not know; it becomes KEY_VALUE `document`",
+            "  lost kind of item that has no type of its own in VaultTerm; it becomes KEY_VALUE `document`",
             "SECURE_NOTE Personal/Old form note=\"old\"",
             "  lost attached file `a.txt`",
         ]
@@ -87,7 +87,8 @@ fn the_fields_of_sections_keep_the_titles_of_their_sections() {
         r#"{{"accounts":[{{"attrs":{{"accountName":"A"}},"vaults":[{{"attrs":{{"name":"V"}},"items":[
            {{"categoryUuid":"001","overview":{{"title":"X"}},"details":{{"sections":[{sections}]}}}}]}}]}}]}}"#
     );
-    let found = read(&zipped(&[("export.attributes", VERSION), ("export.data", document.as_bytes())]), &Options::default());
+    let found =
+        read(&zipped(&[("export.attributes", VERSION), ("export.data", document.as_bytes())]), &Options::default());
     let found = found.unwrap();
     let fields = found.items[0].fields.expose();
     let code = |name: &str| format!("otpauth://totp/{name}?secret=A");

@@ -8,6 +8,7 @@ use axum::{
 };
 use serde::Deserialize;
 use uuid::Uuid;
+use vaultterm_exchange::Effect;
 use vaultterm_operations::exports::{self, FormatReview, Part, Review};
 use vaultterm_store::CollectionRole;
 
@@ -83,6 +84,8 @@ struct FormatRow {
 
 #[derive(Debug)]
 struct LossRow {
+    /// Whether it is lost, changes, or is to be known.
+    label: &'static str,
     words: String,
     /// The path of a record that it is about.
     example: String,
@@ -198,13 +201,15 @@ fn told(review: Option<&Review>) -> String {
     }
 }
 
-/// Counts what is lost of the records that a file holds.
-fn others(one: &FormatReview) -> usize {
-    one.losses.iter().filter(|(loss, _)| !loss.what.is_whole_record()).count()
+/// Counts the kinds of things of the records that a file holds to which this happens.
+fn others(one: &FormatReview, effect: Effect) -> u64 {
+    let kinds = one.losses.iter().map(|(loss, _)| loss.what);
+    kinds.filter(|what| !what.is_whole_record() && what.effect() == effect).count() as u64
 }
 
 fn formats(review: &Review, chosen: &str) -> Vec<FormatRow> {
     let loss = |(loss, example): &(vaultterm_exchange::Loss, String)| LossRow {
+        label: if loss.what.is_whole_record() { "left out" } else { loss.what.effect().label() },
         words: loss.to_string(),
         example: example.clone(),
     };
@@ -212,7 +217,7 @@ fn formats(review: &Review, chosen: &str) -> Vec<FormatRow> {
         name: one.format.as_str(),
         title: one.format.title(),
         purpose: words::purpose(one.format),
-        holds: words::holds(one.records, one.left_out, others(one)),
+        holds: words::holds(one.records, one.left_out, others(one, Effect::Lost), others(one, Effect::Changed)),
         trash: words::trash(one.trash_held, one.trash_left),
         can: one.records > 0,
         losses: one.losses.iter().take(LINES).map(loss).collect(),

@@ -1,6 +1,6 @@
 //! The items of a file as rows of a table: first those about which there is something to say.
 
-use vaultterm_exchange::{Fate, Item, is_notable};
+use vaultterm_exchange::{Effect, Fate, Item, is_notable};
 use vaultterm_operations::imports::Review;
 use vaultterm_reconcile::SecretPath;
 
@@ -127,7 +127,10 @@ pub(super) fn refused(review: &Review) -> Lines<RefusedRow> {
     Lines::of(in_file.chain(here))
 }
 
-/// Lists what is lost, of the file and of all items together.
-pub(super) fn losses(review: &Review) -> Lines<String> {
-    Lines::of(crate::view::imports::losses(review).iter().map(ToString::to_string))
+/// Lists what is lost, what changes and what is to be known, of the file and of all items together: each with its heading.
+pub(super) fn losses(review: &Review) -> Vec<(&'static str, Lines<String>)> {
+    let all = crate::view::imports::losses(review);
+    let of = |effect: Effect| all.iter().filter(move |loss| loss.what.effect() == effect).map(ToString::to_string);
+    let lists = Effect::ALL.iter().map(|effect| (effect.title(), Lines::of(of(*effect))));
+    lists.filter(|(_, lines)| !lines.shown.is_empty()).collect()
 }

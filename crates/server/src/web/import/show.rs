@@ -94,7 +94,8 @@ pub(crate) struct ImportPage {
     choices: Vec<DuplicatesChoice>,
     only: String,
     refused: Lines<RefusedRow>,
-    losses: Lines<String>,
+    /// What is lost, what changes, what is to be known: each with its heading.
+    losses: Vec<(&'static str, Lines<String>)>,
     filters: Vec<Filter>,
     rows: Vec<Row>,
     foot: String,
@@ -212,12 +213,9 @@ fn told(review: &Review, asked: &Asked) -> String {
         ImportState::Reviewed => format!("Nothing is imported yet. {counts}"),
         ImportState::Done => format!("Imported. {counts}"),
         ImportState::Undone => match asked.trashed {
-            Some(trashed) => words::undone(Undone {
-                trashed,
-                restored: asked.restored,
-                kept: asked.kept,
-                in_trash: asked.in_trash,
-            }),
+            Some(trashed) => {
+                words::undone(Undone { trashed, restored: asked.restored, kept: asked.kept, in_trash: asked.in_trash })
+            }
             None => format!("Undone. {counts}"),
         },
     }
@@ -270,7 +268,8 @@ fn consequence(review: &Review, connections: &[String]) -> Vec<String> {
     }
     match crate::view::imports::elsewhere(review) {
         0 => {}
-        1 => sentences.push("1 of them lies outside the target folder: an earlier import brought its item there.".to_owned()),
+        1 => sentences
+            .push("1 of them lies outside the target folder: an earlier import brought its item there.".to_owned()),
         several => sentences.push(format!(
             "{several} of them lie outside the target folder: an earlier import brought their items there."
         )),
@@ -319,7 +318,7 @@ pub(crate) mod samples {
             questions: vec![question],
             choices: vec![DuplicatesChoice { value: "update", words, means, chosen: true }],
             refused: Lines { shown: vec![refused], more: 3 },
-            losses: Lines { shown: vec!["attachment `<b>`".to_owned()], more: 1 },
+            losses: vec![("What is lost", Lines { shown: vec!["attachment `<b>`".to_owned()], more: 1 })],
             filters: filters(&asked, Uuid::nil(), 1, 2),
             rows: rows(),
             next: Some("/imports/x?from=100".to_owned()),

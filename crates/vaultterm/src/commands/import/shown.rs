@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use vaultterm_contract::{ImportItemView, ImportView, ItemFate};
-use vaultterm_exchange::{ImportState, Question};
+use vaultterm_exchange::{Effect, ImportState, Question};
 
 use crate::{printable::printable, table::Table};
 
@@ -55,9 +55,12 @@ pub(super) fn report(import: &ImportView, items: &[ImportItemView], all: bool) -
         let name = refused.name.as_deref().map(|name| format!(" {}", printable(name))).unwrap_or_default();
         let _ = writeln!(text, "refused: {}{name}: {}", refused.place, printable(&refused.why));
     }
-    if !import.losses.is_empty() {
-        text.push_str("\nWhat does not come over, or comes over changed:\n");
-        for loss in &import.losses {
+    for effect in Effect::ALL {
+        let mut losses = import.losses.iter().filter(|loss| loss.effect == *effect).peekable();
+        if losses.peek().is_some() {
+            let _ = writeln!(text, "\n{}:", effect.title());
+        }
+        for loss in losses {
             let _ = writeln!(text, "  {}", printable(&loss.text));
         }
     }
