@@ -86,6 +86,11 @@ pub struct ImportView {
 pub struct ImportSummaryView {
     pub id: Uuid,
     pub collection_id: Uuid,
+    /// The path below which its items go.
+    #[serde(default)]
+    pub prefix: Option<String>,
+    #[serde(default)]
+    pub file_name: Option<String>,
     #[schema(value_type = String)]
     pub format: Format,
     #[schema(value_type = String)]
@@ -128,7 +133,14 @@ pub struct LossView {
 impl From<&Loss> for LossView {
     fn from(loss: &Loss) -> Self {
         let Loss { what, name, count, bytes } = loss;
-        Self { what: *what, effect: what.effect(), name: name.clone(), count: *count, bytes: *bytes, text: loss.to_string() }
+        Self {
+            what: *what,
+            effect: what.effect(),
+            name: name.clone(),
+            count: *count,
+            bytes: *bytes,
+            text: loss.to_string(),
+        }
     }
 }
 

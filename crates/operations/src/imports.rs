@@ -88,13 +88,18 @@ pub async fn read(services: &Services, caller: &Caller, upload: Upload) -> Resul
     reviewing::of(services, import, Duplicates::Skip).await
 }
 
-/// Lists the caller's imports of the last week, the newest first.
+/// Lists the caller's imports of the last week, the newest first, each with what is known of its file.
 ///
 /// # Errors
 /// [`Refusal`].
-pub async fn list(services: &Services, caller: &Caller) -> Result<Vec<Import>, Refusal> {
+pub async fn list(services: &Services, caller: &Caller) -> Result<Vec<(Import, Head)>, Refusal> {
     access::scope(services, caller, Scope::RecordsRead).await?;
-    Ok(services.store.imports(caller.user.id, services.now_us()).await?)
+    let mut listed = Vec::new();
+    for import in services.store.imports(caller.user.id, services.now_us()).await? {
+        let (head, _) = kept::head(services, &import).await?;
+        listed.push((import, head));
+    }
+    Ok(listed)
 }
 
 /// Tells what would happen to each item now, or what happened to it.

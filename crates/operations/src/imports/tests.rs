@@ -116,7 +116,9 @@ async fn nobody_but_the_person_who_brought_a_file_sees_it() {
         }
         assert!(list(&house.services, other).await.unwrap().is_empty());
     }
-    assert_eq!(list(&house.services, &house.owner).await.unwrap().len(), 1);
+    let listed = list(&house.services, &house.owner).await.unwrap();
+    let [(import, head)] = listed.as_slice() else { panic!("{}", listed.len()) };
+    assert_eq!((import.id, head.file_name.as_deref()), (seen.import.id, Some("prod.env")));
 }
 
 #[tokio::test]

@@ -90,7 +90,7 @@ pub(crate) async fn list(
 ) -> Result<Json<ListView<ImportSummaryView>>, Problem> {
     let found = imports::list(&services, &caller).await?;
     Ok(Json(ListView {
-        items: found.iter().map(|import| view::imports::summary(&services, import)).collect(),
+        items: found.iter().map(|(import, head)| view::imports::summary(&services, import, head)).collect(),
         next_cursor: None,
     }))
 }

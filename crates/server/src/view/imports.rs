@@ -3,20 +3,23 @@
 use std::collections::BTreeMap;
 
 use vaultterm_contract::{
-    CHANGES_ELSEWHERE, ImportCountsView, ImportItemView, ImportSummaryView, ImportView, ItemFate, LossView, moment, skipped_because,
+    CHANGES_ELSEWHERE, ImportCountsView, ImportItemView, ImportSummaryView, ImportView, ItemFate, LossView, moment,
+    skipped_because,
 };
 use vaultterm_exchange::{Fate, Item, Loss, is_elsewhere};
-use vaultterm_reconcile::SecretPath;
 use vaultterm_operations::{
     Services,
-    imports::{self, Review},
+    imports::{self, Head, Review},
 };
+use vaultterm_reconcile::SecretPath;
 use vaultterm_store::Import;
 
-pub(crate) fn summary(services: &Services, import: &Import) -> ImportSummaryView {
+pub(crate) fn summary(services: &Services, import: &Import, head: &Head) -> ImportSummaryView {
     ImportSummaryView {
         id: import.id,
         collection_id: import.collection_id.0,
+        prefix: head.prefix.as_ref().map(|prefix| prefix.as_str().to_owned()),
+        file_name: head.file_name.clone(),
         format: import.format,
         state: import.state,
         found: import.found,

@@ -2,10 +2,13 @@
 
 use std::fmt::Write as _;
 
-use vaultterm_contract::{ImportItemView, ImportView, ItemFate};
+use vaultterm_contract::{CollectionView, ImportItemView, ImportSummaryView, ImportView, ItemFate};
 use vaultterm_exchange::{Effect, ImportState, Question};
 
-use crate::{printable::printable, table::Table};
+use crate::{
+    printable::printable,
+    table::{Table, moment},
+};
 
 /// The items that are listed at most, unless all are asked for.
 pub(super) const ITEMS_MAX: usize = 40;
@@ -22,6 +25,25 @@ pub(super) fn counts(import: &ImportView) -> Table {
         .fact("left out", counts.skipped.to_string())
         .fact("refused", counts.refused.to_string())
         .fact("import", import.id.to_string())
+}
+
+/// Returns the imports of the last week.
+pub(super) fn list(imports: &[ImportSummaryView], collections: &[CollectionView]) -> Table {
+    let table = Table::new(&["READ", "FILE", "FORMAT", "INTO", "STATE", "ITEMS", "ID"], "no imports within the last week");
+    imports.iter().fold(table, |table, import| {
+        let collection = collections.iter().find(|one| one.id == import.collection_id);
+        let name = collection.map_or_else(|| import.collection_id.to_string(), |one| one.name.clone());
+        let prefix = import.prefix.as_deref().map(|prefix| format!("/{prefix}")).unwrap_or_default();
+        table.row([
+            moment(&import.created_at),
+            import.file_name.clone().unwrap_or_default(),
+            import.format.to_string(),
+            format!("{name}{prefix}"),
+            import.state.to_string(),
+            import.found.to_string(),
+            import.id.to_string(),
+        ])
+    })
 }
 
 /// Returns the report on a file.
