@@ -12,7 +12,7 @@ use crate::{
     limits::{FILE_BYTES_MAX, Limit, LimitMet},
     options::Options,
     pipe::to_pipe,
-    read::{read, recognise},
+    read::{read, recognise, seen},
     refused::FileError,
     sealed,
 };
@@ -66,7 +66,8 @@ impl Errand {
         let opened = sealed::is_sealed(file).then(|| sealed::open(file, &options)).transpose()?;
         let file = opened.as_deref().map_or(file, Vec::as_slice);
         let format = self.format.or_else(|| recognise(file, options.file_name.as_deref()));
-        read(format.ok_or(FileError::Unrecognised)?, file, &options)
+        let format = format.ok_or_else(|| FileError::Unrecognised { seen: seen(file) })?;
+        read(format, file, &options)
     }
 }
 
@@ -106,7 +107,7 @@ mod tests {
     fn a_file_is_parsed_as_the_errand_says() {
         let errand = Errand { file_name: Some("x".to_owned()), ..Errand::default() };
         let error = served(&errand.input(b"nothing that anybody knows")).unwrap_err();
-        assert!(matches!(error, PipeError::File(FileError::Unrecognised)), "{error}");
+        assert!(matches!(error, PipeError::File(FileError::Unrecognised { .. })), "{error}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod documents;
 mod managers;
 mod recognise;
+mod seen;
 
 use crate::{
     bitwarden, browsers, cxf, env,
@@ -17,6 +18,7 @@ use crate::{
 };
 
 pub use recognise::recognise;
+pub(crate) use seen::seen;
 
 /// Reads a file.
 ///

@@ -38,8 +38,14 @@ impl Refused {
 #[serde(tag = "why", rename_all = "snake_case")]
 pub enum FileError {
     /// Nothing tells the format.
-    #[error("VaultTerm does not recognise the format of this file: name it")]
-    Unrecognised,
+    #[error(
+        "VaultTerm does not recognise the format of this file: {seen}. If you know its format, name it (--from FORMAT on the \
+         command line)"
+    )]
+    Unrecognised {
+        /// What the file looks like, without any text of it.
+        seen: String,
+    },
     /// The file is of another format than was named.
     #[error("this is no file of the format `{expected}`: {detail}")]
     NotThisFormat {
@@ -77,6 +83,14 @@ pub enum FileError {
     Limit {
         /// Which.
         met: LimitMet,
+    },
+    /// A line, a row or a part of the file is none that VaultTerm reads, for example because programs read it in different ways.
+    #[error("VaultTerm does not read {place} of this file: {detail}")]
+    Unclear {
+        /// Where.
+        place: Place,
+        /// Why, and what to do.
+        detail: String,
     },
     /// The file is damaged.
     #[error("this file is damaged or was cut off{}: {detail}", at(place.as_ref()))]

@@ -46,6 +46,11 @@ impl Columns {
         self.missing(names).is_none()
     }
 
+    /// Counts the names that are none of the format.
+    pub(crate) fn unknown(&self, names: &[String]) -> usize {
+        names.iter().filter(|name| !self.knows(name)).count()
+    }
+
     fn missing(&self, names: &[String]) -> Option<&'static str> {
         self.required.iter().find(|name| !names.iter().any(|other| other == *name)).copied()
     }
