@@ -57,6 +57,18 @@ pub enum FileError {
     /// The file is encrypted.
     #[error("this file is protected: give its password")]
     NeedsPassword,
+    /// The file is sealed with `age` for a key.
+    #[error(
+        "this file is sealed for a key of age: give the file that holds your identity (AGE-SECRET-KEY-1…) as the key file \
+         (--key-file on the command line)"
+    )]
+    NeedsKeyFile,
+    /// The password alone does not open the database. Nothing tells whether a key file belongs to it.
+    #[error(
+        "the password does not open this database: check it, and if the database has a key file too, give that as well \
+         (--key-file on the command line)"
+    )]
+    WrongPasswordAlone,
     /// The password, or the key file, does not open it.
     #[error("the password or the key file does not open this file")]
     WrongPassword,

@@ -67,7 +67,10 @@ fn a_database_of_keepassxc_opens_with_its_key_file() {
         ]
     );
     assert!(outline[1].ends_with("notes=\"note\" password=\"old pass\" url=\"https://mail.example\" username=\"ann\""));
-    assert_eq!(read(WITH_KEY_FILE, &password("geheim")).unwrap_err(), FileError::WrongPassword);
+    // Nothing in the database tells that it has a key file, so the error asks for one.
+    let alone = read(WITH_KEY_FILE, &password("geheim")).unwrap_err();
+    assert_eq!(alone, FileError::WrongPasswordAlone);
+    assert!(alone.to_string().contains("--key-file"), "{alone}");
     let changed = String::from_utf8(KEY_FILE.to_vec()).unwrap().replace("44444444", "44444445");
     let refused = read(WITH_KEY_FILE, &with_key_file(changed.as_bytes())).unwrap_err();
     assert!(refused.to_string().contains("key file was changed"), "{refused}");
@@ -91,7 +94,7 @@ fn version_3_is_read() {
 fn without_the_right_password_nothing_opens() {
     for sample in [FOUR, THREE] {
         assert_eq!(read(sample, &Options::default()).unwrap_err(), FileError::NeedsPassword);
-        assert_eq!(read(sample, &password("gehein")).unwrap_err(), FileError::WrongPassword);
+        assert_eq!(read(sample, &password("gehein")).unwrap_err(), FileError::WrongPasswordAlone);
         assert_eq!(read(sample, &with_key_file(b"any")).unwrap_err(), FileError::WrongPassword);
     }
 }

@@ -21,7 +21,8 @@ const LOOK: usize = 4096;
 pub(crate) fn seen(bytes: &[u8]) -> String {
     if bytes.starts_with(MAGIC) {
         return if Archive::open(bytes).is_ok() {
-            "it is a zip archive, but holds none of the files by which VaultTerm knows 1PUX, CXF or Bitwarden".to_owned()
+            "it is a zip archive, but holds none of the files by which VaultTerm knows 1PUX, CXF or Bitwarden"
+                .to_owned()
         } else {
             "it begins like a zip archive, but ends too early or is damaged: copy or export it again".to_owned()
         };
@@ -50,8 +51,7 @@ pub(crate) fn seen(bytes: &[u8]) -> String {
 }
 
 fn undecoded(bytes: &[u8]) -> String {
-    let is_binary = |byte: &u8| *byte < 0x20 && !b"\t\r\n\x0c".contains(byte);
-    if bytes.iter().take(LOOK).any(is_binary) {
+    if bytes.iter().take(LOOK).any(|byte| text::is_binary(*byte)) {
         return "it is no text, and none of the databases and archives that VaultTerm reads".to_owned();
     }
     let at = std::str::from_utf8(bytes).map_or_else(|error| error.valid_up_to() + 1, |_| 1);
@@ -66,14 +66,19 @@ fn json(text: &str) -> String {
         Err(error) => format!("it begins like JSON, but line {} is not well formed", error.line()),
         Ok(mut value) => {
             let is_list = value.is_array();
-            let is_flat = value.as_object().is_some_and(|map| map.values().all(|value| !value.is_object() && !value.is_array()));
+            let is_flat =
+                value.as_object().is_some_and(|map| map.values().all(|value| !value.is_object() && !value.is_array()));
             wipe(&mut value);
             match (is_list, is_flat) {
                 (true, _) => "it is a list in JSON, and no program that VaultTerm knows exports one".to_owned(),
-                (_, true) => "it is one JSON object of names and values, and no program that VaultTerm knows exports that: \
+                (_, true) => {
+                    "it is one JSON object of names and values, and no program that VaultTerm knows exports that: \
                               write variables as lines of NAME=VALUE"
-                    .to_owned(),
-                _ => "it is JSON, but has none of the members by which VaultTerm knows the file of a program".to_owned(),
+                        .to_owned()
+                }
+                _ => {
+                    "it is JSON, but has none of the members by which VaultTerm knows the file of a program".to_owned()
+                }
             }
         }
     }
@@ -89,15 +94,20 @@ fn table(text: &Zeroizing<String>) -> Option<String> {
             (there, *format, *columns, names)
         })
     });
-    // Of two tables with as many names, the one that lacks fewer.
-    let nearest = found.rev().max_by_key(|(there, _, columns, _)| (*there, Reverse(columns.required.len())));
+    // The one that lacks nothing, or has most of the names. Of two with as many, the one that lacks fewer.
+    let nearest = found.rev().max_by_key(|(there, _, columns, _)| {
+        let wanted = columns.required.len();
+        (*there == wanted, *there, Reverse(wanted))
+    });
     let (there, format, columns, names) = nearest?;
-    if there == 0 {
+    if there * 2 < columns.required.len() {
         let is_wide = rows.iter().any(|names| names.len() > 2) && text.trim_end().contains('\n');
-        let words = "it looks like a table (CSV), but its first row has no column names that VaultTerm knows";
+        let words =
+            "it looks like a table (CSV), but its first row has not the column names of a program that VaultTerm knows";
         return is_wide.then(|| words.to_owned());
     }
-    let missing: Vec<_> = columns.required.iter().filter(|name| !has(names, name)).map(|name| format!("`{name}`")).collect();
+    let missing: Vec<_> =
+        columns.required.iter().filter(|name| !has(names, name)).map(|name| format!("`{name}`")).collect();
     if missing.is_empty() {
         return Some(format!(
             "it has the columns of `{format}`, but also {} that VaultTerm does not know there",
@@ -145,9 +155,20 @@ mod tests {
             (b"{\"a\": [1]}", "none of the members"),
             (b"name,url,username,password\nhunter2,\xE9,u,p\n", "not UTF-8 (see byte 36)"),
             (b"hunter2\0\x01\xFF\xFE", "no text"),
-            (b"Name,URL,Nutzername,Passwort\nhunter2,b,c,d\n", "nearest to `chrome-csv`, but its first row lacks `username`, `password`"),
-            (b"name,url,username,password,my_pin\nhunter2,b,c,d,e\n", "it has the columns of `chrome-csv`, but also 1 that"),
-            (b"hunter2,b,c\nd,e,f\n", "no column names"),
+            (
+                b"Name,URL,Nutzername,Passwort\nhunter2,b,c,d\n",
+                "nearest to `chrome-csv`, but its first row lacks `username`, `password`",
+            ),
+            (
+                b"name,url,username,password,my_pin\nhunter2,b,c,d,e\n",
+                "it has the columns of `chrome-csv`, but also 1 that",
+            ),
+            (b"hunter2,b,c\nd,e,f\n", "has not the column names"),
+            (b"title,login,pass,website\nhunter2,b,c,d\n", "has not the column names"),
+            (
+                b"name,url,username,password,note,my_pin\nhunter2,b,c,d,e,f\n",
+                "it has the columns of `chrome-csv`, but also 1",
+            ),
             (b"A=1\nB=two hunter2 # c\n", "line 2 cannot be read: a blank and `#` may begin a comment"),
             (b"KEY=hunter2\nother=1\nFOO : bar\n", "line 3 cannot be read: there is no `=`"),
             (b"hunter2 hunter2\n", "neither JSON"),

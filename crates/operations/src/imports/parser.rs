@@ -129,7 +129,8 @@ fn refusal(error: &io::Error) -> Refusal {
 const fn field_of(error: &FileError) -> &'static str {
     match error {
         FileError::Unrecognised { .. } | FileError::NotThisFormat { .. } => "format",
-        FileError::NeedsPassword | FileError::WrongPassword => "password",
+        FileError::NeedsPassword | FileError::WrongPassword | FileError::WrongPasswordAlone => "password",
+        FileError::NeedsKeyFile => "key_file",
         FileError::Nameless => "file_name",
         FileError::AccountRestricted
         | FileError::Encoding { .. }

@@ -105,7 +105,7 @@ fn word(item: &ImportItemView) -> &'static str {
 fn remarks(item: &ImportItemView) -> String {
     let mut remarks = Vec::new();
     if item.renamed {
-        remarks.push("another name".to_owned());
+        remarks.push("another name than in the file".to_owned());
     }
     remarks.extend(item.reason.clone());
     remarks.extend(item.losses.iter().map(|loss| loss.text.clone()));
