@@ -38,10 +38,16 @@ names!(
         DeletedPast = "deleted_past",
         /// A date that no calendar has, or that lies before 1970: it was moved to the nearest that VaultTerm can keep.
         Date = "date",
+        /// A date that does not come over at all.
+        DateLeft = "date_left",
         /// A field whose name another field of the item has: it got a number behind its name.
         SameName = "same_name",
         /// A field without a name, and what it is called now.
         NoName = "no_name",
+        /// An item without a name: it is called by its address.
+        NoTitle = "no_title",
+        /// A row of a table in which nothing stands.
+        EmptyRow = "empty_row",
         /// A cell in which the other program joined several values: it was taken apart again, which may be wrong.
         Joined = "joined",
         /// A field that the format demands and the record has not: it was computed from the other fields.
@@ -134,6 +140,7 @@ impl Lost {
             | Self::Filling
             | Self::EmptyPast
             | Self::Past
+            | Self::DateLeft
             | Self::Field
             | Self::Type
             | Self::Tags
@@ -150,10 +157,11 @@ impl Lost {
             | Self::Date
             | Self::SameName
             | Self::NoName
+            | Self::NoTitle
             | Self::Joined
             | Self::Computed
             | Self::Kind => Effect::Changed,
-            Self::Reference | Self::Formula => Effect::Caution,
+            Self::Reference | Self::Formula | Self::EmptyRow => Effect::Caution,
         }
     }
 
@@ -220,8 +228,11 @@ impl fmt::Display for Loss {
             Lost::Deleted => "newest version was deleted; the record goes to the trash",
             Lost::DeletedPast => "deleted in the other program, an ordinary revision here: version",
             Lost::Date => "date that cannot be kept as it is",
+            Lost::DateLeft => "date that does not come over",
             Lost::SameName => "field with a name that another field has; it gets a number",
             Lost::NoName => "field without a name; it is called",
+            Lost::NoTitle => "item without a name; it is called by its address",
+            Lost::EmptyRow => "row without any value, which is left out",
             Lost::Joined => "cell with several values, taken apart where its separator stands",
             Lost::Computed => "field that this format demands, computed from the others",
             Lost::Formula => "text that a spreadsheet may take for a formula",

@@ -63,10 +63,12 @@ pub(crate) fn titled(title: &str, name: &str) -> String {
     }
 }
 
-/// Returns the host of an address, as the name of an item that has none: the text between `//` and the next `/`.
+/// Returns the host of an address, as the name of an item that has none: the text between `//` and the next `/`, without a user
+/// and a password before it.
 pub(crate) fn host(address: &str) -> &str {
     let rest = address.split_once("//").map_or(address, |(_, rest)| rest);
-    rest.split(['/', '?', '#']).next().unwrap_or(rest)
+    let rest = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    rest.rsplit_once('@').map_or(rest, |(_, host)| host)
 }
 
 impl Item {
@@ -150,6 +152,8 @@ mod tests {
             ("example.com/x", "example.com"),
             ("", ""),
             ("https://", ""),
+            ("https://ann:hunter2@example.com/x", "example.com"),
+            ("android://abc@com.example/", "com.example"),
         ] {
             assert_eq!(host(address), expected);
         }

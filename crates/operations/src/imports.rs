@@ -299,6 +299,8 @@ fn step<'a>(review: &Review, item: &'a Item, fate: &Fate) -> Option<ImportStep<'
             ask_again: item.ask_again,
             is_trashed: item.is_trashed,
             history: &item.history,
+            created_us: item.created_us,
+            updated_us: item.updated_us,
             source,
         }),
         Fate::Update { record, revision, .. } => Some(ImportStep::Update {

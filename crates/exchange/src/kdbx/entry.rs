@@ -102,6 +102,9 @@ fn fill(entry: &Element, item: &mut Item) {
         .map(|(name, value)| (name, value.text()))
         .collect();
     let code = one_time::of_keepass(&codes);
+    let of_tray = |name: &str| string(entry, name).map(Element::text).filter(|text| !text.is_empty());
+    let [seed, settings] = one_time::TRAY.map(of_tray);
+    let tray = seed.and_then(|seed| one_time::of_tray(seed, settings));
     let mut addresses = 1;
     // The usual fields first, so that a field of the same name that a person made gets the number.
     for (name, field) in [("UserName", "username"), ("Password", "password"), ("URL", "url"), ("Notes", notes)] {
@@ -123,6 +126,7 @@ fn fill(entry: &Element, item: &mut Item) {
                 None => item.value(name, Value::from(value)),
             },
             _ if code.is_some() && name.starts_with(one_time::FIELDS) => {}
+            _ if tray.is_some() && one_time::TRAY.contains(&name) => {}
             _ if name.starts_with(FURTHER_ADDRESS) && !value.is_empty() => {
                 addresses += 1;
                 item.text(&format!("url_{addresses}"), value);
@@ -132,6 +136,9 @@ fn fill(entry: &Element, item: &mut Item) {
                 item.value(name, Value::from(value));
             }
         }
+    }
+    if let Some(code) = &tray {
+        item.text("otpauth_url", code.as_str());
     }
     let times = entry.at("Times");
     if times.is_some_and(|times| times.is_true("Expires"))

@@ -32,6 +32,8 @@ fn create<'a>(path: &str, fields: &'a SecretFields, history: &'a [Past]) -> Impo
         ask_again: false,
         is_trashed: false,
         history,
+        created_us: None,
+        updated_us: None,
         source: Some(format!("id of {path}")),
     }
 }
@@ -139,13 +141,11 @@ async fn a_record_that_somebody_changed_after_an_import_did_keeps_its_values_whe
         source: None,
     };
     let mut steps: Vec<_> = changed.iter().map(update).collect();
-    let ImportStep::Create { path, record_type, fields: values, tags, ask_again, history, source, .. } =
-        create("bin", &new, &[])
-    else {
-        unreachable!()
-    };
-    let is_trashed = true;
-    steps.push(ImportStep::Create { path, record_type, fields: values, tags, ask_again, is_trashed, history, source });
+    let mut bin = create("bin", &new, &[]);
+    if let ImportStep::Create { is_trashed, .. } = &mut bin {
+        *is_trashed = true;
+    }
+    steps.push(bin);
     let bytes = SecretBytes::new(b"fates".to_vec());
     let counts = StepCounts { created: 1, updated: 3, skipped: 0, refused: 0 };
     let told = ImportOutcome { counts, part: 1, bytes: &bytes };
@@ -233,4 +233,23 @@ async fn what_an_earlier_import_brought_is_recognised_by_its_id() {
     let world = house.store.import_world(house.collection, &wanted, &sources).await.unwrap();
     assert!(world.imported.is_empty());
     assert_eq!(world.imported_trashed["id of mail"].path.as_str(), "mail");
+}
+
+#[tokio::test]
+async fn a_record_keeps_the_dates_of_the_other_program_unless_they_lie_ahead() {
+    let house = House::new().await;
+    let (import, new) = (kept(&house).await, fields(json!({"password": "new"})));
+    let dated = |path: &str, made: i64, saved: i64| {
+        let mut step = create(path, &new, &[]);
+        if let ImportStep::Create { created_us, updated_us, .. } = &mut step {
+            (*created_us, *updated_us) = (Some(made), Some(saved));
+        }
+        step
+    };
+    let (long_ago, later, ahead) = (NOW_US - 3 * HOUR_US, NOW_US - 2 * HOUR_US, NOW_US + HOUR_US);
+    commit(&house, &import, &[dated("old", long_ago, later), dated("odd", ahead, ahead)]).await.unwrap();
+    let exported = house.store.exportable(house.collection, None, false).await.unwrap();
+    let dates: Vec<_> =
+        exported.records.iter().map(|one| (one.path.as_str(), one.created_us, one.updated_us)).collect();
+    assert_eq!(dates, [("odd", Some(NOW_US), Some(NOW_US)), ("old", Some(long_ago), Some(later))]);
 }

@@ -29,14 +29,15 @@ pub(super) fn counts(import: &ImportView) -> Table {
 
 /// Returns the imports of the last week.
 pub(super) fn list(imports: &[ImportSummaryView], collections: &[CollectionView]) -> Table {
-    let table = Table::new(&["READ", "FILE", "FORMAT", "INTO", "STATE", "ITEMS", "ID"], "no imports within the last week");
+    let table =
+        Table::new(&["READ", "FILE", "FORMAT", "INTO", "STATE", "ITEMS", "ID"], "no imports within the last week");
     imports.iter().fold(table, |table, import| {
         let collection = collections.iter().find(|one| one.id == import.collection_id);
         let name = collection.map_or_else(|| import.collection_id.to_string(), |one| one.name.clone());
         let prefix = import.prefix.as_deref().map(|prefix| format!("/{prefix}")).unwrap_or_default();
         table.row([
             moment(&import.created_at),
-            import.file_name.clone().unwrap_or_default(),
+            short(import.file_name.as_deref().unwrap_or_default()),
             import.format.to_string(),
             format!("{name}{prefix}"),
             import.state.to_string(),
@@ -66,7 +67,12 @@ pub(super) fn report(import: &ImportView, items: &[ImportItemView], all: bool) -
         let table = Table::new(&["AT", "ITEM", "BECOMES", ""], "");
         let table = items[..listed].iter().fold(table, |table, item| {
             let path = item.path.clone().unwrap_or_default();
-            table.row([item.place.clone(), item.name.clone(), format!("{} {path}", word(item)), remarks(item)])
+            table.row([
+                item.place.clone(),
+                short(&item.name),
+                format!("{} {}", word(item), short(&path)),
+                remarks(item),
+            ])
         });
         text.push_str(&table.render(true));
         if items.len() > listed {
@@ -90,6 +96,17 @@ pub(super) fn report(import: &ImportView, items: &[ImportItemView], all: bool) -
         let _ = writeln!(text, "\n{}", asked(*question));
     }
     text
+}
+
+/// The characters of a name in a table. One that is longer would make every row as wide.
+const NAME_CHARS_MAX: usize = 80;
+
+/// Returns a name, or its beginning if it is long.
+fn short(name: &str) -> String {
+    match name.char_indices().nth(NAME_CHARS_MAX) {
+        Some(_) => name.chars().take(NAME_CHARS_MAX - 1).chain(['…']).collect(),
+        None => name.to_owned(),
+    }
 }
 
 fn word(item: &ImportItemView) -> &'static str {
@@ -122,5 +139,17 @@ fn asked(question: Question) -> &'static str {
             "Some values are JSON objects, which look like folders. They become folders. If they are values of one secret, \
              import again with --keep-nested."
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_name_is_cut_so_that_no_table_is_thousands_of_columns_wide() {
+        assert_eq!(short(&"é".repeat(NAME_CHARS_MAX)), "é".repeat(NAME_CHARS_MAX));
+        let cut = short(&"é".repeat(3_000));
+        assert_eq!((cut.chars().count(), cut.ends_with('…')), (NAME_CHARS_MAX, true));
     }
 }
