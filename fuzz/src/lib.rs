@@ -24,6 +24,7 @@ pub fn look(format: Format, bytes: &[u8]) -> String {
     let mut why = String::new();
     for yes in [false, true] {
         let options = Options {
+            file_name: Some("db.json".to_owned()),
             // That of the samples.
             password: Some(Zeroizing::new("geheim".to_owned())),
             key_file: None,

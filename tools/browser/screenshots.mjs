@@ -20,7 +20,7 @@ async function imports(page, shoot, team, tag) {
     await page.click("text=Read the file");
   };
   await bring("nothing that anybody knows");
-  await page.waitForSelector("text=Mend what is said below");
+  await page.waitForSelector("text=Correct what is marked below");
   await shoot("import-wrong");
   await bring(bitwardenCsv);
   await page.waitForURL("**/imports/*");

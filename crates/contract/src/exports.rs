@@ -32,8 +32,17 @@ pub struct ExportReviewView {
 pub struct ExportFormatView {
     #[schema(value_type = String)]
     pub format: Format,
-    /// How many records its file would hold.
+    /// How many records its file would hold, with those of the trash.
     pub records: u64,
+    /// How many records it would leave out, for the reasons among `losses`. Those of the trash are counted in `trash_left`.
+    #[serde(default)]
+    pub left_out: u64,
+    /// How many of the records are in the trash.
+    #[serde(default)]
+    pub trash_held: u64,
+    /// How many records of the trash its file would not hold. They stay in the trash here.
+    #[serde(default)]
+    pub trash_left: u64,
     pub losses: Vec<ExportLossView>,
 }
 

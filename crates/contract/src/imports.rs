@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
-use vaultterm_exchange::{Duplicates, Format, ImportState, Loss, Lost, Question, Refused, SkipReason};
+use vaultterm_exchange::{Duplicates, Effect, Format, ImportState, Loss, Lost, Question, Refused, SkipReason};
 use vaultterm_reconcile::RecordType;
 use zeroize::Zeroizing;
 
@@ -19,6 +19,7 @@ pub struct ImportUpload {
     /// `bitwarden-json`, `1pux`, `kdbx`, `env` …; recognised unless told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
+    /// The name of the file, which people see in the review. A secret of `vault kv get` is called like its file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file_name: Option<String>,
     /// The file in base64: 32 MiB at most.
@@ -56,6 +57,9 @@ pub struct ImportView {
     #[schema(value_type = String)]
     pub duplicates: Duplicates,
     pub counts: ImportCountsView,
+    /// How many of the records that change do not lie below `prefix`: an earlier import brought their items there.
+    #[serde(default)]
+    pub elsewhere: u64,
     /// Identifies what would happen: send it back to confirm.
     pub plan: String,
     /// What is lost, of the file and of all items together.
@@ -82,6 +86,11 @@ pub struct ImportView {
 pub struct ImportSummaryView {
     pub id: Uuid,
     pub collection_id: Uuid,
+    /// The path below which its items go.
+    #[serde(default)]
+    pub prefix: Option<String>,
+    #[serde(default)]
+    pub file_name: Option<String>,
     #[schema(value_type = String)]
     pub format: Format,
     #[schema(value_type = String)]
@@ -109,6 +118,9 @@ pub struct ImportCountsView {
 pub struct LossView {
     #[schema(value_type = String)]
     pub what: Lost,
+    /// `lost`; `changed`, if it has another form afterwards; `caution`, if all is there and something should be known about it.
+    #[schema(value_type = String)]
+    pub effect: Effect,
     /// The name of a field, an attachment, a part. Never a value.
     pub name: Option<String>,
     pub count: u64,
@@ -121,7 +133,14 @@ pub struct LossView {
 impl From<&Loss> for LossView {
     fn from(loss: &Loss) -> Self {
         let Loss { what, name, count, bytes } = loss;
-        Self { what: *what, name: name.clone(), count: *count, bytes: *bytes, text: loss.to_string() }
+        Self {
+            what: *what,
+            effect: what.effect(),
+            name: name.clone(),
+            count: *count,
+            bytes: *bytes,
+            text: loss.to_string(),
+        }
     }
 }
 
@@ -159,7 +178,7 @@ pub struct ImportItemView {
     pub renamed: bool,
     /// It goes to the trash.
     pub trashed: bool,
-    /// Why it is left out or refused.
+    /// Why it is left out or refused, or why a record that does not lie below the prefix changes.
     pub reason: Option<String>,
     pub field_names: Vec<String>,
     pub tags: Vec<String>,
@@ -178,15 +197,25 @@ pub enum ItemFate {
     Refuse,
 }
 
-/// Says why an item is left out.
+/// Says why an item is left out; `is_elsewhere` if the record that it met does not lie below the prefix of the import.
 #[must_use]
-pub const fn skipped_because(reason: SkipReason) -> &'static str {
+pub const fn skipped_because(reason: SkipReason, is_elsewhere: bool) -> &'static str {
     match reason {
+        SkipReason::Identical if is_elsewhere => {
+            "an earlier import brought it: its record lies outside the target folder, with the same values"
+        }
+        SkipReason::Kept if is_elsewhere => {
+            "an earlier import brought it: its record lies outside the target folder, with other values, which stay"
+        }
         SkipReason::Identical => "it is here with the same values",
         SkipReason::Kept => "it is here with other values, which stay",
         SkipReason::Twice => "the file holds it twice",
     }
 }
+
+/// Says why an item changes a record that does not lie below the prefix of the import.
+pub const CHANGES_ELSEWHERE: &str =
+    "this changes a record outside the target folder: an earlier import brought the item, and its record lies there";
 
 /// Confirms an import.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -202,8 +231,14 @@ pub struct ImportCommit {
 /// What became of the records of an import that was undone.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct UndoneView {
-    /// Records that went to the trash.
+    /// New records that went to the trash.
     pub trashed: u64,
-    /// Records that stay, because somebody changed, moved or trashed them since.
+    /// Changed records that have their earlier values again, as a new revision.
+    #[serde(default)]
+    pub restored: u64,
+    /// New and changed records that stay as they are, because somebody changed, moved or trashed them since.
     pub kept: u64,
+    /// Records that the import had put into the trash, where they stay.
+    #[serde(default)]
+    pub in_trash: u64,
 }

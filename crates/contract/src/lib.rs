@@ -72,8 +72,8 @@ pub use generated::{Generate, GeneratedValueView, GeneratedView};
 pub use health::{ComponentView, HealthStatus, HealthView, StatusView};
 pub use hints::{HintScopeView, HintedChange, Hints, HintsView};
 pub use imports::{
-    ImportCommit, ImportCountsView, ImportItemView, ImportSummaryView, ImportUpload, ImportView, ItemFate, LossView,
-    RefusedItemView, UndoneView, skipped_because,
+    CHANGES_ELSEWHERE, ImportCommit, ImportCountsView, ImportItemView, ImportSummaryView, ImportUpload, ImportView,
+    ItemFate, LossView, RefusedItemView, UndoneView, skipped_because,
 };
 pub use keys::{KeyProvider, KeyRotation, KeyView, KeysView, Rotate, SealedView};
 pub use license::{KeptLicenseView, LicenseBody, LicenseSource, LicenseStanding, LicenseView, SyncAllowed};

@@ -92,7 +92,8 @@ mod tests {
             outline(&found),
             [
                 "PASSWORD mail.example notes=\"one\\ntwo\" password=\"a,\\\"b\" url=\"https://mail.example/login\" username=\"ann\"",
-                "PASSWORD  password=\"=x\" url=\"android://abc@com.example/\" username=\"bob\"",
+                "PASSWORD com.example password=\"=x\" url=\"android://abc@com.example/\" username=\"bob\"",
+                "  lost item without a name; it is called by its address `com.example`",
             ]
         );
         assert!(found.losses.is_empty());
@@ -113,7 +114,7 @@ mod tests {
         let first = &found.items[0];
         assert_eq!(first.source_id.as_deref(), Some("{4a2f1b3c-0000-4000-8000-000000000001}"));
         assert_eq!((first.created_us, first.updated_us), (Some(1_585_333_569_000_000), Some(1_585_333_569_002_000)));
-        assert_eq!(found.losses, [Loss::named(Lost::Date, "timelastused").times(3)]);
+        assert_eq!(found.losses, [Loss::named(Lost::DateLeft, "timelastused").times(3)]);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::{
     loss::{Loss, Lost},
     place::Place,
     refused::Refused,
+    usual,
 };
 
 /// Collects what a reader finds.
@@ -37,6 +38,7 @@ impl Collector {
             self.found.refused.push(Refused::fields(item.place, &item.name, &why));
             return Ok(());
         }
+        name_by_address(&mut item);
         fit_tags(&mut item);
         let before = item.history.len();
         item.history.retain(|past| past.fields.check_limits().is_ok());
@@ -110,6 +112,19 @@ fn fit_tags(item: &mut Item) {
     left.extend(kept.drain(kept.len().min(TAGS_MAX)..));
     item.tags = kept;
     item.losses.extend(left.iter().map(|tag| Loss::named(Lost::Tags, tag)));
+}
+
+/// Calls an item without a name by the host of its address.
+fn name_by_address(item: &mut Item) {
+    if !item.name.is_empty() {
+        return;
+    }
+    let url = item.fields.expose().get("url").and_then(serde_json::Value::as_str).unwrap_or_default();
+    let host = usual::host(url);
+    if !host.is_empty() {
+        item.name = host.to_owned();
+        item.lose(Loss::named(Lost::NoTitle, &item.name));
+    }
 }
 
 /// Adds up equal losses, and the last ones of too many.

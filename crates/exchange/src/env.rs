@@ -26,12 +26,12 @@ pub(crate) const FIELD: &str = "value";
 /// programs that read such files.
 ///
 /// # Errors
-/// [`FileError::Damaged`] with the line that can be read in more than one way, or not at all.
+/// [`FileError::Unclear`] with the line that can be read in more than one way, or not at all.
 pub(crate) fn read(bytes: &[u8], _: &Options) -> Result<Found, FileError> {
     let text = text::decode(bytes)?;
     let entries = lines::parse(&text).map_err(|refused| {
         let detail = format!("{}: {}", refused.why.words(), refused.why.hint());
-        FileError::damaged(Place::line(refused.line as u64), detail)
+        FileError::Unclear { place: Place::line(refused.line as u64), detail }
     })?;
     let last: HashMap<&str, usize> = entries.iter().map(|entry| (entry.name.as_str(), entry.line)).collect();
     let mut found = Collector::new(Format::Env);
@@ -80,7 +80,8 @@ mod tests {
     #[test]
     fn a_line_with_two_meanings_refuses_the_file_with_its_number() {
         let refused = read(b"A=1\nB=x #y\n", &Options::default()).unwrap_err().to_string();
-        assert!(refused.contains("line 2") && refused.contains("single quotes"), "{refused}");
+        assert!(refused.starts_with("VaultTerm does not read line 2 of this file: a blank and `#`"), "{refused}");
+        assert!(refused.contains("single quotes"), "{refused}");
         assert!(!refused.contains("x #y"), "{refused}");
     }
 

@@ -12,7 +12,7 @@ use crate::{
     limits::{FILE_BYTES_MAX, Limit, LimitMet},
     options::Options,
     pipe::to_pipe,
-    read::{read, recognise},
+    read::{read, recognise, seen},
     refused::FileError,
     sealed,
 };
@@ -57,6 +57,7 @@ impl Errand {
     /// [`FileError`].
     pub fn parse(self, file: &[u8]) -> Result<crate::Found, FileError> {
         let options = Options {
+            file_name: self.file_name,
             password: self.password,
             key_file: self.key_file,
             decode_entities: self.decode_entities,
@@ -64,8 +65,9 @@ impl Errand {
         };
         let opened = sealed::is_sealed(file).then(|| sealed::open(file, &options)).transpose()?;
         let file = opened.as_deref().map_or(file, Vec::as_slice);
-        let format = self.format.or_else(|| recognise(file, self.file_name.as_deref()));
-        read(format.ok_or(FileError::Unrecognised)?, file, &options)
+        let format = self.format.or_else(|| recognise(file, options.file_name.as_deref()));
+        let format = format.ok_or_else(|| FileError::Unrecognised { seen: seen(file) })?;
+        read(format, file, &options)
     }
 }
 
@@ -105,7 +107,7 @@ mod tests {
     fn a_file_is_parsed_as_the_errand_says() {
         let errand = Errand { file_name: Some("x".to_owned()), ..Errand::default() };
         let error = served(&errand.input(b"nothing that anybody knows")).unwrap_err();
-        assert!(matches!(error, PipeError::File(FileError::Unrecognised)), "{error}");
+        assert!(matches!(error, PipeError::File(FileError::Unrecognised { .. })), "{error}");
     }
 
     #[test]
@@ -121,6 +123,6 @@ mod tests {
     fn a_file_that_is_too_large_is_refused_with_the_limit() {
         let file = vec![b' '; usize::try_from(FILE_BYTES_MAX).unwrap() + 1];
         let error = served(&Errand::default().input(&file)).unwrap_err().to_string();
-        assert!(error.contains(&FILE_BYTES_MAX.to_string()), "{error}");
+        assert!(error.contains("32 MiB"), "{error}");
     }
 }

@@ -71,6 +71,31 @@ impl Format {
         }
     }
 
+    /// Says whether the files of this format give each item an id of its own, which stays when the item is renamed or moved. A
+    /// path is no id: two Vaults may have a secret at the same path.
+    #[must_use]
+    pub const fn has_ids(self) -> bool {
+        match self {
+            Self::BitwardenJson
+            | Self::OnePasswordArchive
+            | Self::Kdbx
+            | Self::FirefoxCsv
+            | Self::Cxf
+            | Self::Vaultterm => true,
+            Self::BitwardenCsv
+            | Self::OnePasswordCsv
+            | Self::KeepassxcCsv
+            | Self::LastpassCsv
+            | Self::ChromeCsv
+            | Self::NordpassCsv
+            | Self::Env
+            | Self::VaultKv
+            | Self::Medusa
+            | Self::Vkv
+            | Self::Safe => false,
+        }
+    }
+
     /// Returns the ending of a file of this format, without a dot.
     #[must_use]
     pub const fn extension(self) -> &'static str {

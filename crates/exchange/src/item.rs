@@ -36,7 +36,8 @@ impl Found {
 pub struct Item {
     /// Where it stands in the file.
     pub place: Place,
-    /// The id that the other program gave it, by which a second import of it is recognised.
+    /// The id that the other program gave it, by which a second import of it is recognised, also elsewhere in the collection.
+    /// `None` where the file has nothing but paths or names ([`Format::has_ids`]).
     pub source_id: Option<String>,
     /// The folders around it, the outermost first, with the names that they have in the file.
     pub folder: Vec<String>,

@@ -22,12 +22,16 @@ use crate::{item::Found, options::Options, refused::FileError};
 /// Reads a database.
 ///
 /// # Errors
-/// [`FileError::NeedsPassword`] without a password and a key file, [`FileError::WrongPassword`], [`FileError::Limit`] when the
+/// [`FileError::NeedsPassword`] without a password and a key file, [`FileError::WrongPassword`] or, without a key file,
+/// [`FileError::WrongPasswordAlone`], [`FileError::Limit`] when the
 /// work factors are too high, [`FileError::Damaged`].
 pub(crate) fn read(bytes: &[u8], options: &Options) -> Result<Found, FileError> {
     let header = header::read(bytes)?;
     let key = key::composite(options)?;
-    let opened = open::open(bytes, &header, &key)?;
+    let opened = open::open(bytes, &header, &key).map_err(|error| match error {
+        FileError::WrongPassword if options.key_file.is_none() => FileError::WrongPasswordAlone,
+        other => other,
+    })?;
     groups::read(&opened)
 }
 

@@ -51,13 +51,14 @@ pub use errand::{Errand, serve};
 pub use format::{Format, WRITTEN};
 pub use item::{Found, Item, Past, Question};
 pub use limits::{FILE_BYTES_MAX, ITEMS_MAX, Limit, LimitMet};
-pub use loss::{Loss, Lost};
+pub use loss::{Effect, Loss, Lost};
 pub use options::Options;
 pub use outgoing::{Outgoing, RecordLoss, WriteError, Written};
 pub use pipe::{PipeError, from_pipe, to_pipe};
 pub use place::{Place, Unit};
 pub use placing::{
-    Duplicates, Fate, Held, ImportState, SkipReason, World, fates, is_notable, plan_digest, source_key, wanted_path,
+    Duplicates, Fate, Held, ImportState, SkipReason, World, fates, is_elsewhere, is_notable, plan_digest, source_key,
+    wanted_path,
 };
 pub use read::{read, recognise};
 pub use refused::{FileError, Refused};

@@ -106,14 +106,14 @@ impl std::fmt::Display for LimitMet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { limit, found, max } = self;
         let (what, unit, hint) = match limit {
-            Limit::FileBytes => ("the file", "bytes", "split it"),
-            Limit::UnfoldedBytes => ("what the file unfolds to", "bytes", "export fewer items, or without attachments"),
+            Limit::FileBytes => ("the file", "MiB", "split it"),
+            Limit::UnfoldedBytes => ("what the file unfolds to", "MiB", "export fewer items, or without attachments"),
             Limit::ArchiveFiles => ("the archive", "files", "export fewer items, or without attachments"),
             Limit::Items => ("the file", "items", "split it"),
             Limit::Past => ("the file", "earlier states of items", "split it"),
             Limit::Depth => ("the file", "levels of nesting", "it was not made by the program that it names"),
             Limit::Columns => ("the table", "columns", "check the delimiter"),
-            Limit::KdfMemory => ("its key derivation", "KiB of memory", "lower it in the other program and save again"),
+            Limit::KdfMemory => ("its key derivation", "MiB of memory", "lower it in the other program and save again"),
             Limit::AesRounds => ("its key derivation", "rounds", "lower them in the other program and save again"),
             Limit::KdfIterations => {
                 ("its key derivation", "iterations", "lower them in the other program and save again")
@@ -125,9 +125,41 @@ impl std::fmt::Display for LimitMet {
             }
             Limit::Process => ("reading it", "seconds or MiB", "split it, or export it in another format"),
         };
+        // People read MiB, and files and memory are so large that nothing is lost by it.
+        let (found, max) = match limit {
+            Limit::FileBytes | Limit::UnfoldedBytes => {
+                (found.map(|bytes| mebi(bytes, 1024 * 1024)), mebi(*max, 1024 * 1024))
+            }
+            Limit::KdfMemory => (found.map(|kibi| mebi(kibi, 1024)), mebi(*max, 1024)),
+            _ => (found.map(|found| found.to_string()), max.to_string()),
+        };
         match found {
             Some(found) => write!(f, "{what} has {found} {unit}, and at most {max} are allowed: {hint}"),
             None => write!(f, "{what} has more than the {max} {unit} that are allowed: {hint}"),
         }
+    }
+}
+
+/// Words a size in MiB, rounded up to a tenth, so that what is too large never reads as what is allowed.
+fn mebi(size: u64, of_one: u64) -> String {
+    let tenths = size.saturating_mul(10).div_ceil(of_one);
+    match (tenths / 10, tenths % 10) {
+        (whole, 0) => whole.to_string(),
+        (whole, tenth) => format!("{whole}.{tenth}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_said_in_mib_and_never_rounded_to_what_is_allowed() {
+        let file = |found| LimitMet { limit: Limit::FileBytes, found, max: FILE_BYTES_MAX }.to_string();
+        assert!(file(None).starts_with("the file has more than the 32 MiB that are allowed"), "{}", file(None));
+        let one_more = file(Some(FILE_BYTES_MAX + 1));
+        assert!(one_more.starts_with("the file has 32.1 MiB, and at most 32 are allowed"), "{one_more}");
+        let memory = LimitMet { limit: Limit::KdfMemory, found: Some(1 << 20), max: KDF_MEMORY_KIB_MAX }.to_string();
+        assert!(memory.contains("1024 MiB of memory, and at most 256"), "{memory}");
     }
 }

@@ -5,6 +5,8 @@ use zeroize::Zeroizing;
 /// What the person gives beside the file.
 #[derive(Default)]
 pub struct Options {
+    /// The name of the file, with its ending. A secret whose file does not hold its name is called so.
+    pub file_name: Option<String>,
     /// The password of a protected file.
     pub password: Option<Zeroizing<String>>,
     /// The key file of a KeePass database.

@@ -105,15 +105,29 @@ pub struct World {
     pub trashed: BTreeMap<SecretPath, Vec<Held>>,
     /// The live records that an earlier import made, by [`source_key`] of the item.
     pub imported: BTreeMap<String, Held>,
+    /// The records in the trash that an earlier import made, by [`source_key`] of the item.
+    pub imported_trashed: BTreeMap<String, Held>,
     /// All live paths of the collection.
     pub taken: BTreeSet<SecretPath>,
 }
 
 /// Returns the text by which an item of a file is recognised when it is imported again: the id that the other program gave it,
-/// with the format, because ids of two programs could be the same.
+/// with the format, because ids of two programs could be the same. `None` in a format without ids, also for a file that an
+/// older version read, which took paths for ids.
 #[must_use]
 pub fn source_key(format: crate::Format, item: &Item) -> Option<String> {
-    item.source_id.as_deref().map(|id| format!("{format}\n{id}"))
+    item.source_id.as_deref().filter(|_| format.has_ids()).map(|id| format!("{format}\n{id}"))
+}
+
+/// Says whether an item met a record that does not lie below the prefix of the import: an earlier import brought the item there,
+/// or somebody moved the record.
+#[must_use]
+pub fn is_elsewhere(fate: &Fate, prefix: Option<&SecretPath>) -> bool {
+    let (Fate::Update { path, .. } | Fate::Skip { path, .. }) = fate else { return false };
+    prefix.is_some_and(|prefix| {
+        let below = path.as_str().strip_prefix(prefix.as_str());
+        !below.is_some_and(|below| below.starts_with('/'))
+    })
 }
 
 /// Returns the path that an item wants, below a prefix. Its folders and its name become segments; a character that a path
@@ -159,16 +173,16 @@ fn segment(name: &str) -> String {
     }
 }
 
-/// Says whether a person should look at an item: it changes or meets another record, gets another name, goes to the trash, loses
-/// something, or cannot come over.
+/// Says whether a person should look at an item: it changes or meets another record, also one that does not lie below the prefix
+/// of the import; it gets another name, goes to the trash, loses something, or cannot come over.
 #[must_use]
-pub fn is_notable(item: &Item, fate: &Fate) -> bool {
+pub fn is_notable(item: &Item, fate: &Fate, prefix: Option<&SecretPath>) -> bool {
     let is_of_note = match fate {
         Fate::Create { is_renamed, .. } => *is_renamed,
         Fate::Skip { reason, .. } => *reason != SkipReason::Identical,
         Fate::Update { .. } | Fate::Refuse { .. } => true,
     };
-    is_of_note || item.is_trashed || !item.losses.is_empty()
+    is_of_note || is_elsewhere(fate, prefix) || item.is_trashed || !item.losses.is_empty()
 }
 
 /// Returns a digest of what will happen, by which a person confirms what they saw and nothing else.
@@ -211,7 +225,7 @@ impl<'a> Placing<'a> {
             Err(why) => return Fate::Refuse { why },
         };
         if item.is_trashed {
-            return self.trash(item, path, is_renamed);
+            return self.trash(source_key(format, item), item, path, is_renamed);
         }
         if let Some(earlier) = self.used.get(&path)
             && is_same(item, earlier.record_type, &earlier.fields)
@@ -265,13 +279,27 @@ impl<'a> Placing<'a> {
         unreachable!("a file has fewer items than there are numbers")
     }
 
-    /// An item of the trash takes no path from a live record. It is left out if the same is in the trash here.
-    fn trash(&self, item: &Item, path: SecretPath, is_renamed: bool) -> Fate {
-        let is_here = |held: &Held| is_same(item, held.record_type, &held.fields);
-        if self.world.trashed.get(&path).is_some_and(|held| held.iter().any(is_here)) {
-            return Fate::Skip { reason: SkipReason::Identical, path };
+    /// An item of the trash takes no path from a live record, and changes no record. It is left out if it is here with the same
+    /// values, and also with others unless the person wants both. By its id it is recognised anywhere; without one only in the
+    /// trash here, at its path.
+    fn trash(&self, key: Option<String>, item: &Item, path: SecretPath, is_renamed: bool) -> Fate {
+        let there = self.world.trashed.get(&path).map(Vec::as_slice).unwrap_or_default();
+        let by_id = key
+            .as_ref()
+            .into_iter()
+            .flat_map(|key| self.world.imported.get(key).into_iter().chain(self.world.imported_trashed.get(key)));
+        let by_id: Vec<_> = by_id.collect();
+        let same = by_id.iter().copied().chain(there).find(|held| is_same(item, held.record_type, &held.fields));
+        if let Some(held) = same {
+            return Fate::Skip { reason: SkipReason::Identical, path: held.path.clone() };
         }
-        Fate::Create { path, is_renamed }
+        let by_path = there.iter().find(|held| key.is_none() && is_about_the_same(item, held));
+        match by_id.first().copied().or(by_path) {
+            Some(held) if self.duplicates != Duplicates::Both => {
+                Fate::Skip { reason: SkipReason::Kept, path: held.path.clone() }
+            }
+            _ => Fate::Create { path, is_renamed },
+        }
     }
 }
 

@@ -38,8 +38,14 @@ impl Refused {
 #[serde(tag = "why", rename_all = "snake_case")]
 pub enum FileError {
     /// Nothing tells the format.
-    #[error("VaultTerm does not recognise the format of this file: name it")]
-    Unrecognised,
+    #[error(
+        "VaultTerm does not recognise the format of this file: {seen}. If you know its format, name it (--from FORMAT on the \
+         command line)"
+    )]
+    Unrecognised {
+        /// What the file looks like, without any text of it.
+        seen: String,
+    },
     /// The file is of another format than was named.
     #[error("this is no file of the format `{expected}`: {detail}")]
     NotThisFormat {
@@ -51,6 +57,18 @@ pub enum FileError {
     /// The file is encrypted.
     #[error("this file is protected: give its password")]
     NeedsPassword,
+    /// The file is sealed with `age` for a key.
+    #[error(
+        "this file is sealed for a key of age: give the file that holds your identity (AGE-SECRET-KEY-1…) as the key file \
+         (--key-file on the command line)"
+    )]
+    NeedsKeyFile,
+    /// The password alone does not open the database. Nothing tells whether a key file belongs to it.
+    #[error(
+        "the password does not open this database: check it, and if the database has a key file too, give that as well \
+         (--key-file on the command line)"
+    )]
+    WrongPasswordAlone,
     /// The password, or the key file, does not open it.
     #[error("the password or the key file does not open this file")]
     WrongPassword,
@@ -60,6 +78,12 @@ pub enum FileError {
          or as `.json (Encrypted)` with the type `Password protected`"
     )]
     AccountRestricted,
+    /// The file holds one secret without its name, and has no name itself.
+    #[error(
+        "this file holds one secret but not its name, and its own name is not known: save it as a file that is named like the \
+         secret, such as `db.json`, or tell its name with --file-name (in the API: `file_name`)"
+    )]
+    Nameless,
     /// The text is not UTF-8 or UTF-16.
     #[error("the text of this file is neither UTF-8 nor UTF-16 with a byte order mark: {hint}")]
     Encoding {
@@ -71,6 +95,14 @@ pub enum FileError {
     Limit {
         /// Which.
         met: LimitMet,
+    },
+    /// A line, a row or a part of the file is none that VaultTerm reads, for example because programs read it in different ways.
+    #[error("VaultTerm does not read {place} of this file: {detail}")]
+    Unclear {
+        /// Where.
+        place: Place,
+        /// Why, and what to do.
+        detail: String,
     },
     /// The file is damaged.
     #[error("this file is damaged or was cut off{}: {detail}", at(place.as_ref()))]

@@ -93,7 +93,7 @@ pub(crate) fn is_sealed(bytes: &[u8]) -> bool {
 /// Opens a sealed file with the password, or with the identities (`AGE-SECRET-KEY-1…`) of a key file.
 ///
 /// # Errors
-/// [`FileError::NeedsPassword`] and [`FileError::WrongPassword`]; [`FileError::Limit`] for a file that asks for too much work.
+/// [`FileError::NeedsPassword`], [`FileError::NeedsKeyFile`] and [`FileError::WrongPassword`]; [`FileError::Limit`] for a file that asks for too much work.
 pub(crate) fn open(bytes: &[u8], options: &Options) -> Result<Zeroizing<Vec<u8>>, FileError> {
     if bytes.starts_with(ARMOR) {
         let detail = "it is an age file in text form: open it with `age -d` first, or seal it without `--armor`";
@@ -125,7 +125,7 @@ fn identities(decryptor: &Decryptor<&[u8]>, options: &Options) -> Result<Vec<Box
         identity.set_max_work_factor(WORK_FACTOR_MAX);
         return Ok(vec![Box::new(identity)]);
     }
-    let text = options.key_file.as_ref().ok_or(FileError::NeedsPassword)?;
+    let text = options.key_file.as_ref().ok_or(FileError::NeedsKeyFile)?;
     let text = std::str::from_utf8(text).map_err(|_| FileError::WrongPassword)?;
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     let parsed = lines.map(|line| line.parse::<age::x25519::Identity>().map(|one| Box::new(one) as Box<dyn Identity>));
@@ -153,7 +153,8 @@ mod tests {
         };
         assert_eq!(*open(&sealed, &key(&mine)).unwrap(), b"records");
         assert_eq!(open(&sealed, &key(&other)).unwrap_err(), FileError::WrongPassword);
-        assert_eq!(open(&sealed, &Options::default()).unwrap_err(), FileError::NeedsPassword);
+        assert_eq!(open(&sealed, &Options::default()).unwrap_err(), FileError::NeedsKeyFile);
+        assert_eq!(open(&sealed, &with_password("x")).unwrap_err(), FileError::NeedsKeyFile);
         for end in 0..sealed.len() {
             assert!(open(&sealed[..end], &key(&mine)).is_err(), "cut at {end}");
         }

@@ -19,7 +19,7 @@ use crate::{
     text,
 };
 
-use cells::Cells;
+use cells::{Cells, QuoteFault};
 
 /// The columns of a format, in lower case.
 pub(crate) struct Columns {
@@ -44,6 +44,11 @@ impl Columns {
     /// Says whether all required columns are among these.
     pub(crate) fn are_in(&self, names: &[String]) -> bool {
         self.missing(names).is_none()
+    }
+
+    /// Counts the names that are none of the format.
+    pub(crate) fn unknown(&self, names: &[String]) -> usize {
+        names.iter().filter(|name| !self.knows(name)).count()
     }
 
     fn missing(&self, names: &[String]) -> Option<&'static str> {
@@ -94,19 +99,30 @@ pub(crate) fn read(
 ) -> Result<Found, FileError> {
     let text = text::decode(bytes)?;
     let (delimiter, names) = head(format, columns, &text)?;
-    if let Some(line) = cells::line_of_open_quote(&text, delimiter) {
-        return Err(FileError::damaged(Place::line(line), "a quoted cell begins here and does not end"));
+    match cells::quote_fault(&text, delimiter) {
+        None => {}
+        Some(QuoteFault::Open(line)) => {
+            return Err(FileError::damaged(Place::line(line), "a quoted cell begins here and does not end"));
+        }
+        Some(QuoteFault::GoesOn(line)) => {
+            let detail = "a cell goes on after the quote that ends it; a quote within a quoted cell is written twice";
+            return Err(FileError::Unclear { place: Place::line(line), detail: detail.to_owned() });
+        }
     }
     let mut collector = Collector::new(format);
     let mut cells = Cells::new(&text, delimiter);
     cells.next()?;
-    let mut dates = vec![0; columns.dates.len()];
+    let (mut dates, mut empty) = (vec![0; columns.dates.len()], 0);
     for number in 2.. {
         let Some(row) = cells.next()? else { break };
         let place = Place::row(number);
         if row.len() != names.len() {
             let why = format!("the row has {} cells, and the table has {} columns", row.len(), names.len());
             collector.refuse(Refused::new(place, None, why))?;
+            continue;
+        }
+        if row.iter().all(|cell| cell.is_empty()) {
+            empty += 1;
             continue;
         }
         let row = Row { place, names: &names, cells: &row };
@@ -121,9 +137,12 @@ pub(crate) fn read(
             collector.item(item)?;
         }
     }
+    if empty > 0 {
+        collector.lose(Loss::many(Lost::EmptyRow, empty));
+    }
     for (count, name) in dates.into_iter().zip(columns.dates) {
         if count > 0 {
-            collector.lose(Loss::named(Lost::Date, name).times(count));
+            collector.lose(Loss::named(Lost::DateLeft, name).times(count));
         }
     }
     Ok(collector.finish())

@@ -27,9 +27,18 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Zeroizing<String>, FileError> {
 
 fn utf8(bytes: &[u8]) -> Result<Zeroizing<String>, FileError> {
     let text = std::str::from_utf8(bytes).map_err(|error| FileError::Encoding {
-        hint: format!("byte {} does not belong to UTF-8; save it as UTF-8", error.valid_up_to() + 1),
+        hint: if bytes.iter().any(|byte| is_binary(*byte)) {
+            "it is no text at all; check that this is the file which the other program exported".to_owned()
+        } else {
+            format!("byte {} does not belong to UTF-8; save it as UTF-8", error.valid_up_to() + 1)
+        },
     })?;
     Ok(Zeroizing::new(text.to_owned()))
+}
+
+/// Says whether a byte stands in no text of any encoding that extends ASCII.
+pub(crate) const fn is_binary(byte: u8) -> bool {
+    byte < 0x20 && !matches!(byte, b'\t' | b'\r' | b'\n' | b'\x0c' | b'\x1b')
 }
 
 fn utf16(bytes: &[u8], of: fn([u8; 2]) -> u16) -> Result<Zeroizing<String>, FileError> {
@@ -60,6 +69,7 @@ mod tests {
         for (bytes, hint) in [
             (&b"a\xE9"[..], "byte 2 does not belong to UTF-8"),
             (b"a\0b\0", "byte order mark"),
+            (b"\x01\xE9\x02", "no text at all"),
             (b"\xFF\xFEa", "UTF-16 is damaged"),
             (b"\xFF\xFE\x3d\xd8", "UTF-16 is damaged"),
             (b"\xFF\xFE\0\0a\0\0\0", "UTF-32"),

@@ -12,7 +12,7 @@ use crate::{
 /// The tag of an item that is archived in the other program.
 pub(crate) const ARCHIVED: &str = "archived";
 /// The name of a field that has none in the file.
-const NAMELESS: &str = "field";
+pub(crate) const NAMELESS: &str = "field";
 /// The last moment of the year 9999, in microseconds since 1970. Later ones are no dates.
 pub(crate) const LAST_US: i64 = 253_402_300_799_999_999;
 
@@ -54,10 +54,21 @@ pub(crate) fn folder(path: &str, separator: char) -> Vec<String> {
     if path.is_empty() { Vec::new() } else { path.split(separator).map(str::to_owned).collect() }
 }
 
-/// Returns the host of an address, as the name of an item that has none: the text between `//` and the next `/`.
+/// The name of a field below a title that the other program shows above several fields: the title stands before it, so that
+/// `password` of `Staging` and of `Production` stay apart.
+pub(crate) fn titled(title: &str, name: &str) -> String {
+    match title.trim() {
+        "" => name.to_owned(),
+        title => format!("{title} {}", if name.is_empty() { NAMELESS } else { name }),
+    }
+}
+
+/// Returns the host of an address, as the name of an item that has none: the text between `//` and the next `/`, without a user
+/// and a password before it.
 pub(crate) fn host(address: &str) -> &str {
     let rest = address.split_once("//").map_or(address, |(_, rest)| rest);
-    rest.split(['/', '?', '#']).next().unwrap_or(rest)
+    let rest = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    rest.rsplit_once('@').map_or(rest, |(_, host)| host)
 }
 
 impl Item {
@@ -78,7 +89,7 @@ impl Item {
         match name.filter(|name| !name.is_empty()) {
             Some(name) => self.value(&name, Value::String(text)),
             None => {
-                self.lose(Loss::new(Lost::NoName));
+                self.lose(Loss::named(Lost::NoName, NAMELESS));
                 self.value(NAMELESS, Value::String(text));
             }
         }
@@ -141,6 +152,8 @@ mod tests {
             ("example.com/x", "example.com"),
             ("", ""),
             ("https://", ""),
+            ("https://ann:hunter2@example.com/x", "example.com"),
+            ("android://abc@com.example/", "com.example"),
         ] {
             assert_eq!(host(address), expected);
         }

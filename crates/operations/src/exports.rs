@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
-use vaultterm_exchange::{Format, Loss, Lost, Outgoing, RecordLoss, Sealer, WRITTEN, losses, write};
+use vaultterm_exchange::{Format, Loss, Outgoing, RecordLoss, Sealer, WRITTEN, losses, write};
 use vaultterm_reconcile::{SecretPath, UnknownName};
 use vaultterm_store::{CollectionRole, Scope};
 use vaultterm_sync::CollectionId;
@@ -32,8 +32,14 @@ pub struct Part {
 pub struct FormatReview {
     /// The format.
     pub format: Format,
-    /// How many records its file would hold.
+    /// How many records its file would hold, with those of the trash.
     pub records: u64,
+    /// How many records it would leave out, for the reasons among `losses`. Those of the trash are counted in `trash_left`.
+    pub left_out: u64,
+    /// How many of the records are in the trash.
+    pub trash_held: u64,
+    /// How many records of the trash its file would not hold. They stay in the trash here.
+    pub trash_left: u64,
     /// What is lost, summed up by kind and name: how many times, and of which record for example.
     pub losses: Vec<(Loss, String)>,
 }
@@ -41,7 +47,7 @@ pub struct FormatReview {
 /// What an export would hold and lose in each format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Review {
-    /// The number of records.
+    /// The number of records, without those in the trash.
     pub records: u64,
     /// Records that only programs may get. They stay here in every format.
     pub inject_only: Vec<SecretPath>,
@@ -94,12 +100,21 @@ pub async fn review(services: &Services, caller: &Caller, part: &Part) -> Result
     for format in WRITTEN {
         let mut lost = foretold(format, &live)?;
         let mut records = live.len() as u64;
+        let (mut trash_held, mut trash_left) = (0, trashed.len() as u64);
         if holds_trash(format) {
             lost.extend(foretold(format, &trashed)?);
-            records += trashed.len() as u64;
+            (trash_held, trash_left) = (trash_left, 0);
+            records += trash_held;
         }
-        let left_out = lost.iter().filter(|(_, loss)| loss.what == Lost::Record).count() as u64;
-        formats.push(FormatReview { format, records: records - left_out, losses: summed(lost) });
+        let left_out = lost.iter().filter(|(_, loss)| loss.what.is_whole_record()).count() as u64;
+        formats.push(FormatReview {
+            format,
+            records: records - left_out,
+            left_out,
+            trash_held,
+            trash_left,
+            losses: summed(lost),
+        });
     }
     Ok(Review { records: live.len() as u64, inject_only: found.inject_only, formats })
 }
@@ -123,7 +138,7 @@ pub async fn export(
     let found = services.store.exportable(collection, below(part)?.as_ref(), holds_trash(format)).await?;
     let written = write(format, &found.records).map_err(|error| Refusal::field("format", error.to_string()))?;
     let left_out: BTreeSet<_> =
-        written.losses.iter().filter(|(_, loss)| loss.what == Lost::Record).map(|(path, _)| path.as_str()).collect();
+        written.losses.iter().filter(|(_, loss)| loss.what.is_whole_record()).map(|(path, _)| path.as_str()).collect();
     let leaving: Vec<_> = found.about.into_iter().filter(|record| !left_out.contains(record.path.as_str())).collect();
     if leaving.is_empty() {
         return Err(Refusal::field("format", "there is no record that this file could hold"));

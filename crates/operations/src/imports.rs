@@ -88,13 +88,18 @@ pub async fn read(services: &Services, caller: &Caller, upload: Upload) -> Resul
     reviewing::of(services, import, Duplicates::Skip).await
 }
 
-/// Lists the caller's imports of the last week, the newest first.
+/// Lists the caller's imports of the last week, the newest first, each with what is known of its file.
 ///
 /// # Errors
 /// [`Refusal`].
-pub async fn list(services: &Services, caller: &Caller) -> Result<Vec<Import>, Refusal> {
+pub async fn list(services: &Services, caller: &Caller) -> Result<Vec<(Import, Head)>, Refusal> {
     access::scope(services, caller, Scope::RecordsRead).await?;
-    Ok(services.store.imports(caller.user.id, services.now_us()).await?)
+    let mut listed = Vec::new();
+    for import in services.store.imports(caller.user.id, services.now_us()).await? {
+        let (head, _) = kept::head(services, &import).await?;
+        listed.push((import, head));
+    }
+    Ok(listed)
 }
 
 /// Tells what would happen to each item now, or what happened to it.
@@ -232,13 +237,23 @@ async fn carried_out(
     })
 }
 
-/// Moves to the trash what an import made and nobody changed since.
+/// Takes an import back, as far as nobody changed its records since: those that it made go to the trash, and those that it
+/// changed get their earlier values again.
 ///
 /// # Errors
 /// `Refused` if the import is not done, or its day is over.
 pub async fn undo(services: &Services, caller: &Caller, id: Uuid) -> Result<Undone, Refusal> {
-    found(services, caller, id, Scope::RecordsWrite).await?;
-    Ok(services.store.undo_import(&caller.context(services), id).await?)
+    let import = found(services, caller, id, Scope::RecordsWrite).await?;
+    let fates = match import.state {
+        ImportState::Done => kept::told(services, &import).await?.fates,
+        ImportState::Reviewed | ImportState::Undone => Vec::new(),
+    };
+    let changed = fates.iter().filter_map(|fate| match fate {
+        Fate::Update { record, revision, .. } => Some((*record, *revision)),
+        Fate::Create { .. } | Fate::Skip { .. } | Fate::Refuse { .. } => None,
+    });
+    let changed: Vec<_> = changed.collect();
+    Ok(services.store.undo_import(&caller.context(services), id, &changed).await?)
 }
 
 /// Removes what is kept of a file. Records that it made stay.
@@ -284,6 +299,8 @@ fn step<'a>(review: &Review, item: &'a Item, fate: &Fate) -> Option<ImportStep<'
             ask_again: item.ask_again,
             is_trashed: item.is_trashed,
             history: &item.history,
+            created_us: item.created_us,
+            updated_us: item.updated_us,
             source,
         }),
         Fate::Update { record, revision, .. } => Some(ImportStep::Update {

@@ -192,7 +192,13 @@ fn refused(error: clap::Error) -> Exit {
         let _ = console::write_data(error.render().to_string().as_bytes());
         return Exit::Done;
     }
-    Console::new(Format::Table).usage(&usage::without_values(error).render().to_string());
+    let mut text = usage::without_values(error).render().to_string();
+    if text.contains("--format <FORMAT>") && text.contains("possible values") {
+        text.push_str(
+            "\nhint: import and export also take the format of a file here: `vaultterm import --help` lists them\n",
+        );
+    }
+    Console::new(Format::Table).usage(&text);
     Exit::Local
 }
 

@@ -87,7 +87,7 @@ impl InputFile<'_> {
         let mut bytes = Zeroizing::new(Vec::new());
         self.open()?.take(max + 1).read_to_end(&mut bytes).map_err(|error| self.unreadable(&error))?;
         if bytes.len() as u64 > max {
-            return Err(Failure::local(format!("{} in {} is larger than {max} bytes", self.what, self.place())));
+            return Err(Failure::local(format!("{} in {} is larger than {}", self.what, self.place(), size(max))));
         }
         Ok(bytes)
     }
@@ -117,15 +117,27 @@ impl InputFile<'_> {
     }
 
     fn unreadable(&self, error: &io::Error) -> Failure {
-        let failure = Failure::local(format!("cannot read {} from {}", self.what, self.place())).because(error);
+        let message = match self.what {
+            _ if self.is_stdin() => format!("cannot read {} from stdin", self.what),
+            "the file" => format!("cannot open the file given as {}", self.by),
+            what => format!("cannot read {what} from the file that {} names", self.by),
+        };
+        let failure = Failure::local(message).because(error);
         if self.is_stdin() {
             return failure;
         }
         failure.hint(format!(
-            "{} takes the name of a file, or - for stdin; what was given is not repeated here: it may be a secret",
+            "{} takes the name of a file, or - for stdin. Check the name that you gave: this message leaves it out, because \
+             people sometimes type a secret in its place",
             self.by
         ))
     }
+}
+
+/// Words a number of bytes: in MiB where it is a whole number of them.
+fn size(bytes: u64) -> String {
+    const MIB: u64 = 1024 * 1024;
+    if bytes >= MIB && bytes.is_multiple_of(MIB) { format!("{} MiB", bytes / MIB) } else { format!("{bytes} bytes") }
 }
 
 /// Removes the line end from a text of a single line.
@@ -145,6 +157,20 @@ mod tests {
         assert_eq!(without_line_end("hunter2"), "hunter2");
         assert_eq!(without_line_end("-----BEGIN\nabc\n"), "-----BEGIN\nabc\n");
         assert_eq!(without_line_end("\n"), "");
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_or_too_large_is_said_in_plain_words() {
+        let directory = tempfile::tempdir().expect("temporary directory");
+        let path = directory.path().join("hunter2");
+        let file = InputFile { path: &path, what: "the file", by: "FILE" };
+        let failure = file.bytes().expect_err("refused");
+        assert_eq!(failure.message, "cannot open the file given as FILE");
+        assert!(failure.causes[0].starts_with("No such file"), "{failure:?}");
+        assert!(!format!("{failure:?}").contains("hunter2"), "{failure:?}");
+        fs::write(&path, vec![b'x'; 1024 * 1024 + 1]).expect("written");
+        let failure = file.bytes_up_to(1024 * 1024).expect_err("refused");
+        assert!(failure.message.ends_with("is larger than 1 MiB"), "{failure:?}");
     }
 
     #[test]

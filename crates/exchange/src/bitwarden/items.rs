@@ -124,7 +124,10 @@ fn typed(part: &mut Part, number: i64, item: &mut Item) -> Vec<Part> {
             young_type(part, "driversLicense", &parts::DRIVING_LICENCE, "driver's licence", item);
         }
         kind::PASSPORT => young_type(part, "passport", &parts::PASSPORT, "passport", item),
-        _ => young_type(part, "", &[], &number.to_string(), item),
+        _ => {
+            young_fields(part, "", &[], item);
+            item.lose(Loss::named(Lost::UnknownType, number.to_string()));
+        }
     }
     Vec::new()
 }
@@ -138,11 +141,16 @@ fn of_type(part: &mut Part, name: &str, pairs: &[Pair], item: &mut Item) -> Part
 
 /// Reads the values of a type that Bitwarden still changes, or that nobody knows yet. Values under other names than those
 /// that are known keep their names, in whatever object they lie.
-fn young_type(part: &mut Part, name: &str, pairs: &[Pair], words: &str, item: &mut Item) {
+fn young_fields(part: &mut Part, name: &str, pairs: &[Pair], item: &mut Item) {
     of_type(part, name, pairs, item).fields(item);
     part.ignore(&BOOKKEEPING);
     part.objects().into_iter().for_each(|(_, object)| object.fields(item));
-    item.lose(Loss::named(Lost::UnknownType, words));
+}
+
+/// Reads the values of a type that Bitwarden still changes, and that VaultTerm has no type for.
+fn young_type(part: &mut Part, name: &str, pairs: &[Pair], words: &str, item: &mut Item) {
+    young_fields(part, name, pairs, item);
+    item.lose(Loss::named(Lost::OtherType, words));
 }
 
 /// Moves values into the fields that they become.

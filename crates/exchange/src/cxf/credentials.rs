@@ -32,7 +32,7 @@ pub(super) fn fill(mut part: Part, kind: Kind, name: &str, item: &mut Item) {
         }
         Kind::ItemReference => {
             part.ignore(&["reference"]);
-            item.lose(Loss::named(Lost::Link, "item-reference"));
+            item.lose(Loss::named(Lost::Related, "item-reference"));
         }
         Kind::Unknown => {
             item.lose(Loss::named(Lost::UnknownType, name));
@@ -55,7 +55,7 @@ pub(super) fn fill(mut part: Part, kind: Kind, name: &str, item: &mut Item) {
             }
             if let Some(name) = kind.unknown().filter(|_| item.record_type == vaultterm_reconcile::RecordType::KeyValue)
             {
-                item.lose(Loss::named(Lost::UnknownType, name));
+                item.lose(Loss::named(Lost::OtherType, name));
             }
         }
     }
@@ -111,10 +111,11 @@ fn one_time(part: &mut Part, item: &mut Item) {
     }
 }
 
-/// Sets the fields that a person added.
+/// Sets the fields that a person added. The label of the group stands before their own.
 fn own(part: &mut Part, item: &mut Item) {
+    let group = part.text("label").unwrap_or_default();
     for mut inner in part.parts("fields", item) {
-        let name = inner.text("label");
+        let name = inner.text("label").filter(|label| !label.is_empty()).map(|label| usual::titled(&group, &label));
         let text = inner.text("value").unwrap_or_default();
         item.own(name, text);
         inner.ignore(&["id", "fieldType"]);
@@ -126,8 +127,9 @@ fn own(part: &mut Part, item: &mut Item) {
 /// Returns the names of the fields that a person added, before they are read.
 pub(super) fn own_names(part: &Value) -> Vec<String> {
     let fields = part.get("fields").and_then(Value::as_array);
+    let group = part.get("label").and_then(Value::as_str).unwrap_or_default();
     let labels = fields.into_iter().flatten().filter_map(|field| field.get("label").and_then(Value::as_str));
-    labels.filter(|label| !label.is_empty()).map(str::to_owned).collect()
+    labels.filter(|label| !label.is_empty()).map(|label| usual::titled(group, label)).collect()
 }
 
 /// Says whether an item holds nothing that a record could.

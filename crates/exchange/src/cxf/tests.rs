@@ -20,11 +20,10 @@ fn every_type_of_the_standard_is_read() {
     assert_eq!(
         testing::outline(&found),
         [
-            "PASSWORD Work/Ops/Mail PIN=\"0042\" field=\"true\" notes=\"line one\\nline two\" otpauth_url=\"otpauth://totp/Mail:ann?secret=JBSWY3DPEHPK3PXP&issuer=Mail\" password=\"geheim-1\" url=\"https://mail.example\" url_2=\"https://other.example\" username=\"ann\" #a #b",
+            "PASSWORD Work/Ops/Mail More PIN=\"0042\" field=\"true\" notes=\"line one\\nline two\" otpauth_url=\"otpauth://totp/Mail:ann?secret=JBSWY3DPEHPK3PXP&issuer=Mail\" password=\"geheim-1\" url=\"https://mail.example\" url_2=\"https://other.example\" username=\"ann\" #a #b",
             "  lost attached file `scan.pdf` (1234 bytes)",
             "  lost part that VaultTerm does not know `extensions`",
-            "  lost part that VaultTerm does not know `label`",
-            "  lost field that points to another field `item-reference`",
+            "  lost reference to another item `item-reference`",
             "  lost mark as a favourite",
             "  lost setting for filling in forms `androidApps/com.example.mail`",
             "  lost date that cannot be kept as it is `creationAt`",
@@ -34,7 +33,7 @@ fn every_type_of_the_standard_is_read() {
             "PAYMENT_CARD Work/Ops/Card card_number=\"4111111111111111\" expires=\"2030-01\" holder=\"Ann B\"",
             "SECURE_NOTE Note note=\"only text\"",
             "KEY_VALUE Net passphrase=\"geheim-2\" ssid=\"home\"",
-            "  lost type that VaultTerm does not know; it becomes KEY_VALUE `wifi`",
+            "  lost kind of item that has no type of its own in VaultTerm; it becomes KEY_VALUE `wifi`",
             "PASSKEY Key credential_id=\"Y3JlZDI\" private_key=\"a2V5Mg\" rp_id=\"a.example\" user_handle=\"dQ\"",
             "SSH_KEY Shell comment=\"ann@host\" key_type=\"ssh-ed25519\" private_key=\"-----BEGIN PRIVATE KEY-----\\nAQIDBA==\\n-----END PRIVATE KEY-----\\n\"",
             "KEY_VALUE Future depth=\"3\" left=\"l\"",
@@ -81,4 +80,27 @@ fn no_bytes_make_the_reader_panic() {
     testing::shake(DRAFT, &Options::default(), read);
     testing::shake(HEADER, &Options::default(), read);
     testing::shake(&archive::tests::zipped(&[("a.json", DRAFT)]), &Options::default(), read);
+}
+
+#[test]
+fn the_label_of_a_group_of_fields_stands_before_theirs() {
+    let group = |label: &str| {
+        format!(
+            r#"{{"type":"custom-fields","label":"{label}","fields":[{{"label":"password","value":"{label}-1"}},
+                    {{"fieldType":"string","label":"user","value":"{label}-2"}}]}}"#
+        )
+    };
+    let document = format!(
+        r#"{{"version":{{"major":1,"minor":0}},"accounts":[{{"id":"a","items":[{{"id":"i","title":"X","credentials":[{},{}]}}]}}]}}"#,
+        group("Staging"),
+        group("Production")
+    );
+    let found = read(document.as_bytes(), &Options::default()).unwrap();
+    let fields = found.items[0].fields.expose();
+    assert_eq!(fields["Staging user"], "Staging-2");
+    assert_eq!(
+        (&fields["Staging password"], &fields["Production password"]),
+        (&"Staging-1".into(), &"Production-1".into())
+    );
+    assert_eq!(fields["Production user"], "Production-2");
 }

@@ -72,7 +72,7 @@ fn past(state: &Element, binaries: &Binaries, item: &mut Item) {
             item.lose(attachment(&name, size));
         }
     }
-    item.losses.extend(then.losses.into_iter().filter(|loss| loss.what != Lost::Link));
+    item.losses.extend(then.losses.into_iter().filter(|loss| loss.what != Lost::Reference));
     item.history.push(Past { at_us, fields: then.fields });
 }
 
@@ -102,6 +102,9 @@ fn fill(entry: &Element, item: &mut Item) {
         .map(|(name, value)| (name, value.text()))
         .collect();
     let code = one_time::of_keepass(&codes);
+    let of_tray = |name: &str| string(entry, name).map(Element::text).filter(|text| !text.is_empty());
+    let [seed, settings] = one_time::TRAY.map(of_tray);
+    let tray = seed.and_then(|seed| one_time::of_tray(seed, settings));
     let mut addresses = 1;
     // The usual fields first, so that a field of the same name that a person made gets the number.
     for (name, field) in [("UserName", "username"), ("Password", "password"), ("URL", "url"), ("Notes", notes)] {
@@ -123,6 +126,7 @@ fn fill(entry: &Element, item: &mut Item) {
                 None => item.value(name, Value::from(value)),
             },
             _ if code.is_some() && name.starts_with(one_time::FIELDS) => {}
+            _ if tray.is_some() && one_time::TRAY.contains(&name) => {}
             _ if name.starts_with(FURTHER_ADDRESS) && !value.is_empty() => {
                 addresses += 1;
                 item.text(&format!("url_{addresses}"), value);
@@ -132,6 +136,9 @@ fn fill(entry: &Element, item: &mut Item) {
                 item.value(name, Value::from(value));
             }
         }
+    }
+    if let Some(code) = &tray {
+        item.text("otpauth_url", code.as_str());
     }
     let times = entry.at("Times");
     if times.is_some_and(|times| times.is_true("Expires"))
@@ -145,7 +152,7 @@ fn fill(entry: &Element, item: &mut Item) {
 /// Notes a value that points to a field of another entry. It stays as it is typed.
 fn link(field: &str, value: &str, item: &mut Item) {
     if value.to_ascii_uppercase().contains("{REF:") {
-        item.lose(Loss::named(Lost::Link, field));
+        item.lose(Loss::named(Lost::Reference, field));
     }
 }
 
@@ -179,9 +186,15 @@ fn parts(entry: &Element, binaries: &Binaries, item: &mut Item) {
     }
 }
 
-/// Says whether automatic typing is set as in a new entry.
+/// Says whether automatic typing is set as in a new entry. pykeepass writes `None` for no sequence, and one association with no
+/// window.
 fn is_usual(typing: &Element) -> bool {
-    typing.is_true("Enabled") && typing.text_at("DefaultSequence").is_empty() && typing.at("Association").is_none()
+    let sequence = typing.text_at("DefaultSequence").trim();
+    let is_set = |name: &str, part: &Element| !part.text_at(name).trim().is_empty();
+    let mut associations = typing.children.iter().filter(|child| child.name == "Association");
+    !typing.text_at("Enabled").trim().eq_ignore_ascii_case("false")
+        && matches!(sequence, "" | "None")
+        && !associations.any(|part| is_set("Window", part) || is_set("KeystrokeSequence", part))
 }
 
 fn attachment(name: &str, size: Option<u64>) -> Loss {

@@ -52,6 +52,17 @@ pub(super) fn of_plugin(text: &str) -> Option<Zeroizing<String>> {
     link(&secret?.to_ascii_uppercase(), digits, period, "SHA1")
 }
 
+/// The fields of the plugin KeeTrayTOTP, which older versions of KeePassXC write too.
+pub(super) const TRAY: [&str; 2] = ["TOTP Seed", "TOTP Settings"];
+
+/// Makes a link of the seed in Base32 and the settings `period;digits`. `None` when no link can say them, as for Steam.
+pub(super) fn of_tray(seed: &str, settings: Option<&str>) -> Option<Zeroizing<String>> {
+    let secret: String = seed.chars().filter(|c| !c.is_whitespace() && !"-=".contains(*c)).collect();
+    let secret = Zeroizing::new(Zeroizing::new(secret).to_ascii_uppercase());
+    let (period, digits) = settings.map_or(Some(("30", "6")), |settings| settings.split_once(';'))?;
+    link(&secret, digits, period, "SHA1")
+}
+
 fn link(secret: &str, digits: &str, period: &str, algorithm: &str) -> Option<Zeroizing<String>> {
     let is_number = |text: &str| !text.is_empty() && text.len() < 6 && text.bytes().all(|byte| byte.is_ascii_digit());
     let is_secret = !secret.is_empty() && secret.bytes().all(|byte| matches!(byte, b'A'..=b'Z' | b'2'..=b'7'));
@@ -105,5 +116,13 @@ mod tests {
         assert!(of_keepass(&[("TimeOtp-Secret", "x"), ("TimeOtp-New", "1")]).is_none());
         assert!(of_keepass(&[("TimeOtp-Period", "1")]).is_none());
         assert!(of_plugin("key=AA&type=Hotp").is_none());
+        assert_eq!(
+            **of_tray("jbsw y3dp-ehpk 3pxp=", Some("60;8")).as_ref().unwrap(),
+            "otpauth://totp/KeePass?secret=JBSWY3DPEHPK3PXP&algorithm=SHA1&digits=8&period=60"
+        );
+        assert!(of_tray("JBSWY3DPEHPK3PXP", None).is_some());
+        for settings in ["30;S", "30", "", "30;6;https://time.example"] {
+            assert!(of_tray("JBSWY3DPEHPK3PXP", Some(settings)).is_none(), "{settings}");
+        }
     }
 }

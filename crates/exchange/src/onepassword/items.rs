@@ -61,8 +61,10 @@ pub(super) fn add(mut part: Part, place: Place, folder: &[String], collector: &m
     let known = TYPES.iter().find(|(number, _)| *number == category);
     let mut item = Item::new(place, name, known.map_or(RecordType::KeyValue, |(_, record_type)| *record_type));
     if known.is_none() {
-        let words = OTHERS.iter().find(|(number, _)| *number == category).map_or(category.as_str(), |(_, words)| words);
-        item.lose(Loss::named(Lost::UnknownType, words));
+        item.lose(match OTHERS.iter().find(|(number, _)| *number == category) {
+            Some((_, words)) => Loss::named(Lost::OtherType, words),
+            None => Loss::named(Lost::UnknownType, &category),
+        });
     }
     item.folder = folder.to_vec();
     around(&mut part, &mut item);

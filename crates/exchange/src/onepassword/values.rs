@@ -54,41 +54,44 @@ const LOOKS: [&str; 8] = [
     "placeholder",
 ];
 
-/// Reads a section.
+/// Reads a section. Its title stands before the names of its fields, but for those that VaultTerm has names for.
 pub(super) fn section(mut section: Part, category: &str, item: &mut Item) {
+    let heading = section.text("title").unwrap_or_default();
     for mut field in section.parts("fields", item) {
         let (title, id) = (field.text("title").unwrap_or_default(), field.text("id").unwrap_or_default());
         let ours = FIELDS.iter().find(|(of, theirs, _)| *of == category && *theirs == id);
-        let name = match ours {
-            Some((_, _, ours)) => (*ours).to_owned(),
-            None if title.is_empty() => id,
-            None => title,
-        };
+        let is_named = ours.is_some() || !title.is_empty();
+        let own = if title.is_empty() { &id } else { &title };
+        let name = ours.map_or_else(|| usual::titled(&heading, own), |(_, _, ours)| (*ours).to_owned());
+        let before = item.fields.expose().len();
         match field.part("value") {
             Some(mut value) => {
                 for kind in value.names() {
                     if let Some(inner) = value.take(&kind).filter(|inner| !is_empty(inner)) {
-                        self::value(&name, &kind, inner, category, item);
+                        self::value(&heading, &name, &kind, inner, category, item);
                     }
                 }
             }
             None => {
                 if let Some(text) = field.text("value").filter(|text| !text.is_empty()) {
-                    item.own(Some(name), text);
+                    item.own(Some(name.clone()), text);
                 }
             }
+        }
+        if !is_named && !name.is_empty() && item.fields.expose().len() > before {
+            item.lose(Loss::named(Lost::NoName, &name));
         }
         field.ignore(&LOOKS);
         field.rest(item);
     }
-    section.ignore(&["hideAddAnotherField", "name", "title"]);
+    section.ignore(&["hideAddAnotherField", "name"]);
     section.rest(item);
 }
 
-/// Reads one value.
-fn value(name: &str, kind: &str, value: Value, category: &str, item: &mut Item) {
+/// Reads one value of a section with this heading.
+fn value(heading: &str, name: &str, kind: &str, value: Value, category: &str, item: &mut Item) {
     match value {
-        Value::String(inner) => text(name, kind, inner, item),
+        Value::String(inner) => text(heading, name, kind, inner, item),
         Value::Number(inner) => number(name, kind, &inner, item),
         other => match Part::of(other) {
             Ok(part) => object(name, kind, part, category, item),
@@ -100,10 +103,15 @@ fn value(name: &str, kind: &str, value: Value, category: &str, item: &mut Item) 
     }
 }
 
-fn text(name: &str, kind: &str, text: String, item: &mut Item) {
+fn text(heading: &str, name: &str, kind: &str, text: String, item: &mut Item) {
     match kind {
-        "totp" => item.one_time(text),
-        "reference" => item.lose(Loss::named(Lost::Link, name)),
+        "totp" => {
+            let usual = usual::one_time(&text);
+            // The first one has the name by which VaultTerm computes codes.
+            let is_taken = item.fields.expose().contains_key(usual);
+            item.text(&if is_taken { usual::titled(heading, usual) } else { usual.to_owned() }, text);
+        }
+        "reference" => item.lose(Loss::named(Lost::Related, name)),
         _ => {
             if !TEXTS.contains(&kind) {
                 item.lose(Loss::named(Lost::Kind, name));

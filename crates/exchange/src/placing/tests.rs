@@ -158,3 +158,75 @@ fn no_two_created_items_get_the_same_path_whatever_their_names() {
         .collect();
     assert_eq!(paths.len(), names.len());
 }
+
+#[test]
+fn a_path_in_the_file_is_no_id_so_a_record_outside_the_prefix_is_never_met_by_it() {
+    let item = |password: &str| {
+        let mut item = login(&["app"], "db", "", password);
+        // What an older version kept for this item.
+        item.source_id = Some("app/db".to_owned());
+        item
+    };
+    for format in [Format::VaultKv, Format::Medusa, Format::Vkv, Format::Safe] {
+        assert_eq!(source_key(format, &item("x")), None, "{format}");
+        let mut world = with_live([held(1, "staging/app/db", &item("staging"))]);
+        world.imported.insert(format!("{format}\napp/db"), held(1, "staging/app/db", &item("staging")));
+        for duplicates in Duplicates::ALL {
+            let made = fates(format, &[item("production")], Some(&at("prod")), &world, *duplicates);
+            assert_eq!(shown(&made[0]), "create prod/app/db", "{format} {duplicates}");
+        }
+        let again = fates(format, &[item("new")], Some(&at("staging")), &world, Duplicates::Update);
+        assert_eq!(shown(&again[0]), "update staging/app/db at 3", "{format}");
+    }
+}
+
+#[test]
+fn an_item_that_is_met_by_its_id_outside_the_prefix_is_always_shown() {
+    let mut item = login(&[], "mail", "ann", "new");
+    item.source_id = Some("42".to_owned());
+    let mut world = World::default();
+    let key = source_key(Format::BitwardenJson, &item).unwrap();
+    for (prefix, path, is_out) in
+        [("team", "old/mail", true), ("team", "team/mail", false), ("team", "teams/mail", true), ("mail", "mail", true)]
+    {
+        let prefix = at(prefix);
+        for (held_item, duplicates) in [
+            (login(&[], "mail", "ann", "old"), Duplicates::Update),
+            (login(&[], "mail", "ann", "new"), Duplicates::Skip),
+        ] {
+            world.imported.insert(key.clone(), held(1, path, &held_item));
+            let made = fates(Format::BitwardenJson, std::slice::from_ref(&item), Some(&prefix), &world, duplicates);
+            assert_eq!(is_elsewhere(&made[0], Some(&prefix)), is_out, "{path}");
+            assert_eq!(
+                is_notable(&item, &made[0], Some(&prefix)),
+                is_out || duplicates == Duplicates::Update,
+                "{path}"
+            );
+            assert!(!is_elsewhere(&made[0], None));
+        }
+    }
+}
+
+#[test]
+fn an_item_of_the_trash_that_is_here_with_other_values_comes_again_only_if_both_are_wanted() {
+    let trashed = |password: &str, id: Option<&str>| {
+        let mut item = login(&[], "mail", "ann", password);
+        (item.is_trashed, item.source_id) = (true, id.map(str::to_owned));
+        item
+    };
+    let here = trashed("old", None);
+    let key = source_key(Format::BitwardenJson, &trashed("x", Some("42"))).unwrap();
+    let in_trash_by_path = World { trashed: [(at("mail"), vec![held(1, "mail", &here)])].into(), ..World::default() };
+    let in_trash_by_id =
+        World { imported_trashed: [(key.clone(), held(1, "moved", &here))].into(), ..World::default() };
+    let live_by_id = World { imported: [(key, held(1, "moved", &here))].into(), ..World::default() };
+    for (world, id, path) in
+        [(in_trash_by_path, None, "mail"), (in_trash_by_id, Some("42"), "moved"), (live_by_id, Some("42"), "moved")]
+    {
+        let decide = |password: &str, duplicates| decide(&[trashed(password, id)], &world, duplicates);
+        assert_eq!(decide("old", Duplicates::Both), [format!("identical {path}")]);
+        assert_eq!(decide("new", Duplicates::Skip), [format!("kept {path}")]);
+        assert_eq!(decide("new", Duplicates::Update), [format!("kept {path}")], "the trash is never changed");
+        assert_eq!(decide("new", Duplicates::Both), ["create mail"]);
+    }
+}

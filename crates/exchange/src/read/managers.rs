@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The tables.
-const TABLES: [(Format, &Columns); 7] = [
+pub(super) const TABLES: [(Format, &Columns); 7] = [
     (Format::BitwardenCsv, &bitwarden::table::COLUMNS),
     (Format::OnePasswordCsv, &onepassword::table::COLUMNS),
     (Format::KeepassxcCsv, &keepassxc::COLUMNS),

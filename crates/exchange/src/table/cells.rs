@@ -61,8 +61,17 @@ impl<'a> Cells<'a> {
     }
 }
 
-/// Returns the line in which a quoted cell begins that never ends: the table was cut off, or a quote is missing.
-pub(super) fn line_of_open_quote(text: &str, delimiter: u8) -> Option<u64> {
+/// What is wrong with the quotes of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum QuoteFault {
+    /// The quoted cell that begins in this line never ends: the table was cut off, or a quote is missing.
+    Open(u64),
+    /// In this line a cell goes on after the quote that ends it, so that nobody knows what it holds.
+    GoesOn(u64),
+}
+
+/// Finds the first fault in the quotes of a table.
+pub(super) fn quote_fault(text: &str, delimiter: u8) -> Option<QuoteFault> {
     let mut state = State::Start;
     let (mut line, mut opened) = (1, 1);
     for byte in text.bytes() {
@@ -76,11 +85,12 @@ pub(super) fn line_of_open_quote(text: &str, delimiter: u8) -> Option<u64> {
             (State::Quoted, b'"') => State::Closed,
             (State::Quoted, _) => State::Quoted,
             (_, byte) if byte == delimiter || byte == b'\n' || byte == b'\r' => State::Start,
+            (State::Closed, _) => return Some(QuoteFault::GoesOn(line)),
             _ => State::Inside,
         };
         line += u64::from(byte == b'\n');
     }
-    matches!(state, State::Quoted).then_some(opened)
+    matches!(state, State::Quoted).then_some(QuoteFault::Open(opened))
 }
 
 /// Where a byte stands.

@@ -75,7 +75,7 @@ fn columns_that_nobody_knows_are_lost_by_name_and_dates_once_for_the_file() {
     let found = read_all("name,password,rating,created\nA,p,5,x\nB,q,,y\n").unwrap();
     assert_eq!(found.items[0].losses, [Loss::named(Lost::UnknownPart, "rating")]);
     assert_eq!(found.items[1].losses, []);
-    assert_eq!(found.losses, [Loss::named(Lost::Date, "created").times(2)]);
+    assert_eq!(found.losses, [Loss::named(Lost::DateLeft, "created").times(2)]);
 }
 
 #[test]
@@ -85,4 +85,21 @@ fn too_many_columns_and_rows_meet_limits_that_are_named() {
     assert_eq!(read_all(&wide).unwrap_err(), met.into());
     let long = format!("name,password\n{}", "A,p\n".repeat(50_001));
     assert!(matches!(read_all(&long).unwrap_err(), FileError::Limit { met } if met.limit == Limit::Items));
+}
+
+#[test]
+fn a_cell_that_goes_on_after_its_quote_is_refused_with_its_line() {
+    for (text, line) in [("name,password\nA,\"p\"q\"\n", 2), ("name,password\nA,p\nB,\"x\" y\n", 3)] {
+        let error = read_all(text).unwrap_err();
+        assert!(matches!(error, FileError::Unclear { place, .. } if place == Place::line(line)), "{error}");
+        assert!(error.to_string().contains("is written twice"), "{error}");
+    }
+}
+
+#[test]
+fn rows_without_any_value_are_left_out_and_counted() {
+    let found = read_all("name,password\nA,p\n,\n\"\",\nB,q\n").unwrap();
+    assert_eq!((found.items.len(), found.refused.len()), (2, 0));
+    assert_eq!(found.losses, [Loss::many(Lost::EmptyRow, 2)]);
+    assert_eq!(found.losses[0].to_string(), "row without any value, which is left out (2 times)");
 }

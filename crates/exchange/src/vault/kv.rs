@@ -1,7 +1,7 @@
 //! The answer of `vault kv get -format=json` or `bao kv get -format=json`: one secret.
 //!
 //! Such an answer does not hold the path of the secret. If a `path` stands in it (scripts that collect answers add it), it
-//! gives the folders and the name. Otherwise the record is called `imported`, and the person renames it.
+//! gives the folders and the name. Otherwise the record is called like the file: `db` for `db.json`.
 
 use super::secret::{Secret, next, split};
 use crate::{
@@ -15,8 +15,8 @@ use crate::{
     text,
 };
 
-/// The name of a secret whose path nothing tells.
-const UNNAMED: &str = "imported";
+/// The endings of files that are no part of the name of a secret.
+const ENDINGS: [&str; 3] = [".age", ".json", ".txt"];
 
 /// What stands around the data of every answer, and says nothing about the secret.
 const ENVELOPE: [&str; 8] =
@@ -28,8 +28,8 @@ const OF_VERSION: [&str; 4] = ["version", "deletion_time", "destroyed", "created
 /// Reads an answer: `.data.data` of version 2 of the engine, `.data` of version 1.
 ///
 /// # Errors
-/// [`FileError::NotThisFormat`] when there is no `data`.
-pub(crate) fn read(bytes: &[u8], _: &Options) -> Result<Found, FileError> {
+/// [`FileError::NotThisFormat`] when there is no `data`; [`FileError::Nameless`] when nothing tells the name of the secret.
+pub(crate) fn read(bytes: &[u8], options: &Options) -> Result<Found, FileError> {
     let answer = Node::json(&text::decode(bytes)?)?;
     if !fits(&answer) {
         let detail = "it has no `data`: write it with `bao kv get -format=json`".to_owned();
@@ -38,7 +38,7 @@ pub(crate) fn read(bytes: &[u8], _: &Options) -> Result<Found, FileError> {
     let mut found = Collector::new(Format::VaultKv);
     let path = match answer.at("path").and_then(Node::text).map(split) {
         Some(path) if !path.is_empty() => path,
-        _ => vec![UNNAMED.to_owned()],
+        _ => vec![options.file_name.as_deref().and_then(named_by).ok_or(FileError::Nameless)?],
     };
     let (mut losses, mut data) = (Vec::new(), None);
     for (name, node) in answer.map().unwrap_or_default() {
@@ -66,6 +66,20 @@ pub(crate) fn read(bytes: &[u8], _: &Options) -> Result<Found, FileError> {
         }
     }
     Ok(found.finish())
+}
+
+/// Returns the name of a secret whose answer was saved as a file of this name. `None` if nothing is left of it.
+fn named_by(file_name: &str) -> Option<String> {
+    let mut name = file_name.rsplit(['/', '\\']).next().unwrap_or(file_name).trim();
+    for ending in ENDINGS {
+        let start = name.len().checked_sub(ending.len()).filter(|at| name.is_char_boundary(*at));
+        if let Some((rest, end)) = start.map(|at| name.split_at(at))
+            && end.eq_ignore_ascii_case(ending)
+        {
+            name = rest;
+        }
+    }
+    Some(name.to_owned()).filter(|name| !name.is_empty())
 }
 
 /// Says whether a document is such an answer.

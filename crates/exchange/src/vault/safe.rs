@@ -66,16 +66,16 @@ pub(crate) fn fits_first(document: &Node) -> bool {
 fn second(secrets: Map, found: &mut Collector) -> Result<(), LimitMet> {
     for (path, node) in secrets {
         let path = split(&path);
-        let (mut losses, mut versions) = (Vec::new(), None);
+        let (mut losses, mut versions, mut first) = (Vec::new(), None, 1);
         for (name, node) in node.map().unwrap_or_default() {
             match (name.as_str(), node) {
                 ("versions", Node::List(list)) => versions = Some(list),
                 // The number of the first version that is left: VaultTerm counts its own.
-                ("first", _) => {}
+                ("first", node) => first = node.whole().unwrap_or(1).clamp(1, i64::from(u32::MAX)),
                 (name, _) => losses.push(Loss::named(Lost::UnknownPart, name)),
             }
         }
-        match secret(path.clone(), versions.unwrap_or_default(), losses) {
+        match secret(path.clone(), first, versions.unwrap_or_default(), losses) {
             Ok(secret) => secret.collect(found)?,
             Err(why) => refuse(found, &path, why)?,
         }
@@ -85,14 +85,17 @@ fn second(secrets: Map, found: &mut Collector) -> Result<(), LimitMet> {
 
 /// A version, the oldest first in the file.
 struct Version {
+    /// Its number in Vault.
+    number: i64,
     deleted: bool,
     /// `None` when it was destroyed, or deleted without being exported.
     data: Option<Map>,
 }
 
 /// Makes a secret of its versions. The newest version that holds values gives the fields.
-fn secret(path: Vec<String>, nodes: Vec<Node>, mut losses: Vec<Loss>) -> Result<Secret, &'static str> {
-    let mut versions: Vec<Version> = nodes.into_iter().map(|node| version(node, &mut losses)).collect();
+fn secret(path: Vec<String>, first: i64, nodes: Vec<Node>, mut losses: Vec<Loss>) -> Result<Secret, &'static str> {
+    let numbered = (first..).zip(nodes);
+    let mut versions: Vec<Version> = numbered.map(|(number, node)| version(number, node, &mut losses)).collect();
     let newest = versions.last().ok_or("it has no version")?;
     let is_trashed = newest.deleted || newest.data.is_none();
     let empty = versions.iter().filter(|version| version.data.is_none()).count();
@@ -104,11 +107,9 @@ fn secret(path: Vec<String>, nodes: Vec<Node>, mut losses: Vec<Loss>) -> Result<
     if empty > 0 {
         losses.push(Loss::many(Lost::EmptyPast, empty as u64));
     }
-    let deleted = versions.iter().filter(|version| version.deleted).count();
-    if deleted > 0 {
-        // The values come over as an earlier state; that the version was deleted does not.
-        losses.push(Loss::named(Lost::UnknownPart, "deleted").times(deleted as u64));
-    }
+    // The values come over as an earlier state; that the version was deleted does not.
+    let deleted = versions.iter().filter(|version| version.deleted);
+    losses.extend(deleted.map(|version| Loss::named(Lost::DeletedPast, version.number.to_string())));
     let (newest, changed) = fields(&newest.data.unwrap_or_default());
     losses.extend(changed);
     let history = versions.into_iter().map(|version| {
@@ -120,7 +121,7 @@ fn secret(path: Vec<String>, nodes: Vec<Node>, mut losses: Vec<Loss>) -> Result<
     Ok(Secret { path, fields: newest, losses, history, is_trashed })
 }
 
-fn version(node: Node, losses: &mut Vec<Loss>) -> Version {
+fn version(number: i64, node: Node, losses: &mut Vec<Loss>) -> Version {
     let (mut deleted, mut destroyed, mut data) = (false, false, None);
     for (name, node) in node.map().unwrap_or_default() {
         match (name.as_str(), node) {
@@ -131,5 +132,5 @@ fn version(node: Node, losses: &mut Vec<Loss>) -> Version {
             (name, _) => losses.push(Loss::named(Lost::UnknownPart, name)),
         }
     }
-    Version { deleted, data: data.filter(|_| !destroyed) }
+    Version { number, deleted, data: data.filter(|_| !destroyed) }
 }

@@ -59,7 +59,6 @@ impl Secret {
         }
         let record_type = RecordType::infer(self.fields.names());
         let mut item = Item::new(place, name, record_type);
-        item.source_id = Some(self.path.iter().chain([&item.name]).map(String::as_str).collect::<Vec<_>>().join("/"));
         item.folder = self.path;
         item.fields = self.fields;
         item.losses = self.losses;

@@ -25,6 +25,16 @@ fn outline(read: Read, bytes: &[u8]) -> Vec<String> {
     testing::outline(&read(bytes, &Options::default()).unwrap())
 }
 
+/// Options for a file of this name.
+fn file(name: &str) -> Options {
+    Options { file_name: Some(name.to_owned()), ..Options::default() }
+}
+
+/// The outline of an answer that was saved as `db.json`.
+fn answer(bytes: &[u8]) -> Vec<String> {
+    testing::outline(&kv::read(bytes, &file("db.json")).unwrap())
+}
+
 fn reasons(found: &Found) -> Vec<String> {
     found.refused.iter().map(|refused| format!("{} {:?}: {}", refused.place, refused.name, refused.why)).collect()
 }
@@ -32,13 +42,13 @@ fn reasons(found: &Found) -> Vec<String> {
 #[test]
 fn an_answer_of_either_engine_is_one_secret_with_its_values_as_they_are() {
     assert_eq!(
-        outline(kv::read, KV_2),
+        answer(KV_2),
         [
-            "PASSWORD imported options={\"a\":[1,2.5]} password=\"geheim-1\" port=5432 tls=true username=\"ann\"",
+            "PASSWORD db options={\"a\":[1,2.5]} password=\"geheim-1\" port=5432 tls=true username=\"ann\"",
             "  lost part that VaultTerm does not know `custom_metadata.owner`",
         ]
     );
-    assert_eq!(outline(kv::read, KV_1), ["KEY_VALUE imported token=\"geheim-2\""]);
+    assert_eq!(answer(KV_1), ["KEY_VALUE db token=\"geheim-2\""]);
 }
 
 #[test]
@@ -46,12 +56,31 @@ fn a_path_in_an_answer_names_the_record() {
     let answer = br#"{"path":"secret/app/db","data":{"data":{"a":"b"},"metadata":{"version":1}}}"#;
     assert_eq!(outline(kv::read, answer), ["KEY_VALUE secret/app/db a=\"b\""]);
     let first_engine = br#"{"request_id":"x","data":{"data":{"a":"b"},"metadata":"no version"}}"#;
-    assert_eq!(outline(kv::read, first_engine), ["KEY_VALUE imported data={\"a\":\"b\"} metadata=\"no version\""]);
+    assert_eq!(self::answer(first_engine), ["KEY_VALUE db data={\"a\":\"b\"} metadata=\"no version\""]);
+}
+
+#[test]
+fn an_answer_without_a_path_is_called_like_its_file() {
+    for (name, expected) in [
+        ("db.json", "db"),
+        ("db", "db"),
+        ("DB.JSON", "DB"),
+        ("db.json.age", "db"),
+        ("db.prod", "db.prod"),
+        ("C:\\dumps\\db.json", "db"),
+        ("/tmp/é.json", "é"),
+    ] {
+        let found = kv::read(KV_1, &file(name)).unwrap();
+        assert_eq!(found.items[0].name, expected, "{name}");
+    }
+    for options in [Options::default(), file(""), file(".json"), file("dir/")] {
+        assert_eq!(kv::read(KV_1, &options).unwrap_err(), FileError::Nameless);
+    }
 }
 
 #[test]
 fn a_deleted_version_is_refused_with_what_to_do() {
-    let found = kv::read(KV_DELETED, &Options::default()).unwrap();
+    let found = kv::read(KV_DELETED, &file("db.json")).unwrap();
     assert!(found.items.is_empty());
     assert!(found.refused[0].why.contains("undelete it"), "{:?}", found.refused);
 }
@@ -115,8 +144,8 @@ fn safe_writes_the_newest_values_or_every_version() {
             "PASSWORD secret/app/db password=\"geheim-3\" username=\"ann\"",
             "  was password=\"geheim-1\" username=\"ann\"",
             "  was password=\"geheim-2\"",
-            "  lost part that VaultTerm does not know `deleted`",
             "  lost earlier state without values",
+            "  lost deleted in the other program, an ordinary revision here: version `3`",
             "(trash) KEY_VALUE secret/old key=\"geheim-5\"",
             "  was key=\"geheim-4\"",
             "  lost newest version was deleted; the record goes to the trash",
@@ -147,6 +176,6 @@ fn no_bytes_make_a_reader_panic() {
         (SAFE_2, safe::read),
     ];
     for (sample, read) in samples {
-        testing::shake(sample, &Options::default(), read);
+        testing::shake(sample, &file("db.json"), read);
     }
 }

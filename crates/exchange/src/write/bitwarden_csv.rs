@@ -117,7 +117,8 @@ impl Plan {
         fields.into_iter().for_each(|loss| lost.add(loss));
         lost.add_if(!matches!(record.record_type, RecordType::Password | RecordType::SecureNote), Lost::Type);
         let dates = [record.created_us, record.updated_us].into_iter().flatten().count();
-        for (what, count) in [(Lost::Tags, record.tags.len()), (Lost::Past, record.history.len()), (Lost::Date, dates)]
+        for (what, count) in
+            [(Lost::Tags, record.tags.len()), (Lost::Past, record.history.len()), (Lost::DateLeft, dates)]
         {
             if count > 0 {
                 lost.add(Loss::many(what, count as u64));

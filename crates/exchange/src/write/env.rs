@@ -50,10 +50,14 @@ fn plan(records: &[Outgoing], mut each: impl FnMut(Vec<RecordLoss>, Option<Zeroi
 /// Returns the line of a record, and notes what it does not hold.
 fn line<'a>(record: &'a Outgoing, names: &mut HashSet<&'a str>, lost: &mut LossesOf<'_>) -> Option<Zeroizing<String>> {
     let value = value(record).filter(|_| lines::name(record.name()) == Some(record.name()));
-    let Some((value, is_text)) = value.filter(|_| names.insert(record.name())) else {
+    let Some((value, is_text)) = value else {
         lost.add(Loss::new(Lost::Record));
         return None;
     };
+    if !names.insert(record.name()) {
+        lost.add(Loss::new(Lost::SameRecord));
+        return None;
+    }
     if !is_text {
         lost.add(Loss::named(Lost::Kind, FIELD));
     }
@@ -160,7 +164,8 @@ mod tests {
         let lost: Vec<_> = losses(&records).into_iter().map(|(path, loss)| (path, loss.what)).collect();
         let record = |path: &str| (path.to_owned(), Lost::Record);
         assert_eq!(lost[0], ("a/SAME".to_owned(), Lost::Path));
-        assert_eq!(lost[1..], ["b/SAME", "my name", "N", "T", "note"].map(record));
+        assert_eq!(lost[1], ("b/SAME".to_owned(), Lost::SameRecord));
+        assert_eq!(lost[2..], ["my name", "N", "T", "note"].map(record));
         assert_eq!(&**write(&records).bytes, b"SAME=1\n");
     }
 
@@ -178,7 +183,7 @@ mod tests {
             let found = read(Format::Env, &written.bytes, &Options::default()).unwrap();
             prop_assert!(found.refused.is_empty());
             let is_lost = |record: &&Outgoing| {
-                !written.losses.contains(&(record.path.clone(), Loss::new(Lost::Record)))
+                !written.losses.iter().any(|(path, loss)| *path == record.path && loss.what.is_whole_record())
             };
             let kept: Vec<_> = records.iter().filter(is_lost).collect();
             prop_assert_eq!(found.items.len(), kept.len());

@@ -111,3 +111,37 @@ async fn an_export_needs_an_admin_and_a_known_format_and_a_sound_recipient() {
     let empty = export(&house.services, &house.owner, &part(&house, Some("nothing")), "env", Protection::Plain).await;
     assert_eq!(empty.err().map(|refusal| refusal.kind), Some(RefusalKind::Invalid));
 }
+
+#[tokio::test]
+async fn a_format_says_how_many_records_of_the_trash_it_leaves_behind() {
+    let house = filled().await;
+    let (services, owner) = (&house.services, &house.owner);
+    let listed = records::list(services, owner, house.collection.0, records::Search::default()).await.unwrap();
+    let mail = listed.items.iter().find(|record| record.path.as_str() == "web/mail").unwrap();
+    services.store.trash_record(&owner.context(services), mail.id, None).await.unwrap();
+    let review = review(services, owner, &part(&house, None)).await.unwrap();
+    assert_eq!(review.records, 1);
+    for one in &review.formats {
+        let expected = if one.format == Format::Vaultterm { (1, 0) } else { (0, 1) };
+        assert_eq!((one.trash_held, one.trash_left), expected, "{}", one.format);
+    }
+}
+
+#[tokio::test]
+async fn variables_of_one_name_in_two_folders_are_counted_with_the_reason_and_what_to_do() {
+    let house = House::new().await;
+    for path in ["staging/API_KEY", "prod/API_KEY", "prod/URL", "test/API_KEY"] {
+        save(&house, path, "ENV_VAR", r#"{"value": "x"}"#, false).await;
+    }
+    save(&house, "note", "SECURE_NOTE", r#"{"note": "x"}"#, false).await;
+    let (services, owner) = (&house.services, &house.owner);
+    let review = review(services, owner, &part(&house, None)).await.unwrap();
+    let env = review.formats.iter().find(|one| one.format == Format::Env).unwrap();
+    assert_eq!((env.records, env.left_out), (2, 3));
+    let said: Vec<_> = env.losses.iter().map(|(loss, _)| loss.to_string()).collect();
+    assert!(said.contains(&"1 record that this format cannot hold".to_owned()), "{said:?}");
+    let same = said.iter().find(|words| words.starts_with("2 records have the same name")).unwrap();
+    assert!(same.ends_with("export one folder at a time"), "{same}");
+    let exported = export(services, owner, &part(&house, None), "env", Protection::Plain).await.unwrap();
+    assert_eq!((exported.records, exported.bytes.as_slice()), (2, &b"API_KEY=x\nURL=x\n"[..]));
+}

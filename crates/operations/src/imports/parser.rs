@@ -128,11 +128,14 @@ fn refusal(error: &io::Error) -> Refusal {
 /// Returns which part of the request is wrong.
 const fn field_of(error: &FileError) -> &'static str {
     match error {
-        FileError::Unrecognised | FileError::NotThisFormat { .. } => "format",
-        FileError::NeedsPassword | FileError::WrongPassword => "password",
+        FileError::Unrecognised { .. } | FileError::NotThisFormat { .. } => "format",
+        FileError::NeedsPassword | FileError::WrongPassword | FileError::WrongPasswordAlone => "password",
+        FileError::NeedsKeyFile => "key_file",
+        FileError::Nameless => "file_name",
         FileError::AccountRestricted
         | FileError::Encoding { .. }
         | FileError::Limit { .. }
+        | FileError::Unclear { .. }
         | FileError::Damaged { .. } => "file",
     }
 }

@@ -31,8 +31,13 @@ async fn here(house: &House) -> Vec<Record> {
 }
 
 async fn import(house: &House, text: &str, duplicates: Duplicates) -> Review {
+    bring(house, upload(house, text), duplicates).await
+}
+
+/// Brings a file and imports what it becomes.
+async fn bring(house: &House, upload: Upload, duplicates: Duplicates) -> Review {
     let (services, owner) = (&house.services, &house.owner);
-    let read = read(services, owner, upload(house, text)).await.unwrap();
+    let read = read(services, owner, upload).await.unwrap();
     let seen = review(services, owner, read.import.id, duplicates).await.unwrap();
     commit(services, owner, read.import.id, duplicates, &seen.plan).await.unwrap()
 }
@@ -85,7 +90,7 @@ async fn an_import_is_undone_for_a_day() {
     let (services, owner) = (&house.services, &house.owner);
     let done = import(&house, "A=1\nB=2\n", Duplicates::Skip).await;
     let undone = undo(services, owner, done.import.id).await.unwrap();
-    assert_eq!(undone, Undone { trashed: 2, kept: 0 });
+    assert_eq!(undone, Undone { trashed: 2, restored: 0, kept: 0, in_trash: 0 });
     assert!(here(&house).await.is_empty());
     let shown = review(services, owner, done.import.id, Duplicates::Skip).await.unwrap();
     assert_eq!((shown.import.state, shown.counts), (ImportState::Undone, done.counts));
@@ -111,7 +116,9 @@ async fn nobody_but_the_person_who_brought_a_file_sees_it() {
         }
         assert!(list(&house.services, other).await.unwrap().is_empty());
     }
-    assert_eq!(list(&house.services, &house.owner).await.unwrap().len(), 1);
+    let listed = list(&house.services, &house.owner).await.unwrap();
+    let [(import, head)] = listed.as_slice() else { panic!("{}", listed.len()) };
+    assert_eq!((import.id, head.file_name.as_deref()), (seen.import.id, Some("prod.env")));
 }
 
 #[tokio::test]
@@ -198,4 +205,43 @@ async fn an_import_that_goes_on_is_not_begun_twice() {
     assert_eq!(refused.kind, RefusalKind::Refused);
     assert!(refused.detail.contains("goes on already"), "{}", refused.detail);
     assert!(here(&house).await.is_empty());
+}
+
+#[tokio::test]
+async fn two_vaults_with_the_same_paths_come_into_two_folders_and_never_change_each_other() {
+    let house = House::new().await;
+    let file = |prefix: &str, format: &str, text: &str| Upload {
+        prefix: Some(prefix.to_owned()),
+        format: Some(format.to_owned()),
+        file_name: Some("export.json".to_owned()),
+        ..upload(&house, text)
+    };
+    let medusa = |password: &str| format!(r#"{{"app":{{"db":{{"password":"{password}"}}}}}}"#);
+    let vkv = |password: &str| format!(r#"{{"app/":{{"db":{{"password":"{password}"}}}}}}"#);
+    for (folder, format, text) in [
+        ("staging", "medusa", medusa("staging")),
+        ("prod", "medusa", medusa("production")),
+        ("three", "vkv", vkv("3")),
+        ("four", "vkv", vkv("4")),
+    ] {
+        let done = bring(&house, file(folder, format, &text), Duplicates::Update).await;
+        assert_eq!((done.counts.created, done.counts.updated, done.counts.skipped), (1, 0, 0), "{folder}");
+    }
+    let paths: Vec<_> = here(&house).await.iter().map(|record| (record.path.to_string(), record.revision.0)).collect();
+    let expected = ["four/app/db", "prod/app/db", "staging/app/db", "three/app/db"].map(|path| (path.to_owned(), 1));
+    assert_eq!(paths, expected);
+    let again = bring(&house, file("prod", "medusa", &medusa("newer")), Duplicates::Update).await;
+    assert_eq!((again.counts.created, again.counts.updated), (0, 1));
+}
+
+#[tokio::test]
+async fn a_record_that_an_import_changed_has_its_earlier_values_again_when_that_is_undone() {
+    let house = House::new().await;
+    import(&house, "A=1\nB=1\n", Duplicates::Skip).await;
+    let done = import(&house, "A=2\nB=1\nC=3\n", Duplicates::Update).await;
+    assert_eq!((done.counts.created, done.counts.updated, done.counts.skipped), (1, 1, 1));
+    let undone = undo(&house.services, &house.owner, done.import.id).await.unwrap();
+    assert_eq!(undone, Undone { trashed: 1, restored: 1, kept: 0, in_trash: 0 });
+    let again = import(&house, "A=1\nB=1\n", Duplicates::Update).await;
+    assert_eq!(again.counts.skipped, 2, "the values are those of before");
 }

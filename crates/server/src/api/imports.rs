@@ -38,8 +38,8 @@ pub(crate) struct ImportQuery {
 pub(crate) struct ItemQuery {
     /// What would be done with items that are here already with other values: `skip` (unless told), `update` or `both`.
     duplicates: Option<String>,
-    /// Only items about which there is something to say: those that change or meet a record, get another name, go to the
-    /// trash, lose something, or cannot come over.
+    /// Only items about which there is something to say: those that change or meet a record, also one outside the prefix of
+    /// the import, get another name, go to the trash, lose something, or cannot come over.
     #[serde(default)]
     notable: bool,
     /// How many items at most; 100 unless told, 500 at most.
@@ -90,7 +90,7 @@ pub(crate) async fn list(
 ) -> Result<Json<ListView<ImportSummaryView>>, Problem> {
     let found = imports::list(&services, &caller).await?;
     Ok(Json(ListView {
-        items: found.iter().map(|import| view::imports::summary(&services, import)).collect(),
+        items: found.iter().map(|(import, head)| view::imports::summary(&services, import, head)).collect(),
         next_cursor: None,
     }))
 }
@@ -120,8 +120,9 @@ pub(crate) async fn items(
     let review = imports::review(&services, &caller, id, duplicates(query.duplicates.as_deref())?).await?;
     let (from, limit) = (query.cursor.unwrap_or(0), query.limit.unwrap_or(ITEMS).clamp(1, ITEMS_MAX));
     let all = review.items.iter().zip(&review.fates);
-    let mut wanted = all.filter(|(item, fate)| !query.notable || is_notable(item, fate)).skip(from);
-    let items = wanted.by_ref().take(limit).map(|(item, fate)| view::imports::item(item, fate)).collect();
+    let prefix = review.head.prefix.as_ref();
+    let mut wanted = all.filter(|(item, fate)| !query.notable || is_notable(item, fate, prefix)).skip(from);
+    let items = wanted.by_ref().take(limit).map(|(item, fate)| view::imports::item(item, fate, prefix)).collect();
     let next_cursor = wanted.next().map(|_| from.saturating_add(limit).to_string());
     Ok(Json(ListView { items, next_cursor }))
 }
@@ -140,7 +141,8 @@ pub(crate) async fn commit(
     Ok(Json(view::imports::import(&services, &review)))
 }
 
-/// Moves to the trash what an import made and nobody changed since. For a day.
+/// Takes an import back, for a day: what it made goes to the trash, and what it changed gets its earlier values as a new
+/// revision, as far as nobody changed the records since.
 #[utoipa::path(post, path = "/imports/{id}/undo", tag = "imports", request_body = Nothing,
     params(("id" = Uuid, Path)), responses((status = 200, body = UndoneView), (status = 409, body = Problem)))]
 pub(crate) async fn undo(
@@ -149,8 +151,8 @@ pub(crate) async fn undo(
     Id(id): Id,
     Body(Nothing {}): Body<Nothing>,
 ) -> Result<Json<UndoneView>, Problem> {
-    let Undone { trashed, kept } = imports::undo(&services, &caller, id).await?;
-    Ok(Json(UndoneView { trashed, kept }))
+    let Undone { trashed, restored, kept, in_trash } = imports::undo(&services, &caller, id).await?;
+    Ok(Json(UndoneView { trashed, restored, kept, in_trash }))
 }
 
 /// Removes what is kept of a file. Records that it made stay.

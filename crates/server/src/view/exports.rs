@@ -14,5 +14,12 @@ pub(crate) fn review(review: &Review) -> ExportReviewView {
 fn format(review: &FormatReview) -> ExportFormatView {
     let losses = review.losses.iter();
     let losses = losses.map(|(loss, example)| ExportLossView { loss: loss.into(), example: example.clone() });
-    ExportFormatView { format: review.format, records: review.records, losses: losses.collect() }
+    ExportFormatView {
+        format: review.format,
+        records: review.records,
+        left_out: review.left_out,
+        trash_held: review.trash_held,
+        trash_left: review.trash_left,
+        losses: losses.collect(),
+    }
 }

@@ -3,19 +3,23 @@
 use std::collections::BTreeMap;
 
 use vaultterm_contract::{
-    ImportCountsView, ImportItemView, ImportSummaryView, ImportView, ItemFate, LossView, moment, skipped_because,
+    CHANGES_ELSEWHERE, ImportCountsView, ImportItemView, ImportSummaryView, ImportView, ItemFate, LossView, moment,
+    skipped_because,
 };
-use vaultterm_exchange::{Fate, Item, Loss};
+use vaultterm_exchange::{Fate, Item, Loss, is_elsewhere};
 use vaultterm_operations::{
     Services,
-    imports::{self, Review},
+    imports::{self, Head, Review},
 };
+use vaultterm_reconcile::SecretPath;
 use vaultterm_store::Import;
 
-pub(crate) fn summary(services: &Services, import: &Import) -> ImportSummaryView {
+pub(crate) fn summary(services: &Services, import: &Import, head: &Head) -> ImportSummaryView {
     ImportSummaryView {
         id: import.id,
         collection_id: import.collection_id.0,
+        prefix: head.prefix.as_ref().map(|prefix| prefix.as_str().to_owned()),
+        file_name: head.file_name.clone(),
         format: import.format,
         state: import.state,
         found: import.found,
@@ -46,6 +50,7 @@ pub(crate) fn import(services: &Services, review: &Review) -> ImportView {
             skipped: counts.skipped,
             refused: counts.refused,
         },
+        elsewhere: elsewhere(review),
         plan: plan.clone(),
         losses: losses(review).iter().map(LossView::from).collect(),
         refused: report.refused.iter().map(Into::into).collect(),
@@ -59,6 +64,13 @@ pub(crate) fn import(services: &Services, review: &Review) -> ImportView {
     }
 }
 
+/// Counts the records that change and do not lie below the prefix of the import.
+pub(crate) fn elsewhere(review: &Review) -> u64 {
+    let prefix = review.head.prefix.as_ref();
+    let changes = review.fates.iter().filter(|fate| matches!(fate, Fate::Update { .. }));
+    changes.filter(|fate| is_elsewhere(fate, prefix)).count() as u64
+}
+
 /// Sums up what is lost, of the file and of all items together. Attachments stay apart by name and size.
 pub(crate) fn losses(review: &Review) -> Vec<Loss> {
     let mut sums: BTreeMap<_, Loss> = BTreeMap::new();
@@ -69,11 +81,16 @@ pub(crate) fn losses(review: &Review) -> Vec<Loss> {
     sums.into_values().collect()
 }
 
-pub(crate) fn item(item: &Item, fate: &Fate) -> ImportItemView {
+pub(crate) fn item(item: &Item, fate: &Fate, prefix: Option<&SecretPath>) -> ImportItemView {
+    let is_elsewhere = is_elsewhere(fate, prefix);
     let (word, path, renamed, reason) = match fate {
         Fate::Create { path, is_renamed } => (ItemFate::Create, Some(path), *is_renamed, None),
-        Fate::Update { path, .. } => (ItemFate::Update, Some(path), false, None),
-        Fate::Skip { reason, path } => (ItemFate::Skip, Some(path), false, Some(skipped_because(*reason).to_owned())),
+        Fate::Update { path, .. } => {
+            (ItemFate::Update, Some(path), false, is_elsewhere.then(|| CHANGES_ELSEWHERE.to_owned()))
+        }
+        Fate::Skip { reason, path } => {
+            (ItemFate::Skip, Some(path), false, Some(skipped_because(*reason, is_elsewhere).to_owned()))
+        }
         Fate::Refuse { why } => (ItemFate::Refuse, None, false, Some(why.clone())),
     };
     ImportItemView {

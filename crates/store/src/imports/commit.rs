@@ -36,6 +36,10 @@ pub enum ImportStep<'a> {
         is_trashed: bool,
         /// Earlier states, the oldest first: they become the first revisions.
         history: &'a [Past],
+        /// When the other program made it, in microseconds since 1970. The moment of the import unless told.
+        created_us: Option<i64>,
+        /// When the newest values were saved there, in microseconds since 1970. The moment of the import unless told.
+        updated_us: Option<i64>,
         /// The text by which the item is recognised when it comes again.
         source: Option<String>,
     },
@@ -118,11 +122,24 @@ impl Store {
         number: u64,
         step: &'a ImportStep<'_>,
     ) -> Result<Option<(Made, Option<&'a str>)>, StoreError> {
-        let ImportStep::Create { path, record_type, fields, tags: labels, ask_again, is_trashed, history, source } =
-            step
+        let ImportStep::Create {
+            path,
+            record_type,
+            fields,
+            tags: labels,
+            ask_again,
+            is_trashed,
+            history,
+            created_us,
+            updated_us,
+            source,
+        } = step
         else {
             return Ok(None);
         };
+        // A date of another clock may lie ahead of this one.
+        let told = |us: &Option<i64>| us.map_or(context.now_us, |us| us.min(context.now_us));
+        let (created_us, saved_us) = (told(created_us), told(updated_us));
         let collection_id = import.collection_id;
         let record = Record {
             id: RecordId(vaultterm_sync::new_id()),
@@ -134,7 +151,7 @@ impl Store {
             revision: Revision(history.len() as u64 + 1),
             inject_only: false,
             ask_again: *ask_again,
-            created_us: context.now_us,
+            created_us,
             updated_us: context.now_us,
             deleted_us: is_trashed.then_some(context.now_us),
             sync: Vec::new(),
@@ -142,7 +159,7 @@ impl Store {
         let inserted = tx.run(
             "INSERT INTO records (id, collection_id, path, path_folded, record_type, field_names, tags, inject_only,
                                   revision, created_us, updated_us, updated_by, deleted_us, change_number, ask_again)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $9, NULL, $10, $11, $12)",
+             VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $13, $9, NULL, $10, $11, $12)",
             args![
                 record.id,
                 collection_id,
@@ -156,11 +173,12 @@ impl Store {
                 record.deleted_us,
                 number,
                 record.ask_again,
+                created_us,
             ],
         );
         inserted.await.map_err(|error| taken(error, "record", record.path.as_str()))?;
         let past = history.iter().map(|past| (&past.fields, past.at_us.unwrap_or(context.now_us)));
-        for (revision, (fields, now_us)) in (1..).map(Revision).zip(past.chain([(*fields, context.now_us)])) {
+        for (revision, (fields, now_us)) in (1..).map(Revision).zip(past.chain([(*fields, saved_us)])) {
             let new = NewRevision {
                 collection_id,
                 record_id: record.id,

@@ -32,6 +32,8 @@ fn create<'a>(path: &str, fields: &'a SecretFields, history: &'a [Past]) -> Impo
         ask_again: false,
         is_trashed: false,
         history,
+        created_us: None,
+        updated_us: None,
         source: Some(format!("id of {path}")),
     }
 }
@@ -114,23 +116,60 @@ async fn an_import_makes_records_with_their_histories_and_changes_others_and_can
     let mail = house.store.record_by_path(house.collection, &at("mail")).await.unwrap().unwrap();
     let patch = RecordPatch { fields: Some(fields(json!({"password": "mine"}))), ..RecordPatch::default() };
     house.store.update_record(&house.ann(), mail.id, Revision(2), patch).await.unwrap();
-    let undone = house.store.undo_import(&house.ann(), import.id).await.unwrap();
-    assert_eq!(undone, Undone { trashed: 1, kept: 1 });
-    assert_eq!(paths(&house, RecordState::Live).await, [("known".to_owned(), 2), ("mail".to_owned(), 3)]);
+    let undone = house.store.undo_import(&house.ann(), import.id, &[(known.id, Revision(1))]).await.unwrap();
+    assert_eq!(undone, Undone { trashed: 1, restored: 1, kept: 1, in_trash: 0 });
+    assert_eq!(paths(&house, RecordState::Live).await, [("known".to_owned(), 3), ("mail".to_owned(), 3)]);
+    assert_eq!(value(&house, "known", 3).await, r#"{"note":"here","username":"ann"}"#);
     assert_eq!(paths(&house, RecordState::Trash).await, [("other".to_owned(), 1)]);
-    assert_eq!(house.store.undo_import(&house.ann(), import.id).await.unwrap_err().class(), ErrorClass::Refused);
+    assert_eq!(house.store.undo_import(&house.ann(), import.id, &[]).await.unwrap_err().class(), ErrorClass::Refused);
     assert_eq!(house.store.verify_audit().await.unwrap().broken, None);
+}
+
+#[tokio::test]
+async fn a_record_that_somebody_changed_after_an_import_did_keeps_its_values_when_that_is_undone() {
+    let house = House::new().await;
+    let mut changed = Vec::new();
+    for name in ["edited", "trashed", "same"] {
+        changed.push((house.save(name, json!({"x": 1})).await.unwrap().id, Revision(1)));
+    }
+    let (import, new) = (kept(&house).await, fields(json!({"x": 2})));
+    let update = |(record, revision): &(_, _)| ImportStep::Update {
+        record: *record,
+        revision: *revision,
+        fields: &new,
+        tags: &[],
+        source: None,
+    };
+    let mut steps: Vec<_> = changed.iter().map(update).collect();
+    let mut bin = create("bin", &new, &[]);
+    if let ImportStep::Create { is_trashed, .. } = &mut bin {
+        *is_trashed = true;
+    }
+    steps.push(bin);
+    let bytes = SecretBytes::new(b"fates".to_vec());
+    let counts = StepCounts { created: 1, updated: 3, skipped: 0, refused: 0 };
+    let told = ImportOutcome { counts, part: 1, bytes: &bytes };
+    house.store.commit_import(&house.ann(), import.id, &steps, told, &|_| {}).await.unwrap();
+    let patch = RecordPatch { fields: Some(fields(json!({"x": 3}))), ..RecordPatch::default() };
+    house.store.update_record(&house.ann(), changed[0].0, Revision(2), patch).await.unwrap();
+    house.store.trash_record(&house.ann(), changed[1].0, None).await.unwrap();
+    let undone = house.store.undo_import(&house.ann(), import.id, &changed).await.unwrap();
+    assert_eq!(undone, Undone { trashed: 0, restored: 1, kept: 2, in_trash: 1 });
+    assert_eq!(value(&house, "edited", 3).await, r#"{"x":3}"#);
+    assert_eq!(value(&house, "same", 3).await, r#"{"x":1}"#);
+    assert_eq!(paths(&house, RecordState::Live).await, [("edited".to_owned(), 3), ("same".to_owned(), 3)]);
+    assert_eq!(paths(&house, RecordState::Trash).await, [("bin".to_owned(), 1), ("trashed".to_owned(), 2)]);
 }
 
 #[tokio::test]
 async fn an_import_is_undone_within_a_day_or_not() {
     let house = House::new().await;
     let import = kept(&house).await;
-    assert_eq!(house.store.undo_import(&house.ann(), import.id).await.unwrap_err().class(), ErrorClass::Refused);
+    assert_eq!(house.store.undo_import(&house.ann(), import.id, &[]).await.unwrap_err().class(), ErrorClass::Refused);
     let new = fields(json!({"password": "new"}));
     commit(&house, &import, &[create("mail", &new, &[])]).await.unwrap();
     house.pass(24 * 60 * 60);
-    assert_eq!(house.store.undo_import(&house.ann(), import.id).await.unwrap_err().class(), ErrorClass::Refused);
+    assert_eq!(house.store.undo_import(&house.ann(), import.id, &[]).await.unwrap_err().class(), ErrorClass::Refused);
     assert_eq!(paths(&house, RecordState::Live).await.len(), 1);
 }
 
@@ -188,5 +227,29 @@ async fn what_an_earlier_import_brought_is_recognised_by_its_id() {
     assert_eq!(world.trashed.keys().collect::<Vec<_>>(), [&at("gone")]);
     let held = &world.imported["id of mail"];
     assert_eq!((held.path.as_str(), held.fields.to_json().expose()), ("mail", &br#"{"password":"new"}"#[..]));
-    assert_eq!(world.imported.len(), 1);
+    assert_eq!((world.imported.len(), world.imported_trashed.len()), (1, 0));
+    let mail = house.store.record_by_path(house.collection, &at("mail")).await.unwrap().unwrap();
+    house.store.trash_record(&house.ann(), mail.id, None).await.unwrap();
+    let world = house.store.import_world(house.collection, &wanted, &sources).await.unwrap();
+    assert!(world.imported.is_empty());
+    assert_eq!(world.imported_trashed["id of mail"].path.as_str(), "mail");
+}
+
+#[tokio::test]
+async fn a_record_keeps_the_dates_of_the_other_program_unless_they_lie_ahead() {
+    let house = House::new().await;
+    let (import, new) = (kept(&house).await, fields(json!({"password": "new"})));
+    let dated = |path: &str, made: i64, saved: i64| {
+        let mut step = create(path, &new, &[]);
+        if let ImportStep::Create { created_us, updated_us, .. } = &mut step {
+            (*created_us, *updated_us) = (Some(made), Some(saved));
+        }
+        step
+    };
+    let (long_ago, later, ahead) = (NOW_US - 3 * HOUR_US, NOW_US - 2 * HOUR_US, NOW_US + HOUR_US);
+    commit(&house, &import, &[dated("old", long_ago, later), dated("odd", ahead, ahead)]).await.unwrap();
+    let exported = house.store.exportable(house.collection, None, false).await.unwrap();
+    let dates: Vec<_> =
+        exported.records.iter().map(|one| (one.path.as_str(), one.created_us, one.updated_us)).collect();
+    assert_eq!(dates, [("odd", Some(NOW_US), Some(NOW_US)), ("old", Some(long_ago), Some(later))]);
 }

@@ -53,7 +53,7 @@ impl Store {
         let digests: Vec<_> = sources.iter().map(|source| (self.source_digest(collection, source), source)).collect();
         for digests in digests.chunks(AT_ONCE) {
             let sql = format!(
-                "SELECT s.source, h.* FROM import_sources s JOIN ({HELD} WHERE r.deleted_us IS NULL) h
+                "SELECT s.source, h.* FROM import_sources s JOIN ({HELD}) h
                  ON h.record_id = s.record_id AND h.collection_id = s.collection_id WHERE s.collection_id = $1"
             );
             let mut select = Select::new(&sql, args![collection]);
@@ -62,7 +62,9 @@ impl Store {
                 let digest = row.hash("source")?;
                 let found = digests.iter().find(|(one, _)| *one == digest);
                 let (_, source) = found.ok_or(StoreError::Malformed("source of an import"))?;
-                world.imported.insert((*source).clone(), self.held(&row)?);
+                let is_live = row.maybe_int("deleted_us")?.is_none();
+                let known = if is_live { &mut world.imported } else { &mut world.imported_trashed };
+                known.insert((*source).clone(), self.held(&row)?);
             }
         }
         Ok(world)

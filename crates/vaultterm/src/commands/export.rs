@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 use vaultterm_contract::{ExportBody, ExportFormatView, ExportPart, ExportReviewView};
+use vaultterm_exchange::Effect;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -142,14 +143,36 @@ fn all(review: &ExportReviewView) -> String {
 /// Returns what one format would hold and lose.
 fn one(format: &ExportFormatView, review: &ExportReviewView) -> String {
     let (name, title) = (format.format.as_str(), format.format.title());
-    let mut lines = vec![format!("{title} ({name}): {} records", format.records)];
-    let losses = format.losses.iter();
-    lines.extend(losses.map(|lost| format!("  lost: {}, for example of {}", lost.loss.text, printable(&lost.example))));
-    if format.losses.is_empty() {
+    let all = format.records + format.left_out;
+    let of = if format.left_out > 0 { format!(" of {all}") } else { String::new() };
+    let mut lines =
+        vec![format!("{title} ({name}): {}{of} {}", format.records, if all == 1 { "record" } else { "records" })];
+    lines.extend(format.losses.iter().map(|lost| {
+        let (text, example) = (&lost.loss.text, printable(&lost.example));
+        if lost.loss.what.is_whole_record() {
+            format!("  left out: {text}; for example {example}")
+        } else {
+            format!("  {}: {text}, for example of {example}", lost.loss.effect.label())
+        }
+    }));
+    if !format.losses.iter().any(|lost| lost.loss.effect == Effect::Lost) {
         lines.push("  nothing is lost".to_owned());
     }
-    if !review.inject_only.is_empty() {
-        lines.push(format!("  {} records stay here: only programs may get them", review.inject_only.len()));
+    match (format.trash_held, format.trash_left) {
+        (0, 0) => {}
+        (0, 1) => {
+            lines
+                .push("  1 record in the trash stays here: only the format vaultterm takes the trash along".to_owned());
+        }
+        (0, left) => lines
+            .push(format!("  {left} records in the trash stay here: only the format vaultterm takes the trash along")),
+        (1, _) => lines.push("  1 of the records is in the trash, and goes along".to_owned()),
+        (held, _) => lines.push(format!("  {held} of the records are in the trash, and go along")),
+    }
+    match review.inject_only.len() {
+        0 => {}
+        1 => lines.push("  1 record stays here: only programs may get its values".to_owned()),
+        several => lines.push(format!("  {several} records stay here: only programs may get their values")),
     }
     lines.join("\n") + "\n"
 }

@@ -41,7 +41,9 @@ async fn a_file_is_shown_then_imported_with_its_histories_then_undone() {
     let dry = house.cli(&["import", &file, "--into", "app/old", "--dry-run"]);
     assert!(dry.status.success(), "{dry:?}");
     let text = said(&dry);
-    for part in ["Bitwarden (JSON)", "found     3", "new       3", "in the trash: old/gone", "favourite"] {
+    for part in
+        ["Bitwarden (JSON)", "found     3", "new       3", "in the trash: old/gone", "What is lost:", "favourite"]
+    {
         assert!(text.contains(part), "`{part}` is missing: {text}");
     }
     assert!(!text.contains(CANARY), "{text}");
@@ -65,7 +67,7 @@ async fn a_file_is_shown_then_imported_with_its_histories_then_undone() {
     let again = house.cli_json(&["import", &file, "--into", "app/old", "--yes"]);
     assert_eq!((&again["counts"]["created"], &again["counts"]["skipped"]), (&json!(0), &json!(3)));
     let undone = house.cli_json(&["import", "--undo", done["id"].as_str().expect("an id")]);
-    assert_eq!(undone, json!({"trashed": 2, "kept": 0}));
+    assert_eq!(undone, json!({"trashed": 2, "restored": 0, "kept": 0, "in_trash": 1}));
     assert!(house.values(&app).await.is_empty());
     let verdict = house.owner.post("/audit/verify", json!({})).await.expect(200).body;
     assert_eq!(verdict["ok"], true, "{verdict}");
@@ -163,6 +165,89 @@ async fn no_value_of_a_file_stands_in_the_database_the_log_or_a_report() {
         let path = entry.expect("an entry").path();
         let bytes = fs::read(&path).expect("a file");
         assert!(!bytes.windows(CANARY.len()).any(|part| part == CANARY.as_bytes()), "{}", path.display());
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_waits_is_listed_with_its_name_and_goes_on_or_is_removed() {
+    let house = House::new().await;
+    let app = house.collection("app").await;
+    let file = house.file("bitwarden.json", &bitwarden());
+    // A question that nobody can answer leaves nothing behind.
+    let unanswered = house.cli(&["import", &file, "--into", "app/old"]);
+    assert_eq!(unanswered.status.code(), Some(1));
+    assert!(said(&unanswered).contains("what was read of the file is removed"), "{}", said(&unanswered));
+    assert_eq!(house.cli_json(&["import", "--list"])["items"], json!([]));
+    let waits = async |name: &str| {
+        let content = base64(bitwarden().as_bytes());
+        let body = json!({"collection_id": app, "prefix": "old", "file_name": name, "content": content});
+        let read = house.owner.post("/imports", body).await.expect(201).body;
+        read["id"].as_str().expect("an id").to_owned()
+    };
+    let (first, second) = (waits("first.json").await, waits("second.json").await);
+    let listed = said(&house.cli(&["import", "--list"]));
+    for part in ["first.json", "second.json", "app/old", "reviewed", "--continue", &first] {
+        assert!(listed.contains(part), "`{part}` is missing: {listed}");
+    }
+    assert!(house.cli(&["import", "--discard", &first]).status.success());
+    let done = house.cli_json(&["import", "--continue", &second, "--yes"]);
+    assert_eq!((&done["state"], &done["counts"]["created"]), (&json!("done"), &json!(3)), "{done}");
+    let again = house.cli(&["import", "--continue", &second, "--yes"]);
+    assert!(again.status.success() && said(&again).contains("done already"), "{}", said(&again));
+    assert_eq!(house.cli_json(&["import", "--list"])["items"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
+async fn two_vaults_come_into_two_folders_and_secrets_are_called_like_their_files() {
+    let house = House::new().await;
+    let app = house.collection("app").await;
+    for (folder, value) in [("staging", "s"), ("prod", "p")] {
+        let export =
+            house.file(&format!("m-{folder}.json"), &format!(r#"{{"app":{{"db":{{"password":"{value}"}}}}}}"#));
+        let into = format!("app/{folder}");
+        let imported = house.cli_json(&[
+            "import",
+            &export,
+            "--from",
+            "medusa",
+            "--into",
+            &into,
+            "--duplicates",
+            "update",
+            "--yes",
+        ]);
+        assert_eq!(imported["counts"]["created"], 1, "{imported}");
+    }
+    for name in ["one", "two"] {
+        let answer = json!({"request_id": "x", "data": {"data": {"key": name}, "metadata": {"version": 1}}});
+        let file = house.file(&format!("{name}.json"), &answer.to_string());
+        assert_eq!(house.cli_json(&["import", &file, "--into", "app/kv", "--yes"])["counts"]["created"], 1);
+    }
+    let values = house.values(&app).await;
+    assert_eq!(values.keys().collect::<Vec<_>>(), ["kv/one", "kv/two", "prod/app/db", "staging/app/db"]);
+    assert_eq!((&values["staging/app/db"]["password"], &values["prod/app/db"]["password"]), (&json!("s"), &json!("p")));
+    assert_eq!((&values["kv/one"]["key"], &values["kv/two"]["key"]), (&json!("one"), &json!("two")));
+}
+
+#[tokio::test]
+async fn an_export_says_what_it_leaves_out_of_the_trash_and_of_variables_with_one_name() {
+    let house = House::new().await;
+    let app = house.collection("app").await;
+    for folder in ["staging", "prod"] {
+        let file = house.file(&format!("{folder}.env"), "API_KEY=x\n");
+        house.cli_json(&["import", &file, "--into", &format!("app/{folder}"), "--yes"]);
+    }
+    let gone = house.record(&app, "gone", json!({"value": "x"})).await;
+    house.trash(&gone).await;
+    let review = said(&house.cli(&["export", "app"]));
+    for part in [
+        "(env): 1 of 2 records",
+        "left out: 1 record has the same name as another record in the file",
+        "export one folder at a time; for example staging/API_KEY",
+        "1 record in the trash stays here",
+        "1 of the records is in the trash, and goes along",
+    ] {
+        assert!(review.contains(part), "`{part}` is missing: {review}");
     }
 }
 

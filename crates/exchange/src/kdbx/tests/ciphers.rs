@@ -78,7 +78,9 @@ fn neither_half_of_a_key_opens_a_database_that_has_both() {
             wrong.push(options(Some(""), key_file));
         }
         for options in &wrong {
-            assert_eq!(read(file, options).unwrap_err(), FileError::WrongPassword, "{name}");
+            let expected =
+                if options.key_file.is_some() { FileError::WrongPassword } else { FileError::WrongPasswordAlone };
+            assert_eq!(read(file, options).unwrap_err(), expected, "{name}");
         }
     }
 }

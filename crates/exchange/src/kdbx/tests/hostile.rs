@@ -88,7 +88,7 @@ fn parameters_that_no_derivation_has_are_refused() {
     }
     // What is right but for the password: the derivation is done.
     let file = argon2(1 << 20, 2, 2, 0x13, &[7; 32]);
-    assert_eq!(read(&file, &password("geheim")).unwrap_err(), FileError::WrongPassword);
+    assert_eq!(read(&file, &password("geheim")).unwrap_err(), FileError::WrongPasswordAlone);
 }
 
 #[test]
@@ -158,4 +158,33 @@ fn bent_content_under_right_checks_is_read_or_refused_at_every_byte() {
     testing::shake(XML.as_bytes(), &password("geheim"), |xml, options| {
         read(&Database { is_compressed: false, stream: 2, ..Database::default() }.around(xml), options)
     });
+}
+
+#[test]
+fn typing_that_nobody_changed_is_no_loss_and_the_codes_of_a_plugin_become_a_link() {
+    let entry = |typing: &str, more: &str| {
+        in_a_group(&format!(
+            "<Entry><String><Key>Title</Key><Value>Mail</Value></String>{more}<AutoType>{typing}</AutoType></Entry>"
+        ))
+    };
+    let outline =
+        |xml: &str| testing::outline(&read(&Database::default().around(xml.as_bytes()), &password("geheim")).unwrap());
+    // As KeePassXC and as pykeepass write it.
+    for usual in [
+        "<Enabled>True</Enabled><DefaultSequence/>",
+        "<Enabled>True</Enabled><DefaultSequence>None</DefaultSequence><Association><Window/><KeystrokeSequence/></Association>",
+    ] {
+        assert_eq!(outline(&entry(usual, "")), ["PASSWORD Mail"]);
+    }
+    for changed in ["<Enabled>False</Enabled>", "<DefaultSequence>{PASSWORD}</DefaultSequence>"] {
+        assert_eq!(outline(&entry(changed, ""))[1], "  lost setting for filling in forms `AutoType`");
+    }
+    let seed = |settings: &str| {
+        let string = |name: &str, value: &str| format!("<String><Key>{name}</Key><Value>{value}</Value></String>");
+        string("TOTP Seed", "JBSWY3DPEHPK3PXP") + &string("TOTP Settings", settings)
+    };
+    let link = "otpauth://totp/KeePass?secret=JBSWY3DPEHPK3PXP&algorithm=SHA1&digits=8&period=60";
+    assert_eq!(outline(&entry("", &seed("60;8"))), [format!("PASSWORD Mail otpauth_url={link:?}")]);
+    let steam = "PASSWORD Mail TOTP Seed=\"JBSWY3DPEHPK3PXP\" TOTP Settings=\"30;S\"";
+    assert_eq!(outline(&entry("", &seed("30;S"))), [steam]);
 }

@@ -8,6 +8,7 @@ use axum::{
 };
 use serde::Deserialize;
 use uuid::Uuid;
+use vaultterm_exchange::Effect;
 use vaultterm_operations::exports::{self, FormatReview, Part, Review};
 use vaultterm_store::CollectionRole;
 
@@ -73,6 +74,8 @@ struct FormatRow {
     title: &'static str,
     purpose: &'static str,
     holds: String,
+    /// What becomes of the records in the trash.
+    trash: String,
     can: bool,
     losses: Vec<LossRow>,
     more: usize,
@@ -81,6 +84,8 @@ struct FormatRow {
 
 #[derive(Debug)]
 struct LossRow {
+    /// Whether it is lost, changes, or is to be known.
+    label: &'static str,
     words: String,
     /// The path of a record that it is about.
     example: String,
@@ -196,8 +201,15 @@ fn told(review: Option<&Review>) -> String {
     }
 }
 
+/// Counts the kinds of things of the records that a file holds to which this happens.
+fn others(one: &FormatReview, effect: Effect) -> u64 {
+    let kinds = one.losses.iter().map(|(loss, _)| loss.what);
+    kinds.filter(|what| !what.is_whole_record() && what.effect() == effect).count() as u64
+}
+
 fn formats(review: &Review, chosen: &str) -> Vec<FormatRow> {
     let loss = |(loss, example): &(vaultterm_exchange::Loss, String)| LossRow {
+        label: if loss.what.is_whole_record() { "left out" } else { loss.what.effect().label() },
         words: loss.to_string(),
         example: example.clone(),
     };
@@ -205,7 +217,8 @@ fn formats(review: &Review, chosen: &str) -> Vec<FormatRow> {
         name: one.format.as_str(),
         title: one.format.title(),
         purpose: words::purpose(one.format),
-        holds: words::holds(one.records, one.losses.len()),
+        holds: words::holds(one.records, one.left_out, others(one, Effect::Lost), others(one, Effect::Changed)),
+        trash: words::trash(one.trash_held, one.trash_left),
         can: one.records > 0,
         losses: one.losses.iter().take(LINES).map(loss).collect(),
         more: one.losses.len().saturating_sub(LINES),
@@ -229,13 +242,21 @@ pub(crate) mod samples {
 
     fn review() -> Review {
         let losses = vec![(Loss::named(Lost::Field, "<b>"), "<b>/db".to_owned())];
+        let one = |format, records, losses| FormatReview {
+            format,
+            records,
+            left_out: 2 - records,
+            trash_held: 0,
+            trash_left: 1,
+            losses,
+        };
         Review {
             records: 2,
             inject_only: vec![vaultterm_reconcile::SecretPath::new("<b>").unwrap()],
             formats: vec![
-                FormatReview { format: Format::Vaultterm, records: 2, losses: Vec::new() },
-                FormatReview { format: Format::BitwardenCsv, records: 1, losses },
-                FormatReview { format: Format::Env, records: 0, losses: Vec::new() },
+                one(Format::Vaultterm, 2, Vec::new()),
+                one(Format::BitwardenCsv, 1, losses),
+                one(Format::Env, 0, Vec::new()),
             ],
         }
     }

@@ -1,7 +1,8 @@
 //! The items of a file as rows of a table: first those about which there is something to say.
 
-use vaultterm_exchange::{Fate, Item, is_notable};
+use vaultterm_exchange::{Effect, Fate, Item, is_notable};
 use vaultterm_operations::imports::Review;
+use vaultterm_reconcile::SecretPath;
 
 use super::words;
 use crate::web::{link, words::type_name};
@@ -69,6 +70,7 @@ impl<T> Lines<T> {
 
 /// The items in the order of the page, with those that need a look first.
 pub(super) struct Ordered<'a> {
+    prefix: Option<&'a SecretPath>,
     pub(super) look: Vec<(&'a Item, &'a Fate)>,
     rest: Vec<(&'a Item, &'a Fate)>,
 }
@@ -76,21 +78,22 @@ pub(super) struct Ordered<'a> {
 impl<'a> Ordered<'a> {
     pub(super) fn of(review: &'a Review) -> Self {
         let all = review.items.iter().zip(&review.fates);
-        let (look, rest) = all.partition(|(item, fate)| is_notable(item, fate));
-        Self { look, rest }
+        let prefix = review.head.prefix.as_ref();
+        let (look, rest) = all.partition(|(item, fate)| is_notable(item, fate, prefix));
+        Self { prefix, look, rest }
     }
 
     /// Returns the rows of one page, and how many rows there are.
     pub(super) fn page(&self, only_look: bool, from: usize) -> (Vec<Row>, usize) {
         let rest = if only_look { &[] } else { self.rest.as_slice() };
         let all = self.look.iter().chain(rest);
-        let rows = all.skip(from).take(ROWS).map(|(item, fate)| row(item, fate)).collect();
+        let rows = all.skip(from).take(ROWS).map(|(item, fate)| row(item, fate, self.prefix)).collect();
         (rows, self.look.len() + rest.len())
     }
 }
 
-fn row(item: &Item, fate: &Fate) -> Row {
-    let text = |path: &vaultterm_reconcile::SecretPath| path.as_str().to_owned();
+fn row(item: &Item, fate: &Fate, prefix: Option<&SecretPath>) -> Row {
+    let text = |path: &SecretPath| path.as_str().to_owned();
     Row {
         place: item.place.to_string(),
         folder: item.folder.iter().map(|folder| format!("{folder} / ")).collect(),
@@ -104,7 +107,7 @@ fn row(item: &Item, fate: &Fate) -> Row {
             Fate::Skip { path, .. } => Becomes::LeftOut(text(path)),
             Fate::Refuse { .. } => Becomes::Refused,
         },
-        remarks: words::remarks(item, fate),
+        remarks: words::remarks(item, fate, prefix),
     }
 }
 
@@ -124,7 +127,10 @@ pub(super) fn refused(review: &Review) -> Lines<RefusedRow> {
     Lines::of(in_file.chain(here))
 }
 
-/// Lists what is lost, of the file and of all items together.
-pub(super) fn losses(review: &Review) -> Lines<String> {
-    Lines::of(crate::view::imports::losses(review).iter().map(ToString::to_string))
+/// Lists what is lost, what changes and what is to be known, of the file and of all items together: each with its heading.
+pub(super) fn losses(review: &Review) -> Vec<(&'static str, Lines<String>)> {
+    let all = crate::view::imports::losses(review);
+    let of = |effect: Effect| all.iter().filter(move |loss| loss.what.effect() == effect).map(ToString::to_string);
+    let lists = Effect::ALL.iter().map(|effect| (effect.title(), Lines::of(of(*effect))));
+    lists.filter(|(_, lines)| !lines.shown.is_empty()).collect()
 }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use vaultterm_exchange::{Duplicates, Fate, ImportState, SkipReason};
 use vaultterm_operations::{
     Refusal,
-    imports::{self, Going, Review},
+    imports::{self, Going, Review, Undone},
     outline,
 };
 use vaultterm_reconcile::SecretPath;
@@ -45,9 +45,11 @@ pub(crate) struct Asked {
     /// `look`: only the items about which there is something to say.
     only: String,
     from: String,
-    /// How many records went to the trash just now, and how many stay.
+    /// What became of the records just now, as [`Undone`] counts them.
     trashed: Option<u64>,
-    kept: Option<u64>,
+    restored: u64,
+    kept: u64,
+    in_trash: u64,
 }
 
 impl Asked {
@@ -92,7 +94,8 @@ pub(crate) struct ImportPage {
     choices: Vec<DuplicatesChoice>,
     only: String,
     refused: Lines<RefusedRow>,
-    losses: Lines<String>,
+    /// What is lost, what changes, what is to be known: each with its heading.
+    losses: Vec<(&'static str, Lines<String>)>,
     filters: Vec<Filter>,
     rows: Vec<Row>,
     foot: String,
@@ -209,14 +212,11 @@ fn told(review: &Review, asked: &Asked) -> String {
     match import.state {
         ImportState::Reviewed => format!("Nothing is imported yet. {counts}"),
         ImportState::Done => format!("Imported. {counts}"),
-        ImportState::Undone => match (asked.trashed, asked.kept) {
-            (Some(trashed), Some(kept)) => {
-                let went = counted(trashed, "record went to the trash", "records went to the trash");
-                let stay = counted(kept, "stays", "stay");
-                let why = if kept > 0 { ", because somebody changed, moved or trashed them since" } else { "" };
-                format!("Undone: {went}, {stay}{why}.")
+        ImportState::Undone => match asked.trashed {
+            Some(trashed) => {
+                words::undone(Undone { trashed, restored: asked.restored, kept: asked.kept, in_trash: asked.in_trash })
             }
-            _ => format!("Undone. {counts}"),
+            None => format!("Undone. {counts}"),
         },
     }
 }
@@ -266,6 +266,14 @@ fn consequence(review: &Review, connections: &[String]) -> Vec<String> {
         let gets = counted(counts.updated, "record here gets", "records here get");
         sentences.push(format!("{gets} the values of the file as the next revision."));
     }
+    match crate::view::imports::elsewhere(review) {
+        0 => {}
+        1 => sentences
+            .push("1 of them lies outside the target folder: an earlier import brought its item there.".to_owned()),
+        several => sentences.push(format!(
+            "{several} of them lie outside the target folder: an earlier import brought their items there."
+        )),
+    }
     sentences.push("All of it happens together, or nothing. For a day you can undo it.".to_owned());
     sentences.extend(connections.iter().map(|name| {
         format!("The next run of {name} decides about writing them to Vault, by its options; its plan says so first.")
@@ -310,7 +318,7 @@ pub(crate) mod samples {
             questions: vec![question],
             choices: vec![DuplicatesChoice { value: "update", words, means, chosen: true }],
             refused: Lines { shown: vec![refused], more: 3 },
-            losses: Lines { shown: vec!["attachment `<b>`".to_owned()], more: 1 },
+            losses: vec![("What is lost", Lines { shown: vec!["attachment `<b>`".to_owned()], more: 1 })],
             filters: filters(&asked, Uuid::nil(), 1, 2),
             rows: rows(),
             next: Some("/imports/x?from=100".to_owned()),

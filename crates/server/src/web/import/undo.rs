@@ -3,10 +3,10 @@
 use askama::Template;
 use axum::{extract::State, response::Response};
 use uuid::Uuid;
-use vaultterm_exchange::Duplicates;
+use vaultterm_exchange::{Duplicates, Fate};
 use vaultterm_operations::{
     RefusalKind,
-    imports::{self, Undone},
+    imports::{self, Review, Undone},
 };
 
 use super::show::address;
@@ -42,18 +42,37 @@ pub(crate) async fn form(State(app): State<ServerState>, visitor: Visitor, Id(id
     if review.import.undo_until_us().is_none_or(|until| until <= app.now_us()) {
         return Ok(go_to(&address(id)));
     }
-    let counts = &review.counts;
     let frame = Frame::around(&app, &visitor, Here::Records).await?;
+    let consequence = consequence(Told::of(&review));
     Ok(show(&UndoPage {
         id,
         title: review.head.file_name.unwrap_or_else(|| "the file".to_owned()),
-        consequence: consequence(counts.created, counts.updated),
+        consequence,
         command: format!("vaultterm import --undo {id}"),
         frame: frame.in_collection(review.import.collection_id.0),
     }))
 }
 
-fn consequence(created: u64, updated: u64) -> Vec<String> {
+/// What an import made and changed.
+#[derive(Clone, Copy, Default)]
+struct Told {
+    created: u64,
+    /// Records that it put into the trash.
+    in_trash: u64,
+    updated: u64,
+}
+
+impl Told {
+    fn of(review: &Review) -> Self {
+        let all = review.items.iter().zip(&review.fates);
+        let in_trash = all.filter(|(item, fate)| item.is_trashed && matches!(fate, Fate::Create { .. })).count() as u64;
+        let counts = &review.counts;
+        Self { created: counts.created - in_trash, in_trash, updated: counts.updated }
+    }
+}
+
+fn consequence(told: Told) -> Vec<String> {
+    let Told { created, in_trash, updated } = told;
     let mut sentences = Vec::new();
     if created > 0 {
         let made = counted(created, "record that the import made moves", "records that the import made move");
@@ -61,9 +80,17 @@ fn consequence(created: u64, updated: u64) -> Vec<String> {
             .push(format!("{made} to the trash. One that somebody changed, moved or trashed since stays as it is."));
     }
     if updated > 0 {
-        let changed =
-            counted(updated, "record that it changed keeps its values", "records that it changed keep their values");
-        sentences.push(format!("{changed}: the revision before is in the history, and can be restored there."));
+        let changed = counted(
+            updated,
+            "record that it changed gets its earlier values",
+            "records that it changed get their earlier values",
+        );
+        sentences.push(format!("{changed} as a new revision. One that somebody changed since keeps its values."));
+    }
+    if in_trash > 0 {
+        let there =
+            counted(in_trash, "record that it put into the trash stays", "records that it put into the trash stay");
+        sentences.push(format!("{there} there."));
     }
     if created > 0 {
         let rule = "decides about their secrets in Vault by its rule for deletions; its plan says so first.";
@@ -75,8 +102,9 @@ fn consequence(created: u64, updated: u64) -> Vec<String> {
 /// `POST /imports/{id}/undo`
 pub(crate) async fn undo(State(app): State<ServerState>, visitor: Visitor, Id(id): Id) -> Result<Response, Refused> {
     match imports::undo(&app, &visitor.caller, id).await {
-        Ok(Undone { trashed, kept }) => {
-            Ok(go_to(&Address::default().with("trashed", trashed).with("kept", kept).on(&address(id))))
+        Ok(Undone { trashed, restored, kept, in_trash }) => {
+            let told = Address::default().with("trashed", trashed).with("restored", restored);
+            Ok(go_to(&told.with("kept", kept).with("in_trash", in_trash).on(&address(id))))
         }
         // It is undone already, or its day is over: its page says which.
         Err(refusal) if refusal.kind == RefusalKind::Refused => Ok(go_to(&address(id))),
@@ -88,15 +116,22 @@ pub(crate) async fn undo(State(app): State<ServerState>, visitor: Visitor, Id(id
 pub(crate) mod samples {
     use super::*;
 
+    fn told(created: u64, in_trash: u64, updated: u64) -> Told {
+        Told { created, in_trash, updated }
+    }
+
     pub(crate) fn pages() -> Vec<(&'static str, String)> {
-        let page = UndoPage { title: "<b>".to_owned(), consequence: consequence(2, 1), ..UndoPage::default() };
+        let page = UndoPage { title: "<b>".to_owned(), consequence: consequence(told(2, 1, 1)), ..UndoPage::default() };
         vec![("undo of an import", page.render().unwrap())]
     }
 
     #[test]
     fn what_was_changed_is_said_only_where_something_was() {
-        assert_eq!(consequence(1, 0).len(), 2);
-        let changed = consequence(0, 2);
-        assert!(changed[0].starts_with("2 records that it changed keep their values") && changed.len() == 1);
+        assert_eq!(consequence(told(1, 0, 0)).len(), 2);
+        let changed = consequence(told(0, 0, 2));
+        assert!(changed[0].starts_with("2 records that it changed get their earlier values") && changed.len() == 1);
+        let trashed = consequence(told(22, 1, 0));
+        assert!(trashed[0].starts_with("22 records that the import made move"), "{trashed:?}");
+        assert!(trashed[1].starts_with("1 record that it put into the trash stays"), "{trashed:?}");
     }
 }

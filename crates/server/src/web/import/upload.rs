@@ -11,7 +11,7 @@ use uuid::Uuid;
 use vaultterm_exchange::{Duplicates, Format};
 use vaultterm_operations::{
     Refusal, RefusalKind,
-    imports::{self, Upload},
+    imports::{self, Head, Upload},
 };
 use vaultterm_store::{CollectionRole, Import};
 use zeroize::Zeroizing;
@@ -76,6 +76,8 @@ struct FormatChoice {
 #[derive(Debug)]
 struct Row {
     id: Uuid,
+    /// The name of the file, if it has one.
+    file: String,
     title: &'static str,
     found: String,
     collection: String,
@@ -138,9 +140,9 @@ async fn page(app: &ServerState, visitor: &Visitor, typed: Typed) -> Result<Uplo
         told: if typed.discarded.is_some() { "The preview is gone. Nothing was imported." } else { "" },
         rows: found
             .iter()
-            .map(|import| {
+            .map(|(import, head)| {
                 let goes_on = imports::progress(app, import.id).is_some();
-                row(import, goes_on, collection(import.collection_id.0), now_us)
+                row(import, head, goes_on, collection(import.collection_id.0), now_us)
             })
             .collect(),
         formats: formats(&typed.format),
@@ -152,9 +154,10 @@ async fn page(app: &ServerState, visitor: &Visitor, typed: Typed) -> Result<Uplo
     })
 }
 
-fn row(import: &Import, goes_on: bool, collection: Option<&str>, now_us: i64) -> Row {
+fn row(import: &Import, head: &Head, goes_on: bool, collection: Option<&str>, now_us: i64) -> Row {
     Row {
         id: import.id,
+        file: head.file_name.clone().unwrap_or_default(),
         title: import.format.title(),
         found: counted(import.found, "item", "items"),
         collection: collection.unwrap_or_default().to_owned(),
@@ -226,6 +229,7 @@ pub(crate) mod samples {
         let typed = Typed { prefix: "<b>".to_owned(), keep_nested: "on".to_owned(), ..Typed::default() };
         let row = Row {
             id: Uuid::nil(),
+            file: "<b>.csv".to_owned(),
             title: "Bitwarden (CSV)",
             found: "2 items".to_owned(),
             collection: "<b>".to_owned(),

@@ -1,8 +1,9 @@
 //! What an import does and did, in words.
 
-use vaultterm_contract::{shell::word, skipped_because};
-use vaultterm_exchange::{Duplicates, Fate, ImportState, Item, Question};
-use vaultterm_store::StepCounts;
+use vaultterm_contract::{CHANGES_ELSEWHERE, shell::word, skipped_because};
+use vaultterm_exchange::{Duplicates, Fate, ImportState, Item, Question, is_elsewhere};
+use vaultterm_reconcile::SecretPath;
+use vaultterm_store::{StepCounts, Undone};
 
 use crate::web::{parts::State, words::counted};
 
@@ -87,13 +88,42 @@ pub(super) const fn question(question: Question) -> (&'static str, &'static str)
     }
 }
 
-/// Lists what is to be said about an item.
-pub(super) fn remarks(item: &Item, fate: &Fate) -> Vec<String> {
+/// Words what became of the records of an import that was undone.
+pub(super) fn undone(undone: Undone) -> String {
+    let Undone { trashed, restored, kept, in_trash } = undone;
+    let parts = [
+        (trashed, counted(trashed, "record went to the trash", "records went to the trash")),
+        (restored, counted(restored, "record has its earlier values again", "records have their earlier values again")),
+        (
+            kept,
+            counted(
+                kept,
+                "stays as it is, because somebody changed, moved or trashed it since",
+                "stay as they are, because somebody changed, moved or trashed them since",
+            ),
+        ),
+        (
+            in_trash,
+            counted(in_trash, "was put into the trash and stays there", "were put into the trash and stay there"),
+        ),
+    ];
+    let parts: Vec<String> = parts.into_iter().filter(|(count, _)| *count > 0).map(|(_, words)| words).collect();
+    if parts.is_empty() {
+        "Undone: there was nothing to take back.".to_owned()
+    } else {
+        format!("Undone: {}.", parts.join(", "))
+    }
+}
+
+/// Lists what is to be said about an item of an import that goes below a prefix.
+pub(super) fn remarks(item: &Item, fate: &Fate, prefix: Option<&SecretPath>) -> Vec<String> {
+    let is_elsewhere = is_elsewhere(fate, prefix);
     let mut remarks = Vec::new();
     match fate {
         Fate::Create { is_renamed: true, .. } => remarks.push("another name than in the file".to_owned()),
-        Fate::Skip { reason, .. } => remarks.push(skipped_because(*reason).to_owned()),
+        Fate::Skip { reason, .. } => remarks.push(skipped_because(*reason, is_elsewhere).to_owned()),
         Fate::Refuse { why } => remarks.push(why.clone()),
+        Fate::Update { .. } if is_elsewhere => remarks.push(CHANGES_ELSEWHERE.to_owned()),
         Fate::Create { .. } | Fate::Update { .. } => {}
     }
     if matches!(fate, Fate::Skip { .. } | Fate::Refuse { .. }) {
@@ -142,6 +172,23 @@ mod tests {
         let one = StepCounts { created: 1, updated: 0, skipped: 1, refused: 0 };
         assert_eq!(counts(2, &one, false), "2 items found: 1 becomes a new record, 1 is left out.");
         assert_eq!(counts(0, &StepCounts::default(), false), "The file holds no item.");
+    }
+
+    #[test]
+    fn what_became_of_an_import_that_was_undone_is_said_without_noughts() {
+        assert_eq!(
+            undone(Undone { trashed: 3, restored: 0, kept: 0, in_trash: 0 }),
+            "Undone: 3 records went to the trash."
+        );
+        assert_eq!(
+            undone(Undone { trashed: 20, restored: 1, kept: 2, in_trash: 1 }),
+            "Undone: 20 records went to the trash, 1 record has its earlier values again, 2 stay as they are, because \
+             somebody changed, moved or trashed them since, 1 was put into the trash and stays there."
+        );
+        assert_eq!(
+            undone(Undone { trashed: 0, restored: 0, kept: 0, in_trash: 0 }),
+            "Undone: there was nothing to take back."
+        );
     }
 
     #[test]

@@ -2,10 +2,13 @@
 
 use std::fmt::Write as _;
 
-use vaultterm_contract::{ImportItemView, ImportView, ItemFate};
-use vaultterm_exchange::{ImportState, Question};
+use vaultterm_contract::{CollectionView, ImportItemView, ImportSummaryView, ImportView, ItemFate};
+use vaultterm_exchange::{Effect, ImportState, Question};
 
-use crate::{printable::printable, table::Table};
+use crate::{
+    printable::printable,
+    table::{Table, moment},
+};
 
 /// The items that are listed at most, unless all are asked for.
 pub(super) const ITEMS_MAX: usize = 40;
@@ -24,19 +27,52 @@ pub(super) fn counts(import: &ImportView) -> Table {
         .fact("import", import.id.to_string())
 }
 
+/// Returns the imports of the last week.
+pub(super) fn list(imports: &[ImportSummaryView], collections: &[CollectionView]) -> Table {
+    let table =
+        Table::new(&["READ", "FILE", "FORMAT", "INTO", "STATE", "ITEMS", "ID"], "no imports within the last week");
+    imports.iter().fold(table, |table, import| {
+        let collection = collections.iter().find(|one| one.id == import.collection_id);
+        let name = collection.map_or_else(|| import.collection_id.to_string(), |one| one.name.clone());
+        let prefix = import.prefix.as_deref().map(|prefix| format!("/{prefix}")).unwrap_or_default();
+        table.row([
+            moment(&import.created_at),
+            short(import.file_name.as_deref().unwrap_or_default()),
+            import.format.to_string(),
+            format!("{name}{prefix}"),
+            import.state.to_string(),
+            import.found.to_string(),
+            import.id.to_string(),
+        ])
+    })
+}
+
 /// Returns the report on a file.
 pub(super) fn report(import: &ImportView, items: &[ImportItemView], all: bool) -> String {
     let mut text = String::new();
     let name = import.file_name.as_deref().map(|name| format!("{}: ", printable(name))).unwrap_or_default();
     let _ = writeln!(text, "{name}{}", import.format.title());
     text.push_str(&counts(import).render(true));
+    if import.elsewhere > 0 {
+        let (lie, items) = if import.elsewhere == 1 { ("lies", "its item") } else { ("lie", "their items") };
+        let _ = writeln!(
+            text,
+            "{} of the records that change {lie} outside the target folder: an earlier import brought {items} there",
+            import.elsewhere
+        );
+    }
     let listed = if all { items.len() } else { items.len().min(ITEMS_MAX) };
     if listed > 0 {
         text.push('\n');
         let table = Table::new(&["AT", "ITEM", "BECOMES", ""], "");
         let table = items[..listed].iter().fold(table, |table, item| {
             let path = item.path.clone().unwrap_or_default();
-            table.row([item.place.clone(), item.name.clone(), format!("{} {path}", word(item)), remarks(item)])
+            table.row([
+                item.place.clone(),
+                short(&item.name),
+                format!("{} {}", word(item), short(&path)),
+                remarks(item),
+            ])
         });
         text.push_str(&table.render(true));
         if items.len() > listed {
@@ -47,9 +83,12 @@ pub(super) fn report(import: &ImportView, items: &[ImportItemView], all: bool) -
         let name = refused.name.as_deref().map(|name| format!(" {}", printable(name))).unwrap_or_default();
         let _ = writeln!(text, "refused: {}{name}: {}", refused.place, printable(&refused.why));
     }
-    if !import.losses.is_empty() {
-        text.push_str("\nWhat does not come over, or comes over changed:\n");
-        for loss in &import.losses {
+    for effect in Effect::ALL {
+        let mut losses = import.losses.iter().filter(|loss| loss.effect == *effect).peekable();
+        if losses.peek().is_some() {
+            let _ = writeln!(text, "\n{}:", effect.title());
+        }
+        for loss in losses {
             let _ = writeln!(text, "  {}", printable(&loss.text));
         }
     }
@@ -57,6 +96,17 @@ pub(super) fn report(import: &ImportView, items: &[ImportItemView], all: bool) -
         let _ = writeln!(text, "\n{}", asked(*question));
     }
     text
+}
+
+/// The characters of a name in a table. One that is longer would make every row as wide.
+const NAME_CHARS_MAX: usize = 80;
+
+/// Returns a name, or its beginning if it is long.
+fn short(name: &str) -> String {
+    match name.char_indices().nth(NAME_CHARS_MAX) {
+        Some(_) => name.chars().take(NAME_CHARS_MAX - 1).chain(['…']).collect(),
+        None => name.to_owned(),
+    }
 }
 
 fn word(item: &ImportItemView) -> &'static str {
@@ -72,7 +122,7 @@ fn word(item: &ImportItemView) -> &'static str {
 fn remarks(item: &ImportItemView) -> String {
     let mut remarks = Vec::new();
     if item.renamed {
-        remarks.push("another name".to_owned());
+        remarks.push("another name than in the file".to_owned());
     }
     remarks.extend(item.reason.clone());
     remarks.extend(item.losses.iter().map(|loss| loss.text.clone()));
@@ -89,5 +139,17 @@ fn asked(question: Question) -> &'static str {
             "Some values are JSON objects, which look like folders. They become folders. If they are values of one secret, \
              import again with --keep-nested."
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_name_is_cut_so_that_no_table_is_thousands_of_columns_wide() {
+        assert_eq!(short(&"é".repeat(NAME_CHARS_MAX)), "é".repeat(NAME_CHARS_MAX));
+        let cut = short(&"é".repeat(3_000));
+        assert_eq!((cut.chars().count(), cut.ends_with('…')), (NAME_CHARS_MAX, true));
     }
 }
