@@ -4,12 +4,14 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, ensure};
 use futures_util::future::try_join_all;
 use serde_json::{Value, json};
+use vaultterm_reconcile::UnixNanos;
+use vaultterm_sync::system_time;
 use vaultterm_testkit::openbao::{OpenBao, Setup};
 
 use crate::{
@@ -89,18 +91,18 @@ fn chosen(secrets: usize) -> Vec<usize> {
 }
 
 /// Changes secrets in Vault, so many per second. Returns when Vault had answered for each.
-async fn change(vault: &OpenBao, numbers: &[usize]) -> Result<BTreeMap<usize, SystemTime>> {
+async fn change(vault: &OpenBao, numbers: &[usize]) -> Result<BTreeMap<usize, UnixNanos>> {
     let began = Instant::now();
     let writes = numbers.iter().zip(0_u32..).map(|(n, turn)| async move {
         tokio::time::sleep_until((began + Duration::from_secs(1) * turn / CHANGES_PER_SECOND).into()).await;
         vault.root().put(MOUNT, &format!("{SOURCE}/{}", path(*n)), value(*n, 1)).await;
-        anyhow::Ok((*n, SystemTime::now()))
+        anyhow::Ok((*n, system_time()))
     });
     Ok(try_join_all(writes).await?.into_iter().collect())
 }
 
 /// Waits until all changes are here. Returns how long each took, in milliseconds, sorted.
-async fn arrived(served: &Served, collection: &str, written: &BTreeMap<usize, SystemTime>) -> Result<Vec<f64>> {
+async fn arrived(served: &Served, collection: &str, written: &BTreeMap<usize, UnixNanos>) -> Result<Vec<f64>> {
     let numbers: BTreeMap<_, _> = written.keys().map(|n| (path(*n), *n)).collect();
     let began = Instant::now();
     loop {
@@ -113,9 +115,9 @@ async fn arrived(served: &Served, collection: &str, written: &BTreeMap<usize, Sy
         let changed: Vec<_> = changed.collect();
         if changed.len() == written.len() {
             let took = changed.iter().map(|(number, at)| {
-                let at = moment(at)?;
                 // A change can be here before its writer had the answer.
-                anyhow::Ok(at.duration_since(written[number]).unwrap_or_default().as_secs_f64() * 1_000.0)
+                let nanos = (moment(at)?.0 - written[number].0).max(0);
+                anyhow::Ok(nanos as f64 / 1_000_000.0)
             });
             let mut took = took.collect::<Result<Vec<_>>>()?;
             took.sort_by(f64::total_cmp);
@@ -126,9 +128,9 @@ async fn arrived(served: &Served, collection: &str, written: &BTreeMap<usize, Sy
     }
 }
 
-fn moment(text: &Value) -> Result<SystemTime> {
+fn moment(text: &Value) -> Result<UnixNanos> {
     let text = text.as_str().context("a time is a text")?;
-    Ok(text.parse::<jiff::Timestamp>()?.into())
+    Ok(UnixNanos(i64::try_from(text.parse::<jiff::Timestamp>()?.as_nanosecond())?))
 }
 
 #[cfg(test)]
@@ -147,6 +149,6 @@ mod tests {
     #[test]
     fn a_time_of_the_api_is_read_to_the_part_of_a_second() {
         let at = moment(&json!("1970-01-01T00:00:01.250000Z")).expect("a time");
-        assert_eq!(at.duration_since(SystemTime::UNIX_EPOCH).expect("later"), Duration::from_millis(1_250));
+        assert_eq!(at, UnixNanos(1_250_000_000));
     }
 }
