@@ -49,7 +49,20 @@ impl People for Readers {
 
 #[cfg(test)]
 mod tests {
+    use vaultterm_store::Scope;
+
     use super::*;
+    use crate::{access, testing::House};
+
+    #[tokio::test]
+    async fn who_asks_for_records_is_noted_and_who_watches_a_run_is_not() {
+        let house = House::new().await;
+        let (services, owner) = (&house.services, &house.owner);
+        access::scope(services, owner, Scope::SyncPlan).await.unwrap();
+        assert!(!services.readers.are_here());
+        access::scope(services, owner, Scope::RecordsReveal).await.unwrap();
+        assert!(services.readers.are_here());
+    }
 
     #[test]
     fn somebody_who_asks_is_here_for_a_moment() {

@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn a_statement_with_few_arguments_or_with_a_wrong_number_stays_as_it_is() {
-        assert!(by_position("SELECT $1", &args![1_u64]).is_none());
+        assert!(by_position("SELECT $1", &[Arg::from(1_u64)]).is_none());
         assert!(by_position("SELECT $21", &many()).is_none());
         assert!(by_position("SELECT $0", &many()).is_none());
         assert!(by_position("SELECT $x", &many()).is_none());
