@@ -32,6 +32,16 @@ pub(crate) async fn events(house: &House, run: &str, after: Option<&str>) -> Vec
         .collect()
 }
 
+/// Waits until the stream of a run tells a step. A server tells the others every few tenths of a second what its run did.
+pub(crate) async fn a_step_is_told(house: &House, run: &str) {
+    let mut response = house.owner.open(Method::GET, &format!("/runs/{run}/events"), &[], None).await;
+    let mut text = String::new();
+    while !text.contains("event: step") {
+        let part = response.chunk().await.expect("the stream goes on").expect("the run does a step before it ends");
+        text.push_str(&String::from_utf8_lossy(&part));
+    }
+}
+
 #[tokio::test]
 async fn a_run_tells_what_it_does_and_resumes_telling() {
     let town = Town::new("push").await;

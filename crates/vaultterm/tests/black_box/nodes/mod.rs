@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     house::{House, PATIENCE},
-    running::events,
+    running::{a_step_is_told, events},
     town::{Town, did},
 };
 
@@ -66,7 +66,7 @@ async fn a_run_of_one_server_is_watched_and_cancelled_at_another() {
     let run = start(&town).await;
     is_writing(&town).await;
     let (told, cancelled) = tokio::join!(events(&other, &run, None), async {
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        a_step_is_told(&other, &run).await;
         other.owner.post(&format!("/runs/{run}/cancel"), json!({})).await.expect(200)
     });
     assert_eq!(cancelled.body["id"], json!(run));
@@ -94,7 +94,7 @@ async fn the_run_of_a_killed_server_is_taken_over_and_its_readers_see_it_go_on()
     is_writing(&town).await;
     let reading = events(&other, &run, None);
     let killing = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        a_step_is_told(&other, &run).await;
         town.house.kill();
         Instant::now()
     };
