@@ -20,7 +20,8 @@ use crate::{
     services::Services,
 };
 
-/// The scopes of everything that people wait for at records. Runs leave room meanwhile; who watches a run does not slow it.
+/// The scopes of operations on records, for which runs leave room. Operations that also go with other scopes, such as those that
+/// watch a run, are not among them: watching a run does not slow it.
 const RECORDS: [Scope; 3] = [Scope::RecordsRead, Scope::RecordsReveal, Scope::RecordsWrite];
 
 /// Requires a scope of the caller's credential.
@@ -28,7 +29,11 @@ const RECORDS: [Scope; 3] = [Scope::RecordsRead, Scope::RecordsReveal, Scope::Re
 /// # Errors
 /// `Forbidden`.
 pub async fn scope(services: &Services, caller: &Caller, scope: Scope) -> Result<(), Refusal> {
-    any_scope(services, caller, &[scope]).await
+    any_scope(services, caller, &[scope]).await?;
+    if RECORDS.contains(&scope) {
+        services.readers.note();
+    }
+    Ok(())
 }
 
 /// Requires one of several scopes of the caller's credential.
@@ -37,9 +42,6 @@ pub async fn scope(services: &Services, caller: &Caller, scope: Scope) -> Result
 /// `Forbidden`.
 pub async fn any_scope(services: &Services, caller: &Caller, scopes: &[Scope]) -> Result<(), Refusal> {
     if scopes.iter().any(|scope| caller.credential.scopes.contains(scope)) {
-        if scopes.iter().any(|scope| RECORDS.contains(scope)) {
-            services.readers.note();
-        }
         return Ok(());
     }
     let names: Vec<_> = scopes.iter().map(|scope| scope.as_str()).collect();

@@ -52,16 +52,27 @@ mod tests {
     use vaultterm_store::Scope;
 
     use super::*;
-    use crate::{access, testing::House};
+    use crate::{access, part::Part, refusal::RefusalKind, runs, testing::House};
 
     #[tokio::test]
     async fn who_asks_for_records_is_noted_and_who_watches_a_run_is_not() {
         let house = House::new().await;
         let (services, owner) = (&house.services, &house.owner);
-        access::scope(services, owner, Scope::SyncPlan).await.unwrap();
+        runs::recent(services, owner, runs::Search::default()).await.unwrap();
+        let unknown = runs::show(services, owner, vaultterm_sync::new_id()).await.err().map(|refusal| refusal.kind);
+        assert_eq!(unknown, Some(RefusalKind::NotFound));
+        crate::connections::list(services, owner, Part::default()).await.unwrap();
         assert!(!services.readers.are_here());
         access::scope(services, owner, Scope::RecordsReveal).await.unwrap();
         assert!(services.readers.are_here());
+    }
+
+    #[tokio::test]
+    async fn who_may_not_ask_for_records_slows_no_run() {
+        let house = House::new().await;
+        let caller = house.with_scopes(&house.owner, &[Scope::SyncRun]).await;
+        access::scope(&house.services, &caller, Scope::RecordsRead).await.unwrap_err();
+        assert!(!house.services.readers.are_here());
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use tokio::sync::SemaphorePermit;
 use vaultterm_reconcile::{RemoteSight, RemoteSnapshot, SecretPath, Version};
 use vaultterm_sealing::SecretFields;
 
@@ -247,14 +248,16 @@ impl<'a, R: Remote, K: Clock> Calls<'a, R, K> {
     {
         let mut attempts = 0;
         loop {
-            let permit = self.permit().await?;
-            let _room = self.brake.unless_pulled(self.room.permit()).await?;
+            let (permit, room) = self.permit().await?;
             if effect.changes_vault() && self.brake.lease_ran_out(self.clock.now()) {
                 // The database fences commits. This check is the only fence for requests to Vault.
                 return Err(self.brake.pull(Stop::LeaseRanOut).into());
             }
             attempts += 1;
-            let fault = match numbered(attempts, attempt()).await {
+            let answer = numbered(attempts, attempt()).await;
+            // Nothing is in flight while the next attempt waits.
+            drop(room);
+            let fault = match answer {
                 Ok(answer) => {
                     self.pacing.answered(permit);
                     return Ok(answer);
@@ -273,13 +276,14 @@ impl<'a, R: Remote, K: Clock> Calls<'a, R, K> {
         }
     }
 
-    /// Waits for the right to send a request.
-    async fn permit(&self) -> Result<Permit<'_>, Stopped> {
+    /// Waits for the right to send a request: that of the server, and while people are here, that of one of few.
+    async fn permit(&self) -> Result<(Permit<'_>, Option<SemaphorePermit<'_>>), Stopped> {
         let permit = self.brake.unless_pulled(self.pacing.permit()).await?;
+        let room = self.brake.unless_pulled(self.room.permit()).await?;
         loop {
             let quiet = self.quiet_until.load(Ordering::Relaxed).saturating_sub(self.clock.now().0);
             match u64::try_from(quiet) {
-                Ok(0) | Err(_) => return Ok(permit),
+                Ok(0) | Err(_) => return Ok((permit, room)),
                 Ok(nanos) => self.brake.unless_stopped(self.clock.sleep(Duration::from_nanos(nanos))).await?,
             }
         }
