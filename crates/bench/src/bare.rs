@@ -5,15 +5,24 @@ use anyhow::{Context, Result, ensure};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
-use vaultterm_testkit::openbao::OpenBao;
+use vaultterm_testkit::openbao::{OpenBao, Setup};
 
 use crate::{
     content::{path, some, value},
-    house::{AT_ONCE, Lists, MOUNT, Town},
+    house::{self, AT_ONCE, Lists, MOUNT, SOURCE, Town},
 };
 
 /// The secrets that OpenBao shows in one answer of the size that the engine accepts (8 MiB). More are listed folder by folder.
 const SCANNED_MAX: usize = 19_000;
+
+/// Starts a server with this many secrets in [`SOURCE`], and a client of it.
+pub(crate) async fn filled(secrets: usize) -> Result<(OpenBao, Town, Bare)> {
+    let vault = OpenBao::start_with(Setup { raft: true, ..Setup::default() }).await;
+    let town = house::prepare(&vault).await;
+    let bare = Bare::login(&vault, &town).await?;
+    bare.push(SOURCE, &Vec::from_iter(0..secrets)).await?;
+    Ok((vault, town, bare))
+}
 
 /// A client with a token of the same role as the engine's token.
 pub(crate) struct Bare {

@@ -12,12 +12,12 @@ use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 use vaultterm_reconcile::UnixNanos;
 use vaultterm_sync::system_time;
-use vaultterm_testkit::openbao::{OpenBao, Setup};
+use vaultterm_testkit::openbao::OpenBao;
 
 use crate::{
-    bare::Bare,
+    bare::filled,
     content::{path, value},
-    house::{self, MOUNT, SOURCE},
+    house::{MOUNT, SOURCE},
     served::Served,
 };
 
@@ -48,10 +48,7 @@ impl Hinted {
 
 /// Measures a server with this many secrets.
 pub(crate) async fn measure(binary: &Path, secrets: usize) -> Result<Hinted> {
-    let vault = OpenBao::start_with(Setup { raft: true, ..Setup::default() }).await;
-    let town = house::prepare(&vault).await;
-    let bare = Bare::login(&vault, &town).await?;
-    bare.push(SOURCE, &Vec::from_iter(0..secrets)).await?;
+    let (vault, town, _) = filled(secrets).await?;
 
     let served = Served::start(binary).await?;
     let collection = served.collection("main").await?;

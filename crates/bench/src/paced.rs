@@ -12,11 +12,10 @@ use tokio::{
     task::JoinHandle,
 };
 use vaultterm_reconcile::Mode;
-use vaultterm_testkit::openbao::{OpenBao, Setup};
 
 use crate::{
-    bare::Bare,
-    house::{self, House, Lists, SOURCE},
+    bare::{Bare, filled},
+    house::{House, Lists, SOURCE},
     people::percentile,
 };
 
@@ -49,10 +48,8 @@ impl Paced {
 /// Measures a first pull of at most this many secrets.
 pub(crate) async fn measure(secrets: usize) -> Result<Paced> {
     let secrets = secrets.min(SECRETS_MAX);
-    let vault = OpenBao::start_with(Setup { raft: true, ..Setup::default() }).await;
-    let town = house::prepare(&vault).await;
-    let bare = Arc::new(Bare::login(&vault, &town).await?);
-    bare.push(SOURCE, &Vec::from_iter(0..secrets)).await?;
+    let (vault, town, bare) = filled(secrets).await?;
+    let bare = Arc::new(bare);
     let house = House::new(&vault, &town).await?;
     let connection = house.connect_at(Mode::Pull, SOURCE, PER_SECOND).await?;
 

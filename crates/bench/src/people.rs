@@ -7,14 +7,8 @@ use std::{
 
 use anyhow::{Result, ensure};
 use serde_json::json;
-use vaultterm_testkit::openbao::{OpenBao, Setup};
 
-use crate::{
-    bare::Bare,
-    house::{self, SOURCE},
-    served::Served,
-    works::Work,
-};
+use crate::{bare::filled, house::SOURCE, served::Served, works::Work};
 
 /// How often a person asks while nothing else happens, and the pause between two requests.
 const IDLE_TIMES: usize = 500;
@@ -53,10 +47,7 @@ pub(crate) struct Measured {
 
 /// Measures a server with this many secrets.
 pub(crate) async fn measure(binary: &Path, secrets: usize) -> Result<Measured> {
-    let vault = OpenBao::start_with(Setup { raft: true, ..Setup::default() }).await;
-    let town = house::prepare(&vault).await;
-    let bare = Bare::login(&vault, &town).await?;
-    bare.push(SOURCE, &Vec::from_iter(0..secrets)).await?;
+    let (vault, town, _) = filled(secrets).await?;
 
     let served = Served::start(binary).await?;
     let started_mb = served.process.peak_mb()?;
