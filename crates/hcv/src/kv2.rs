@@ -21,7 +21,7 @@ use crate::{
     http::{Answer, Repetition, Request},
     redaction::Secrets,
     route::{Route, Scope},
-    wire::{self, Envelope},
+    wire::{self, Envelope, Text},
     writers::{Attribution, Told},
 };
 
@@ -34,8 +34,8 @@ pub(crate) struct KeyMetadata<'a> {
     created_time: Option<Cow<'a, str>>,
     #[serde(default)]
     current_version: Option<u64>,
-    #[serde(default)]
-    custom_metadata: Option<BTreeMap<String, String>>,
+    #[serde(borrow, default)]
+    custom_metadata: Option<BTreeMap<Text<'a>, Text<'a>>>,
     /// 0 means that the setting of the mount counts.
     #[serde(default)]
     max_versions: u64,
@@ -167,13 +167,13 @@ const TYPE: &str = "vaultterm-type";
 const RUN: &str = "vaultterm-run";
 
 /// Reads the marks that name the manager of a secret.
-fn mark(custom_metadata: Option<&BTreeMap<String, String>>) -> SeenMark {
-    let told = |key: &str| custom_metadata.and_then(|metadata| metadata.get(key));
-    if told(MANAGED_BY).is_none_or(|manager| manager != OURS) {
+fn mark(custom_metadata: Option<&BTreeMap<Text<'_>, Text<'_>>>) -> SeenMark {
+    let told = |key: &str| custom_metadata.and_then(|metadata| metadata.get(key)).map(|text| &**text);
+    if told(MANAGED_BY) != Some(OURS) {
         return SeenMark::default();
     }
     SeenMark {
-        instance: told(INSTANCE).cloned(),
+        instance: told(INSTANCE).map(str::to_owned),
         record_id: told(RECORD).and_then(|id| id.parse().ok()).map(RecordId),
         record_type: told(TYPE).and_then(|name| name.parse().ok()),
         run: told(RUN).and_then(|mark| mark.parse().ok()),
@@ -233,8 +233,8 @@ pub(crate) fn read_version(
     struct Metadata<'a> {
         #[serde(borrow)]
         created_time: Cow<'a, str>,
-        #[serde(default)]
-        custom_metadata: Option<BTreeMap<String, String>>,
+        #[serde(borrow, default)]
+        custom_metadata: Option<BTreeMap<Text<'a>, Text<'a>>>,
         version: u64,
     }
     if answer.status == StatusCode::NOT_FOUND {

@@ -11,7 +11,6 @@
 //! rate limit would never end.
 
 use std::{
-    borrow::Cow,
     collections::{BTreeMap, VecDeque},
     time::Duration,
 };
@@ -32,7 +31,7 @@ use crate::{
     route::encode,
     session::RequestError,
     transport::TransportError,
-    wire::{self, Envelope},
+    wire::{self, Envelope, Text},
 };
 
 /// The maximum number of bytes of the answer to a `SCAN`, which is about 19,000 secrets with one version
@@ -49,9 +48,9 @@ const SECRETS_MAX: usize = 1_000_000;
 #[derive(Debug, Default, Deserialize)]
 struct Listed<'a> {
     #[serde(borrow, default)]
-    keys: Vec<Cow<'a, str>>,
+    keys: Vec<Text<'a>>,
     #[serde(borrow, default)]
-    key_info: BTreeMap<Cow<'a, str>, KeyMetadata<'a>>,
+    key_info: BTreeMap<Text<'a>, KeyMetadata<'a>>,
 }
 
 /// Why a way of listing gave no snapshot.
@@ -190,7 +189,7 @@ impl VaultRemote {
             };
             let Some(listed) = self.listed(&request, &answer)? else { return Ok(whole) };
             let count = listed.keys.len();
-            let last = listed.keys.last().map(|key| key.clone().into_owned()).unwrap_or_default();
+            let last = listed.keys.last().map(|key| key.to_string()).unwrap_or_default();
             if !after.is_empty() && listed.keys.iter().any(|key| **key <= *after) {
                 let message =
                     format!("{}: the next page goes back before `{}`", request.doing, wire::printable(&after));
@@ -231,7 +230,7 @@ impl VaultRemote {
         let mut sorted = Folder::default();
         let mut unsettled = Vec::new();
         for key in &listed.keys {
-            let full = format!("{folder}{key}");
+            let full = format!("{folder}{}", &**key);
             if let Some(name) = full.strip_suffix('/') {
                 if is_safe(name) {
                     sorted.folders.push(full);

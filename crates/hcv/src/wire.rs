@@ -1,5 +1,10 @@
 //! The shapes that all answers of Vault share: envelope, errors and times.
 
+use std::{
+    borrow::{Borrow, Cow},
+    ops::Deref,
+};
+
 use jiff::{Timestamp, fmt::rfc2822};
 use serde::{Deserialize, Deserializer};
 use vaultterm_reconcile::UnixNanos;
@@ -12,6 +17,26 @@ pub(crate) struct Envelope<T> {
     #[serde(deserialize_with = "request_id")]
     pub(crate) request_id: Option<String>,
     pub(crate) data: T,
+}
+
+/// A text in an answer, which is copied only if the answer has it with escapes. In a list or a map, a plain `Cow` is always
+/// copied.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl Borrow<str> for Text<'_> {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Deref for Text<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
 }
 
 /// Accepts a request id only if it looks like one (a UUID). It is kept in the audit log, and a gateway may

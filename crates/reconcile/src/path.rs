@@ -127,11 +127,14 @@ impl From<SecretPath> for String {
 /// punctuation, symbols and the ASCII space.
 fn is_printable(c: char) -> bool {
     use unicode_properties::{GeneralCategoryGroup as Group, UnicodeGeneralCategory};
-    c == ' '
-        || matches!(
-            c.general_category_group(),
-            Group::Letter | Group::Mark | Group::Number | Group::Punctuation | Group::Symbol
-        )
+    if c.is_ascii() {
+        // Most paths are ASCII, and a look into the table of Unicode takes long.
+        return c == ' ' || c.is_ascii_graphic();
+    }
+    matches!(
+        c.general_category_group(),
+        Group::Letter | Group::Mark | Group::Number | Group::Punctuation | Group::Symbol
+    )
 }
 
 #[cfg(test)]
