@@ -1,6 +1,8 @@
 //! Rows that one statement takes at once, as a list of `VALUES`. A statement is a message to the database and back, so many
 //! rows cost little more than one.
 
+use std::fmt::Write as _;
+
 use crate::arguments::Arg;
 
 /// The maximum number of placeholders of a statement. SQLite allows 32,766, and PostgreSQL 65,535. A longer statement would
@@ -42,11 +44,20 @@ const fn rows_max(width: usize) -> usize {
 }
 
 fn placeholders(first: usize, count: usize, width: usize) -> String {
-    let row = |row: usize| {
-        let places: Vec<_> = (0..width).map(|column| format!("${}", first + row * width + column)).collect();
-        format!("({})", places.join(", "))
-    };
-    (0..count).map(row).collect::<Vec<_>>().join(", ")
+    // The rows of a batch have thousands of placeholders, so they are written into one text.
+    let mut text = String::with_capacity(count * width * "$1000, ".len());
+    for place in 0..count * width {
+        text.push_str(if place == 0 {
+            "("
+        } else if place % width == 0 {
+            "), ("
+        } else {
+            ", "
+        });
+        write!(text, "${}", first + place).expect("a text takes everything");
+    }
+    text.push(')');
+    text
 }
 
 #[cfg(test)]

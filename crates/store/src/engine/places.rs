@@ -10,12 +10,28 @@ use crate::arguments::Arg;
 const NAMED_MAX: usize = 16;
 
 /// Rewrites a statement with many arguments: each `$n` outside of quotes becomes `?`, and the arguments follow the order of the
-/// text. Returns `None` if it has few arguments, or names an argument that it does not have.
-pub(super) fn by_position(sql: &str, args: &[Arg]) -> Option<(String, Vec<Arg>)> {
+/// text. Gives the arguments back unchanged if there are few of them, or if the text names one that there is not.
+pub(super) fn by_position(sql: &str, args: Vec<Arg>) -> Result<(String, Vec<Arg>), Vec<Arg>> {
     if args.len() <= NAMED_MAX {
-        return None;
+        return Err(args);
     }
-    let (mut text, mut ordered) = (String::with_capacity(sql.len()), Vec::with_capacity(args.len()));
+    let Some((text, order)) = places(sql, args.len()) else { return Err(args) };
+    let mut left = vec![0_usize; args.len()];
+    for place in &order {
+        left[*place] += 1;
+    }
+    let mut args: Vec<_> = args.into_iter().map(Some).collect();
+    let ordered = order.into_iter().filter_map(|place| {
+        left[place] -= 1;
+        // The last place takes the argument itself.
+        if left[place] == 0 { args[place].take() } else { args[place].clone() }
+    });
+    Ok((text, ordered.collect()))
+}
+
+/// Returns the text with `?`, and for each of them the index of its argument.
+fn places(sql: &str, count: usize) -> Option<(String, Vec<usize>)> {
+    let (mut text, mut order) = (String::with_capacity(sql.len()), Vec::with_capacity(count));
     for (at, part) in sql.split('\'').enumerate() {
         if at > 0 {
             text.push('\'');
@@ -29,12 +45,12 @@ pub(super) fn by_position(sql: &str, args: &[Arg]) -> Option<(String, Vec<Arg>)>
         for after in parts {
             let digits = after.bytes().take_while(u8::is_ascii_digit).count();
             let number: usize = after[..digits].parse().ok()?;
-            ordered.push(args.get(number.checked_sub(1)?)?.clone());
+            order.push(number.checked_sub(1).filter(|place| *place < count)?);
             text.push('?');
             text.push_str(&after[digits..]);
         }
     }
-    Some((text, ordered))
+    Some((text, order))
 }
 
 #[cfg(test)]
@@ -48,16 +64,19 @@ mod tests {
 
     #[test]
     fn numbered_placeholders_become_places_in_the_order_of_the_text() {
-        let (text, args) = by_position("SELECT $20, $3 WHERE x = '$1' AND y = '' AND z = $3", &many()).expect("many");
+        let (text, args) = by_position("SELECT $20, $3 WHERE x = '$1' AND y = '' AND z = $3", many()).expect("many");
         assert_eq!(text, "SELECT ?, ? WHERE x = '$1' AND y = '' AND z = ?");
         assert_eq!(format!("{args:?}"), format!("{:?}", args![20_u64, 3_u64, 3_u64]));
     }
 
     #[test]
     fn a_statement_with_few_arguments_or_with_a_wrong_number_stays_as_it_is() {
-        assert!(by_position("SELECT $1", &[Arg::from(1_u64)]).is_none());
-        assert!(by_position("SELECT $21", &many()).is_none());
-        assert!(by_position("SELECT $0", &many()).is_none());
-        assert!(by_position("SELECT $x", &many()).is_none());
+        for (sql, args) in
+            [("SELECT $1", args![1_u64]), ("SELECT $21", many()), ("SELECT $0", many()), ("SELECT $x", many())]
+        {
+            let told = format!("{args:?}");
+            let left = by_position(sql, args).expect_err(sql);
+            assert_eq!(format!("{left:?}"), told, "{sql}");
+        }
     }
 }

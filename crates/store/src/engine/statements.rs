@@ -24,8 +24,8 @@ where
     /// The words of the engine for the tokens in a statement.
     const TOKENS: &[(&str, &str)];
 
-    /// Rewrites a statement that the engine would take slowly as it is. Returns `None` to leave it.
-    fn rewritten(sql: &str, args: &[Arg]) -> Option<(String, Vec<Arg>)>;
+    /// Rewrites a statement that the engine would take slowly as it is. Gives the arguments back to leave it.
+    fn rewritten(sql: &str, args: Vec<Arg>) -> Result<(String, Vec<Arg>), Vec<Arg>>;
 
     /// Adds an argument.
     fn bind(query: Query<'static, Self, Self::Arguments>, arg: Arg) -> Query<'static, Self, Self::Arguments>;
@@ -36,7 +36,7 @@ macro_rules! engine {
         impl Engine for $engine {
             const TOKENS: &[(&str, &str)] = $tokens;
 
-            fn rewritten(sql: &str, args: &[Arg]) -> Option<(String, Vec<Arg>)> {
+            fn rewritten(sql: &str, args: Vec<Arg>) -> Result<(String, Vec<Arg>), Vec<Arg>> {
                 $rewritten(sql, args)
             }
 
@@ -51,7 +51,7 @@ macro_rules! engine {
     };
 }
 engine!(Sqlite, sqlite::TOKENS, places::by_position);
-engine!(Postgres, postgres::TOKENS, |_, _| None);
+engine!(Postgres, postgres::TOKENS, |_, args| Err(args));
 
 fn bound<E: Engine>(statement: Statement<'_>) -> Result<Query<'static, E, E::Arguments>, StoreError>
 where
@@ -60,7 +60,7 @@ where
     let Statement { sql, args } = statement;
     // Every text is a literal of this crate, or is built from such literals and numbers.
     let sql = if sql.contains('@') { spoken(sql, E::TOKENS) } else { Cow::Borrowed(sql) };
-    let (sql, args) = E::rewritten(&sql, &args).unwrap_or_else(|| (sql.into_owned(), args));
+    let (sql, args) = E::rewritten(&sql, args).unwrap_or_else(|args| (sql.into_owned(), args));
     let mut query = sqlx::query(AssertSqlSafe(sql));
     for arg in args {
         if matches!(&arg, Arg::Text(Some(text)) if text.contains('\0')) {
