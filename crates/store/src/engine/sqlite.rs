@@ -28,6 +28,14 @@ pub(super) const TOKENS: &[(&str, &str)] = &[
 const READERS_MAX: u32 = 4;
 /// The maximum time for which another process (a backup) may hold the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// The number of rows that SQLite reads before it waits for the reader. With few, a large read is a switch between two threads
+/// for each of them.
+const ROWS_AHEAD: usize = 512;
+/// The number of pages in the write-ahead log after which they are copied into the file. A run changes the same pages again
+/// and again, and each copy counts once.
+const WAL_PAGES: &str = "4000";
+/// The size of the cache of the connection that writes, in KiB as a negative number. It holds the pages that a batch changes.
+const WRITER_CACHE: &str = "-8192";
 /// The size to which the write-ahead log shrinks after a large change.
 const WAL_BYTES: &str = "67108864";
 
@@ -47,11 +55,13 @@ pub(super) async fn open(path: &Path) -> Result<Pools, StoreError> {
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
         .statement_cache_capacity(STATEMENTS_MAX)
+        .row_buffer_size(ROWS_AHEAD)
         .pragma("journal_size_limit", WAL_BYTES)
         // A replaced value (such as a credential) is overwritten, and does not stay in a free page.
         .pragma("secure_delete", "ON");
     let writer = SqlitePoolOptions::new().max_connections(1).acquire_timeout(TURN_TIMEOUT);
-    let writer = writer.connect_with(options.clone()).await?;
+    let changing = options.clone().pragma("wal_autocheckpoint", WAL_PAGES).pragma("cache_size", WRITER_CACHE);
+    let writer = writer.connect_with(changing).await?;
     migrations::migrator(TOKENS).run(&writer).await?;
     let readers = SqlitePoolOptions::new().max_connections(READERS_MAX).acquire_timeout(TURN_TIMEOUT);
     let readers = readers.connect_with(options.read_only(true)).await?;
