@@ -28,6 +28,19 @@ pub(crate) async fn of(db: &Db, id: ConnectionId) -> Result<BTreeMap<SecretPath,
     rows.iter().map(|row| Ok((row.path("path")?, entry(row)?))).collect()
 }
 
+/// Reads the bases of some paths, and those that name some records.
+pub(crate) async fn around(
+    db: &Db,
+    id: ConnectionId,
+    paths: &BTreeSet<SecretPath>,
+    records: &BTreeSet<RecordId>,
+) -> Result<BTreeMap<SecretPath, BaseEntry>, StoreError> {
+    let sql = format!("SELECT path, {COLUMNS} FROM base WHERE connection_id = $1");
+    let mut rows = db.any(&sql, &args![id], "path", paths).await?;
+    rows.extend(db.any(&sql, &args![id], "record_id", records.iter().copied()).await?);
+    rows.iter().map(|row| Ok((row.path("path")?, entry(row)?))).collect()
+}
+
 /// Reads the base of one path.
 pub(crate) async fn at(tx: &mut Tx, id: ConnectionId, path: &SecretPath) -> Result<Option<BaseEntry>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM base WHERE connection_id = $1 AND path = $2");

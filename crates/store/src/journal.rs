@@ -15,7 +15,7 @@ use vaultterm_sealing::{DigestKey, SealingError, SecretText};
 use vaultterm_sync::{
     BaseChange, CollectionId, Committed, ConflictId, Connection, ConnectionId, ConnectionSecrets, Credential,
     HintedWriter, Journal, JournalError, Lease, LocalChange, OtherConflicts, Outcome, PlanId, RemoteIdentity, Run,
-    RunId, SeenInVault, StoredConflict, StoredFields, StoredPlan,
+    RunId, SeenInVault, StoredConflict, StoredFields, StoredPlan, Surroundings,
 };
 
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
     collections::next_change,
     context::Facts as _,
     leases, revisions, runs, sides,
-    sql::{Tx, args, json},
+    sql::{Row, Tx, args, json},
     values::values,
 };
 
@@ -37,6 +37,30 @@ fn failed(error: StoreError) -> JournalError {
         StoreError::Paused => JournalError::Paused,
         other => JournalError::Database(Box::new(other)),
     }
+}
+
+/// The records of a collection, with the columns that [`local_side`] reads.
+const RECORDS: &str = "SELECT id, path, revision, record_type, deleted_us FROM records WHERE collection_id = $1";
+
+/// Returns the local side that records are.
+fn local_side(rows: &[Row]) -> Result<LocalSnapshot, StoreError> {
+    let (mut live, mut trashed) = (Vec::new(), Vec::new());
+    for row in rows {
+        let entry = LocalEntry {
+            record_id: RecordId(row.id("id")?),
+            revision: row.revision("revision")?,
+            record_type: row.record_type()?,
+        };
+        match row.maybe_int("deleted_us")? {
+            None => live.push((row.path("path")?, entry)),
+            Some(deleted_us) => trashed.push((deleted_us, row.path("path")?, entry)),
+        }
+    }
+    // The newest of several records that were trashed at a path comes last, and is the one that stays.
+    trashed.sort_by_key(|(deleted_us, _, entry)| (*deleted_us, entry.record_id));
+    let mut snapshot = LocalSnapshot { live: live.into_iter().collect(), ..LocalSnapshot::default() };
+    snapshot.trashed.extend(trashed.into_iter().map(|(_, path, entry)| (path, entry)));
+    Ok(snapshot)
 }
 
 impl Store {
@@ -73,22 +97,24 @@ impl Store {
     }
 
     async fn snapshot(&self, id: CollectionId) -> Result<LocalSnapshot, StoreError> {
-        // The order is by the time of deletion, so that the newest of several records that were trashed at a
-        // path comes last.
-        let sql = "SELECT id, path, revision, record_type, deleted_us FROM records WHERE collection_id = $1
-                   ORDER BY deleted_us, id";
-        let mut snapshot = LocalSnapshot::default();
-        for row in self.db.all(sql, args![id]).await? {
-            let entry = LocalEntry {
-                record_id: RecordId(row.id("id")?),
-                revision: row.revision("revision")?,
-                record_type: row.record_type()?,
-            };
-            let live = row.maybe_int("deleted_us")?.is_none();
-            let side = if live { &mut snapshot.live } else { &mut snapshot.trashed };
-            side.insert(row.path("path")?, entry);
-        }
-        Ok(snapshot)
+        local_side(&self.db.all(RECORDS, args![id]).await?)
+    }
+
+    async fn around(
+        &self,
+        connection: &Connection,
+        paths: &BTreeSet<SecretPath>,
+        records: &BTreeSet<RecordId>,
+    ) -> Result<Surroundings, StoreError> {
+        let (db, id, collection) = (&self.db, connection.id, args![connection.collection_id]);
+        let base = base::around(db, id, paths, records).await?;
+        let live = format!("{RECORDS} AND deleted_us IS NULL");
+        let mut rows = db.any(&live, &collection, "path", paths).await?;
+        rows.extend(db.any(&live, &collection, "id", records.iter().copied()).await?);
+        rows.extend(db.any(&format!("{RECORDS} AND deleted_us IS NOT NULL"), &collection, "path", paths).await?);
+        let based = db.one("SELECT COUNT(*) AS n FROM base WHERE connection_id = $1", args![id]).await?;
+        let based = based.map_or(Ok(0), |row| row.count("n"))?;
+        Ok(Surroundings { base, local: local_side(&rows)?, based })
     }
 
     async fn stored_fields(&self, record_id: RecordId, revision: Revision) -> Result<Option<StoredFields>, StoreError> {
@@ -188,6 +214,15 @@ impl Journal for Store {
 
     async fn local_snapshot(&self, id: CollectionId) -> Result<LocalSnapshot, JournalError> {
         self.snapshot(id).await.map_err(failed)
+    }
+
+    async fn surroundings(
+        &self,
+        connection: &Connection,
+        paths: &BTreeSet<SecretPath>,
+        records: &BTreeSet<RecordId>,
+    ) -> Result<Surroundings, JournalError> {
+        self.around(connection, paths, records).await.map_err(failed)
     }
 
     async fn fields(&self, record_id: RecordId, revision: Revision) -> Result<Option<StoredFields>, JournalError> {

@@ -3,7 +3,7 @@
 //! Statements are written once for all engines, with `$1` placeholders and only text, 64-bit integer and byte
 //! columns (see `engine/`).
 
-use std::str::FromStr;
+use std::{fmt::Write as _, str::FromStr};
 
 use uuid::Uuid;
 use vaultterm_ledger::Draft;
@@ -18,6 +18,9 @@ use crate::{
 
 /// The length from which a list of values is not filled up: such a list is rare.
 const FILLED_MAX: usize = 1_024;
+
+/// The maximum number of values in one statement, which engines limit.
+const ANY_MAX: usize = 1_024;
 
 /// A statement whose conditions depend on the request.
 #[derive(Debug)]
@@ -54,16 +57,20 @@ impl Select {
         {
             values.resize(values.len().next_power_of_two(), last);
         }
-        let mut places = Vec::new();
+        if values.is_empty() {
+            // SQL does not allow an empty list. No row is in an empty list.
+            self.sql.push_str(" AND 1 = 0");
+            return;
+        }
+        self.sql.push_str(" AND ");
+        self.sql.push_str(column);
+        let mut before = " IN (";
         for value in values {
             self.args.push(value);
-            places.push(format!("${}", self.args.len()));
+            write!(self.sql, "{before}${}", self.args.len()).expect("a text takes everything");
+            before = ", ";
         }
-        // SQL does not allow an empty list. No row is in an empty list.
-        let condition =
-            if places.is_empty() { "1 = 0".to_owned() } else { format!("{column} IN ({})", places.join(", ")) };
-        self.sql.push_str(" AND ");
-        self.sql.push_str(&condition);
+        self.sql.push(')');
     }
 
     /// Adds two conditions, of which at least one must hold.
@@ -236,6 +243,23 @@ impl Db {
     pub(crate) async fn one(&self, sql: &str, args: Vec<Arg>) -> Result<Option<Row>, StoreError> {
         statement().await;
         Ok(Box::pin(self.0.one(Statement { sql, args })).await?.map(Row))
+    }
+
+    /// Selects the rows in which a column is one of several values, however many these are.
+    pub(crate) async fn any(
+        &self,
+        sql: &str,
+        args: &[Arg],
+        column: &str,
+        values: impl IntoIterator<Item = impl Into<Arg>>,
+    ) -> Result<Vec<Row>, StoreError> {
+        let (values, mut rows) = (values.into_iter().map(Into::into).collect::<Vec<Arg>>(), Vec::new());
+        for part in values.chunks(ANY_MAX) {
+            let mut select = Select::new(sql, args.to_vec());
+            select.and_any(column, part.iter().cloned());
+            rows.extend(self.select(select.all()).await?);
+        }
+        Ok(rows)
     }
 
     /// Closes all connections after their users are done.

@@ -118,6 +118,17 @@ pub struct SeenInVault {
     pub writer: Option<String>,
 }
 
+/// The bases and records at some paths, and those of some records at any path.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Surroundings {
+    /// The bases, by path.
+    pub base: BTreeMap<SecretPath, BaseEntry>,
+    /// The records.
+    pub local: LocalSnapshot,
+    /// The number of all bases of the connection.
+    pub based: u64,
+}
+
 /// Who changed a secret in Vault, as a hint says. Only people are shown it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HintedWriter {
@@ -329,6 +340,15 @@ pub trait Journal: Send + Sync {
 
     /// Reads the stamps of a collection.
     fn local_snapshot(&self, id: CollectionId) -> impl Future<Output = Result<LocalSnapshot, JournalError>> + Send;
+
+    /// Reads the bases and the records of a connection at some paths, and those of some records at any path, except
+    /// trashed records at other paths. Reads the bases first.
+    fn surroundings(
+        &self,
+        connection: &Connection,
+        paths: &BTreeSet<SecretPath>,
+        records: &BTreeSet<RecordId>,
+    ) -> impl Future<Output = Result<Surroundings, JournalError>> + Send;
 
     /// Reads a revision of a record. Returns `None` if it does not exist.
     fn fields(

@@ -44,6 +44,7 @@ mod run;
 mod running;
 pub mod schedule;
 mod session;
+mod surroundings;
 mod tally;
 mod writers;
 
@@ -59,7 +60,7 @@ pub use entitlement::{Entitlement, Unlicensed};
 pub use ids::{CollectionId, ConflictId, ConnectionId, Ids, PlanId, RandomIds, RunId};
 pub use journal::{
     BaseChange, Committed, HintedWriter, Journal, JournalError, Lease, LocalChange, Origin, OtherConflicts, Outcome,
-    Resolved, SeenInVault, StoredFields, SyncedAudit,
+    Resolved, SeenInVault, StoredFields, Surroundings, SyncedAudit,
 };
 pub use moment::later;
 pub use people::{Nobody, People};

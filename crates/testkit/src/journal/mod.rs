@@ -18,7 +18,9 @@ use std::{
 
 use uuid::Uuid;
 use vaultterm_ledger::AuditAction;
-use vaultterm_reconcile::{BaseEntry, RecordId, RecordType, RemoteStamp, Revision, SecretPath, UnixNanos};
+use vaultterm_reconcile::{
+    BaseEntry, LocalEntry, LocalSnapshot, RecordId, RecordType, RemoteStamp, Revision, SecretPath, UnixNanos,
+};
 use vaultterm_sealing::DigestKey;
 use vaultterm_sync::{
     CollectionId, Connection, ConnectionId, HintedWriter, Origin, PlanId, Run, RunId, SeenInVault, StoredConflict,
@@ -58,6 +60,8 @@ struct State {
     plans: BTreeMap<PlanId, StoredPlan>,
     runs: BTreeMap<RunId, Run>,
     audit: Vec<AuditLine>,
+    /// The number of transactions that recorded outcomes.
+    commits: u64,
     /// Whether every call of the database fails.
     broken: bool,
     /// The number of transactions until an answer is lost.
@@ -193,6 +197,12 @@ impl MemoryJournal {
     /// Adds a hint, as a program beside Vault would.
     pub fn hint(&self, id: ConnectionId, path: SecretPath, hint: HintedWriter) {
         self.state().hints.insert((id, path), hint);
+    }
+
+    /// Returns the number of transactions that recorded outcomes.
+    #[must_use]
+    pub fn commits(&self) -> u64 {
+        self.state().commits
     }
 
     /// Returns what runs saw of secrets that are not what both sides agree on.
@@ -336,6 +346,27 @@ impl State {
     fn base_of(&self, id: ConnectionId) -> BTreeMap<SecretPath, BaseEntry> {
         let entries = self.base.iter().filter(|((connection, _), _)| *connection == id);
         entries.map(|((_, path), entry)| (path.clone(), entry.clone())).collect()
+    }
+
+    fn local_side(&self, id: CollectionId) -> LocalSnapshot {
+        let mut snapshot = LocalSnapshot::default();
+        let mut trashed_at = BTreeMap::new();
+        for (record_id, record) in self.records.iter().filter(|(_, record)| record.collection_id == id) {
+            let entry = LocalEntry {
+                record_id: *record_id,
+                revision: record.revision(),
+                record_type: record.current().record_type,
+            };
+            match record.trashed {
+                None => drop(snapshot.live.insert(record.path.clone(), entry)),
+                Some(at) if trashed_at.get(&record.path).is_none_or(|newest| *newest < at) => {
+                    trashed_at.insert(record.path.clone(), at);
+                    snapshot.trashed.insert(record.path.clone(), entry);
+                }
+                Some(_) => {}
+            }
+        }
+        snapshot
     }
 
     fn live_at(&self, collection_id: CollectionId, path: &SecretPath) -> Option<RecordId> {

@@ -8,13 +8,13 @@ use std::{
 use uuid::Uuid;
 use vaultterm_ledger::AuditAction;
 use vaultterm_reconcile::{
-    BaseEntry, Conflict, Deleted, LocalEntry, LocalSnapshot, RecordId, RemoteStamp, Revision, SecretPath, UnixNanos,
+    BaseEntry, Conflict, Deleted, LocalSnapshot, RecordId, RemoteStamp, Revision, SecretPath, UnixNanos,
 };
 use vaultterm_sealing::{DigestKey, SecretFields, SecretText};
 use vaultterm_sync::{
     CollectionId, Committed, ConflictId, ConflictStatus, Connection, ConnectionId, ConnectionSecrets, Credential,
     HintedWriter, Journal, JournalError, Lease, OtherConflicts, Outcome, PlanId, RemoteIdentity, Run, RunId, RunState,
-    SeenInVault, StoredConflict, StoredFields, StoredPlan, Trigger,
+    SeenInVault, StoredConflict, StoredFields, StoredPlan, Surroundings, Trigger,
 };
 
 use super::{LeaseRow, MemoryJournal, State, StoredCredential, commit::Scope};
@@ -143,25 +143,23 @@ impl Journal for MemoryJournal {
     }
 
     async fn local_snapshot(&self, id: CollectionId) -> Result<LocalSnapshot, JournalError> {
+        self.transaction(|state, _| Ok(state.local_side(id))).await
+    }
+
+    async fn surroundings(
+        &self,
+        connection: &Connection,
+        paths: &BTreeSet<SecretPath>,
+        records: &BTreeSet<RecordId>,
+    ) -> Result<Surroundings, JournalError> {
         self.transaction(|state, _| {
-            let mut snapshot = LocalSnapshot::default();
-            let mut trashed_at = BTreeMap::new();
-            for (record_id, record) in state.records.iter().filter(|(_, record)| record.collection_id == id) {
-                let entry = LocalEntry {
-                    record_id: *record_id,
-                    revision: record.revision(),
-                    record_type: record.current().record_type,
-                };
-                match record.trashed {
-                    None => drop(snapshot.live.insert(record.path.clone(), entry)),
-                    Some(at) if trashed_at.get(&record.path).is_none_or(|newest| *newest < at) => {
-                        trashed_at.insert(record.path.clone(), at);
-                        snapshot.trashed.insert(record.path.clone(), entry);
-                    }
-                    Some(_) => {}
-                }
-            }
-            Ok(snapshot)
+            let (mut base, mut local) = (state.base_of(connection.id), state.local_side(connection.collection_id));
+            let based = base.len() as u64;
+            let concerns = |path: &SecretPath, id: RecordId| paths.contains(path) || records.contains(&id);
+            base.retain(|path, entry| concerns(path, entry.record_id));
+            local.live.retain(|path, entry| concerns(path, entry.record_id));
+            local.trashed.retain(|path, _| paths.contains(path));
+            Ok(Surroundings { base, local, based })
         })
         .await
     }
@@ -202,6 +200,7 @@ impl Journal for MemoryJournal {
 
     async fn commit(&self, lease: Lease, _: RunId, outcomes: Vec<Outcome>) -> Result<Vec<Committed>, JournalError> {
         let record = |state: &mut State, scope| -> Vec<_> {
+            state.commits += 1;
             outcomes.into_iter().map(|outcome| state.record(scope, outcome)).collect()
         };
         self.fenced(lease, record).await

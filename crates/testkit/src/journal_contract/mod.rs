@@ -92,6 +92,7 @@ macro_rules! journal_contract {
             an_update_needs_its_revision,
             an_update_needs_its_path,
             several_revisions_are_read_at_once,
+            what_surrounds_paths_and_records_is_read,
             a_rebase_makes_two_revisions_and_the_base_names_the_first,
             kept_versions_become_revisions_below_what_the_record_holds,
             a_trashed_record_keeps_its_revisions_and_comes_back,

@@ -2,7 +2,7 @@
 
 use vaultterm_ledger::AuditAction;
 use vaultterm_reconcile::{Accepted, BaseEntry, Mode, RecordId, RecordType, Revision};
-use vaultterm_sync::{BaseChange, Committed, Journal, LocalChange, Origin, Outcome};
+use vaultterm_sync::{BaseChange, Committed, Journal, LocalChange, Origin, Outcome, Surroundings};
 
 use super::{Desk, base, base_of, begin, commit, fields, live, outcome, revision, synced, value};
 use crate::world::at;
@@ -79,6 +79,39 @@ pub async fn several_revisions_are_read_at_once<J: Journal, D: Desk>(journal: &J
     let held: Vec<_> = [1, 3, 5].map(|at| found[&wanted[at]].fields.expose().clone()).into();
     assert_eq!(held, [value("x"), value("y"), value("z")]);
     assert_eq!(found.len(), 3, "one revision for each record");
+}
+
+/// They are what the whole base and the whole local side show at the paths, and of the records at any path.
+pub async fn what_surrounds_paths_and_records_is_read<J: Journal, D: Desk>(journal: &J, desk: &D) {
+    let run = begin(journal, desk).await;
+    for path in ["stays", "moves", "goes", "other"] {
+        let record_id = desk.save(&at(path), RecordType::KeyValue, value(path)).await;
+        let base = BaseChange::Set(base(record_id, 1));
+        assert_eq!(commit(journal, run, Outcome { base, ..outcome(path) }).await, Committed::Done(None));
+    }
+    desk.rename(&at("moves"), &at("moved")).await;
+    desk.trash(&at("goes")).await;
+    desk.save(&at("goes"), RecordType::KeyValue, value("again")).await;
+    desk.trash(&at("goes")).await;
+    let (id, _) = live(journal, desk, "moved").await.expect("it lives at the new path");
+    let (connection, _) = journal.connection(desk.connection_id()).await.expect("an answer").expect("it exists");
+    let whole_base = journal.base(connection.id).await.expect("the journal answers");
+    let whole = journal.local_snapshot(connection.collection_id).await.expect("the journal answers");
+    let of = async |paths: &[&str], records: &[RecordId]| {
+        let (paths, records) = (paths.iter().map(|path| at(path)).collect(), records.iter().copied().collect());
+        journal.surroundings(&connection, &paths, &records).await.expect("the journal answers")
+    };
+
+    assert_eq!(of(&[], &[]).await, Surroundings { based: 4, ..Surroundings::default() });
+    let found = of(&["stays", "goes", "nowhere"], &[id, new_id()]).await;
+    assert_eq!(found.based, 4);
+    assert_eq!(found.base.keys().collect::<Vec<_>>(), [&at("goes"), &at("moves"), &at("stays")]);
+    assert!(found.base.iter().all(|(path, entry)| whole_base[path] == *entry));
+    assert_eq!(found.local.live.keys().collect::<Vec<_>>(), [&at("moved"), &at("stays")]);
+    assert!(found.local.live.iter().all(|(path, entry)| whole.live[path] == *entry));
+    assert_eq!(found.local.trashed, whole.trashed, "the newest record that was trashed there");
+    let trashed = whole.trashed[&at("goes")].record_id;
+    assert!(of(&[], &[trashed]).await.local.trashed.is_empty(), "its path was not asked for");
 }
 
 /// An update does not follow a record that was renamed meanwhile, and does not change a record in the trash.
