@@ -1,4 +1,4 @@
-//! Whether somebody reads or changes records at the moment, so that runs leave room.
+//! When somebody last asked to read or change records, so that runs leave room.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
@@ -7,15 +7,11 @@ use std::{
 
 use vaultterm_sync::People;
 
-/// How long somebody counts as here after a request. A person who reads on asks again within this time only by a program, so a
-/// run is slow for little more than the requests themselves.
-const STAYS: Duration = Duration::from_millis(250);
-
 /// When somebody last asked for records.
 #[derive(Debug)]
 pub(crate) struct Readers {
     began: Instant,
-    /// Milliseconds from `began` to the last request, and one. 0 before the first.
+    /// Microseconds from `began` to the last request, and one. 0 before the first.
     last: AtomicU64,
 }
 
@@ -28,22 +24,22 @@ impl Default for Readers {
 impl Readers {
     /// Notes that somebody asks for records.
     pub(crate) fn note(&self) {
-        self.last.store(self.elapsed_ms(Instant::now()) + 1, Relaxed);
+        self.last.store(self.elapsed_us(Instant::now()) + 1, Relaxed);
     }
 
-    fn elapsed_ms(&self, now: Instant) -> u64 {
-        u64::try_from(now.saturating_duration_since(self.began).as_millis()).unwrap_or(u64::MAX - 1)
+    fn elapsed_us(&self, now: Instant) -> u64 {
+        u64::try_from(now.saturating_duration_since(self.began).as_micros()).unwrap_or(u64::MAX - 1)
     }
 
-    fn is_recent(&self, now: Instant) -> bool {
-        let stays = STAYS.as_millis() as u64;
-        self.last.load(Relaxed).checked_sub(1).is_some_and(|last| self.elapsed_ms(now) < last + stays)
+    fn asked_before(&self, now: Instant) -> Option<Duration> {
+        let last = self.last.load(Relaxed).checked_sub(1)?;
+        Some(Duration::from_micros(self.elapsed_us(now).saturating_sub(last)))
     }
 }
 
 impl People for Readers {
-    fn are_here(&self) -> bool {
-        self.is_recent(Instant::now())
+    fn asked_ago(&self) -> Option<Duration> {
+        self.asked_before(Instant::now())
     }
 }
 
@@ -62,9 +58,9 @@ mod tests {
         let unknown = runs::show(services, owner, vaultterm_sync::new_id()).await.err().map(|refusal| refusal.kind);
         assert_eq!(unknown, Some(RefusalKind::NotFound));
         crate::connections::list(services, owner, Part::default()).await.unwrap();
-        assert!(!services.readers.are_here());
+        assert_eq!(services.readers.asked_ago(), None);
         access::scope(services, owner, Scope::RecordsReveal).await.unwrap();
-        assert!(services.readers.are_here());
+        assert!(services.readers.asked_ago().is_some());
     }
 
     #[tokio::test]
@@ -72,18 +68,18 @@ mod tests {
         let house = House::new().await;
         let caller = house.with_scopes(&house.owner, &[Scope::SyncRun]).await;
         access::scope(&house.services, &caller, Scope::RecordsRead).await.unwrap_err();
-        assert!(!house.services.readers.are_here());
+        assert_eq!(house.services.readers.asked_ago(), None);
     }
 
     #[test]
-    fn somebody_who_asks_is_here_for_a_moment() {
+    fn the_time_since_the_last_request_is_told() {
         let readers = Readers::default();
-        assert!(!readers.are_here(), "nobody asked");
+        assert_eq!(readers.asked_ago(), None, "nobody asked");
         readers.note();
-        let now = Instant::now();
-        assert!(readers.is_recent(now));
-        assert!(!readers.is_recent(now + STAYS), "the moment is over");
-        readers.note();
-        assert!(readers.is_recent(Instant::now()));
+        let (now, later) = (Instant::now(), Duration::from_millis(250));
+        let ago = readers.asked_before(now + later).unwrap();
+        assert!(ago >= later && ago < later + Duration::from_secs(60), "{ago:?}");
+        readers.last.fetch_add(250_000, Relaxed);
+        assert_eq!(readers.asked_before(now + later).unwrap() + later, ago, "a newer request counts");
     }
 }

@@ -9,11 +9,11 @@ use futures_util::future::{join, join3};
 use vaultterm_reconcile::{
     Accepted, AcceptedContents, BaseEntry, Beyond, Content, HaltKind, Input, Inquiries, LocalSnapshot, Plan, RecordId,
     RemoteHead, RemoteSight, RemoteSnapshot, RemoteStamp, Revision, RunMark, SecretPath, asks_for_the_mount, foresee,
-    inquiries, plan, together,
+    inquiries, plan,
 };
 
 use crate::{
-    Clock, Connection, Journal, Remote, Stage,
+    Clock, Connection, Journal, Remote, Stage, Surroundings,
     brake::Stopped,
     pool::Pool,
     problem::StepError,
@@ -97,23 +97,28 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
         Ok((plan, observation))
     }
 
-    /// Reads the base first and the remote side last, so that an event in between shows as a change, and
-    /// never as a state older than the base.
+    /// Reads the base before the local side, and before the answer of Vault too unless this session has the lease. So an event
+    /// in between shows as a change, and never as a state older than the base. With the lease, nobody else changes a base
+    /// after a change in Vault, and the base is read while Vault answers.
     async fn observe(&self, named: &BTreeSet<SecretPath>) -> Result<Observation, CallError> {
         let deleted = self.journal.deleted_in_part(self.connection.id).await;
         let deleted = deleted.map_err(|error| self.brake.journal_failed(error))?;
-        let mut base = self.base().await?;
-        let mut local = self.local().await?;
-        let mut beyond = Beyond { based: 0, deleted };
         if named.is_empty() {
-            let remote = self.brake.unless_stopped(self.calls.observe()).await??;
+            let early = if self.has_lease { None } else { Some(self.base().await?) };
+            let here = async {
+                let base = match early {
+                    Some(base) => base,
+                    None => self.base().await?,
+                };
+                Ok::<_, Stopped>((base, self.local().await?))
+            };
+            let (here, remote) = join(here, self.brake.unless_stopped(self.calls.observe())).await;
+            let ((base, local), remote) = (here?, remote??);
+            let beyond = Beyond { based: 0, deleted };
             return Ok(Observation { base, local, remote, beyond, looked_at: None, suspicions: None });
         }
-        let paths = together(named, &base, &local);
-        let all = base.len();
-        base.retain(|path, _| paths.contains(path));
-        beyond.based = (all - base.len()) as u64;
-        local.keep(&paths);
+        let (paths, Surroundings { base, local, based }) = self.around(named).await?;
+        let beyond = Beyond { based: based.saturating_sub(base.len() as u64), deleted };
         let mut remote = RemoteSnapshot::default();
         let each: Vec<_> = paths.iter().cloned().collect();
         self.brake.unless_stopped(self.look_for_all(&each, &mut remote)).await?;
@@ -330,10 +335,10 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
         Some((path.clone(), content))
     }
 
-    /// Returns the number of concurrent futures. It is higher than the number of requests, so that a request
-    /// never waits while the database delivers its values.
+    /// Returns the number of concurrent futures. It is higher than the number of requests, so that a request never waits
+    /// while the database delivers its values, and while one batch of outcomes is recorded and the next one gathers.
     pub(crate) fn in_flight(&self) -> usize {
-        usize::try_from(self.connection.concurrency_max).unwrap_or(usize::MAX).saturating_add(64)
+        usize::try_from(self.connection.concurrency_max).unwrap_or(usize::MAX).saturating_add(160)
     }
 }
 

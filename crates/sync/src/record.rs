@@ -1,37 +1,67 @@
 //! Records the outcomes of steps in the database in batches, with one transaction per batch.
 //!
-//! While a batch is being committed, the next one gathers. A batch therefore grows when the database is slow,
-//! and a single outcome never waits. Each step waits for its answer.
+//! While a batch is being committed, the next one gathers. It also waits a short time for more outcomes, because a large
+//! batch costs the database little more than a small one. It never waits for steps that are not under way, so a single
+//! outcome is recorded at once. Each step waits for its answer.
 
+use std::{
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use futures_util::future::{Either, select};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{
-    Committed, Journal, Lease, Outcome, RunId,
-    brake::{Brake, Stopped},
-};
+use crate::{Clock, Committed, Journal, Lease, Outcome, Remote, RunId, brake::Stopped, session::Session};
 
 /// The maximum number of outcomes per transaction.
 const BATCH_MAX: usize = 200;
+/// The number of outcomes for which a batch waits, and how long it waits for them. Steps in flight are more than these, so
+/// that Vault has something to do meanwhile.
+const GATHERED: usize = 48;
+const GATHERED_WITHIN: Duration = Duration::from_millis(20);
 
 type Entry = (Outcome, oneshot::Sender<Committed>);
 
 /// The end at which steps hand in their outcomes.
 pub(crate) struct Recorder {
     outcomes: mpsc::UnboundedSender<Entry>,
+    under_way: Arc<AtomicUsize>,
 }
 
 /// The other end, with the outcomes that are not recorded yet. The number of steps in flight limits it.
 pub(crate) struct Pending {
     outcomes: mpsc::UnboundedReceiver<Entry>,
+    under_way: Arc<AtomicUsize>,
+}
+
+/// A step that may still hand in an outcome. It is over when this is dropped.
+pub(crate) struct UnderWay(Arc<AtomicUsize>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
 }
 
 /// Returns both ends.
 pub(crate) fn recorder() -> (Recorder, Pending) {
     let (sender, receiver) = mpsc::unbounded_channel();
-    (Recorder { outcomes: sender }, Pending { outcomes: receiver })
+    let under_way = Arc::<AtomicUsize>::default();
+    (Recorder { outcomes: sender, under_way: Arc::clone(&under_way) }, Pending { outcomes: receiver, under_way })
 }
 
 impl Recorder {
+    /// Notes that a step begins.
+    pub(crate) fn begin(&self) -> UnderWay {
+        self.under_way.fetch_add(1, Relaxed);
+        UnderWay(Arc::clone(&self.under_way))
+    }
+
     /// Records an outcome and waits until it is on disk.
     pub(crate) async fn record(&self, outcome: Outcome) -> Result<Committed, Stopped> {
         let (sender, answer) = oneshot::channel();
@@ -41,21 +71,21 @@ impl Recorder {
 }
 
 impl Pending {
-    /// Waits for an outcome, and records all that are there by then. Returns `false` if the recorder is gone
-    /// and nothing is left, or if the database failed. In the second case it pulls the brake.
-    pub(crate) async fn commit_next<J: Journal>(
+    /// Waits for an outcome and a short time for more, and records all that are there by then. Returns `false` if the
+    /// recorder is gone and nothing is left, or if the database failed. In the second case it pulls the brake.
+    pub(crate) async fn commit_next<J: Journal, R: Remote, K: Clock>(
         &mut self,
-        journal: &J,
+        session: &Session<'_, J, R, K>,
         lease: Lease,
         run_id: RunId,
-        brake: &Brake,
     ) -> bool {
         let mut entries = Vec::new();
         if self.outcomes.recv_many(&mut entries, BATCH_MAX).await == 0 {
             return false;
         }
+        self.gather(&mut entries, session).await;
         let (outcomes, answers): (Vec<_>, Vec<_>) = entries.into_iter().unzip();
-        match journal.commit(lease, run_id, outcomes).await {
+        match session.journal.commit(lease, run_id, outcomes).await {
             Ok(committed) => {
                 for (answer, committed) in answers.into_iter().zip(committed) {
                     // A step that gave up meanwhile no longer waits for its answer.
@@ -64,11 +94,38 @@ impl Pending {
                 true
             }
             Err(error) => {
-                brake.journal_failed(error);
+                session.brake.journal_failed(error);
                 // Steps that wait for their record, or still hand one in, learn that it is too late.
                 self.outcomes.close();
                 while self.outcomes.try_recv().is_ok() {}
                 false
+            }
+        }
+    }
+
+    /// Waits for more outcomes of steps that are under way. While people are here, waits for them instead, and the batch
+    /// stays small.
+    async fn gather<J: Journal, R: Remote, K: Clock>(
+        &mut self,
+        entries: &mut Vec<Entry>,
+        session: &Session<'_, J, R, K>,
+    ) {
+        if session.calls.room.has_people() {
+            session.calls.room.pause(session.clock).await;
+            while entries.len() < BATCH_MAX
+                && let Ok(entry) = self.outcomes.try_recv()
+            {
+                entries.push(entry);
+            }
+            return;
+        }
+        let mut time = pin!(session.clock.sleep(GATHERED_WITHIN));
+        while entries.len() < GATHERED.min(self.under_way.load(Relaxed)) {
+            let more = BATCH_MAX - entries.len();
+            let more = pin!(self.outcomes.recv_many(entries, more));
+            match select(more, time.as_mut()).await {
+                Either::Left((0, _)) | Either::Right(_) => return,
+                Either::Left(_) => {}
             }
         }
     }

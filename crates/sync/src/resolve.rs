@@ -1,9 +1,10 @@
 //! Carries out a person's decision on a conflict at once, with the same code as a run.
 //!
 //! A decision is valid for the two states on which it is based. Both sides are looked at again first, and if
-//! either changed, nothing is written, and the conflict takes over what is there now (`refresh.rs`). The steps after that have guards like those of a run, so that a side that
-//! changes at the last moment is not overwritten either. The conflict is closed, and the decision audited, in
-//! the same transaction as the first change at its path.
+//! either changed, nothing is written, and the conflict takes over what is there now (`refresh.rs`). The steps
+//! after that have guards like those of a run, so that a side that changes at the last moment is not
+//! overwritten either. The conflict is closed, and the decision audited, in the same transaction as the first
+//! change at its path.
 //!
 //! Start reading at [`Engine::resolve`].
 
@@ -24,10 +25,10 @@ use vaultterm_reconcile::{
 use crate::{
     Clock, ConflictId, ConflictStatus, Connection, ConnectionSecrets, Connector, Decision, Engine, EngineError,
     FieldChoice, Journal, Lease, Remote, Resolution, ResolutionName, Resolved, ResolvedBy, Run, RunId, RunProblem,
-    RunRequest, RunState, StoredConflict, StoredPlan, Trigger,
+    RunRequest, RunState, StoredConflict, StoredPlan, Surroundings, Trigger,
     alike::{Alike, decidable},
     apply::{Apply, Decided, Moved, holds, local_state},
-    brake::Brake,
+    brake::{Brake, Stopped},
     engine::{Wanted, unplanned},
     in_time::in_time,
     lease::{self, Held},
@@ -271,8 +272,7 @@ impl Deciding<'_> {
         if let Some(what) = session.connection.identity.as_ref().and_then(|known| replaced(known, session.identity)) {
             return Err(EngineError::NotResolvable(format!("{what}: run the connection first")).into());
         }
-        let base = session.base().await.map_err(CallError::from)?;
-        let local = session.local().await.map_err(CallError::from)?;
+        let (base, local) = self.known(session).await.map_err(CallError::from)?;
         let sight = self.look_again(session, &local).await?;
         let steps = self.steps(session, &base, &local, &sight).await?;
 
@@ -297,10 +297,21 @@ impl Deciding<'_> {
             drop(apply);
             carried_out
         };
-        let recording =
-            async { while pending.commit_next(session.journal, lease, self.run_id, session.brake).await {} };
+        let recording = async { while pending.commit_next(session, lease, self.run_id).await {} };
         let (carried_out, ()) = join(work, recording).await;
         carried_out.map_err(Undone::from)
+    }
+
+    /// Reads the bases and records that the decision may concern. A path for a copy must be free, so keeping both concerns all.
+    async fn known<J: Journal, R: Remote, K: Clock>(
+        &self,
+        session: &Session<'_, J, R, K>,
+    ) -> Result<(BTreeMap<SecretPath, BaseEntry>, LocalSnapshot), Stopped> {
+        if matches!(self.resolution, Resolution::KeepBoth) {
+            return Ok((session.base().await?, session.local().await?));
+        }
+        let (_, Surroundings { base, local, .. }) = session.around(&BTreeSet::from([self.path().clone()])).await?;
+        Ok((base, local))
     }
 
     /// Looks again at both sides after one of them had moved, and says what the conflict shows now. A look that fails

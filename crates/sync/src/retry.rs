@@ -179,7 +179,7 @@ pub(crate) struct Calls<'a, R, K> {
     /// The moment before which no request is sent, in nanoseconds. After a server pushed one request back,
     /// the others must not all be sent at once.
     quiet_until: AtomicI64,
-    room: Room<'a>,
+    pub(crate) room: Room<'a>,
 }
 
 impl<'a, R: Remote, K: Clock> Calls<'a, R, K> {
@@ -189,7 +189,7 @@ impl<'a, R: Remote, K: Clock> Calls<'a, R, K> {
         Self { remote, clock, brake, pacing, jitter, quiet_until, room: Room::beside(&Nobody) }
     }
 
-    /// Has few requests in flight while people are here.
+    /// Leaves room while people are here.
     pub(crate) fn beside(self, people: &'a dyn People) -> Self {
         Self { room: Room::beside(people), ..self }
     }
@@ -279,7 +279,7 @@ impl<'a, R: Remote, K: Clock> Calls<'a, R, K> {
     /// Waits for the right to send a request: that of the server, and while people are here, that of one of few.
     async fn permit(&self) -> Result<(Permit<'_>, Option<SemaphorePermit<'_>>), Stopped> {
         let permit = self.brake.unless_pulled(self.pacing.permit()).await?;
-        let room = self.brake.unless_pulled(self.room.permit()).await?;
+        let room = self.brake.unless_pulled(self.room.permit(self.clock)).await?;
         loop {
             let quiet = self.quiet_until.load(Ordering::Relaxed).saturating_sub(self.clock.now().0);
             match u64::try_from(quiet) {

@@ -147,7 +147,7 @@ async fn open<J: Journal, C: Connector, K: Clock, P: Progress>(
         },
         Err(error) => return Err(stopped(error, brake)),
     };
-    let session = Session::new(shell, brake, &task.connection, &connected, seed);
+    let session = Session::new(shell, brake, &task.connection, &connected, seed).under_lease();
     let ending = plan_and_apply(&session, under, task, connected.secret_id_expires, tally).await;
     if let Err(fault) = connected.remote.close().await {
         // A server that stopped the run is reported once. It would not answer this request any better.
@@ -300,7 +300,7 @@ async fn record<J: Journal, R: Remote, K: Clock, P: Progress>(
     tally: &Tally<'_, P>,
 ) {
     let mut updated = session.clock.now().0;
-    while pending.commit_next(session.journal, under.lease, under.run.id, session.brake).await {
+    while pending.commit_next(session, under.lease, under.run.id).await {
         let now = session.clock.now().0;
         if now - updated >= UPDATED_EVERY_NS {
             updated = now;

@@ -51,6 +51,8 @@ pub(crate) struct Session<'a, J, R, K> {
     pub(crate) calls: Calls<'a, R, K>,
     pub(crate) values: Values,
     pub(crate) ahead: Ahead,
+    /// Whether this session has the lease of the connection, so that nobody else changes its bases.
+    pub(crate) has_lease: bool,
     /// `max_versions` of the mount, after it was requested.
     versions_max: OnceCell<Option<u64>>,
     /// The faults of requests that failed for good during planning, by path.
@@ -69,8 +71,13 @@ impl<'a, J: Journal, R: Remote, K: Clock> Session<'a, J, R, K> {
         let calls = Calls::new(&connected.remote, clock, brake, connection.concurrency_max, seed).beside(people);
         let (values, ahead) = (Values::default(), Ahead::default());
         let identity = &connected.identity;
-        let (versions_max, faults) = (OnceCell::new(), Mutex::default());
-        Self { journal, clock, ids, brake, connection, identity, calls, values, ahead, versions_max, faults }
+        let (versions_max, faults, has_lease) = (OnceCell::new(), Mutex::default(), false);
+        Self { journal, clock, ids, brake, connection, identity, calls, values, ahead, has_lease, versions_max, faults }
+    }
+
+    /// Notes that this session has the lease of the connection.
+    pub(crate) fn under_lease(self) -> Self {
+        Self { has_lease: true, ..self }
     }
 
     /// Returns `max_versions` of the mount (0: not set), or `None` if the role may not read it. Requests it

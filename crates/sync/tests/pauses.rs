@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use vaultterm_reconcile::Mode;
-use vaultterm_sync::{EngineError, FaultClass, RemoteFault, RunRequest, RunState};
+use vaultterm_sync::{Clock as _, EngineError, FaultClass, Journal as _, RemoteFault, RunRequest, RunState, new_id};
 use vaultterm_testkit::{Operation, Rule, Verdict, World, fault, world::Ask};
 
 /// Returns a world with records to create, change and delete, and a wait that is long enough for a renewal of
@@ -65,4 +65,66 @@ fn a_due_run_does_not_begin_if_another_node_ran_since_it_was_decided_on() {
     assert!(matches!(late, Err(EngineError::RunInProgress)), "{late:?}");
     // The lease is free again, and a person may run in any case.
     assert_eq!(world.run().state, RunState::Succeeded);
+}
+
+#[test]
+fn steps_that_are_under_way_are_recorded_together_and_a_single_one_at_once() {
+    for (secrets, commits) in [(1, 1), (3, 1), (60, 2)] {
+        let world = World::new(Mode::Pull);
+        for n in 0..secrets {
+            world.put(&format!("key-{n}"), json!({"value": n.to_string()}));
+        }
+        let began = world.clock.now().0;
+        let run = world.run();
+        assert_eq!((run.state, run.counts.created_local), (RunState::Succeeded, secrets), "{run:#?}");
+        assert_eq!(world.journal.commits(), commits, "{secrets} secrets");
+        assert!(world.clock.now().0 - began < 1_000_000, "nobody waited");
+    }
+}
+
+#[test]
+fn what_was_carried_over_is_recorded_soon_while_another_step_waits_for_vault() {
+    let world = World::new(Mode::Pull);
+    for path in ["first", "late"] {
+        world.put(path, json!({"value": path}));
+    }
+    let limited = RemoteFault { retry_after: Some(Duration::from_secs(50)), ..fault(FaultClass::RateLimited) };
+    world.kv.script(Rule::next(Operation::Read, Verdict::FailBefore(limited)).at("late"));
+    let mut run = std::pin::pin!(world.running(Ask::default(), CancellationToken::new()));
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let recorded = || world.record("first").is_some();
+    for _ in 0..1_000 {
+        assert!(run.as_mut().poll(&mut context).is_pending(), "the late secret is not there yet");
+    }
+    assert!(!recorded(), "the batch waits for the step that is under way");
+    world.clock.advance(Duration::from_millis(20));
+    for _ in 0..1_000 {
+        assert!(run.as_mut().poll(&mut context).is_pending(), "the late secret is not there yet");
+    }
+    assert!(recorded(), "but not for long");
+    assert_eq!(world.clock.drive(run).expect("it began").counts.created_local, 2);
+}
+
+#[test]
+fn a_plan_shows_what_both_sides_agreed_on_before_it_asked_vault() {
+    let world = World::new(Mode::Bidirectional);
+    world.save("a", json!({"value": "1"}));
+    assert_eq!(world.run().state, RunState::Succeeded);
+    let (journal, clock, id) = (world.journal.clone(), world.clock.clone(), world.id);
+    world.kv.before_each_request(move |request, _| {
+        if request.operation == Operation::Observe {
+            // A run on another node has just forgotten the bases.
+            let lease = clock.drive(journal.acquire_lease(id, new_id(), Duration::from_secs(60)));
+            let lease = lease.expect("the journal answers").expect("it is free");
+            let identity = journal.connection_row(id).identity.expect("a run looked at it");
+            clock.drive(journal.set_base_aside(lease, &identity)).expect("it has the lease");
+            clock.drive(journal.release_lease(lease)).expect("it has the lease");
+        }
+    });
+    let plan = world.clock.drive(world.engine().plan(id)).expect("a plan");
+    assert_eq!((plan.plan.counts().unchanged, plan.plan.steps.len()), (1, 0), "{plan:#?}");
+    assert!(
+        world.clock.drive(world.journal.base(id)).expect("the journal answers").is_empty(),
+        "they are forgotten now"
+    );
 }

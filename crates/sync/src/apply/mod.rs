@@ -95,6 +95,7 @@ impl<J: Journal, R: Remote, K: Clock, P: Progress> Apply<'_, J, R, K, P> {
     }
 
     async fn carry_out_one(&self, step: &Step) {
+        let _under_way = self.recorder.begin();
         match self.step(step).await {
             Ok(()) => self.tally.done(step),
             Err(error) => self.tally.not_done(step, &error),

@@ -24,7 +24,7 @@ fn one_run_at_a_time_holds_a_connection() {
 
 #[test]
 fn a_run_that_lost_its_lease_stops_writing_and_says_so() {
-    let world = records(200);
+    let world = records(400);
     let journal = world.journal.clone();
     let id = world.id;
     let mut writes = 0;
@@ -36,16 +36,16 @@ fn a_run_that_lost_its_lease_stops_writing_and_says_so() {
     });
     let run = world.run();
     assert_eq!(run.problems.last().map(|problem| problem.class.as_str()), Some("lease_lost"), "{run:#?}");
-    let written = (0..200).filter(|n| world.version(&format!("key-{n}")) > 0).count();
-    assert!(written < 150, "{written} secrets were written");
+    let written = (0..400).filter(|n| world.version(&format!("key-{n}")) > 0).count();
+    assert!(written < 300, "{written} secrets were written");
     assert_eq!(world.journal.run_row(run.id).map(|row| row.state), Some(run.state), "the run says how it ended");
     assert!(world.journal.is_leased(world.id), "the other holder keeps the lease");
 
     world.journal.clear_leases();
     world.kv.heal();
     assert_eq!(world.run().state, RunState::Succeeded);
-    in_step(&world, 200);
-    assert!((0..200).all(|n| world.version(&format!("key-{n}")) == 1), "no second version");
+    in_step(&world, 400);
+    assert!((0..400).all(|n| world.version(&format!("key-{n}")) == 1), "no second version");
 }
 
 #[test]
@@ -108,10 +108,13 @@ fn how_far_a_long_run_is_stands_in_its_row_while_it_goes_on() {
 
 #[test]
 fn a_lease_that_cannot_be_renewed_for_as_long_as_it_holds_is_lost_and_not_sooner() {
-    let world = records(1);
+    let world = records(2);
+    assert_eq!(world.run().state, RunState::Succeeded);
+    world.delete_metadata("key-0");
+    // A run looks for the missing secret, and reads nothing from the database meanwhile.
     let journal = world.journal.clone();
-    world.kv.before_each_request(move |request, _| journal.set_broken(request.operation == Operation::Observe));
-    world.kv.script(Rule::next(Operation::Observe, Verdict::Hang));
+    world.kv.before_each_request(move |request, _| journal.set_broken(request.operation == Operation::Look));
+    world.kv.script(Rule::next(Operation::Look, Verdict::Hang));
     let run = world.run();
     assert_eq!(run.problems.last().map(|problem| problem.class.as_str()), Some("lease_lost"), "{run:#?}");
     let took = run.finished.expect("finished").0 - run.started.0;
