@@ -59,11 +59,12 @@ impl Lease {
             return None;
         }
         loop {
-            tokio::select! {
+            // The work goes on while the lease is renewed, because it may have the only connection that writes.
+            let held = tokio::select! {
                 done = &mut work => return Some((self, done)),
-                () = tokio::time::sleep_until(self.renewed + self.leases.ttl / 3) => {}
-            }
-            if !self.renew().await {
+                held = self.renew_when_due() => held,
+            };
+            if !held {
                 return None;
             }
         }
@@ -74,6 +75,11 @@ impl Lease {
         if let Err(error) = self.leases.store.give_job_lease_back(&self.name, self.holder).await {
             tracing::warn!(%error, job = self.name, "the lease of a job could not be given back; it expires");
         }
+    }
+
+    async fn renew_when_due(&mut self) -> bool {
+        tokio::time::sleep_until(self.renewed + self.leases.ttl / 3).await;
+        self.renew().await
     }
 
     /// Renews the lease, and returns whether it is still held. While the database fails, it counts as held until it
@@ -143,6 +149,23 @@ mod tests {
         assert!(alone);
         lease.give_back().await;
         assert!(second.take("checkpoints").await.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_lease_is_renewed_while_its_job_has_the_only_connection_that_writes() {
+        let house = House::new().await;
+        let lease = short(&house).take("checkpoints").await.expect("nobody has it");
+        let (began, leases) = (Instant::now(), &house.services.leases);
+        let work = async {
+            while began.elapsed() < SHORT * 2 {
+                leases.take("another").await;
+            }
+        };
+        assert!(lease.during(work).await.is_some());
+        assert!(
+            began.elapsed() < Duration::from_secs(20),
+            "the renewal waited for the job, and the job for the renewal"
+        );
     }
 
     #[tokio::test]

@@ -36,8 +36,9 @@ pub(crate) async fn around(
     records: &BTreeSet<RecordId>,
 ) -> Result<BTreeMap<SecretPath, BaseEntry>, StoreError> {
     let sql = format!("SELECT path, {COLUMNS} FROM base WHERE connection_id = $1");
-    let mut rows = db.any(&sql, &args![id], "path", paths).await?;
-    rows.extend(db.any(&sql, &args![id], "record_id", records.iter().copied()).await?);
+    let id = [Arg::from(id)];
+    let mut rows = db.any(&sql, &id, "path", paths).await?;
+    rows.extend(db.any(&sql, &id, "record_id", records.iter().copied()).await?);
     rows.iter().map(|row| Ok((row.path("path")?, entry(row)?))).collect()
 }
 

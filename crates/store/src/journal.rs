@@ -23,7 +23,7 @@ use crate::{
     collections::next_change,
     context::Facts as _,
     leases, revisions, runs, sides,
-    sql::{Row, Tx, args, json},
+    sql::{Arg, Row, Tx, args, json},
     values::values,
 };
 
@@ -106,7 +106,7 @@ impl Store {
         paths: &BTreeSet<SecretPath>,
         records: &BTreeSet<RecordId>,
     ) -> Result<Surroundings, StoreError> {
-        let (db, id, collection) = (&self.db, connection.id, args![connection.collection_id]);
+        let (db, id, collection) = (&self.db, connection.id, [Arg::from(connection.collection_id)]);
         let base = base::around(db, id, paths, records).await?;
         let live = format!("{RECORDS} AND deleted_us IS NULL");
         let mut rows = db.any(&live, &collection, "path", paths).await?;
