@@ -98,6 +98,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_text_in_a_list_is_copied_only_if_it_has_escapes() {
+        let texts: Vec<Text<'_>> = serde_json::from_str(r#"["plain", "a\nb"]"#).expect("a list");
+        assert_eq!((&*texts[0], &*texts[1]), ("plain", "a\nb"));
+        assert!(matches!(texts[0].0, Cow::Borrowed(_)) && matches!(texts[1].0, Cow::Owned(_)), "{texts:?}");
+    }
+
+    #[test]
     fn times_keep_their_nanoseconds() {
         assert_eq!(time("2026-11-23T19:20:16.731496182Z"), Ok(Some(UnixNanos(1_795_461_616_731_496_182))));
         assert_eq!(time("2026-11-23T20:20:16.7+01:00"), Ok(Some(UnixNanos(1_795_461_616_700_000_000))));

@@ -21,6 +21,9 @@ use crate::{
     session::{Session, replaced},
 };
 
+/// The maximum number of futures that wait for the database while all requests are in flight: a batch that is recorded, one
+/// that gathers (`record.rs`), and as many again.
+const WAITING_MAX: usize = 160;
 /// The maximum number of revisions that are read at once from the database.
 const LOCAL_READS_MAX: usize = 64;
 /// The maximum number of times that the planner may ask for absences. It needs one round.
@@ -338,7 +341,7 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
     /// Returns the number of concurrent futures. It is higher than the number of requests, so that a request never waits
     /// while the database delivers its values, and while one batch of outcomes is recorded and the next one gathers.
     pub(crate) fn in_flight(&self) -> usize {
-        usize::try_from(self.connection.concurrency_max).unwrap_or(usize::MAX).saturating_add(160)
+        usize::try_from(self.connection.concurrency_max).unwrap_or(usize::MAX).saturating_add(WAITING_MAX)
     }
 }
 

@@ -37,7 +37,7 @@ fn a_run_that_lost_its_lease_stops_writing_and_says_so() {
     let run = world.run();
     assert_eq!(run.problems.last().map(|problem| problem.class.as_str()), Some("lease_lost"), "{run:#?}");
     let written = (0..400).filter(|n| world.version(&format!("key-{n}")) > 0).count();
-    assert!(written < 300, "{written} secrets were written");
+    assert!(written <= 168, "{written} secrets were written, more than the steps that were under way");
     assert_eq!(world.journal.run_row(run.id).map(|row| row.state), Some(run.state), "the run says how it ended");
     assert!(world.journal.is_leased(world.id), "the other holder keeps the lease");
 
