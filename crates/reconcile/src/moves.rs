@@ -98,7 +98,7 @@ fn step(old: &Facts<'_>, new: &Facts<'_>, base: &BaseEntry, input: &Input<'_>) -
         path: new.path.clone(),
         action: Action::MoveRemote {
             from: old.path.clone(),
-            from_base: base.clone(),
+            from_base: Box::new(base.clone()),
             cas: new.cas(),
             key_created: new.key_created(),
         },

@@ -104,8 +104,9 @@ pub enum Action {
     MoveRemote {
         /// The old path.
         from: SecretPath,
-        /// The base at the old path. Its version is the one to delete.
-        from_base: BaseEntry,
+        /// The base at the old path. Its version is the one to delete. (In a box, because it would make every step of a plan
+        /// larger, and most are no moves.)
+        from_base: Box<BaseEntry>,
         /// The `cas` at the new path.
         cas: Version,
         /// `created_time` of the new key's metadata, if the key has metadata already.

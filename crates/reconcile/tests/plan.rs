@@ -32,7 +32,10 @@ fn actions() -> Vec<(Action, Counts)> {
     vec![
         (Action::CreateRemote { cas, key_created }, Counts { created_remote: 1, ..none }),
         (Action::UpdateRemote { cas, archive: false }, Counts { updated_remote: 1, ..none }),
-        (Action::MoveRemote { from: path("o"), from_base, cas, key_created }, Counts { updated_remote: 1, ..none }),
+        (
+            Action::MoveRemote { from: path("o"), from_base: Box::new(from_base), cas, key_created },
+            Counts { updated_remote: 1, ..none },
+        ),
         (Action::DeleteRemote { version: cas }, Counts { deleted_remote: 1, ..none }),
         (Action::CreateLocal { restores: None, record_type: None }, Counts { created_local: 1, ..none }),
         (Action::CopyLocal { from: path("o") }, Counts { created_local: 1, ..none }),

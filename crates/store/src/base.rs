@@ -24,8 +24,8 @@ const AGREED: &str =
 /// Reads the base of a connection.
 pub(crate) async fn of(db: &Db, id: ConnectionId) -> Result<BTreeMap<SecretPath, BaseEntry>, StoreError> {
     let sql = format!("SELECT path, {COLUMNS} FROM base WHERE connection_id = $1 ORDER BY path");
-    let rows = db.all(&sql, args![id]).await?;
-    rows.iter().map(|row| Ok((row.path("path")?, entry(row)?))).collect()
+    let entries = db.all_as(&sql, args![id], |row| Ok((row.path("path")?, entry(row)?))).await?;
+    Ok(entries.into_iter().collect())
 }
 
 /// Reads the bases of some paths, and those that name some records.
@@ -217,6 +217,7 @@ mod tests {
 
     use crate::{
         ErrorClass,
+        sql::args,
         testing::{House, at, base, fields, outcome},
     };
 
@@ -262,6 +263,26 @@ mod tests {
         house.end(run, RunState::Succeeded).await;
         let found = house.store.connection_summary(connection.id).await.unwrap().unwrap();
         assert_eq!(found.accepted_paths, 1);
+    }
+
+    #[tokio::test]
+    async fn a_row_that_cannot_be_read_fails_the_whole_reading_and_is_never_left_out() {
+        let house = House::new().await;
+        let connection = house.connect("one", Mode::Bidirectional, "").await.unwrap();
+        let run = house.begin(connection.id, Trigger::Manual).await;
+        for path in ["a", "b", "c"] {
+            house.import(&run, path, json!({"x": 1})).await;
+        }
+        assert_eq!(house.store.base(connection.id).await.unwrap().len(), 3);
+        assert_eq!(house.store.local_snapshot(connection.collection_id).await.unwrap().live.len(), 3);
+        let mut tx = house.store.db.touch().await.unwrap();
+        for table in ["base", "records"] {
+            let sql = format!("UPDATE {table} SET record_type = 'OF_A_NEWER_VERSION' WHERE path = 'b'");
+            assert_eq!(tx.run(&sql, args![]).await.unwrap(), 1);
+        }
+        tx.commit().await.unwrap();
+        house.store.base(connection.id).await.unwrap_err();
+        house.store.local_snapshot(connection.collection_id).await.unwrap_err();
     }
 
     #[tokio::test]

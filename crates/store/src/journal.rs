@@ -42,25 +42,32 @@ fn failed(error: StoreError) -> JournalError {
 /// The records of a collection, with the columns that [`local_side`] reads.
 const RECORDS: &str = "SELECT id, path, revision, record_type, deleted_us FROM records WHERE collection_id = $1";
 
+/// A record, with its path and the time at which it was trashed.
+type Found = (SecretPath, LocalEntry, Option<i64>);
+
+fn found(row: &Row) -> Result<Found, StoreError> {
+    let entry = LocalEntry {
+        record_id: RecordId(row.id("id")?),
+        revision: row.revision("revision")?,
+        record_type: row.record_type()?,
+    };
+    Ok((row.path("path")?, entry, row.maybe_int("deleted_us")?))
+}
+
 /// Returns the local side that records are.
-fn local_side(rows: &[Row]) -> Result<LocalSnapshot, StoreError> {
-    let (mut live, mut trashed) = (Vec::new(), Vec::new());
-    for row in rows {
-        let entry = LocalEntry {
-            record_id: RecordId(row.id("id")?),
-            revision: row.revision("revision")?,
-            record_type: row.record_type()?,
-        };
-        match row.maybe_int("deleted_us")? {
-            None => live.push((row.path("path")?, entry)),
-            Some(deleted_us) => trashed.push((deleted_us, row.path("path")?, entry)),
+fn local_side(records: Vec<Found>) -> LocalSnapshot {
+    let (mut live, mut trashed) = (Vec::with_capacity(records.len()), Vec::new());
+    for (path, entry, deleted_us) in records {
+        match deleted_us {
+            None => live.push((path, entry)),
+            Some(deleted_us) => trashed.push((deleted_us, path, entry)),
         }
     }
     // The newest of several records that were trashed at a path comes last, and is the one that stays.
     trashed.sort_by_key(|(deleted_us, _, entry)| (*deleted_us, entry.record_id));
     let mut snapshot = LocalSnapshot { live: live.into_iter().collect(), ..LocalSnapshot::default() };
     snapshot.trashed.extend(trashed.into_iter().map(|(_, path, entry)| (path, entry)));
-    Ok(snapshot)
+    snapshot
 }
 
 impl Store {
@@ -97,7 +104,7 @@ impl Store {
     }
 
     async fn snapshot(&self, id: CollectionId) -> Result<LocalSnapshot, StoreError> {
-        local_side(&self.db.all(RECORDS, args![id]).await?)
+        Ok(local_side(self.db.all_as(RECORDS, args![id], found).await?))
     }
 
     async fn around(
@@ -114,7 +121,8 @@ impl Store {
         rows.extend(db.any(&format!("{RECORDS} AND deleted_us IS NOT NULL"), &collection, "path", paths).await?);
         let based = db.one("SELECT COUNT(*) AS n FROM base WHERE connection_id = $1", args![id]).await?;
         let based = based.map_or(Ok(0), |row| row.count("n"))?;
-        Ok(Surroundings { base, local: local_side(&rows)?, based })
+        let records = rows.iter().map(found).collect::<Result<Vec<_>, _>>()?;
+        Ok(Surroundings { base, local: local_side(records), based })
     }
 
     async fn stored_fields(&self, record_id: RecordId, revision: Revision) -> Result<Option<StoredFields>, StoreError> {

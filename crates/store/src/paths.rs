@@ -87,8 +87,7 @@ impl Store {
         let sql = "SELECT id, path, record_type, tags, deleted_us FROM records
                    WHERE collection_id = $1 AND change_number > $2";
         // An empty shelf has seen nothing: number 0 is below that of every record.
-        let rows = self.db.all(sql, args![id, shelf.number]).await?;
-        let changed = rows.iter().map(changed).collect::<Result<Vec<_>, _>>()?;
+        let changed = self.db.all_as(sql, args![id, shelf.number], changed).await?;
         let ids: HashSet<Uuid> = changed.iter().map(|(id, _)| id.0).collect();
         shelf.entries.retain(|entry| !ids.contains(&entry.id.0));
         shelf.entries.extend(changed.into_iter().filter_map(|(_, entry)| entry.map(Arc::new)));

@@ -240,6 +240,24 @@ impl Db {
         Ok(Box::pin(self.0.all(Statement { sql, args })).await?.into_iter().map(Row).collect())
     }
 
+    /// Reads each row as soon as it is there, and keeps only what was read of it. A row itself is many times as large as the
+    /// values in it, so this is for statements with as many rows as there are records.
+    pub(crate) async fn all_as<T: Send>(
+        &self,
+        sql: &str,
+        args: Vec<Arg>,
+        read: impl Fn(&Row) -> Result<T, StoreError> + Send + Sync,
+    ) -> Result<Vec<T>, StoreError> {
+        statement().await;
+        let mut found = Vec::new();
+        let take = |row| {
+            found.push(read(&Row(row))?);
+            Ok(())
+        };
+        Box::pin(self.0.each(Statement { sql, args }, take)).await?;
+        Ok(found)
+    }
+
     pub(crate) async fn one(&self, sql: &str, args: Vec<Arg>) -> Result<Option<Row>, StoreError> {
         statement().await;
         Ok(Box::pin(self.0.one(Statement { sql, args })).await?.map(Row))

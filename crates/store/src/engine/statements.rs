@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, time::Instant};
 
+use futures_util::TryStreamExt as _;
 use sqlx::{AssertSqlSafe, Executor, IntoArguments, Postgres, Sqlite, SqlitePool, Transaction, query::Query};
 
 use super::{entry::AuditEntry, places, pools::Pools, postgres, row::Row, sqlite, words::spoken};
@@ -93,6 +94,22 @@ where
     Ok(bound::<E>(statement)?.fetch_all(on).await?.into_iter().map(row).collect())
 }
 
+async fn each<'c, E: Engine>(
+    on: impl Executor<'c, Database = E>,
+    statement: Statement<'_>,
+    row: fn(E::Row) -> Row,
+    mut take: impl FnMut(Row) -> Result<(), StoreError>,
+) -> Result<(), StoreError>
+where
+    E::Arguments: IntoArguments<E>,
+{
+    let mut rows = bound::<E>(statement)?.fetch(on);
+    while let Some(found) = rows.try_next().await? {
+        take(row(found))?;
+    }
+    Ok(())
+}
+
 async fn one<'c, E: Engine>(
     on: impl Executor<'c, Database = E>,
     statement: Statement<'_>,
@@ -157,6 +174,18 @@ impl Pools {
         match self {
             Self::Sqlite { readers, .. } => all(readers, statement, Row::Sqlite).await,
             Self::Postgres { readers, .. } => all(readers, statement, Row::Postgres).await,
+        }
+    }
+
+    /// Hands each row over as soon as it is there. It stops at the first error.
+    pub(crate) async fn each(
+        &self,
+        statement: Statement<'_>,
+        take: impl FnMut(Row) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite { readers, .. } => each(readers, statement, Row::Sqlite, take).await,
+            Self::Postgres { readers, .. } => each(readers, statement, Row::Postgres, take).await,
         }
     }
 

@@ -33,9 +33,7 @@ impl Store {
     ) -> Result<World, StoreError> {
         let mut world = World::default();
         let sql = "SELECT path FROM records WHERE collection_id = $1 AND deleted_us IS NULL";
-        for row in self.db.all(sql, args![collection]).await? {
-            world.taken.insert(row.path("path")?);
-        }
+        world.taken.extend(self.db.all_as(sql, args![collection], |row| row.path("path")).await?);
         let wanted: Vec<_> = wanted.iter().collect();
         for paths in wanted.chunks(AT_ONCE) {
             let sql = format!("{HELD} WHERE r.collection_id = $1");
