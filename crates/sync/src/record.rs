@@ -23,6 +23,10 @@ const BATCH_MAX: usize = 200;
 /// The number of outcomes for which a batch waits, and how long it waits for them. Steps in flight are more than these, so
 /// that Vault has something to do meanwhile.
 const GATHERED: usize = 48;
+/// The number while people are here. To record so few takes little longer than to record one, and changes far fewer pages of the
+/// database than to record each alone. From time to time SQLite copies the changed pages from its log into the file, and nobody
+/// can change anything meanwhile.
+const GATHERED_BESIDE_PEOPLE: usize = 8;
 const GATHERED_WITHIN: Duration = Duration::from_millis(20);
 
 type Entry = (Outcome, oneshot::Sender<Committed>);
@@ -103,29 +107,29 @@ impl Pending {
         }
     }
 
-    /// Waits for more outcomes of steps that are under way. While people are here, waits for them instead, and the batch
-    /// stays small.
+    /// Waits for more outcomes of steps that are under way. While people are here, they are fewer, and what comes while
+    /// somebody is answered is recorded with them.
     async fn gather<J: Journal, R: Remote, K: Clock>(
         &mut self,
         entries: &mut Vec<Entry>,
         session: &Session<'_, J, R, K>,
     ) {
-        if session.calls.room.has_people() {
+        let has_people = session.calls.room.has_people();
+        let enough = if has_people { GATHERED_BESIDE_PEOPLE } else { GATHERED };
+        let mut time = pin!(session.clock.sleep(GATHERED_WITHIN));
+        while entries.len() < enough.min(self.under_way.load(Relaxed)) {
+            let more = pin!(self.outcomes.recv_many(entries, BATCH_MAX - entries.len()));
+            match select(more, time.as_mut()).await {
+                Either::Left((0, _)) | Either::Right(_) => break,
+                Either::Left(_) => {}
+            }
+        }
+        if has_people {
             session.calls.room.pause(session.clock).await;
             while entries.len() < BATCH_MAX
                 && let Ok(entry) = self.outcomes.try_recv()
             {
                 entries.push(entry);
-            }
-            return;
-        }
-        let mut time = pin!(session.clock.sleep(GATHERED_WITHIN));
-        while entries.len() < GATHERED.min(self.under_way.load(Relaxed)) {
-            let more = BATCH_MAX - entries.len();
-            let more = pin!(self.outcomes.recv_many(entries, more));
-            match select(more, time.as_mut()).await {
-                Either::Left((0, _)) | Either::Right(_) => return,
-                Either::Left(_) => {}
             }
         }
     }

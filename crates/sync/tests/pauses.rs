@@ -1,11 +1,13 @@
 //! A process that is paused while the world goes on without it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use vaultterm_reconcile::Mode;
-use vaultterm_sync::{Clock as _, EngineError, FaultClass, Journal as _, RemoteFault, RunRequest, RunState, new_id};
+use vaultterm_sync::{
+    Clock as _, EngineError, FaultClass, Journal as _, People, RemoteFault, RunRequest, RunState, new_id,
+};
 use vaultterm_testkit::{Fuse, MemoryJournal, Operation, Rule, Verdict, World, fault, world::Ask};
 
 /// Returns a world with records to create, change and delete, and a wait that is long enough for a renewal of
@@ -79,6 +81,30 @@ fn steps_that_are_under_way_are_recorded_together_and_a_single_one_at_once() {
         assert_eq!((run.state, run.counts.created_local), (RunState::Succeeded, secrets), "{run:#?}");
         assert_eq!(world.journal.commits(), commits, "{secrets} secrets");
         assert!(world.clock.now().0 - began < 1_000_000, "nobody waited");
+    }
+}
+
+/// Somebody who reads on, and is not being answered at the moment.
+struct Somebody;
+
+impl People for Somebody {
+    fn asked_ago(&self) -> Option<Duration> {
+        Some(Duration::from_millis(100))
+    }
+}
+
+#[test]
+fn few_steps_are_recorded_together_while_people_are_here() {
+    for (secrets, commits) in [(1, 1), (60, 8)] {
+        let world = World::new(Mode::Pull);
+        for n in 0..secrets {
+            world.put(&format!("key-{n}"), json!({"value": n.to_string()}));
+        }
+        let engine = world.engine().beside(Arc::new(Somebody));
+        let begun = world.clock.drive(engine.begin(world.id, world.request(Ask::default()))).expect("it begins");
+        let run = world.clock.drive(engine.run(begun, &(), &CancellationToken::new()));
+        assert_eq!((run.state, run.counts.created_local), (RunState::Succeeded, secrets), "{run:#?}");
+        assert_eq!(world.journal.commits(), commits, "{secrets} secrets");
     }
 }
 
