@@ -12,8 +12,8 @@ use crate::{
     house::{self, AT_ONCE, Lists, MOUNT, SOURCE, Town},
 };
 
-/// The secrets that OpenBao shows in one answer of the size that the engine accepts (8 MiB). More are listed folder by folder.
-const SCANNED_MAX: usize = 19_000;
+/// The secrets for which the engine asks in one request, where the server can answer it. More are listed folder by folder.
+const SCANNED_MAX: usize = 15_000;
 
 /// Starts a server with this many secrets in [`SOURCE`], and a client of it.
 pub(crate) async fn filled(secrets: usize) -> Result<(OpenBao, Town, Bare)> {
@@ -104,8 +104,8 @@ impl Bare {
     pub(crate) async fn list(&self, scope: &str, secrets: usize, lists: Lists) -> Result<()> {
         let keys = match lists {
             Lists::Cheapest if self.detailed && secrets <= SCANNED_MAX => self.scan(scope).await?,
-            Lists::Cheapest if self.detailed => self.folders(scope, "detailed-metadata").await?.len(),
-            Lists::Cheapest | Lists::PerKey => self.look_at_each(scope).await?,
+            Lists::Cheapest | Lists::ByFolder if self.detailed => self.folders(scope, "detailed-metadata").await?.len(),
+            Lists::Cheapest | Lists::ByFolder | Lists::PerKey => self.look_at_each(scope).await?,
         };
         ensure!(keys == secrets, "{keys} of {secrets} secrets are listed");
         Ok(())

@@ -46,6 +46,8 @@ path "peer-to/*" { capabilities = ["create", "update", "read", "list"] }
 pub(crate) enum Lists {
     /// In the cheapest way that the server has.
     Cheapest,
+    /// Folder by folder, as the engine lists a scope that it does not know yet.
+    ByFolder,
     /// With `LIST` and a request per key, which is the only way that HashiCorp Vault has.
     PerKey,
 }
@@ -177,7 +179,7 @@ impl House {
             actor: actor(),
         };
         let engine = match lists {
-            Lists::Cheapest => &self.engine,
+            Lists::Cheapest | Lists::ByFolder => &self.engine,
             Lists::PerKey => &self.per_key,
         };
         let begun = engine.begin(id, request).await.context("the run begins")?;

@@ -154,11 +154,11 @@ async fn measure_served(all: &mut All, lines: &mut Lines, secrets: usize) -> Res
     let measured = people::measure(&binary()?, secrets).await?;
     println!("a `vaultterm serve` with {secrets} secrets: {} MB after its start and a login", measured.started_mb);
     for (work, peak) in &measured.peaks_mb {
-        println!("  {:<15} {peak} MB at most", work.name());
+        println!("  {work:<15} {peak} MB at most");
         let mut figures = all.figures.iter_mut();
-        match figures.find(|figure| figure.work == work.name() && figure.secrets == secrets) {
+        match figures.find(|figure| figure.work == *work && figure.secrets == secrets) {
             Some(figure) => figure.rss_mb = Some(*peak),
-            None => lines.add(&work.name(), secrets, json!({"rss_mb": peak})),
+            None => lines.add(work, secrets, json!({"rss_mb": peak})),
         }
     }
     for waiting in &measured.waiting {

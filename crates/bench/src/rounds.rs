@@ -29,8 +29,9 @@ pub(crate) async fn measure(works: &[Work], secrets: usize, rounds: usize) -> Re
 
 /// Lets both do a work, directly one after the other. In even turns the engine goes first.
 async fn side_by_side(stand: &mut Stand, work: Work, turn: usize) -> Result<[Sample; 2]> {
-    stand.prepare(work).await?;
     let engine_first = turn.is_multiple_of(2);
+    stand.prepare(work).await?;
+    stand.warm_up(work, engine_first).await?;
     let (run, engine, bare);
     if engine_first {
         (run, engine) = sample(stand, stand.engine(work)).await?;

@@ -188,6 +188,11 @@ impl Served {
         }
     }
 
+    /// Makes a plan, and returns it.
+    pub(crate) async fn plan(&self, connection: &str) -> Result<Value> {
+        self.api.post(&format!("/connections/{connection}/plans"), json!({})).await
+    }
+
     pub(crate) async fn begin(&self, connection: &str) -> Result<String> {
         id(&self.api.post(&format!("/connections/{connection}/runs"), json!({})).await?)
     }

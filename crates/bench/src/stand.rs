@@ -1,8 +1,9 @@
 //! What a round measures on: a fresh server, and on each side one scope for the engine and one for the bare client, which are
 //! always in the same state.
 //!
-//! A work has four parts. [`Stand::prepare`] brings both scopes into the state before it, [`Stand::engine`] and
-//! [`Stand::bare`] do it, and [`Stand::check`] looks at both sides afterwards. Only the middle two are measured.
+//! A work has five parts. [`Stand::prepare`] brings both scopes into the state before it, [`Stand::warm_up`] lets the server
+//! load what both are about to ask for, [`Stand::engine`] and [`Stand::bare`] do it, and [`Stand::check`] looks at both sides
+//! afterwards. Only the third and the fourth are measured.
 
 use anyhow::{Context as _, Result, ensure};
 use vaultterm_reconcile::{Counts, Mode};
@@ -21,6 +22,8 @@ const BARE: &str = "bare";
 /// Their scopes where both sides are half full.
 const ENGINE_HALF: &str = "engine-half";
 const BARE_HALF: &str = "bare-half";
+/// A scope that nobody measures.
+const WARM_UP: &str = "warm-up";
 
 /// An installation and its connection.
 struct Joined {
@@ -120,47 +123,79 @@ impl Stand {
         self.main.house.edit(here, here_generation).await
     }
 
+    /// Lists both scopes, in the order in which they are about to be measured, and reads what both are about to pull. So the first
+    /// of the two does not pay alone for what the server had yet to load, or to tidy up after the scopes were filled.
+    pub(crate) async fn warm_up(&self, work: Work, engine_first: bool) -> Result<()> {
+        let Self { bare, all, .. } = self;
+        let (lists, count) = (Self::lists(work), all.len());
+        let (mut scopes, secrets) = match work {
+            Work::InitialPush => return bare.push(WARM_UP, &all[..count / 10]).await,
+            Work::InitialPull => {
+                bare.list(BARE, count, lists).await?;
+                return bare.read(BARE, all).await;
+            }
+            Work::BothHalf => ([ENGINE_HALF, BARE_HALF], self.halves().1.len()),
+            Work::NoChange | Work::NoChangeList | Work::OnePercent | Work::UpdateAll | Work::Conflicts => {
+                ([ENGINE, BARE], count)
+            }
+        };
+        if !engine_first {
+            scopes.reverse();
+        }
+        for scope in scopes {
+            bare.list(scope, secrets, lists).await?;
+        }
+        Ok(())
+    }
+
+    /// Returns how a work lists.
+    fn lists(work: Work) -> Lists {
+        match work {
+            Work::NoChangeList => Lists::PerKey,
+            Work::InitialPull | Work::BothHalf => Lists::ByFolder,
+            _ => Lists::Cheapest,
+        }
+    }
+
     /// Lets the engine do a work.
     pub(crate) async fn engine(&self, work: Work) -> Result<Run> {
-        let lists = if work == Work::NoChangeList { Lists::PerKey } else { Lists::Cheapest };
         let joined = match work {
             Work::InitialPull => self.pulling.as_ref(),
             Work::BothHalf => self.half.as_ref(),
             _ => Some(&self.main),
         };
         let Joined { house, connection } = joined.context("the work was prepared")?;
-        house.run(*connection, lists).await
+        house.run(*connection, Self::lists(work)).await
     }
 
     /// Lets the bare client do a work.
     pub(crate) async fn bare(&self, work: Work) -> Result<()> {
         let Self { bare, all, changes, generation, .. } = self;
-        let list = |lists| bare.list(BARE, all.len(), lists);
+        let list = || bare.list(BARE, all.len(), Self::lists(work));
         match work {
             Work::InitialPush => bare.push(BARE, all).await,
             Work::InitialPull => {
-                list(Lists::Cheapest).await?;
+                list().await?;
                 bare.read(BARE, all).await
             }
             Work::BothHalf => {
                 let (here, there) = self.halves();
-                bare.list(BARE_HALF, there.len(), Lists::Cheapest).await?;
+                bare.list(BARE_HALF, there.len(), Self::lists(work)).await?;
                 bare.read(BARE_HALF, there).await?;
                 bare.mark(BARE_HALF, there).await?;
                 bare.push(BARE_HALF, here).await
             }
-            Work::NoChange => list(Lists::Cheapest).await,
-            Work::NoChangeList => list(Lists::PerKey).await,
+            Work::NoChange | Work::NoChangeList => list().await,
             Work::OnePercent => {
-                list(Lists::Cheapest).await?;
+                list().await?;
                 bare.read(BARE, &changes.there).await
             }
             Work::UpdateAll => {
-                list(Lists::Cheapest).await?;
+                list().await?;
                 bare.update(BARE, all, *generation).await
             }
             Work::Conflicts => {
-                list(Lists::Cheapest).await?;
+                list().await?;
                 bare.read(BARE, &changes.there).await?;
                 bare.update(BARE, changes.only_here(), generation + 1).await
             }

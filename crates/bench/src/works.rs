@@ -33,11 +33,13 @@ impl Work {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 
-    /// Returns how often a round does it. A short work is done more often.
+    /// Returns how often a round does it. A short work is done more often, and an even number of times, so that each of the two
+    /// goes first as often as the other.
     pub(crate) const fn times(self) -> usize {
         match self {
-            Self::NoChange => 5,
-            Self::NoChangeList | Self::OnePercent => 3,
+            Self::NoChange => 6,
+            Self::NoChangeList | Self::OnePercent => 4,
+            Self::InitialPull => 2,
             _ => 1,
         }
     }
