@@ -6,7 +6,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -27,11 +27,11 @@ use crate::{
     helping::RefusedHeaders,
     http::{Namespaces, Transport},
     namespaces,
+    pages::KnownScopes,
     preflight::{Findings, Preflight},
-    remote::LargeScopes,
     route::Scope,
     session::Session,
-    sys::{Health, Mount},
+    sys::{Health, Mount, Product},
     tls,
     traffic::{Traffic, Watch},
     transport::Stage,
@@ -45,7 +45,7 @@ const ASKING_MAX: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub struct VaultConnector {
     options: ConnectorOptions,
-    large: Arc<LargeScopes>,
+    known: Arc<KnownScopes>,
     refused_headers: Arc<RefusedHeaders>,
     watch: Watch,
     budgets: Arc<Budgets>,
@@ -61,13 +61,13 @@ struct Budgets {
 
 impl VaultConnector {
     /// Returns a connector. A process should have a single one, because it remembers which scopes are too
-    /// large for a scan.
+    /// large for a scan, and which hide no names.
     #[must_use]
     pub fn new(options: ConnectorOptions) -> Self {
         let whole = Arc::new(Budget::new(options.requests_per_second_max.into()));
         let budgets = Arc::new(Budgets { whole, of_connections: Mutex::default() });
-        let (large, refused_headers, watch) = (Arc::default(), Arc::default(), Watch::default());
-        Self { options, large, refused_headers, watch, budgets }
+        let (known, refused_headers, watch) = (Arc::default(), Arc::default(), Watch::default());
+        Self { options, known, refused_headers, watch, budgets }
     }
 
     /// Tells a listener about each request of the sessions that are opened from now on.
@@ -264,8 +264,9 @@ impl VaultConnector {
         health: Health,
         findings: Findings,
     ) -> Opened {
+        let product = health.product();
         let identity = RemoteIdentity {
-            product: health.product().as_str().to_owned(),
+            product: product.as_str().to_owned(),
             version: health.version,
             cluster_id: health.cluster_id,
             mount_accessor: findings.mount.accessor.clone(),
@@ -273,18 +274,21 @@ impl VaultConnector {
             kv_version: findings.kv_version,
         };
         let namespace = connection.namespace.as_deref().unwrap_or_default();
-        let large_key = format!("{}\n{namespace}\n{}", connection.address, scope.folder("data", ""));
+        let of_scope = scope.folder("data", "");
+        let scope_key = format!("{}\n{namespace}\n{}\n{of_scope}", connection.address, connection.role_id);
         let remote = VaultRemote {
             session,
             scope,
             mount: findings.mount,
             instance: connection.options.instance.clone(),
             ways: findings.ways,
-            page_size: self.options.page_size.max(1),
+            page_size: (product == Product::OpenBao).then_some(self.options.page_size.max(1)),
+            pages_are_limited: AtomicBool::new(false),
             request_timeout: self.options.request_timeout,
             listing_concurrency: self.options.listing_concurrency.max(1),
-            large: Arc::clone(&self.large),
-            large_key,
+            known: Arc::clone(&self.known),
+            scope_key,
+            expected: OnceLock::new(),
             freshness: Mutex::new(findings.freshness),
             writers: Writers::default(),
             mount_proven: tokio::sync::Mutex::new(None),

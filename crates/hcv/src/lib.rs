@@ -25,6 +25,7 @@ mod namespaces;
 mod needs;
 mod observe;
 mod options;
+mod pages;
 mod policy;
 mod preflight;
 mod redaction;

@@ -122,9 +122,12 @@ impl Ways {
         Self(ways)
     }
 
-    /// Returns a description of the first way for people.
+    /// Returns a description of the first ways for people.
     pub(crate) fn describe(&self) -> &'static str {
         match self.0.first() {
+            Some(Listing::Scan) if self.0.contains(&Listing::DetailedList) => {
+                "the whole scope at once (SCAN), or folder by folder if it is large (LIST detailed-metadata)"
+            }
             Some(Listing::Auto | Listing::Scan) => "the whole scope at once (SCAN)",
             Some(Listing::DetailedList) => "folder by folder, with all stamps (LIST detailed-metadata)",
             Some(Listing::PerKey) => "folder by folder, and one request per secret (LIST metadata)",

@@ -6,12 +6,17 @@
 //! than [`SCAN_BYTES_MAX`], the client drops it, remembers that, and lists the scope folder by folder from
 //! then on.
 //!
+//! For a scope that may be so large, the server would work for up to [`SCAN_WITHIN`] on an answer that the client does not take.
+//! So a scope of unknown size, or of more than [`SCANNED_MAX`] secrets, is first listed folder by folder. This is a trial: if its
+//! folders are small, or one of them may not be listed, the scope is scanned all the same.
+//!
 //! A partial view of a scope is never returned: every error except a transient one ends the observation.
 //! Transient errors are waited out here a few times, because a repetition of thousands of requests after each
 //! rate limit would never end.
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    sync::atomic::Ordering,
     time::Duration,
 };
 
@@ -27,8 +32,8 @@ use crate::{
     fault::{self, Absence},
     http::{Answer, Request},
     kv2::{KeyMetadata, Seen},
+    pages::{Pages, SECRETS_MAX},
     remote::VaultRemote,
-    route::encode,
     session::RequestError,
     transport::TransportError,
     wire::{self, Envelope, Text},
@@ -37,12 +42,18 @@ use crate::{
 /// The maximum number of bytes of the answer to a `SCAN`, which is about 19,000 secrets with one version
 /// each.
 const SCAN_BYTES_MAX: usize = 8 << 20;
+/// The maximum number of secrets of a scope that is scanned without a trial. Secrets with more than one version take more room.
+const SCANNED_MAX: u64 = 15_000;
+/// A trial goes on if this many folders that hold secrets hold this many each. With smaller folders, a `SCAN` takes far fewer
+/// requests.
+const HOLDERS_TRIED: usize = 100;
+const SECRETS_PER_HOLDER: usize = 8;
+/// The number of folders after which the trial is judged at the latest, if most of them hold only folders.
+const FOLDERS_TRIED: usize = 1_000;
 /// The time limit of a `SCAN` if the folders can be listed instead.
 const SCAN_WITHIN: Duration = Duration::from_secs(10);
 /// The maximum number of bytes of a page or folder.
 const LIST_BYTES_MAX: usize = 64 << 20;
-/// The maximum number of secrets in a scope.
-const SECRETS_MAX: usize = 1_000_000;
 
 /// The answer to a listing, with or without the metadata of the keys.
 #[derive(Debug, Default, Deserialize)]
@@ -67,24 +78,40 @@ impl From<RemoteFault> for Obstacle {
     }
 }
 
+/// Whether listing folder by folder is a trial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Walk {
+    /// The scope may be scanned instead, if that takes far fewer requests.
+    Trial,
+    /// There is no better way.
+    Whole,
+}
+
 /// The content of a folder.
 #[derive(Default)]
 struct Folder {
     /// The folders below it, as prefixes that end with `/`.
     folders: Vec<String>,
     snapshot: RemoteSnapshot,
+    /// Whether the policy may hide names of this folder.
+    may_hide: bool,
 }
 
 impl VaultRemote {
     /// Observes the scope with the first open way that works.
     pub(crate) async fn observe_scope(&self) -> Result<RemoteSnapshot, RemoteFault> {
         let mut obstacle = None;
-        for way in &self.ways.0 {
+        let ways = &self.ways.0;
+        let is_large = self.known.is_large(&self.scope_key);
+        let may_be_large = self.expected.get().is_some_and(|secrets| *secrets == 0 || *secrets > SCANNED_MAX);
+        let has_both = ways.contains(&Listing::Scan) && ways.contains(&Listing::DetailedList);
+        let trial = (may_be_large && !is_large && has_both).then_some((Listing::DetailedList, Walk::Trial));
+        for (way, walk) in trial.into_iter().chain(ways.iter().map(|way| (*way, Walk::Whole))) {
             let result = match way {
-                Listing::Scan if self.large.contains(&self.large_key) && self.ways.0.len() > 1 => continue,
+                Listing::Scan if is_large && ways.len() > 1 => continue,
                 Listing::Auto | Listing::Scan => self.scan().await,
-                Listing::DetailedList => self.walk(true).await,
-                Listing::PerKey => self.walk(false).await,
+                Listing::DetailedList => self.walk(true, walk).await,
+                Listing::PerKey => self.walk(false, walk).await,
             };
             match result {
                 Ok(snapshot) => {
@@ -121,7 +148,7 @@ impl VaultRemote {
             Err(RequestError::Transport(
                 error @ (TransportError::TooLarge { .. } | TransportError::Timeout { connecting: false }),
             )) => {
-                self.large.insert(&self.large_key);
+                self.known.note_large(&self.scope_key);
                 return Err(Obstacle::Way(error.fault(&request)));
             }
             Err(error) => return Err(way_or_fault(error.fault(&request))),
@@ -141,18 +168,34 @@ impl VaultRemote {
     }
 
     /// Lists folder by folder, with several requests at a time.
-    async fn walk(&self, detailed: bool) -> Result<RemoteSnapshot, Obstacle> {
+    async fn walk(&self, detailed: bool, walk: Walk) -> Result<RemoteSnapshot, Obstacle> {
         let mut snapshot = RemoteSnapshot::default();
+        let (mut folders, mut holders, mut is_trial) = (0, 0, walk == Walk::Trial);
+        let listing_key = format!("{}\n{detailed}", self.scope_key);
+        let (proves_ends, mut may_hide) = (self.known.must_prove_ends(&listing_key), false);
         let mut waiting = VecDeque::from([String::new()]);
         let mut listing = FuturesUnordered::new();
-        loop {
+        let given_up = loop {
             while listing.len() < self.listing_concurrency
                 && let Some(folder) = waiting.pop_front()
             {
-                listing.push(self.list_folder(folder, detailed));
+                listing.push(self.list_folder(folder, detailed, proves_ends));
             }
-            let Some(folder) = listing.next().await else { return Ok(snapshot) };
-            let folder = folder?;
+            let Some(folder) = listing.next().await else {
+                if proves_ends && !may_hide {
+                    self.known.note_hid_nothing(&listing_key);
+                }
+                return Ok(snapshot);
+            };
+            let folder = match folder {
+                Ok(folder) => folder,
+                // A role may be allowed to scan a scope, and not to list each of its folders.
+                Err(Obstacle::Fault(fault)) if walk == Walk::Trial && fault.class == FaultClass::Denied => break fault,
+                Err(obstacle) => return Err(obstacle),
+            };
+            folders += 1;
+            may_hide |= folder.may_hide;
+            holders += usize::from(!folder.snapshot.sights.is_empty());
             waiting.extend(folder.folders);
             snapshot.sights.extend(folder.snapshot.sights);
             snapshot.refused.extend(folder.snapshot.refused);
@@ -160,50 +203,62 @@ impl VaultRemote {
                 let message = format!("the scope holds more than {SECRETS_MAX} secrets and folders");
                 return Err(fault::hinted(FaultClass::Invalid, message, "give the connection a narrower path").into());
             }
-        }
+            if is_trial && (holders >= HOLDERS_TRIED || folders >= FOLDERS_TRIED) && !waiting.is_empty() {
+                if snapshot.sights.len() < holders.max(HOLDERS_TRIED) * SECRETS_PER_HOLDER {
+                    break fault::new(FaultClass::Invalid, format!("the first {folders} folders are small"));
+                }
+                is_trial = false;
+            }
+        };
+        // A request in flight may have begun a login, whose token is revoked at the end of the session.
+        while listing.next().await.is_some() {}
+        Err(Obstacle::Way(given_up))
     }
 
-    /// Lists all pages of a folder.
-    async fn list_folder(&self, folder: String, detailed: bool) -> Result<Folder, Obstacle> {
-        let (api, page_size) = if detailed { ("detailed-metadata", self.page_size) } else { ("metadata", 0) };
+    /// Lists all pages of a folder. With `proves_end`, also proves that no name follows a page that is not full.
+    async fn list_folder(&self, folder: String, detailed: bool, proves_end: bool) -> Result<Folder, Obstacle> {
+        let api = if detailed { "detailed-metadata" } else { "metadata" };
+        let mut pages = match self.page_size {
+            Some(size) => Pages::of(size, proves_end, self.pages_are_limited.load(Ordering::Relaxed)),
+            None => Pages::single(),
+        };
         let mut whole = Folder::default();
-        let mut after = String::new();
+        let mut refusal = None;
         loop {
-            let mut query = "list=true".to_owned();
-            if page_size > 0 {
-                query.push_str(&format!("&limit={page_size}"));
-            }
-            if !after.is_empty() {
-                query.push_str(&format!("&after={}", encode(&after)));
-            }
-            let mut request = Request::get(self.scope.folder(api, &folder), "listing", &["list"]).query(query);
+            let mut request = Request::get(self.scope.folder(api, &folder), "listing", &["list"]).query(pages.query());
             request.bytes_max = LIST_BYTES_MAX;
             let answer = match self.patient(&request).await {
                 Ok(answer) => answer,
-                // A denial closes the way only at the first folder. After that the way works, and a denied
-                // folder is a part of the scope that cannot be seen.
-                Err(error) if folder.is_empty() && after.is_empty() => {
-                    return Err(way_or_fault(error.fault(&request)));
+                Err(RequestError::Transport(TransportError::TooLarge { .. })) if pages.too_large() => continue,
+                Err(error) => {
+                    let fault = error.fault(&request);
+                    let is_first = pages.is_first();
+                    if is_refusal(&fault) && pages.refused() {
+                        refusal = Some(fault);
+                        continue;
+                    }
+                    let fault = refusal.filter(|_| is_refusal(&fault)).unwrap_or(fault);
+                    // A denial closes the way only at the first folder. After that the way works, and a denied
+                    // folder is a part of the scope that cannot be seen.
+                    return Err(if folder.is_empty() && is_first { way_or_fault(fault) } else { fault.into() });
                 }
-                Err(error) => return Err(error.fault(&request).into()),
             };
-            let Some(listed) = self.listed(&request, &answer)? else { return Ok(whole) };
-            let count = listed.keys.len();
-            let last = listed.keys.last().map(|key| key.to_string()).unwrap_or_default();
-            if !after.is_empty() && listed.keys.iter().any(|key| **key <= *after) {
+            let listed = self.listed(&request, &answer)?.unwrap_or_default();
+            if !pages.after().is_empty() && listed.keys.iter().any(|key| **key <= *pages.after()) {
                 let message =
-                    format!("{}: the next page goes back before `{}`", request.doing, wire::printable(&after));
+                    format!("{}: the next page goes back before `{}`", request.doing, wire::printable(pages.after()));
                 return Err(fault::new(FaultClass::Protocol, message).into());
             }
+            let goes_on = pages.shown(listed.keys.len(), listed.keys.last().map(|key| &**key));
             let page = self.sort(&folder, listed, &answer, detailed).await?;
             whole.folders.extend(page.folders);
             whole.snapshot.sights.extend(page.snapshot.sights);
             whole.snapshot.refused.extend(page.snapshot.refused);
-            // A page that is not full is the last one. If the size is larger, the server has no pages.
-            if page_size == 0 || count != page_size as usize {
+            if !goes_on {
+                self.pages_are_limited.store(pages.are_limited(), Ordering::Relaxed);
+                whole.may_hide = pages.may_hide();
                 return Ok(whole);
             }
-            after = last;
         }
     }
 
@@ -295,14 +350,16 @@ fn is_safe(folder: &str) -> bool {
     folder.len() <= BYTES_MAX && folder.split('/').all(|segment| !matches!(segment, "" | "." | ".."))
 }
 
+/// Returns whether a server may have refused the limit of a listing. OpenBao answers HTTP 403 to a limit that
+/// the policy does not allow, and HTTP 400 to `max` if the policy sets no limit.
+fn is_refusal(fault: &RemoteFault) -> bool {
+    matches!(fault.class, FaultClass::Denied | FaultClass::Invalid)
+}
+
 /// Decides whether another way can help. A denial or a missing API closes only this way; every other fault
 /// would occur on all ways.
 fn way_or_fault(fault: RemoteFault) -> Obstacle {
-    if matches!(fault.class, FaultClass::Denied | FaultClass::Invalid) {
-        Obstacle::Way(fault)
-    } else {
-        Obstacle::Fault(fault)
-    }
+    if is_refusal(&fault) { Obstacle::Way(fault) } else { Obstacle::Fault(fault) }
 }
 
 /// Returns delays of at least three seconds in total, because the window of a rate limit is usually one

@@ -31,7 +31,7 @@ pub struct ConnectorOptions {
     /// The way to list stamps.
     pub listing: Listing,
     /// The number of keys per page of a listing.
-    pub page_size: u32,
+    pub page_size: usize,
     /// The maximum number of concurrent listing requests.
     pub listing_concurrency: usize,
     /// The maximum number of requests per second of all connections together. 0 means without limit.

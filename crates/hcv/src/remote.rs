@@ -1,8 +1,7 @@
 //! Implements the engine's `Remote` on a logged-in session, for one KV v2 scope.
 
 use std::{
-    collections::HashSet,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError, atomic::AtomicBool},
     time::{Duration, Instant},
 };
 
@@ -16,25 +15,12 @@ use crate::{
     freshness,
     kv2::{self, Seen},
     needs::Ways,
+    pages::KnownScopes,
     route::Scope,
     session::Session,
     sys::Mount,
     writers::Writers,
 };
-
-/// The scopes that proved too large for a single `SCAN`. The set lives as long as the process.
-#[derive(Debug, Default)]
-pub(crate) struct LargeScopes(Mutex<HashSet<String>>);
-
-impl LargeScopes {
-    pub(crate) fn contains(&self, key: &str) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(key)
-    }
-
-    pub(crate) fn insert(&self, key: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned());
-    }
-}
 
 /// A logged-in session on one KV v2 scope of a Vault or OpenBao server.
 #[derive(Debug)]
@@ -46,13 +32,18 @@ pub struct VaultRemote {
     /// The text that is written to `vaultterm-instance`.
     pub(crate) instance: String,
     pub(crate) ways: Ways,
-    pub(crate) page_size: u32,
+    /// The number of names per page of a listing. `None` on a server without pages.
+    pub(crate) page_size: Option<usize>,
+    /// Whether the policy limits pages to fewer names, as far as a folder showed it.
+    pub(crate) pages_are_limited: AtomicBool,
     /// The time limit of a request.
     pub(crate) request_timeout: Duration,
     pub(crate) listing_concurrency: usize,
-    pub(crate) large: Arc<LargeScopes>,
-    /// The key of this scope in `large`.
-    pub(crate) large_key: String,
+    pub(crate) known: Arc<KnownScopes>,
+    /// The key of this scope, as the role sees it, in `known`.
+    pub(crate) scope_key: String,
+    /// How many secrets of the scope were in step last, if the engine said so.
+    pub(crate) expected: OnceLock<u64>,
     /// The freshness of answers that was found last.
     pub(crate) freshness: Mutex<Freshness>,
     /// Who wrote what the session has looked at.
@@ -143,6 +134,11 @@ impl VaultRemote {
 }
 
 impl Remote for VaultRemote {
+    fn expect(&self, secrets: u64) {
+        // A session observes one scope, and what was said first is as good as what is said later.
+        let _ = self.expected.set(secrets);
+    }
+
     async fn observe(&self) -> Result<RemoteSnapshot, RemoteFault> {
         let snapshot = self.observe_scope().await?;
         // Another node than those that listed may have answered at the login.

@@ -66,6 +66,12 @@ pub struct Mark {
 
 /// One KV v2 scope (mount and path prefix), logged in. Paths are below the prefix.
 pub trait Remote: Send + Sync {
+    /// Takes note, before [`Self::observe`], of how many secrets of the scope were in step last; 0 if that is not known. Only the
+    /// way of listing may depend on it, and never what is found.
+    fn expect(&self, secrets: u64) {
+        let _ = secrets;
+    }
+
     /// Observes the stamps of the whole scope.
     ///
     /// # Errors

@@ -65,7 +65,7 @@ impl World {
     }
 
     /// Opens a session that lists in a single way.
-    pub(crate) async fn connect_listing(&self, listing: Listing, page_size: u32) -> VaultRemote {
+    pub(crate) async fn connect_listing(&self, listing: Listing, page_size: usize) -> VaultRemote {
         let options = ConnectorOptions { listing, page_size, ..self.options.clone() };
         let connected = VaultConnector::new(options).connect(&self.connection, &self.secrets()).await;
         connected.map_err(|fault| format!("{fault:?}")).expect("the connection opens").remote
