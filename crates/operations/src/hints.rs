@@ -135,5 +135,7 @@ fn known_writer(field: &str, text: String) -> Result<String, Refusal> {
     Ok(text)
 }
 
+/// The waiting hints, for runs that look at whole connections.
+pub(crate) mod beside;
 #[cfg(test)]
 mod tests;

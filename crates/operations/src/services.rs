@@ -13,6 +13,7 @@ use crate::{
     clock::SystemClock,
     deliveries::Sender,
     denials::Denials,
+    hints::beside::StoredHints,
     imports::Parser,
     leases::Leases,
     licensing::{LicenseSettings, Licensing},
@@ -93,7 +94,7 @@ impl Services {
         let closing = CancellationToken::new();
         let readers = Arc::new(Readers::default());
         let engine = Engine::new(store.clone(), connector.clone(), SystemClock, license.clone());
-        let engine = engine.beside(readers.clone());
+        let engine = engine.beside(readers.clone()).hinted(Arc::new(StoredHints(store.clone())));
         Self {
             engine: Arc::new(engine.bounded(WITHIN, closing.clone())),
             is_shared: store.is_shared(),

@@ -187,18 +187,25 @@ impl Store {
         self.db.one(sql, args![id]).await?.map(|row| row.count("newest")).transpose()
     }
 
-    /// Reads the hints that wait for a run of a connection, at most `limit` paths. `None` if none waits.
+    /// Reads the hints with numbers above `after` that wait for a run of a connection, at most `limit` paths. `None` if none
+    /// waits.
     ///
     /// # Errors
     /// [`StoreError`] when the database fails.
-    pub async fn waiting_hints(&self, id: ConnectionId, limit: u64) -> Result<Option<WaitingHints>, StoreError> {
+    pub async fn waiting_hints(
+        &self,
+        id: ConnectionId,
+        after: u64,
+        limit: u64,
+    ) -> Result<Option<WaitingHints>, StoreError> {
         // The marks are read first: what comes after that has a higher number, and stays.
-        let sql = "SELECT newest, everything FROM hint_marks WHERE connection_id = $1 AND newest > taken";
-        let Some(marks) = self.db.one(sql, args![id]).await? else { return Ok(None) };
+        let sql =
+            "SELECT newest, everything FROM hint_marks WHERE connection_id = $1 AND newest > taken AND newest > $2";
+        let Some(marks) = self.db.one(sql, args![id, after]).await? else { return Ok(None) };
         let (newest, asked) = (marks.count("newest")?, marks.count("everything")?);
-        let sql = "SELECT path, number, writer, version, changed FROM hints WHERE connection_id = $1 AND number <= $2
-                   ORDER BY number LIMIT $3";
-        let rows = self.db.all(sql, args![id, newest, limit]).await?;
+        let sql = "SELECT path, number, writer, version, changed FROM hints
+                   WHERE connection_id = $1 AND number <= $2 AND number > $3 ORDER BY number LIMIT $4";
+        let rows = self.db.all(sql, args![id, newest, after, limit]).await?;
         let is_cut = rows.len() as u64 >= limit;
         let up_to = match rows.last() {
             Some(last) if is_cut => last.count("number")?,
@@ -218,6 +225,20 @@ impl Store {
         let sql = "UPDATE hint_marks SET taken = $2, waiting_us = $3,
                                          everything = CASE WHEN everything <= $2 THEN 0 ELSE everything END
                    WHERE connection_id = $1 AND taken < $2";
+        tx.run(sql, args![id, up_to, now_us]).await?;
+        tx.commit().await
+    }
+
+    /// Takes the hints whose paths a run brought in step while it looked at the whole connection: those up to a number. A wish to
+    /// look at everything stays, because the look may have begun before it.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn take_followed_hints(&self, id: ConnectionId, up_to: u64, now_us: i64) -> Result<(), StoreError> {
+        let mut tx = self.db.touch().await?;
+        tx.run("DELETE FROM hints WHERE connection_id = $1 AND number <= $2", args![id, up_to]).await?;
+        let sql = "UPDATE hint_marks SET taken = $2, waiting_us = $3
+                   WHERE connection_id = $1 AND taken < $2 AND (everything = 0 OR everything > $2)";
         tx.run(sql, args![id, up_to, now_us]).await?;
         tx.commit().await
     }

@@ -9,9 +9,9 @@ use vaultterm_ledger::Actor;
 use vaultterm_reconcile::{Around, Counts, Halt, HaltKind, Plan, SecretPath};
 
 use crate::{
-    Begun, Clock, Connection, ConnectionId, ConnectionSecrets, Connector, EngineError, Entitlement, Ids, Journal,
-    JournalError, Lease, Nobody, People, PlanId, PlannedDecision, Progress, RandomIds, Remote, RemoteIdentity, Run,
-    RunId, RunPart, RunState, SeenInVault, StoredPlan, Trigger,
+    Begun, Clock, Connection, ConnectionId, ConnectionSecrets, Connector, EngineError, Entitlement, Hints, Ids,
+    Journal, JournalError, Lease, NoHints, Nobody, People, PlanId, PlannedDecision, Progress, RandomIds, Remote,
+    RemoteIdentity, Run, RunId, RunPart, RunState, SeenInVault, StoredPlan, Trigger,
     alike::Alike,
     brake::{Brake, Stop},
     in_time::{Bounds, in_time},
@@ -77,13 +77,14 @@ pub struct Engine<J, C, K> {
     pub(crate) bounds: Bounds,
     pub(crate) ids: Arc<dyn Ids>,
     pub(crate) people: Arc<dyn People>,
+    pub(crate) hints: Arc<dyn Hints>,
 }
 
 impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
     /// Returns an engine.
     pub fn new(journal: J, connector: C, clock: K, entitlement: Arc<dyn Entitlement>) -> Self {
-        let (ids, people, bounds) = (Arc::new(RandomIds), Arc::new(Nobody), Bounds::default());
-        Self { journal, connector, clock, entitlement, ids, people, bounds }
+        let (ids, people, hints) = (Arc::new(RandomIds), Arc::new(Nobody), Arc::new(NoHints));
+        Self { journal, connector, clock, entitlement, bounds: Bounds::default(), ids, people, hints }
     }
 
     /// Limits the work for which a person waits (plans, decisions, reveals). The engine stops it gently if it
@@ -99,6 +100,12 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
         Self { people, ..self }
     }
 
+    /// Follows hints while a run looks at a whole connection.
+    #[must_use]
+    pub fn hinted(self, hints: Arc<dyn Hints>) -> Self {
+        Self { hints, ..self }
+    }
+
     /// Replaces the source of ids.
     #[must_use]
     pub fn with_ids(self, ids: Arc<dyn Ids>) -> Self {
@@ -107,8 +114,8 @@ impl<J: Journal, C: Connector, K: Clock> Engine<J, C, K> {
 
     /// Returns the parts with which the engine works.
     pub(crate) fn shell(&self) -> Shell<'_, J, C, K> {
-        let Self { journal, connector, clock, ids, people, .. } = self;
-        Shell { journal, connector, clock, ids: &**ids, people: &**people }
+        let Self { journal, connector, clock, ids, people, hints, .. } = self;
+        Shell { journal, connector, clock, ids: &**ids, people: &**people, hints: &**hints }
     }
 
     /// Returns the halt of all runs without a license at this moment. The halt is not part of a stored plan,

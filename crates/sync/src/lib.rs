@@ -18,11 +18,15 @@ mod connection;
 mod engine;
 mod engine_error;
 mod entitlement;
+mod findings;
+mod follow_hints;
+mod hints;
 mod ids;
 mod in_time;
 mod journal;
 mod lease;
 mod mark;
+mod meanwhile;
 mod moment;
 mod observe;
 mod pacing;
@@ -57,6 +61,7 @@ pub use connection::{Connection, ConnectionSecrets, Credential, RemoteIdentity, 
 pub use engine::{Engine, ResolvedBy, RunRequest};
 pub use engine_error::EngineError;
 pub use entitlement::{Entitlement, Unlicensed};
+pub use hints::{Hints, NoHints, WaitingPaths};
 pub use ids::{CollectionId, ConflictId, ConnectionId, Ids, PlanId, RandomIds, RunId};
 pub use journal::{
     BaseChange, Committed, HintedWriter, Journal, JournalError, Lease, LocalChange, Origin, OtherConflicts, Outcome,

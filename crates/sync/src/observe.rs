@@ -5,7 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::future::{join, join3};
+use futures_util::future::{BoxFuture, join, join3};
+use tokio_util::sync::CancellationToken;
 use vaultterm_reconcile::{
     Accepted, AcceptedContents, BaseEntry, Beyond, Content, HaltKind, Input, Inquiries, LocalSnapshot, Plan, RecordId,
     RemoteHead, RemoteSight, RemoteSnapshot, RemoteStamp, Revision, RunMark, SecretPath, asks_for_the_mount, foresee,
@@ -15,6 +16,7 @@ use vaultterm_reconcile::{
 use crate::{
     Clock, Connection, Journal, Remote, Stage, Surroundings,
     brake::Stopped,
+    meanwhile::Meanwhile,
     pool::Pool,
     problem::StepError,
     retry::CallError,
@@ -58,9 +60,31 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
         &self,
         named: &BTreeSet<SecretPath>,
         acknowledged: &BTreeSet<HaltKind>,
-        begins: impl Fn(Stage),
+        begins: impl Fn(Stage) + Send + Sync,
     ) -> Result<(Plan, Observation), CallError> {
-        let mut observation = self.observe(named).await?;
+        self.plan_beside(named, acknowledged, begins, &()).await
+    }
+
+    /// Does the same. While a look at everything goes on, other work is done beside it, which may make a plan of its own.
+    /// Therefore the future is on the heap: two plans would not fit on the stack of a thread in a debug build.
+    pub(crate) fn plan_beside<'f>(
+        &'f self,
+        named: &'f BTreeSet<SecretPath>,
+        acknowledged: &'f BTreeSet<HaltKind>,
+        begins: impl Fn(Stage) + Send + Sync + 'f,
+        meanwhile: &'f impl Meanwhile,
+    ) -> BoxFuture<'f, Result<(Plan, Observation), CallError>> {
+        Box::pin(self.planned(named, acknowledged, begins, meanwhile))
+    }
+
+    async fn planned(
+        &self,
+        named: &BTreeSet<SecretPath>,
+        acknowledged: &BTreeSet<HaltKind>,
+        begins: impl Fn(Stage) + Send + Sync,
+        meanwhile: &impl Meanwhile,
+    ) -> Result<(Plan, Observation), CallError> {
+        let mut observation = self.observing(named, meanwhile).await?;
         begins(Stage::Inquire);
         let mut asked = self.prove_absences(&mut observation).await?;
         if !self.calls.consistent() {
@@ -100,14 +124,32 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
         Ok((plan, observation))
     }
 
+    fn observing<'f>(
+        &'f self,
+        named: &'f BTreeSet<SecretPath>,
+        meanwhile: &'f impl Meanwhile,
+    ) -> BoxFuture<'f, Result<Observation, CallError>> {
+        Box::pin(self.observe(named, meanwhile))
+    }
+
     /// Reads the base before the local side, and before the answer of Vault too unless this session has the lease. So an event
     /// in between shows as a change, and never as a state older than the base. With the lease, nobody else changes a base
     /// after a change in Vault, and the base is read while Vault answers.
-    async fn observe(&self, named: &BTreeSet<SecretPath>) -> Result<Observation, CallError> {
+    async fn observe(
+        &self,
+        named: &BTreeSet<SecretPath>,
+        meanwhile: &impl Meanwhile,
+    ) -> Result<Observation, CallError> {
         let deleted = self.journal.deleted_in_part(self.connection.id).await;
         let deleted = deleted.map_err(|error| self.brake.journal_failed(error))?;
         if named.is_empty() {
             let early = if self.has_lease { None } else { Some(self.base().await?) };
+            let expected = match &early {
+                // Bases of another scope say nothing about this one.
+                _ if self.base_set_aside() => 0,
+                Some(base) => base.len() as u64,
+                None => self.based().await?,
+            };
             let here = async {
                 let base = match early {
                     Some(base) => base,
@@ -115,8 +157,25 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
                 };
                 Ok::<_, Stopped>((base, self.local().await?))
             };
-            let (here, remote) = join(here, self.brake.unless_stopped(self.calls.observe())).await;
-            let ((base, local), remote) = (here?, remote??);
+            let over = CancellationToken::new();
+            let look = async {
+                let found = join(here, self.brake.unless_stopped(self.calls.observe(expected))).await;
+                over.cancel();
+                found
+            };
+            let ((here, remote), touched) = join(look, meanwhile.until(&over)).await;
+            let ((mut base, mut local), mut remote) = (here?, remote??);
+            if !touched.is_empty() {
+                // The base and the local side come first, as above. Those of before go first, because each may be large.
+                drop((base, local));
+                (base, local) = (self.base().await?, self.local().await?);
+                let touched: Vec<_> = touched.into_iter().collect();
+                self.look_at_each(&touched, &mut remote).await?;
+                let may_be_old = !self.calls.consistent();
+                if may_be_old {
+                    pass_over_older(&touched, &base, &mut remote);
+                }
+            }
             let beyond = Beyond { based: 0, deleted };
             return Ok(Observation { base, local, remote, beyond, looked_at: None, suspicions: None });
         }
@@ -124,11 +183,14 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
         let beyond = Beyond { based: based.saturating_sub(base.len() as u64), deleted };
         let mut remote = RemoteSnapshot::default();
         let each: Vec<_> = paths.iter().cloned().collect();
-        self.brake.unless_stopped(self.look_for_all(&each, &mut remote)).await?;
-        if self.brake.is_pulled() {
-            return Err(CallError::Stopped);
-        }
+        self.look_at_each(&each, &mut remote).await?;
         Ok(Observation { base, local, remote, beyond, looked_at: Some(paths), suspicions: None })
+    }
+
+    /// Looks at some paths by name, and puts what is found in the place of what was known.
+    async fn look_at_each(&self, paths: &[SecretPath], remote: &mut RemoteSnapshot) -> Result<(), Stopped> {
+        self.brake.unless_stopped(self.look_for_all(paths, remote)).await?;
+        if self.brake.is_pulled() { Err(Stopped) } else { Ok(()) }
     }
 
     /// Returns how the server differs from the one that answered before, or `None` if it is the same.
@@ -137,7 +199,7 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
     }
 
     /// Returns whether the bases no longer count.
-    fn base_set_aside(&self) -> bool {
+    pub(crate) fn base_set_aside(&self) -> bool {
         self.connection.scope_changed || self.replaced().is_some()
     }
 
@@ -232,7 +294,10 @@ impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
     /// Looks at one path. Returns `None` if the run was stopped.
     async fn look_for(&self, path: &SecretPath) -> Option<(SecretPath, RemoteSight)> {
         match self.calls.look(path).await {
-            Ok(sight) => Some((path.clone(), sight)),
+            Ok(sight) => {
+                self.forget_fault(path);
+                Some((path.clone(), sight))
+            }
             Err(CallError::Fault(fault)) => {
                 self.note(path, &fault);
                 Some((path.clone(), RemoteSight::Unreadable(fault.message)))
@@ -357,6 +422,20 @@ fn forget_what_is_lost(observation: &mut Observation, asked: &Inquiries, content
         observation.base.remove(*path);
     }
     !lost.is_empty()
+}
+
+/// Leaves paths alone at which a server shows an older version than the base that was recorded a moment ago. Where answers may be
+/// old, that is a replica that lags, and no secret that went back in time. If it is one, the next run finds it.
+fn pass_over_older(paths: &[SecretPath], base: &BTreeMap<SecretPath, BaseEntry>, remote: &mut RemoteSnapshot) {
+    for path in paths {
+        let (Some(base), Some(sight)) = (base.get(path), remote.sights.get_mut(path)) else { continue };
+        let RemoteSight::Seen(entry) = &*sight else { continue };
+        let (RemoteHead::Live { stamp, .. } | RemoteHead::Deleted { stamp, .. }) = &entry.head else { continue };
+        if stamp.key_created == base.stamp.key_created && stamp.version < base.stamp.version {
+            *sight =
+                RemoteSight::Unreadable("an older version was shown: this server's answers may be stale".to_owned());
+        }
+    }
 }
 
 /// Returns the stamp of the readable version, if there is one.

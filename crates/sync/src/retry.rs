@@ -4,7 +4,7 @@
 //! Start reading at [`Calls::call`]. The policy itself is [`attempts_max`] and [`delay`].
 
 use std::{
-    sync::atomic::{AtomicI64, AtomicU64, Ordering},
+    sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -112,6 +112,15 @@ impl From<Stopped> for CallError {
     }
 }
 
+/// Whether a request takes the place of others while it is in flight.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Takes {
+    /// One of the requests that may be in flight.
+    Place,
+    /// A look at everything takes long, and hints are followed beside it.
+    NoPlace,
+}
+
 /// What to do after a fault.
 enum Next {
     Repeat,
@@ -169,6 +178,15 @@ where
     }
 }
 
+/// See [`Calls::aside`].
+pub(crate) struct Aside<'a>(&'a AtomicU32);
+
+impl Drop for Aside<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// The remote side with retries. All requests of a session go through it.
 pub(crate) struct Calls<'a, R, K> {
     remote: &'a R,
@@ -179,14 +197,16 @@ pub(crate) struct Calls<'a, R, K> {
     /// The moment before which no request is sent, in nanoseconds. After a server pushed one request back,
     /// the others must not all be sent at once.
     quiet_until: AtomicI64,
+    /// The number of guards of [`Self::aside`].
+    aside: AtomicU32,
     pub(crate) room: Room<'a>,
 }
 
 impl<'a, R: Remote, K: Clock> Calls<'a, R, K> {
     pub(crate) fn new(remote: &'a R, clock: &'a K, brake: &'a Brake, concurrency_max: u32, seed: u64) -> Self {
         let pacing = Pacing::new(usize::try_from(concurrency_max).unwrap_or(usize::MAX));
-        let (jitter, quiet_until) = (Jitter::new(seed), AtomicI64::new(0));
-        Self { remote, clock, brake, pacing, jitter, quiet_until, room: Room::beside(&Nobody) }
+        let (jitter, quiet_until, aside) = (Jitter::new(seed), AtomicI64::new(0), AtomicU32::new(0));
+        Self { remote, clock, brake, pacing, jitter, quiet_until, aside, room: Room::beside(&Nobody) }
     }
 
     /// Leaves room while people are here.
@@ -202,8 +222,10 @@ impl<'a, R: Remote, K: Clock> Calls<'a, R, K> {
         self.remote.freshness().is_known()
     }
 
-    pub(crate) async fn observe(&self) -> Result<RemoteSnapshot, CallError> {
-        self.call(Effect::Repeatable, || self.remote.observe()).await
+    /// Observes the whole scope, of which this many secrets were in step last.
+    pub(crate) async fn observe(&self, expected: u64) -> Result<RemoteSnapshot, CallError> {
+        self.remote.expect(expected);
+        self.repeat(Effect::Repeatable, Takes::NoPlace, || self.remote.observe()).await
     }
 
     pub(crate) async fn look(&self, path: &SecretPath) -> Result<RemoteSight, CallError> {
@@ -240,23 +262,38 @@ impl<'a, R: Remote, K: Clock> Calls<'a, R, K> {
         self.call(Effect::Idempotent, || self.remote.delete(path, version)).await
     }
 
+    async fn call<T, F>(&self, effect: Effect, attempt: impl Fn() -> F) -> Result<T, CallError>
+    where
+        F: Future<Output = Result<T, RemoteFault>>,
+    {
+        self.repeat(effect, Takes::Place, attempt).await
+    }
+
     /// Sends a request until it succeeds or its fault is final. A request in flight is never abandoned, but a
     /// pause is.
-    async fn call<T, F>(&self, effect: Effect, attempt: impl Fn() -> F) -> Result<T, CallError>
+    async fn repeat<T, F>(&self, effect: Effect, takes: Takes, attempt: impl Fn() -> F) -> Result<T, CallError>
     where
         F: Future<Output = Result<T, RemoteFault>>,
     {
         let mut attempts = 0;
         loop {
             let (permit, room) = self.permit().await?;
+            let place = (takes == Takes::Place).then_some((permit, room));
             if effect.changes_vault() && self.brake.lease_ran_out(self.clock.now()) {
                 // The database fences commits. This check is the only fence for requests to Vault.
                 return Err(self.brake.pull(Stop::LeaseRanOut).into());
             }
             attempts += 1;
-            let answer = numbered(attempts, attempt()).await;
-            // Nothing is in flight while the next attempt waits.
-            drop(room);
+            // Nothing is in flight while the next attempt waits, so the room ends with the attempt.
+            let (answer, permit) = match place {
+                Some((permit, _room)) => (numbered(attempts, attempt()).await, permit),
+                None => {
+                    let aside = self.aside();
+                    let answer = numbered(attempts, attempt()).await;
+                    drop(aside);
+                    (answer, self.brake.unless_pulled(self.pacing.permit()).await?)
+                }
+            };
             let fault = match answer {
                 Ok(answer) => {
                     self.pacing.answered(permit);
@@ -300,7 +337,15 @@ impl<'a, R: Remote, K: Clock> Calls<'a, R, K> {
         let silent = self.pacing.pushed_back(permit);
         let quiet = delay(silent, fault.retry_after, self.jitter.fraction());
         self.quiet_until.fetch_max(later(self.clock.now(), quiet).0, Ordering::Relaxed);
-        silent >= attempts_max(fault.class, Effect::Repeatable)
+        let is_silent = silent >= attempts_max(fault.class, Effect::Repeatable);
+        is_silent && self.aside.load(Ordering::Relaxed) == 0
+    }
+
+    /// Until the returned guard is dropped, requests that are pushed back fail, and do not stop the run. This holds while a look
+    /// at everything is in flight, whose pages are answers that nobody counts here, and while hints are followed beside it.
+    pub(crate) fn aside(&self) -> Aside<'_> {
+        self.aside.fetch_add(1, Ordering::Relaxed);
+        Aside(&self.aside)
     }
 }
 

@@ -95,7 +95,7 @@ pub struct Run {
     pub actor: Actor,
     /// The counts of its changes.
     pub counts: Counts,
-    /// The halts because of which it wrote nothing.
+    /// The halts because of which its plan was not carried out.
     pub halts: Vec<Halt>,
     /// The problems, by path. Only the first 1,000 are kept.
     pub problems: Vec<RunProblem>,

@@ -10,19 +10,18 @@ use std::{
 
 use futures_util::future::{Either, join, select};
 use tokio_util::sync::CancellationToken;
-use vaultterm_reconcile::{
-    Around, BaseEntry, Conflict, Halt, HaltKind, LocalSnapshot, Plan, RemoteStamp, SecretPath, UnixNanos,
-};
+use vaultterm_reconcile::{Around, BaseEntry, Halt, HaltKind, LocalSnapshot, Plan, SecretPath, UnixNanos};
 
 use crate::{
-    Begun, Clock, Connection, ConnectionSecrets, Connector, Entitlement, Event, Journal, Lease, OtherConflicts, Phase,
-    Progress, Remote, Run, RunProblem, RunState, SeenInVault, StoredPlan, Trigger, alike,
+    Begun, Clock, Connection, ConnectionSecrets, Connector, Entitlement, Event, Journal, Lease, Phase, Progress,
+    Remote, Run, RunProblem, RunState, StoredPlan, Trigger, alike,
     apply::{Apply, Decided, Moved},
     brake::{Brake, Stop, Stopped},
+    findings::{record_conflicts, remember, update_run},
+    follow_hints::FollowHints,
     lease,
     mark::RunNumber,
     observe::Observation,
-    pool::Pool,
     problem::halt,
     record::{Pending, recorder},
     retry::CallError,
@@ -191,7 +190,9 @@ async fn plan_and_apply<J: Journal, R: Remote, K: Clock, P: Progress>(
             (plan, base, session.local().await?, None)
         }
         None => {
-            let planned = session.plan(&task.at, &task.acknowledge, |stage| tally.begins(stage)).await;
+            let hints =
+                FollowHints { session, lease: under.lease, run: under.run, entitlement: task.entitlement, tally };
+            let planned = session.plan_beside(&task.at, &task.acknowledge, |stage| tally.begins(stage), &hints).await;
             let (mut plan, observation) = planned.map_err(|error| stopped(error, session.brake))?;
             if under.run.trigger == Trigger::Manual {
                 plan.say_where_nothing_is(&task.at, &observation.base);
@@ -232,20 +233,6 @@ async fn plan_and_apply<J: Journal, R: Remote, K: Clock, P: Progress>(
     apply(session, under, ready, tally).await
 }
 
-/// Records what a look at both sides found, even if the run goes no further.
-async fn remember<J: Journal, R: Remote, K: Clock>(
-    session: &Session<'_, J, R, K>,
-    lease: Lease,
-    suspicions: Option<&BTreeMap<SecretPath, RemoteStamp>>,
-    (at, seen): (Option<&BTreeSet<SecretPath>>, &[SeenInVault]),
-) -> Result<(), Stopped> {
-    let Session { journal, brake, .. } = session;
-    if let Some(suspicions) = suspicions {
-        journal.record_suspicions(lease, suspicions).await.map_err(|error| brake.journal_failed(error))?;
-    }
-    journal.record_seen(lease, at, seen).await.map_err(|error| brake.journal_failed(error))
-}
-
 /// Records the identity of the server, and forgets bases that no longer count.
 async fn accept<J: Journal, R: Remote, K: Clock>(
     session: &Session<'_, J, R, K>,
@@ -280,7 +267,7 @@ async fn apply<J: Journal, R: Remote, K: Clock, P: Progress>(
     tally.planned(plan, |path| session.fault_at(path));
     let (recorder, pending) = recorder();
     let apply = Apply { session, recorder, tally, number, base, local, verify, decided, moved: Moved::default() };
-    record_conflicts(&apply, under, plan, looked_at.as_ref()).await?;
+    record_conflicts(&apply, (under.lease, under.run.id), plan, looked_at.as_ref()).await?;
     tally.phase(Phase::Apply);
     let work = async {
         apply.carry_out(&plan.steps).await;
@@ -304,62 +291,9 @@ async fn record<J: Journal, R: Remote, K: Clock, P: Progress>(
         let now = session.clock.now().0;
         if now - updated >= UPDATED_EVERY_NS {
             updated = now;
-            update_run(session, under, tally).await;
+            update_run(session, (under.lease, under.run), tally).await;
         }
     }
-}
-
-async fn update_run<J: Journal, R: Remote, K: Clock, P: Progress>(
-    session: &Session<'_, J, R, K>,
-    under: &Under<'_>,
-    tally: &Tally<'_, P>,
-) {
-    let mut so_far = Run { requests: session.calls.requests(), ..under.run.clone() };
-    tally.write_to(&mut so_far);
-    if let Err(error) = session.journal.update_run(under.lease, &so_far).await {
-        // The commits matter, and they report their own failures.
-        tracing::debug!(%error, run = %under.run.id, "the progress of a run could not be recorded");
-    }
-}
-
-/// Records the conflicts of the plan. A new plan has judged every path except the skipped ones. Of a stored
-/// plan, only the conflicts count that have not changed.
-async fn record_conflicts<J: Journal, R: Remote, K: Clock, P: Progress>(
-    apply: &Apply<'_, J, R, K, P>,
-    under: &Under<'_>,
-    plan: &Plan,
-    looked_at: Option<&BTreeSet<SecretPath>>,
-) -> Result<(), Stopped> {
-    let Apply { session, verify, .. } = *apply;
-    let mut still_open: Vec<Conflict> = Vec::new();
-    let others = if verify {
-        let mut pool = Pool::new(session.in_flight());
-        for conflict in &plan.conflicts {
-            let ended = pool.add(still_open_conflict(apply, conflict)).await;
-            still_open.extend(ended.flatten());
-        }
-        while let Some(ended) = pool.next().await {
-            still_open.extend(ended);
-        }
-        still_open.sort_by(|one, other| one.path.cmp(&other.path));
-        OtherConflicts::Stay
-    } else {
-        still_open.clone_from(&plan.conflicts);
-        let but = plan.skips.iter().filter_map(|skip| SecretPath::new(skip.path.as_str()).ok()).collect();
-        match looked_at {
-            None => OtherConflicts::Converged { but },
-            Some(paths) => OtherConflicts::ConvergedAt { paths: paths - &but },
-        }
-    };
-    let recorded = session.journal.record_conflicts(under.lease, under.run.id, &still_open, &others).await;
-    recorded.map(drop).map_err(|error| session.brake.journal_failed(error))
-}
-
-async fn still_open_conflict<J: Journal, R: Remote, K: Clock, P: Progress>(
-    apply: &Apply<'_, J, R, K, P>,
-    conflict: &Conflict,
-) -> Option<Conflict> {
-    apply.still_holds(&conflict.path, &conflict.expect).await.is_ok().then(|| conflict.clone())
 }
 
 /// Sets the result of the run.

@@ -11,8 +11,8 @@ use vaultterm_reconcile::{Content, RecordId, RemoteStamp, Revision, SecretPath};
 use vaultterm_sealing::SecretText;
 
 use crate::{
-    Clock, Connected, Connection, ConnectionId, ConnectionSecrets, Connector, Credential, FaultClass, Ids, Journal,
-    JournalError, People, Remote, RemoteFault, RemoteIdentity, SecretRead, StoredFields,
+    Clock, Connected, Connection, ConnectionId, ConnectionSecrets, Connector, Credential, FaultClass, Hints, Ids,
+    Journal, JournalError, People, Remote, RemoteFault, RemoteIdentity, SecretRead, StoredFields,
     brake::Brake,
     problem::StepError,
     retry::{CallError, Calls, Jitter, repeat_login},
@@ -29,6 +29,7 @@ pub(crate) struct Shell<'a, J, C, K> {
     pub(crate) clock: &'a K,
     pub(crate) ids: &'a dyn Ids,
     pub(crate) people: &'a dyn People,
+    pub(crate) hints: &'a dyn Hints,
 }
 
 impl<J, C, K> Clone for Shell<'_, J, C, K> {
@@ -49,6 +50,7 @@ pub(crate) struct Session<'a, J, R, K> {
     /// The identity of the server.
     pub(crate) identity: &'a RemoteIdentity,
     pub(crate) calls: Calls<'a, R, K>,
+    pub(crate) hints: &'a dyn Hints,
     pub(crate) values: Values,
     pub(crate) ahead: Ahead,
     /// Whether this session has the lease of the connection, so that nobody else changes its bases.
@@ -67,12 +69,26 @@ impl<'a, J: Journal, R: Remote, K: Clock> Session<'a, J, R, K> {
         connected: &'a Connected<R>,
         seed: u64,
     ) -> Self {
-        let Shell { journal, clock, ids, people, .. } = shell;
+        let Shell { journal, clock, ids, people, hints, .. } = shell;
         let calls = Calls::new(&connected.remote, clock, brake, connection.concurrency_max, seed).beside(people);
         let (values, ahead) = (Values::default(), Ahead::default());
         let identity = &connected.identity;
         let (versions_max, faults, has_lease) = (OnceCell::new(), Mutex::default(), false);
-        Self { journal, clock, ids, brake, connection, identity, calls, values, ahead, has_lease, versions_max, faults }
+        Self {
+            journal,
+            clock,
+            ids,
+            brake,
+            connection,
+            identity,
+            calls,
+            hints,
+            values,
+            ahead,
+            has_lease,
+            versions_max,
+            faults,
+        }
     }
 
     /// Notes that this session has the lease of the connection.
@@ -92,6 +108,11 @@ impl<'a, J: Journal, R: Remote, K: Clock> Session<'a, J, R, K> {
         if fault.class != FaultClass::Denied {
             self.faults.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_string(), fault.clone());
         }
+    }
+
+    /// Forgets why a path could not be looked at, because it was looked at since.
+    pub(crate) fn forget_fault(&self, path: &SecretPath) {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner).remove(path.as_str());
     }
 
     /// Returns why a path could not be looked at or read.
@@ -138,7 +159,8 @@ pub(crate) struct Values(Mutex<Kept>);
 #[derive(Default)]
 struct Kept {
     bytes: u64,
-    reads: HashMap<(SecretPath, RemoteStamp), SecretRead>,
+    /// The values, each with its size.
+    reads: HashMap<(SecretPath, RemoteStamp), (u64, SecretRead)>,
 }
 
 impl Values {
@@ -148,12 +170,17 @@ impl Values {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.bytes + bytes <= VALUES_BYTES_MAX {
             kept.bytes += bytes;
-            kept.reads.insert((path, stamp), read);
+            if let Some((before, _)) = kept.reads.insert((path, stamp), (bytes, read)) {
+                kept.bytes -= before;
+            }
         }
     }
 
     fn take(&self, path: &SecretPath, stamp: &RemoteStamp) -> Option<SecretRead> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).reads.remove(&(path.clone(), *stamp))
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (bytes, read) = kept.reads.remove(&(path.clone(), *stamp))?;
+        kept.bytes -= bytes;
+        Some(read)
     }
 }
 

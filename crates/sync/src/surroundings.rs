@@ -7,6 +7,12 @@ use vaultterm_reconcile::{RecordId, SecretPath, together};
 use crate::{Clock, Journal, Remote, Surroundings, brake::Stopped, session::Session};
 
 impl<J: Journal, R: Remote, K: Clock> Session<'_, J, R, K> {
+    /// Returns the number of all bases of the connection.
+    pub(crate) async fn based(&self) -> Result<u64, Stopped> {
+        let nothing = self.journal.surroundings(self.connection, &BTreeSet::new(), &BTreeSet::new()).await;
+        nothing.map(|found| found.based).map_err(|error| self.brake.journal_failed(error))
+    }
+
     /// Reads what [`together`] finds for the named paths. Returns these paths, what is there, and the number of all bases
     /// of the connection.
     pub(crate) async fn around(

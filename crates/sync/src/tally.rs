@@ -84,6 +84,19 @@ impl<'a, P: Progress> Tally<'a, P> {
         self.progress.tell(Event::Progress { done, total, phase: Phase::Apply });
     }
 
+    /// Returns the listener.
+    pub(crate) fn progress(&self) -> &'a P {
+        self.progress
+    }
+
+    /// Adds the steps that were carried out aside from the plan.
+    pub(crate) fn adds<Q: Progress>(&self, aside: &Tally<'_, Q>) {
+        let mut aside = aside.state().counts;
+        for (sum, more) in steps_of(&mut self.state().counts).into_iter().zip(steps_of(&mut aside)) {
+            *sum += *more;
+        }
+    }
+
     /// Counts a step that was not carried out.
     pub(crate) fn not_done(&self, step: &Step, error: &StepError) {
         // A step that did not get its turn counts neither as done nor as failed.
@@ -113,24 +126,8 @@ impl<'a, P: Progress> Tally<'a, P> {
 
     /// Returns whether any step was carried out.
     pub(crate) fn anything_done(&self) -> bool {
-        let Counts {
-            created_remote,
-            updated_remote,
-            deleted_remote,
-            created_local,
-            updated_local,
-            deleted_local,
-            adopted,
-            unchanged: _,
-            accepted: _,
-            conflicts: _,
-            skipped: _,
-            failed: _,
-            stale: _,
-        } = self.state().counts;
-        let done =
-            [created_remote, updated_remote, deleted_remote, created_local, updated_local, deleted_local, adopted];
-        done.iter().any(|count| *count > 0)
+        let mut counts = self.state().counts;
+        steps_of(&mut counts).into_iter().any(|count| *count > 0)
     }
 
     /// Returns whether every step of the plan had its turn.
@@ -156,4 +153,24 @@ impl<'a, P: Progress> Tally<'a, P> {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Returns the counts of steps that were carried out.
+const fn steps_of(counts: &mut Counts) -> [&mut u64; 7] {
+    let Counts {
+        created_remote,
+        updated_remote,
+        deleted_remote,
+        created_local,
+        updated_local,
+        deleted_local,
+        adopted,
+        unchanged: _,
+        accepted: _,
+        conflicts: _,
+        skipped: _,
+        failed: _,
+        stale: _,
+    } = counts;
+    [created_remote, updated_remote, deleted_remote, created_local, updated_local, deleted_local, adopted]
 }

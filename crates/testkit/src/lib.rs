@@ -12,6 +12,7 @@ mod database;
 mod fake;
 mod fault;
 mod fuse;
+mod hints;
 mod journal;
 pub mod journal_contract;
 mod kv;
@@ -28,6 +29,7 @@ pub use database::{SERVER as POSTGRES, cut_connections, fresh_database, on_postg
 pub use fake::{FakeKv, FakeRemote, SECRET_ID};
 pub use fault::{Operation, Request, Rule, Verdict, fault};
 pub use fuse::Fuse;
+pub use hints::FakeHints;
 pub use journal::{AuditLine, MemoryBackup, MemoryDesk, MemoryJournal, MemoryRecord, MemoryRevision, memory_world};
 pub use kv::{CasMismatch, Data, KvKey, KvMount, KvVersion};
 pub use license::FakeLicense;

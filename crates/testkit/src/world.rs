@@ -21,7 +21,7 @@ use vaultterm_sync::{
     Run, RunId, RunRequest, Schedule, StoredConflict, Tls, Trigger,
 };
 
-use crate::{Data, FakeKv, FakeLicense, Fuse, ManualClock, MemoryJournal, SECRET_ID};
+use crate::{Data, FakeHints, FakeKv, FakeLicense, Fuse, ManualClock, MemoryJournal, SECRET_ID};
 
 /// The instance with which the connection of the world marks secrets.
 pub const INSTANCE: &str = "instance-1";
@@ -41,6 +41,8 @@ pub struct World {
     pub journal: MemoryJournal,
     /// The license that allows the engine to write.
     pub license: FakeLicense,
+    /// The hints that runs follow while they look at the whole connection.
+    pub hints: FakeHints,
     /// The id of the connection.
     pub id: ConnectionId,
     /// The collection of the connection.
@@ -81,6 +83,7 @@ impl World {
             kv,
             journal,
             license: FakeLicense::default(),
+            hints: FakeHints::default(),
             id,
             collection_id,
             runs: Arc::default(),
@@ -119,7 +122,8 @@ impl World {
     pub fn engine(&self) -> Engine<MemoryJournal, FakeKv, ManualClock> {
         let license = Arc::new(self.license.clone());
         let ids = Arc::<CountedIds>::clone(&self.ids);
-        Engine::new(self.journal.clone(), self.kv.clone(), self.clock.clone(), license).with_ids(ids)
+        let engine = Engine::new(self.journal.clone(), self.kv.clone(), self.clock.clone(), license);
+        engine.with_ids(ids).hinted(Arc::new(self.hints.clone()))
     }
 
     // ---- the two sides ---------------------------------------------------------------------

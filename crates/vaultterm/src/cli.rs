@@ -16,6 +16,10 @@ use crate::{
     usage,
 };
 
+/// The size of the stack of a thread that runs futures. A run that follows hints while it looks at everything makes a plan inside
+/// of another one. In a debug build, that takes about 2 MiB, which is all that a thread has by default.
+const STACK_BYTES: usize = 4 << 20;
+
 /// Self-hosted credential vault that stays in two-way sync with `HashiCorp` Vault and `OpenBao`
 #[derive(Parser, Debug)]
 #[command(
@@ -136,7 +140,8 @@ pub(crate) fn main() -> Exit {
     }
     // All of VaultTerm uses this cryptography library. An error only says that it is installed already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let result = match tokio::runtime::Runtime::new() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK_BYTES).build();
+    let result = match runtime {
         Ok(runtime) => runtime.block_on(run(cli.command, &app)),
         Err(error) => Err(Failure::local("cannot start").because(&error)),
     };

@@ -64,7 +64,7 @@ async fn both_forms_are_taken_together_with_who_changed_what() {
     assert_eq!((taken.accepted, taken.now.everything), (3, true));
     let path = |text: &str| SecretPath::new(text).unwrap();
     let id = vaultterm_sync::ConnectionId(id);
-    let found = house.services.store.waiting_hints(id, 10).await.unwrap().unwrap().paths;
+    let found = house.services.store.waiting_hints(id, 0, 10).await.unwrap().unwrap().paths;
     assert_eq!((found.len(), &found[&path("c")].writer), (3, &None), "nobody is named for c");
     assert_eq!(found[&path("a")].writer.as_deref(), Some("approle ci"));
     let b = &found[&path("b")];

@@ -29,7 +29,7 @@ async fn hinted(
     services: &Services,
     id: ConnectionId,
 ) -> Result<Option<(BTreeSet<SecretPath>, Option<u64>)>, StoreError> {
-    let Some(waiting) = services.store.waiting_hints(id, HINTED_MAX).await? else { return Ok(None) };
+    let Some(waiting) = services.store.waiting_hints(id, 0, HINTED_MAX).await? else { return Ok(None) };
     if waiting.everything {
         return Ok(Some((BTreeSet::new(), None)));
     }

@@ -26,7 +26,7 @@ async fn connected(house: &House) -> ConnectionId {
 }
 
 async fn paths(house: &House, id: ConnectionId, limit: u64) -> (Vec<String>, bool, u64) {
-    let Some(waiting) = house.store.waiting_hints(id, limit).await.unwrap() else { return (Vec::new(), false, 0) };
+    let Some(waiting) = house.store.waiting_hints(id, 0, limit).await.unwrap() else { return (Vec::new(), false, 0) };
     let paths = waiting.paths.keys().map(|path| path.as_str().to_owned()).collect();
     (paths, waiting.everything, waiting.up_to)
 }
@@ -35,7 +35,7 @@ async fn paths(house: &House, id: ConnectionId, limit: u64) -> (Vec<String>, boo
 async fn a_hint_that_comes_while_a_run_looks_stays_when_the_run_takes_what_it_read() {
     let house = House::new().await;
     let id = connected(&house).await;
-    assert_eq!(house.store.waiting_hints(id, 100).await.unwrap(), None);
+    assert_eq!(house.store.waiting_hints(id, 0, 100).await.unwrap(), None);
     let added = house.store.add_hints(id, &plain(&["a", "b"]), false, NOW_US).await.unwrap();
     assert_eq!(added, AddedHints { waiting: 2, everything: false });
     let (read, everything, up_to) = paths(&house, id, 100).await;
@@ -70,7 +70,38 @@ async fn a_limit_gives_those_that_waited_longest_and_the_rest_waits_on() {
     let (read, everything, up_to) = paths(&house, id, 2).await;
     assert_eq!((read, everything), (vec!["a".to_owned()], true));
     house.store.take_hints(id, up_to, NOW_US).await.unwrap();
-    assert_eq!(house.store.waiting_hints(id, 2).await.unwrap(), None);
+    assert_eq!(house.store.waiting_hints(id, 0, 2).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn hints_that_are_followed_during_a_look_are_taken_and_a_wish_to_look_at_everything_stays() {
+    let house = House::new().await;
+    let id = connected(&house).await;
+    let read = async |after| {
+        let waiting = house.store.waiting_hints(id, after, 2).await.unwrap()?;
+        let paths: Vec<_> = waiting.paths.keys().map(|path| path.as_str().to_owned()).collect();
+        Some((paths.concat(), waiting.up_to))
+    };
+    for path in ["a", "b", "c"] {
+        house.store.add_hints(id, &plain(&[path]), false, NOW_US).await.unwrap();
+    }
+    assert_eq!(read(0).await, Some(("ab".to_owned(), 2)));
+    assert_eq!(read(2).await, Some(("c".to_owned(), 3)), "what was not taken is not read again");
+    assert_eq!(read(3).await, None);
+    house.store.take_followed_hints(id, 2, NOW_US).await.unwrap();
+    assert_eq!(read(0).await, Some(("c".to_owned(), 3)));
+    house.store.take_followed_hints(id, 3, NOW_US).await.unwrap();
+    assert_eq!(house.store.hinted_connections().await.unwrap(), []);
+
+    house.store.add_hints(id, &plain(&["d"]), true, NOW_US).await.unwrap();
+    house.store.add_hints(id, &plain(&["e"]), false, NOW_US).await.unwrap();
+    let (paths_read, up_to) = read(3).await.unwrap();
+    assert_eq!(paths_read, "de");
+    house.store.take_followed_hints(id, up_to, NOW_US).await.unwrap();
+    let waiting = house.store.waiting_hints(id, 0, 2).await.unwrap().expect("the wish waits");
+    assert!(waiting.everything && waiting.paths.is_empty(), "{waiting:?}");
+    house.store.take_hints(id, waiting.up_to, NOW_US).await.unwrap();
+    assert_eq!(house.store.hinted_connections().await.unwrap(), []);
 }
 
 #[tokio::test]
@@ -117,7 +148,7 @@ async fn the_writer_is_that_of_the_newest_hint_which_names_one() {
     house.store.add_hints(id, &plain(&["b"]), false, NOW_US).await.unwrap();
     let found = house.store.hinted_writers_of(id, &[at("a"), at("b"), at("c")]).await.unwrap();
     assert_eq!(found, BTreeMap::from([(at("a"), by("approle two", 4))]));
-    assert_eq!(house.store.waiting_hints(id, 9).await.unwrap().unwrap().paths[&at("a")], by("approle two", 4));
+    assert_eq!(house.store.waiting_hints(id, 0, 9).await.unwrap().unwrap().paths[&at("a")], by("approle two", 4));
 }
 
 #[tokio::test]
@@ -178,7 +209,7 @@ async fn hints_go_with_their_connection_and_with_its_place_in_vault() {
     assert_eq!((summary.hints_waiting, summary.hinted_everything), (1, true));
     let update = ConnectionUpdate { path: Some("other".to_owned()), ..ConnectionUpdate::default() };
     house.store.update_connection(&house.ann(), id, 1, update).await.unwrap();
-    assert_eq!(house.store.waiting_hints(id, 9).await.unwrap(), None, "they named paths below the old place");
+    assert_eq!(house.store.waiting_hints(id, 0, 9).await.unwrap(), None, "they named paths below the old place");
 
     house.store.add_hints(id, &plain(&["a"]), false, NOW_US).await.unwrap();
     house.store.delete_connection(&house.ann(), id, None).await.unwrap();

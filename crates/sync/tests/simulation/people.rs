@@ -177,7 +177,9 @@ pub(crate) fn written_during_a_run(content: &str) -> bool {
 /// if only one version is kept there. `cas` is a number, and the number at which a run looked a moment before
 /// may be in use again. Vault offers no way to notice that (docs/concepts/trust.md names it among the
 /// limits).
-pub(crate) fn meddle_during_the_run(world: &World, dice: &Dice, ledger: &Arc<Mutex<BTreeSet<String>>>) {
+///
+/// With `hinted`, a hint tells of each change in Vault.
+pub(crate) fn meddle_during_the_run(world: &World, dice: &Dice, ledger: &Arc<Mutex<BTreeSet<String>>>, hinted: bool) {
     let (mut dice, ledger, local) = (dice.clone(), Arc::clone(ledger), world.clone());
     let mut left = dice.roll(4);
     let (mut oldest, mut made_anew) = (None, false);
@@ -203,6 +205,9 @@ pub(crate) fn meddle_during_the_run(world: &World, dice: &Dice, ledger: &Arc<Mut
             };
             let before = held(mount);
             mount.put(&full, data(value.clone()), None, now).expect("no cas");
+            if hinted {
+                local.hints.add(local.id, at(path));
+            }
             let after = held(mount);
             let here = history(&local);
             for evicted in before.difference(&after).filter(|value| !here.contains(*value)) {

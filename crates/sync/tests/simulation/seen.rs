@@ -70,6 +70,7 @@ const EXPECTED: &[&str] = &[
     "event decision refused",
     "event edit",
     "event fault",
+    "event hint followed during a look",
     "event merge that keeps credentials whole",
     "event old news",
     "event pause",
@@ -200,6 +201,7 @@ impl Seen {
             "event run beside another node",
             "event dead node",
             "event frozen node",
+            "event hint followed during a look",
         ];
         for event in events {
             assert!(self.of(event) > 0, "no world saw: {event}");

@@ -14,14 +14,17 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 use vaultterm_reconcile::{DriftPolicy, ExpiryPolicy, HaltKind, InitialPolicy, MergePolicy, Mode};
-use vaultterm_sync::{Engine, Journal as _, RunId};
-use vaultterm_testkit::{FakeKv, Fuse, MemoryJournal, SkewedClock, World, world::Ask};
+use vaultterm_sync::{Engine, Journal as _, RunId, RunRequest, Trigger};
+use vaultterm_testkit::{
+    FakeKv, Fuse, MemoryJournal, SkewedClock, World,
+    world::{Ask, at},
+};
 
 use crate::{
     dice::Dice,
     faults,
     oracle::{differences_are_told, in_step_or_listed, ledger, reachable, settle},
-    people::People,
+    people::{PATHS, People},
     seen::{Listener, Seen},
 };
 
@@ -44,12 +47,15 @@ impl Node {
         let ahead_ns = dice.pick(&SKEWS_S) * 1_000_000_000;
         let clock = SkewedClock { clock: world.clock.clone(), ahead_ns };
         let (journal, kv) = (world.journal.with_fuse(fuse.clone()), world.kv.with_fuse(fuse.clone()));
-        Self { fuse, engine: Engine::new(journal, kv, clock, Arc::new(world.license.clone())) }
+        let engine = Engine::new(journal, kv, clock, Arc::new(world.license.clone()));
+        Self { fuse, engine: engine.hinted(Arc::new(world.hints.clone())) }
     }
 
     /// Makes a whole run. It does not begin if another run has the lease, or began since `follows`.
     async fn run(&self, world: &World, ask: Ask, follows: Option<RunId>, listener: &Listener) {
-        let request = vaultterm_sync::RunRequest { follows, ..world.request(ask) };
+        // Only a person acknowledges a halt.
+        let trigger = if ask.acknowledge.is_empty() { Trigger::Interval } else { Trigger::Manual };
+        let request = RunRequest { follows, trigger, ..world.request(ask) };
         if let Ok(begun) = self.engine.begin(world.id, request).await {
             listener.begin();
             self.engine.run(begun, listener, &CancellationToken::new()).await;
@@ -123,7 +129,13 @@ impl Life {
         }
         let before = ledger(&[&self.world]);
         faults::script(&self.world, dice);
+        if self.seed % 3 == 1 {
+            for path in PATHS.iter().filter(|_| dice.once_in(3)) {
+                self.world.hints.add(self.world.id, at(path));
+            }
+        }
         self.both_run(dice);
+        self.world.hints.forget();
         faults::heal(&self.world);
         self.world.journal.lose_no_answer();
         let lost: Vec<_> = before.difference(&reachable(&[&self.world])).cloned().collect();
@@ -213,6 +225,7 @@ impl Life {
         }
         differences_are_told(&self.world, self.seed);
         self.seen.count("event edit", self.people.done().into());
+        self.seen.count("event hint followed during a look", self.world.hints.followed());
         (self.trace, self.seen)
     }
 }

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use vaultterm_reconcile::{
     DeletionPolicy, DriftPolicy, ExpiryPolicy, HaltKind, InitialPolicy, MergePolicy, Mode, SecretPath, Side,
 };
-use vaultterm_sync::{FieldChoice, Resolution, StoredConflict};
+use vaultterm_sync::{FieldChoice, Resolution, RunRequest, StoredConflict, Trigger};
 use vaultterm_testkit::{Operation, World, world::Ask, world::at};
 
 use crate::{
@@ -72,7 +72,7 @@ pub(crate) fn simulate(seed: u64, mode: Mode) -> (Vec<String>, Seen) {
         accidents: 0,
         lapses,
         picky: matches!(seed % 10, 1 | 6),
-        hinted: seed % 10 == 7,
+        hinted: matches!(seed % 10, 2 | 7),
         applies: matches!(seed % 10, 4 | 5),
         whole: BTreeSet::new(),
     };
@@ -109,7 +109,7 @@ struct Life {
     lapses: Dice,
     /// Whether people take only a part of some plans. Worlds that broke once know nothing of that.
     picky: bool,
-    /// Whether some runs look at some paths only. Worlds that broke once know nothing of that either.
+    /// Whether some runs look at some paths only, and others follow hints while they look at everything. Worlds that broke once know nothing of that either.
     hinted: bool,
     /// Whether a program writes the values of accepted differences again after a decision, as
     /// `terraform apply` does, and a run sees that. Worlds that broke once know nothing of that.
@@ -153,7 +153,12 @@ impl Life {
             self.world.kv.tell_old_news(behind);
         }
         let acting = self.one(dice);
-        meddle_during_the_run(&acting, dice, &values);
+        meddle_during_the_run(&acting, dice, &values, self.hinted);
+        if self.hinted {
+            for path in PATHS.iter().filter(|_| dice.once_in(3)) {
+                acting.hints.add(acting.id, at(path));
+            }
+        }
         let lapsed = self.lapses.once_in(LAPSE);
         if lapsed {
             acting.license.take_away("it expired");
@@ -162,6 +167,7 @@ impl Life {
         let was_guarded = guarded();
         let act = self.act(&acting, dice);
         acting.license.give_back();
+        acting.hints.forget();
         faults::heal(&self.world);
         self.seen.conflicts(&acting);
         let requests = self.world.kv.take_log();
@@ -341,6 +347,7 @@ impl Life {
         }
         differences_are_told(&self.world, seed);
         self.seen.count("event edit", self.people.done().into());
+        self.seen.count("event hint followed during a look", self.world.hints.followed());
         self.seen.count("event fault", self.world.kv.faults());
         for (class, times) in self.world.kv.faults_by_class() {
             self.seen.count(format!("fault {class}"), times);
@@ -355,7 +362,9 @@ impl Life {
 /// Makes a whole run. If the connection is taken, it does nothing.
 async fn running(world: &World, ask: Ask, listener: &Listener, cancel: &CancellationToken) {
     let engine = world.engine();
-    if let Ok(begun) = engine.begin(world.id, world.request(ask)).await {
+    // Only a person acknowledges a halt.
+    let trigger = if ask.acknowledge.is_empty() { Trigger::Interval } else { Trigger::Manual };
+    if let Ok(begun) = engine.begin(world.id, RunRequest { trigger, ..world.request(ask) }).await {
         listener.begin();
         engine.run(begun, listener, cancel).await;
     }

@@ -3,6 +3,7 @@
 use std::fs;
 
 use serde_json::{Value, json};
+use vaultterm_testkit::openbao::Between;
 
 use crate::{
     house::{InBackground, binary},
@@ -117,6 +118,36 @@ async fn a_change_in_vault_is_here_at_once_although_the_next_look_at_everything_
     assert!(run["requests"].as_u64().expect("a number") <= 12, "{run}");
     watched.until(0).await;
     assert_eq!(feed.end("term"), Some(0), "{}", watched.said());
+}
+
+#[tokio::test]
+async fn a_hinted_change_is_here_while_a_look_at_everything_goes_on() {
+    let town = Town::with("bidirectional", json!({"interval_seconds": 0, "on_change": true})).await;
+    let (owner, connection) = (&town.house.owner, format!("/connections/{}", town.connection));
+    let between = Between::new(town.bao.port()).await;
+    owner.patch(&connection, &json!(1), json!({"address": between.address()})).await.expect(200);
+    for name in ["changed", "deleted", "same"] {
+        town.put(name, json!({"value": "before"})).await;
+    }
+    did(&town.run().await, "succeeded", &[("created_local", 3)]);
+
+    // Every server lists the scope with a request for this folder.
+    let mut held = between.hold("metadata/team/app/?");
+    town.house.record(&town.collection, "here", json!({"value": "a change that begins a run"})).await;
+    held.reached().await;
+    let runs = owner.items(&format!("{connection}/runs")).await;
+    let id = runs[0]["id"].as_str().expect("an id").to_owned();
+    town.put("changed", json!({"value": "after"})).await;
+    town.delete("deleted").await;
+    owner.post(&format!("{connection}/hints"), json!({"paths": ["changed", "deleted"]})).await.expect(202);
+    let is_here = async || (town.house.values(&town.collection).await["changed"]["value"] == "after").then_some(());
+    town.house.until("the change is here", is_here).await;
+    let run = owner.get(&format!("/runs/{id}")).await.expect(200).body;
+    assert_eq!(run["state"], "running", "the look at everything has not ended: {run}");
+    assert!(town.house.values(&town.collection).await.contains_key("deleted"), "deletions are judged together");
+    drop(held);
+    let counts = [("updated_local", 1), ("deleted_local", 1), ("created_remote", 1)];
+    did(&town.ended(&id).await, "succeeded", &counts);
 }
 
 #[tokio::test]
