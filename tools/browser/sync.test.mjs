@@ -295,7 +295,7 @@ test("a halt is shown in the plan and has to be accepted", async () => {
   await check(page);
   await page.click("text=/Apply all \\d+/");
   await page.waitForURL("**/runs/*");
-  await page.waitForSelector("text=halted: nothing was written");
+  await page.waitForSelector("text=halted: its plan was not carried out");
   await check(page);
   await page.context().close();
 });

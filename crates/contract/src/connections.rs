@@ -226,7 +226,7 @@ names!(
         Running = "running",
         /// Conflicts wait for a person.
         Conflicts = "conflicts",
-        /// The last run wrote nothing, and waits for a person to acknowledge why.
+        /// A guard halted the last run, and a person must acknowledge why.
         Halted = "halted",
         /// Vault refused the login, or denied what a run needs.
         AuthFailed = "auth_failed",

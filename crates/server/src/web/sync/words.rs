@@ -51,7 +51,7 @@ pub(crate) fn run_state(state: RunState) -> State {
         RunState::Running => ("off", "goes on"),
         RunState::Succeeded => ("good", "done"),
         RunState::Partial => ("waits", "left something out"),
-        RunState::Halted => ("bad", "halted: nothing was written"),
+        RunState::Halted => ("bad", "halted: its plan was not carried out"),
         RunState::Failed => ("bad", "failed"),
         RunState::Cancelled => ("waits", "cancelled"),
     };

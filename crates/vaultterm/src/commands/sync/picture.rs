@@ -218,8 +218,8 @@ fn halts(console: &Console, out: &mut String, halts: &[HaltView]) {
     let lines = halts.iter().map(|halt| (halt.kind.as_str(), halt.detail.as_str()));
     // No person can acknowledge a missing license.
     let title = match halts.iter().all(|halt| halt.kind == HaltKind::License) {
-        true => "Halted: nothing is written",
-        false => "Halted: nothing is written until a person acknowledges",
+        true => "Halted: the plan is not carried out",
+        false => "Halted: the plan is not carried out until a person acknowledges",
     };
     section(console, out, title, "x", Ink::Red, lines);
 }
