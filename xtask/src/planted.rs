@@ -45,7 +45,8 @@ struct Fault {
     file: String,
     find: String,
     plant: String,
-    /// The test program to run first. If none is named, or if it does not catch the fault, all programs run.
+    /// What to run first: a test, as `program::test`, or a whole test program. If nothing is named, or if it does not catch the
+    /// fault, all programs run.
     by: Option<String>,
 }
 
@@ -122,19 +123,25 @@ impl Healthy {
 
 /// Returns a test that fails with a fault and passes without it.
 fn catch(fault: &Fault, programs: &[Program], healthy: &Healthy) -> Option<String> {
-    let named = |program: &&Program| fault.by.as_ref().is_some_and(|by| *by == program.name);
-    let fails = |program: &Program| {
-        let failed = program.failures("PLANTED", &fault.name, &[], PATIENCE);
+    let fails = |program: &Program, which: &[&str]| {
+        let failed = program.failures("PLANTED", &fault.name, which, PATIENCE);
         let test = failed.into_iter().find(|test| healthy.passes(program, test))?;
         Some(format!("{}::{test}", program.name))
     };
-    if let Some(caught) = programs.iter().filter(named).find_map(fails) {
-        return Some(caught);
+    if let Some(by) = &fault.by {
+        let (name, which) = match by.split_once("::") {
+            Some((name, test)) => (name, vec![test, "--exact"]),
+            None => (by.as_str(), Vec::new()),
+        };
+        let mut named = programs.iter().filter(|program| program.name == name);
+        if let Some(caught) = named.find_map(|program| fails(program, &which)) {
+            return Some(caught);
+        }
     }
     // The tests of the fault's own crate are the most likely to catch it.
     let (own, other): (Vec<_>, Vec<_>) = programs.iter().partition(|program| fault.file.starts_with(&program.folder));
     let note = |caught| if fault.by.is_some() { format!("{caught} (planted.toml names another)") } else { caught };
-    own.into_iter().chain(other).filter(|program| !named(program)).find_map(fails).map(note)
+    own.into_iter().chain(other).find_map(|program| fails(program, &[])).map(note)
 }
 
 /// Copies the workspace and plants the faults in it.
