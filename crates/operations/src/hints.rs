@@ -3,6 +3,8 @@
 //! Hints are not written to the audit log: a hint changes nothing, a busy Vault gives thousands in a minute, and the run that
 //! looks is audited with what it found. The metrics count them.
 
+pub(crate) mod beside;
+
 use std::collections::BTreeMap;
 
 use uuid::Uuid;
@@ -135,7 +137,5 @@ fn known_writer(field: &str, text: String) -> Result<String, Refusal> {
     Ok(text)
 }
 
-/// The waiting hints, for runs that look at whole connections.
-pub(crate) mod beside;
 #[cfg(test)]
 mod tests;
